@@ -1,0 +1,1 @@
+"""What a maintainer runs: the local cluster, generators, benchmarks."""

@@ -1,0 +1,1 @@
+"""A real Kubernetes on one machine, built from source, with no container engine and no registry."""

@@ -1,0 +1,98 @@
+"""What comes from Debian: packages, and the root file system of the base image."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from hack.cluster.progress import Progress
+from hack.cluster.recipes import DEBIAN_PACKAGES
+from hack.cluster.settings import DEBIAN, Paths
+from hack.cluster.shell import ClusterError, CommandError, Logged, run
+
+BASE_PACKAGES = ("python3", "python3-venv", "python3-pip", "ca-certificates")
+ATTEMPTS = 3
+SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
+
+
+def absent_packages() -> list[str]:
+    """Those of our packages that are not installed."""
+    shown = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *DEBIAN_PACKAGES], check=False).stdout
+    present = {line.split()[0] for line in shown.splitlines() if line.split()[1:] == ["ii"]}
+    return [name for name in DEBIAN_PACKAGES if name not in present]
+
+
+def install_packages(where: Paths, progress: Progress) -> None:
+    """Install what is absent; a mirror may fail for a moment, so it is tried again."""
+    absent = absent_packages()
+    if not absent:
+        return
+    log = where.logs / "apt.log"
+    env = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *absent]
+    with progress.step(f"install {len(absent)} Debian packages", 30):
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                Logged().run(["apt-get", "update", "-q"], log, env=env)
+                Logged().run(install, log, env=env)
+                return
+            except CommandError:
+                if attempt == ATTEMPTS:
+                    raise
+
+
+def mirror(sources: str) -> str | None:
+    """The first Debian mirror that an apt configuration names (both of its formats)."""
+    found = re.search(r"^\s*(?:URIs:\s*|deb\s+(?:\[[^]]*\]\s*)?)(\S+/debian/?)(?:\s|$)", sources, re.MULTILINE)
+    return found.group(1) if found else None
+
+
+def apt_sources() -> str:
+    """All of the machine's apt configuration that is in force."""
+    main, folder = SOURCES
+    files = [main] if main.exists() else []
+    if folder.exists():
+        files += sorted(p for p in folder.iterdir() if p.suffix in (".list", ".sources"))
+    return "\n".join(path.read_text(errors="replace") for path in files)
+
+
+def rootfs(where: Paths) -> Path:
+    """The base image's files, as a tar archive in the cache."""
+    return where.cache / "rootfs" / f"{DEBIAN}-{'-'.join(BASE_PACKAGES)}-{os.uname().machine}.tar"
+
+
+def build_rootfs(where: Paths, progress: Progress) -> None:
+    """Make the base image's files with debootstrap."""
+    target = rootfs(where)
+    if target.exists():
+        return
+    source = mirror(apt_sources())
+    if not source:
+        raise ClusterError("no Debian mirror in /etc/apt/sources.list or sources.list.d; debootstrap needs one")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_suffix(".new")
+    shutil.rmtree(scratch, ignore_errors=True)
+    log = where.logs / "debootstrap.log"
+    arguments = ["--variant=minbase", f"--include={','.join(BASE_PACKAGES)}", DEBIAN, scratch, source]
+    with progress.step("base image: debootstrap", 70):
+        Logged().run(["debootstrap", *arguments], log)
+        _slim(scratch)
+        archive = target.with_suffix(".tar.new")
+        names = sorted(path.name for path in scratch.iterdir())
+        fixed = ["--numeric-owner", "--sort=name", "--xattrs"]
+        Logged().run(["tar", "-C", scratch, *fixed, "-cf", archive, *names], log)
+        archive.replace(target)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _slim(root: Path) -> None:
+    for name in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "var/log"):
+        folder = root / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    for name in ("proc", "sys", "dev"):
+        for path in (root / name).iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

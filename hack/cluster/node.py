@@ -1,0 +1,130 @@
+"""The node's processes as a whole: start what is missing, stop all, say how they are."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack.cluster import cgroups, configs, mounts, network, pki, proc, waiting
+from hack.cluster.components import BY_NAME, COMPONENTS, Component
+from hack.cluster.progress import Progress
+from hack.cluster.settings import RUNTIME_DIR, Paths
+from hack.cluster.shell import ClusterError, tail
+
+STOP_ORDER = [component.name for component in reversed(COMPONENTS)]
+
+
+@dataclass(frozen=True)
+class Health:
+    """How one component is."""
+
+    name: str
+    identity: proc.Identity | None
+    ready: bool
+
+
+def pid_file(where: Paths, name: str) -> Path:
+    """Where a component's pid and start time lie."""
+    return where.run / "pids" / f"{name}.json"
+
+
+def log_file(where: Paths, name: str) -> Path:
+    """Where a component's output goes."""
+    return where.run / "log" / f"{name}.log"
+
+
+def living(where: Paths, name: str) -> proc.Identity | None:
+    """The component's process, when it runs."""
+    identity = proc.read_pid(pid_file(where, name))
+    return identity if identity and identity.alive() else None
+
+
+def health(where: Paths) -> list[Health]:
+    """How all components are, in the order in which they start."""
+    found = ((component, living(where, component.name)) for component in COMPONENTS)
+    return [Health(component.name, identity, bool(identity and component.ready())) for component, identity in found]
+
+
+def start(where: Paths, pause_image: str, progress: Progress) -> list[str]:
+    """Start every component that doesn't run, wait until all are ready; the names of those that were started."""
+    missing = [component for component in COMPONENTS if not living(where, component.name)]
+    if not missing:
+        network.ensure()
+        _await(where, COMPONENTS)
+        return []
+    with progress.step("start " + ", ".join(component.name for component in missing), 10):
+        _prepare(where, pause_image)
+        for component in missing:
+            _await(where, (BY_NAME[name] for name in component.needs))
+            _spawn(where, component)
+        _await(where, COMPONENTS)
+    return [component.name for component in missing]
+
+
+def _prepare(where: Paths, pause_image: str) -> None:
+    where.run.mkdir(parents=True, exist_ok=True)
+    RUNTIME_DIR.mkdir(parents=True, exist_ok=True)
+    network.ensure()
+    cgroups.ensure()
+    pki.ensure(where.pki)
+    configs.write(where, pause_image)
+    if not where.kubeconfig.exists():
+        shutil.copyfile(where.pki / "admin.conf", where.kubeconfig)
+        where.kubeconfig.chmod(0o600)
+
+
+def _spawn(where: Paths, component: Component) -> None:
+    name = component.name
+    argv = component.argv(where)
+    proc.spawn(
+        name, argv, state=where.state, log=log_file(where, name), pid_file=pid_file(where, name), env=component.env
+    )
+
+
+def _await(where: Paths, components: Iterable[Component]) -> None:
+    for component in components:
+
+        def died(name: str = component.name) -> str | None:
+            if living(where, name):
+                return None
+            log = log_file(where, name)
+            end = tail(log.read_text(errors="replace"), 12) if log.exists() else ""
+            return f"{name} ended soon after its start; the end of {log}:\n{end}"
+
+        waiting.until(component.ready, f"{component.name} ready", timeout=component.timeout, stop=died)
+
+
+def stop(where: Paths, progress: Progress) -> None:
+    """Stop the components, kill all containers, unmount, and remove what was made in the kernel."""
+    with progress.step("stop the cluster", 5):
+        for name in STOP_ORDER:
+            identity = living(where, name)
+            if identity:
+                proc.stop(identity)
+            pid_file(where, name).unlink(missing_ok=True)
+        sweep(where.state)
+
+
+def sweep(state: Path) -> None:
+    """Remove what a cluster of this state folder left in the kernel, its processes included."""
+    for mark in list(proc.marked()):
+        if mark.state == state:
+            proc.stop(mark.identity, grace=2.0)
+    cgroups.remove()
+    mounts.unmount_below([state / "cluster", RUNTIME_DIR])
+    network.remove()
+    shutil.rmtree(RUNTIME_DIR, ignore_errors=True)
+
+
+def delete_run_state(where: Paths) -> None:
+    """Delete the run state, once nothing is mounted there."""
+    still = mounts.below([where.run])
+    if still:
+        raise ClusterError(f"still mounted, so nothing was deleted: {', '.join(map(str, still[:5]))}")
+    shutil.rmtree(where.run, ignore_errors=True)
+    if where.run.exists():
+        # A folder made immutable or busy: say which, rather than leave it half there in silence.
+        left = subprocess.run(["find", os.fspath(where.run), "-maxdepth", "2"], text=True, capture_output=True).stdout
+        raise ClusterError(f"could not delete {where.run}; left:\n{tail(left, 10)}")

@@ -1,0 +1,36 @@
+"""Other clusters on this machine: a living one is named and left alone, a dead one's leftovers are cleared away."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from hack.cluster import node, proc
+from hack.cluster.shell import ClusterError
+
+
+def owners(found: Iterable[proc.Marked]) -> tuple[set[Path], set[Path]]:
+    """State folders of clusters that live (a process of the node runs) and of those of which only shims are left."""
+    everyone = list(found)
+    alive = {mark.state for mark in everyone if not mark.shim}
+    return alive, {mark.state for mark in everyone} - alive
+
+
+def refuse_other(state: Path) -> None:
+    """Raise when another cluster lives here."""
+    alive, _ = owners(proc.marked())
+    others = sorted(alive - {state})
+    if others:
+        where = ", ".join(map(str, others))
+        raise ClusterError(
+            f"another local cluster runs on this machine; its state lies in {where}\n"
+            f"  use it (KUBECONFIG={others[0]}/cluster/kubeconfig), or stop it first:\n"
+            f"  FAIRLEAD_STATE={others[0]} python3 hack/cluster down"
+        )
+
+
+def clear_dead(state: Path) -> list[Path]:
+    """Sweep away what other, dead clusters left; the state folders of those that had something."""
+    _, dead = owners(proc.marked())
+    gone = sorted(dead - {state})
+    for other in gone:
+        node.sweep(other)
+    return gone

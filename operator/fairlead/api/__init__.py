@@ -1,0 +1,1 @@
+"""The custom resources: the single source of crds/, of the reference and of validation."""

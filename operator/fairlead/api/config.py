@@ -1,0 +1,53 @@
+"""The operator's configuration: one YAML file, written by the Helm chart."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from fairlead.api.common import S3Location
+from fairlead.api.schema import Model
+
+
+class Images(Model):
+    """Images that the operator starts pods with."""
+
+    worker: str
+    """Runs checks, transfers and evaluations."""
+    runtimes: dict[str, str] = {}
+    """Model server by runtime, for example `sklearn`."""
+
+
+class PrometheusConfig(Model):
+    """Where outcomes are read, and which labels rules and monitors need to be selected."""
+
+    url: str | None = None
+    """Base address, `http://prometheus.monitoring:9090`. None: guards that need it have no evidence."""
+    labels: dict[str, str] = {}
+    """Put on each PrometheusRule and PodMonitor."""
+    enabled: bool = True
+    """Make PrometheusRules and PodMonitors (needs prometheus-operator's CRDs)."""
+
+
+class Tuning(Model):
+    """Intervals, in seconds."""
+
+    window: float = Field(default=1.0, gt=0)
+    """Length of an evidence window during a rollout."""
+    drain: float = Field(default=15.0, ge=0)
+    """How long pods without traffic stay."""
+    evidence_deadline: float = Field(default=10.0, gt=0)
+    """Without evidence for this long, a rollout says so (it froze at once)."""
+
+
+class OperatorConfig(Model):
+    """Everything that can be set at installation."""
+
+    images: Images
+    store: S3Location | None = None
+    """Where Datasets and Pipelines without a store of their own keep versions and outputs."""
+    prometheus: PrometheusConfig = PrometheusConfig()
+    tuning: Tuning = Tuning()
+    namespaces: list[str] = []
+    """Namespaces to watch; empty: all."""
+    workers: int = Field(default=8, ge=1, le=64)
+    """Reconciles at a time."""

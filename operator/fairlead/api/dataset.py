@@ -1,0 +1,179 @@
+"""Dataset: data in object storage that is watched, checked, and published as immutable versions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from fairlead.api.common import S3Location, StatusBase, Timestamp
+from fairlead.api.schema import (
+    LIST_ATOMIC,
+    LIST_SET,
+    Decimal,
+    Duration,
+    Key,
+    Model,
+    Text,
+    cel,
+    exactly_one_of,
+    list_map,
+)
+
+
+class Source(Model):
+    """Where the data comes from."""
+
+    s3: S3Location
+    """Objects under a prefix of a bucket. All objects there are one version's files."""
+
+
+class Watch(Model):
+    """How often the source is looked at."""
+
+    every: Duration = "5m"
+    """Time between two listings."""
+    settle: Duration = "10s"
+    """A listing must stay the same for this long before it is read: uploads in progress are not a version."""
+
+
+class Column(Model):
+    """A column that every file must have."""
+
+    name: Key
+    type: Literal["string", "integer", "float", "boolean", "timestamp", "date"]
+    nullable: bool = False
+    """Whether nulls (and, for float, NaN) are allowed."""
+    min: Decimal | None = None
+    """Smallest allowed value of a number."""
+    max: Decimal | None = None
+    """Largest allowed value of a number."""
+    in_: Annotated[
+        list[Annotated[str, Field(max_length=128)]] | None,
+        Field(alias="in", max_length=1000, json_schema_extra=LIST_SET),
+    ] = None
+    """The allowed values of a string."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("!(has(self.min) || has(self.max)) || self.type in ['integer', 'float']", "min and max need a number"),
+            ("!has(self.in) || self.type == 'string'", "in needs a string column"),
+        )
+    )
+
+
+class Schema(Model):
+    """The columns that are required."""
+
+    columns: Annotated[list[Column], Field(min_length=1, max_length=500, json_schema_extra=list_map("name"))]
+    extra: Literal["allow", "forbid"] = "allow"
+    """Whether columns that are not listed may be there."""
+
+
+class RowsCheck(Model):
+    """Bounds on the number of rows of a version."""
+
+    min: Annotated[int, Field(ge=0)] | None = None
+    max: Annotated[int, Field(ge=0)] | None = None
+
+    model_config = ConfigDict(json_schema_extra=cel(("has(self.min) || has(self.max)", "set min, max or both")))
+
+
+class Check(Model):
+    """A test besides the schema. A failed `error` check means that no version is published."""
+
+    rows: RowsCheck | None = None
+    """Bounds on the number of rows."""
+    unique: Annotated[list[Key] | None, Field(min_length=1, max_length=16, json_schema_extra=LIST_SET)] = None
+    """Columns that together identify a row."""
+    sql: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    """A DuckDB query over the table `data` whose first value must be true."""
+    severity: Literal["error", "warn"] = "error"
+    """`warn` only reports."""
+
+    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("rows", "unique", "sql")))
+
+
+class DatasetSpec(Model):
+    """What the data is, and when it is good."""
+
+    source: Source
+    format: Literal["parquet", "csv", "jsonl"]
+    """How the files are written."""
+    watch: Watch = Watch()
+    pin: Literal["copy", "reference"] = "copy"
+    """`copy` keeps the bytes in the content-addressed store; `reference` keeps S3 version ids (a versioned bucket)."""
+    schema_: Annotated[Schema | None, Field(alias="schema")] = None
+    checks: Annotated[list[Check], Field(max_length=64, json_schema_extra=LIST_ATOMIC)] = []
+    store: S3Location | None = None
+    """Where versions are kept. Default: the operator's store."""
+    suspend: bool = False
+    """Stop looking at the source; published versions stay."""
+
+
+class DatasetVersion(Model):
+    """A published, immutable version."""
+
+    version: Annotated[str, Field(max_length=16)]
+    """First 16 hex digits of the manifest's digest: the same bytes are the same version."""
+    digest: Annotated[str, Field(max_length=64)]
+    """SHA-256 of the manifest."""
+    manifest: Annotated[str, Field(max_length=1024)]
+    """Where the manifest lies (`s3://…`)."""
+    at: Timestamp
+    rows: int = 0
+    bytes: int = 0
+    files: int = 0
+
+
+class CheckResult(Model):
+    """What a check found."""
+
+    check: Annotated[str, Field(max_length=128)]
+    passed: bool
+    severity: Literal["error", "warn"] = "error"
+    message: Text = ""
+
+
+class Listing(Model):
+    """What the source looked like."""
+
+    digest: Annotated[str, Field(max_length=64)]
+    """SHA-256 over the sorted (key, size, ETag)."""
+    since: Timestamp
+    """Since when it has looked like this."""
+    objects: int = 0
+    bytes: int = 0
+
+
+class CheckJob(Model):
+    """The Job that reads and checks a listing."""
+
+    name: Annotated[str, Field(max_length=63)]
+    uid: Annotated[str, Field(max_length=36)] = ""
+    listing: Annotated[str, Field(max_length=64)]
+    attempt: int = 1
+    not_before: Timestamp | None = None
+
+
+class DatasetStatus(StatusBase):
+    """What was seen. Conditions: SourceReachable, Valid, Ready."""
+
+    current: DatasetVersion | None = None
+    """The newest version."""
+    versions: Annotated[list[DatasetVersion], Field(max_length=20, json_schema_extra=list_map("version"))] = []
+    """The last 20, newest first; the store keeps all."""
+    listing: Listing | None = None
+    """The listing being settled, read, or last handled."""
+    handled: Annotated[str, Field(max_length=64)] = ""
+    """Digest of the last listing that was read to an end, whether it became a version or was refused."""
+    job: CheckJob | None = None
+    checks: Annotated[list[CheckResult], Field(max_length=64, json_schema_extra=LIST_ATOMIC)] = []
+    """The last results, failed ones first."""
+
+
+class Dataset(Model):
+    """Data in object storage that is watched, checked, and published as immutable versions."""
+
+    spec: DatasetSpec
+    status: DatasetStatus = DatasetStatus()

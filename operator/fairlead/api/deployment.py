@@ -1,0 +1,296 @@
+"""Deployment: a model behind a gateway, rolled out by evidence and rolled back by evidence."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from fairlead.api.common import StatusBase, Timestamp
+from fairlead.api.schema import (
+    LIST_ATOMIC,
+    Duration,
+    Model,
+    Name,
+    Percent,
+    Text,
+    cel,
+    exactly_one_of,
+    list_map,
+)
+
+
+class ModelRef(Model):
+    """Which versions go live."""
+
+    name: Name | None = None
+    """A model: each newly approved version of it is rolled out."""
+    version: Name | None = None
+    """One ModelVersion: git decides."""
+
+    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("name", "version")))
+
+
+class Replicas(Model):
+    """How many pods each version has while it gets traffic."""
+
+    min: Annotated[int, Field(ge=1, le=500)] = 1
+    """Pods of a version."""
+
+
+class GatewayRef(Model):
+    """A Gateway; one in another namespace must allow routes from this one."""
+
+    name: Name
+    namespace: Name | None = None
+
+
+class Route(Model):
+    """How clients reach the model. Fairlead owns the HTTPRoute whole."""
+
+    gateway: GatewayRef
+    host: Annotated[str, Field(max_length=253, pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] | None = None
+    """Host name; default: any."""
+    path: Annotated[str, Field(max_length=256, pattern=r"^/[-A-Za-z0-9._~/]*$")] | None = None
+    """Path prefix, taken off before the server sees the request. Default `/<namespace>/<name>`."""
+
+
+class CanaryStep(Model):
+    """A share of the traffic, and what must have been seen before the next step."""
+
+    weight: Annotated[int, Field(ge=1, le=100)]
+    """Percent of the requests that the candidate gets."""
+    for_: Annotated[Duration, Field(alias="for")] = "60s"
+    """At least this long, counting only time in which evidence came in."""
+    requests: Annotated[int, Field(ge=1, le=10_000_000)] = 100
+    """At least this many requests answered by the candidate in this step."""
+
+
+class PromCounters(Model):
+    """Two counters by version, from Prometheus. In the expressions `{{version}}` stands for the version's name and
+    `{{namespace}}` for the namespace. Write plain counters without rate() or increase(): resets are handled here."""
+
+    total: Annotated[str, Field(min_length=1, max_length=1024)]
+    """PromQL whose series count all outcomes of a version."""
+    failures: Annotated[str, Field(min_length=1, max_length=1024)]
+    """PromQL whose series count the bad ones among them."""
+
+
+class Guard(Model):
+    """A way in which the candidate must not be worse than the live version at the same time on the same traffic."""
+
+    metric: Literal["errors", "latency", "outcomes"]
+    """`errors`: failed requests, by the servers' own counters. `latency`: requests slower than the live version's
+    quantile was when the rollout began. `outcomes`: any two counters in Prometheus."""
+    worse_by: Percent = "0%"
+    """How much worse is tolerable: percentage points of failures; for latency, percent on top of the quantile."""
+    quantile: Literal["p50", "p90", "p95", "p99"] | None = None
+    """With `latency`; default p95."""
+    promql: PromCounters | None = None
+    """With `outcomes`."""
+    min_events: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    """With `outcomes`: a step is not left before this many outcomes of the candidate have been counted in it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("(self.metric == 'outcomes') == has(self.promql)", "outcomes needs promql, and only outcomes"),
+            ("!has(self.quantile) || self.metric == 'latency'", "quantile goes with latency"),
+            (
+                "!has(self.minEvents) || self.minEvents == 0 || self.metric == 'outcomes'",
+                "minEvents goes with outcomes",
+            ),
+        )
+    )
+
+
+class Rollout(Model):
+    """How a new version takes over."""
+
+    steps: Annotated[list[CanaryStep], Field(min_length=1, max_length=20, json_schema_extra=LIST_ATOMIC)] = [
+        CanaryStep(weight=10), CanaryStep(weight=50),
+    ]  # fmt: skip
+    """Shares of the traffic in rising order; after the last one the candidate is promoted."""
+    guard: Annotated[list[Guard], Field(min_length=1, max_length=8, json_schema_extra=LIST_ATOMIC)] = [
+        Guard(metric="errors"),
+    ]
+    """What is watched; any harm rolls back."""
+    false_alarms: Annotated[Percent, Field()] = "1%"
+    """The chance that a version that is no worse is rolled back, over the whole rollout and all guards."""
+    patience: Duration = "24h"
+    """A rollout that has not ended by then is taken back, and a condition says why."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("!has(self.steps) || self.steps.size() < 2 || "
+             "self.steps.all(s, self.steps.filter(t, t.weight == s.weight).size() == 1)",
+             "two steps have the same weight"),
+            ("!has(self.falseAlarms) || self.falseAlarms != '0%'", "falseAlarms must be above 0%"),
+        )
+    )  # fmt: skip
+
+
+class Slo(Model):
+    """What users may expect; alert rules are made from it."""
+
+    availability: Percent = "99%"
+    """Share of requests that succeed."""
+
+
+class Alerts(Model):
+    """The PrometheusRule that is made for this Deployment."""
+
+    labels: Annotated[dict[str, Annotated[str, Field(max_length=128)]], Field(max_length=16)] = {}
+    """Added to each alert, for example the team."""
+    slo: Slo = Slo()
+
+
+class DeploymentSpec(Model):
+    """Which model is served where, and how a new version earns its traffic."""
+
+    model: ModelRef
+    replicas: Replicas = Replicas()
+    route: Route
+    rollout: Rollout = Rollout()
+    alerts: Alerts = Alerts()
+    paused: bool = False
+    """Freeze: no new rollout begins, and a running one keeps its weight. Harm still rolls back."""
+
+
+class Live(Model):
+    """The version that serves."""
+
+    version: Name
+    since: Timestamp
+
+
+class ArmCounts(Model):
+    """What a window, or a whole rollout, counted for one version."""
+
+    requests: int = 0
+    failures: int = 0
+
+
+class GuardEvidence(Model):
+    """What a guard has seen in this rollout, over all its windows."""
+
+    guard: Annotated[str, Field(max_length=64)]
+    """Index and metric, `0/errors`."""
+    stable: ArmCounts = ArmCounts()
+    candidate: ArmCounts = ArmCounts()
+    windows: int = 0
+    log_lr: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    """Log likelihood ratio per odds ratio of the test's grid: the whole state of the test."""
+    log_evidence: Annotated[str, Field(max_length=32)] = "0"
+    """Log of the evidence that the candidate is worse."""
+    bound: Annotated[str, Field(max_length=32)] = ""
+    """At this log evidence it is rolled back."""
+    odds: Annotated[str, Field(max_length=32)] = "1"
+    """The tolerated odds ratio, from `worseBy` and the live version's rate when the rollout began."""
+    threshold: Annotated[str, Field(max_length=32)] = ""
+    """Latency: a request counts as slow above this many seconds."""
+    state: Literal["Watching", "Harm", "NoEvidence"] = "NoEvidence"
+    message: Text = ""
+    since: Timestamp | None = None
+    """When its last window ended."""
+
+
+class Cursor(Model):
+    """How far a source's counters have been read: each delta is counted once, whatever happens to the operator."""
+
+    source: Annotated[str, Field(max_length=128)]
+    """Pod uid and container start, or the hash of a series' labels, with the arm and guard."""
+    values: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=4)]
+
+
+class Split(Model):
+    """Whether the traffic is divided as asked, in this step."""
+
+    stable: int = 0
+    candidate: int = 0
+    log_evidence: Annotated[str, Field(max_length=32)] = "0"
+
+
+class Window(Model):
+    """One window of the errors guard, for people."""
+
+    at: Timestamp
+    stable: ArmCounts
+    candidate: ArmCounts
+    log_evidence: Annotated[str, Field(max_length=32)]
+
+
+class Candidate(Model):
+    """The version on its way."""
+
+    version: Name
+    since: Timestamp
+    against: Name
+    """The live version when the rollout began: promotion happens only if it still is."""
+    step: Annotated[int, Field(ge=-1)] = -1
+    """Index of the step; -1 while its pods start and are warmed."""
+    weight: int = 0
+    step_since: Timestamp | None = None
+    """When the step's weight was asked for."""
+    observed: Annotated[str, Field(max_length=32)] = "0"
+    """Seconds of this step in which evidence came in."""
+    step_requests: int = 0
+    """Requests that the candidate answered in this step."""
+    warmed: Annotated[list[Annotated[str, Field(max_length=36)]], Field(max_length=500)] = []
+    """Uids of the pods that have answered a warm-up request."""
+    verdict: Literal["Starting", "Continue", "Harm", "NoEvidence"] = "Starting"
+    guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
+    split: Split = Split()
+    cursors: Annotated[list[Cursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
+    recent: Annotated[list[Window], Field(max_length=20, json_schema_extra=LIST_ATOMIC)] = []
+    """The last 20 windows, newest last."""
+    first_request_at: Timestamp | None = None
+    last_window_at: Timestamp | None = None
+
+
+class RolloutRecord(Model):
+    """How a rollout ended, and why."""
+
+    version: Name
+    against: Annotated[str, Field(max_length=63)] = ""
+    result: Literal["Live", "RolledBack", "Superseded", "Failed"]
+    reason: Annotated[str, Field(max_length=64)]
+    message: Text = ""
+    started_at: Timestamp
+    ended_at: Timestamp
+    weight: int = 0
+    """The weight that it had reached."""
+    stable: ArmCounts = ArmCounts()
+    candidate: ArmCounts = ArmCounts()
+    guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
+
+
+class Retiring(Model):
+    """A version without traffic whose pods finish what they have."""
+
+    version: Name
+    until: Timestamp
+
+
+class DeploymentStatus(StatusBase):
+    """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
+    Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, EvidenceAvailable."""
+
+    live: Live | None = None
+    candidate: Candidate | None = None
+    previous: Name | None = None
+    """The last good version before the live one: the way back."""
+    refused: Annotated[list[Name], Field(max_length=50, json_schema_extra=LIST_ATOMIC)] = []
+    """Versions that were rolled back here; they are not tried again."""
+    retiring: Annotated[list[Retiring], Field(max_length=10, json_schema_extra=list_map("version"))] = []
+    history: Annotated[list[RolloutRecord], Field(max_length=10, json_schema_extra=LIST_ATOMIC)] = []
+    """The last 10 rollouts, newest first."""
+    address: Annotated[str, Field(max_length=512)] = ""
+    """Where clients reach it."""
+    ready_replicas: int = 0
+
+
+class Deployment(Model):
+    """A model behind a gateway, rolled out by evidence and rolled back by evidence."""
+
+    spec: DeploymentSpec
+    status: DeploymentStatus = DeploymentStatus()

@@ -1,0 +1,66 @@
+"""The list of kinds: names, printer columns. Adding a kind starts with a line here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairlead.api.dataset import Dataset
+from fairlead.api.deployment import Deployment
+from fairlead.api.modelversion import ModelVersion
+from fairlead.api.pipeline import Pipeline
+from fairlead.api.pipelinerun import PipelineRun
+from fairlead.api.schema import Model
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of `kubectl get`."""
+
+    name: str
+    path: str
+    type: str = "string"
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class KindInfo:
+    """What a CustomResourceDefinition needs besides the schema."""
+
+    model: type[Model]
+    plural: str
+    short: str
+    columns: tuple[Column, ...]
+
+    @property
+    def kind(self) -> str:
+        """The kind's name."""
+        return self.model.__name__
+
+
+AGE = Column("Age", ".metadata.creationTimestamp", "date")
+PHASE = Column("Phase", ".status.phase")
+MESSAGE = Column("Message", ".status.message", wide=True)
+
+KINDS: tuple[KindInfo, ...] = (
+    KindInfo(Dataset, "datasets", "dset", (
+        Column("Version", ".status.current.version"), Column("Rows", ".status.current.rows", "integer"),
+        Column("Published", ".status.current.at", "date"), PHASE, AGE, MESSAGE,
+    )),
+    KindInfo(Pipeline, "pipelines", "mlpipe", (
+        Column("Last run", ".status.lastRun.name"), Column("Active", ".status.active", "integer"),
+        Column("Succeeded", ".status.succeeded", "integer"), Column("Failed", ".status.failed", "integer"),
+        PHASE, AGE, MESSAGE,
+    )),
+    KindInfo(PipelineRun, "pipelineruns", "mlrun", (
+        Column("Pipeline", ".spec.pipeline"), PHASE, Column("Progress", ".status.progress"),
+        Column("Started", ".status.startedAt", "date"), Column("Reason", ".spec.reason", wide=True), AGE, MESSAGE,
+    )),
+    KindInfo(ModelVersion, "modelversions", "mv", (
+        Column("Model", ".spec.model"), PHASE, Column("Champion", ".status.evidence.champion"), AGE, MESSAGE,
+    )),
+    KindInfo(Deployment, "deployments", "mdeploy", (
+        Column("Live", ".status.live.version"), Column("Candidate", ".status.candidate.version"),
+        Column("Weight", ".status.candidate.weight", "integer"), Column("Verdict", ".status.candidate.verdict"),
+        PHASE, AGE, MESSAGE,
+    )),
+)  # fmt: skip

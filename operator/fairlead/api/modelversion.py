@@ -1,0 +1,342 @@
+"""ModelVersion: an immutable model with its lineage, its proof against the champion, and its approval."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from fairlead.api.common import Artifact, EnvVar, Placement, Resources, StatusBase, Timestamp
+from fairlead.api.schema import (
+    LIST_ATOMIC,
+    LIST_SET,
+    Decimal,
+    Duration,
+    Image,
+    Key,
+    Model,
+    Name,
+    Percent,
+    S3Uri,
+    Text,
+    cel,
+    exactly_one_of,
+    list_map,
+)
+
+
+class ServerMetrics(Model):
+    """Names of the counters that a custom server exports. Each may carry a label selector: `name{code=~"5.."}`.
+    Supported matchers: `=`, `!=`, `=~`, `!~`. All series that match are added up."""
+
+    path: Annotated[str, Field(max_length=128, pattern=r"^/")] = "/metrics"
+    port: Annotated[int, Field(ge=1024, le=65535)] | None = None
+    """Default: the server's port."""
+    requests: Annotated[str, Field(max_length=256)]
+    """Counter of answered requests, failed ones included."""
+    failures: Annotated[str, Field(max_length=256)]
+    """Counter of failed requests."""
+    latency: Annotated[str, Field(max_length=256)] | None = None
+    """Histogram of response times, without `_bucket`."""
+    latency_unit: Literal["s", "ms"] = "s"
+    """Unit of that histogram's bounds."""
+
+
+class Server(Placement):
+    """How a model is served. The same server is used to evaluate it.
+
+    The model's files are at `/fairlead/model`. The server must listen on `$PORT` and speak Open Inference Protocol
+    v2 over REST; `/v2/health/ready` says when it can answer."""
+
+    runtime: Literal["sklearn", "custom"] = "sklearn"
+    """`sklearn`: MLServer with scikit-learn, which loads `model.joblib`. `custom`: `image`, and `metrics` names its
+    counters."""
+    image: Image | None = None
+    """Default: the image that the operator's configuration names for the runtime."""
+    args: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(max_length=64)] = []
+    env: Annotated[list[EnvVar], Field(max_length=64, json_schema_extra=list_map("name"))] = []
+    resources: Resources = Resources()
+    metrics: ServerMetrics | None = None
+    """Needed by `custom`; a runtime's preset knows its own."""
+    timeout: Duration = "2m"
+    """How long a pod may take to load the model."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("self.runtime != 'custom' || has(self.image)", "a custom server needs image"),
+            (
+                "self.runtime != 'custom' || has(self.metrics)",
+                "a custom server needs metrics: how else would it be judged?",
+            ),
+        )
+    )
+
+
+class Lineage(Model):
+    """What the model was made from."""
+
+    run: Name | None = None
+    """The PipelineRun."""
+    run_uid: Annotated[str, Field(max_length=36)] | None = None
+    pipeline: Name | None = None
+    datasets: Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=32)] = {}
+    """Versions of the Datasets that were read, by name."""
+    images: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=64)] = {}
+    """The code: the image that each step ran, with its digest."""
+    params: Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)] = {}
+
+
+class DatasetVersionRef(Model):
+    """A version of a Dataset."""
+
+    name: Name
+    version: Annotated[str, Field(max_length=16)] | None = None
+    """Default: the current one when the evaluation starts; it is then pinned in the evidence."""
+
+
+class EvaluationData(Model):
+    """Held-out rows. Champion and challenger see the same ones."""
+
+    dataset: DatasetVersionRef | None = None
+    artifact: Artifact | None = None
+    """Parquet files in the store, for example an output of the run that made the model."""
+
+    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("dataset", "artifact")))
+
+
+class EvaluationDataTemplate(Model):
+    """Held-out rows of a version that a run will make."""
+
+    dataset: DatasetVersionRef | None = None
+    output: Annotated[
+        str | None, Field(max_length=127, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\.[A-Za-z_][A-Za-z0-9_]*$")
+    ] = None
+    """An output of type `dataset` of the run, `step.output`."""
+
+    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("dataset", "output")))
+
+
+class Baseline(Model):
+    """A model that needs no training: the average of the target in the reference rows, by group. Groups that the
+    reference lacks get the overall average."""
+
+    by: Annotated[list[Key], Field(max_length=8, json_schema_extra=LIST_SET)] = []
+    """Columns that make the groups; none: one average for all."""
+    reference: EvaluationData
+    """The rows that the averages are taken from, usually the training data."""
+
+
+class BaselineTemplate(Model):
+    """The baseline of a version that a run will make."""
+
+    by: Annotated[list[Key], Field(max_length=8, json_schema_extra=LIST_SET)] = []
+    reference: EvaluationDataTemplate
+
+
+Metric = Literal["mae", "mse", "rmse", "mape", "error_rate", "accuracy", "log_loss"]
+
+
+class Gate(Model):
+    """A demand on a metric. `max`/`min` bound the value; `against` compares, row by row, with the champion or the
+    baseline: the 95 % interval of the difference (paired bootstrap) must lie on the right side of the margin."""
+
+    metric: Metric
+    max: Decimal | None = None
+    min: Decimal | None = None
+    against: Literal["champion", "baseline"] | None = None
+    margin: Percent | None = None
+    """With `against`: how much worse it may be, relative to the other's value. Default `0%` with no `betterBy`."""
+    better_by: Percent | None = None
+    """With `against`: how much better it must be, relative to the other's value."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("(has(self.max) ? 1 : 0) + (has(self.min) ? 1 : 0) + (has(self.against) ? 1 : 0) == 1",
+             "exactly one of max, min, against must be set"),
+            ("has(self.against) || !(has(self.margin) || has(self.betterBy))", "margin and betterBy need against"),
+            ("!(has(self.margin) && has(self.betterBy))", "set margin or betterBy, not both"),
+        )
+    )  # fmt: skip
+
+
+class EvaluationBase(Model):
+    """How a model is proven."""
+
+    task: Literal["regression", "classification"] = "regression"
+    features: Annotated[list[Key], Field(min_length=1, max_length=500, json_schema_extra=LIST_ATOMIC)]
+    """Columns that are sent to the model, each as one input tensor."""
+    target: Key
+    """Column with the truth."""
+    batch: Annotated[int, Field(ge=1, le=10000)] = 500
+    """Rows a request."""
+    metrics: Annotated[list[Metric], Field(min_length=1, max_length=7, json_schema_extra=LIST_SET)]
+    """Computed for challenger, champion and baseline alike."""
+    gates: Annotated[list[Gate], Field(max_length=32, json_schema_extra=LIST_ATOMIC)] = []
+    timeout: Duration = "1h"
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("!has(self.gates) || self.gates.all(g, g.metric in self.metrics)", "a gate's metric must be in metrics"),
+            ("!has(self.gates) || has(self.baseline) || !self.gates.exists(g, has(g.against) && g.against == 'baseline')",
+             "a gate against the baseline needs baseline"),
+        )
+    )  # fmt: skip
+
+
+class Evaluation(EvaluationBase):
+    """How this model is proven."""
+
+    data: EvaluationData
+    baseline: Baseline | None = None
+
+
+class EvaluationTemplate(EvaluationBase):
+    """How the models that a run makes are proven."""
+
+    data: EvaluationDataTemplate
+    baseline: BaselineTemplate | None = None
+
+
+class ApprovalPolicy(Model):
+    """People who must agree before the model may go live."""
+
+    required: Annotated[int, Field(ge=1, le=10)] = 1
+    """How many different people. Each needs the verb `approve` on modelversions."""
+    expires: Duration = "14d"
+    """A version that is not approved this long after its evaluation is rejected."""
+
+
+class Approval(Model):
+    """One person's word. The API server checks that `user` is who writes it and may approve."""
+
+    user: Annotated[str, Field(min_length=1, max_length=253)]
+    evidence: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+    """The digest of the evidence that was approved (`status.evidence.digest`)."""
+    comment: Text = ""
+
+
+class ModelVersionTemplate(Model):
+    """The part of a ModelVersion that a pipeline's author writes."""
+
+    server: Server = Server()
+    evaluation: EvaluationTemplate | None = None
+    """Without one, the version is approved as soon as its artifact is verified."""
+    approval: ApprovalPolicy | None = None
+
+
+class ModelVersionSpec(Model):
+    """A model. Immutable, but for `approvals` and `revoked`."""
+
+    model: Name
+    """The model that this is a version of."""
+    artifact: Artifact
+    server: Server = Server()
+    lineage: Lineage = Lineage()
+    evaluation: Evaluation | None = None
+    approval: ApprovalPolicy | None = None
+    approvals: Annotated[list[Approval], Field(max_length=10, json_schema_extra=list_map("user"))] = []
+    revoked: Text | None = None
+    """Why this version must not be used any more. It is never chosen again; where it is live, a condition says so."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("self.model == oldSelf.model", "model is immutable; make a new version"),
+            ("self.artifact == oldSelf.artifact", "artifact is immutable; make a new version"),
+            ("has(self.server) == has(oldSelf.server) && (!has(self.server) || self.server == oldSelf.server)",
+             "server is immutable; make a new version"),
+            ("has(self.lineage) == has(oldSelf.lineage) && (!has(self.lineage) || self.lineage == oldSelf.lineage)",
+             "lineage is immutable; make a new version"),
+            ("has(self.evaluation) == has(oldSelf.evaluation) && (!has(self.evaluation) || self.evaluation == oldSelf.evaluation)",
+             "evaluation is immutable; make a new version"),
+            ("has(self.approval) == has(oldSelf.approval) && (!has(self.approval) || self.approval == oldSelf.approval)",
+             "approval is immutable; make a new version"),
+        )
+    )  # fmt: skip
+
+
+class Interval(Model):
+    """A value with its 95 % interval."""
+
+    value: Decimal
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
+class GateResult(Model):
+    """What became of a gate."""
+
+    gate: Annotated[str, Field(max_length=128)]
+    """The demand in words: `mae against champion, margin 0.5%`."""
+    verdict: Literal["Passed", "Failed", "Skipped"]
+    """`Skipped`: there is no champion yet."""
+    value: Annotated[str, Field(max_length=32)] = ""
+    low: Annotated[str, Field(max_length=32)] = ""
+    high: Annotated[str, Field(max_length=32)] = ""
+    message: Text = ""
+
+
+class Score(Model):
+    """One model's metrics on the held-out rows."""
+
+    subject: Literal["challenger", "champion", "baseline"]
+    version: Annotated[str, Field(max_length=63)] = ""
+    values: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=16)] = {}
+
+
+class Evidence(Model):
+    """The proof."""
+
+    digest: Annotated[str, Field(max_length=64)]
+    """SHA-256 of the report: what an approval refers to."""
+    champion: Annotated[str, Field(max_length=63)] = ""
+    """The version it was compared with; empty when there was none."""
+    data: Annotated[str, Field(max_length=64)] = ""
+    """Digest of the held-out rows."""
+    rows: int = 0
+    scores: Annotated[list[Score], Field(max_length=3, json_schema_extra=list_map("subject"))] = []
+    gates: Annotated[list[GateResult], Field(max_length=32, json_schema_extra=LIST_ATOMIC)] = []
+    report: Annotated[str, Field(max_length=1024)] = ""
+    """Where the whole report lies (`s3://…`)."""
+    sample: Annotated[str, Field(max_length=2048)] = ""
+    """One request as it was sent to the model; new serving pods are warmed with it."""
+
+
+class EvaluationJob(Model):
+    """The Job that verifies and evaluates."""
+
+    name: Annotated[str, Field(max_length=63)]
+    uid: Annotated[str, Field(max_length=36)] = ""
+    attempt: int = 1
+    champion: Annotated[str, Field(max_length=63)] = ""
+    """Chosen when the attempt began."""
+    dataset_version: Annotated[str, Field(max_length=16)] = ""
+    """Pinned when the attempt began."""
+    not_before: Timestamp | None = None
+    verified: bool = False
+    """The artifact's bytes have the digest that the spec names."""
+
+
+class ModelVersionStatus(StatusBase):
+    """How far the proof has come. Phases: Pending, Verifying, Evaluating, Rejected, AwaitingApproval, Approved,
+    Revoked. Conditions: Verified, Evaluated, Approved."""
+
+    job: EvaluationJob | None = None
+    evidence: Evidence | None = None
+    evaluated_at: Timestamp | None = None
+    approved_at: Timestamp | None = None
+    approved_by: Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=10)] = []
+
+
+class ModelVersion(Model):
+    """An immutable model with its lineage, its proof against the champion, and its approval."""
+
+    spec: ModelVersionSpec
+    status: ModelVersionStatus = ModelVersionStatus()
+
+
+__all__ = [
+    "Approval", "ApprovalPolicy", "Artifact", "Baseline", "BaselineTemplate", "Evaluation", "EvaluationData",
+    "EvaluationDataTemplate", "EvaluationTemplate", "Evidence", "Gate", "GateResult", "Interval", "Lineage",
+    "ModelVersion", "ModelVersionSpec", "ModelVersionStatus", "ModelVersionTemplate", "S3Uri", "Score", "Server",
+    "ServerMetrics",
+]  # fmt: skip

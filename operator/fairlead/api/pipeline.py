@@ -1,0 +1,174 @@
+"""Pipeline: steps that run as Jobs when a trigger says so, and the models that they produce."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from fairlead.api.common import Container, S3Location, StatusBase, Timestamp
+from fairlead.api.modelversion import ModelVersionTemplate
+from fairlead.api.schema import (
+    LIST_ATOMIC,
+    LIST_SET,
+    Duration,
+    Key,
+    Model,
+    Name,
+    Text,
+    cel,
+    exactly_one_of,
+    list_map,
+)
+
+ParamValue = Annotated[str, Field(max_length=1024)]
+Params = Annotated[dict[str, ParamValue], Field(max_length=64)]
+OutputRef = Annotated[str, Field(max_length=127, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\.[A-Za-z_][A-Za-z0-9_]*$")]
+"""`step.output`."""
+
+
+class DatasetTrigger(Model):
+    """A run for each new version of a Dataset."""
+
+    name: Name
+
+
+class ScheduleTrigger(Model):
+    """A run at given times. Missed times (operator down, pipeline suspended) are made up by at most one run."""
+
+    cron: Annotated[str, Field(min_length=9, max_length=128)]
+    """Five fields: minute, hour, day of month, month, day of week."""
+    time_zone: Annotated[str, Field(max_length=64)] = "Etc/UTC"
+    """IANA name."""
+
+
+class Trigger(Model):
+    """What starts a run."""
+
+    dataset: DatasetTrigger | None = None
+    schedule: ScheduleTrigger | None = None
+
+    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("dataset", "schedule")))
+
+
+class Input(Model):
+    """What a step reads, found at `/fairlead/in/<name>/`."""
+
+    dataset: Name | None = None
+    """A Dataset: the version that the run pinned at its start."""
+    output: OutputRef | None = None
+    """An output of an earlier step, `step.output`."""
+
+    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("dataset", "output")))
+
+
+class Output(Model):
+    """What a step leaves at `/fairlead/out/<name>` (a file or a folder)."""
+
+    type: Literal["dataset", "model", "file"] = "file"
+
+
+class Retry(Model):
+    """How often a failed step is tried again. Disruptions (eviction, a lost node) have a budget of their own."""
+
+    limit: Annotated[int, Field(ge=0, le=20)] = 0
+    """Retries after the first attempt."""
+    backoff: Duration = "10s"
+    """Pause before the first retry; it doubles with each."""
+
+
+class Step(Container):
+    """A program that runs as a Job."""
+
+    name: Name
+    needs: Annotated[list[Name], Field(max_length=64, json_schema_extra=LIST_SET)] = []
+    """Steps that must have succeeded before, besides those whose outputs are read."""
+    inputs: Annotated[dict[Key, Input], Field(max_length=32)] = {}
+    outputs: Annotated[dict[Key, Output], Field(max_length=32)] = {}
+    retry: Retry = Retry()
+    timeout: Duration = "24h"
+    """An attempt that runs longer is stopped and counts as failed."""
+
+
+class Produces(Model):
+    """A ModelVersion made by a run that succeeded."""
+
+    model: Name
+    """Name of the model; versions are called `<model>-<number of the run>`."""
+    from_: Annotated[OutputRef, Field(alias="from")]
+    """The output of type `model`, `step.output`."""
+    version: ModelVersionTemplate
+
+
+class History(Model):
+    """How many finished runs are kept on the API server. Their data stays in the store."""
+
+    succeeded: Annotated[int, Field(ge=1, le=1000)] = 10
+    failed: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
+class PipelineSpec(Model):
+    """What runs, when, and what comes out of it."""
+
+    params: Params = {}
+    """Defaults of the parameters, as strings; a run may override them."""
+    triggers: Annotated[list[Trigger], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = []
+    """Any of these starts a run. Without triggers, runs are made by hand."""
+    cooldown: Duration = "0s"
+    """Least time between the starts of two triggered runs."""
+    concurrency: Literal["Forbid", "Allow"] = "Forbid"
+    """`Forbid`: a trigger waits until the running one has ended, and then starts one run for all that has happened."""
+    steps: Annotated[list[Step], Field(min_length=1, max_length=64, json_schema_extra=list_map("name"))]
+    produces: Annotated[list[Produces], Field(max_length=32, json_schema_extra=list_map("model"))] = []
+    history: History = History()
+    store: S3Location | None = None
+    """Where outputs are kept. Default: the operator's store."""
+    suspend: bool = False
+    """No trigger starts a run; running ones go on."""
+
+
+class TriggerDecision(Model):
+    """Why a run was started, or not."""
+
+    at: Timestamp
+    trigger: Annotated[str, Field(max_length=128)]
+    """Which one, for example `dataset/flights` or `schedule/0 3 * * 1`."""
+    key: Annotated[str, Field(max_length=128)]
+    """What it saw: the data's version, the time that was due."""
+    run: Annotated[str, Field(max_length=63)] = ""
+    """The run that it started; empty when it did not."""
+    reason: Text = ""
+
+
+class LastRun(Model):
+    """The run that a decision started."""
+
+    number: int
+    name: Annotated[str, Field(max_length=63)]
+    uid: Annotated[str, Field(max_length=36)] = ""
+    """Empty until the run exists: the decision is recorded before the run is made."""
+    trigger: Annotated[str, Field(max_length=128)] = ""
+    key: Annotated[str, Field(max_length=128)] = ""
+    at: Timestamp
+
+
+class PipelineStatus(StatusBase):
+    """What happened. Conditions: Ready (the spec makes sense, and what it needs is there)."""
+
+    runs: int = 0
+    """How many runs have been numbered."""
+    last_run: LastRun | None = None
+    handled: Annotated[dict[str, Annotated[str, Field(max_length=128)]], Field(max_length=32)] = {}
+    """The last handled key of each trigger."""
+    decisions: Annotated[list[TriggerDecision], Field(max_length=20, json_schema_extra=LIST_ATOMIC)] = []
+    """The last 20, newest first."""
+    active: int = 0
+    succeeded: int = 0
+    failed: int = 0
+
+
+class Pipeline(Model):
+    """Steps that run as Jobs when a trigger says so, and the models that they produce."""
+
+    spec: PipelineSpec
+    status: PipelineStatus = PipelineStatus()

@@ -1,0 +1,104 @@
+"""PipelineRun: one run of a Pipeline, and its record."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from fairlead.api.common import StatusBase, Timestamp
+from fairlead.api.pipeline import Params, PipelineSpec
+from fairlead.api.schema import LIST_SET, Model, Name, Text, cel, list_map
+
+
+class PipelineRunSpec(Model):
+    """Which pipeline, with what."""
+
+    pipeline: Name
+    params: Params = {}
+    """Override the pipeline's."""
+    datasets: Annotated[dict[str, Annotated[str, Field(max_length=16)]], Field(max_length=32)] = {}
+    """Versions of Datasets by name. Default: each Dataset's current version when the run starts."""
+    reason: Text = ""
+    """Why it was started."""
+    cancel: Literal["now"] | None = None
+    """`now` stops the running steps; the run ends as Aborted when their pods are gone."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("self.pipeline == oldSelf.pipeline", "pipeline is immutable; make a new run"),
+            ("has(self.params) == has(oldSelf.params) && (!has(self.params) || self.params == oldSelf.params)",
+             "params are immutable; make a new run"),
+            ("has(self.datasets) == has(oldSelf.datasets) && (!has(self.datasets) || self.datasets == oldSelf.datasets)",
+             "datasets are immutable; make a new run"),
+            ("!has(oldSelf.cancel) || has(self.cancel)", "a cancel can't be taken back; make a new run"),
+        )
+    )  # fmt: skip
+
+
+class PinnedDataset(Model):
+    """The version of a Dataset that a run reads."""
+
+    name: Name
+    version: Annotated[str, Field(max_length=16)]
+    digest: Annotated[str, Field(max_length=64)]
+    manifest: Annotated[str, Field(max_length=1024)]
+
+
+class OutputRecord(Model):
+    """An output that was committed to the store."""
+
+    name: Annotated[str, Field(max_length=63)]
+    type: Literal["dataset", "model", "file"] = "file"
+    uri: Annotated[str, Field(max_length=1024)]
+    sha256: Annotated[str, Field(max_length=64)]
+    bytes: int = 0
+
+
+class StepStatus(Model):
+    """Where a step stands. Phases: Pending, Running, Completed, Failed, Aborted."""
+
+    name: Name
+    phase: Literal["Pending", "Running", "Completed", "Failed", "Aborted"] = "Pending"
+    reason: Annotated[str, Field(max_length=64)] = ""
+    """UserError, OutOfMemory, DeadlineExceeded, Disrupted, ImagePull, Unschedulable, Refused …"""
+    message: Text = ""
+    attempt: int = 0
+    """Number of the running or last attempt, from 1."""
+    failures: int = 0
+    """Attempts that failed by the step's own fault; they spend `retry`."""
+    disruptions: int = 0
+    """Attempts that were lost to the cluster; at most 10."""
+    not_before: Timestamp | None = None
+    """A retry waits until then."""
+    job: Annotated[str, Field(max_length=63)] = ""
+    job_uid: Annotated[str, Field(max_length=36)] = ""
+    """Empty until the Job exists: the attempt is recorded before the Job is made."""
+    image: Annotated[str, Field(max_length=512)] = ""
+    """The image that ran, with its digest."""
+    started_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
+    outputs: Annotated[list[OutputRecord], Field(max_length=32, json_schema_extra=list_map("name"))] = []
+
+
+class PipelineRunStatus(StatusBase):
+    """The record of the run. Conditions: Succeeded."""
+
+    started_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
+    template: PipelineSpec | None = None
+    """The pipeline as it was when the run started: later edits affect the next run."""
+    params: Params = {}
+    datasets: Annotated[list[PinnedDataset], Field(max_length=32, json_schema_extra=list_map("name"))] = []
+    steps: Annotated[list[StepStatus], Field(max_length=64, json_schema_extra=list_map("name"))] = []
+    models: Annotated[list[Name], Field(max_length=32, json_schema_extra=LIST_SET)] = []
+    """The ModelVersions that it made."""
+    progress: Annotated[str, Field(max_length=16)] = ""
+    """Completed steps of all, `2/3`."""
+
+
+class PipelineRun(Model):
+    """One run of a Pipeline, and its record."""
+
+    spec: PipelineRunSpec
+    status: PipelineRunStatus = PipelineRunStatus()

@@ -1,0 +1,177 @@
+"""What the operator tells a worker, and what a worker says back.
+
+A task travels as JSON in the environment variable `FAIRLEAD_TASK`; a result as JSON in the container's termination
+message (at most 4,096 bytes). Both sides use these types, so they cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fairlead.api.dataset import Check, CheckResult, DatasetVersion, Schema
+from fairlead.api.modelversion import Gate, GateResult, Metric, Score
+from fairlead.api.pipelinerun import OutputRecord
+from fairlead.api.schema import Model
+
+TASK_ENV = "FAIRLEAD_TASK"
+RESULT_PATH = "/dev/termination-log"
+RESULT_LIMIT = 4096
+INPUTS = "/fairlead/in"
+OUTPUTS = "/fairlead/out"
+MODEL = "/fairlead/model"
+CREDENTIALS = "/fairlead/credentials"
+SECRETS = "/fairlead/secrets"
+
+
+class Access(Model):
+    """How to reach a bucket from inside a pod."""
+
+    endpoint: str | None = None
+    region: str | None = None
+    credentials: str | None = None
+    """Folder with the files `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` (a mounted Secret); None: the pod's
+    own cloud identity."""
+
+
+class Place(Access):
+    """A folder of a bucket."""
+
+    bucket: str
+    prefix: str = ""
+
+
+class TaskError(Model):
+    """Why a task could not be done."""
+
+    reason: Literal[
+        "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "CorruptFile",
+        "DigestMismatch", "OutputMissing", "ServerFailed", "BadData", "BadTask", "Bug",
+    ]  # fmt: skip
+    message: str
+    """What happened and what to do about it, with the object or field named."""
+    transient: bool = False
+    """Whether trying again without any change may help."""
+
+
+class SnapshotTask(Model):
+    """Read a listing to an end: hash and keep each object, check the data, publish a version."""
+
+    dataset: str
+    listing: str
+    """Digest of the listing to read (see store.listing); if the source differs, the answer is ObjectChanged."""
+    source: Place
+    store: Place
+    """`prefix` is the Dataset's own folder."""
+    format: Literal["parquet", "csv", "jsonl"]
+    pin: Literal["copy", "reference"]
+    schema_: Schema | None = None
+    checks: list[Check] = []
+    previous: str | None = None
+    """Manifest of the last version (`s3://…` in the store): objects with the same key, size and ETag are not read
+    again."""
+
+
+class SnapshotResult(Model):
+    """`version` when one was published (or was there already); None when the checks refused it."""
+
+    version: DatasetVersion | None = None
+    checks: list[CheckResult] = []
+    read: int = 0
+    """Objects that had to be read."""
+
+
+class FetchItem(Model):
+    """Something to bring into the pod and to verify."""
+
+    access: Access
+    manifest: bool = False
+    """The URI names a Dataset version's manifest: its files are fetched."""
+    uri: str
+    sha256: str
+    dest: str
+    """Folder (a single object keeps its base name)."""
+
+
+class FetchTask(Model):
+    """Bring inputs into the pod; nothing is left in place whose digest differs."""
+
+    items: list[FetchItem]
+
+
+class PublishItem(Model):
+    """An output of a step."""
+
+    name: str
+    type: Literal["dataset", "model", "file"]
+    path: str
+
+
+class PublishTask(Model):
+    """Commit a step's outputs: the first attempt that writes the outcome wins, a late one adopts it."""
+
+    store: Place
+    """`prefix` is the folder of the run's step."""
+    attempt: int
+    outputs: list[PublishItem]
+
+
+class PublishResult(Model):
+    """What was committed, possibly by an earlier attempt."""
+
+    attempt: int
+    outputs: list[OutputRecord]
+
+
+class Subject(Model):
+    """A model that is scored."""
+
+    subject: Literal["challenger", "champion"]
+    version: str
+    url: str
+    """Base address of its server."""
+    name: str
+    """The model's name in `v2/models/<name>/infer`."""
+
+
+class EvaluateTask(Model):
+    """Score challenger, champion and baseline on the same rows with the same code."""
+
+    version: str
+    task: Literal["regression", "classification"]
+    subjects: list[Subject]
+    data: str
+    """Folder with the held-out rows (Parquet)."""
+    data_sha256: str
+    reference: str | None = None
+    """Folder with the baseline's rows; None: no baseline."""
+    by: list[str] = []
+    features: list[str]
+    target: str
+    batch: int
+    metrics: list[Metric]
+    gates: list[Gate]
+    store: Place
+    """Where the report goes."""
+    ready_timeout: float = 120.0
+
+
+class EvaluateResult(Model):
+    """The proof, short enough for a termination message; the report in the store has all of it."""
+
+    digest: str
+    report: str
+    rows: int
+    scores: list[Score]
+    gates: list[GateResult]
+    sample: str = ""
+
+
+class TaskResult(Model):
+    """A termination message: exactly one member is set."""
+
+    error: TaskError | None = None
+    snapshot: SnapshotResult | None = None
+    fetched: int | None = None
+    """Bytes that were fetched and verified."""
+    publish: PublishResult | None = None
+    evaluate: EvaluateResult | None = None

@@ -1,0 +1,37 @@
+"""Reading the units that people write: durations, percentages, numbers."""
+
+from __future__ import annotations
+
+import re
+
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION_PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
+
+
+def seconds(duration: str) -> float:
+    """Seconds of a duration such as `1h30m`. Raises ValueError for anything else."""
+    parts = _DURATION_PART.findall(duration)
+    if not parts or "".join(n + u for n, u in parts) != duration:
+        raise ValueError(f"not a duration: {duration!r}; write for example 30s, 5m, 1h30m")
+    return sum(int(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+
+
+def share(percent: str) -> float:
+    """The share in [0, ∞) that a percentage such as `0.5%` names. Raises ValueError for anything else."""
+    if not percent.endswith("%"):
+        raise ValueError(f"not a percentage: {percent!r}; write for example 0.5%")
+    return float(percent[:-1]) / 100.0
+
+
+def human(length: float) -> str:
+    """A duration in seconds as people read it: `850ms`, `4.2s`, `3m10s`, `2h05m`, `3d4h`."""
+    if length < 1:
+        return f"{round(length * 1000)}ms"
+    if length < 60:
+        return f"{length:.1f}".rstrip("0").rstrip(".") + "s"
+    total = round(length)
+    if total < 3600:
+        return f"{total // 60}m{total % 60:02d}s"
+    if total < 86400:
+        return f"{total // 3600}h{total % 3600 // 60:02d}m"
+    return f"{total // 86400}d{total % 86400 // 3600}h"

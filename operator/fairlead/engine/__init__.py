@@ -1,0 +1,1 @@
+"""The kernel: watches, queue, leader lease, writes, metrics. Knows no kind."""

@@ -1,0 +1,52 @@
+"""Conditions by the Kubernetes API conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from fairlead.api.common import Condition
+from fairlead.plan.core import rfc3339
+
+Truth = Literal["True", "False", "Unknown"]
+
+
+def truth(value: bool | None) -> Truth:
+    """True, False, or Unknown for None."""
+    return "Unknown" if value is None else "True" if value else "False"
+
+
+class Conditions:
+    """A list of conditions that keeps the time of each one's last transition."""
+
+    def __init__(self, old: Iterable[Condition], now: float, generation: int) -> None:
+        self._old = {c.type: c for c in old}
+        self._new: dict[str, Condition] = dict(self._old)
+        self._now, self._generation = now, generation
+
+    def set(self, type_: str, value: bool | None, reason: str, message: str = "") -> None:
+        """Set one; the transition time moves only when the status does."""
+        status = truth(value)
+        old = self._old.get(type_)
+        since = old.last_transition_time if old and old.status == status else rfc3339(self._now)
+        self._new[type_] = Condition(
+            type=type_, status=status, reason=reason, message=message[:1024],
+            last_transition_time=since, observed_generation=self._generation,
+        )  # fmt: skip
+
+    def get(self, type_: str) -> Condition | None:
+        """One condition, or None."""
+        return self._new.get(type_)
+
+    def is_true(self, type_: str) -> bool:
+        """Whether it is there and True."""
+        found = self._new.get(type_)
+        return found is not None and found.status == "True"
+
+    def drop(self, type_: str) -> None:
+        """Take one away."""
+        self._new.pop(type_, None)
+
+    def result(self) -> list[Condition]:
+        """All, sorted by type."""
+        return [self._new[t] for t in sorted(self._new)]

@@ -1,0 +1,296 @@
+"""The contract between the kernel and the kinds.
+
+A kind is a `KindSpec`: pure functions over a read-only `World`. The kernel calls
+
+1. `observe(subject, world, now)`: which signals this decision needs (counters of pods, a query, a listing);
+2. `plan(subject, world, now)`: what should be, as a `Plan`.
+
+The kernel then writes in a fixed order: **status first** (with the resource version that was planned on, so a stale
+view or a second leader changes nothing), then `apply`, `create`, `delete`, then events. Status is the write-ahead
+log: a kind records its intent there, and children follow the status. A kill between any two writes converges,
+because the next plan starts from the recorded intent. After any write the key is looked at again at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from fairlead.api.common import API_VERSION
+from fairlead.api.config import OperatorConfig
+from fairlead.api.kinds import KindInfo
+from fairlead.api.schema import Model
+
+Json = dict[str, Any]
+M = TypeVar("M", bound=Model)
+
+MANAGER = "fairlead"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_PREFIX = "fairlead.dev/"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A resource type of the API server."""
+
+    api_version: str
+    kind: str
+    plural: str
+
+
+DATASET = Kind(API_VERSION, "Dataset", "datasets")
+PIPELINE = Kind(API_VERSION, "Pipeline", "pipelines")
+PIPELINE_RUN = Kind(API_VERSION, "PipelineRun", "pipelineruns")
+MODEL_VERSION = Kind(API_VERSION, "ModelVersion", "modelversions")
+DEPLOYMENT = Kind(API_VERSION, "Deployment", "deployments")
+JOB = Kind("batch/v1", "Job", "jobs")
+POD = Kind("v1", "Pod", "pods")
+SERVICE = Kind("v1", "Service", "services")
+WORKLOAD = Kind("apps/v1", "Deployment", "deployments")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules")
+POD_MONITOR = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors")
+
+
+@dataclass(frozen=True)
+class Meta:
+    """The metadata that decisions need."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    resource_version: str
+    created: float
+    """Epoch seconds."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    deleting: bool = False
+
+
+@dataclass(frozen=True)
+class Subject(Generic[M]):
+    """The object that is planned for, parsed."""
+
+    meta: Meta
+    body: M
+    raw: Json
+
+
+# --- signals ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ListObjects:
+    """List the objects under a prefix. Answer: `Listed`."""
+
+    namespace: str
+    bucket: str
+    prefix: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A listing, reduced: `digest` is SHA-256 over the sorted lines `key<TAB>size<TAB>etag`."""
+
+    digest: str
+    objects: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class MetricNames:
+    """Selectors of a server's counters, `name{label="value",code=~"5.."}`; matching series are added up."""
+
+    requests: str
+    failures: str
+    latency: str | None = None
+    """Histogram, without `_bucket`."""
+    latency_unit: float = 1.0
+    """Seconds per unit of the histogram's bounds."""
+
+
+@dataclass(frozen=True)
+class ScrapePod:
+    """Read a pod's counters straight from it. Answer: `Counters`."""
+
+    url: str
+    names: MetricNames
+
+
+@dataclass(frozen=True)
+class Counters:
+    """A pod's counters at one moment. `buckets`: cumulative counts by upper bound in seconds, rising."""
+
+    requests: float
+    failures: float
+    buckets: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class PromQuery:
+    """An instant query. Answer: `Vector`."""
+
+    url: str
+    expression: str
+
+
+@dataclass(frozen=True)
+class Vector:
+    """The series of an instant vector: (short hash of the labels, value). NaN and infinite values are left out and
+    counted in `unusable`."""
+
+    series: tuple[tuple[str, float], ...]
+    unusable: int = 0
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """Send a request to a server a few times. Answer: `Warm`."""
+
+    url: str
+    body: str
+    """JSON of an inference request; empty: only ask whether the model is ready."""
+    times: int = 3
+
+
+@dataclass(frozen=True)
+class Warm:
+    """The server answered all of them."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A signal that could not be had. `reason` is CamelCase; `message` says what to do."""
+
+    reason: str
+    message: str
+
+
+Request = ListObjects | ScrapePod | PromQuery | WarmUp
+Answer = Listed | Counters | Vector | Warm | Failed
+
+
+class World(Protocol):
+    """What was observed, in the subject's namespace. Objects are plain JSON and must not be changed."""
+
+    @property
+    def config(self) -> OperatorConfig:
+        """The operator's configuration."""
+
+    def get(self, kind: Kind, name: str) -> Json | None:
+        """An object by name, or None."""
+
+    def select(self, kind: Kind, labels: Mapping[str, str] | None = None) -> list[Json]:
+        """Objects with these labels, sorted by name."""
+
+    def owned(self, kind: Kind) -> list[Json]:
+        """Objects whose controller is the subject, sorted by name."""
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to a request that `observe` returned; `Failed("NotAsked", …)` for any other."""
+
+
+# --- plans -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Event:
+    """A Kubernetes event on the subject, for people. Emitted after the status that caused it was written."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete exactly this object: the uid is a precondition."""
+
+    kind: Kind
+    name: str
+    uid: str
+    propagation: str = "Background"
+
+
+@dataclass
+class Plan:
+    """What should be."""
+
+    status: Model
+    """The whole new status. Written only when it differs."""
+    apply: list[Json] = field(default_factory=list)
+    """Objects by server-side apply. One that already is as wanted costs no call (see `engine`)."""
+    create: list[Json] = field(default_factory=list)
+    """Objects that are made once (Jobs, PipelineRuns, ModelVersions). If the name is taken by another owner, the
+    kernel reports a conflict naming it."""
+    delete: list[Delete] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    requeue_after: float | None = None
+    """Look again after this many seconds even if nothing changes."""
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A sample of the operator's own metrics that is read off an object's status at each scrape."""
+
+    name: str
+    help: str
+    labels: Mapping[str, str]
+    value: float
+
+
+def no_requests(_subject: Subject[Any], _world: World, _now: float) -> Iterable[Request]:
+    """For kinds that need no signals."""
+    return ()
+
+
+def no_gauges(_raw: Json) -> Iterable[Gauge]:
+    """For kinds without gauges."""
+    return ()
+
+
+Mapper = Callable[[Json, Iterable[Json]], Iterable[str]]
+"""(an object of another kind, all objects of this kind in its namespace) -> names of those to look at again."""
+
+
+@dataclass(frozen=True)
+class KindSpec(Generic[M]):
+    """All that the kernel knows of a kind."""
+
+    kind: Kind
+    info: KindInfo
+    plan: Callable[[Subject[M], World, float], Plan]
+    observe: Callable[[Subject[M], World, float], Iterable[Request]] = no_requests
+    children: tuple[Kind, ...] = ()
+    """Kinds whose objects wake their controlling owner. Watched with the label `managed-by=fairlead` only."""
+    mappers: Mapping[Kind, Mapper] = field(default_factory=dict)
+    """Other kinds whose objects wake this kind's."""
+    gauges: Callable[[Json], Iterable[Gauge]] = no_gauges
+
+
+# --- errors that a plan may raise ------------------------------------------------------------------------------
+
+
+class Invalid(Exception):  # noqa: N818 - the house's names of errors
+    """A person must act. The kernel sets `Ready=False`, reason `Invalid`, and waits for a change."""
+
+    def __init__(self, field_path: str, message: str) -> None:
+        super().__init__(f"{field_path}: {message}")
+        self.field_path = field_path
+
+
+def rfc3339(epoch: float) -> str:
+    """Epoch seconds as RFC 3339 in UTC, to the microsecond."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def epoch(timestamp: str) -> float:
+    """RFC 3339 as epoch seconds."""
+    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()

@@ -1,0 +1,1 @@
+"""What was measured: the arms' own counters and Prometheus."""

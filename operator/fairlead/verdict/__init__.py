@@ -1,0 +1,1 @@
+"""The statistics of a rollout. Pure; knows nothing of Kubernetes."""
