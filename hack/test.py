@@ -1,0 +1,182 @@
+"""Run all tests, in stages, on the local cluster: `make test`.
+
+Each stage shows its progress with elapsed and expected time (expected: what it took the last time). Stages can be
+chosen: `python3 hack/test.py unit contract`. Only the standard library is used, because the first stage makes the
+virtual environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCAL = Path(os.environ.get("FAIRLEAD_STATE", ROOT / ".local"))
+DURATIONS = LOCAL / "durations.json"
+LOGS = LOCAL / "log"
+PYTHON = ROOT / ".venv" / "bin" / "python"
+BEAT = 30.0
+"""Seconds between two signs of life of a quiet stage."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: what it is for, roughly how long it takes when nothing is known, and its commands."""
+
+    name: str
+    about: str
+    expected: float
+    commands: Callable[[], list[list[str]]]
+    cluster: bool = False
+
+
+def pytest_command(name: str, *paths: str) -> list[str]:
+    """pytest on these paths, leaving a report from which the totals are added up."""
+    return [str(PYTHON), "-m", "pytest", "-q", f"--junitxml={LOGS / f'{name}.xml'}", *paths]
+
+
+def tool(name: str, *arguments: str) -> list[str]:
+    """A program of the virtual environment."""
+    return [str(ROOT / ".venv" / "bin" / name), *arguments]
+
+
+def venv_commands() -> list[list[str]]:
+    """Nothing when the environment matches pyproject.toml already."""
+    if (ROOT / ".venv" / "stamp").exists() and (ROOT / ".venv" / "stamp").read_text() == venv_stamp():
+        return []
+    return [
+        [sys.executable, "-m", "venv", ".venv"],
+        [str(PYTHON), "-m", "pip", "install", "-q", "-e", ".[dev]"],
+        [sys.executable, "-c", f"open('.venv/stamp', 'w').write('{venv_stamp()}')"],
+    ]
+
+
+def venv_stamp() -> str:
+    """What the environment was made from."""
+    return hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + sys.version.encode()).hexdigest()
+
+
+def hack(*arguments: str) -> list[str]:
+    """A program under hack/ that needs only the standard library."""
+    return [sys.executable, *arguments]
+
+
+STAGES = (
+    Stage("preflight", "is this machine fit?", 1, lambda: [hack("hack/preflight.py")]),
+    Stage("venv", "Python environment", 60, venv_commands),
+    Stage("lint", "ruff, mypy, import-linter, generated files", 30, lambda: [
+        tool("ruff", "check", "."), tool("ruff", "format", "--check", "."), tool("mypy"), tool("lint-imports"),
+        [str(PYTHON), "-m", "hack.gen", "--check"],
+    ]),
+    Stage("unit", "pure tests and simulation", 60, lambda: [pytest_command("unit", "tests/unit", "tests/sim")]),
+    Stage("cluster", "local Kubernetes", 900, lambda: [hack("hack/cluster", "up")], cluster=True),
+    Stage("install", "images and chart", 300, lambda: [[str(PYTHON), "-m", "hack.install"]], cluster=True),
+    Stage("contract", "against a real API server", 90,
+          lambda: [pytest_command("contract", "tests/contract", "tests/chart")], cluster=True),
+    Stage("real", "on the real cluster", 600, lambda: [pytest_command("real", "tests/cluster")], cluster=True),
+    Stage("demo", "the whole loop, as a user sees it", 600, lambda: [[str(PYTHON), "-m", "hack.demo"]], cluster=True),
+)  # fmt: skip
+
+
+def remembered() -> dict[str, float]:
+    """Seconds that each stage took the last time."""
+    return json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
+
+
+def remember(name: str, took: float) -> None:
+    """Keep it for the next run's expectations."""
+    known = remembered() | {name: round(took, 1)}
+    DURATIONS.write_text(json.dumps(known, indent=1, sort_keys=True))
+
+
+def clock(seconds: float) -> str:
+    """`1:05`."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def heartbeat(stage: str, began: float, expected: float, done: threading.Event) -> None:
+    """A line now and then, so that a long quiet stage is seen to live."""
+    while not done.wait(BEAT):
+        print(f"    … {stage}: {clock(time.monotonic() - began)} of about {clock(expected)}", flush=True)
+
+
+def run_stage(stage: Stage, number: int, of: int) -> bool:
+    """Run one; its output is passed on."""
+    expected = remembered().get(stage.name, stage.expected)
+    print(f"\n[{number}/{of}] {stage.name}: {stage.about} (about {clock(expected)})", flush=True)
+    began, done = time.monotonic(), threading.Event()
+    beat = threading.Thread(target=heartbeat, args=(stage.name, began, expected, done), daemon=True)
+    beat.start()
+    try:
+        good = all(subprocess.run(command, cwd=ROOT, check=False).returncode == 0 for command in stage.commands())
+    finally:
+        done.set()
+    took = time.monotonic() - began
+    print(f"[{number}/{of}] {stage.name}: {'ok' if good else 'FAILED'} in {clock(took)}", flush=True)
+    if good:
+        remember(stage.name, took)
+    return good
+
+
+def totals(names: list[str]) -> tuple[int, int, int]:
+    """(passed, failed, skipped) over the reports of these stages."""
+    passed = failed = skipped = 0
+    for report in (LOGS / f"{name}.xml" for name in names):
+        if not report.exists():
+            continue
+        for suite in ET.parse(report).getroot().iter("testsuite"):
+            bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            left = int(suite.get("skipped", 0))
+            failed, skipped, passed = failed + bad, skipped + left, passed + int(suite.get("tests", 0)) - bad - left
+    return passed, failed, skipped
+
+
+def choose(names: list[str]) -> list[Stage]:
+    """The stages to run, in their order."""
+    unknown = set(names) - {stage.name for stage in STAGES}
+    if unknown:
+        known = ", ".join(stage.name for stage in STAGES)
+        raise SystemExit(f"unknown stage {', '.join(sorted(unknown))}; there are: {known}")
+    return [stage for stage in STAGES if not names or stage.name in names]
+
+
+def main() -> int:
+    """Run the stages until one fails; take the cluster down unless it is to be kept."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stages", nargs="*", help="only these: " + ", ".join(stage.name for stage in STAGES))
+    parser.add_argument("--keep", action="store_true", help="leave the cluster running")
+    options = parser.parse_args()
+    stages = choose(options.stages)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    for old in LOGS.glob("*.xml"):
+        old.unlink()
+    began, good = time.monotonic(), True
+    for number, stage in enumerate(stages, 1):
+        good = good and run_stage(stage, number, len(stages))
+        if not good:
+            break
+    if (
+        any(stage.cluster for stage in stages)
+        and not options.keep
+        and not re.fullmatch("1|yes", os.environ.get("KEEP", ""))
+    ):
+        subprocess.run(hack("hack/cluster", "down"), cwd=ROOT, check=False)
+    passed, failed, skipped = totals([stage.name for stage in stages])
+    print(f"\n{'All stages passed' if good else 'A stage failed'} in {clock(time.monotonic() - began)}.")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 0 if good and not failed else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
