@@ -1,0 +1,112 @@
+"""The state of one guard through a rollout, and what it says.
+
+The state is all that is kept between two windows: the log likelihood ratio per odds ratio of the grid, and the counts
+for people. The tolerated odds ratio is fixed when the rollout begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from fairlead.verdict import failures
+
+Verdict = Literal["harm", "continue"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Counts of one version."""
+
+    requests: int = 0
+    failures: int = 0
+
+    def __add__(self, other: Arm) -> Arm:
+        return Arm(self.requests + other.requests, self.failures + other.failures)
+
+    @property
+    def rate(self) -> float | None:
+        """Share of failures; None without requests."""
+        return self.failures / self.requests if self.requests else None
+
+
+@dataclass(frozen=True)
+class Window:
+    """What both versions answered in the same stretch of time."""
+
+    stable: Arm
+    candidate: Arm
+
+
+@dataclass(frozen=True)
+class GuardState:
+    """Everything a guard knows."""
+
+    odds: float = 1.0
+    """The tolerated odds ratio, frozen at the start."""
+    log_lr: tuple[float, ...] = (0.0,) * len(failures.GRID)
+    stable: Arm = Arm()
+    candidate: Arm = Arm()
+    windows: int = 0
+
+    @property
+    def log_evidence(self) -> float:
+        """Log of the evidence that the candidate is worse."""
+        return failures.log_mean(self.log_lr)
+
+
+def step(state: GuardState, window: Window) -> GuardState:
+    """The state after one more window. Raises ValueError if an arm failed more often than it was asked."""
+    stable, candidate = window.stable, window.candidate
+    gained = failures.log_lr(
+        candidate.failures, candidate.requests, stable.requests, candidate.failures + stable.failures, state.odds
+    )
+    return replace(
+        state,
+        log_lr=tuple(have + new for have, new in zip(state.log_lr, gained, strict=True)),
+        stable=state.stable + stable,
+        candidate=state.candidate + candidate,
+        windows=state.windows + 1,
+    )
+
+
+def replay(odds: float, windows: Iterable[Window]) -> GuardState:
+    """The state after these windows, from the beginning."""
+    state = GuardState(odds=odds)
+    for window in windows:
+        state = step(state, window)
+    return state
+
+
+def decide(state: GuardState, alpha: float) -> Verdict:
+    """`harm` when the evidence reaches 1/alpha. alpha: this guard's part of the false-alarm probability."""
+    return "harm" if state.log_evidence >= failures.log_bound(alpha) else "continue"
+
+
+def divide(alpha: float, guards: int) -> float:
+    """The part of each of `guards` guards, so that all together raise a false alarm with at most `alpha`
+    (Bonferroni)."""
+    if guards < 1:
+        raise ValueError("a rollout needs at least one guard")
+    return alpha / guards
+
+
+def encode(value: float) -> str:
+    """A float as a string that gives the same bits back; Kubernetes objects carry no floats."""
+    return repr(float(value))
+
+
+def decode(text: str) -> float:
+    """The float that `encode` wrote."""
+    return float(text)
+
+
+def encode_all(values: Sequence[float]) -> list[str]:
+    """Each float as a string."""
+    return [encode(value) for value in values]
+
+
+def decode_all(texts: Sequence[str]) -> tuple[float, ...]:
+    """The floats that `encode_all` wrote; of nothing, the start of a test."""
+    return tuple(decode(text) for text in texts) if texts else (0.0,) * len(failures.GRID)
