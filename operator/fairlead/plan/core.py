@@ -193,6 +193,10 @@ class World(Protocol):
     def owned(self, kind: Kind) -> list[Json]:
         """Objects whose controller is the subject, sorted by name."""
 
+    def served(self, kind: Kind) -> bool:
+        """Whether the API server has this kind. Of one that it hasn't there are no objects, and none can be made:
+        a plan that would want one says so in a condition."""
+
     def answer(self, request: Request) -> Answer:
         """The answer to a request that `observe` returned; `Failed("NotAsked", …)` for any other."""
 
@@ -256,6 +260,11 @@ def no_gauges(_raw: Json) -> Iterable[Gauge]:
     return ()
 
 
+def never_settled(_raw: Json) -> bool:
+    """For kinds whose objects are always looked after."""
+    return False
+
+
 Mapper = Callable[[Json, Iterable[Json]], Iterable[str]]
 """(an object of another kind, all objects of this kind in its namespace) -> names of those to look at again."""
 
@@ -273,6 +282,9 @@ class KindSpec(Generic[M]):
     mappers: Mapping[Kind, Mapper] = field(default_factory=dict)
     """Other kinds whose objects wake this kind's."""
     gauges: Callable[[Json], Iterable[Gauge]] = no_gauges
+    settled: Callable[[Json], bool] = never_settled
+    """Whether nothing is left to be done for an object, whatever becomes of its children (a finished run that is
+    cleaned up). Such an object is not even parsed. Gets the raw object; must be cheap."""
 
 
 # --- errors that a plan may raise ------------------------------------------------------------------------------
