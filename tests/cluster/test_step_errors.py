@@ -1,0 +1,107 @@
+"""Steps that cannot run: each cause becomes a condition with a remedy, and heals when it is gone."""
+
+from __future__ import annotations
+
+from tests.cluster.support import STORE_BUCKET, Team, condition
+
+PIPELINE = """
+kind: Pipeline
+metadata: {{name: {name}}}
+spec:
+  steps:
+  - name: only
+    image: {image}
+    command: [python3, -c, "import pathlib; pathlib.Path('/fairlead/out/note').write_text('done')"]
+    outputs: {{note: {{type: file}}}}
+    resources: {resources}
+    retry: {{limit: {retries}, backoff: 1s}}
+"""
+RUN = """
+kind: PipelineRun
+metadata: {{name: {name}-by-hand}}
+spec: {{pipeline: {name}}}
+"""
+
+
+def start(team: Team, name: str, image: str, resources: str = "{cpu: 50m}", retries: int = 0) -> str:
+    """Apply a pipeline of one step and run it by hand; the run's name."""
+    team.apply(PIPELINE.format(name=name, image=image, resources=resources, retries=retries))
+    team.apply(RUN.format(name=name))
+    return f"{name}-by-hand"
+
+
+def step_reason(obj: dict) -> str:  # type: ignore[type-arg]
+    """The reason at the only step."""
+    steps = obj.get("status", {}).get("steps", [])
+    return steps[0].get("reason", "") if steps else ""
+
+
+def worker_image(team: Team) -> str:
+    """An image that the cluster has: the worker's, as the operator was told."""
+    found = team.cluster.get("configmap", "fairlead", "fairlead-system")
+    assert found
+    line = next(ln for ln in "\n".join(found["data"].values()).splitlines() if ln.strip().startswith("worker:"))
+    return line.split(":", 1)[1].strip().strip("\"'")
+
+
+def test_a_run_completes_and_its_output_lies_in_the_store(team: Team) -> None:
+    run = start(team, "good", worker_image(team))
+    done = team.wait("pipelinerun", run, lambda o: o.get("status", {}).get("phase") == "Completed", 120, "Completed")
+    output = done["status"]["steps"][0]["outputs"][0]
+    bucket, _, key = output["uri"].removeprefix("s3://").partition("/")
+    assert bucket == STORE_BUCKET
+    assert team.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"done"
+
+
+def test_image_that_does_not_exist(team: Team) -> None:
+    run = start(team, "typo", "fairlead.local/no-such-image:1")
+    seen = team.wait("pipelinerun", run, lambda o: step_reason(o) == "ImagePull", 120, "waiting for its image")
+    assert "no-such-image" in seen["status"]["steps"][0]["message"]
+    assert seen["status"]["phase"] == "Running"
+    team.apply({"kind": "PipelineRun", "metadata": {"name": run}, "spec": {"pipeline": "typo", "cancel": "now"}})
+    team.wait("pipelinerun", run, lambda o: o["status"]["phase"] == "Aborted", 60, "Aborted")
+    assert not team.cluster.list("pod", team.namespace, f"fairlead.dev/run={run}")
+
+
+def test_gpu_that_no_node_has(team: Team) -> None:
+    run = start(team, "greedy", worker_image(team), resources="{gpu: {count: 1, product: H9000}}")
+    seen = team.wait("pipelinerun", run, lambda o: step_reason(o) == "Unschedulable", 60, "Unschedulable")
+    assert "H9000" in seen["status"]["steps"][0]["message"]
+    node = team.cluster.dynamic.resources.get(api_version="v1", kind="Node")
+    name = node.get().items[0].metadata.name
+    old = node.get(name=name).metadata.labels.to_dict()["nvidia.com/gpu.product"]
+    patch = {"metadata": {"labels": {"nvidia.com/gpu.product": "H9000"}}}
+    node.patch(name=name, body=patch, content_type="application/merge-patch+json")
+    try:
+        team.wait("pipelinerun", run, lambda o: o["status"]["phase"] == "Completed", 120, "Completed")
+    finally:
+        patch = {"metadata": {"labels": {"nvidia.com/gpu.product": old}}}
+        node.patch(name=name, body=patch, content_type="application/merge-patch+json")
+
+
+def test_retries_and_then_fails_with_the_way_to_its_logs(team: Team) -> None:
+    team.apply(PIPELINE.format(name="broken", image=worker_image(team), resources="{cpu: 50m}", retries=1))
+    manifest = team.get("pipeline", "broken")
+    assert manifest
+    step = manifest["spec"]["steps"][0] | {"command": ["python3", "-c", "raise SystemExit(3)"]}
+    team.apply({"kind": "Pipeline", "metadata": {"name": "broken"}, "spec": manifest["spec"] | {"steps": [step]}})
+    team.apply(RUN.format(name="broken"))
+    done = team.wait(
+        "pipelinerun", "broken-by-hand", lambda o: o.get("status", {}).get("phase") == "Failed", 120, "Failed"
+    )
+    assert done["status"]["steps"][0]["attempt"] == 2
+    assert done["status"]["steps"][0]["reason"] == "UserError"
+    assert "kubectl logs" in condition(done, "Succeeded")["message"]
+
+
+def test_step_without_its_output(team: Team) -> None:
+    team.apply(PIPELINE.format(name="forgetful", image=worker_image(team), resources="{cpu: 50m}", retries=0))
+    manifest = team.get("pipeline", "forgetful")
+    assert manifest
+    step = manifest["spec"]["steps"][0] | {"command": ["python3", "-c", "pass"]}
+    team.apply({"kind": "Pipeline", "metadata": {"name": "forgetful"}, "spec": manifest["spec"] | {"steps": [step]}})
+    team.apply(RUN.format(name="forgetful"))
+    done = team.wait(
+        "pipelinerun", "forgetful-by-hand", lambda o: o.get("status", {}).get("phase") == "Failed", 120, "Failed"
+    )
+    assert "/fairlead/out/note" in done["status"]["steps"][0]["message"]
