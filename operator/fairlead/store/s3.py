@@ -1,0 +1,204 @@
+"""S3: one client an access, with bounded time and retries; conditional reads and writes; streaming."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairlead.store.errors import StoreError
+from fairlead.store.translate import Where, translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+CHUNK = 1 << 20
+DOCUMENT_LIMIT = 1 << 30
+"""Largest document (manifest, report) that is read into memory, in bytes."""
+_creating = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Keys:
+    """An access key; never shown."""
+
+    access: str = field(repr=False)
+    secret: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+
+def keys_from(secret: Mapping[str, str] | None) -> Keys | None:
+    """Keys from a Secret's decoded data. None for no Secret: the pod's own identity. Raises StoreError if one lacks."""
+    if secret is None:
+        return None
+    missing = [k for k in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not secret.get(k, "").strip()]
+    if missing:
+        raise StoreError("AccessDenied", f"the credentials' Secret lacks {' and '.join(missing)}; add it")
+    token = secret.get("AWS_SESSION_TOKEN", "").strip() or None
+    return Keys(secret["AWS_ACCESS_KEY_ID"].strip(), secret["AWS_SECRET_ACCESS_KEY"].strip(), token)
+
+
+def keys_in(folder: str | None) -> Keys | None:
+    """Keys from a mounted Secret. None for no folder."""
+    if folder is None:
+        return None
+    if not Path(folder).is_dir():
+        raise StoreError("AccessDenied", f"{folder} is not mounted; check that the credentials' Secret exists")
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    return keys_from({n: (Path(folder) / n).read_text() for n in names if (Path(folder) / n).is_file()})
+
+
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    import boto3
+
+    return boto3.session.Session()
+
+
+@lru_cache(maxsize=64)
+def _client(endpoint: str | None, region: str, keys: Keys | None) -> S3Client:
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=16, s3={"addressing_style": "path" if endpoint else "auto"},
+        # Bytes are verified by SHA-256 here; stores differ in which of S3's newer checksums they know.
+        request_checksum_calculation="when_required", response_checksum_validation="when_required",
+    )  # fmt: skip
+    with _creating:
+        client: S3Client = _session().client(
+            "s3", endpoint_url=endpoint, region_name=region, config=config,
+            aws_access_key_id=keys.access if keys else None, aws_secret_access_key=keys.secret if keys else None,
+            aws_session_token=keys.token if keys else None,
+        )  # fmt: skip
+    return client
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object of a listing. `etag` is an opaque version, without its quotes."""
+
+    key: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class Received:
+    """A file that was downloaded."""
+
+    sha256: str
+    size: int
+    version_id: str | None
+
+
+class Bucket:
+    """A bucket, reached with one access. Every method raises StoreError."""
+
+    def __init__(self, name: str, endpoint: str | None, region: str | None, keys: Keys | None) -> None:
+        self.name = name
+        self.where = Where(name, endpoint or "AWS")
+        try:
+            self._client = _client(endpoint, region or "us-east-1", keys)
+        except ValueError as error:
+            raise StoreError("BadTask", f"{endpoint} is not an address: {error}; correct endpoint") from error
+
+    def uri(self, key: str) -> str:
+        """`s3://bucket/key`."""
+        return self.where.uri(key)
+
+    def list(self, prefix: str) -> Iterator[Object]:
+        """All objects under the prefix, page by page, without folder markers."""
+        with translated(self.where):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
+                for entry in page.get("Contents", ()):
+                    if not entry["Key"].endswith("/"):
+                        yield Object(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            with translated(self.where, key):
+                self._client.head_object(Bucket=self.name, Key=key)
+        except StoreError as error:
+            if error.reason == "ObjectMissing":
+                return False
+            raise
+        return True
+
+    def versioned(self) -> bool:
+        """Whether the bucket keeps old versions of objects."""
+        with translated(self.where):
+            return self._client.get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled"
+
+    def read(self, key: str) -> bytes:
+        """A document, whole. At most DOCUMENT_LIMIT bytes."""
+        with translated(self.where, key):
+            answer = self._client.get_object(Bucket=self.name, Key=key)
+            if answer["ContentLength"] > DOCUMENT_LIMIT:
+                raise StoreError("BadTask", f"{self.uri(key)} is too large to be a document of Fairlead")
+            return answer["Body"].read()
+
+    def download(
+        self, key: str, to: Path, *, etag: str | None = None, version_id: str | None = None, tries: int = 3
+    ) -> Received:
+        """Stream an object to a file and hash it. With `etag`, only if it still has it (else ObjectChanged)."""
+        for left in range(tries - 1, -1, -1):
+            try:
+                return self._stream(key, to, etag, version_id)
+            except StoreError as error:
+                to.unlink(missing_ok=True)
+                if not (error.transient and left):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _stream(self, key: str, to: Path, etag: str | None, version_id: str | None) -> Received:
+        wanted: dict[str, str] = {}
+        if etag is not None:
+            wanted["IfMatch"] = f'"{etag}"'
+        if version_id is not None:
+            wanted["VersionId"] = version_id
+        digest, size = hashlib.sha256(), 0
+        with translated(self.where, key):
+            answer = self._client.get_object(Bucket=self.name, Key=key, **wanted)  # type: ignore[arg-type]
+            with to.open("wb") as out:
+                for chunk in answer["Body"].iter_chunks(CHUNK):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    out.write(chunk)
+            if size != answer["ContentLength"]:
+                raise StoreError("Unreachable", f"{self.uri(key)} broke off after {size} bytes", transient=True)
+        return Received(digest.hexdigest(), size, answer.get("VersionId"))
+
+    def upload(self, key: str, path: Path) -> None:
+        """Store a file (in parts when it is large), replacing what is there."""
+        from boto3.exceptions import S3UploadFailedError
+        from botocore.exceptions import ClientError
+
+        with translated(self.where, key):
+            try:
+                self._client.upload_file(str(path), self.name, key)
+            except S3UploadFailedError as error:
+                if isinstance(error.__context__, ClientError):
+                    raise error.__context__ from error
+                raise StoreError(
+                    "Unreachable", f"{self.uri(key)} could not be stored: {error}", transient=True
+                ) from error
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Store a document unless the key is taken. Returns whether it was free; exactly one of several wins."""
+        try:
+            with translated(self.where, key):
+                self._client.put_object(
+                    Bucket=self.name, Key=key, Body=body, IfNoneMatch="*", ContentType="application/json"
+                )
+        except StoreError as error:
+            # 409: another conditional write of the same key was under way; it may have failed, so the caller looks.
+            if error.reason == "ObjectChanged" or "ConditionalRequestConflict" in error.message:
+                return False
+            raise
+        return True

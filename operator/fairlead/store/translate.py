@@ -1,0 +1,104 @@
+"""botocore's errors in the house's words: a reason, and what a person can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fairlead.store.errors import Reason, StoreError
+
+if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+
+@dataclass(frozen=True)
+class Where:
+    """What a call is about, for messages."""
+
+    bucket: str
+    endpoint: str
+    """Address, or "AWS"."""
+
+    def uri(self, key: str | None) -> str:
+        """`s3://bucket/key`, or the bucket alone."""
+        return f"s3://{self.bucket}" + (f"/{key}" if key else "")
+
+
+_CODES: dict[str, tuple[Reason, str]] = {
+    "NoSuchBucket": ("BucketMissing", "bucket {bucket} does not exist at {endpoint}; create it or correct the name"),
+    "InvalidBucketName": ("BadTask", "{bucket} is not a valid bucket name; correct it"),
+    "InvalidAccessKeyId": (
+        "AccessDenied",
+        "{endpoint} does not know the access key; correct AWS_ACCESS_KEY_ID in the credentials' Secret",
+    ),
+    "SignatureDoesNotMatch": (
+        "AccessDenied",
+        "{endpoint} refused the signature; correct AWS_SECRET_ACCESS_KEY in the credentials' Secret",
+    ),
+    "ExpiredToken": ("AccessDenied", "the session token has expired; renew AWS_SESSION_TOKEN in the Secret"),
+    "InvalidToken": ("AccessDenied", "the session token is not valid; renew AWS_SESSION_TOKEN in the Secret"),
+    "RequestTimeTooSkewed": ("AccessDenied", "the clocks here and at {endpoint} differ too much; set them"),
+    "AccessDenied": ("AccessDenied", "the credentials may not use {uri}; allow them to, or use others"),
+    "NoSuchKey": ("ObjectMissing", "{uri} does not exist; put it back or correct the location"),
+    "NoSuchVersion": ("ObjectMissing", "{uri} no longer has the version that was pinned; restore it"),
+    "PreconditionFailed": ("ObjectChanged", "{uri} was changed since it was listed; it will be listed again"),
+    "PermanentRedirect": ("BadTask", "bucket {bucket} is in another region; set region"),
+    "AuthorizationHeaderMalformed": ("BadTask", "{endpoint} expects another region; set region"),
+    "NotImplemented": ("BadTask", "{endpoint} cannot do this ({code}); use a store with conditional writes"),
+}
+_BY_STATUS = {403: "AccessDenied", 404: "NoSuchKey", 412: "PreconditionFailed", 301: "PermanentRedirect"}
+
+
+def refused(error: ClientError, where: Where, key: str | None) -> StoreError:
+    """The error for an answer that says no."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    known = _CODES.get(code) or _CODES.get(_BY_STATUS.get(status, ""))
+    words = {"bucket": where.bucket, "endpoint": where.endpoint, "uri": where.uri(key), "code": code}
+    if (known and status < 500) or code == "NotImplemented":
+        reason, text = known or _CODES["NotImplemented"]
+        return StoreError(reason, text.format(**words))
+    detail = error.response.get("Error", {}).get("Message", "")
+    text = f"{where.endpoint} answered {status} {code} for {where.uri(key)}: {detail}"
+    if status >= 500 or code in ("SlowDown", "RequestTimeout", "TooManyRequests") or status == 429:
+        return StoreError("Unreachable", f"{text}; it is tried again", transient=True)
+    return StoreError("BadTask", text)
+
+
+def unanswered(error: BotoCoreError, where: Where, key: str | None) -> StoreError:
+    """The error for a call that got no answer."""
+    from botocore import exceptions as boto
+
+    if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
+        return StoreError(
+            "AccessDenied",
+            f"there are no credentials for {where.uri(None)}; name a Secret with AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY in credentials, or give the pod a cloud identity",
+        )
+    if isinstance(error, (boto.ParamValidationError, boto.InvalidEndpointConfigurationError)):
+        return StoreError("BadTask", f"{where.uri(key)} is not a valid location: {error}")
+    cause = f"{error} {error.kwargs.get('error', '')}"
+    if any(word in cause for word in ("resolve", "Name or service not known", "nodename", "getaddrinfo")):
+        hint = "its host name is not known; correct endpoint"
+    elif "refused" in cause:
+        hint = "nothing listens there; start the store or correct endpoint"
+    elif "timed out" in cause or "timeout" in cause.lower():
+        hint = "no answer in time; check that the store runs and that network policies allow it"
+    else:
+        hint = "check the store and the network"
+    return StoreError("Unreachable", f"{where.endpoint} can't be reached for {where.uri(key)}: {hint}", transient=True)
+
+
+@contextmanager
+def translated(where: Where, key: str | None = None) -> Iterator[None]:
+    """Turn botocore's errors inside into StoreError."""
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise refused(error, where, key) from error
+    except (BotoCoreError, HTTPClientError) as error:
+        raise unanswered(error, where, key) from error
