@@ -29,6 +29,10 @@ KINDS = {
     "pod": ("v1", "Pod"),
     "secret": ("v1", "Secret"),
     "service": ("v1", "Service"),
+    "namespace": ("v1", "Namespace"),
+    "node": ("v1", "Node"),
+    "gateway": ("gateway.networking.k8s.io/v1", "Gateway"),
+    "prometheus": ("monitoring.coreos.com/v1", "Prometheus"),
     "httproute": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
     "prometheusrule": ("monitoring.coreos.com/v1", "PrometheusRule"),
     "configmap": ("v1", "ConfigMap"),
@@ -171,7 +175,8 @@ def root_keys(cluster: Cluster) -> tuple[str, str]:
     """The local store's root credentials."""
     data = cluster.get("secret", "root-credentials", "s3")
     assert data, "Secret s3/root-credentials is missing: run `python3 hack/cluster up`"
-    return tuple(base64.b64decode(data["data"][k]).decode() for k in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))  # type: ignore[return-value]
+    key, secret = (base64.b64decode(data["data"][k]).decode() for k in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    return key, secret
 
 
 def make_team(cluster: Cluster, name: str) -> Team:

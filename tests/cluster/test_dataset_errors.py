@@ -14,7 +14,8 @@ DATASET = """
 kind: Dataset
 metadata: {{name: rides}}
 spec:
-  source: {{s3: {{bucket: {bucket}, prefix: rides/, endpoint: "http://s3.s3.svc:9000", credentials: {{name: {secret}}}}}}}
+  source:
+    s3: {{bucket: {bucket}, prefix: rides/, endpoint: "http://s3.s3.svc:9000", credentials: {{name: {secret}}}}}
   format: parquet
   watch: {{every: 2s, settle: 1s}}
   schema:

@@ -58,8 +58,8 @@ class Model:
     def metrics(self) -> bytes:
         """The counters as Prometheus reads them. Both outcomes are there from the start."""
         lines = ["# TYPE infer_requests_total counter"]
-        for code in sorted({200, 500, *self.codes}):
-            lines.append(f'infer_requests_total{{code="{code}"}} {self.codes[code]}')
+        codes = sorted({200, 500, *self.codes})
+        lines.extend(f'infer_requests_total{{code="{code}"}} {self.codes[code]}' for code in codes)
         lines.append("# TYPE infer_seconds histogram")
         total = 0
         for bound in (*BOUNDS, float("inf")):

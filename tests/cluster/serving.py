@@ -1,0 +1,95 @@
+"""Model versions on the test server, and load on them through the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from hack.bench.load import Load
+from hack.install.images import load as load_image
+
+from tests.cluster.support import Cluster, Json, Team
+
+METRICS = {
+    "requests": "infer_requests_total",
+    "failures": 'infer_requests_total{code=~"5.."}',
+    "latency": "infer_seconds",
+}
+
+
+@cache
+def server_image() -> str:
+    """The test server's image."""
+    return load_image("hack/bench/images/server", "fairlead.local/test-server")
+
+
+def make_version(
+    team: Team, name: str, model: str = "m", image: str = "", wrong_digest: bool = False, **settings: Any
+) -> str:
+    """A ModelVersion without evaluation whose model has these settings; the key of its artifact."""
+    body = json.dumps(settings | {"name": name}).encode()
+    key = f"models/{name}/model.json"
+    team.s3.put_object(Bucket=team.bucket, Key=key, Body=b"other bytes" if wrong_digest else body)
+    team.apply({
+        "kind": "ModelVersion", "metadata": {"name": name},
+        "spec": {
+            "model": model,
+            "artifact": {"uri": f"s3://{team.bucket}/{key}", "sha256": hashlib.sha256(body).hexdigest()},
+            "server": {
+                "runtime": "custom", "image": image or server_image(), "metrics": METRICS,
+                "resources": {"cpu": "20m", "memory": "64Mi"},
+            },
+        },
+    })  # fmt: skip
+    return key
+
+
+def artifact_body(name: str, **settings: Any) -> bytes:
+    """The bytes that `make_version` names."""
+    return json.dumps(settings | {"name": name}).encode()
+
+
+def deploy(team: Team, name: str = "web", model: str = "m", steps: list[Json] | None = None, **rollout: Any) -> Json:
+    """A Deployment of the model behind the public gateway."""
+    steps = steps or [{"weight": 10, "for": "3s", "requests": 10}, {"weight": 50, "for": "3s", "requests": 10}]
+    return team.apply({
+        "kind": "Deployment", "metadata": {"name": name},
+        "spec": {
+            "model": {"name": model},
+            "route": {"gateway": {"name": "public", "namespace": "infra"}},
+            "rollout": {"steps": steps, **rollout},
+        },
+    })  # fmt: skip
+
+
+def is_live(version: str) -> Any:
+    """A predicate: this version is live and nothing is on its way."""
+    return lambda o: o.get("status", {}).get("live", {}).get("version") == version and "candidate" not in o["status"]
+
+
+def gateway_address(cluster: Cluster) -> str:
+    """The gateway's IP address."""
+    gateway = cluster.get("gateway", "public", "infra")
+    assert gateway, "Gateway infra/public is missing: run `python3 hack/cluster up`"
+    return str(gateway["status"]["addresses"][0]["value"])
+
+
+@contextmanager
+def traffic(team: Team, rate: float, name: str = "web", model: str = "m") -> Iterator[Load]:
+    """Load through the gateway while the block runs, from a thread of its own."""
+    load = Load(gateway_address(team.cluster), 80, f"/{team.namespace}/{name}/v2/models/{model}/infer", rate)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(load.run()), daemon=True)
+    thread.start()
+    try:
+        yield load
+    finally:
+        loop.call_soon_threadsafe(load.stop)
+        thread.join(timeout=30)
+        loop.close()

@@ -1,0 +1,121 @@
+"""Rollouts on the real cluster, under real traffic: promotion, rollback, and what freezes them."""
+
+from __future__ import annotations
+
+from tests.cluster.serving import artifact_body, deploy, is_live, make_version, server_image, traffic
+from tests.cluster.support import Json, Team, condition
+
+
+def go_live(team: Team, version: str = "m-1", **settings: object) -> None:
+    """The first version."""
+    make_version(team, version, **settings)
+    deploy(team)
+    team.wait("deployment", "web", is_live(version), 120, f"live with {version}")
+
+
+def pods(team: Team, version: str) -> dict[str, int]:
+    """Restarts by uid of a version's pods."""
+    found = team.cluster.list("pod", team.namespace, f"fairlead.dev/version={version}")
+    return {
+        p["metadata"]["uid"]: sum(c["restartCount"] for c in p["status"].get("containerStatuses", [])) for p in found
+    }
+
+
+def test_promotion_restarts_nothing_and_loses_no_request(team: Team) -> None:
+    go_live(team)
+    with traffic(team, 50) as load:
+        make_version(team, "m-2")
+        team.wait("deployment", "web", lambda o: o["status"].get("candidate", {}).get("weight") == 50, 120, "at 50 %")
+        during = pods(team, "m-2")
+        done = team.wait("deployment", "web", is_live("m-2"), 120, "live with m-2")
+        team.wait("deployment", "web", lambda o: not o["status"].get("retiring"), 60, "drained")
+    assert pods(team, "m-2") == during
+    assert not pods(team, "m-1")
+    assert done["status"]["previous"] == "m-1"
+    assert done["status"]["history"][0]["result"] == "Live"
+    codes = load.by_version()
+    assert set(codes) == {"m-1", "m-2"}
+    assert all(set(counts) == {200} for counts in codes.values()), codes
+
+
+def test_a_version_that_fails_is_rolled_back_and_not_tried_again(team: Team) -> None:
+    go_live(team, errorRate=0.01)
+    with traffic(team, 100) as load:
+        make_version(team, "m-2", errorRate=0.3)
+        done = team.wait("deployment", "web", lambda o: o["status"].get("phase") == "RolledBack", 120, "rolled back")
+        before = len(load.answers)
+        team.wait("deployment", "web", lambda o: not o["status"].get("retiring"), 60, "drained")
+    record = done["status"]["history"][0]
+    assert record["result"] == "RolledBack"
+    assert record["version"] in done["status"]["refused"]
+    assert record["candidate"]["failures"] > 0
+    assert "m-2" not in {a.version for a in load.answers[before + 100 :]}
+    route = team.get("httproute", "web")
+    assert route
+    backends = [b["name"] for rule in route["spec"]["rules"] for b in rule["backendRefs"]]
+    assert len(set(backends)) == 1
+    assert record["candidate"]["requests"] <= sum(load.by_version()["m-2"].values())
+
+
+def test_artifact_with_another_digest(team: Team) -> None:
+    key = make_version(team, "m-1", wrong_digest=True)
+    deploy(team)
+    seen = team.wait_condition("modelversion", "m-1", "Verified", "False", "DigestMismatch")
+    assert key in condition(seen, "Verified")["message"]
+    team.s3.put_object(Bucket=team.bucket, Key=key, Body=artifact_body("m-1"))
+    team.wait("modelversion", "m-1", lambda o: o["status"]["phase"] == "Approved", 120, "Approved")
+    team.wait("deployment", "web", is_live("m-1"), 120, "live")
+
+
+def test_server_image_that_does_not_exist_leaves_the_live_version(team: Team) -> None:
+    go_live(team)
+    late = "fairlead.local/test-server-late:1"
+    make_version(team, "m-2", image=late)
+
+    def waits_for_image(obj: Json) -> bool:
+        return condition(obj, "Progressing").get("reason") == "ImagePull"
+
+    seen = team.wait("deployment", "web", waits_for_image, 120, "waiting for the image")
+    assert late in condition(seen, "Progressing")["message"]
+    assert seen["status"]["live"]["version"] == "m-1"
+    assert condition(seen, "Ready")["status"] == "True"
+    team.cluster.delete("modelversion", "m-2", team.namespace)
+    team.wait("deployment", "web", is_live("m-1"), 60, "back to m-1 alone")
+    assert server_image() != late
+
+
+def test_prometheus_that_is_gone_freezes_and_goes_on_when_it_is_back(team: Team) -> None:
+    go_live(team)
+    series = 'infer_requests_total{namespace="{{namespace}}",version="{{version}}"'
+    guard = {"metric": "outcomes", "promql": {"total": series + "}", "failures": series + ',code="500"}'}}
+    deploy(team, guard=[{"metric": "errors"}, guard])
+    scale_prometheus(team, 0)
+    try:
+        with traffic(team, 50):
+            make_version(team, "m-2")
+            seen = team.wait_condition("deployment", "web", "EvidenceAvailable", "False", timeout=120)
+            assert "Prometheus" in condition(seen, "EvidenceAvailable")["message"]
+            weight = seen["status"]["candidate"]["weight"]
+            scale_prometheus(team, 1)
+            done = team.wait("deployment", "web", is_live("m-2"), 180, "live with m-2")
+    finally:
+        scale_prometheus(team, 1)
+    assert weight == 10
+    assert done["status"]["history"][0]["result"] == "Live"
+
+
+def scale_prometheus(team: Team, replicas: int) -> None:
+    """Stop or start Prometheus, and wait until it is so."""
+    team.cluster.apply({
+        "apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus",
+        "metadata": {"name": prometheus_name(team), "namespace": "monitoring"}, "spec": {"replicas": replicas},
+    })  # fmt: skip
+    team.cluster.wait(
+        "prometheus", prometheus_name(team), "monitoring",
+        lambda o: o["status"].get("availableReplicas", 0) == replicas, 120, f"at {replicas} replicas",
+    )  # fmt: skip
+
+
+def prometheus_name(team: Team) -> str:
+    """Name of the stack's Prometheus."""
+    return str(team.cluster.list("prometheus", "monitoring")[0]["metadata"]["name"])
