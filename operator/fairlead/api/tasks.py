@@ -86,8 +86,11 @@ class FetchItem(Model):
     access: Access
     manifest: bool = False
     """The URI names a Dataset version's manifest: its files are fetched."""
+    source: Access | None = None
+    """With `manifest`: how the Dataset's source is reached, for versions pinned by reference. Default: `access`."""
     uri: str
     sha256: str
+    """Of an object: of its bytes. Of a folder: see Artifact. Of a manifest: the version's digest."""
     dest: str
     """Folder (a single object keeps its base name)."""
 
@@ -140,10 +143,12 @@ class EvaluateTask(Model):
     task: Literal["regression", "classification"]
     subjects: list[Subject]
     data: str
-    """Folder with the held-out rows (Parquet)."""
+    """Folder with the held-out rows."""
+    data_format: Literal["parquet", "csv", "jsonl"] = "parquet"
     data_sha256: str
     reference: str | None = None
     """Folder with the baseline's rows; None: no baseline."""
+    reference_format: Literal["parquet", "csv", "jsonl"] = "parquet"
     by: list[str] = []
     features: list[str]
     target: str
