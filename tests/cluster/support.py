@@ -192,7 +192,9 @@ def make_team(cluster: Cluster, name: str) -> Team:
     team.apply({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
         "metadata": {"name": "fairlead-credentials-reader"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "fairlead-credentials-reader"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "fairlead-credentials-reader",
+        },
         "subjects": [{"kind": "ServiceAccount", "name": "fairlead", "namespace": OPERATOR_NAMESPACE}],
     })  # fmt: skip
     for bucket in (STORE_BUCKET, team.bucket):
