@@ -6,8 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-
-from tests.cluster.support import Cluster, Team, make_team
+from hack.testbed.cluster import Cluster, Team, make_team
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 import pytest
 from hack.bench.load import Load
 from hack.bench.process import Operator, alone, configuration
-
-from tests.cluster.crash_loop import MODEL, apply_loop, feed
-from tests.cluster.serving import is_live, traffic
-from tests.cluster.support import Json, Team
+from hack.testbed.cluster import Json, Team
+from hack.testbed.loop import MODEL, apply_loop, feed
+from hack.testbed.serving import is_live, traffic
 
 KILLS = int(os.environ.get("FAIRLEAD_CRASH_KILLS", "50"))
 SEED = int(os.environ.get("FAIRLEAD_CRASH_SEED", "1"))

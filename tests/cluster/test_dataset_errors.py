@@ -7,8 +7,7 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from tests.cluster.support import Team, condition
+from hack.testbed.cluster import Team, condition
 
 DATASET = """
 kind: Dataset

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.cluster.serving import artifact_body, deploy, is_live, make_version, server_image, traffic
-from tests.cluster.support import Json, Team, condition
+from hack.testbed.cluster import Json, Team, condition
+from hack.testbed.serving import artifact_body, deploy, is_live, make_version, server_image, traffic
 
 
 def go_live(team: Team, version: str = "m-1", **settings: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cluster.support import STORE_BUCKET, Team, condition
+from hack.testbed.cluster import STORE_BUCKET, Team, condition
 
 PIPELINE = """
 kind: Pipeline

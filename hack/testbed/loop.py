@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.cluster.serving import METRICS, deploy, server_image
-from tests.cluster.support import Team
+from hack.testbed.cluster import Team
+from hack.testbed.serving import METRICS, deploy, server_image
 
 MODEL = "mean"
 PREPARE = """

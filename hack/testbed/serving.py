@@ -13,8 +13,7 @@ from typing import Any
 
 from hack.bench.load import Load
 from hack.install.images import load as load_image
-
-from tests.cluster.support import Cluster, Json, Team
+from hack.testbed.cluster import Cluster, Json, Team
 
 METRICS = {
     "requests": "infer_requests_total",

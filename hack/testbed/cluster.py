@@ -1,4 +1,4 @@
-"""What tests on the real cluster need: a namespace of their own, S3, and waiting by watch."""
+"""What tests and benchmarks on the real cluster need: a namespace of their own, S3, and waiting by watch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from typing import Any
 import boto3
 import yaml
 from botocore.config import Config
+from kubernetes import client, config, dynamic
+
 from hack.install.chart import NAMESPACE as OPERATOR_NAMESPACE
 from hack.install.chart import environment
-from kubernetes import client, config, dynamic
 
 Json = dict[str, Any]
 KINDS = {

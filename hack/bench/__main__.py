@@ -1,0 +1,21 @@
+"""`python -m hack.bench rollback|scale|step|verdicts [options]`: run a measurement."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+BENCHES = ("rollback", "scale", "step", "verdicts")
+
+
+def main() -> int:
+    """Dispatch; each bench has its own `--help`."""
+    if len(sys.argv) < 2 or sys.argv[1] not in BENCHES:
+        print(__doc__)
+        return 2
+    module = importlib.import_module(f"hack.bench.{sys.argv[1]}")
+    return int(module.main(sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
