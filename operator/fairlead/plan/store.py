@@ -1,0 +1,97 @@
+"""Where data lies and how it is reached: an object's own settings, completed field by field from the operator's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from fairlead.api.common import S3Access, S3Location
+from fairlead.api.config import OperatorConfig
+from fairlead.api.tasks import Access, Place
+from fairlead.manifests.pod import credentials_path
+from fairlead.plan.core import Invalid, ListObjects
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a bucket is reached. `credentials` names a Secret of the object's namespace."""
+
+    endpoint: str | None = None
+    region: str | None = None
+    credentials: str | None = None
+
+    def access(self) -> Access:
+        """For a worker: the Secret is the folder it is mounted at."""
+        folder = credentials_path(self.credentials) if self.credentials else None
+        return Access(endpoint=self.endpoint, region=self.region, credentials=folder)
+
+
+@dataclass(frozen=True)
+class Location:
+    """A folder of a bucket. `prefix` is empty or ends with a slash, unless a user's source names part of a key."""
+
+    bucket: str
+    prefix: str
+    reach: Reach
+
+    def folder(self, *parts: str) -> Location:
+        """A folder below."""
+        return replace(self, prefix=f"{self.prefix}{'/'.join(parts)}/")
+
+    def place(self) -> Place:
+        """For a worker."""
+        return Place(bucket=self.bucket, prefix=self.prefix, **self.reach.access().model_dump())
+
+    def listing(self, namespace: str) -> ListObjects:
+        """The request to list it with the namespace's credentials."""
+        return ListObjects(
+            namespace, self.bucket, self.prefix, self.reach.endpoint, self.reach.region, self.reach.credentials
+        )
+
+    def uri(self) -> str:
+        """`s3://bucket/prefix`."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
+def reach(own: S3Access, config: OperatorConfig) -> Reach:
+    """An object's access, each field it leaves out taken from the operator's store."""
+    default = config.store or S3Access()
+    secret = own.credentials or default.credentials
+    return Reach(
+        endpoint=own.endpoint or default.endpoint,
+        region=own.region or default.region,
+        credentials=secret.name if secret else None,
+    )
+
+
+def source(own: S3Location, config: OperatorConfig) -> Location:
+    """A Dataset's source. The prefix stays as written: it may name part of a key."""
+    return Location(own.bucket, own.prefix, reach(own, config))
+
+
+def store(own: S3Location | None, config: OperatorConfig, namespace: str) -> Location:
+    """The namespace's folder in an object's store, or in the operator's. Raises Invalid when neither is set."""
+    chosen = own or config.store
+    if chosen is None:
+        raise Invalid(
+            "spec.store",
+            "there is nowhere to keep data: set spec.store.bucket here, or `store` in the operator's configuration",
+        )
+    prefix = chosen.prefix if not chosen.prefix or chosen.prefix.endswith("/") else f"{chosen.prefix}/"
+    return Location(chosen.bucket, prefix, reach(chosen, config)).folder(namespace)
+
+
+def dataset_folder(own: S3Location | None, config: OperatorConfig, namespace: str, dataset: str) -> Location:
+    """Where a Dataset's versions are kept. Raises Invalid without a store."""
+    return store(own, config, namespace).folder("datasets", dataset)
+
+
+def step_folder(
+    own: S3Location | None, config: OperatorConfig, namespace: str, pipeline: str, run_uid: str, step: str
+) -> Location:
+    """Where a run's step leaves its outputs. Raises Invalid without a store."""
+    return store(own, config, namespace).folder("pipelines", pipeline, run_uid, step)
+
+
+def model_folder(own: S3Location | None, config: OperatorConfig, namespace: str, version: str) -> Location:
+    """Where a model version's evaluation reports go. Raises Invalid without a store."""
+    return store(own, config, namespace).folder("models", version)
