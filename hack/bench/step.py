@@ -1,8 +1,8 @@
 """Fairlead's own delay per pipeline step: from the end of a step's pod to the creation of the next Job.
 
-A pipeline of trivial steps in a row runs a few times. A watch of Pods and a watch of Jobs note when this process hears that
-a pod has succeeded and when it hears that the next Job exists; both pass the same API server, so their difference is the
-operator's delay (with its own watch and its writes).
+A pipeline of trivial steps in a row runs a few times. A watch of Pods and a watch of Jobs note when this process
+hears that a pod has succeeded and when it hears that the next Job exists; both pass the same API server, so their
+difference is the operator's delay (with its own watch and its writes).
 """
 
 from __future__ import annotations
