@@ -1,0 +1,56 @@
+"""What the model servers say themselves: their counters, and whether they answer."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from fairlead.plan.core import Counters, ScrapePod, Warm, WarmUp
+from fairlead.signals.errors import SignalError
+from fairlead.signals.http import fetch
+from fairlead.signals.page import parse_page
+
+SCRAPE_SECONDS = 0.9
+"""Less than a window, so that a slow pod costs one window and not the next one too."""
+SCRAPE_LIMIT = 4 * 1024 * 1024
+WARM_UP_SECONDS = 20.0
+WARM_UP_LIMIT = 16 * 1024 * 1024
+
+_PLAIN = {"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"}
+
+
+async def scrape(session: aiohttp.ClientSession, request: ScrapePod) -> Counters:
+    """A pod's counters now. Raises SignalError."""
+    reply = await fetch(
+        session, "GET", request.url, seconds=SCRAPE_SECONDS, limit=SCRAPE_LIMIT, headers=_PLAIN
+    )  # fmt: skip
+    if reply.status != 200:
+        raise SignalError(
+            "HttpStatus", f"{request.url} answered {reply.status}. Check server.metrics.path and port."
+        )  # fmt: skip
+    return parse_page(reply.text, request.names)
+
+
+async def warm_up(session: aiohttp.ClientSession, request: WarmUp) -> Warm:
+    """Send the request `times` times, one after the other, so that the model is loaded and its caches are filled
+    before a user's request comes. Raises SignalError when one is not answered with success."""
+    for _ in range(max(1, request.times) if request.body else 1):
+        await _once(session, request)
+    return Warm()
+
+
+async def _once(session: aiohttp.ClientSession, request: WarmUp) -> None:
+    options = {"data": request.body, "headers": {"Content-Type": "application/json"}} if request.body else {}
+    reply = await fetch(
+        session, "POST" if request.body else "GET", request.url,
+        seconds=WARM_UP_SECONDS, limit=WARM_UP_LIMIT, **options,
+    )  # fmt: skip
+    if 200 <= reply.status < 300:
+        return
+    words = " ".join(reply.text.split())[:200]
+    if request.body and 400 <= reply.status < 500 and reply.status != 429:
+        raise SignalError(
+            "WarmUpRefused",
+            f"{request.url} answered {reply.status} to a request of the evaluation: {words!r}. "
+            "Does this server load the model that was evaluated?",
+        )
+    raise SignalError("NotReady", f"{request.url} answered {reply.status}: {words!r}. See the pod's log.")

@@ -1,0 +1,71 @@
+"""Instant queries to Prometheus."""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import Any
+
+import aiohttp
+
+from fairlead.manifests.meta import short_hash
+from fairlead.plan.core import PromQuery, Vector
+from fairlead.signals.errors import SignalError
+from fairlead.signals.http import Reply, fetch
+
+QUERY_SECONDS = 2.0
+"""Short: other guards of the same rollout wait for it."""
+QUERY_LIMIT = 8 * 1024 * 1024
+
+
+async def query(session: aiohttp.ClientSession, request: PromQuery) -> Vector:
+    """The series of an instant vector now. Raises SignalError."""
+    url = request.url.rstrip("/") + "/api/v1/query"
+    reply = await fetch(
+        session, "POST", url, seconds=QUERY_SECONDS, limit=QUERY_LIMIT, data={"query": request.expression}
+    )  # fmt: skip
+    data = _data(url, reply, request.expression)
+    kind = data.get("resultType")
+    if kind != "vector":
+        raise SignalError(
+            "BadQuery",
+            f"{request.expression!r} gives a {kind}, not an instant vector: write a counter without a [range] "
+            "and without rate() or increase().",
+        )
+    return _vector(data.get("result"), url)
+
+
+def _data(url: str, reply: Reply, expression: str) -> dict[str, Any]:
+    """`data` of a successful answer."""
+    try:
+        body = json.loads(reply.text)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict) or "status" not in body:
+        raise SignalError(
+            "NotPrometheus",
+            f"{url} answered {reply.status}, and not as Prometheus does. Check prometheus.url of the installation.",
+        )
+    if body["status"] != "success":
+        words = str(body.get("error", ""))[:300]
+        if body.get("errorType") in ("bad_data", "execution"):
+            raise SignalError("BadQuery", f"Prometheus refused {expression!r}: {words}. Correct the guard's promql.")
+        raise SignalError("HttpStatus", f"Prometheus failed ({reply.status}): {words}. Look at its log and its load.")
+    data = body.get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def _vector(result: Any, url: str) -> Vector:
+    series: list[tuple[str, float]] = []
+    unusable = 0
+    for entry in result if isinstance(result, list) else []:
+        try:
+            labels, value = entry["metric"], float(entry["value"][1])
+            key = short_hash(*(f"{name}={labels[name]}" for name in sorted(labels)), length=16)
+        except (TypeError, KeyError, IndexError, ValueError, OverflowError) as error:
+            raise SignalError("NotPrometheus", f"{url} answered a malformed series: {str(entry)[:80]}.") from error
+        if isfinite(value) and value >= 0:
+            series.append((key, value))
+        else:
+            unusable += 1
+    return Vector(tuple(sorted(series)), unusable)

@@ -1,0 +1,106 @@
+"""Selectors of counters: `name{label="value",code=~"5.."}`, several joined by ` + `."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fairlead.signals.errors import SignalError
+
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_MATCHER = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"\s*(?:,|(?=\}))')
+_END = re.compile(r"\s*\}")
+_ESCAPE = re.compile(r"\\(.)")
+_LONGEST_VALUE = 512
+_REPEATS = re.compile(r"(?<!\\)[*+{]")
+_OPTIONAL = re.compile(r"(?<![\\(*+}])\?")
+# What could take exponential time (a repeated group) or needs state (references, look-around).
+_DANGEROUS = re.compile(r"\)[*+?{]|\(\?(?!:)|\\[1-9]|[*+?}][*+{]")
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """A demand on one label. A label that a series lacks has the empty value."""
+
+    label: str
+    equal: bool
+    value: str | re.Pattern[str]
+
+    def accepts(self, labels: Mapping[str, str]) -> bool:
+        """Whether a series with these labels is meant."""
+        found = labels.get(self.label, "")
+        if isinstance(self.value, str):
+            return (found == self.value) == self.equal
+        return (self.value.fullmatch(found[:_LONGEST_VALUE]) is not None) == self.equal
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A metric and the series of it that are meant."""
+
+    name: str
+    matchers: tuple[Matcher, ...] = ()
+
+    def accepts(self, labels: Mapping[str, str]) -> bool:
+        """Whether a series with these labels is meant."""
+        return all(matcher.accepts(labels) for matcher in self.matchers)
+
+
+@lru_cache(maxsize=1024)
+def parse(text: str) -> tuple[Selector, ...]:
+    """The selectors whose series are added up. Raises SignalError(BadSelector)."""
+    found: list[Selector] = []
+    position = 0
+    while True:
+        selector, position = _one(text, position)
+        found.append(selector)
+        rest = text[position:].lstrip()
+        if not rest:
+            return tuple(found)
+        if not rest.startswith("+"):
+            raise _bad(text, f"unexpected {rest[:20]!r}")
+        position = len(text) - len(rest) + 1
+
+
+def unescape(value: str) -> str:
+    r"""A label's value without its escapes (`\\`, `\"`, `\n`)."""
+    return _ESCAPE.sub(lambda m: "\n" if m[1] == "n" else m[1], value) if "\\" in value else value
+
+
+def _one(text: str, position: int) -> tuple[Selector, int]:
+    while text[position : position + 1].isspace():
+        position += 1
+    name = _NAME.match(text, position)
+    if name is None:
+        raise _bad(text, "a metric's name is expected")
+    position = name.end()
+    if text[position : position + 1] != "{":
+        return Selector(name[0]), position
+    position += 1
+    matchers: list[Matcher] = []
+    while (end := _END.match(text, position)) is None:
+        part = _MATCHER.match(text, position)
+        if part is None:
+            raise _bad(text, f"a matcher is expected at {text[position : position + 20]!r}")
+        matchers.append(_matcher(text, part[1], part[2], unescape(part[3])))
+        position = part.end()
+    return Selector(name[0], tuple(matchers)), end.end()
+
+
+def _matcher(text: str, label: str, operation: str, value: str) -> Matcher:
+    if operation in ("=", "!="):
+        return Matcher(label, operation == "=", value)
+    if _DANGEROUS.search(value) or len(_REPEATS.findall(value)) > 2 or len(_OPTIONAL.findall(value)) > 4:
+        raise _bad(text, f"the pattern {value!r} could take very long: don't repeat groups, repeat at most twice")
+    try:
+        return Matcher(label, operation == "=~", re.compile(value, re.DOTALL))
+    except (re.error, RecursionError, OverflowError) as error:
+        raise _bad(text, f"the pattern {value!r} is none ({error})") from error
+
+
+def _bad(text: str, why: str) -> SignalError:
+    return SignalError(
+        "BadSelector", f'{text[:120]!r} is no selector: {why}. Write for example requests_total{{code=~"5.."}}.'
+    )

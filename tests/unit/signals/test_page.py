@@ -1,0 +1,114 @@
+"""Pages of counters: real ones, torn ones, wrong ones, large ones."""
+
+from __future__ import annotations
+
+import time
+from math import inf
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from fairlead.plan.core import Counters, MetricNames
+from fairlead.signals.errors import SignalError
+from fairlead.signals.page import parse_page
+
+NAMES = MetricNames('requests_total{model="m"}', 'requests_total{model="m",code=~"5.."}', "seconds")
+
+
+@pytest.fixture
+def page() -> str:
+    """What prometheus_client itself writes."""
+    registry = CollectorRegistry()
+    requests = Counter("requests", "Requests, by code", ["model", "code"], registry=registry)
+    Counter("requests_total_of_something_else", "A longer name", registry=registry).inc(1000)
+    for code, number in (("200", 90), ("500", 7), ("503", 3)):
+        requests.labels("m", code).inc(number)
+    requests.labels("other", "500").inc(55)
+    histogram = Histogram("seconds", "Latency", ["code"], buckets=(0.1, 0.5), registry=registry)
+    for value in (0.05, 0.2, 0.7):
+        histogram.labels("200").observe(value)
+    histogram.labels("500").observe(0.05)
+    return generate_latest(registry).decode()
+
+
+def test_matching_series_are_added_up(page):
+    assert parse_page(page, NAMES) == Counters(100.0, 10.0, ((0.1, 2.0), (0.5, 3.0), (inf, 4.0)))
+
+
+def test_it_finds_what_the_library_finds(page):
+    total = sum(
+        sample.value for family in text_string_to_metric_families(page) for sample in family.samples
+        if sample.name == "requests_total"
+    )  # fmt: skip
+    assert parse_page(page, MetricNames("requests_total", "nothing")).requests == total
+
+
+def test_counters_that_were_not_needed_yet_are_zero(page):
+    assert parse_page(page, MetricNames("absent_total", "absent_total", "absent")) == Counters(0.0, 0.0, ())
+    assert parse_page("", NAMES) == Counters(0.0, 0.0, ())
+    assert parse_page("# HELP x y\n# TYPE x counter\n", NAMES).requests == 0.0
+
+
+def test_units_and_timestamps_and_crlf():
+    text = 'seconds_bucket{le="100"} 3 1700000000000\r\nseconds_bucket{le="+Inf"} 4 1700000000000\r\n'
+    found = parse_page(text, MetricNames("a", "b", "seconds", latency_unit=0.001))
+    assert found.buckets == ((0.1, 3.0), (inf, 4.0))
+
+
+def test_openmetrics_exemplars_are_passed_over():
+    text = 'a_total{x="1"} 17.0 # {trace_id="a b"} 0.67\na_total 3 # {t="}"} 1 123\n# EOF\n'
+    assert parse_page(text, MetricNames("a_total", "b_total")).requests == 20.0
+
+
+def test_a_page_that_was_torn_stays_cumulative():
+    text = 's_bucket{le="1"} 5\ns_bucket{le="2"} 4\ns_bucket{le="+Inf"} 6\n'
+    assert parse_page(text, MetricNames("a", "b", "s")).buckets == ((1.0, 5.0), (2.0, 5.0), (inf, 6.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("<!doctype html><html></html>", "NotMetrics"), ('{"status": "ok"}', "NotMetrics"), ("not found", "NotMetrics"),
+        ("# ok\nrequests_total{model=m} 5\n", "NotMetrics"), ('# ok\nrequests_total{model="m"}\n', "NotMetrics"),
+        ('requests_total{model="m"} NaN\n', "UnusableValue"), ('requests_total{model="m"} +Inf\n', "UnusableValue"),
+        ('requests_total{model="m"} -1\n', "UnusableValue"), ('requests_total{model="m"} 1_0\n', "UnusableValue"),
+        ('requests_total{model="m"} 1e999\n', "UnusableValue"), ('seconds_bucket{le="x"} 1\n', "UnusableValue"),
+        ('seconds_bucket{le="1"} 1\n', "UnusableValue"),
+        ('seconds_bucket{a="1",le="1"} 1\nseconds_bucket{le="+Inf"} 1\nseconds_bucket{a="1",le="+Inf"} 1\n',
+         "UnusableValue"),
+    ],
+)  # fmt: skip
+def test_what_is_not_a_page_of_counters_is_refused(text, reason):
+    with pytest.raises(SignalError) as caught:
+        parse_page(text, NAMES)
+    assert caught.value.reason == reason
+    assert caught.value.message.endswith(".")
+
+
+def test_a_large_page_takes_a_few_milliseconds():
+    lines = [f'other_{i % 50}_bucket{{le="{i}",model="m"}} {i}' for i in range(2500)]
+    lines += [f'requests_total{{model="m",code="{200 + i}"}} 1' for i in range(50)]
+    text = "# page\n" + "\n".join(lines)
+    assert len(text) > 90_000
+    started = time.perf_counter()
+    for _ in range(5):
+        assert parse_page(text, NAMES).requests == 50.0
+    assert (time.perf_counter() - started) / 5 < 0.01
+
+
+fragments = st.sampled_from(
+    ["requests_total", "seconds_bucket", "{", "}", "model", '="m"', 'le="', '"', "\\", ",", " ", "\n", "1", "NaN", "#"]
+)
+
+
+@given(st.one_of(st.text(max_size=80), st.lists(fragments, max_size=30).map("".join)))
+@settings(max_examples=80)
+def test_any_text_is_counters_or_a_signal_error(text):
+    try:
+        found = parse_page(text, NAMES)
+    except SignalError:
+        return
+    assert found.requests >= 0
