@@ -167,6 +167,8 @@ class DatasetStatus(StatusBase):
     """The listing being settled, read, or last handled."""
     handled: Annotated[str, Field(max_length=64)] = ""
     """Digest of the last listing that was read to an end, whether it became a version or was refused."""
+    rules: Annotated[str, Field(max_length=64)] = ""
+    """Digest of the format, schema, checks and store it was read with: a change of them reads the listing again."""
     job: CheckJob | None = None
     checks: Annotated[list[CheckResult], Field(max_length=64, json_schema_extra=LIST_ATOMIC)] = []
     """The last results, failed ones first."""

@@ -34,7 +34,8 @@ class DatasetTrigger(Model):
 
 
 class ScheduleTrigger(Model):
-    """A run at given times. Missed times (operator down, pipeline suspended) are made up by at most one run."""
+    """A run at given times. Times that were missed because the operator was down are made up by at most one run; times
+    while the pipeline was suspended are not made up."""
 
     cron: Annotated[str, Field(min_length=9, max_length=128)]
     """Five fields: minute, hour, day of month, month, day of week."""

@@ -12,7 +12,7 @@ from fairlead.manifests.meta import Json, short_hash
 
 USER = 65532
 GPU_PRODUCT_LABEL = "nvidia.com/gpu.product"
-TMP = "/tmp"  # noqa: S108 - a volume of the container's own
+TMP = "/tmp"
 WORKER_RESOURCES = Resources(cpu="50m")
 """Workers stream; DuckDB may use what the node has, so there is no memory limit."""
 
