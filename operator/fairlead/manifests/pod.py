@@ -40,6 +40,11 @@ def env_list(env: Mapping[str, str]) -> list[Json]:
     return [{"name": name, "value": value} for name, value in env.items()]
 
 
+def literal(text: str) -> str:
+    """A text that Kubernetes hands to the program as it is: it expands `$(NAME)` otherwise."""
+    return text.replace("$", "$$")
+
+
 def container(
     name: str,
     image: str,
@@ -95,7 +100,7 @@ def worker(
     keys = [credentials_mount(secret) for secret in credentials if secret]
     return container(
         name, image, command=["fairlead", "worker", verb],
-        env={TASK_ENV: task.model_dump_json(by_alias=True, exclude_none=True)},
+        env={TASK_ENV: literal(task.model_dump_json(by_alias=True, exclude_none=True))},
         wanted=wanted, mounts=[*keys, *mounts],
     )  # fmt: skip
 

@@ -1,0 +1,142 @@
+"""Jobs: one pod, one attempt. Whether there is another attempt is Fairlead's decision, and recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fairlead.api.common import EnvVar
+from fairlead.api.pipeline import Step
+from fairlead.api.tasks import INPUTS, OUTPUTS, FetchTask, PublishTask, SnapshotTask
+from fairlead.manifests import pod
+from fairlead.manifests.meta import Json
+
+KEEP_FINISHED = 7 * 86400
+"""A backstop: outcomes are recorded at once, and Jobs go with their owner."""
+STEP = "step"
+FETCH = "fetch"
+PUBLISH = "publish"
+SNAPSHOT = "snapshot"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose Job this is."""
+
+    name: str
+    namespace: str
+    owner: Json
+    """The controlling owner reference."""
+    labels: Mapping[str, str]
+
+
+def job(who: Identity, pod_spec: Json) -> Json:
+    """A Job of one pod that Kubernetes neither repeats nor replaces while it may still run."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": who.name,
+            "namespace": who.namespace,
+            "labels": dict(who.labels),
+            "ownerReferences": [who.owner],
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "podReplacementPolicy": "Failed",
+            "ttlSecondsAfterFinished": KEEP_FINISHED,
+            "template": {
+                "metadata": {"labels": dict(who.labels)},
+                "spec": {"restartPolicy": "Never"} | pod_spec,
+            },
+        },
+    }
+
+
+def snapshot_job(who: Identity, image: str, task: SnapshotTask, credentials: Iterable[str | None]) -> Json:
+    """Reads, checks and publishes a listing."""
+    secrets = [secret for secret in credentials if secret]
+    main = pod.worker(SNAPSHOT, image, "snapshot", task, credentials=secrets)
+    return job(who, pod.pod_spec([main], volumes=map(pod.credentials_volume, secrets)))
+
+
+@dataclass(frozen=True)
+class StepPod:
+    """What a step's pod needs besides the step itself."""
+
+    step: Step
+    """With its parameters' values in place."""
+    env: Mapping[str, str]
+    """What Fairlead tells the program."""
+    worker_image: str
+    fetch: FetchTask
+    fetch_credentials: tuple[str | None, ...]
+    publish: PublishTask
+    publish_credentials: str | None
+    deadline: int
+    """Seconds from the moment the pod is on a node; waiting for a node doesn't count."""
+
+
+def step_job(who: Identity, parts: StepPod) -> Json:
+    """fetch (if there are inputs) → step → publish, in one pod."""
+    init = [_fetch(parts)] if parts.fetch.items else []
+    init.append(_step(parts))
+    secrets = [s for s in (*parts.fetch_credentials, parts.publish_credentials) if s]
+    volumes = [
+        pod.empty_dir("in"), pod.empty_dir("out"),
+        *map(pod.credentials_volume, secrets), *map(pod.secret_volume, parts.step.secrets),
+    ]  # fmt: skip
+    spec = pod.pod_spec(
+        [_publish(parts)], init_containers=init, volumes=volumes, placement=parts.step, gpu=parts.step.resources.gpu,
+        activeDeadlineSeconds=parts.deadline,
+    )  # fmt: skip
+    return job(who, spec)
+
+
+def recall_job(who: Identity, parts: StepPod) -> Json:
+    """Only publish: reads what a finished attempt has committed, when nobody heard its answer."""
+    secrets = [parts.publish_credentials] if parts.publish_credentials else []
+    volumes = [pod.empty_dir("out"), *map(pod.credentials_volume, secrets)]
+    return job(who, pod.pod_spec([_publish(parts)], volumes=volumes, activeDeadlineSeconds=parts.deadline))
+
+
+def _fetch(parts: StepPod) -> Json:
+    return pod.worker(
+        FETCH, parts.worker_image, "fetch", parts.fetch,
+        credentials=parts.fetch_credentials, mounts=[pod.mount("in", INPUTS)],
+    )  # fmt: skip
+
+
+def _step(parts: StepPod) -> Json:
+    step = parts.step
+    return pod.container(
+        STEP, step.image, command=step.command, args=step.args, env=_plain(step.env) | dict(parts.env),
+        wanted=step.resources, read_only_root=False,
+        mounts=[
+            pod.mount("in", INPUTS, read_only=True), pod.mount("out", OUTPUTS), *map(pod.secret_mount, step.secrets),
+        ],
+    )  # fmt: skip
+
+
+def _publish(parts: StepPod) -> Json:
+    return pod.worker(
+        PUBLISH, parts.worker_image, "publish", parts.publish,
+        credentials=[parts.publish_credentials], mounts=[pod.mount("out", OUTPUTS, read_only=True)],
+    )  # fmt: skip
+
+
+def _plain(env: Iterable[EnvVar]) -> dict[str, str]:
+    return {variable.name: variable.value for variable in env}
+
+
+def step_env(run: str, step: str, attempt: int, params: Mapping[str, str]) -> dict[str, str]:
+    """What Fairlead tells a step's program."""
+    return {
+        "FAIRLEAD_RUN": run,
+        "FAIRLEAD_STEP": step,
+        "FAIRLEAD_ATTEMPT": str(attempt),
+        "FAIRLEAD_PARAMS": pod.literal(json.dumps(dict(params), sort_keys=True)),
+    }

@@ -1,0 +1,294 @@
+"""What became of a Job's pod, read from the API's fields only; message texts are shown to people, never parsed.
+
+A failure is somebody's: the step's own (it spends `retry`), the cluster's (a disruption, with a budget of its own), or
+final, because trying again cannot help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import ValidationError
+
+from fairlead.api.tasks import TaskError, TaskResult
+from fairlead.manifests.pod import GPU_PRODUCT_LABEL
+from fairlead.plan.core import JOB, POD, Json, World, epoch
+
+PATIENCE = 20.0
+"""Seconds a pod may take to be made, or to mount its volumes, before somebody is told."""
+_PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+_CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+_ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable"}
+"""A worker's errors that end when somebody repairs the surroundings."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A pod that can't start, or can't end. It goes on by itself when the cause is gone."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an attempt failed."""
+
+    reason: str
+    message: str
+    fault: Literal["own", "cluster", "final"]
+
+
+def pods_of(world: World, labels: dict[str, str], job_uid: str) -> list[Json]:
+    """The pods of exactly this Job; `labels` narrow the search."""
+    return [pod for pod in world.select(POD, labels) if controller(pod) == job_uid]
+
+
+def controller(obj: Json) -> str:
+    """The uid of the controlling owner, or an empty string."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return next((str(o["uid"]) for o in owners if o.get("controller")), "")
+
+
+def own_job(world: World, name: str, owner_uid: str) -> Json | None:
+    """A Job by name, if this owner controls it."""
+    job = world.get(JOB, name)
+    return job if job is not None and controller(job) == owner_uid else None
+
+
+def has_condition(obj: Json, *types: str) -> bool:
+    """Whether one of these conditions is True."""
+    return any(c["type"] in types and c["status"] == "True" for c in _conditions(obj))
+
+
+def ended(pod: Json) -> bool:
+    """Whether all of a pod's containers have stopped for good."""
+    return _phase(pod) in ("Succeeded", "Failed")
+
+
+def started(pod: Json) -> bool:
+    """Whether one of a pod's containers has run."""
+    return any("running" in s["state"] or "terminated" in s["state"] for _, s in _statuses(pod))
+
+
+def decisive(pods: list[Json]) -> Json | None:
+    """The pod that counts: one that succeeded, else one that is not over, else the newest."""
+    rank = {"Succeeded": 2, "Failed": 0}
+    return max(pods, key=lambda p: (rank.get(_phase(p), 1), p["metadata"].get("creationTimestamp", "")), default=None)
+
+
+def result(pod: Json, container: str) -> TaskResult | None:
+    """What a worker said at its end, or None if it has not, or not readably."""
+    stopped = _terminated(pod, container)
+    if stopped is None or not stopped.get("message"):
+        return None
+    try:
+        return TaskResult.model_validate_json(stopped["message"])
+    except ValidationError:
+        return None
+
+
+def image_ran(pod: Json, container: str) -> str:
+    """The image of a container with its digest, as the node reports it; without one if the node doesn't say."""
+    for name, status in _statuses(pod):
+        if name == container:
+            image, digest = status.get("image", ""), status.get("imageID", "")
+            if "@" in digest:
+                return str(digest).removeprefix("docker-pullable://")
+            return f"{image}@{digest}" if digest.startswith("sha256:") and "@" not in image else str(image)
+    return ""
+
+
+def gone(job: Json | None) -> bool:
+    """Whether a Job will never have a running pod again."""
+    return job is None or has_condition(job, "Complete", "Failed") or "deletionTimestamp" in job["metadata"]
+
+
+def without_pod(job: Json, now: float) -> Waiting | None:
+    """Why a Job has no pod: the cluster refuses it (quota, admission), which no status says."""
+    if now - epoch(job["metadata"]["creationTimestamp"]) < PATIENCE:
+        return None
+    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+    return Waiting(
+        "NoPod", f"Job {name} got no pod: a quota or an admission policy may refuse it; "
+        f"see kubectl describe job -n {namespace} {name}. It starts by itself when it may",
+    )  # fmt: skip
+
+
+def waiting(pod: Json, now: float) -> Waiting | None:
+    """Why a pod that is not over can't go on, or None."""
+    if ended(pod):
+        return None
+    looks: tuple[Callable[[Json, float], Waiting | None], ...] = (_leaving, _unschedulable, _containers, _mounting)
+    return next((found for look in looks if (found := look(pod, now))), None)
+
+
+def _leaving(pod: Json, now: float) -> Waiting | None:
+    deadline = pod["metadata"].get("deletionTimestamp")
+    if not deadline or now < epoch(deadline) + PATIENCE:
+        return None
+    node = pod["spec"].get("nodeName", "")
+    return Waiting(
+        "NodeLost", f"node {node} does not confirm that the pod has ended, so it may still run; it is not replaced "
+        f"until the node answers, or is removed: kubectl delete node {node}",
+    )  # fmt: skip
+
+
+def _unschedulable(pod: Json, _now: float) -> Waiting | None:
+    for condition in _conditions(pod):
+        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            return Waiting(
+                "Unschedulable", f"no node has room for {_wants(pod)}: {condition.get('message', '')[:400]} "
+                "Add or free a node that fits; it starts by itself",
+            )  # fmt: skip
+    return None
+
+
+def _wants(pod: Json) -> str:
+    """What a pod asks of a node, in words."""
+    spec = pod["spec"]
+    asked: dict[str, str] = {}
+    for container in [*spec.get("initContainers", []), *spec["containers"]]:
+        asked |= container.get("resources", {}).get("requests", {})
+    selector = spec.get("nodeSelector") or {}
+    words = [f"{amount} {name}" for name, amount in sorted(asked.items(), key=lambda kv: "/" not in kv[0])]
+    words += [f"{key}={value}" for key, value in selector.items() if key != GPU_PRODUCT_LABEL]
+    if GPU_PRODUCT_LABEL in selector:
+        words.insert(1, f"of product {selector[GPU_PRODUCT_LABEL]}")
+    return ", ".join(words).replace(", of product", " of product") or "the pod"
+
+
+def _containers(pod: Json, _now: float) -> Waiting | None:
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    for container, status in _statuses(pod):
+        state = status["state"].get("waiting", {})
+        # the texts alternate between the pull's error and the back-off; a status that repeated them would never rest
+        if state.get("reason") in _PULL:
+            return Waiting(
+                "ImagePull", f"image {status['image']} of container {container} can't be pulled: check its name, and "
+                f"that the node may pull it; kubectl describe pod -n {namespace} {name} shows the registry's answer. "
+                "It starts by itself when the image is there",
+            )  # fmt: skip
+        if state.get("reason") in _CONFIG:
+            return Waiting(
+                state["reason"], f"container {container} can't be made: {state.get('message', '')[:400]}; "
+                "it starts by itself when that is repaired",
+            )  # fmt: skip
+    return None
+
+
+def _mounting(pod: Json, now: float) -> Waiting | None:
+    since = _not_mounted_since(pod)
+    if since is None or now - since < PATIENCE:
+        return None
+    secrets = [v["secret"]["secretName"] for v in pod["spec"].get("volumes", []) if "secret" in v]
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    needs = f"check that its Secrets exist: {', '.join(sorted(secrets))}" if secrets else "see why"
+    return Waiting(
+        "NotMounted", f"the pod's volumes or network are not ready: {needs}; kubectl describe pod -n {namespace} "
+        f"{name} shows the cause. It starts by itself",
+    )  # fmt: skip
+
+
+def _not_mounted_since(pod: Json) -> float | None:
+    if not pod["spec"].get("nodeName") or _phase(pod) != "Pending":
+        return None
+    for condition in _conditions(pod):
+        if condition["type"] == "PodReadyToStartContainers" and condition["status"] == "False":
+            return epoch(condition["lastTransitionTime"])
+    return None
+
+
+def look_again(job: Json, pod: Json | None, now: float) -> float | None:
+    """Seconds after which something that no event announces may have to be said; None: an event will come."""
+    if pod is None:
+        since: float | None = epoch(job["metadata"]["creationTimestamp"])
+    elif pod["metadata"].get("deletionTimestamp"):
+        since = epoch(pod["metadata"]["deletionTimestamp"])
+    else:
+        since = _not_mounted_since(pod)
+    return since + PATIENCE - now + 0.1 if since is not None and now < since + PATIENCE else None
+
+
+def failure(pod: Json, program: str | None) -> Failure:
+    """Why a failed pod failed. `program`: the container that runs a user's code, if there is one."""
+    return next(found for look in (_by_cluster, _by_memory, _by_program, _by_worker) if (found := look(pod, program)))
+
+
+def _by_cluster(pod: Json, _program: str | None) -> Failure | None:
+    reason = pod["status"].get("reason", "")
+    if reason == "DeadlineExceeded":
+        return Failure("DeadlineExceeded", "the attempt ran longer than timeout allows; raise it or do less", "own")
+    for condition in _conditions(pod):
+        if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
+            why = condition.get("reason", "")
+            return Failure("Disrupted", f"the cluster ended the pod ({why})", "cluster")
+    if pod["metadata"].get("deletionTimestamp"):
+        return Failure("Disrupted", "the pod was deleted", "cluster")
+    if reason:  # the kubelet refused or removed the pod: Evicted, NodeAffinity, UnexpectedAdmissionError …
+        return Failure("Disrupted", f"the node refused the pod ({reason})", "cluster")
+    return None
+
+
+def _by_memory(pod: Json, program: str | None) -> Failure | None:
+    for name, _ in _statuses(pod):
+        if (_terminated(pod, name) or {}).get("reason") == "OOMKilled":
+            mine = name == program
+            remedy = "raise resources.memory" if mine else "give the node more memory"
+            return Failure("OutOfMemory", f"container {name} ran out of memory; {remedy}", "own" if mine else "cluster")
+    return None
+
+
+def _by_program(pod: Json, program: str | None) -> Failure | None:
+    stopped = _terminated(pod, program) if program else None
+    if not stopped or stopped["exitCode"] == 0:
+        return None
+    if stopped.get("reason") in ("StartError", "ContainerCannotRun"):
+        said = stopped.get("message", "")[:300]
+        return Failure("UserError", f"the command could not be started: {said}; correct command or image", "own")
+    return Failure("UserError", f"the program ended with exit code {stopped['exitCode']}", "own")
+
+
+def _by_worker(pod: Json, _program: str | None) -> Failure:
+    for name, _ in _statuses(pod):
+        stopped = _terminated(pod, name)
+        if stopped is None or stopped["exitCode"] == 0:
+            continue
+        said = result(pod, name)
+        if said and said.error:
+            return by_task(said.error)
+        code = stopped["exitCode"]
+        return Failure("Disrupted", f"container {name} ended with exit code {code} and without an answer", "cluster")
+    return Failure("Disrupted", "the pod failed without saying why", "cluster")
+
+
+def by_task(error: TaskError) -> Failure:
+    """A worker's own word."""
+    if error.transient or error.reason in _ENVIRONMENT:
+        return Failure(error.reason, error.message, "cluster")
+    # A program that forgot an output, or wrote what can't be taken, may do better the next time.
+    return Failure(error.reason, error.message, "own" if error.reason in ("OutputMissing", "BadData") else "final")
+
+
+def _phase(pod: Json) -> str:
+    return str(pod.get("status", {}).get("phase", "Pending"))
+
+
+def _conditions(obj: Json) -> list[Json]:
+    return obj.get("status", {}).get("conditions") or []
+
+
+def _statuses(pod: Json) -> Iterator[tuple[str, Json]]:
+    status = pod.get("status", {})
+    for one in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        yield one["name"], one
+
+
+def _terminated(pod: Json, container: str) -> Json | None:
+    for name, status in _statuses(pod):
+        if name == container:
+            found: Json | None = status.get("state", {}).get("terminated")
+            return found
+    return None

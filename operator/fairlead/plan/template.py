@@ -1,0 +1,41 @@
+"""`{{params.NAME}}` in what people write: which parameters a text uses, and the text with their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from fairlead.api.pipeline import Step
+from fairlead.plan.core import Invalid
+
+_BRACES = re.compile(r"\{\{(.*?)\}\}")
+_PARAM = re.compile(r"\s*params\.([A-Za-z_][A-Za-z0-9_]*)\s*")
+
+
+def used(text: str, field_path: str) -> Iterator[str]:
+    """Names of the parameters in a text. Raises Invalid for other things in double braces."""
+    for inner in _BRACES.findall(text):
+        match = _PARAM.fullmatch(inner)
+        if not match:
+            raise Invalid(field_path, f"{{{{{inner}}}}} is not known; write {{{{params.NAME}}}}")
+        yield match[1]
+
+
+def render(text: str, params: Mapping[str, str]) -> str:
+    """The text with its parameters' values, in which Kubernetes' own `$(NAME)` is not expanded.
+
+    Raises KeyError for a parameter that is not there (`dag.validate` has refused such a pipeline before).
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = _PARAM.fullmatch(match[1])
+        return params[name[1]].replace("$", "$$") if name else match[0]
+
+    return _BRACES.sub(value, text)
+
+
+def texts(step: Step) -> Iterator[tuple[str, str]]:
+    """All texts of a step that may contain parameters: (path of the field below the step, text)."""
+    yield from ((f"command[{i}]", text) for i, text in enumerate(step.command))
+    yield from ((f"args[{i}]", text) for i, text in enumerate(step.args))
+    yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
