@@ -189,6 +189,11 @@ class Bucket:
                     "Unreachable", f"{self.uri(key)} could not be stored: {error}", transient=True
                 ) from error
 
+    def put(self, key: str, body: bytes) -> None:
+        """Store a document, replacing what is there."""
+        with translated(self.where, key):
+            self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType="application/json")
+
     def put_if_absent(self, key: str, body: bytes) -> bool:
         """Store a document unless the key is taken. Returns whether it was free; exactly one of several wins."""
         try:

@@ -1,0 +1,66 @@
+"""Checks over all rows of a version: their number, their keys, and what a query demands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from fairlead.api.dataset import Check, CheckResult
+from fairlead.worker import tables
+
+
+def rows(check: Check, number: int) -> CheckResult:
+    """Bounds on the number of rows."""
+    assert check.rows is not None
+    low, high = check.rows.min, check.rows.max
+    wanted = f"at least {low}" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
+    passed = (low is None or number >= low) and (high is None or number <= high)
+    return _result(check, f"rows {wanted}", passed, "" if passed else f"there are {number} rows, wanted {wanted}")
+
+
+def unique(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
+    """No two rows of `data` with the same values in these columns."""
+    assert check.unique is not None
+    columns = ", ".join(tables.name(c) for c in check.unique)
+    query = (
+        f"SELECT count(*), sum(n), any_value(k) FROM (SELECT count(*) AS n, ({columns})::VARCHAR AS k FROM data "
+        f"GROUP BY {columns} HAVING count(*) > 1)"
+    )
+    title = f"unique {', '.join(check.unique)}"
+    try:
+        groups, number, example = connection.cursor().execute(query).fetchone() or (0, 0, "")
+    except duckdb.Error as error:
+        return _result(check, title, False, f"can't be checked: {_first_line(error)}")
+    text = f"{number} rows share {groups} keys, for example {example}; drop the doubles" if groups else ""
+    return _result(check, title, not groups, text)
+
+
+def sql(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
+    """A query over `data` whose first value must be true."""
+    assert check.sql is not None
+    title = f"sql {' '.join(check.sql.split())}"
+    try:
+        row = connection.cursor().execute(check.sql).fetchone()
+    except duckdb.Error as error:
+        return _result(check, title, False, f"the query can't be run; correct it: {_first_line(error)}")
+    value = row[0] if row else None
+    passed = bool(value) if isinstance(value, (bool, int)) else False
+    return _result(check, title, passed, "" if passed else f"the query answered {value!r}, wanted true")
+
+
+def over_all(checks: Sequence[Check], connection: duckdb.DuckDBPyConnection) -> list[CheckResult]:
+    """Results of the checks that read the table `data`."""
+    return [
+        unique(check, connection) if check.unique is not None else sql(check, connection)
+        for check in checks
+        if check.rows is None
+    ]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:300]
+
+
+def _result(check: Check, title: str, passed: bool, message: str) -> CheckResult:
+    return CheckResult(check=title[:128], passed=passed, severity=check.severity, message=message[:1024])

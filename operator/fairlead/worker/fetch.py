@@ -1,0 +1,147 @@
+"""fetch: bring inputs into the pod. Nothing is left in place whose digest differs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from fairlead.api.tasks import FetchItem, FetchTask
+from fairlead.store import layout
+from fairlead.store.s3 import Bucket, Received
+from fairlead.worker import digests
+from fairlead.worker.access import bucket, located
+from fairlead.worker.errors import TaskFailed
+from fairlead.worker.manifest import File, Manifest, parse
+from fairlead.worker.paths import inside
+
+THREADS = 8
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+def fetch(task: FetchTask) -> int:
+    """Bring all items; returns the bytes. Raises TaskFailed or StoreError; what failed is not in place then."""
+    total = 0
+    for item in task.items:
+        got = _fetch_item(item)
+        log.info("fetched", extra={"uri": item.uri, "bytes": got, "dest": item.dest})
+        total += got
+    return total
+
+
+def _fetch_item(item: FetchItem) -> int:
+    store, key = located(item.uri, item.access)
+    with _staged(Path(item.dest)) as staging:
+        if item.manifest:
+            return _manifest(item, store, key, staging)
+        if key.endswith("/"):
+            return _folder(item, store, key, staging)
+        return _object(item, store, key, staging)
+
+
+@contextmanager
+def _staged(dest: Path) -> Iterator[Path]:
+    """A folder beside what is in place; its content moves into `dest` if all went well, and is gone otherwise."""
+    dest.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".fairlead-", dir=dest))
+    try:
+        yield staging
+        for path in sorted(p for p in staging.rglob("*") if p.is_file()):
+            target = dest / path.relative_to(staging)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def parallel(work: Callable[[T], object], items: Iterable[T]) -> None:
+    """Do all, at most THREADS at a time; after a failure no further one begins, and the failure is raised."""
+    pending: set[Future[object]] = set()
+    with ThreadPoolExecutor(THREADS) as pool:
+        try:
+            for item in items:
+                pending.add(pool.submit(work, item))
+                if len(pending) >= 2 * THREADS:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    _raise_first(done)
+            _raise_first(as_completed(pending))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _raise_first(done: Iterable[Future[object]]) -> None:
+    for future in done:
+        future.result()
+
+
+def _object(item: FetchItem, store: Bucket, key: str, staging: Path) -> int:
+    got = store.download(key, inside(staging, PurePosixPath(key).name))
+    _same(item.uri, item.sha256, got.sha256)
+    return got.size
+
+
+def _folder(item: FetchItem, store: Bucket, prefix: str, staging: Path) -> int:
+    found: dict[str, Received] = {}
+
+    def one(key: str) -> None:
+        path = key.removeprefix(prefix)
+        target = inside(staging, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        found[path] = store.download(key, target)
+
+    parallel(one, [entry.key for entry in store.list(prefix)])
+    if not found:
+        raise TaskFailed("ObjectMissing", f"there is nothing under {item.uri}; put the files back")
+    _same(item.uri, item.sha256, digests.of_folder((path, got.sha256) for path, got in found.items()))
+    return sum(got.size for got in found.values())
+
+
+def _manifest(item: FetchItem, store: Bucket, key: str, staging: Path) -> int:
+    manifest = parse(store.read(key), item.uri)
+    _same(item.uri, item.sha256, manifest.digest)
+    download = reader(manifest, store, layout.dataset_of(key), item)
+
+    def one(file: File) -> None:
+        target = inside(staging, file.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        uri, got = download(file, target)
+        _same(uri, file.sha256, got.sha256)
+
+    parallel(one, manifest.files)
+    return sum(file.size for file in manifest.files)
+
+
+def reader(
+    manifest: Manifest, store: Bucket, folder: str, item: FetchItem
+) -> Callable[[File, Path], tuple[str, Received]]:
+    """How a version's files are read: from the Dataset's blobs, or by version id from the source."""
+    if manifest.pin == "copy":
+
+        def copied(file: File, to: Path) -> tuple[str, Received]:
+            key = layout.blob(folder, file.sha256)
+            return store.uri(key), store.download(key, to)
+
+        return copied
+    source = bucket(manifest.source.bucket, item.source or item.access)
+
+    def pinned(file: File, to: Path) -> tuple[str, Received]:
+        key = manifest.source.prefix + file.path
+        return source.uri(key), source.download(key, to, version_id=file.version_id)
+
+    return pinned
+
+
+def _same(uri: str, expected: str, found: str) -> None:
+    if expected != found:
+        raise TaskFailed(
+            "DigestMismatch",
+            f"{uri} has sha256 {found}, expected {expected}: its bytes were changed or damaged; restore them, "
+            "or make a new version from what is there",
+        )

@@ -1,0 +1,111 @@
+"""`fairlead worker <task>`: read the task, do it, write the answer where the operator finds it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fairlead.api.tasks import (
+    RESULT_PATH,
+    TASK_ENV,
+    EvaluateTask,
+    FetchTask,
+    PublishTask,
+    SnapshotTask,
+    TaskError,
+    TaskResult,
+)
+from fairlead.store.errors import StoreError
+from fairlead.worker.errors import TaskFailed
+from fairlead.worker.result import encode
+
+log = logging.getLogger("fairlead.worker")
+_PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        extra = {k: v for k, v in record.__dict__.items() if k not in _PLAIN}
+        line = {"level": record.levelname.lower(), "logger": record.name, "message": record.getMessage(), **extra}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+# Each imports what it needs when it runs: a fetch must not wait for DuckDB to load.
+def _snapshot(task: str) -> TaskResult:
+    from fairlead.worker.snapshot import snapshot
+
+    return TaskResult(snapshot=snapshot(SnapshotTask.model_validate_json(task)))
+
+
+def _fetch(task: str) -> TaskResult:
+    from fairlead.worker.fetch import fetch
+
+    return TaskResult(fetched=fetch(FetchTask.model_validate_json(task)))
+
+
+def _publish(task: str) -> TaskResult:
+    from fairlead.worker.publish import publish
+
+    return TaskResult(publish=publish(PublishTask.model_validate_json(task)))
+
+
+def _evaluate(task: str) -> TaskResult:
+    from fairlead.worker.evaluate import evaluate
+
+    return TaskResult(evaluate=evaluate(EvaluateTask.model_validate_json(task)))
+
+
+TASKS: dict[str, Callable[[str], TaskResult]] = {
+    "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate,
+}  # fmt: skip
+
+
+def run(name: str, result_path: str = RESULT_PATH) -> int:
+    """Do the task that the environment describes; 0 if it was done, 1 if the answer is an error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    began = time.monotonic()
+    result = attempt(name, os.environ.get(TASK_ENV, ""))
+    Path(result_path).write_bytes(encode(result))
+    log.info("ended", extra={"task": name, "seconds": round(time.monotonic() - began, 3), "ok": result.error is None})
+    return 0 if result.error is None else 1
+
+
+def attempt(name: str, task: str) -> TaskResult:
+    """Do a task given as JSON; errors become part of the result."""
+    try:
+        if name not in TASKS:
+            raise TaskFailed("BadTask", f"there is no task {name!r}; there are {', '.join(TASKS)}")
+        result = TASKS[name](task)
+        encode(result)
+        return result
+    except TaskFailed as error:
+        return _failed(error.error)
+    except StoreError as error:
+        return _failed(TaskError(reason=error.reason, message=error.message, transient=error.transient))
+    except ValidationError as error:
+        text = f"{TASK_ENV} is not a task for {name}: {error.errors()[0]['msg']}; use the operator's own worker image"
+        return _failed(TaskError(reason="BadTask", message=text))
+    except OSError as error:
+        log.exception("input or output failed")
+        text = f"the pod's disk refused: {error}; give it more ephemeral storage"
+        return _failed(TaskError(reason="Unreachable", message=text, transient=True))
+    except Exception as error:
+        log.exception("failed by a bug")
+        text = f"{type(error).__name__}: {error}; see the pod's log, and report it"
+        return _failed(TaskError(reason="Bug", message=text[:1000]))
+
+
+def _failed(error: TaskError) -> TaskResult:
+    log.error(error.message, extra={"reason": error.reason, "transient": error.transient})
+    return TaskResult(error=error)
