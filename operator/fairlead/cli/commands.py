@@ -1,0 +1,13 @@
+"""The sub-commands of people, in the order of the help. Each module is light until it runs."""
+
+from __future__ import annotations
+
+import argparse
+
+from fairlead.cli import approve, get, history, lineage, start, switches
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add them all."""
+    for module in (get, start, switches, approve, history, lineage):
+        module.register(subparsers)

@@ -1,0 +1,75 @@
+"""`fairlead get KIND NAME`: one object, as people look at it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from fairlead.cli.session import OK, Json, Session, add_options, command, print_json
+
+if TYPE_CHECKING:
+    from fairlead.cli.blocks import Block
+    from fairlead.plan.core import Kind
+
+# Kind by what people type: its own names, plural and short forms.
+NAMES = {
+    "deployment": "deployment", "deployments": "deployment", "mdeploy": "deployment",
+    "pipelinerun": "run", "pipelineruns": "run", "run": "run", "mlrun": "run",
+    "modelversion": "modelversion", "modelversions": "modelversion", "mv": "modelversion",
+    "dataset": "dataset", "datasets": "dataset", "dset": "dataset",
+}  # fmt: skip
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser("get", help="show a deployment, run, model version or dataset")
+    parser.add_argument("kind", choices=sorted(NAMES), metavar="KIND", help="deployment, run, modelversion or dataset")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("-w", "--watch", action="store_true", help="show it again each second, until Ctrl-C")
+    add_options(parser, output=True)
+    parser.set_defaults(run=run)
+
+
+@command
+async def run(session: Session, args: argparse.Namespace) -> int:
+    """Show it."""
+    import asyncio
+
+    from fairlead.cli.blocks import show
+
+    kind = kind_of(NAMES[args.kind])
+    while True:
+        raw = await session.get(kind, args.name)
+        if args.output == "json":
+            print_json(raw)
+        else:
+            if args.watch and sys.stdout.isatty():
+                sys.stdout.write(_CLEAR)
+            show(view(NAMES[args.kind], raw, time.time()))
+        if not args.watch:
+            return OK
+        await asyncio.sleep(1)
+
+
+def kind_of(word: str) -> Kind:
+    """The kind behind a key of the views."""
+    from fairlead.plan import core
+
+    return {
+        "deployment": core.DEPLOYMENT, "run": core.PIPELINE_RUN, "modelversion": core.MODEL_VERSION,
+        "dataset": core.DATASET,
+    }[word]  # fmt: skip
+
+
+def view(word: str, raw: Json, now: float) -> list[Block]:
+    """What is shown of an object."""
+    from fairlead.api.kinds import KINDS
+
+    model = next(info.model for info in KINDS if info.kind == raw["kind"])
+    module = importlib.import_module(f"fairlead.cli.show_{word}")
+    found: list[Block] = module.blocks(raw["metadata"]["name"], model.model_validate(raw), now)
+    return found

@@ -1,0 +1,24 @@
+"""A Dataset as people look at it: its versions and what its checks found."""
+
+from __future__ import annotations
+
+from fairlead.api.dataset import Dataset
+from fairlead.cli.blocks import Block, Table, Title
+from fairlead.cli.show_common import conditions, message
+from fairlead.cli.text import ago, count, size
+
+
+def blocks(name: str, found: Dataset, now: float) -> list[Block]:
+    """The view."""
+    status = found.status
+    note = f"version {status.current.version}, {count(status.current.rows)} rows" if status.current else "no version"
+    shown: list[Block] = [Title(f"dataset {name}", status.phase or "Pending", note), *message(status.message)]
+    if status.versions:
+        rows = [
+            [v.version, ago(v.at, now), count(v.rows), count(v.files), size(v.bytes)] for v in status.versions[:10]
+        ]  # fmt: skip
+        shown.append(Table(["VERSION", "PUBLISHED", "ROWS", "FILES", "SIZE"], rows))
+    if status.checks:
+        rows = [[c.check, "Passed" if c.passed else "Failed", c.severity, c.message] for c in status.checks]
+        shown.append(Table(["CHECK", "RESULT", "SEVERITY", "MESSAGE"], rows))
+    return shown + conditions(status.conditions, now)

@@ -1,0 +1,76 @@
+"""A Deployment as people look at it: the arms side by side, the evidence, and what became of earlier rollouts."""
+
+from __future__ import annotations
+
+from fairlead.api.deployment import ArmCounts, Candidate, Deployment, GuardEvidence
+from fairlead.api.units import human, seconds
+from fairlead.cli.blocks import Block, Lines, Table, Title
+from fairlead.cli.show_common import conditions, message
+from fairlead.cli.text import ago, count, evidence, percent, took
+
+
+def blocks(name: str, found: Deployment, now: float) -> list[Block]:
+    """The view."""
+    status = found.status
+    live = f"live {status.live.version} since {ago(status.live.since, now)}" if status.live else "nothing live yet"
+    shown: list[Block] = [Title(f"deployment {name}", status.phase or "Pending", live), *message(status.message)]
+    if status.address:
+        shown.append(Lines([f"address   {status.address}", f"pods      {status.ready_replicas} ready"]))
+    if status.candidate:
+        shown += _candidate(found, status.candidate, now)
+    if status.history:
+        shown.append(history(found, now, limit=3))
+    return shown + conditions(status.conditions, now)
+
+
+def history(found: Deployment, now: float, limit: int | None = None) -> Table:
+    """The last rollouts, newest first."""
+    rows = [
+        [
+            record.version, record.result, record.reason, ago(record.ended_at, now),
+            took(record.started_at, record.ended_at, now), f"{record.weight} %",
+            _arm(record.candidate), _arm(record.stable), record.message,
+        ]
+        for record in found.status.history[:limit]
+    ]  # fmt: skip
+    headers = ["VERSION", "RESULT", "REASON", "ENDED", "TOOK", "WEIGHT", "CANDIDATE", "LIVE", "MESSAGE"]
+    return Table(headers, rows, caption="rollouts (failures/requests)")
+
+
+def _arm(counts: ArmCounts) -> str:
+    return f"{count(counts.failures)}/{count(counts.requests)}"
+
+
+def _candidate(found: Deployment, candidate: Candidate, now: float) -> list[Block]:
+    steps = found.spec.rollout.steps
+    if 0 <= candidate.step < len(steps):
+        step = steps[candidate.step]
+        progress = (
+            f"step {candidate.step + 1} of {len(steps)}, weight {candidate.weight} %, "
+            f"observed {human(float(candidate.observed))} of {human(seconds(step.for_))}, "
+            f"{count(candidate.step_requests)} of {count(step.requests)} requests"
+        )
+    else:
+        progress = f"its pods start and are warmed ({len(candidate.warmed)} of {found.spec.replicas.min} warm)"
+    note = f"against {candidate.against}, for {took(candidate.since, None, now)}"
+    shown: list[Block] = [Title(f"candidate {candidate.version}", candidate.verdict, note), Lines([progress])]
+    if candidate.guards:
+        shown.append(_guards(candidate))
+    return shown + [Lines([f"{g.guard}: {g.message}"]) for g in candidate.guards if g.message]
+
+
+def _guards(candidate: Candidate) -> Table:
+    headers = ["GUARD", "STATE", "ARM", "REQUESTS", "FAILURES", "RATE", "EVIDENCE OF HARM"]
+    rows: list[list[str]] = []
+    for guard in candidate.guards:
+        rows.append([guard.guard, guard.state, candidate.version, *_counts(guard, guard.candidate), _evidence(guard)])
+        rows.append(["", "", candidate.against, *_counts(guard, guard.stable), f"{guard.windows} windows"])
+    return Table(headers, rows)
+
+
+def _counts(_guard: GuardEvidence, arm: ArmCounts) -> list[str]:
+    return [count(arm.requests), count(arm.failures), percent(arm.failures, arm.requests)]
+
+
+def _evidence(guard: GuardEvidence) -> str:
+    return evidence(guard.log_evidence, guard.bound)

@@ -1,0 +1,49 @@
+"""A ModelVersion as people look at it: its scores beside the champion's and the baseline's, and its gates."""
+
+from __future__ import annotations
+
+from fairlead.api.modelversion import Evidence, ModelVersion
+from fairlead.cli.blocks import Block, Lines, Table, Title
+from fairlead.cli.show_common import conditions, message
+from fairlead.cli.text import count, short
+
+
+def blocks(name: str, found: ModelVersion, now: float) -> list[Block]:
+    """The view."""
+    status = found.status
+    note = f"version of {found.spec.model}, artifact {short(found.spec.artifact.sha256)}"
+    shown: list[Block] = [Title(f"modelversion {name}", status.phase or "Pending", note), *message(status.message)]
+    if status.evidence:
+        shown += proof(status.evidence)
+    if status.approved_by:
+        shown.append(Lines([f"approved by {', '.join(status.approved_by)}"]))
+    return shown + conditions(status.conditions, now)
+
+
+def proof(evidence: Evidence) -> list[Block]:
+    """Scores and gates."""
+    against = f"against champion {evidence.champion}" if evidence.champion else "there was no champion"
+    shown: list[Block] = [Lines([f"evidence {short(evidence.digest)}: {count(evidence.rows)} rows, {against}"])]
+    if evidence.scores:
+        metrics = sorted({metric for score in evidence.scores for metric in score.values})
+        rows = [
+            [score.subject, score.version or "-", *(_brief(score.values.get(m, "-")) for m in metrics)]
+            for score in evidence.scores
+        ]
+        shown.append(Table(["SUBJECT", "VERSION", *(m.upper() for m in metrics)], rows))
+    if evidence.gates:
+        rows = [[g.gate, g.verdict, _brief(g.value), _interval(g.low, g.high), g.message] for g in evidence.gates]
+        shown.append(Table(["GATE", "VERDICT", "VALUE", "95 % INTERVAL", "MESSAGE"], rows))
+    return shown
+
+
+def _interval(low: str, high: str) -> str:
+    return f"{_brief(low)} … {_brief(high)}" if low or high else "-"
+
+
+def _brief(value: str) -> str:
+    """A number with five digits; any other text as it is."""
+    try:
+        return f"{float(value):.5g}"
+    except ValueError:
+        return value or "-"

@@ -1,0 +1,101 @@
+"""`fairlead run PIPELINE`: start a run by hand."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+
+from fairlead.cli.session import FAILED, OK, USAGE, Json, Problem, Session, add_options, command, print_json
+
+ENDED = ("Completed", "Failed", "Aborted")
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser("run", help="start a run of a pipeline")
+    parser.add_argument("pipeline", metavar="PIPELINE")
+    parser.add_argument("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="override a parameter")
+    parser.add_argument(
+        "--dataset", action="append", default=[], metavar="NAME=VERSION", help="read this version of a dataset"
+    )
+    parser.add_argument("--reason", default="", help="why, for the record")
+    parser.add_argument("--wait", action="store_true", help="follow it to its end; exit code 1 unless it completed")
+    add_options(parser, output=True)
+    parser.set_defaults(run=run)
+
+
+@command
+async def run(session: Session, args: argparse.Namespace) -> int:
+    """Make the PipelineRun; with `--wait`, follow it."""
+    from fairlead.plan.core import PIPELINE, PIPELINE_RUN
+
+    await session.get(PIPELINE, args.pipeline)
+    reason = args.reason or f"started by {os.environ.get('USER', 'hand')} with fairlead run"
+    wanted = run_object(
+        session.namespace,
+        args.pipeline,
+        pairs(args.param, "param"),
+        pairs(args.dataset, "dataset"),
+        reason,
+        time.time(),
+    )
+    made = await session.kube.create(PIPELINE_RUN, wanted)
+    name = made["metadata"]["name"]
+    if args.output == "json":
+        print_json(made)
+    else:
+        print(f"pipelinerun {name} created; follow it: fairlead get run {name} -n {session.namespace} --watch")
+    return await _follow(session, name) if args.wait else OK
+
+
+def pairs(given: list[str], what: str) -> dict[str, str]:
+    """`["k=v"]` as a dict. Raises Problem for anything else."""
+    found: dict[str, str] = {}
+    for entry in given:
+        key, equals, value = entry.partition("=")
+        if not key or not equals:
+            raise Problem(f"--{what} needs KEY=VALUE, not {entry!r}", USAGE)
+        found[key] = value
+    return found
+
+
+def run_object(
+    namespace: str, pipeline: str, params: dict[str, str], datasets: dict[str, str], reason: str, now: float
+) -> Json:
+    """The PipelineRun. Its name ends with the time, so that models made by it sort after earlier ones."""
+    from fairlead.api.common import API_VERSION
+    from fairlead.manifests.meta import LABEL_PREFIX
+
+    stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
+    spec: Json = {"pipeline": pipeline, "reason": reason}
+    spec |= {"params": params} if params else {}
+    spec |= {"datasets": datasets} if datasets else {}
+    return {
+        "apiVersion": API_VERSION, "kind": "PipelineRun",
+        "metadata": {
+            "name": f"{pipeline[:48].rstrip('-')}-{stamp}", "namespace": namespace,
+            "labels": {f"{LABEL_PREFIX}pipeline": pipeline},
+        },
+        "spec": spec,
+    }  # fmt: skip
+
+
+async def _follow(session: Session, name: str) -> int:
+    """Print what changes until the run has ended."""
+    import asyncio
+
+    from fairlead.plan.core import PIPELINE_RUN
+
+    said: dict[str, str] = {}
+    while True:
+        status = (await session.get(PIPELINE_RUN, name)).get("status", {})
+        for step in status.get("steps", []):
+            line = f"{step['name']}: {step.get('phase', 'Pending')} {step.get('reason', '')}".rstrip()
+            if said.get(step["name"], f"{step['name']}: Pending") != line:
+                print(line, flush=True)
+            said[step["name"]] = line
+        if status.get("phase") in ENDED:
+            print(f"{name}: {status['phase']} {status.get('message', '')}".rstrip())
+            return OK if status["phase"] == "Completed" else FAILED
+        await asyncio.sleep(1)

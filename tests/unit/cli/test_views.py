@@ -1,0 +1,177 @@
+"""What people see: evidence against its bound, steps with their durations, scores and gates, what to do next."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairlead.cli import lineage
+from fairlead.cli.blocks import Lines, Node, Table, Title, plain, show
+from fairlead.cli.get import view
+from fairlead.cli.text import ago, bar, evidence, percent, size, took
+
+NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+START = "2025-12-31T23:59:00Z"
+
+CONDITION = {
+    "type": "EvidenceAvailable", "status": "False", "reason": "Unreachable", "message": "Prometheus is gone. Start it.",
+    "lastTransitionTime": START,
+}  # fmt: skip
+
+DEPLOYMENT = {
+    "kind": "Deployment", "metadata": {"name": "delay"},
+    "spec": {"model": {"name": "delay"}, "route": {"gateway": {"name": "public"}}},
+    "status": {
+        "phase": "Progressing", "message": "Watching delay-12.", "address": "http://1.2.3.4/airline/delay",
+        "readyReplicas": 2, "live": {"version": "delay-11", "since": START}, "conditions": [CONDITION],
+        "candidate": {
+            "version": "delay-12", "since": START, "against": "delay-11", "step": 0, "weight": 10, "observed": "12.5",
+            "stepRequests": 1042, "verdict": "Continue",
+            "guards": [{
+                "guard": "0/errors", "state": "Watching", "stable": {"requests": 9000, "failures": 180},
+                "candidate": {"requests": 1042, "failures": 30}, "windows": 12,
+                "logEvidence": "2.302585092994046", "bound": "4.605170185988091",
+            }],
+        },
+        "history": [{
+            "version": "delay-10", "against": "delay-9", "result": "RolledBack", "reason": "Harm",
+            "message": "20 % of its requests failed, against 2 %.", "startedAt": START,
+            "endedAt": "2025-12-31T23:59:04.2Z", "weight": 10, "stable": {"requests": 360, "failures": 7},
+            "candidate": {"requests": 40, "failures": 8},
+        }],
+    },
+}  # fmt: skip
+
+RUN = {
+    "kind": "PipelineRun", "metadata": {"name": "delay-3"}, "spec": {"pipeline": "delay", "reason": "new data"},
+    "status": {
+        "phase": "Running", "progress": "1/2", "startedAt": START, "params": {"alpha": "0.1"}, "models": [],
+        "datasets": [{"name": "flights", "version": "7c1e", "digest": "7c1e", "manifest": "s3://bucket/m"}],
+        "steps": [
+            {"name": "prepare", "phase": "Completed", "attempt": 1, "startedAt": START,
+             "finishedAt": "2025-12-31T23:59:30Z",
+             "outputs": [{"name": "features", "uri": "s3://bucket/f", "sha256": "ab" * 32, "bytes": 2048}]},
+            {"name": "train", "phase": "Running", "attempt": 2, "startedAt": "2025-12-31T23:59:31Z"},
+        ],
+    },
+}  # fmt: skip
+
+VERSION = {
+    "kind": "ModelVersion", "metadata": {"name": "delay-12"},
+    "spec": {
+        "model": "delay", "artifact": {"uri": "s3://bucket/m/", "sha256": "cd" * 32},
+        "lineage": {"run": "delay-3", "pipeline": "delay", "datasets": {"flights": "7c1e"},
+                    "images": {"train": "r/train@sha256:1"}, "params": {"alpha": "0.1"}},
+    },
+    "status": {
+        "phase": "Approved", "approvedAt": START, "approvedBy": ["alice"],
+        "evidence": {
+            "digest": "ef" * 32, "champion": "delay-11", "rows": 28104,
+            "scores": [{"subject": "challenger", "version": "delay-12", "values": {"mae": "10.123456"}},
+                       {"subject": "baseline", "values": {"mae": "14.2"}}],
+            "gates": [{"gate": "mae against champion", "verdict": "Passed", "value": "-0.5", "low": "-0.7",
+                       "high": "-0.3"}],
+        },
+    },
+}  # fmt: skip
+
+DATASET = {
+    "kind": "Dataset", "metadata": {"name": "flights"},
+    "spec": {"source": {"s3": {"bucket": "air"}}, "format": "parquet"},
+    "status": {
+        "phase": "Ready",
+        "current": {"version": "7c1e", "digest": "7c1e", "manifest": "s3://bucket/m", "at": START, "rows": 336776},
+        "versions": [{"version": "7c1e", "digest": "7c1e", "manifest": "s3://bucket/m", "at": START, "rows": 336776,
+                      "bytes": 5_000_000, "files": 12}],
+        "checks": [{"check": "rows", "passed": False, "message": "12 rows, at least 1000 are needed"}],
+    },
+}  # fmt: skip
+
+
+def test_a_deployment_shows_both_arms_and_the_evidence_against_its_bound():
+    text = plain(view("deployment", DEPLOYMENT, NOW))
+    assert "deployment delay  Progressing  live delay-11 since 1m00s ago" in text
+    assert "step 1 of 2, weight 10 %, observed 12.5s of 1m00s, 1,042 of 100 requests" in text
+    assert "█" * 10 + "░" * 10 + " 10 of 100" in text
+    assert "2.88 %" in text
+    assert "2.00 %" in text
+    assert "Prometheus is gone. Start it." in text
+    assert "8/40" in text
+    assert "4.2s" in text
+
+
+def test_a_deployment_whose_candidate_starts_says_how_many_pods_are_warm():
+    starting = DEPLOYMENT | {"status": {"candidate": {"version": "b", "since": START, "against": "a"}}}
+    assert "0 of 1 warm" in plain(view("deployment", starting, NOW))
+
+
+def test_a_run_shows_its_steps_with_durations():
+    text = plain(view("run", RUN, NOW))
+    assert "pipelinerun delay-3  Running  pipeline delay, 1/2 steps, 1m00s" in text
+    assert "prepare  Completed  30s" in text
+    assert "features 2.0 KiB abababababab" in text
+    assert "train    Running    29s" in text
+    assert "flights@7c1e" in text
+
+
+def test_a_model_version_shows_scores_and_gates():
+    text = plain(view("modelversion", VERSION, NOW))
+    assert "challenger  delay-12  10.123" in text
+    assert "-0.7 … -0.3" in text
+    assert "approved by alice" in text
+
+
+def test_a_dataset_shows_versions_and_failed_checks():
+    text = plain(view("dataset", DATASET, NOW))
+    assert "336,776" in text
+    assert "Failed  error     12 rows, at least 1000 are needed" in text
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "PipelineRun", "ModelVersion", "Dataset"])
+def test_an_object_that_was_just_made_can_be_shown(kind):
+    raw = next(r for r in (DEPLOYMENT, RUN, VERSION, DATASET) if r["kind"] == kind)
+    word = {"Deployment": "deployment", "PipelineRun": "run", "ModelVersion": "modelversion", "Dataset": "dataset"}
+    assert "Pending" in plain(view(word[kind], {**raw, "status": {}}, NOW))
+
+
+def test_lineage_goes_from_the_data_to_what_is_live():
+    from fairlead.api.modelversion import ModelVersion
+
+    used = lineage.uses("delay-11", [DEPLOYMENT]) + lineage.uses("delay-10", [DEPLOYMENT])
+    assert [(use["as"], use["deployment"]) for use in used] == [("live", "delay"), ("RolledBack", "delay")]
+    found = lineage.tree("delay-12", ModelVersion.model_validate(VERSION), {"flights": DATASET}, used, NOW)
+    text = plain([found])
+    for part in ("dataset flights@7c1e, 336,776 rows", "run delay-3 of pipeline delay", "step train: r/train@sha256:1",
+                 "param alpha=0.1", "Passed: mae against champion", "by alice", "deployment delay: live"):  # fmt: skip
+        assert part in text
+    alone = lineage.tree("delay-12", ModelVersion.model_validate(VERSION), {"flights": None}, [], NOW)
+    assert "not live anywhere" in plain([alone])
+
+
+def test_drawing():
+    root = Node("a")
+    root.add("b").add("c")
+    root.add("d")
+    assert plain([root]) == "a\n├─ b\n│  └─ c\n└─ d\n"
+    assert plain([Title("x", "Live"), Lines(["one"]), Table(["H"], [["1"]], "cap")]) == "x  Live\n\none\n\ncap\nH\n1\n"
+
+
+def test_drawing_on_a_terminal_uses_rich_and_escapes_what_users_wrote(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    show([Title("x", "Live", "[bold]"), Table(["H"], [["[red]oops[/]"]]), Lines(["[x]"]), Node("[y]")])
+    printed = capsys.readouterr().out
+    for part in ("[bold]", "[red]oops[/]", "[x]", "[y]"):
+        assert part in printed
+
+
+def test_words():
+    assert bar(-1) == "░" * 20
+    assert bar(7) == "█" * 20
+    assert evidence("-3.2", "4.6").startswith("░" * 20 + " 0.0408 of 99.5")
+    assert evidence("0", "") == "no bound yet"
+    assert evidence("9999", "4.6").startswith("█" * 20)
+    assert percent(0, 0) == "-"
+    assert size(1536) == "1.5 KiB"
+    assert size(10**15).endswith("TiB")
+    assert ago(None, NOW) == "-"
+    assert took(None, None, NOW) == "-"
