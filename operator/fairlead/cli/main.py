@@ -1,0 +1,39 @@
+"""The entry point of `fairlead` and of `kubectl fairlead`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fairlead.cli import commands, operator
+
+WORKERS = ("snapshot", "fetch", "publish", "evaluate")
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """The parser of all sub-commands. Each sets `run`, a function from the arguments to the exit code."""
+    found = argparse.ArgumentParser(
+        prog=program, description="The machine-learning loop on Kubernetes: data, training, proof, delivery, rollback."
+    )
+    subparsers = found.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands.register(subparsers)
+    operator.register(subparsers)
+    worker = subparsers.add_parser("worker", help="run a task inside a Job (started by the operator)")
+    worker.add_argument("task", choices=WORKERS)
+    worker.set_defaults(run=_worker)
+    return found
+
+
+def _worker(args: argparse.Namespace) -> int:
+    from fairlead.worker.main import run
+
+    return run(str(args.task))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command. Returns the exit code."""
+    program = "kubectl fairlead" if Path(sys.argv[0]).name.startswith("kubectl") else "fairlead"
+    args = parser(program).parse_args(argv)
+    return int(args.run(args))

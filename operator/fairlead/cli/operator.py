@@ -1,0 +1,43 @@
+"""`fairlead operator`: run the operator."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser("operator", help="run the operator", description="Run one replica of the operator.")
+    parser.add_argument("--config", required=True, help="the operator's configuration (YAML)")
+    parser.add_argument("--kubeconfig", help="kubeconfig file (default: the pod's account, else $KUBECONFIG)")
+    parser.add_argument(
+        "--namespace",
+        default=os.environ.get("POD_NAMESPACE", "fairlead"),
+        help="the operator's own: its lease is there",
+    )
+    parser.add_argument("--host", default="0.0.0.0", help="address of /healthz, /readyz and /metrics")
+    parser.add_argument("--port", type=int, default=8080, help="port of /healthz, /readyz and /metrics")
+    parser.add_argument("--lease", default="fairlead", help="name of the lease")
+    parser.add_argument(
+        "--lease-duration", type=float, default=15.0, metavar="SECONDS", help="a silent leader is replaced after this"
+    )
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from fairlead.engine import app, logs
+
+    logs.setup(args.log_level)
+    return app.main(
+        app.Options(
+            config=args.config,
+            kubeconfig=args.kubeconfig,
+            namespace=args.namespace,
+            host=args.host,
+            port=args.port,
+            lease=args.lease,
+            lease_duration=args.lease_duration,
+        )
+    )

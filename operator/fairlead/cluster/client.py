@@ -1,0 +1,221 @@
+"""The API server by HTTP. The only file that imports the Kubernetes client.
+
+The client's generated models are left aside: parsing a Pod with them costs twelve times as much as plain JSON, and they
+cannot tell an absent field from a null one, which server-side apply needs.
+"""
+
+# mypy: disable-error-code="no-untyped-call"
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from kubernetes.aio import client as k8s
+from kubernetes.aio import config as k8s_config
+
+from fairlead.cluster import errors
+from fairlead.cluster.port import Json, Page
+from fairlead.plan.core import MANAGER, Kind
+
+TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
+PAGE = 500
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+Observer = Callable[[str, str, int, float], None]
+"""(verb, resource, HTTP code or 0, seconds)"""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How the API server is reached: for those who need a connection of their own (the watch source)."""
+
+    server: str
+    ca_file: str | None
+    verify: bool
+    certificate_file: str | None
+    key_file: str | None
+    authorization: str | None
+    """Value of the HTTP header; the token in it may expire."""
+
+
+def path_of(kind: Kind, namespace: str | None = None, name: str | None = None, subresource: str = "") -> str:
+    """The path of a resource, a collection, an object or its subresource."""
+    root = f"/apis/{kind.api_version}" if "/" in kind.api_version else f"/api/{kind.api_version}"
+    parts = [root]
+    if namespace:
+        parts += ["namespaces", quote(namespace, safe="")]
+    parts.append(kind.plural)
+    if name:
+        parts.append(quote(name, safe=""))
+    if subresource:
+        parts.append(subresource)
+    return "/".join(parts)
+
+
+async def load_configuration(kubeconfig: str | None = None) -> k8s.Configuration:
+    """From a file if one is named, else from the pod's service account, else from `KUBECONFIG` or `~/.kube/config`."""
+    found = k8s.Configuration()
+    if kubeconfig is None:
+        try:
+            k8s_config.load_incluster_config(client_configuration=found)
+            return found
+        except k8s_config.ConfigException:
+            pass  # not in a pod: a person's own configuration follows
+    await k8s_config.load_kube_config(config_file=kubeconfig, client_configuration=found, persist_config=False)
+    return found
+
+
+async def connection(configuration: k8s.Configuration) -> Connection:
+    """The connection's parts, with a fresh token."""
+    return Connection(
+        server=configuration.host,
+        ca_file=configuration.ssl_ca_cert,
+        verify=bool(configuration.verify_ssl),
+        certificate_file=configuration.cert_file,
+        key_file=configuration.key_file,
+        authorization=await configuration.get_api_key_with_prefix("BearerToken", alias="authorization"),
+    )
+
+
+def _allow() -> None:
+    return None
+
+
+def _ignore(_verb: str, _resource: str, _code: int, _seconds: float) -> None:
+    return None
+
+
+class HttpKube:
+    """`cluster.port.Kube` over HTTP. `guard` is called before each write and raises if it must not happen."""
+
+    def __init__(
+        self, configuration: k8s.Configuration, guard: Callable[[], None] = _allow, observe: Observer = _ignore
+    ) -> None:
+        configuration.connection_pool_maxsize = 32
+        self._configuration = configuration
+        self._api = k8s.ApiClient(configuration)
+        self._guard = guard
+        self._observe = observe
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """One object."""
+        return await self._call("GET", "get", kind, path_of(kind, namespace, name))
+
+    async def pages(
+        self, kind: Kind, namespace: str | None = None, *, selector: str = "", metadata_only: bool = False
+    ) -> AsyncIterator[Page]:
+        """All objects, page by page."""
+        query: dict[str, str] = {"limit": str(PAGE)}
+        if selector:
+            query["labelSelector"] = selector
+        accept = _METADATA_LIST if metadata_only else "application/json"
+        while True:
+            found = await self._call("GET", "list", kind, path_of(kind, namespace), query=query, accept=accept)
+            meta = found["metadata"]
+            for item in found["items"]:
+                # the items of a list carry neither; everywhere else they do
+                item["apiVersion"], item["kind"] = kind.api_version, kind.kind
+            yield Page(found["items"], meta.get("resourceVersion", ""))
+            if not meta.get("continue"):
+                return
+            query["continue"] = meta["continue"]
+
+    async def create(self, kind: Kind, obj: Json) -> Json:
+        """Make an object."""
+        self._guard()
+        path = path_of(kind, obj["metadata"].get("namespace"))
+        return await self._call("POST", "create", kind, path, obj, {"fieldManager": MANAGER})
+
+    async def apply(self, kind: Kind, obj: Json) -> Json:
+        """Server-side apply."""
+        self._guard()
+        meta = obj["metadata"]
+        return await self._call(
+            "PATCH", "apply", kind, path_of(kind, meta.get("namespace"), meta["name"]), obj,
+            {"fieldManager": MANAGER, "force": "true"}, content="application/apply-patch+yaml",
+        )  # fmt: skip
+
+    async def replace(self, kind: Kind, obj: Json) -> Json:
+        """Replace an object."""
+        return await self._replace(kind, obj, "")
+
+    async def replace_status(self, kind: Kind, obj: Json) -> Json:
+        """Replace an object's status."""
+        return await self._replace(kind, obj, "status")
+
+    async def _replace(self, kind: Kind, obj: Json, subresource: str) -> Json:
+        self._guard()
+        meta = obj["metadata"]
+        path = path_of(kind, meta.get("namespace"), meta["name"], subresource)
+        verb = "replace_status" if subresource else "replace"
+        return await self._call("PUT", verb, kind, path, obj, {"fieldManager": MANAGER})
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, propagation: str = "Background") -> Json:
+        """Delete exactly this object."""
+        self._guard()
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
+        return await self._call("DELETE", "delete", kind, path_of(kind, namespace, name), body)
+
+    async def served(self, kind: Kind) -> bool:
+        """Whether the API server has this kind."""
+        group = f"/apis/{kind.api_version}" if "/" in kind.api_version else f"/api/{kind.api_version}"
+        try:
+            found = await self._call("GET", "discover", kind, group)
+        except errors.NotFound:
+            return False
+        return any(r.get("name") == kind.plural and r.get("kind") == kind.kind for r in found.get("resources", ()))
+
+    async def _call(
+        self, method: str, verb: str, kind: Kind, path: str, body: Json | None = None,
+        query: dict[str, str] | None = None, *, accept: str = "application/json", content: str = "application/json",
+    ) -> Json:  # fmt: skip
+        url = f"{self._configuration.host}{path}"
+        if query:
+            url = f"{url}?{urlencode(query)}"
+        started, code = time.monotonic(), 0
+        try:
+            code, data, retry_after = await self._send(method, url, body, accept, content)
+        except (aiohttp.ClientError, TimeoutError, OSError) as broken:
+            raise errors.Unavailable(f"no answer from the API server: {broken or type(broken).__name__}") from broken
+        finally:
+            self._observe(verb, kind.plural, code, time.monotonic() - started)
+        return _answer(code, data, retry_after)
+
+    async def _send(
+        self, method: str, url: str, body: Json | None, accept: str, content: str
+    ) -> tuple[int, bytes, float | None]:
+        headers = {"Accept": accept, "Content-Type": content, "User-Agent": MANAGER}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], url, method, body)
+        response = await self._api.rest_client.request(
+            method, url, headers=headers, body=body, _request_timeout=TIMEOUT
+        )
+        return response.status, await response.read(), _seconds(response.headers.get("Retry-After"))
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return float(header) if header else None
+    except ValueError:
+        return None  # an HTTP date: our own back-off does
+
+
+def _answer(code: int, data: bytes, retry_after: float | None) -> Json:
+    """The parsed body of a success. Raises the error that another answer stands for."""
+    try:
+        parsed: Any = json.loads(data) if data else {}
+    except ValueError:
+        parsed = {"message": data[:200].decode("utf-8", "replace")}
+    if 200 <= code <= 299 and isinstance(parsed, dict):
+        return parsed
+    status = parsed if isinstance(parsed, dict) else {}
+    message = str(status.get("message") or f"the API server answered {code}")
+    raise errors.from_answer(code, str(status.get("reason", "")), message, retry_after)

@@ -1,0 +1,59 @@
+"""The one door to the API server, as the rest of Fairlead sees it: plain JSON in and out, typed errors.
+
+`client.HttpKube` is the real one; the tests' FakeCluster is the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fairlead.plan.core import Kind
+
+Json = dict[str, Any]
+
+SECRET = Kind("v1", "Secret", "secrets")
+LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
+EVENT = Kind("events.k8s.io/v1", "Event", "events")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list. `resource_version` is the whole list's."""
+
+    items: list[Json]
+    resource_version: str
+
+
+class Kube(Protocol):
+    """Requests to the API server. All raise `cluster.errors.ApiError`; writes also `NotLeading`."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """One object. Raises NotFound."""
+
+    def pages(
+        self, kind: Kind, namespace: str | None = None, *, selector: str = "", metadata_only: bool = False
+    ) -> AsyncIterator[Page]:
+        """All objects (of a namespace), at most 500 at a time. Raises Gone when it took too long: begin again."""
+
+    async def create(self, kind: Kind, obj: Json) -> Json:
+        """Make an object. Raises AlreadyExists."""
+
+    async def apply(self, kind: Kind, obj: Json) -> Json:
+        """Server-side apply with field manager `fairlead`, taking over fields that others hold."""
+
+    async def replace(self, kind: Kind, obj: Json) -> Json:
+        """Replace an object; its resourceVersion is a precondition. Raises Conflict."""
+
+    async def replace_status(self, kind: Kind, obj: Json) -> Json:
+        """Replace an object's status; its resourceVersion is a precondition. Raises Conflict."""
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, propagation: str = "Background") -> Json:
+        """Delete exactly the object with this uid. Returns the object if it is still going away, else a Status."""
+
+    async def served(self, kind: Kind) -> bool:
+        """Whether the API server has this kind."""
+
+    async def close(self) -> None:
+        """Close the connections."""

@@ -1,0 +1,235 @@
+"""One look at one object: see, ask, plan, write.
+
+Nothing that is wrong with one object may reach another: whatever happens here ends in a condition, a metric and a
+time for the next look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from fairlead.api.config import OperatorConfig
+from fairlead.api.schema import Model
+from fairlead.cluster import errors as api
+from fairlead.engine import trouble as kernel
+from fairlead.engine.cache import Cache
+from fairlead.engine.errors import BACKOFFS, Trouble, classify
+from fairlead.engine.logs import fields
+from fairlead.engine.metrics import Metrics
+from fairlead.engine.queue import Turn, WorkQueue
+from fairlead.engine.world import Snapshot, meta_of
+from fairlead.engine.write import Writer
+from fairlead.plan.core import Answer, Kind, KindSpec, Meta, Plan, Request, Subject
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+
+RESYNC = 600.0
+"""Seconds (± a fifth) after which an object is looked at though nothing seems to have changed."""
+PASSES = 25
+"""Writing looks in a row after which an object is slowed down: its plan does not settle."""
+
+
+class Key(NamedTuple):
+    """An object to be looked at."""
+
+    kind: Kind
+    namespace: str
+    name: str
+
+
+class Asker(Protocol):
+    """Gets signals (see `engine.resolve`)."""
+
+    async def resolve(self, requests: Iterable[Request]) -> Mapping[Request, Answer]:
+        """All the answers; never raises."""
+
+
+@dataclass
+class Reconciler:
+    """Looks at objects of all kinds. `clock`: epoch seconds."""
+
+    specs: Mapping[Kind, KindSpec[Any]]
+    cache: Cache
+    writer: Writer
+    asker: Asker
+    config: OperatorConfig
+    metrics: Metrics
+    is_served: Callable[[Kind], bool]
+    clock: Callable[[], float]
+    _troubles: dict[str, Trouble] = field(default_factory=dict)
+    """uid → what kept the last plan from being carried out."""
+    _passes: dict[Key, int] = field(default_factory=dict)
+
+    async def __call__(self, turn: Turn[Key]) -> None:
+        """Work on a key of the queue."""
+        key, loop = turn.key, asyncio.get_running_loop()
+        name = key.kind.kind
+        self.metrics.queue_wait.labels(name).observe(turn.waited)
+        started = loop.time()
+        try:
+            result = await self._look(turn)
+        except Exception as error:  # noqa: BLE001 - the wall between one object and all others
+            result = self._failed(turn, error)
+        if result == "conflict":
+            await self._refresh(turn)
+        self.metrics.reconciles.labels(name, result).inc()
+        seconds = loop.time() - started
+        self.metrics.reconcile_seconds.labels(name).observe(seconds)
+        log.debug("looked", extra=fields(**_about(key), result=result, seconds=round(seconds, 4)))
+
+    async def _look(self, turn: Turn[Key]) -> str:
+        key, queue = turn.key, turn.queue
+        spec = self.specs[key.kind]
+        raw = self.cache.get(key.kind, key.namespace, key.name)
+        if raw is None:
+            self._forget(key, queue)
+            return "gone"
+        if raw["metadata"].get("deletionTimestamp") or spec.settled(raw):
+            queue.forget(key)
+            return "settled"
+        begun, now = asyncio.get_running_loop().time(), self.clock()
+        try:
+            subject, plan = await self._plan(turn, spec, raw, now)
+        except Exception as error:  # noqa: BLE001 - an object that can't be planned gets a condition
+            return await self._unplanned(turn, raw, error, now)
+        wrote = await self._carry_out(spec, raw, subject, plan, now)
+        return self._settle(turn, plan, wrote, begun)
+
+    async def _plan(self, turn: Turn[Key], spec: KindSpec[Any], raw: Json, now: float) -> tuple[Subject[Any], Plan]:
+        seen = kernel.without_ours(raw)
+        subject: Subject[Any] = Subject(meta_of(seen), _parse(spec.info.model, seen), seen)
+        world = Snapshot(self.cache, self.config, subject.meta.namespace, subject.meta.uid, self.is_served)
+        requests = tuple(spec.observe(subject, world, now))
+        if requests:
+            with turn.waiting():
+                world.answers = await self.asker.resolve(requests)
+        return subject, spec.plan(subject, world, now)
+
+    # --- writing ---------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, spec: KindSpec[Any], raw: Json, subject: Subject[Any], plan: Plan, now: float) -> bool:
+        """Status first, then children, then events. True if anything was changed."""
+        uid = subject.meta.uid
+        status = kernel.keep_times(plan.status.model_dump(mode="json", by_alias=True, exclude_none=True), raw)
+        known = self._troubles.get(uid)
+        wanted = kernel.lay_over(status, known, raw, now) if known else status
+        current = await self.writer.status(spec.kind, raw, wanted)
+        wrote = current is not raw
+        meta = meta_of(current)
+        try:
+            wrote |= await self._children(meta, plan)
+        except Exception as error:
+            await self._child_failed(spec.kind, current, status, error, now)
+            raise
+        finally:
+            for event in plan.events:
+                await self.writer.event(spec.kind, meta, event, now)
+        if self._troubles.pop(uid, None) is not None:
+            return True  # the condition has lost its cause: the next look writes the status without it
+        return wrote
+
+    async def _children(self, subject: Meta, plan: Plan) -> bool:
+        wrote = False
+        for wanted in plan.apply:
+            wrote |= await self.writer.apply(subject, wanted)
+        for wanted in plan.create:
+            wrote |= await self.writer.create(subject, wanted)
+        for gone in plan.delete:
+            wrote |= await self.writer.delete(subject, gone)
+        return wrote
+
+    async def _child_failed(self, kind: Kind, current: Json, status: Json, error: Exception, now: float) -> None:
+        """Say in a condition which child could not be written, and why."""
+        found = classify(error)
+        if found.reason:
+            self._troubles[current["metadata"]["uid"]] = found
+            await self._say(kind, current, kernel.lay_over(status, found, current, now))
+
+    async def _unplanned(self, turn: Turn[Key], raw: Json, error: Exception, now: float) -> str:
+        found = classify(error)
+        if found.reason:
+            await self._say(turn.key.kind, raw, kernel.lay_over(kernel.bare(raw, found), found, raw, now))
+        return self._failed(turn, error)
+
+    async def _say(self, kind: Kind, raw: Json, status: Json) -> None:
+        """Write the status if that is possible; the error at hand matters more than one of this write."""
+        try:
+            await self.writer.status(kind, raw, status)
+        except (api.ApiError, api.NotLeading) as failed:
+            log.warning("a condition could not be written: %s", failed)
+
+    # --- what comes next -------------------------------------------------------------------------------------
+
+    def _settle(self, turn: Turn[Key], plan: Plan, wrote: bool, begun: float) -> str:
+        """After success: at once if anything was written, and at the time that the plan names."""
+        key, queue = turn.key, turn.queue
+        queue.succeeded(key)
+        after = RESYNC * queue.rng.uniform(0.8, 1.2)
+        if plan.requeue_after is not None:
+            after = min(after, max(0.0, plan.requeue_after))
+        # from when it was planned, not from when it was done: windows keep their length however long writing takes
+        queue.add_at(key, begun + after)
+        if not wrote:
+            self._passes.pop(key, None)
+            return "ok"
+        passes = self._passes[key] = self._passes.get(key, 0) + 1
+        if passes <= PASSES:
+            queue.add(key)
+        else:
+            log.error("its plan does not settle: each look writes again", extra=fields(**_about(key)))
+            self.metrics.errors.labels(key.kind.kind, "Unsettled").inc()
+            queue.retry(key, BACKOFFS["Bug"])
+        return "wrote"
+
+    def _failed(self, turn: Turn[Key], error: Exception) -> str:
+        key, found = turn.key, classify(error)
+        self.metrics.errors.labels(key.kind.kind, found.word).inc()
+        self._passes.pop(key, None)
+        if found.word == "Invalid" and found.final:
+            turn.queue.succeeded(key)
+            turn.queue.add_at(key, asyncio.get_running_loop().time() + RESYNC * turn.queue.rng.uniform(0.8, 1.2))
+            return "invalid"
+        retry_in = turn.queue.retry(key, BACKOFFS[found.word], found.retry_after)
+        level = logging.ERROR if found.word == "Bug" else logging.INFO
+        about = fields(**_about(key), word=found.word, reason=found.reason, retry_in=round(retry_in, 2))
+        log.log(level, "%s", found.message, exc_info=error if found.word == "Bug" else None, extra=about)
+        return found.word.lower()
+
+    async def _refresh(self, turn: Turn[Key]) -> None:
+        """Somebody was faster: see what they wrote, without waiting for the watch to bring it."""
+        key = turn.key
+        try:
+            newer = self.cache.put(key.kind, await self.writer.kube.get(key.kind, key.namespace, key.name))
+        except api.NotFound:
+            known = self.cache.get(key.kind, key.namespace, key.name)
+            if known is not None:
+                self.cache.remove(key.kind, key.namespace, key.name, known["metadata"]["uid"])
+            newer = True
+        except api.ApiError:
+            return  # the retry is set already
+        if newer:
+            turn.queue.add(key)
+
+    def _forget(self, key: Key, queue: WorkQueue[Key]) -> None:
+        queue.forget(key)
+        self._passes.pop(key, None)
+
+    def object_gone(self, uid: str) -> None:
+        """An object was deleted: forget what was remembered of it."""
+        self._troubles.pop(uid, None)
+        self.writer.forget(uid)
+
+
+def _parse(model: type[Model], raw: Json) -> Model:
+    """The object's body. Raises pydantic.ValidationError naming the fields."""
+    body = {key: raw[key] for key in ("spec", "status") if raw.get(key) is not None}
+    return model.model_validate(body)
+
+
+def _about(key: Key) -> dict[str, str]:
+    return {"kind": key.kind.kind, "namespace": key.namespace, "name": key.name}

@@ -1,0 +1,133 @@
+"""Getting the signals that a decision needs: each with a time limit, many at once, none in the others' way."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import aiohttp
+
+from fairlead.cluster import errors as api
+from fairlead.cluster.port import SECRET, Kube
+from fairlead.plan.core import Answer, Failed, ListObjects, PromQuery, Request, ScrapePod, WarmUp
+from fairlead.signals import pods, prometheus
+from fairlead.signals.errors import SignalError
+from fairlead.store.errors import StoreError
+from fairlead.store.listing import list_objects
+
+LIMITS: dict[type[Any], float] = {ListObjects: 120.0, ScrapePod: 3.0, PromQuery: 15.0, WarmUp: 60.0}
+"""Seconds that an answer may take."""
+AT_ONCE: dict[type[Any], int] = {ListObjects: 4, ScrapePod: 64, PromQuery: 8, WarmUp: 16}
+"""Requests at a time to the same store, or of the same type."""
+CREDENTIALS_TTL = 60.0
+
+Observer = Callable[[str, str, float], None]
+"""(signal, result, seconds)"""
+
+
+class CredentialsError(Exception):
+    """The Secret can't be read; `reason` and `message` go into a condition."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason, self.message = reason, message
+
+
+class Credentials:
+    """Secrets that the namespace's owner lets Fairlead read, kept for at most a minute and never shown."""
+
+    def __init__(self, kube: Kube, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kube, self._clock = kube, clock
+        self._kept: dict[tuple[str, str], tuple[float, dict[str, str]]] = {}
+
+    async def read(self, namespace: str, name: str) -> dict[str, str]:
+        """The decoded data of a Secret. Raises CredentialsError and `cluster.errors.ApiError`."""
+        now = self._clock()
+        self._kept = {k: v for k, v in self._kept.items() if v[0] > now}
+        if (namespace, name) in self._kept:
+            return self._kept[namespace, name][1]
+        try:
+            secret = await self._kube.get(SECRET, namespace, name)
+        except api.NotFound:
+            raise CredentialsError(
+                "CredentialsMissing",
+                f"Secret {name} is not in namespace {namespace}; make it with the keys AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY",
+            ) from None
+        except api.Forbidden:
+            raise CredentialsError("CredentialsForbidden", binding_hint(namespace, name)) from None
+        data = {k: base64.b64decode(v).decode("utf-8", "replace") for k, v in (secret.get("data") or {}).items()}
+        self._kept[namespace, name] = (now + CREDENTIALS_TTL, data)
+        return data
+
+
+def binding_hint(namespace: str, secret: str) -> str:
+    """How the owner of a namespace lets the operator read Secrets there."""
+    account = f"{os.environ.get('POD_NAMESPACE', 'fairlead')}:{os.environ.get('POD_SERVICE_ACCOUNT', 'fairlead')}"
+    return (
+        f"Fairlead may not read Secret {secret}; allow it by: kubectl -n {namespace} create rolebinding "
+        f"fairlead-credentials-reader --clusterrole=fairlead-credentials-reader --serviceaccount={account}"
+    )
+
+
+class Resolver:
+    """Answers requests. Never raises: what can't be had is a `Failed`."""
+
+    def __init__(self, kube: Kube, session: aiohttp.ClientSession, observe: Observer) -> None:
+        self._credentials = Credentials(kube)
+        self._session = session
+        self._observe = observe
+        self._threads = ThreadPoolExecutor(16, "listing")
+        self._gates: dict[Any, asyncio.Semaphore] = {}
+
+    def close(self) -> None:
+        """Begin no more listings."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def resolve(self, requests: Iterable[Request]) -> Mapping[Request, Answer]:
+        """All the answers."""
+        asked = list(dict.fromkeys(requests))
+        return dict(zip(asked, await asyncio.gather(*map(self._answer, asked)), strict=True))
+
+    def _gate(self, request: Request) -> asyncio.Semaphore:
+        key = (ListObjects, request.endpoint, request.bucket) if isinstance(request, ListObjects) else type(request)
+        return self._gates.setdefault(key, asyncio.Semaphore(AT_ONCE[type(request)]))
+
+    async def _answer(self, request: Request) -> Answer:
+        signal = type(request).__name__
+        async with self._gate(request):
+            started = time.monotonic()
+            limit = LIMITS[type(request)]
+            try:
+                answer = await asyncio.wait_for(self._ask(request), limit)
+            except TimeoutError:
+                answer = Failed("Timeout", f"no answer within {limit:g} s")
+            except (SignalError, StoreError, CredentialsError) as failed:
+                answer = Failed(failed.reason, failed.message)
+            except api.ApiError as failed:
+                answer = Failed("ApiUnavailable", failed.message)
+        result = answer.reason if isinstance(answer, Failed) else "ok"
+        self._observe(signal, result, time.monotonic() - started)
+        return answer
+
+    async def _ask(self, request: Request) -> Answer:
+        match request:
+            case ListObjects():
+                return await self._list(request)
+            case ScrapePod():
+                return await pods.scrape(self._session, request)
+            case WarmUp():
+                return await pods.warm_up(self._session, request)
+            case PromQuery():
+                return await prometheus.query(self._session, request)
+
+    async def _list(self, request: ListObjects) -> Answer:
+        secret = request.credentials
+        found = await self._credentials.read(request.namespace, secret) if secret else None
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, list_objects, request, found)

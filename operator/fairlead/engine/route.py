@@ -1,0 +1,83 @@
+"""From an event to the objects that are to be looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from fairlead.engine.cache import Cache, version_of
+from fairlead.engine.queue import WorkQueue
+from fairlead.engine.reconcile import Key
+from fairlead.plan.core import Kind, KindSpec, Mapper
+
+Json = dict[str, Any]
+
+
+class Router:
+    """Takes in what was seen, and wakes whom it concerns. `gone` is told the uids of objects that are no more."""
+
+    def __init__(
+        self,
+        specs: Mapping[Kind, KindSpec[Any]],
+        cache: Cache,
+        queue: WorkQueue[Key],
+        gone: Callable[[str], None],
+    ) -> None:
+        self._specs, self._cache, self._queue, self._gone = specs, cache, queue, gone
+        self._kinds = {(kind.api_version, kind.kind): kind for kind in specs}
+        self._mappers: dict[Kind, list[tuple[Kind, Mapper]]] = {}
+        for spec in specs.values():
+            for other, mapper in spec.mappers.items():
+                self._mappers.setdefault(other, []).append((spec.kind, mapper))
+
+    def listed(self, kind: Kind, obj: Json) -> None:
+        """An object of the first list: nobody needs waking but itself, since all are looked at."""
+        if not self._cache.put(kind, obj):
+            return
+        spec = self._specs.get(kind)
+        if spec is None:
+            return
+        if spec.settled(obj):
+            self._cache.cool_now(kind, obj)
+        else:
+            self._queue.add(_key(kind, obj), low=True)
+
+    def seen(self, kind: Kind, obj: Json, *, low: bool = False) -> None:
+        """An object was made or changed."""
+        if self._cache.put(kind, obj):
+            self._wake(kind, obj, low)
+
+    def deleted(self, kind: Kind, obj: Json) -> None:
+        """An object was deleted; its resource version is the deletion's."""
+        meta = obj["metadata"]
+        version = version_of(obj)
+        known = self._cache.remove(kind, meta.get("namespace", ""), meta["name"], meta.get("uid", ""), version)
+        self._gone(meta.get("uid", ""))
+        if known is not None:
+            self._wake(kind, known, low=False)
+
+    def wake_all(self, kind: Kind) -> None:
+        """Look at all objects of a kind, after everything else."""
+        for namespace, name, _ in self._cache.store(kind):
+            self._queue.add(Key(kind, namespace, name), low=True)
+
+    def _wake(self, kind: Kind, obj: Json, low: bool) -> None:
+        if kind in self._specs:
+            self._queue.add(_key(kind, obj), low=low)
+        namespace = obj["metadata"].get("namespace", "")
+        for reference in obj["metadata"].get("ownerReferences") or ():
+            owner = self._kinds.get((reference.get("apiVersion", ""), reference.get("kind", "")))
+            if owner is not None and reference.get("controller"):
+                self._queue.add(Key(owner, namespace, reference["name"]), low=low)
+        for mapped, mapper in self._mappers.get(kind, ()):
+            for name in mapper(obj, self._all(mapped, namespace)):
+                self._queue.add(Key(mapped, namespace, name), low=low)
+
+    def _all(self, kind: Kind, namespace: str) -> Iterator[Json]:
+        """All objects of a kind, read one by one only if the mapper asks for them."""
+        entries = self._cache.store(kind).entries.get(namespace, {})
+        return (entry.peek() for entry in list(entries.values()))
+
+
+def _key(kind: Kind, obj: Json) -> Key:
+    return Key(kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])

@@ -1,0 +1,173 @@
+"""The watch, by Kopf: the only file that imports it.
+
+Kopf watches and hands over raw events, nothing else: no handlers with state, no annotations, no finalizers, no events
+of its own. It runs in a thread with a loop of its own, so that neither a relist nor Kopf's habit of cancelling all
+tasks of its loop touches the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import kopf
+
+from fairlead.cluster.client import connection, load_configuration
+from fairlead.plan.core import Kind
+
+Json = dict[str, Any]
+Deliver = Callable[[Kind, str | None, Json], None]
+"""(kind, type or None for a listed object, object)"""
+log = logging.getLogger(__name__)
+
+BATCH = 200
+"""Events that are taken in before others have their turn."""
+
+
+class Source(Protocol):
+    """Where events come from."""
+
+    async def run(self, kinds: Mapping[Kind, str], deliver: Deliver) -> None:
+        """Watch these kinds, each with its label selector, and deliver all events, in order for each object, until
+        cancelled. May raise: then it is started again."""
+
+
+class _Backoffs:
+    """Seconds between tries, for ever: an API server that is away must not end the watch."""
+
+    def __iter__(self) -> Iterator[float]:
+        pause = 0.5
+        while True:
+            yield pause * random.uniform(0.5, 1.0)
+            pause = min(30.0, pause * 2)
+
+
+@dataclass
+class KopfSource:
+    """`Source` by Kopf. `namespaces`: empty for all."""
+
+    kubeconfig: str | None = None
+    namespaces: Sequence[str] = ()
+    _mail: deque[tuple[Kind, str | None, Json]] = field(default_factory=deque)
+    _announced: bool = False
+
+    async def run(self, kinds: Mapping[Kind, str], deliver: Deliver) -> None:
+        """Watch until cancelled."""
+        loop = asyncio.get_running_loop()
+        stop = threading.Event()
+        self._mail.clear()
+        self._announced = False
+
+        def drain() -> None:
+            self._announced = False
+            for _ in range(min(BATCH, len(self._mail))):
+                deliver(*self._mail.popleft())
+            if self._mail:
+                announce()
+
+        def announce() -> None:
+            if not self._announced:
+                self._announced = True
+                loop.call_soon_threadsafe(drain)
+
+        def post(kind: Kind, type_: str | None, obj: Json) -> None:
+            self._mail.append((kind, type_, obj))
+            announce()
+
+        ended: asyncio.Future[None] = loop.create_future()
+        thread = threading.Thread(target=self._watch, args=(kinds, post, stop, loop, ended), name="watch", daemon=True)
+        thread.start()
+        try:
+            await asyncio.shield(ended)
+        finally:
+            stop.set()
+
+    def _watch(
+        self,
+        kinds: Mapping[Kind, str],
+        post: Deliver,
+        stop: threading.Event,
+        loop: asyncio.AbstractEventLoop,
+        ended: asyncio.Future[None],
+    ) -> None:
+        """The thread's work."""
+        error: BaseException | None = None
+        try:
+            asyncio.run(self._operator(kinds, post, stop))
+        except BaseException as failed:  # noqa: BLE001 - it is raised where `run` waits
+            error = failed
+        if not stop.is_set():
+            loop.call_soon_threadsafe(_fail, ended, RuntimeError(f"the watch has ended: {error!r}"))
+
+    async def _operator(self, kinds: Mapping[Kind, str], post: Deliver, stop: threading.Event) -> None:
+        registry = kopf.OperatorRegistry()
+        kopf.on.login(registry=registry)(self._login)
+        for kind in kinds:
+            group, version = split(kind)
+            on = kopf.on.event(group=group, version=version, plural=kind.plural, registry=registry)
+            on(_handler(kind, post))
+        where: dict[str, Any] = {"namespaces": list(self.namespaces)} if self.namespaces else {"clusterwide": True}
+        await kopf.operator(
+            registry=registry,
+            settings=settings_for(kinds),
+            standalone=True,
+            stop_flag=stop,
+            **where,
+        )
+
+    async def _login(self, **_kwargs: Any) -> kopf.ConnectionInfo:
+        found = await connection(await load_configuration(self.kubeconfig))
+        scheme, _space, token = (found.authorization or "").partition(" ")
+        return kopf.ConnectionInfo(
+            server=found.server,
+            ca_path=found.ca_file,
+            insecure=not found.verify,
+            certificate_path=found.certificate_file,
+            private_key_path=found.key_file,
+            scheme=scheme.capitalize() or None,
+            token=token or None,
+        )
+
+
+def _fail(ended: asyncio.Future[None], error: Exception) -> None:
+    if not ended.done():
+        ended.set_exception(error)
+
+
+def _handler(kind: Kind, post: Deliver) -> Any:
+    async def on_event(event: Any, **_kwargs: Any) -> None:
+        post(kind, event["type"], event["object"])
+
+    on_event.__name__ = f"{kind.plural}_{kind.api_version}"
+    return on_event
+
+
+def split(kind: Kind) -> tuple[str, str]:
+    """API group and version."""
+    group, _, version = kind.api_version.rpartition("/")
+    return group, version
+
+
+def settings_for(kinds: Mapping[Kind, str]) -> kopf.OperatorSettings:
+    """Kopf's settings: watch by the server's selectors, never give up, write nothing."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 10
+    settings.networking.error_backoffs = _Backoffs()
+    settings.process.ultimate_exiting_timeout = None
+    # a worker keeps the last object it has seen for so long
+    settings.queueing.idle_timeout = 0.2
+    settings.persistence.finalizer = "fairlead.dev/never-used"
+    for kind, selector in kinds.items():
+        if selector:
+            settings.watching.label_selectors[(*split(kind), kind.plural)] = selector
+    return settings

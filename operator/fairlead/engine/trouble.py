@@ -1,0 +1,61 @@
+"""The conditions that the kernel itself sets on an object, and how they go away again.
+
+They are laid over the status that the plan wants, and taken out of what the next plan gets to see, so that no plan
+carries them along after their cause is gone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairlead.engine.errors import Trouble
+from fairlead.plan.core import rfc3339
+
+Json = dict[str, Any]
+
+REASONS = frozenset({"Invalid", "NameTaken", "Refused", "Forbidden", "KindMissing", "InternalError"})
+TYPE = "Ready"
+
+
+def _is_ours(condition: Json) -> bool:
+    return condition.get("type") == TYPE and condition.get("status") == "False" and condition.get("reason") in REASONS
+
+
+def without_ours(raw: Json) -> Json:
+    """The object as its plan should see it."""
+    conditions = (raw.get("status") or {}).get("conditions") or []
+    kept = [c for c in conditions if not _is_ours(c)]
+    return raw if len(kept) == len(conditions) else {**raw, "status": {**raw["status"], "conditions": kept}}
+
+
+def lay_over(status: Json, trouble: Trouble, raw: Json, now: float) -> Json:
+    """The status with the trouble's condition and message."""
+    condition = {
+        "type": TYPE, "status": "False", "reason": trouble.reason, "message": trouble.message[:1024],
+        "lastTransitionTime": rfc3339(now), "observedGeneration": raw["metadata"].get("generation", 0),
+    }  # fmt: skip
+    others = [c for c in status.get("conditions") or [] if c.get("type") != TYPE]
+    merged = sorted([*others, condition], key=lambda c: str(c["type"]))
+    return keep_times({**status, "message": trouble.message[:1024], "conditions": merged}, raw)
+
+
+def keep_times(status: Json, raw: Json) -> Json:
+    """The status with the time of each condition's last transition taken from the object where nothing has changed.
+
+    Needed because plans don't see the kernel's own conditions and would date the same state anew each time."""
+    old = {c.get("type"): c for c in (raw.get("status") or {}).get("conditions") or []}
+    if not old or "conditions" not in status:
+        return status
+    kept = []
+    for condition in status["conditions"]:
+        before = old.get(condition["type"], {})
+        same = before.get("status") == condition["status"] and "lastTransitionTime" in before
+        kept.append({**condition, "lastTransitionTime": before["lastTransitionTime"]} if same else condition)
+    return {**status, "conditions": kept}
+
+
+def bare(raw: Json, trouble: Trouble) -> Json:
+    """The status of an object that could not be planned: as it was, but seen in this generation."""
+    status = without_ours(raw).get("status") or {}
+    phase = "Invalid" if trouble.word == "Invalid" else status.get("phase") or "Unknown"
+    return {**status, "observedGeneration": raw["metadata"].get("generation", 0), "phase": phase}

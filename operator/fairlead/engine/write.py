@@ -1,0 +1,201 @@
+"""Carrying out a plan. Nothing is written that already is as it should be; what was written goes into the cache.
+
+Every method says whether it changed anything.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairlead.cluster import errors as api
+from fairlead.cluster.port import EVENT, Kube
+from fairlead.engine.cache import Cache, controller_of, version_of
+from fairlead.engine.compare import as_wanted, covers, digest, stamped, without_none
+from fairlead.engine.errors import ChildError, NameTaken
+from fairlead.manifests.meta import MANAGED_BY, short_hash
+from fairlead.plan.core import MANAGER, Delete, Event, Kind, Meta, rfc3339
+
+Json = dict[str, Any]
+log = logging.getLogger(__name__)
+
+CREATED_BY = "fairlead.dev/created-by-uid"
+"""Annotation of a child that outlives its maker and so has no ownerReference to it."""
+EVENT_BUCKET = 600.0
+"""Seconds in which the same event is told once."""
+
+
+@dataclass
+class Writer:
+    """Writes for subjects, through the cache."""
+
+    kube: Kube
+    cache: Cache
+    kinds: dict[tuple[str, str], Kind]
+    """Kinds by (apiVersion, kind)."""
+    instance: str = "fairlead"
+    _altered: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """uid → (hash of what we wrote, hash of what the API server made of it), where these differ: an older CRD
+    prunes fields, for example. Without this the same write would be tried for ever."""
+
+    # --- status ----------------------------------------------------------------------------------------------
+
+    async def status(self, kind: Kind, raw: Json, wanted: Json) -> Json:
+        """Make the status as wanted. Returns the object as it is then (`raw` itself if nothing was written)."""
+        uid, now = raw["metadata"]["uid"], raw.get("status") or {}
+        if without_none(now) == wanted:
+            return raw
+        if uid in self._altered and self._altered[uid] == (digest(wanted), digest(now)):
+            return raw
+        meta = {k: raw["metadata"][k] for k in ("name", "namespace", "uid", "resourceVersion")}
+        body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta, "status": wanted}
+        written = await self.kube.replace_status(kind, body)
+        self._remember(uid, wanted, written.get("status") or {})
+        self.cache.put(kind, written)
+        return raw if version_of(written) == version_of(raw) else written
+
+    def _remember(self, uid: str, wanted: Json, got: Json) -> None:
+        self._altered.pop(uid, None)
+        if without_none(got) != wanted:
+            self._altered[uid] = (digest(wanted), digest(got))
+            log.warning("the API server keeps a status other than what was written; are the CRDs up to date?")
+
+    def forget(self, uid: str) -> None:
+        """The object is gone."""
+        self._altered.pop(uid, None)
+
+    # --- children --------------------------------------------------------------------------------------------
+
+    def kind_of(self, obj: Json) -> Kind:
+        """The watched kind of a manifest. Raises LookupError: a plan may only make what its KindSpec lists."""
+        found = self.kinds.get((obj["apiVersion"], obj["kind"]))
+        if found is None:
+            raise LookupError(f"{obj['kind']} ({obj['apiVersion']}) is not among the children of any KindSpec")
+        return found
+
+    async def apply(self, subject: Meta, obj: Json) -> bool:
+        """Make an object as wanted, whoever has changed it."""
+        kind, wanted = self.kind_of(obj), stamped(without_none(_placed(obj, subject)))
+        name = wanted["metadata"]["name"]
+        live = self.cache.get(kind, subject.namespace, name) or await self._live(kind, subject.namespace, name)
+        if live is not None:
+            self._check_owner(kind, subject, live)
+            if as_wanted(wanted, live) or self._altered.get(live["metadata"]["uid"]) == _pair(wanted, live):
+                return False
+        written = await _told(kind, name, self.kube.apply(kind, wanted))
+        self.cache.put(kind, written)
+        if not covers(written, wanted):
+            self._altered[written["metadata"]["uid"]] = _pair(wanted, written)
+        return live is None or version_of(written) != version_of(live)
+
+    async def create(self, subject: Meta, obj: Json) -> bool:
+        """Make an object once; one of ours that is there is left as it is."""
+        kind, wanted = self.kind_of(obj), without_none(_placed(obj, subject))
+        name = wanted["metadata"]["name"]
+        known = self.cache.get(kind, subject.namespace, name)
+        if known is not None:
+            self._check_owner(kind, subject, known)
+            return False
+        try:
+            written = await _told(kind, name, self.kube.create(kind, wanted))
+        except ChildError as failed:
+            if not isinstance(failed.cause, api.AlreadyExists):
+                raise
+            return await self._adopt(kind, subject, wanted)
+        self.cache.put(kind, written)
+        return True
+
+    async def _adopt(self, kind: Kind, subject: Meta, wanted: Json) -> bool:
+        """The name is there, but was not seen: made by us a moment ago, or by us without its labels, or not by us."""
+        name = wanted["metadata"]["name"]
+        live = await self._live(kind, subject.namespace, name)
+        if live is None:
+            return True  # gone again: the next look makes it
+        self._check_owner(kind, subject, live)
+        if (live["metadata"].get("labels") or {}).get(MANAGED_BY) != MANAGER:
+            labels = {"name": name, "namespace": subject.namespace, "labels": wanted["metadata"].get("labels", {})}
+            bare = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": labels}
+            live = await _told(kind, name, self.kube.apply(kind, bare))
+        self.cache.put(kind, live)
+        return True
+
+    async def delete(self, subject: Meta, gone: Delete) -> bool:
+        """Delete exactly this object, unless it is going or gone."""
+        known = self.cache.get(gone.kind, subject.namespace, gone.name)
+        if known is None or known["metadata"]["uid"] != gone.uid or known["metadata"].get("deletionTimestamp"):
+            return False
+        call = self.kube.delete(gone.kind, subject.namespace, gone.name, gone.uid, gone.propagation)
+        try:
+            left = await _told(gone.kind, gone.name, call)
+        except ChildError as failed:
+            if not isinstance(failed.cause, (api.NotFound, api.Conflict)):
+                raise
+            left = {}
+        meta = left.get("metadata") or {}
+        # pods end later, and so does what has finalizers: those are seen to go by the watch
+        if meta.get("uid") == gone.uid and meta.get("deletionTimestamp"):
+            self.cache.put(gone.kind, left)
+        else:
+            self.cache.remove(gone.kind, subject.namespace, gone.name, gone.uid)
+        return True
+
+    async def _live(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        try:
+            return await _told(kind, name, self.kube.get(kind, namespace, name))
+        except ChildError as failed:
+            if isinstance(failed.cause, api.NotFound):
+                return None
+            raise
+
+    @staticmethod
+    def _check_owner(kind: Kind, subject: Meta, live: Json) -> None:
+        maker = controller_of(live) or (live["metadata"].get("annotations") or {}).get(CREATED_BY)
+        if maker != subject.uid:
+            raise NameTaken(
+                f"{kind.kind} {live['metadata']['name']} is there already and was not made for {subject.name}; "
+                f"delete it if it isn't needed, or rename {subject.name}"
+            )
+
+    # --- events ----------------------------------------------------------------------------------------------
+
+    async def event(self, kind: Kind, subject: Meta, event: Event, now: float) -> None:
+        """Tell an event, once in ten minutes. A lost event is logged and harms nothing."""
+        name = short_hash(subject.uid, event.reason, event.message, str(int(now // EVENT_BUCKET)), length=16)
+        about = {
+            "apiVersion": kind.api_version, "kind": kind.kind, "name": subject.name, "namespace": subject.namespace,
+            "uid": subject.uid, "resourceVersion": subject.resource_version,
+        }  # fmt: skip
+        body = {
+            "apiVersion": EVENT.api_version, "kind": EVENT.kind,
+            "metadata": {"name": f"{subject.name[:60]}.{name}", "namespace": subject.namespace},
+            "eventTime": rfc3339(now), "type": "Warning" if event.warning else "Normal", "reason": event.reason,
+            "action": event.reason, "note": event.message[:1024], "regarding": about,
+            "reportingController": "fairlead.dev/operator", "reportingInstance": self.instance[:128],
+        }  # fmt: skip
+        try:
+            await self.kube.create(EVENT, body)
+        except api.AlreadyExists:
+            return
+        except api.ApiError as failed:
+            log.warning("event %s on %s %s was lost: %s", event.reason, kind.kind, subject.name, failed.message)
+
+
+def _placed(obj: Json, subject: Meta) -> Json:
+    """The object in the subject's namespace: children never leave it."""
+    return {**obj, "metadata": {**obj["metadata"], "namespace": subject.namespace}}
+
+
+def _pair(wanted: Json, live: Json) -> tuple[str, str]:
+    """What identifies a known difference between what we want and what the API server makes of it."""
+    kept = {key: live.get(key) for key in wanted if key not in ("metadata", "status")}
+    return digest(wanted), digest(kept)
+
+
+async def _told(kind: Kind, name: str, call: Awaitable[Json]) -> Json:
+    """The call's answer; its errors name the child."""
+    try:
+        return await call
+    except api.ApiError as failed:
+        raise ChildError(kind, name, failed) from failed
