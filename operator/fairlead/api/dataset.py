@@ -57,7 +57,7 @@ class Column(Model):
     model_config = ConfigDict(
         json_schema_extra=cel(
             ("!(has(self.min) || has(self.max)) || self.type in ['integer', 'float']", "min and max need a number"),
-            ("!has(self.in) || self.type == 'string'", "in needs a string column"),
+            ("!has(self.__in__) || self.type == 'string'", "in needs a string column"),
         )
     )
 

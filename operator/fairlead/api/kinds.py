@@ -9,7 +9,7 @@ from fairlead.api.deployment import Deployment
 from fairlead.api.modelversion import ModelVersion
 from fairlead.api.pipeline import Pipeline
 from fairlead.api.pipelinerun import PipelineRun
-from fairlead.api.schema import Model
+from fairlead.api.schema import Model, cel
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,21 @@ class KindInfo:
     plural: str
     short: str
     columns: tuple[Column, ...]
+    selectable: tuple[str, ...] = (".status.phase",)
+    """Paths that `kubectl get --field-selector` understands, besides name and namespace."""
 
     @property
     def kind(self) -> str:
         """The kind's name."""
         return self.model.__name__
 
+
+NAME_RULE = cel(
+    ("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 63",
+     "metadata.name must begin with a lower-case letter and have at most 63 lower-case letters, digits and '-': "
+     "labels and Services are named by it"),
+)  # fmt: skip
+"""Of every kind's objects."""
 
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
 PHASE = Column("Phase", ".status.phase")

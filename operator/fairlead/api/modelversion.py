@@ -63,9 +63,9 @@ class Server(Placement):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
-            ("self.runtime != 'custom' || has(self.image)", "a custom server needs image"),
+            ("!has(self.runtime) || self.runtime != 'custom' || has(self.image)", "a custom server needs image"),
             (
-                "self.runtime != 'custom' || has(self.metrics)",
+                "!has(self.runtime) || self.runtime != 'custom' || has(self.metrics)",
                 "a custom server needs metrics: how else would it be judged?",
             ),
         )

@@ -1,0 +1,1 @@
+"""Generators: what is written once in operator/fairlead/api becomes CRDs, reference, RBAC and chart parts."""

@@ -1,0 +1,85 @@
+"""CustomResourceDefinitions from the models: `crds/*.yaml`."""
+
+from __future__ import annotations
+
+from fairlead.api.common import GROUP, VERSION
+from fairlead.api.kinds import KINDS, NAME_RULE, Column, KindInfo
+from hack.gen.files import HEADER, to_yaml
+from hack.gen.structural import Node, plain, schema_of
+
+CATEGORY = "fairlead"
+COPIES = ("template",)
+"""Members of a status that repeat a spec."""
+
+
+def definition(info: KindInfo) -> Node:
+    """The CustomResourceDefinition of a kind."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{info.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": info.kind,
+                "listKind": f"{info.kind}List",
+                "plural": info.plural,
+                "singular": info.kind.lower(),
+                "shortNames": [info.short],
+                "categories": [CATEGORY],
+            },
+            "versions": [version(info)],
+        },
+    }
+
+
+def version(info: KindInfo) -> Node:
+    """The one version, served and stored."""
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "selectableFields": [{"jsonPath": path} for path in info.selectable],
+        "additionalPrinterColumns": [printed(column) for column in info.columns],
+        "schema": {"openAPIV3Schema": root(info)},
+    }
+
+
+def printed(column: Column) -> Node:
+    """A column of `kubectl get`; wide ones have priority 1."""
+    shown = {"name": column.name, "type": column.type, "jsonPath": column.path}
+    return shown | ({"priority": 1} if column.wide else {})
+
+
+def root(info: KindInfo) -> Node:
+    """The schema of a whole object."""
+    schema = schema_of(info.model)
+    return {
+        "description": schema["description"],
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": schema["properties"]["spec"],
+            "status": status(schema["properties"]["status"]),
+        },
+        **NAME_RULE,
+    }
+
+
+def status(schema: Node) -> Node:
+    """The status's schema, without what only serves people who write."""
+    out = plain(schema, described=True)
+    for name in COPIES:
+        if name in out["properties"]:
+            out["properties"][name] = plain(schema["properties"][name], described=False)
+    return out
+
+
+def files() -> dict[str, str]:
+    """Text by path."""
+    return {f"crds/{info.plural}.yaml": HEADER + to_yaml(definition(info)) for info in KINDS}
