@@ -1,10 +1,4 @@
 """Signals: what the outside says when a decision needs it. Pods' own counters, Prometheus, a model server's readiness.
 
-`ask` answers a request of the plan; it never raises, a signal that can't be had is a `Failed` answer.
+A signal that can't be had is a `SignalError`, with a reason and what to do.
 """
-
-from __future__ import annotations
-
-from fairlead.signals.ask import ask
-
-__all__ = ["ask"]

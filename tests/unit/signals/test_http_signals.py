@@ -11,9 +11,19 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from fairlead.plan.core import Counters, Failed, MetricNames, PromQuery, ScrapePod, Vector, Warm, WarmUp
-from fairlead.signals import ask, pods, prometheus
+from fairlead.signals import pods, prometheus
+from fairlead.signals.errors import SignalError
 
 NAMES = MetricNames("ok_total + failed_total", "failed_total")
+
+
+async def ask(session: aiohttp.ClientSession, request: ScrapePod | PromQuery | WarmUp):
+    """The answer, as the operator gives it to a plan."""
+    fetch = {ScrapePod: pods.scrape, PromQuery: prometheus.query, WarmUp: pods.warm_up}[type(request)]
+    try:
+        return await fetch(session, request)
+    except SignalError as error:
+        return Failed(error.reason, error.message)
 
 
 class Outside:
