@@ -42,6 +42,12 @@ class Session:
         try:
             return await self.kube.get(kind, self.namespace, name)
         except NotFound as error:
+            if not await self.kube.served(kind):
+                raise Problem(
+                    "Fairlead is not installed in this cluster, or the kubeconfig names another one. "
+                    "Look: kubectl config current-context; kubectl get crd | grep fairlead.dev",
+                    NOT_FOUND,
+                ) from error
             raise Problem(
                 f"{kind.kind} {name!r} is not in namespace {self.namespace!r}. "
                 f"List them: kubectl get {kind.plural}.{kind.api_version.partition('/')[0]} -A",

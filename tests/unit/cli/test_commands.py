@@ -22,6 +22,7 @@ class Memory:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], dict] = {}
         self.conflicts = 0
+        self.installed = True
         self.error: errors.ApiError | None = None
 
     def put(self, kind: str, name: str, **body: dict) -> None:
@@ -49,6 +50,9 @@ class Memory:
             raise errors.Conflict("changed", 409)
         self.objects[kind.kind, obj["metadata"]["name"]] = obj
         return obj
+
+    async def served(self, _kind):
+        return self.installed
 
     async def close(self):
         pass
@@ -199,6 +203,12 @@ def test_the_api_servers_errors_come_with_a_remedy(fairlead, memory, capsys, err
     memory.error = error
     assert fairlead("get", "dataset", "d") == code
     assert words in capsys.readouterr().err
+
+
+def test_a_cluster_without_fairlead_says_so(fairlead, memory, capsys):
+    memory.installed = False
+    assert fairlead("get", "run", "r") == session.NOT_FOUND
+    assert "not installed" in capsys.readouterr().err
 
 
 def test_an_object_of_another_version_says_what_to_do(fairlead, memory, capsys):
