@@ -134,6 +134,8 @@ class Subject(Model):
     """Base address of its server."""
     name: str
     """The model's name in `v2/models/<name>/infer`."""
+    features: list[str] = []
+    """The columns that this model wants, if they differ from the task's."""
 
 
 class EvaluateTask(Model):

@@ -22,13 +22,15 @@ def memory_limit() -> int:
     return min(int(text) // 2, 4 << 30) if text.isdigit() else 1 << 30
 
 
-def connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    """A database in memory that may read and spill below `folder` and touch nothing else: queries are foreign."""
+def connect(folder: Path, *readable: Path) -> duckdb.DuckDBPyConnection:
+    """A database in memory that may spill below `folder`, read there and below `readable`, and touch nothing else:
+    queries are foreign."""
     connection = duckdb.connect(
         ":memory:",
         config={"memory_limit": f"{memory_limit()}B", "threads": 2, "temp_directory": str(folder / ".spill")},
     )
-    connection.execute(f"SET allowed_directories = [{text(str(folder))}]")
+    allowed = ", ".join(text(str(path)) for path in (folder, *readable))
+    connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection

@@ -1,0 +1,105 @@
+"""evaluate: score challenger, champion and baseline on the same rows with the same code, and judge the gates."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from fairlead.api.modelversion import GateResult
+from fairlead.api.tasks import EvaluateResult, EvaluateTask, Subject
+from fairlead.worker import gates, oip, report, scoring, tables
+from fairlead.worker.baseline import Group
+from fairlead.worker.errors import TaskFailed
+from fairlead.worker.metrics import Labels
+from fairlead.worker.rows import Feature, Named, Table, labels
+
+SAMPLE_LIMIT = 1500
+log = logging.getLogger(__name__)
+
+
+class Asked(scoring.Answers):
+    """A subject under evaluation: what its server has answered so far, or why it is out."""
+
+    def __init__(self, subject: Subject, task: EvaluateTask, features: Mapping[str, Feature]) -> None:
+        super().__init__()
+        self.subject = subject
+        self._server = oip.Server(subject.subject, subject.url, subject.name, task.ready_timeout)
+        self._features = [features[name] for name in subject.features or task.features]
+        self._probabilities = "log_loss" in task.metrics
+
+    def request(self, rows: Sequence[Named]) -> bytes:
+        """The request for these rows."""
+        found = oip.request(self._features, rows, self._probabilities)
+        return json.dumps(found, separators=(",", ":"), allow_nan=False).encode()
+
+    def wait(self, rows: Sequence[Named]) -> None:
+        """Wait until the server can answer. Raises TaskFailed (ServerFailed)."""
+        self._server.wait(self.request(rows))
+
+    def ask(self, rows: Sequence[Named]) -> None:
+        """Send the next rows. After a refusal nothing more is asked. Raises TaskFailed (ServerFailed)."""
+        if self.problem:
+            return
+        try:
+            self.add(*self._server.infer(self.request(rows), len(rows)))
+        except oip.Refused as error:
+            first = sum(len(part) for part in self.labels)
+            self.problem = f"rows {first} to {first + len(rows) - 1}: {error}"
+            log.warning("refused", extra={"subject": self.subject.subject, "problem": self.problem})
+
+
+def evaluate(task: EvaluateTask) -> EvaluateResult:
+    """Score, judge, and store the report. Raises TaskFailed or StoreError."""
+    folders = [Path(p) for p in (task.data, task.reference) if p]
+    with tempfile.TemporaryDirectory(prefix="fairlead-") as spill, tables.connect(Path(spill), *folders) as database:
+        names = sorted({*task.features, *(f for subject in task.subjects for f in subject.features)})
+        table = Table(database, Path(task.data), task.data_format, task.target, [*names, *task.by])
+        if not table.known:
+            raise TaskFailed("BadData", f"no row has a {task.target}; the evaluation needs rows with the truth")
+        features = table.features(names)
+        asked = [Asked(subject, task, features) for subject in task.subjects]
+        rows, sample = _ask(task, table, asked)
+        scored = scoring.score(task, rows, {a.subject.subject: a for a in asked}, _reference(task, database))
+    judged = _judge(task, asked, scored)
+    return report.store(task, rows, scored, judged, sample)
+
+
+def _reference(task: EvaluateTask, database: duckdb.DuckDBPyConnection) -> Table | None:
+    if task.reference is None:
+        return None
+    return Table(database, Path(task.reference), task.reference_format, task.target, task.by)
+
+
+def _ask(task: EvaluateTask, table: Table, asked: Sequence[Asked]) -> tuple[scoring.Rows, str]:
+    """Send all rows to all servers, batch by batch; returns what is known of the rows, and one request."""
+    truth: list[Labels] = []
+    groups: list[Group] = []
+    sample = b""
+    with ThreadPoolExecutor(len(asked)) as pool:
+        for batch in table.batches(task.batch):
+            if not sample:
+                sample = asked[0].request(batch[:1])
+                list(pool.map(Asked.wait, asked, repeat(batch[:1])))
+            list(pool.map(Asked.ask, asked, repeat(batch)))
+            truth.append(labels([row[task.target] for row in batch], table.numeric))
+            groups += [tuple(row[name] for name in task.by) for row in batch]
+    log.info("answered", extra={"rows": table.known, "left_out": table.left_out})
+    text = sample.decode() if len(sample) <= SAMPLE_LIMIT else ""
+    return scoring.Rows(np.concatenate(truth), groups, table.left_out), text
+
+
+def _judge(task: EvaluateTask, asked: Sequence[Asked], scored: Mapping[str, gates.Scored]) -> list[GateResult]:
+    judged = [gates.judge(gate, scored) for gate in task.gates]
+    problems = [a.problem for a in asked if a.problem and a.subject.subject == "challenger"]
+    if problems:
+        # Also without a gate on a metric: a model that can't answer the rows is no candidate.
+        judged.insert(0, GateResult(gate="answers every row", verdict="Failed", message=problems[0][:1024]))
+    return judged[:32]

@@ -1,0 +1,62 @@
+"""The evaluation's report: the evidence that an approval speaks of."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fairlead import __version__
+from fairlead.api.modelversion import GateResult, Score
+from fairlead.api.tasks import EvaluateResult, EvaluateTask
+from fairlead.store.layout import join
+from fairlead.worker import bootstrap, digests, gates, scoring
+from fairlead.worker.access import place
+
+log = logging.getLogger(__name__)
+
+
+def store(
+    task: EvaluateTask, rows: scoring.Rows, scored: Mapping[str, gates.Scored], judged: list[GateResult], sample: str
+) -> EvaluateResult:
+    """Keep the report under its digest, and say where. Raises StoreError."""
+    versions: dict[str, str] = {s.subject: s.version for s in task.subjects}
+    scores = [
+        Score(subject=s, version=versions.get(s, ""), values={m: gates.number(v) for m, v in found.values.items()})
+        for s, found in scored.items()
+    ]
+    body = digests.canonical(_content(task, rows, scored, scores, judged, sample))
+    digest, bucket = digests.of_bytes(body), place(task.store)
+    key = join(task.store.prefix, f"{digest}.json")
+    bucket.put_if_absent(key, body)
+    log.info("reported", extra={"report": bucket.uri(key), "gates": [f"{g.gate}: {g.verdict}" for g in judged]})
+    return EvaluateResult(
+        digest=digest, report=bucket.uri(key), rows=len(rows.truth), scores=scores, gates=judged, sample=sample
+    )
+
+
+def _content(
+    task: EvaluateTask, rows: scoring.Rows, scored: Mapping[str, gates.Scored], scores: list[Score],
+    judged: list[GateResult], sample: str,
+) -> dict[str, Any]:  # fmt: skip
+    """All that an approval speaks of. No times in it: the same evidence has the same digest."""
+    intervals = {
+        subject: {m: [gates.number(x) for x in bootstrap.interval(s)] for m, s in found.samples.items()}
+        for subject, found in scored.items()
+    }
+    return {
+        "version": task.version, "task": task.task, "target": task.target, "features": task.features,
+        "data": {"sha256": task.data_sha256, "rows": len(rows.truth), "leftOut": rows.left_out},
+        "baseline": {"by": task.by} if task.reference else None,
+        "scores": [s.model_dump(mode="json", by_alias=True) for s in scores],
+        "intervals": intervals,
+        "problems": {subject: dict(found.problems) for subject, found in scored.items() if found.problems},
+        "gates": [g.model_dump(mode="json", by_alias=True) for g in judged],
+        "bootstrap": {"resamples": bootstrap.RESAMPLES, "seed": str(scoring.seed(task)), "level": str(bootstrap.LEVEL),
+                      "interval": "percentile", "paired": True},
+        "sample": sample,
+        "software": {"fairlead": __version__, "numpy": np.__version__, "python": platform.python_version()},
+    }  # fmt: skip

@@ -1,0 +1,210 @@
+"""An evaluation whole: real rows, model servers on loopback, the report in a real store."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fairlead.api.modelversion import Gate
+from fairlead.api.tasks import RESULT_LIMIT, EvaluateTask, Subject, TaskResult
+from fairlead.worker.errors import TaskFailed
+from fairlead.worker.evaluate import evaluate
+from fairlead.worker.result import encode
+
+Model = Callable[[dict[str, list[Any]]], tuple[int, Any]]
+
+
+def answer(values: list[Any], datatype: str = "FP64", name: str = "predict", width: int = 1) -> tuple[int, Any]:
+    shape = [len(values) // width, width]
+    return 200, {"outputs": [{"name": name, "datatype": datatype, "shape": shape, "data": values}]}
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Model], str]]:
+    """Start a model server; returns its address."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(model: Model) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.reply(200, {})
+
+            def do_POST(self) -> None:
+                assert self.path == "/v2/models/m/infer"
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                assert asked["parameters"] == {"content_type": "pd"}
+                self.reply(*model({tensor["name"]: tensor["data"] for tensor in asked["inputs"]}))
+
+            def reply(self, status: int, value: Any) -> None:
+                body = json.dumps(value).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """1,000 rows in two files; y = 2·x + 10·(carrier is UA), one row without truth, one gap in x."""
+    generator = np.random.default_rng(1)
+    for part in range(2):
+        x = generator.integers(1, 50, 500).tolist()
+        carrier = generator.choice(["AA", "UA"], 500).tolist()
+        y: list[float | None] = [2.0 * a + 10.0 * (c == "UA") for a, c in zip(x, carrier, strict=True)]
+        if part == 0:
+            y[7], x[3] = None, None
+        table = pa.table({"x": pa.array(x, pa.int64()), "carrier": carrier, "y": y, "late": [v and v > 60 for v in y]})
+        (tmp_path / "data").mkdir(exist_ok=True)
+        pq.write_table(table, tmp_path / "data" / f"{part}.parquet")
+    return tmp_path / "data"
+
+
+def linear(bias: float) -> Model:
+    def model(inputs: dict[str, list[Any]]) -> tuple[int, Any]:
+        pairs = zip(inputs["x"], inputs["carrier"], strict=True)
+        return answer([2.0 * (25 if x is None else x) + 10.0 * (c == "UA") + bias for x, c in pairs])
+
+    return model
+
+
+def task(
+    s3: Any, bucket: str, rows: Path, urls: list[str], gates: list[dict[str, Any]], **changed: Any
+) -> EvaluateTask:
+    names = ["challenger", "champion"]
+    subjects = [
+        Subject(subject=n, version=f"m-{i}", url=u, name="m") for i, (n, u) in enumerate(zip(names, urls, strict=False))
+    ]  # type: ignore[arg-type]
+    fields = {
+        "version": "m-0", "task": "regression", "subjects": subjects, "data": str(rows), "data_sha256": "ab" * 32,
+        "reference": str(rows), "by": ["carrier"], "features": ["x", "carrier"], "target": "y", "batch": 300,
+        "metrics": ["mae", "rmse"], "gates": [Gate.model_validate(g) for g in gates],
+        "store": s3.place(bucket, "ns/models/m-0"), "ready_timeout": 2.0,
+    }  # fmt: skip
+    return EvaluateTask(**{**fields, **changed})
+
+
+GATES: list[dict[str, Any]] = [
+    {"metric": "mae", "max": "3"}, {"metric": "mae", "against": "champion", "margin": "1%"},
+    {"metric": "rmse", "against": "baseline", "betterBy": "50%"},
+]  # fmt: skip
+
+
+def test_a_better_model_passes_and_the_evidence_is_repeatable(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
+    asked = task(s3, bucket, rows, [serve(linear(1.0)), serve(linear(2.0))], GATES)
+    result = evaluate(asked)
+    assert [g.verdict for g in result.gates] == ["Passed"] * 3
+    assert result.rows == 999
+    scores = {s.subject: s for s in result.scores}
+    assert set(scores) == {"challenger", "champion", "baseline"}
+    assert float(scores["champion"].values["mae"]) == pytest.approx(2.0, rel=0.05)
+    assert scores["champion"].version == "m-1"
+    (key,) = s3.keys(bucket)
+    assert key == f"ns/models/m-0/{result.digest}.json"
+    assert result.report == f"s3://{bucket}/{key}"
+    sample = json.loads(result.sample)
+    assert [t["datatype"] for t in sample["inputs"]] == ["FP64", "BYTES"], "integers with gaps go as floats"
+    assert evaluate(asked).digest == result.digest
+    assert len(encode(TaskResult(evaluate=result))) <= RESULT_LIMIT
+
+
+def test_a_worse_model_fails_with_value_bound_and_interval(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
+    result = evaluate(task(s3, bucket, rows, [serve(linear(4.0)), serve(linear(2.0))], GATES))
+    top, against, baseline = result.gates
+    assert (top.verdict, against.verdict, baseline.verdict) == ("Failed", "Failed", "Passed")
+    assert "wanted at most 3" in top.message
+    assert "allowed 1%" in against.message
+    assert float(against.low) <= float(against.value) <= float(against.high)
+
+
+def test_without_a_champion_its_gates_are_skipped(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
+    result = evaluate(task(s3, bucket, rows, [serve(linear(1.0))], GATES))
+    assert [g.verdict for g in result.gates] == ["Passed", "Skipped", "Passed"]
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (lambda inputs: (500, "Internal Server Error"), "answered 500"),
+        (lambda inputs: answer([float("nan")] * len(inputs["x"])), "NaN or infinite"),
+        (lambda inputs: answer([1.0]), "shape \\[1, 1\\] for"),
+        (lambda inputs: answer(["a"] * len(inputs["x"]), "BYTES"), "mae needs numbers"),
+        (lambda inputs: (200, {"hello": 1}), "not one of the protocol"),
+    ],
+)
+def test_a_model_that_does_not_answer_the_rows_closes_its_gates(
+    s3: Any, bucket: str, rows: Path, serve: Any, model: Model, words: str
+) -> None:
+    result = evaluate(task(s3, bucket, rows, [serve(model), serve(linear(2.0))], GATES))
+    failed = [g for g in result.gates if g.verdict == "Failed"]
+    assert len(failed) >= 3
+    for gate in failed:
+        assert pytest.importorskip("re").search(words, gate.message)
+
+
+def test_a_server_that_never_starts_is_named(s3: Any, bucket: str, rows: Path) -> None:
+    with pytest.raises(TaskFailed, match="challenger's server is not ready after 0.5 s: nothing listens") as caught:
+        evaluate(task(s3, bucket, rows, ["http://127.0.0.1:1"], GATES, ready_timeout=0.5))
+    assert caught.value.error.reason == "ServerFailed"
+
+
+def test_classes_by_label_and_by_probability(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
+    def labelled(inputs: dict[str, list[Any]]) -> tuple[int, Any]:
+        return answer(
+            [float(2 * (x or 0) + 10 * (c == "UA") > 60) for x, c in zip(inputs["x"], inputs["carrier"], strict=True)]
+        )
+
+    def probable(inputs: dict[str, list[Any]]) -> tuple[int, Any]:
+        found = [
+            0.9 if 2 * (x or 0) + 10 * (c == "UA") > 60 else 0.2
+            for x, c in zip(inputs["x"], inputs["carrier"], strict=True)
+        ]
+        return answer([p for late in found for p in (1 - late, late)], name="predict_proba", width=2)
+
+    gates = [{"metric": "error_rate", "against": "baseline", "betterBy": "50%"}, {"metric": "accuracy", "min": "0.99"}]
+    kind: dict[str, Any] = {"task": "classification", "target": "late"}
+    result = evaluate(task(s3, bucket, rows, [serve(labelled)], gates, metrics=["error_rate", "accuracy"], **kind))
+    assert [g.verdict for g in result.gates] == ["Passed", "Passed"]
+    gates = [{"metric": "log_loss", "against": "champion", "margin": "0%"}]
+    result = evaluate(task(s3, bucket, rows, [serve(probable), serve(probable)], gates, metrics=["log_loss"], **kind))
+    assert result.gates[0].verdict == "Passed"
+    value = float(result.scores[0].values["log_loss"])
+    assert 0.1 < value < 0.3
+    result = evaluate(
+        task(
+            s3,
+            bucket,
+            rows,
+            [serve(labelled)],
+            gates[:0] + [{"metric": "log_loss", "max": "1"}],
+            metrics=["log_loss"],
+            **kind,
+        )
+    )
+    assert "needs probabilities" in result.gates[0].message
+
+
+def test_columns_that_are_not_there(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
+    with pytest.raises(TaskFailed, match="the rows lack distance; they have carrier, late, x, y"):
+        evaluate(task(s3, bucket, rows, [serve(linear(0.0))], [], features=["x", "distance"]))
