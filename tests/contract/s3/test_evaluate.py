@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -89,13 +90,11 @@ def linear(bias: float) -> Model:
     return model
 
 
-def task(
-    s3: Any, bucket: str, rows: Path, urls: list[str], gates: list[dict[str, Any]], **changed: Any
-) -> EvaluateTask:
-    names = ["challenger", "champion"]
+def task(s3: Any, bucket: str, rows: Path, urls: list[str], gates: list[Any], **changed: Any) -> EvaluateTask:
     subjects = [
-        Subject(subject=n, version=f"m-{i}", url=u, name="m") for i, (n, u) in enumerate(zip(names, urls, strict=False))
-    ]  # type: ignore[arg-type]
+        Subject.model_validate({"subject": name, "version": f"m-{index}", "url": url, "name": "m"})
+        for index, (name, url) in enumerate(zip(["challenger", "champion"], urls, strict=False))
+    ]
     fields = {
         "version": "m-0", "task": "regression", "subjects": subjects, "data": str(rows), "data_sha256": "ab" * 32,
         "reference": str(rows), "by": ["carrier"], "features": ["x", "carrier"], "target": "y", "batch": 300,
@@ -146,11 +145,11 @@ def test_without_a_champion_its_gates_are_skipped(s3: Any, bucket: str, rows: Pa
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (lambda inputs: (500, "Internal Server Error"), "answered 500"),
+        (lambda _: (500, "Internal Server Error"), "answered 500"),
         (lambda inputs: answer([float("nan")] * len(inputs["x"])), "NaN or infinite"),
-        (lambda inputs: answer([1.0]), "shape \\[1, 1\\] for"),
-        (lambda inputs: answer(["a"] * len(inputs["x"]), "BYTES"), "mae needs numbers"),
-        (lambda inputs: (200, {"hello": 1}), "not one of the protocol"),
+        (lambda _: answer([1.0]), "shape \\[1, 1\\] for"),
+        (lambda inputs: answer(["a"] * len(inputs["x"]), "BYTES"), "needs numbers"),
+        (lambda _: (200, {"hello": 1}), "not one of the protocol"),
     ],
 )
 def test_a_model_that_does_not_answer_the_rows_closes_its_gates(
@@ -160,27 +159,26 @@ def test_a_model_that_does_not_answer_the_rows_closes_its_gates(
     failed = [g for g in result.gates if g.verdict == "Failed"]
     assert len(failed) >= 3
     for gate in failed:
-        assert pytest.importorskip("re").search(words, gate.message)
+        assert re.search(words, gate.message)
 
 
 def test_a_server_that_never_starts_is_named(s3: Any, bucket: str, rows: Path) -> None:
-    with pytest.raises(TaskFailed, match="challenger's server is not ready after 0.5 s: nothing listens") as caught:
+    with pytest.raises(TaskFailed, match=r"challenger's server is not ready after 0\.5 s: nothing listens") as caught:
         evaluate(task(s3, bucket, rows, ["http://127.0.0.1:1"], GATES, ready_timeout=0.5))
     assert caught.value.error.reason == "ServerFailed"
 
 
 def test_classes_by_label_and_by_probability(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
+    def late(inputs: dict[str, list[Any]]) -> list[bool]:
+        pairs = zip(inputs["x"], inputs["carrier"], strict=True)
+        return [2 * (x or 0) + 10 * (c == "UA") > 60 for x, c in pairs]
+
     def labelled(inputs: dict[str, list[Any]]) -> tuple[int, Any]:
-        return answer(
-            [float(2 * (x or 0) + 10 * (c == "UA") > 60) for x, c in zip(inputs["x"], inputs["carrier"], strict=True)]
-        )
+        return answer([float(v) for v in late(inputs)])
 
     def probable(inputs: dict[str, list[Any]]) -> tuple[int, Any]:
-        found = [
-            0.9 if 2 * (x or 0) + 10 * (c == "UA") > 60 else 0.2
-            for x, c in zip(inputs["x"], inputs["carrier"], strict=True)
-        ]
-        return answer([p for late in found for p in (1 - late, late)], name="predict_proba", width=2)
+        found = [0.9 if v else 0.2 for v in late(inputs)]
+        return answer([p for high in found for p in (1 - high, high)], name="predict_proba", width=2)
 
     gates = [{"metric": "error_rate", "against": "baseline", "betterBy": "50%"}, {"metric": "accuracy", "min": "0.99"}]
     kind: dict[str, Any] = {"task": "classification", "target": "late"}
@@ -191,17 +189,8 @@ def test_classes_by_label_and_by_probability(s3: Any, bucket: str, rows: Path, s
     assert result.gates[0].verdict == "Passed"
     value = float(result.scores[0].values["log_loss"])
     assert 0.1 < value < 0.3
-    result = evaluate(
-        task(
-            s3,
-            bucket,
-            rows,
-            [serve(labelled)],
-            gates[:0] + [{"metric": "log_loss", "max": "1"}],
-            metrics=["log_loss"],
-            **kind,
-        )
-    )
+    gates = [{"metric": "log_loss", "max": "1"}]
+    result = evaluate(task(s3, bucket, rows, [serve(labelled)], gates, metrics=["log_loss"], **kind))
     assert "needs probabilities" in result.gates[0].message
 
 
