@@ -1,0 +1,119 @@
+"""Plays the story's chapters: does what people would do, waits for what Fairlead does."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from hack.demo import feed, setup, story
+from hack.demo.kube import Json, Kube
+from hack.demo.story import CHAPTERS, Chapter
+from hack.demo.view import View
+from hack.demo.world import World, spec, status
+
+APP_DEADLINE = 90.0
+
+
+class Lost(Exception):  # noqa: N818 - the house's names of errors
+    """The story can't go on; the message says why."""
+
+
+class Stage:
+    """Everything that a chapter needs."""
+
+    def __init__(self, cluster: Kube, view: View, world: World, client: Any, image: str) -> None:
+        self.cluster, self.view, self.world = cluster, view, world
+        self._client, self._image = client, image
+
+    def play(self) -> None:
+        """All chapters that have not ended yet."""
+        for number, chapter in enumerate(CHAPTERS):
+            if story.done(self.world, chapter) and not self._data_missing(chapter):
+                self.view.skip(chapter.key, f"{story.version(self.world, chapter)} has been there")
+            else:
+                with self.view.part(chapter.key, partial(story.where, self.world, chapter)):
+                    self._play(chapter, number == 0)
+            if number == 0:
+                self._traffic()
+
+    def _data_missing(self, chapter: Chapter) -> bool:
+        return any(feed.key(month) not in feed.there(self._client) for month in chapter.months)
+
+    def _play(self, chapter: Chapter, first: bool) -> None:
+        for month in chapter.months:
+            written = feed.feed(self._client, month)
+            if written:
+                self.view.say(f"the airline's export writes {written}")
+        if first:
+            for name in ("dataset.yaml", "pipeline.yaml", "deployment.yaml"):
+                self.cluster.apply(*setup.manifests(name, self._image))
+                self.view.say(f"kubectl apply -f docs/examples/flights/{name}")
+        if chapter.manifest:
+            self._run_by_hand(chapter)
+        elif story.must_start_again(self.world, chapter):
+            self._again()
+        self._await(chapter)
+
+    def _run_by_hand(self, chapter: Chapter) -> None:
+        """Make the author's run, unless it is there and has not failed."""
+        (run,) = setup.manifests(chapter.manifest, self._image)
+        if story.must_start_again(self.world, chapter):
+            run["metadata"]["name"] += f"-{int(time.time())}"
+        elif story.runs(self.world, chapter):
+            return
+        self.cluster.apply(run)
+        self.view.say(f"kubectl apply -f docs/examples/flights/{chapter.manifest} ({spec(run)['params']})")
+        name = run["metadata"]["name"]
+        self._wait(lambda: bool(self.world.get("PipelineRun", name)), 30, f"PipelineRun {name} was not seen")
+
+    def _again(self) -> None:
+        """Repeat a run of new data that failed in an earlier attempt."""
+        name = f"again-{int(time.time())}"
+        self.cluster.apply(run_manifest(name))
+        self.view.say(f"the last run failed in an earlier attempt; started {name}")
+        self._wait(lambda: bool(self.world.get("PipelineRun", name)), 30, f"PipelineRun {name} was not seen")
+
+    def _await(self, chapter: Chapter) -> None:
+        def decided() -> bool:
+            return story.done(self.world, chapter) or bool(story.lost(self.world, chapter))
+
+        ended = self.world.wait(decided, chapter.deadline)
+        why = story.lost(self.world, chapter)
+        if why:
+            raise Lost(why)
+        if not ended:
+            raise Lost(f"not there after {chapter.deadline:.0f} s; it stands at: {story.where(self.world, chapter)}")
+
+    def _wait(self, fulfilled: Any, seconds: float, message: str) -> None:
+        if not self.world.wait(fulfilled, seconds):
+            raise Lost(f"{message} within {seconds:.0f} s")
+
+    def _traffic(self) -> None:
+        """The airline's application, at the Deployment's address."""
+        address = status(self.world.get("Deployment", story.DEPLOYMENT)).get("address", "")
+        if not address:
+            raise Lost("the Deployment is live but names no address (status.address)")
+        self.cluster.apply(config_map(address), *setup.manifests("app.yaml", self._image))
+        self.cluster.call(
+            "-n", setup.NAMESPACE, "rollout", "status", "deployment.apps/app", f"--timeout={APP_DEADLINE:.0f}s",
+            "--request-timeout=0",
+        )  # fmt: skip
+        self.view.say(f"the application replays flights of May at {address}")
+
+
+def run_manifest(name: str) -> Json:
+    """A run of the pipeline on the current data, as it stands in git."""
+    return {
+        "apiVersion": "fairlead.dev/v1alpha1", "kind": "PipelineRun",
+        "metadata": {"name": name, "namespace": setup.NAMESPACE},
+        "spec": {"pipeline": story.PIPELINE, "reason": "the last run failed"},
+    }  # fmt: skip
+
+
+def config_map(address: str) -> Json:
+    """Tells the application where the model is."""
+    return {
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "app", "namespace": setup.NAMESPACE},
+        "data": {"url": address},
+    }  # fmt: skip

@@ -1,0 +1,75 @@
+"""What the story needs: a cluster, images, Fairlead by Helm, a namespace, buckets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hack.demo import feed
+from hack.demo.kube import Json, Kube
+from hack.install import chart
+from hack.install import images as builds
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMESPACE = "airline"
+IMAGE = "fairlead.local/airline:demo"
+"""As the manifests name it; it is replaced by the reference with its digest."""
+
+
+def cluster_up() -> None:
+    """Start or repair the local cluster (or check the one that FAIRLEAD_KUBECONFIG names)."""
+    subprocess.run([sys.executable, "hack/cluster", "up"], cwd=ROOT, check=True)
+
+
+def images() -> dict[str, str]:
+    """References of operator, worker, sklearn and airline, built and loaded where needed.
+
+    `FAIRLEAD_IMAGES=operator=…,worker=…,sklearn=…,airline=…` names images that a cluster of one's own can pull.
+    """
+    given = os.environ.get("FAIRLEAD_IMAGES", "")
+    if given:
+        return dict(item.partition("=")[::2] for item in given.split(","))
+    return builds.build() | {"airline": builds.load(str(feed.EXAMPLE), IMAGE)}
+
+
+def install(references: dict[str, str]) -> None:
+    """Install or upgrade Fairlead, and wait until it is ready."""
+    chart.install({name: reference for name, reference in references.items() if name != "airline"})
+
+
+def kube() -> Kube:
+    """The cluster in use."""
+    return Kube(chart.environment())
+
+
+def manifests(name: str, image: str) -> list[Json]:
+    """The objects of a manifest, with the airline's image pinned."""
+    text = (feed.EXAMPLE / name).read_text().replace(IMAGE, image)
+    return [item for item in yaml.safe_load_all(text) if item]
+
+
+def namespace(cluster: Kube) -> None:
+    """The airline's namespace, and the Secret with which its bucket is reached."""
+    cluster.apply(*manifests("namespace.yaml", IMAGE))
+    cluster.apply(feed.secret_manifest(feed.credentials(cluster), NAMESPACE))
+
+
+def buckets(client: Any) -> None:
+    """The airline's bucket, and the one where Fairlead keeps versions and models."""
+    for bucket in (feed.BUCKET, feed.STORE):
+        feed.ensure_bucket(client, bucket)
+
+
+def start_over(cluster: Kube) -> None:
+    """Take away all that the story has made, in the cluster and in the buckets."""
+    cluster.call(
+        "delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait", "--timeout=180s", "--request-timeout=0"
+    )
+    with feed.store(cluster) as client:
+        buckets(client)
+        feed.empty(client)
