@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable
 
 from fairlead.cli.session import FAILED, OK, USAGE, Json, Problem, Session, add_options, command, print_json
 
@@ -28,7 +29,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 @command
 async def run(session: Session, args: argparse.Namespace) -> int:
     """Make the PipelineRun; with `--wait`, follow it."""
-    from fairlead.plan.core import PIPELINE, PIPELINE_RUN
+    from fairlead.plan.core import PIPELINE
 
     await session.get(PIPELINE, args.pipeline)
     reason = args.reason or f"started by {os.environ.get('USER', 'hand')} with fairlead run"
@@ -47,6 +48,20 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     else:
         print(f"pipelinerun {name} created; follow it: fairlead get run {name} -n {session.namespace} --watch")
     return await _follow(session, name) if args.wait else OK
+
+
+async def _make(session: Session, wanted: Callable[[float], Json]) -> Json:
+    """Create it. Names hold the second: where that is taken, the next one is waited for."""
+    import asyncio
+
+    from fairlead.cluster.errors import AlreadyExists
+    from fairlead.plan.core import PIPELINE_RUN
+
+    while True:
+        try:
+            return await session.kube.create(PIPELINE_RUN, wanted(time.time()))
+        except AlreadyExists:
+            await asyncio.sleep(1)
 
 
 def pairs(given: list[str], what: str) -> dict[str, str]:
