@@ -95,6 +95,8 @@ def kubelet(where: Paths) -> str:
         "maxPods": 250,
         "resolvConf": f"{where.run}/resolv.conf",
         "nodeStatusUpdateFrequency": "5s",
+        # How soon a changed Secret or ConfigMap reaches its pods: Prometheus gets its configuration that way.
+        "syncFrequency": "5s",
     }
     return json.dumps(config, indent=1)
 
@@ -155,4 +157,6 @@ def write(where: Paths, pause_image: str) -> None:
     for name, text in files.items():
         path = where.run / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        # kube-proxy ends when its file is written, even with what it holds already.
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)

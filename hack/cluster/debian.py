@@ -8,7 +8,7 @@ from pathlib import Path
 from hack.cluster.progress import Progress
 from hack.cluster.recipes import DEBIAN_PACKAGES
 from hack.cluster.settings import DEBIAN, Paths
-from hack.cluster.shell import ClusterError, CommandError, Logged, run
+from hack.cluster.shell import ClusterError, CommandError, Logged, Word, run
 
 BASE_PACKAGES = ("python3", "python3-venv", "python3-pip", "ca-certificates")
 ATTEMPTS = 3
@@ -73,13 +73,14 @@ def build_rootfs(where: Paths, progress: Progress) -> None:
     scratch = target.with_suffix(".new")
     shutil.rmtree(scratch, ignore_errors=True)
     log = where.logs / "debootstrap.log"
-    arguments = ["--variant=minbase", f"--include={','.join(BASE_PACKAGES)}", DEBIAN, scratch, source]
+    arguments: list[Word] = ["--variant=minbase", f"--include={','.join(BASE_PACKAGES)}", DEBIAN, scratch, source]
     with progress.step("base image: debootstrap", 70):
         Logged().run(["debootstrap", *arguments], log)
         _slim(scratch)
         archive = target.with_suffix(".tar.new")
         names = sorted(path.name for path in scratch.iterdir())
-        fixed = ["--numeric-owner", "--sort=name", "--xattrs"]
+        fixed: list[Word] = ["--numeric-owner", "--sort=name", "--one-file-system"]
+        fixed += [f"--exclude={name}/*" for name in ("proc", "sys", "dev")]
         Logged().run(["tar", "-C", scratch, *fixed, "-cf", archive, *names], log)
         archive.replace(target)
         shutil.rmtree(scratch, ignore_errors=True)
@@ -90,9 +91,3 @@ def _slim(root: Path) -> None:
         folder = root / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-    for name in ("proc", "sys", "dev"):
-        for path in (root / name).iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)

@@ -45,6 +45,8 @@ def remove() -> None:
     for bridge in (POD_BRIDGE, BRIDGE):
         if Path("/sys/class/net", bridge).exists():
             run(["ip", "link", "delete", bridge], check=False)
+    for record in Path("/var/lib/cni/results").glob("fairlead-*"):
+        record.unlink(missing_ok=True)
     for table in TABLES:
         _clean_table(table)
 
@@ -59,5 +61,7 @@ def _clean_table(table: str) -> None:
 def without_ours(rules: str) -> str:
     """An `iptables-save` text without the chains and rules that kube-proxy and the CNI plug-ins make."""
     return "".join(
-        line for line in rules.splitlines(keepends=True) if line.startswith(("#", "*", "COMMIT")) or not OURS.search(line)
+        line
+        for line in rules.splitlines(keepends=True)
+        if line.startswith(("#", "*", "COMMIT")) or not OURS.search(line)
     )

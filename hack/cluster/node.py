@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +47,11 @@ def health(where: Paths) -> list[Health]:
     return [Health(component.name, identity, bool(identity and component.ready())) for component, identity in found]
 
 
-def start(where: Paths, pause_image: str, progress: Progress) -> list[str]:
-    """Start every component that doesn't run, wait until all are ready; the names of those that were started."""
+def start(where: Paths, pause_image: str, progress: Progress, on_api: Callable[[], None]) -> list[str]:
+    """Start every component that doesn't run, wait until all are ready; the names of those that were started.
+
+    `on_api` is called once the API server accepts connections, before the processes that need it are started.
+    """
     missing = [component for component in COMPONENTS if not living(where, component.name)]
     if not missing:
         network.ensure()
@@ -56,8 +59,12 @@ def start(where: Paths, pause_image: str, progress: Progress) -> list[str]:
         return []
     with progress.step("start " + ", ".join(component.name for component in missing), 10):
         _prepare(where, pause_image)
+        ready = False
         for component in missing:
             _await(where, (BY_NAME[name] for name in component.needs))
+            if "kube-apiserver" in component.needs and not ready:
+                on_api()
+                ready = True
             _spawn(where, component)
         _await(where, COMPONENTS)
     return [component.name for component in missing]

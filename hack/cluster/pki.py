@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster.settings import API_PORT, API_SERVICE_IP, NODE, NODE_IP
-from hack.cluster.shell import run
+from hack.cluster.shell import Word, run
 
 DAYS = "3650"
 NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -62,7 +62,7 @@ def ensure(folder: Path) -> None:
 
 
 def _authority(folder: Path) -> None:
-    files = ["-keyout", folder / "ca.key", "-out", folder / "ca.crt"]
+    files: list[Word] = ["-keyout", folder / "ca.key", "-out", folder / "ca.crt"]
     run(["openssl", "req", "-x509", *NEW_KEY, *files, "-days", DAYS, "-subj", "/CN=fairlead-local-ca"])
 
 
@@ -74,7 +74,7 @@ def _certificate(folder: Path, identity: Identity) -> None:
     run(["openssl", "req", *NEW_KEY, "-keyout", key, "-out", request, "-subj", subject])
     names = f"subjectAltName={identity.names}\n" if identity.names else ""
     extension.write_text(f"extendedKeyUsage=serverAuth,clientAuth\n{names}")
-    sign = ["-CA", folder / "ca.crt", "-CAkey", folder / "ca.key", "-CAcreateserial", "-days", DAYS]
+    sign: list[Word] = ["-CA", folder / "ca.crt", "-CAkey", folder / "ca.key", "-CAcreateserial", "-days", DAYS]
     run(["openssl", "x509", "-req", "-in", request, *sign, "-out", certificate, "-extfile", extension])
     request.unlink()
     extension.unlink()

@@ -68,7 +68,9 @@ def read_pid(path: Path) -> Identity | None:
         return None
 
 
-def spawn(name: str, argv: Sequence[str], *, state: Path, log: Path, pid_file: Path, env: Mapping[str, str]) -> Identity:
+def spawn(
+    name: str, argv: Sequence[str], *, state: Path, log: Path, pid_file: Path, env: Mapping[str, str]
+) -> Identity:
     """Start a process that outlives this one, and write its pid file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     pid_file.parent.mkdir(parents=True, exist_ok=True)

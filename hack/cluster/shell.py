@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 TAIL_LINES = 25
+Word = str | Path
 
 
 class ClusterError(Exception):
@@ -40,7 +41,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def run(
-    argv: Sequence[str | Path],
+    argv: Sequence[Word],
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
@@ -57,7 +58,7 @@ def run(
     except FileNotFoundError:
         raise ClusterError(f"the program {words[0]!r} was not found") from None
     except subprocess.TimeoutExpired as late:
-        raise CommandError(words, 124, f"no end after {late.timeout} s\n{late.stderr or ''}") from None
+        raise CommandError(words, 124, f"no end after {late.timeout} s") from None
     if check and done.returncode:
         raise CommandError(words, done.returncode, done.stderr or done.stdout)
     return done
@@ -71,7 +72,7 @@ class Logged:
         self._lock = threading.Lock()
 
     def run(
-        self, argv: Sequence[str | Path], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self, argv: Sequence[Word], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> None:
         """Run to the end, appending all output to `log`."""
         words = [str(word) for word in argv]

@@ -1,0 +1,130 @@
+"""`load-image`: build a Dockerfile with buildah on our base image, and import what comes out into the cluster."""
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack.cluster import context, hostconfig, images, oci
+from hack.cluster.progress import Progress
+from hack.cluster.settings import RUNTIME_DIR, Paths, existing_kubeconfig, flavour
+from hack.cluster.shell import ClusterError, Logged, run
+
+BASE_ARGUMENT = "BASE_IMAGE"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to load, and under which name."""
+
+    source: str
+    name: str
+    file: str | None = None
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> str:
+        """The image's full name."""
+        return full_name(self.name)
+
+    @property
+    def dockerfile(self) -> Path:
+        """The Dockerfile."""
+        return Path(self.file).absolute() if self.file else Path(self.source).absolute() / "Dockerfile"
+
+    def build_arguments(self) -> dict[str, str]:
+        """Build arguments, the base image among them."""
+        given = dict(item.partition("=")[::2] for item in self.arguments)
+        return {BASE_ARGUMENT: images.BASE, **given}
+
+
+def full_name(name: str) -> str:
+    """`operator` and `operator:1` under our registry's name; a name with a registry as it is."""
+    first, _, rest = name.partition("/")
+    named = name if rest and ("." in first or ":" in first) else f"{images.REGISTRY}/{name}"
+    return named if ":" in named.rpartition("/")[2] else f"{named}:latest"
+
+
+def load(where: Paths, request: Request, progress: Progress) -> str:
+    """Load the image; its reference with digest (`NAME:TAG@sha256:…`)."""
+    source = Path(request.source).absolute()
+    if source.is_file():
+        archive, digest = source, oci.manifest_digest(source)
+    else:
+        archive, digest = build(where, source, request, progress)
+    if flavour() == "kind" or existing_kubeconfig():
+        from hack.cluster import foreign
+
+        foreign.load(archive, progress)
+    elif images.present().get(request.reference) != digest:
+        with progress.step(f"import {request.reference}", 5):
+            _import(archive, request.reference)
+    return f"{request.reference}@{digest}"
+
+
+def _import(archive: Path, reference: str) -> None:
+    images.import_archive(archive)
+    if reference not in images.present():
+        raise ClusterError(f"{archive} was imported, but names no {reference}; write the archive under that name")
+
+
+def build(where: Paths, source: Path, request: Request, progress: Progress) -> tuple[Path, str]:
+    """Build the folder's Dockerfile, unless just that was built before; the archive and its digest."""
+    if not request.dockerfile.is_file():
+        raise ClusterError(f"{request.dockerfile} does not exist; name a Dockerfile with --file")
+    wanted = key(where, source, request)
+    archive = where.cache / "built" / f"{hashlib.sha256(request.reference.encode()).hexdigest()[:16]}.tar"
+    record = archive.with_suffix(".json")
+    if archive.exists() and record.exists():
+        known = json.loads(record.read_text())
+        if known.get("key") == wanted:
+            return archive, str(known["digest"])
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    record.unlink(missing_ok=True)
+    with progress.step(f"build image {request.reference}", 60):
+        _buildah(where, source, request, archive)
+    digest = oci.manifest_digest(archive)
+    record.write_text(json.dumps({"key": wanted, "digest": digest, "reference": request.reference}))
+    return archive, digest
+
+
+def key(where: Paths, source: Path, request: Request) -> str:
+    """A hash of all that decides what comes out."""
+    base = images.digest(where, images.BY_IMAGE["base"])
+    parts = [context.digest(source), request.dockerfile.read_text(), request.reference, str(base)]
+    return hashlib.sha256("\0".join([*parts, repr(sorted(request.build_arguments().items()))]).encode()).hexdigest()
+
+
+def buildah(where: Paths) -> list[str | Path]:
+    """buildah with its storage in our cache."""
+    folders: list[str | Path] = ["--root", where.cache / "buildah", "--runroot", RUNTIME_DIR / "buildah"]
+    return ["buildah", *folders, "--storage-driver", "overlay"]
+
+
+def _buildah(where: Paths, source: Path, request: Request, archive: Path) -> None:
+    log = where.logs / "load-image.log"
+    _provide_base(where)
+    arguments = [word for item in request.build_arguments().items() for word in ("--build-arg", "=".join(item))]
+    with tempfile.TemporaryDirectory() as name:
+        volumes = [word for volume in hostconfig.volumes(Path(name)) for word in ("--volume", volume)]
+        options: list[str | Path] = ["--isolation", "chroot", "--layers", "--pull-never", "--timestamp", "0"]
+        target: list[str | Path] = ["--file", request.dockerfile, "--tag", request.reference, source]
+        Logged().run([*buildah(where), "bud", *options, *arguments, *volumes, *target], log)
+    scratch = archive.with_suffix(".new")
+    scratch.unlink(missing_ok=True)
+    push = ["push", "--disable-compression", request.reference, f"oci-archive:{scratch}:{request.reference}"]
+    Logged().run([*buildah(where), *push], log)
+    scratch.replace(archive)
+
+
+def _provide_base(where: Paths) -> None:
+    base = images.BY_IMAGE["base"]
+    digest = images.digest(where, base)
+    if not digest:
+        raise ClusterError("the base image was not made yet; run `python3 hack/cluster up` first")
+    listed = run([*buildah(where), "images", "--json"]).stdout
+    names = {name: entry for entry in json.loads(listed or "[]") for name in entry.get("names") or []}
+    if names.get(base.reference, {}).get("digest") != digest:
+        pulled = run([*buildah(where), "pull", "--quiet", f"oci-archive:{images.archive(where, base)}"]).stdout
+        run([*buildah(where), "tag", pulled.split()[-1], base.reference])
