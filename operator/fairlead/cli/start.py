@@ -33,15 +33,8 @@ async def run(session: Session, args: argparse.Namespace) -> int:
 
     await session.get(PIPELINE, args.pipeline)
     reason = args.reason or f"started by {os.environ.get('USER', 'hand')} with fairlead run"
-    wanted = run_object(
-        session.namespace,
-        args.pipeline,
-        pairs(args.param, "param"),
-        pairs(args.dataset, "dataset"),
-        reason,
-        time.time(),
-    )
-    made = await session.kube.create(PIPELINE_RUN, wanted)
+    params, datasets = pairs(args.param, "param"), pairs(args.dataset, "dataset")
+    made = await _make(session, lambda now: run_object(session.namespace, args.pipeline, params, datasets, reason, now))
     name = made["metadata"]["name"]
     if args.output == "json":
         print_json(made)
