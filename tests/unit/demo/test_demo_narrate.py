@@ -1,0 +1,71 @@
+"""Changes of objects, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hack.demo.narrate import narrate
+
+Json = dict[str, Any]
+
+
+def item(name: str, **status: Any) -> Json:
+    """An object with a status."""
+    return {"metadata": {"name": name}, "spec": {}, "status": status}
+
+
+def test_a_new_version_of_the_data() -> None:
+    now = item("flights", current={"version": "7c1e", "files": 2, "rows": 51955})
+    assert narrate("Dataset", item("flights"), now) == [
+        "dataset flights: version 7c1e published (2 files, 51,955 rows)"
+    ]
+    assert narrate("Dataset", now, now) == []
+
+
+def test_steps_that_begin_and_end() -> None:
+    times = {"startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:07Z"}
+    before = item("delay-1", steps=[{"name": "prepare", "phase": "Running"}, {"name": "train", "phase": "Pending"}])
+    now = item(
+        "delay-1", steps=[{"name": "prepare", "phase": "Completed", **times}, {"name": "train", "phase": "Running"}]
+    )
+    assert narrate("PipelineRun", before, now) == [
+        "run delay-1: prepare completed in 7 s",
+        "run delay-1: train running",
+    ]
+
+
+def test_the_proof() -> None:
+    scores = [
+        {"subject": "challenger", "values": {"mae": "10.9012"}},
+        {"subject": "champion", "values": {"mae": "11.8"}},
+    ]
+    gates = [{"gate": "mae at most 25", "verdict": "Passed", "message": "10.9"}]
+    now = item("delay-2", phase="Approved", evidence={"rows": 6435, "scores": scores, "gates": gates})
+    assert narrate("ModelVersion", item("delay-2", phase="Evaluating"), now) == [
+        "model delay-2: approved; mae 10.9 (champion 11.8) on 6,435 rows", "    ✓ mae at most 25: 10.9",
+    ]  # fmt: skip
+
+
+def test_a_rollout_from_start_to_rollback() -> None:
+    start = item("delay", candidate={"version": "delay-3", "against": "delay-2", "weight": 0})
+    step = item("delay", candidate={"version": "delay-3", "against": "delay-2", "weight": 10})
+    record = {
+        "version": "delay-3",
+        "result": "RolledBack",
+        "reason": "Harm",
+        "message": "errors: 5 of 40",
+        "endedAt": "t",
+    }
+    end = item("delay", history=[record])
+    assert narrate("Deployment", item("delay"), start) == ["deployment delay: delay-3 starts against delay-2"]
+    assert narrate("Deployment", start, step) == ["deployment delay: delay-3 gets 10 % of the requests"]
+    assert narrate("Deployment", step, end) == ["deployment delay: delay-3 ROLLED BACK: errors: 5 of 40"]
+
+
+def test_trouble_is_told_once() -> None:
+    condition = {"type": "SourceReachable", "status": "False", "reason": "BucketMissing", "message": "make it"}
+    now = item("flights", conditions=[condition])
+    assert narrate("Dataset", item("flights"), now) == [
+        "dataset flights: SourceReachable is false (BucketMissing): make it"
+    ]
+    assert narrate("Dataset", now, now) == []
