@@ -307,6 +307,8 @@ class EvaluationJob(Model):
     name: Annotated[str, Field(max_length=63)]
     uid: Annotated[str, Field(max_length=36)] = ""
     attempt: int = 1
+    failures: int = 0
+    """Attempts that failed by the model's or its evaluation's own fault; at most 3."""
     champion: Annotated[str, Field(max_length=63)] = ""
     """Chosen when the attempt began."""
     dataset_version: Annotated[str, Field(max_length=16)] = ""

@@ -151,6 +151,7 @@ class EvaluateTask(Model):
     reference: str | None = None
     """Folder with the baseline's rows; None: no baseline."""
     reference_format: Literal["parquet", "csv", "jsonl"] = "parquet"
+    reference_sha256: str = ""
     by: list[str] = []
     features: list[str]
     target: str

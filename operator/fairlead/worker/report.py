@@ -50,7 +50,7 @@ def _content(
     return {
         "version": task.version, "task": task.task, "target": task.target, "features": task.features,
         "data": {"sha256": task.data_sha256, "rows": len(rows.truth), "leftOut": rows.left_out},
-        "baseline": {"by": task.by} if task.reference else None,
+        "baseline": {"by": task.by, "sha256": task.reference_sha256} if task.reference else None,
         "scores": [s.model_dump(mode="json", by_alias=True) for s in scores],
         "intervals": intervals,
         "problems": {subject: dict(found.problems) for subject, found in scored.items() if found.problems},

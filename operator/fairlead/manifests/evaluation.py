@@ -1,0 +1,83 @@
+"""The Job that verifies a model's bytes, and proves the model against the one in production.
+
+One pod: `fetch` brings models and rows and verifies their digests; the model servers run as sidecars, each with its own
+model at the place where it always finds it; `evaluate` sends them the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fairlead.api.common import Gpu, Placement
+from fairlead.api.tasks import INPUTS, MODEL, EvaluateTask, FetchTask
+from fairlead.manifests import pod
+from fairlead.manifests.job import Identity, job
+from fairlead.manifests.meta import Json
+
+FETCH = "fetch"
+EVALUATE = "evaluate"
+CHALLENGER = "challenger"
+CHAMPION = "champion"
+DATA = f"{INPUTS}/data"
+REFERENCE = f"{INPUTS}/reference"
+VOLUMES = {CHALLENGER: "model", CHAMPION: "champion"}
+"""The volume with the model, by server."""
+MODELS = {CHALLENGER: MODEL, CHAMPION: "/fairlead/champion"}
+"""Where `fetch` puts the model, by server."""
+PORTS = {CHALLENGER: 8080, CHAMPION: 8180}
+
+
+@dataclass(frozen=True)
+class EvaluationPod:
+    """What an evaluation's pod needs."""
+
+    image: str
+    """The worker's."""
+    fetch: FetchTask
+    fetch_credentials: Sequence[str | None]
+    deadline: int
+    """Seconds from the moment the pod is on a node."""
+    evaluate: EvaluateTask | None = None
+    """None: only the digest is verified."""
+    evaluate_credentials: str | None = None
+    servers: Sequence[Json] = ()
+    """Containers named challenger and champion, which mount their volume (see VOLUMES) themselves."""
+    placement: Placement | None = None
+    gpu: Gpu | None = None
+
+
+def verify_job(who: Identity, parts: EvaluationPod) -> Json:
+    """Fetches the model and verifies its digest."""
+    volumes = [pod.empty_dir(VOLUMES[CHALLENGER]), *_credentials(parts)]
+    return job(who, pod.pod_spec([_fetch(parts)], volumes=volumes, activeDeadlineSeconds=parts.deadline))
+
+
+def evaluation_job(who: Identity, parts: EvaluationPod) -> Json:
+    """fetch → servers → evaluate, in one pod."""
+    assert parts.evaluate is not None
+    main = pod.worker(
+        EVALUATE, parts.image, "evaluate", parts.evaluate,
+        credentials=[parts.evaluate_credentials], mounts=[pod.mount("in", INPUTS, read_only=True)],
+    )  # fmt: skip
+    sidecars = [server | {"restartPolicy": "Always"} for server in parts.servers]
+    spec = pod.pod_spec(
+        [main], init_containers=[_fetch(parts), *sidecars],
+        volumes=[pod.empty_dir("in"), *map(pod.empty_dir, VOLUMES.values()), *_credentials(parts)],
+        placement=parts.placement, gpu=parts.gpu, activeDeadlineSeconds=parts.deadline,
+    )  # fmt: skip
+    return job(who, spec)
+
+
+def _fetch(parts: EvaluationPod) -> Json:
+    mounts = [pod.mount(VOLUMES[CHALLENGER], MODELS[CHALLENGER])]
+    if parts.evaluate is not None:
+        mounts += [pod.mount(VOLUMES[CHAMPION], MODELS[CHAMPION]), pod.mount("in", INPUTS)]
+    return pod.worker(
+        FETCH, parts.image, "fetch", parts.fetch, credentials=parts.fetch_credentials, mounts=mounts
+    )  # fmt: skip
+
+
+def _credentials(parts: EvaluationPod) -> list[Json]:
+    secrets = [s for s in (*parts.fetch_credentials, parts.evaluate_credentials) if s]
+    return [pod.credentials_volume(secret) for secret in secrets]
