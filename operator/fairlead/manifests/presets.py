@@ -1,0 +1,101 @@
+"""What is known of each runtime: how its server is started, asked whether it is ready, and which counters it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fairlead.api.config import Images
+from fairlead.api.modelversion import Server, ServerMetrics
+from fairlead.api.tasks import MODEL
+
+PORT = 8080
+"""Where a serving pod's server listens."""
+METRICS_PORT = 8082
+"""Where it exports its counters, if its runtime uses a port of its own for that."""
+
+
+class NoImage(LookupError):  # noqa: N818 - a state of the installation
+    """A runtime for which neither the ModelVersion nor the installation names an image."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A runtime. `env` and `ready` get the model's name; `env` also the server's and the metrics' port."""
+
+    env: Callable[[str, int, int], Mapping[str, str]]
+    ready: Callable[[str], str]
+    """Path that answers 200 once the model is loaded."""
+    metrics: ServerMetrics | None = None
+    """None: the ModelVersion names them."""
+    own_metrics_port: bool = False
+    command: Sequence[str] = ()
+
+
+def _mlserver_env(model: str, port: int, metrics_port: int) -> dict[str, str]:
+    return {
+        "MLSERVER_HTTP_PORT": str(port),
+        "MLSERVER_GRPC_PORT": str(port + 1),
+        "MLSERVER_METRICS_PORT": str(metrics_port),
+        # one process that serves and counts: with worker processes the counters are not whole
+        "MLSERVER_PARALLEL_WORKERS": "0",
+        "MLSERVER_DEBUG": "false",
+        "MLSERVER_GZIP_ENABLED": "false",
+        "MLSERVER_MODEL_NAME": model,
+        "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_sklearn.SKLearnModel",
+        "MLSERVER_MODEL_URI": MODEL,
+        # small requests are slower with threads that fight for a core
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+# MLServer labels the path by its template, and counts GETs of it too.
+_INFER = 'method="POST",path=~"/v2/models/.*/infer"'
+
+PRESETS: Mapping[str, Preset] = {
+    "sklearn": Preset(
+        # a folder without settings: the model is named by the environment, and nothing of the artifact is imported
+        command=("mlserver", "start", "/tmp"),
+        env=_mlserver_env,
+        ready=lambda model: f"/v2/models/{model}/ready",
+        metrics=ServerMetrics(
+            requests=f"rest_server_requests_total{{{_INFER}}}",
+            failures=f'rest_server_requests_total{{{_INFER},status_code=~"5.."}}',
+            latency=f"rest_server_request_duration_seconds{{{_INFER}}}",
+        ),
+        own_metrics_port=True,
+    ),
+    "custom": Preset(
+        env=lambda _model, port, _metrics_port: {"PORT": str(port)},
+        ready=lambda _model: "/v2/health/ready",
+    ),
+}
+
+
+def preset(server: Server) -> Preset:
+    """The preset of a server's runtime."""
+    return PRESETS[server.runtime]
+
+
+def image(server: Server, images: Images) -> str:
+    """The server's image: the ModelVersion's own, or the installation's for the runtime. Raises NoImage."""
+    found = server.image or images.runtimes.get(server.runtime)
+    if not found:
+        raise NoImage(
+            f"there is no image for runtime {server.runtime}: set spec.server.image in a new ModelVersion, or "
+            f"images.runtimes.{server.runtime} in the installation's values"
+        )
+    return found
+
+
+def metrics(server: Server, port: int = PORT, metrics_port: int = METRICS_PORT) -> ServerMetrics:
+    """Where and by which names a server's counters are read; the port is always set.
+
+    port: the server's; metrics_port: where runtimes with a metrics port of their own listen for scrapes.
+    """
+    known = preset(server)
+    own = known.metrics or server.metrics
+    if own is None:
+        raise NoImage(f"runtime {server.runtime} needs spec.server.metrics")
+    return own.model_copy(update={"port": own.port or (metrics_port if known.own_metrics_port else port)})

@@ -1,0 +1,159 @@
+"""Model servers: the container that serves a version, and the workload and Service of a version in production."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+
+from fairlead.api.config import OperatorConfig
+from fairlead.api.modelversion import Server
+from fairlead.api.tasks import MODEL, FetchTask
+from fairlead.api.units import seconds
+from fairlead.manifests import pod, presets
+from fairlead.manifests.meta import LABEL_PREFIX, Json, short_hash
+
+FETCH = "fetch"
+SERVER = "server"
+DRAIN = 5
+"""Seconds that a pod goes on answering after it was told to stop: the gateway learns of it in this time."""
+GRACE = 30
+"""Seconds that a server then has to finish what it has begun."""
+METRICS_LABEL = f"{LABEL_PREFIX}metrics"
+"""Pods whose counters are read in the same way have the same value."""
+
+
+def server_container(
+    server: Server,
+    model_name: str,
+    port: int,
+    metrics_port: int,
+    config: OperatorConfig,
+    name: str = SERVER,
+    volume: str = "model",
+) -> Json:
+    """A container that serves the model in `volume` (mounted at `/fairlead/model`) on `port`, under `model_name`.
+
+    metrics_port: for runtimes that export their counters on a port of their own. It counts as started when it
+    answers that the model is ready. Raises presets.NoImage.
+    """
+    known = presets.preset(server)
+    env = {variable.name: variable.value for variable in server.env}
+    return pod.container(
+        name, presets.image(server, config.images), command=known.command, args=server.args,
+        env=env | dict(known.env(model_name, port, metrics_port)), wanted=server.resources,
+        mounts=[pod.mount(volume, MODEL, read_only=True)],
+        workingDir=pod.TMP,
+        startupProbe=_ready(known.ready(model_name), port) | {
+            "periodSeconds": 1, "failureThreshold": max(1, ceil(seconds(server.timeout))),
+        },
+    )  # fmt: skip
+
+
+def _ready(path: str, port: int) -> Json:
+    return {"httpGet": {"path": path, "port": port}, "timeoutSeconds": 5}
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A version in production."""
+
+    name: str
+    """Of workload and Service."""
+    namespace: str
+    owner: Json
+    """The controlling owner reference."""
+    labels: Mapping[str, str]
+    """Of everything."""
+    selector: Mapping[str, str]
+    """The labels that tell this version's pods."""
+    server: Server
+    model_name: str
+    replicas: int
+    fetch: FetchTask
+    credentials: tuple[str | None, ...]
+    worker_image: str
+
+
+def workload(version: Serving, config: OperatorConfig) -> Json:
+    """The apps/v1 Deployment of a version: fetch (verifies the model's digest) → server. Raises presets.NoImage.
+
+    A pod that leaves goes on answering for a while, and none leaves before its successor is ready.
+    """
+    labels = {**version.labels, METRICS_LABEL: metrics_key(version.server)}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _meta(version),
+        "spec": {
+            "replicas": version.replicas,
+            "revisionHistoryLimit": 1,
+            "selector": {"matchLabels": dict(version.selector)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(version, config)},
+        },
+    }
+
+
+def _pod(version: Serving, config: OperatorConfig) -> Json:
+    secrets = [secret for secret in version.credentials if secret]
+    fetch = pod.worker(
+        FETCH, version.worker_image, "fetch", version.fetch,
+        credentials=secrets, mounts=[pod.mount("model", MODEL)],
+    )  # fmt: skip
+    server = server_container(version.server, version.model_name, presets.PORT, presets.METRICS_PORT, config)
+    path = presets.preset(version.server).ready(version.model_name)
+    server |= {
+        "ports": _ports(version.server),
+        "readinessProbe": _ready(path, presets.PORT) | {"periodSeconds": 2, "failureThreshold": 3},
+        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN}}},
+    }
+    return pod.pod_spec(
+        [server], init_containers=[fetch],
+        volumes=[pod.empty_dir("model"), *map(pod.credentials_volume, secrets)],
+        placement=version.server, gpu=version.server.resources.gpu,
+        terminationGracePeriodSeconds=DRAIN + GRACE,
+        topologySpreadConstraints=[{
+            "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": dict(version.selector)},
+        }],
+    )  # fmt: skip
+
+
+def metrics_port_name(server: Server) -> str:
+    """Name of the container port that exports the counters."""
+    return "metrics" if presets.metrics(server).port != presets.PORT else "http-metrics"
+
+
+def metrics_key(server: Server) -> str:
+    """The value of METRICS_LABEL."""
+    return short_hash(metrics_port_name(server), presets.metrics(server).path)
+
+
+def _ports(server: Server) -> list[Json]:
+    port = presets.metrics(server).port
+    if port == presets.PORT:
+        return [{"name": "http-metrics", "containerPort": presets.PORT}]
+    return [{"name": "http", "containerPort": presets.PORT}, {"name": "metrics", "containerPort": port}]
+
+
+def service(version: Serving) -> Json:
+    """The Service of a version: what the route's backends name."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _meta(version),
+        "spec": {
+            "selector": dict(version.selector),
+            "ports": [{"name": "http", "port": presets.PORT, "targetPort": presets.PORT}],
+        },
+    }
+
+
+def _meta(version: Serving) -> Json:
+    return {
+        "name": version.name,
+        "namespace": version.namespace,
+        "labels": dict(version.labels),
+        "ownerReferences": [version.owner],
+    }
