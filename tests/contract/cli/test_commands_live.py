@@ -1,0 +1,89 @@
+"""The commands against a real API server: what it accepts, and what it answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from fairlead.cli import session
+
+DIGEST = "ab" * 32
+MANIFESTS = f"""
+apiVersion: fairlead.dev/v1alpha1
+kind: Pipeline
+metadata: {{name: delay}}
+spec: {{suspend: true, steps: [{{name: train, image: example.invalid/none}}]}}
+---
+apiVersion: fairlead.dev/v1alpha1
+kind: ModelVersion
+metadata: {{name: m-1}}
+spec:
+  model: m
+  artifact: {{uri: "s3://bucket/none", sha256: "{DIGEST}"}}
+  approval: {{required: 1}}
+---
+apiVersion: fairlead.dev/v1alpha1
+kind: Deployment
+metadata: {{name: web}}
+spec: {{model: {{name: m}}, route: {{gateway: {{name: none}}}}}}
+"""
+
+Kubectl = Callable[..., str]
+Fairlead = Callable[..., int]
+
+
+@pytest.fixture(autouse=True)
+def objects(kubectl: Kubectl, namespace: str) -> None:
+    kubectl("apply", "-n", namespace, "-f", "-", stdin=MANIFESTS)
+
+
+def spec(kubectl: Kubectl, namespace: str, kind: str, name: str) -> dict:
+    return json.loads(kubectl("get", f"{kind}.fairlead.dev", name, "-n", namespace, "-o", "json"))["spec"]
+
+
+def test_two_runs_in_one_second_get_two_names(fairlead: Fairlead, kubectl: Kubectl, namespace: str) -> None:
+    assert fairlead("run", "delay", "-p", "alpha=0.1") == 0
+    assert fairlead("run", "delay", "--dataset", "flights=7c1e") == 0
+    runs = json.loads(kubectl("get", "pipelineruns", "-n", namespace, "-o", "json"))["items"]
+    assert {json.dumps(run["spec"].get("params", {})) for run in runs} == {'{"alpha": "0.1"}', "{}"}
+    assert fairlead("cancel", runs[0]["metadata"]["name"]) == 0
+    assert spec(kubectl, namespace, "pipelineruns", runs[0]["metadata"]["name"])["cancel"] == "now"
+
+
+def test_the_api_server_knows_who_approves(fairlead: Fairlead, kubectl: Kubectl, namespace: str) -> None:
+    assert fairlead("approve", "m-1") == session.FAILED
+    status = {"phase": "AwaitingApproval", "evidence": {"digest": DIGEST}}
+    kubectl("patch", "modelversion", "m-1", "-n", namespace, "--subresource=status", "--type=merge",
+            "-p", json.dumps({"status": status}))  # fmt: skip
+    assert fairlead("approve", "m-1", "--comment", "good") == 0
+    who = json.loads(kubectl("auth", "whoami", "-o", "json"))["status"]["userInfo"]["username"]
+    expected = [{"user": who, "evidence": DIGEST, "comment": "good"}]
+    assert spec(kubectl, namespace, "modelversions", "m-1")["approvals"] == expected
+
+
+def test_pause_and_resume(fairlead: Fairlead, kubectl: Kubectl, namespace: str) -> None:
+    assert fairlead("pause", "web") == 0
+    assert spec(kubectl, namespace, "deployments", "web")["paused"] is True
+    assert fairlead("resume", "web") == 0
+    assert spec(kubectl, namespace, "deployments", "web")["paused"] is False
+
+
+def test_what_is_not_there(fairlead: Fairlead, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (("get", "deployment", "none"), ("run", "none"), ("lineage", "none"), ("cancel", "none")):
+        assert fairlead(*words) == session.NOT_FOUND
+        assert "kubectl get" in capsys.readouterr().err
+
+
+def test_views_of_real_objects(fairlead: Fairlead, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (
+        ("get", "mdeploy", "web"),
+        ("get", "mv", "m-1"),
+        ("history", "deployment", "web"),
+        ("lineage", "m-1"),
+    ):
+        assert fairlead(*words) == 0
+    printed = capsys.readouterr().out
+    assert "deployment web" in printed
+    assert "not live anywhere" in printed
