@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fairlead.api.config import Images
 from fairlead.api.modelversion import Server, ServerMetrics
 from fairlead.api.tasks import MODEL
+from fairlead.manifests.pod import TMP
 
 PORT = 8080
 """Where a serving pod's server listens."""
@@ -30,6 +31,9 @@ class Preset:
     """None: the ModelVersion names them."""
     own_metrics_port: bool = False
     command: Sequence[str] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Environment that a ModelVersion may change."""
+    working_dir: str | None = None
 
 
 def _mlserver_env(model: str, port: int, metrics_port: int) -> dict[str, str]:
@@ -44,9 +48,6 @@ def _mlserver_env(model: str, port: int, metrics_port: int) -> dict[str, str]:
         "MLSERVER_MODEL_NAME": model,
         "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_sklearn.SKLearnModel",
         "MLSERVER_MODEL_URI": MODEL,
-        # small requests are slower with threads that fight for a core
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
     }
 
 
@@ -56,7 +57,7 @@ _INFER = 'method="POST",path=~"/v2/models/.*/infer"'
 PRESETS: Mapping[str, Preset] = {
     "sklearn": Preset(
         # a folder without settings: the model is named by the environment, and nothing of the artifact is imported
-        command=("mlserver", "start", "/tmp"),
+        command=("mlserver", "start", TMP),
         env=_mlserver_env,
         ready=lambda model: f"/v2/models/{model}/ready",
         metrics=ServerMetrics(
@@ -65,6 +66,9 @@ PRESETS: Mapping[str, Preset] = {
             latency=f"rest_server_request_duration_seconds{{{_INFER}}}",
         ),
         own_metrics_port=True,
+        # small requests are slower with threads that fight for a core
+        defaults={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        working_dir=TMP,
     ),
     "custom": Preset(
         env=lambda _model, port, _metrics_port: {"PORT": str(port)},

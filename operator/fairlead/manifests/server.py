@@ -38,15 +38,16 @@ def server_container(
     answers that the model is ready. Raises presets.NoImage.
     """
     known = presets.preset(server)
-    env = {variable.name: variable.value for variable in server.env}
+    env = dict(known.defaults) | {variable.name: variable.value for variable in server.env}
+    extra = {"workingDir": known.working_dir} if known.working_dir else {}
     return pod.container(
         name, presets.image(server, config.images), command=known.command, args=server.args,
         env=env | dict(known.env(model_name, port, metrics_port)), wanted=server.resources,
         mounts=[pod.mount(volume, MODEL, read_only=True)],
-        workingDir=pod.TMP,
         startupProbe=_ready(known.ready(model_name), port) | {
             "periodSeconds": 1, "failureThreshold": max(1, ceil(seconds(server.timeout))),
         },
+        **extra,
     )  # fmt: skip
 
 
