@@ -43,7 +43,7 @@ class Failure:
 
 def pods_of(world: World, labels: dict[str, str], job_uid: str) -> list[Json]:
     """The pods of exactly this Job; `labels` narrow the search."""
-    return [pod for pod in world.select(POD, labels) if controller(pod) == job_uid]
+    return [pod for pod in world.select(POD, labels) if job_uid and controller(pod) == job_uid]
 
 
 def controller(obj: Json) -> str:
@@ -103,7 +103,7 @@ def image_ran(pod: Json, container: str) -> str:
 
 def gone(job: Json | None) -> bool:
     """Whether a Job will never have a running pod again."""
-    return job is None or has_condition(job, "Complete", "Failed") or "deletionTimestamp" in job["metadata"]
+    return job is None or has_condition(job, "Complete", "Failed")
 
 
 def without_pod(job: Json, now: float) -> Waiting | None:

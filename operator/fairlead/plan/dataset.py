@@ -1,0 +1,304 @@
+"""A Dataset: its source is listed, a listing that has settled is read by a Job, and becomes a version or is refused.
+
+In steady state a listing that is as before causes no write. The Job that reads a listing is recorded before it is
+made; what it found is recorded before it is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.api.dataset import CheckResult, Dataset, DatasetStatus, DatasetVersion, Listing
+from fairlead.api.kinds import KINDS
+from fairlead.api.units import seconds
+from fairlead.manifests.meta import short_hash
+from fairlead.plan import gauges, store
+from fairlead.plan.conditions import Conditions
+from fairlead.plan.core import (
+    DATASET,
+    JOB,
+    LABEL_PREFIX,
+    POD,
+    Delete,
+    Event,
+    Failed,
+    Json,
+    KindSpec,
+    Listed,
+    ListObjects,
+    Plan,
+    Request,
+    Subject,
+    World,
+    epoch,
+    rfc3339,
+)
+from fairlead.plan.snapshot import Changed, Found, Pause, Refused, Running, Work, begin, look, manifest, outdated, rules
+
+VERSIONS = 20
+EMPTY = "no objects under {}; they are looked for every {}"
+
+
+@dataclass
+class Draft:
+    """The status that is being made."""
+
+    subject: Subject[Dataset]
+    world: World
+    now: float
+    status: DatasetStatus
+    conditions: Conditions
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the status."""
+        self.status = self.status.model_copy(update=changes)
+
+    def work(self) -> Work:
+        """What the Job's side needs."""
+        return Work(self.subject, self.world, self.now)
+
+
+def request(subject: Subject[Dataset], world: World) -> ListObjects:
+    """The listing of the source."""
+    return store.source(subject.body.spec.source.s3, world.config).listing(subject.meta.namespace)
+
+
+def observe(subject: Subject[Dataset], world: World, _now: float) -> Iterable[Request]:
+    """The source's listing, unless one is being read or the Dataset is suspended."""
+    status = subject.body.status
+    busy = status.job is not None and status.job.not_before is None
+    if subject.body.spec.suspend or busy:
+        return ()
+    return (request(subject, world),)
+
+
+def _listing(status: DatasetStatus) -> str:
+    return status.listing.digest if status.listing else ""
+
+
+def plan(subject: Subject[Dataset], world: World, now: float) -> Plan:
+    """What a Dataset needs next."""
+    conditions = Conditions(subject.body.status.conditions, now, subject.meta.generation)
+    draft = Draft(subject, world, now, subject.body.status, conditions)
+    store.dataset_folder(subject.body.spec.store, world.config, subject.meta.namespace, subject.meta.name)
+    found = Plan(draft.status)
+    if subject.body.spec.suspend and draft.status.job is None:
+        phase, message, after = "Suspended", "spec.suspend is set: the source is not looked at", None
+    else:
+        phase, message, after = _watch(draft, found)
+    _ready(draft)
+    found.delete = _leftovers(draft)
+    found.requeue_after = after
+    found.status = draft.status.model_copy(
+        update={
+            "phase": phase,
+            "message": message[:1024],
+            "conditions": draft.conditions.result(),
+            "observed_generation": subject.meta.generation,
+        }
+    )
+    return found
+
+
+Outcome = tuple[str, str, float | None]
+"""Phase, message, seconds until the next look (None: an event will come)."""
+
+
+def _watch(draft: Draft, found: Plan) -> Outcome:
+    if draft.status.job is not None:
+        outcome = _job(draft, found)
+        if outcome is not None:
+            return outcome
+    if draft.subject.body.spec.suspend:
+        return "Suspended", "spec.suspend is set: the source is not looked at", None
+    answer = draft.world.answer(request(draft.subject, draft.world))
+    if isinstance(answer, Failed) and answer.reason == "NotAsked":
+        return draft.status.phase, draft.status.message, 0.0  # a Job has just ended: look at the source next
+    if isinstance(answer, Failed):
+        draft.conditions.set("SourceReachable", False, answer.reason, answer.message)
+        return "Unreachable", answer.message, _next_poll(draft)
+    assert isinstance(answer, Listed)
+    draft.conditions.set("SourceReachable", True, "Listed", f"{_source(draft)} can be listed")
+    return _listed(draft, found, answer)
+
+
+def _source(draft: Draft) -> str:
+    return store.source(draft.subject.body.spec.source.s3, draft.world.config).uri()
+
+
+def _next_poll(draft: Draft) -> float:
+    """Seconds until the next listing: evenly spaced, and each Dataset at its own moment."""
+    every = max(1.0, seconds(draft.subject.body.spec.watch.every))
+    offset = int(short_hash(draft.subject.meta.uid), 16) % 1000 / 1000 * every
+    return every - (draft.now - offset) % every
+
+
+# --- the listing -------------------------------------------------------------------------------------------------
+
+
+def _listed(draft: Draft, found: Plan, answer: Listed) -> Outcome:
+    if answer.objects == 0:
+        draft.update(listing=None, job=None)
+        every, phase = draft.subject.body.spec.watch.every, "Watching" if draft.status.current else "Pending"
+        return phase, EMPTY.format(_source(draft), every), _next_poll(draft)
+    if answer.digest != _listing(draft.status):
+        seen = Listing(digest=answer.digest, since=rfc3339(draft.now), objects=answer.objects, bytes=answer.bytes)
+        draft.update(listing=seen, job=None)
+    valid = draft.conditions.get("Valid")
+    known = valid is not None and valid.status != "Unknown"
+    if known and answer.digest == draft.status.handled and rules(draft.work()) == draft.status.rules:
+        draft.update(job=None)
+        return _rest(draft)
+    return _settling(draft, found, answer.digest)
+
+
+def _settling(draft: Draft, found: Plan, digest: str) -> Outcome:
+    settle = seconds(draft.subject.body.spec.watch.settle)
+    assert draft.status.listing is not None
+    left = epoch(draft.status.listing.since) + settle - draft.now
+    if left > 0:
+        return "Watching", f"the source has changed; it is read when it stays the same for {_settle(draft)}", left
+    job = draft.status.job
+    if job is not None and job.not_before is not None and epoch(job.not_before) > draft.now:
+        return draft.status.phase, draft.status.message, epoch(job.not_before) - draft.now
+    draft.update(job=begin(draft.work(), digest))
+    found.create = [manifest(draft.work(), draft.status)]
+    return "Checking", _checking(draft), None
+
+
+def _settle(draft: Draft) -> str:
+    return draft.subject.body.spec.watch.settle
+
+
+def _checking(draft: Draft) -> str:
+    listing = draft.status.listing
+    return f"reading and checking {listing.objects if listing else 0} objects"
+
+
+def _rest(draft: Draft) -> Outcome:
+    """Nothing has changed since the last listing that was read."""
+    valid = draft.conditions.get("Valid")
+    if valid is not None and valid.status == "False":
+        return "Invalid", valid.message, _next_poll(draft)
+    current = draft.status.current
+    message = f"version {current.version}, {current.rows} rows in {current.files} files" if current else ""
+    return "Ready", message, _next_poll(draft)
+
+
+# --- the Job -----------------------------------------------------------------------------------------------------
+
+
+def _job(draft: Draft, found: Plan) -> Outcome | None:
+    """What the running Job came to; None: it is out of the way, go on with the listing."""
+    assert draft.status.job is not None
+    if outdated(draft.work(), draft.status.job):
+        draft.update(job=None)
+        return None
+    answer = look(draft.work(), draft.status)
+    if isinstance(answer, Pause):
+        return None
+    if isinstance(answer, Running):
+        return _running(draft, found, answer)
+    if isinstance(answer, Changed):
+        draft.update(job=None, listing=None)
+        return "Watching", answer.message, seconds(draft.subject.body.spec.watch.settle)
+    if isinstance(answer, Refused) and answer.retry is not None:
+        return _retry(draft, answer, answer.retry)
+    draft.update(handled=draft.status.job.listing, rules=rules(draft.work()), job=None)
+    return _refused(draft, found, answer) if isinstance(answer, Refused) else _found(draft, found, answer)
+
+
+def _running(draft: Draft, found: Plan, answer: Running) -> Outcome:
+    assert draft.status.job is not None
+    draft.update(job=draft.status.job.model_copy(update={"uid": answer.uid}))
+    if not answer.uid:
+        found.create = [manifest(draft.work(), draft.status)]
+    if answer.waiting is None:
+        _forget_waiting(draft)
+        return "Checking", _checking(draft), answer.look_again
+    draft.conditions.set("Valid", None, answer.waiting.reason, answer.waiting.message)
+    return "Checking", answer.waiting.message, answer.look_again
+
+
+def _forget_waiting(draft: Draft) -> None:
+    """A Job that could not start goes on: what the newest listing is worth is open, not unknown for a reason."""
+    valid = draft.conditions.get("Valid")
+    if valid is not None and valid.status == "Unknown" and valid.reason != "Checking":
+        draft.conditions.set("Valid", None, "Checking", "the newest listing is being read")
+
+
+def _retry(draft: Draft, answer: Refused, pause: float) -> Outcome:
+    assert draft.status.job is not None
+    again = rfc3339(draft.now + pause)
+    draft.update(job=draft.status.job.model_copy(update={"uid": "", "not_before": again}))
+    draft.conditions.set("Valid", None, answer.reason, answer.message)
+    return "Checking", f"{answer.message}; tried again at {again}", min(pause, _next_poll(draft))
+
+
+def _refused(draft: Draft, found: Plan, answer: Refused) -> Outcome:
+    """The listing can't be a version. What was published before stays current."""
+    draft.update(checks=_sorted(answer.checks))
+    draft.conditions.set("Valid", False, answer.reason, answer.message)
+    found.events.append(Event(answer.reason, answer.message, warning=True))
+    return "Invalid", answer.message, _next_poll(draft)
+
+
+def _found(draft: Draft, found: Plan, answer: Found) -> Outcome:
+    old, new = draft.status.current, answer.version
+    others = [v for v in draft.status.versions if v.version != new.version]
+    draft.update(current=new, versions=[new, *others][:VERSIONS], checks=_sorted(answer.checks))
+    warned = sum(not c.passed for c in answer.checks)
+    text = f"{warned} checks warn: {_failed(answer.checks)}" if warned else "all checks passed"
+    draft.conditions.set("Valid", True, "ChecksPassed", text)
+    if old is None or old.version != new.version:
+        found.events.append(Event("VersionPublished", _published(new)))
+    return _rest(draft)
+
+
+def _published(version: DatasetVersion) -> str:
+    return f"version {version.version}: {version.rows} rows in {version.files} files"
+
+
+def _sorted(checks: Iterable[CheckResult]) -> list[CheckResult]:
+    return sorted(checks, key=lambda c: c.passed)[:64]
+
+
+def _failed(checks: Iterable[CheckResult]) -> str:
+    return "; ".join(f"{c.check}: {c.message}" for c in checks if not c.passed)
+
+
+def _leftovers(draft: Draft) -> list[Delete]:
+    """Jobs whose outcome is recorded, or is not wanted any more."""
+    keep = draft.status.job.name if draft.status.job and not draft.status.job.not_before else ""
+    return [
+        Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"])
+        for job in draft.world.owned(JOB)
+        if job["metadata"]["name"] != keep and "deletionTimestamp" not in job["metadata"]
+    ]
+
+
+def _ready(draft: Draft) -> None:
+    current = draft.status.current
+    if current is None:
+        draft.conditions.set("Ready", False, "NoVersion", "no version has been published yet")
+    else:
+        draft.conditions.set("Ready", True, "Published", f"version {current.version} can be used")
+
+
+def by_pod(pod: Json, _datasets: Iterable[Json]) -> list[str]:
+    """The Dataset that a pod reads."""
+    name = (pod["metadata"].get("labels") or {}).get(LABEL_PREFIX + "dataset")
+    return [name] if name else []
+
+
+SPEC: KindSpec[Dataset] = KindSpec(
+    kind=DATASET,
+    info=next(info for info in KINDS if info.model is Dataset),
+    plan=plan,
+    observe=observe,
+    children=(JOB, POD),
+    mappers={POD: by_pod},
+    gauges=gauges.of_dataset,
+)

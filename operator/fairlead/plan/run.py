@@ -1,0 +1,303 @@
+"""A PipelineRun: its start, its steps in order, the models it makes, its end. Once it has ended, nothing moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.api.dataset import Dataset, DatasetVersion
+from fairlead.api.kinds import KINDS
+from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
+from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepStatus
+from fairlead.plan import dag, failures, produce, stepjobs, steps, store
+from fairlead.plan.conditions import Conditions
+from fairlead.plan.core import (
+    DATASET,
+    JOB,
+    LABEL_PREFIX,
+    MODEL_VERSION,
+    PIPELINE,
+    PIPELINE_RUN,
+    POD,
+    Delete,
+    Event,
+    Invalid,
+    Json,
+    KindSpec,
+    Plan,
+    Subject,
+    World,
+    rfc3339,
+)
+
+TERMINAL = ("Completed", "Failed", "Aborted")
+LOOK_AGAIN = 5.0
+"""Seconds between looks of a run that waits for a Pipeline or a Dataset."""
+_NAME_LIMIT = 63
+
+
+@dataclass
+class Refused(Exception):  # noqa: N818 - a run's end, not a program's error
+    """The run can't be started, and waiting does not help."""
+
+    reason: str
+    message: str
+
+
+@dataclass
+class Waits(Exception):  # noqa: N818 - normal
+    """The run can't be started yet."""
+
+    reason: str
+    message: str
+
+
+def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
+    """What a run needs next."""
+    status = subject.body.status
+    if status.phase in TERMINAL:
+        return Plan(status)
+    view = steps.View(subject, world, now)
+    if status.template is None:
+        if subject.body.spec.cancel:
+            return _end(view, status, "Aborted", "Cancelled", "cancelled before it started")
+        try:
+            status = start(view)
+        except Refused as refused:
+            return _end(view, status, "Failed", refused.reason, refused.message)
+        except Waits as waits:
+            waiting = _state(view, status, "Pending", waits.reason, waits.message)
+            return Plan(waiting, requeue_after=LOOK_AGAIN)
+    assert status.template is not None
+    return _go_on(view, status, status.template)
+
+
+# --- start -------------------------------------------------------------------------------------------------------
+
+
+def start(view: steps.View) -> PipelineRunStatus:
+    """The record of a run that starts: template, parameters and data versions, fixed. Raises Refused or Waits."""
+    spec, world = view.subject.body.spec, view.world
+    if len(view.name) > _NAME_LIMIT:
+        raise Refused("InvalidName", f"the run's name is longer than {_NAME_LIMIT} characters; make one with a shorter")
+    raw = world.get(PIPELINE, spec.pipeline)
+    if raw is None:
+        raise Waits("PipelineMissing", f"there is no Pipeline {spec.pipeline} in this namespace; create it")
+    template = Pipeline.model_validate({"spec": raw["spec"]}).spec
+    try:
+        dag.validate(template)
+        store.store(template.store, world.config, view.subject.meta.namespace)
+    except Invalid as invalid:
+        raise Refused(
+            "InvalidPipeline", f"Pipeline {spec.pipeline}: {invalid}; correct it, and make a new run"
+        ) from None
+    return view.subject.body.status.model_copy(
+        update={
+            "template": template,
+            "params": _params(template, spec.params),
+            "datasets": _pinned(view, template),
+            "steps": [StepStatus(name=step.name) for step in template.steps],
+            "started_at": rfc3339(view.now),
+        }
+    )
+
+
+def _params(template: PipelineSpec, given: Params) -> Params:
+    unknown = sorted(set(given) - set(template.params))
+    if unknown:
+        known = ", ".join(sorted(template.params)) or "none"
+        raise Refused(
+            "InvalidParams", f"spec.params: {', '.join(unknown)} not declared by the pipeline; it has {known}"
+        )
+    return template.params | given
+
+
+def _pinned(view: steps.View, template: PipelineSpec) -> list[PinnedDataset]:
+    asked = view.subject.body.spec.datasets
+    found = []
+    for name in sorted(set(dag.datasets(template)) | set(asked)):
+        version = _version(view.world, name, asked.get(name))
+        found.append(
+            PinnedDataset(name=name, version=version.version, digest=version.digest, manifest=version.manifest)
+        )
+    return found
+
+
+def _version(world: World, name: str, wanted: str | None) -> DatasetVersion:
+    raw = world.get(DATASET, name)
+    if raw is None:
+        raise Waits("DatasetMissing", f"there is no Dataset {name} in this namespace; create it")
+    status = Dataset.model_validate(raw).status
+    if wanted is None:
+        if status.current is None:
+            raise Waits("DatasetEmpty", f"Dataset {name} has no version yet; see kubectl describe dset {name}")
+        return status.current
+    for version in [*status.versions, *([status.current] if status.current else [])]:
+        if version.version == wanted:
+            return version
+    if not status.versions:
+        raise Waits("DatasetEmpty", f"Dataset {name} has no version yet; see kubectl describe dset {name}")
+    there = ", ".join(v.version for v in status.versions[:5])
+    raise Refused("InvalidDatasets", f"spec.datasets.{name}: no version {wanted} among its last 20 ({there} …)")
+
+
+# --- steps -------------------------------------------------------------------------------------------------------
+
+
+def _go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Plan:
+    by_name = {step.name: step for step in spec.steps}
+    before = {s.name: s for s in view.subject.body.status.steps}
+    looked = [steps.advance(view, by_name[s.name], s) for s in status.steps]
+    cancelled = view.subject.body.spec.cancel is not None
+    if cancelled:
+        looked = [_aborted(view, s) for s in looked]
+    elif not any(s.phase == "Failed" for s in looked):
+        looked = _begin_ready(view, spec, looked)
+    done = sum(s.phase == "Completed" for s in looked)
+    status = status.model_copy(update={"steps": looked, "progress": f"{done}/{len(looked)}"})
+    found = _next(view, status, spec, cancelled)
+    found.events = [*_step_events(before, looked), *found.events]
+    return found
+
+
+def _begin_ready(view: steps.View, spec: PipelineSpec, looked: list[StepStatus]) -> list[StepStatus]:
+    completed = {s.name for s in looked if s.phase == "Completed"}
+    needs = {step.name: dag.dependencies(step) for step in spec.steps}
+    return [steps.begin(view, s) if needs[s.name] <= completed and steps.due(view, s) else s for s in looked]
+
+
+def _next(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec, cancelled: bool) -> Plan:
+    failed = next((s for s in status.steps if s.phase == "Failed"), None)
+    busy = [s for s in status.steps if steps.busy(s)]
+    if cancelled:
+        return _cancel(view, status)
+    if busy or not (failed or all(s.phase == "Completed" for s in status.steps)):
+        return _run_on(view, status, spec, busy)
+    if failed:
+        message = f"step {failed.name}: {failed.message}"
+        return _end(view, status, "Failed", failed.reason or "StepFailed", message)
+    return _produce(view, status, spec)
+
+
+def _run_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec, busy: list[StepStatus]) -> Plan:
+    by_name = {step.name: step for step in spec.steps}
+    create = [
+        stepjobs.manifest(view, status, spec, by_name[s.name], s) for s in busy if not s.job_uid and not view.job(s)
+    ]
+    reason, message = _summary(status.steps)
+    found = Plan(_state(view, status, "Running", reason, message), create=create)
+    found.requeue_after = min(view.look_again, default=None)
+    return found
+
+
+def _summary(looked: Iterable[StepStatus]) -> tuple[str, str]:
+    """Reason and message of a run that is under way: what holds it up, else what it does."""
+    looked = list(looked)
+    for s in looked:
+        if s.phase == "Failed":
+            return "StepFailed", f"step {s.name} failed; waiting for the steps that still run"
+    for s in looked:
+        if s.phase == "Pending" and s.message:
+            pause = f", again at {s.not_before}" if s.not_before else ""
+            return s.reason, f"step {s.name}: {s.message}{pause}"
+    active = [s.name if s.attempt == 1 else f"{s.name} (attempt {s.attempt})" for s in looked if steps.busy(s)]
+    return "Running", f"running {', '.join(active)}" if active else ""
+
+
+# --- cancel ------------------------------------------------------------------------------------------------------
+
+
+def _aborted(view: steps.View, status: StepStatus) -> StepStatus:
+    """A step of a cancelled run: over at once unless a pod may still run."""
+    if steps.over(status):
+        return status
+    job = view.job(status)
+    alive = any(not failures.ended(pod) for pod in view.pods(job["metadata"]["uid"] if job else status.job_uid))
+    # deleted in the foreground, a Job stays until its pods are gone, those included that were not seen yet
+    if steps.busy(status) and (alive or not failures.gone(job)):
+        return status.model_copy(update={"reason": "Cancelled", "message": "its pod is being stopped"})
+    changes: dict[str, Any] = {"phase": "Aborted", "reason": "Cancelled", "message": "", "not_before": None}
+    if status.attempt:
+        changes["finished_at"] = rfc3339(view.now)
+    return status.model_copy(update=changes)
+
+
+def _cancel(view: steps.View, status: PipelineRunStatus) -> Plan:
+    if all(steps.over(s) for s in status.steps):
+        return _end(view, status, "Aborted", "Cancelled", "cancelled; its pods are gone")
+    found = Plan(_state(view, status, "Running", "Cancelling", "cancelled; waiting until its pods are gone"))
+    for s in status.steps:
+        job = view.job(s)
+        if steps.busy(s) and job is not None and "deletionTimestamp" not in job["metadata"]:
+            found.delete.append(Delete(JOB, s.job, job["metadata"]["uid"], "Foreground"))
+    return found
+
+
+# --- the end -----------------------------------------------------------------------------------------------------
+
+
+def _produce(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Plan:
+    status = status.model_copy(update={"models": produce.names(view, status, spec)})
+    create = produce.missing(view, status, spec)
+    if create:
+        text = f"making {', '.join(m['metadata']['name'] for m in create)}"
+        return Plan(_state(view, status, "Running", "Producing", text), create=create)
+    made = f"made {', '.join(status.models)}" if status.models else "all steps completed"
+    return _end(view, status, "Completed", "Completed", made)
+
+
+def _end(view: steps.View, status: PipelineRunStatus, phase: str, reason: str, message: str) -> Plan:
+    rest = [s if steps.over(s) else s.model_copy(update={"phase": "Aborted", "not_before": None}) for s in status.steps]
+    ended = status.model_copy(update={"steps": rest, "finished_at": rfc3339(view.now)})
+    text = f"{message}"[:1024]
+    event = Event(f"Run{phase}", text, warning=phase == "Failed")
+    return Plan(_state(view, ended, phase, reason, text), events=[event])
+
+
+def _state(view: steps.View, status: PipelineRunStatus, phase: str, reason: str, message: str) -> PipelineRunStatus:
+    generation = view.subject.meta.generation
+    conditions = Conditions(status.conditions, view.now, generation)
+    conditions.set("Succeeded", {"Completed": True, "Failed": False, "Aborted": False}.get(phase), reason, message)
+    return status.model_copy(
+        update={
+            "phase": phase, "message": message[:1024], "conditions": conditions.result(),
+            "observed_generation": generation,
+        }
+    )  # fmt: skip
+
+
+def _step_events(before: dict[str, StepStatus], after: list[StepStatus]) -> list[Event]:
+    found = []
+    for new in after:
+        old = before.get(new.name) or StepStatus(name=new.name)
+        if new.phase == "Failed" and old.phase != "Failed":
+            found.append(Event("StepFailed", f"step {new.name}: {new.reason}: {new.message}", warning=True))
+        elif new.failures > old.failures or new.disruptions > old.disruptions:
+            text = f"step {new.name}, attempt {new.attempt}: {new.reason}: {new.message}; again at {new.not_before}"
+            found.append(Event("StepRetried", text, warning=True))
+    return found
+
+
+# --- what wakes a run --------------------------------------------------------------------------------------------
+
+
+def settled(raw: Json) -> bool:
+    """A finished run is never touched again."""
+    return (raw.get("status") or {}).get("phase") in TERMINAL
+
+
+def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:
+    """The run whose step a pod belongs to."""
+    run = (pod["metadata"].get("labels") or {}).get(LABEL_PREFIX + "run")
+    return [run] if run else []
+
+
+SPEC: KindSpec[PipelineRun] = KindSpec(
+    kind=PIPELINE_RUN,
+    info=next(info for info in KINDS if info.model is PipelineRun),
+    plan=plan,
+    children=(JOB, POD, MODEL_VERSION),
+    mappers={POD: by_pod},
+    settled=settled,
+)

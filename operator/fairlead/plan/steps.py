@@ -1,0 +1,220 @@
+"""One step of a run: attempts, what became of them, and whether there is another.
+
+An attempt is recorded (number, name of its Job) before its Job is made; its outcome is recorded before anything follows
+from it. Whatever is killed in between, the next look goes on from the record. A step that is over stays over, even if
+its Job is deleted: nothing here looks at Jobs of steps without a running attempt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairlead.api.pipeline import Step
+from fairlead.api.pipelinerun import PipelineRun, StepStatus
+from fairlead.api.tasks import PublishResult
+from fairlead.api.units import seconds
+from fairlead.manifests.job import PUBLISH, STEP
+from fairlead.manifests.meta import child_name
+from fairlead.plan import failures
+from fairlead.plan.core import LABEL_PREFIX, Json, Subject, World, epoch, rfc3339
+
+DISRUPTIONS = 10
+"""Attempts that a step may lose to the cluster."""
+LONGEST_PAUSE = 300.0
+MESSAGE = 320
+"""Characters of a step's message: 64 steps must fit into a status of 32 KB."""
+
+
+@dataclass
+class View:
+    """What is looked at in one plan of a run."""
+
+    subject: Subject[PipelineRun]
+    world: World
+    now: float
+    look_again: list[float] = field(default_factory=list)
+    """Seconds after which something is to be done that no event announces."""
+
+    @property
+    def uid(self) -> str:
+        """The run's."""
+        return self.subject.meta.uid
+
+    @property
+    def name(self) -> str:
+        """The run's."""
+        return self.subject.meta.name
+
+    def job(self, status: StepStatus) -> Json | None:
+        """The Job of a step's running attempt, if it is there and (once its uid is known) the same one."""
+        found = failures.own_job(self.world, status.job, self.uid) if status.job else None
+        same = found is not None and status.job_uid in ("", found["metadata"]["uid"])
+        return found if same else None
+
+    def pods(self, job_uid: str) -> list[Json]:
+        """The pods of a Job of this run."""
+        return failures.pods_of(self.world, {LABEL_PREFIX + "run": self.name}, job_uid)
+
+
+def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
+    """The name of an attempt's Job."""
+    return child_name(f"{run}-{step}", run_uid, step, str(attempt))
+
+
+def recall_name(run: str, run_uid: str, step: str, attempt: int) -> str:
+    """The name of the Job that asks what an attempt has committed."""
+    return child_name(f"{run}-{step}", run_uid, step, str(attempt), "recall")
+
+
+def is_recall(view: View, status: StepStatus) -> bool:
+    """Whether the running Job only asks what was committed."""
+    return status.job == recall_name(view.name, view.uid, status.name, status.attempt)
+
+
+def over(status: StepStatus) -> bool:
+    """Whether a step is finished, however it went."""
+    return status.phase in ("Completed", "Failed", "Aborted")
+
+
+def busy(status: StepStatus) -> bool:
+    """Whether a step has a running attempt (perhaps one whose Job is still to be made)."""
+    return bool(status.job) and not over(status)
+
+
+def begin(view: View, status: StepStatus) -> StepStatus:
+    """Record the next attempt."""
+    attempt = status.attempt + 1
+    name = job_name(view.name, view.uid, status.name, attempt)
+    return _with(
+        status, attempt=attempt, job=name, job_uid="", not_before=None, reason="Starting", message="",
+        started_at=status.started_at or rfc3339(view.now),
+    )  # fmt: skip
+
+
+def due(view: View, status: StepStatus) -> bool:
+    """Whether a step that waits may begin, as far as its own pause is concerned."""
+    if status.phase != "Pending" or status.job:
+        return False
+    left = epoch(status.not_before) - view.now if status.not_before else 0.0
+    if left > 0:
+        view.look_again.append(left)
+    return left <= 0
+
+
+def advance(view: View, step: Step, status: StepStatus) -> StepStatus:
+    """The step after a look at its running attempt."""
+    if not busy(status):
+        return status
+    job = view.job(status)
+    if not status.job_uid:
+        if job is None:
+            return status  # recorded, and still to be made
+        status = _with(status, job_uid=job["metadata"]["uid"])
+    pod = failures.decisive(view.pods(status.job_uid))
+    if pod is None:
+        return _without_pod(view, step, status, job)
+    if not failures.ended(pod):
+        return _running(view, status, job, pod)
+    if pod["status"]["phase"] == "Failed":
+        failed = failures.failure(pod, None if is_recall(view, status) else STEP)
+        return _settle(view, step, _seen(status, pod), _of_recall(view, status, failed))
+    said = failures.result(pod, PUBLISH)
+    if said is None or said.publish is None:
+        return _recall(view, step, status)
+    return _completed(view, _seen(status, pod), said.publish)
+
+
+def _without_pod(view: View, step: Step, status: StepStatus, job: Json | None) -> StepStatus:
+    if job is not None and failures.has_condition(job, "Complete"):
+        return _recall(view, step, status)
+    if failures.gone(job):
+        lost = failures.Failure(
+            "Disrupted", "the attempt's Job or pod was deleted before its outcome was seen", "cluster"
+        )
+        return _settle(view, step, status, lost)
+    assert job is not None
+    _later(view, failures.look_again(job, None, view.now))
+    return _waiting(status, failures.without_pod(job, view.now))
+
+
+def _running(view: View, status: StepStatus, job: Json | None, pod: Json) -> StepStatus:
+    if job is not None:
+        _later(view, failures.look_again(job, pod, view.now))
+    waiting = failures.waiting(pod, view.now)
+    if waiting is None and failures.started(pod):
+        return _with(status, phase="Running", reason="", message="")
+    return _waiting(status, waiting)
+
+
+def _waiting(status: StepStatus, found: failures.Waiting | None) -> StepStatus:
+    if found is None:
+        return _with(status, phase="Pending", reason="Starting", message="")
+    return _with(status, phase="Pending", reason=found.reason, message=found.message)
+
+
+def _recall(view: View, step: Step, status: StepStatus) -> StepStatus:
+    """The attempt succeeded, but its answer is lost: ask the store what it committed."""
+    if is_recall(view, status):
+        lost = failures.Failure("Disrupted", "the attempt succeeded, but its answer was lost twice", "cluster")
+        return _settle(view, step, status, lost)
+    name = recall_name(view.name, view.uid, status.name, status.attempt)
+    text = "the attempt succeeded, but its pod is gone; asking the store what it has committed"
+    return _with(status, job=name, job_uid="", phase="Pending", reason="Recall", message=text)
+
+
+def _of_recall(view: View, status: StepStatus, failed: failures.Failure) -> failures.Failure:
+    """A recall runs none of the user's code: that it fails is never the step's own fault."""
+    if not is_recall(view, status) or failed.fault == "cluster":
+        return failed
+    return failures.Failure("Disrupted", f"what the attempt committed can't be read: {failed.message}", "cluster")
+
+
+def _seen(status: StepStatus, pod: Json) -> StepStatus:
+    """The image that ran; the log of a pod that is deleted can't say it any more."""
+    image = failures.image_ran(pod, STEP)
+    return _with(status, image=image[:512]) if image else status
+
+
+def _completed(view: View, status: StepStatus, said: PublishResult) -> StepStatus:
+    return _with(
+        status, phase="Completed", reason="", message="", outputs=said.outputs, not_before=None,
+        finished_at=rfc3339(view.now),
+    )  # fmt: skip
+
+
+def _settle(view: View, step: Step, status: StepStatus, failed: failures.Failure) -> StepStatus:
+    """Count a failed attempt; try again, or give up."""
+    mine, lost = failed.fault == "own", failed.fault == "cluster"
+    status = _with(
+        status, failures=status.failures + mine, disruptions=status.disruptions + lost,
+        reason=failed.reason, message=failed.message,
+    )  # fmt: skip
+    if mine and status.failures <= step.retry.limit:
+        return _again(view, status, seconds(step.retry.backoff) * 2 ** (status.failures - 1))
+    if lost and status.disruptions <= DISRUPTIONS:
+        return _again(view, status, min(LONGEST_PAUSE, 2.0**status.disruptions))
+    return _with(status, phase="Failed", message=_final(view, status), finished_at=rfc3339(view.now))
+
+
+def _again(view: View, status: StepStatus, pause: float) -> StepStatus:
+    return _with(status, phase="Pending", job="", job_uid="", not_before=rfc3339(view.now + pause))
+
+
+def _final(view: View, status: StepStatus) -> str:
+    """The message of a step that is given up: what happened, how often, and where its log is."""
+    where = f"log: kubectl logs -n {view.subject.meta.namespace} job/{status.job} -c {STEP}"
+    tried = f" (attempt {status.attempt})" if status.attempt > 1 else ""
+    room = MESSAGE - len(where) - len(tried) - 3
+    return f"{status.message[:room]}{tried}; {where}"
+
+
+def _later(view: View, after: float | None) -> None:
+    if after is not None:
+        view.look_again.append(after)
+
+
+def _with(status: StepStatus, **changes: Any) -> StepStatus:
+    if "message" in changes:
+        changes["message"] = changes["message"][: MESSAGE + 80]
+    return status.model_copy(update=changes)
