@@ -8,6 +8,7 @@ from hack.gen.files import HEADER, to_yaml
 from hack.gen.structural import Node, plain, schema_of
 
 CATEGORY = "fairlead"
+FOLDERS = ("crds", "charts/fairlead/files/crds")
 COPIES = ("template",)
 """Members of a status that repeat a spec."""
 
@@ -81,5 +82,6 @@ def status(schema: Node) -> Node:
 
 
 def files() -> dict[str, str]:
-    """Text by path."""
-    return {f"crds/{info.plural}.yaml": HEADER + to_yaml(definition(info)) for info in KINDS}
+    """Text by path: for kubectl, and the same for the chart."""
+    texts = {f"{info.plural}.yaml": HEADER + to_yaml(definition(info)) for info in KINDS}
+    return {f"{folder}/{name}": text for folder in FOLDERS for name, text in texts.items()}

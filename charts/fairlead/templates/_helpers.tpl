@@ -1,0 +1,60 @@
+{{- define "fairlead.fullname" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "fairlead.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{- define "fairlead.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{ include "fairlead.selector" . }}
+{{- end }}
+
+{{- define "fairlead.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "fairlead.fullname" .) "default" .Values.serviceAccount.create) -}}
+{{- end }}
+
+{{/* The operator's configuration; its fields are those of operator/fairlead/api/config.py. */}}
+{{- define "fairlead.config" -}}
+images:
+  worker: {{ .Values.images.worker | quote }}
+  runtimes: {{ toJson .Values.images.runtimes }}
+{{- with .Values.store }}
+{{- if .bucket }}
+store:
+  bucket: {{ .bucket | quote }}
+  {{- with .prefix }}
+  prefix: {{ . | quote }}
+  {{- end }}
+  {{- with .endpoint }}
+  endpoint: {{ . | quote }}
+  {{- end }}
+  {{- with .region }}
+  region: {{ . | quote }}
+  {{- end }}
+  {{- with (.credentials).name }}
+  credentials: {name: {{ . | quote }}}
+  {{- end }}
+{{- end }}
+{{- end }}
+prometheus:
+  {{- with .Values.prometheus.url }}
+  url: {{ . | quote }}
+  {{- end }}
+  enabled: {{ .Values.prometheus.enabled }}
+  labels: {{ toJson .Values.prometheus.labels }}
+{{- with .Values.tuning }}
+tuning: {{ toJson . }}
+{{- end }}
+namespaces: {{ toJson .Values.namespaces }}
+workers: {{ .Values.workers }}
+{{- end }}
