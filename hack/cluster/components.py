@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster import waiting
@@ -45,7 +45,7 @@ class Component:
     argv: Callable[[Paths], list[str]]
     ready: Callable[[], bool]
     needs: tuple[str, ...] = ()
-    env: dict[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
     timeout: float = 60.0
 
 
@@ -171,12 +171,20 @@ def _http(port: int, path: str) -> Callable[[], bool]:
 COMPONENTS = [
     Component("etcd", _etcd, _http(ETCD_PORT, "/health")),
     Component("kube-apiserver", _apiserver, _tls_port(API_PORT), needs=("etcd",)),
-    Component("containerd", _containerd, lambda: _socket_open(CONTAINERD_SOCKET)),
+    Component("containerd", _containerd, lambda: _socket_open(CONTAINERD_SOCKET), files=("containerd.toml",)),
     Component("kube-controller-manager", _controller_manager, _tls_port(CONTROLLER_PORT), needs=("kube-apiserver",)),
     Component("kube-scheduler", _scheduler, _tls_port(SCHEDULER_PORT), needs=("kube-apiserver",)),
-    Component("kubelet", _kubelet, _http(KUBELET_HEALTH_PORT, "/healthz"), needs=("kube-apiserver", "containerd")),
-    Component("kube-proxy", _proxy, _http(PROXY_METRICS_PORT, "/healthz"), needs=("kube-apiserver",)),
-    Component("coredns", _coredns, _http(DNS_READY_PORT, "/ready"), needs=("kube-apiserver",)),
+    Component(
+        "kubelet",
+        _kubelet,
+        _http(KUBELET_HEALTH_PORT, "/healthz"),
+        needs=("kube-apiserver", "containerd"),
+        files=("kubelet.json",),
+    ),
+    Component(
+        "kube-proxy", _proxy, _http(PROXY_METRICS_PORT, "/healthz"), needs=("kube-apiserver",), files=("proxy.json",)
+    ),
+    Component("coredns", _coredns, _http(DNS_READY_PORT, "/ready"), needs=("kube-apiserver",), files=("Corefile",)),
 ]
 BY_NAME = {component.name: component for component in COMPONENTS}
 

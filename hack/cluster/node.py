@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster import cgroups, configs, mounts, network, pki, proc, waiting
+from hack.cluster import cgroups, configs, fingerprints, mounts, network, pki, proc, waiting
 from hack.cluster.components import BY_NAME, COMPONENTS, Component
 from hack.cluster.progress import Progress
 from hack.cluster.settings import RUNTIME_DIR, Paths
@@ -52,13 +52,15 @@ def start(where: Paths, pause_image: str, progress: Progress, on_api: Callable[[
 
     `on_api` is called once the API server accepts connections, before the processes that need it are started.
     """
-    missing = [component for component in COMPONENTS if not living(where, component.name)]
+    _prepare(where, pause_image)
+    outdated = [c for c in COMPONENTS if living(where, c.name) and fingerprints.stale(where, c)]
+    missing = [c for c in COMPONENTS if c in outdated or not living(where, c.name)]
     if not missing:
-        network.ensure()
         _await(where, COMPONENTS)
         return []
     with progress.step("start " + ", ".join(component.name for component in missing), 10):
-        _prepare(where, pause_image)
+        for component in reversed(outdated):
+            _stop_one(where, component.name)
         ready = False
         for component in missing:
             _await(where, (BY_NAME[name] for name in component.needs))
@@ -84,10 +86,14 @@ def _prepare(where: Paths, pause_image: str) -> None:
 
 def _spawn(where: Paths, component: Component) -> None:
     name = component.name
-    argv = component.argv(where)
     proc.spawn(
-        name, argv, state=where.state, log=log_file(where, name), pid_file=pid_file(where, name), env=component.env
+        name,
+        component.argv(where),
+        state=where.state,
+        log=log_file(where, name),
+        pid_file=pid_file(where, name),
     )
+    fingerprints.record(where, component)
 
 
 def _await(where: Paths, components: Iterable[Component]) -> None:
@@ -107,11 +113,15 @@ def stop(where: Paths, progress: Progress) -> None:
     """Stop the components, kill all containers, unmount, and remove what was made in the kernel."""
     with progress.step("stop the cluster", 5):
         for name in STOP_ORDER:
-            identity = living(where, name)
-            if identity:
-                proc.stop(identity)
-            pid_file(where, name).unlink(missing_ok=True)
+            _stop_one(where, name)
         sweep(where.state)
+
+
+def _stop_one(where: Paths, name: str) -> None:
+    identity = living(where, name)
+    if identity:
+        proc.stop(identity)
+    pid_file(where, name).unlink(missing_ok=True)
 
 
 def sweep(state: Path) -> None:
@@ -125,13 +135,24 @@ def sweep(state: Path) -> None:
     shutil.rmtree(RUNTIME_DIR, ignore_errors=True)
 
 
-def delete_run_state(where: Paths) -> None:
-    """Delete the run state, once nothing is mounted there."""
+def delete_run_state(where: Paths, keep: tuple[str, ...] = ()) -> None:
+    """Delete the run state, but for what `keep` names, once nothing is mounted there."""
     still = mounts.below([where.run])
     if still:
         raise ClusterError(f"still mounted, so nothing was deleted: {', '.join(map(str, still[:5]))}")
-    shutil.rmtree(where.run, ignore_errors=True)
-    if where.run.exists():
+    for path in where.run.iterdir() if where.run.exists() else ():
+        if path.name not in keep:
+            _delete(path)
+    if not keep and where.run.exists():
+        where.run.rmdir()
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
+    if path.exists():
         # A folder made immutable or busy: say which, rather than leave it half there in silence.
-        left = subprocess.run(["find", os.fspath(where.run), "-maxdepth", "2"], text=True, capture_output=True).stdout
-        raise ClusterError(f"could not delete {where.run}; left:\n{tail(left, 10)}")
+        left = subprocess.run(["find", os.fspath(path), "-maxdepth", "2"], text=True, capture_output=True).stdout
+        raise ClusterError(f"could not delete {path}; left:\n{tail(left, 10)}")

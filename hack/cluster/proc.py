@@ -5,7 +5,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -68,9 +68,7 @@ def read_pid(path: Path) -> Identity | None:
         return None
 
 
-def spawn(
-    name: str, argv: Sequence[str], *, state: Path, log: Path, pid_file: Path, env: Mapping[str, str]
-) -> Identity:
+def spawn(name: str, argv: Sequence[str], *, state: Path, log: Path, pid_file: Path) -> Identity:
     """Start a process that outlives this one, and write its pid file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     pid_file.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +79,7 @@ def spawn(
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
-            env=environment({**env, **marks}),
+            env=environment(marks),
             cwd="/",
             start_new_session=True,
         )

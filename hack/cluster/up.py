@@ -9,6 +9,7 @@ from hack.cluster.lock import exclusive
 from hack.cluster.progress import Progress
 from hack.cluster.recipes import DEFAULT
 from hack.cluster.settings import Paths, existing_kubeconfig, flavour
+from hack.cluster.shell import ClusterError
 
 
 def up(where: Paths, progress: Progress) -> None:
@@ -53,12 +54,25 @@ def start(where: Paths, progress: Progress) -> None:
     if fresh:
         node.sweep(where.state)
     since = gpus.now()
-    started = node.start(where, images.PAUSE, progress, lambda: bootstrap(kube))
+    started = start_node(where, progress, kube)
     replaced = images.import_missing(where, progress)
     gpus.await_node(kube, since if "kubelet" in started else None)
     gpus.ensure(kube)
     restart_users(kube, replaced)
     stack.install(stack.Context(where, kube, host_volume=True), progress)
+
+
+def start_node(where: Paths, progress: Progress, kube: Kube) -> list[str]:
+    """Start the node. etcd doesn't sync to disk, so a machine that lost power may have left it damaged data."""
+    try:
+        return node.start(where, images.PAUSE, progress, lambda: bootstrap(kube))
+    except ClusterError:
+        if node.living(where, "etcd") or not (where.run / "etcd").exists():
+            raise
+    progress.say("etcd can't read its data (the machine was stopped hard?): the cluster starts anew, S3's data is kept")
+    node.stop(where, progress)
+    node.delete_run_state(where, keep=("s3",))
+    return node.start(where, images.PAUSE, progress, lambda: bootstrap(kube))
 
 
 def restart_users(kube: Kube, references: set[str]) -> None:
