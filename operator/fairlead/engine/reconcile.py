@@ -22,7 +22,7 @@ from fairlead.engine.logs import fields
 from fairlead.engine.metrics import Metrics
 from fairlead.engine.queue import Turn, WorkQueue
 from fairlead.engine.world import Snapshot, meta_of
-from fairlead.engine.write import Writer
+from fairlead.engine.write import Freshness, Writer
 from fairlead.plan.core import Answer, Kind, KindSpec, Meta, Plan, Request, Subject
 
 Json = dict[str, Any]
@@ -121,26 +121,28 @@ class Reconciler:
         current = await self.writer.status(spec.kind, raw, wanted)
         wrote = current is not raw
         meta = meta_of(current)
+        failure: Exception | None = None
         try:
-            wrote |= await self._children(meta, plan)
-        except Exception as error:
+            wrote |= await self._children(meta, plan, Freshness(self.writer.kube, spec.kind, meta, wrote))
+        except Exception as error:  # noqa: BLE001 - raised below: the events tell of the status, which is written
+            failure = error
             await self._child_failed(spec.kind, current, status, error, now)
-            raise
-        finally:
-            for event in plan.events:
-                await self.writer.event(spec.kind, meta, event, now)
+        for event in plan.events:
+            await self.writer.event(spec.kind, meta, event, now)
+        if failure is not None:
+            raise failure
         if self._troubles.pop(uid, None) is not None:
             return True  # the condition has lost its cause: the next look writes the status without it
         return wrote
 
-    async def _children(self, subject: Meta, plan: Plan) -> bool:
+    async def _children(self, subject: Meta, plan: Plan, fresh: Freshness) -> bool:
         wrote = False
         for wanted in plan.apply:
-            wrote |= await self.writer.apply(subject, wanted)
+            wrote |= await self.writer.apply(subject, wanted, fresh)
         for wanted in plan.create:
-            wrote |= await self.writer.create(subject, wanted)
+            wrote |= await self.writer.create(subject, wanted, fresh)
         for gone in plan.delete:
-            wrote |= await self.writer.delete(subject, gone)
+            wrote |= await self.writer.delete(subject, gone, fresh)
         return wrote
 
     async def _child_failed(self, kind: Kind, current: Json, status: Json, error: Exception, now: float) -> None:

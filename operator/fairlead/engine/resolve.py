@@ -13,16 +13,28 @@ from typing import Any
 import aiohttp
 
 from fairlead.cluster import errors as api
-from fairlead.cluster.port import SECRET, Kube
-from fairlead.plan.core import Answer, Failed, ListObjects, PromQuery, Request, ScrapePod, WarmUp
+from fairlead.cluster.port import GATEWAY, SECRET, Kube
+from fairlead.plan.core import (
+    Answer,
+    Failed,
+    GatewaySeen,
+    ListObjects,
+    PromQuery,
+    ReadGateway,
+    Request,
+    ScrapePod,
+    WarmUp,
+)
 from fairlead.signals import pods, prometheus
 from fairlead.signals.errors import SignalError
 from fairlead.store.errors import StoreError
 from fairlead.store.listing import list_objects
 
-LIMITS: dict[type[Any], float] = {ListObjects: 120.0, ScrapePod: 3.0, PromQuery: 15.0, WarmUp: 60.0}
+LIMITS: dict[type[Any], float] = {
+    ListObjects: 120.0, ScrapePod: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
+}  # fmt: skip
 """Seconds that an answer may take."""
-AT_ONCE: dict[type[Any], int] = {ListObjects: 4, ScrapePod: 64, PromQuery: 8, WarmUp: 16}
+AT_ONCE: dict[type[Any], int] = {ListObjects: 4, ScrapePod: 64, PromQuery: 8, WarmUp: 16, ReadGateway: 8}
 """Requests at a time to the same store, or of the same type."""
 CREDENTIALS_TTL = 60.0
 
@@ -79,6 +91,7 @@ class Resolver:
     """Answers requests. Never raises: what can't be had is a `Failed`."""
 
     def __init__(self, kube: Kube, session: aiohttp.ClientSession, observe: Observer) -> None:
+        self._kube = kube
         self._credentials = Credentials(kube)
         self._session = session
         self._observe = observe
@@ -125,9 +138,19 @@ class Resolver:
                 return await pods.warm_up(self._session, request)
             case PromQuery():
                 return await prometheus.query(self._session, request)
+            case ReadGateway():
+                return _gateway(await self._kube.get(GATEWAY, request.namespace, request.name))
 
     async def _list(self, request: ListObjects) -> Answer:
         secret = request.credentials
         found = await self._credentials.read(request.namespace, secret) if secret else None
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, list_objects, request, found)
+
+
+def _gateway(obj: dict[str, Any]) -> GatewaySeen:
+    addresses = (obj.get("status") or {}).get("addresses") or []
+    return GatewaySeen(
+        addresses=tuple(str(a["value"]) for a in addresses if a.get("value")),
+        listeners=tuple((str(one["protocol"]), int(one["port"])) for one in obj["spec"]["listeners"]),
+    )

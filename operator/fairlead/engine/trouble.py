@@ -23,9 +23,15 @@ def _is_ours(condition: Json) -> bool:
 
 def without_ours(raw: Json) -> Json:
     """The object as its plan should see it."""
-    conditions = (raw.get("status") or {}).get("conditions") or []
-    kept = [c for c in conditions if not _is_ours(c)]
-    return raw if len(kept) == len(conditions) else {**raw, "status": {**raw["status"], "conditions": kept}}
+    status = raw.get("status") or {}
+    conditions = status.get("conditions") or []
+    ours = [c for c in conditions if _is_ours(c)]
+    if not ours:
+        return raw
+    clean = {**status, "conditions": [c for c in conditions if not _is_ours(c)]}
+    if any(c.get("message") == status.get("message") for c in ours):
+        clean["message"] = ""
+    return {**raw, "status": clean}
 
 
 def lay_over(status: Json, trouble: Trouble, raw: Json, now: float) -> Json:

@@ -28,6 +28,30 @@ EVENT_BUCKET = 600.0
 
 
 @dataclass
+class Freshness:
+    """Makes sure, before the first write of a look, that the subject is still as it was planned on.
+
+    Where the status has just been written that is known already: its resource version was the precondition. Elsewhere
+    the subject is read again, so that neither a stale cache nor a second leader makes, changes or deletes a child on
+    the grounds of what was true once."""
+
+    kube: Kube
+    kind: Kind
+    subject: Meta
+    known: bool
+
+    async def check(self) -> None:
+        """Raises Conflict if the subject has changed."""
+        if self.known:
+            return
+        live = await self.kube.get(self.kind, self.subject.namespace, self.subject.name)
+        meta = live["metadata"]
+        if (meta["uid"], meta["resourceVersion"]) != (self.subject.uid, self.subject.resource_version):
+            raise api.Conflict(f"{self.kind.kind} {self.subject.name} has changed meanwhile", 409)
+        self.known = True
+
+
+@dataclass
 class Writer:
     """Writes for subjects, through the cache."""
 
@@ -75,7 +99,7 @@ class Writer:
             raise LookupError(f"{obj['kind']} ({obj['apiVersion']}) is not among the children of any KindSpec")
         return found
 
-    async def apply(self, subject: Meta, obj: Json) -> bool:
+    async def apply(self, subject: Meta, obj: Json, fresh: Freshness) -> bool:
         """Make an object as wanted, whoever has changed it."""
         kind, wanted = self.kind_of(obj), stamped(without_none(_placed(obj, subject)))
         name = wanted["metadata"]["name"]
@@ -84,13 +108,14 @@ class Writer:
             self._check_owner(kind, subject, live)
             if as_wanted(wanted, live) or self._altered.get(live["metadata"]["uid"]) == _pair(wanted, live):
                 return False
+        await fresh.check()
         written = await _told(kind, name, self.kube.apply(kind, wanted))
         self.cache.put(kind, written)
         if not covers(written, wanted):
             self._altered[written["metadata"]["uid"]] = _pair(wanted, written)
         return live is None or version_of(written) != version_of(live)
 
-    async def create(self, subject: Meta, obj: Json) -> bool:
+    async def create(self, subject: Meta, obj: Json, fresh: Freshness) -> bool:
         """Make an object once; one of ours that is there is left as it is."""
         kind, wanted = self.kind_of(obj), without_none(_placed(obj, subject))
         name = wanted["metadata"]["name"]
@@ -98,6 +123,7 @@ class Writer:
         if known is not None:
             self._check_owner(kind, subject, known)
             return False
+        await fresh.check()
         try:
             written = await _told(kind, name, self.kube.create(kind, wanted))
         except ChildError as failed:
@@ -121,11 +147,12 @@ class Writer:
         self.cache.put(kind, live)
         return True
 
-    async def delete(self, subject: Meta, gone: Delete) -> bool:
+    async def delete(self, subject: Meta, gone: Delete, fresh: Freshness) -> bool:
         """Delete exactly this object, unless it is going or gone."""
         known = self.cache.get(gone.kind, subject.namespace, gone.name)
         if known is None or known["metadata"]["uid"] != gone.uid or known["metadata"].get("deletionTimestamp"):
             return False
+        await fresh.check()
         call = self.kube.delete(gone.kind, subject.namespace, gone.name, gone.uid, gone.propagation)
         try:
             left = await _told(gone.kind, gone.name, call)
