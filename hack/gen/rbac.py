@@ -61,6 +61,7 @@ OPERATOR = RoleTable(
               "Read why a step failed, and find the serving pods to read their counters. Pods are never made, changed "
               "or entered."),
         Right("gateway.networking.k8s.io", ("httproutes",), CHILDREN, "Divide the traffic between versions."),
+        Right("gateway.networking.k8s.io", ("gateways",), ("get",), "Say at which address a model is reached."),
         Right("monitoring.coreos.com", ("prometheusrules", "podmonitors"), CHILDREN,
               "Make alert rules, and have the served versions scraped."),
         Right("events.k8s.io", ("events",), ("create",), "Tell people what happened."),

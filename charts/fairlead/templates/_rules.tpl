@@ -100,6 +100,12 @@
     - patch
     - delete
 - apiGroups:
+    - gateway.networking.k8s.io
+  resources:
+    - gateways
+  verbs:
+    - get
+- apiGroups:
     - monitoring.coreos.com
   resources:
     - prometheusrules

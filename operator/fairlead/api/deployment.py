@@ -75,6 +75,13 @@ class PromCounters(Model):
     failures: Annotated[str, Field(min_length=1, max_length=1024)]
     """PromQL whose series count the bad ones among them."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("self.total.contains('{{version}}') && self.failures.contains('{{version}}')",
+             "both expressions must contain {{version}}: they are asked for each version"),
+        )
+    )  # fmt: skip
+
 
 class Guard(Model):
     """A way in which the candidate must not be worse than the live version at the same time on the same traffic."""
@@ -189,7 +196,15 @@ class GuardEvidence(Model):
     threshold: Annotated[str, Field(max_length=32)] = ""
     """Latency: a request counts as slow above this many seconds."""
     state: Literal["Watching", "Harm", "NoEvidence"] = "NoEvidence"
+    reason: Annotated[str, Field(max_length=64)] = ""
+    """With NoEvidence: why, in a word."""
     message: Text = ""
+    digest: Annotated[str, Field(max_length=16)] = ""
+    """Of the guard as it was written: a changed guard begins anew."""
+    began_at: Timestamp | None = None
+    """When its counters were first read; what they counted before is not evidence."""
+    step_events: int = 0
+    """What it has counted for the candidate in this step."""
     since: Timestamp | None = None
     """When its last window ended."""
 
@@ -199,7 +214,8 @@ class Cursor(Model):
 
     source: Annotated[str, Field(max_length=128)]
     """Pod uid and container start, or the hash of a series' labels, with the arm and guard."""
-    values: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=4)]
+    values: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=20)]
+    """Of a pod: requests, failures, then (requests, slow ones) for each latency guard. Of a series: its value."""
 
 
 class Split(Model):
@@ -208,6 +224,8 @@ class Split(Model):
     stable: int = 0
     candidate: int = 0
     log_evidence: Annotated[str, Field(max_length=32)] = "0"
+    wrong: bool = False
+    """The traffic was not divided as asked; it is counted anew, to see when it is again."""
 
 
 class Window(Model):
@@ -224,13 +242,15 @@ class Candidate(Model):
 
     version: Name
     since: Timestamp
-    against: Name
-    """The live version when the rollout began: promotion happens only if it still is."""
+    against: Annotated[str, Field(max_length=63)] = ""
+    """The live version when the rollout began: promotion happens only if it still is. Empty for the first version."""
     step: Annotated[int, Field(ge=-1)] = -1
     """Index of the step; -1 while its pods start and are warmed."""
     weight: int = 0
     step_since: Timestamp | None = None
     """When the step's weight was asked for."""
+    routed_at: Timestamp | None = None
+    """When the route was first seen to have this weight."""
     observed: Annotated[str, Field(max_length=32)] = "0"
     """Seconds of this step in which evidence came in."""
     step_requests: int = 0
@@ -280,7 +300,10 @@ class DeploymentStatus(StatusBase):
     previous: Name | None = None
     """The last good version before the live one: the way back."""
     refused: Annotated[list[Name], Field(max_length=50, json_schema_extra=LIST_ATOMIC)] = []
-    """Versions that were rolled back here; they are not tried again."""
+    """Versions that were rolled back here; they are not tried again, unless the annotation `fairlead.dev/retry`
+    names one."""
+    retried: Annotated[str, Field(max_length=63)] = ""
+    """The value of the annotation `fairlead.dev/retry` that has been heeded."""
     retiring: Annotated[list[Retiring], Field(max_length=10, json_schema_extra=list_map("version"))] = []
     history: Annotated[list[RolloutRecord], Field(max_length=10, json_schema_extra=LIST_ATOMIC)] = []
     """The last 10 rollouts, newest first."""

@@ -39,16 +39,15 @@ def server_container(
     """
     known = presets.preset(server)
     env = dict(known.defaults) | {variable.name: variable.value for variable in server.env}
-    extra = {"workingDir": known.working_dir} if known.working_dir else {}
-    return pod.container(
+    found = pod.container(
         name, presets.image(server, config.images), command=known.command, args=server.args,
         env=env | dict(known.env(model_name, port, metrics_port)), wanted=server.resources,
         mounts=[pod.mount(volume, MODEL, read_only=True)],
         startupProbe=_ready(known.ready(model_name), port) | {
             "periodSeconds": 1, "failureThreshold": max(1, ceil(seconds(server.timeout))),
         },
-        **extra,
     )  # fmt: skip
+    return found | ({"workingDir": known.working_dir} if known.working_dir else {})
 
 
 def _ready(path: str, port: int) -> Json:

@@ -166,6 +166,22 @@ class Warm:
 
 
 @dataclass(frozen=True)
+class ReadGateway:
+    """Where a Gateway listens. Answer: `GatewaySeen`."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class GatewaySeen:
+    """A Gateway's addresses, as its controller reports them, and its listeners as (protocol, port)."""
+
+    addresses: tuple[str, ...]
+    listeners: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
 class Failed:
     """A signal that could not be had. `reason` is CamelCase; `message` says what to do."""
 
@@ -173,8 +189,8 @@ class Failed:
     message: str
 
 
-Request = ListObjects | ScrapePod | PromQuery | WarmUp
-Answer = Listed | Counters | Vector | Warm | Failed
+Request = ListObjects | ScrapePod | PromQuery | WarmUp | ReadGateway
+Answer = Listed | Counters | Vector | Warm | GatewaySeen | Failed
 
 
 class World(Protocol):
