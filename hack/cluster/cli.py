@@ -52,7 +52,9 @@ def _logs(arguments: argparse.Namespace, where: Paths, _progress: Progress) -> N
 def _load(arguments: argparse.Namespace, where: Paths, progress: Progress) -> None:
     reference = loading.load(
         where,
-        loading.Request(arguments.source, arguments.name, arguments.file, tuple(arguments.build_arg)),
+        loading.Request(
+            arguments.source, arguments.name, arguments.file, arguments.target, tuple(arguments.build_arg)
+        ),
         progress,
     )
     print(reference)
@@ -99,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("source", help="a folder with a Dockerfile, or an OCI archive")
     load.add_argument("name", help="NAME[:TAG]; without a registry it becomes fairlead.local/NAME:TAG")
     load.add_argument("--file", help="the Dockerfile, when it is not SOURCE/Dockerfile")
+    load.add_argument("--target", help="the Dockerfile's stage to stop at")
     load.add_argument("--build-arg", action="append", default=[], metavar="KEY=VALUE")
     add("images", _images, "images that the cluster has from here")
     build = add("build", _build, "build programs into the cache, without starting anything")

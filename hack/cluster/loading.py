@@ -21,6 +21,7 @@ class Request:
     source: str
     name: str
     file: str | None = None
+    target: str | None = None
     arguments: tuple[str, ...] = ()
 
     @property
@@ -57,16 +58,21 @@ def load(where: Paths, request: Request, progress: Progress) -> str:
         from hack.cluster import foreign
 
         foreign.load(archive, progress)
-    elif images.present().get(request.reference) != digest:
-        with progress.step(f"import {request.reference}", 5):
-            _import(archive, request.reference)
+    else:
+        present = images.present()
+        pinned = f"{request.reference.rpartition(':')[0]}@{digest}"
+        if present.get(request.reference) != digest or pinned not in present:
+            with progress.step(f"import {request.reference}", 5):
+                _import(archive, request.reference, pinned)
     return f"{request.reference}@{digest}"
 
 
-def _import(archive: Path, reference: str) -> None:
+def _import(archive: Path, reference: str, pinned: str) -> None:
+    """Import under its name and, because the kubelet looks for `name:tag@digest` as `name@digest`, under that too."""
     images.import_archive(archive)
     if reference not in images.present():
         raise ClusterError(f"{archive} was imported, but names no {reference}; write the archive under that name")
+    images.ctr("images", "tag", "--force", reference, pinned)
 
 
 def build(where: Paths, source: Path, request: Request, progress: Progress) -> tuple[Path, str]:
@@ -93,6 +99,7 @@ def key(where: Paths, source: Path, request: Request) -> str:
     """A hash of all that decides what comes out."""
     base = images.digest(where, images.BY_IMAGE["base"])
     parts = [context.digest(source), request.dockerfile.read_text(), request.reference, str(base)]
+    parts.append(request.target or "")
     return hashlib.sha256("\0".join([*parts, repr(sorted(request.build_arguments().items()))]).encode()).hexdigest()
 
 
@@ -109,7 +116,8 @@ def _buildah(where: Paths, source: Path, request: Request, archive: Path) -> Non
     with tempfile.TemporaryDirectory() as name:
         volumes = [word for volume in hostconfig.volumes(Path(name)) for word in ("--volume", volume)]
         options: list[str | Path] = ["--isolation", "chroot", "--layers", "--pull-never", "--timestamp", "0"]
-        target: list[str | Path] = ["--file", request.dockerfile, "--tag", request.reference, source]
+        stage = ["--target", request.target] if request.target else []
+        target: list[str | Path] = ["--file", request.dockerfile, *stage, "--tag", request.reference, source]
         Logged().run([*buildah(where), "bud", *options, *arguments, *volumes, *target], log)
     scratch = archive.with_suffix(".new")
     scratch.unlink(missing_ok=True)
