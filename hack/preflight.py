@@ -18,7 +18,7 @@ from pathlib import Path
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from hack.cluster import builds, debian, node
+from hack.cluster import builds, debian, node, owners
 from hack.cluster.components import COMPONENTS, PORTS
 from hack.cluster.recipes import DEBIAN_PACKAGES, DEFAULT, GO_MINIMUM
 from hack.cluster.settings import BRIDGE, DNS_IP, NODE_IP, POD_BRIDGE, Paths, paths
@@ -116,6 +116,18 @@ def check_ports(free: Callable[[str, int], bool], owned: Iterable[str]) -> list[
     return problems
 
 
+def check_other(states: Iterable[Path]) -> list[Problem]:
+    """No cluster of another clone runs: it has the same ports and addresses."""
+    return [
+        Problem(
+            f"another local cluster runs on this machine; its state lies in {state}",
+            f"use it (KUBECONFIG={state}/cluster/kubeconfig), or stop it: "
+            f"FAIRLEAD_STATE={state} python3 hack/cluster down",
+        )
+        for state in states
+    ]
+
+
 def check_addresses(present: dict[str, str]) -> list[Problem]:
     """Addresses that will be ours: nobody else's interface may have them."""
     return [
@@ -186,7 +198,8 @@ def problems(where: Paths) -> list[Problem]:
     found += check_go(go_version(), needed=not warm)
     absent = debian.absent_packages() if shutil.which("dpkg-query") else DEBIAN_PACKAGES
     found += check_packages(absent, shutil.which("apt-get") is not None)
-    found += check_ports(port_free, [component.name for component in COMPONENTS if node.living(where, component.name)])
+    others = check_other(owners.others(where.state))
+    found += others or check_ports(port_free, [c.name for c in COMPONENTS if node.living(where, c.name)])
     found += check_addresses(interface_addresses())
     return found + check_kernel(Path("/proc/filesystems").read_text())
 

@@ -52,9 +52,7 @@ def _logs(arguments: argparse.Namespace, where: Paths, _progress: Progress) -> N
 def _load(arguments: argparse.Namespace, where: Paths, progress: Progress) -> None:
     reference = loading.load(
         where,
-        loading.Request(
-            arguments.source, arguments.name, arguments.file, arguments.target, tuple(arguments.build_arg)
-        ),
+        loading.Request(arguments.source, arguments.name, arguments.file, arguments.target, tuple(arguments.build_arg)),
         progress,
     )
     print(reference)

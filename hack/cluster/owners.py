@@ -14,16 +14,19 @@ def owners(found: Iterable[proc.Marked]) -> tuple[set[Path], set[Path]]:
     return alive, {mark.state for mark in everyone} - alive
 
 
+def others(state: Path) -> list[Path]:
+    """State folders of living clusters that are not this one."""
+    alive, _ = owners(proc.marked())
+    return sorted(alive - {state})
+
+
 def refuse_other(state: Path) -> None:
     """Raise when another cluster lives here."""
-    alive, _ = owners(proc.marked())
-    others = sorted(alive - {state})
-    if others:
-        where = ", ".join(map(str, others))
+    for other in others(state):
         raise ClusterError(
-            f"another local cluster runs on this machine; its state lies in {where}\n"
-            f"  use it (KUBECONFIG={others[0]}/cluster/kubeconfig), or stop it first:\n"
-            f"  FAIRLEAD_STATE={others[0]} python3 hack/cluster down"
+            f"another local cluster runs on this machine; its state lies in {other}\n"
+            f"  use it (KUBECONFIG={other}/cluster/kubeconfig), or stop it first:\n"
+            f"  FAIRLEAD_STATE={other} python3 hack/cluster down"
         )
 
 

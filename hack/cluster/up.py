@@ -20,7 +20,6 @@ def up(where: Paths, progress: Progress) -> None:
 
             foreign.up(where, progress)
             return
-        owners.refuse_other(where.state)
         preflight.require(where)
         for gone in owners.clear_dead(where.state):
             progress.say(f"cleared away what a dead cluster of {gone} had left")

@@ -1,0 +1,90 @@
+"""Preflight: each check finds its problem, says what to do, and is quiet otherwise."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from hack import preflight
+from hack.cluster.components import PORTS
+from hack.cluster.settings import BRIDGE, DNS_IP, NODE_IP, paths
+from hack.cluster.shell import ClusterError
+
+
+def test_a_good_machine_has_no_problems() -> None:
+    assert not preflight.check_system("Linux", "x86_64")
+    assert not preflight.check_system("Linux", "aarch64")
+    assert not preflight.check_python((3, 11))
+    assert not preflight.check_root(0)
+    assert not preflight.check_disk(30, warm=False, folder=Path("/"))
+    assert not preflight.check_disk(5, warm=True, folder=Path("/"))
+    assert not preflight.check_memory(8)
+    assert not preflight.check_go((1, 26), needed=True)
+    assert not preflight.check_packages([], has_apt=False)
+    assert not preflight.check_packages(["runc"], has_apt=True)
+    assert not preflight.check_ports(lambda _host, _port: True, [])
+    assert not preflight.check_addresses({"127.0.0.1": "lo", NODE_IP: BRIDGE})
+    assert not preflight.check_kernel("nodev\tproc\nnodev\toverlay\n\text4\n")
+    assert not preflight.check_other([])
+
+
+def test_another_system_and_another_processor_are_named() -> None:
+    assert "Darwin" in str(preflight.check_system("Darwin", "arm64")[0])
+    assert "riscv64" in str(preflight.check_system("Linux", "riscv64")[0])
+
+
+def test_every_problem_has_a_remedy() -> None:
+    found = [
+        *preflight.check_python((3, 9)),
+        *preflight.check_root(1000),
+        *preflight.check_disk(3, warm=True, folder=Path("/data")),
+        *preflight.check_memory(2),
+        *preflight.check_go(None, needed=True),
+        *preflight.check_packages(["runc"], has_apt=False),
+        *preflight.check_ports(lambda _host, port: port != 6443, []),
+        *preflight.check_addresses({DNS_IP: "eth7"}),
+        *preflight.check_kernel("ext4"),
+        *preflight.check_other([Path("/elsewhere/.local")]),
+    ]
+    assert len(found) == 10
+    assert all(problem.what and problem.remedy for problem in found)
+
+
+def test_a_port_that_our_own_process_holds_is_no_problem() -> None:
+    names = {name.split()[0].lower() for name in PORTS.values()}
+    assert not preflight.check_ports(lambda _host, _port: False, names)
+    blocked = preflight.check_ports(lambda _host, _port: False, names - {"kubelet"})
+    assert {"kubelet" in problem.what for problem in blocked} == {True}
+
+
+def test_go_is_needed_only_to_build() -> None:
+    assert not preflight.check_go(None, needed=False)
+    assert "1.24 is too old" in preflight.check_go((1, 24), needed=True)[0].what
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("go version go1.26.8 linux/amd64", (1, 26)),
+        ("go version go1.27rc1 linux/arm64", (1, 27)),
+        ("not found", None),
+    ],
+)
+def test_go_version(text: str, version: tuple[int, int] | None) -> None:
+    assert preflight.parse_go(text) == version
+
+
+def test_a_port_in_use_is_seen() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        assert not preflight.port_free("127.0.0.1", listener.getsockname()[1])
+
+
+def test_all_problems_come_in_one_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    two = [preflight.Problem("no disk", "buy one"), preflight.Problem("no root", "be root")]
+    monkeypatch.setattr(preflight, "problems", lambda _where: two)
+    where = paths({"FAIRLEAD_STATE": str(tmp_path)})
+    with pytest.raises(ClusterError) as caught:
+        preflight.require(where)
+    assert "buy one" in str(caught.value)
+    assert "be root" in str(caught.value)
