@@ -40,6 +40,12 @@ SHELF = Kind(GROUP, "Shelf", "shelves")
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 
 
+JOB_SPEC: Json = {
+    "suspend": True,  # on a real cluster no pod is wanted
+    "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "example.invalid/none"}]}},
+}
+
+
 class ToySpec(Model):
     """What is wanted."""
 
@@ -122,7 +128,7 @@ def plan(subject: Subject[Toy], world: World, now: float) -> Plan:
         new |= {"attempt": attempt, "job": name, "phase": "Working"}
         job = jobs.get(name)
         if job is None and not old.job_uid:
-            made.append(_child(subject, JOB.api_version, "Job", name, spec={"parallelism": 1}))
+            made.append(_child(subject, JOB.api_version, "Job", name, spec=JOB_SPEC))
         if job is not None:
             new["job_uid"] = job["metadata"]["uid"]
             if _finished(job):

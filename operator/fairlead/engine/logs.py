@@ -42,3 +42,5 @@ def setup(level: str) -> None:
     root.setLevel(level.upper())
     for noisy in ("kopf", "aiohttp", "botocore", "boto3", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # it warns that signals are ignored in its thread, which is what we want
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
