@@ -168,6 +168,8 @@ class EvaluateResult(Model):
 
     digest: str
     report: str
+    data: str = ""
+    """Digest of the held-out rows."""
     rows: int
     scores: list[Score]
     gates: list[GateResult]

@@ -60,7 +60,9 @@ def evaluation_job(who: Identity, parts: EvaluationPod) -> Json:
         EVALUATE, parts.image, "evaluate", parts.evaluate,
         credentials=[parts.evaluate_credentials], mounts=[pod.mount("in", INPUTS, read_only=True)],
     )  # fmt: skip
-    sidecars = [server | {"restartPolicy": "Always"} for server in parts.servers]
+    # The end of a crashed server's log becomes its message: a person sees why without searching for the pod.
+    sidecar = {"restartPolicy": "Always", "terminationMessagePolicy": "FallbackToLogsOnError"}
+    sidecars = [server | sidecar for server in parts.servers]
     spec = pod.pod_spec(
         [main], init_containers=[_fetch(parts), *sidecars],
         volumes=[pod.empty_dir("in"), *map(pod.empty_dir, VOLUMES.values()), *_credentials(parts)],

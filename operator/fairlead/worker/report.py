@@ -34,7 +34,13 @@ def store(
     bucket.put_if_absent(key, body)
     log.info("reported", extra={"report": bucket.uri(key), "gates": [f"{g.gate}: {g.verdict}" for g in judged]})
     return EvaluateResult(
-        digest=digest, report=bucket.uri(key), rows=len(rows.truth), scores=scores, gates=judged, sample=sample
+        digest=digest,
+        report=bucket.uri(key),
+        data=task.data_sha256,
+        rows=len(rows.truth),
+        scores=scores,
+        gates=judged,
+        sample=sample,
     )
 
 

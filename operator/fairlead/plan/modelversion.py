@@ -1,0 +1,363 @@
+"""A ModelVersion: its bytes are verified, it is compared with the one in production, and people agree to it.
+
+The Job is recorded before it is made, with the champion and the rows that it compares by. A version that is approved,
+rejected or revoked costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.api.kinds import KINDS
+from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
+from fairlead.api.tasks import EvaluateResult
+from fairlead.api.units import human, seconds
+from fairlead.plan import attempt, proof
+from fairlead.plan.conditions import Conditions
+from fairlead.plan.core import (
+    DATASET,
+    DEPLOYMENT,
+    JOB,
+    MODEL_VERSION,
+    POD,
+    Delete,
+    Event,
+    Gauge,
+    Json,
+    KindSpec,
+    Plan,
+    Subject,
+    World,
+    epoch,
+    rfc3339,
+)
+
+OWN_FAILURES = 3
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+FINAL = ("Approved", "Rejected", "Revoked")
+LABEL = "fairlead.dev/modelversion"
+PHASES = ("Pending", "Verifying", "Evaluating", "Rejected", "AwaitingApproval", "Approved", "Revoked")
+
+
+@dataclass
+class Draft:
+    """The plan that is being made."""
+
+    work: proof.Work
+    status: ModelVersionStatus
+    conditions: Conditions
+    plan: Plan
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the status."""
+        self.status = self.status.model_copy(update=changes)
+
+    def say(self, phase: str, message: str) -> None:
+        """Phase and message."""
+        self.update(phase=phase, message=message[:1024])
+
+    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        """Tell people."""
+        self.plan.events.append(Event(reason, message[:1024], warning))
+
+
+def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
+    """What a ModelVersion needs next."""
+    status, spec = subject.body.status, subject.body.spec
+    conditions = Conditions(status.conditions, now, subject.meta.generation)
+    draft = Draft(proof.Work(subject, world, now), status, conditions, Plan(status))
+    if spec.revoked is not None:
+        _revoke(draft, spec.revoked)
+    elif status.phase not in FINAL:
+        if status.evidence is None:
+            _prove(draft)
+        if draft.status.evidence is not None and draft.status.phase not in FINAL:
+            _approve(draft)
+        _leftovers(draft)
+    draft.update(conditions=draft.conditions.result(), observed_generation=subject.meta.generation)
+    draft.plan.status = draft.status
+    return draft.plan
+
+
+def _revoke(draft: Draft, why: str) -> None:
+    if draft.status.phase != "Revoked":
+        draft.event("Revoked", why, warning=True)
+    draft.conditions.set("Approved", False, "Revoked", why)
+    draft.say("Revoked", f"revoked: {why}")
+    draft.plan.delete += [_deletion(job) for job in draft.work.world.owned(JOB)]
+
+
+def _leftovers(draft: Draft) -> None:
+    """Jobs of earlier attempts go when the next one begins: until then their logs can be read."""
+    recorded = draft.status.job.name if draft.status.job else ""
+    jobs = draft.work.world.owned(JOB)
+    draft.plan.delete += [_deletion(job) for job in jobs if job["metadata"]["name"] != recorded]
+
+
+def _deletion(job: Json) -> Delete:
+    return Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"])
+
+
+# --- the proof ---------------------------------------------------------------------------------------------------
+
+
+def _prove(draft: Draft) -> None:
+    job, now = draft.status.job, draft.work.now
+    if job is None:
+        _begin(draft)
+        return
+    if job.not_before is not None:
+        left = epoch(job.not_before) - now
+        if left > 0:
+            draft.plan.requeue_after = left
+        else:
+            _begin(draft)
+        return
+    _look(draft, job)
+
+
+def _begin(draft: Draft) -> None:
+    try:
+        job = proof.begin(draft.work, draft.status.job)
+        created = proof.manifest(draft.work, job)
+    except proof.Missing as missing:
+        draft.conditions.set("Evaluated", None, missing.reason, missing.message)
+        draft.say("Pending", missing.message)
+        return
+    draft.update(job=job)
+    draft.plan.create = [created]
+    draft.say("Verifying", "fetching the model, and comparing its digest")
+
+
+def _look(draft: Draft, job: EvaluationJob) -> None:
+    seen = attempt.look(draft.work, job)
+    draft.update(job=job.model_copy(update={"uid": seen.uid}))
+    if isinstance(seen, attempt.Running):
+        _running(draft, job, seen)
+    elif isinstance(seen, attempt.Broken):
+        _broken(draft, seen)
+    else:
+        _verified(draft)
+        said = seen.said if isinstance(seen, attempt.Evaluated) else None
+        _proven(draft, job, said)
+
+
+def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
+    if not seen.uid:
+        try:
+            draft.plan.create = [proof.manifest(draft.work, job)]
+        except proof.Missing as missing:
+            # What was pinned is gone before the Job was made: pin anew.
+            draft.update(job=job.model_copy(update={"not_before": rfc3339(draft.work.now)}))
+            draft.say("Pending", missing.message)
+            draft.plan.requeue_after = 0.0
+        return
+    draft.plan.requeue_after = seen.look_again
+    if seen.verified:
+        _verified(draft)
+    evaluating = seen.verified and draft.work.subject.body.spec.evaluation is not None
+    condition = "Evaluated" if evaluating else "Verified"
+    against = f"comparing with {job.champion}" if job.champion else "there is no live version to compare with"
+    if seen.waiting is not None:
+        draft.conditions.set(condition, None, seen.waiting.reason, seen.waiting.message)
+        draft.say(draft.status.phase, seen.waiting.message)
+    elif evaluating:
+        draft.conditions.set("Evaluated", None, "Evaluating", against)
+        draft.say("Evaluating", against)
+    else:
+        draft.conditions.set("Verified", None, "Verifying", "fetching the bytes, and comparing their digests")
+        draft.say("Verifying", "fetching the bytes, and comparing their digests")
+
+
+def _verified(draft: Draft) -> None:
+    if draft.status.job is not None and not draft.status.job.verified:
+        draft.update(job=draft.status.job.model_copy(update={"verified": True}))
+        draft.event("Verified", "the model's bytes have the digest that the spec names")
+    draft.conditions.set("Verified", True, "Verified", "the model's bytes have the digest that the spec names")
+
+
+def _broken(draft: Draft, seen: attempt.Broken) -> None:
+    job = draft.status.job
+    assert job is not None
+    if seen.verified:
+        _verified(draft)
+    failures = job.failures + int(seen.own)
+    final = failures >= OWN_FAILURES
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(job.attempt - 1, 10))
+    message = seen.message if final else f"{seen.message} (tried again in {human(pause)})"
+    condition = "Evaluated" if seen.verified else "Verified"
+    known_false = final or seen.reason == "DigestMismatch"
+    draft.conditions.set(condition, False if known_false else None, seen.reason, seen.message)
+    draft.event(seen.reason, seen.message, warning=True)
+    job = job.model_copy(update={"failures": failures, "verified": seen.verified})
+    if seen.abandon:
+        draft.plan.delete += [_deletion(j) for j in draft.work.world.owned(JOB) if j["metadata"]["uid"] == seen.uid]
+    if final:
+        draft.update(job=job)
+        _reject(draft, seen.reason, f"{message} (after {failures} attempts)")
+        return
+    draft.update(job=job.model_copy(update={"not_before": rfc3339(draft.work.now + pause)}))
+    draft.say("Evaluating" if seen.verified else "Verifying", message)
+    draft.plan.requeue_after = pause
+
+
+def _proven(draft: Draft, job: EvaluationJob, said: EvaluateResult | None) -> None:
+    spec = draft.work.subject.body.spec
+    if said is None:
+        evidence = Evidence(digest=spec.artifact.sha256)
+        draft.conditions.set("Evaluated", True, "NoEvaluation", "spec.evaluation is not set: nothing was measured")
+    else:
+        evidence = Evidence(
+            digest=said.digest, champion=job.champion, data=said.data, rows=said.rows, scores=said.scores,
+            gates=said.gates, report=said.report, sample=said.sample,
+        )  # fmt: skip
+        text = f"scored on {said.rows} rows" + (f", against {job.champion}" if job.champion else "")
+        draft.conditions.set("Evaluated", True, "Evaluated", text)
+        draft.event("Evaluated", text)
+    draft.update(evidence=evidence, evaluated_at=rfc3339(draft.work.now))
+
+
+# --- approval ----------------------------------------------------------------------------------------------------
+
+
+def _approve(draft: Draft) -> None:
+    evidence = draft.status.evidence
+    assert evidence is not None
+    failed = [g for g in evidence.gates if g.verdict == "Failed"]
+    if failed:
+        told = "; ".join(f"{g.gate}: {g.message}" if g.message else f"{g.gate}: {g.value}" for g in failed)
+        _reject(draft, "GatesFailed", told)
+        return
+    if (rival := _new_champion(draft)) is not None:
+        text = f"{rival} went live since this version was compared with {evidence.champion or 'nothing'}: again"
+        draft.event("ChampionChanged", text)
+        draft.update(evidence=None, evaluated_at=None)
+        draft.conditions.set("Evaluated", None, "ChampionChanged", text)
+        draft.conditions.set("Approved", None, "ChampionChanged", "the evidence is not current any more")
+        _begin(draft)
+        return
+    _count(draft, evidence)
+
+
+def _new_champion(draft: Draft) -> str | None:
+    """The live version, if gates compare with it and the evidence does not."""
+    evaluation, evidence = draft.work.subject.body.spec.evaluation, draft.status.evidence
+    if evaluation is None or evidence is None or not any(g.against == "champion" for g in evaluation.gates):
+        return None
+    live = proof.champion(draft.work)
+    return live if live and live != evidence.champion else None
+
+
+def _count(draft: Draft, evidence: Evidence) -> None:
+    """Approvals that speak of this evidence; different people, as the API server knows them."""
+    spec, now = draft.work.subject.body.spec, draft.work.now
+    people = sorted({a.user for a in spec.approvals if a.evidence == evidence.digest})
+    if spec.approval is None or len(people) >= spec.approval.required:
+        who = f"approved by {', '.join(people)}" if people else "no approval is needed"
+        draft.update(approved_at=rfc3339(now), approved_by=people[:10])
+        draft.conditions.set("Approved", True, "Approved" if people else "NoApprovalNeeded", who)
+        draft.event("Approved", who)
+        draft.say("Approved", f"{_summary(evidence)}{who}")
+        return
+    assert draft.status.evaluated_at is not None
+    left = epoch(draft.status.evaluated_at) + seconds(spec.approval.expires) - now
+    if left <= 0:
+        text = f"not approved within {spec.approval.expires} of its evaluation; make a new version to prove it anew"
+        _reject(draft, "ApprovalExpired", text)
+        return
+    draft.plan.requeue_after = left
+    _await(draft, evidence, people)
+
+
+def _await(draft: Draft, evidence: Evidence, people: list[str]) -> None:
+    spec, name = draft.work.subject.body.spec, draft.work.subject.meta.name
+    assert spec.approval is not None
+    stale = sorted({a.user for a in spec.approvals if a.evidence != evidence.digest})
+    void = f" The approval by {', '.join(stale)} speaks of other evidence and does not count." if stale else ""
+    text = (
+        f"{len(people)} of {spec.approval.required} approvals; look with kubectl fairlead get mv {name}, then "
+        f"kubectl fairlead approve {name}.{void}"
+    )
+    if draft.status.phase != "AwaitingApproval":
+        draft.event("AwaitingApproval", text)
+    draft.conditions.set("Approved", None, "AwaitingApproval", text)
+    draft.say("AwaitingApproval", f"{_summary(evidence)}{text}")
+
+
+def _summary(evidence: Evidence) -> str:
+    """The passed gates in a few words."""
+    if not evidence.gates:
+        return ""
+    passed = sum(g.verdict == "Passed" for g in evidence.gates)
+    skipped = len(evidence.gates) - passed
+    return f"{passed} gates passed{f', {skipped} skipped' if skipped else ''}; "
+
+
+def _reject(draft: Draft, reason: str, message: str) -> None:
+    draft.conditions.set("Approved", False, reason, message)
+    draft.event(reason, message, warning=True)
+    draft.say("Rejected", message)
+    draft.plan.requeue_after = None
+
+
+# --- the kind ----------------------------------------------------------------------------------------------------
+
+
+def settled(raw: Json) -> bool:
+    """Approved, rejected and revoked versions cost nothing until their spec changes."""
+    status = raw.get("status") or {}
+    current = status.get("observedGeneration") == raw["metadata"].get("generation")
+    return status.get("phase") in FINAL and current
+
+
+def _waiting(raw: Json) -> bool:
+    return (raw.get("status") or {}).get("phase") not in FINAL
+
+
+def by_deployment(deployment: Json, versions: Iterable[Json]) -> list[str]:
+    """The versions that wait and are compared with what this Deployment serves."""
+    live = ((deployment.get("status") or {}).get("live") or {}).get("version", "")
+    known = list(versions)
+    model = next((v["spec"]["model"] for v in known if v["metadata"]["name"] == live), None)
+    return [v["metadata"]["name"] for v in known if _waiting(v) and v["spec"]["model"] == model]
+
+
+def by_dataset(dataset: Json, versions: Iterable[Json]) -> list[str]:
+    """The versions that wait for rows of this Dataset."""
+    name = dataset["metadata"]["name"]
+    return [v["metadata"]["name"] for v in versions if _waiting(v) and name in _datasets(v)]
+
+
+def _datasets(version: Json) -> set[str]:
+    evaluation = version["spec"].get("evaluation") or {}
+    read = [evaluation.get("data"), (evaluation.get("baseline") or {}).get("reference")]
+    return {r["dataset"]["name"] for r in read if r and r.get("dataset")}
+
+
+def by_pod(pod: Json, _versions: Iterable[Json]) -> list[str]:
+    """The version that a pod proves."""
+    name = (pod["metadata"].get("labels") or {}).get(LABEL)
+    return [name] if name else []
+
+
+def gauges(raw: Json) -> Iterable[Gauge]:
+    """Which phase a version is in."""
+    status = raw.get("status") or {}
+    labels = {
+        "namespace": raw["metadata"].get("namespace", ""), "version": raw["metadata"]["name"],
+        "model": raw["spec"]["model"], "phase": status.get("phase") or "Pending",
+    }  # fmt: skip
+    yield Gauge("fairlead_modelversion_phase", "The phase that a ModelVersion is in: always 1.", labels, 1.0)
+
+
+SPEC: KindSpec[ModelVersion] = KindSpec(
+    kind=MODEL_VERSION,
+    info=next(info for info in KINDS if info.model is ModelVersion),
+    plan=plan,
+    children=(JOB, POD),
+    mappers={POD: by_pod, DEPLOYMENT: by_deployment, DATASET: by_dataset},
+    gauges=gauges,
+    settled=settled,
+)

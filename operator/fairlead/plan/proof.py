@@ -1,0 +1,226 @@
+"""The Job that proves a ModelVersion: what is pinned when it begins, and what it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairlead.api.common import Artifact, S3Location
+from fairlead.api.dataset import Dataset
+from fairlead.api.modelversion import Evaluation, EvaluationData, EvaluationJob, ModelVersion, ModelVersionSpec
+from fairlead.api.tasks import EvaluateTask, FetchItem, FetchTask
+from fairlead.api.tasks import Subject as Scored
+from fairlead.api.units import seconds
+from fairlead.manifests import evaluation as pods
+from fairlead.manifests.job import Identity
+from fairlead.manifests.meta import child_name, labels, owner_reference
+from fairlead.manifests.presets import NoImage
+from fairlead.manifests.server import server_container
+from fairlead.plan import store
+from fairlead.plan.core import DATASET, DEPLOYMENT, MODEL_VERSION, Invalid, Json, Subject, World
+
+VERIFY_TIMEOUT = 3600
+"""Seconds that fetching the bytes may take."""
+
+
+class Missing(Exception):  # noqa: N818 - the house's names of errors
+    """Something that must be there before the proof can begin."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason, self.message = reason, message
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is looked at."""
+
+    subject: Subject[ModelVersion]
+    world: World
+    now: float
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that are fetched: from where, in which format, which version of a Dataset (empty: an artifact)."""
+
+    item: FetchItem
+    secrets: tuple[str | None, ...]
+    form: str = "parquet"
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model in the evaluation's pod."""
+
+    role: str
+    version: str
+    spec: ModelVersionSpec
+
+
+# --- what is pinned ----------------------------------------------------------------------------------------------
+
+
+def champion(work: Work) -> str:
+    """The live version of the first Deployment that serves this model; empty if there is none."""
+    model, own = work.subject.body.spec.model, work.subject.meta.name
+    for deployment in work.world.select(DEPLOYMENT):
+        live = ((deployment.get("status") or {}).get("live") or {}).get("version", "")
+        found = work.world.get(MODEL_VERSION, live) if live and live != own else None
+        if found is not None and found["spec"]["model"] == model:
+            return str(live)
+    return ""
+
+
+def rows(work: Work, data: EvaluationData, dest: str, pinned: str = "") -> Rows:
+    """Where evaluation rows are fetched from. Raises Missing.
+
+    `pinned`: the version of the Dataset, where the spec leaves it open.
+    """
+    if data.artifact is not None:
+        item, secret = _artifact(work, data.artifact, dest)
+        return Rows(item, (secret,))
+    assert data.dataset is not None
+    name, config = data.dataset.name, work.world.config
+    raw = work.world.get(DATASET, name)
+    if raw is None:
+        raise Missing("DatasetMissing", f"there is no Dataset {name}; create it: the evaluation reads its rows")
+    dataset = Dataset.model_validate(raw)
+    current = dataset.status.current
+    wanted = data.dataset.version or pinned or (current.version if current else "")
+    if not wanted:
+        raise Missing("NoVersion", f"Dataset {name} has no version yet; the evaluation begins when it has one")
+    known = {v.version: v for v in (*dataset.status.versions, current) if v is not None}
+    if wanted not in known:
+        raise Missing("VersionMissing", f"Dataset {name} has no version {wanted} among its last 20; name another")
+    keeps = store.store(dataset.spec.store, config, work.subject.meta.namespace).reach
+    origin = store.reach(dataset.spec.source.s3, config) if dataset.spec.pin == "reference" else keeps
+    item = FetchItem(
+        access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
+        uri=known[wanted].manifest, sha256=known[wanted].digest, dest=dest,
+    )  # fmt: skip
+    return Rows(item, (keeps.credentials, origin.credentials), dataset.spec.format, wanted)
+
+
+def _artifact(work: Work, artifact: Artifact, dest: str) -> tuple[FetchItem, str | None]:
+    reach = store.reach(artifact, work.world.config)
+    return FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=dest), reach.credentials
+
+
+def begin(work: Work, old: EvaluationJob | None) -> EvaluationJob:
+    """Record the next attempt: its number and name, and what it compares with. Raises Missing."""
+    meta, evaluation = work.subject.meta, work.subject.body.spec.evaluation
+    attempt = old.attempt + 1 if old else 1
+    job = EvaluationJob(
+        name=child_name(f"{meta.name}-evaluate", meta.uid, str(attempt)), attempt=attempt,
+        failures=old.failures if old else 0,
+    )  # fmt: skip
+    if evaluation is None:
+        return job
+    version = rows(work, evaluation.data, pods.DATA).version
+    return job.model_copy(update={"champion": champion(work), "dataset_version": version})
+
+
+# --- the Job -----------------------------------------------------------------------------------------------------
+
+
+def manifest(work: Work, job: EvaluationJob) -> Json:
+    """The recorded Job. Raises Missing if something that it needs is gone by now."""
+    meta, spec = work.subject.meta, work.subject.body.spec
+    who = Identity(
+        name=job.name, namespace=meta.namespace, labels=labels(modelversion=meta.name, attempt=str(job.attempt)),
+        owner=owner_reference(MODEL_VERSION.api_version, MODEL_VERSION.kind, meta.name, meta.uid),
+    )  # fmt: skip
+    if spec.evaluation is not None:
+        return pods.evaluation_job(who, _evaluation(work, job, spec.evaluation))
+    item, secret = _artifact(work, spec.artifact, pods.MODELS[pods.CHALLENGER])
+    fetch = FetchTask(items=[item])
+    return pods.verify_job(who, pods.EvaluationPod(work.world.config.images.worker, fetch, (secret,), VERIFY_TIMEOUT))
+
+
+def _evaluation(work: Work, job: EvaluationJob, evaluation: Evaluation) -> pods.EvaluationPod:
+    contenders = _contenders(work, job)
+    data = rows(work, evaluation.data, pods.DATA, job.dataset_version)
+    reference = _reference(work, job, evaluation)
+    models = [_artifact(work, c.spec.artifact, pods.MODELS[c.role]) for c in contenders]
+    tables = [data, reference] if reference else [data]
+    folder = reports(work)
+    return pods.EvaluationPod(
+        image=work.world.config.images.worker,
+        fetch=FetchTask(items=[*(item for item, _ in models), *(t.item for t in tables)]),
+        fetch_credentials=[*(secret for _, secret in models), *(s for t in tables for s in t.secrets)],
+        deadline=int(seconds(evaluation.timeout)),
+        evaluate=_task(work, contenders, data, reference),
+        evaluate_credentials=folder.reach.credentials,
+        servers=[_server(work, c) for c in contenders],
+        placement=work.subject.body.spec.server,
+        gpu=work.subject.body.spec.server.resources.gpu,
+    )
+
+
+def _contenders(work: Work, job: EvaluationJob) -> list[Contender]:
+    found = [Contender(pods.CHALLENGER, work.subject.meta.name, work.subject.body.spec)]
+    if job.champion:
+        raw = work.world.get(MODEL_VERSION, job.champion)
+        if raw is None:
+            raise Missing("ChampionMissing", f"champion {job.champion} was deleted; another one is looked for")
+        found.append(Contender(pods.CHAMPION, job.champion, ModelVersion.model_validate(raw).spec))
+    return found
+
+
+def _reference(work: Work, job: EvaluationJob, evaluation: Evaluation) -> Rows | None:
+    """The baseline's rows. Of the Dataset that the held-out rows come from, the same version."""
+    if evaluation.baseline is None:
+        return None
+    chosen, data = evaluation.baseline.reference, evaluation.data
+    same = chosen.dataset and data.dataset and chosen.dataset.name == data.dataset.name
+    return rows(work, chosen, pods.REFERENCE, job.dataset_version if same else "")
+
+
+def _task(work: Work, contenders: list[Contender], data: Rows, reference: Rows | None) -> EvaluateTask:
+    evaluation = work.subject.body.spec.evaluation
+    assert evaluation is not None
+    longest = max(seconds(c.spec.server.timeout) for c in contenders)
+    return EvaluateTask.model_validate({
+        "version": work.subject.meta.name, "task": evaluation.task, "target": evaluation.target,
+        "features": evaluation.features, "batch": evaluation.batch, "metrics": evaluation.metrics,
+        "gates": evaluation.gates, "by": evaluation.baseline.by if evaluation.baseline else [],
+        "subjects": [_scored(c) for c in contenders],
+        "data": pods.DATA, "data_format": data.form, "data_sha256": data.item.sha256,
+        "reference": pods.REFERENCE if reference else None,
+        "reference_format": reference.form if reference else "parquet",
+        "reference_sha256": reference.item.sha256 if reference else "",
+        "store": reports(work).place(), "ready_timeout": longest,
+    })  # fmt: skip
+
+
+def _scored(contender: Contender) -> Scored:
+    evaluation = contender.spec.evaluation
+    return Scored.model_validate({
+        "subject": contender.role, "version": contender.version, "name": contender.spec.model,
+        "url": f"http://127.0.0.1:{pods.PORTS[contender.role]}",
+        "features": evaluation.features if evaluation and contender.role == pods.CHAMPION else [],
+    })  # fmt: skip
+
+
+def reports(work: Work) -> store.Location:
+    """Where reports go: the operator's store; without one, the bucket that the model lies in."""
+    meta, config, artifact = work.subject.meta, work.world.config, work.subject.body.spec.artifact
+    own = None
+    if config.store is None:
+        own = S3Location(
+            bucket=artifact.uri.removeprefix("s3://").partition("/")[0], endpoint=artifact.endpoint,
+            region=artifact.region, credentials=artifact.credentials,
+        )  # fmt: skip
+    return store.model_folder(own, config, meta.namespace, meta.name)
+
+
+def _server(work: Work, contender: Contender) -> Json:
+    port = pods.PORTS[contender.role]
+    try:
+        return server_container(
+            contender.spec.server, contender.spec.model, port, port + 2, work.world.config,
+            name=contender.role, volume=pods.VOLUMES[contender.role],
+        )  # fmt: skip
+    except NoImage as error:
+        raise Invalid("spec.server.image", str(error)) from error
