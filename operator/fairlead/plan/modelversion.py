@@ -125,6 +125,9 @@ def _begin(draft: Draft) -> None:
     except proof.Missing as missing:
         draft.conditions.set("Evaluated", None, missing.reason, missing.message)
         draft.say("Pending", missing.message)
+        if draft.status.job is not None:  # the last attempt is over, whatever its pod still says
+            again = rfc3339(draft.work.now)
+            draft.update(job=draft.status.job.model_copy(update={"not_before": again}))
         return
     draft.update(job=job)
     draft.plan.create = [created]
