@@ -147,7 +147,9 @@ class Store:
         if len(self._buried) >= TOMBSTONES:
             for key in list(self._buried)[: TOMBSTONES // 2]:
                 del self._buried[key]
-        self._buried[(namespace, name)] = (uid, version)
+        version = version or (old.version if old is not None else 0)
+        if version >= self._buried.get((namespace, name), ("", 0))[1]:
+            self._buried[(namespace, name)] = (uid, version)
         if old is not None:
             self._unlink(namespace, name, old)
             del self.entries[namespace][name]
