@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+
 from fairlead.api.config import OperatorConfig
 from fairlead.plan.core import (
     DATASET,
@@ -44,7 +45,7 @@ CONFIG = OperatorConfig.model_validate(
 KINDS = {kind.kind: kind for kind in (DATASET, PIPELINE, PIPELINE_RUN, MODEL_VERSION, JOB, POD)}
 
 
-class Crash(Exception):
+class Crash(Exception):  # noqa: N818 - reads as what it is
     """The operator was killed."""
 
 
@@ -61,6 +62,7 @@ class LittleWorld:
     writes: int = 0
     _uids: Any = field(default_factory=itertools.count)
     _subject: str = ""
+    _asked: tuple[Request, ...] = ()
 
     # --- as a plan sees it ---
 
@@ -86,7 +88,7 @@ class LittleWorld:
 
     def answer(self, request: Request) -> Answer:
         """See `World`."""
-        return self.answers.get(request, Failed("NotAsked", ""))
+        return self.answers.get(request, Failed("NotAsked", "")) if request in self._asked else Failed("NotAsked", "")
 
     # --- as people and Kubernetes change it ---
 
@@ -137,6 +139,7 @@ class LittleWorld:
         """Plan once, write nothing."""
         subject = self.subject(spec, name)
         self._subject = subject.meta.uid
+        self._asked = tuple(spec.observe(subject, self, self.now))
         return spec.plan(subject, self, self.now)
 
     def look(self, spec: KindSpec[Any], name: str, crash_after: int | None = None) -> Plan:

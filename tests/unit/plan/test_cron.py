@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from fairlead.api.pipeline import ScheduleTrigger
 from fairlead.plan import cron
 from fairlead.plan.core import epoch, rfc3339
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 BERLIN = "Europe/Berlin"
 # (cron, zone, from, due times until the second)

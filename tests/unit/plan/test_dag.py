@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
+
 from fairlead.api.pipeline import PipelineSpec
 from fairlead.plan import dag
 from fairlead.plan.core import Invalid
@@ -18,12 +20,15 @@ def spec(*steps: Any, **more: Any) -> PipelineSpec:
     return PipelineSpec.model_validate({"steps": [{"image": "i", **s} for s in steps], **more})
 
 
+TWICE = [{"schedule": {"cron": "0 25 * * *"}}], [{"schedule": {"cron": "0 0 31 2 *"}}]
 GOOD = [
     spec(A),
     spec(A, {"name": "b", "needs": ["a"], "inputs": {"x": {"output": "a.x"}, "d": {"dataset": "flights"}}}),
     spec(A, {"name": "b", "args": ["{{params.p}}", "{{ params.p }}", "{not a param}"]}, params={"p": "1"}),
     spec(A, triggers=[{"schedule": {"cron": "0 3 * * 1", "timeZone": "Europe/Berlin"}}]),
-    spec(A, produces=[{"model": "m", "from": "a.m", "version": {"evaluation": EVALUATION | {"data": {"output": "a.x"}}}}]),
+    spec(
+        A, produces=[{"model": "m", "from": "a.m", "version": {"evaluation": EVALUATION | {"data": {"output": "a.x"}}}}]
+    ),
 ]
 BAD = [
     ("spec.steps[0].needs[0]", "there is no step 'c'; there are b", spec({"name": "b", "needs": ["c"]})),
@@ -43,8 +48,8 @@ BAD = [
      spec(A, produces=[{"model": "m", "from": "a.m", "version": {"evaluation": EVALUATION | {
          "data": {"output": "a.x"}, "baseline": {"reference": {"output": "z.x"}}}}}])),
     ("spec.triggers[0].schedule.cron", "five fields", spec(A, triggers=[{"schedule": {"cron": "0 0 3 * * 1"}}])),
-    ("spec.triggers[0].schedule.cron", "not a cron expression", spec(A, triggers=[{"schedule": {"cron": "0 25 * * *"}}])),
-    ("spec.triggers[0].schedule.cron", "not a cron expression", spec(A, triggers=[{"schedule": {"cron": "0 0 31 2 *"}}])),
+    ("spec.triggers[0].schedule.cron", "not a cron expression", spec(A, triggers=TWICE[0])),
+    ("spec.triggers[0].schedule.cron", "not a cron expression", spec(A, triggers=TWICE[1])),
     ("spec.triggers[0].schedule.timeZone", "Europe/Berlin",
      spec(A, triggers=[{"schedule": {"cron": "0 3 * * *", "timeZone": "Europe/Atlantis"}}])),
     ("spec.triggers[0].schedule.timeZone", "no time zone",
@@ -71,4 +76,4 @@ def test_a_cycle_is_named_in_order() -> None:
     cycle = str(caught.value).split(": ")[2].split(";")[0].split(" → ")
     assert len(cycle) == 4
     needs = {"a": "c", "b": "a", "c": "b"}
-    assert all(needs[one] == other for one, other in zip(cycle, cycle[1:], strict=False))
+    assert all(needs[one] == other for one, other in pairwise(cycle))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fairlead.plan import pipeline
-from fairlead.plan.core import PIPELINE, PIPELINE_RUN, Invalid, Json, epoch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.plan.littleworld import START, Crash, LittleWorld
+
+from fairlead.plan import pipeline
+from fairlead.plan.core import PIPELINE, PIPELINE_RUN, Invalid, Json, epoch
 
 STEPS = [{"name": "train", "image": "i", "inputs": {"rows": {"dataset": "flights"}}}]
 

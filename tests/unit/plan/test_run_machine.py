@@ -1,16 +1,17 @@
-"""Runs under everything that can happen to them: no step's Job is made twice, every run ends, what is over stays over."""
+"""Runs under everything that can happen to them: no Job is made twice, each run ends, what is over stays over."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from fairlead.plan import run
-from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.unit.plan.littleworld import Crash, LittleWorld, stopped
+
+from fairlead.plan import run
+from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json
 
 PIPELINE = """
 kind: Pipeline
@@ -123,9 +124,7 @@ class Runs(RuleBasedStateMachine):
     def job_is_deleted(self, data: Any) -> None:
         recorded = {s["jobUid"] for s in self.steps() if s["jobUid"]}
         over = {s["job"] for s in self.steps() if s["phase"] in ("Completed", "Failed")}
-        jobs = [
-            j for j in self.world.select(JOB) if j["metadata"]["uid"] in recorded or j["metadata"]["name"] in over
-        ]
+        jobs = [j for j in self.world.select(JOB) if j["metadata"]["uid"] in recorded or j["metadata"]["name"] in over]
         if jobs:
             self.world.remove(JOB, data.draw(st.sampled_from(jobs))["metadata"]["name"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from fairlead.plan import template
 from fairlead.plan.core import Invalid
 
@@ -14,5 +15,5 @@ def test_values_are_put_in_and_never_expanded_again() -> None:
 
 def test_what_is_used() -> None:
     assert list(template.used("{{params.a}}-{{params.b_2}} {x}", "f")) == ["a", "b_2"]
-    with pytest.raises(Invalid, match="write {{params.NAME}}"):
+    with pytest.raises(Invalid, match=r"write \{\{params\.NAME"):
         list(template.used("{{secrets.a}}", "f"))
