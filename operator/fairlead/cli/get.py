@@ -19,6 +19,7 @@ NAMES = {
     "deployment": "deployment", "deployments": "deployment", "mdeploy": "deployment",
     "pipelinerun": "run", "pipelineruns": "run", "run": "run", "mlrun": "run",
     "modelversion": "modelversion", "modelversions": "modelversion", "mv": "modelversion",
+    "pipeline": "pipeline", "pipelines": "pipeline", "mlpipe": "pipeline",
     "dataset": "dataset", "datasets": "dataset", "dset": "dataset",
 }  # fmt: skip
 _CLEAR = "\x1b[H\x1b[2J"
@@ -26,8 +27,10 @@ _CLEAR = "\x1b[H\x1b[2J"
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
-    parser = subparsers.add_parser("get", help="show a deployment, run, model version or dataset")
-    parser.add_argument("kind", choices=sorted(NAMES), metavar="KIND", help="deployment, run, modelversion or dataset")
+    parser = subparsers.add_parser("get", help="show a deployment, pipeline, run, model version or dataset")
+    parser.add_argument(
+        "kind", choices=sorted(NAMES), metavar="KIND", help="deployment, pipeline, run, modelversion or dataset"
+    )
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("-w", "--watch", action="store_true", help="show it again each second, until Ctrl-C")
     add_options(parser, output=True)
@@ -61,7 +64,7 @@ def kind_of(word: str) -> Kind:
 
     return {
         "deployment": core.DEPLOYMENT, "run": core.PIPELINE_RUN, "modelversion": core.MODEL_VERSION,
-        "dataset": core.DATASET,
+        "dataset": core.DATASET, "pipeline": core.PIPELINE,
     }[word]  # fmt: skip
 
 

@@ -126,6 +126,19 @@ def test_a_dataset_shows_versions_and_failed_checks():
     assert "Failed  error     12 rows, at least 1000 are needed" in text
 
 
+def test_a_pipeline_shows_why_it_ran_or_did_not():
+    raw = {
+        "kind": "Pipeline", "metadata": {"name": "delay"}, "spec": {"steps": [{"name": "train", "image": "i"}]},
+        "status": {
+            "succeeded": 3, "lastRun": {"number": 3, "name": "delay-3", "at": START},
+            "decisions": [{"at": START, "trigger": "dataset/flights", "key": "7c1e", "reason": "waits for delay-3"}],
+        },
+    }  # fmt: skip
+    text = plain(view("pipeline", raw, NOW))
+    assert "0 active, 3 succeeded, 0 failed, last delay-3 1m00s ago" in text
+    assert "dataset/flights  7c1e  -    waits for delay-3" in text
+
+
 @pytest.mark.parametrize("kind", ["Deployment", "PipelineRun", "ModelVersion", "Dataset"])
 def test_an_object_that_was_just_made_can_be_shown(kind):
     raw = next(r for r in (DEPLOYMENT, RUN, VERSION, DATASET) if r["kind"] == kind)

@@ -1,0 +1,23 @@
+"""A Pipeline as people look at it: why it did, or did not, run."""
+
+from __future__ import annotations
+
+from fairlead.api.pipeline import Pipeline
+from fairlead.cli.blocks import Block, Table, Title
+from fairlead.cli.show_common import conditions, message
+from fairlead.cli.text import ago
+
+
+def blocks(name: str, found: Pipeline, now: float) -> list[Block]:
+    """The view."""
+    status = found.status
+    counts = f"{status.active} active, {status.succeeded} succeeded, {status.failed} failed"
+    last = f", last {status.last_run.name} {ago(status.last_run.at, now)}" if status.last_run else ""
+    state = "Suspended" if found.spec.suspend else status.phase or "Pending"
+    shown: list[Block] = [Title(f"pipeline {name}", state, counts + last), *message(status.message)]
+    steps = [[s.name, s.image, ", ".join(s.needs) or "-", ", ".join(s.outputs) or "-"] for s in found.spec.steps]
+    shown.append(Table(["STEP", "IMAGE", "NEEDS", "OUTPUTS"], steps))
+    if status.decisions:
+        rows = [[ago(d.at, now), d.trigger, d.key, d.run or "-", d.reason] for d in status.decisions]
+        shown.append(Table(["DECIDED", "TRIGGER", "SAW", "RUN", "WHY"], rows))
+    return shown + conditions(status.conditions, now)
