@@ -28,9 +28,7 @@ _CLEAR = "\x1b[H\x1b[2J"
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
     parser = subparsers.add_parser("get", help="show a deployment, pipeline, run, model version or dataset")
-    parser.add_argument(
-        "kind", choices=sorted(NAMES), metavar="KIND", help="deployment, pipeline, run, modelversion or dataset"
-    )
+    parser.add_argument("kind", choices=sorted(NAMES), metavar="KIND", help="deployment, run, dataset …")
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("-w", "--watch", action="store_true", help="show it again each second, until Ctrl-C")
     add_options(parser, output=True)
