@@ -57,6 +57,12 @@ def path_of(kind: Kind, namespace: str | None = None, name: str | None = None, s
     return "/".join(parts)
 
 
+def resource_of(kind: Kind) -> str:
+    """`deployments.apps`; the core group's have no suffix."""
+    group = kind.api_version.rpartition("/")[0]
+    return f"{kind.plural}.{group}" if group else kind.plural
+
+
 async def load_configuration(kubeconfig: str | None = None) -> k8s.Configuration:
     """From a file if one is named, else from the pod's service account, else from `KUBECONFIG` or `~/.kube/config`."""
     found = k8s.Configuration()
@@ -187,7 +193,7 @@ class HttpKube:
         except (aiohttp.ClientError, TimeoutError, OSError) as broken:
             raise errors.Unavailable(f"no answer from the API server: {broken or type(broken).__name__}") from broken
         finally:
-            self._observe(verb, kind.plural, code, time.monotonic() - started)
+            self._observe(verb, resource_of(kind), code, time.monotonic() - started)
         return _answer(code, data, retry_after)
 
     async def _send(

@@ -40,7 +40,7 @@ def setup(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("kopf", "aiohttp", "botocore", "boto3", "urllib3", "asyncio"):
+    for noisy in ("kopf", "kubernetes", "aiohttp", "botocore", "boto3", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     # it warns that signals are ignored in its thread, which is what we want
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client import Gauge as PrometheusGauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from fairlead.engine.cache import Cache
 from fairlead.plan.core import Gauge, KindSpec
+
+log = logging.getLogger(__name__)
+disable_created_metrics()  # a second series beside each counter that nobody reads
 
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -88,8 +99,11 @@ class StateCollector(Collector):
 
     def _samples(self) -> Iterator[Gauge]:
         for spec in self._specs:
-            for _, _, entry in self._cache.store(spec.kind):
-                yield from entry.gauges(spec.gauges)
+            for _, name, entry in self._cache.store(spec.kind):
+                try:
+                    yield from entry.gauges(spec.gauges)
+                except Exception:
+                    log.exception("the gauges of %s %s can't be read", spec.kind.kind, name)
 
 
 def families(samples: Iterable[Gauge]) -> Iterator[GaugeMetricFamily]:

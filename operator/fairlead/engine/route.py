@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from fairlead.engine.cache import Cache, version_of
 from fairlead.engine.queue import WorkQueue
@@ -11,6 +13,8 @@ from fairlead.engine.reconcile import Key
 from fairlead.plan.core import Kind, KindSpec, Mapper
 
 Json = dict[str, Any]
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Router:
@@ -37,7 +41,7 @@ class Router:
         spec = self._specs.get(kind)
         if spec is None:
             return
-        if spec.settled(obj):
+        if _guarded(spec.settled, obj):
             self._cache.cool_now(kind, obj)
         else:
             self._queue.add(_key(kind, obj), low=True)
@@ -70,13 +74,25 @@ class Router:
             if owner is not None and reference.get("controller"):
                 self._queue.add(Key(owner, namespace, reference["name"]), low=low)
         for mapped, mapper in self._mappers.get(kind, ()):
-            for name in mapper(obj, self._all(mapped, namespace)):
+            for name in _guarded(partial(self._mapped, mapper, mapped, namespace), obj) or ():
                 self._queue.add(Key(mapped, namespace, name), low=low)
+
+    def _mapped(self, mapper: Mapper, kind: Kind, namespace: str, obj: Json) -> list[str]:
+        return list(mapper(obj, self._all(kind, namespace)))
 
     def _all(self, kind: Kind, namespace: str) -> Iterator[Json]:
         """All objects of a kind, read one by one only if the mapper asks for them."""
         entries = self._cache.store(kind).entries.get(namespace, {})
         return (entry.peek() for entry in list(entries.values()))
+
+
+def _guarded(read: Callable[[Json], T], obj: Json) -> T | None:
+    """What a kind's own function says of an object; None if it fails: a strange object must not stop the watch."""
+    try:
+        return read(obj)
+    except Exception:
+        log.exception("%s %s can't be read", obj.get("kind"), obj["metadata"].get("name"))
+        return None
 
 
 def _key(kind: Kind, obj: Json) -> Key:
