@@ -6,7 +6,12 @@ message (at most 4,096 bytes). Both sides use these types, so they cannot drift 
 
 from __future__ import annotations
 
-from typing import Literal
+import base64
+import json
+import zlib
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from fairlead.api.dataset import Check, CheckResult, DatasetVersion, Schema
 from fairlead.api.modelversion import Gate, GateResult, Metric, Score
@@ -176,8 +181,12 @@ class EvaluateResult(Model):
     sample: str = ""
 
 
+UNPACKED_LIMIT = 1 << 20
+
+
 class TaskResult(Model):
-    """A termination message: exactly one member is set."""
+    """A termination message: exactly one member is set. One that is too long travels as `{"packed": …}`: its JSON,
+    deflated, in base64."""
 
     error: TaskError | None = None
     snapshot: SnapshotResult | None = None
@@ -185,3 +194,19 @@ class TaskResult(Model):
     """Bytes that were fetched and verified."""
     publish: PublishResult | None = None
     evaluate: EvaluateResult | None = None
+
+    @staticmethod
+    def pack(body: bytes) -> bytes:
+        """The packed form of a result's JSON."""
+        return json.dumps({"packed": base64.b64encode(zlib.compress(body, 9)).decode()}).encode()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpack(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "packed" not in data:
+            return data
+        try:
+            body = zlib.decompressobj().decompress(base64.b64decode(data["packed"]), UNPACKED_LIMIT)
+        except (zlib.error, TypeError) as error:
+            raise ValueError(f"not a packed result: {error}") from error
+        return json.loads(body)

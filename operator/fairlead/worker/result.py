@@ -12,15 +12,16 @@ Json = dict[str, Any]
 
 
 def encode(result: TaskResult, limit: int = RESULT_LIMIT) -> bytes:
-    """JSON of at most `limit` bytes. Raises ValueError if even the bare facts don't fit."""
+    """JSON of at most `limit` bytes, packed if need be. Raises ValueError if even the bare facts don't fit."""
     value = result.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    for shorten in (lambda _: None, _shorten_texts(300), _drop_passed, _drop_sample, _shorten_texts(120), _few_checks,
-                    _drop_messages):  # fmt: skip
+    steps = (_shorten_texts(300), _drop_passed, _shorten_texts(120), _few_checks, _drop_messages, _drop_sample)
+    for shorten in (lambda _: None, *steps):
         shorten(value)
         body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-        if len(body) <= limit:
-            return body
-    raise ValueError(f"the result has {len(body)} bytes, {limit} fit into a termination message")
+        for form in (body, TaskResult.pack(body)):
+            if len(form) <= limit:
+                return form
+    raise ValueError(f"the result has {len(body)} bytes, and packed still more than the {limit} that fit")
 
 
 def _entries(value: Json) -> list[Json]:
