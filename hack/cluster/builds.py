@@ -101,10 +101,14 @@ def link(where: Paths, recipes: list[Recipe]) -> None:
     names = {program: folder(where, recipe) / program for recipe in recipes for program in recipe.programs}
     names["kubectl"] = names["localkube"]
     for name, target in names.items():
-        link_path = where.bin / name
-        if link_path.is_symlink() and Path(os.readlink(link_path)) == target:
-            continue
-        scratch = where.bin / f".{name}.new"
-        scratch.unlink(missing_ok=True)
-        scratch.symlink_to(target)
-        scratch.replace(link_path)
+        relink(where.bin / name, target)
+
+
+def relink(link_path: Path, target: Path) -> None:
+    """Make one link point there, without a moment in which it is not there."""
+    if link_path.is_symlink() and Path(os.readlink(link_path)) == target:
+        return
+    scratch = link_path.with_name(f".{link_path.name}.new")
+    scratch.unlink(missing_ok=True)
+    scratch.symlink_to(target)
+    scratch.replace(link_path)

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from hack.cluster import assets, builds, debian, images, stack
+from hack.cluster import builds, debian, gpus, images, stack
 from hack.cluster.kube import Kube
 from hack.cluster.progress import Progress
 from hack.cluster.recipes import BY_NAME, DEFAULT
@@ -17,23 +17,38 @@ def up(where: Paths, progress: Progress) -> None:
     """Use the cluster as it is, and install only what it lacks of the stack."""
     where.cache.mkdir(parents=True, exist_ok=True)
     existing = existing_kubeconfig()
-    recipes = DEFAULT if not existing else [BY_NAME["localkube"], BY_NAME["helm"]]
-    builds.build_all(where, recipes, progress)
-    builds.link(where, recipes)
-    if not existing:
+    if existing:
+        _clients(where, progress)
+    else:
+        builds.build_all(where, DEFAULT, progress)
+        builds.link(where, DEFAULT)
         _kind_up(where, progress)
     kube = Kube(where.bin / "kubectl", existing or where.kubeconfig)
     if not kube.ok("get", "--raw", "/readyz"):
         raise ClusterError(f"the cluster of {kube.kubeconfig} does not answer; check it with kubectl")
-    assets.fetch_all(where)
+    if not existing:
+        gpus.ensure(kube, f"{KIND_NAME}-control-plane")
     context = stack.Context(where, kube, host_volume=False)
     stack.install(context, progress, images_known(kube) if existing else None)
+
+
+def _clients(where: Paths, progress: Progress) -> None:
+    """The user's own kubectl and helm; those that are not on the PATH are built."""
+    where.bin.mkdir(parents=True, exist_ok=True)
+    for program, recipe in (("kubectl", "localkube"), ("helm", "helm")):
+        found = shutil.which(program)
+        if found and Path(found).parent != where.bin:
+            builds.relink(where.bin / program, Path(found))
+        elif not (where.bin / program).exists():
+            builds.build_all(where, [BY_NAME[recipe]], progress)
+            builds.relink(where.bin / program, builds.folder(where, BY_NAME[recipe]) / recipe)
 
 
 def images_known(kube: Kube) -> set[str]:
     """Those of our images that the nodes of a cluster report to have."""
     nodes = kube.get("nodes") or {"items": []}
-    return {name for node in nodes["items"] for entry in node["status"].get("images", []) for name in entry["names"]}
+    listed = [entry for node in nodes["items"] for entry in node["status"].get("images") or []]
+    return {name for entry in listed for name in entry.get("names") or []}
 
 
 def down(where: Paths, progress: Progress) -> None:

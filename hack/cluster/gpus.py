@@ -36,19 +36,19 @@ def await_node(kube: Kube, since: datetime | None) -> None:
     waiting.until(ready, f"node {NODE} ready", timeout=90)
 
 
-def ensure(kube: Kube) -> bool:
+def ensure(kube: Kube, name: str = NODE) -> bool:
     """Label the node and give it its GPUs. A restarted kubelet sets them to zero: every `up` looks. True if changed."""
-    node = kube.get("node", NODE) or {}
+    node = kube.get("node", name) or {}
     labels = node.get("metadata", {}).get("labels", {})
     status = node.get("status", {})
     amounts = [status.get(part, {}).get(RESOURCE) for part in ("capacity", "allocatable")]
-    stale = any(labels.get(name) != value for name, value in LABELS.items())
+    stale = any(labels.get(label) != value for label, value in LABELS.items())
     if stale:
-        kube.call("label", "node", NODE, "--overwrite", *(f"{name}={value}" for name, value in LABELS.items()))
+        kube.call("label", "node", name, "--overwrite", *(f"{label}={value}" for label, value in LABELS.items()))
     short = amounts != [str(GPU_COUNT)] * 2
     if short:
         patch = {"status": {part: {RESOURCE: str(GPU_COUNT)} for part in ("capacity", "allocatable")}}
-        kube.call("patch", "node", NODE, "--subresource=status", "--type=merge", "-p", json.dumps(patch))
+        kube.call("patch", "node", name, "--subresource=status", "--type=merge", "-p", json.dumps(patch))
     return stale or short
 
 

@@ -188,7 +188,10 @@ def install(context: Context, progress: Progress, known_images: set[str] | None 
     lacking: list[str] = []
     for part in PARTS:
         wanted = version(part, context)
-        todo = plan(wanted, record.get(_key(part)), context.kube.ok("get", *part.probe))
+        recorded = record.get(_key(part))
+        if known_images is not None and recorded not in (None, INSTALLING):
+            wanted = recorded  # In somebody's own cluster a part that works is not changed.
+        todo = plan(wanted, recorded, context.kube.ok("get", *part.probe))
         if todo == "foreign":
             progress.say(f"{part.name}: this cluster has its own; left as it is")
         if todo == "install" and known_images is not None and not _references(part) <= known_images:
