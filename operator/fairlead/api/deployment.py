@@ -131,7 +131,7 @@ class Rollout(Model):
             ("!has(self.steps) || self.steps.size() < 2 || "
              "self.steps.all(s, self.steps.filter(t, t.weight == s.weight).size() == 1)",
              "two steps have the same weight"),
-            ("!has(self.falseAlarms) || self.falseAlarms != '0%'", "falseAlarms must be above 0%"),
+            ("!has(self.falseAlarms) || self.falseAlarms.matches('[1-9]')", "falseAlarms must be above 0%"),
         )
     )  # fmt: skip
 
@@ -214,8 +214,8 @@ class Cursor(Model):
 
     source: Annotated[str, Field(max_length=128)]
     """Pod uid and container start, or the hash of a series' labels, with the arm and guard."""
-    values: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=20)]
-    """Of a pod: requests, failures, then (requests, slow ones) for each latency guard. Of a series: its value."""
+    values: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=4)]
+    """Of a pod: requests and failures, or requests and slow ones. Of a series: its value."""
 
 
 class Split(Model):
@@ -255,6 +255,14 @@ class Candidate(Model):
     """Seconds of this step in which evidence came in."""
     step_requests: int = 0
     """Requests that the candidate answered in this step."""
+    answered: ArmCounts = ArmCounts()
+    """What the candidate's pods have counted in this rollout."""
+    live_answered: ArmCounts = ArmCounts()
+    """What the live version's pods have counted in the same windows."""
+    counting_since: Timestamp | None = None
+    """When the counters of both versions' pods were first read, just before the first traffic."""
+    restarts: int = 0
+    """Restarts of its pods then: later ones are held against it."""
     warmed: Annotated[list[Annotated[str, Field(max_length=36)]], Field(max_length=500)] = []
     """Uids of the pods that have answered a warm-up request."""
     verdict: Literal["Starting", "Continue", "Harm", "NoEvidence"] = "Starting"
