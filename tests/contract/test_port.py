@@ -167,6 +167,9 @@ async def test_lists_by_labels_and_of_metadata(where: tuple[Kube, str]) -> None:
     assert [item["metadata"]["name"] for item in bare] == ["c1"]
     assert "data" not in bare[0]
     assert version_of(bare[0]) > 0
+    for metadata_only in (False, True):
+        none = [page async for page in kube.pages(CONFIG_MAP, ns, selector="odd=perhaps", metadata_only=metadata_only)]
+        assert [page.items for page in none] == [[]]
 
 
 async def test_served_kinds(where: tuple[Kube, str]) -> None:

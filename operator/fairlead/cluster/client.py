@@ -126,11 +126,11 @@ class HttpKube:
         accept = _METADATA_LIST if metadata_only else "application/json"
         while True:
             found = await self._call("GET", "list", kind, path_of(kind, namespace), query=query, accept=accept)
-            meta = found["metadata"]
-            for item in found["items"]:
+            meta, items = found["metadata"], found.get("items") or []  # an empty list of metadata is null
+            for item in items:
                 # the items of a list carry neither; everywhere else they do
                 item["apiVersion"], item["kind"] = kind.api_version, kind.kind
-            yield Page(found["items"], meta.get("resourceVersion", ""))
+            yield Page(items, meta.get("resourceVersion", ""))
             if not meta.get("continue"):
                 return
             query["continue"] = meta["continue"]

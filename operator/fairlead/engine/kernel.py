@@ -206,6 +206,8 @@ class Kernel:
             await self._lister.compare(kind)
         except api.ApiError as failed:
             log.warning("%s can't be compared with the API server: %s", kind.plural, failed.message)
+        except Exception:
+            log.exception("%s could not be compared with the API server", kind.plural)
 
     async def _discover(self) -> set[Kind]:
         kinds = list(self._selectors)

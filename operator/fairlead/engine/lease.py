@@ -70,10 +70,13 @@ class Lease:
         """Let another replica take over at once."""
         if self._held is None:
             return
-        record, self._held = self._held, None
+        self._held = None
         try:
-            await self._put(record, "", 1)
-        except (api.ApiError, TimeoutError) as failed:
+            # read anew: a renewal may have been under way when it was cut off
+            record = await self.kube.get(LEASE, self.namespace, self.name)
+            if (record.get("spec") or {}).get("holderIdentity") == self.identity:
+                await self._put(record, "", 1)
+        except api.ApiError as failed:
             log.warning("the lease could not be released; it expires by itself: %s", failed)
 
     async def _try(self) -> bool:
