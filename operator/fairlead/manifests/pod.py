@@ -73,6 +73,9 @@ def container(
             "readOnlyRootFilesystem": read_only_root,
         },
     }
+    if "@" in image:
+        # pinned bytes need no second look; Kubernetes would ask the registry each time for `name:latest@sha256:…`
+        found["imagePullPolicy"] = "IfNotPresent"
     if command:
         found["command"] = list(command)
     if args:
