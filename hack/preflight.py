@@ -4,6 +4,7 @@
 """
 
 import errno
+import ipaddress
 import os
 import platform
 import re
@@ -21,14 +22,15 @@ if not __package__:
 from hack.cluster import builds, debian, node, owners
 from hack.cluster.components import COMPONENTS, PORTS
 from hack.cluster.recipes import DEBIAN_PACKAGES, DEFAULT, GO_MINIMUM
-from hack.cluster.settings import BRIDGE, DNS_IP, NODE_IP, POD_BRIDGE, Paths, paths
+from hack.cluster.settings import BRIDGE, DNS_IP, NODE_IP, POD_BRIDGE, POD_CIDR, SERVICE_CIDR, Paths, paths
 from hack.cluster.shell import ClusterError
 
 MACHINES = ("x86_64", "aarch64", "arm64")
-COLD_DISK_GIB, WARM_DISK_GIB = 20, 4
+COLD_DISK_GIB, WARM_DISK_GIB = 20, 8
 MEMORY_GIB = 6
 PYTHON_MINIMUM = (3, 11)
 FILESYSTEMS = ("overlay",)
+UNUSED_LOOPBACK = "127.10.96.10"
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,33 @@ def check_kernel(filesystems: str) -> list[Problem]:
     ]
 
 
+def check_dns(wildcard_taken: bool) -> list[Problem]:
+    """Port 53 of the cluster's DNS address can't be had while something listens on that port of all addresses."""
+    if not wildcard_taken:
+        return []
+    what = "something listens on port 53 of all addresses"
+    return [Problem(what, "let it listen on its own address only (dnsmasq: bind-interfaces), or stop it")]
+
+
+def check_routes(routes: str) -> list[Problem]:
+    """The cluster's networks may not overlap with those of this machine. `routes` is the output of `ip -4 route`."""
+    found = []
+    for line in routes.splitlines():
+        words = line.split()
+        device = words[words.index("dev") + 1] if "dev" in words else ""
+        if not words or words[0] == "default" or device in (BRIDGE, POD_BRIDGE):
+            continue
+        try:
+            route = ipaddress.ip_network(words[0])
+        except ValueError:
+            continue
+        for ours in (SERVICE_CIDR, POD_CIDR):
+            if route.prefixlen > 1 and route.overlaps(ipaddress.ip_network(ours)):
+                remedy = f"remove it: ip route del {words[0]} dev {device} (another cluster's network?)"
+                found.append(Problem(f"the route to {words[0]} overlaps with the cluster's {ours}", remedy))
+    return found
+
+
 def port_free(host: str, port: int) -> bool:
     """Whether we could listen there."""
     with socket.socket(socket.AF_INET) as probe:
@@ -158,6 +187,25 @@ def port_free(host: str, port: int) -> bool:
         except OSError as error:
             return error.errno != errno.EADDRINUSE
     return True
+
+
+def dns_port_taken() -> bool:
+    """Whether port 53 is in use on all addresses, seen from a loopback address that nobody uses."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind((UNUSED_LOOPBACK, 53))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return True
+    return False
+
+
+def ip_routes() -> str:
+    """The routing table."""
+    if not shutil.which("ip"):
+        return ""
+    return subprocess.run(["ip", "-4", "route"], text=True, capture_output=True).stdout
 
 
 def interface_addresses() -> dict[str, str]:
@@ -201,6 +249,8 @@ def problems(where: Paths) -> list[Problem]:
     others = check_other(owners.others(where.state))
     found += others or check_ports(port_free, [c.name for c in COMPONENTS if node.living(where, c.name)])
     found += check_addresses(interface_addresses())
+    found += check_dns(dns_port_taken())
+    found += check_routes(ip_routes())
     return found + check_kernel(Path("/proc/filesystems").read_text())
 
 

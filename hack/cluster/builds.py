@@ -3,18 +3,20 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from hack.cluster.progress import Progress
+from hack.cluster.progress import Progress, clock
 from hack.cluster.recipes import Recipe
 from hack.cluster.settings import Paths
 from hack.cluster.shell import ClusterError, Logged
 
 MEMORY_FOR_TWO_MIB = 10_000
+SCRATCH = re.compile(r"-[0-9a-f]{16}\.\d+\Z")
 
 
 def key(recipe: Recipe) -> str:
@@ -77,6 +79,9 @@ def build_all(where: Paths, recipes: list[Recipe], progress: Progress) -> None:
     todo = missing(where, recipes)
     if not todo:
         return
+    clear_scratch(where)
+    expected = sum(progress.expected(recipe.title, recipe.expected) or 0 for recipe in todo) / workers()
+    progress.say(f"{len(todo)} programs to build from source, in all about {clock(expected)}")
     runner = Logged()
     with ThreadPoolExecutor(max_workers=workers()) as pool:
         futures = [pool.submit(build, where, recipe, progress, runner) for recipe in todo]
@@ -87,6 +92,14 @@ def build_all(where: Paths, recipes: list[Recipe], progress: Progress) -> None:
             pool.shutdown(wait=False, cancel_futures=True)
             runner.stop()
             raise
+
+
+def clear_scratch(where: Paths) -> None:
+    """Remove what builds that were killed left half done."""
+    for path in (where.cache / "bin").glob("*.*"):
+        owner = path.name.rpartition(".")[2]
+        if SCRATCH.search(path.name) and not Path("/proc", owner).exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def workers() -> int:

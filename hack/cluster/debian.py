@@ -3,6 +3,9 @@
 import os
 import re
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hack.cluster.progress import Progress
@@ -12,6 +15,8 @@ from hack.cluster.shell import ClusterError, CommandError, Logged, Word, run
 
 BASE_PACKAGES = ("python3", "python3-venv", "python3-pip", "ca-certificates")
 ATTEMPTS = 3
+POLICY = Path("/usr/sbin/policy-rc.d")
+PYTHONS = (sys.executable, "python3", "/usr/bin/python3")
 SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 
 
@@ -19,7 +24,16 @@ def absent_packages() -> list[str]:
     """Those of our packages that are not installed."""
     shown = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *DEBIAN_PACKAGES], check=False).stdout
     present = {line.split()[0] for line in shown.splitlines() if line.split()[1:] == ["ii"]}
-    return [name for name in DEBIAN_PACKAGES if name not in present]
+    absent = [name for name in DEBIAN_PACKAGES if name not in present]
+    return absent if pip() else [*absent, "python3-pip"]
+
+
+def pip() -> list[str] | None:
+    """A pip that works: this Python's, or another one's."""
+    for python in PYTHONS:
+        if shutil.which(python) and run([python, "-m", "pip", "--version"], check=False).returncode == 0:
+            return [python, "-m", "pip"]
+    return None
 
 
 def install_packages(where: Paths, progress: Progress) -> None:
@@ -28,9 +42,9 @@ def install_packages(where: Paths, progress: Progress) -> None:
     if not absent:
         return
     log = where.logs / "apt.log"
-    env = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *absent]
-    with progress.step(f"install {len(absent)} Debian packages", 30):
+    with progress.step(f"install {len(absent)} Debian packages", 30), no_services():
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 Logged().run(["apt-get", "update", "-q"], log, env=env)
@@ -39,6 +53,20 @@ def install_packages(where: Paths, progress: Progress) -> None:
             except CommandError:
                 if attempt == ATTEMPTS:
                     raise
+
+
+@contextmanager
+def no_services(policy: Path = POLICY) -> Iterator[None]:
+    """Packages bring services that we don't want started; Debian's means against it, for as long as we install."""
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink(missing_ok=True)
 
 
 def mirror(sources: str) -> str | None:

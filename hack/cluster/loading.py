@@ -12,6 +12,7 @@ from hack.cluster.settings import RUNTIME_DIR, Paths, existing_kubeconfig, flavo
 from hack.cluster.shell import ClusterError, Logged, run
 
 BASE_ARGUMENT = "BASE_IMAGE"
+MOST_LAYERS = 250
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def _buildah(where: Paths, source: Path, request: Request, archive: Path) -> Non
     arguments = [word for item in request.build_arguments().items() for word in ("--build-arg", "=".join(item))]
     with tempfile.TemporaryDirectory() as name:
         volumes = [word for volume in hostconfig.volumes(Path(name)) for word in ("--volume", volume)]
-        options: list[str | Path] = ["--isolation", "chroot", "--layers", "--pull-never", "--timestamp", "0"]
+        options: list[str | Path] = ["--isolation", "chroot", "--layers", "--force-rm", "--pull-never"]
+        options += ["--timestamp", "0"]
         stage = ["--target", request.target] if request.target else []
         target: list[str | Path] = ["--file", request.dockerfile, *stage, "--tag", request.reference, source]
         Logged().run([*buildah(where), "bud", *options, *arguments, *volumes, *target], log)
@@ -124,6 +126,14 @@ def _buildah(where: Paths, source: Path, request: Request, archive: Path) -> Non
     push = ["push", "--disable-compression", request.reference, f"oci-archive:{scratch}:{request.reference}"]
     Logged().run([*buildah(where), *push], log)
     scratch.replace(archive)
+    _prune(where)
+
+
+def _prune(where: Paths) -> None:
+    """Layers of earlier builds make the next one fast, but they pile up: past a limit, start over from the base."""
+    count = len(run([*buildah(where), "images", "--all", "--quiet"]).stdout.split())
+    if count > MOST_LAYERS:
+        run([*buildah(where), "rmi", "--all", "--force"], check=False)
 
 
 def _provide_base(where: Paths) -> None:

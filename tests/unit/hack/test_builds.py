@@ -1,6 +1,7 @@
 """Builds, progress, the stack's decisions, GPUs."""
 
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -178,3 +179,12 @@ def test_waiting_ends_early_when_it_is_in_vain() -> None:
 
 def test_table() -> None:
     assert info.table([["A", "B"], ["long", "x"]]) == "A     B\nlong  x"
+
+
+def test_half_done_builds_are_cleared_away(where: Paths) -> None:
+    folder = where.cache / "bin"
+    whole, dead, alive = (folder / f"x-1.2.3-0123456789abcdef{end}" for end in ("", ".4194999", f".{os.getpid()}"))
+    for path in (whole, dead, alive):
+        path.mkdir(parents=True)
+    builds.clear_scratch(where)
+    assert sorted(folder.iterdir()) == sorted([whole, alive])

@@ -89,3 +89,14 @@ def test_folders_come_from_the_environment(tmp_path: Path) -> None:
     where = paths({"FAIRLEAD_STATE": str(tmp_path / "s"), "FAIRLEAD_CACHE": str(tmp_path / "c")})
     assert (where.run, where.cache) == (tmp_path / "s" / "cluster", tmp_path / "c")
     assert paths({}).state.name == ".local"
+
+
+def test_services_are_held_back_only_while_packages_are_installed(tmp_path: Path) -> None:
+    policy = tmp_path / "policy-rc.d"
+    with debian.no_services(policy):
+        assert policy.stat().st_mode & 0o111
+    assert not policy.exists()
+    policy.write_text("the machine's own")
+    with debian.no_services(policy):
+        pass
+    assert policy.read_text() == "the machine's own"

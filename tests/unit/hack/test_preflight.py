@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hack import preflight
 from hack.cluster.components import PORTS
-from hack.cluster.settings import BRIDGE, DNS_IP, NODE_IP, paths
+from hack.cluster.settings import BRIDGE, DNS_IP, NODE_IP, POD_BRIDGE, paths
 from hack.cluster.shell import ClusterError
 
 
@@ -16,7 +16,7 @@ def test_a_good_machine_has_no_problems() -> None:
     assert not preflight.check_python((3, 11))
     assert not preflight.check_root(0)
     assert not preflight.check_disk(30, warm=False, folder=Path("/"))
-    assert not preflight.check_disk(5, warm=True, folder=Path("/"))
+    assert not preflight.check_disk(9, warm=True, folder=Path("/"))
     assert not preflight.check_memory(8)
     assert not preflight.check_go((1, 26), needed=True)
     assert not preflight.check_packages([], has_apt=False)
@@ -25,6 +25,8 @@ def test_a_good_machine_has_no_problems() -> None:
     assert not preflight.check_addresses({"127.0.0.1": "lo", NODE_IP: BRIDGE})
     assert not preflight.check_kernel("nodev\tproc\nnodev\toverlay\n\text4\n")
     assert not preflight.check_other([])
+    assert not preflight.check_dns(wildcard_taken=False)
+    assert not preflight.check_routes("default via 192.0.2.1 dev eth0\n10.0.0.0/24 dev eth0\n")
 
 
 def test_another_system_and_another_processor_are_named() -> None:
@@ -44,8 +46,10 @@ def test_every_problem_has_a_remedy() -> None:
         *preflight.check_addresses({DNS_IP: "eth7"}),
         *preflight.check_kernel("ext4"),
         *preflight.check_other([Path("/elsewhere/.local")]),
+        *preflight.check_dns(wildcard_taken=True),
+        *preflight.check_routes(f"10.244.3.0/24 dev flannel.1\n10.244.0.0/16 dev {POD_BRIDGE}\n"),
     ]
-    assert len(found) == 10
+    assert len(found) == 12
     assert all(problem.what and problem.remedy for problem in found)
 
 
