@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import kopf
 
@@ -117,6 +117,8 @@ class KopfSource:
             registry=registry,
             settings=settings_for(kinds),
             standalone=True,
+            # without one, Kopf asks for the user's name, which a container's bare uid does not have
+            identity=cast(Any, "fairlead"),
             stop_flag=stop,
             **where,
         )
