@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,10 @@ log = logging.getLogger(__name__)
 
 DRAIN = 20.0
 """Seconds that work in progress may take when the operator is stopped; the pod's grace period must be longer."""
+
+
+SILENCE = 300.0
+"""Seconds without a watch after which the process is no use any more."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class App:
         self._metrics = Metrics()
         self._lease: Lease | None = None
         self._kernel: Kernel | None = None
+        self._source: KopfSource | None = None
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
@@ -104,7 +110,7 @@ class App:
                 self._metrics.leader.set(0)
 
     async def _work(self, kube: HttpKube, lease: Lease, resolver: Resolver, stopped: asyncio.Task[Any]) -> int:
-        source = KopfSource(self._options.kubeconfig, self._config.namespaces)
+        self._source = source = KopfSource(self._options.kubeconfig, self._config.namespaces)
         self._kernel = kernel = Kernel(
             SPECS, kube, source, resolver, self._config, metrics=self._metrics, instance=lease.identity
         )
@@ -130,7 +136,11 @@ class App:
         return None
 
     def _dead(self) -> str | None:
-        return None
+        """Why this process should be restarted: it leads, but has not watched for long."""
+        if self._source is None or self._kernel is None or not self._kernel.synced.is_set():
+            return None
+        silent = time.monotonic() - self._source.beat
+        return f"no watch for {silent:.0f} s" if silent > SILENCE else None
 
 
 def _lease(options: Options, kube: HttpKube) -> Lease:

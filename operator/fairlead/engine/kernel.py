@@ -80,12 +80,13 @@ class Kernel:
         self.watching = False
         self.cache = Cache(self._selectors, self._loop.time)
         kinds = {(kind.api_version, kind.kind): kind for kind in self._selectors}
+        writer = Writer(kube, self.cache, kinds, instance)
         self.reconciler = Reconciler(
-            self.specs, self.cache, Writer(kube, self.cache, kinds, instance), asker, config, self.metrics,
-            self._served.__contains__, clock,
-        )  # fmt: skip
+            self.specs, self.cache, writer, asker, config, self.metrics, self._served.__contains__, clock
+        )
         self.queue: WorkQueue[Key] = WorkQueue(self.reconciler, config.workers, self._rng)
         self.router = Router(self.specs, self.cache, self.queue, self.reconciler.object_gone)
+        writer.take, writer.drop = self.router.seen, self.router.deleted
         self._lister = Lister(kube, self.cache, self.router, self._selectors, config.namespaces, self._rng)
         self._collector = StateCollector(self.cache, self.specs.values(), _Depths(self.queue))
         self._relisted: dict[Kind, asyncio.TimerHandle] = {}

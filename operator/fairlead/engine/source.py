@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ class KopfSource:
 
     kubeconfig: str | None = None
     namespaces: Sequence[str] = ()
+    beat: float = field(default_factory=time.monotonic)
+    """When the watch's loop was last seen turning (`time.monotonic`)."""
     _mail: deque[tuple[Kind, str | None, Json]] = field(default_factory=deque)
     _announced: bool = False
 
@@ -112,16 +115,25 @@ class KopfSource:
             group, version = split(kind)
             on = kopf.on.event(group=group, version=version, plural=kind.plural, registry=registry)
             on(_handler(kind, post))
+        beating = asyncio.create_task(self._beat())  # before Kopf begins: tasks made later are Kopf's to cancel
         where: dict[str, Any] = {"namespaces": list(self.namespaces)} if self.namespaces else {"clusterwide": True}
-        await kopf.operator(
-            registry=registry,
-            settings=settings_for(kinds),
-            standalone=True,
-            # without one, Kopf asks for the user's name, which a container's bare uid does not have
-            identity=cast(Any, "fairlead"),
-            stop_flag=stop,
-            **where,
-        )
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=settings_for(kinds),
+                standalone=True,
+                # without one, Kopf asks for the user's name, which a container's bare uid does not have
+                identity=cast(Any, "fairlead"),
+                stop_flag=stop,
+                **where,
+            )
+        finally:
+            beating.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            self.beat = time.monotonic()
+            await asyncio.sleep(2.0)
 
     async def _login(self, **_kwargs: Any) -> kopf.ConnectionInfo:
         found = await connection(await load_configuration(self.kubeconfig))

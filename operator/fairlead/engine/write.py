@@ -6,7 +6,7 @@ Every method says whether it changed anything.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,9 +60,17 @@ class Writer:
     kinds: dict[tuple[str, str], Kind]
     """Kinds by (apiVersion, kind)."""
     instance: str = "fairlead"
+    take: Callable[[Kind, Json], object] | None = None
+    """Takes in what was written, and wakes whom it concerns: the watch brings it a second time, which is no news then.
+    None: the cache takes it in, and nobody is woken."""
+    drop: Callable[[Kind, Json], object] | None = None
+    """The same for what was deleted."""
     _altered: dict[str, tuple[str, str]] = field(default_factory=dict)
     """uid → (hash of what we wrote, hash of what the API server made of it), where these differ: an older CRD
     prunes fields, for example. Without this the same write would be tried for ever."""
+
+    def _written(self, kind: Kind, obj: Json) -> None:
+        (self.take or self.cache.put)(kind, obj)
 
     # --- status ----------------------------------------------------------------------------------------------
 
@@ -77,7 +85,7 @@ class Writer:
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta, "status": wanted}
         written = await self.kube.replace_status(kind, body)
         self._remember(uid, wanted, written.get("status") or {})
-        self.cache.put(kind, written)
+        self._written(kind, written)
         return raw if version_of(written) == version_of(raw) else written
 
     def _remember(self, uid: str, wanted: Json, got: Json) -> None:
@@ -110,7 +118,7 @@ class Writer:
                 return False
         await fresh.check()
         written = await _told(kind, name, self.kube.apply(kind, wanted))
-        self.cache.put(kind, written)
+        self._written(kind, written)
         if not covers(written, wanted):
             self._altered[written["metadata"]["uid"]] = _pair(wanted, written)
         return live is None or version_of(written) != version_of(live)
@@ -130,7 +138,7 @@ class Writer:
             if not isinstance(failed.cause, api.AlreadyExists):
                 raise
             return await self._adopt(kind, subject, wanted)
-        self.cache.put(kind, written)
+        self._written(kind, written)
         return True
 
     async def _adopt(self, kind: Kind, subject: Meta, wanted: Json) -> bool:
@@ -144,7 +152,7 @@ class Writer:
             labels = {"name": name, "namespace": subject.namespace, "labels": wanted["metadata"].get("labels", {})}
             bare = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": labels}
             live = await _told(kind, name, self.kube.apply(kind, bare))
-        self.cache.put(kind, live)
+        self._written(kind, live)
         return True
 
     async def delete(self, subject: Meta, gone: Delete, fresh: Freshness) -> bool:
@@ -163,7 +171,9 @@ class Writer:
         meta = left.get("metadata") or {}
         # pods end later, and so does what has finalizers: those are seen to go by the watch
         if meta.get("uid") == gone.uid and meta.get("deletionTimestamp"):
-            self.cache.put(gone.kind, left)
+            self._written(gone.kind, left)
+        elif self.drop is not None:
+            self.drop(gone.kind, {"metadata": {k: known["metadata"][k] for k in ("name", "namespace", "uid")}})
         else:
             self.cache.remove(gone.kind, subject.namespace, gone.name, gone.uid)
         return True

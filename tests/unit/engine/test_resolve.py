@@ -1,0 +1,162 @@
+"""Signals: each ends in an answer, and no Secret is read without leave."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+
+from fairlead.cluster import errors as api
+from fairlead.engine import resolve
+from fairlead.engine.resolve import Credentials, CredentialsError, Resolver
+from fairlead.plan.core import (
+    Counters,
+    Failed,
+    Kind,
+    Listed,
+    ListObjects,
+    MetricNames,
+    PromQuery,
+    ScrapePod,
+    Vector,
+    Warm,
+    WarmUp,
+)
+from fairlead.signals.errors import SignalError
+from fairlead.store.errors import StoreError
+
+Json = dict[str, Any]
+SCRAPE = ScrapePod("http://10.0.0.1:8080/metrics", MetricNames("r", "f"))
+LIST = ListObjects("team", "bucket", "rows/", "http://s3:9000", None, "s3")
+SECRET_VALUE = "very-secret-value"
+
+
+class Secrets:
+    """The API server's Secrets; counts how often it was asked."""
+
+    def __init__(self, error: api.ApiError | None = None) -> None:
+        self.error, self.reads = error, 0
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        assert (kind.kind, namespace, name) == ("Secret", "team", "s3")
+        self.reads += 1
+        if self.error:
+            raise self.error
+        return {"data": {"AWS_ACCESS_KEY_ID": base64.b64encode(SECRET_VALUE.encode()).decode()}}
+
+
+def resolver(kube: Any, seen: list[Any] | None = None) -> Resolver:
+    found = seen if seen is not None else []
+    return Resolver(kube, None, lambda *what: found.append(what))  # type: ignore[arg-type]
+
+
+def answering(value: Any) -> Callable[..., Awaitable[Any]]:
+    async def answer(*_: Any) -> Any:
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    return answer
+
+
+async def test_each_request_gets_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve.pods, "scrape", answering(Counters(10, 1)))
+    monkeypatch.setattr(resolve.pods, "warm_up", answering(Warm()))
+    monkeypatch.setattr(resolve.prometheus, "query", answering(SignalError("Unreachable", "no prometheus")))
+    monkeypatch.setattr(resolve, "list_objects", lambda *_: Listed("d", 1, 2))
+    query, warm = PromQuery("http://prom", "up"), WarmUp("http://10.0.0.1", "{}")
+    seen: list[Any] = []
+    found = resolver(Secrets(), seen)
+    answers = await found.resolve([SCRAPE, query, warm, LIST, SCRAPE])
+    found.close()
+    assert answers == {
+        SCRAPE: Counters(10, 1),
+        query: Failed("Unreachable", "no prometheus"),
+        warm: Warm(),
+        LIST: Listed("d", 1, 2),
+    }
+    assert sorted((signal, result) for signal, result, _ in seen) == [
+        ("ListObjects", "ok"), ("PromQuery", "Unreachable"), ("ScrapePod", "ok"), ("WarmUp", "ok")
+    ]  # fmt: skip
+
+
+async def test_a_slow_source_ends_in_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def forever(*_: Any) -> Vector:
+        await asyncio.sleep(3600)
+        return Vector(())
+
+    monkeypatch.setattr(resolve.pods, "scrape", forever)
+    monkeypatch.setitem(resolve.LIMITS, ScrapePod, 0.02)
+    answers = await resolver(Secrets()).resolve([SCRAPE])
+    assert answers[SCRAPE] == Failed("Timeout", "no answer within 0.02 s")
+
+
+async def test_a_store_s_error_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Listed:
+        raise StoreError("BucketMissing", "make the bucket")
+
+    monkeypatch.setattr(resolve, "list_objects", broken)
+    assert (await resolver(Secrets()).resolve([LIST]))[LIST] == Failed("BucketMissing", "make the bucket")
+
+
+async def test_a_programming_error_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve.pods, "scrape", answering(KeyError("bug")))
+    with pytest.raises(KeyError):
+        await resolver(Secrets()).resolve([SCRAPE])
+
+
+async def test_credentials_reach_the_listing_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    given: list[Mapping[str, str]] = []
+
+    def listing(_request: ListObjects, credentials: Mapping[str, str]) -> Listed:
+        given.append(credentials)
+        return Listed("d", 1, 2)
+
+    monkeypatch.setattr(resolve, "list_objects", listing)
+    answers = await resolver(Secrets()).resolve([LIST])
+    assert given == [{"AWS_ACCESS_KEY_ID": SECRET_VALUE}]
+    assert SECRET_VALUE not in str(answers) + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "says"),
+    [
+        (api.NotFound("no", 404), "CredentialsMissing", "Secret s3 is not in namespace team"),
+        (
+            api.Forbidden("no", 403), "CredentialsForbidden",
+            "kubectl -n team create rolebinding fairlead-credentials-reader "
+            "--clusterrole=fairlead-credentials-reader --serviceaccount=system:operator",
+        ),
+    ],
+)  # fmt: skip
+async def test_what_to_do_without_credentials(
+    monkeypatch: pytest.MonkeyPatch, error: api.ApiError, reason: str, says: str
+) -> None:
+    monkeypatch.setenv("POD_NAMESPACE", "system")
+    monkeypatch.setenv("POD_SERVICE_ACCOUNT", "operator")
+    answer = (await resolver(Secrets(error)).resolve([LIST]))[LIST]
+    assert isinstance(answer, Failed)
+    assert answer.reason == reason
+    assert says in answer.message
+
+
+async def test_secrets_are_kept_for_a_minute_at_most_and_errors_not_at_all() -> None:
+    now = 0.0
+    secrets = Secrets()
+    found = Credentials(secrets, lambda: now)  # type: ignore[arg-type]
+    await found.read("team", "s3")
+    await found.read("team", "s3")
+    assert secrets.reads == 1
+    now = 61.0
+    secrets.error = api.Forbidden("no more", 403)
+    for _ in range(2):
+        with pytest.raises(CredentialsError):
+            await found.read("team", "s3")
+    assert secrets.reads == 3
