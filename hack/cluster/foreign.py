@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from hack.cluster import builds, debian, gpus, images, stack
+from hack.cluster import builds, debian, gpus, images, parts, stack
 from hack.cluster.kube import Kube
 from hack.cluster.progress import Progress
 from hack.cluster.recipes import BY_NAME, DEFAULT
@@ -28,7 +28,7 @@ def up(where: Paths, progress: Progress) -> None:
         raise ClusterError(f"the cluster of {kube.kubeconfig} does not answer; check it with kubectl")
     if not existing:
         gpus.ensure(kube, f"{KIND_NAME}-control-plane")
-    context = stack.Context(where, kube, host_volume=False)
+    context = parts.Context(where, kube, host_volume=False)
     stack.install(context, progress, images_known(kube) if existing else None)
 
 

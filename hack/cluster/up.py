@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from hack import preflight
-from hack.cluster import assets, builds, debian, gpus, images, node, owners, stack, waiting
+from hack.cluster import assets, builds, debian, gpus, images, node, owners, parts, stack, waiting
 from hack.cluster.kube import Kube
 from hack.cluster.lock import exclusive
 from hack.cluster.progress import Progress
@@ -15,12 +15,12 @@ from hack.cluster.shell import ClusterError
 def up(where: Paths, progress: Progress) -> None:
     """Bring the cluster up, whatever state it is in."""
     with exclusive(where.state / "lock"):
+        preflight.require(where)
         if existing_kubeconfig() or flavour() == "kind":
             from hack.cluster import foreign
 
             foreign.up(where, progress)
             return
-        preflight.require(where)
         for gone in owners.clear_dead(where.state):
             progress.say(f"cleared away what a dead cluster of {gone} had left")
         prepare(where, progress)
@@ -58,7 +58,7 @@ def start(where: Paths, progress: Progress) -> None:
     gpus.await_node(kube, since if "kubelet" in started else None)
     gpus.ensure(kube)
     restart_users(kube, replaced)
-    stack.install(stack.Context(where, kube, host_volume=True), progress)
+    stack.install(parts.Context(where, kube, host_volume=True), progress)
 
 
 def start_node(where: Paths, progress: Progress, kube: Kube) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hack.cluster import builds, fingerprints, gpus, info, stack
+from hack.cluster import builds, fingerprints, gpus, info, parts, stack
 from hack.cluster.components import BY_NAME as COMPONENTS
 from hack.cluster.images import IMAGES
 from hack.cluster.kube import MANIFESTS, Kube, fill
@@ -119,10 +119,10 @@ def test_what_to_do_with_a_part(recorded: str | None, exists: bool, todo: str) -
 
 
 def test_every_manifest_can_be_filled_in(where: Paths) -> None:
-    values = stack.Context(where, Kube(where.bin / "kubectl", where.kubeconfig), host_volume=True).values()
+    values = parts.Context(where, Kube(where.bin / "kubectl", where.kubeconfig), host_volume=True).values()
     for path in MANIFESTS.glob("*.yaml"):
         assert "${" not in fill(path.read_text(), values)
-    assert {name for part in stack.PARTS for name in part.images} <= {image.name for image in IMAGES}
+    assert {name for part in parts.PARTS for name in part.images} <= {image.name for image in IMAGES}
 
 
 def node(beat: str, status: str = "True") -> dict[str, object]:

@@ -5,64 +5,65 @@ from pathlib import Path
 
 import pytest
 from hack import preflight
+from hack.cluster import checks, machine
 from hack.cluster.components import PORTS
 from hack.cluster.settings import BRIDGE, DNS_IP, NODE_IP, POD_BRIDGE, paths
 from hack.cluster.shell import ClusterError
 
 
 def test_a_good_machine_has_no_problems() -> None:
-    assert not preflight.check_system("Linux", "x86_64")
-    assert not preflight.check_system("Linux", "aarch64")
-    assert not preflight.check_python((3, 11))
-    assert not preflight.check_root(0)
-    assert not preflight.check_disk(30, warm=False, folder=Path("/"))
-    assert not preflight.check_disk(9, warm=True, folder=Path("/"))
-    assert not preflight.check_memory(8)
-    assert not preflight.check_go((1, 26), needed=True)
-    assert not preflight.check_packages([], has_apt=False)
-    assert not preflight.check_packages(["runc"], has_apt=True)
-    assert not preflight.check_ports(lambda _host, _port: True, [])
-    assert not preflight.check_addresses({"127.0.0.1": "lo", NODE_IP: BRIDGE})
-    assert not preflight.check_kernel("nodev\tproc\nnodev\toverlay\n\text4\n")
-    assert not preflight.check_other([])
-    assert not preflight.check_dns(wildcard_taken=False)
-    assert not preflight.check_routes("default via 192.0.2.1 dev eth0\n10.0.0.0/24 dev eth0\n")
+    assert not checks.check_system("Linux", "x86_64")
+    assert not checks.check_system("Linux", "aarch64")
+    assert not checks.check_root(0)
+    assert not checks.check_disk(30, warm=False, folder=Path("/"))
+    assert not checks.check_disk(9, warm=True, folder=Path("/"))
+    assert not checks.check_memory(8)
+    assert not checks.check_go((1, 26), needed=True)
+    assert not checks.check_packages([], has_apt=False)
+    assert not checks.check_packages(["runc"], has_apt=True)
+    assert not checks.check_ports(lambda _host, _port: True, [])
+    assert not checks.check_addresses({"127.0.0.1": "lo", NODE_IP: BRIDGE})
+    assert not checks.check_kernel("nodev\tproc\nnodev\toverlay\n\text4\n")
+    assert not checks.check_other([])
+    assert not checks.check_dns(wildcard_taken=False)
+    assert not checks.check_routes("default via 192.0.2.1 dev eth0\n10.0.0.0/24 dev eth0\n")
 
 
 def test_another_system_and_another_processor_are_named() -> None:
-    assert "Darwin" in str(preflight.check_system("Darwin", "arm64")[0])
-    assert "riscv64" in str(preflight.check_system("Linux", "riscv64")[0])
+    assert "Darwin" in str(checks.check_system("Darwin", "arm64")[0])
+    assert "riscv64" in str(checks.check_system("Linux", "riscv64")[0])
 
 
 def test_every_problem_has_a_remedy() -> None:
     found = [
-        *preflight.check_python((3, 9)),
-        *preflight.check_root(1000),
-        *preflight.check_disk(3, warm=True, folder=Path("/data")),
-        *preflight.check_memory(2),
-        *preflight.check_go(None, needed=True),
-        *preflight.check_packages(["runc"], has_apt=False),
-        *preflight.check_ports(lambda _host, port: port != 6443, []),
-        *preflight.check_addresses({DNS_IP: "eth7"}),
-        *preflight.check_kernel("ext4"),
-        *preflight.check_other([Path("/elsewhere/.local")]),
-        *preflight.check_dns(wildcard_taken=True),
-        *preflight.check_routes(f"10.244.3.0/24 dev flannel.1\n10.244.0.0/16 dev {POD_BRIDGE}\n"),
+        *checks.check_file(Path("/does/not/exist")),
+        *checks.check_programs(["kind"], lambda _name: None),
+        *checks.check_root(1000),
+        *checks.check_disk(3, warm=True, folder=Path("/data")),
+        *checks.check_memory(2),
+        *checks.check_go(None, needed=True),
+        *checks.check_packages(["runc"], has_apt=False),
+        *checks.check_ports(lambda _host, port: port != 6443, []),
+        *checks.check_addresses({DNS_IP: "eth7"}),
+        *checks.check_kernel("ext4"),
+        *checks.check_other([Path("/elsewhere/.local")]),
+        *checks.check_dns(wildcard_taken=True),
+        *checks.check_routes(f"10.244.3.0/24 dev flannel.1\n10.244.0.0/16 dev {POD_BRIDGE}\n"),
     ]
-    assert len(found) == 12
+    assert len(found) == 13
     assert all(problem.what and problem.remedy for problem in found)
 
 
 def test_a_port_that_our_own_process_holds_is_no_problem() -> None:
     names = {name.split()[0].lower() for name in PORTS.values()}
-    assert not preflight.check_ports(lambda _host, _port: False, names)
-    blocked = preflight.check_ports(lambda _host, _port: False, names - {"kubelet"})
+    assert not checks.check_ports(lambda _host, _port: False, names)
+    blocked = checks.check_ports(lambda _host, _port: False, names - {"kubelet"})
     assert {"kubelet" in problem.what for problem in blocked} == {True}
 
 
 def test_go_is_needed_only_to_build() -> None:
-    assert not preflight.check_go(None, needed=False)
-    assert "1.24 is too old" in preflight.check_go((1, 24), needed=True)[0].what
+    assert not checks.check_go(None, needed=False)
+    assert "1.24 is too old" in checks.check_go((1, 24), needed=True)[0].what
 
 
 @pytest.mark.parametrize(
@@ -74,18 +75,18 @@ def test_go_is_needed_only_to_build() -> None:
     ],
 )
 def test_go_version(text: str, version: tuple[int, int] | None) -> None:
-    assert preflight.parse_go(text) == version
+    assert machine.parse_go(text) == version
 
 
 def test_a_port_in_use_is_seen() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        assert not preflight.port_free("127.0.0.1", listener.getsockname()[1])
+        assert not machine.port_free("127.0.0.1", listener.getsockname()[1])
 
 
 def test_all_problems_come_in_one_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    two = [preflight.Problem("no disk", "buy one"), preflight.Problem("no root", "be root")]
+    two = [checks.Problem("no disk", "buy one"), checks.Problem("no root", "be root")]
     monkeypatch.setattr(preflight, "problems", lambda _where: two)
     where = paths({"FAIRLEAD_STATE": str(tmp_path)})
     with pytest.raises(ClusterError) as caught:
