@@ -1,0 +1,177 @@
+"""What Prometheus is told of a Deployment: which pods to scrape, and when to call somebody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fairlead.api.deployment import Alerts
+from fairlead.api.modelversion import Server
+from fairlead.api.units import share
+from fairlead.manifests import presets
+from fairlead.manifests.meta import LABEL_PREFIX, Json
+from fairlead.manifests.server import METRICS_LABEL, metrics_key, metrics_port_name
+
+GAUGE_NAMESPACE, GAUGE_NAME = "object_namespace", "deployment"
+"""Labels of the operator's gauges. Not `namespace`: a scrape would overwrite it with the operator's own."""
+BURNS = ((14.4, "1h", "5m", "critical"), (6, "6h", "30m", "critical"), (3, "1d", "2h", "warning"),
+         (1, "3d", "6h", "warning"))  # fmt: skip
+"""Burn rates of the error budget over a long and a short window (Google SRE Workbook, chapter 5)."""
+EVENTS = 10
+"""Failed requests in the long window below which nobody is called: a single one may be a large share of few."""
+
+_TERM = re.compile(
+    r"\s*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(?P<labels>(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?\s*(?:\+|$)"
+)
+
+
+@dataclass(frozen=True)
+class About:
+    """Whose objects these are. `labels`: of the objects, Prometheus' own selectors among them."""
+
+    name: str
+    namespace: str
+    owner: Json
+    labels: Mapping[str, str]
+
+    def meta(self) -> Json:
+        """Metadata of a child."""
+        return {
+            "name": self.name, "namespace": self.namespace, "labels": dict(self.labels),
+            "ownerReferences": [self.owner],
+        }  # fmt: skip
+
+
+def pod_monitor(about: About, servers: Sequence[Server]) -> Json:
+    """Scrapes all versions' pods; each series says which version and Deployment it is of."""
+    endpoints = {metrics_key(server): _endpoint(server) for server in servers}
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PodMonitor",
+        "metadata": about.meta(),
+        "spec": {
+            "selector": {"matchLabels": {f"{LABEL_PREFIX}deployment": about.name}},
+            "podMetricsEndpoints": [endpoints[key] for key in sorted(endpoints)],
+        },
+    }
+
+
+def _endpoint(server: Server) -> Json:
+    keep = {"sourceLabels": [_meta_label(METRICS_LABEL)], "regex": metrics_key(server), "action": "keep"}
+    return {
+        "port": metrics_port_name(server),
+        "path": presets.metrics(server).path,
+        "relabelings": [keep, *(
+            {"sourceLabels": [_meta_label(f"{LABEL_PREFIX}{name}")], "targetLabel": name, "action": "replace"}
+            for name in ("deployment", "version")
+        )],
+    }  # fmt: skip
+
+
+def _meta_label(label: str) -> str:
+    return "__meta_kubernetes_pod_label_" + re.sub(r"[^a-zA-Z0-9_]", "_", label)
+
+
+def rules(about: About, alerts: Alerts, live: Server | None, deadline: float) -> Json:
+    """The alert rules of a Deployment.
+
+    live: the live version's server, whose counters the objective is measured by; None: unknown. deadline: seconds
+    without evidence after which somebody is told.
+    """
+    groups = [{"name": f"{about.namespace}.{about.name}.rollout", "rules": _rollout(about, alerts, deadline)}]
+    if live is not None:
+        groups.append({"name": f"{about.namespace}.{about.name}.slo", "rules": _slo(about, alerts, live)})
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": about.meta(),
+        "spec": {"groups": groups},
+    }
+
+
+def _rollout(about: About, alerts: Alerts, deadline: float) -> list[Json]:
+    """From the operator's gauges. `max without`: replicas of the operator must not double an alert."""
+    see = f"kubectl fairlead show deployment {about.name} -n {about.namespace}"
+    where = f"{about.namespace}/{about.name}"
+    return [
+        _alert(
+            about, alerts, "FairleadRolledBack", "warning", "0s",
+            _gauge(about, "rollback_info") + " == 1",
+            f"{where}: {{{{ $labels.version }}}} was taken back ({{{{ $labels.reason }}}})",
+            f"The live version answers all requests. See why: {see}",
+        ),
+        _alert(
+            about, alerts, "FairleadNoEvidence", "warning", f"{round(deadline)}s",
+            _gauge(about, "evidence_available") + " == 0",
+            f"{where}: the rollout is frozen, for nothing shows how the new version does",
+            f"Its weight stays as it is. The condition EvidenceAvailable says what is missing: {see}",
+        ),
+        _alert(
+            about, alerts, "FairleadNoReadyPod", "critical", "30s",
+            _gauge(about, "ready_replicas") + " == 0",
+            f"{where}: no pod of the live version is ready",
+            f"Requests fail. The condition Ready says why: {see}",
+        ),
+        _alert(
+            about, alerts, "FairleadRolloutStuck", "warning", "15m",
+            _gauge(about, "phase", 'phase="Holding"') + " == 1",
+            f"{where}: the new version does not go on",
+            f"The condition Progressing says why: {see}",
+        ),
+    ]  # fmt: skip
+
+
+def _gauge(about: About, name: str, *matchers: str) -> str:
+    chosen = ",".join([f'{GAUGE_NAMESPACE}="{about.namespace}"', f'{GAUGE_NAME}="{about.name}"', *matchers])
+    return f"max without (instance, pod, container, endpoint, job, namespace) (fairlead_deployment_{name}{{{chosen}}})"
+
+
+def _slo(about: About, alerts: Alerts, live: Server) -> list[Json]:
+    """Multi-window burn rates of the error budget, from the servers' own counters."""
+    budget = max(1 - share(alerts.slo.availability), 1e-6)
+    names = presets.metrics(live)
+    found = []
+    for rate, long, short, severity in BURNS:
+        over = [f"({_ratio(about, names.requests, names.failures, window)} > {rate * budget:.6g})"
+                for window in (long, short)]  # fmt: skip
+        enough = f"({_total(about, names.failures, 'increase', long)} >= {EVENTS})"
+        found.append(_alert(
+            about, alerts, "FairleadErrorBudgetBurn", severity, "0s", " and ".join([*over, enough]),
+            f"{about.namespace}/{about.name} fails more than {rate:g} times as often as its objective "
+            f"{alerts.slo.availability} allows, over {long}",
+            "The last versions, and what each of them did, are in status.history; the way back is status.previous.",
+            {"window": long},
+        ))  # fmt: skip
+    return found
+
+
+def _ratio(about: About, requests: str, failures: str, window: str) -> str:
+    failed, all_ = (_total(about, one, "rate", window) for one in (failures, requests))
+    return f"({failed}) / ({all_})"
+
+
+def _total(about: About, selector: str, function: str, window: str) -> str:
+    """`rate` or `increase` of a selector's terms, added up over this Deployment's pods. A missing counter is 0."""
+    own = f'namespace="{about.namespace}",deployment="{about.name}"'
+    terms = []
+    for term in _TERM.finditer(selector):
+        labels = ",".join(filter(None, [(term["labels"] or "").strip().rstrip(","), own]))
+        terms.append(f"(sum({function}({term['name']}{{{labels}}}[{window}])) or vector(0))")
+    return " + ".join(terms)
+
+
+def _alert(
+    about: About, alerts: Alerts, name: str, severity: str, wait: str, expression: str, summary: str, remedy: str,
+    labels: Mapping[str, str] | None = None,
+) -> Json:  # fmt: skip
+    return {
+        "alert": name,
+        "expr": expression,
+        "for": wait,
+        "labels": {
+            **alerts.labels, "severity": severity, "namespace": about.namespace, "deployment": about.name,
+            **(labels or {}),
+        },
+        "annotations": {"summary": summary, "description": remedy},
+    }  # fmt: skip

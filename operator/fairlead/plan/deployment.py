@@ -1,0 +1,125 @@
+"""Deployment: which version answers, who comes next, and whether that one may stay.
+
+The order of one look: heed a retry, let drained versions go, choose, go on with the rollout, tell people, and say
+which objects follow from it. The parts are in `plan/rollout`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from fairlead.api.deployment import Deployment, DeploymentStatus
+from fairlead.api.kinds import KINDS
+from fairlead.api.units import seconds
+from fairlead.plan.core import (
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    LABEL_PREFIX,
+    MODEL_VERSION,
+    POD,
+    POD_MONITOR,
+    PROMETHEUS_RULE,
+    SERVICE,
+    WORKLOAD,
+    Invalid,
+    Json,
+    KindSpec,
+    Plan,
+    Request,
+    Subject,
+    World,
+    epoch,
+)
+from fairlead.plan.rollout import children, gauges, progress, report, retiring, signals, versions
+from fairlead.plan.rollout.look import RETRY, Look, State
+
+_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+STARTING = 5.0
+"""Seconds between looks while pods start: some of their troubles are announced by no event."""
+WARMING = 2.0
+ADDRESS = 30.0
+
+
+def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[Request]:
+    """Counters, warm-ups and queries of a running rollout; nothing else costs anything."""
+    look, status = Look(subject, world, now), subject.body.status
+    found: list[Request] = []
+    if report.needs_address(look, status):
+        found.append(signals.gateway(look))
+    if status.candidate:
+        found += signals.of_candidate(look, status.candidate)
+    return found
+
+
+def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
+    """What should be. Raises Invalid for a name that can't be a Service's."""
+    if not _NAME.fullmatch(subject.meta.name):
+        raise Invalid("metadata.name", "must be at most 63 lower-case letters, digits and dashes, and begin with a "
+                      "letter: Services are named after it")  # fmt: skip
+    look = Look(subject, world, now)
+    state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
+    state = retiring.tidy(look, state)
+    choice = versions.choose(look, state.status)
+    state, problem = progress.choose(look, state, choice), None
+    if state.candidate:
+        state, problem = progress.go_on(look, state)
+        # what has just been taken back, or gone live, is not a choice any more
+        choice = versions.choose(look, state.status) if state.candidate is None else choice
+    status = report.tell(look, state, choice, problem)
+    return Plan(
+        status=status,
+        apply=children.wanted(look, status),
+        delete=children.unwanted(look, status),
+        events=list(state.events),
+        requeue_after=_next(look, status),
+    )
+
+
+def _next(look: Look, status: DeploymentStatus) -> float | None:
+    """When something is due that no event announces; None in steady state."""
+    times = [epoch(one.until) - look.now for one in status.retiring]
+    if report.needs_address(look, status):
+        times.append(ADDRESS)
+    candidate = status.candidate
+    if candidate:
+        if candidate.against:
+            times.append(epoch(candidate.since) + seconds(look.spec.rollout.patience) - look.now)
+        if candidate.step >= 0:
+            since = epoch(candidate.last_window_at) if candidate.last_window_at else look.now
+            times.append(max(since + look.window - look.now, look.window / 4))
+        elif signals.is_warm(look, candidate):
+            times.append(look.window)
+        else:
+            times.append(WARMING if signals.warm_ups(look, candidate) else STARTING)
+    return max(0.0, min(times)) + 0.001 if times else None
+
+
+# --- who wakes it --------------------------------------------------------------------------------------------------
+
+
+def of_pod(pod: Json, _all: Iterable[Json]) -> Iterable[str]:
+    """Serving pods belong to a ReplicaSet, but are labelled with the Deployment's name."""
+    name = (pod["metadata"].get("labels") or {}).get(f"{LABEL_PREFIX}deployment")
+    return [name] if name else []
+
+
+def of_version(version: Json, deployments: Iterable[Json]) -> Iterable[str]:
+    """Deployments that name a version, its model, or have it live or on its way."""
+    name, model = version["metadata"]["name"], version["spec"].get("model")
+    for deployment in deployments:
+        wanted, status = deployment["spec"].get("model") or {}, deployment.get("status") or {}
+        mine = {(status.get(key) or {}).get("version") for key in ("live", "candidate")}
+        if wanted.get("version") == name or wanted.get("name") == model or name in mine:
+            yield deployment["metadata"]["name"]
+
+
+SPEC: KindSpec[Deployment] = KindSpec(
+    kind=DEPLOYMENT,
+    info=next(info for info in KINDS if info.model is Deployment),
+    plan=plan,
+    observe=observe,
+    children=(WORKLOAD, SERVICE, HTTP_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
+    mappers={MODEL_VERSION: of_version, POD: of_pod},
+    gauges=gauges.of,
+)

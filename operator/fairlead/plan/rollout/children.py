@@ -1,0 +1,136 @@
+"""The objects that a Deployment consists of, as its status wants them."""
+
+from __future__ import annotations
+
+from fairlead.api.common import API_VERSION
+from fairlead.api.deployment import DeploymentStatus
+from fairlead.api.modelversion import ModelVersion
+from fairlead.api.tasks import MODEL, FetchItem, FetchTask
+from fairlead.manifests import alerts, presets, route, server
+from fairlead.manifests.meta import labels, owner_reference
+from fairlead.plan import store
+from fairlead.plan.core import (
+    HTTP_ROUTE,
+    LABEL_PREFIX,
+    POD_MONITOR,
+    PROMETHEUS_RULE,
+    SERVICE,
+    WORKLOAD,
+    Delete,
+    Invalid,
+    Json,
+    Kind,
+)
+from fairlead.plan.rollout import pods, versions
+from fairlead.plan.rollout.look import Look
+
+VERSION_LABEL = f"{LABEL_PREFIX}version"
+
+
+def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
+    """Everything that should be there. Raises Invalid when a runtime has no image."""
+    found = []
+    for name in _serving(status):
+        version = versions.read(look.world, name)
+        if version is not None:  # without its record a version stays as it is
+            found += _version(look, name, version)
+    if status.live and look.world.served(HTTP_ROUTE):
+        found.append(_route(look, status))
+    return found + _watching(look, status)
+
+
+def _serving(status: DeploymentStatus) -> list[str]:
+    """The versions that have pods to be looked after."""
+    names = [status.live.version] if status.live else []
+    return names + ([status.candidate.version] if status.candidate else [])
+
+
+def owner(look: Look) -> Json:
+    """The Deployment as the controlling owner."""
+    return owner_reference(API_VERSION, "Deployment", look.name, look.subject.meta.uid)
+
+
+def _version(look: Look, name: str, version: ModelVersion) -> list[Json]:
+    reach = store.reach(version.spec.artifact, look.world.config)
+    artifact = version.spec.artifact
+    item = FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=MODEL)
+    serving = server.Serving(
+        name=look.child(name), namespace=look.namespace, owner=owner(look),
+        labels=labels(deployment=look.name, version=name), selector=pods.selector(look, name),
+        server=version.spec.server, model_name=version.spec.model, replicas=look.spec.replicas.min,
+        fetch=FetchTask(items=[item]), credentials=(reach.credentials,), worker_image=look.world.config.images.worker,
+    )  # fmt: skip
+    try:
+        workload = server.workload(serving, look.world.config)
+    except presets.NoImage as missing:
+        raise Invalid("spec.model", f"{name} can't be served: {missing}") from missing
+    return [_with_its_images(look, workload), server.service(serving)]
+
+
+def _with_its_images(look: Look, workload: Json) -> Json:
+    """A workload that serves keeps the images that it was made with: upgrading Fairlead must not restart models."""
+    live = look.world.get(WORKLOAD, workload["metadata"]["name"])
+    if live is None or not (live.get("status") or {}).get("readyReplicas"):
+        return workload
+    had = live["spec"]["template"]["spec"]
+    images = {one["name"]: one["image"] for one in [*had.get("initContainers", []), *had["containers"]]}
+    spec = workload["spec"]["template"]["spec"]
+    for container in [*spec["initContainers"], *spec["containers"]]:
+        container["image"] = images.get(container["name"], container["image"])
+    return workload
+
+
+def _route(look: Look, status: DeploymentStatus) -> Json:
+    assert status.live
+    live, candidate = _backend(look, status.live.version), status.candidate
+    named, shared = [live], [(live, 100)]
+    if candidate:
+        new = _backend(look, candidate.version)
+        named.append(new)
+        if candidate.weight:
+            shared = [(live, 100 - candidate.weight)] if candidate.weight < 100 else []
+            shared.append((new, candidate.weight))
+    return route.http_route(
+        look.name, look.namespace, owner(look), labels(deployment=look.name), look.spec.route,
+        route.Traffic(named, shared),
+    )  # fmt: skip
+
+
+def _backend(look: Look, version: str) -> route.Backend:
+    return route.Backend(version, look.child(version), presets.PORT)
+
+
+def _watching(look: Look, status: DeploymentStatus) -> list[Json]:
+    """What Prometheus is told, if it is there to be told."""
+    config = look.world.config.prometheus
+    if not config.enabled:
+        return []
+    found = (versions.read(look.world, name) for name in _serving(status))
+    servers = [version.spec.server for version in found if version is not None]
+    about = alerts.About(look.name, look.namespace, owner(look), labels(deployment=look.name) | config.labels)
+    made = []
+    if servers and look.world.served(POD_MONITOR):
+        made.append(alerts.pod_monitor(about, servers))
+    if status.live and look.world.served(PROMETHEUS_RULE):
+        live = versions.read(look.world, status.live.version)
+        deadline = look.world.config.tuning.evidence_deadline
+        made.append(alerts.rules(about, look.spec.alerts, live.spec.server if live else None, deadline))
+    return made
+
+
+def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
+    """Workloads and Services of versions that neither serve nor drain, and that no route names any more."""
+    kept = {*_serving(status), *(one.version for one in status.retiring)}
+    routed = route.services(look.world.get(HTTP_ROUTE, look.name) or {})
+    found = []
+    for kind in (WORKLOAD, SERVICE):
+        for raw in look.world.owned(kind):
+            meta = raw["metadata"]
+            version = (meta.get("labels") or {}).get(VERSION_LABEL)
+            if version and version not in kept and meta["name"] not in routed:
+                found.append(_delete(kind, raw))
+    return found
+
+
+def _delete(kind: Kind, raw: Json) -> Delete:
+    return Delete(kind, raw["metadata"]["name"], raw["metadata"]["uid"])

@@ -1,0 +1,54 @@
+"""How far each source has been read: the book that makes every unit count once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from fairlead.api.deployment import Cursor
+from fairlead.verdict.counters import Advance, advance_all
+from fairlead.verdict.guards import decode, encode_all
+
+
+class Book:
+    """The cursors of a rollout, open for one look."""
+
+    def __init__(self, cursors: Iterable[Cursor]) -> None:
+        self._at: dict[str, tuple[float, ...]] = {c.source: tuple(map(decode, c.values)) for c in cursors}
+
+    def __contains__(self, source: str) -> bool:
+        return source in self._at
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def begin(self, source: str, values: Sequence[float]) -> None:
+        """What was counted up to here is not evidence."""
+        self._at[source] = tuple(values)
+
+    def read(self, source: str, values: Sequence[float], *, from_zero: bool, parts: bool = True) -> Advance:
+        """What a source has added since it was last read. `from_zero`: a new one began to count when we watched."""
+        found = advance_all(self._at.get(source), values, from_zero=from_zero, parts=parts)
+        self._at[source] = found.cursor
+        return found
+
+    def keep(self, wanted: Callable[[str], bool]) -> None:
+        """Drop the sources that will never be read again."""
+        self._at = {source: values for source, values in self._at.items() if wanted(source)}
+
+    def copy(self) -> Book:
+        """For reading on approval."""
+        other = Book(())
+        other._at = dict(self._at)
+        return other
+
+    def replace(self, other: Book) -> None:
+        """What was read on approval counts."""
+        self._at = other._at
+
+    def outcomes(self, more: set[str]) -> int:
+        """How many series there would be with these."""
+        return len({source for source in self._at if source[0].isdigit()} | more)
+
+    def close(self) -> list[Cursor]:
+        """As status keeps them."""
+        return [Cursor(source=source, values=encode_all(self._at[source])) for source in sorted(self._at)]

@@ -1,0 +1,106 @@
+"""How a rollout ends: with promotion, rollback, failure, or a newer wish. Each end leaves a record."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fairlead.api.deployment import Candidate, GuardEvidence, Live, Retiring, RolloutRecord
+from fairlead.plan.core import Event, rfc3339
+from fairlead.plan.rollout.look import RETRY, Look, State
+from fairlead.plan.rollout.pods import Problem
+
+HISTORY = 10
+DETAILED = 3
+"""Records that keep the state of their tests."""
+REFUSED = 50
+RETIRING = 10
+
+Result = Literal["Live", "RolledBack", "Superseded", "Failed"]
+
+
+def promote(look: Look, state: State) -> State:
+    """The candidate becomes the live version, if that is still the one it was compared with. No pod is touched."""
+    candidate, live = state.candidate, state.status.live
+    assert candidate
+    if candidate.against != (live.version if live else ""):
+        return again(look, state)
+    message = _promoted(candidate)
+    state = _recorded(look, state, candidate, "Live", "Promoted", message)
+    changes: dict[str, object] = {"live": Live(version=candidate.version, since=look.stamp), "candidate": None}
+    if live:
+        changes["previous"] = live.version
+        changes["retiring"] = _retire(look, state, live.version)
+    return state.having(Event("Promoted", message), **changes)
+
+
+def _promoted(candidate: Candidate) -> str:
+    if not candidate.against:
+        return f"{candidate.version} is live: the first version"
+    counts = f"{candidate.answered.requests} requests, {candidate.answered.failures} failed"
+    return f"{candidate.version} is live, after {counts}; before it {candidate.against}"
+
+
+def again(look: Look, state: State) -> State:
+    """The candidate starts over against the version that is live now."""
+    candidate, live = state.candidate, state.status.live
+    assert candidate
+    fresh = Candidate(version=candidate.version, since=look.stamp, against=live.version if live else "")
+    return state.having(candidate=fresh)
+
+
+def roll_back(look: Look, state: State, why: Problem) -> State:
+    """The candidate has done harm: it is out of the route at once, and not tried again."""
+    return _take_back(look, state, "RolledBack", why)
+
+
+def give_up(look: Look, state: State, why: Problem) -> State:
+    """The candidate could not show in time what it is worth."""
+    return _take_back(look, state, "Failed", why)
+
+
+def _take_back(look: Look, state: State, result: Result, why: Problem) -> State:
+    candidate = state.candidate
+    assert candidate
+    again_by = (
+        f"To try it once more: kubectl annotate mdeploy -n {look.namespace} {look.name} {RETRY}={candidate.version}"
+    )
+    message = f"{why.message}. {candidate.against} answers all requests. {again_by}"
+    state = _recorded(look, state, candidate, result, why.reason, message)
+    return state.having(
+        Event(result if result == "RolledBack" else "RolloutFailed", f"{candidate.version}: {message}", warning=True),
+        candidate=None,
+        refused=[*(v for v in state.status.refused if v != candidate.version), candidate.version][-REFUSED:],
+        retiring=_retire(look, state, candidate.version),
+    )
+
+
+def withdraw(look: Look, state: State, reason: str, message: str) -> State:
+    """Something else is wanted now; nothing is held against the candidate."""
+    candidate = state.candidate
+    assert candidate
+    state = _recorded(look, state, candidate, "Superseded", reason, message)
+    return state.having(Event("Superseded", message), candidate=None, retiring=_retire(look, state, candidate.version))
+
+
+def _retire(look: Look, state: State, version: str) -> list[Retiring]:
+    until = rfc3339(look.now + look.world.config.tuning.drain)
+    others = [one for one in state.status.retiring if one.version != version]
+    return [*others, Retiring(version=version, until=until)][-RETIRING:]
+
+
+def _recorded(
+    look: Look, state: State, candidate: Candidate, result: Result, reason: str, message: str
+) -> State:  # fmt: skip
+    record = RolloutRecord(
+        version=candidate.version, against=candidate.against, result=result, reason=reason, message=message[:1024],
+        started_at=candidate.since, ended_at=look.stamp, weight=candidate.weight,
+        stable=candidate.live_answered, candidate=candidate.answered, guards=candidate.guards,
+    )  # fmt: skip
+    older = [_shortened(one) if i >= DETAILED - 1 else one for i, one in enumerate(state.status.history)]
+    return state.having(history=[record, *older][:HISTORY])
+
+
+def _shortened(record: RolloutRecord) -> RolloutRecord:
+    """Without the tests' inner state: status must stay small."""
+    guards: list[GuardEvidence] = [guard.model_copy(update={"log_lr": [], "digest": ""}) for guard in record.guards]
+    return record.model_copy(update={"guards": guards})

@@ -1,0 +1,60 @@
+"""What the operator's own metrics say of a Deployment, read off its status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fairlead.manifests.alerts import GAUGE_NAME, GAUGE_NAMESPACE
+from fairlead.plan.core import Gauge, Json, epoch
+
+PHASES = ("Pending", "Progressing", "Live", "Holding", "RolledBack", "Degraded")
+_TAKEN_BACK = ("RolledBack", "Failed")
+
+
+def of(raw: Json) -> Iterator[Gauge]:
+    """The samples of one Deployment."""
+    status = raw.get("status") or {}
+    who = {GAUGE_NAMESPACE: raw["metadata"]["namespace"], GAUGE_NAME: raw["metadata"]["name"]}
+    candidate, live = status.get("candidate") or {}, status.get("live") or {}
+    yield _gauge("info", "Which versions are live and on their way; always 1.", who | {
+        "live": live.get("version", ""), "candidate": candidate.get("version", ""),
+    }, 1)  # fmt: skip
+    for phase in PHASES:
+        yield _gauge("phase", "1 for the phase it is in.", who | {"phase": phase}, status.get("phase") == phase)
+    if live:
+        yield _gauge("ready_replicas", "Ready pods of the live version.", who, status.get("readyReplicas", 0))
+    yield _gauge(
+        "candidate_weight", "Percent of the requests that the candidate gets.", who, candidate.get("weight", 0)
+    )
+    yield from _evidence(status, candidate, who)
+    yield from _rollbacks(status, who)
+
+
+def _evidence(status: Json, candidate: Json, who: dict[str, str]) -> Iterator[Gauge]:
+    available = next((c for c in status.get("conditions") or [] if c["type"] == "EvidenceAvailable"), None)
+    if available:
+        yield _gauge("evidence_available", "0 while a rollout is frozen for want of evidence.", who,
+                     available["status"] == "True")  # fmt: skip
+    for guard in candidate.get("guards") or []:
+        labels = who | {"guard": guard["guard"], "version": candidate["version"]}
+        yield _gauge("log_evidence", "Log evidence that the candidate is worse.", labels, float(guard["logEvidence"]))
+        yield _gauge(
+            "log_evidence_bound", "At this log evidence it is rolled back.", labels, float(guard["bound"] or 0)
+        )
+
+
+def _rollbacks(status: Json, who: dict[str, str]) -> Iterator[Gauge]:
+    history: list[Any] = status.get("history") or []
+    last = next((record for record in history if record["result"] in _TAKEN_BACK), None)
+    if last is None:
+        return
+    yield _gauge("last_rollback_timestamp_seconds", "When a version was last taken back.", who, epoch(last["endedAt"]))
+    # only until the next version is on its way: then the alert has been understood
+    if status.get("phase") == "RolledBack":
+        labels = who | {"version": last["version"], "reason": last["reason"]}
+        yield _gauge("rollback_info", "1 while the last rollout stands as taken back.", labels, 1)
+
+
+def _gauge(name: str, help_: str, labels: dict[str, str], value: float) -> Gauge:
+    return Gauge(f"fairlead_deployment_{name}", help_, labels, float(value))

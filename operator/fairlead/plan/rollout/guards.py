@@ -1,0 +1,101 @@
+"""The state of a guard between its form in status and the one that the statistics use."""
+
+from __future__ import annotations
+
+from fairlead.api.deployment import ArmCounts, Candidate, Guard, GuardEvidence
+from fairlead.api.units import share
+from fairlead.manifests.meta import short_hash
+from fairlead.plan.rollout.look import Look
+from fairlead.plan.rollout.signals import guard_id
+from fairlead.verdict import failures
+from fairlead.verdict.guards import (
+    Arm,
+    GuardState,
+    Window,
+    decide,
+    decode,
+    decode_all,
+    divide,
+    encode,
+    encode_all,
+    step,
+)
+
+PRIOR = 49
+"""Requests without a failure that are added when the live version's failure rate is estimated: with hardly any request
+of its own, it is taken to fail 1 % of them."""
+ENOUGH = 100
+"""Outcomes of the live version that must be known before a margin on top of their rate means anything."""
+
+
+def all_of(look: Look, candidate: Candidate) -> list[GuardEvidence]:
+    """The guards as the spec lists them now; a new or changed one begins anew."""
+    known = {guard.guard: guard for guard in candidate.guards}
+    found = []
+    for index, guard in enumerate(look.spec.rollout.guard):
+        old = known.get(guard_id(index, guard))
+        found.append(old if old and old.digest == digest(guard) else fresh(look, index, guard))
+    return found
+
+
+def fresh(look: Look, index: int, guard: Guard) -> GuardEvidence:
+    """A guard that has seen nothing."""
+    return GuardEvidence(
+        guard=guard_id(index, guard), digest=digest(guard), odds="", bound=encode(failures.log_bound(alpha(look))),
+        reason="NotBegun", message="no counter has been read yet",
+    )  # fmt: skip
+
+
+def digest(guard: Guard) -> str:
+    """Of the guard as it was written."""
+    return short_hash(guard.model_dump_json())
+
+
+def alpha(look: Look) -> float:
+    """One guard's part of the chance that a healthy version is rolled back."""
+    rollout = look.spec.rollout
+    return divide(min(share(rollout.false_alarms), 0.5), len(rollout.guard))
+
+
+def frozen_odds(guard: Guard, requests: int, failed: int) -> str:
+    """The tolerated odds ratio, from what the live version has counted in its life."""
+    rate = failures.base_rate(failed, requests + PRIOR)
+    return encode(failures.odds_ratio(rate, share(guard.worse_by)))
+
+
+def silent(evidence: GuardEvidence, reason: str, message: str) -> GuardEvidence:
+    """The guard without evidence: what it has seen stays."""
+    return evidence.model_copy(update={"state": "NoEvidence", "reason": reason, "message": message[:1024]})
+
+
+def seen(
+    look: Look, evidence: GuardEvidence, stable: tuple[int, int], candidate: tuple[int, int]
+) -> GuardEvidence:  # fmt: skip
+    """The guard after one more window: (requests, failures) of each arm."""
+    before = GuardState(
+        odds=decode(evidence.odds), log_lr=decode_all(evidence.log_lr), stable=_arm(evidence.stable),
+        candidate=_arm(evidence.candidate), windows=evidence.windows,
+    )  # fmt: skip
+    empty = not stable[0] and not candidate[0]
+    after = before if empty else step(before, Window(Arm(*stable), Arm(*candidate)))
+    part = alpha(look)
+    return evidence.model_copy(update={
+        "stable": _counts(after.stable), "candidate": _counts(after.candidate), "windows": after.windows,
+        "log_lr": encode_all(after.log_lr), "log_evidence": encode(after.log_evidence),
+        "bound": encode(failures.log_bound(part)),
+        "state": "Harm" if decide(after, part) == "harm" else "Watching", "reason": "", "message": "",
+        "step_events": evidence.step_events + candidate[0], "since": look.stamp,
+    })  # fmt: skip
+
+
+def _arm(counts: ArmCounts) -> Arm:
+    return Arm(counts.requests, counts.failures)
+
+
+def _counts(arm: Arm) -> ArmCounts:
+    return ArmCounts(requests=arm.requests, failures=arm.failures)
+
+
+def plus(counts: ArmCounts, more: tuple[int, int]) -> ArmCounts:
+    """Counts and what came after them."""
+    return ArmCounts(requests=counts.requests + more[0], failures=counts.failures + more[1])

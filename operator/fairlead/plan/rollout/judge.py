@@ -1,0 +1,109 @@
+"""From evidence to what is done: take back, hold, or go on."""
+
+from __future__ import annotations
+
+from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, GuardEvidence
+from fairlead.api.units import human, seconds
+from fairlead.plan.core import epoch
+from fairlead.plan.rollout import pods
+from fairlead.plan.rollout.look import Look
+from fairlead.plan.rollout.pods import Problem
+from fairlead.verdict.guards import decode
+
+FRESH = 3
+"""A step is left only if the last window ended within so many windows."""
+ANSWER = 2.0
+"""Seconds that Prometheus may take besides."""
+CRASHES = 3
+"""Restarts under traffic that end a rollout, if the live version had none."""
+
+_REASONS = {"errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse"}
+
+
+def harm(look: Look, candidate: Candidate) -> Problem | None:
+    """Why the candidate must go, or None."""
+    for guard in candidate.guards:
+        if guard.state == "Harm":
+            metric = guard.guard.split("/")[1]
+            return Problem(_REASONS[metric], _found(candidate, guard, metric))
+    return _crashes(look, candidate)
+
+
+def _found(candidate: Candidate, guard: GuardEvidence, metric: str) -> str:
+    words = {
+        "errors": ("failed", "of", "requests"),
+        "latency": (f"took longer than {human(decode(guard.threshold or '0'))} in", "of", "requests"),
+        "outcomes": ("was wrong in", "of", "outcomes"),
+    }[metric]
+    windows = "window" if guard.windows == 1 else f"{guard.windows} windows"
+    return (
+        f"{candidate.version} {words[0]} {_counts(guard.candidate, words[2])}, {candidate.against} "
+        f"{_counts(guard.stable, words[2])} in the same {windows}; evidence {decode(guard.log_evidence):.1f} ≥ "
+        f"bound {decode(guard.bound):.1f}"
+    )
+
+
+def _counts(counts: ArmCounts, what: str) -> str:
+    share = 100 * counts.failures / counts.requests if counts.requests else 0.0
+    return f"{counts.failures} of {counts.requests} {what} ({share:.2g} %)"
+
+
+def _crashes(look: Look, candidate: Candidate) -> Problem | None:
+    if candidate.counting_since is None:
+        return None
+    since = epoch(candidate.counting_since)
+    mine = sum(pod.restarts for pod in pods.of(look, candidate.version)) - candidate.restarts
+    if mine < CRASHES or any(pods.ended_since(pod, since) for pod in pods.of(look, candidate.against)):
+        return None
+    cause = pods.problem(look, candidate.version)
+    why = f": {cause.message}" if cause else ""
+    return Problem(
+        "CandidateCrashed", f"the server of {candidate.version} restarted {mine} times under traffic, that of "
+        f"{candidate.against} did not{why}",
+    )  # fmt: skip
+
+
+def silence(look: Look, candidate: Candidate, reading: Problem | None) -> Problem | None:
+    """Why there is no evidence, or None. `reading`: why the pods' counters could not be read this time."""
+    if candidate.last_window_at and look.now - epoch(candidate.last_window_at) > FRESH * look.window:
+        return reading or Problem("Stale", "the counters have not been read for a while")
+    for guard in candidate.guards:
+        if guard.state == "NoEvidence":
+            return Problem(guard.reason or "NotBegun", f"guard {guard.guard}: {guard.message}")
+    if candidate.split.wrong:
+        return Problem(
+            "SplitWrong", f"the traffic is not divided as asked ({candidate.weight} % for {candidate.version}): is "
+            f"there another route or client, or do people ask for a version by header? Requests are counted anew; it "
+            "goes on when they are divided as asked",
+        )  # fmt: skip
+    return None
+
+
+def missing(look: Look, candidate: Candidate) -> str | None:
+    """What the step still waits for, in words; None when it may be left."""
+    step = step_of(look, candidate)
+    if not candidate.last_window_at or look.now - epoch(candidate.last_window_at) > FRESH * look.window:
+        return "a fresh window"
+    if decode(candidate.observed) < seconds(step.for_):
+        return f"{step.for_} of observation"
+    if candidate.step_requests < step.requests:
+        return f"{step.requests} requests"
+    return _outcomes(look, candidate)
+
+
+def _outcomes(look: Look, candidate: Candidate) -> str | None:
+    for guard, state in zip(look.spec.rollout.guard, candidate.guards, strict=False):
+        if guard.metric != "outcomes":
+            continue
+        # a guard that has not seen a single outcome of the candidate in this step has seen nothing
+        if state.step_events < max(1, guard.min_events):
+            return f"{max(1, guard.min_events)} outcomes"
+        if not state.since or look.now - epoch(state.since) > FRESH * look.window + ANSWER:
+            return "a fresh answer of Prometheus"
+    return None
+
+
+def step_of(look: Look, candidate: Candidate) -> CanaryStep:
+    """The candidate's step; the last one if the list was cut short meanwhile."""
+    steps = look.spec.rollout.steps
+    return steps[max(0, min(candidate.step, len(steps) - 1))]

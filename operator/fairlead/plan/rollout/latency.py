@@ -1,0 +1,77 @@
+"""The latency guard: slow requests, counted above a threshold that the live version set when the rollout began."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fairlead.api.deployment import GuardEvidence
+from fairlead.api.units import share
+from fairlead.plan.core import Counters, epoch
+from fairlead.plan.rollout import guards
+from fairlead.plan.rollout.cursors import Book
+from fairlead.plan.rollout.look import Look
+from fairlead.plan.rollout.signals import Scrape
+from fairlead.verdict.guards import decode, encode
+from fairlead.verdict.latency import Unusable, count, merge, threshold
+
+NO_HISTOGRAM = (
+    "the live version's server exports no latency histogram; name one in spec.server.metrics.latency of a new "
+    "ModelVersion, or drop this guard"
+)
+Read = Sequence[tuple[Scrape, Counters]]
+
+
+def begin(look: Look, index: int, state: GuardEvidence, read: Read, book: Book) -> GuardEvidence:
+    """Freeze the threshold, if the live version has had enough requests, and begin to count from here."""
+    guard = look.spec.rollout.guard[index]
+    if not state.threshold:
+        stable = [counters.buckets for scrape, counters in read if scrape.arm == "stable"]
+        if not any(stable):
+            return guards.silent(state, "NoHistogram", NO_HISTOGRAM)
+        whole = merge(stable)
+        found = (
+            whole if isinstance(whole, Unusable) else threshold(whole, guard.quantile or "p95", share(guard.worse_by))
+        )
+        if isinstance(found, Unusable):
+            return guards.silent(state, found.reason, found.message)
+        state = state.model_copy(update={"threshold": encode(found.seconds), "odds": encode(found.odds)})
+    counted = _counts(state, read)
+    if isinstance(counted, Unusable):
+        return guards.silent(state, counted.reason, counted.message)
+    for scrape, values in counted:
+        book.begin(_source(scrape, index), values)
+    return state.model_copy(update={
+        "began_at": look.stamp, "since": look.stamp, "state": "Watching", "reason": "", "message": "",
+    })  # fmt: skip
+
+
+def window(look: Look, index: int, state: GuardEvidence, read: Read, book: Book) -> GuardEvidence:
+    """The guard after one more window."""
+    if not state.began_at:
+        return begin(look, index, state, read, book)
+    counted = _counts(state, read)
+    if isinstance(counted, Unusable):
+        return guards.silent(state, counted.reason, counted.message)
+    sums = {"stable": (0, 0), "candidate": (0, 0)}
+    for scrape, values in counted:
+        started = scrape.pod.started
+        new = started is not None and started > epoch(state.began_at)
+        added = book.read(_source(scrape, index), values, from_zero=new).deltas
+        requests, slow = sums[scrape.arm]
+        sums[scrape.arm] = requests + added[0], slow + added[1]
+    return guards.seen(look, state, sums["stable"], sums["candidate"])
+
+
+def _source(scrape: Scrape, index: int) -> str:
+    return f"{scrape.arm}/{scrape.pod.source}/{index}"
+
+
+def _counts(state: GuardEvidence, read: Read) -> list[tuple[Scrape, tuple[int, int]]] | Unusable:
+    """(requests, slow ones) of each pod since it started."""
+    found = []
+    for scrape, counters in read:
+        counted = count(counters.buckets, decode(state.threshold))
+        if isinstance(counted, Unusable):
+            return counted
+        found.append((scrape, counted))
+    return found

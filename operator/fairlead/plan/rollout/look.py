@@ -1,0 +1,67 @@
+"""One look at one Deployment: what all modules of a rollout are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairlead.api.deployment import Candidate, Deployment, DeploymentSpec, DeploymentStatus
+from fairlead.manifests.meta import child_name
+from fairlead.plan.core import LABEL_PREFIX, Event, Subject, World, rfc3339
+
+RETRY = f"{LABEL_PREFIX}retry"
+"""Annotation: a version that was refused here and shall be tried once more."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The object, what was observed, and the time (epoch seconds)."""
+
+    subject: Subject[Deployment]
+    world: World
+    now: float
+
+    @property
+    def name(self) -> str:
+        """The Deployment's name."""
+        return self.subject.meta.name
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        return self.subject.meta.namespace
+
+    @property
+    def spec(self) -> DeploymentSpec:
+        """What is wanted."""
+        return self.subject.body.spec
+
+    @property
+    def window(self) -> float:
+        """Seconds of an evidence window."""
+        return self.world.config.tuning.window
+
+    @property
+    def stamp(self) -> str:
+        """The time as Kubernetes writes it."""
+        return rfc3339(self.now)
+
+    def child(self, version: str) -> str:
+        """Name of a version's workload and Service."""
+        return child_name(self.name, version)
+
+
+@dataclass(frozen=True)
+class State:
+    """A status on its way, with what people are told of it."""
+
+    status: DeploymentStatus
+    events: tuple[Event, ...] = ()
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """The version on its way."""
+        return self.status.candidate
+
+    def having(self, *events: Event, **changes: object) -> State:
+        """The state after changes of the status's fields."""
+        return State(self.status.model_copy(update=changes), (*self.events, *events))

@@ -1,0 +1,152 @@
+"""The pods of a version, and why they do not answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from fairlead.api.tasks import TaskResult
+from fairlead.manifests.meta import labels
+from fairlead.manifests.server import FETCH, SERVER
+from fairlead.plan import failures
+from fairlead.plan.core import POD, WORKLOAD, Json, epoch
+from fairlead.plan.rollout.look import Look
+
+
+@dataclass(frozen=True)
+class PodView:
+    """A pod that has not ended and is not about to."""
+
+    uid: str
+    ip: str
+    ready: bool
+    restarts: int
+    """Of the server."""
+    started: float | None
+    """When the server's process began (epoch seconds); None when it does not run."""
+    raw: Json
+
+    @property
+    def source(self) -> str:
+        """Names the counters of this process: after a restart they are others."""
+        return f"{self.uid}/{self.restarts}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why something does not go on, and what to do about it."""
+
+    reason: str
+    message: str
+
+
+def selector(look: Look, version: str) -> dict[str, str]:
+    """The labels of a version's pods."""
+    found = labels(deployment=look.name, version=version)
+    return {key: value for key, value in found.items() if key.startswith("fairlead.dev/")}
+
+
+def of(look: Look, version: str) -> list[PodView]:
+    """A version's pods, sorted by uid."""
+    raws = look.world.select(POD, selector(look, version)) if version else []
+    found = [_view(raw) for raw in raws if not raw["metadata"].get("deletionTimestamp") and not failures.ended(raw)]
+    return sorted(found, key=lambda pod: pod.uid)
+
+
+def _view(raw: Json) -> PodView:
+    server = _container(raw, SERVER)
+    started = server.get("state", {}).get("running", {}).get("startedAt")
+    status = raw.get("status") or {}
+    return PodView(
+        uid=raw["metadata"]["uid"],
+        ip=status.get("podIP") or "",
+        ready=failures.has_condition(raw, "Ready") and bool(status.get("podIP")),
+        restarts=int(server.get("restartCount", 0)),
+        started=epoch(started) if started else None,
+        raw=raw,
+    )
+
+
+def _container(raw: Json, name: str) -> Json:
+    status = raw.get("status") or {}
+    every = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    found: Json = next((one for one in every if one["name"] == name), {})
+    return found
+
+
+def ended_since(pod: PodView, since: float) -> bool:
+    """Whether the server's process has ended at some time since then."""
+    server = _container(pod.raw, SERVER)
+    ends = [server.get(key, {}).get("terminated", {}).get("finishedAt") for key in ("state", "lastState")]
+    return any(epoch(end) >= since for end in ends if end)
+
+
+def problem(look: Look, version: str) -> Problem | None:
+    """Why a version's pods don't become ready, or None if nothing speaks against it yet."""
+    refused = _not_made(look, version)
+    if refused:
+        return refused
+    for pod in of(look, version):
+        if pod.ready:
+            continue
+        waiting = failures.waiting(pod.raw, look.now)
+        if waiting:
+            return Problem(waiting.reason, waiting.message)
+        stopped = _fetching(pod.raw) or _serving(pod.raw)
+        if stopped:
+            return stopped
+    return None
+
+
+def _not_made(look: Look, version: str) -> Problem | None:
+    """The cluster refuses to make pods (quota, admission)."""
+    workload = look.world.get(WORKLOAD, look.child(version))
+    for condition in ((workload or {}).get("status") or {}).get("conditions") or []:
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            said = str(condition.get("message", ""))[:500]
+            return Problem("NoPod", f"the cluster refuses to make pods of {version}: {said}. They are made by "
+                           "themselves when the quota or the policy allows it")  # fmt: skip
+    return None
+
+
+def _last_end(status: Json) -> Json | None:
+    """How a container's last process ended. A new one may run: it is trusted when the pod is ready."""
+    for key in ("state", "lastState"):
+        end: Json | None = status.get(key, {}).get("terminated")
+        if end:
+            return end
+    return None
+
+
+def _fetching(raw: Json) -> Problem | None:
+    end = _last_end(_container(raw, FETCH))
+    if end is None or end["exitCode"] == 0:
+        return None
+    try:
+        error = TaskResult.model_validate_json(end.get("message") or "{}").error
+    except ValidationError:
+        error = None
+    if error:
+        return Problem(error.reason, f"the model can't be fetched: {error.message}")
+    return Problem("FetchFailed", f"the model can't be fetched: exit code {end['exitCode']}; {_logs(raw, FETCH)}")
+
+
+def _serving(raw: Json) -> Problem | None:
+    end = _last_end(_container(raw, SERVER))
+    if end is None:
+        return None
+    if end.get("reason") == "OOMKilled":
+        return Problem("OutOfMemory", "the server ran out of memory; raise spec.server.resources.memory in a new "
+                       "ModelVersion")  # fmt: skip
+    if end.get("reason") in ("StartError", "ContainerCannotRun"):
+        said = str(end.get("message", ""))[:300]
+        return Problem("ServerFailed", f"the server could not be started: {said}; correct image or args in a new "
+                       "ModelVersion")  # fmt: skip
+    code = end["exitCode"]
+    return Problem("ServerFailed", f"the server ends with exit code {code} instead of serving; {_logs(raw, SERVER)}")
+
+
+def _logs(raw: Json, container: str) -> str:
+    meta = raw["metadata"]
+    return f"see kubectl logs -n {meta['namespace']} {meta['name']} -c {container} --previous"

@@ -1,0 +1,169 @@
+"""The way of a candidate: start, warm up, step by step, and out or up."""
+
+from __future__ import annotations
+
+from fairlead.api.deployment import Candidate, Split
+from fairlead.api.units import seconds
+from fairlead.plan.core import Event, Failed, Warm, epoch
+from fairlead.plan.rollout import ending, judge, outcomes, pods, signals, windows
+from fairlead.plan.rollout.look import Look, State
+from fairlead.plan.rollout.pods import Problem
+from fairlead.plan.rollout.versions import Choice
+
+
+def choose(look: Look, state: State, choice: Choice) -> State:
+    """Begin, go on, or begin again, as the choice says."""
+    status, candidate = state.status, state.candidate
+    live = status.live.version if status.live else None
+    if candidate and candidate.version != choice.version:
+        if look.spec.paused and choice.version not in (None, live):
+            return state
+        state = ending.withdraw(look, state, *_reason(candidate, choice, live))
+    if choice.version in (None, live) or state.candidate or look.spec.paused:
+        return state
+    assert choice.version
+    started = Candidate(version=choice.version, since=look.stamp, against=live or "")
+    words = f"{choice.version} starts" + (f"; it will be compared with {live}" if live else "")
+    return state.having(
+        Event("RolloutStarted", words),
+        candidate=started,
+        retiring=[one for one in state.status.retiring if one.version != choice.version],
+    )
+
+
+def _reason(candidate: Candidate, choice: Choice, live: str | None) -> tuple[str, str]:
+    mine = candidate.version
+    if choice.version is None:
+        return choice.reason, f"{mine} is not rolled out any more: {choice.message}"
+    if choice.version == live:
+        return "Withdrawn", f"{mine} is not wanted any more; {live} stays"
+    return "NewerVersion", f"{choice.version} is wanted instead of {mine}; it starts over against {live}"
+
+
+def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
+    """One look at a running candidate; with what stands in its way."""
+    candidate = state.candidate
+    assert candidate
+    if candidate.against != (state.status.live.version if state.status.live else ""):
+        return ending.again(look, state), None
+    if candidate.step < 0:
+        state, problem = _start(look, state, candidate)
+    else:
+        state, problem = _observe(look, state, candidate)
+    return _patience(look, state, problem)
+
+
+def _patience(look: Look, state: State, problem: Problem | None) -> tuple[State, Problem | None]:
+    candidate = state.candidate
+    limit = seconds(look.spec.rollout.patience)
+    if candidate is None or not candidate.against or look.now < epoch(candidate.since) + limit:
+        return state, problem
+    why = problem.message if problem else f"it still waited for {judge.missing(look, candidate)}"
+    message = f"{candidate.version} was not live after {look.spec.rollout.patience} (patience): {why}"
+    return ending.give_up(look, state, Problem("PatienceExceeded", message)), None
+
+
+# --- before the first request --------------------------------------------------------------------------------------
+
+
+def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
+    crashed = judge.harm(look, candidate)
+    if crashed:
+        return ending.roll_back(look, state, crashed), None
+    candidate, problem = _warm(look, candidate)
+    state = state.having(candidate=candidate)
+    if not signals.is_warm(look, candidate):
+        return state, problem or pods.problem(look, candidate.version)
+    if not candidate.against:
+        return ending.promote(look, state), None
+    if look.spec.paused:
+        return state, None
+    reading = windows.read(look, candidate)
+    if isinstance(reading, Problem):
+        asked = not _not_asked(look, candidate)
+        return state, reading if asked else None
+    begun = outcomes.window(look, windows.begin(look, candidate, reading))
+    return _to_step(look, state.having(candidate=begun), 0), None
+
+
+def _not_asked(look: Look, candidate: Candidate) -> bool:
+    """Whether the counters were not asked for, because the pods have become warm only now."""
+    answers = [look.world.answer(scrape.request) for scrape in signals.scrapes(look, candidate)]
+    return any(isinstance(answer, Failed) and answer.reason == "NotAsked" for answer in answers)
+
+
+def _warm(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
+    """Note which pods have answered a warm-up request."""
+    ready = [pod.uid for pod in pods.of(look, candidate.version) if pod.ready]
+    warmed, problem = [uid for uid in candidate.warmed if uid in ready], None
+    for pod, request in signals.warm_ups(look, candidate):
+        answer = look.world.answer(request)
+        if isinstance(answer, Warm):
+            warmed.append(pod.uid)
+        elif isinstance(answer, Failed) and answer.reason != "NotAsked":
+            problem = Problem(answer.reason, f"{candidate.version} does not answer its first request: {answer.message}")
+    return candidate.model_copy(update={"warmed": sorted(warmed)}), problem
+
+
+# --- under traffic -------------------------------------------------------------------------------------------------
+
+
+def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
+    candidate, unread = _windows(look, candidate)
+    state = state.having(candidate=candidate)
+    bad = judge.harm(look, candidate)
+    if bad:
+        harmed = state.having(candidate=candidate.model_copy(update={"verdict": "Harm"}))
+        return ending.roll_back(look, harmed, bad), None
+    if not any(pod.ready for pod in pods.of(look, candidate.version)):
+        return _retreat(look, state, candidate)
+    silent = judge.silence(look, candidate, unread)
+    candidate = candidate.model_copy(update={"verdict": "NoEvidence" if silent else "Continue"})
+    state = state.having(candidate=candidate)
+    if candidate.weight != judge.step_of(look, candidate).weight:  # the steps were edited
+        return _to_step(look, state, min(candidate.step, len(look.spec.rollout.steps) - 1)), silent
+    if silent or look.spec.paused or judge.missing(look, candidate):
+        return state, silent
+    if candidate.step + 1 < len(look.spec.rollout.steps):
+        return _to_step(look, state, candidate.step + 1), None
+    return ending.promote(look, state), None
+
+
+def _windows(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
+    """Close the windows that can be closed; with why the pods' could not."""
+    problem: Problem | None = None
+    if signals.due(candidate.last_window_at, look):
+        reading = windows.read(look, candidate)
+        if isinstance(reading, Problem):
+            problem = reading
+        else:
+            candidate = windows.close(look, candidate, reading)
+    return outcomes.window(look, candidate), problem
+
+
+def _to_step(look: Look, state: State, step: int) -> State:
+    """Ask for a step's weight; what is counted for the step begins anew."""
+    candidate = state.candidate
+    assert candidate
+    weight = look.spec.rollout.steps[step].weight
+    moved = candidate.model_copy(update={
+        "step": step, "weight": weight, "step_since": look.stamp, "routed_at": None, "observed": "0",
+        "step_requests": 0, "split": Split(), "verdict": "Continue",
+        "guards": [guard.model_copy(update={"step_events": 0}) for guard in candidate.guards],
+    })  # fmt: skip
+    return state.having(Event("Weight", f"{candidate.version} gets {weight} % of the requests"), candidate=moved)
+
+
+def _retreat(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
+    """No pod of the candidate is ready: its share would fail. It begins again when they are; its evidence stays."""
+    cause = pods.problem(look, candidate.version)
+    message = f"{candidate.version} has no ready pod and gets no requests until it has" + (
+        f": {cause.message}" if cause else ""
+    )
+    back = candidate.model_copy(update={
+        "step": -1, "weight": 0, "warmed": [], "verdict": "Starting", "routed_at": None, "observed": "0",
+        "step_requests": 0, "split": Split(),
+    })  # fmt: skip
+    return state.having(Event("CandidateNotReady", message, warning=True), candidate=back), Problem(
+        cause.reason if cause else "CandidateNotReady", message
+    )

@@ -1,0 +1,196 @@
+"""What people are told: conditions, phase, one sentence, and the address."""
+
+from __future__ import annotations
+
+from fairlead.api.deployment import Candidate, DeploymentStatus
+from fairlead.manifests.route import path_of
+from fairlead.plan.conditions import Conditions
+from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, GatewaySeen, Json
+from fairlead.plan.rollout import judge, pods, signals
+from fairlead.plan.rollout.look import Look, State
+from fairlead.plan.rollout.pods import Problem
+from fairlead.plan.rollout.versions import Choice
+
+_TAKEN_BACK = ("RolledBack", "Failed")
+
+
+def tell(look: Look, state: State, choice: Choice, problem: Problem | None) -> DeploymentStatus:
+    """The status with all that is derived from it."""
+    status = state.status
+    ready = [pod for pod in pods.of(look, status.live.version) if pod.ready] if status.live else []
+    told = Conditions(status.conditions, look.now, look.subject.meta.generation)
+    _route_accepted(look, told, status)
+    _evidence(told, status.candidate, problem)
+    progress = _progressing(look, told, status, choice, problem)
+    trouble = _ready(look, told, status, bool(ready), progress)
+    return status.model_copy(update={
+        "observed_generation": look.subject.meta.generation,
+        "conditions": told.result(),
+        "phase": _phase(status, bool(ready), told),
+        "message": (trouble or progress)[:1024],
+        "ready_replicas": len(ready),
+        "address": address(look, status),
+    })  # fmt: skip
+
+
+def _phase(status: DeploymentStatus, ready: bool, told: Conditions) -> str:
+    if status.live is None:
+        return "Holding" if status.candidate and not told.is_true("Progressing") else "Pending"
+    if not ready:
+        return "Degraded"
+    if status.candidate:
+        held = not told.is_true("Progressing") or status.candidate.verdict == "NoEvidence"
+        return "Holding" if held else "Progressing"
+    last = status.history[0].result if status.history else "Live"
+    return "RolledBack" if last in _TAKEN_BACK else "Live"
+
+
+# --- conditions ----------------------------------------------------------------------------------------------------
+
+
+def _ready(look: Look, told: Conditions, status: DeploymentStatus, ready: bool, progress: str) -> str:
+    """Whether requests are answered. Returns what a person must know first, or nothing."""
+    if status.live is None:
+        told.set("Ready", False, "NothingLive", progress)
+        return ""
+    live = status.live.version
+    if not ready:
+        cause = pods.problem(look, live)
+        message = f"no pod of {live} is ready" + (f": {cause.message}" if cause else "")
+        told.set("Ready", False, cause.reason if cause else "NoReadyPod", message)
+        return message
+    route = told.get("RouteAccepted")
+    if route is not None and route.status == "False":
+        told.set("Ready", False, "RouteNotAccepted", route.message)
+        return route.message
+    raw = look.world.get(MODEL_VERSION, live)
+    if raw is not None and raw["spec"].get("revoked"):
+        message = f"{live} is live but was revoked: {raw['spec']['revoked']}; approve another version, or name one"
+        told.set("Ready", True, "LiveRevoked", message)
+        return message
+    gone = "" if raw else f"; ModelVersion {live} is gone, so its pods can't be changed: apply it again"
+    told.set("Ready", True, "Serving", f"{live} answers{gone}")
+    return ""
+
+
+def _progressing(
+    look: Look, told: Conditions, status: DeploymentStatus, choice: Choice, problem: Problem | None
+) -> str:  # fmt: skip
+    """Whether a rollout is on its way. Returns where things stand, in a sentence."""
+    value, reason, message = _standing(look, status, choice, problem)
+    told.set("Progressing", value, reason, message)
+    return message
+
+
+def _standing(
+    look: Look, status: DeploymentStatus, choice: Choice, problem: Problem | None
+) -> tuple[bool, str, str]:  # fmt: skip
+    candidate = status.candidate
+    if candidate:
+        return _on_its_way(look, candidate, problem)
+    if choice.version is None:
+        return False, choice.reason, choice.message
+    last = status.history[0] if status.history else None
+    if last and last.result in _TAKEN_BACK:
+        return False, last.reason, f"{last.version} was taken back: {last.message}"
+    if look.spec.paused and status.live and choice.version != status.live.version:
+        return False, "Paused", f"{choice.version} waits: set spec.paused to false to roll it out"
+    return False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet"
+
+
+def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tuple[bool, str, str]:
+    if candidate.step < 0:
+        if problem:
+            return False, problem.reason, f"{candidate.version} can't start: {problem.message}"
+        if look.spec.paused:
+            return False, "Paused", f"{candidate.version} is started; set spec.paused to false to go on"
+        return True, "Starting", f"the pods of {candidate.version} start and are warmed up"
+    steps = look.spec.rollout.steps
+    where = f"{candidate.version} gets {candidate.weight} % (step {candidate.step + 1} of {len(steps)})"
+    if problem:
+        return True, "Frozen", f"{where}; it stays there: {problem.message}"
+    if look.spec.paused:
+        return False, "Paused", f"{where}; set spec.paused to false to go on"
+    missing = judge.missing(look, candidate)
+    return True, "Observing", where + (f"; waiting for {missing}" if missing else "")
+
+
+def _evidence(told: Conditions, candidate: Candidate | None, problem: Problem | None) -> None:
+    if candidate is None or candidate.step < 0:
+        told.drop("EvidenceAvailable")
+    elif problem and candidate.verdict == "NoEvidence":
+        told.set("EvidenceAvailable", False, problem.reason, problem.message)
+    else:
+        told.set("EvidenceAvailable", True, "Watching", "both versions' counters are read")
+
+
+# --- the route -----------------------------------------------------------------------------------------------------
+
+
+def _route_accepted(look: Look, told: Conditions, status: DeploymentStatus) -> None:
+    if status.live is None:
+        told.drop("RouteAccepted")
+        return
+    if not look.world.served(HTTP_ROUTE):
+        told.set("RouteAccepted", False, "GatewayApiMissing", "the cluster has no HTTPRoute: install Gateway API and a "
+                 "controller for it")  # fmt: skip
+        return
+    raw = look.world.get(HTTP_ROUTE, look.name)
+    generation = raw["metadata"].get("generation", 0) if raw else 0
+    said = [c for c in _said(look, raw or {}) if c.get("observedGeneration", generation) == generation]
+    if not said:
+        if told.get("RouteAccepted") is None:
+            told.set("RouteAccepted", None, "Waiting", f"{_gateway(look)} has not answered yet; is it there, and does "
+                     "its controller run?")  # fmt: skip
+        return  # weights move all the time: what was said of the last ones holds until something else is said
+    bad = next((c for c in said if c["type"] in ("Accepted", "ResolvedRefs") and c["status"] == "False"), None)
+    if bad:
+        told.set("RouteAccepted", False, bad.get("reason", "NotAccepted"), f"{_gateway(look)} does not take the route: "
+                 f"{str(bad.get('message', ''))[:500]}. Check spec.route and the listener's allowedRoutes")  # fmt: skip
+    else:
+        told.set("RouteAccepted", True, "Accepted", f"{_gateway(look)} has taken the route")
+
+
+def _said(look: Look, raw: Json) -> list[Json]:
+    """The conditions that the Gateway's controller has set."""
+    wanted = look.spec.route.gateway
+    for parent in (raw.get("status") or {}).get("parents") or []:
+        ref = parent.get("parentRef", {})
+        if ref.get("name") == wanted.name and ref.get("namespace", look.namespace) == (
+            wanted.namespace or look.namespace
+        ):
+            return parent.get("conditions") or []
+    return []
+
+
+def _gateway(look: Look) -> str:
+    wanted = signals.gateway(look)
+    return f"Gateway {wanted.namespace}/{wanted.name}"
+
+
+# --- the address ---------------------------------------------------------------------------------------------------
+
+
+def needs_address(look: Look, status: DeploymentStatus) -> bool:
+    """Whether the Gateway must be asked where it listens: never known, or known for another path or host."""
+    if status.live is None and status.candidate is None:
+        return False
+    host, path = look.spec.route.host, path_of(look.spec.route, look.namespace, look.name)
+    known = status.address
+    return not known or not known.endswith(path) or (bool(host) and f"//{host}" not in known)
+
+
+def address(look: Look, status: DeploymentStatus) -> str:
+    """`http://host:port/path`, where clients find `/v2/models/…`; empty while it isn't known."""
+    if not needs_address(look, status):
+        return status.address
+    seen = look.world.answer(signals.gateway(look))
+    if not isinstance(seen, GatewaySeen):
+        return ""
+    listener = next((one for one in sorted(seen.listeners) if one[0] in ("HTTP", "HTTPS")), None)
+    host = look.spec.route.host or next(iter(seen.addresses), None)
+    if listener is None or host is None:
+        return ""
+    protocol, port = listener
+    suffix = "" if (protocol, port) in (("HTTP", 80), ("HTTPS", 443)) else f":{port}"
+    return f"{protocol.lower()}://{host}{suffix}{path_of(look.spec.route, look.namespace, look.name)}"

@@ -1,0 +1,157 @@
+"""What is asked from outside for a rollout. `observe` and `plan` build the same requests from the same state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairlead.api.deployment import Candidate, Guard
+from fairlead.api.modelversion import ModelVersion
+from fairlead.manifests import presets
+from fairlead.plan.core import MetricNames, PromQuery, ReadGateway, Request, ScrapePod, WarmUp, epoch
+from fairlead.plan.rollout import pods, versions
+from fairlead.plan.rollout.look import Look
+from fairlead.plan.rollout.pods import PodView
+
+CURSORS = 160
+"""Cursors that pods may take in status: in very large versions some of the pods are judged, not all."""
+EARLY = 0.9
+"""Share of a window after which it may be closed."""
+ARMS = ("stable", "candidate")
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """A pod of an arm, and how its counters are read."""
+
+    arm: str
+    pod: PodView
+    request: ScrapePod
+
+
+def version_of(candidate: Candidate, arm: str) -> str:
+    """The version of an arm."""
+    return candidate.version if arm == "candidate" else candidate.against
+
+
+def guard_id(index: int, guard: Guard) -> str:
+    """How a guard is named in status."""
+    return f"{index}/{guard.metric}"
+
+
+def due(since: str | None, look: Look) -> bool:
+    """Whether a window that began at `since` may be closed."""
+    return since is None or look.now >= epoch(since) + EARLY * look.window
+
+
+def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
+    """Everything that the next decision on a candidate needs."""
+    if candidate.step < 0 and not is_warm(look, candidate):
+        return [request for _, request in warm_ups(look, candidate)]
+    if not candidate.against:
+        return []
+    found: list[Request] = []
+    if due(candidate.last_window_at, look) or candidate.step < 0:
+        found += [scrape.request for scrape in scrapes(look, candidate)]
+    for index, guard in enumerate(look.spec.rollout.guard):
+        if guard.metric == "outcomes" and outcomes_due(look, candidate, index, guard):
+            found += queries(look, candidate, guard).values()
+    return found
+
+
+# --- warming -----------------------------------------------------------------------------------------------------
+
+
+def is_warm(look: Look, candidate: Candidate) -> bool:
+    """Whether all pods that are wanted are ready and have answered a warm-up request."""
+    ready = [pod for pod in pods.of(look, candidate.version) if pod.ready]
+    return len(ready) >= look.spec.replicas.min and all(pod.uid in candidate.warmed for pod in ready)
+
+
+def warm_ups(look: Look, candidate: Candidate) -> list[tuple[PodView, WarmUp]]:
+    """A request for each ready pod that has not had one. The evaluation kept what it sent to the model."""
+    version = versions.read(look.world, candidate.version)
+    if version is None:
+        return []
+    cold = [pod for pod in pods.of(look, candidate.version) if pod.ready and pod.uid not in candidate.warmed]
+    return [(pod, _warm_up(version, pod)) for pod in cold]
+
+
+def _warm_up(version: ModelVersion, pod: PodView) -> WarmUp:
+    sample = version.status.evidence.sample if version.status.evidence else ""
+    ready = presets.preset(version.spec.server).ready(version.spec.model)
+    path = f"/v2/models/{version.spec.model}/infer" if sample else ready
+    return WarmUp(f"{_base(pod, presets.PORT)}{path}", sample)
+
+
+def _base(pod: PodView, port: int) -> str:
+    host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
+    return f"http://{host}:{port}"
+
+
+# --- counters of the pods ------------------------------------------------------------------------------------------
+
+
+def latency_guards(look: Look) -> int:
+    """How many guards look at the histogram."""
+    return sum(guard.metric == "latency" for guard in look.spec.rollout.guard)
+
+
+def judged(look: Look, version: str) -> tuple[list[PodView], bool]:
+    """The pods of an arm whose counters are read, and whether these are all."""
+    found = [pod for pod in pods.of(look, version) if pod.ip]
+    most = CURSORS // (2 * (1 + latency_guards(look)))
+    return found[:most], len(found) <= most
+
+
+def scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
+    """How the counters of both arms' pods are read. A version whose ModelVersion is gone has none."""
+    found = []
+    for arm in ARMS:
+        name = version_of(candidate, arm)
+        version = versions.read(look.world, name)
+        if version is not None:
+            found += [Scrape(arm, pod, _scrape(look, version, pod)) for pod in judged(look, name)[0]]
+    return found
+
+
+def _scrape(look: Look, version: ModelVersion, pod: PodView) -> ScrapePod:
+    own = presets.metrics(version.spec.server)
+    names = MetricNames(
+        requests=own.requests, failures=own.failures,
+        latency=own.latency if latency_guards(look) else None,
+        latency_unit=0.001 if own.latency_unit == "ms" else 1.0,
+    )  # fmt: skip
+    return ScrapePod(f"{_base(pod, own.port or presets.PORT)}{own.path}", names)
+
+
+# --- outcomes ------------------------------------------------------------------------------------------------------
+
+
+def outcomes_due(look: Look, candidate: Candidate, index: int, guard: Guard) -> bool:
+    """Whether it is time to ask Prometheus again for a guard."""
+    state = next((g for g in candidate.guards if g.guard == guard_id(index, guard)), None)
+    return due(state.since if state else None, look)
+
+
+def queries(look: Look, candidate: Candidate, guard: Guard) -> dict[tuple[str, str], PromQuery]:
+    """The queries of an outcomes guard by (arm, `total` or `failures`); none without a Prometheus.
+
+    Names of versions and namespaces are DNS labels: nothing in them has a meaning in PromQL."""
+    url = look.world.config.prometheus.url
+    if not url or guard.promql is None:
+        return {}
+    found = {}
+    for arm in ARMS:
+        for part, expression in (("total", guard.promql.total), ("failures", guard.promql.failures)):
+            asked = expression.replace("{{version}}", version_of(candidate, arm))
+            found[arm, part] = PromQuery(url, asked.replace("{{namespace}}", look.namespace))
+    return found
+
+
+# --- the gateway ---------------------------------------------------------------------------------------------------
+
+
+def gateway(look: Look) -> ReadGateway:
+    """Where the Deployment's Gateway listens."""
+    wanted = look.spec.route.gateway
+    return ReadGateway(wanted.namespace or look.namespace, wanted.name)

@@ -1,0 +1,191 @@
+"""Evidence from the pods' own counters, a window at a time.
+
+A window closes only when every ready pod of both versions has answered, and all that it adds (cursors, counts, the
+tests' state) goes into status in one write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fairlead.api.deployment import ArmCounts, Candidate, GuardEvidence, Window
+from fairlead.manifests import route
+from fairlead.plan.core import HTTP_ROUTE, Counters, Failed, epoch
+from fairlead.plan.rollout import guards, latency, pods, split, versions
+from fairlead.plan.rollout.cursors import Book
+from fairlead.plan.rollout.look import Look
+from fairlead.plan.rollout.pods import Problem
+from fairlead.plan.rollout.signals import ARMS, Scrape, judged, scrapes, version_of
+from fairlead.verdict.guards import decode, encode
+
+RECENT = 20
+LONGEST = 3
+"""A window counts as observed time for at most so many of its proper lengths: nobody watched in a gap."""
+
+Sums = dict[str, tuple[int, int]]
+"""(requests, failures) by arm."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The counters of both arms at one moment. `whole`: of all their pods."""
+
+    counters: tuple[tuple[Scrape, Counters], ...]
+    whole: bool
+
+    def life(self, arm: str) -> tuple[int, int]:
+        """(requests, failures) of an arm's pods since they started."""
+        mine = [counters for scrape, counters in self.counters if scrape.arm == arm]
+        return int(sum(c.requests for c in mine)), int(sum(c.failures for c in mine))
+
+
+def read(look: Look, candidate: Candidate) -> Reading | Problem:
+    """The answers of all pods, or why a window can't be closed. A pod that isn't ready need not answer."""
+    missing = _missing_arm(look, candidate)
+    if missing:
+        return missing
+    got: list[tuple[Scrape, Counters]] = []
+    for scrape in scrapes(look, candidate):
+        answer = look.world.answer(scrape.request)
+        if isinstance(answer, Counters):
+            got.append((scrape, answer))
+        elif scrape.pod.ready:
+            return _unreadable(version_of(candidate, scrape.arm), answer)
+    return Reading(tuple(got), all(judged(look, version_of(candidate, arm))[1] for arm in ARMS))
+
+
+def _missing_arm(look: Look, candidate: Candidate) -> Problem | None:
+    for arm in ARMS:
+        name = version_of(candidate, arm)
+        if versions.read(look.world, name) is None:
+            return Problem("VersionMissing", f"ModelVersion {name} is gone, and with it how its counters are read; "
+                           "apply it again")  # fmt: skip
+        if not any(pod.ready for pod in pods.of(look, name)):
+            return Problem("NoReadyPod", f"{name} has no ready pod, so there is nothing to compare")
+    return None
+
+
+def _unreadable(version: str, answer: object) -> Problem:
+    failed = answer if isinstance(answer, Failed) else Failed("BadAnswer", "not a page of counters")
+    return Problem(failed.reason, f"the counters of a pod of {version} can't be read: {failed.message}")
+
+
+def begin(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
+    """Just before the first traffic: what has been counted so far is not evidence, and the margins are frozen."""
+    book = Book(candidate.cursors)
+    for scrape, counters in reading.counters:
+        book.begin(_source(scrape), (counters.requests, counters.failures))
+    started = [_begin_guard(look, index, state, reading, book)
+               for index, state in enumerate(guards.all_of(look, candidate))]  # fmt: skip
+    first = candidate.counting_since is None  # else it lost all its pods meanwhile, and begins once more
+    restarts = sum(pod.restarts for pod in pods.of(look, candidate.version)) if first else candidate.restarts
+    return candidate.model_copy(update={
+        "guards": started, "cursors": book.close(), "last_window_at": look.stamp, "restarts": restarts,
+        "counting_since": candidate.counting_since or look.stamp,
+    })  # fmt: skip
+
+
+def _begin_guard(look: Look, index: int, state: GuardEvidence, reading: Reading, book: Book) -> GuardEvidence:
+    guard = look.spec.rollout.guard[index]
+    if guard.metric == "errors":
+        return _frozen(look, index, state, reading)
+    return latency.begin(look, index, state, reading.counters, book) if guard.metric == "latency" else state
+
+
+def _frozen(look: Look, index: int, state: GuardEvidence, reading: Reading) -> GuardEvidence:
+    """The errors guard with its margin. One that was frozen before keeps it."""
+    odds = state.odds or guards.frozen_odds(look.spec.rollout.guard[index], *reading.life("stable"))
+    return state.model_copy(update={
+        "odds": odds, "began_at": state.began_at or look.stamp,
+        "state": "Watching", "reason": "", "message": "",
+    })  # fmt: skip
+
+
+def close(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
+    """The candidate after one more window."""
+    book = Book(candidate.cursors)
+    sums = _sums(candidate, reading, book)
+    states = list(_judged(look, candidate, reading, sums, book))
+    _forget(look, candidate, book)
+    after = _counted(look, candidate, sums, reading.whole)
+    return after.model_copy(update={
+        "guards": states, "cursors": book.close(), "recent": _recent(look, candidate, sums, states),
+    })  # fmt: skip
+
+
+def _source(scrape: Scrape) -> str:
+    return f"{scrape.arm}/{scrape.pod.source}"
+
+
+def _sums(candidate: Candidate, reading: Reading, book: Book) -> Sums:
+    found: Sums = dict.fromkeys(ARMS, (0, 0))
+    for scrape, counters in reading.counters:
+        new = is_new(scrape, candidate.counting_since)
+        added = book.read(_source(scrape), (counters.requests, counters.failures), from_zero=new).deltas
+        requests, failed = found[scrape.arm]
+        found[scrape.arm] = requests + added[0], failed + added[1]
+    return found
+
+
+def is_new(scrape: Scrape, since: str | None) -> bool:
+    """Whether all that a pod has ever counted was counted while we watched."""
+    return since is not None and scrape.pod.started is not None and scrape.pod.started > epoch(since)
+
+
+def _judged(
+    look: Look, candidate: Candidate, reading: Reading, sums: Sums, book: Book
+) -> Iterator[GuardEvidence]:  # fmt: skip
+    for index, state in enumerate(guards.all_of(look, candidate)):
+        metric = look.spec.rollout.guard[index].metric
+        if metric == "errors":
+            yield guards.seen(look, _frozen(look, index, state, reading), sums["stable"], sums["candidate"])
+        elif metric == "latency":
+            yield latency.window(look, index, state, reading.counters, book)
+        else:
+            yield state
+
+
+def _forget(look: Look, candidate: Candidate, book: Book) -> None:
+    """Drop the cursors of pods that are gone."""
+    present = {(arm, pod.uid) for arm in ARMS for pod in pods.of(look, version_of(candidate, arm))}
+    book.keep(lambda source: source.split("/")[0] not in ARMS or tuple(source.split("/")[:2]) in present)
+
+
+def _counted(look: Look, candidate: Candidate, sums: Sums, whole: bool) -> Candidate:
+    """The step's clock and counts."""
+    began = epoch(candidate.last_window_at or look.stamp)
+    length = min(look.now - began, LONGEST * look.window)
+    requests = sums["candidate"][0]
+    in_step = candidate.routed_at is not None
+    changes: dict[str, object] = {
+        "last_window_at": look.stamp,
+        "answered": guards.plus(candidate.answered, sums["candidate"]),
+        "live_answered": guards.plus(candidate.live_answered, sums["stable"]),
+        "routed_at": candidate.routed_at or (look.stamp if _routed(look, candidate) else None),
+    }
+    if requests and not candidate.first_request_at:
+        changes["first_request_at"] = look.stamp
+    if requests and in_step:
+        changes["observed"] = encode(decode(candidate.observed) + length)
+        changes["step_requests"] = candidate.step_requests + requests
+    if whole:
+        changes["split"] = split.window(candidate, began, sums["stable"][0], requests)
+    return candidate.model_copy(update=changes)
+
+
+def _routed(look: Look, candidate: Candidate) -> bool:
+    """Whether the route in the cluster has the step's weights."""
+    live = look.world.get(HTTP_ROUTE, look.name)
+    wanted = {look.child(candidate.version): candidate.weight}
+    if candidate.weight < 100:
+        wanted[look.child(candidate.against)] = 100 - candidate.weight
+    return live is not None and route.weights(live) == wanted
+
+
+def _recent(look: Look, candidate: Candidate, sums: Sums, states: list[GuardEvidence]) -> list[Window]:
+    if not any(requests for requests, _ in sums.values()):
+        return candidate.recent
+    stable, own = (ArmCounts(requests=sums[arm][0], failures=sums[arm][1]) for arm in ARMS)
+    errors = next((state.log_evidence for state in states if state.guard.endswith("/errors")), "0")
+    return [*candidate.recent, Window(at=look.stamp, stable=stable, candidate=own, log_evidence=errors)][-RECENT:]

@@ -1,0 +1,352 @@
+"""A tiny world for rollouts: objects in dictionaries, pods with counters, traffic by the route's weights.
+
+Every look goes through the status as the API server keeps it (JSON), so each one is the first after a restart.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairlead.api.config import Images, OperatorConfig, PrometheusConfig, Tuning
+from fairlead.api.deployment import Deployment, DeploymentStatus
+from fairlead.manifests.route import weights
+from fairlead.plan import deployment
+from fairlead.plan.core import (
+    HTTP_ROUTE,
+    MODEL_VERSION,
+    POD,
+    SERVICE,
+    WORKLOAD,
+    Answer,
+    Counters,
+    Failed,
+    GatewaySeen,
+    Kind,
+    Meta,
+    Plan,
+    PromQuery,
+    ReadGateway,
+    Request,
+    ScrapePod,
+    Subject,
+    Vector,
+    Warm,
+    WarmUp,
+    rfc3339,
+)
+
+Json = dict[str, Any]
+START = 1_800_000_000.0
+BOUNDS = (0.01, 0.05, 0.1, float("inf"))
+KINDS = {("apps/v1", "Deployment"): WORKLOAD, ("v1", "Service"): SERVICE}
+KINDS |= {(k.api_version, k.kind): k for k in (HTTP_ROUTE, *deployment.SPEC.children)}
+METRICS = {"requests": "requests_total", "failures": 'requests_total{code=~"5.."}', "latency": "seconds"}
+
+
+@dataclass
+class PodCounts:
+    """What a pod has counted."""
+
+    requests: int = 0
+    failures: int = 0
+    slow: int = 0
+
+
+@dataclass
+class Sim:
+    """The world and its clock. `errors`, `slow`, `wrong`: shares by version."""
+
+    spec: Json
+    now: float = START
+    seed: int = 0
+    errors: dict[str, float] = field(default_factory=dict)
+    slow: dict[str, float] = field(default_factory=dict)
+    wrong: dict[str, float] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
+    """Versions whose pods don't answer a scrape."""
+    prometheus_down: bool = False
+    counted: dict[str, PodCounts] = field(default_factory=dict)
+    outcomes: dict[str, list[int]] = field(default_factory=dict)
+    """version → [total, wrong]"""
+    served: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+    objects: dict[Kind, dict[str, Json]] = field(default_factory=dict)
+    status: Json = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+    plans: int = 0
+    split_by: dict[str, int] | None = None
+    """Weights that the gateway really uses, instead of the route's."""
+    window: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self.config = OperatorConfig(
+            images=Images(worker="worker:1", runtimes={"sklearn": "sklearn:1"}),
+            prometheus=PrometheusConfig(url="http://prometheus:9090"), tuning=Tuning(window=self.window, drain=15),
+        )  # fmt: skip
+
+    # --- the world as a plan sees it -------------------------------------------------------------------------
+
+    def of(self, kind: Kind) -> dict[str, Json]:
+        return self.objects.setdefault(kind, {})
+
+    def get(self, kind: Kind, name: str) -> Json | None:
+        return self.of(kind).get(name)
+
+    def select(self, kind: Kind, labels: Mapping[str, str] | None = None) -> list[Json]:
+        wanted = (labels or {}).items()
+        return [o for _, o in sorted(self.of(kind).items()) if wanted <= o["metadata"].get("labels", {}).items()]
+
+    def owned(self, kind: Kind) -> list[Json]:
+        return [o for o in self.select(kind) if o["metadata"].get("ownerReferences")]
+
+    def is_served(self, _kind: Kind) -> bool:
+        return True
+
+    # --- versions, pods, traffic -----------------------------------------------------------------------------
+
+    def version(self, name: str, phase: str = "Approved", age: float = 0.0, **spec: Any) -> Json:
+        body = {
+            "metadata": {"name": name, "creationTimestamp": rfc3339(self.now - age), "labels": {}},
+            "spec": {
+                "model": "m", "artifact": {"uri": f"s3://bucket/{name}", "sha256": "a" * 64},
+                "server": {"runtime": "custom", "image": "server:1", "metrics": METRICS}, **spec,
+            },
+            "status": {"phase": phase, "evidence": {"digest": "d", "sample": '{"inputs":[]}'}},
+        }  # fmt: skip
+        self.of(MODEL_VERSION)[name] = body
+        return body
+
+    def pods(self, version: str) -> list[Json]:
+        return self.select(POD, {"fairlead.dev/version": version})
+
+    def ready(self, version: str, ready: bool = True) -> None:
+        """The pods of a version become ready, or are no more."""
+        for pod in self.pods(version):
+            pod["status"]["conditions"] = [{"type": "Ready", "status": "True" if ready else "False"}]
+
+    def restart(self, version: str) -> None:
+        """Each server of a version dies and begins again; its counters begin at zero."""
+        for pod in self.pods(version):
+            server = pod["status"]["containerStatuses"][0]
+            server["restartCount"] += 1
+            server["lastState"] = {"terminated": {"exitCode": 1, "finishedAt": rfc3339(self.now)}}
+            server["state"] = {"running": {"startedAt": rfc3339(self.now)}}
+            self.counted[pod["metadata"]["uid"]] = PodCounts()
+
+    def shares(self) -> dict[str, int]:
+        """Weight by version, as the gateway has it."""
+        if self.split_by is not None:
+            return self.split_by
+        found = weights(self.of(HTTP_ROUTE).get("web", {}))
+        versions = {
+            s["metadata"]["name"]: s["metadata"]["labels"]["fairlead.dev/version"] for s in self.select(SERVICE)
+        }
+        return {versions[service]: weight for service, weight in found.items() if service in versions}
+
+    def traffic(self, requests: int) -> None:
+        """So many requests reach the gateway."""
+        shares = self.shares()
+        if not shares:
+            return
+        for version in self.random.choices(list(shares), list(shares.values()), k=requests):
+            pods = [p for p in self.pods(version) if p["status"]["conditions"][0]["status"] == "True"]
+            self.served[version] = self.served.get(version, 0) + 1
+            if not pods:
+                self.failed[version] = self.failed.get(version, 0) + 1
+                continue
+            counts = self.counted.setdefault(self.random.choice(pods)["metadata"]["uid"], PodCounts())
+            bad = self.random.random() < self.errors.get(version, 0.0)
+            counts.requests += 1
+            counts.failures += bad
+            counts.slow += self.random.random() < self.slow.get(version, 0.02)
+            self.failed[version] = self.failed.get(version, 0) + bad
+            outcome = self.outcomes.setdefault(version, [0, 0])
+            outcome[0] += 1
+            outcome[1] += self.random.random() < self.wrong.get(version, 0.0)
+
+    # --- signals ---------------------------------------------------------------------------------------------
+
+    def _answer(self, request: Request) -> Answer:
+        match request:
+            case ReadGateway():
+                return GatewaySeen(("10.0.0.1",), (("HTTP", 80),))
+            case WarmUp():
+                return Warm()
+            case ScrapePod():
+                return self._scrape(request)
+            case PromQuery():
+                return self._query(request)
+        return Failed("NotAsked", "unknown")
+
+    def _scrape(self, request: ScrapePod) -> Answer:
+        pod = next((p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url), None)
+        if pod is None or pod["metadata"]["labels"]["fairlead.dev/version"] in self.unreadable:
+            return Failed("Unreachable", "the pod did not answer")
+        counts = self.counted.setdefault(pod["metadata"]["uid"], PodCounts())
+        fast = counts.requests - counts.slow
+        buckets = tuple(zip(BOUNDS, (fast // 2, fast, fast, counts.requests), strict=True))
+        return Counters(counts.requests, counts.failures, buckets)
+
+    def _query(self, request: PromQuery) -> Answer:
+        if self.prometheus_down:
+            return Failed("Unreachable", "no connection to Prometheus")
+        name, _, version = request.expression.rpartition(":")
+        if version not in self.outcomes:
+            return Vector(())
+        total, wrong = self.outcomes[version]
+        return Vector((("series", float(total if name == "total" else wrong)),))
+
+    # --- one look --------------------------------------------------------------------------------------------
+
+    def subject(self) -> Subject[Deployment]:
+        raw = {"metadata": {"name": "web", "namespace": "team", "uid": "u"}, "spec": self.spec, "status": self.status}
+        meta = Meta("web", "team", "u", 1, "1", START, annotations=self.annotations)
+        return Subject(meta, Deployment.model_validate({"spec": self.spec, "status": self.status}), raw)
+
+    def plan(self) -> Plan:
+        """What the plan says now; nothing is carried out."""
+        subject, world = self.subject(), View(self)
+        world.answers = {request: self._answer(request) for request in deployment.observe(subject, world, self.now)}
+        return deployment.plan(subject, world, self.now)
+
+    def look(self, passes: int = 6) -> Plan:
+        """Look and carry out until nothing changes, as the kernel does."""
+        for _ in range(passes):
+            found = self.plan()
+            if not self.carry_out(found):
+                return found
+        raise AssertionError(f"the plan does not settle: {self.status}")
+
+    def carry_out(self, found: Plan) -> bool:
+        """Write a plan; whether anything changed."""
+        status = dump(found.status)
+        changed = status != self.status
+        self.status = status
+        for wanted in found.apply:
+            changed |= self._apply(copy.deepcopy(wanted))
+        for gone in found.delete:
+            changed |= self.of(gone.kind).pop(gone.name, None) is not None
+            if gone.kind == WORKLOAD:
+                self._drop_pods()
+        self.events += [event.reason for event in found.events]
+        self.plans += 1
+        return changed
+
+    def _apply(self, wanted: Json) -> bool:
+        kind = KINDS[wanted["apiVersion"], wanted["kind"]]
+        name = wanted["metadata"]["name"]
+        old = self.of(kind).get(name)
+        wanted["metadata"]["uid"] = name
+        wanted["status"] = old.get("status", {}) if old else {}
+        if old == wanted:
+            return False
+        self.of(kind)[name] = wanted
+        if kind == WORKLOAD:
+            self._make_pods(wanted)
+        return True
+
+    def _make_pods(self, workload: Json) -> None:
+        for index in range(workload["spec"]["replicas"]):
+            uid = f"{workload['metadata']['name']}-{index}"
+            if uid in self.of(POD):
+                continue
+            self.of(POD)[uid] = {
+                "metadata": {
+                    "name": uid, "namespace": "team", "uid": uid,
+                    "labels": workload["spec"]["template"]["metadata"]["labels"],
+                },
+                "spec": {"containers": [{"name": "server"}]},
+                "status": {
+                    "phase": "Running", "podIP": f"10.1.{len(self.of(POD))}.{index}",
+                    "conditions": [{"type": "Ready", "status": "False"}],
+                    "containerStatuses": [{
+                        "name": "server", "image": "server:1", "restartCount": 0,
+                        "state": {"running": {"startedAt": rfc3339(self.now)}},
+                    }],
+                },
+            }  # fmt: skip
+
+    def _drop_pods(self) -> None:
+        alive = {w["metadata"]["labels"]["fairlead.dev/version"] for w in self.select(WORKLOAD)}
+        pods = self.of(POD)
+        for uid in [u for u, p in pods.items() if p["metadata"]["labels"]["fairlead.dev/version"] not in alive]:
+            del pods[uid]
+
+    # --- shortcuts -------------------------------------------------------------------------------------------
+
+    def go_live(self, name: str = "m-1") -> None:
+        """The first version is live."""
+        self.version(name, age=1000)
+        self.look()
+        self.ready(name)
+        self.look()
+        assert self.status["live"]["version"] == name
+
+    def begin(self, name: str = "m-2") -> None:
+        """A new version gets its first share."""
+        self.version(name)
+        self.look()
+        self.ready(name)
+        self.look()
+
+    def tick(self, requests: int = 0, seconds: float = 1.0) -> Plan:
+        """Time passes with so many requests, and somebody looks."""
+        self.traffic(requests)
+        self.now += seconds
+        return self.look()
+
+    def run(self, windows: int, requests: int) -> None:
+        """Several windows; ends early when the rollout does."""
+        for _ in range(windows):
+            self.tick(requests)
+            if "candidate" not in self.status:
+                return
+
+    def condition(self, type_: str) -> Json:
+        return next((c for c in self.status.get("conditions", []) if c["type"] == type_), {})
+
+    @property
+    def candidate(self) -> Json:
+        found: Json = self.status["candidate"]
+        return found
+
+
+class View:
+    """The world during one look."""
+
+    def __init__(self, sim: Sim) -> None:
+        self._sim, self.config = sim, sim.config
+        self.answers: dict[Request, Answer] = {}
+        self.get, self.select, self.owned, self.served = sim.get, sim.select, sim.owned, sim.is_served
+
+    def answer(self, request: Request) -> Answer:
+        return self.answers.get(request, Failed("NotAsked", "not asked"))
+
+
+def dump(status: DeploymentStatus) -> Json:
+    """As the API server keeps it."""
+    found: Json = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return found
+
+
+def spec(*guards: Json, steps: Iterable[tuple[int, str, int]] = ((10, "3s", 10), (50, "3s", 20)), **more: Any) -> Json:
+    """A Deployment's spec. steps: (weight, for, requests)."""
+    rollout = {
+        "steps": [{"weight": w, "for": f, "requests": r} for w, f, r in steps],
+        "guard": list(guards) or [{"metric": "errors"}], **more.pop("rollout", {}),
+    }  # fmt: skip
+    return {
+        "model": {"name": "m"}, "route": {"gateway": {"name": "public", "namespace": "infra"}}, "rollout": rollout,
+        **more,
+    }  # fmt: skip
+
+
+OUTCOMES: Json = {
+    "metric": "outcomes", "promql": {"total": "total:{{version}}", "failures": "failures:{{version}}"}, "minEvents": 5,
+}  # fmt: skip
