@@ -34,6 +34,9 @@ PASSES = 25
 """Writing looks in a row after which an object is slowed down: its plan does not settle."""
 
 
+_LEVELS = {"Bug": logging.ERROR, "Conflict": logging.DEBUG}
+
+
 class Key(NamedTuple):
     """An object to be looked at."""
 
@@ -197,7 +200,7 @@ class Reconciler:
             turn.queue.add_at(key, asyncio.get_running_loop().time() + RESYNC * turn.queue.rng.uniform(0.8, 1.2))
             return "invalid"
         retry_in = turn.queue.retry(key, BACKOFFS[found.word], found.retry_after)
-        level = logging.ERROR if found.word == "Bug" else logging.INFO
+        level = _LEVELS.get(found.word, logging.INFO)
         about = fields(**_about(key), word=found.word, reason=found.reason, retry_in=round(retry_in, 2))
         log.log(level, "%s", found.message, exc_info=error if found.word == "Bug" else None, extra=about)
         return found.word.lower()

@@ -51,27 +51,32 @@ class Router:
         if self._cache.put(kind, obj):
             self._wake(kind, obj, low)
 
-    def deleted(self, kind: Kind, obj: Json) -> None:
-        """An object was deleted; its resource version is the deletion's."""
+    def written(self, kind: Kind, obj: Json, by: str) -> None:
+        """We have written an object, for a subject (its uid) that is looked at again anyway."""
+        if self._cache.put(kind, obj):
+            self._wake(kind, obj, low=False, but=by)
+
+    def deleted(self, kind: Kind, obj: Json, by: str = "") -> None:
+        """An object was deleted; its resource version is the deletion's. `by`: as for `written`."""
         meta = obj["metadata"]
         version = version_of(obj)
         known = self._cache.remove(kind, meta.get("namespace", ""), meta["name"], meta.get("uid", ""), version)
         self._gone(meta.get("uid", ""))
         if known is not None:
-            self._wake(kind, known, low=False)
+            self._wake(kind, known, low=False, but=by)
 
     def wake_all(self, kind: Kind) -> None:
         """Look at all objects of a kind, after everything else."""
         for namespace, name, _ in self._cache.store(kind):
             self._queue.add(Key(kind, namespace, name), low=True)
 
-    def _wake(self, kind: Kind, obj: Json, low: bool) -> None:
-        if kind in self._specs:
+    def _wake(self, kind: Kind, obj: Json, low: bool, but: str = "") -> None:
+        if kind in self._specs and obj["metadata"].get("uid") != but:
             self._queue.add(_key(kind, obj), low=low)
         namespace = obj["metadata"].get("namespace", "")
         for reference in obj["metadata"].get("ownerReferences") or ():
             owner = self._kinds.get((reference.get("apiVersion", ""), reference.get("kind", "")))
-            if owner is not None and reference.get("controller"):
+            if owner is not None and reference.get("controller") and reference.get("uid") != but:
                 self._queue.add(Key(owner, namespace, reference["name"]), low=low)
         for mapped, mapper in self._mappers.get(kind, ()):
             for name in _guarded(partial(self._mapped, mapper, mapped, namespace), obj) or ():
@@ -79,6 +84,10 @@ class Router:
 
     def _mapped(self, mapper: Mapper, kind: Kind, namespace: str, obj: Json) -> list[str]:
         return list(mapper(obj, self._all(kind, namespace)))
+
+    def _uid(self, kind: Kind, namespace: str, name: str) -> str:
+        entry = self._cache.store(kind).find(namespace, name)
+        return entry.uid if entry else ""
 
     def _all(self, kind: Kind, namespace: str) -> Iterator[Json]:
         """All objects of a kind, read one by one only if the mapper asks for them."""

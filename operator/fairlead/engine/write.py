@@ -60,17 +60,20 @@ class Writer:
     kinds: dict[tuple[str, str], Kind]
     """Kinds by (apiVersion, kind)."""
     instance: str = "fairlead"
-    take: Callable[[Kind, Json], object] | None = None
-    """Takes in what was written, and wakes whom it concerns: the watch brings it a second time, which is no news then.
-    None: the cache takes it in, and nobody is woken."""
-    drop: Callable[[Kind, Json], object] | None = None
+    take: Callable[[Kind, Json, str], object] | None = None
+    """Takes in what was written, and wakes whom it concerns besides the subject (its uid): when the watch brings it,
+    it is no news any more. None: the cache takes it in, and nobody is woken."""
+    drop: Callable[[Kind, Json, str], object] | None = None
     """The same for what was deleted."""
     _altered: dict[str, tuple[str, str]] = field(default_factory=dict)
     """uid → (hash of what we wrote, hash of what the API server made of it), where these differ: an older CRD
     prunes fields, for example. Without this the same write would be tried for ever."""
 
-    def _written(self, kind: Kind, obj: Json) -> None:
-        (self.take or self.cache.put)(kind, obj)
+    def _written(self, kind: Kind, obj: Json, subject: str) -> None:
+        if self.take is not None:
+            self.take(kind, obj, subject)
+        else:
+            self.cache.put(kind, obj)
 
     # --- status ----------------------------------------------------------------------------------------------
 
@@ -85,7 +88,7 @@ class Writer:
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta, "status": wanted}
         written = await self.kube.replace_status(kind, body)
         self._remember(uid, wanted, written.get("status") or {})
-        self._written(kind, written)
+        self._written(kind, written, uid)
         return raw if version_of(written) == version_of(raw) else written
 
     def _remember(self, uid: str, wanted: Json, got: Json) -> None:
@@ -118,7 +121,7 @@ class Writer:
                 return False
         await fresh.check()
         written = await _told(kind, name, self.kube.apply(kind, wanted))
-        self._written(kind, written)
+        self._written(kind, written, subject.uid)
         if not covers(written, wanted):
             self._altered[written["metadata"]["uid"]] = _pair(wanted, written)
         return live is None or version_of(written) != version_of(live)
@@ -138,7 +141,7 @@ class Writer:
             if not isinstance(failed.cause, api.AlreadyExists):
                 raise
             return await self._adopt(kind, subject, wanted)
-        self._written(kind, written)
+        self._written(kind, written, subject.uid)
         return True
 
     async def _adopt(self, kind: Kind, subject: Meta, wanted: Json) -> bool:
@@ -152,7 +155,7 @@ class Writer:
             labels = {"name": name, "namespace": subject.namespace, "labels": wanted["metadata"].get("labels", {})}
             bare = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": labels}
             live = await _told(kind, name, self.kube.apply(kind, bare))
-        self._written(kind, live)
+        self._written(kind, live, subject.uid)
         return True
 
     async def delete(self, subject: Meta, gone: Delete, fresh: Freshness) -> bool:
@@ -171,9 +174,10 @@ class Writer:
         meta = left.get("metadata") or {}
         # pods end later, and so does what has finalizers: those are seen to go by the watch
         if meta.get("uid") == gone.uid and meta.get("deletionTimestamp"):
-            self._written(gone.kind, left)
+            self._written(gone.kind, left, subject.uid)
         elif self.drop is not None:
-            self.drop(gone.kind, {"metadata": {k: known["metadata"][k] for k in ("name", "namespace", "uid")}})
+            meta = {k: known["metadata"][k] for k in ("name", "namespace", "uid")}
+            self.drop(gone.kind, {"metadata": meta}, subject.uid)
         else:
             self.cache.remove(gone.kind, subject.namespace, gone.name, gone.uid)
         return True
