@@ -1,0 +1,176 @@
+"""What the chart makes of its values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from hack.gen import crds, rbac
+from hack.gen.files import ROOT
+from tests.chart.helm import CHART, EVERYTHING, Json, helm, one, render
+
+from fairlead.api.config import OperatorConfig
+
+
+@pytest.fixture(scope="module")
+def plain() -> list[Json]:
+    return render()
+
+
+@pytest.fixture(scope="module")
+def full() -> list[Json]:
+    return render(EVERYTHING)
+
+
+def test_lint() -> None:
+    done = helm("lint", "--strict", str(CHART), "--values", "-", values=EVERYTHING, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def kinds(objects: list[Json]) -> set[str]:
+    return {found["kind"] for found in objects}
+
+
+def test_nothing_needs_prometheus_operator_unless_asked_for(plain: list[Json], full: list[Json]) -> None:
+    extra = {"PodMonitor", "PrometheusRule", "NetworkPolicy"}
+    assert not kinds(plain) & extra
+    assert kinds(full) >= extra
+
+
+def configuration(objects: list[Json]) -> OperatorConfig:
+    return OperatorConfig.model_validate(yaml.safe_load(one(objects, "ConfigMap")["data"]["config.yaml"]))
+
+
+def test_the_configuration_is_read_by_the_operator(plain: list[Json], full: list[Json]) -> None:
+    assert configuration(plain).store is None
+    config = configuration(full)
+    assert config.store is not None
+    assert (config.store.bucket, config.store.prefix, config.store.region) == ("models", "a/", "eu-1")
+    assert config.store.credentials is not None
+    assert config.store.credentials.name == "s3"
+    assert config.prometheus.url == "http://prometheus.example:9090"
+    assert config.prometheus.labels == {"release": "stack"}
+    assert (config.tuning.window, config.tuning.drain, config.tuning.evidence_deadline) == (2, 5, 20)
+    assert config.workers == 4
+
+
+def test_the_configuration_has_no_field_that_the_operator_ignores(full: list[Json]) -> None:
+    written = yaml.safe_load(one(full, "ConfigMap")["data"]["config.yaml"])
+    known = configuration(full).model_dump(by_alias=True)
+    assert set(written) <= set(known)
+    for part in ("images", "store", "prometheus", "tuning"):
+        assert set(written[part]) <= set(known[part]), part
+
+
+def test_a_changed_configuration_restarts_the_pods(plain: list[Json], full: list[Json]) -> None:
+    sums = [
+        one(objects, "Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+        for objects in (plain, full)
+    ]
+    assert sums[0] != sums[1]
+
+
+def test_definitions_are_those_of_the_generator(plain: list[Json]) -> None:
+    rendered = {o["metadata"]["name"]: o for o in plain if o["kind"] == "CustomResourceDefinition"}
+    assert len(rendered) == len(crds.KINDS)
+    for info in crds.KINDS:
+        wanted = yaml.load((ROOT / "crds" / f"{info.plural}.yaml").read_text(), yaml.CSafeLoader)
+        found = rendered[wanted["metadata"]["name"]]
+        assert found["spec"] == wanted["spec"]
+        assert found["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_definitions_can_be_left_out_or_go_with_the_release() -> None:
+    assert "CustomResourceDefinition" not in kinds(render({"crds": {"enabled": False}}))
+    goes = render({"crds": {"keep": False}})
+    assert all("annotations" not in o["metadata"] for o in goes if o["kind"] == "CustomResourceDefinition")
+
+
+NAMES = {
+    "operator": "fairlead-operator", "credentials-reader": "fairlead-credentials-reader", "view": "fairlead-view",
+    "edit": "fairlead-edit", "approver": "fairlead-approver",
+}  # fmt: skip
+
+
+def test_rights_are_those_of_the_table(plain: list[Json]) -> None:
+    by_name = {table.name: rbac.rules(table) for table in rbac.TABLES}
+    for table, name in NAMES.items():
+        assert one(plain, "ClusterRole", name)["rules"] == by_name[table]
+    leader = one(plain, "Role", "fairlead-leader")
+    assert leader["rules"] == by_name["leader"]
+    assert leader["metadata"]["namespace"] == "fairlead-system"
+    assert {o["metadata"]["name"] for o in plain if o["kind"] == "ClusterRole"} == set(NAMES.values())
+
+
+def test_only_the_operators_role_is_bound(plain: list[Json]) -> None:
+    bound = {o["roleRef"]["name"] for o in plain if o["kind"] in ("ClusterRoleBinding", "RoleBinding")}
+    assert bound == {"fairlead-operator", "fairlead-leader"}
+
+
+def test_roles_of_namespaces_instead_of_the_clusters() -> None:
+    objects = render({"namespaces": ["team-a", "team-b"]})
+    assert "ClusterRoleBinding" not in kinds(objects)
+    assert not [o for o in objects if o["kind"] == "ClusterRole" and o["metadata"]["name"] == "fairlead-operator"]
+    roles = [o for o in objects if o["kind"] == "Role" and o["metadata"]["name"] == "fairlead-operator"]
+    assert [role["metadata"]["namespace"] for role in roles] == ["team-a", "team-b"]
+    assert all(role["rules"] == rbac.rules(rbac.OPERATOR) for role in roles)
+    assert configuration(objects).namespaces == ["team-a", "team-b"]
+
+
+def test_the_pod_is_restricted(full: list[Json]) -> None:
+    pod = one(full, "Deployment")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    for container in pod["containers"]:
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["limits"]["memory"]
+
+
+def test_one_replica_has_no_disruption_budget(plain: list[Json]) -> None:
+    assert "PodDisruptionBudget" in kinds(plain)
+    assert "PodDisruptionBudget" not in kinds(render({"replicas": 1}))
+
+
+def test_every_object_is_labelled_and_placed(full: list[Json]) -> None:
+    scoped = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy",
+              "ValidatingAdmissionPolicyBinding"}  # fmt: skip
+    for found in full:
+        if found["kind"] not in scoped:
+            assert found["metadata"]["namespace"] == "fairlead-system", found["metadata"]["name"]
+        assert found["metadata"]["labels"], found["metadata"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"replicas": 0}, "replicas"),
+        ({"imagess": {}}, "imagess"),
+        ({"images": {"worker": ""}}, "worker"),
+        ({"prometheus": {"url": "prometheus:9090"}}, "url"),
+        ({"store": {"bucket": "No Bucket"}}, "bucket"),
+        ({"store": {"endpoint": "http://me:secret@s3"}}, "endpoint"),
+        ({"tuning": {"windows": 1}}, "windows"),
+        ({"logLevel": "loud"}, "logLevel"),
+        ({"namespaces": ["Team_A"]}, "namespaces"),
+        ({"workers": 1000}, "workers"),
+    ],
+)
+def test_wrong_values_are_refused_by_name(values: Json, expected: str) -> None:
+    done = helm("template", str(CHART), "--kube-version", "1.35.0", "--values", "-", values=values, check=False)
+    assert done.returncode != 0
+    assert expected in done.stderr
+
+
+def test_all_values_are_in_the_schema() -> None:
+    def covered(values: Any, schema: Json, path: str) -> None:
+        for key, value in values.items():
+            assert key in schema["properties"], f"{path}{key}"
+            below = schema["properties"][key]
+            if isinstance(value, dict) and "properties" in below:
+                covered(value, below, f"{path}{key}.")
+
+    covered(yaml.safe_load((CHART / "values.yaml").read_text()),
+            yaml.safe_load((CHART / "values.schema.json").read_text()), "")  # fmt: skip
