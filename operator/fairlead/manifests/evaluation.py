@@ -60,15 +60,20 @@ def evaluation_job(who: Identity, parts: EvaluationPod) -> Json:
         EVALUATE, parts.image, "evaluate", parts.evaluate,
         credentials=[parts.evaluate_credentials], mounts=[pod.mount("in", INPUTS, read_only=True)],
     )  # fmt: skip
-    # The end of a crashed server's log becomes its message: a person sees why without searching for the pod.
-    sidecar = {"restartPolicy": "Always", "terminationMessagePolicy": "FallbackToLogsOnError"}
-    sidecars = [server | sidecar for server in parts.servers]
+    sidecars = [_sidecar(server) for server in parts.servers]
     spec = pod.pod_spec(
         [main], init_containers=[_fetch(parts), *sidecars],
         volumes=[pod.empty_dir("in"), *map(pod.empty_dir, VOLUMES.values()), *_credentials(parts)],
         placement=parts.placement, gpu=parts.gpu, activeDeadlineSeconds=parts.deadline,
     )  # fmt: skip
     return job(who, spec)
+
+
+def _sidecar(server: Json) -> Json:
+    """A server beside `evaluate`, which waits for both itself: with startup probes they would load one by one."""
+    found = {key: value for key, value in server.items() if key != "startupProbe"}
+    # The end of a crashed server's log becomes its message: a person sees why without searching for the pod.
+    return found | {"restartPolicy": "Always", "terminationMessagePolicy": "FallbackToLogsOnError"}
 
 
 def _fetch(parts: EvaluationPod) -> Json:

@@ -69,6 +69,9 @@ def look(work: Work, recorded: EvaluationJob) -> Outcome:
     pod = failures.decisive(failures.pods_of(work.world, labels, uid))
     if pod is None:
         return _without_pod(work, job, uid)
+    answer = failures.result(pod, pods.EVALUATE)
+    if answer is not None and answer.evaluate is not None:  # said; the servers still take their time to stop
+        return Evaluated(uid, answer.evaluate)
     if failures.ended(pod):
         return _ended(pod, uid, recorded.verified)
     return _running(work, job, pod, uid, recorded.verified)
@@ -92,11 +95,7 @@ def _running(work: Work, job: Json | None, pod: Json, uid: str, verified: bool) 
 
 def _ended(pod: Json, uid: str, verified: bool) -> Outcome:
     verified = verified or _fetched(pod)
-    evaluated = failures.result(pod, pods.EVALUATE)
-    if evaluated is not None and evaluated.evaluate is not None:
-        return Evaluated(uid, evaluated.evaluate)
-    fetched = failures.result(pod, pods.FETCH)
-    for said in (fetched, evaluated):
+    for said in (failures.result(pod, pods.FETCH), failures.result(pod, pods.EVALUATE)):
         if said is not None and said.error is not None:
             return _error(uid, said.error, verified)
     if pod["status"]["phase"] == "Succeeded" and verified and not _evaluates(pod):

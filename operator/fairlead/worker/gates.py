@@ -72,12 +72,18 @@ def _compare(gate: Gate, scored: Mapping[str, Scored]) -> GateResult:
     low, high = interval(worse)
     both = f"{number(ours.values[metric])} against {number(theirs.values[metric])}"
     if gate.better_by is not None:
-        passed = -high >= share(gate.better_by)
-        text = f"{both}: {_percent(-point)} better ({_percent(-high)} to {_percent(-low)}), wanted {gate.better_by}"
-        return _result(gate, passed, -point, -high, -low, text)
+        text = f"{both}: {_change(-point, -high, -low, 'better', 'worse')}, wanted {gate.better_by} better"
+        return _result(gate, -high >= share(gate.better_by), -point, -high, -low, text)
     margin = gate.margin or "0%"
-    text = f"{both}: {_percent(point)} worse ({_percent(low)} to {_percent(high)}), allowed {margin}"
+    text = f"{both}: {_change(point, low, high, 'worse', 'better')}, allowed {margin} worse"
     return _result(gate, high <= share(margin), point, low, high, text)
+
+
+def _change(value: float, low: float, high: float, up: str, down: str) -> str:
+    """A relative change with its interval, so that the numbers are mostly positive."""
+    if value < 0:
+        value, low, high, up = -value, -high, -low, down
+    return f"{_percent(value)} {up} ({_percent(low)} to {_percent(high)})"
 
 
 def _percent(relative: float) -> str:

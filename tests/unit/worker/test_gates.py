@@ -77,5 +77,8 @@ def test_a_champion_without_errors_is_only_matched_by_none() -> None:
 
 def test_what_a_person_reads() -> None:
     found = judge(gate(against="champion", margin="2%"), {"challenger": scored(10.5, 0.2), **THEIRS})
-    assert found.message == "10.5 against 10: 5% worse (3.1% to 6.9%), allowed 2%"
+    assert found.message == "10.5 against 10: 5% worse (3.1% to 6.9%), allowed 2% worse"
+    found = judge(gate(against="champion", margin="2%"), {"challenger": scored(9.0, 0.2), **THEIRS})
+    assert found.message == "9 against 10: 10% better (8.1% to 11.9%), allowed 2% worse"
+    assert float(found.low) < float(found.value) < 0
     assert words(gate(max="1e3")) == "mae at most 1e3"
