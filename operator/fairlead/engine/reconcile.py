@@ -16,7 +16,7 @@ from fairlead.api.config import OperatorConfig
 from fairlead.api.schema import Model
 from fairlead.cluster import errors as api
 from fairlead.engine import trouble as kernel
-from fairlead.engine.cache import Cache
+from fairlead.engine.cache import Cache, version_of
 from fairlead.engine.errors import BACKOFFS, Trouble, classify
 from fairlead.engine.logs import fields
 from fairlead.engine.metrics import Metrics
@@ -208,17 +208,21 @@ class Reconciler:
     async def _refresh(self, turn: Turn[Key]) -> None:
         """Somebody was faster: see what they wrote, without waiting for the watch to bring it."""
         key = turn.key
+        known = self.cache.get(key.kind, key.namespace, key.name)
+        uid = known["metadata"]["uid"] if known else ""
         try:
-            newer = self.cache.put(key.kind, await self.writer.kube.get(key.kind, key.namespace, key.name))
+            live = await self.writer.kube.get(key.kind, key.namespace, key.name)
         except api.NotFound:
-            known = self.cache.get(key.kind, key.namespace, key.name)
             if known is not None:
-                self.cache.remove(key.kind, key.namespace, key.name, known["metadata"]["uid"])
-            newer = True
+                self.writer.gone(key.kind, known, uid)
         except api.ApiError:
             return  # the retry is set already
-        if newer:
-            turn.queue.add(key)
+        else:
+            self.writer.taken(key.kind, live, uid)
+            found = self.cache.get(key.kind, key.namespace, key.name)
+            if known is not None and found is not None and version_of(found) == version_of(known):
+                return
+        turn.queue.add(key)
 
     def _forget(self, key: Key, queue: WorkQueue[Key]) -> None:
         queue.forget(key)

@@ -69,11 +69,20 @@ class Writer:
     """uid → (hash of what we wrote, hash of what the API server made of it), where these differ: an older CRD
     prunes fields, for example. Without this the same write would be tried for ever."""
 
-    def _written(self, kind: Kind, obj: Json, subject: str) -> None:
+    def taken(self, kind: Kind, obj: Json, subject: str) -> None:
+        """An object is as given: we wrote it for this subject (its uid), or asked for it."""
         if self.take is not None:
             self.take(kind, obj, subject)
         else:
             self.cache.put(kind, obj)
+
+    def gone(self, kind: Kind, obj: Json, subject: str) -> None:
+        """An object is not there any more."""
+        meta = {k: obj["metadata"].get(k, "") for k in ("name", "namespace", "uid")}
+        if self.drop is not None:
+            self.drop(kind, {"metadata": meta}, subject)
+        else:
+            self.cache.remove(kind, meta["namespace"], meta["name"], meta["uid"])
 
     # --- status ----------------------------------------------------------------------------------------------
 
@@ -88,7 +97,7 @@ class Writer:
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta, "status": wanted}
         written = await self.kube.replace_status(kind, body)
         self._remember(uid, wanted, written.get("status") or {})
-        self._written(kind, written, uid)
+        self.taken(kind, written, uid)
         return raw if version_of(written) == version_of(raw) else written
 
     def _remember(self, uid: str, wanted: Json, got: Json) -> None:
@@ -121,7 +130,7 @@ class Writer:
                 return False
         await fresh.check()
         written = await _told(kind, name, self.kube.apply(kind, wanted))
-        self._written(kind, written, subject.uid)
+        self.taken(kind, written, subject.uid)
         if not covers(written, wanted):
             self._altered[written["metadata"]["uid"]] = _pair(wanted, written)
         return live is None or version_of(written) != version_of(live)
@@ -141,7 +150,7 @@ class Writer:
             if not isinstance(failed.cause, api.AlreadyExists):
                 raise
             return await self._adopt(kind, subject, wanted)
-        self._written(kind, written, subject.uid)
+        self.taken(kind, written, subject.uid)
         return True
 
     async def _adopt(self, kind: Kind, subject: Meta, wanted: Json) -> bool:
@@ -155,7 +164,7 @@ class Writer:
             labels = {"name": name, "namespace": subject.namespace, "labels": wanted["metadata"].get("labels", {})}
             bare = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": labels}
             live = await _told(kind, name, self.kube.apply(kind, bare))
-        self._written(kind, live, subject.uid)
+        self.taken(kind, live, subject.uid)
         return True
 
     async def delete(self, subject: Meta, gone: Delete, fresh: Freshness) -> bool:
@@ -174,12 +183,9 @@ class Writer:
         meta = left.get("metadata") or {}
         # pods end later, and so does what has finalizers: those are seen to go by the watch
         if meta.get("uid") == gone.uid and meta.get("deletionTimestamp"):
-            self._written(gone.kind, left, subject.uid)
-        elif self.drop is not None:
-            meta = {k: known["metadata"][k] for k in ("name", "namespace", "uid")}
-            self.drop(gone.kind, {"metadata": meta}, subject.uid)
+            self.taken(gone.kind, left, subject.uid)
         else:
-            self.cache.remove(gone.kind, subject.namespace, gone.name, gone.uid)
+            self.gone(gone.kind, known, subject.uid)
         return True
 
     async def _live(self, kind: Kind, namespace: str, name: str) -> Json | None:
