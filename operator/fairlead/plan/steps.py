@@ -114,15 +114,16 @@ def advance(view: View, step: Step, status: StepStatus) -> StepStatus:
     pod = failures.decisive(view.pods(status.job_uid))
     if pod is None:
         return _without_pod(view, step, status, job)
+    said = failures.result(pod, PUBLISH)
+    if said is not None and said.publish is not None:
+        # what was committed counts, whatever becomes of the pod; its phase may follow later
+        return _completed(view, _seen(status, pod), said.publish)
     if not failures.ended(pod):
         return _running(view, status, job, pod)
     if pod["status"]["phase"] == "Failed":
         failed = failures.failure(pod, None if is_recall(view, status) else STEP)
         return _settle(view, step, _seen(status, pod), _of_recall(view, status, failed))
-    said = failures.result(pod, PUBLISH)
-    if said is None or said.publish is None:
-        return _recall(view, step, status)
-    return _completed(view, _seen(status, pod), said.publish)
+    return _recall(view, step, status)
 
 
 def _without_pod(view: View, step: Step, status: StepStatus, job: Json | None) -> StepStatus:
