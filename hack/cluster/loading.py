@@ -83,16 +83,19 @@ def build(where: Paths, source: Path, request: Request, progress: Progress) -> t
     wanted = key(where, source, request)
     archive = where.cache / "built" / f"{hashlib.sha256(request.reference.encode()).hexdigest()[:16]}.tar"
     record = archive.with_suffix(".json")
-    if archive.exists() and record.exists():
-        known = json.loads(record.read_text())
-        if known.get("key") == wanted:
-            return archive, str(known["digest"])
+    known = json.loads(record.read_text()) if archive.exists() and record.exists() else {}
+    if known.get("key") == wanted:
+        return archive, str(known["digest"])
     archive.parent.mkdir(parents=True, exist_ok=True)
-    record.unlink(missing_ok=True)
     with progress.step(f"build image {request.reference}", 60):
-        _buildah(where, source, request, archive)
+        image = _buildah(where, source, request)
+        if image != known.get("image"):  # a change that this stage doesn't see leaves the image as it was
+            record.unlink(missing_ok=True)
+            _write(where, request, archive)
+        _prune(where)
     digest = oci.manifest_digest(archive)
-    record.write_text(json.dumps({"key": wanted, "digest": digest, "reference": request.reference}))
+    written = {"key": wanted, "image": image, "digest": digest, "reference": request.reference}
+    record.write_text(json.dumps(written))
     return archive, digest
 
 
@@ -110,7 +113,8 @@ def buildah(where: Paths) -> list[str | Path]:
     return ["buildah", *folders, "--storage-driver", "overlay"]
 
 
-def _buildah(where: Paths, source: Path, request: Request, archive: Path) -> None:
+def _buildah(where: Paths, source: Path, request: Request) -> str:
+    """Build; the id of the image in buildah's storage."""
     log = where.logs / "load-image.log"
     _provide_base(where)
     arguments = [word for item in request.build_arguments().items() for word in ("--build-arg", "=".join(item))]
@@ -120,13 +124,18 @@ def _buildah(where: Paths, source: Path, request: Request, archive: Path) -> Non
         options += ["--timestamp", "0"]
         stage = ["--target", request.target] if request.target else []
         target: list[str | Path] = ["--file", request.dockerfile, *stage, "--tag", request.reference, source]
-        Logged().run([*buildah(where), "bud", *options, *arguments, *volumes, *target], log)
+        Logged().run([*buildah(where), "bud", "--iidfile", f"{name}/id", *options, *arguments, *volumes, *target], log)
+        return Path(name, "id").read_text().strip()
+
+
+def _write(where: Paths, request: Request, archive: Path) -> None:
+    """Write the image out of buildah's storage; the archive is whole or not there."""
+    log = where.logs / "load-image.log"
     scratch = archive.with_suffix(".new")
     scratch.unlink(missing_ok=True)
     push = ["push", "--disable-compression", request.reference, f"oci-archive:{scratch}:{request.reference}"]
     Logged().run([*buildah(where), *push], log)
     scratch.replace(archive)
-    _prune(where)
 
 
 def _prune(where: Paths) -> None:
