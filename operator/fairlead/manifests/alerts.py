@@ -51,6 +51,8 @@ def pod_monitor(about: About, servers: Sequence[Server]) -> Json:
         "kind": "PodMonitor",
         "metadata": about.meta(),
         "spec": {
+            # a server that doesn't name the format of its page is read nevertheless, as the operator reads it
+            "fallbackScrapeProtocol": "PrometheusText0.0.4",
             "selector": {"matchLabels": {f"{LABEL_PREFIX}deployment": about.name}},
             "podMetricsEndpoints": [endpoints[key] for key in sorted(endpoints)],
         },

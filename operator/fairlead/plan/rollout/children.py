@@ -31,7 +31,7 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
     """Everything that should be there. Raises Invalid when a runtime has no image."""
     found = []
     for name in _serving(status):
-        version = versions.read(look.world, name)
+        version = versions.read(look, name)
         if version is not None:  # without its record a version stays as it is
             found += _version(look, name, version)
     if status.live and look.world.served(HTTP_ROUTE):
@@ -105,14 +105,14 @@ def _watching(look: Look, status: DeploymentStatus) -> list[Json]:
     config = look.world.config.prometheus
     if not config.enabled:
         return []
-    found = (versions.read(look.world, name) for name in _serving(status))
+    found = (versions.read(look, name) for name in _serving(status))
     servers = [version.spec.server for version in found if version is not None]
     about = alerts.About(look.name, look.namespace, owner(look), labels(deployment=look.name) | config.labels)
     made = []
     if servers and look.world.served(POD_MONITOR):
         made.append(alerts.pod_monitor(about, servers))
     if status.live and look.world.served(PROMETHEUS_RULE):
-        live = versions.read(look.world, status.live.version)
+        live = versions.read(look, status.live.version)
         deadline = look.world.config.tuning.evidence_deadline
         made.append(alerts.rules(about, look.spec.alerts, live.spec.server if live else None, deadline))
     return made

@@ -67,7 +67,7 @@ def _take_back(look: Look, state: State, result: Result, why: Problem) -> State:
     message = f"{why.message}. {candidate.against} answers all requests. {again_by}"
     state = _recorded(look, state, candidate, result, why.reason, message)
     return state.having(
-        Event(result if result == "RolledBack" else "RolloutFailed", f"{candidate.version}: {message}", warning=True),
+        Event(result if result == "RolledBack" else "RolloutFailed", message, warning=True),
         candidate=None,
         refused=[*(v for v in state.status.refused if v != candidate.version), candidate.version][-REFUSED:],
         retiring=_retire(look, state, candidate.version),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from fairlead.api.deployment import Candidate, Deployment, DeploymentSpec, DeploymentStatus
 from fairlead.manifests.meta import child_name
 from fairlead.plan.core import LABEL_PREFIX, Event, Subject, World, rfc3339
+
+T = TypeVar("T")
 
 RETRY = f"{LABEL_PREFIX}retry"
 """Annotation: a version that was refused here and shall be tried once more."""
@@ -19,6 +23,14 @@ class Look:
     subject: Subject[Deployment]
     world: World
     now: float
+    _known: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, key: Hashable, find: Callable[[], T]) -> T:
+        """What `find` finds; it looks only once, for the world does not change during a look."""
+        if key not in self._known:
+            self._known[key] = find()
+        found: T = self._known[key]
+        return found
 
     @property
     def name(self) -> str:

@@ -49,6 +49,10 @@ def selector(look: Look, version: str) -> dict[str, str]:
 
 def of(look: Look, version: str) -> list[PodView]:
     """A version's pods, sorted by uid."""
+    return look.once(("pods", version), lambda: _of(look, version))
+
+
+def _of(look: Look, version: str) -> list[PodView]:
     raws = look.world.select(POD, selector(look, version)) if version else []
     found = [_view(raw) for raw in raws if not raw["metadata"].get("deletionTimestamp") and not failures.ended(raw)]
     return sorted(found, key=lambda pod: pod.uid)

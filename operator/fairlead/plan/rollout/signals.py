@@ -69,7 +69,7 @@ def is_warm(look: Look, candidate: Candidate) -> bool:
 
 def warm_ups(look: Look, candidate: Candidate) -> list[tuple[PodView, WarmUp]]:
     """A request for each ready pod that has not had one. The evaluation kept what it sent to the model."""
-    version = versions.read(look.world, candidate.version)
+    version = versions.read(look, candidate.version)
     if version is None:
         return []
     cold = [pod for pod in pods.of(look, candidate.version) if pod.ready and pod.uid not in candidate.warmed]
@@ -108,7 +108,7 @@ def scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
     found = []
     for arm in ARMS:
         name = version_of(candidate, arm)
-        version = versions.read(look.world, name)
+        version = versions.read(look, name)
         if version is not None:
             found += [Scrape(arm, pod, _scrape(look, version, pod)) for pod in judged(look, name)[0]]
     return found

@@ -25,8 +25,12 @@ class Choice:
     message: str = ""
 
 
-def read(world: World, name: str) -> ModelVersion | None:
+def read(look: Look, name: str) -> ModelVersion | None:
     """A ModelVersion; None if it is not there, or of a form that this operator can't read."""
+    return look.once(("version", name), lambda: _read(look.world, name))
+
+
+def _read(world: World, name: str) -> ModelVersion | None:
     raw = world.get(MODEL_VERSION, name) if name else None
     if raw is None:
         return None

@@ -58,7 +58,7 @@ def read(look: Look, candidate: Candidate) -> Reading | Problem:
 def _missing_arm(look: Look, candidate: Candidate) -> Problem | None:
     for arm in ARMS:
         name = version_of(candidate, arm)
-        if versions.read(look.world, name) is None:
+        if versions.read(look, name) is None:
             return Problem("VersionMissing", f"ModelVersion {name} is gone, and with it how its counters are read; "
                            "apply it again")  # fmt: skip
         if not any(pod.ready for pod in pods.of(look, name)):
