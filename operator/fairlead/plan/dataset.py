@@ -117,8 +117,9 @@ def _watch(draft: Draft, found: Plan) -> Outcome:
     if isinstance(answer, Failed) and answer.reason == "NotAsked":
         return draft.status.phase, draft.status.message, 0.0  # a Job has just ended: look at the source next
     if isinstance(answer, Failed):
-        draft.conditions.set("SourceReachable", False, answer.reason, answer.message)
-        return "Unreachable", answer.message, _next_poll(draft)
+        message = _with_secret(draft, answer.message)
+        draft.conditions.set("SourceReachable", False, answer.reason, message)
+        return "Unreachable", message, _next_poll(draft)
     assert isinstance(answer, Listed)
     draft.conditions.set("SourceReachable", True, "Listed", f"{_source(draft)} can be listed")
     return _listed(draft, found, answer)
@@ -126,6 +127,12 @@ def _watch(draft: Draft, found: Plan) -> Outcome:
 
 def _source(draft: Draft) -> str:
     return store.source(draft.subject.body.spec.source.s3, draft.world.config).uri()
+
+
+def _with_secret(draft: Draft, message: str) -> str:
+    """A message about a source names the Secret that it was asked with: the first thing to look at."""
+    secret = store.source(draft.subject.body.spec.source.s3, draft.world.config).reach.credentials
+    return message if secret is None or secret in message else f"{message} (Secret {secret})"
 
 
 def _next_poll(draft: Draft) -> float:

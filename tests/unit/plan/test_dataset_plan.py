@@ -186,8 +186,8 @@ def test_an_unreachable_source_keeps_what_is_published_and_heals(reason: str) ->
     publish(where, "a", "v1")
     source(where, Failed(reason, "do this"))
     status = look(where)
-    assert condition(status, "SourceReachable") == ("False", reason, "do this")
-    assert (status["phase"], status["message"]) == ("Unreachable", "do this")
+    assert condition(status, "SourceReachable") == ("False", reason, "do this (Secret keys)")
+    assert (status["phase"], status["message"]) == ("Unreachable", "do this (Secret keys)")
     assert condition(status, "Ready")[0] == "True"
     before = where.writes
     where.now += 60
