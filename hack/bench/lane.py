@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from hack.bench.load import Answer, Load
@@ -32,6 +34,12 @@ class Outcome:
     """Failed ones among them."""
     lost: int = 0
     """Requests that no version answered: the gateway's errors and broken connections."""
+    lost_codes: dict[str, int] = field(default_factory=dict)
+    """These by status code, or by what broke."""
+    verdict: float = 0.0
+    """Seconds from the candidate's first request to the end that the status records."""
+    effect: float = 0.0
+    """Seconds from there to its last request."""
     start: float = 0.0
     """Seconds from the version's creation to its first request."""
     windows: int = 0
@@ -69,6 +77,14 @@ class Lane:
         make_version(self.team, version, self.name, errorRate=error_rate)
         return version
 
+    def settle(self, load: Load) -> None:
+        """Wait until the gateway knows the route: a second of answers from a version."""
+        deadline = time.monotonic() + 30
+        while not load.answers or not all(a.version for a in load.answers[-max(1, int(load.rate)) :]):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no version answers at {load.path}; last: {load.answers[-1:]}")
+            time.sleep(1)
+
     def rollout(
         self, load: Load, error_rate: float, during: Callable[[str], None] | None = None, ends: float = ENDS
     ) -> Outcome:
@@ -91,6 +107,10 @@ def record(obj: Json, version: str) -> Json | None:
     return next((entry for entry in history if entry["version"] == version), None)
 
 
+def _epoch(stamp: str) -> float:
+    return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
 def _weight(obj: Json, version: str) -> int:
     candidate = obj.get("status", {}).get("candidate") or {}
     return int(candidate.get("weight", 0)) if candidate.get("version") == version else 0
@@ -101,10 +121,13 @@ def _seen(version: str, answers: list[Answer], made: float, ended: Json) -> Outc
     mine = [answer for answer in answers if answer.version == version]
     sent = [answer.sent for answer in mine]
     guards = ended.get("guards", [])
+    lost = Counter(answer.error or str(answer.code) for answer in answers if not answer.version)
+    decided = _epoch(ended["endedAt"]) if ended and sent else 0.0
     return Outcome(
         version=version, result=ended.get("result", ""), reason=ended.get("reason", ""),
         reaction=max(sent) - min(sent) if sent else 0.0, hits=len(mine),
-        failed=sum(answer.code != 200 for answer in mine), lost=sum(not answer.version for answer in answers),
+        failed=sum(answer.code != 200 for answer in mine), lost=lost.total(), lost_codes=dict(lost),
         start=min(sent) - made if sent else 0.0, windows=guards[0].get("windows", 0) if guards else 0,
+        verdict=decided - min(sent) if decided else 0.0, effect=max(sent) - decided if decided else 0.0,
         message=ended.get("message", ""),
     )  # fmt: skip

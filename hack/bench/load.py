@@ -20,6 +20,8 @@ class Answer:
     seconds: float
     code: int
     version: str
+    error: str = ""
+    """What broke, when no answer came."""
 
 
 @dataclass
@@ -64,11 +66,12 @@ class Load:
 
     async def _one(self, wire: bytes) -> None:
         sent, began = time.time(), time.monotonic()
+        code, version, error = 0, "", ""
         try:
             code, version = await asyncio.wait_for(self._exchange(wire), 10)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            code, version = 0, ""
-        self.answers.append(Answer(sent, time.monotonic() - began, code, version))
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as broken:
+            error = type(broken).__name__
+        self.answers.append(Answer(sent, time.monotonic() - began, code, version, error))
 
     async def _exchange(self, wire: bytes) -> tuple[int, str]:
         reader, writer = self._idle.popleft() if self._idle else await asyncio.open_connection(self.host, self.port)

@@ -46,8 +46,8 @@ def configuration(namespaces: list[str]) -> Path:
 class Operator:
     """One operator process; its log is appended to `.local/bench/<name>.log`."""
 
-    def __init__(self, config: Path, name: str = "bench") -> None:
-        self._config, self._name = config, name
+    def __init__(self, config: Path, name: str = "bench", lease: str = "fairlead", port: int = PORT) -> None:
+        self._config, self._name, self._lease, self._port = config, name, lease, port
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,7 +61,7 @@ class Operator:
         """Start it; returns at once."""
         env = environment() | {"POD_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
         command = [str(Path(sys.executable).parent / "fairlead"), "operator", "--config", str(self._config),
-                   "--port", str(PORT)]  # fmt: skip
+                   "--port", str(self._port), "--lease", self._lease]  # fmt: skip
         with (SCRATCH / f"{self._name}.log").open("ab") as log:
             self._process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=log, stderr=log)
 
@@ -90,14 +90,14 @@ class Operator:
     def ready(self) -> bool:
         """Whether it leads and has seen everything."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=1) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=1) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
     def metric(self, name: str) -> float:
         """Sum of a metric's series."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
         return sum(float(ln.rsplit(" ", 1)[1]) for ln in lines if ln.split("{")[0].split(" ")[0] == name)
 

@@ -10,16 +10,18 @@ promotion   candidates that never fail go live under load; no request may be los
 from __future__ import annotations
 
 import argparse
+import signal
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from hack.bench.lane import Lane, Outcome
 from hack.bench.load import Load
+from hack.bench.process import Operator, configuration
 from hack.bench.report import keep, quantile, table
 from hack.testbed.cluster import Cluster, Team, make_team
 from hack.testbed.serving import traffic
@@ -47,6 +49,7 @@ def bad(team: Team, options: Options) -> tuple[list[Outcome], bool]:
     lane = Lane(team, "bad")
     lane.begin(LIVE, steps=[{"weight": 10, "for": "60s", "requests": 1000}], falseAlarms="1%")
     with traffic(team, options.rate, lane.name, lane.name) as load:
+        lane.settle(load)
         for _ in range(options.runs):
             _say(lane.rollout(load, BAD))
     found = lane.outcomes
@@ -74,6 +77,7 @@ def promotion(team: Team, options: Options) -> tuple[list[Outcome], bool]:
     lane = Lane(team, "promotion")
     lane.begin(0.0, steps=[{"weight": 10, "for": "3s", "requests": 20}, {"weight": 50, "for": "3s", "requests": 50}])
     with traffic(team, options.rate, lane.name, lane.name) as load:
+        lane.settle(load)
         for _ in range(options.runs):
             _say(lane.rollout(load, 0.0))
         time.sleep(20)  # the last version's pods drain under load too
@@ -95,6 +99,7 @@ def outage(team: Team, options: Options) -> tuple[list[Outcome], bool]:
             print(f"  {version} meanwhile: weight {state.get('weight')}, verdict {state.get('verdict')}")
 
     with traffic(team, options.rate, lane.name, lane.name) as load:
+        lane.settle(load)
         for _ in range(options.runs):
             _say(lane.rollout(load, LIVE, strike))
     return lane.outcomes, all(o.result == "Live" for o in lane.outcomes)
@@ -106,6 +111,7 @@ def blind(team: Team, options: Options) -> tuple[list[Outcome], bool]:
     steps = [{"weight": 10, "for": "5s", "requests": 10}, {"weight": 50, "for": "5s", "requests": 10}]
     lane.begin(LIVE, steps=steps, falseAlarms="1%")
     with traffic(team, options.rate, lane.name, lane.name) as load, without_prometheus(team):
+        lane.settle(load)
         for index in range(options.runs):
             only_prometheus = index % 2 == 1
             lane.configure(
@@ -137,6 +143,17 @@ def _frozen(lane: Lane, load: Load) -> Outcome:
     lane.team.cluster.delete("modelversion", version, lane.team.namespace)
     lane.team.wait("deployment", lane.name, lambda o: "candidate" not in o["status"], 60, "alone again")
     return found
+
+
+@contextmanager
+def own_operator(namespace: str) -> Iterator[None]:
+    """An operator for this namespace alone, with a lease of its own."""
+    operator = Operator(configuration([namespace]), namespace, lease=namespace, port=18090)
+    operator.start()
+    try:
+        yield
+    finally:
+        operator.kill(signal.SIGTERM)
 
 
 @contextmanager
@@ -173,6 +190,7 @@ def _in_lanes(
     lock = threading.Lock()
 
     def drive(lane: Lane, load: Load) -> None:
+        lane.settle(load)
         while True:
             with lock:
                 if next(left, None) is None:
@@ -193,8 +211,9 @@ def _in_lanes(
 
 def _say(outcome: Outcome) -> None:
     print(
-        f"{outcome.version}: {outcome.result} {outcome.reason}, {outcome.reaction:.1f} s, {outcome.hits} requests, "
-        f"{outcome.failed} failed, {outcome.windows} windows", flush=True,
+        f"{outcome.version}: {outcome.result} {outcome.reason}, {outcome.reaction:.1f} s ({outcome.verdict:.1f} to the "
+        f"verdict, {outcome.effect:.1f} to its effect), {outcome.hits} requests, "
+        f"{outcome.failed} failed, {outcome.windows} windows, lost {outcome.lost_codes or 0}", flush=True,
     )  # fmt: skip
 
 
@@ -235,6 +254,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--runs", type=int, help="rollouts; default by scenario")
     parser.add_argument("--rate", type=float, help="requests/s of a lane; default by scenario")
     parser.add_argument("--lanes", type=int, help="Deployments at a time (healthy only)")
+    parser.add_argument(
+        "--own-operator", action="store_true",
+        help="judge by an operator process of this machine instead of the installed one (for an installation that "
+        "watches other namespaces)",
+    )  # fmt: skip
     given = parser.parse_args(arguments)
     if unknown := set(given.scenario) - set(SCENARIOS):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
@@ -245,7 +269,8 @@ def main(arguments: list[str]) -> int:
         options = Options(given.runs or default.runs, given.rate or default.rate, given.lanes or default.lanes)
         team = make_team(cluster, f"fl-bench-{scenario}-{uuid.uuid4().hex[:6]}")
         try:
-            found, good = run(team, options)
+            with own_operator(team.namespace) if given.own_operator else nullcontext():
+                found, good = run(team, options)
         finally:
             cluster.dynamic.resources.get(api_version="v1", kind="Namespace").delete(name=team.namespace)
         report(scenario, options, found, good)

@@ -14,9 +14,10 @@ def test_reaction_is_from_the_first_to_the_last_request_of_the_version():
         Answer(100.0, 0.1, 200, "a"), Answer(101.0, 0.1, 500, "b"), Answer(102.5, 0.1, 200, "b"),
         Answer(104.0, 0.1, 503, ""), Answer(104.5, 0.1, 500, "b"), Answer(109.0, 0.1, 500, "a"),
     ]  # fmt: skip
-    ended = {"result": "RolledBack", "reason": "Harm", "guards": [{"windows": 3}]}
+    ended = {"result": "RolledBack", "reason": "Harm", "guards": [{"windows": 3}], "endedAt": "1970-01-01T00:01:44Z"}
     found = _seen("b", answers, 99.0, ended)
     assert (found.reaction, found.hits, found.failed, found.lost, found.start, found.windows) == (3.5, 3, 2, 1, 2.0, 3)
+    assert (found.verdict, found.effect, found.lost_codes) == (3.0, 0.5, {"503": 1})
     none = _seen("c", answers, 99.0, {})
     assert (none.reaction, none.hits, none.start, none.result) == (0.0, 0, 0.0, "")
 
