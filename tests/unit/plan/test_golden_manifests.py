@@ -1,0 +1,102 @@
+"""What Fairlead makes, whole: a change of any field shows in the review.
+
+After a change that is meant: `FAIRLEAD_GOLDEN=write pytest tests/unit/plan/test_golden_manifests.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.unit.plan import test_run_plan as runs
+from tests.unit.plan.littleworld import LittleWorld
+
+from fairlead.plan import dataset, pipeline, run
+from fairlead.plan.core import Json, Listed
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+DATASET = """
+kind: Dataset
+metadata: {name: flights}
+spec:
+  source: {s3: {bucket: airline, prefix: flights/, endpoint: "http://other:9000", credentials: {name: source-keys}}}
+  format: parquet
+  pin: reference
+  schema: {columns: [{name: late, type: float, nullable: true, min: "-120"}]}
+  checks: [{rows: {min: 10}}, {sql: "select count(*) = 0 from data where late > $limit", severity: warn}]
+"""
+
+
+def snapshot_job() -> Json:
+    """The Job that reads a Dataset's first listing."""
+    where = LittleWorld()
+    where.put(DATASET)
+    request = dataset.request(where.subject(dataset.SPEC, "flights"), where)
+    where.answers[request] = Listed("a" * 64, 2, 10)
+    where.settle(dataset.SPEC, "flights")
+    where.now += 10
+    return where.look(dataset.SPEC, "flights").create[0]
+
+
+def step_job() -> Json:
+    """The Job of a step that trains on a GPU."""
+    where = runs.world()
+    runs.look(where)
+    runs.succeed(where, "prepare")
+    job: Json = runs.live(where, "train")
+    return job
+
+
+def recall_job() -> Json:
+    """The Job that asks what a finished step committed."""
+    where = runs.world()
+    runs.look(where)
+    runs.live(where, "prepare")["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+    return where.look(run.SPEC, "delay-7").create[0]
+
+
+def pipeline_run() -> Json:
+    """The run that a new version starts."""
+    where = runs.world()
+    where.objects[("Pipeline", "delay")]["spec"]["triggers"] = [{"dataset": {"name": "flights"}}]
+    return where.look(pipeline.SPEC, "delay").create[0]
+
+
+def model_version() -> Json:
+    """The model that a run makes."""
+    where = runs.world()
+    runs.look(where)
+    runs.succeed(where, "prepare")
+    runs.succeed(where, "train")
+    return where.objects[("ModelVersion", "delay-7")]
+
+
+@pytest.mark.parametrize("make", [snapshot_job, step_job, recall_job, pipeline_run, model_version])
+def test_as_reviewed(make: object) -> None:
+    assert callable(make)
+    made = make()
+    for volatile in ("uid", "creationTimestamp", "resourceVersion", "generation"):
+        made["metadata"].pop(volatile, None)
+    path = GOLDEN / f"{make.__name__.replace('_', '-')}.yaml"
+    if os.environ.get("FAIRLEAD_GOLDEN") == "write":
+        path.write_text(yaml.safe_dump(made, sort_keys=True, width=120))
+    assert yaml.safe_load(path.read_text()) == made, f"{path.name} differs; see the top of this test"
+
+
+@pytest.mark.parametrize("make", [snapshot_job, step_job, recall_job])
+def test_pods_are_restricted(make: object) -> None:
+    assert callable(make)
+    spec = make()["spec"]["template"]["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    tmp = set()
+    for container in [*spec.get("initContainers", []), *spec["containers"]]:
+        security = container["securityContext"]
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["capabilities"] == {"drop": ["ALL"]}
+        tmp |= {m["name"] for m in container["volumeMounts"] if m["mountPath"] == "/tmp"}
+    assert len(tmp) == len(spec.get("initContainers", [])) + len(spec["containers"]), "each /tmp is its container's own"
+    assert not {"hostPath", "hostNetwork"} & set(str(spec).replace("'", " ").split())
