@@ -79,6 +79,7 @@ class Sim:
     annotations: dict[str, str] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     plans: int = 0
+    addresses: int = 0
     split_by: dict[str, int] | None = None
     """Weights that the gateway really uses, instead of the route's."""
     window: float = 1.0
@@ -263,7 +264,7 @@ class Sim:
                 },
                 "spec": {"containers": [{"name": "server"}]},
                 "status": {
-                    "phase": "Running", "podIP": f"10.1.{len(self.of(POD))}.{index}",
+                    "phase": "Running", "podIP": self._address(),
                     "conditions": [{"type": "Ready", "status": "False"}],
                     "containerStatuses": [{
                         "name": "server", "image": "server:1", "restartCount": 0,
@@ -271,6 +272,10 @@ class Sim:
                     }],
                 },
             }  # fmt: skip
+
+    def _address(self) -> str:
+        self.addresses += 1
+        return f"10.1.{self.addresses // 250}.{self.addresses % 250}"
 
     def _drop_pods(self) -> None:
         alive = {w["metadata"]["labels"]["fairlead.dev/version"] for w in self.select(WORKLOAD)}

@@ -1,0 +1,189 @@
+"""Whatever happens in whatever order, these hold: see `Rollouts.holds`."""
+
+from __future__ import annotations
+
+import copy
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.unit.plan.rollout_world import OUTCOMES, Sim, dump, spec
+
+from fairlead.manifests.route import services
+from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, SERVICE, WORKLOAD
+from fairlead.verdict.guards import Arm, Window, decode_all, replay
+
+GUARDS = [{"metric": "errors"}, OUTCOMES]
+LOADS = st.integers(0, 80)
+
+
+class Rollouts(RuleBasedStateMachine):
+    """Versions come and go, pods come and go, sources fail, the operator dies; traffic flows."""
+
+    @initialize(outcomes=st.booleans(), seed=st.integers(0, 1000))
+    def begin(self, outcomes: bool, seed: int) -> None:
+        guards = GUARDS if outcomes else GUARDS[:1]
+        self.sim = Sim(spec(*guards, steps=[(10, "2s", 5), (50, "2s", 10)]), seed=seed)
+        self.bad: set[str] = set()
+        self.number = 1
+        self.sim.go_live()
+        self.sim.traffic(150)
+        self.known = copy.deepcopy(self.sim.status)
+
+    # --- what may happen -------------------------------------------------------------------------------------
+
+    @rule(bad=st.booleans())
+    def new_version(self, bad: bool) -> None:
+        if self.number >= 6:
+            return
+        self.number += 1
+        name = f"m-{self.number}"
+        self.sim.now += 1
+        self.sim.version(name)
+        if bad:
+            self.bad.add(name)
+            self.sim.errors[name] = 0.9
+        self.look()
+        self.sim.ready(name)
+        self.look()
+
+    @rule(requests=LOADS, seconds=st.sampled_from([0.3, 1.0, 1.0, 1.0, 4.0, 30.0]))
+    def time_passes(self, requests: int, seconds: float) -> None:
+        self.sim.traffic(requests)
+        self.sim.now += seconds
+        self.look()
+
+    @rule(requests=st.integers(40, 80))
+    def busy(self, requests: int) -> None:
+        for _ in range(5):
+            self.time_passes(requests, 1.0)
+
+    @rule(down=st.booleans())
+    def prometheus(self, down: bool) -> None:
+        self.sim.prometheus_down = down
+        self.look()
+
+    @rule(which=st.sampled_from(["live", "candidate"]), down=st.booleans())
+    def scrapes(self, which: str, down: bool) -> None:
+        version = self.sim.status.get(which, {}).get("version")
+        if version and down:
+            self.sim.unreadable.add(version)
+        else:
+            self.sim.unreadable.clear()
+        self.look()
+
+    @rule(which=st.sampled_from(["live", "candidate"]), ready=st.booleans())
+    def pods(self, which: str, ready: bool) -> None:
+        version = self.sim.status.get(which, {}).get("version")
+        if version:
+            self.sim.ready(version, ready)
+            self.look()
+
+    @rule(which=st.sampled_from(["live", "candidate"]))
+    def restart(self, which: str) -> None:
+        version = self.sim.status.get(which, {}).get("version")
+        if version:
+            self.look()  # what was counted before is read, as far as it can be
+            self.sim.restart(version)
+            self.look()
+
+    @rule(paused=st.booleans())
+    def pause(self, paused: bool) -> None:
+        self.sim.spec["paused"] = paused
+        self.look()
+
+    @rule()
+    def delete_candidate(self) -> None:
+        version = self.sim.status.get("candidate", {}).get("version")
+        if version:
+            del self.sim.of(MODEL_VERSION)[version]
+            self.look()
+
+    @rule(writes=st.integers(0, 2))
+    def dies_between_writes(self, writes: int) -> None:
+        """The operator dies after the status was written, and after some of the children."""
+        found = self.sim.plan()
+        self.sim.status = dump(found.status)
+        for wanted in found.apply[:writes]:
+            self.sim._apply(copy.deepcopy(wanted))
+        self.look()
+
+    def look(self) -> None:
+        self.sim.look(passes=10)
+
+    # --- what must hold --------------------------------------------------------------------------------------
+
+    @invariant()
+    def holds(self) -> None:
+        if not hasattr(self, "sim"):
+            return
+        status = self.sim.status
+        self._weights(status)
+        self._nothing_promoted_blindly(status)
+        self._harm_is_out_of_the_route(status)
+        self._evidence_is_of_real_requests(status)
+        self._nothing_is_written_twice()
+        self.known = copy.deepcopy(status)
+
+    def _weights(self, status: dict) -> None:
+        shares = self.sim.shares()
+        assert sum(shares.values()) == 100
+        assert all(weight > 0 for weight in shares.values())
+        allowed = {status["live"]["version"], status.get("candidate", {}).get("version")}
+        assert set(shares) <= allowed
+
+    def _nothing_promoted_blindly(self, status: dict) -> None:
+        before = self.known["live"]["version"]
+        if status["live"]["version"] == before:
+            return
+        record = next(r for r in status["history"] if r["version"] == status["live"]["version"])
+        assert record["result"] == "Live"
+        assert record["against"] == before
+        assert record["candidate"]["requests"] >= 10
+        assert all(guard["state"] == "Watching" for guard in record["guards"])
+        assert not [g for g in record["guards"] if g["guard"].endswith("outcomes") and g["candidate"]["requests"] < 10]
+        assert status["live"]["version"] not in self.bad or record["candidate"]["requests"] < 15
+
+    def _harm_is_out_of_the_route(self, status: dict) -> None:
+        route = self.sim.get(HTTP_ROUTE, "web")
+        assert route
+        labels = {
+            s["metadata"]["name"]: s["metadata"]["labels"]["fairlead.dev/version"] for s in self.sim.select(SERVICE)
+        }
+        named = {labels[service] for service in services(route)}
+        current = {status["live"]["version"], status.get("candidate", {}).get("version")}
+        assert named <= current
+        for guard in status.get("candidate", {}).get("guards", []):
+            assert guard["state"] != "Harm"
+
+    def _evidence_is_of_real_requests(self, status: dict) -> None:
+        candidate = status.get("candidate")
+        if not candidate:
+            return
+        assert candidate["answered"]["requests"] <= self.sim.served.get(candidate["version"], 0)
+        windows = [
+            Window(*(Arm(w[arm]["requests"], w[arm]["failures"]) for arm in ("stable", "candidate")))
+            for w in candidate["recent"]
+        ]
+        guard = next((g for g in candidate["guards"] if g["guard"] == "0/errors"), None)
+        if guard and guard["odds"] and len(windows) < 20:  # all windows are still there: replay them
+            again = replay(float(guard["odds"]), windows)
+            assert decode_all(guard["logLr"]) == again.log_lr
+
+    def _nothing_is_written_twice(self) -> None:
+        found = self.sim.plan()
+        assert dump(found.status) == self.sim.status
+        assert found.delete == []
+        for wanted in found.apply:
+            if wanted["kind"] in ("Service", "HTTPRoute"):
+                kind = SERVICE if wanted["kind"] == "Service" else HTTP_ROUTE
+                assert self.sim.of(kind)[wanted["metadata"]["name"]]["spec"] == wanted["spec"]
+        kept = {self.sim.status["live"]["version"], self.sim.status.get("candidate", {}).get("version")}
+        kept |= {one["version"] for one in self.sim.status["retiring"]}
+        assert {w["metadata"]["labels"]["fairlead.dev/version"] for w in self.sim.select(WORKLOAD)} <= kept
+
+
+Rollouts.TestCase.settings = settings(
+    max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+)
+test_rollouts = Rollouts.TestCase
