@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from hack.gen.samples import filled
 from hack.gen.structural import schema_of
 from kubernetes import config
 
 from fairlead.api.kinds import KINDS, KindInfo
 from tests.contract.apiserver import GROUP, ApiServer
-from tests.contract.samples import filled
 
 GOOD = Path(__file__).parent / "manifests" / "good"
 EXAMPLES = {
