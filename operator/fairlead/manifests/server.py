@@ -50,8 +50,8 @@ def server_container(
     return found | ({"workingDir": known.working_dir} if known.working_dir else {})
 
 
-def _ready(path: str, port: int) -> Json:
-    return {"httpGet": {"path": path, "port": port}, "timeoutSeconds": 5}
+def _ready(path: str, port: int, timeout: int = 5) -> Json:
+    return {"httpGet": {"path": path, "port": port}, "timeoutSeconds": timeout}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ def _pod(version: Serving, config: OperatorConfig) -> Json:
     path = presets.preset(version.server).ready(version.model_name)
     server |= {
         "ports": _ports(version.server),
-        "readinessProbe": _ready(path, presets.PORT) | {"periodSeconds": 2, "failureThreshold": 3},
+        # patient: taking an overloaded pod away would only give its load to the others
+        "readinessProbe": _ready(path, presets.PORT, 10) | {"periodSeconds": 5, "failureThreshold": 3},
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN}}},
     }
     return pod.pod_spec(
