@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 
 from fairlead.cluster import errors as api
 from fairlead.engine.kernel import Pace
-from fairlead.plan.core import JOB, Failed
+from fairlead.plan.core import JOB, Failed, Kind
 from tests.sim.fakecluster import Faults
 from tests.sim.toys import CONFIG_MAP, SHELF, TOY, shelf, toy
 from tests.sim.virtualtime import run_virtual
@@ -163,6 +163,35 @@ def test_a_child_that_the_api_server_refuses_is_named() -> None:
     play(story)
 
 
+def test_a_status_that_the_api_server_refuses_is_said_in_a_condition() -> None:
+    async def story(world: SimWorld) -> None:
+        def refuse(kind: Kind, obj: Json) -> str | None:
+            return "status.attempt: too many" if kind == TOY and obj.get("status", {}).get("attempt") else None
+
+        world.server.admission = refuse
+        world.server.create(TOY, toy("bear"))
+        world.start()
+        await world.until(lambda: world.condition("bear").get("reason") == "InternalError")
+        assert "status.attempt: too many" in world.status("bear")["message"]
+        assert world.made("jobs") == [], "without its record nothing is begun"
+        world.server.admission = lambda _kind, _obj: None
+        await world.until(done(world, "bear"), within=600)
+
+    play(story)
+
+
+def test_a_thousand_objects_that_wait_do_not_hold_up_one_that_does_not() -> None:
+    async def story(world: SimWorld) -> None:
+        world.asker.seconds = 3000.0
+        for n in range(1000):
+            world.server.create(TOY, toy(f"slow-{n}", ask="up"))
+        world.server.create(TOY, toy("bear"))
+        world.start()
+        await world.until(done(world, "bear"), within=30)
+
+    play(story, faults=Faults(latency=0.0, watch_lag=0.0))
+
+
 def test_mappers_wake_other_kinds() -> None:
     async def story(world: SimWorld) -> None:
         world.server.create(SHELF, shelf("top"))
@@ -172,6 +201,16 @@ def test_mappers_wake_other_kinds() -> None:
         await world.until(lambda: world.server.get(SHELF, "play", "top")["status"]["toys"] == 1, within=1)
         world.server.delete(TOY, "play", "bear")
         await world.until(lambda: world.server.get(SHELF, "play", "top")["status"]["toys"] == 0, within=1)
+
+    play(story)
+
+
+def test_an_object_that_the_kernel_makes_is_looked_at_like_any_other() -> None:
+    async def story(world: SimWorld) -> None:
+        world.server.create(TOY, toy("bear", shelf="top"))
+        world.start()
+        await world.until(lambda: SHELF in {c.kind for c in world.server.log}, within=5)
+        await world.until(lambda: world.server.get(SHELF, "play", "top").get("status", {}).get("toys") == 1, within=2)
 
     play(story)
 

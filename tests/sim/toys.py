@@ -54,6 +54,7 @@ class ToySpec(Model):
     explode: bool = False
     ask: str | None = None
     every: float | None = None
+    shelf: str | None = None
 
 
 class ToyStatus(StatusBase):
@@ -138,6 +139,8 @@ def plan(subject: Subject[Toy], world: World, now: float) -> Plan:
     if old.done or new.get("done") or new["attempt"] > attempt:
         gone = [Delete(JOB, job, raw["metadata"]["uid"]) for job, raw in jobs.items() if _finished(raw)]
         made = []
+    if spec.shelf:
+        made.append(_child(subject, GROUP, "Shelf", spec.shelf, spec={}))
     done = bool(new.get("done", old.done))
     conditions.set("Ready", done or None, "Done" if done else "Working")
     windows = list(old.windows)
@@ -172,7 +175,7 @@ def shelves_of(_toy: Json, shelves: Iterable[Json]) -> Iterable[str]:
 
 SPECS: tuple[KindSpec[Any], ...] = (
     KindSpec(
-        TOY, KindInfo(Toy, "toys", "toy", ()), plan, observe, children=(JOB, CONFIG_MAP), gauges=gauges,
+        TOY, KindInfo(Toy, "toys", "toy", ()), plan, observe, children=(JOB, CONFIG_MAP, SHELF), gauges=gauges,
         settled=lambda raw: raw["metadata"].get("labels", {}).get("settled") == "yes",
     ),
     KindSpec(SHELF, KindInfo(Shelf, "shelves", "shelf", ()), plan_shelf, mappers={TOY: shelves_of}),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import threading
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,7 +32,7 @@ def _run(args: argparse.Namespace) -> int:
     from fairlead.engine import app, logs
 
     logs.setup(args.log_level)
-    return app.main(
+    code = app.main(
         app.Options(
             config=args.config,
             kubeconfig=args.kubeconfig,
@@ -41,3 +43,8 @@ def _run(args: argparse.Namespace) -> int:
             lease_duration=args.lease_duration,
         )
     )
+    if threading.active_count() > 1:
+        # a listing that still waits for a dead store would hold up the end, and the interpreter waits for all threads
+        logging.shutdown()
+        os._exit(code)
+    return code

@@ -52,6 +52,13 @@ class ChildError(Exception):
         self.kind, self.name, self.cause = kind, name, cause
 
 
+class StatusRefused(Exception):  # noqa: N818 - the house's names of errors
+    """The API server does not take a status: the plan or the installed definitions are wrong."""
+
+    def __init__(self, cause: api.Refused) -> None:
+        super().__init__(f"the API server refuses the status: {cause.message}")
+
+
 def classify(error: Exception) -> Trouble:
     """What an error that came out of looking at an object means."""
     if isinstance(error, Invalid):
@@ -91,10 +98,10 @@ def _api(error: api.ApiError) -> Trouble:
     match error:
         case api.Conflict() | api.AlreadyExists():
             return Trouble("Conflict", error.message)
-        case api.Refused():
-            return Trouble("Invalid", f"the API server refuses the status: {error.message}")
         case api.NotFound():
             return Trouble("Conflict", error.message)
+        case api.Refused():
+            return Trouble("Bug", bug_message(error), "InternalError")
         case _:
             return Trouble("Transient", error.message, retry_after=error.retry_after or 0.0)
 

@@ -21,9 +21,6 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-MAX_WAITING = 512
-"""Keys that may wait for an answer from outside at a time."""
-
 
 @dataclass
 class Backoff:
@@ -157,9 +154,7 @@ class WorkQueue(Generic[K]):
 
     def _pump(self) -> None:
         """Begin to work on what is ready, as far as there are workers."""
-        while (
-            self._open and self._ready and len(self._running) - self._aside < self.workers and self._aside < MAX_WAITING
-        ):
+        while self._open and self._ready and len(self._running) - self._aside < self.workers:
             key = self._next()
             if key is None:
                 return

@@ -17,7 +17,7 @@ from fairlead.api.schema import Model
 from fairlead.cluster import errors as api
 from fairlead.engine import trouble as kernel
 from fairlead.engine.cache import Cache, version_of
-from fairlead.engine.errors import BACKOFFS, Trouble, classify
+from fairlead.engine.errors import BACKOFFS, StatusRefused, Trouble, classify
 from fairlead.engine.logs import fields
 from fairlead.engine.metrics import Metrics
 from fairlead.engine.queue import Turn, WorkQueue
@@ -100,7 +100,10 @@ class Reconciler:
             subject, plan = await self._plan(turn, spec, raw, now)
         except Exception as error:  # noqa: BLE001 - an object that can't be planned gets a condition
             return await self._unplanned(turn, raw, error, now)
-        wrote = await self._carry_out(spec, raw, subject, plan, now)
+        try:
+            wrote = await self._carry_out(spec, raw, subject, plan, now)
+        except StatusRefused as error:
+            return await self._unplanned(turn, raw, error, now)
         return self._settle(turn, plan, wrote, begun)
 
     async def _plan(self, turn: Turn[Key], spec: KindSpec[Any], raw: Json, now: float) -> tuple[Subject[Any], Plan]:
@@ -121,7 +124,10 @@ class Reconciler:
         status = kernel.keep_times(plan.status.model_dump(mode="json", by_alias=True, exclude_none=True), raw)
         known = self._troubles.get(uid)
         wanted = kernel.lay_over(status, known, raw, now) if known else status
-        current = await self.writer.status(spec.kind, raw, wanted)
+        try:
+            current = await self.writer.status(spec.kind, raw, wanted)
+        except api.Refused as refused:
+            raise StatusRefused(refused) from refused
         wrote = current is not raw
         meta = meta_of(current)
         failure: Exception | None = None

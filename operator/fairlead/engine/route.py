@@ -85,10 +85,6 @@ class Router:
     def _mapped(self, mapper: Mapper, kind: Kind, namespace: str, obj: Json) -> list[str]:
         return list(mapper(obj, self._all(kind, namespace)))
 
-    def _uid(self, kind: Kind, namespace: str, name: str) -> str:
-        entry = self._cache.store(kind).find(namespace, name)
-        return entry.uid if entry else ""
-
     def _all(self, kind: Kind, namespace: str) -> Iterator[Json]:
         """All objects of a kind, read one by one only if the mapper asks for them."""
         entries = self._cache.store(kind).entries.get(namespace, {})

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from fairlead.cluster import errors as api
 from fairlead.engine import trouble
-from fairlead.engine.errors import ChildError, NameTaken, Trouble, classify
+from fairlead.engine.errors import ChildError, NameTaken, StatusRefused, Trouble, classify
 from fairlead.plan.core import HTTP_ROUTE, Invalid
 
 Json = dict[str, Any]
@@ -44,7 +44,7 @@ def invalid() -> ValidationError:
         (api.TooManyRequests("slow down", 429, 7.0), "Transient", "", "slow down"),
         (api.Unauthorized("who?", 401), "Transient", "", "who?"),
         (api.NotLeading("not leading"), "Transient", "", "not leading"),
-        (api.Refused("status.x: bad", 422), "Invalid", "", "refuses the status"),
+        (StatusRefused(api.Refused("status.x: bad", 422)), "Bug", "InternalError", "refuses the status: status.x"),
         (KeyError("x"), "Bug", "InternalError", "KeyError"),
     ],
 )
