@@ -25,6 +25,7 @@ VOLUMES = {CHALLENGER: "model", CHAMPION: "champion"}
 """The volume with the model, by server."""
 MODELS = {CHALLENGER: MODEL, CHAMPION: "/fairlead/champion"}
 """Where `fetch` puts the model, by server."""
+LEAST_CPU = "100m"
 PORTS = {CHALLENGER: 8080, CHAMPION: 8180}
 
 
@@ -72,6 +73,9 @@ def evaluation_job(who: Identity, parts: EvaluationPod) -> Json:
 def _sidecar(server: Json) -> Json:
     """A server beside `evaluate`, which waits for both itself: with startup probes they would load one by one."""
     found = {key: value for key, value in server.items() if key != "startupProbe"}
+    # Without any request a busy node starves a server, and the model would be blamed for it.
+    needs = found.get("resources", {})
+    found["resources"] = needs | {"requests": {"cpu": LEAST_CPU} | needs.get("requests", {})}
     # The end of a crashed server's log becomes its message: a person sees why without searching for the pod.
     return found | {"restartPolicy": "Always", "terminationMessagePolicy": "FallbackToLogsOnError"}
 

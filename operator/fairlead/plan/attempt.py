@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.api.modelversion import EvaluationJob
 from fairlead.api.tasks import EvaluateResult, TaskError
 from fairlead.manifests import evaluation as pods
 from fairlead.plan import failures
-from fairlead.plan.core import LABEL_PREFIX, Json
+from fairlead.plan.core import LABEL_PREFIX, Json, epoch
 from fairlead.plan.proof import Work
 
-CRASHES = 2
-"""A server that has stopped this often before it could answer is given up for this attempt."""
-_OWN = ("ServerFailed", "BadData", "DeadlineExceeded", "Bug")
-"""Failures that may well be the model's or its evaluation's own."""
+FEW, MANY = 3, 10
+"""Attempts that may fail: by the version's own fault; because a server was too slow, which may be the node's fault."""
+LATE = 5.0
+_OWN = ("BadData", "DeadlineExceeded", "Bug")
+"""Failures that are the evaluation's own, and don't end by themselves."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,13 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Broken:
-    """The attempt failed. `own`: it counts; `abandon`: its pod still runs, and must go."""
+    """The attempt failed. `limit`: how many failures are too many (None: they are the surroundings' and don't count);
+    `abandon`: its pod still runs, and must go."""
 
     uid: str
     reason: str
     message: str
-    own: bool
+    limit: int | None = None
     verified: bool = False
     abandon: bool = False
 
@@ -78,17 +80,23 @@ def look(work: Work, recorded: EvaluationJob) -> Outcome:
 
 
 def _without_pod(work: Work, job: Json | None, uid: str) -> Outcome:
+    if job is not None and (left := _seen_late(job, work.now)) > 0:
+        return Running(uid, look_again=left)
     if job is None or failures.gone(job):
-        return Broken(uid, "Disrupted", "the evaluation's pod is gone, and its answer with it; it is repeated", False)
-    return Running(
-        uid, False, failures.without_pod(job, work.now), failures.look_again(job, None, work.now)
-    )  # fmt: skip
+        return Broken(uid, "Disrupted", "the evaluation's pod is gone, and its answer with it; it is repeated")
+    return Running(uid, False, failures.without_pod(job, work.now), failures.look_again(job, None, work.now))
+
+
+def _seen_late(job: Json, now: float) -> float:
+    """Seconds for which the pod of a Job that has just ended may still be on its way to this view."""
+    ends = [c for c in (job.get("status") or {}).get("conditions") or () if c["type"] in ("Complete", "Failed")]
+    return max((epoch(c["lastTransitionTime"]) + LATE - now for c in ends if "lastTransitionTime" in c), default=0.0)
 
 
 def _running(work: Work, job: Json | None, pod: Json, uid: str, verified: bool) -> Outcome:
     verified = verified or _fetched(pod)
     if (stuck := _stuck_server(pod)) is not None:
-        return Broken(uid, "ServerFailed", stuck, own=True, verified=verified, abandon=True)
+        return replace(stuck, uid=uid, verified=verified, abandon=True)
     again = failures.look_again(job, pod, work.now) if job else None
     return Running(uid, verified, failures.waiting(pod, work.now), again)
 
@@ -97,19 +105,20 @@ def _ended(pod: Json, uid: str, verified: bool) -> Outcome:
     verified = verified or _fetched(pod)
     for said in (failures.result(pod, pods.FETCH), failures.result(pod, pods.EVALUATE)):
         if said is not None and said.error is not None:
-            return _error(uid, said.error, verified)
+            return replace(_error(pod, said.error), uid=uid, verified=verified)
     if pod["status"]["phase"] == "Succeeded" and verified and not _evaluates(pod):
         return Verified(uid)
     failed = failures.failure(pod, None)
-    own = failed.reason in _OWN
-    text = (
-        "the evaluation took longer than its timeout; raise spec.evaluation.timeout in a new version, or use fewer rows"
-    )
-    return Broken(uid, failed.reason, text if failed.reason == "DeadlineExceeded" else failed.message, own, verified)
+    text = "the evaluation took longer than its timeout; make a version with a longer one, or with fewer rows"
+    message = text if failed.reason == "DeadlineExceeded" else failed.message
+    return Broken(uid, failed.reason, message, FEW if failed.reason in _OWN else None, verified)
 
 
-def _error(uid: str, error: TaskError, verified: bool) -> Broken:
-    return Broken(uid, error.reason, error.message, error.reason in _OWN and not error.transient, verified)
+def _error(pod: Json, error: TaskError) -> Broken:
+    if error.reason == "ServerFailed":
+        crashed = next((found for name in pods.PORTS if (found := _crashed(pod, name))), None)
+        return crashed or Broken("", error.reason, error.message, MANY)
+    return Broken("", error.reason, error.message, FEW if error.reason in _OWN and not error.transient else None)
 
 
 def _evaluates(pod: Json) -> bool:
@@ -127,24 +136,29 @@ def _fetched(pod: Json) -> bool:
     return said is not None and said.fetched is not None
 
 
-def _stuck_server(pod: Json) -> str | None:
-    """Why a model server does not come up, once it has stopped often enough that waiting is pointless."""
-    statuses = _statuses(pod)
-    for name in (pods.CHALLENGER, pods.CHAMPION):
-        status = statuses.get(name, {})
-        waiting = status.get("state", {}).get("waiting", {}).get("reason")
-        if waiting == "CrashLoopBackOff" and status.get("restartCount", 0) >= CRASHES:
-            return _why_stopped(name, status)
+def _stuck_server(pod: Json) -> Broken | None:
+    """A model server that has stopped twice before it could answer: waiting is pointless."""
+    for name in pods.PORTS:
+        waiting = _statuses(pod).get(name, {}).get("state", {}).get("waiting", {})
+        if waiting.get("reason") == "CrashLoopBackOff" and (found := _crashed(pod, name)):
+            return found
     return None
 
 
-def _why_stopped(name: str, status: Json) -> str:
+def _crashed(pod: Json, name: str) -> Broken | None:
+    """Why a server stopped by itself, if it did. That the champion's does is not the challenger's fault."""
+    status = _statuses(pod).get(name, {})
+    if not status.get("restartCount"):
+        return None
     last = status.get("lastState", {}).get("terminated", {})
+    limit = FEW if name == pods.CHALLENGER else None
     if last.get("reason") == "OOMKilled":
-        return f"the {name}'s server ran out of memory; raise spec.server.resources.memory in a new version"
+        text = f"the {name}'s server ran out of memory; raise spec.server.resources.memory in a new version"
+        return Broken("", "ServerFailed", text, limit)
     said = f": {last['message'].strip()[-300:]}" if last.get("message") else ""
     code = last.get("exitCode", "?")
-    return (
+    text = (
         f"the {name}'s server stops again and again (exit code {code}) before it can answer{said}; "
-        "does the model load with the libraries of this image?"
+        f"see the log of container {name}: does the model load with the libraries of this image?"
     )
+    return Broken("", "ServerFailed", text, limit)

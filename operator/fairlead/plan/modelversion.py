@@ -34,7 +34,6 @@ from fairlead.plan.core import (
     rfc3339,
 )
 
-OWN_FAILURES = 3
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 FINAL = ("Approved", "Rejected", "Revoked")
 LABEL = "fairlead.dev/modelversion"
@@ -186,8 +185,8 @@ def _broken(draft: Draft, seen: attempt.Broken) -> None:
     assert job is not None
     if seen.verified:
         _verified(draft)
-    failures = job.failures + int(seen.own)
-    final = failures >= OWN_FAILURES
+    failures = job.failures + int(seen.limit is not None)
+    final = seen.limit is not None and failures >= seen.limit
     pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(job.attempt - 1, 10))
     message = seen.message if final else f"{seen.message} (tried again in {human(pause)})"
     condition = "Evaluated" if seen.verified else "Verified"

@@ -10,7 +10,7 @@ from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import EvaluateTask, FetchTask, TaskResult
-from fairlead.plan.core import JOB, MODEL_VERSION, POD, Json
+from fairlead.plan.core import JOB, MODEL_VERSION, POD, Json, rfc3339
 from fairlead.plan.modelversion import SPEC, by_dataset, by_deployment, settled
 
 DIGEST, ROWS, PROOF = "a" * 64, "b" * 64, "c" * 64
@@ -74,9 +74,9 @@ def fetched(message: str = '{"fetched": 12}', code: int = 0) -> list[Json]:
     return [stopped("fetch", code, message)]
 
 
-def evaluated(world: LittleWorld, message: str, code: int = 0) -> None:
+def evaluated(world: LittleWorld, message: str, code: int = 0, **server_status: Any) -> None:
     """The Job's pod ends like this."""
-    server = {"name": "challenger", "image": "x", "state": {"terminated": {"exitCode": 137}}}
+    server = {"name": "challenger", "image": "x", "state": {"terminated": {"exitCode": 137}}} | server_status
     phase = "Failed" if code else "Succeeded"
     world.pod(job(world), phase, initContainerStatuses=[*fetched(), server],
               containerStatuses=[stopped("evaluate", code, message)])  # fmt: skip
@@ -275,28 +275,45 @@ def test_pauses_grow_to_five_minutes(world: LittleWorld) -> None:
     assert (pauses[0], pauses[-1]) == (5.0, 300.0)
 
 
-def test_a_server_that_fails_three_times_rejects(world: LittleWorld) -> None:
+def test_a_server_that_stops_by_itself_three_times_rejects(world: LittleWorld) -> None:
     world.put(version(evaluation=EVALUATION))
     world.settle(SPEC, ONE)
     for _ in range(3):
         assert status(world)["phase"] != "Rejected"
-        evaluated(world, error("ServerFailed"), 1)
+        evaluated(world, error("ServerFailed"), 1, restartCount=1, lastState={"terminated": {"exitCode": 3}})
         later(world, 300)
     assert (status(world)["phase"], conditions(world)["Evaluated"]) == ("Rejected", ("False", "ServerFailed"))
+    assert "exit code 3" in status(world)["message"]
     assert "after 3 attempts" in status(world)["message"]
 
 
-def test_a_server_that_crashes_in_a_loop_is_given_up_and_its_pod_goes(world: LittleWorld) -> None:
+def test_a_server_that_is_slow_gets_more_chances(world: LittleWorld) -> None:
+    world.put(version(evaluation=EVALUATION))
+    world.settle(SPEC, ONE)
+    for _ in range(9):
+        evaluated(world, error("ServerFailed"), 1)
+        assert status(world)["phase"] == "Evaluating"
+        later(world, 300)
+    evaluated(world, error("ServerFailed"), 1)
+    assert status(world)["phase"] == "Rejected"
+
+
+@pytest.mark.parametrize(("name", "failures"), [("challenger", 1), ("champion", 0)])
+def test_a_server_that_crashes_in_a_loop_is_given_up_and_its_pod_goes(
+    world: LittleWorld, name: str, failures: int
+) -> None:
+    live(world, "delay-1")
     world.put(version(evaluation=EVALUATION))
     world.settle(SPEC, ONE)
     last = {"terminated": {"exitCode": 1, "reason": "OOMKilled"}}
-    crashed = {"name": "challenger", "image": "x", "restartCount": 2, "lastState": last,
+    crashed = {"name": name, "image": "x", "restartCount": 1, "lastState": last,
                "state": {"waiting": {"reason": "CrashLoopBackOff"}}}  # fmt: skip
-    world.pod(job(world), "Pending", initContainerStatuses=[*fetched(), crashed])
+    world.pod(job(world), "Running", initContainerStatuses=[*fetched(), crashed])
     world.settle(SPEC, ONE)
     assert conditions(world)["Evaluated"] == ("Unknown", "ServerFailed")
-    assert "raise spec.server.resources.memory" in status(world)["message"]
+    assert f"the {name}'s server ran out of memory" in status(world)["message"]
     assert not world.jobs(modelversion=ONE)
+    assert status(world)["job"]["failures"] == failures
 
 
 def test_an_image_that_is_not_there_is_said_and_waited_for(world: LittleWorld) -> None:
@@ -321,6 +338,17 @@ def test_a_pod_that_is_gone_is_repeated_under_another_name(world: LittleWorld) -
     later(world, 10)
     assert job(world)["metadata"]["name"] != first
     assert status(world)["job"]["failures"] == 0
+
+
+def test_a_pod_that_is_seen_after_its_job_has_ended_is_waited_for(world: LittleWorld) -> None:
+    world.put(version(evaluation=EVALUATION))
+    world.settle(SPEC, ONE)
+    ended = {"type": "Complete", "status": "True", "lastTransitionTime": rfc3339(world.now)}
+    job(world)["status"] = {"conditions": [ended]}
+    assert world.settle(SPEC, ONE).requeue_after == pytest.approx(5, abs=0.1)
+    evaluated(world, proof())
+    assert status(world)["phase"] == "Approved"
+    assert len(world.created) == 1
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2])
