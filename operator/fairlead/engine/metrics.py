@@ -19,7 +19,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from fairlead.engine.cache import Cache
-from fairlead.plan.core import Gauge, KindSpec
+from fairlead.plan.core import Gauge, KindSpec, no_gauges
 
 log = logging.getLogger(__name__)
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each counter that nobody reads
@@ -99,6 +99,8 @@ class StateCollector(Collector):
 
     def _samples(self) -> Iterator[Gauge]:
         for spec in self._specs:
+            if spec.gauges is no_gauges:
+                continue
             for _, name, entry in self._cache.store(spec.kind):
                 try:
                     yield from entry.gauges(spec.gauges)

@@ -85,6 +85,7 @@ def test_quantities(a: Any, b: Any, same: bool) -> None:
 
 def test_absent_and_empty_are_the_same_where_nothing_is_wanted() -> None:
     assert covers({}, {"a": {}, "b": []})
+    assert covers({}, {"value": "", "flag": False, "count": 0})
     assert not covers({}, {"a": {"x": 1}})
     assert not covers({"a": "text"}, {"a": {"x": 1}})
 
