@@ -11,8 +11,8 @@ from hack.demo.story import CHAPTERS, Chapter
 from hack.demo.world import World, status
 
 MAX_FAILED, MAX_WRONG = 60, 400
-"""Bounds of the harm that one bad version may do: failed requests, wrong answers. At 30 requests a second and 10 %
-weight, a version that fails every sixth request fails one every two seconds until it is taken back."""
+"""Bounds of the harm that one bad version may do: failed requests, wrong answers. At 20 requests a second and 10 %
+weight, a version that fails every sixth request fails one every three seconds until it is taken back."""
 MAX_FAILED_SHARE = 0.001
 """Of the good versions' requests."""
 Check = tuple[bool, str]

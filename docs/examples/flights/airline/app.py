@@ -30,13 +30,14 @@ LATENCY = Histogram(
 )  # fmt: skip
 
 URL = os.environ.get("URL", "http://localhost:8080")
-RATE = float(os.environ.get("RATE", "30"))
+RATE = float(os.environ.get("RATE", "20"))
 OUTCOME_DELAY = float(os.environ.get("OUTCOME_DELAY", "3"))
 TOLERANCE = float(os.environ.get("TOLERANCE", "20"))
 PORT = int(os.environ.get("PORT", "8080"))
 DATA = os.environ.get("DATA", "/app/replay.parquet")
-IN_FLIGHT = 200
-"""More unanswered requests than this, and further ones are counted as dropped instead of sent."""
+IN_FLIGHT = 16
+"""More unanswered requests than this, and further ones are counted as dropped instead of sent: a server that is slow
+for a moment is not buried."""
 
 Row = dict[str, Any]
 
@@ -57,7 +58,8 @@ class Application:
     def __init__(self, rows: list[Row]) -> None:
         self._rows = rows
         self._tally = Tally()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[int]] = set()
+        self._in_flight = 0
         self._session: aiohttp.ClientSession | None = None
         self._infer = f"{URL.rstrip('/')}/v2/models/delay/infer"
 
@@ -74,21 +76,19 @@ class Application:
                 self._start(row)
 
     def _start(self, row: Row) -> None:
-        if len(self._tasks) >= IN_FLIGHT + RATE * OUTCOME_DELAY:
+        if self._in_flight >= IN_FLIGHT:
             self._count("none", "dropped", 0.0)
             return
-        task = asyncio.create_task(self._one(row))
+        task = asyncio.create_task(self._send(row))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _one(self, row: Row) -> None:
-        await self._send(row)
 
     async def _send(self, row: Row, counted: bool = True) -> int:
         """Ask for one flight; the status code, or 0 without an answer."""
         assert self._session is not None
         begin = time.perf_counter()
         version, code, answer = "none", 0, None
+        self._in_flight += 1
         try:
             async with self._session.post(self._infer, json=body(row)) as response:
                 version, code = response.headers.get("x-fairlead-model", "none"), response.status
@@ -96,6 +96,8 @@ class Application:
                     answer = float((await response.json())["outputs"][0]["data"][0])
         except (aiohttp.ClientError, TimeoutError):
             code = 0
+        finally:
+            self._in_flight -= 1
         if counted:
             self._count(version, str(code) if code else "unreachable", time.perf_counter() - begin)
             if answer is not None:
