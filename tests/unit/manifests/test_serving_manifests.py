@@ -1,0 +1,116 @@
+"""Servers, routes and rules: what the golden files don't show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fairlead.api.config import Images, OperatorConfig
+from fairlead.api.deployment import Alerts, Route
+from fairlead.api.modelversion import Server
+from fairlead.manifests import alerts, presets, route, server
+from fairlead.manifests.meta import owner_reference
+
+OWNER = owner_reference("fairlead.dev/v1alpha1", "Deployment", "web", "u")
+ABOUT = alerts.About("web", "team", OWNER, {})
+
+
+def custom(**metrics: Any) -> Server:
+    names = {"requests": "all_total", "failures": "bad_total", **metrics}
+    return Server.model_validate({"runtime": "custom", "image": "i", "metrics": names})
+
+
+def container(runtime: Server, **images: str) -> dict[str, Any]:
+    config = OperatorConfig(images=Images(worker="w", runtimes=images))
+    return server.server_container(runtime, "m", 8180, 8182, config)
+
+
+def test_a_custom_server_is_told_its_port_and_keeps_its_working_directory() -> None:
+    made = container(custom())
+    assert {"name": "PORT", "value": "8180"} in made["env"]
+    assert "workingDir" not in made
+    assert "command" not in made
+    assert made["startupProbe"]["httpGet"] == {"path": "/v2/health/ready", "port": 8180}
+
+
+def test_two_servers_of_one_pod_listen_apart() -> None:
+    env = {one["name"]: one["value"] for one in container(Server(), sklearn="s")["env"]}
+    assert (env["MLSERVER_HTTP_PORT"], env["MLSERVER_GRPC_PORT"], env["MLSERVER_METRICS_PORT"]) == (
+        "8180", "8181", "8182",
+    )  # fmt: skip
+
+
+def test_what_fairlead_relies_on_can_not_be_overridden() -> None:
+    env = [{"name": "MLSERVER_HTTP_PORT", "value": "1"}, {"name": "OMP_NUM_THREADS", "value": "8"}]
+    made = {one["name"]: one["value"] for one in container(Server.model_validate({"env": env}), sklearn="s")["env"]}
+    assert made["MLSERVER_HTTP_PORT"] == "8180"
+    assert made["OMP_NUM_THREADS"] == "8"
+
+
+def test_a_runtime_without_an_image_says_what_to_do() -> None:
+    with pytest.raises(presets.NoImage, match=r"images\.runtimes\.sklearn"):
+        container(Server())
+
+
+@pytest.mark.parametrize(
+    ("runtime", "port", "name"),
+    [(Server(), 8082, "metrics"), (custom(), 8080, "http-metrics"), (custom(port=9000), 9000, "metrics")],
+)
+def test_where_counters_are_read(runtime: Server, port: int, name: str) -> None:
+    assert presets.metrics(runtime).port == port
+    assert server.metrics_port_name(runtime) == name
+
+
+ROUTE = Route.model_validate({"gateway": {"name": "g"}})
+OLD, NEW = route.Backend("a", "svc-a", 8080), route.Backend("b", "svc-b", 8080)
+
+
+@pytest.mark.parametrize(("path", "found"), [(None, "/team/web"), ("/x/", "/x"), ("/", "/"), ("/a/b", "/a/b")])
+def test_path(path: str | None, found: str) -> None:
+    assert route.path_of(ROUTE.model_copy(update={"path": path}), "team", "web") == found
+
+
+def test_weights_are_read_back_from_the_shared_rule_only() -> None:
+    made = route.http_route("web", "team", OWNER, {}, ROUTE, route.Traffic([OLD, NEW], [(OLD, 75), (NEW, 25)]))
+    assert route.weights(made) == {"svc-a": 75, "svc-b": 25}
+    assert route.services(made) == {"svc-a", "svc-b"}
+
+
+def test_a_version_without_a_share_is_reached_by_name_only() -> None:
+    made = route.http_route("web", "team", OWNER, {}, ROUTE, route.Traffic([OLD, NEW], [(OLD, 100)]))
+    assert route.weights(made) == {"svc-a": 100}
+    assert route.services(made) == {"svc-a", "svc-b"}
+    assert "hostnames" not in made["spec"]
+
+
+def expressions(**metrics: str) -> list[str]:
+    made = alerts.rules(ABOUT, Alerts(), custom(**metrics), 10)
+    return [rule["expr"] for group in made["spec"]["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize(
+    ("selector", "part"),
+    [
+        ("a_total", 'sum(rate(a_total{namespace="team",deployment="web"}[1h]))'),
+        ('a_total{code=~"5..",}', 'rate(a_total{code=~"5..",namespace="team",deployment="web"}[1h])'),
+        ('a_total{x="}+"} + b', 'rate(b{namespace="team",deployment="web"}[1h])'),
+        ('a_total{x="}+"} + b', 'rate(a_total{x="}+",namespace="team",deployment="web"}[1h])'),
+    ],
+)
+def test_a_selector_is_narrowed_to_the_deployment(selector: str, part: str) -> None:
+    assert any(part in expression for expression in expressions(requests=selector))
+
+
+def test_without_a_known_server_there_is_no_objective() -> None:
+    made = alerts.rules(ABOUT, Alerts(), None, 10)
+    assert [group["name"] for group in made["spec"]["groups"]] == ["team.web.rollout"]
+
+
+def test_own_labels_never_hide_whose_alert_it_is() -> None:
+    made = alerts.rules(ABOUT, Alerts(labels={"namespace": "other", "team": "t"}), None, 10)
+    assert all(
+        rule["labels"]["namespace"] == "team" and rule["labels"]["team"] == "t"
+        for group in made["spec"]["groups"]
+        for rule in group["rules"]
+    )
