@@ -209,14 +209,15 @@ class Writer:
 
     async def event(self, kind: Kind, subject: Meta, event: Event, now: float) -> None:
         """Tell an event, once in ten minutes. A lost event is logged and harms nothing."""
-        name = short_hash(subject.uid, event.reason, event.message, str(int(now // EVENT_BUCKET)), length=16)
+        unique = short_hash(subject.uid, event.reason, event.message, str(int(now // EVENT_BUCKET)), length=16)
+        name = f"{subject.name[:200].rstrip('-.')}.{unique}"
         about = {
             "apiVersion": kind.api_version, "kind": kind.kind, "name": subject.name, "namespace": subject.namespace,
             "uid": subject.uid, "resourceVersion": subject.resource_version,
         }  # fmt: skip
         body = {
             "apiVersion": EVENT.api_version, "kind": EVENT.kind,
-            "metadata": {"name": f"{subject.name[:60]}.{name}", "namespace": subject.namespace},
+            "metadata": {"name": name, "namespace": subject.namespace},
             "eventTime": rfc3339(now), "type": "Warning" if event.warning else "Normal", "reason": event.reason,
             "action": event.reason, "note": event.message[:1024], "regarding": about,
             "reportingController": "fairlead.dev/operator", "reportingInstance": self.instance[:128],
