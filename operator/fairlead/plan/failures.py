@@ -18,6 +18,8 @@ from fairlead.plan.core import JOB, POD, Json, World, epoch
 
 PATIENCE = 20.0
 """Seconds a pod may take to be made, or to mount its volumes, before somebody is told."""
+LAG = 3.0
+"""Seconds that the news of a pod may come later than the news of its Job: they are watched apart."""
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 _ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable"}
@@ -104,6 +106,15 @@ def image_ran(pod: Json, container: str) -> str:
 def gone(job: Json | None) -> bool:
     """Whether a Job will never have a running pod again."""
     return job is None or has_condition(job, "Complete", "Failed")
+
+
+def ended_since(job: Json | None, now: float) -> float | None:
+    """Seconds since a Job has ended; None if it has not, or is not there."""
+    for condition in _conditions(job) if job is not None else ():
+        if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+            at = condition.get("lastTransitionTime")
+            return now - epoch(at) if at else PATIENCE
+    return None
 
 
 def without_pod(job: Json, now: float) -> Waiting | None:

@@ -131,6 +131,9 @@ def look(work: Work, status: DatasetStatus) -> Running | Pause | Changed | Refus
 
 
 def _without_pod(work: Work, attempt: int, job: Json | None, uid: str) -> Running | Refused:
+    since = failures.ended_since(job, work.now)
+    if since is not None and since < failures.LAG:
+        return Running(uid, None, failures.LAG - since)
     if job is None or failures.gone(job):
         text = "the pod that read the source is gone, and its answer with it"
         return Refused("Disrupted", text, retry=_pause(attempt))

@@ -127,6 +127,10 @@ def advance(view: View, step: Step, status: StepStatus) -> StepStatus:
 
 
 def _without_pod(view: View, step: Step, status: StepStatus, job: Json | None) -> StepStatus:
+    since = failures.ended_since(job, view.now)
+    if since is not None and since < failures.LAG:
+        _later(view, failures.LAG - since)
+        return status
     if job is not None and failures.has_condition(job, "Complete"):
         return _recall(view, step, status)
     if failures.gone(job):

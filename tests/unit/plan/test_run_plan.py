@@ -400,3 +400,16 @@ def test_manifests_are_plain_json() -> None:
     where = world()
     look(where)
     assert yaml.safe_load(yaml.safe_dump(live(where, "prepare")))
+
+
+def test_news_of_a_pod_may_come_after_the_news_of_its_job() -> None:
+    where = world()
+    look(where)
+    job = live(where, "prepare")
+    ended = {"type": "Failed", "status": "True", "lastTransitionTime": "2026-03-02T09:00:00Z"}
+    job["status"] = {"conditions": [ended]}
+    where.now += 1
+    assert step(look(where), "prepare")["disruptions"] == 0
+    assert where.settle(run.SPEC, "delay-7").requeue_after == pytest.approx(2)
+    where.pod(job, "Failed", initContainerStatuses=[stopped("step", 1)])
+    assert step(look(where), "prepare")["reason"] == "UserError"

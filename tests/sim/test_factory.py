@@ -1,0 +1,130 @@
+"""From data to a model through the real kernel, killed at every write, in storms, and with two operators at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN
+from tests.sim.factory import Factory
+from tests.sim.fakecluster import Crash, Faults
+from tests.sim.virtualtime import run_virtual
+
+STORM = Faults(
+    latency=0.05, unavailable=0.1, too_many=0.05, lost_answer=0.1, watch_lag=0.5, duplicate=0.2, broken_watch=0.1,
+    gone=0.05,
+)  # fmt: skip
+
+
+def check_end(world: Factory, runs: int) -> None:
+    """What must be so in the end, whatever happened on the way."""
+    made = Counter(world.made("jobs"))
+    assert all(count == 1 for count in made.values()), f"a Job was made twice: {made}"
+    assert world.overlaps == []
+    assert len(world.made("pipelineruns")) == runs
+    for one in world.server.all(PIPELINE_RUN):
+        assert one["status"]["phase"] == "Completed", one["status"]
+        attempts = sum(s["attempt"] for s in one["status"]["steps"])
+        jobs = [
+            j
+            for j in world.server.all(JOB)
+            if j["metadata"]["labels"].get("fairlead.dev/run") == one["metadata"]["name"]
+        ]
+        programs = [j for j in jobs if "initContainers" in j["spec"]["template"]["spec"]]
+        assert len(programs) == attempts
+    assert sorted(m["metadata"]["name"] for m in world.server.all(MODEL_VERSION)) == [f"m-{n + 1}" for n in range(runs)]
+
+
+async def life(at: int, after: bool, seed: int, faults: Faults, mishaps: float = 0.0) -> bool:
+    """One version of the data, with a crash at a write. False if it was over before that write."""
+    world = Factory(seed, faults, mishaps)
+    try:
+        crash = Crash(at, after)
+        world.start(crash)
+        ended = asyncio.create_task(world.until_finished())
+        died = asyncio.create_task(crash.dead.wait())
+        await asyncio.wait({ended, died}, return_when=asyncio.FIRST_COMPLETED)
+        crashed = died.done()
+        ended.cancel()
+        died.cancel()
+        if crashed:
+            await world.kill()
+            world.start()
+        await world.until_finished()
+        check_end(world, 1)
+        return crashed
+    finally:
+        await world.close()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_kill_at_any_write_converges(after: bool) -> None:
+    at, crashed = 0, True
+    while crashed:
+        at += 1
+        crashed = run_virtual(life(at, after, seed=at, faults=Faults()))
+    assert at > 20
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_kill_in_a_storm_with_mishaps_converges(seed: int) -> None:
+    run_virtual(life(2 + seed * 3, seed % 2 == 0, seed, STORM, mishaps=0.3))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_operators_at_once_do_no_harm(seed: int) -> None:
+    async def story() -> None:
+        world = Factory(seed, STORM)
+        try:
+            world.start()
+            world.start()
+            await world.until_finished()
+            check_end(world, 1)
+        finally:
+            await world.close()
+
+    run_virtual(story())
+
+
+def test_each_version_is_run_once_and_then_nothing_is_written() -> None:
+    async def story() -> None:
+        world = Factory(1, Faults())
+        try:
+            world.start()
+            for letter in "abc":
+                world.bucket.letter = letter
+                await world.until_finished()
+            check_end(world, 3)
+            await asyncio.sleep(2)
+            before = len(world.kube.writes)
+            await asyncio.sleep(120)
+            assert world.kube.writes[before:] == []
+        finally:
+            await world.close()
+
+    run_virtual(story())
+
+
+def test_the_next_step_begins_at_once() -> None:
+    """Between a pod's end and the next Job there are two writes and no waiting."""
+
+    async def story() -> list[float]:
+        world = Factory(3, Faults(latency=0.001, watch_lag=0.002))
+        try:
+            world.start()
+            await world.until_finished()
+            ends, begins = {}, {}
+            for change in world.server.log:
+                labels = change.obj["metadata"].get("labels") or {}
+                step = labels.get("fairlead.dev/step", "")
+                if change.kind.plural == "pods" and change.obj.get("status", {}).get("phase") == "Succeeded":
+                    ends.setdefault(step, change.version)
+                if change.kind == JOB and change.type == "ADDED":
+                    begins[step] = change.version
+            return [begins[b] - ends[a] for a, b in (("prepare", "left"), ("left", "train"))]
+        finally:
+            await world.close()
+
+    assert all(versions <= 3 for versions in run_virtual(story()))
