@@ -38,7 +38,7 @@ def configuration(namespaces: list[str]) -> Path:
     found["prometheus"]["url"] = f"http://{cluster_ip('monitoring', 'prometheus')}:9090"
     found["namespaces"] = namespaces
     SCRATCH.mkdir(parents=True, exist_ok=True)
-    path = SCRATCH / "config.yaml"
+    path = SCRATCH / f"config-{namespaces[0] if namespaces else 'all'}.yaml"
     path.write_text(yaml.safe_dump(found))
     return path
 

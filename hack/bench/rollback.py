@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import signal
+import socket
+import sys
 import threading
 import time
 import uuid
@@ -21,7 +23,7 @@ from typing import Any
 
 from hack.bench.lane import Lane, Outcome
 from hack.bench.load import Load
-from hack.bench.process import Operator, configuration
+from hack.bench.process import SCRATCH, Operator, configuration
 from hack.bench.report import keep, quantile, table
 from hack.testbed.cluster import Cluster, Team, make_team
 from hack.testbed.serving import traffic
@@ -148,9 +150,16 @@ def _frozen(lane: Lane, load: Load) -> Outcome:
 @contextmanager
 def own_operator(namespace: str) -> Iterator[None]:
     """An operator for this namespace alone, with a lease of its own."""
-    operator = Operator(configuration([namespace]), namespace, lease=namespace, port=18090)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    operator = Operator(configuration([namespace]), namespace, lease=namespace, port=port)
     operator.start()
     try:
+        while not operator.ready():
+            if not operator.alive():
+                raise RuntimeError(f"the operator ended; see {SCRATCH / namespace}.log")
+            time.sleep(0.5)
         yield
     finally:
         operator.kill(signal.SIGTERM)
@@ -262,6 +271,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if unknown := set(given.scenario) - set(SCENARIOS):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was made is taken away
     cluster = Cluster()
     met = True
     for scenario in given.scenario or SCENARIOS:
