@@ -9,9 +9,6 @@ from pathlib import Path
 
 from fairlead.cli import commands, operator
 
-WORKERS = ("snapshot", "fetch", "publish", "evaluate")
-
-
 def parser(program: str) -> argparse.ArgumentParser:
     """The parser of all sub-commands. Each sets `run`, a function from the arguments to the exit code."""
     found = argparse.ArgumentParser(
@@ -21,7 +18,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     commands.register(subparsers)
     operator.register(subparsers)
     worker = subparsers.add_parser("worker", help="run a task inside a Job (started by the operator)")
-    worker.add_argument("task", choices=WORKERS)
+    worker.add_argument("task", help="what to do; the details are in the environment")
     worker.set_defaults(run=_worker)
     return found
 

@@ -112,8 +112,9 @@ async def test_a_watch_that_ends_by_itself_is_an_error(monkeypatch: pytest.Monke
 def test_the_command_line_knows_its_commands() -> None:
     args = parser("fairlead").parse_args(["operator", "--config", "c.yaml", "--lease-duration", "10"])
     assert (args.config, args.lease_duration) == ("c.yaml", 10.0)
+    assert parser("fairlead").parse_args(["worker", "fetch"]).task == "fetch"
     with pytest.raises(SystemExit):
-        parser("fairlead").parse_args(["worker", "nonsense"])
+        parser("fairlead").parse_args(["nonsense"])
 
 
 @pytest.mark.parametrize(
