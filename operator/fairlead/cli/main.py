@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fairlead.cli import commands, operator
 
+
 def parser(program: str) -> argparse.ArgumentParser:
     """The parser of all sub-commands. Each sets `run`, a function from the arguments to the exit code."""
     found = argparse.ArgumentParser(
