@@ -263,8 +263,8 @@ class Candidate(Model):
     """When the counters of both versions' pods were first read, just before the first traffic."""
     restarts: int = 0
     """Restarts of its pods then: later ones are held against it."""
-    warmed: Annotated[list[Annotated[str, Field(max_length=36)]], Field(max_length=500)] = []
-    """Uids of the pods that have answered a warm-up request."""
+    warmed: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)] = []
+    """Pods that have answered a warm-up request: uid and number of restarts."""
     verdict: Literal["Starting", "Continue", "Harm", "NoEvidence"] = "Starting"
     guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
     split: Split = Split()

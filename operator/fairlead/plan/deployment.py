@@ -38,7 +38,8 @@ _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 STARTING = 5.0
 """Seconds between looks while pods start: some of their troubles are announced by no event."""
 WARMING = 2.0
-ADDRESS = 30.0
+ADDRESS = 300.0
+"""A Gateway without an address is asked again so rarely: when it takes the route, an event tells."""
 
 
 def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[Request]:
@@ -87,7 +88,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
             times.append(epoch(candidate.since) + seconds(look.spec.rollout.patience) - look.now)
         if candidate.step >= 0:
             since = epoch(candidate.last_window_at) if candidate.last_window_at else look.now
-            times.append(max(since + look.window - look.now, look.window / 4))
+            left = since + look.window - look.now
+            times.append(left if left > 0 else look.window)
         elif signals.is_warm(look, candidate):
             times.append(look.window)
         else:

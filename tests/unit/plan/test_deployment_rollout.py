@@ -154,13 +154,30 @@ def test_a_pod_that_can_not_be_read_freezes_either_arm(silent: str) -> None:
     sim.run(2, 100)
     counted = sim.candidate["answered"]
     sim.unreadable.add(silent)
-    sim.run(10, 100)
+    sim.run(9, 100)
     assert sim.candidate["weight"] == 10
     assert sim.candidate["answered"] == counted
     assert sim.condition("EvidenceAvailable")["status"] == "False"
     sim.unreadable.clear()
     sim.run(30, 100)
     assert live(sim) == "m-2"
+    assert sim.status["history"][0]["candidate"]["requests"] == sim.served["m-2"]
+
+
+def test_nobody_is_sent_to_a_candidate_that_can_not_be_read_for_long() -> None:
+    sim = Sim(spec(), errors={"m-2": 0.5})
+    sim.go_live()
+    sim.begin()
+    sim.unreadable.add("m-2")
+    sim.run(30, 100)
+    assert sim.shares() == {"m-1": 100}
+    assert (sim.candidate["step"], sim.status["phase"]) == (-1, "Holding")
+    assert sim.served["m-2"] < 200
+    sim.unreadable.clear()
+    sim.run(5, 1)
+    record = sim.status["history"][0]
+    assert record["reason"] == "ErrorsWorse"  # by what it did while nobody could see it
+    assert record["candidate"]["requests"] <= sim.served["m-2"]
 
 
 def test_no_traffic_before_the_counters_can_be_read() -> None:

@@ -17,7 +17,6 @@ from fairlead.plan.core import (
     SERVICE,
     WORKLOAD,
     Delete,
-    Invalid,
     Json,
     Kind,
 )
@@ -28,11 +27,11 @@ VERSION_LABEL = f"{LABEL_PREFIX}version"
 
 
 def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
-    """Everything that should be there. Raises Invalid when a runtime has no image."""
+    """Everything that should be there. A version whose record or image is missing stays as it is."""
     found = []
     for name in _serving(status):
         version = versions.read(look, name)
-        if version is not None:  # without its record a version stays as it is
+        if version is not None:
             found += _version(look, name, version)
     if status.live and look.world.served(HTTP_ROUTE):
         found.append(_route(look, status))
@@ -62,8 +61,8 @@ def _version(look: Look, name: str, version: ModelVersion) -> list[Json]:
     )  # fmt: skip
     try:
         workload = server.workload(serving, look.world.config)
-    except presets.NoImage as missing:
-        raise Invalid("spec.model", f"{name} can't be served: {missing}") from missing
+    except presets.NoImage:
+        return []  # pods.problem says so
     return [_with_its_images(look, workload), server.service(serving)]
 
 

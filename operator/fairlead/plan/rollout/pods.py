@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from fairlead.api.tasks import TaskResult
+from fairlead.manifests import presets
 from fairlead.manifests.meta import labels
 from fairlead.manifests.server import FETCH, SERVER
 from fairlead.plan import failures
 from fairlead.plan.core import POD, WORKLOAD, Json, epoch
+from fairlead.plan.rollout import versions
 from fairlead.plan.rollout.look import Look
 
 
@@ -39,6 +41,8 @@ class Problem:
 
     reason: str
     message: str
+    arm: str = ""
+    """Whose counters can't be read."""
 
 
 def selector(look: Look, version: str) -> dict[str, str]:
@@ -88,7 +92,7 @@ def ended_since(pod: PodView, since: float) -> bool:
 
 def problem(look: Look, version: str) -> Problem | None:
     """Why a version's pods don't become ready, or None if nothing speaks against it yet."""
-    refused = _not_made(look, version)
+    refused = _no_image(look, version) or _not_made(look, version)
     if refused:
         return refused
     for pod in of(look, version):
@@ -100,6 +104,17 @@ def problem(look: Look, version: str) -> Problem | None:
         stopped = _fetching(pod.raw) or _serving(pod.raw)
         if stopped:
             return stopped
+    return None
+
+
+def _no_image(look: Look, version: str) -> Problem | None:
+    known = versions.read(look, version)
+    if known is None:
+        return None
+    try:
+        presets.image(known.spec.server, look.world.config.images)
+    except presets.NoImage as missing:
+        return Problem("NoImage", str(missing))
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fairlead.api.deployment import Candidate, Split
 from fairlead.api.units import seconds
-from fairlead.plan.core import Event, Failed, Warm, epoch
+from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
 from fairlead.plan.rollout import ending, judge, outcomes, pods, signals, windows
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -18,7 +18,7 @@ def choose(look: Look, state: State, choice: Choice) -> State:
     if candidate and candidate.version != choice.version:
         if look.spec.paused and choice.version not in (None, live):
             return state
-        state = ending.withdraw(look, state, *_reason(candidate, choice, live))
+        state = ending.withdraw(look, state, *_reason(look, candidate, choice, live))
     if choice.version in (None, live) or state.candidate or look.spec.paused:
         return state
     assert choice.version
@@ -31,8 +31,13 @@ def choose(look: Look, state: State, choice: Choice) -> State:
     )
 
 
-def _reason(candidate: Candidate, choice: Choice, live: str | None) -> tuple[str, str]:
+def _reason(look: Look, candidate: Candidate, choice: Choice, live: str | None) -> tuple[str, str]:
     mine = candidate.version
+    record = look.world.get(MODEL_VERSION, mine)
+    if record is None:
+        return "VersionMissing", f"ModelVersion {mine} was deleted"
+    if record["spec"].get("revoked"):
+        return "VersionRevoked", f"{mine} was revoked: {record['spec']['revoked']}"
     if choice.version is None:
         return choice.reason, f"{mine} is not rolled out any more: {choice.message}"
     if choice.version == live:
@@ -94,12 +99,12 @@ def _not_asked(look: Look, candidate: Candidate) -> bool:
 
 def _warm(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
     """Note which pods have answered a warm-up request."""
-    ready = [pod.uid for pod in pods.of(look, candidate.version) if pod.ready]
-    warmed, problem = [uid for uid in candidate.warmed if uid in ready], None
+    ready = [pod.source for pod in pods.of(look, candidate.version) if pod.ready]
+    warmed, problem = [source for source in candidate.warmed if source in ready], None
     for pod, request in signals.warm_ups(look, candidate):
         answer = look.world.answer(request)
         if isinstance(answer, Warm):
-            warmed.append(pod.uid)
+            warmed.append(pod.source)
         elif isinstance(answer, Failed) and answer.reason != "NotAsked":
             problem = Problem(answer.reason, f"{candidate.version} does not answer its first request: {answer.message}")
     return candidate.model_copy(update={"warmed": sorted(warmed)}), problem
@@ -115,8 +120,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     if bad:
         harmed = state.having(candidate=candidate.model_copy(update={"verdict": "Harm"}))
         return ending.roll_back(look, harmed, bad), None
-    if not any(pod.ready for pod in pods.of(look, candidate.version)):
-        return _retreat(look, state, candidate)
+    away = _away(look, candidate, unread)
+    if away:
+        return _retreat(state, candidate, away)
     silent = judge.silence(look, candidate, unread)
     candidate = candidate.model_copy(update={"verdict": "NoEvidence" if silent else "Continue"})
     state = state.having(candidate=candidate)
@@ -154,16 +160,23 @@ def _to_step(look: Look, state: State, step: int) -> State:
     return state.having(Event("Weight", f"{candidate.version} gets {weight} % of the requests"), candidate=moved)
 
 
-def _retreat(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
-    """No pod of the candidate is ready: its share would fail. It begins again when they are; its evidence stays."""
-    cause = pods.problem(look, candidate.version)
-    message = f"{candidate.version} has no ready pod and gets no requests until it has" + (
-        f": {cause.message}" if cause else ""
-    )
+def _away(look: Look, candidate: Candidate, unread: Problem | None) -> Problem | None:
+    """Why the candidate must get no requests for now: its share would fail, or nobody could see that it does."""
+    name = candidate.version
+    if not any(pod.ready for pod in pods.of(look, name)):
+        cause = pods.problem(look, name)
+        why = f": {cause.message}" if cause else ""
+        return Problem(cause.reason if cause else "CandidateNotReady", f"no pod of {name} is ready{why}")
+    since = epoch(candidate.last_window_at or look.stamp)
+    long = look.now - since > look.world.config.tuning.evidence_deadline
+    return unread if unread and unread.arm == "candidate" and long else None
+
+
+def _retreat(state: State, candidate: Candidate, why: Problem) -> tuple[State, Problem | None]:
+    """Back to the start, with all evidence kept; it begins again by itself when the cause is gone."""
     back = candidate.model_copy(update={
-        "step": -1, "weight": 0, "warmed": [], "verdict": "Starting", "routed_at": None, "observed": "0",
-        "step_requests": 0, "split": Split(),
+        "step": -1, "weight": 0, "verdict": "Starting", "routed_at": None, "observed": "0", "step_requests": 0,
+        "split": Split(),
     })  # fmt: skip
-    return state.having(Event("CandidateNotReady", message, warning=True), candidate=back), Problem(
-        cause.reason if cause else "CandidateNotReady", message
-    )
+    said = f"{candidate.version} gets no requests for now: {why.message}"
+    return state.having(Event("CandidateAway", said, warning=True), candidate=back), why

@@ -64,7 +64,7 @@ def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
 def is_warm(look: Look, candidate: Candidate) -> bool:
     """Whether all pods that are wanted are ready and have answered a warm-up request."""
     ready = [pod for pod in pods.of(look, candidate.version) if pod.ready]
-    return len(ready) >= look.spec.replicas.min and all(pod.uid in candidate.warmed for pod in ready)
+    return len(ready) >= look.spec.replicas.min and all(pod.source in candidate.warmed for pod in ready)
 
 
 def warm_ups(look: Look, candidate: Candidate) -> list[tuple[PodView, WarmUp]]:
@@ -72,7 +72,7 @@ def warm_ups(look: Look, candidate: Candidate) -> list[tuple[PodView, WarmUp]]:
     version = versions.read(look, candidate.version)
     if version is None:
         return []
-    cold = [pod for pod in pods.of(look, candidate.version) if pod.ready and pod.uid not in candidate.warmed]
+    cold = [pod for pod in pods.of(look, candidate.version) if pod.ready and pod.source not in candidate.warmed]
     return [(pod, _warm_up(version, pod)) for pod in cold]
 
 

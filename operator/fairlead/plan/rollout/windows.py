@@ -51,7 +51,7 @@ def read(look: Look, candidate: Candidate) -> Reading | Problem:
         if isinstance(answer, Counters):
             got.append((scrape, answer))
         elif scrape.pod.ready:
-            return _unreadable(version_of(candidate, scrape.arm), answer)
+            return _unreadable(version_of(candidate, scrape.arm), scrape.arm, answer)
     return Reading(tuple(got), all(judged(look, version_of(candidate, arm))[1] for arm in ARMS))
 
 
@@ -66,19 +66,22 @@ def _missing_arm(look: Look, candidate: Candidate) -> Problem | None:
     return None
 
 
-def _unreadable(version: str, answer: object) -> Problem:
+def _unreadable(version: str, arm: str, answer: object) -> Problem:
     failed = answer if isinstance(answer, Failed) else Failed("BadAnswer", "not a page of counters")
-    return Problem(failed.reason, f"the counters of a pod of {version} can't be read: {failed.message}")
+    return Problem(failed.reason, f"the counters of a pod of {version} can't be read: {failed.message}", arm)
 
 
 def begin(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
-    """Just before the first traffic: what has been counted so far is not evidence, and the margins are frozen."""
+    """Just before the first traffic: what has been counted so far is not evidence, and the margins are frozen.
+
+    A candidate that was away for a while begins once more: then what it did before it went is still to be counted."""
     book = Book(candidate.cursors)
     for scrape, counters in reading.counters:
-        book.begin(_source(scrape), (counters.requests, counters.failures))
+        if _source(scrape) not in book:
+            book.begin(_source(scrape), (counters.requests, counters.failures))
     started = [_begin_guard(look, index, state, reading, book)
                for index, state in enumerate(guards.all_of(look, candidate))]  # fmt: skip
-    first = candidate.counting_since is None  # else it lost all its pods meanwhile, and begins once more
+    first = candidate.counting_since is None
     restarts = sum(pod.restarts for pod in pods.of(look, candidate.version)) if first else candidate.restarts
     return candidate.model_copy(update={
         "guards": started, "cursors": book.close(), "last_window_at": look.stamp, "restarts": restarts,
@@ -90,7 +93,8 @@ def _begin_guard(look: Look, index: int, state: GuardEvidence, reading: Reading,
     guard = look.spec.rollout.guard[index]
     if guard.metric == "errors":
         return _frozen(look, index, state, reading)
-    return latency.begin(look, index, state, reading.counters, book) if guard.metric == "latency" else state
+    waits = guard.metric == "latency" and not state.began_at
+    return latency.begin(look, index, state, reading.counters, book) if waits else state
 
 
 def _frozen(look: Look, index: int, state: GuardEvidence, reading: Reading) -> GuardEvidence:
