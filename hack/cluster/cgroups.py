@@ -8,6 +8,8 @@ from hack.cluster import waiting
 from hack.cluster.settings import CGROUP_ROOT
 
 ROOT = Path("/sys/fs/cgroup")
+CPU_SHARES = {"cpu.shares": "8192", "cpu.weight": "800"}
+"""Eight times one process's share (v1, v2): all pods together must not get as little as one of many busy processes."""
 V2_CONTROLLERS = ("cpu", "memory", "pids", "cpuset", "io", "hugetlb")
 
 
@@ -28,6 +30,9 @@ def ensure() -> None:
             if own.exists() and not own.read_text().strip() and not (hierarchy / "cgroup.controllers").exists():
                 own.write_text((hierarchy / name).read_text())
         _delegate(hierarchy)
+        for name, share in CPU_SHARES.items():
+            if (group / name).exists():
+                (group / name).write_text(share)
 
 
 def _delegate(hierarchy: Path) -> None:
