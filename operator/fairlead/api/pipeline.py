@@ -75,7 +75,7 @@ class Retry(Model):
     limit: Annotated[int, Field(ge=0, le=20)] = 0
     """Retries after the first attempt."""
     backoff: Duration = "10s"
-    """Pause before the first retry; it doubles with each."""
+    """Pause before the first retry; it doubles with each, up to an hour."""
 
 
 class Step(Container):
@@ -118,7 +118,8 @@ class PipelineSpec(Model):
     cooldown: Duration = "0s"
     """Least time between the starts of two triggered runs."""
     concurrency: Literal["Forbid", "Allow"] = "Forbid"
-    """`Forbid`: a trigger waits until the running one has ended, and then starts one run for all that has happened."""
+    """`Forbid`: a trigger waits until the running one has ended, and then starts one run for all that has happened.
+    A run that is made by hand starts in any case."""
     steps: Annotated[list[Step], Field(min_length=1, max_length=64, json_schema_extra=list_map("name"))]
     produces: Annotated[list[Produces], Field(max_length=32, json_schema_extra=list_map("model"))] = []
     history: History = History()

@@ -82,6 +82,7 @@ def plan(subject: Subject[Dataset], world: World, now: float) -> Plan:
     """What a Dataset needs next."""
     conditions = Conditions(subject.body.status.conditions, now, subject.meta.generation)
     draft = Draft(subject, world, now, subject.body.status, conditions)
+    store.check_name(subject.meta.name)
     store.dataset_folder(subject.body.spec.store, world.config, subject.meta.namespace, subject.meta.name)
     found = Plan(draft.status)
     if subject.body.spec.suspend and draft.status.job is None:

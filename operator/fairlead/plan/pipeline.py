@@ -62,6 +62,7 @@ class Draft:
 
 def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     """What a Pipeline needs next. Raises Invalid for a spec that makes no sense."""
+    store.check_name(subject.meta.name)
     dag.validate(subject.body.spec)
     store.store(subject.body.spec.store, world.config, subject.meta.namespace)
     draft = Draft(subject, world, now, subject.body.status, runs_of(world, subject.meta.name))

@@ -186,7 +186,9 @@ def _run_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec, bus
         stepjobs.manifest(view, status, spec, by_name[s.name], s) for s in busy if not s.job_uid and not view.job(s)
     ]
     reason, message = _summary(status.steps)
-    found = Plan(_state(view, status, "Running", reason, message), create=create)
+    stale = [job for s in busy if (job := steps.outdated(view, s)) is not None]
+    delete = [Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"], "Foreground") for job in stale]
+    found = Plan(_state(view, status, "Running", reason, message), create=create, delete=delete)
     found.requeue_after = min(view.look_again, default=None)
     return found
 

@@ -9,8 +9,10 @@ from fairlead.api.tasks import SnapshotTask, TaskError
 from fairlead.manifests import job as jobs
 from fairlead.manifests.meta import child_name, labels, owner_reference, short_hash
 from fairlead.plan import failures, store
-from fairlead.plan.core import DATASET, LABEL_PREFIX, Json, Subject, World
+from fairlead.plan.core import DATASET, LABEL_PREFIX, Invalid, Json, Subject, World
 
+TASK_LIMIT = 100_000
+"""Characters of a task: Linux takes 128 KiB in one environment variable."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 _SURROUNDINGS = ("BadTask", "Bug", "ServerFailed", "DigestMismatch")
 """Errors that are not the data's: a change outside of the listing can end them."""
@@ -100,6 +102,8 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
         format=spec.format, pin=spec.pin, schema_=spec.schema_, checks=spec.checks,
         previous=status.current.manifest if status.current else None,
     )  # fmt: skip
+    if len(task.model_dump_json()) > TASK_LIMIT:
+        raise Invalid("spec", "schema and checks are too long for one Job; shorten the longest `in` lists")
     who = jobs.Identity(
         name=status.job.name,
         namespace=meta.namespace,

@@ -22,6 +22,8 @@ from fairlead.plan.core import LABEL_PREFIX, Json, Subject, World, epoch, rfc333
 DISRUPTIONS = 10
 """Attempts that a step may lose to the cluster."""
 LONGEST_PAUSE = 300.0
+"""Seconds between attempts that the cluster lost."""
+LONGEST_BACKOFF = 3600.0
 MESSAGE = 320
 """Characters of a step's message: 64 steps must fit into a status of 32 KB."""
 
@@ -90,6 +92,17 @@ def begin(view: View, status: StepStatus) -> StepStatus:
         status, attempt=attempt, job=name, job_uid="", not_before=None, reason="Starting", message="",
         started_at=status.started_at or rfc3339(view.now),
     )  # fmt: skip
+
+
+def outdated(view: View, status: StepStatus) -> Json | None:
+    """The Job of an attempt that waits for a worker image which the operator does not use any more, or None."""
+    job = view.job(status) if busy(status) else None
+    pod = failures.decisive(view.pods(status.job_uid)) if job is not None else None
+    waiting = failures.waiting(pod, view.now) if pod is not None else None
+    if job is None or waiting is None or waiting.reason != "ImagePull" or "deletionTimestamp" in job["metadata"]:
+        return None
+    made_with = job["spec"]["template"]["spec"]["containers"][0]["image"]
+    return job if made_with != view.world.config.images.worker else None
 
 
 def due(view: View, status: StepStatus) -> bool:
@@ -196,7 +209,7 @@ def _settle(view: View, step: Step, status: StepStatus, failed: failures.Failure
         reason=failed.reason, message=failed.message,
     )  # fmt: skip
     if mine and status.failures <= step.retry.limit:
-        return _again(view, status, seconds(step.retry.backoff) * 2 ** (status.failures - 1))
+        return _again(view, status, min(LONGEST_BACKOFF, seconds(step.retry.backoff) * 2 ** (status.failures - 1)))
     if lost and status.disruptions <= DISRUPTIONS:
         return _again(view, status, min(LONGEST_PAUSE, 2.0**status.disruptions))
     return _with(status, phase="Failed", message=_final(view, status), finished_at=rfc3339(view.now))

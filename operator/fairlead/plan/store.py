@@ -10,6 +10,14 @@ from fairlead.api.tasks import Access, Place
 from fairlead.manifests.pod import credentials_path
 from fairlead.plan.core import Invalid, ListObjects
 
+_NAME_LIMIT = 63
+
+
+def check_name(name: str) -> None:
+    """Raises Invalid for an object whose name does not fit into the labels of its children."""
+    if len(name) > _NAME_LIMIT:
+        raise Invalid("metadata.name", f"longer than {_NAME_LIMIT} characters; make it again with a shorter name")
+
 
 @dataclass(frozen=True)
 class Reach:

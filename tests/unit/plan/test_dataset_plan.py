@@ -335,3 +335,20 @@ def _happen(where: LittleWorld, job: Json, what: str) -> None:
         where.pod(job, "Failed")
     else:
         where.remove(JOB, job["metadata"]["name"])
+
+
+def test_what_can_not_be_told_to_a_worker_is_invalid() -> None:
+    columns = [{"name": "c", "type": "string", "in": [f"{n}-{'x' * 120}" for n in range(1000)]}]
+    where = world(schema={"columns": columns})
+    source(where, "a")
+    look(where)
+    where.now += 10
+    with pytest.raises(Invalid, match="too long"):
+        look(where)
+
+
+def test_a_name_that_no_label_takes_is_invalid() -> None:
+    where = LittleWorld()
+    where.put({"kind": "Dataset", "metadata": {"name": "x" * 64}, "spec": SPEC})
+    with pytest.raises(Invalid, match=r"metadata\.name"):
+        where.plan(dataset.SPEC, "x" * 64)

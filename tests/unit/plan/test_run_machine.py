@@ -62,8 +62,9 @@ class Runs(RuleBasedStateMachine):
         return found
 
     def live(self) -> list[Json]:
-        """Jobs whose pod is not over."""
-        return [j for j in self.world.select(JOB) if self.phase(j) not in ("Succeeded", "Failed")]
+        """Jobs whose pod is not over (or still to come)."""
+        jobs = [j for j in self.world.select(JOB) if "status" not in j]
+        return [j for j in jobs if self.phase(j) not in ("Succeeded", "Failed")]
 
     def phase(self, job: Json) -> str:
         pod = self.world.get(POD, f"{job['metadata']['name']}-x")

@@ -413,3 +413,21 @@ def test_news_of_a_pod_may_come_after_the_news_of_its_job() -> None:
     assert where.settle(run.SPEC, "delay-7").requeue_after == pytest.approx(2)
     where.pod(job, "Failed", initContainerStatuses=[stopped("step", 1)])
     assert step(look(where), "prepare")["reason"] == "UserError"
+
+
+def test_an_attempt_that_waits_for_an_old_worker_image_is_made_again() -> None:
+    where = world()
+    look(where)
+    job = live(where, "prepare")
+    state = {"waiting": {"reason": "ErrImagePull"}}
+    where.pod(job, "Pending", initContainerStatuses=[{"name": "fetch", "image": "worker:1", "state": state}])
+    assert look(where)["conditions"][0]["reason"] == "ImagePull"
+    images = where.config.images.model_copy(update={"worker": "worker:2"})
+    where.config = where.config.model_copy(update={"images": images})
+    assert [d.name for d in where.look(run.SPEC, "delay-7").delete] == [job["metadata"]["name"]]
+    where.now += 10
+    look(where)
+    where.now += 10
+    look(where)
+    assert container(live(where, "prepare"), "fetch")["image"] == "worker:2"
+    assert live(where, "prepare")["metadata"]["name"] != job["metadata"]["name"]
