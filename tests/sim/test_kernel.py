@@ -370,6 +370,7 @@ def test_gauges_are_read_off_the_objects() -> None:
         text = generate_latest(world.kernel.metrics.registry).decode()
         assert 'toy_attempts{toy="bear"} 2.0' in text
         assert 'fairlead_reconciles_total{kind="Toy",result="wrote"}' in text
+        assert 'fairlead_queue_depth{kind="Toy"} 0.0' in text
         assert f'fairlead_cache_objects{{kind="Toy.{TOY.api_version}"}} 1.0' in text
 
     play(story)

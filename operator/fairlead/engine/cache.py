@@ -69,7 +69,7 @@ class Entry:
         meta = obj["metadata"]
         self.uid: str = meta.get("uid", "")
         self.version = version_of(obj)
-        self.labels: dict[str, str] = meta.get("labels") or {}
+        self.labels: dict[str, str] = compact(meta.get("labels") or {})
         self.owner = controller_of(obj)
         self.used = now
         self._hot: Json | None = obj
@@ -210,22 +210,19 @@ class Cache:
         """The objects of a kind. Raises KeyError for a kind that is not watched."""
         return self._stores[kind]
 
-    def put(self, kind: Kind, obj: Json) -> bool:
-        """Take in what was seen or written; False if something as new or newer was known."""
+    def put(self, kind: Kind, obj: Json, *, cold: bool = False) -> bool:
+        """Take in what was seen or written; False if something as new or newer was known. `cold`: nobody will look at
+        it soon."""
         meta = obj["metadata"]
         namespace, name = meta.get("namespace", ""), meta["name"]
         store = self._stores[kind]
         old = store.find(namespace, name)
         if old is not None and version_of(obj) <= old.version:
             return False  # before any copying: most of a relist is known
-        return store.put(namespace, name, Entry(compact(strip(obj)), self._clock()))
-
-    def cool_now(self, kind: Kind, obj: Json) -> None:
-        """Keep the compressed form of this object only, until somebody looks at it."""
-        meta = obj["metadata"]
-        entry = self._stores[kind].find(meta.get("namespace", ""), meta["name"])
-        if entry is not None:
+        entry = Entry(strip(obj) if cold else compact(strip(obj)), self._clock())
+        if cold:
             entry.cool()
+        return store.put(namespace, name, entry)
 
     def clear(self, kind: Kind) -> None:
         """Forget all objects of a kind that is not served any more."""

@@ -88,7 +88,7 @@ class Kernel:
         self.router = Router(self.specs, self.cache, self.queue, self.reconciler.object_gone)
         writer.take, writer.drop = self.router.written, self.router.deleted
         self._lister = Lister(kube, self.cache, self.router, self._selectors, config.namespaces, self._rng)
-        self._collector = StateCollector(self.cache, self.specs.values(), _Depths(self.queue))
+        self._collector = StateCollector(self.cache, self.specs.values(), _Depths(self.queue, tuple(self.specs)))
         self._relisted: dict[Kind, asyncio.TimerHandle] = {}
         self._comparisons: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -243,6 +243,8 @@ class _Depths:
     """How many keys of each kind are ready, counted at each look."""
 
     queue: WorkQueue[Key]
+    kinds: tuple[Kind, ...]
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
-        return iter(Counter(key.kind.kind for key in self.queue.ready()).items())
+        found = Counter(key.kind for key in self.queue.ready())
+        return ((kind.kind, found[kind]) for kind in self.kinds)

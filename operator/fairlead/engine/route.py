@@ -36,14 +36,9 @@ class Router:
 
     def listed(self, kind: Kind, obj: Json) -> None:
         """An object of the first list: nobody needs waking but itself, since all are looked at."""
-        if not self._cache.put(kind, obj):
-            return
         spec = self._specs.get(kind)
-        if spec is None:
-            return
-        if _guarded(spec.settled, obj):
-            self._cache.cool_now(kind, obj)
-        else:
+        settled = spec is not None and bool(_guarded(spec.settled, obj))
+        if self._cache.put(kind, obj, cold=settled) and spec is not None and not settled:
             self._queue.add(_key(kind, obj), low=True)
 
     def seen(self, kind: Kind, obj: Json, *, low: bool = False) -> None:
