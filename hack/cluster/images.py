@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from hack.cluster.shell import ClusterError, Logged, run
 REGISTRY = "fairlead.local"
 NONROOT = "65532:65532"
 FORMAT = "2"
+IMPORTS = 3
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -62,8 +64,8 @@ def _release(version: str) -> str:
 ALERTMANAGER_SHARE = Path("/usr/share/prometheus/alertmanager")
 PROMETHEUS_RELEASE = _release(PROMETHEUS)
 IMAGES = [
-    Image("pause", "1", ("pause",), entrypoint="pause"),
     Image("base", "1", on_base=True, user=""),
+    Image("pause", "1", ("pause",), entrypoint="pause"),
     Image("envoy", ENVOY, ("envoy",), on_base=True, entrypoint="envoy"),
     Image("envoy-gateway", ENVOY_GATEWAY, ("envoy-gateway",), on_base=True, entrypoint="envoy-gateway"),
     Image("prometheus", PROMETHEUS_RELEASE, ("prometheus",), entrypoint="prometheus"),
@@ -196,12 +198,20 @@ def import_archive(path: Path) -> None:
     ctr("images", "import", path)
 
 
+def _import_all(archives: list[Path]) -> None:
+    """The first alone, because its layers are in many others; then several at a time."""
+    for path in archives[:1]:
+        import_archive(path)
+    with ThreadPoolExecutor(max_workers=IMPORTS) as pool:
+        for done in [pool.submit(import_archive, path) for path in archives[1:]]:
+            done.result()
+
+
 def import_missing(where: Paths, progress: Progress, images: Iterable[Image] = IMAGES) -> set[str]:
     """Import those images that containerd doesn't have with the same digest; names of those that it had otherwise."""
     have = present()
     todo = [image for image in images if have.get(image.reference) != digest(where, image)]
     if todo:
         with progress.step(f"import {len(todo)} images", 15):
-            for image in todo:
-                import_archive(archive(where, image))
+            _import_all([archive(where, image) for image in todo])
     return {image.reference for image in todo if image.reference in have}

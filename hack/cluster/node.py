@@ -13,6 +13,7 @@ from hack.cluster.progress import Progress
 from hack.cluster.settings import RUNTIME_DIR, Paths
 from hack.cluster.shell import ClusterError, tail
 
+OWNER = RUNTIME_DIR / "owner"
 STOP_ORDER = [component.name for component in reversed(COMPONENTS)]
 
 
@@ -75,6 +76,7 @@ def start(where: Paths, pause_image: str, progress: Progress, on_api: Callable[[
 def _prepare(where: Paths, pause_image: str) -> None:
     where.run.mkdir(parents=True, exist_ok=True)
     RUNTIME_DIR.mkdir(parents=True, exist_ok=True)
+    OWNER.write_text(str(where.state))
     network.ensure()
     cgroups.ensure()
     pki.ensure(where.pki)

@@ -32,8 +32,9 @@ def refuse_other(state: Path) -> None:
 
 def clear_dead(state: Path) -> list[Path]:
     """Sweep away what other, dead clusters left; the state folders of those that had something."""
-    _, dead = owners(proc.marked())
-    gone = sorted(dead - {state})
+    alive, dead = owners(proc.marked())
+    noted = {Path(node.OWNER.read_text())} if node.OWNER.exists() else set()
+    gone = sorted((dead | noted) - alive - {state})
     for other in gone:
         node.sweep(other)
     return gone

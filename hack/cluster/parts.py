@@ -76,6 +76,8 @@ def helm(context: Context, scratch: Path, *words: str | Path) -> str:
 def _wait_envoy_gateway(context: Context) -> None:
     context.kube.rollout("deployment/envoy-gateway", "-n", GATEWAY_NAMESPACE)
     context.kube.wait("condition=Programmed", "gateway/public", "-n", "infra", timeout=180)
+    proxies = "gateway.envoyproxy.io/owning-gateway-name=public"
+    context.kube.wait("condition=Available", "deployment", "-l", proxies, "-n", GATEWAY_NAMESPACE, timeout=180)
 
 
 def _monitoring(context: Context) -> None:
