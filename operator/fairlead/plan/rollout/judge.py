@@ -45,7 +45,8 @@ def _found(candidate: Candidate, guard: GuardEvidence, metric: str) -> str:
 
 def _counts(counts: ArmCounts, what: str) -> str:
     share = 100 * counts.failures / counts.requests if counts.requests else 0.0
-    return f"{counts.failures} of {counts.requests} {what} ({share:.2g} %)"
+    shown = f"{share:.0f}" if share >= 10 else f"{share:.2g}"
+    return f"{counts.failures} of {counts.requests} {what} ({shown} %)"
 
 
 def _crashes(look: Look, candidate: Candidate) -> Problem | None:
