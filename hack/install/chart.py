@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMESPACE = "fairlead-system"
 RELEASE = "fairlead"
+LOCAL = Path(os.environ.get("FAIRLEAD_STATE", ROOT / ".local"))
 
 
 @cache
@@ -58,10 +62,36 @@ def values(images: dict[str, str]) -> dict[str, object]:
     }
 
 
+@contextmanager
+def alone() -> Iterator[int]:
+    """One installation at a time. The lock's descriptor goes to helm too: it is held until both have ended."""
+    LOCAL.mkdir(parents=True, exist_ok=True)
+    with (LOCAL / "install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()
+
+
+def forget_unfinished() -> None:
+    """A helm that was killed leaves its release pending, and every later one refuses. Nobody else is installing now,
+    so what is pending is dead: forget that attempt; the next one adopts what it made."""
+    labels = f"owner=helm,name={RELEASE},status in (pending-install,pending-upgrade,pending-rollback)"
+    kubectl("delete", "secret", "--namespace", NAMESPACE, "--selector", labels, "--ignore-not-found")
+
+
 def install(images: dict[str, str]) -> None:
     """Install or upgrade, and wait until both replicas are ready."""
     command = [
         "helm", "upgrade", "--install", RELEASE, "charts/fairlead", "--namespace", NAMESPACE, "--create-namespace",
         "--values", "-", "--wait", "--timeout", "5m",
     ]  # fmt: skip
-    subprocess.run(command, cwd=ROOT, env=environment(), input=json.dumps(values(images)), text=True, check=True)
+    with alone() as lock:
+        forget_unfinished()
+        subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment(),
+            input=json.dumps(values(images)),
+            text=True,
+            check=True,
+            pass_fds=[lock],
+        )
