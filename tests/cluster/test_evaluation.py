@@ -1,0 +1,129 @@
+"""Evaluation on the real cluster: real rows, real servers as sidecars, the live version as champion."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hack.testbed.cluster import Json, Team, condition
+from hack.testbed.serving import METRICS, deploy, is_live, server_image
+
+GATES = [
+    {"metric": "mae", "max": "9"},
+    {"metric": "mae", "against": "champion", "margin": "1%"},
+    {"metric": "mae", "against": "baseline", "betterBy": "5%"},
+]
+
+
+def put(team: Team, key: str, body: bytes) -> Json:
+    """Store an object; the artifact that names it."""
+    team.s3.put_object(Bucket=team.bucket, Key=key, Body=body)
+    return {"uri": f"s3://{team.bucket}/{key}", "sha256": hashlib.sha256(body).hexdigest()}
+
+
+def rows(team: Team, key: str, targets: list[float]) -> Json:
+    """Rows with these targets."""
+    out = io.BytesIO()
+    pq.write_table(pa.table({"x": [1.0] * len(targets), "y": targets}), out)
+    return put(team, key, out.getvalue())
+
+
+def propose(team: Team, name: str, model: bytes, **evaluation: Any) -> None:
+    """A version of model `m` with this artifact, evaluated on targets 8 to 12; the baseline says 20."""
+    team.apply({
+        "kind": "ModelVersion", "metadata": {"name": name},
+        "spec": {
+            "model": "m", "artifact": put(team, f"models/{name}/model.json", model),
+            "server": {"runtime": "custom", "image": server_image(), "metrics": METRICS,
+                       "resources": {"cpu": "20m", "memory": "64Mi"}},
+            "evaluation": {
+                "features": ["x"], "target": "y", "metrics": ["mae"], "batch": 50, "gates": GATES,
+                "data": {"artifact": rows(team, "test/rows.parquet", [8.0, 9.0, 10.0, 11.0, 12.0] * 40)},
+                "baseline": {"reference": {"artifact": rows(team, "train/rows.parquet", [20.0])}},
+            } | evaluation,
+        },
+    })  # fmt: skip
+
+
+def answers(value: float) -> bytes:
+    """A model that answers this to everything."""
+    return json.dumps({"value": value}).encode()
+
+
+def phase(team: Team, name: str, wanted: str, timeout: float = 150) -> Json:
+    """Wait for a version's phase."""
+    found = team.wait("modelversion", name, lambda o: o.get("status", {}).get("phase") == wanted, timeout, wanted)
+    status: Json = found["status"]
+    return status
+
+
+def verdicts(status: Json) -> list[str]:
+    """The gates' verdicts, in order."""
+    return [gate["verdict"] for gate in status["evidence"]["gates"]]
+
+
+def test_versions_prove_themselves_against_the_live_one(team: Team) -> None:
+    propose(team, "m-1", answers(11.0))
+    first = phase(team, "m-1", "Approved")
+    assert verdicts(first) == ["Passed", "Skipped", "Passed"]
+    deploy(team)
+    team.wait("deployment", "web", is_live("m-1"), 120, "live with m-1")
+
+    propose(team, "m-2", answers(13.0))
+    worse = phase(team, "m-2", "Rejected")
+    assert worse["evidence"]["champion"] == "m-1"
+    assert verdicts(worse) == ["Passed", "Failed", "Passed"]
+    assert "allowed 1% worse" in worse["message"]
+
+    propose(team, "m-3", answers(10.0))
+    better = phase(team, "m-3", "Approved")
+    evidence = better["evidence"]
+    assert {s["subject"]: s["values"]["mae"] for s in evidence["scores"]} == {
+        "challenger": "1.2", "champion": "1.4", "baseline": "10",
+    }  # fmt: skip
+    bucket, _, key = evidence["report"].removeprefix("s3://").partition("/")
+    report = team.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    assert hashlib.sha256(report).hexdigest() == evidence["digest"]
+    assert json.loads(report)["data"]["rows"] == evidence["rows"] == 200
+    team.wait("deployment", "web", lambda o: "m-3" in str(o["status"].get("candidate")), 60, "rolling out m-3")
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (json.dumps({"errorRate": 1.0}).encode(), "answers every row: rows 0 to 49: the server answered 500"),
+        (b'{"value": NaN}', "predictions are NaN or infinite"),
+    ],
+    ids=["fails", "nan"],
+)
+def test_a_model_that_cannot_answer_is_rejected(team: Team, model: bytes, words: str) -> None:
+    propose(team, "m-1", model)
+    assert words in phase(team, "m-1", "Rejected")["message"]
+
+
+def test_a_server_that_stops_at_its_start_is_said(team: Team) -> None:
+    propose(team, "m-1", b"no JSON")
+    seen = team.wait_condition("modelversion", "m-1", "Evaluated", "Unknown", "ServerFailed", 120)
+    assert "the challenger's server stops again and again" in condition(seen, "Evaluated")["message"]
+    assert condition(seen, "Verified")["status"] == "True"
+
+
+def test_rows_that_lack_a_column_are_said(team: Team) -> None:
+    propose(team, "m-1", answers(10.0), features=["x", "distance"])
+    seen = team.wait_condition("modelversion", "m-1", "Evaluated", "Unknown", "BadData")
+    assert "the rows lack distance; they have x, y" in condition(seen, "Evaluated")["message"]
+
+
+def test_rows_that_are_gone_heal(team: Team) -> None:
+    propose(team, "m-1", answers(10.0))
+    team.s3.delete_object(Bucket=team.bucket, Key="test/rows.parquet")
+    seen = team.wait("modelversion", "m-1", lambda o: "rows.parquet" in o.get("status", {}).get("message", ""), 90,
+                     "missing its rows")  # fmt: skip
+    assert "put it back" in seen["status"]["message"]
+    rows(team, "test/rows.parquet", [8.0, 9.0, 10.0, 11.0, 12.0] * 40)
+    phase(team, "m-1", "Approved")
