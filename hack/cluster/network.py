@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from hack.cluster.settings import BRIDGE, DNS_IP, NODE_IP, POD_BRIDGE
+from hack.cluster.settings import BRIDGE, DNS_IP, NODE_IP, POD_BRIDGE, SERVICE_CIDR
 from hack.cluster.shell import ClusterError, run
 
 SYSCTLS = {
@@ -23,6 +23,8 @@ def ensure() -> None:
         if f" {address}/" not in have:
             run(["ip", "addr", "add", f"{address}/32", "dev", BRIDGE])
     run(["ip", "link", "set", BRIDGE, "up"])
+    # What kube-proxy does not translate (yet) must not leave the machine: somebody out there may answer.
+    run(["ip", "route", "replace", SERVICE_CIDR, "dev", BRIDGE])
     if not Path("/proc/sys/net/bridge").exists():
         run(["modprobe", "br_netfilter"], check=False)
     for name, value in SYSCTLS.items():
