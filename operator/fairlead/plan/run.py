@@ -10,7 +10,7 @@ from fairlead.api.dataset import Dataset, DatasetVersion
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
 from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepStatus
-from fairlead.plan import dag, failures, produce, stepjobs, steps, store
+from fairlead.plan import dag, produce, stepjobs, steps, store
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -151,7 +151,7 @@ def _go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> P
     looked = [steps.advance(view, by_name[s.name], s) for s in status.steps]
     cancelled = view.subject.body.spec.cancel is not None
     if cancelled:
-        looked = [_aborted(view, s) for s in looked]
+        looked = [_aborted(view, old, new) for old, new in zip(status.steps, looked, strict=True)]
     elif not any(s.phase == "Failed" for s in looked):
         looked = _begin_ready(view, spec, looked)
     done = sum(s.phase == "Completed" for s in looked)
@@ -210,19 +210,19 @@ def _summary(looked: Iterable[StepStatus]) -> tuple[str, str]:
 # --- cancel ------------------------------------------------------------------------------------------------------
 
 
-def _aborted(view: steps.View, status: StepStatus) -> StepStatus:
-    """A step of a cancelled run: over at once unless a pod may still run."""
-    if steps.over(status):
-        return status
-    job = view.job(status)
-    alive = any(not failures.ended(pod) for pod in view.pods(job["metadata"]["uid"] if job else status.job_uid))
+def _aborted(view: steps.View, before: StepStatus, after: StepStatus) -> StepStatus:
+    """A step of a cancelled run: over as soon as nothing of its attempt is left."""
+    if steps.over(before) or after.phase == "Completed":
+        return after
+    job = view.job(before)
+    uid = job["metadata"]["uid"] if job else before.job_uid
     # deleted in the foreground, a Job stays until its pods are gone, those included that were not seen yet
-    if steps.busy(status) and (alive or not failures.gone(job)):
-        return status.model_copy(update={"reason": "Cancelled", "message": "its pod is being stopped"})
+    if steps.busy(before) and (job is not None or view.pods(uid)):
+        return before.model_copy(update={"job_uid": uid, "reason": "Cancelled", "message": "its pod is being stopped"})
     changes: dict[str, Any] = {"phase": "Aborted", "reason": "Cancelled", "message": "", "not_before": None}
-    if status.attempt:
+    if before.attempt:
         changes["finished_at"] = rfc3339(view.now)
-    return status.model_copy(update=changes)
+    return before.model_copy(update=changes)
 
 
 def _cancel(view: steps.View, status: PipelineRunStatus) -> Plan:

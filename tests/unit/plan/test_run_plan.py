@@ -356,13 +356,19 @@ def test_cancel_ends_when_the_pods_are_gone() -> None:
     job = where.objects[("Job", job["metadata"]["name"])]
     job["metadata"]["deletionTimestamp"] = "2026-03-02T09:00:00Z"
     where.put(pod)
-    status = look(where)
-    assert (status["phase"], status["conditions"][0]["reason"]) == ("Running", "Cancelling")
+    assert condition_of(look(where)) == ("Running", "Cancelling")
+    where.pod(job, "Failed", initContainerStatuses=[stopped("step", 143)])
+    assert condition_of(look(where)) == ("Running", "Cancelling"), "it has ended, but is still there"
     where.remove(JOB, job["metadata"]["name"])
     where.objects.pop(("Pod", pod["metadata"]["name"]), None)
     status = look(where)
     assert status["phase"] == "Aborted"
     assert {s["phase"] for s in status["steps"]} == {"Aborted"}
+
+
+def condition_of(status: Json) -> tuple[str, str]:
+    """Phase, and the reason of Succeeded."""
+    return status["phase"], status["conditions"][0]["reason"]
 
 
 def test_cancelled_before_it_started() -> None:
