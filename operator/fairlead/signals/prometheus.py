@@ -16,13 +16,17 @@ from fairlead.signals.http import Reply, fetch
 QUERY_SECONDS = 2.0
 """Short: other guards of the same rollout wait for it."""
 QUERY_LIMIT = 8 * 1024 * 1024
+_ANEW = {"Connection": "close"}
+"""A connection that is kept would stay with whoever had the Service's address when it was made: after a restart of
+Prometheus that may be nobody, or somebody else."""
 
 
 async def query(session: aiohttp.ClientSession, request: PromQuery) -> Vector:
     """The series of an instant vector now. Raises SignalError."""
     url = request.url.rstrip("/") + "/api/v1/query"
     reply = await fetch(
-        session, "POST", url, seconds=QUERY_SECONDS, limit=QUERY_LIMIT, data={"query": request.expression}
+        session, "POST", url, seconds=QUERY_SECONDS, limit=QUERY_LIMIT, data={"query": request.expression},
+        headers=_ANEW,
     )  # fmt: skip
     data = _data(url, reply, request.expression)
     kind = data.get("resultType")

@@ -34,8 +34,10 @@ class Outside:
         self.status = 200
         self.delay = 0.0
         self.seen: list[tuple[str, str, str]] = []
+        self.peers: set[object] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.peers.add(request.transport.get_extra_info("peername") if request.transport else None)
         self.seen.append((request.method, request.path, await request.text()))
         await asyncio.sleep(self.delay)
         body = self.body if isinstance(self.body, bytes) else self.body.encode()
@@ -145,6 +147,15 @@ async def test_a_vector_keyed_by_labels(outside):
     assert isinstance(again, Vector)
     assert again.series[0][0] in dict(answer.series)
     assert state.seen[0] == ("POST", "/api/v1/query", "query=right_total")
+
+
+async def test_each_query_has_a_connection_of_its_own(outside):
+    """A kept one would outlive the Prometheus that it was made to, and ask whoever has its address now."""
+    state, url, session = outside
+    state.body = vector()
+    for _ in range(3):
+        await ask(session, PromQuery(url, "x"))
+    assert len(state.peers) == 3
 
 
 async def test_an_empty_vector_is_an_answer(outside):
