@@ -170,7 +170,8 @@ class EvaluationBase(Model):
     batch: Annotated[int, Field(ge=1, le=10000)] = 500
     """Rows a request."""
     metrics: Annotated[list[Metric], Field(min_length=1, max_length=7, json_schema_extra=LIST_SET)]
-    """Computed for challenger, champion and baseline alike."""
+    """Computed for challenger, champion and baseline alike. `mape`, `error_rate` and `accuracy` are shares (`0.45`).
+    Rows whose target is 0 don't count for `mape`. For `log_loss` the server is asked for the output `predict_proba`."""
     gates: Annotated[list[Gate], Field(max_length=32, json_schema_extra=LIST_ATOMIC)] = []
     timeout: Duration = "1h"
 
@@ -179,6 +180,8 @@ class EvaluationBase(Model):
             ("!has(self.gates) || self.gates.all(g, g.metric in self.metrics)", "a gate's metric must be in metrics"),
             ("!has(self.gates) || has(self.baseline) || !self.gates.exists(g, has(g.against) && g.against == 'baseline')",
              "a gate against the baseline needs baseline"),
+            ("has(self.task) && self.task == 'classification' || self.metrics.all(m, m in ['mae', 'mse', 'rmse', 'mape'])",
+             "error_rate, accuracy and log_loss need task: classification"),
         )
     )  # fmt: skip
 

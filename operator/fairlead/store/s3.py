@@ -177,11 +177,14 @@ class Bucket:
     def upload(self, key: str, path: Path) -> None:
         """Store a file (in parts when it is large), replacing what is there."""
         from boto3.exceptions import S3UploadFailedError
+        from boto3.s3.transfer import TransferConfig
         from botocore.exceptions import ClientError
 
+        # Several files go at a time: without a bound on the parts of each, memory would be hundreds of megabytes.
+        config = TransferConfig(max_concurrency=2)
         with translated(self.where, key):
             try:
-                self._client.upload_file(str(path), self.name, key)
+                self._client.upload_file(str(path), self.name, key, Config=config)
             except S3UploadFailedError as error:
                 if isinstance(error.__context__, ClientError):
                     raise error.__context__ from error
