@@ -74,9 +74,9 @@ def check_memory(total_gib: float) -> list[Problem]:
     return [Problem(f"the machine has {total_gib:.1f} GiB of memory", f"use one with at least {MEMORY_GIB} GiB")]
 
 
-def check_go(version: tuple[int, int] | None, needed: bool) -> list[Problem]:
+def check_go(version: tuple[int, int] | None) -> list[Problem]:
     """A Go toolchain, while something is still to be built."""
-    if not needed or (version and version >= GO_MINIMUM):
+    if version and version >= GO_MINIMUM:
         return []
     minimum = ".".join(map(str, GO_MINIMUM))
     what = f"Go {version[0]}.{version[1]} is too old" if version else "there is no Go toolchain on the PATH"

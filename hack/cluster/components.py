@@ -39,13 +39,14 @@ PORTS: dict[tuple[str, int], str] = {
 
 @dataclass(frozen=True)
 class Component:
-    """One process of the node."""
+    """One process of the node. An urgent one goes before the pods, who are containerd's children."""
 
     name: str
     argv: Callable[[Paths], list[str]]
     ready: Callable[[], bool]
     needs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    urgent: bool = True
     timeout: float = 60.0
 
 
@@ -171,7 +172,9 @@ def _http(port: int, path: str) -> Callable[[], bool]:
 COMPONENTS = [
     Component("etcd", _etcd, _http(ETCD_PORT, "/health")),
     Component("kube-apiserver", _apiserver, _tls_port(API_PORT), needs=("etcd",)),
-    Component("containerd", _containerd, lambda: _socket_open(CONTAINERD_SOCKET), files=("containerd.toml",)),
+    Component(
+        "containerd", _containerd, lambda: _socket_open(CONTAINERD_SOCKET), files=("containerd.toml",), urgent=False
+    ),
     Component("kube-controller-manager", _controller_manager, _tls_port(CONTROLLER_PORT), needs=("kube-apiserver",)),
     Component("kube-scheduler", _scheduler, _tls_port(SCHEDULER_PORT), needs=("kube-apiserver",)),
     Component(

@@ -1,5 +1,6 @@
 """What comes from Debian: packages, and the root file system of the base image."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from hack.cluster.shell import ClusterError, CommandError, Logged, Word, run
 BASE_PACKAGES = ("python3", "python3-venv", "python3-pip", "ca-certificates")
 ATTEMPTS = 3
 POLICY = Path("/usr/sbin/policy-rc.d")
-PYTHONS = (sys.executable, "python3", "/usr/bin/python3")
+PYTHONS = ("python3", "/usr/bin/python3")
 SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 
 
@@ -30,8 +31,10 @@ def absent_packages() -> list[str]:
 
 def pip() -> list[str] | None:
     """A pip that works: this Python's, or another one's."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
     for python in PYTHONS:
-        if shutil.which(python) and run([python, "-m", "pip", "--version"], check=False).returncode == 0:
+        if shutil.which(python) and run([python, "-c", "import pip"], check=False).returncode == 0:
             return [python, "-m", "pip"]
     return None
 

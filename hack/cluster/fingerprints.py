@@ -11,7 +11,7 @@ from hack.cluster.settings import Paths
 def current(where: Paths, component: Component) -> str:
     """A hash of the command line, the program behind it, and the configuration files."""
     argv = component.argv(where)
-    parts = [json.dumps(argv), str(Path(argv[0]).resolve())]
+    parts = [json.dumps([argv, component.urgent]), str(Path(argv[0]).resolve())]
     parts += [path.read_text() for path in (where.run / name for name in component.files) if path.exists()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 

@@ -13,6 +13,7 @@ from hack.cluster.progress import Progress
 from hack.cluster.settings import RUNTIME_DIR, Paths
 from hack.cluster.shell import ClusterError, tail
 
+NICE = ("nice", "-n", "-5")
 OWNER = RUNTIME_DIR / "owner"
 STOP_ORDER = [component.name for component in reversed(COMPONENTS)]
 
@@ -90,7 +91,7 @@ def _spawn(where: Paths, component: Component) -> None:
     name = component.name
     proc.spawn(
         name,
-        component.argv(where),
+        [*NICE, *component.argv(where)] if component.urgent else component.argv(where),
         state=where.state,
         log=log_file(where, name),
         pid_file=pid_file(where, name),

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from hack.cluster import assets, images
 from hack.cluster.kube import MANIFESTS, Kube, fill
@@ -12,6 +15,7 @@ from hack.cluster.shell import ClusterError
 RECORD = "fairlead-local"
 RECORD_NAMESPACE = "kube-system"
 INSTALLING = "installing"
+Result = TypeVar("Result")
 
 
 def version(part: Part, context: Context) -> str:
@@ -36,12 +40,14 @@ def install(context: Context, progress: Progress, known_images: set[str] | None 
     """
     record = read_record(context.kube)
     lacking: list[str] = []
+    found = _at_once(lambda part: context.kube.ok("get", *part.probe), PARTS)
+    exists = dict(zip((part.name for part in PARTS), found, strict=True))
     for part in PARTS:
         wanted = version(part, context)
         recorded = record.get(_key(part))
         if known_images is not None and recorded not in (None, INSTALLING):
             wanted = recorded  # In somebody's own cluster a part that works is not changed.
-        todo = plan(wanted, recorded, context.kube.ok("get", *part.probe))
+        todo = plan(wanted, recorded, exists[part.name])
         if todo == "foreign":
             progress.say(f"{part.name}: this cluster has its own; left as it is")
         if todo == "install" and known_images is not None and not _references(part) <= known_images:
@@ -59,8 +65,13 @@ def install(context: Context, progress: Progress, known_images: set[str] | None 
         )
     ours = [part for part in PARTS if _key(part) in record]
     with progress.step("wait for " + ", ".join(part.name for part in ours), 20):
-        for part in ours:
-            _wait(part, context)
+        _at_once(lambda part: _wait(part, context), ours)
+
+
+def _at_once(function: Callable[[Part], Result], several: Sequence[Part]) -> list[Result]:
+    """For all parts at the same time: each mostly waits for a kubectl."""
+    with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
+        return list(pool.map(function, several))
 
 
 def _wait(part: Part, context: Context) -> None:

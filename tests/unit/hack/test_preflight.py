@@ -18,7 +18,7 @@ def test_a_good_machine_has_no_problems() -> None:
     assert not checks.check_disk(30, warm=False, folder=Path("/"))
     assert not checks.check_disk(9, warm=True, folder=Path("/"))
     assert not checks.check_memory(8)
-    assert not checks.check_go((1, 26), needed=True)
+    assert not checks.check_go((1, 26))
     assert not checks.check_packages([], has_apt=False)
     assert not checks.check_packages(["runc"], has_apt=True)
     assert not checks.check_ports(lambda _host, _port: True, [])
@@ -41,7 +41,7 @@ def test_every_problem_has_a_remedy() -> None:
         *checks.check_root(1000),
         *checks.check_disk(3, warm=True, folder=Path("/data")),
         *checks.check_memory(2),
-        *checks.check_go(None, needed=True),
+        *checks.check_go(None),
         *checks.check_packages(["runc"], has_apt=False),
         *checks.check_ports(lambda _host, port: port != 6443, []),
         *checks.check_addresses({DNS_IP: "eth7"}),
@@ -61,9 +61,8 @@ def test_a_port_that_our_own_process_holds_is_no_problem() -> None:
     assert {"kubelet" in problem.what for problem in blocked} == {True}
 
 
-def test_go_is_needed_only_to_build() -> None:
-    assert not checks.check_go(None, needed=False)
-    assert "1.24 is too old" in checks.check_go((1, 24), needed=True)[0].what
+def test_an_old_go_is_named() -> None:
+    assert "1.24 is too old" in checks.check_go((1, 24))[0].what
 
 
 @pytest.mark.parametrize(
