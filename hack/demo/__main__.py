@@ -6,6 +6,8 @@ import argparse
 import subprocess
 import sys
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from hack.demo import diagnose, feed, numbers, setup, story, summary, verify
 from hack.demo.durations import Durations
 from hack.demo.kube import Json, Kube, KubeError
@@ -40,7 +42,7 @@ def main() -> int:
             f"✗ {' '.join(map(str, error.cmd[:3]))} … failed with {error.returncode}; its output is above", "bold red"
         )
         return 1
-    except (KubeError, RuntimeError) as error:
+    except (KubeError, RuntimeError, BotoCoreError, ClientError) as error:
         view.say(f"✗ {error}", "bold red")
         return 1
     except KeyboardInterrupt:
@@ -83,14 +85,14 @@ def watched(view: View, cluster: Kube, world: World, image: str) -> int:
         raise RuntimeError("Fairlead's kinds can't be watched; is the chart installed? kubectl get crd")
     with feed.store(cluster) as client:
         setup.buckets(client)
-        try:
-            with view.live():
-                Stage(cluster, view, world, client, image).play()
-        except (Lost, KubeError) as error:
-            view.say(f"✗ {error}", "bold red")
-            view.console.print(diagnose.report(cluster, world, setup.NAMESPACE), markup=False)
-            view.say("when the cause is gone, run it again: it goes on where it stopped; or play it anew with --fresh")
-            return 1
+    try:
+        with view.live():
+            Stage(cluster, view, world, image).play()
+    except (Lost, KubeError, BotoCoreError, ClientError) as error:
+        view.say(f"✗ {error}", "bold red")
+        view.console.print(diagnose.report(cluster, world, setup.NAMESPACE), markup=False)
+        view.say("when the cause is gone, run it again: it goes on where it stopped; or play it anew with --fresh")
+        return 1
     return finish(view, cluster, world)
 
 

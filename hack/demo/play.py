@@ -22,14 +22,16 @@ class Lost(Exception):  # noqa: N818 - the house's names of errors
 class Stage:
     """Everything that a chapter needs."""
 
-    def __init__(self, cluster: Kube, view: View, world: World, client: Any, image: str) -> None:
+    def __init__(self, cluster: Kube, view: View, world: World, image: str) -> None:
         self.cluster, self.view, self.world = cluster, view, world
-        self._client, self._image = client, image
+        self._image = image
 
     def play(self) -> None:
         """All chapters that have not ended yet."""
+        with feed.store(self.cluster) as client:
+            fed = feed.there(client)
         for number, chapter in enumerate(CHAPTERS):
-            if story.done(self.world, chapter) and not self._data_missing(chapter):
+            if story.done(self.world, chapter) and all(feed.key(month) in fed for month in chapter.months):
                 self.view.skip(chapter.key, f"{story.version(self.world, chapter)} has been there")
             else:
                 with self.view.part(chapter.key, partial(story.where, self.world, chapter)):
@@ -37,14 +39,8 @@ class Stage:
             if number == 0:
                 self._traffic()
 
-    def _data_missing(self, chapter: Chapter) -> bool:
-        return any(feed.key(month) not in feed.there(self._client) for month in chapter.months)
-
     def _play(self, chapter: Chapter, first: bool) -> None:
-        for month in chapter.months:
-            written = feed.feed(self._client, month)
-            if written:
-                self.view.say(f"the airline's export writes {written}")
+        self._feed(chapter)
         if first:
             for name in ("dataset.yaml", "pipeline.yaml", "deployment.yaml"):
                 self.cluster.apply(*setup.manifests(name, self._image))
@@ -54,6 +50,13 @@ class Stage:
         elif story.must_start_again(self.world, chapter):
             self._again()
         self._await(chapter)
+
+    def _feed(self, chapter: Chapter) -> None:
+        with feed.store(self.cluster) as client:
+            for month in chapter.months:
+                written = feed.feed(client, month)
+                if written:
+                    self.view.say(f"the airline's export writes {written}")
 
     def _run_by_hand(self, chapter: Chapter) -> None:
         """Make the author's run, unless it is there and has not failed."""

@@ -8,13 +8,14 @@ URL (the Deployment's address), RATE (requests a second), OUTCOME_DELAY (seconds
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import signal
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
+import pyarrow as pa
 import pyarrow.parquet as pq
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
@@ -55,8 +56,8 @@ def body(row: Row) -> Row:
 class Application:
     """The replay and its counters."""
 
-    def __init__(self, rows: list[Row]) -> None:
-        self._rows = rows
+    def __init__(self, flights: pa.Table) -> None:
+        self._flights = flights
         self._tally = Tally()
         self._tasks: set[asyncio.Task[int]] = set()
         self._in_flight = 0
@@ -67,11 +68,12 @@ class Application:
         """Wait until somebody answers, then send at the given rate until cancelled."""
         timeout = aiohttp.ClientTimeout(total=5)
         async with aiohttp.ClientSession(timeout=timeout) as self._session:
-            while await self._send(self._rows[0], counted=False) != 200:  # noqa: ASYNC110 - a remote has no event
+            first = next(rows(self._flights))
+            while await self._send(first, counted=False) != 200:  # noqa: ASYNC110 - a remote has no event
                 await asyncio.sleep(1)
             self._tally.begin()
             begin = time.monotonic()
-            for number, row in enumerate(itertools.cycle(self._rows)):
+            for number, row in enumerate(forever(self._flights)):
                 await asyncio.sleep(max(0.0, begin + number / RATE - time.monotonic()))
                 self._start(row)
 
@@ -92,6 +94,8 @@ class Application:
         try:
             async with self._session.post(self._infer, json=body(row)) as response:
                 version, code = response.headers.get("x-fairlead-model", "none"), response.status
+                if version == "none":
+                    response.close()  # a gateway that answers by itself may be an old one: connect anew next time
                 if code == 200:
                     answer = float((await response.json())["outputs"][0]["data"][0])
         except (aiohttp.ClientError, TimeoutError):
@@ -123,9 +127,21 @@ class Application:
         return web.json_response(self._tally.report())
 
 
-def load(path: str) -> list[Row]:
-    """The flights to replay; unknown values as None."""
-    return list(pq.read_table(path, columns=[*FEATURES, TARGET]).to_pylist())
+def load(path: str) -> pa.Table:
+    """The flights to replay."""
+    return pq.read_table(path, columns=[*FEATURES, TARGET])
+
+
+def rows(flights: pa.Table) -> Iterator[Row]:
+    """One flight at a time; unknown values are None."""
+    for batch in flights.to_batches(max_chunksize=500):
+        yield from batch.to_pylist()
+
+
+def forever(flights: pa.Table) -> Iterator[Row]:
+    """All flights, again and again."""
+    while True:
+        yield from rows(flights)
 
 
 async def serve() -> None:
