@@ -57,6 +57,7 @@ class Column(Model):
     model_config = ConfigDict(
         json_schema_extra=cel(
             ("!(has(self.min) || has(self.max)) || self.type in ['integer', 'float']", "min and max need a number"),
+            ("!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)", "min is above max"),
             ("!has(self.__in__) || self.type == 'string'", "in needs a string column"),
         )
     )
@@ -76,7 +77,12 @@ class RowsCheck(Model):
     min: Annotated[int, Field(ge=0)] | None = None
     max: Annotated[int, Field(ge=0)] | None = None
 
-    model_config = ConfigDict(json_schema_extra=cel(("has(self.min) || has(self.max)", "set min, max or both")))
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("has(self.min) || has(self.max)", "set min, max or both"),
+            ("!has(self.min) || !has(self.max) || self.min <= self.max", "min is above max"),
+        )
+    )
 
 
 class Check(Model):

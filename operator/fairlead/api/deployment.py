@@ -131,6 +131,7 @@ class Rollout(Model):
             ("!has(self.steps) || self.steps.size() < 2 || "
              "self.steps.all(s, self.steps.filter(t, t.weight == s.weight).size() == 1)",
              "two steps have the same weight"),
+            ("!has(self.steps) || self.steps.map(s, s.weight).isSorted()", "the steps' weights must rise"),
             ("!has(self.falseAlarms) || self.falseAlarms.matches('[1-9]')", "falseAlarms must be above 0%"),
         )
     )  # fmt: skip

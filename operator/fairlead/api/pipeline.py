@@ -128,6 +128,14 @@ class PipelineSpec(Model):
     suspend: bool = False
     """No trigger starts a run; running ones go on."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("!has(self.produces) || self.produces.all(p, self.steps.exists(t, has(t.outputs) && "
+             "t.outputs.exists(o, p.from == t.name + '.' + o && t.outputs[o].type == 'model')))",
+             "produces[].from must name an output of type model, `step.output`"),
+        )
+    )  # fmt: skip
+
 
 class TriggerDecision(Model):
     """Why a run was started, or not."""
