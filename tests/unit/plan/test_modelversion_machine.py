@@ -153,5 +153,5 @@ class ProofMachine(RuleBasedStateMachine):
 
 TestProofMachine = ProofMachine.TestCase
 TestProofMachine.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
