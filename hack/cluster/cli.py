@@ -118,6 +118,9 @@ def main(argv: list[str]) -> int:
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except PermissionError as error:
+        print(f"error: {error}; run it as root", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; run the command again to go on", file=sys.stderr)
         return 130

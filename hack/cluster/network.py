@@ -1,6 +1,7 @@
 """The host's side of the cluster network: a bridge that holds the node's addresses, forwarding, and cleaning up."""
 
 import re
+import shutil
 from pathlib import Path
 
 from hack.cluster.settings import BRIDGE, DNS_IP, NODE_IP, POD_BRIDGE, SERVICE_CIDR
@@ -49,7 +50,7 @@ def remove() -> None:
             run(["ip", "link", "delete", bridge], check=False)
     for record in Path("/var/lib/cni/results").glob("fairlead-*"):
         record.unlink(missing_ok=True)
-    for table in TABLES:
+    for table in TABLES if shutil.which("iptables-save") else ():
         _clean_table(table)
 
 
