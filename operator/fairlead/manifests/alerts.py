@@ -13,8 +13,8 @@ from fairlead.manifests import presets
 from fairlead.manifests.meta import LABEL_PREFIX, Json
 from fairlead.manifests.server import METRICS_LABEL, metrics_key, metrics_port_name
 
-GAUGE_NAMESPACE, GAUGE_NAME = "object_namespace", "deployment"
-"""Labels of the operator's gauges. Not `namespace`: a scrape would overwrite it with the operator's own."""
+GAUGE_NAMESPACE, GAUGE_NAME = "namespace", "deployment"
+"""Labels of the operator's gauges. The chart has them scraped with `honorLabels`, so that they stay as they are."""
 BURNS = ((14.4, "1h", "5m", "critical"), (6, "6h", "30m", "critical"), (3, "1d", "2h", "warning"),
          (1, "3d", "6h", "warning"))  # fmt: skip
 """Burn rates of the error budget over a long and a short window (Google SRE Workbook, chapter 5)."""
@@ -126,7 +126,7 @@ def _rollout(about: About, alerts: Alerts, deadline: float) -> list[Json]:
 
 def _gauge(about: About, name: str, *matchers: str) -> str:
     chosen = ",".join([f'{GAUGE_NAMESPACE}="{about.namespace}"', f'{GAUGE_NAME}="{about.name}"', *matchers])
-    return f"max without (instance, pod, container, endpoint, job, namespace) (fairlead_deployment_{name}{{{chosen}}})"
+    return f"max without (instance, pod, container, endpoint, job) (fairlead_deployment_{name}{{{chosen}}})"
 
 
 def _slo(about: About, alerts: Alerts, live: Server) -> list[Json]:

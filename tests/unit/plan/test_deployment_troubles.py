@@ -96,7 +96,7 @@ def gauges(sim: Sim) -> dict[tuple[str, str], float]:
     raw = {"metadata": {"name": "web", "namespace": "team"}, "spec": sim.spec, "status": sim.status}
     found = {}
     for gauge in deployment.SPEC.gauges(raw):
-        extra = [f"{v}" for k, v in sorted(gauge.labels.items()) if k not in ("object_namespace", "deployment")]
+        extra = [f"{v}" for k, v in sorted(gauge.labels.items()) if k not in ("namespace", "deployment")]
         found[gauge.name.removeprefix("fairlead_deployment_"), ",".join(extra)] = gauge.value
     return found
 
