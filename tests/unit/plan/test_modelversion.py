@@ -11,7 +11,8 @@ from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import EvaluateTask, FetchTask, TaskResult
 from fairlead.plan.core import JOB, MODEL_VERSION, POD, Json, rfc3339
-from fairlead.plan.modelversion import SPEC, by_dataset, by_deployment, settled
+from fairlead.plan.modelversion import SPEC
+from fairlead.plan.waking import by_dataset, by_deployment, settled
 
 DIGEST, ROWS, PROOF = "a" * 64, "b" * 64, "c" * 64
 SERVER_CONFIG = OperatorConfig.model_validate(

@@ -1,0 +1,57 @@
+"""ModelVersions as a kind: when one is settled, who is woken by what, and what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fairlead.plan.core import Gauge, Json
+
+FINAL = ("Approved", "Rejected", "Revoked")
+LABEL = "fairlead.dev/modelversion"
+
+
+def settled(raw: Json) -> bool:
+    """Approved, rejected and revoked versions cost nothing until their spec changes."""
+    status = raw.get("status") or {}
+    current = status.get("observedGeneration") == raw["metadata"].get("generation")
+    return status.get("phase") in FINAL and current
+
+
+def _waiting(raw: Json) -> bool:
+    return (raw.get("status") or {}).get("phase") not in FINAL
+
+
+def by_deployment(deployment: Json, versions: Iterable[Json]) -> list[str]:
+    """The versions that wait and are compared with what this Deployment serves."""
+    live = ((deployment.get("status") or {}).get("live") or {}).get("version", "")
+    known = list(versions)
+    model = next((v["spec"]["model"] for v in known if v["metadata"]["name"] == live), None)
+    return [v["metadata"]["name"] for v in known if _waiting(v) and v["spec"]["model"] == model]
+
+
+def by_dataset(dataset: Json, versions: Iterable[Json]) -> list[str]:
+    """The versions that wait for rows of this Dataset."""
+    name = dataset["metadata"]["name"]
+    return [v["metadata"]["name"] for v in versions if _waiting(v) and name in _datasets(v)]
+
+
+def _datasets(version: Json) -> set[str]:
+    evaluation = version["spec"].get("evaluation") or {}
+    read = [evaluation.get("data"), (evaluation.get("baseline") or {}).get("reference")]
+    return {r["dataset"]["name"] for r in read if r and r.get("dataset")}
+
+
+def by_pod(pod: Json, _versions: Iterable[Json]) -> list[str]:
+    """The version that a pod proves."""
+    name = (pod["metadata"].get("labels") or {}).get(LABEL)
+    return [name] if name else []
+
+
+def gauges(raw: Json) -> Iterable[Gauge]:
+    """Which phase a version is in."""
+    status = raw.get("status") or {}
+    labels = {
+        "namespace": raw["metadata"].get("namespace", ""), "version": raw["metadata"]["name"],
+        "model": raw["spec"]["model"], "phase": status.get("phase") or "Pending",
+    }  # fmt: skip
+    yield Gauge("fairlead_modelversion_phase", "The phase that a ModelVersion is in: always 1.", labels, 1.0)
