@@ -244,6 +244,11 @@ class Cache:
         entries = store.entries.get(namespace, {})
         return [entries[name].read(now) for name in store.named(namespace, labels or {})]
 
+    def each(self, kind: Kind, namespace: str) -> Iterator[Json]:
+        """Objects of a namespace, one by one as they are asked for, in no order."""
+        now = self._clock()
+        return (entry.read(now) for entry in list(self._stores[kind].entries.get(namespace, {}).values()))
+
     def owned(self, kind: Kind, namespace: str, uid: str) -> list[Json]:
         """Objects of a namespace whose controller has this uid, sorted by name."""
         store, now = self._stores[kind], self._clock()

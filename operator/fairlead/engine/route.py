@@ -81,9 +81,8 @@ class Router:
         return list(mapper(obj, self._all(kind, namespace)))
 
     def _all(self, kind: Kind, namespace: str) -> Iterator[Json]:
-        """All objects of a kind, read one by one only if the mapper asks for them."""
-        entries = self._cache.store(kind).entries.get(namespace, {})
-        return (entry.peek() for entry in list(entries.values()))
+        """All objects of a kind, read only if the mapper asks for them. They stay warm: the next event asks again."""
+        return self._cache.each(kind, namespace)
 
 
 def _guarded(read: Callable[[Json], T], obj: Json) -> T | None:
