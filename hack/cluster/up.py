@@ -63,11 +63,12 @@ def start(where: Paths, progress: Progress) -> None:
 
 def start_node(where: Paths, progress: Progress, kube: Kube) -> list[str]:
     """Start the node. etcd doesn't sync to disk, so a machine that lost power may have left it damaged data."""
-    try:
-        return node.start(where, images.PAUSE, progress, lambda: bootstrap(kube))
-    except ClusterError:
-        if node.living(where, "etcd") or not (where.run / "etcd").exists():
-            raise
+    for _ in range(2):
+        try:
+            return node.start(where, images.PAUSE, progress, lambda: bootstrap(kube))
+        except ClusterError:
+            if node.living(where, "etcd") or not (where.run / "etcd").exists():
+                raise
     progress.say("etcd can't read its data (the machine was stopped hard?): the cluster starts anew, S3's data is kept")
     node.stop(where, progress)
     node.delete_run_state(where, keep=("s3",))
