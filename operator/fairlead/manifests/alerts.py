@@ -94,7 +94,7 @@ def rules(about: About, alerts: Alerts, live: Server | None, deadline: float) ->
 
 def _rollout(about: About, alerts: Alerts, deadline: float) -> list[Json]:
     """From the operator's gauges. `max without`: replicas of the operator must not double an alert."""
-    see = f"kubectl fairlead show deployment {about.name} -n {about.namespace}"
+    see = f"kubectl fairlead get deployment {about.name} -n {about.namespace}"
     where = f"{about.namespace}/{about.name}"
     return [
         _alert(
