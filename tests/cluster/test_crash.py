@@ -60,6 +60,7 @@ def operator(team: Team) -> Iterator[Operator]:
         made.kill()
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(1500)
 def test_killed_at_random_moments(team: Team, operator: Operator) -> None:
     jobs = JobLog(team)

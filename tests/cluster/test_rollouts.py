@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hack.testbed.cluster import Json, Team, condition
 from hack.testbed.serving import artifact_body, deploy, is_live, make_version, server_image, traffic
 
@@ -84,6 +85,7 @@ def test_server_image_that_does_not_exist_leaves_the_live_version(team: Team) ->
     assert server_image() != late
 
 
+@pytest.mark.alone
 def test_prometheus_that_is_gone_freezes_and_goes_on_when_it_is_back(team: Team) -> None:
     go_live(team)
     series = 'infer_requests_total{namespace="{{namespace}}",version="{{version}}"'
