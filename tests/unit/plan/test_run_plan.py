@@ -306,6 +306,7 @@ def test_a_job_that_is_deleted_waits_for_its_pod_before_the_next_attempt() -> No
     del where.objects[("Job", job["metadata"]["name"])]
     where.now += 400
     assert step(look(where), "prepare")["attempt"] == 1
+    assert where.jobs() == [], "the Job is not made again while its pod may run"
     del where.objects[("Pod", pod["metadata"]["name"])]
     look(where)
     where.now += 10
@@ -437,3 +438,25 @@ def test_an_attempt_that_waits_for_an_old_worker_image_is_made_again() -> None:
     look(where)
     assert container(live(where, "prepare"), "fetch")["image"] == "worker:2"
     assert live(where, "prepare")["metadata"]["name"] != job["metadata"]["name"]
+
+
+def test_a_job_of_the_same_name_is_not_taken_for_the_recorded_one() -> None:
+    where = world()
+    look(where)
+    job = live(where, "prepare")
+    where.remove(JOB, job["metadata"]["name"])
+    where.put(job | {"metadata": job["metadata"] | {"uid": "another"}})
+    assert step(look(where), "prepare")["disruptions"] == 1
+
+
+def test_after_a_failure_nothing_new_begins_and_what_runs_goes_on() -> None:
+    where = world()
+    steps = [{"name": "a", "image": "i"}, {"name": "b", "image": "i"}, {"name": "c", "image": "i", "needs": ["b"]}]
+    where.put({"kind": "Pipeline", "metadata": {"name": "delay"}, "spec": {"steps": steps}})
+    look(where)
+    status = fail(where, "a")
+    assert (status["phase"], status["conditions"][0]["reason"]) == ("Running", "StepFailed")
+    status = succeed(where, "b")
+    assert status["phase"] == "Failed"
+    assert [s["phase"] for s in status["steps"]] == ["Failed", "Completed", "Aborted"]
+    assert where.jobs(step="c") == []
