@@ -352,3 +352,11 @@ def test_a_name_that_no_label_takes_is_invalid() -> None:
     where.put({"kind": "Dataset", "metadata": {"name": "x" * 64}, "spec": SPEC})
     with pytest.raises(Invalid, match=r"metadata\.name"):
         where.plan(dataset.SPEC, "x" * 64)
+
+
+def test_a_look_in_between_does_not_move_the_next_poll() -> None:
+    where = world()
+    publish(where, "a", "v1")
+    due = where.now + (where.settle(dataset.SPEC, "rides").requeue_after or 0)
+    where.now += 0.25
+    assert where.now + (where.settle(dataset.SPEC, "rides").requeue_after or 0) == pytest.approx(due)
