@@ -194,6 +194,8 @@ class GuardEvidence(Model):
     """At this log evidence it is rolled back."""
     odds: Annotated[str, Field(max_length=32)] = "1"
     """The tolerated odds ratio, from `worseBy` and the live version's rate when the rollout began."""
+    floor: Annotated[str, Field(max_length=32)] = "0"
+    """With a margin: the candidate's own share of bad answers up to which nothing is harm, fixed with `odds`."""
     threshold: Annotated[str, Field(max_length=32)] = ""
     """Latency: a request counts as slow above this many seconds."""
     state: Literal["Watching", "Harm", "NoEvidence"] = "NoEvidence"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from fairlead.verdict import failures
+from fairlead.verdict.margin import log_excess
 
 Verdict = Literal["harm", "continue"]
 
@@ -49,11 +50,14 @@ class GuardState:
     stable: Arm = Arm()
     candidate: Arm = Arm()
     windows: int = 0
+    floor: float = 0.0
+    """The candidate's own rate up to which nothing is harm, frozen at the start (see `verdict.margin`)."""
 
     @property
     def log_evidence(self) -> float:
-        """Log of the evidence that the candidate is worse."""
-        return failures.log_mean(self.log_lr)
+        """Log of the evidence that the candidate is worse by more than the margin."""
+        own = log_excess(self.candidate.failures, self.candidate.requests, self.floor)
+        return min(failures.log_mean(self.log_lr), own)
 
 
 def step(state: GuardState, window: Window) -> GuardState:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, inf, isfinite
 
-from fairlead.verdict.failures import base_rate, odds_ratio
+from fairlead.verdict.failures import base_rate
+from fairlead.verdict.margin import Margin, margin
 
 Buckets = tuple[tuple[float, float], ...]
 """Cumulative counts by upper bound in seconds, rising; the last bound is +Inf."""
@@ -28,8 +29,8 @@ class Threshold:
     """A bound of the histogram."""
     quantile: float
     """The live version's quantile in seconds, interpolated within its bucket."""
-    odds: float
-    """The tolerated odds ratio of slow requests."""
+    tolerated: Margin
+    """Of slow requests."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def threshold(buckets: Buckets, quantile: str, worse_by: float) -> Threshold | U
     buckets: the live version's; quantile: `p50`, `p90`, `p95` or `p99`; worse_by: tolerated share on top of it.
     The smallest bound at or above quantile·(1 + worse_by). Without a margin the candidate must not have more slow
     requests than the live version (odds ratio 1). With one, its own quantile may reach the threshold: a share of
-    1 - quantile may lie above, which is the tolerated odds ratio.
+    1 - quantile may lie above, which is the margin.
     """
     q = QUANTILES[quantile]
     total = buckets[-1][1] if buckets else 0.0
@@ -82,7 +83,7 @@ def threshold(buckets: Buckets, quantile: str, worse_by: float) -> Threshold | U
             f"The live version's {quantile} ({value:.3g} s) with worseBy on top lies above the histogram's largest "
             "bound. Let the server export larger bounds, or lower worseBy.",
         )
-    return Threshold(bound, value, _tolerated(buckets, bound, q) if worse_by else 1.0)
+    return Threshold(bound, value, _tolerated(buckets, bound, q) if worse_by else Margin())
 
 
 def count(buckets: Buckets, seconds: float) -> tuple[int, int] | Unusable:
@@ -99,12 +100,12 @@ def count(buckets: Buckets, seconds: float) -> tuple[int, int] | Unusable:
     )
 
 
-def _tolerated(buckets: Buckets, bound: float, q: float) -> float:
-    """From the live version's share above the bound to 1 - q, as an odds ratio of at least 1."""
+def _tolerated(buckets: Buckets, bound: float, q: float) -> Margin:
+    """From the live version's share above the bound to 1 - q."""
     total = buckets[-1][1]
     below = next(count for b, count in buckets if b == bound)
     share = base_rate(int(total - below), int(total))
-    return odds_ratio(share, max(0.0, 1 - q - share))
+    return margin(share, max(0.0, 1 - q - share))
 
 
 def _interpolate(buckets: Buckets, rank: float) -> float:

@@ -7,6 +7,7 @@ from math import inf
 import pytest
 
 from fairlead.verdict.latency import Threshold, Unusable, count, merge, threshold
+from fairlead.verdict.margin import Margin, margin
 
 #           ≤ 10 ms   ≤ 50 ms   ≤ 100 ms   ≤ 200 ms   all
 LIVE = ((0.01, 500), (0.05, 900), (0.1, 980), (0.2, 995), (inf, 1000))
@@ -17,7 +18,7 @@ def test_the_threshold_is_the_first_bound_at_or_above_the_quantile():
     assert isinstance(found, Threshold)
     assert found.seconds == 0.1
     assert found.quantile == pytest.approx(0.05 + 0.05 * 50 / 80)
-    assert found.odds == 1.0
+    assert found.tolerated == Margin()
 
 
 def test_a_margin_moves_the_threshold_and_tolerates_what_the_quantile_allows():
@@ -25,7 +26,8 @@ def test_a_margin_moves_the_threshold_and_tolerates_what_the_quantile_allows():
     assert isinstance(found, Threshold)
     assert found.seconds == 0.2
     share = 5.5 / 1001
-    assert found.odds == pytest.approx((0.05 / 0.95) / (share / (1 - share)))
+    assert found.tolerated.odds == pytest.approx(margin(share, 0.05 - share).odds)
+    assert found.tolerated.floor == pytest.approx(margin(share, 0.05 - share).floor)
 
 
 def test_a_quantile_that_is_a_bound_stays_there():

@@ -20,6 +20,7 @@ from fairlead.verdict.guards import (
     encode_all,
     step,
 )
+from fairlead.verdict.margin import Margin, margin
 
 PRIOR = 49
 """Requests without a failure that are added when the live version's failure rate is estimated: with hardly any request
@@ -57,10 +58,15 @@ def alpha(look: Look) -> float:
     return divide(min(share(rollout.false_alarms), 0.5), len(rollout.guard))
 
 
-def frozen_odds(guard: Guard, requests: int, failed: int) -> str:
-    """The tolerated odds ratio, from what the live version has counted in its life."""
+def frozen(guard: Guard, requests: int, failed: int) -> dict[str, str]:
+    """The margin as status keeps it, from what the live version has counted in its life."""
     rate = failures.base_rate(failed, requests + PRIOR)
-    return encode(failures.odds_ratio(rate, share(guard.worse_by)))
+    return written(margin(rate, share(guard.worse_by)))
+
+
+def written(tolerated: Margin) -> dict[str, str]:
+    """A margin as status keeps it."""
+    return {"odds": encode(tolerated.odds), "floor": encode(tolerated.floor)}
 
 
 def silent(evidence: GuardEvidence, reason: str, message: str) -> GuardEvidence:
@@ -74,7 +80,7 @@ def seen(
     """The guard after one more window: (requests, failures) of each arm."""
     before = GuardState(
         odds=decode(evidence.odds), log_lr=decode_all(evidence.log_lr), stable=_arm(evidence.stable),
-        candidate=_arm(evidence.candidate), windows=evidence.windows,
+        candidate=_arm(evidence.candidate), windows=evidence.windows, floor=decode(evidence.floor),
     )  # fmt: skip
     empty = not stable[0] and not candidate[0]
     after = before if empty else step(before, Window(Arm(*stable), Arm(*candidate)))

@@ -34,7 +34,7 @@ def begin(look: Look, index: int, state: GuardEvidence, read: Read, book: Book) 
         )
         if isinstance(found, Unusable):
             return guards.silent(state, found.reason, found.message)
-        state = state.model_copy(update={"threshold": encode(found.seconds), "odds": encode(found.odds)})
+        state = state.model_copy(update={"threshold": encode(found.seconds), **guards.written(found.tolerated)})
     counted = _counts(state, read)
     if isinstance(counted, Unusable):
         return guards.silent(state, counted.reason, counted.message)

@@ -99,7 +99,7 @@ def _freeze(guard: Guard, state: GuardEvidence, answers: Answers) -> GuardEviden
     if total < guards.ENOUGH and share(guard.worse_by) > 0:
         return guards.silent(state, "TooFewSamples", f"the live version has {total} outcomes; its rate, which worseBy "
                              f"is added to, needs {guards.ENOUGH}")  # fmt: skip
-    return state.model_copy(update={"odds": guards.frozen_odds(guard, total, failed)})
+    return state.model_copy(update=guards.frozen(guard, total, failed))
 
 
 def _judge(look: Look, index: int, state: GuardEvidence, answers: Answers, book: Book) -> GuardEvidence:

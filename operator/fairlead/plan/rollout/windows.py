@@ -99,9 +99,10 @@ def _begin_guard(look: Look, index: int, state: GuardEvidence, reading: Reading,
 
 def _frozen(look: Look, index: int, state: GuardEvidence, reading: Reading) -> GuardEvidence:
     """The errors guard with its margin. One that was frozen before keeps it."""
-    odds = state.odds or guards.frozen_odds(look.spec.rollout.guard[index], *reading.life("stable"))
+    kept = {"odds": state.odds, "floor": state.floor}
+    tolerated = kept if state.odds else guards.frozen(look.spec.rollout.guard[index], *reading.life("stable"))
     return state.model_copy(update={
-        "odds": odds, "began_at": state.began_at or look.stamp,
+        **tolerated, "began_at": state.began_at or look.stamp,
         "state": "Watching", "reason": "", "message": "",
     })  # fmt: skip
 
