@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from hack.install.chart import ROOT, environment
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -74,9 +73,9 @@ def commands(text: str) -> list[list[str]]:
 def check_command(words: list[str]) -> None:
     """Fail when a command cannot be right."""
     if words[:2] == ["kubectl", "fairlead"] or words[0] == "fairlead":
-        from fairlead.cli.main import build_parser
+        from fairlead.cli.main import parser
 
-        build_parser().parse_args(words[2:] if words[0] == "kubectl" else words[1:])
+        parser("fairlead").parse_args(words[2:] if words[0] == "kubectl" else words[1:])
     elif words[0] == "make":
         unknown = [w for w in words[1:] if "=" not in w and w not in targets()]
         assert not unknown, f"no such target: {unknown}"
