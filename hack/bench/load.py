@@ -22,6 +22,8 @@ class Answer:
     version: str
     error: str = ""
     """What broke, when no answer came."""
+    body: str = ""
+    """The beginning of an answer that is no success."""
 
 
 @dataclass
@@ -66,21 +68,21 @@ class Load:
 
     async def _one(self, wire: bytes) -> None:
         sent, began = time.time(), time.monotonic()
-        code, version, error = 0, "", ""
+        code, version, error, body = 0, "", "", ""
         try:
-            code, version = await asyncio.wait_for(self._exchange(wire), 10)
+            code, version, body = await asyncio.wait_for(self._exchange(wire), 10)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as broken:
             error = type(broken).__name__
-        self.answers.append(Answer(sent, time.monotonic() - began, code, version, error))
+        self.answers.append(Answer(sent, time.monotonic() - began, code, version, error, body))
 
-    async def _exchange(self, wire: bytes) -> tuple[int, str]:
+    async def _exchange(self, wire: bytes) -> tuple[int, str, str]:
         reader, writer = self._idle.popleft() if self._idle else await asyncio.open_connection(self.host, self.port)
         try:
             writer.write(wire)
             await writer.drain()
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
-            await reader.readexactly(int(headers.get("content-length", 0)))
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
         except BaseException:
             writer.close()
             raise
@@ -88,7 +90,9 @@ class Load:
             writer.close()
         else:
             self._idle.append((reader, writer))
-        return int(head[0].split(" ", 2)[1]), headers.get("x-fairlead-model", "")
+        code = int(head[0].split(" ", 2)[1])
+        said = "" if code == 200 else body[:200].decode("utf-8", "replace")
+        return code, headers.get("x-fairlead-model", ""), said
 
     def by_version(self) -> dict[str, Counter[int]]:
         """Status codes by the version that answered; requests that no version answered stand under ''."""

@@ -85,6 +85,12 @@ def promotion(team: Team, options: Options) -> tuple[list[Outcome], bool]:
         time.sleep(20)  # the last version's pods drain under load too
     wrong = [answer for answer in load.answers if answer.code != 200]
     print(f"{len(load.answers)} requests, {len(wrong)} failed")
+    began = {version: min(a.sent for a in load.answers if a.version == version) for version in load.by_version()}
+    for answer in wrong:
+        print(
+            f"  {answer.version or answer.error or 'nobody'}: {answer.code} after {answer.seconds:.3f} s, sent "
+            f"{answer.sent - began[answer.version]:.2f} s after that version's first request; {answer.body[:200]!r}"
+        )
     return lane.outcomes, not wrong and all(o.result == "Live" for o in lane.outcomes)
 
 
