@@ -220,23 +220,30 @@ def _keep(reading: Reading, path: str, local: Path) -> None:
 
 
 def _checked(reading: Reading) -> list[CheckResult]:
-    """All results, failed ones first. Checks over the rows need columns that are as declared."""
+    """All results, failed ones first."""
     task, number = reading.task, sum(f.rows for f in reading.files.values())
     results = reading.problems.results() if task.schema_ else []
     sound = all(r.passed for r in results)
     results += [checks.rows(c, number) for c in task.checks if c.rows is not None]
-    if sound and reading.whole:
-        declared = task.schema_.columns if task.schema_ else []
-        files = [reading.local[path] for path in sorted(reading.local)]
-        try:
-            reading.database.execute(f"CREATE VIEW data AS {tables.scan(task.format, files, declared)}")
-        except duckdb.Error as error:
-            text = str(error).splitlines()[0]
-            raise TaskFailed(
-                "BadData", f"the files don't make one table: {text}; give them the same columns"
-            ) from error
-        results += checks.over_all(task.checks, reading.database)
+    if reading.whole:
+        results += _over_all(reading, sound)
     return sorted(results, key=lambda r: (r.passed, r.severity != "error"))[:64]
+
+
+def _over_all(reading: Reading, sound: bool) -> list[CheckResult]:
+    """Checks over the rows of all files together. `sound`: the columns are as declared; if they are not, they have
+    been complained of already, and files that make no table are no second complaint."""
+    task = reading.task
+    declared = task.schema_.columns if task.schema_ else []
+    files = [reading.local[path] for path in sorted(reading.local)]
+    try:
+        reading.database.execute(f"CREATE VIEW data AS {tables.scan(task.format, files, declared)}")
+    except duckdb.Error as error:
+        if not sound:
+            return []
+        text = str(error).splitlines()[0]
+        raise TaskFailed("BadData", f"the files don't make one table: {text}; give them the same columns") from error
+    return checks.over_all(task.checks, reading.database)
 
 
 def _publish(reading: Reading) -> DatasetVersion:

@@ -16,7 +16,7 @@ def choose(look: Look, state: State, choice: Choice) -> State:
     status, candidate = state.status, state.candidate
     live = status.live.version if status.live else None
     if candidate and candidate.version != choice.version:
-        if look.spec.paused and choice.version not in (None, live):
+        if look.spec.paused and choice.version not in (None, live) and _usable(look, candidate):
             return state
         state = ending.withdraw(look, state, *_reason(look, candidate, choice, live))
     if choice.version in (None, live) or state.candidate or look.spec.paused:
@@ -29,6 +29,12 @@ def choose(look: Look, state: State, choice: Choice) -> State:
         candidate=started,
         retiring=[one for one in state.status.retiring if one.version != choice.version],
     )
+
+
+def _usable(look: Look, candidate: Candidate) -> bool:
+    """Whether the candidate's version is there and was not revoked: else it goes though the rollout is paused."""
+    record = look.world.get(MODEL_VERSION, candidate.version)
+    return record is not None and not record["spec"].get("revoked")
 
 
 def _reason(look: Look, candidate: Candidate, choice: Choice, live: str | None) -> tuple[str, str]:
