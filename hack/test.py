@@ -88,7 +88,10 @@ STAGES = (
         pytest_command("real", "tests/cluster", "-m", "not alone", "-n", "3", "--dist", "worksteal"),
         pytest_command("alone", "tests/cluster", "-m", "alone"),
     ], cluster=True),
-    Stage("demo", "the whole loop, as a user sees it", 600, lambda: [[str(PYTHON), "-m", "hack.demo"]], cluster=True),
+    Stage("demo", "the whole loop, as a user sees it", 600, lambda: [
+        [str(PYTHON), "-m", "hack.demo", "--fresh"],
+        [str(PYTHON), "-m", "hack.demo"],  # again: it recognises what has happened
+    ], cluster=True),
 )  # fmt: skip
 
 

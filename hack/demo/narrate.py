@@ -86,8 +86,8 @@ def deployment(before: Json, now: Json) -> Iterator[str]:
 def verdict(record: Json) -> str:
     """How a rollout ended."""
     result = {"Live": "is live", "RolledBack": "ROLLED BACK"}.get(record["result"], record["result"])
-    reason = f": {record['message']}" if record.get("message") else f" ({record['reason']})"
-    return f"{result}{reason}"
+    said = str(record.get("message") or record["reason"]).removeprefix(f"{record['version']} {result}").lstrip(":, ")
+    return f"{result}: {said}"
 
 
 def troubles(kind: str, before: Json, now: Json) -> Iterator[str]:

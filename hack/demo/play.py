@@ -8,11 +8,14 @@ from typing import Any
 
 from hack.demo import feed, setup, story
 from hack.demo.kube import Json, Kube
+from hack.demo.numbers import Numbers
 from hack.demo.story import CHAPTERS, Chapter
 from hack.demo.view import View
 from hack.demo.world import World, spec, status
 
 APP_DEADLINE = 90.0
+ALERT_DEADLINE = 90.0
+ROLLBACK_ALERT = "FairleadRolledBack"
 
 
 class Lost(Exception):  # noqa: N818 - the house's names of errors
@@ -36,6 +39,8 @@ class Stage:
             else:
                 with self.view.part(chapter.key, partial(story.where, self.world, chapter)):
                     self._play(chapter, number == 0)
+                    if chapter.ends == "RolledBack":
+                        self._alerted(story.version(self.world, chapter))
             if number == 0:
                 self._traffic()
 
@@ -91,6 +96,20 @@ class Stage:
     def _wait(self, fulfilled: Any, seconds: float, message: str) -> None:
         if not self.world.wait(fulfilled, seconds):
             raise Lost(f"{message} within {seconds:.0f} s")
+
+    def _alerted(self, version: str) -> None:
+        """Wait until Alertmanager has the alert of a rollback."""
+        source = Numbers(self.cluster, setup.NAMESPACE)
+
+        def there() -> bool:
+            return any(
+                alert["alertname"] == ROLLBACK_ALERT and alert.get("version") == version
+                for alert in source.at_alertmanager()
+            )
+
+        if not self.world.wait(there, ALERT_DEADLINE):
+            raise Lost(f"Alertmanager has no alert {ROLLBACK_ALERT} of {version} after {ALERT_DEADLINE:.0f} s")
+        self.view.say(f"Alertmanager has {ROLLBACK_ALERT} of {version}")
 
     def _traffic(self) -> None:
         """The airline's application, at the Deployment's address."""

@@ -19,6 +19,8 @@ from hack.demo.durations import Durations
 
 BEAT = 15.0
 """Seconds between two signs of life where there is no terminal."""
+PLAIN_WIDTH = 180
+"""Columns of tables where there is no terminal."""
 STYLES = (("ROLLED BACK", "bold red"), ("is live", "bold green"), ("✗", "red"), ("✓", "green"), ("    ", "dim"))
 
 
@@ -50,6 +52,8 @@ class View:
 
     def __init__(self, durations: Durations) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            self.console = Console(highlight=False, soft_wrap=True, width=PLAIN_WIDTH)
         self._durations = durations
         self._begin = time.monotonic()
         self._parts: list[Part] = []

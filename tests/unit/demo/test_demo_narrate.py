@@ -62,6 +62,14 @@ def test_a_rollout_from_start_to_rollback() -> None:
     assert narrate("Deployment", step, end) == ["deployment delay: delay-3 ROLLED BACK: errors: 5 of 40"]
 
 
+def test_a_promotion_is_not_told_twice() -> None:
+    record = {"version": "delay-2", "result": "Live", "reason": "Promoted", "endedAt": "t",
+              "message": "delay-2 is live, after 212 requests, 0 failed; before it delay-1"}  # fmt: skip
+    assert narrate("Deployment", item("delay"), item("delay", history=[record])) == [
+        "deployment delay: delay-2 is live: after 212 requests, 0 failed; before it delay-1"
+    ]
+
+
 def test_trouble_is_told_once() -> None:
     condition = {"type": "SourceReachable", "status": "False", "reason": "BucketMissing", "message": "make it"}
     now = item("flights", conditions=[condition])
