@@ -25,12 +25,12 @@ class Backend:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Who is reached how. Weights are positive: a version that gets nothing has none."""
+    """Who is reached how. Weights are positive and add up to 100: a version that gets nothing has none."""
 
     named: Sequence[Backend]
     """Reached by asking for the version."""
     shared: Sequence[tuple[Backend, int]]
-    """The others' requests, by weight."""
+    """The others' requests, by weight: one backend or two."""
 
 
 def path_of(route: Route, namespace: str, name: str) -> str:
@@ -39,16 +39,23 @@ def path_of(route: Route, namespace: str, name: str) -> str:
 
 
 def http_route(
-    name: str, namespace: str, owner: Json, labels: Mapping[str, str], route: Route, traffic: Traffic
-) -> Json:
-    """The route. A rollback takes a backend out of it, for a gateway with session affinity may serve weight 0."""
+    name: str, namespace: str, owner: Json, labels: Mapping[str, str], route: Route, traffic: Traffic,
+    before: Json | None = None,
+) -> Json:  # fmt: skip
+    """The route. A rollback takes a backend out of it, for a gateway with session affinity may serve weight 0.
+
+    The rules are always three, and the shared one always has two backends; who has no share leaves his place to the
+    other, and nobody changes places. For gateways name what is behind a backend by its place, and hand out routes and
+    backends one after the other: with each place that came or went, a few requests were answered by 500 (seen with
+    Envoy Gateway 1.9). `before`: the route as it is in the cluster, which says who has which place.
+    """
     prefix = {"path": {"type": "PathPrefix", "value": path_of(route, namespace, name)}}
-    rules = [
+    shared = _placed(traffic.shared, _shared_refs(before or {}))
+    rules = [_rule(prefix, [_backend(b, weight) for b, weight in shared])]
+    rules += [
         _rule(prefix | {"headers": [{"type": "Exact", "name": ASK_HEADER, "value": b.version}]}, [_backend(b, 1)])
-        for b in traffic.named
+        for b in _asked_for(traffic.named, shared)
     ]
-    if traffic.shared:
-        rules.append(_rule(prefix, [_backend(b, weight) for b, weight in traffic.shared]))
     spec: Json = {"parentRefs": [_gateway(route)], "rules": rules}
     if route.host:
         spec["hostnames"] = [route.host]
@@ -58,6 +65,42 @@ def http_route(
         "metadata": {"name": name, "namespace": namespace, "labels": dict(labels), "ownerReferences": [owner]},
         "spec": spec,
     }
+
+
+def _placed(shared: Sequence[tuple[Backend, int]], before: Sequence[Json]) -> list[tuple[Backend, int]]:
+    """Two places. One backend alone has both: 99 parts at its own and 1 at the other."""
+    places = [_place_of(backend, before) for backend, _ in shared]
+    if len(shared) == 1:
+        backend, parts = shared[0]
+        pair = [(backend, parts - 1), (backend, 1)]
+    else:
+        pair = list(shared)
+    # the second one's place decides only where the first one has none yet
+    turned = places[0] == 1 or (places[0] is None and places[-1] == 0 and len(shared) == 2)
+    return pair[::-1] if turned else pair
+
+
+def _place_of(backend: Backend, before: Sequence[Json]) -> int | None:
+    """Where a backend stands in the cluster's route; of two places, where it has more."""
+    mine = [place for place, ref in enumerate(before[:2]) if ref["name"] == backend.service]
+    return max(mine, key=lambda place: int(before[place].get("weight", 1)), default=None)
+
+
+def _asked_for(named: Sequence[Backend], shared: Sequence[tuple[Backend, int]]) -> list[Backend]:
+    """Who is reached by asking, in the order of the places. A place whose version has no share yet is kept for it."""
+    others = [backend for backend in named if backend not in [b for b, _ in shared]]
+    if others and shared[0][0] == shared[1][0]:
+        spare = min((0, 1), key=lambda place: shared[place][1])
+        return [others[0] if place == spare else shared[place][0] for place in (0, 1)]
+    return [backend for backend, _ in shared]
+
+
+def _shared_refs(live: Json) -> list[Json]:
+    """The backends of the rule without a header match, as it stands in the cluster."""
+    for rule in live.get("spec", {}).get("rules", []):
+        if not any(match.get("headers") for match in rule.get("matches", [])):
+            return list(rule.get("backendRefs", []))
+    return []
 
 
 def _gateway(route: Route) -> Json:
@@ -86,11 +129,11 @@ def _backend(backend: Backend, weight: int) -> Json:
 
 
 def weights(live: Json) -> dict[str, int]:
-    """Weight by Service of an HTTPRoute's last rule without a header match, as it stands in the cluster."""
-    for rule in live.get("spec", {}).get("rules", []):
-        if not any(match.get("headers") for match in rule.get("matches", [])):
-            return {ref["name"]: int(ref.get("weight", 1)) for ref in rule.get("backendRefs", [])}
-    return {}
+    """Weight by Service of an HTTPRoute's rule without a header match, as it stands in the cluster."""
+    found: dict[str, int] = {}
+    for ref in _shared_refs(live):
+        found[ref["name"]] = found.get(ref["name"], 0) + int(ref.get("weight", 1))
+    return found
 
 
 def services(live: Json) -> set[str]:

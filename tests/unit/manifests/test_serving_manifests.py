@@ -84,6 +84,54 @@ def test_a_version_without_a_share_is_reached_by_name_only() -> None:
     assert "hostnames" not in made["spec"]
 
 
+def places(made: dict) -> list[tuple[str, int]]:
+    """The shared rule's backends in their order; the rules that are asked for must be in the same order."""
+    shared, *asked = made["spec"]["rules"]
+    assert len(asked) == 2
+    assert all("headers" in rule["matches"][0] for rule in asked)
+    return [(ref["name"], ref["weight"]) for ref in shared["backendRefs"]]
+
+
+def test_nobody_changes_places_through_two_rollouts() -> None:
+    """A place that comes or goes costs requests at the gateway."""
+    third = route.Backend("c", "svc-c", 8080)
+    traffics = [
+        (route.Traffic([OLD], [(OLD, 100)]), [("svc-a", 99), ("svc-a", 1)]),
+        (route.Traffic([OLD, NEW], [(OLD, 100)]), [("svc-a", 99), ("svc-a", 1)]),
+        (route.Traffic([OLD, NEW], [(OLD, 90), (NEW, 10)]), [("svc-a", 90), ("svc-b", 10)]),
+        (route.Traffic([OLD, NEW], [(OLD, 50), (NEW, 50)]), [("svc-a", 50), ("svc-b", 50)]),
+        (route.Traffic([NEW], [(NEW, 100)]), [("svc-b", 1), ("svc-b", 99)]),
+        (route.Traffic([NEW, third], [(NEW, 100)]), [("svc-b", 1), ("svc-b", 99)]),
+        (route.Traffic([NEW, third], [(NEW, 90), (third, 10)]), [("svc-c", 10), ("svc-b", 90)]),
+        (route.Traffic([NEW], [(NEW, 100)]), [("svc-b", 1), ("svc-b", 99)]),
+        (route.Traffic([NEW, third], [(third, 100)]), [("svc-c", 99), ("svc-c", 1)]),
+    ]
+    before = None
+    for traffic, expected in traffics:
+        before = route.http_route("web", "team", OWNER, {}, ROUTE, traffic, before)
+        assert places(before) == expected
+        again = route.http_route("web", "team", OWNER, {}, ROUTE, traffic, before)
+        assert again == before
+
+
+def test_a_route_of_an_earlier_form_keeps_its_order() -> None:
+    refs = [{"name": "svc-a", "weight": 90}, {"name": "svc-b", "weight": 10}]
+    before = {"spec": {"rules": [{"matches": [{}], "backendRefs": refs}]}}
+    for shared, expected in (
+        ([(OLD, 50), (NEW, 50)], [("svc-a", 50), ("svc-b", 50)]), ([(NEW, 100)], [("svc-b", 1), ("svc-b", 99)]),
+        ([(route.Backend("c", "svc-c", 1), 90), (OLD, 10)], [("svc-a", 10), ("svc-c", 90)]),
+    ):  # fmt: skip
+        made = route.http_route("web", "team", OWNER, {}, ROUTE, route.Traffic([OLD, NEW], shared), before)
+        assert places(made) == expected
+
+
+def test_who_has_no_share_yet_is_asked_for_at_the_place_that_it_will_get() -> None:
+    before = route.http_route("web", "team", OWNER, {}, ROUTE, route.Traffic([OLD], [(OLD, 100)]))
+    made = route.http_route("web", "team", OWNER, {}, ROUTE, route.Traffic([OLD, NEW], [(OLD, 100)]), before)
+    asked = [rule["backendRefs"][0]["name"] for rule in made["spec"]["rules"][1:]]
+    assert asked == ["svc-a", "svc-b"]
+
+
 def expressions(**metrics: str) -> list[str]:
     made = alerts.rules(ABOUT, Alerts(), custom(**metrics), 10)
     return [rule["expr"] for group in made["spec"]["groups"] for rule in group["rules"]]

@@ -91,7 +91,7 @@ def _route(look: Look, status: DeploymentStatus) -> Json:
             shared.append((new, candidate.weight))
     return route.http_route(
         look.name, look.namespace, owner(look), labels(deployment=look.name), look.spec.route,
-        route.Traffic(named, shared),
+        route.Traffic(named, shared), look.world.get(HTTP_ROUTE, look.name),
     )  # fmt: skip
 
 
