@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -178,6 +179,9 @@ def main(options: Options) -> int:
     except (OSError, ValueError) as failed:
         log.error("the configuration %s can't be used: %s", options.config, failed)
         return 2
+
+    # the watch's thread must not keep the work waiting for 5 ms each time it has data from the network
+    sys.setswitchinterval(0.001)
 
     async def run() -> int:
         return await App(options, config).run()

@@ -112,6 +112,8 @@ class Kernel:
         """Begin nothing more and finish what is being worked on. True if all of it was finished in time."""
         for handle in self._relisted.values():
             handle.cancel()
+        for comparison in self._comparisons:
+            comparison.cancel()
         return await self.queue.stop(within)
 
     async def _begin(self) -> None:

@@ -154,6 +154,38 @@ def _fail(ended: asyncio.Future[None], error: Exception) -> None:
         ended.set_exception(error)
 
 
+class _NoEssence(kopf.DiffBaseStorage):
+    """Kopf would copy each object to see what has changed since it last handled it: half of the work of a watch."""
+
+    def build(self, **_kwargs: Any) -> Any:
+        return {}
+
+    def fetch(self, **_kwargs: Any) -> Any:
+        return None
+
+    def store(self, **_kwargs: Any) -> None:
+        pass
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """There are no handlers whose progress could be kept."""
+
+    def fetch(self, **_kwargs: Any) -> Any:
+        return None
+
+    def store(self, **_kwargs: Any) -> None:
+        pass
+
+    def purge(self, **_kwargs: Any) -> None:
+        pass
+
+    def touch(self, **_kwargs: Any) -> None:
+        pass
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
 def _handler(kind: Kind, post: Deliver) -> Any:
     async def on_event(event: Any, **_kwargs: Any) -> None:
         post(kind, event["type"], event["object"])
@@ -180,6 +212,8 @@ def settings_for(kinds: Mapping[Kind, str]) -> kopf.OperatorSettings:
     settings.process.ultimate_exiting_timeout = None
     # a worker keeps the last object it has seen for so long
     settings.queueing.idle_timeout = 0.2
+    settings.persistence.diffbase_storage = _NoEssence()
+    settings.persistence.progress_storage = _NoProgress()
     settings.persistence.finalizer = "fairlead.dev/never-used"
     for kind, selector in kinds.items():
         if selector:
