@@ -51,9 +51,9 @@ class View:
     """Shows parts with elapsed and expected time, and what is told meanwhile."""
 
     def __init__(self, durations: Durations) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = Console(highlight=False)
         if not self.console.is_terminal:
-            self.console = Console(highlight=False, soft_wrap=True, width=PLAIN_WIDTH)
+            self.console = Console(highlight=False, width=PLAIN_WIDTH)
         self._durations = durations
         self._begin = time.monotonic()
         self._parts: list[Part] = []
@@ -73,7 +73,7 @@ class View:
         """A line of the story."""
         chosen = style or next((found for word, found in STYLES if word in text), "")
         line = Text(f"[{clock(time.monotonic() - self._begin):>6}] ", style="dim").append(text, style=chosen)
-        self.console.print(line)
+        self.console.print(line, soft_wrap=True)
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -121,7 +121,11 @@ class View:
                 )
 
     def _panel(self) -> Group:
-        table = Table(box=None, show_header=False, padding=(0, 1))
+        table = Table.grid(expand=True, padding=(0, 1))
+        table.add_column(width=1)
+        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        table.add_column(width=20)
+        table.add_column(width=13, justify="right")
         for part in self._parts:
             running = part.began is not None and part.took is None
             bar = ProgressBar(total=max(part.expected, part.elapsed(), 1), completed=part.elapsed(), width=20)
