@@ -15,8 +15,8 @@ from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.latency import Unusable, count, merge, threshold
 
 NO_HISTOGRAM = (
-    "the live version's server exports no latency histogram; name one in spec.server.metrics.latency of a new "
-    "ModelVersion, or drop this guard"
+    "the live version's server exports no latency histogram: it has had no request since it started, or its "
+    "ModelVersion names none in spec.server.metrics.latency; then name one in a new version, or drop this guard"
 )
 Read = Sequence[tuple[Scrape, Counters]]
 
