@@ -15,8 +15,9 @@ def go_live(team: Team, version: str = "m-1", **settings: object) -> None:
 
 
 def pods(team: Team, version: str) -> dict[str, int]:
-    """Restarts by uid of a version's pods."""
-    found = team.cluster.list("pod", team.namespace, f"fairlead.dev/version={version}")
+    """Restarts by uid of a version's pods that are to stay."""
+    every = team.cluster.list("pod", team.namespace, f"fairlead.dev/version={version}")
+    found = [pod for pod in every if not pod["metadata"].get("deletionTimestamp")]
     return {
         p["metadata"]["uid"]: sum(c["restartCount"] for c in p["status"].get("containerStatuses", [])) for p in found
     }
