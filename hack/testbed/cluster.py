@@ -111,6 +111,16 @@ class Cluster:
         state = yaml.safe_dump((last or {}).get("status"), allow_unicode=True)
         raise AssertionError(f"{kind} {namespace}/{name}: not {what} within {timeout:.0f} s; status:\n{state}")
 
+    def wait_none(self, kind: str, namespace: str, selector: str, timeout: float) -> None:
+        """Watch until no object with these labels is left."""
+        deadline = time.monotonic() + timeout
+        while self.list(kind, namespace, selector):
+            left = deadline - time.monotonic()
+            assert left > 0, f"{kind} with {selector} are still there after {timeout:.0f} s"
+            events = self.resource(kind).watch(namespace=namespace, label_selector=selector, timeout=max(1, int(left)))
+            if any(event["type"] == "DELETED" and not self.list(kind, namespace, selector) for event in events):
+                return
+
 
 def condition(obj: Json, type_: str) -> Json:
     """A condition of an object; {} when it isn't there."""
