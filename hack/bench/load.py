@@ -100,3 +100,7 @@ class Load:
         for answer in self.answers:
             found.setdefault(answer.version, Counter())[answer.code] += 1
         return found
+
+    def failed(self) -> list[Answer]:
+        """What did not succeed, with when it was sent."""
+        return [answer for answer in self.answers if answer.code != 200]

@@ -6,6 +6,9 @@ import asyncio
 import hashlib
 import json
 import threading
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -79,10 +82,30 @@ def gateway_address(cluster: Cluster) -> str:
     return str(gateway["status"]["addresses"][0]["value"])
 
 
+def wait_for_answer(load: Load, timeout: float = 15) -> None:
+    """Until the gateway has taken the route: a first answer, of any version."""
+    request = urllib.request.Request(f"http://{load.host}:{load.port}{load.path}", data=load.body, method="POST")
+    deadline = time.monotonic() + timeout
+    while (code := _answer(request)) not in (200, 500):  # 500: the test server may be told to fail
+        if time.monotonic() > deadline:
+            raise AssertionError(f"the gateway answers {code} on {load.path}")
+        time.sleep(0.05)
+
+
+def _answer(request: urllib.request.Request) -> int:
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 @contextmanager
-def traffic(team: Team, rate: float, name: str = "web", model: str = "m") -> Iterator[Load]:
-    """Load through the gateway while the block runs, from a thread of its own."""
+def traffic(team: Team, rate: float, name: str = "web", model: str = "m", wait: bool = True) -> Iterator[Load]:
+    """Load through the gateway while the block runs, from a thread of its own. `wait`: for a first answer before."""
     load = Load(gateway_address(team.cluster), 80, f"/{team.namespace}/{name}/v2/models/{model}/infer", rate)
+    if wait:
+        wait_for_answer(load)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=lambda: loop.run_until_complete(load.run()), daemon=True)
     thread.start()

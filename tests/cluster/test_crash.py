@@ -69,7 +69,7 @@ def test_killed_at_random_moments(team: Team, operator: Operator) -> None:
     killer = Killer(operator)
     killer.start()
     rounds = 0
-    with traffic(team, 30, model=MODEL) as load:
+    with traffic(team, 30, model=MODEL, wait=False) as load:
         while killer.kills < KILLS or rounds < 2:
             rounds += 1
             feed(team, rounds)

@@ -34,9 +34,8 @@ def test_promotion_restarts_nothing_and_loses_no_request(team: Team) -> None:
     team.cluster.wait_none("pod", team.namespace, "fairlead.dev/version=m-1", 60)
     assert done["status"]["previous"] == "m-1"
     assert done["status"]["history"][0]["result"] == "Live"
-    codes = load.by_version()
-    assert set(codes) == {"m-1", "m-2"}
-    assert all(set(counts) == {200} for counts in codes.values()), codes
+    assert not load.failed(), load.failed()[:10]
+    assert set(load.by_version()) == {"m-1", "m-2"}
 
 
 def test_a_version_that_fails_is_rolled_back_and_not_tried_again(team: Team) -> None:
