@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from hack.testbed.cluster import Team
 from hack.testbed.serving import METRICS, deploy, server_image
@@ -31,8 +32,6 @@ out = pathlib.Path('/fairlead/out/model'); out.mkdir()
 
 def worker_image(team: Team) -> str:
     """An image with pyarrow that the cluster has: the worker's."""
-    import yaml
-
     found = team.cluster.get("configmap", "fairlead", "fairlead-system")
     assert found
     return str(yaml.safe_load(found["data"]["config.yaml"])["images"]["worker"])

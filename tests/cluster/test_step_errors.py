@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hack.testbed.cluster import STORE_BUCKET, Team, condition
+from hack.testbed.loop import worker_image
 
 PIPELINE = """
 kind: Pipeline
@@ -34,14 +35,6 @@ def step_reason(obj: dict) -> str:  # type: ignore[type-arg]
     """The reason at the only step."""
     steps = obj.get("status", {}).get("steps", [])
     return steps[0].get("reason", "") if steps else ""
-
-
-def worker_image(team: Team) -> str:
-    """An image that the cluster has: the worker's, as the operator was told."""
-    found = team.cluster.get("configmap", "fairlead", "fairlead-system")
-    assert found
-    line = next(ln for ln in "\n".join(found["data"].values()).splitlines() if ln.strip().startswith("worker:"))
-    return line.split(":", 1)[1].strip().strip("\"'")
 
 
 def test_a_run_completes_and_its_output_lies_in_the_store(team: Team) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hack.testbed.cluster import Team
+from hack.testbed.loop import worker_image
 from kubernetes import client
-
-from tests.cluster.test_step_errors import worker_image
 
 Json = dict[str, Any]
 PIPELINE = """
