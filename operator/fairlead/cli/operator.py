@@ -22,7 +22,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--port", type=int, default=8080, help="port of /healthz, /readyz and /metrics")
     parser.add_argument("--lease", default="fairlead", help="name of the lease")
     parser.add_argument(
-        "--lease-duration", type=float, default=15.0, metavar="SECONDS", help="a silent leader is replaced after this"
+        "--lease-duration", type=float, default=12.0, metavar="SECONDS", help="a silent leader is replaced after this"
     )
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.set_defaults(run=_run)

@@ -49,7 +49,7 @@ class Options:
     host: str = "0.0.0.0"
     port: int = 8080
     lease: str = "fairlead"
-    lease_duration: float = 15.0
+    lease_duration: float = 12.0
 
 
 def own_identity() -> str:

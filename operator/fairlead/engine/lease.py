@@ -32,9 +32,9 @@ class Lease:
     namespace: str
     name: str
     identity: str
-    duration: float = 15.0
-    renew: float = 10.0
-    retry: float = 2.0
+    duration: float = 12.0
+    renew: float = 8.0
+    retry: float = 1.6
     _held: Json | None = None
     _renewed: float = field(default=float("-inf"))
     _seen: tuple[str, float] = ("", 0.0)
