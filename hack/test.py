@@ -18,6 +18,7 @@ import threading
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ LOGS = LOCAL / "log"
 PYTHON = ROOT / ".venv" / "bin" / "python"
 BEAT = 30.0
 """Seconds between two signs of life of a quiet stage."""
+_remembering = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Stage:
     expected: float
     commands: Callable[[], list[list[str]]]
     cluster: bool = False
+    beside: bool = False
+    """Runs beside the stages that make the cluster; its output is shown when it ends."""
+    makes: bool = False
+    """Makes the cluster: nothing else of it is measured or waited for."""
 
 
 def pytest_command(name: str, *paths: str) -> list[str]:
@@ -78,14 +84,16 @@ STAGES = (
     Stage("lint", "ruff, mypy, import-linter, generated files", 30, lambda: [
         tool("ruff", "check", "."), tool("ruff", "format", "--check", "."), tool("mypy"), tool("lint-imports"),
         [str(PYTHON), "-m", "hack.gen", "--check"],
-    ]),
-    Stage("unit", "pure tests and simulation", 60, lambda: [pytest_command("unit", "tests/unit", "tests/sim")]),
-    Stage("cluster", "local Kubernetes", 900, lambda: [hack("hack/cluster", "up")], cluster=True),
-    Stage("install", "images and chart", 300, lambda: [[str(PYTHON), "-m", "hack.install"]], cluster=True),
-    Stage("contract", "against a real API server", 90,
-          lambda: [pytest_command("contract", "tests/contract", "tests/chart")], cluster=True),
+    ], beside=True),
+    Stage("unit", "pure tests and simulation", 60, lambda: [pytest_command("unit", "tests/unit", "tests/sim")],
+          beside=True),
+    Stage("cluster", "local Kubernetes", 900, lambda: [hack("hack/cluster", "up")], cluster=True, makes=True),
+    Stage("install", "images and chart", 300, lambda: [[str(PYTHON), "-m", "hack.install"]], cluster=True, makes=True),
+    Stage("contract", "against a real API server", 90, lambda: [
+        pytest_command("contract", "tests/contract", "tests/chart", "-n", "2", "--dist", "loadscope"),
+    ], cluster=True),
     Stage("real", "on the real cluster", 420, lambda: [
-        pytest_command("real", "tests/cluster", "-m", "not alone", "-n", "3", "--dist", "worksteal"),
+        pytest_command("real", "tests/cluster", "-m", "not alone", "-n", "6", "--dist", "worksteal"),
         pytest_command("alone", "tests/cluster", "-m", "alone"),
     ], cluster=True),
     Stage("demo", "the whole loop, as a user sees it", 600, lambda: [
@@ -102,8 +110,9 @@ def remembered() -> dict[str, float]:
 
 def remember(name: str, took: float) -> None:
     """Keep it for the next run's expectations."""
-    known = remembered() | {name: round(took, 1)}
-    DURATIONS.write_text(json.dumps(known, indent=1, sort_keys=True))
+    with _remembering:
+        known = remembered() | {name: round(took, 1)}
+        DURATIONS.write_text(json.dumps(known, indent=1, sort_keys=True))
 
 
 def clock(seconds: float) -> str:
@@ -118,14 +127,15 @@ def heartbeat(stage: str, began: float, expected: float, done: threading.Event) 
 
 
 def run_stage(stage: Stage, number: int, of: int) -> bool:
-    """Run one; its output is passed on."""
+    """Run one; its output is passed on, at once or (beside others) at its end."""
     expected = remembered().get(stage.name, stage.expected)
-    print(f"\n[{number}/{of}] {stage.name}: {stage.about} (about {clock(expected)})", flush=True)
+    how = ", beside the next ones" if stage.beside else ""
+    print(f"\n[{number}/{of}] {stage.name}: {stage.about} (about {clock(expected)}{how})", flush=True)
     began, done = time.monotonic(), threading.Event()
     beat = threading.Thread(target=heartbeat, args=(stage.name, began, expected, done), daemon=True)
     beat.start()
     try:
-        good = all(subprocess.run(command, cwd=ROOT, check=False).returncode == 0 for command in stage.commands())
+        good = all(run_command(command, stage) for command in stage.commands())
     finally:
         done.set()
     took = time.monotonic() - began
@@ -133,6 +143,37 @@ def run_stage(stage: Stage, number: int, of: int) -> bool:
     if good:
         remember(stage.name, took)
     return good
+
+
+def run_command(command: list[str], stage: Stage) -> bool:
+    """Whether it succeeds."""
+    if not stage.beside:
+        return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(f"[{stage.name}] {Path(command[0]).name} {' '.join(command[1:])}\n{done.stdout}", end="", flush=True)
+    return done.returncode == 0
+
+
+def run_all(stages: list[Stage]) -> bool:
+    """Run the stages until one fails. Those that need no cluster run, one after the other, beside its making."""
+    lane, waiting = ThreadPoolExecutor(1), list[Future[bool]]()
+    try:
+        for number, stage in enumerate(stages, 1):
+            if stage.beside:
+                waiting.append(lane.submit(run_stage, stage, number, len(stages)))
+                continue
+            if not stage.makes and not joined(waiting):
+                return False
+            if not run_stage(stage, number, len(stages)):
+                return False
+        return joined(waiting)
+    finally:
+        lane.shutdown(cancel_futures=True)
+
+
+def joined(waiting: list[Future[bool]]) -> bool:
+    """Whether all that runs beside has ended well; waits for it."""
+    return all(future.result() for future in waiting)
 
 
 def totals() -> tuple[int, int, int]:
@@ -165,11 +206,8 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     for old in LOGS.glob("*.xml"):
         old.unlink()
-    began, good = time.monotonic(), True
-    for number, stage in enumerate(stages, 1):
-        good = good and run_stage(stage, number, len(stages))
-        if not good:
-            break
+    began = time.monotonic()
+    good = run_all(stages)
     if (
         any(stage.cluster for stage in stages)
         and not options.keep

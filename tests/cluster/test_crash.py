@@ -30,7 +30,7 @@ class Killer(threading.Thread):
     def run(self) -> None:
         """Lives are short and long: some end while it starts, some in the middle of a rollout."""
         self.operator.start()
-        while not self.done.wait(self._random.choice((0.8, 1.5, 2.5, 4.0, 7.0)) * self._random.uniform(0.5, 1.5)):
+        while not self.done.wait(self._random.choice((0.6, 1.0, 1.5, 2.5, 5.0)) * self._random.uniform(0.5, 1.5)):
             self.operator.kill()
             self.kills += 1
             self.operator.start()

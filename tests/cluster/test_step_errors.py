@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hack.testbed.cluster import STORE_BUCKET, Team, condition
+from hack.testbed.cluster import STORE_BUCKET, Json, Team, condition
 from hack.testbed.loop import worker_image
 
 PIPELINE = """
@@ -12,11 +12,12 @@ spec:
   steps:
   - name: only
     image: {image}
-    command: [python3, -c, "import pathlib; pathlib.Path('/fairlead/out/note').write_text('done')"]
+    command: [python3, -c, "{program}"]
     outputs: {{note: {{type: file}}}}
     resources: {resources}
     retry: {{limit: {retries}, backoff: 1s}}
 """
+GOOD = "import pathlib; pathlib.Path('/fairlead/out/note').write_text('done')"
 RUN = """
 kind: PipelineRun
 metadata: {{name: {name}-by-hand}}
@@ -24,14 +25,16 @@ spec: {{pipeline: {name}}}
 """
 
 
-def start(team: Team, name: str, image: str, resources: str = "{cpu: 50m}", retries: int = 0) -> str:
+def start(
+    team: Team, name: str, image: str, resources: str = "{cpu: 50m}", retries: int = 0, program: str = GOOD
+) -> str:
     """Apply a pipeline of one step and run it by hand; the run's name."""
-    team.apply(PIPELINE.format(name=name, image=image, resources=resources, retries=retries))
+    team.apply(PIPELINE.format(name=name, image=image, resources=resources, retries=retries, program=program))
     team.apply(RUN.format(name=name))
     return f"{name}-by-hand"
 
 
-def step_reason(obj: dict) -> str:  # type: ignore[type-arg]
+def step_reason(obj: Json) -> str:
     """The reason at the only step."""
     steps = obj.get("status", {}).get("steps", [])
     return steps[0].get("reason", "") if steps else ""
@@ -72,29 +75,18 @@ def test_gpu_that_no_node_has(team: Team) -> None:
         node.patch(name=name, body=patch, content_type="application/merge-patch+json")
 
 
+def failed(team: Team, run: str) -> Json:
+    """The run when it has failed."""
+    return team.wait("pipelinerun", run, lambda o: o.get("status", {}).get("phase") == "Failed", 120, "Failed")
+
+
 def test_retries_and_then_fails_with_the_way_to_its_logs(team: Team) -> None:
-    team.apply(PIPELINE.format(name="broken", image=worker_image(team), resources="{cpu: 50m}", retries=1))
-    manifest = team.get("pipeline", "broken")
-    assert manifest
-    step = manifest["spec"]["steps"][0] | {"command": ["python3", "-c", "raise SystemExit(3)"]}
-    team.apply({"kind": "Pipeline", "metadata": {"name": "broken"}, "spec": manifest["spec"] | {"steps": [step]}})
-    team.apply(RUN.format(name="broken"))
-    done = team.wait(
-        "pipelinerun", "broken-by-hand", lambda o: o.get("status", {}).get("phase") == "Failed", 120, "Failed"
-    )
+    done = failed(team, start(team, "broken", worker_image(team), retries=1, program="raise SystemExit(3)"))
     assert done["status"]["steps"][0]["attempt"] == 2
     assert done["status"]["steps"][0]["reason"] == "UserError"
     assert "kubectl logs" in condition(done, "Succeeded")["message"]
 
 
 def test_step_without_its_output(team: Team) -> None:
-    team.apply(PIPELINE.format(name="forgetful", image=worker_image(team), resources="{cpu: 50m}", retries=0))
-    manifest = team.get("pipeline", "forgetful")
-    assert manifest
-    step = manifest["spec"]["steps"][0] | {"command": ["python3", "-c", "pass"]}
-    team.apply({"kind": "Pipeline", "metadata": {"name": "forgetful"}, "spec": manifest["spec"] | {"steps": [step]}})
-    team.apply(RUN.format(name="forgetful"))
-    done = team.wait(
-        "pipelinerun", "forgetful-by-hand", lambda o: o.get("status", {}).get("phase") == "Failed", 120, "Failed"
-    )
+    done = failed(team, start(team, "forgetful", worker_image(team), program="pass"))
     assert "/fairlead/out/note" in done["status"]["steps"][0]["message"]
