@@ -25,7 +25,7 @@ LONGEST_PAUSE = 300.0
 """Seconds between attempts that the cluster lost."""
 LONGEST_BACKOFF = 3600.0
 MESSAGE = 320
-"""Characters of a step's message: 64 steps must fit into a status of 32 KB."""
+"""Characters of a step's message. A status of 64 steps takes about 60 KB, half of it the template and the digests."""
 
 
 @dataclass
