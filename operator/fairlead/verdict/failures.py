@@ -30,15 +30,23 @@ def log_lr(x: int, n_c: int, n_s: int, k: int, psi0: float = 1.0) -> tuple[float
     tolerated odds ratio. A window that can't tell the arms apart (no failure, an arm without requests) gives zeros.
     Raises ValueError for counts that can't be.
     """
-    low, high = max(0, k - n_s), min(k, n_c)
-    if min(n_c, n_s, k) < 0 or not low <= x <= high:
-        raise ValueError(f"impossible counts: {x} of {k} failures among {n_c} requests of {n_c + n_s}")
     if not 0 < psi0 < float("inf"):
         raise ValueError(f"an odds ratio is a positive number, not {psi0}")
-    if low == high:
+    if not informative(x, n_c, n_s, k):
         return (0.0,) * len(GRID)
-    base = _log_sum(n_c, n_s, k, psi0)
-    return tuple(x * log(psi) - (_log_sum(n_c, n_s, k, psi * psi0) - base) for psi in GRID)
+    base = log_normaliser(n_c, n_s, k, psi0)
+    return tuple(x * log(psi) - (log_normaliser(n_c, n_s, k, psi * psi0) - base) for psi in GRID)
+
+
+def informative(x: int, n_c: int, n_s: int, k: int) -> bool:
+    """Whether a window's counts could have been others, given its `n_c`, `n_s` and `k`; if not, it says nothing.
+
+    Raises ValueError for counts that can't be.
+    """
+    low, high = max(0, k - n_s), min(k, n_c)
+    if not (n_c >= 0 and n_s >= 0 and k >= 0 and low <= x <= high):
+        raise ValueError(f"impossible counts: {x} of {k} failures among {n_c} requests of {n_c + n_s}")
+    return low < high
 
 
 def log_mean(log_lrs: Sequence[float]) -> float:
@@ -73,8 +81,10 @@ def odds_ratio(rate: float, worse_by: float) -> float:
     return max(1.0, worse / (1.0 - worse) * (1.0 - rate) / rate)
 
 
-def _log_sum(n_c: int, n_s: int, k: int, psi: float) -> float:
-    """log Z(psi), up to a constant that does not depend on psi.
+def log_normaliser(n_c: int, n_s: int, k: int, psi: float) -> float:
+    """log Z(psi), the normaliser of P(x; psi), up to a constant that does not depend on psi.
+
+    Arguments as for `log_lr`, which has checked them; psi > 0.
 
     Sums outwards from the mode by the ratio of neighbouring terms, until they no longer matter: the work grows with
     the distribution's width (about the root of k), not with its support.
