@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,7 @@ from typing import Any
 
 from hack.bench.process import Operator, alone, configuration
 from hack.bench.report import keep, quantile, table
-from hack.install.chart import environment
+from hack.install.chart import ROOT, environment
 from hack.testbed.cluster import Cluster, Json, Team, make_team
 from hack.testbed.serving import METRICS
 
@@ -109,13 +110,19 @@ def nodes(cluster: Cluster, count: int) -> None:
         )  # fmt: skip
 
 
+def built(program: str) -> str:
+    """The path of a program that the local cluster does without; it is built if it is not there yet."""
+    command = [sys.executable, str(ROOT / "hack/cluster"), "build", program]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
+
+
 @contextmanager
 def kwok(cluster: Cluster, pods: int) -> Iterator[None]:
     """KWOK with enough nodes for these pods."""
     count = pods // NODE_PODS + 1
     env = environment()
     process = subprocess.Popen(
-        ["kwok", "--kubeconfig", env["KUBECONFIG"], "--manage-all-nodes=false",
+        [built("kwok"), "--kubeconfig", env["KUBECONFIG"], "--manage-all-nodes=false",
          "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake"],
         env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
