@@ -21,7 +21,7 @@ the windows' base rate does not cancel. The numbers of requests must not depend 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import log
 from typing import Literal
 
@@ -36,7 +36,7 @@ SAFE_AT = (0.5, 0.25, 0.0, -0.5)
 
 _PRIOR_REQUESTS = 100.0
 _FADE = 0.995
-_EDGE = 1e-9
+_LOWEST, _HIGHEST = 1e-9, 1.0 - 1e-4
 _HALVINGS = 100
 
 
@@ -53,8 +53,8 @@ class DifferenceState:
     """The requests that `rate` stands for."""
     log_e: tuple[float, ...] = ()
     """Per alternative."""
-    stable: Arm = Arm()
-    candidate: Arm = Arm()
+    stable: Arm = field(default_factory=Arm)
+    candidate: Arm = field(default_factory=Arm)
     windows: int = 0
 
     @property
@@ -95,7 +95,7 @@ def step(state: DifferenceState, window: Window) -> DifferenceState:
 
 def alternatives(claim: Claim, rate: float, worse_by: float) -> list[tuple[float, float]]:
     """Pairs (live version, candidate) of rates outside the null, around the live version's expected rate."""
-    rate = min(max(rate, _EDGE), 1.0 - worse_by - 2 * _EDGE) if worse_by < 1.0 - 3 * _EDGE else _EDGE
+    rate = min(max(rate, _LOWEST), (1.0 - worse_by) * _HIGHEST)
     if claim == "safe":
         return [(rate, max(rate + distance * worse_by, rate / 4)) for distance in SAFE_AT]
     odds = (rate + worse_by) / (1.0 - rate - worse_by)

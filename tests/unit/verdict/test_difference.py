@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar
 from fairlead.verdict.difference import alternatives, log_e, nearest, start, step
 from fairlead.verdict.failures import log_bound
 from fairlead.verdict.guards import Arm, Window
+from fairlead.verdict.proportion import upper_bound
 
 claims = st.sampled_from(["harm", "safe"])
 
@@ -28,7 +29,10 @@ def expectation(n_s, n_c, p_s, p_c, q, worse_by):
     )
 
 
-@given(claims, st.integers(0, 6), st.integers(0, 6), st.floats(0.001, 0.9), st.floats(0.001, 0.5), st.floats(0, 1), st.floats(0, 1))  # fmt: skip
+shares = st.floats(0, 1)
+
+
+@given(claims, st.integers(0, 6), st.integers(0, 6), st.floats(0.001, 0.9), st.floats(0.001, 0.5), shares, shares)
 @settings(max_examples=60, deadline=None)
 def test_the_expectation_is_at_most_one_everywhere_in_the_null(claim, n_s, n_c, rate, worse_by, at, beyond):
     p_s = at * (1 - worse_by)
@@ -82,8 +86,8 @@ def swinging(margin):
 @pytest.mark.parametrize("claim", ["harm", "safe"])
 def test_false_verdicts_stay_rare_when_the_live_rate_swings(claim):
     rng = random.Random(11)
-    found = sum(rollout(claim, rng, swinging(0.05), 0.05, 0.1, 30) is not None for _ in range(60))
-    assert found <= 6
+    found = sum(rollout(claim, rng, swinging(0.05), 0.05, 0.2, 30) is not None for _ in range(60))
+    assert upper_bound(found, 60, 0.05) <= 0.2
 
 
 def test_harm_beyond_the_margin_and_safety_within_it_are_found():
@@ -120,5 +124,5 @@ def test_impossible_margins_and_counts_are_refused():
         with pytest.raises(ValueError, match="margin"):
             start(claim, 0.1, margin)
     for arm in (Arm(1, 2), Arm(-1, -1), Arm(10, nan)):
-        with pytest.raises(ValueError, match="count|whole"):
+        with pytest.raises(ValueError, match=r"count|whole"):
             step(start("harm", 0.1, 0.1), Window(Arm(5, 1), arm))
