@@ -13,7 +13,6 @@ from scipy.optimize import minimize_scalar
 from fairlead.verdict.difference import alternatives, log_e, nearest, start, step
 from fairlead.verdict.failures import log_bound
 from fairlead.verdict.guards import Arm, Window
-from fairlead.verdict.proportion import upper_bound
 
 claims = st.sampled_from(["harm", "safe"])
 
@@ -87,7 +86,7 @@ def swinging(margin):
 def test_false_verdicts_stay_rare_when_the_live_rate_swings(claim):
     rng = random.Random(11)
     found = sum(rollout(claim, rng, swinging(0.05), 0.05, 0.2, 30) is not None for _ in range(60))
-    assert upper_bound(found, 60, 0.05) <= 0.2
+    assert found <= 0.2 * 60
 
 
 def test_harm_beyond_the_margin_and_safety_within_it_are_found():
