@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from hack.bench.process import Operator, alone, configuration
@@ -103,8 +104,8 @@ def nodes(cluster: Cluster, count: int) -> None:
             },
             "spec": {"taints": [{"key": "kwok", "effect": "NoSchedule"}]},
         })  # fmt: skip
-        cluster.resource("node").patch(
-            name=f"kwok-{number}", subresource="status", content_type="application/merge-patch+json",
+        cluster.resource("node").status.patch(
+            name=f"kwok-{number}", content_type="application/merge-patch+json",
             body={"status": {k: {"cpu": "64", "memory": "256Gi", "pods": str(NODE_PODS)}
                              for k in ("capacity", "allocatable")}},
         )  # fmt: skip
@@ -122,13 +123,16 @@ def kwok(cluster: Cluster, pods: int) -> Iterator[None]:
     count = pods // NODE_PODS + 1
     env = environment()
     process = subprocess.Popen(
-        [built("kwok"), "--kubeconfig", env["KUBECONFIG"], "--manage-all-nodes=false",
-         "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake"],
+        [built("kwok"), "--kubeconfig", env["KUBECONFIG"], "--config", str(Path(__file__).parent / "kwok.yaml"),
+         "--manage-all-nodes=false", "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+         "--node-lease-duration-seconds=40"],
         env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         nodes(cluster, count)
         yield
+        if process.poll() is not None:
+            raise SystemExit(f"KWOK ended meanwhile, with exit code {process.returncode}; nothing was measured")
     finally:
         for number in range(count):
             cluster.resource("node").delete(name=f"kwok-{number}")
@@ -146,9 +150,9 @@ def make_all(team: Team, objects: Iterable[tuple[Json, Json]]) -> None:
         resource = team.cluster.resource(body["kind"].lower())
         resource.create(body=body, namespace=team.namespace)
         if status:
-            resource.patch(
-                name=body["metadata"]["name"], namespace=team.namespace, subresource="status",
-                body={"status": status}, content_type="application/merge-patch+json",
+            resource.status.patch(
+                name=body["metadata"]["name"], namespace=team.namespace, body={"status": status},
+                content_type="application/merge-patch+json",
             )  # fmt: skip
 
     with ThreadPoolExecutor(6) as pool:
