@@ -72,7 +72,7 @@ def concentration(trials_best: float, alpha: float) -> float:
     return max(trials_best / (doubled + log1p(doubled)) - 1.0, 1e-3)
 
 
-def log_e(hits: int, misses: int, share: float, weight: float) -> float:
+def log_e(hits: float, misses: float, share: float, weight: float) -> float:
     """Test B for two outcomes: log evidence against a share in (0, 1), with a prior of `weight` trials around it."""
     a, b = weight * share, weight * (1.0 - share)
     return log_beta(a + hits, b + misses) - log_beta(a, b) - hits * log(share) - misses * log(1.0 - share)
