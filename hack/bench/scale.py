@@ -16,8 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from fairlead.api.config import OperatorConfig
+from fairlead.api.dataset import Dataset
+from fairlead.engine.app import load_config
+from fairlead.plan import snapshot
+from fairlead.plan.core import ListObjects, Meta, Subject
+from fairlead.store.listing import list_objects
 from hack.bench.process import Operator, alone, configuration
 from hack.bench.report import keep, quantile, table
 from hack.install.chart import ROOT, environment
@@ -57,11 +64,34 @@ def deployment(number: int) -> tuple[Json, Json]:
     return {"kind": "Deployment", "metadata": {"name": f"d{number}"}, "spec": spec}, status
 
 
-def dataset(number: int, team: Team) -> tuple[Json, Json]:
-    """A Dataset that lists the real store every ten minutes."""
-    source = {"bucket": team.bucket, "prefix": "rows/", "endpoint": team.endpoint, "credentials": {"name": "s3"}}
-    spec = {"source": {"s3": source}, "format": "parquet", "watch": {"every": "10m"}}
-    return {"kind": "Dataset", "metadata": {"name": f"s{number}"}, "spec": spec}, {}
+class Published:
+    """Datasets that have published what is in their source; it is listed every ten minutes."""
+
+    def __init__(self, team: Team, config: OperatorConfig) -> None:
+        self._team, self._world = team, SimpleNamespace(config=config)
+        team.s3.put_object(Bucket=team.bucket, Key="rows/part-0.parquet", Body=b"rows")
+        keys = {"AWS_ACCESS_KEY_ID": team.keys[0], "AWS_SECRET_ACCESS_KEY": team.keys[1]}
+        asked = ListObjects(team.namespace, team.bucket, "rows/", team.endpoint, None, "s3")
+        self._listed = list_objects(asked, keys)
+
+    def __call__(self, number: int) -> tuple[Json, Json]:
+        """A Dataset, and its status as the operator would have left it."""
+        name, team = f"s{number}", self._team
+        source = {"bucket": team.bucket, "prefix": "rows/", "endpoint": team.endpoint, "credentials": {"name": "s3"}}
+        spec = {"source": {"s3": source}, "format": "parquet", "watch": {"every": "10m"}}
+        meta = Meta(name, team.namespace, "", 1, "", 0.0)
+        subject = Subject(meta, Dataset.model_validate({"spec": spec}), {})
+        version = {"version": DIGEST[:16], "digest": DIGEST, "manifest": f"s3://fairlead/{name}.json", "at": now()}
+        status = {
+            "phase": "Watching", "observedGeneration": 1, "current": version, "versions": [version],
+            "listing": {"digest": self._listed.digest, "since": now(), "objects": 1, "bytes": 4},
+            "handled": self._listed.digest, "rules": snapshot.rules(snapshot.Work(subject, self._world, 0.0)),
+            "conditions": [
+                {"type": kind, "status": "True", "reason": "Published", "message": "", "lastTransitionTime": now()}
+                for kind in ("Ready", "SourceReachable", "Valid")
+            ],
+        }  # fmt: skip
+        return {"kind": "Dataset", "metadata": {"name": name}, "spec": spec}, status
 
 
 def finished_run(number: int) -> tuple[Json, Json]:
@@ -200,16 +230,16 @@ def reaction(team: Team, number: int) -> float:
     return float("inf")
 
 
-def populate(team: Team, scale: float) -> dict[str, int]:
+def populate(team: Team, config: OperatorConfig, scale: float) -> dict[str, int]:
     """All objects; how many of each."""
     counts = {"deployments": int(1000 * scale), "datasets": int(1000 * scale), "runs": int(5000 * scale)}
-    team.s3.put_object(Bucket=team.bucket, Key="rows/.keep", Body=b"")
+    published = Published(team, config)
     for number in range(counts["runs"] // RUNS_PER_PIPELINE + 1):
         team.apply({"kind": "Pipeline", "metadata": {"name": f"p{number}"}, "spec": pipeline_spec()})
     for name, made in (
         ("model versions", (version(n) for n in range(counts["deployments"]))),
         ("deployments", (deployment(n) for n in range(counts["deployments"]))),
-        ("datasets", (dataset(n, team) for n in range(counts["datasets"]))),
+        ("datasets", (published(n) for n in range(counts["datasets"]))),
         ("finished runs", (finished_run(n) for n in range(counts["runs"]))),
     ):
         began = time.monotonic()
@@ -250,10 +280,11 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     cluster = Cluster()
     team = make_team(cluster, f"bench-scale-{uuid.uuid4().hex[:6]}")
-    operator = Operator(configuration([team.namespace]), name="scale")
+    config = configuration([team.namespace])
+    operator = Operator(config, name="scale")
     try:
         with alone(), kwok(cluster, int(1000 * options.scale)):
-            counts = populate(team, options.scale)
+            counts = populate(team, load_config(str(config)), options.scale)
             try:
                 result = measure(team, operator, counts, options.idle, options.changes)
             finally:
