@@ -89,6 +89,9 @@ class Guard(Model):
     metric: Literal["errors", "latency", "outcomes"]
     """`errors`: failed requests, by the servers' own counters. `latency`: requests slower than the live version's
     quantile was when the rollout began. `outcomes`: any two counters in Prometheus."""
+    role: Literal["alarm", "guardrail", "target"] = "alarm"
+    """What it takes to go live. `alarm`: it was not shown to be worse. `guardrail`: besides, it was proven not to be
+    worse by `worseBy`. `target`: besides, it was proven to be better. Harm rolls back in every role."""
     worse_by: Percent = "0%"
     """How much worse is tolerable: percentage points of failures; for latency, percent on top of the quantile."""
     quantile: Literal["p50", "p90", "p95", "p99"] | None = None
@@ -102,6 +105,14 @@ class Guard(Model):
         json_schema_extra=cel(
             ("(self.metric == 'outcomes') == has(self.promql)", "outcomes needs promql, and only outcomes"),
             ("!has(self.quantile) || self.metric == 'latency'", "quantile goes with latency"),
+            (
+                "!has(self.role) || self.role != 'guardrail' || (has(self.worseBy) && self.worseBy.matches('[1-9]'))",
+                "a guardrail needs worseBy above 0%: that two versions are exactly equal can't be proven",
+            ),
+            (
+                "!has(self.role) || self.role != 'target' || !has(self.worseBy) || !self.worseBy.matches('[1-9]')",
+                "worseBy does not go with a target, which must be better",
+            ),
             (
                 "!has(self.minEvents) || self.minEvents == 0 || self.metric == 'outcomes'",
                 "minEvents goes with outcomes",
@@ -123,6 +134,11 @@ class Rollout(Model):
     """What is watched; any harm rolls back."""
     false_alarms: Annotated[Percent, Field()] = "1%"
     """The chance that a version that is no worse is rolled back, over the whole rollout and all guards."""
+    missed_harm: Percent = "5%"
+    """The chance that a guardrail or a target is called proven though it is not so."""
+    design_effect: Annotated[str, Field(max_length=8, pattern=r"^[1-9][0-9]{0,3}(\.[0-9]{1,2})?$")] = "1"
+    """How many requests stand for one independent one: above 1 where clients retry or send bursts that fail together.
+    Evidence then grows more slowly by this factor."""
     patience: Duration = "24h"
     """A rollout that has not ended by then is taken back, and a condition says why."""
 
@@ -133,6 +149,7 @@ class Rollout(Model):
              "two steps have the same weight"),
             ("!has(self.steps) || self.steps.map(s, s.weight).isSorted()", "the steps' weights must rise"),
             ("!has(self.falseAlarms) || self.falseAlarms.matches('[1-9]')", "falseAlarms must be above 0%"),
+            ("!has(self.missedHarm) || self.missedHarm.matches('[1-9]')", "missedHarm must be above 0%"),
         )
     )  # fmt: skip
 
@@ -178,6 +195,23 @@ class ArmCounts(Model):
     failures: int = 0
 
 
+class Proven(Model):
+    """What has been shown for a guardrail or a target so far."""
+
+    log_evidence: Annotated[str, Field(max_length=32)] = "0"
+    """Log of the evidence that it holds."""
+    bound: Annotated[str, Field(max_length=32)] = ""
+    """At this log evidence it is proven."""
+    log_lr: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    """Per alternative: the state of the test."""
+    rate: Annotated[str, Field(max_length=32)] = ""
+    """With a guardrail: the live version's share of bad answers, as it is expected in the next window."""
+    weight: Annotated[str, Field(max_length=32)] = ""
+    """With a guardrail: the requests that `rate` stands for."""
+    worse_by: Annotated[str, Field(max_length=32)] = ""
+    """With a guardrail: the margin as a difference of shares, fixed with the guard's `odds`."""
+
+
 class GuardEvidence(Model):
     """What a guard has seen in this rollout, over all its windows."""
 
@@ -196,6 +230,8 @@ class GuardEvidence(Model):
     """The tolerated odds ratio, from `worseBy` and the live version's rate when the rollout began."""
     floor: Annotated[str, Field(max_length=32)] = "0"
     """With a margin: the candidate's own share of bad answers up to which nothing is harm, fixed with `odds`."""
+    proven: Proven | None = None
+    """Of a guardrail or a target."""
     threshold: Annotated[str, Field(max_length=32)] = ""
     """Latency: a request counts as slow above this many seconds."""
     state: Literal["Watching", "Harm", "NoEvidence"] = "NoEvidence"

@@ -1,7 +1,9 @@
 """The state of one guard through a rollout, and what it says.
 
 The state is all that is kept between two windows: the log likelihood ratio per odds ratio of the grid, and the counts
-for people. The tolerated odds ratio is fixed when the rollout begins.
+for people. The tolerated odds ratio is fixed when the rollout begins. A design effect d > 1 (d requests stand for one
+independent one: retries, bursts) raises each window's likelihood ratio to the power 1/d: by Jensen's inequality its
+expectation stays at most 1, so this never raises the chance of a false alarm.
 """
 
 from __future__ import annotations
@@ -52,12 +54,18 @@ class GuardState:
     windows: int = 0
     floor: float = 0.0
     """The candidate's own rate up to which nothing is harm, frozen at the start (see `verdict.margin`)."""
+    design_effect: float = 1.0
+    """At least 1, fixed at the start."""
+
+    @property
+    def log_excess(self) -> float:
+        """Log of the evidence that the candidate's own rate lies above `floor`; infinite without a floor."""
+        return log_excess(self.candidate.failures, self.candidate.requests, self.floor, self.design_effect)
 
     @property
     def log_evidence(self) -> float:
         """Log of the evidence that the candidate is worse by more than the margin."""
-        own = log_excess(self.candidate.failures, self.candidate.requests, self.floor)
-        return min(failures.log_mean(self.log_lr), own)
+        return min(failures.log_mean(self.log_lr), self.log_excess)
 
 
 def step(state: GuardState, window: Window) -> GuardState:
@@ -68,7 +76,7 @@ def step(state: GuardState, window: Window) -> GuardState:
     )
     return replace(
         state,
-        log_lr=tuple(have + new for have, new in zip(state.log_lr, gained, strict=True)),
+        log_lr=tuple(have + new / state.design_effect for have, new in zip(state.log_lr, gained, strict=True)),
         stable=state.stable + stable,
         candidate=state.candidate + candidate,
         windows=state.windows + 1,

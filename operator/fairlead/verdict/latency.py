@@ -31,6 +31,10 @@ class Threshold:
     """The live version's quantile in seconds, interpolated within its bucket."""
     tolerated: Margin
     """Of slow requests."""
+    rate: float
+    """The live version's share of slow requests, in (0, 1)."""
+    worse_by: float
+    """How much larger the candidate's share may be."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ def threshold(buckets: Buckets, quantile: str, worse_by: float) -> Threshold | U
             f"The live version's {quantile} ({value:.3g} s) with worseBy on top lies above the histogram's largest "
             "bound. Let the server export larger bounds, or lower worseBy.",
         )
-    return Threshold(bound, value, _tolerated(buckets, bound, q) if worse_by else Margin())
+    rate = _share_above(buckets, bound)
+    more = max(0.0, 1 - q - rate) if worse_by else 0.0
+    return Threshold(bound, value, margin(rate, more), rate, more)
 
 
 def count(buckets: Buckets, seconds: float) -> tuple[int, int] | Unusable:
@@ -100,12 +106,11 @@ def count(buckets: Buckets, seconds: float) -> tuple[int, int] | Unusable:
     )
 
 
-def _tolerated(buckets: Buckets, bound: float, q: float) -> Margin:
-    """From the live version's share above the bound to 1 - q."""
+def _share_above(buckets: Buckets, bound: float) -> float:
+    """The live version's share of requests above a bound of the histogram, in (0, 1)."""
     total = buckets[-1][1]
     below = next(count for b, count in buckets if b == bound)
-    share = base_rate(int(total - below), int(total))
-    return margin(share, max(0.0, 1 - q - share))
+    return base_rate(int(total - below), int(total))
 
 
 def _interpolate(buckets: Buckets, rank: float) -> float:

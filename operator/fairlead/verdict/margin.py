@@ -39,17 +39,18 @@ def margin(rate: float, worse_by: float) -> Margin:
     return Margin(odds_ratio(anchor, worse_by), min(anchor + worse_by, _ALMOST_ALL))
 
 
-def log_excess(failures: int, requests: int, floor: float) -> float:
+def log_excess(failures: int, requests: int, floor: float, design_effect: float = 1.0) -> float:
     """Log evidence that a rate lies above `floor` in [0, 1), from `failures` of `requests` so far.
 
     The mean over the grid of Bernoulli likelihood ratios of floor·psi (as odds) against floor: each is a
     supermartingale wherever the rate is at most the floor at every moment, so it may be looked at at any time. Without
-    a floor nothing needs to be shown: infinite.
+    a floor nothing needs to be shown: infinite. design_effect: requests that stand for one independent one.
     """
     if floor <= 0:
         return float("inf")
     odds = floor / (1.0 - floor)
     rates = [psi * odds / (1.0 + psi * odds) for psi in GRID]
     return log_mean([
-        failures * log(rate / floor) + (requests - failures) * log((1.0 - rate) / (1.0 - floor)) for rate in rates
+        (failures * log(rate / floor) + (requests - failures) * log((1.0 - rate) / (1.0 - floor))) / design_effect
+        for rate in rates
     ])  # fmt: skip

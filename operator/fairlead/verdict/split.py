@@ -10,10 +10,15 @@ them,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import fsum, lgamma, log
 
 CONCENTRATION = 100.0
 """How strongly the alternative is centred on the asked shares."""
+BOUND = log(1e4)
+"""The log evidence at which a split is wrong."""
+AGAIN = 100
+"""Requests after which a split that was wrong may be found to be right again."""
 
 
 def log_e(counts: Sequence[int], shares: Sequence[float]) -> float:
@@ -29,3 +34,29 @@ def log_e(counts: Sequence[int], shares: Sequence[float]) -> float:
         for count, share in zip(counts, shares, strict=True)
     )
     return gained - (lgamma(CONCENTRATION + total) - lgamma(CONCENTRATION))
+
+
+@dataclass(frozen=True)
+class SplitState:
+    """The test since the shares were last changed, or since it was last found to be wrong."""
+
+    stable: int = 0
+    candidate: int = 0
+    log_evidence: float = 0.0
+    wrong: bool = False
+    """It was not divided as asked; it is counted anew, to see when it is again."""
+
+
+def step(state: SplitState, stable: int, candidate: int, share: float) -> SplitState:
+    """The state after one more window in which the arms answered so many requests. share: the candidate's, in (0, 1].
+
+    At a share of 1 there is nothing to test. A wrong split heals when, counted anew, it speaks for the shares.
+    """
+    if share >= 1 or not stable + candidate:
+        return state
+    counts = (state.candidate + candidate, state.stable + stable)
+    evidence = log_e(counts, (share, 1 - share))
+    if evidence >= BOUND:
+        return SplitState(0, 0, evidence, wrong=True)
+    healed = state.wrong and sum(counts) >= AGAIN and evidence < 0
+    return SplitState(counts[1], counts[0], evidence, wrong=state.wrong and not healed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import ArmCounts, Candidate, Guard, GuardEvidence
 from fairlead.api.units import share
 from fairlead.manifests.meta import short_hash
+from fairlead.plan.rollout import proofs
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.signals import guard_id
 from fairlead.verdict import failures
@@ -58,15 +59,21 @@ def alpha(look: Look) -> float:
     return divide(min(share(rollout.false_alarms), 0.5), len(rollout.guard))
 
 
-def frozen(guard: Guard, requests: int, failed: int) -> dict[str, str]:
-    """The margin as status keeps it, from what the live version has counted in its life."""
-    rate = failures.base_rate(failed, requests + PRIOR)
-    return written(margin(rate, share(guard.worse_by)))
+def live_rate(requests: int, failed: int) -> float:
+    """The live version's failure rate in (0, 1), from what it has counted in its life."""
+    return failures.base_rate(failed, requests + PRIOR)
 
 
-def written(tolerated: Margin) -> dict[str, str]:
-    """A margin as status keeps it."""
-    return {"odds": encode(tolerated.odds), "floor": encode(tolerated.floor)}
+def frozen(look: Look, guard: Guard, requests: int, failed: int) -> dict[str, object]:
+    """The margin and the proof to be had as status keeps them, from what the live version has counted in its life."""
+    rate, worse_by = live_rate(requests, failed), share(guard.worse_by)
+    return written(look, guard, margin(rate, worse_by), rate, worse_by)
+
+
+def written(look: Look, guard: Guard, tolerated: Margin, rate: float, worse_by: float) -> dict[str, object]:
+    """The same from a margin. rate: the live version's; worse_by: a difference of shares."""
+    proven = proofs.begun(look, guard, rate, worse_by)
+    return {"odds": encode(tolerated.odds), "floor": encode(tolerated.floor), "proven": proven}
 
 
 def silent(evidence: GuardEvidence, reason: str, message: str) -> GuardEvidence:
@@ -81,9 +88,11 @@ def seen(
     before = GuardState(
         odds=decode(evidence.odds), log_lr=decode_all(evidence.log_lr), stable=_arm(evidence.stable),
         candidate=_arm(evidence.candidate), windows=evidence.windows, floor=decode(evidence.floor),
+        design_effect=float(look.spec.rollout.design_effect),
     )  # fmt: skip
+    window = Window(Arm(*stable), Arm(*candidate))
     empty = not stable[0] and not candidate[0]
-    after = before if empty else step(before, Window(Arm(*stable), Arm(*candidate)))
+    after = before if empty else step(before, window)
     part = alpha(look)
     return evidence.model_copy(update={
         "stable": _counts(after.stable), "candidate": _counts(after.candidate), "windows": after.windows,
@@ -91,6 +100,7 @@ def seen(
         "bound": encode(failures.log_bound(part)),
         "state": "Harm" if decide(after, part) == "harm" else "Watching", "reason": "", "message": "",
         "step_events": evidence.step_events + candidate[0], "since": look.stamp,
+        "proven": evidence.proven if empty else proofs.after(look, evidence, window),
     })  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, GuardEvidence
 from fairlead.api.units import human, seconds
 from fairlead.plan.core import epoch
-from fairlead.plan.rollout import pods
+from fairlead.plan.rollout import pods, proofs
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -89,7 +89,15 @@ def missing(look: Look, candidate: Candidate) -> str | None:
         return f"{step.for_} of observation"
     if candidate.step_requests < step.requests:
         return f"{step.requests} requests"
-    return _outcomes(look, candidate)
+    return _outcomes(look, candidate) or _proofs(look, candidate)
+
+
+def _proofs(look: Look, candidate: Candidate) -> str | None:
+    """The last step is left only when all that must be proven is."""
+    if candidate.step + 1 < len(look.spec.rollout.steps):
+        return None
+    lacking = (proofs.lacking(*pair) for pair in zip(look.spec.rollout.guard, candidate.guards, strict=False))
+    return next((words for words in lacking if words), None)
 
 
 def _outcomes(look: Look, candidate: Candidate) -> str | None:

@@ -18,6 +18,10 @@ NO_HISTOGRAM = (
     "the live version's server exports no latency histogram: it has had no request since it started, or its "
     "ModelVersion names none in spec.server.metrics.latency; then name one in a new version, or drop this guard"
 )
+NO_ROOM = (
+    "between the live version's quantile and worseBy on top of it the histogram has no bound, so nothing can be "
+    "proven; raise worseBy, let the server export finer bounds, or make the guard an alarm"
+)
 Read = Sequence[tuple[Scrape, Counters]]
 
 
@@ -34,7 +38,10 @@ def begin(look: Look, index: int, state: GuardEvidence, read: Read, book: Book) 
         )
         if isinstance(found, Unusable):
             return guards.silent(state, found.reason, found.message)
-        state = state.model_copy(update={"threshold": encode(found.seconds), **guards.written(found.tolerated)})
+        if guard.role == "guardrail" and not found.worse_by:
+            return guards.silent(state, "MarginTooSmall", NO_ROOM)
+        margin = guards.written(look, guard, found.tolerated, found.rate, found.worse_by)
+        state = state.model_copy(update={"threshold": encode(found.seconds), **margin})
     counted = _counts(state, read)
     if isinstance(counted, Unusable):
         return guards.silent(state, counted.reason, counted.message)

@@ -53,7 +53,7 @@ def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence, boo
             book.begin(source, (value,))
         state = state.model_copy(update={"began_at": look.stamp})
     if not state.odds:
-        state = _freeze(guard, state, answers)
+        state = _freeze(look, guard, state, answers)
         if not state.odds:
             return state
     return _judge(look, index, state, answers, book)
@@ -91,7 +91,7 @@ def _too_many(answers: Answers, index: int, book: Book) -> bool:
     return book.outcomes(mine) > SERIES
 
 
-def _freeze(guard: Guard, state: GuardEvidence, answers: Answers) -> GuardEvidence:
+def _freeze(look: Look, guard: Guard, state: GuardEvidence, answers: Answers) -> GuardEvidence:
     """The margin, as soon as the live version's rate is known well enough. Until then nothing is lost: the cursors
     stay where they are, and the first window is a long one."""
     total = int(sum(value for _, value in answers["stable", "total"].series))
@@ -99,7 +99,7 @@ def _freeze(guard: Guard, state: GuardEvidence, answers: Answers) -> GuardEviden
     if total < guards.ENOUGH and share(guard.worse_by) > 0:
         return guards.silent(state, "TooFewSamples", f"the live version has {total} outcomes; its rate, which worseBy "
                              f"is added to, needs {guards.ENOUGH}")  # fmt: skip
-    return state.model_copy(update=guards.frozen(guard, total, failed))
+    return state.model_copy(update=guards.frozen(look, guard, total, failed))
 
 
 def _judge(look: Look, index: int, state: GuardEvidence, answers: Answers, book: Book) -> GuardEvidence:

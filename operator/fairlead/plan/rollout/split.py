@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from fairlead.api.deployment import Candidate, Split
 from fairlead.plan.core import epoch
-from fairlead.verdict.failures import log_bound
-from fairlead.verdict.guards import encode
-from fairlead.verdict.split import log_e
+from fairlead.verdict.guards import decode, encode
+from fairlead.verdict.split import SplitState, step
 
 SETTLE = 2.0
 """Seconds that the gateway may take until new weights are in effect."""
-BOUND = log_bound(1e-4)
-AGAIN = 100
-"""Requests after which a split that was wrong may be found to be right again."""
 
 
 def window(candidate: Candidate, began: float, stable: int, own: int) -> Split:
     """The test after a window that began at `began` and counted so many requests."""
-    state = candidate.split
-    share = candidate.weight / 100
-    settled = candidate.routed_at is not None and began >= epoch(candidate.routed_at) + SETTLE
-    if not settled or share >= 1 or not stable + own:
-        return state
-    counts = (state.candidate + own, state.stable + stable)
-    evidence = log_e(counts, (share, 1 - share))
-    if evidence >= BOUND:
-        return Split(stable=0, candidate=0, log_evidence=encode(evidence), wrong=True)
-    healed = state.wrong and sum(counts) >= AGAIN and evidence < 0
-    return Split(stable=counts[1], candidate=counts[0], log_evidence=encode(evidence), wrong=state.wrong and not healed)
+    kept = candidate.split
+    if candidate.routed_at is None or began < epoch(candidate.routed_at) + SETTLE:
+        return kept
+    state = SplitState(kept.stable, kept.candidate, decode(kept.log_evidence), kept.wrong)
+    after = step(state, stable, own, candidate.weight / 100)
+    return Split(
+        stable=after.stable, candidate=after.candidate, log_evidence=encode(after.log_evidence), wrong=after.wrong
+    )

@@ -99,8 +99,8 @@ def _begin_guard(look: Look, index: int, state: GuardEvidence, reading: Reading,
 
 def _frozen(look: Look, index: int, state: GuardEvidence, reading: Reading) -> GuardEvidence:
     """The errors guard with its margin. One that was frozen before keeps it."""
-    kept = {"odds": state.odds, "floor": state.floor}
-    tolerated = kept if state.odds else guards.frozen(look.spec.rollout.guard[index], *reading.life("stable"))
+    guard = look.spec.rollout.guard[index]
+    tolerated = {} if state.odds else guards.frozen(look, guard, *reading.life("stable"))
     return state.model_copy(update={
         **tolerated, "began_at": state.began_at or look.stamp,
         "state": "Watching", "reason": "", "message": "",

@@ -1,0 +1,190 @@
+"""`fairlead verdict`: what would a rollout decide on these windows? No cluster is needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from fairlead.api.deployment import Rollout
+from fairlead.cli.blocks import Block, Lines, Table, Title, show
+from fairlead.cli.text import bar
+from fairlead.plan.rollout import whatif
+from fairlead.plan.rollout.whatif import Judged
+from fairlead.verdict import failures
+from fairlead.verdict.engine import Rules
+from fairlead.verdict.split import BOUND
+from fairlead.verdict.trace import BadTrace, read
+
+Json = dict[str, Any]
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "verdict", help="what a rollout would decide on a trace of windows, without a cluster",
+        description='What a rollout would decide on a trace: one line of JSON per window, as in {"t": 12.0, "arms": '
+        '{"stable": {"requests": 90, "failures": 1}, "candidate": {"requests": 10, "failures": 2}}}. '
+        "The exit code is 0 whatever the verdict.",
+    )  # fmt: skip
+    parser.add_argument("--rollout", required=True, metavar="FILE",
+                        help="a Deployment's manifest, its spec, or its spec.rollout, as YAML")  # fmt: skip
+    parser.add_argument("--trace", required=True, metavar="FILE", help="the windows; - for standard input")
+    parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what would be decided. Returns the exit code."""
+    try:
+        rollout = read_rollout(Path(args.rollout).read_text(encoding="utf-8"))
+        text = sys.stdin.read() if args.trace == "-" else Path(args.trace).read_text(encoding="utf-8")
+        judged = list(whatif.judge(rollout, read(text.splitlines())))
+    except (OSError, BadTrace, ValueError) as bad:
+        print(f"error: {bad}", file=sys.stderr)
+        return 2
+    if not judged:
+        print(f"error: {args.trace} has no window; each line is an object with t and arms", file=sys.stderr)
+        return 2
+    if args.output == "json":
+        json.dump(report(judged), sys.stdout, indent=1)
+        print()
+    else:
+        show(blocks(judged))
+    return 0
+
+
+def read_rollout(text: str) -> Rollout:
+    """The rollout of a Deployment's manifest, of its spec, or itself. Raises ValueError."""
+    try:
+        body = yaml.safe_load(text)
+    except yaml.YAMLError as bad:
+        raise ValueError(f"not YAML: {bad}") from None
+    if not isinstance(body, dict):
+        raise ValueError("the rollout is not an object")
+    if "spec" in body:
+        body = body["spec"].get("rollout", {}) if isinstance(body["spec"], dict) else body["spec"]
+    try:
+        return _known(body.get("rollout", body))
+    except ValidationError as bad:
+        first = bad.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _known(body: Json) -> Rollout:
+    """The rollout; a field that there isn't is an error, as at the API server."""
+    found = Rollout.model_validate(body)
+    strange = next(_unknown(body, found.model_dump(by_alias=True), ""), None)
+    if strange:
+        raise ValueError(f"there is no field {strange} in a rollout")
+    return found
+
+
+def _unknown(told: Any, known: Any, path: str) -> Iterator[str]:
+    if isinstance(told, dict) and isinstance(known, dict):
+        for key, value in told.items():
+            if key not in known:
+                yield f"{path}{key}"
+            else:
+                yield from _unknown(value, known[key], f"{path}{key}.")
+    elif isinstance(told, list) and isinstance(known, list):
+        for index, pair in enumerate(zip(told, known, strict=True)):
+            yield from _unknown(*pair, f"{path}{index}.")
+
+
+# --- as JSON -------------------------------------------------------------------------------------------------------
+
+
+def report(judged: Iterable[tuple[Rules, Judged]]) -> Json:
+    """All windows, and where it ended."""
+    windows = [window(rules, one) for rules, one in judged]
+    return {"windows": windows, "end": windows[-1], "verdict": windows[-1]["verdict"]}
+
+
+def window(rules: Rules, judged: Judged) -> Json:
+    """One window: each metric's tests, the split, and the verdict."""
+    state, found = judged.state, judged.conclusion
+    return {
+        "t": judged.t, "verdict": found.verdict, "reason": found.reason, "metric": found.metric,
+        "metrics": {metric.name: _metric(rules, judged, i) for i, metric in enumerate(rules.metrics)},
+        "split": {
+            "logEvidence": state.split.log_evidence, "bound": BOUND, "wrong": state.split.wrong,
+            "stable": state.split.stable, "candidate": state.split.candidate,
+        },
+    }  # fmt: skip
+
+
+def _metric(rules: Rules, judged: Judged, index: int) -> Json:
+    guard, proof = judged.state.guards[index], judged.state.proofs[index]
+    odds = [psi * guard.odds for psi in failures.GRID]
+    found: Json = {
+        "role": rules.metrics[index].role, "logEvidence": guard.log_evidence, "bound": rules.bound,
+        "windows": guard.windows,
+        "tests": {"A": {
+            "logEvidence": failures.log_mean(guard.log_lr),
+            "oddsRatios": {f"{psi:g}": value for psi, value in zip(odds, guard.log_lr, strict=True)},
+        }},
+        "stable": {"requests": guard.stable.requests, "failures": guard.stable.failures},
+        "candidate": {"requests": guard.candidate.requests, "failures": guard.candidate.failures},
+    }  # fmt: skip
+    if guard.floor:
+        found["tests"]["ownRate"] = {"logEvidence": guard.log_excess, "above": guard.floor}
+    if proof:
+        found["proof"] = {"logEvidence": proof.log_evidence, "bound": rules.proof}
+    return found
+
+
+# --- as a table ----------------------------------------------------------------------------------------------------
+
+_WIDEST = 12
+
+
+def blocks(judged: list[tuple[Rules, Judged]]) -> list[Block]:
+    """A row per window, then each metric at the end with its odds ratios."""
+    rules, last = judged[-1]
+    headers = [
+        "T",
+        *(f"{metric.name.upper()} (BOUND {rules.bound:.2f})" for metric in rules.metrics),
+        "SPLIT",
+        "VERDICT",
+    ]
+    rows = [_row(rules, one) for _, one in judged]
+    shown: list[Block] = [Table(headers, rows, caption="log evidence of harm, window by window")]
+    for index, metric in enumerate(rules.metrics):
+        shown.append(_odds(metric.name, last, index))
+    end = last.conclusion
+    note = " ".join(part for part in (end.reason, end.metric) if part)
+    return [*shown, Title("verdict", end.verdict, note), *_proofs(rules, last)]
+
+
+def _row(rules: Rules, judged: Judged) -> list[str]:
+    cells = [
+        f"{bar(guard.log_evidence / rules.bound, _WIDEST)} {guard.log_evidence:8.3f}" for guard in judged.state.guards
+    ]
+    return [f"{judged.t:g}", *cells, f"{judged.state.split.log_evidence:.3f}", judged.conclusion.verdict]
+
+
+def _odds(name: str, judged: Judged, index: int) -> Table:
+    guard = judged.state.guards[index]
+    cells = [f"{value:.4f}" for value in guard.log_lr]
+    headers = ["ODDS RATIO", *(f"{psi * guard.odds:g}" for psi in failures.GRID), "MEAN"]
+    counts = (
+        f"candidate {guard.candidate.failures} of {guard.candidate.requests}, "
+        f"live {guard.stable.failures} of {guard.stable.requests}"
+    )
+    row = ["log evidence", *cells, f"{failures.log_mean(guard.log_lr):.4f}"]
+    return Table(headers, [row], caption=f"{name}: test A at the end; {counts}")
+
+
+def _proofs(rules: Rules, judged: Judged) -> list[Block]:
+    lines = [
+        f"{metric.name}: proof of the {metric.role} {kept.log_evidence:.3f} of {rules.proof:.3f}"
+        for metric, kept in zip(rules.metrics, judged.state.proofs, strict=True) if kept
+    ]  # fmt: skip
+    return [Lines(lines)] if lines else []

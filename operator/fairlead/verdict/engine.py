@@ -1,0 +1,176 @@
+"""A rollout's statistics as a whole: windows go in, a verdict comes out. Pure, so every decision can be replayed.
+
+The operator, `fairlead replay` and `fairlead verdict` all judge by these functions. The state is what is kept between
+two windows; the same windows in the same order give the same state, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf
+from typing import Literal
+
+from fairlead.verdict import guards, proof
+from fairlead.verdict.failures import log_bound
+from fairlead.verdict.guards import GuardState, Window
+from fairlead.verdict.margin import Margin
+from fairlead.verdict.proof import Proof, Role
+from fairlead.verdict.split import SplitState
+from fairlead.verdict.split import step as split_step
+
+Verdict = Literal["harm", "safe", "continue", "undecided", "noEvidence"]
+"""harm: take it back; safe: proven, it may go on; continue: keep looking; undecided: patience is over; noEvidence:
+freeze, nothing is known."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is compared, and what is tolerated."""
+
+    name: str
+    role: Role = "alarm"
+    margin: Margin = field(default_factory=Margin)
+    """For harm."""
+    rate: float = 0.01
+    """The live version's rate as it was known at the start, in (0, 1)."""
+    worse_by: float = 0.0
+    """A guardrail's margin, a difference of rates."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a rollout is judged by."""
+
+    metrics: tuple[Metric, ...]
+    false_alarms: float
+    """Chance in (0, 1) that a version that is no worse is ever taken back, over all metrics."""
+    missed_harm: float = 0.05
+    """Chance in (0, 1) that a guardrail or a target is called proven though it is not so."""
+    design_effect: float = 1.0
+    """At least 1: how many requests stand for one independent one."""
+    patience: float = inf
+    """Seconds."""
+    fresh: float = 5.0
+    """Seconds for which a metric's last window holds, while the windows of others come in."""
+
+    @property
+    def bound(self) -> float:
+        """The log evidence at which one metric shows harm."""
+        return log_bound(guards.divide(self.false_alarms, len(self.metrics)))
+
+    @property
+    def proof(self) -> float:
+        """The log evidence at which a metric is proven."""
+        return log_bound(self.missed_harm)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came in since the last window."""
+
+    t: float
+    """Seconds, on any clock that does not go back."""
+    windows: Mapping[str, Window]
+    """By metric, of those that were read; none: nothing could be read."""
+    traffic: tuple[int, int] | None = None
+    """Requests of (live version, candidate), for the split; None: not known."""
+    share: float | None = None
+    """Share of the requests that the candidate was to get; None: not asked."""
+
+
+@dataclass(frozen=True)
+class State:
+    """All that is known."""
+
+    guards: tuple[GuardState, ...]
+    """One for each metric, in the order of the rules."""
+    proofs: tuple[Proof | None, ...]
+    """Likewise; None for an alarm."""
+    split: SplitState = field(default_factory=SplitState)
+    last: tuple[float | None, ...] = ()
+    """When each metric was last read."""
+    silent: tuple[str, ...] = ()
+    """Metrics of which nothing is known now."""
+    began: float | None = None
+    t: float = 0.0
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """A verdict, and whose it is."""
+
+    verdict: Verdict
+    metric: str = ""
+    reason: str = ""
+
+
+def begin(rules: Rules) -> State:
+    """Before the first window."""
+    return State(
+        guards=tuple(
+            GuardState(odds=m.margin.odds, floor=m.margin.floor, design_effect=rules.design_effect)
+            for m in rules.metrics
+        ),
+        proofs=tuple(proof.start(m.role, m.rate, m.worse_by) for m in rules.metrics),
+        last=(None,) * len(rules.metrics),
+    )
+
+
+def step(rules: Rules, state: State, seen: Seen) -> State:
+    """The state after one more window. Raises ValueError for counts that can't be, or a clock that goes back."""
+    if state.began is not None and seen.t < state.t:
+        raise ValueError(f"the clock goes back, from {state.t:g} to {seen.t:g}")
+    windows = [seen.windows.get(metric.name) for metric in rules.metrics]
+    last = tuple(before if window is None else seen.t for window, before in zip(windows, state.last, strict=True))
+    split = state.split
+    if seen.traffic is not None and seen.share is not None:
+        split = split_step(split, *seen.traffic, seen.share)
+    return State(
+        guards=tuple(
+            guard if window is None else guards.step(guard, window)
+            for guard, window in zip(state.guards, windows, strict=True)
+        ),
+        proofs=tuple(
+            kept if window is None or kept is None else proof.step(kept, window, rules.design_effect)
+            for kept, window in zip(state.proofs, windows, strict=True)
+        ),
+        split=split, last=last, t=seen.t, began=seen.t if state.began is None else state.began,
+        silent=tuple(
+            metric.name for metric, at in zip(rules.metrics, last, strict=True)
+            if not seen.windows or at is None or seen.t - at > rules.fresh
+        ),
+    )  # fmt: skip
+
+
+def conclude(rules: Rules, state: State) -> Conclusion:
+    """What follows from the state. Harm counts even where other evidence is missing; nothing else does."""
+    for metric, guard in zip(rules.metrics, state.guards, strict=True):
+        if guard.log_evidence >= rules.bound:
+            return Conclusion("harm", metric.name, "Worse")
+    missing = unknown(state)
+    if missing:
+        return missing
+    waiting = unproven(rules, state)
+    if waiting is None and any(state.proofs):
+        return Conclusion("safe")
+    if state.began is not None and state.t - state.began >= rules.patience:
+        return Conclusion("undecided", waiting or "", "PatienceExceeded")
+    return Conclusion("continue", waiting or "", "Unproven" if waiting else "")
+
+
+def unknown(state: State) -> Conclusion | None:
+    """Why nothing can be said now, or None."""
+    if state.began is None:
+        return Conclusion("noEvidence", reason="NotBegun")
+    if state.silent:
+        return Conclusion("noEvidence", state.silent[0], "NothingRead")
+    if state.split.wrong:
+        return Conclusion("noEvidence", reason="SplitWrong")
+    return None
+
+
+def unproven(rules: Rules, state: State) -> str | None:
+    """The first guardrail or target that is not proven, or None."""
+    proofs = zip(rules.metrics, state.proofs, strict=True)
+    return next((metric.name for metric, kept in proofs if kept and kept.log_evidence < rules.proof), None)

@@ -1,0 +1,159 @@
+"""A rollout's windows as lines of JSON: what the evidence ledger keeps, and what one can write by hand.
+
+    {"t": 12.0, "weight": 10, "arms": {"stable": {"requests": 90, "failures": 1},
+                                       "candidate": {"requests": 10, "failures": 2}}}
+
+`t`: seconds, on a clock that does not go back. `weight`: percent that the candidate was to get; where it is left out,
+that of the line before. An arm that is missing was not read: no evidence. Other metrics than failed requests stand
+under `metrics` of an arm, by their name, with `requests` and `failures` of their own. A line `{"live": {"requests":
+…, "failures": …}}` says what the live version had counted before, and a line `{"margins": {"errors": {"odds": 1.5,
+"floor": 0.02, "rate": 0.01, "worseBy": 0.01}}}` what is tolerated. Lines of other forms (steps, ends) are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import Any
+
+from fairlead.verdict.guards import Arm, Window
+from fairlead.verdict.margin import Margin
+
+ARMS = ("stable", "candidate")
+ERRORS = "errors"
+"""The metric that an arm's own `requests` and `failures` are."""
+LARGEST = 2**53
+
+
+class BadTrace(ValueError):  # noqa: N818 - the house's names of errors
+    """A line that can't be read; the message names it."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A window. `windows`: by metric, of those that both arms told of."""
+
+    t: float
+    weight: float | None = None
+    windows: Mapping[str, Window] = field(default_factory=dict)
+    traffic: tuple[int, int] | None = None
+    """Requests of (live version, candidate)."""
+
+
+@dataclass(frozen=True)
+class Tolerated:
+    """What one metric tolerates, as it was fixed when the rollout began."""
+
+    margin: Margin
+    rate: float
+    """The live version's, in (0, 1)."""
+    worse_by: float
+    """A difference of shares."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What was known before the first window."""
+
+    live: Arm | None = None
+    metrics: Mapping[str, Tolerated] = field(default_factory=dict)
+
+
+def read(lines: Iterable[str]) -> Iterator[Line | Prior]:
+    """The windows, and what was known before. Raises BadTrace."""
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        try:
+            found = _line(json.loads(text, parse_constant=_refused))
+        except (ValueError, TypeError, AttributeError, KeyError) as bad:
+            raise BadTrace(f"line {number}: {bad}") from None
+        if found is not None:
+            yield found
+
+
+def write(line: Line, **more: Any) -> str:
+    """A window as a line; `more` is added to it."""
+    arms = {arm: _written(line.windows, arm) for arm in ARMS} if line.windows else {}
+    body = {"t": line.t, "weight": line.weight, "arms": arms} | more
+    return json.dumps({k: v for k, v in body.items() if v is not None}, separators=(",", ":"))
+
+
+def _written(windows: Mapping[str, Window], arm: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for metric, window in windows.items():
+        counts: Arm = getattr(window, arm)
+        numbers = {"requests": counts.requests, "failures": counts.failures}
+        if metric == ERRORS:
+            found |= numbers
+        else:
+            found.setdefault("metrics", {})[metric] = numbers
+    return found
+
+
+def _line(body: Any) -> Line | Prior | None:
+    if not isinstance(body, dict):
+        raise ValueError(f"not an object: {body!r}")
+    if "live" in body or "margins" in body:
+        margins = {name: _tolerated(told) for name, told in body.get("margins", {}).items()}
+        return Prior(_arm(body["live"]) if "live" in body else None, margins)
+    if "arms" not in body:
+        return None
+    arms = body["arms"]
+    unknown = set(arms) - set(ARMS)
+    if unknown:
+        raise ValueError(f"unknown arm {', '.join(sorted(unknown))}; there are stable and candidate")
+    weight = body.get("weight")
+    if weight is not None and not 0 <= float(weight) <= 100:
+        raise ValueError(f"a weight lies between 0 and 100, not {weight}")
+    return Line(_time(body), weight, *_windows([arms.get(arm) for arm in ARMS]))
+
+
+def _tolerated(told: Mapping[str, Any]) -> Tolerated:
+    odds, floor, rate, worse_by = (float(told[key]) for key in ("odds", "floor", "rate", "worseBy"))
+    if not (1 <= odds < inf and 0 <= floor < 1 and 0 < rate < 1 and 0 <= worse_by < 1):
+        raise ValueError("a margin has odds of at least 1, and floor, rate and worseBy between 0 and 1")
+    return Tolerated(Margin(odds, floor), rate, worse_by)
+
+
+def _time(body: Mapping[str, Any]) -> float:
+    t = body.get("t")
+    if isinstance(t, bool) or not isinstance(t, int | float) or not isfinite(t):
+        raise ValueError(f"t is a number of seconds, not {t!r}")
+    return float(t)
+
+
+def _windows(arms: list[Any]) -> tuple[dict[str, Window], tuple[int, int] | None]:
+    if any(arm is None for arm in arms):
+        return {}, None
+    stable, candidate = (_metrics(arm) for arm in arms)
+    windows = {name: Window(stable[name], candidate[name]) for name in stable if name in candidate}
+    errors = windows.get(ERRORS)
+    return windows, (errors.stable.requests, errors.candidate.requests) if errors else None
+
+
+def _metrics(arm: Any) -> dict[str, Arm]:
+    own = {ERRORS: _arm(arm)} if "requests" in arm or "failures" in arm else {}
+    return own | {name: _arm(counts) for name, counts in arm.get("metrics", {}).items()}
+
+
+def _arm(counts: Mapping[str, Any]) -> Arm:
+    requests, failures = (_count(counts, key) for key in ("requests", "failures"))
+    if failures > requests:
+        raise ValueError(f"{failures} failures of {requests} requests")
+    return Arm(requests, failures)
+
+
+def _count(counts: Mapping[str, Any], key: str) -> int:
+    value = counts.get(key)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
+        raise ValueError(f"{key} is a whole number that is not negative, not {value!r}")
+    return value
+
+
+def _refused(word: str) -> float:
+    raise ValueError(f"{word} is not a count")
