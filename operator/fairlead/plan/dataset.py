@@ -38,6 +38,8 @@ from fairlead.plan.core import (
 from fairlead.plan.snapshot import Changed, Found, Pause, Refused, Running, Work, begin, look, manifest, outdated, rules
 
 VERSIONS = 20
+LATE = 30.0
+"""Seconds by which a listing may be late before the next one's moment is waited for."""
 EMPTY = "no objects under {}; they are looked for every {}"
 
 
@@ -65,13 +67,38 @@ def request(subject: Subject[Dataset], world: World) -> ListObjects:
     return store.source(subject.body.spec.source.s3, world.config).listing(subject.meta.namespace)
 
 
-def observe(subject: Subject[Dataset], world: World, _now: float) -> Iterable[Request]:
-    """The source's listing, unless one is being read or the Dataset is suspended."""
+def observe(subject: Subject[Dataset], world: World, now: float) -> Iterable[Request]:
+    """The source's listing, unless one is being read, the Dataset is suspended, or it rests until its next moment."""
     status = subject.body.status
     busy = status.job is not None and status.job.not_before is None
-    if subject.body.spec.suspend or busy:
+    if subject.body.spec.suspend or busy or resting(subject, world, now):
         return ()
     return (request(subject, world),)
+
+
+def resting(subject: Subject[Dataset], world: World, now: float) -> bool:
+    """Whether nothing is open, and the next listing's moment has not come. So an operator that starts beside thousands
+    of Datasets does not list them all at once."""
+    status, every = subject.body.status, _every(subject)
+    conditions = {condition.type: condition.status for condition in status.conditions}
+    settled = (
+        status.job is None and status.observed_generation == subject.meta.generation
+        and conditions.get("SourceReachable") == "True" and conditions.get("Valid") in ("True", "False")
+        and status.handled != "" and status.handled == _listing(status)
+        and status.rules == rules(Work(subject, world, now))
+    )  # fmt: skip
+    return settled and every - _left(subject, now) > min(every / 4, LATE)
+
+
+def _every(subject: Subject[Dataset]) -> float:
+    return max(1.0, seconds(subject.body.spec.watch.every))
+
+
+def _left(subject: Subject[Dataset], now: float) -> float:
+    """Seconds until the next listing: evenly spaced, and each Dataset at its own moment."""
+    every = _every(subject)
+    offset = int(short_hash(subject.meta.uid), 16) % 1000 / 1000 * every
+    return every - (now - offset) % every
 
 
 def _listing(status: DatasetStatus) -> str:
@@ -116,6 +143,8 @@ def _watch(draft: Draft, found: Plan) -> Outcome:
         return "Suspended", "spec.suspend is set: the source is not looked at", None
     answer = draft.world.answer(request(draft.subject, draft.world))
     if isinstance(answer, Failed) and answer.reason == "NotAsked":
+        if resting(draft.subject, draft.world, draft.now):
+            return draft.status.phase, draft.status.message, _next_poll(draft)
         return draft.status.phase, draft.status.message, 0.0  # a Job has just ended: look at the source next
     if isinstance(answer, Failed):
         message = _with_secret(draft, answer.message)
@@ -137,10 +166,7 @@ def _with_secret(draft: Draft, message: str) -> str:
 
 
 def _next_poll(draft: Draft) -> float:
-    """Seconds until the next listing: evenly spaced, and each Dataset at its own moment."""
-    every = max(1.0, seconds(draft.subject.body.spec.watch.every))
-    offset = int(short_hash(draft.subject.meta.uid), 16) % 1000 / 1000 * every
-    return every - (draft.now - offset) % every
+    return _left(draft.subject, draft.now)
 
 
 # --- the listing -------------------------------------------------------------------------------------------------

@@ -34,8 +34,12 @@ def source(where: LittleWorld, answer: Listed | Failed | str) -> None:
 
 
 def look(where: LittleWorld) -> Json:
-    """The status after looking until nothing changes."""
-    where.settle(dataset.SPEC, "rides")
+    """The status after looking until nothing changes; one that rests is looked at when its next listing is due."""
+    resting = dataset.resting(where.subject(dataset.SPEC, "rides"), where, where.now)
+    plan = where.settle(dataset.SPEC, "rides")
+    if resting:
+        where.now += plan.requeue_after or 0.0
+        where.settle(dataset.SPEC, "rides")
     return where.status(DATASET, "rides")
 
 
@@ -98,6 +102,21 @@ def test_steady_state_writes_nothing() -> None:
         plan = where.look(dataset.SPEC, "rides")
         assert 0 < (plan.requeue_after or 0) <= 60
     assert where.writes == before
+
+
+def test_an_operator_that_starts_lists_nothing_that_rests() -> None:
+    where = world()
+    publish(where, "a", "v1")
+    due = where.now + (where.look(dataset.SPEC, "rides").requeue_after or 0.0)
+    asked = []
+    for part in range(60):
+        where.now = due - 60 + part + 0.5
+        asked.append(bool(list(dataset.observe(where.subject(dataset.SPEC, "rides"), where, where.now))))
+    assert asked == [True] * 15 + [False] * 45, "from its moment on for a while, in case it comes late"
+    where.objects[("Dataset", "rides")]["metadata"]["generation"] = 2
+    assert list(dataset.observe(where.subject(dataset.SPEC, "rides"), where, where.now)), (
+        "a changed spec is not at rest"
+    )
 
 
 def test_a_source_that_keeps_changing_is_not_read() -> None:
