@@ -25,7 +25,7 @@ from fairlead.engine.app import load_config
 from fairlead.plan import snapshot
 from fairlead.plan.core import ListObjects, Meta, Subject
 from fairlead.store.listing import list_objects
-from hack.bench.process import Operator, alone, configuration
+from hack.bench.process import Operator, alone, configuration, quiet
 from hack.bench.report import keep, quantile, table
 from hack.install.chart import ROOT, environment
 from hack.testbed.cluster import Cluster, Json, Team, make_team
@@ -283,7 +283,7 @@ def main(arguments: list[str]) -> int:
     config = configuration([team.namespace])
     operator = Operator(config, name="scale")
     try:
-        with alone(), kwok(cluster, int(1000 * options.scale)):
+        with alone(), quiet(), kwok(cluster, int(1000 * options.scale)):
             counts = populate(team, load_config(str(config)), options.scale)
             try:
                 result = measure(team, operator, counts, options.idle, options.changes)
