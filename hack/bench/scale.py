@@ -27,7 +27,7 @@ from fairlead.plan.core import ListObjects, Meta, Subject
 from fairlead.store.listing import list_objects
 from hack.bench.process import Operator, alone, configuration, quiet
 from hack.bench.report import keep, quantile, table
-from hack.install.chart import ROOT, environment
+from hack.install.chart import ROOT, environment, kubectl
 from hack.testbed.cluster import Cluster, Json, Team, make_team
 from hack.testbed.serving import METRICS
 
@@ -282,15 +282,14 @@ def main(arguments: list[str]) -> int:
     team = make_team(cluster, f"bench-scale-{uuid.uuid4().hex[:6]}")
     config = configuration([team.namespace])
     operator = Operator(config, name="scale")
-    try:
-        with alone(), quiet(), kwok(cluster, int(1000 * options.scale)):
+    with alone(), quiet(), kwok(cluster, int(1000 * options.scale)):
+        try:
             counts = populate(team, load_config(str(config)), options.scale)
-            try:
-                result = measure(team, operator, counts, options.idle, options.changes)
-            finally:
-                operator.kill()
-    finally:
-        cluster.dynamic.resources.get(api_version="v1", kind="Namespace").delete(name=team.namespace)
+            result = measure(team, operator, counts, options.idle, options.changes)
+        finally:
+            operator.kill()
+            # while KWOK is there to let its pods go
+            kubectl("delete", "namespace", team.namespace, "--timeout=600s")
     rows = [(k, v, TARGETS.get(k, ""), "" if k not in TARGETS else "met" if v <= TARGETS[k] else "MISSED")
             for k, v in result.items()]  # fmt: skip
     table("Scale", rows, ["figure", "value", "target", ""])
