@@ -121,6 +121,33 @@ class Guard(Model):
     )
 
 
+class AfterPromotion(Model):
+    """The watch over a version that has taken over from another one. It is rolled back when it has become worse."""
+
+    for_: Annotated[Duration, Field(alias="for")] = "1h"
+    """How long, counting only time in which requests were seen; it ends after twice as long in any case. `0s`: no
+    watch."""
+    holdback: Annotated[str, Field(max_length=4, pattern=r"^([0-9]|[1-4][0-9]|50)%$")] = "0%"
+    """Share of the requests that the previous version goes on answering meanwhile. The two are then compared on the
+    same traffic; without it, with what the previous version did during the rollout."""
+    tolerance: Percent = "1%"
+    """Without a holdback: percentage points by which the share of bad answers may have risen since the rollout, on
+    top of `worseBy`, for reasons that are not the version's."""
+    false_alarms: Percent = "1%"
+    """The chance that a version that has not become worse is rolled back, over the whole watch and all guards."""
+    standby: Duration = "0s"
+    """How long the previous version's pods stay after the promotion, without requests, for an instant way back. With
+    a holdback they stay until it ends."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("!has(self.falseAlarms) || self.falseAlarms.matches('[1-9]')", "falseAlarms must be above 0%"),
+            ("!has(self.holdback) || !self.holdback.matches('[1-9]') || !has(self.__for__) || self.__for__.matches('[1-9]')",
+             "a holdback ends with the watch, so it needs `for` above 0s"),
+        )
+    )  # fmt: skip
+
+
 class Rollout(Model):
     """How a new version takes over."""
 
@@ -141,6 +168,8 @@ class Rollout(Model):
     Evidence then grows more slowly by this factor."""
     patience: Duration = "24h"
     """A rollout that has not ended by then is taken back, and a condition says why."""
+    after_promotion: AfterPromotion = AfterPromotion()
+    """How it is watched once it is live."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -152,6 +181,21 @@ class Rollout(Model):
             ("!has(self.missedHarm) || self.missedHarm.matches('[1-9]')", "missedHarm must be above 0%"),
         )
     )  # fmt: skip
+
+
+class Override(Model):
+    """A person's decision, with no regard to evidence. Each is carried out once; nothing happens if it has no object
+    (any more)."""
+
+    action: Literal["Rollback", "Promote"]
+    """`Rollback`: `version` becomes the live one again, and what is live or on its way is not tried again. `Promote`:
+    `version`, which must be on its way, goes live as soon as its pods are warm."""
+    version: Name
+    """The version that shall be live."""
+    reason: Annotated[str, Field(min_length=1, max_length=512)]
+    """Why; it goes into the history."""
+    at: Timestamp
+    """When it was decided. The same decision with another time is a new one."""
 
 
 class Slo(Model):
@@ -179,6 +223,8 @@ class DeploymentSpec(Model):
     alerts: Alerts = Alerts()
     paused: bool = False
     """Freeze: no new rollout begins, and a running one keeps its weight. Harm still rolls back."""
+    override: Override | None = None
+    """Written by `kubectl fairlead rollback` and `promote --force`."""
 
 
 class Live(Model):
@@ -331,6 +377,77 @@ class RolloutRecord(Model):
     guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
 
 
+class WatchedGuard(Model):
+    """What a guard has seen after the promotion."""
+
+    guard: Annotated[str, Field(max_length=64)]
+    """Index and metric, `0/errors`."""
+    digest: Annotated[str, Field(max_length=16)] = ""
+    """Of the guard as it was written: a changed guard is not watched any more."""
+    state: Literal["Watching", "Alarm", "NoEvidence"] = "Watching"
+    reason: Annotated[str, Field(max_length=64)] = ""
+    """With NoEvidence: why, in a word."""
+    tolerated: Annotated[str, Field(max_length=32)] = ""
+    """Without a holdback: the share of bad answers up to which nothing is wrong, fixed at the promotion. Empty: too
+    little was known."""
+    odds: Annotated[str, Field(max_length=32)] = "1"
+    """With a holdback: the tolerated odds ratio, as in the rollout."""
+    floor: Annotated[str, Field(max_length=32)] = "0"
+    """With a holdback: as in the rollout."""
+    threshold: Annotated[str, Field(max_length=32)] = ""
+    """Latency: a request counts as slow above this many seconds, as in the rollout."""
+    live: ArmCounts = ArmCounts()
+    previous: ArmCounts = ArmCounts()
+    """With a holdback."""
+    windows: int = 0
+    """Those that could say something."""
+    log_r: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    """The detector's whole state, per alternative."""
+    log_evidence: Annotated[str, Field(max_length=32)] = "-inf"
+    bound: Annotated[str, Field(max_length=32)] = ""
+    """At this log evidence it is rolled back."""
+
+
+class Watch(Model):
+    """The live version under watch after its promotion."""
+
+    version: Name
+    against: Name
+    """The version before it: the way back."""
+    since: Timestamp
+    until: Timestamp
+    """It ends by then in any case."""
+    length: Duration
+    """It ends after so much observed time."""
+    observed: Annotated[str, Field(max_length=32)] = "0"
+    """Seconds in which requests were seen."""
+    holdback: int = 0
+    """Percent of the requests that the previous version answers."""
+    standby: Timestamp | None = None
+    """The previous version's pods stay until then."""
+    restarts: int = 0
+    """Restarts of its pods at the promotion."""
+    last_window_at: Timestamp
+    guards: Annotated[list[WatchedGuard], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
+    cursors: Annotated[list[Cursor], Field(max_length=32, json_schema_extra=list_map("source"))] = []
+
+
+class WayBack(Model):
+    """A rollback of the live version that waits for the pods of the version before it."""
+
+    version: Name
+    """The version that shall be live again."""
+    leaves: Name
+    """The version that is live until then."""
+    since: Timestamp
+    reason: Annotated[str, Field(max_length=64)]
+    message: Text = ""
+    forced: bool = False
+    """A person's decision."""
+    warmed: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)] = []
+    """Pods that have answered a warm-up request: uid and number of restarts."""
+
+
 class Retiring(Model):
     """A version without traffic whose pods finish what they have."""
 
@@ -340,12 +457,19 @@ class Retiring(Model):
 
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
-    Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, EvidenceAvailable."""
+    Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, EvidenceAvailable, Watched,
+    RollbackReady."""
 
     live: Live | None = None
     candidate: Candidate | None = None
     previous: Name | None = None
     """The last good version before the live one: the way back."""
+    watch: Watch | None = None
+    """The live version's behaviour since it was promoted, while it is watched."""
+    way_back: WayBack | None = None
+    """A rollback of the live version that is under way."""
+    heeded: Annotated[str, Field(max_length=16)] = ""
+    """Digest of the override that was carried out last."""
     refused: Annotated[list[Name], Field(max_length=50, json_schema_extra=LIST_ATOMIC)] = []
     """Versions that were rolled back here; they are not tried again, unless the annotation `fairlead.dev/retry`
     names one."""

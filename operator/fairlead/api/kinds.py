@@ -70,6 +70,7 @@ KINDS: tuple[KindInfo, ...] = (
     KindInfo(Deployment, "deployments", "mdeploy", (
         Column("Live", ".status.live.version"), Column("Candidate", ".status.candidate.version"),
         Column("Weight", ".status.candidate.weight", "integer"), Column("Verdict", ".status.candidate.verdict"),
-        PHASE, AGE, MESSAGE,
+        PHASE, AGE,
+        Column("Rollback ready", ".status.conditions[?(@.type=='RollbackReady')].status", wide=True), MESSAGE,
     )),
 )  # fmt: skip

@@ -18,6 +18,8 @@ GAUGE_NAMESPACE, GAUGE_NAME = "namespace", "deployment"
 BURNS = ((14.4, "1h", "5m", "critical"), (6, "6h", "30m", "critical"), (3, "1d", "2h", "warning"),
          (1, "3d", "6h", "warning"))  # fmt: skip
 """Burn rates of the error budget over a long and a short window (Google SRE Workbook, chapter 5)."""
+NOT_WATCHED = 300
+"""Seconds: the windows of a watch are up to a minute long."""
 EVENTS = 10
 """Failed requests in the long window below which nobody is called: a single one may be a large share of few."""
 
@@ -108,6 +110,18 @@ def _rollout(about: About, alerts: Alerts, deadline: float) -> list[Json]:
             _gauge(about, "evidence_available") + " == 0",
             f"{where}: the rollout is frozen, for nothing shows how the new version does",
             f"Its weight stays as it is. The condition EvidenceAvailable says what is missing: {see}",
+        ),
+        _alert(
+            about, alerts, "FairleadRollbackNotReady", "warning", "5m",
+            _gauge(about, "rollback_ready") + " == 0",
+            f"{where}: the live version could not be rolled back",
+            f"The condition RollbackReady says what is missing: {see}",
+        ),
+        _alert(
+            about, alerts, "FairleadNotWatched", "warning", f"{max(NOT_WATCHED, round(deadline))}s",
+            _gauge(about, "watched") + " == 0",
+            f"{where}: nothing shows how the new live version does",
+            f"The condition Watched says what is missing: {see}",
         ),
         _alert(
             about, alerts, "FairleadNoReadyPod", "critical", "30s",

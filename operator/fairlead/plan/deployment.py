@@ -1,7 +1,7 @@
 """Deployment: which version answers, who comes next, and whether that one may stay.
 
-The order of one look: heed a retry, let drained versions go, choose, go on with the rollout, tell people, and say
-which objects follow from it. The parts are in `plan/rollout`.
+The order of one look: heed what people decided, let drained versions go, watch what is live, go back if it must be,
+choose, go on with the rollout, tell people, and say which objects follow from it. The parts are in `plan/rollout`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,19 @@ from fairlead.plan.core import (
     World,
     epoch,
 )
-from fairlead.plan.rollout import children, gauges, progress, report, retiring, signals, versions
+from fairlead.plan.rollout import (
+    afterwards,
+    children,
+    gauges,
+    override,
+    progress,
+    report,
+    retiring,
+    signals,
+    versions,
+    watch,
+    wayback,
+)
 from fairlead.plan.rollout.look import RETRY, Look, State
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -50,6 +62,10 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found.append(signals.gateway(look))
     if status.candidate:
         found += signals.of_candidate(look, status.candidate)
+    if status.way_back:
+        found += wayback.requests(look, status)
+    elif status.watch:
+        found += watch.requests(look, status.watch)
     return found
 
 
@@ -61,13 +77,15 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     look = Look(subject, world, now)
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
     state = retiring.tidy(look, state)
+    state, unseen = afterwards.go_on(look, override.heed(look, state))
+    state, stuck = wayback.go_on(look, state)
     choice = versions.choose(look, state.status)
     state, problem = progress.choose(look, state, choice), None
     if state.candidate:
         state, problem = progress.go_on(look, state)
         # what has just been taken back, or gone live, is not a choice any more
         choice = versions.choose(look, state.status) if state.candidate is None else choice
-    status = report.tell(look, state, choice, problem)
+    status = report.tell(look, state, choice, problem, unseen, stuck)
     return Plan(
         status=status,
         apply=children.wanted(look, status),
@@ -82,6 +100,10 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
     times = [epoch(one.until) - look.now for one in status.retiring]
     if report.needs_address(look, status):
         times.append(ADDRESS)
+    if status.way_back:
+        times.append(wayback.SOON)
+    elif status.watch:
+        times.append(watch.next_look(look, status.watch))
     candidate = status.candidate
     if candidate:
         if candidate.against:
@@ -107,11 +129,12 @@ def of_pod(pod: Json, _all: Iterable[Json]) -> Iterable[str]:
 
 
 def of_version(version: Json, deployments: Iterable[Json]) -> Iterable[str]:
-    """Deployments that name a version, its model, or have it live or on its way."""
+    """Deployments that name a version, its model, or have it live, on its way, or as the way back."""
     name, model = version["metadata"]["name"], version["spec"].get("model")
     for deployment in deployments:
         wanted, status = deployment["spec"].get("model") or {}, deployment.get("status") or {}
-        mine = {(status.get(key) or {}).get("version") for key in ("live", "candidate")}
+        mine = {(status.get(key) or {}).get("version") for key in ("live", "candidate", "wayBack")}
+        mine |= {status.get("previous"), (status.get("watch") or {}).get("against")}
         if wanted.get("version") == name or wanted.get("name") == model or name in mine:
             yield deployment["metadata"]["name"]
 

@@ -20,11 +20,13 @@ LOADS = st.integers(0, 80)
 class Rollouts(RuleBasedStateMachine):
     """Versions come and go, pods come and go, sources fail, the operator dies; traffic flows."""
 
-    @initialize(outcomes=st.booleans(), seed=st.integers(0, 1000))
-    def begin(self, outcomes: bool, seed: int) -> None:
+    @initialize(outcomes=st.booleans(), seed=st.integers(0, 1000), holdback=st.sampled_from(["0%", "10%"]))
+    def begin(self, outcomes: bool, seed: int, holdback: str) -> None:
         guards = GUARDS if outcomes else GUARDS[:1]
-        self.sim = Sim(spec(*guards, steps=[(10, "2s", 5), (50, "2s", 10)]), seed=seed)
+        rollout = {"afterPromotion": {"holdback": holdback}}
+        self.sim = Sim(spec(*guards, steps=[(10, "2s", 5), (50, "2s", 10)], rollout=rollout), seed=seed)
         self.bad: set[str] = set()
+        self.turned: set[str] = set()
         self.number = 1
         self.sim.go_live()
         self.sim.traffic(150)
@@ -57,6 +59,14 @@ class Rollouts(RuleBasedStateMachine):
     def busy(self, requests: int) -> None:
         for _ in range(5):
             self.time_passes(requests, 1.0)
+
+    @rule()
+    def the_live_one_turns_bad(self) -> None:
+        live = self.sim.status["live"]["version"]
+        self.turned.add(live)
+        self.sim.errors[live] = 0.9
+        for _ in range(4):
+            self.time_passes(80, 10.0)
 
     @rule(down=st.booleans())
     def prometheus(self, down: bool) -> None:
@@ -129,12 +139,17 @@ class Rollouts(RuleBasedStateMachine):
         shares = self.sim.shares()
         assert sum(shares.values()) == 100
         assert all(weight > 0 for weight in shares.values())
-        allowed = {status["live"]["version"], status.get("candidate", {}).get("version")}
-        assert set(shares) <= allowed
+        assert set(shares) <= {status["live"]["version"], status.get("candidate", {}).get("version"), held_back(status)}
 
     def _nothing_promoted_blindly(self, status: dict) -> None:
         before = self.known["live"]["version"]
         if status["live"]["version"] == before:
+            return
+        gone = next((r for r in status["history"] if r["version"] == before and r["result"] == "RolledBack"), None)
+        if gone:
+            assert (gone["against"], gone["reason"][-14:]) == (status["live"]["version"], "AfterPromotion")
+            assert before in status["refused"]
+            assert all(p["status"]["conditions"][0]["status"] == "True" for p in self.sim.pods(gone["against"]))
             return
         record = next(r for r in status["history"] if r["version"] == status["live"]["version"])
         assert record["result"] == "Live"
@@ -142,7 +157,8 @@ class Rollouts(RuleBasedStateMachine):
         assert record["candidate"]["requests"] >= 10
         assert all(guard["state"] == "Watching" for guard in record["guards"])
         assert not [g for g in record["guards"] if g["guard"].endswith("outcomes") and g["candidate"]["requests"] < 10]
-        assert status["live"]["version"] not in self.bad or record["candidate"]["requests"] < 15
+        equal = before in self.turned  # no worse than a live version that fails as often
+        assert status["live"]["version"] not in self.bad or record["candidate"]["requests"] < 15 or equal
 
     def _harm_is_out_of_the_route(self, status: dict) -> None:
         route = self.sim.get(HTTP_ROUTE, "web")
@@ -151,8 +167,8 @@ class Rollouts(RuleBasedStateMachine):
             s["metadata"]["name"]: s["metadata"]["labels"]["fairlead.dev/version"] for s in self.sim.select(SERVICE)
         }
         named = {labels[service] for service in services(route)}
-        current = {status["live"]["version"], status.get("candidate", {}).get("version")}
-        assert named <= current
+        current = {status["live"]["version"], status.get("candidate", {}).get("version"), held_back(status)}
+        assert named <= current | {status.get("wayBack", {}).get("version")}
         for guard in status.get("candidate", {}).get("guards", []):
             assert guard["state"] != "Harm"
 
@@ -180,7 +196,14 @@ class Rollouts(RuleBasedStateMachine):
                 assert self.sim.of(kind)[wanted["metadata"]["name"]]["spec"] == wanted["spec"]
         kept = {self.sim.status["live"]["version"], self.sim.status.get("candidate", {}).get("version")}
         kept |= {one["version"] for one in self.sim.status["retiring"]}
+        kept |= {held_back(self.sim.status), self.sim.status.get("wayBack", {}).get("version")}
         assert {w["metadata"]["labels"]["fairlead.dev/version"] for w in self.sim.select(WORKLOAD)} <= kept
+
+
+def held_back(status: dict) -> str | None:
+    """The version that keeps a share after the promotion."""
+    watch = status.get("watch", {})
+    return watch["against"] if watch.get("holdback") else None
 
 
 Rollouts.TestCase.settings = settings(

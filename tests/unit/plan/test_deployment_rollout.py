@@ -61,6 +61,7 @@ def test_promotion_step_by_step() -> None:
     sim.tick(seconds=6)
     assert {w["metadata"]["labels"]["fairlead.dev/version"] for w in sim.select(WORKLOAD)} == {"m-2"}
     assert {w["metadata"]["labels"]["fairlead.dev/version"] for w in sim.select(SERVICE)} == {"m-2"}
+    sim.tick(seconds=7200)  # the watch after the promotion ends, though it saw nothing
     assert sim.look().requeue_after is None
 
 

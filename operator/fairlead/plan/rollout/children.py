@@ -20,7 +20,7 @@ from fairlead.plan.core import (
     Json,
     Kind,
 )
-from fairlead.plan.rollout import pods, versions
+from fairlead.plan.rollout import pods, versions, watch
 from fairlead.plan.rollout.look import Look
 
 VERSION_LABEL = f"{LABEL_PREFIX}version"
@@ -40,8 +40,14 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
 
 def _serving(status: DeploymentStatus) -> list[str]:
     """The versions that have pods to be looked after."""
-    names = [status.live.version] if status.live else []
-    return names + ([status.candidate.version] if status.candidate else [])
+    found = [status.live.version] if status.live else []
+    if status.candidate:
+        found.append(status.candidate.version)
+    if status.way_back:
+        found.append(status.way_back.version)
+    if status.watch and watch.keeps(status.watch):
+        found.append(status.watch.against)
+    return list(dict.fromkeys(found))
 
 
 def owner(look: Look) -> Json:
@@ -82,7 +88,12 @@ def _with_its_images(look: Look, workload: Json) -> Json:
 def _route(look: Look, status: DeploymentStatus) -> Json:
     assert status.live
     live, candidate = _backend(look, status.live.version), status.candidate
-    named, shared = [live], [(live, 100)]
+    named, shared, kept, back = [live], [(live, 100)], status.watch, status.way_back
+    if candidate is None and kept and kept.holdback:
+        old = _backend(look, kept.against)
+        named, shared = [live, old], [(live, 100 - kept.holdback), (old, kept.holdback)]
+    elif candidate is None and back:
+        named.append(_backend(look, back.version))  # the place that it will have
     if candidate:
         new = _backend(look, candidate.version)
         named.append(new)

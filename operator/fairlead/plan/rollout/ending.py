@@ -6,6 +6,7 @@ from typing import Literal
 
 from fairlead.api.deployment import Candidate, GuardEvidence, Live, Retiring, RolloutRecord
 from fairlead.plan.core import Event, rfc3339
+from fairlead.plan.rollout import watch
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -18,18 +19,21 @@ RETIRING = 10
 Result = Literal["Live", "RolledBack", "Superseded", "Failed"]
 
 
-def promote(look: Look, state: State) -> State:
-    """The candidate becomes the live version, if that is still the one it was compared with. No pod is touched."""
+def promote(look: Look, state: State, forced: str = "") -> State:
+    """The candidate becomes the live version, if that is still the one it was compared with. No pod is touched.
+    forced: a person's reason for not waiting for evidence."""
     candidate, live = state.candidate, state.status.live
     assert candidate
     if candidate.against != (live.version if live else ""):
         return again(look, state)
-    message = _promoted(candidate)
-    state = _recorded(look, state, candidate, "Live", "Promoted", message)
+    message = _promoted(candidate) + (f"; forced: {forced}" if forced else "")
+    state = recorded(look, state, candidate, "Live", "Forced" if forced else "Promoted", message)
     changes: dict[str, object] = {"live": Live(version=candidate.version, since=look.stamp), "candidate": None}
     if live:
-        changes["previous"] = live.version
-        changes["retiring"] = _retire(look, state, live.version)
+        watched = watch.begin(look, candidate)
+        changes |= {"previous": live.version, "watch": watched}
+        if watched is None or not watch.keeps(watched):
+            changes["retiring"] = retire(look, state, live.version)
     return state.having(Event("Promoted", message), **changes)
 
 
@@ -65,12 +69,12 @@ def _take_back(look: Look, state: State, result: Result, why: Problem) -> State:
         f"To try it once more: kubectl annotate mdeploy -n {look.namespace} {look.name} {RETRY}={candidate.version}"
     )
     message = f"{why.message}. {candidate.against} answers all requests. {again_by}"
-    state = _recorded(look, state, candidate, result, why.reason, message)
+    state = recorded(look, state, candidate, result, why.reason, message)
     return state.having(
         Event(result if result == "RolledBack" else "RolloutFailed", message, warning=True),
         candidate=None,
         refused=[*(v for v in state.status.refused if v != candidate.version), candidate.version][-REFUSED:],
-        retiring=_retire(look, state, candidate.version),
+        retiring=retire(look, state, candidate.version),
     )
 
 
@@ -78,19 +82,21 @@ def withdraw(look: Look, state: State, reason: str, message: str) -> State:
     """Something else is wanted now; nothing is held against the candidate."""
     candidate = state.candidate
     assert candidate
-    state = _recorded(look, state, candidate, "Superseded", reason, message)
-    return state.having(Event("Superseded", message), candidate=None, retiring=_retire(look, state, candidate.version))
+    state = recorded(look, state, candidate, "Superseded", reason, message)
+    return state.having(Event("Superseded", message), candidate=None, retiring=retire(look, state, candidate.version))
 
 
-def _retire(look: Look, state: State, version: str) -> list[Retiring]:
+def retire(look: Look, state: State, version: str) -> list[Retiring]:
+    """The retiring versions with one more, whose pods finish what they have begun."""
     until = rfc3339(look.now + look.world.config.tuning.drain)
     others = [one for one in state.status.retiring if one.version != version]
     return [*others, Retiring(version=version, until=until)][-RETIRING:]
 
 
-def _recorded(
+def recorded(
     look: Look, state: State, candidate: Candidate, result: Result, reason: str, message: str
 ) -> State:  # fmt: skip
+    """The history with how a rollout ended."""
     record = RolloutRecord(
         version=candidate.version, against=candidate.against, result=result, reason=reason, message=message[:1024],
         started_at=candidate.since, ended_at=look.stamp, weight=candidate.weight,

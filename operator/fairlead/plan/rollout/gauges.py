@@ -10,6 +10,10 @@ from fairlead.plan.core import Gauge, Json, epoch
 
 PHASES = ("Pending", "Progressing", "Live", "Holding", "RolledBack", "Degraded")
 _TAKEN_BACK = ("RolledBack", "Failed")
+_TOLD = (
+    ("rollback_ready", "RollbackReady", "0 while the live version could not be rolled back."),
+    ("watched", "Watched", "0 while nothing shows how a live version does that is under watch."),
+)
 
 
 def of(raw: Json) -> Iterator[Gauge]:
@@ -36,6 +40,16 @@ def _evidence(status: Json, candidate: Json, who: dict[str, str]) -> Iterator[Ga
     if available:
         yield _gauge("evidence_available", "0 while a rollout is frozen for want of evidence.", who,
                      available["status"] == "True")  # fmt: skip
+    for name, type_, help_ in _TOLD:
+        said = next((c for c in status.get("conditions") or [] if c["type"] == type_), None)
+        if said:
+            yield _gauge(name, help_, who, said["status"] == "True")
+    for guard in (status.get("watch") or {}).get("guards") or []:
+        labels = who | {"guard": guard["guard"], "version": status["watch"]["version"]}
+        yield _gauge("watch_log_evidence", "Log evidence that the live version has become worse since its promotion.",
+                     labels, max(0.0, float(guard["logEvidence"])))  # fmt: skip
+        yield _gauge("watch_log_evidence_bound", "At this log evidence it is rolled back.", labels,
+                     float(guard["bound"] or 0))  # fmt: skip
     for guard in candidate.get("guards") or []:
         labels = who | {"guard": guard["guard"], "version": candidate["version"]}
         yield _gauge("log_evidence", "Log evidence that the candidate is worse.", labels, float(guard["logEvidence"]))

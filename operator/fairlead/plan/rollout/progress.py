@@ -81,7 +81,7 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     crashed = judge.harm(look, candidate)
     if crashed:
         return ending.roll_back(look, state, crashed), None
-    candidate, problem = _warm(look, candidate)
+    candidate, problem = warm(look, candidate)
     state = state.having(candidate=candidate)
     if not signals.is_warm(look, candidate):
         return state, problem or pods.problem(look, candidate.version)
@@ -103,7 +103,7 @@ def _not_asked(look: Look, candidate: Candidate) -> bool:
     return any(isinstance(answer, Failed) and answer.reason == "NotAsked" for answer in answers)
 
 
-def _warm(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
+def warm(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
     """Note which pods have answered a warm-up request."""
     ready = [pod.source for pod in pods.of(look, candidate.version) if pod.ready]
     warmed, problem = [source for source in candidate.warmed if source in ready], None

@@ -6,7 +6,7 @@ from fairlead.api.deployment import Candidate, DeploymentStatus
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, GatewaySeen, Json
-from fairlead.plan.rollout import judge, pods, signals
+from fairlead.plan.rollout import afterwards, judge, pods, readiness, signals
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -14,14 +14,20 @@ from fairlead.plan.rollout.versions import Choice
 _TAKEN_BACK = ("RolledBack", "Failed")
 
 
-def tell(look: Look, state: State, choice: Choice, problem: Problem | None) -> DeploymentStatus:
-    """The status with all that is derived from it."""
+def tell(
+    look: Look, state: State, choice: Choice, problem: Problem | None, unseen: Problem | None = None,
+    stuck: Problem | None = None,
+) -> DeploymentStatus:  # fmt: skip
+    """The status with all that is derived from it. unseen: of a version under watch; stuck: why a rollback of the live
+    version does not go on."""
     status = state.status
     ready = [pod for pod in pods.of(look, status.live.version) if pod.ready] if status.live else []
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
     _route_accepted(look, told, status)
     _evidence(told, status.candidate, problem)
-    progress = _progressing(look, told, status, choice, problem)
+    afterwards.tell(look, told, status.watch, unseen)
+    readiness.tell(look, told, status, stuck)
+    progress = _progressing(look, told, status, choice, stuck if status.way_back else problem)
     trouble = _ready(look, told, status, bool(ready), progress)
     return status.model_copy(update={
         "observed_generation": look.subject.meta.generation,
@@ -38,6 +44,8 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions) -> str:
         return "Holding" if status.candidate and not told.is_true("Progressing") else "Pending"
     if not ready:
         return "Degraded"
+    if status.way_back:
+        return "Progressing" if told.is_true("Progressing") else "Holding"
     if status.candidate:
         held = not told.is_true("Progressing") or status.candidate.verdict == "NoEvidence"
         return "Holding" if held else "Progressing"
@@ -85,7 +93,14 @@ def _progressing(
 def _standing(
     look: Look, status: DeploymentStatus, choice: Choice, problem: Problem | None
 ) -> tuple[bool, str, str]:  # fmt: skip
-    candidate = status.candidate
+    candidate, back = status.candidate, status.way_back
+    if back:
+        words = f"{back.message}. {back.version} shall answer again"
+        return (
+            problem is None,
+            problem.reason if problem else "RollingBack",
+            (f"{words}, but can't: {problem.message}" if problem else f"{words}; its pods start and are warmed up"),
+        )
     if candidate:
         return _on_its_way(look, candidate, problem)
     if choice.version is None:

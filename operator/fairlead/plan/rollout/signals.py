@@ -110,11 +110,12 @@ def scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
         name = version_of(candidate, arm)
         version = versions.read(look, name)
         if version is not None:
-            found += [Scrape(arm, pod, _scrape(look, version, pod)) for pod in judged(look, name)[0]]
+            found += [Scrape(arm, pod, scrape(look, version, pod)) for pod in judged(look, name)[0]]
     return found
 
 
-def _scrape(look: Look, version: ModelVersion, pod: PodView) -> ScrapePod:
+def scrape(look: Look, version: ModelVersion, pod: PodView) -> ScrapePod:
+    """How a pod's counters are read."""
     own = presets.metrics(version.spec.server)
     names = MetricNames(
         requests=own.requests, failures=own.failures,
@@ -134,17 +135,25 @@ def outcomes_due(look: Look, candidate: Candidate, index: int, guard: Guard) -> 
 
 
 def queries(look: Look, candidate: Candidate, guard: Guard) -> dict[tuple[str, str], PromQuery]:
-    """The queries of an outcomes guard by (arm, `total` or `failures`); none without a Prometheus.
+    """The queries of an outcomes guard by (arm, `total` or `failures`); none without a Prometheus."""
+    return {
+        (arm, part): query
+        for arm in ARMS
+        for part, query in outcomes_of(look, guard, version_of(candidate, arm)).items()
+    }
+
+
+def outcomes_of(look: Look, guard: Guard, version: str) -> dict[str, PromQuery]:
+    """The queries for one version: `total` and `failures`; none without a Prometheus.
 
     Names of versions and namespaces are DNS labels: nothing in them has a meaning in PromQL."""
     url = look.world.config.prometheus.url
     if not url or guard.promql is None:
         return {}
     found = {}
-    for arm in ARMS:
-        for part, expression in (("total", guard.promql.total), ("failures", guard.promql.failures)):
-            asked = expression.replace("{{version}}", version_of(candidate, arm))
-            found[arm, part] = PromQuery(url, asked.replace("{{namespace}}", look.namespace))
+    for part, expression in (("total", guard.promql.total), ("failures", guard.promql.failures)):
+        asked = expression.replace("{{version}}", version)
+        found[part] = PromQuery(url, asked.replace("{{namespace}}", look.namespace))
     return found
 
 

@@ -1,0 +1,124 @@
+"""What happens to a watch: it goes on, loses its holdback, ends, or ends in a rollback."""
+
+from __future__ import annotations
+
+from fairlead.api.deployment import Watch
+from fairlead.api.units import human, seconds
+from fairlead.plan.conditions import Conditions
+from fairlead.plan.core import Event, epoch
+from fairlead.plan.rollout import ending, pods, watch, wayback
+from fairlead.plan.rollout.look import Look, State
+from fairlead.plan.rollout.pods import Problem
+from fairlead.verdict.guards import decode
+
+CONDITION = "Watched"
+QUIET = 5
+"""After so many windows without a request, somebody who looks is told."""
+
+
+def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
+    """One look at a live version under watch; with what can't be seen of it."""
+    kept, live = state.status.watch, state.status.live
+    if kept is None:
+        return state, None
+    if live is None or live.version != kept.version:
+        return state.having(watch=None), None
+    if state.status.way_back:
+        return state, None  # it is decided: nothing more is to be learnt
+    state = _holdback(look, state, watch.chosen(look, kept))
+    state = _standby(look, state)
+    kept, problem = watch.window(look, _of(state))
+    state = state.having(watch=kept)
+    bad = watch.harm(look, kept)
+    if bad:
+        return wayback.begin(look, state, kept.against, bad), None
+    return _ended(look, state), problem
+
+
+def _of(state: State) -> Watch:
+    assert state.status.watch
+    return state.status.watch
+
+
+def _holdback(look: Look, state: State, kept: Watch) -> State:
+    """The holdback ends when it is not wanted any more, when its pods are gone, and when a newer version comes, whose
+    rollout compares with the live version alone. The watch goes on without it."""
+    state = state.having(watch=kept)
+    if not kept.holdback:
+        return state
+    wanted = int(look.spec.rollout.after_promotion.holdback.rstrip("%"))
+    ready = any(pod.ready for pod in pods.of(look, kept.against))
+    if wanted and ready and state.candidate is None and seconds(look.spec.rollout.after_promotion.for_):
+        return state.having(watch=kept.model_copy(update={"holdback": min(wanted, kept.holdback)}))
+    why = "a newer version comes" if state.candidate else "no pod of it is ready" if not ready else "it is not wanted"
+    alone = kept.model_copy(update={
+        "holdback": 0, "cursors": [c for c in kept.cursors if "stable" not in c.source.split("/")[:2]],
+    })  # fmt: skip
+    return _let_go(look, state.having(
+        Event("HoldbackEnded", f"{kept.against} gets no requests any more: {why}"), watch=alone
+    ))  # fmt: skip
+
+
+def _standby(look: Look, state: State) -> State:
+    kept = _of(state)
+    if kept.standby is None or look.now < epoch(kept.standby):
+        return state
+    return _let_go(look, state.having(watch=kept.model_copy(update={"standby": None})))
+
+
+def _let_go(look: Look, state: State) -> State:
+    """The previous version's pods go, if nothing keeps them."""
+    kept = _of(state)
+    mine = state.candidate is not None and state.candidate.version == kept.against
+    if watch.keeps(kept) or mine:
+        return state
+    return state.having(retiring=ending.retire(look, state, kept.against))
+
+
+def _ended(look: Look, state: State) -> State:
+    """The watch ends after its time; a standby may outlast it."""
+    kept = _of(state)
+    off = not seconds(look.spec.rollout.after_promotion.for_)
+    over = off or decode(kept.observed) >= seconds(kept.length) or look.now >= epoch(kept.until)
+    if kept.guards and over:
+        state = state.having(Event("WatchEnded", _summary(kept)))
+    if over or not kept.guards:
+        state = state.having(watch=kept.model_copy(update={"guards": [], "cursors": [], "holdback": 0}))
+        state = _let_go(look, state) if kept.holdback else state
+        if kept.standby is None:
+            return state.having(watch=None)
+    return state
+
+
+def _summary(kept: Watch) -> str:
+    counts = next((one.live for one in kept.guards if one.guard.endswith("/errors")), kept.guards[0].live)
+    return (
+        f"{kept.version} is not watched any more: in {human(decode(kept.observed))} of observation "
+        f"{counts.failures} of {counts.requests} requests failed, and nothing speaks against it"
+    )
+
+
+def tell(look: Look, told: Conditions, kept: Watch | None, problem: Problem | None) -> None:
+    """The condition of a version under watch."""
+    if kept is None or not kept.guards:
+        told.drop(CONDITION)
+        return
+    silent = next((one for one in kept.guards if one.state == "NoEvidence"), None)
+    if silent:
+        old = told.get(CONDITION)
+        known = problem.message if problem else old.message if old and old.reason == silent.reason else ""
+        told.set(CONDITION, False, silent.reason, known or _BLIND.get(silent.reason, silent.reason))
+        return
+    with_what = (
+        f"{kept.against}, which answers {kept.holdback} % of the requests" if kept.holdback
+        else f"what {kept.against} did during the rollout"
+    )  # fmt: skip
+    quiet = look.now - epoch(kept.last_window_at) > QUIET * watch.pace(look.now - epoch(kept.since))
+    words = f"{kept.version} is compared with {with_what}, for {kept.length} of observation"
+    told.set(CONDITION, True, "NoTraffic" if quiet else "Watching", words)
+
+
+_BLIND = {
+    "TooFewSamples": "the previous version answered too few requests during the rollout to be compared with; let the "
+    "steps ask for more requests, or set a holdback",
+}

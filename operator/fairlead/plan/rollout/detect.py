@@ -1,0 +1,87 @@
+"""A guard after the promotion: between its form in status and the detector that judges it (`verdict.detector`).
+
+With a holdback each window compares both versions on the same traffic (test A; with a margin the smaller of two
+e-values, as in `verdict.margin`). Without one the live version's own share of bad answers is held against a rate that
+was fixed at the promotion.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from fairlead.api.deployment import ArmCounts, Guard, GuardEvidence, WatchedGuard
+from fairlead.api.units import share
+from fairlead.verdict import detector
+from fairlead.verdict.bounded import Sums, log_bets
+from fairlead.verdict.detector import Detector
+from fairlead.verdict.failures import GRID, informative, log_bound, log_lr
+from fairlead.verdict.guards import decode, encode, encode_all
+
+LARGEST = 1_000_000
+"""Requests of a reference beyond which more would not make it sharper in any way that matters."""
+_START = (-inf,) * len(GRID)
+
+
+def begin(guard: Guard, seen: GuardEvidence, tolerance: float, beta: float, alpha: float) -> WatchedGuard:
+    """A guard at the promotion. seen: what it has seen in the rollout; tolerance: a difference of shares; beta, alpha:
+    the chances that the reference was too good by luck, and of a false alarm in a window."""
+    return WatchedGuard(
+        guard=seen.guard, digest=seen.digest, odds=seen.odds or "1", floor=seen.floor, threshold=seen.threshold,
+        tolerated=_tolerated(guard, seen, tolerance, beta), bound=encode(log_bound(alpha)),
+    )  # fmt: skip
+
+
+def _tolerated(guard: Guard, seen: GuardEvidence, tolerance: float, beta: float) -> str:
+    """What the previous version did in the rollout, as a bound, and what is tolerated on top; empty if it did too
+    little. A margin on a quantile is an odds ratio of slow requests; any other one is a difference."""
+    requests, bad = seen.stable.requests, seen.stable.failures
+    if requests > LARGEST:
+        requests, bad = LARGEST, round(bad * LARGEST / requests)
+    margin = 0.0 if guard.metric == "latency" else share(guard.worse_by)
+    try:
+        rate = detector.tolerated(bad, requests, 0.0, beta)
+    except ValueError:
+        return ""
+    if guard.metric == "latency":
+        odds = decode(seen.odds or "1") * rate / (1.0 - rate)
+        rate = odds / (1.0 + odds)
+    rate += margin + tolerance
+    return encode(rate) if rate < 1.0 else ""
+
+
+def seen(
+    state: WatchedGuard, live: tuple[int, int], previous: tuple[int, int] | None, design_effect: float
+) -> WatchedGuard:  # fmt: skip
+    """The guard after one more window: (requests, bad ones) of the live version, and of the previous one if it has a
+    holdback."""
+    before = Detector(tuple(map(decode, state.log_r)) or _START, state.windows)
+    gained = _gained(state, live, previous)
+    after = detector.step(before, [value / design_effect for value in gained]) if gained else before
+    alarm = after.log_evidence >= decode(state.bound)
+    return state.model_copy(update={
+        "live": _plus(state.live, live), "previous": _plus(state.previous, previous or (0, 0)),
+        "windows": after.windows, "log_r": encode_all(after.log_r), "log_evidence": encode(after.log_evidence),
+        "state": "Alarm" if alarm else "Watching", "reason": "",
+    })  # fmt: skip
+
+
+def _gained(
+    state: WatchedGuard, live: tuple[int, int], previous: tuple[int, int] | None
+) -> tuple[float, ...]:  # fmt: skip
+    """The window's log e-values; none if it can say nothing."""
+    requests, bad = live
+    if previous is None:
+        return _alone(requests, bad, decode(state.tolerated)) if requests and state.tolerated else ()
+    counts = (bad, requests, previous[0], bad + previous[1])
+    if not informative(*counts):
+        return ()
+    found, floor = log_lr(*counts, decode(state.odds)), decode(state.floor)
+    return tuple(map(min, found, _alone(requests, bad, floor))) if floor > 0 else found
+
+
+def _alone(requests: int, bad: int, tolerated: float) -> tuple[float, ...]:
+    return log_bets(Sums(requests, bad, bad), tolerated)
+
+
+def _plus(counts: ArmCounts, more: tuple[int, int]) -> ArmCounts:
+    return ArmCounts(requests=counts.requests + more[0], failures=counts.failures + more[1])

@@ -1,0 +1,81 @@
+"""A person's decisions: back to another version, or forward without waiting for evidence. Each is carried out once."""
+
+from __future__ import annotations
+
+from fairlead.api.deployment import Candidate, Override
+from fairlead.manifests.meta import short_hash
+from fairlead.plan.core import MODEL_VERSION, Event, Json
+from fairlead.plan.rollout import ending, pods, readiness, signals, versions, wayback
+from fairlead.plan.rollout.look import Look, State
+from fairlead.plan.rollout.pods import Problem
+
+REASON = "Forced"
+
+
+def heed(look: Look, state: State) -> State:
+    """The state after what `spec.override` asks for, if that is new."""
+    wanted = look.spec.override
+    if wanted is None:
+        return state
+    key = short_hash(wanted.model_dump_json())
+    if key == state.status.heeded:
+        return state
+    if wanted.action == "Promote":
+        return _promote(look, state, wanted, key)
+    return _roll_back(look, state, wanted, key)
+
+
+def _ignored(state: State, key: str, wanted: Override, why: str) -> State:
+    words = f"{wanted.action} to {wanted.version}, decided at {wanted.at} ({wanted.reason}), is not carried out: {why}"
+    return state.having(Event("OverrideIgnored", words, warning=True), heeded=key)
+
+
+def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
+    candidate, live = state.candidate, state.status.live
+    if candidate is None or candidate.version != wanted.version:
+        return _ignored(state, key, wanted, f"{wanted.version} is not on its way")
+    if live and candidate.against == live.version and _serves(look, candidate):
+        return ending.promote(look, state, wanted.reason).having(heeded=key)
+    return state  # its pods start and are warmed first
+
+
+def _serves(look: Look, candidate: Candidate) -> bool:
+    under_way = candidate.step >= 0 and any(pod.ready for pod in pods.of(look, candidate.version))
+    return under_way or signals.is_warm(look, candidate)
+
+
+def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
+    live, why = state.status.live, Problem(REASON, f"rolled back by hand: {wanted.reason}")
+    if live is None:
+        return _ignored(state, key, wanted, "nothing is live")
+    if live.version != wanted.version:
+        unready = readiness.unready(look, wanted.version, "")
+        if unready:
+            return _ignored(state, key, wanted, unready.message)
+    elif state.candidate is None:
+        return _ignored(state, key, wanted, "it is live already")
+    if state.candidate and state.candidate.version != wanted.version:
+        state = ending.roll_back(look, state, why)
+    elif state.candidate:
+        state = ending.withdraw(look, state, REASON, f"{wanted.version} goes live at once: {wanted.reason}")
+    if live.version != wanted.version:
+        state = wayback.begin(look, state, wanted.version, why, forced=True)
+    refused = [*state.status.refused, *_newer(look, state, wanted.version)]
+    kept = [version for version in dict.fromkeys(refused) if version != wanted.version]
+    return state.having(heeded=key, refused=kept[-ending.REFUSED :])
+
+
+def _newer(look: Look, state: State, version: str) -> list[str]:
+    """The approved versions of the same model that would be rolled out at once, since they are newer."""
+    target = look.world.get(MODEL_VERSION, version)
+    live = state.status.live.version if state.status.live else ""
+    if target is None or version == live:
+        return []
+
+    def newer(raw: Json) -> bool:
+        same = raw["spec"].get("model") == target["spec"].get("model")
+        approved = (raw.get("status") or {}).get("phase") == "Approved"
+        return same and approved and versions.age_key(raw) > versions.age_key(target)
+
+    found = sorted(filter(newer, look.world.select(MODEL_VERSION)), key=versions.age_key)
+    return [raw["metadata"]["name"] for raw in found]

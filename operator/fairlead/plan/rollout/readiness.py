@@ -1,0 +1,99 @@
+"""Could the live version be rolled back now? Verified at each look, from what is known anyway: nothing is asked."""
+
+from __future__ import annotations
+
+from fairlead.api.deployment import DeploymentStatus
+from fairlead.api.modelversion import ModelVersion
+from fairlead.manifests import presets
+from fairlead.plan.conditions import Conditions
+from fairlead.plan.core import MODEL_VERSION, Json
+from fairlead.plan.rollout import pods, versions
+from fairlead.plan.rollout.look import Look
+from fairlead.plan.rollout.pods import Problem
+
+CONDITION = "RollbackReady"
+
+
+def tell(look: Look, told: Conditions, status: DeploymentStatus, stuck: Problem | None) -> None:
+    """The condition of a live version that has one before it. stuck: why a rollback does not go on."""
+    wanted = status.way_back.version if status.way_back else status.previous
+    if status.live is None or wanted is None:
+        told.drop(CONDITION)
+        return
+    problem = stuck or unready(look, wanted, status.live.version) or _starting(look, status, wanted)
+    if problem:
+        told.set(CONDITION, False, problem.reason, problem.message)
+    else:
+        told.set(CONDITION, True, *_ready(look, wanted))
+
+
+def unready(look: Look, version: str, live: str) -> Problem | None:
+    """Why a version could not take over, and what to do about it; None if nothing is known against it. live: the
+    version whose requests it would get; empty: don't ask whether it understands them."""
+    raw = look.world.get(MODEL_VERSION, version)
+    if raw is None or raw["metadata"].get("deletionTimestamp"):
+        return Problem("VersionMissing", f"ModelVersion {version}, the way back, is gone: apply it again, or name "
+                       f"another version by kubectl fairlead rollback {look.name} --to VERSION")  # fmt: skip
+    if raw["spec"].get("revoked"):
+        return Problem("VersionRevoked", f"{version}, the way back, was revoked: {raw['spec']['revoked']}. Name "
+                       f"another version by kubectl fairlead rollback {look.name} --to VERSION")  # fmt: skip
+    found = versions.read(look, version)
+    if found is None:
+        return Problem("VersionUnreadable", f"ModelVersion {version} has a form that this operator can't read; make "
+                       "it again, or update Fairlead")  # fmt: skip
+    return _standing(raw, version) or _image(look, found, version) or _schema(look, found, version, live)
+
+
+def _standing(raw: Json, version: str) -> Problem | None:
+    """Its bytes were verified when it was approved, and nobody has taken that back."""
+    status = raw.get("status") or {}
+    bad = next((c for c in status.get("conditions") or [] if c["type"] == "Verified" and c["status"] == "False"), None)
+    if bad:
+        return Problem(bad.get("reason", "NotVerified"), f"the model of {version}, the way back, is not what was "
+                       f"approved: {str(bad.get('message', ''))[:500]}")  # fmt: skip
+    if status.get("phase") != "Approved":
+        said = str(status.get("message") or "").rstrip(".")[:300]
+        return Problem("NotApproved", f"{version}, the way back, is {status.get('phase') or 'Pending'}"
+                       f"{f' ({said})' if said else ''}; approve it, or name another version")  # fmt: skip
+    return None
+
+
+def _image(look: Look, found: ModelVersion, version: str) -> Problem | None:
+    try:
+        presets.image(found.spec.server, look.world.config.images)
+    except presets.NoImage as missing:
+        return Problem("NoImage", f"{version}, the way back, can't be served: {missing}")
+    return None
+
+
+def _schema(look: Look, found: ModelVersion, version: str, live: str) -> Problem | None:
+    """As far as both have recorded it: what the old model needs, the live one's clients must send."""
+    other = versions.read(look, live)
+    if other is None or other.spec.evaluation is None or found.spec.evaluation is None:
+        return None
+    lacking = sorted(set(found.spec.evaluation.features) - set(other.spec.evaluation.features))
+    if not lacking:
+        return None
+    names = ", ".join(lacking[:5])
+    return Problem(
+        "SchemaDiffers", f"{version}, the way back, needs inputs that {live} does not ask for ({names}), so clients "
+        f"may not send them. If they do: kubectl fairlead rollback {look.name} --to {version}",
+    )  # fmt: skip
+
+
+def _starting(look: Look, status: DeploymentStatus, version: str) -> Problem | None:
+    """While its pods are there: what keeps them from being ready."""
+    if not pods.of(look, version) or any(one.version == version for one in status.retiring):
+        return None
+    problem = pods.problem(look, version)
+    return Problem(problem.reason, f"{version}, the way back, can't start: {problem.message}") if problem else None
+
+
+def _ready(look: Look, version: str) -> tuple[str, str]:
+    wanted, ready = look.spec.replicas.min, sum(pod.ready for pod in pods.of(look, version))
+    if ready >= wanted:
+        return "Running", f"{version} could answer at once: its pods run"
+    found = versions.read(look, version)
+    gpu = found.spec.server.resources.gpu if found else None
+    needs = f"; they need {wanted * gpu.count} free {gpu.resource}" if gpu else ""
+    return "Startable", f"{version} is approved and verified, and its image is known; its pods would be started{needs}"

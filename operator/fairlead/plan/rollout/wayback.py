@@ -1,0 +1,119 @@
+"""The way back from a live version: the pods of the version before it are started if they are gone, and warmed; only
+then the route is turned. The version that failed is remembered as refused, so that nothing goes to and fro."""
+
+from __future__ import annotations
+
+from fairlead.api.deployment import (
+    ArmCounts,
+    Candidate,
+    DeploymentStatus,
+    GuardEvidence,
+    Live,
+    Watch,
+    WatchedGuard,
+    WayBack,
+)
+from fairlead.plan.core import Event, Request
+from fairlead.plan.rollout import ending, pods, progress, readiness, signals
+from fairlead.plan.rollout.look import RETRY, Look, State
+from fairlead.plan.rollout.pods import Problem
+
+SOON = 2.0
+"""Seconds between looks while the pods start."""
+
+
+def begin(look: Look, state: State, to: str, why: Problem, *, forced: bool = False) -> State:
+    """The live version shall go, and `to` take its place. forced: a person decided it."""
+    live, kept = state.status.live, state.status.watch
+    assert live
+    serves = kept is not None and kept.holdback > 0 and kept.against == to
+    warmed = sorted(pod.source for pod in pods.of(look, to) if pod.ready) if serves else []
+    wanted = WayBack(
+        version=to, leaves=live.version, since=look.stamp, reason=why.reason, message=why.message[:1024],
+        forced=forced, warmed=warmed,
+    )  # fmt: skip
+    return state.having(
+        Event("RollingBack", f"{why.message}. Back to {to}, as soon as its pods are warm", warning=True),
+        way_back=wanted, retiring=[one for one in state.status.retiring if one.version != to],
+    )  # fmt: skip
+
+
+def requests(look: Look, status: DeploymentStatus) -> list[Request]:
+    """Warm-ups of the pods that shall answer."""
+    wanted = status.way_back
+    return [request for _, request in signals.warm_ups(look, _as_candidate(wanted))] if wanted else []
+
+
+def _as_candidate(wanted: WayBack) -> Candidate:
+    """What starting and warming a version needs to know."""
+    return Candidate(version=wanted.version, since=wanted.since, against=wanted.leaves, warmed=wanted.warmed)
+
+
+def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
+    """One look at a rollback that is under way; with what stands in its way."""
+    wanted, live = state.status.way_back, state.status.live
+    if wanted is None:
+        return state, None
+    if live is None or live.version != wanted.leaves:
+        return state.having(way_back=None), None  # something else has taken its place meanwhile
+    unready = readiness.unready(look, wanted.version, "" if wanted.forced else live.version)
+    if unready:
+        return state, unready
+    target, problem = progress.warm(look, _as_candidate(wanted))
+    wanted = wanted.model_copy(update={"warmed": target.warmed})
+    state = state.having(way_back=wanted)
+    if not signals.is_warm(look, target):
+        return state, problem or pods.problem(look, wanted.version)
+    return _turn(look, state, wanted), None
+
+
+def _turn(look: Look, state: State, wanted: WayBack) -> State:
+    """The route goes to the version before, and the one that was live leaves."""
+    again_by = f"To try it once more: kubectl annotate mdeploy -n {look.namespace} {look.name} {RETRY}={wanted.leaves}"
+    message = f"{wanted.message}. {wanted.version} answers all requests. {again_by}"
+    record = _as_rollout(state, wanted)
+    state = ending.recorded(look, state, record, "RolledBack", wanted.reason, message)
+    status = state.status
+    refused = [v for v in status.refused if v not in (wanted.leaves, wanted.version)]
+    return state.having(
+        Event("RolledBack", message, warning=True),
+        live=Live(version=wanted.version, since=look.stamp), previous=_before(status, wanted), way_back=None,
+        watch=None, refused=[*refused, wanted.leaves][-ending.REFUSED:],
+        retiring=ending.retire(look, state, wanted.leaves),
+    )  # fmt: skip
+
+
+def _as_rollout(state: State, wanted: WayBack) -> Candidate:
+    """What the version did since its promotion, in the form of a rollout."""
+    kept = state.status.watch
+    live = state.status.live
+    assert live
+    found = Candidate(version=wanted.leaves, since=live.since, against=wanted.version, weight=100)
+    if kept is None:
+        return found
+    errors = next((one for one in kept.guards if one.guard.endswith("/errors")), None)
+    return found.model_copy(update={
+        "weight": 100 - kept.holdback, "guards": _evidence(kept),
+        "answered": errors.live if errors else ArmCounts(), "live_answered": errors.previous if errors else ArmCounts(),
+    })  # fmt: skip
+
+
+def _evidence(kept: Watch) -> list[GuardEvidence]:
+    return [_guard(one) for one in kept.guards]
+
+
+def _guard(one: WatchedGuard) -> GuardEvidence:
+    return GuardEvidence(
+        guard=one.guard, stable=one.previous, candidate=one.live, windows=one.windows, log_lr=one.log_r,
+        log_evidence=one.log_evidence, bound=one.bound, odds=one.odds, floor=one.floor, threshold=one.threshold,
+        state="Harm" if one.state == "Alarm" else one.state, reason=one.reason, digest=one.digest,
+    )  # fmt: skip
+
+
+def _before(status: DeploymentStatus, wanted: WayBack) -> str | None:
+    """The last good version before the one that is gone back to, as far as the history knows."""
+    for record in status.history:
+        if record.version == wanted.version and record.result == "Live":
+            bad = {*status.refused, wanted.leaves, wanted.version}
+            return record.against if record.against and record.against not in bad else None
+    return None
