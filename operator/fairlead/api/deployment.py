@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import StatusBase, Timestamp
+from fairlead.api.ledger import Ledger
 from fairlead.api.schema import (
     LIST_ATOMIC,
     Duration,
@@ -313,15 +314,6 @@ class Split(Model):
     """The traffic was not divided as asked; it is counted anew, to see when it is again."""
 
 
-class Window(Model):
-    """One window of the errors guard, for people."""
-
-    at: Timestamp
-    stable: ArmCounts
-    candidate: ArmCounts
-    log_evidence: Annotated[str, Field(max_length=32)]
-
-
 class Candidate(Model):
     """The version on its way."""
 
@@ -354,8 +346,8 @@ class Candidate(Model):
     guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
     split: Split = Split()
     cursors: Annotated[list[Cursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
-    recent: Annotated[list[Window], Field(max_length=20, json_schema_extra=LIST_ATOMIC)] = []
-    """The last 20 windows, newest last."""
+    ledger: Ledger = Ledger()
+    """What was seen, window by window, and what was decided on it."""
     first_request_at: Timestamp | None = None
     last_window_at: Timestamp | None = None
 
@@ -375,6 +367,8 @@ class RolloutRecord(Model):
     stable: ArmCounts = ArmCounts()
     candidate: ArmCounts = ArmCounts()
     guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
+    ledger: Annotated[str, Field(max_length=1024)] = ""
+    """Where its evidence lies in the store, window by window: `kubectl fairlead replay` judges it once more."""
 
 
 class WatchedGuard(Model):
@@ -478,6 +472,8 @@ class DeploymentStatus(StatusBase):
     retiring: Annotated[list[Retiring], Field(max_length=10, json_schema_extra=list_map("version"))] = []
     history: Annotated[list[RolloutRecord], Field(max_length=10, json_schema_extra=LIST_ATOMIC)] = []
     """The last 10 rollouts, newest first."""
+    unsaved: Annotated[list[Ledger], Field(max_length=3, json_schema_extra=LIST_ATOMIC)] = []
+    """Evidence of ended rollouts that the store does not have yet."""
     address: Annotated[str, Field(max_length=512)] = ""
     """Where clients reach it."""
     ready_replicas: int = 0

@@ -18,7 +18,6 @@ from fairlead.cli.text import bar
 from fairlead.plan.rollout import whatif
 from fairlead.plan.rollout.whatif import Judged
 from fairlead.verdict import failures
-from fairlead.verdict.engine import Rules
 from fairlead.verdict.split import BOUND
 from fairlead.verdict.trace import BadTrace, read
 
@@ -101,18 +100,19 @@ def _unknown(told: Any, known: Any, path: str) -> Iterator[str]:
 # --- as JSON -------------------------------------------------------------------------------------------------------
 
 
-def report(judged: Iterable[tuple[Rules, Judged]]) -> Json:
+def report(judged: Iterable[Judged]) -> Json:
     """All windows, and where it ended."""
-    windows = [window(rules, one) for rules, one in judged]
+    windows = [window(one) for one in judged]
     return {"windows": windows, "end": windows[-1], "verdict": windows[-1]["verdict"]}
 
 
-def window(rules: Rules, judged: Judged) -> Json:
+def window(judged: Judged) -> Json:
     """One window: each metric's tests, the split, and the verdict."""
-    state, found = judged.state, judged.conclusion
+    state, found, rules = judged.state, judged.conclusion, judged.rules
     return {
-        "t": judged.t, "verdict": found.verdict, "reason": found.reason, "metric": found.metric,
-        "metrics": {metric.name: _metric(rules, judged, i) for i, metric in enumerate(rules.metrics)},
+        "t": judged.t, "weight": judged.weight,
+        "verdict": found.verdict, "reason": found.reason, "metric": found.metric,
+        "metrics": {metric.name: _metric(judged, i) for i, metric in enumerate(rules.metrics)},
         "split": {
             "logEvidence": state.split.log_evidence, "bound": BOUND, "wrong": state.split.wrong,
             "stable": state.split.stable, "candidate": state.split.candidate,
@@ -120,7 +120,8 @@ def window(rules: Rules, judged: Judged) -> Json:
     }  # fmt: skip
 
 
-def _metric(rules: Rules, judged: Judged, index: int) -> Json:
+def _metric(judged: Judged, index: int) -> Json:
+    rules = judged.rules
     guard, proof = judged.state.guards[index], judged.state.proofs[index]
     odds = [psi * guard.odds for psi in failures.GRID]
     found: Json = {
@@ -145,28 +146,28 @@ def _metric(rules: Rules, judged: Judged, index: int) -> Json:
 _WIDEST = 12
 
 
-def blocks(judged: list[tuple[Rules, Judged]]) -> list[Block]:
+def blocks(judged: list[Judged]) -> list[Block]:
     """A row per window, then each metric at the end with its odds ratios."""
-    rules, last = judged[-1]
+    last = judged[-1]
+    rules = last.rules
     headers = [
         "T",
         *(f"{metric.name.upper()} (BOUND {rules.bound:.2f})" for metric in rules.metrics),
         "SPLIT",
         "VERDICT",
     ]
-    rows = [_row(rules, one) for _, one in judged]
+    rows = [_row(one) for one in judged]
     shown: list[Block] = [Table(headers, rows, caption="log evidence of harm, window by window")]
     for index, metric in enumerate(rules.metrics):
         shown.append(_odds(metric.name, last, index))
     end = last.conclusion
     note = " ".join(part for part in (end.reason, end.metric) if part)
-    return [*shown, Title("verdict", end.verdict, note), *_proofs(rules, last)]
+    return [*shown, Title("verdict", end.verdict, note), *_proofs(last)]
 
 
-def _row(rules: Rules, judged: Judged) -> list[str]:
-    cells = [
-        f"{bar(guard.log_evidence / rules.bound, _WIDEST)} {guard.log_evidence:8.3f}" for guard in judged.state.guards
-    ]
+def _row(judged: Judged) -> list[str]:
+    bound = judged.rules.bound
+    cells = [f"{bar(guard.log_evidence / bound, _WIDEST)} {guard.log_evidence:8.3f}" for guard in judged.state.guards]
     return [f"{judged.t:g}", *cells, f"{judged.state.split.log_evidence:.3f}", judged.conclusion.verdict]
 
 
@@ -182,7 +183,8 @@ def _odds(name: str, judged: Judged, index: int) -> Table:
     return Table(headers, [row], caption=f"{name}: test A at the end; {counts}")
 
 
-def _proofs(rules: Rules, judged: Judged) -> list[Block]:
+def _proofs(judged: Judged) -> list[Block]:
+    rules = judged.rules
     lines = [
         f"{metric.name}: proof of the {metric.role} {kept.log_evidence:.3f} of {rules.proof:.3f}"
         for metric, kept in zip(rules.metrics, judged.state.proofs, strict=True) if kept

@@ -22,21 +22,29 @@ from fairlead.plan.core import (
     PromQuery,
     ReadGateway,
     Request,
+    SaveDocument,
     ScrapePod,
     WarmUp,
 )
 from fairlead.signals import pods, prometheus
 from fairlead.signals.errors import SignalError
+from fairlead.store.documents import save
 from fairlead.store.errors import StoreError
 from fairlead.store.listing import list_objects
 
 LIMITS: dict[type[Any], float] = {
-    ListObjects: 120.0, ScrapePod: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
+    ListObjects: 120.0, ScrapePod: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0, SaveDocument: 5.0,
 }  # fmt: skip
 """Seconds that an answer may take."""
-AT_ONCE: dict[type[Any], int] = {ListObjects: 4, ScrapePod: 64, PromQuery: 8, WarmUp: 16, ReadGateway: 8}
+AT_ONCE: dict[type[Any], int] = {
+    ListObjects: 4, ScrapePod: 64, PromQuery: 8, WarmUp: 16, ReadGateway: 8, SaveDocument: 16,
+}  # fmt: skip
 """Requests at a time to the same store, or of the same type."""
 CREDENTIALS_TTL = 60.0
+PATIENCE = 0.3
+"""Seconds that a look waits for a document to be saved."""
+KEEP = 60.0
+"""Seconds for which the outcome of saving is kept for whoever asks."""
 
 Observer = Callable[[str, str, float], None]
 """(signal, result, seconds)"""
@@ -97,6 +105,7 @@ class Resolver:
         self._observe = observe
         self._threads = ThreadPoolExecutor(16, "listing")
         self._gates: dict[Any, asyncio.Semaphore] = {}
+        self._saving: dict[SaveDocument, asyncio.Future[Answer]] = {}
 
     def close(self) -> None:
         """Begin no more listings."""
@@ -131,7 +140,9 @@ class Resolver:
     async def _ask(self, request: Request) -> Answer:
         match request:
             case ListObjects():
-                return await self._list(request)
+                return await self._in_store(list_objects, request)
+            case SaveDocument():
+                return await self._save(request)
             case ScrapePod():
                 return await pods.scrape(self._session, request)
             case WarmUp():
@@ -141,11 +152,25 @@ class Resolver:
             case ReadGateway():
                 return _gateway(await self._kube.get(GATEWAY, request.namespace, request.name))
 
-    async def _list(self, request: ListObjects) -> Answer:
+    async def _save(self, request: SaveDocument) -> Answer:
+        """A store that hangs must not hold up a rollout: the answer may be had at a later look."""
+        task = self._saving.get(request)
+        if task is None:
+            task = self._saving[request] = asyncio.ensure_future(self._in_store(save, request))
+            forget = asyncio.get_running_loop().call_later
+            task.add_done_callback(lambda _: forget(KEEP, self._saving.pop, request, None))
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+        if not done:
+            return Failed("Underway", "the store has not answered yet")
+        self._saving.pop(request, None)
+        return task.result()
+
+    async def _in_store(self, work: Callable[[Any, Any], Answer], request: ListObjects | SaveDocument) -> Answer:
+        """boto3 blocks: it works in a thread."""
         secret = request.credentials
         found = await self._credentials.read(request.namespace, secret) if secret else None
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, list_objects, request, found)
+        return await loop.run_in_executor(self._threads, work, request, found)
 
 
 def _gateway(obj: dict[str, Any]) -> GatewaySeen:

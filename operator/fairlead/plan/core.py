@@ -166,6 +166,25 @@ class Warm:
 
 
 @dataclass(frozen=True)
+class SaveDocument:
+    """Write a document that is written once: if it is there already, it must be the same. Answer: `Saved`."""
+
+    namespace: str
+    bucket: str
+    key: str
+    body: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The document is in the store."""
+
+
+@dataclass(frozen=True)
 class ReadGateway:
     """Where a Gateway listens. Answer: `GatewaySeen`."""
 
@@ -189,8 +208,8 @@ class Failed:
     message: str
 
 
-Request = ListObjects | ScrapePod | PromQuery | WarmUp | ReadGateway
-Answer = Listed | Counters | Vector | Warm | GatewaySeen | Failed
+Request = ListObjects | ScrapePod | PromQuery | WarmUp | SaveDocument | ReadGateway
+Answer = Listed | Counters | Vector | Warm | Saved | GatewaySeen | Failed
 
 
 class World(Protocol):

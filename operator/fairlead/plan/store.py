@@ -8,7 +8,7 @@ from fairlead.api.common import S3Access, S3Location
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import Access, Place
 from fairlead.manifests.pod import credentials_path
-from fairlead.plan.core import Invalid, ListObjects
+from fairlead.plan.core import Invalid, ListObjects, SaveDocument
 
 _NAME_LIMIT = 63
 
@@ -53,6 +53,13 @@ class Location:
         """The request to list it with the namespace's credentials."""
         return ListObjects(
             namespace, self.bucket, self.prefix, self.reach.endpoint, self.reach.region, self.reach.credentials
+        )
+
+    def saving(self, namespace: str, name: str, body: str) -> SaveDocument:
+        """The request to write a document in this folder, once, with the namespace's credentials."""
+        reach = self.reach
+        return SaveDocument(
+            namespace, self.bucket, f"{self.prefix}{name}", body, reach.endpoint, reach.region, reach.credentials
         )
 
     def uri(self) -> str:
@@ -103,3 +110,10 @@ def step_folder(
 def model_folder(own: S3Location | None, config: OperatorConfig, namespace: str, version: str) -> Location:
     """Where a model version's evaluation reports go. Raises Invalid without a store."""
     return store(own, config, namespace).folder("models", version)
+
+
+def ledger_folder(config: OperatorConfig, namespace: str, deployment: str, rollout: str) -> Location | None:
+    """Where a rollout's evidence goes; None without a store."""
+    if config.store is None:
+        return None
+    return store(None, config, namespace).folder("deployments", deployment, "evidence", rollout)

@@ -7,7 +7,11 @@
 that of the line before. An arm that is missing was not read: no evidence. Other metrics than failed requests stand
 under `metrics` of an arm, by their name, with `requests` and `failures` of their own. A line `{"live": {"requests":
 …, "failures": …}}` says what the live version had counted before, and a line `{"margins": {"errors": {"odds": 1.5,
-"floor": 0.02, "rate": 0.01, "worseBy": 0.01}}}` what is tolerated. Lines of other forms (steps, ends) are passed over.
+"floor": 0.02, "rate": 0.01, "worseBy": 0.01}}}` what is tolerated.
+
+An evidence ledger has besides, in lines of their own, the rules (`rollout`), the steps (`step`, `weight`), how it ended
+(`end`); its windows have the `logEvidence` by metric that was found at the time, and `"split": null` where the gateway
+was still taking up new weights. Lines of other forms are passed over.
 """
 
 from __future__ import annotations
@@ -40,6 +44,8 @@ class Line:
     windows: Mapping[str, Window] = field(default_factory=dict)
     traffic: tuple[int, int] | None = None
     """Requests of (live version, candidate)."""
+    found: Mapping[str, str] = field(default_factory=dict)
+    """The log evidence by metric, as it was found at the time."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,40 @@ class Prior:
     metrics: Mapping[str, Tolerated] = field(default_factory=dict)
 
 
-def read(lines: Iterable[str]) -> Iterator[Line | Prior]:
-    """The windows, and what was known before. Raises BadTrace."""
+@dataclass(frozen=True)
+class Began:
+    """The rules from here on. `rollout`: as in a Deployment's spec."""
+
+    rollout: Mapping[str, Any]
+    version: str = ""
+    against: str = ""
+    deployment: str = ""
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """The candidate gets another share; the split is tested anew."""
+
+    t: float
+    step: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How it ended."""
+
+    t: float
+    result: str
+    reason: str
+    message: str = ""
+
+
+Item = Line | Prior | Began | Stepped | Ended
+
+
+def read(lines: Iterable[str]) -> Iterator[Item]:
+    """What a trace says, in its order. Raises BadTrace."""
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
@@ -77,8 +115,8 @@ def read(lines: Iterable[str]) -> Iterator[Line | Prior]:
 def write(line: Line, **more: Any) -> str:
     """A window as a line; `more` is added to it."""
     arms = {arm: _written(line.windows, arm) for arm in ARMS} if line.windows else {}
-    body = {"t": line.t, "weight": line.weight, "arms": arms} | more
-    return json.dumps({k: v for k, v in body.items() if v is not None}, separators=(",", ":"))
+    weight = {} if line.weight is None else {"weight": line.weight}
+    return json.dumps({"t": line.t, **weight, "arms": arms, **more}, separators=(",", ":"))
 
 
 def _written(windows: Mapping[str, Window], arm: str) -> dict[str, Any]:
@@ -93,9 +131,15 @@ def _written(windows: Mapping[str, Window], arm: str) -> dict[str, Any]:
     return found
 
 
-def _line(body: Any) -> Line | Prior | None:
+def _line(body: Any) -> Item | None:
     if not isinstance(body, dict):
         raise ValueError(f"not an object: {body!r}")
+    if "rollout" in body:
+        return Began(dict(body["rollout"]), *(str(body.get(key, "")) for key in ("version", "against", "deployment")))
+    if "end" in body:
+        return Ended(_time(body), *(str(body.get(key, "")) for key in ("end", "reason", "message")))
+    if "step" in body:
+        return Stepped(_time(body), int(body["step"]), _weight(body) or 0.0)
     if "live" in body or "margins" in body:
         margins = {name: _tolerated(told) for name, told in body.get("margins", {}).items()}
         return Prior(_arm(body["live"]) if "live" in body else None, margins)
@@ -105,14 +149,24 @@ def _line(body: Any) -> Line | Prior | None:
     unknown = set(arms) - set(ARMS)
     if unknown:
         raise ValueError(f"unknown arm {', '.join(sorted(unknown))}; there are stable and candidate")
+    windows, traffic = _windows([arms.get(arm) for arm in ARMS])
+    found = {str(name): str(value) for name, value in body.get("logEvidence", {}).items()}
+    counted = "split" not in body or body["split"] is not None
+    return Line(_time(body), _weight(body), windows, traffic if counted else None, found)
+
+
+def _weight(body: Mapping[str, Any]) -> float | None:
     weight = body.get("weight")
-    if weight is not None and not 0 <= float(weight) <= 100:
+    if weight is None:
+        return None
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 100:
         raise ValueError(f"a weight lies between 0 and 100, not {weight}")
-    return Line(_time(body), weight, *_windows([arms.get(arm) for arm in ARMS]))
+    return float(weight)
 
 
 def _tolerated(told: Mapping[str, Any]) -> Tolerated:
-    odds, floor, rate, worse_by = (float(told[key]) for key in ("odds", "floor", "rate", "worseBy"))
+    odds, floor = float(told["odds"]), float(told["floor"])
+    rate, worse_by = float(told.get("rate", 0.01)), float(told.get("worseBy", 0.0))
     if not (1 <= odds < inf and 0 <= floor < 1 and 0 < rate < 1 and 0 <= worse_by < 1):
         raise ValueError("a margin has odds of at least 1, and floor, rate and worseBy between 0 and 1")
     return Tolerated(Margin(odds, floor), rate, worse_by)

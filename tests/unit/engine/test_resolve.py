@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from fairlead.plan.core import (
     ListObjects,
     MetricNames,
     PromQuery,
+    Saved,
+    SaveDocument,
     ScrapePod,
     Vector,
     Warm,
@@ -32,6 +35,7 @@ from fairlead.store.errors import StoreError
 Json = dict[str, Any]
 SCRAPE = ScrapePod("http://10.0.0.1:8080/metrics", MetricNames("r", "f"))
 LIST = ListObjects("team", "bucket", "rows/", "http://s3:9000", None, "s3")
+SAVE = SaveDocument("team", "bucket", "evidence/00000.jsonl", "{}\n", "http://s3:9000", None, "s3")
 SECRET_VALUE = "very-secret-value"
 
 
@@ -160,3 +164,40 @@ async def test_secrets_are_kept_for_a_minute_at_most_and_errors_not_at_all() -> 
         with pytest.raises(CredentialsError):
             await found.read("team", "s3")
     assert secrets.reads == 3
+
+
+async def test_a_store_that_hangs_holds_nothing_up_and_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered, asked = threading.Event(), []
+
+    def slowly(request: SaveDocument, _secret: Any) -> Saved:
+        asked.append(request)
+        answered.wait(10)
+        return Saved()
+
+    monkeypatch.setattr(resolve, "save", slowly)
+    monkeypatch.setattr(resolve, "PATIENCE", 0.01)
+    found = resolver(Secrets())
+    for _ in range(3):
+        answers = await found.resolve([SAVE])
+        assert answers[SAVE] == Failed("Underway", "the store has not answered yet")
+    answered.set()
+    monkeypatch.setattr(resolve, "PATIENCE", 5.0)
+    assert (await found.resolve([SAVE]))[SAVE] == Saved()
+    assert len(asked) == 1
+    found.close()
+
+
+async def test_a_store_that_refuses_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes: list[Any] = [StoreError("AccessDenied", "no"), Saved()]
+
+    def once(*_: Any) -> Saved:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, StoreError):
+            raise outcome
+        return Saved()
+
+    monkeypatch.setattr(resolve, "save", once)
+    found = resolver(Secrets())
+    assert (await found.resolve([SAVE]))[SAVE] == Failed("AccessDenied", "no")
+    assert (await found.resolve([SAVE]))[SAVE] == Saved()
+    found.close()

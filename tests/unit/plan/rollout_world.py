@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fairlead.api.common import S3Location
 from fairlead.api.config import Images, OperatorConfig, PrometheusConfig, Tuning
 from fairlead.api.deployment import Deployment, DeploymentStatus
 from fairlead.manifests.route import weights
@@ -31,6 +32,8 @@ from fairlead.plan.core import (
     PromQuery,
     ReadGateway,
     Request,
+    Saved,
+    SaveDocument,
     ScrapePod,
     Subject,
     Vector,
@@ -83,12 +86,18 @@ class Sim:
     split_by: dict[str, int] | None = None
     """Weights that the gateway really uses, instead of the route's."""
     window: float = 1.0
+    store: bool = False
+    """Whether the installation has a store."""
+    store_says: Failed | None = None
+    """What the store answers instead of saving."""
+    documents: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.config = OperatorConfig(
             images=Images(worker="worker:1", runtimes={"sklearn": "sklearn:1"}),
             prometheus=PrometheusConfig(url="http://prometheus:9090"), tuning=Tuning(window=self.window, drain=15),
+            store=S3Location(bucket="fairlead") if self.store else None,
         )  # fmt: skip
 
     # --- the world as a plan sees it -------------------------------------------------------------------------
@@ -183,6 +192,8 @@ class Sim:
                 return self._scrape(request)
             case PromQuery():
                 return self._query(request)
+            case SaveDocument():
+                return self.store_says or self._save(request)
         return Failed("NotAsked", "unknown")
 
     def _scrape(self, request: ScrapePod) -> Answer:
@@ -193,6 +204,11 @@ class Sim:
         fast = counts.requests - counts.slow
         buckets = tuple(zip(BOUNDS, (fast // 2, fast, fast, counts.requests), strict=True))
         return Counters(counts.requests, counts.failures, buckets)
+
+    def _save(self, request: SaveDocument) -> Answer:
+        if self.documents.setdefault(request.key, request.body) != request.body:
+            return Failed("ObjectChanged", f"{request.key} was written by somebody else")
+        return Saved()
 
     def _query(self, request: PromQuery) -> Answer:
         if self.prometheus_down:

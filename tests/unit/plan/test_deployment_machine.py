@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.unit.plan.rollout_world import OUTCOMES, Sim, dump, spec
 
+from fairlead.cli.replay import replay
 from fairlead.manifests.route import services
 from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, SERVICE, WORKLOAD
-from fairlead.verdict.guards import Arm, Window, decode_all, replay
 
 GUARDS = [{"metric": "errors"}, OUTCOMES]
 LOADS = st.integers(0, 80)
@@ -177,14 +177,18 @@ class Rollouts(RuleBasedStateMachine):
         if not candidate:
             return
         assert candidate["answered"]["requests"] <= self.sim.served.get(candidate["version"], 0)
-        windows = [
-            Window(*(Arm(w[arm]["requests"], w[arm]["failures"]) for arm in ("stable", "candidate")))
-            for w in candidate["recent"]
-        ]
-        guard = next((g for g in candidate["guards"] if g["guard"] == "0/errors"), None)
-        if guard and guard["odds"] and len(windows) < 20:  # all windows are still there: replay them
-            again = replay(float(guard["odds"]), windows)
-            assert decode_all(guard["logLr"]) == again.log_lr
+        book = candidate["ledger"]
+        if book["dropped"]:
+            return
+        again = replay(book["lines"])  # all windows are still there
+        assert again.different == []
+        states = again.judged[-1].state.guards if again.judged else ()
+        for guard, state in zip(candidate["guards"], states, strict=False):
+            if guard["odds"]:
+                assert guard["candidate"] == {
+                    "requests": state.candidate.requests,
+                    "failures": state.candidate.failures,
+                }
 
     def _nothing_is_written_twice(self) -> None:
         found = self.sim.plan()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, GuardEvidence
 from fairlead.api.units import human, seconds
 from fairlead.plan.core import epoch
-from fairlead.plan.rollout import pods, proofs
+from fairlead.plan.rollout import ledger, pods, proofs
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -71,6 +71,8 @@ def silence(look: Look, candidate: Candidate, reading: Problem | None) -> Proble
     for guard in candidate.guards:
         if guard.state == "NoEvidence":
             return Problem(guard.reason or "NotBegun", f"guard {guard.guard}: {guard.message}")
+    if ledger.stuck(candidate.ledger):
+        return Problem("EvidenceUnsaved", f"what was seen can't be saved: {candidate.ledger.message}")
     if candidate.split.wrong:
         return Problem(
             "SplitWrong", f"the traffic is not divided as asked ({candidate.weight} % for {candidate.version}): is "

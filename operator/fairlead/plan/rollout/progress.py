@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import Candidate, Split
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
-from fairlead.plan.rollout import ending, judge, outcomes, pods, signals, windows
+from fairlead.plan.rollout import ending, judge, ledger, outcomes, pods, signals, windows
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -136,6 +136,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         return _to_step(look, state, min(candidate.step, len(look.spec.rollout.steps) - 1)), silent
     if silent or look.spec.paused or judge.missing(look, candidate):
         return state, silent
+    book = ledger.awaiting(candidate.ledger)
+    if book is not None:
+        return state.having(candidate=candidate.model_copy(update={"ledger": book})), None
     if candidate.step + 1 < len(look.spec.rollout.steps):
         return _to_step(look, state, candidate.step + 1), None
     return ending.promote(look, state), None
@@ -144,7 +147,7 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
 def _windows(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
     """Close the windows that can be closed; with why the pods' could not."""
     problem: Problem | None = None
-    if signals.due(candidate.last_window_at, look):
+    if signals.due(candidate.last_window_at, look, candidate):
         reading = windows.read(look, candidate)
         if isinstance(reading, Problem):
             problem = reading
@@ -161,6 +164,7 @@ def _to_step(look: Look, state: State, step: int) -> State:
     moved = candidate.model_copy(update={
         "step": step, "weight": weight, "step_since": look.stamp, "routed_at": None, "observed": "0",
         "step_requests": 0, "split": Split(), "verdict": "Continue",
+        "ledger": candidate.ledger.model_copy(update={"awaited": 0}),
         "guards": [guard.model_copy(update={"step_events": 0}) for guard in candidate.guards],
     })  # fmt: skip
     return state.having(Event("Weight", f"{candidate.version} gets {weight} % of the requests"), candidate=moved)

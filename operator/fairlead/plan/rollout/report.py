@@ -25,6 +25,7 @@ def tell(
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
     _route_accepted(look, told, status)
     _evidence(told, status.candidate, problem)
+    _saved(told, status)
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
     progress = _progressing(look, told, status, choice, stuck if status.way_back else problem)
@@ -96,10 +97,8 @@ def _standing(
     candidate, back = status.candidate, status.way_back
     if back:
         words = f"{back.message}. {back.version} shall answer again"
-        return (
-            problem is None,
-            problem.reason if problem else "RollingBack",
-            (f"{words}, but can't: {problem.message}" if problem else f"{words}; its pods start and are warmed up"),
+        return problem is None, problem.reason if problem else "RollingBack", (
+            f"{words}, but can't: {problem.message}" if problem else f"{words}; its pods start and are warmed up"
         )
     if candidate:
         return _on_its_way(look, candidate, problem)
@@ -137,6 +136,17 @@ def _evidence(told: Conditions, candidate: Candidate | None, problem: Problem | 
         told.set("EvidenceAvailable", False, problem.reason, problem.message)
     else:
         told.set("EvidenceAvailable", True, "Watching", "both versions' counters are read")
+
+
+def _saved(told: Conditions, status: DeploymentStatus) -> None:
+    books = [*status.unsaved, *([status.candidate.ledger] if status.candidate else [])]
+    failing = next((book for book in books if book.failing), None)
+    if failing:
+        told.set("EvidenceSaved", False, failing.failing, failing.message)
+    elif any(book.segment for book in books):
+        told.set("EvidenceSaved", True, "Saved", "the store has what was seen")
+    elif not books or not any(book.uri for book in books):
+        told.drop("EvidenceSaved")
 
 
 # --- the route -----------------------------------------------------------------------------------------------------

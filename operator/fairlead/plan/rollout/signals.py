@@ -8,7 +8,7 @@ from fairlead.api.deployment import Candidate, Guard
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
 from fairlead.plan.core import MetricNames, PromQuery, ReadGateway, Request, ScrapePod, WarmUp, epoch
-from fairlead.plan.rollout import pods, versions
+from fairlead.plan.rollout import ledger, pods, versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView
 
@@ -38,9 +38,9 @@ def guard_id(index: int, guard: Guard) -> str:
     return f"{index}/{guard.metric}"
 
 
-def due(since: str | None, look: Look) -> bool:
+def due(since: str | None, look: Look, candidate: Candidate) -> bool:
     """Whether a window that began at `since` may be closed."""
-    return since is None or look.now >= epoch(since) + EARLY * look.window
+    return since is None or look.now >= epoch(since) + max(EARLY * look.window, ledger.pace(candidate.ledger))
 
 
 def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
@@ -50,7 +50,7 @@ def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
     if not candidate.against:
         return []
     found: list[Request] = []
-    if due(candidate.last_window_at, look) or candidate.step < 0:
+    if due(candidate.last_window_at, look, candidate) or candidate.step < 0:
         found += [scrape.request for scrape in scrapes(look, candidate)]
     for index, guard in enumerate(look.spec.rollout.guard):
         if guard.metric == "outcomes" and outcomes_due(look, candidate, index, guard):
@@ -131,7 +131,7 @@ def scrape(look: Look, version: ModelVersion, pod: PodView) -> ScrapePod:
 def outcomes_due(look: Look, candidate: Candidate, index: int, guard: Guard) -> bool:
     """Whether it is time to ask Prometheus again for a guard."""
     state = next((g for g in candidate.guards if g.guard == guard_id(index, guard)), None)
-    return due(state.since if state else None, look)
+    return due(state.since if state else None, look, candidate)
 
 
 def queries(look: Look, candidate: Candidate, guard: Guard) -> dict[tuple[str, str], PromQuery]:

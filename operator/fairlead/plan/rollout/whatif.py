@@ -1,9 +1,11 @@
-"""What a rollout would decide on a trace of windows: the operator's own rules and engine, without a cluster."""
+"""What a rollout decides on a trace of windows: the operator's own rules and engine, without a cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+from pydantic import ValidationError
 
 from fairlead.api.deployment import Guard, Rollout
 from fairlead.api.units import seconds, share
@@ -13,7 +15,8 @@ from fairlead.verdict import engine
 from fairlead.verdict.engine import Conclusion, Metric, Rules, Seen, State
 from fairlead.verdict.guards import Arm
 from fairlead.verdict.margin import margin
-from fairlead.verdict.trace import BadTrace, Line, Prior
+from fairlead.verdict.split import SplitState
+from fairlead.verdict.trace import BadTrace, Began, Ended, Item, Line, Prior, Stepped
 
 
 @dataclass(frozen=True)
@@ -21,23 +24,121 @@ class Judged:
     """What was known and concluded after a window."""
 
     t: float
+    weight: float
+    rules: Rules
     state: State
     conclusion: Conclusion
+    told: Mapping[str, str]
+    """By metric, the log evidence that the trace says was found at the time."""
 
 
-def names(rollout: Rollout) -> list[str]:
-    """The guards' metrics; with its index where a metric is guarded more than once."""
+@dataclass
+class Play:
+    """A trace that is being played."""
+
+    rollout: Rollout
+    prior: Prior = field(default_factory=Prior)
+    weight: float = 0.0
+    rules: Rules | None = None
+    state: State | None = None
+    over: Conclusion | None = None
+    ended: Ended | None = None
+    """What the trace says of its end."""
+
+    def take(self, item: Item) -> Judged | None:
+        """The next item; what is concluded after it, if it is a window."""
+        match item:
+            case Began():
+                self._begin_anew(_rollout(item))
+            case Prior():
+                self._learn(item)
+            case Stepped():
+                self.weight = item.weight
+                if self.state:
+                    self.state = replace(self.state, split=SplitState())
+            case Ended():
+                self.ended = item
+            case Line():
+                return self._judge(item)
+        return None
+
+    def _judge(self, line: Line) -> Judged:
+        rules, state = self._ready()
+        self.weight = self.weight if line.weight is None else line.weight
+        self.state = state = engine.step(rules, state, self._seen(line))
+        found = self.over or engine.conclude(rules, state)
+        if found.verdict in ("harm", "undecided"):
+            self.over = found  # what ends a rollout stands from then on
+        aliases = _aliases(self.rollout)
+        told = {aliases.get(name, name): value for name, value in line.found.items()}
+        return Judged(line.t, self.weight, rules, state, found, told)
+
+    def _ready(self) -> tuple[Rules, State]:
+        if self.rules is None or self.state is None:
+            self.weight = self.weight or float(self.rollout.steps[0].weight)
+            self.rules = rules_of(self.rollout, self.prior)
+            self.state = engine.begin(self.rules)
+        return self.rules, self.state
+
+    def _seen(self, line: Line) -> Seen:
+        windows = {}
+        for name, guard, index in _named(self.rollout):
+            for told in (guard_id(index, guard), name, guard.metric):
+                if told in line.windows:
+                    windows[name] = line.windows[told]
+                    break
+        return Seen(line.t, windows, line.traffic, self.weight / 100 if self.weight else None)
+
+    def _learn(self, item: Prior) -> None:
+        """What is tolerated. A metric that is told of in the middle begins here."""
+        aliases = _aliases(self.rollout)
+        metrics = {aliases.get(name, name): told for name, told in item.metrics.items()}
+        self.prior = Prior(item.live or self.prior.live, {**self.prior.metrics, **metrics})
+        if self.rules is not None and self.state is not None:
+            self._restart({name for name, _, _ in _named(self.rollout)} - set(metrics), self.rules, self.state)
+
+    def _begin_anew(self, rollout: Rollout) -> None:
+        """Other rules. Guards that stay as they were keep what they have seen."""
+        kept = {name for name, guard, index in _named(rollout) if guard in self.rollout.guard[index : index + 1]}
+        self.rollout, old, state = rollout, self.rules, self.state
+        if old is not None and state is not None:
+            self._restart(kept, old, state)
+
+    def _restart(self, kept: set[str], old: Rules, state: State) -> None:
+        self.rules = rules_of(self.rollout, self.prior)
+        fresh, before = engine.begin(self.rules), {metric.name: i for i, metric in enumerate(old.metrics)}
+        places = [before.get(metric.name) if metric.name in kept else None for metric in self.rules.metrics]
+        self.state = replace(
+            state,
+            guards=tuple(new if p is None else state.guards[p] for new, p in zip(fresh.guards, places, strict=True)),
+            proofs=tuple(new if p is None else state.proofs[p] for new, p in zip(fresh.proofs, places, strict=True)),
+            last=tuple(None if p is None else state.last[p] for p in places),
+        )
+
+
+def _rollout(item: Began) -> Rollout:
+    try:
+        return Rollout.model_validate(item.rollout)
+    except ValidationError as bad:
+        raise BadTrace(f"the trace's rollout can't be read: {bad.errors()[0]['msg']}") from None
+
+
+def _named(rollout: Rollout) -> Iterator[tuple[str, Guard, int]]:
+    """(name, guard, index): the guard's metric; with its index where a metric is guarded more than once."""
     metrics = [guard.metric for guard in rollout.guard]
-    return [
-        guard.metric if metrics.count(guard.metric) == 1 else guard_id(index, guard)
-        for index, guard in enumerate(rollout.guard)
-    ]
+    for index, guard in enumerate(rollout.guard):
+        yield guard.metric if metrics.count(guard.metric) == 1 else guard_id(index, guard), guard, index
 
 
-def rules(rollout: Rollout, prior: Prior) -> Rules:
+def _aliases(rollout: Rollout) -> dict[str, str]:
+    """Name by the id that status and ledger use."""
+    return {guard_id(index, guard): name for name, guard, index in _named(rollout)}
+
+
+def rules_of(rollout: Rollout, prior: Prior) -> Rules:
     """What a rollout is judged by. Raises BadTrace for a latency margin that nobody has told."""
     return Rules(
-        metrics=tuple(_metric(name, guard, prior) for name, guard in zip(names(rollout), rollout.guard, strict=True)),
+        metrics=tuple(_metric(name, guard, prior) for name, guard, _ in _named(rollout)),
         false_alarms=min(share(rollout.false_alarms), 0.5),
         missed_harm=min(share(rollout.missed_harm), 0.5),
         patience=seconds(rollout.patience),
@@ -50,7 +151,7 @@ def _metric(name: str, guard: Guard, prior: Prior) -> Metric:
     if known is not None:
         return Metric(name, guard.role, known.margin, known.rate, known.worse_by)
     worse_by = share(guard.worse_by)
-    if guard.metric == "latency" and worse_by:
+    if guard.metric == "latency" and worse_by and not prior.metrics:
         raise BadTrace(
             f"what {name} tolerates follows from the live version's histogram; say it in a first line: "
             f'{{"margins": {{"{name}": {{"odds": 1.3, "floor": 0.05, "rate": 0.01, "worseBy": 0.04}}}}}}'
@@ -60,30 +161,10 @@ def _metric(name: str, guard: Guard, prior: Prior) -> Metric:
     return Metric(name, guard.role, margin(rate, worse_by), rate, worse_by)
 
 
-def judge(rollout: Rollout, trace: Iterable[Line | Prior]) -> Iterator[tuple[Rules, Judged]]:
-    """What would have been concluded after each window. A verdict that ends the rollout stands from then on."""
-    prior, found, state, weight = Prior(), None, None, float(rollout.steps[0].weight)
-    ended: Conclusion | None = None
+def judge(rollout: Rollout, trace: Iterable[Item]) -> Iterator[Judged]:
+    """What is concluded after each window."""
+    play = Play(rollout)
     for item in trace:
-        if isinstance(item, Prior):
-            prior = Prior(item.live or prior.live, {**prior.metrics, **item.metrics})
-            continue
-        if found is None or state is None:
-            found = rules(rollout, prior)
-            state = engine.begin(found)
-        weight = weight if item.weight is None else float(item.weight)
-        state = engine.step(found, state, _seen(rollout, item, weight))
-        ended = ended or _end(engine.conclude(found, state))
-        yield found, Judged(item.t, state, ended or engine.conclude(found, state))
-
-
-def _seen(rollout: Rollout, line: Line, weight: float) -> Seen:
-    known: Mapping[str, str] = {name: guard.metric for name, guard in zip(names(rollout), rollout.guard, strict=True)}
-    windows = {
-        name: line.windows[told] for name, metric in known.items() for told in (name, metric) if told in line.windows
-    }
-    return Seen(line.t, windows, line.traffic, weight / 100 if weight else None)
-
-
-def _end(found: Conclusion) -> Conclusion | None:
-    return found if found.verdict in ("harm", "undecided") else None
+        found = play.take(item)
+        if found is not None:
+            yield found

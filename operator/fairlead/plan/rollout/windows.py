@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fairlead.api.deployment import ArmCounts, Candidate, GuardEvidence, Window
+from fairlead.api.deployment import Candidate, GuardEvidence
 from fairlead.manifests import route
 from fairlead.plan.core import HTTP_ROUTE, Counters, Failed, epoch
 from fairlead.plan.rollout import guards, latency, pods, split, versions
@@ -19,7 +19,6 @@ from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.signals import ARMS, Scrape, judged, scrapes, version_of
 from fairlead.verdict.guards import decode, encode
 
-RECENT = 20
 LONGEST = 3
 """A window counts as observed time for at most so many of its proper lengths: nobody watched in a gap."""
 
@@ -114,9 +113,7 @@ def close(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
     states = list(_judged(look, candidate, reading, sums, book))
     _forget(look, candidate, book)
     after = _counted(look, candidate, sums, reading.whole)
-    return after.model_copy(update={
-        "guards": states, "cursors": book.close(), "recent": _recent(look, candidate, sums, states),
-    })  # fmt: skip
+    return after.model_copy(update={"guards": states, "cursors": book.close()})
 
 
 def _source(scrape: Scrape) -> str:
@@ -186,11 +183,3 @@ def _routed(look: Look, candidate: Candidate) -> bool:
     if candidate.weight < 100:
         wanted[look.child(candidate.against)] = 100 - candidate.weight
     return live is not None and route.weights(live) == wanted
-
-
-def _recent(look: Look, candidate: Candidate, sums: Sums, states: list[GuardEvidence]) -> list[Window]:
-    if not any(requests for requests, _ in sums.values()):
-        return candidate.recent
-    stable, own = (ArmCounts(requests=sums[arm][0], failures=sums[arm][1]) for arm in ARMS)
-    errors = next((state.log_evidence for state in states if state.guard.endswith("/errors")), "0")
-    return [*candidate.recent, Window(at=look.stamp, stable=stable, candidate=own, log_evidence=errors)][-RECENT:]

@@ -1,0 +1,192 @@
+"""`fairlead replay`: judge a rollout's recorded evidence once more, and compare with what was found at the time."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairlead.cli.session import FAILED, OK, Problem, Session, add_options, command, print_json
+
+if TYPE_CHECKING:
+    from fairlead.api.deployment import Deployment
+    from fairlead.cli.blocks import Block
+    from fairlead.plan.rollout.whatif import Judged
+    from fairlead.store.s3 import Bucket
+    from fairlead.verdict.trace import Ended
+
+Json = dict[str, Any]
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "replay", help="judge a rollout's recorded evidence once more",
+        description="Judge a rollout's recorded evidence once more, window by window, and compare with what was found "
+        "at the time, to the last bit. The exit code is 1 if anything differs.",
+    )  # fmt: skip
+    parser.add_argument("what", metavar="deployment/NAME", help="the Deployment; or - with --file")
+    parser.add_argument("--version", help="the version whose rollout is replayed (default: the last one)")
+    parser.add_argument("--file", action="append", default=[], metavar="FILE",
+                        help="a segment of a ledger, repeated in their order: no cluster is needed")  # fmt: skip
+    parser.add_argument("--endpoint", help="address of the object store (default: AWS)")
+    parser.add_argument("--credentials", metavar="SECRET",
+                        help="a Secret of the namespace with the store's keys (default: AWS's own chain)")  # fmt: skip
+    add_options(parser, output=True)
+    parser.set_defaults(run=run)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of it."""
+
+    judged: list[Judged]
+    ended: Ended | None
+    different: list[str]
+    """Windows whose evidence differs from what was found at the time, in words."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """From files nothing else is needed."""
+    if args.file:
+        try:
+            lines = [line for name in args.file for line in Path(name).read_text(encoding="utf-8").splitlines()]
+            return _tell(args, "-".join(Path(name).name for name in args.file), lines)
+        except (OSError, Problem) as problem:
+            print(f"error: {problem}", file=sys.stderr)
+            return FAILED
+    return int(_from_cluster(args))
+
+
+@command
+async def _from_cluster(session: Session, args: argparse.Namespace) -> int:
+    from fairlead.api.deployment import Deployment
+    from fairlead.plan.core import DEPLOYMENT
+
+    kind, slash, name = args.what.partition("/")
+    if not slash or kind not in ("deployment", "mdeploy"):
+        raise Problem(f"{args.what!r} is not deployment/NAME", 2)
+    found = Deployment.model_validate(await session.get(DEPLOYMENT, name))
+    uri, rest = choose(found, args.version)
+    saved = await _segments(session, args, uri) if uri else []
+    return _tell(args, f"deployment/{name}", [*saved, *rest])
+
+
+def choose(found: Deployment, version: str | None) -> tuple[str, list[str]]:
+    """(where the segments lie, the lines that are not there yet) of the rollout. Raises Problem."""
+    status = found.status
+    candidate = status.candidate
+    if candidate and version in (None, candidate.version):
+        return candidate.ledger.uri if candidate.ledger.segment else "", candidate.ledger.lines
+    record = next((r for r in status.history if r.against and version in (None, r.version)), None)
+    if record is None:
+        known = ", ".join(r.version for r in status.history if r.against) or "none"
+        raise Problem(f"no rollout of {version or 'any version'} is recorded; there are: {known}", 3)
+    rest = [line for book in status.unsaved if book.uri == record.ledger for line in book.lines]
+    if not record.ledger:
+        raise Problem(
+            "the installation has no store, so the evidence of ended rollouts is gone; set store in its values"
+        )
+    return record.ledger, rest
+
+
+async def _segments(session: Session, args: argparse.Namespace, uri: str) -> list[str]:
+    """The lines that the store has."""
+    import asyncio
+    import base64
+
+    from fairlead.cluster.port import SECRET
+    from fairlead.store.errors import StoreError
+    from fairlead.store.layout import split
+    from fairlead.store.s3 import Bucket, keys_from
+
+    secret = None
+    if args.credentials:
+        data = (await session.kube.get(SECRET, session.namespace, args.credentials)).get("data") or {}
+        secret = {key: base64.b64decode(value).decode() for key, value in data.items()}
+    name, prefix = split(uri)
+    try:
+        bucket = Bucket(name, args.endpoint, None, keys_from(secret))
+        return await asyncio.to_thread(_read, bucket, prefix)
+    except StoreError as failed:
+        raise Problem(f"{failed.message}. The store is named by --endpoint and --credentials") from None
+
+
+def _read(bucket: Bucket, prefix: str) -> list[str]:
+    keys = sorted(entry.key for entry in bucket.list(prefix))
+    return [line for key in keys for line in bucket.read(key).decode().splitlines()]
+
+
+# --- the replay ----------------------------------------------------------------------------------------------------
+
+
+def replay(lines: Iterable[str]) -> Replayed:
+    """Judge all lines. Raises Problem for what can't be read."""
+    from fairlead.api.deployment import Rollout
+    from fairlead.plan.rollout.whatif import Play
+    from fairlead.verdict.trace import BadTrace, read
+
+    play, judged, different = Play(Rollout()), [], list[str]()
+    try:
+        for item in read(lines):
+            found = play.take(item)
+            if found is not None:
+                judged.append(found)
+                different += differences(found)
+    except ValueError as bad:
+        what = "the ledger" if isinstance(bad, BadTrace) else "the ledger's counts"
+        raise Problem(f"{what} can't be read: {bad}") from None
+    return Replayed(judged, play.ended, different)
+
+
+def differences(judged: Judged) -> list[str]:
+    """Where the evidence is not, bit for bit, what was found at the time."""
+    from fairlead.verdict.guards import encode
+
+    names = [metric.name for metric in judged.rules.metrics]
+    return [
+        f"t {judged.t:.3f}, {name}: {encode(guard.log_evidence)} now, {judged.told[name]} then"
+        for name, guard in zip(names, judged.state.guards, strict=True)
+        if name in judged.told and judged.told[name] != encode(guard.log_evidence)
+    ]
+
+
+def _tell(args: argparse.Namespace, name: str, lines: list[str]) -> int:
+    from fairlead.cli.blocks import show
+    from fairlead.cli.verdict import report
+
+    found = replay(lines)
+    if not found.judged:
+        raise Problem(f"{name}: no window is recorded (yet)")
+    if args.output == "json":
+        ended = {"result": found.ended.result, "reason": found.ended.reason} if found.ended else None
+        print_json(report(found.judged) | {"ended": ended, "same": not found.different, "different": found.different})
+    else:
+        show(blocks(name, found))
+    return FAILED if found.different else OK
+
+
+def blocks(name: str, found: Replayed) -> list[Block]:
+    """A table of the windows, a chart of the evidence, how it ended, and whether it is the same."""
+    from fairlead.cli.blocks import Lines, Title
+    from fairlead.cli.chart import chart
+    from fairlead.cli.verdict import blocks as table
+
+    began = found.judged[0].t
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(began))
+    shown: list[Block] = [
+        Title(f"replay {name}", found.judged[-1].conclusion.verdict, f"from {when}"),
+        *table(found.judged),
+    ]
+    for index, metric in enumerate(found.judged[-1].rules.metrics):
+        series = [one.state.guards[index].log_evidence for one in found.judged if index < len(one.state.guards)]
+        shown.append(Lines([f"{metric.name}: log evidence of harm over {len(series)} windows, bound ─",
+                            *chart(series, found.judged[-1].rules.bound)]))  # fmt: skip
+    if found.ended:
+        shown.append(Title("at the time", found.ended.result, f"{found.ended.reason}: {found.ended.message}"))
+    same = f"all {len(found.judged)} windows give the same evidence, to the last bit"
+    return [*shown, Lines(found.different[:20] or [same])]

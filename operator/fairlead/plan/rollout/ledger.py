@@ -1,0 +1,209 @@
+"""The evidence ledger of a rollout: what is written into it, and how it gets into the store.
+
+Lines follow from how the status has changed in one look, and are written with it: evidence and its record are one.
+They are in the form of `verdict.trace`, so what was decided can be replayed anywhere. Thirty lines make a segment. A
+segment is sealed in the status first, and then written to a key of its own, once; so a crash in between, or a second
+leader, writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from fairlead.api.deployment import ArmCounts, Candidate, DeploymentStatus, GuardEvidence, RolloutRecord
+from fairlead.api.ledger import Ledger
+from fairlead.manifests.meta import short_hash
+from fairlead.plan.core import Failed, Saved, SaveDocument
+from fairlead.plan.rollout.look import Look, State
+from fairlead.plan.store import Location, ledger_folder
+from fairlead.verdict.guards import Arm, Window, decode
+from fairlead.verdict.trace import ERRORS, Line, write
+
+SEGMENT = 30
+"""Lines of a segment."""
+KEPT = 120
+"""Lines that are kept where nothing takes them."""
+TAILS = 3
+"""Ended rollouts whose last lines wait for the store."""
+NOT_SET_UP = ("CredentialsForbidden", "CredentialsMissing")
+"""Nobody has allowed Fairlead to write to the store: then the last lines are all there is, and nothing waits."""
+PACES = ((200, None), (140, 60.0), (100, 10.0), (60, 3.0))
+"""From so many unsaved lines on, windows are at least so many seconds long (None: none is closed)."""
+
+
+# --- what is written -----------------------------------------------------------------------------------------------
+
+
+def recorded(look: Look, candidate: Candidate) -> Candidate:
+    """The candidate with the lines of what this look has changed."""
+    before = look.subject.body.status.candidate
+    if before is None or before.version != candidate.version or before.since != candidate.since:
+        before = None
+    book = candidate.ledger if candidate.ledger.name else _opened(look, candidate)
+    rules = short_hash(look.spec.rollout.model_dump_json())
+    fresh = [*_rules(look, candidate, book.rules == rules), *_lines(look, before, candidate)]
+    return candidate.model_copy(update={"ledger": _appended(book, fresh).model_copy(update={"rules": rules})})
+
+
+def ended(look: Look, candidate: Candidate, record: RolloutRecord) -> Ledger:
+    """The ledger with its last line."""
+    book = recorded(look, candidate).ledger
+    told = {"t": look.now, "end": record.result, "reason": record.reason, "message": record.message}
+    return _appended(book, [_json(told)])
+
+
+def _opened(look: Look, candidate: Candidate) -> Ledger:
+    name = f"{candidate.version}-{candidate.since.replace(':', '').replace('-', '')}"
+    folder = _folder(look, name)
+    return Ledger(name=name, uri=folder.uri() if folder else "")
+
+
+def _appended(book: Ledger, fresh: list[str]) -> Ledger:
+    lines = [*book.lines, *fresh]
+    over = len(lines) - KEPT if not book.uri or book.failing in NOT_SET_UP else 0
+    if over <= 0:
+        return book.model_copy(update={"lines": lines})
+    return book.model_copy(update={"lines": lines[over:], "dropped": book.dropped + over, "sealed": 0})
+
+
+def _rules(look: Look, candidate: Candidate, same: bool) -> Iterator[str]:
+    if not same:
+        rollout = look.spec.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
+        yield _json({
+            "t": look.now, "deployment": f"{look.namespace}/{look.name}", "version": candidate.version,
+            "against": candidate.against, "rollout": rollout,
+        })  # fmt: skip
+
+
+def _lines(look: Look, before: Candidate | None, after: Candidate) -> Iterator[str]:
+    then = {guard.guard: guard for guard in before.guards} if before else {}
+    frozen = [guard for guard in after.guards if guard.odds and _new(then.get(guard.guard), guard)]
+    if frozen:
+        yield _json({"t": look.now, "margins": {guard.guard: _margin(guard) for guard in frozen}})
+    window = _window(look, before, after, then)
+    if window:
+        yield window
+    if after.step != (before.step if before else -1):
+        yield _json({"t": look.now, "step": after.step, "weight": after.weight})
+    if before and after.verdict != before.verdict:
+        yield _json({"t": look.now, "now": after.verdict})
+
+
+def _new(old: GuardEvidence | None, guard: GuardEvidence) -> bool:
+    return old is None or not old.odds or old.digest != guard.digest
+
+
+def _margin(guard: GuardEvidence) -> dict[str, float]:
+    proven = guard.proven
+    known = {"rate": decode(proven.rate), "worseBy": decode(proven.worse_by)} if proven and proven.worse_by else {}
+    return {"odds": decode(guard.odds), "floor": decode(guard.floor), **known}
+
+
+def _window(
+    look: Look, before: Candidate | None, after: Candidate, then: dict[str, GuardEvidence]
+) -> str | None:  # fmt: skip
+    """What both arms have counted since the last look, by guard; None if it is nothing."""
+    if before is None:
+        return None
+    windows = {}
+    if after.last_window_at != before.last_window_at:
+        windows[ERRORS] = Window(
+            _since(before.live_answered, after.live_answered), _since(before.answered, after.answered)
+        )
+    for guard in after.guards:
+        old = then.get(guard.guard)
+        if old is None or old.digest != guard.digest or guard.guard.endswith("/errors"):
+            continue
+        if (guard.stable, guard.candidate) != (old.stable, old.candidate):
+            windows[guard.guard] = Window(_since(old.stable, guard.stable), _since(old.candidate, guard.candidate))
+    if not any(window.stable.requests or window.candidate.requests for window in windows.values()):
+        return None
+    found = {guard.guard: guard.log_evidence for guard in after.guards if guard.odds}
+    split = {} if after.split != before.split else {"split": None}
+    return write(Line(look.now, before.weight, windows), logEvidence=found, **split)
+
+
+def _since(before: ArmCounts, after: ArmCounts) -> Arm:
+    return Arm(after.requests - before.requests, after.failures - before.failures)
+
+
+def _json(body: Mapping[str, object]) -> str:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+
+# --- how it gets into the store ------------------------------------------------------------------------------------
+
+
+def _folder(look: Look, name: str) -> Location | None:
+    return ledger_folder(look.world.config, look.namespace, look.name, name)
+
+
+def request(look: Look, book: Ledger) -> SaveDocument | None:
+    """What is to be written now, or None."""
+    folder = _folder(look, book.name) if book.sealed and book.uri else None
+    body = "".join(f"{line}\n" for line in book.lines[: book.sealed])
+    return folder.saving(look.namespace, f"{book.segment:05}.jsonl", body) if folder else None
+
+
+def requests(look: Look, status: DeploymentStatus) -> list[SaveDocument]:
+    """What is to be written for all of a Deployment's ledgers."""
+    books = [*status.unsaved, *([status.candidate.ledger] if status.candidate else [])]
+    return [asked for book in books if (asked := request(look, book))]
+
+
+def moved_on(look: Look, book: Ledger, whole: bool) -> Ledger:
+    """The ledger after the store's answer; with the next segment sealed, if there is one. `whole`: no line follows."""
+    asked = request(look, book)
+    answer = look.world.answer(asked) if asked else None
+    if isinstance(answer, Saved):
+        rest = book.lines[book.sealed :]
+        book = book.model_copy(
+            update={"lines": rest, "segment": book.segment + 1, "sealed": 0, "failing": "", "message": ""}
+        )
+    elif isinstance(answer, Failed) and answer.reason not in ("NotAsked", UNDERWAY):
+        book = book.model_copy(update={"failing": answer.reason, "message": answer.message[:1024]})
+    asked_for = whole or book.awaited > book.segment or len(book.lines) >= SEGMENT
+    ready = book.uri and not book.sealed and book.lines and asked_for
+    return book.model_copy(update={"sealed": min(len(book.lines), 8 * SEGMENT)}) if ready else book
+
+
+UNDERWAY = "Underway"
+"""The store has not answered yet."""
+
+
+def awaiting(book: Ledger) -> Ledger | None:
+    """A step is left when the evidence for that is saved: the ledger that waits for it, or None if it is."""
+    if not book.uri or book.failing in NOT_SET_UP or not (book.lines or book.awaited):
+        return None
+    if not book.awaited:
+        return book.model_copy(update={"awaited": book.segment + (2 if book.sealed else 1)})
+    return None if book.segment >= book.awaited else book
+
+
+def settled(look: Look, state: State) -> State:
+    """The state after the store's answers."""
+    status, candidate = state.status, state.candidate
+    if candidate is not None:
+        book = moved_on(look, candidate.ledger, whole=False)
+        state = state.having(candidate=candidate.model_copy(update={"ledger": book}))
+    return state.having(unsaved=tails(look, status)) if status.unsaved else state
+
+
+def tails(look: Look, status: DeploymentStatus) -> list[Ledger]:
+    """The ended rollouts whose last lines wait for the store. Of those that nobody may save, nothing is kept."""
+    moved = [moved_on(look, book, whole=True) for book in status.unsaved]
+    return [book for book in moved if book.lines and book.uri and book.failing not in NOT_SET_UP][-TAILS:]
+
+
+def stuck(book: Ledger) -> bool:
+    """Whether evidence can't be saved at the moment, though it should be: then a rollout goes no further."""
+    return bool(book.failing) and book.failing not in NOT_SET_UP
+
+
+def pace(book: Ledger) -> float:
+    """Seconds that a window takes at least, so that unsaved lines stay few; infinite when there is no room."""
+    if not stuck(book):
+        return 0.0
+    lines = len(book.lines)
+    return next((float("inf") if pause is None else pause for most, pause in PACES if lines >= most), 0.0)

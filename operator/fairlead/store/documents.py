@@ -1,0 +1,22 @@
+"""Documents that are written once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fairlead.plan.core import Saved, SaveDocument
+from fairlead.store.errors import StoreError
+from fairlead.store.s3 import Bucket, keys_from
+
+
+def save(request: SaveDocument, credentials: Mapping[str, str] | None) -> Saved:
+    """Write a document unless it is there. `credentials`: the Secret's decoded data; None: the pod's own identity.
+
+    Raises StoreError; one with the reason ObjectChanged if something else is there under its name.
+    """
+    bucket = Bucket(request.bucket, request.endpoint, request.region, keys_from(credentials))
+    body = request.body.encode()
+    if not bucket.put_if_absent(request.key, body) and bucket.read(request.key) != body:
+        what = bucket.uri(request.key)
+        raise StoreError("ObjectChanged", f"{what} was written by somebody else; move it away, then it is written anew")
+    return Saved()

@@ -1,0 +1,42 @@
+"""Documents that are written once, against a real S3 server."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from fairlead.plan.core import Saved, SaveDocument
+from fairlead.store.documents import save
+from fairlead.store.errors import StoreError
+
+SECRET = {"AWS_ACCESS_KEY_ID": "root", "AWS_SECRET_ACCESS_KEY": "a-root-secret"}
+
+
+def document(s3: Any, bucket: str, body: str, **changed: Any) -> SaveDocument:
+    fields = {"namespace": "n", "bucket": bucket, "key": "evidence/00000.jsonl", "body": body, "endpoint": s3.endpoint}
+    return SaveDocument(**{**fields, "region": None, "credentials": "s3", **changed})
+
+
+def test_the_same_document_may_be_saved_by_many_and_again(s3: Any, bucket: str) -> None:
+    asked = document(s3, bucket, '{"t":1}\n')
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(lambda _: save(asked, SECRET), range(6))) == {Saved()}
+    assert save(asked, SECRET) == Saved()
+    assert s3.client.get_object(Bucket=bucket, Key=asked.key)["Body"].read() == b'{"t":1}\n'
+
+
+def test_another_document_under_its_name_is_not_overwritten(s3: Any, bucket: str) -> None:
+    save(document(s3, bucket, "first\n"), SECRET)
+    with pytest.raises(StoreError) as caught:
+        save(document(s3, bucket, "second\n"), SECRET)
+    assert caught.value.reason == "ObjectChanged"
+    assert "move it away" in caught.value.message
+    assert s3.client.get_object(Bucket=bucket, Key="evidence/00000.jsonl")["Body"].read() == b"first\n"
+
+
+def test_a_store_that_is_away_says_so(s3: Any, bucket: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        save(document(s3, bucket, "x", endpoint="http://127.0.0.1:1"), SECRET)
+    assert (caught.value.reason, caught.value.transient) == ("Unreachable", True)

@@ -1,0 +1,157 @@
+"""The evidence ledger: complete, in order, written once, and judged again with the same result to the last bit."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.unit.plan.rollout_world import OUTCOMES, Sim, spec
+
+from fairlead.cli.replay import replay
+from fairlead.plan.core import Failed
+
+GUARDS = [
+    {"metric": "errors", "worseBy": "1%"}, {"metric": "latency", "quantile": "p90", "worseBy": "50%"}, OUTCOMES,
+]  # fmt: skip
+AWAY = Failed("Unreachable", "the store does not answer")
+
+
+def guarded() -> dict:
+    found = spec()
+    found["rollout"] |= {
+        "guard": GUARDS,
+        "steps": [{"weight": 20, "for": "5s", "requests": 20}, {"weight": 50, "for": "5s"}],
+    }
+    return found
+
+
+def begun(**sim: object) -> Sim:
+    """A world in which a rollout has begun."""
+    found = Sim(guarded(), store=True, **sim)  # type: ignore[arg-type]
+    found.go_live()
+    found.traffic(2000)
+    found.begin()
+    return found
+
+
+def finish(sim: Sim, ticks: int = 120, requests: int = 100) -> None:
+    """Until the rollout has ended and its evidence is saved."""
+    for _ in range(ticks):
+        sim.tick(requests)
+        if "candidate" not in sim.status and not sim.status.get("unsaved"):
+            return
+
+
+def saved(sim: Sim, version: str) -> list[str]:
+    """All lines that the store has of a version's rollout."""
+    mine = sorted(key for key in sim.documents if f"/evidence/{version}-" in key)
+    return [line for key in mine for line in sim.documents[key].splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "errors", "end", "verdict"),
+    [
+        ({}, {"m-1": 0.02, "m-2": 0.02}, "Live", "continue"),
+        ({}, {"m-1": 0.02, "m-2": 0.4}, "RolledBack", "harm"),
+        ({"m-1": 0.1, "m-2": 0.7}, {}, "RolledBack", "harm"),
+    ],
+)
+def test_a_rollout_can_be_judged_once_more(wrong: dict, errors: dict, end: str, verdict: str) -> None:
+    sim = begun(errors=errors, wrong=wrong)
+    finish(sim)
+    record = sim.status["history"][0]
+    assert record["result"] == end
+    found = replay(saved(sim, "m-2"))
+    assert found.different == []
+    assert found.judged[-1].conclusion.verdict == verdict
+    assert found.ended
+    assert (found.ended.result, found.ended.reason) == (end, record["reason"])
+    for guard, state in zip(record["guards"], found.judged[-1].state.guards, strict=True):
+        assert guard["logEvidence"] == repr(state.log_evidence)
+        assert guard["candidate"] == {"requests": state.candidate.requests, "failures": state.candidate.failures}
+        assert guard["stable"] == {"requests": state.stable.requests, "failures": state.stable.failures}
+    assert record["ledger"].startswith("s3://fairlead/team/deployments/web/evidence/m-2-")
+
+
+def test_a_changed_guard_begins_anew_in_the_replay_too() -> None:
+    sim = begun(errors={"m-1": 0.02, "m-2": 0.02})
+    for _ in range(3):
+        sim.tick(100)
+    sim.spec["rollout"]["guard"][0] = {"metric": "errors", "worseBy": "3%"}
+    sim.spec["rollout"]["falseAlarms"] = "2%"
+    finish(sim)
+    assert sim.status["history"][0]["result"] == "Live"
+    assert replay(saved(sim, "m-2")).different == []
+
+
+def test_a_bit_that_differs_is_found() -> None:
+    sim = begun(errors={"m-1": 0.02, "m-2": 0.02})
+    finish(sim)
+    lines = saved(sim, "m-2")
+    at = next(i for i, line in enumerate(lines) if '"arms"' in line)
+    body = json.loads(lines[at])
+    body["arms"]["candidate"]["requests"] += 1
+    assert replay([*lines[:at], json.dumps(body), *lines[at + 1 :]]).different
+
+
+def test_a_store_that_is_away_freezes_and_nothing_is_lost() -> None:
+    sim = begun(errors={"m-1": 0.02, "m-2": 0.02})
+    sim.store_says = AWAY
+    for _ in range(60):
+        sim.tick(100)
+    assert sim.status["live"]["version"] == "m-1"
+    assert sim.condition("EvidenceSaved")["reason"] == "Unreachable"
+    assert sim.status["candidate"]["verdict"] == "NoEvidence"
+    sim.store_says = None
+    finish(sim)
+    assert sim.status["live"]["version"] == "m-2"
+    found = replay(saved(sim, "m-2"))
+    assert found.different == []
+    record = sim.status["history"][0]
+    assert found.judged[-1].state.guards[0].candidate.requests == record["candidate"]["requests"]
+
+
+def test_harm_rolls_back_while_the_store_is_away() -> None:
+    sim = begun(errors={"m-1": 0.02, "m-2": 0.02})
+    sim.store_says = AWAY
+    for _ in range(40):
+        sim.tick(100)
+    sim.errors["m-2"] = 0.6
+    for _ in range(30):
+        sim.tick(100)
+    assert sim.status["history"][0]["result"] == "RolledBack"
+    assert sim.status["unsaved"]
+    sim.store_says = None
+    finish(sim)
+    assert replay(saved(sim, "m-2")).different == []
+
+
+def test_status_stays_small_however_long_the_store_is_away() -> None:
+    sim = begun(errors={"m-1": 0.02, "m-2": 0.02})
+    sim.store_says = AWAY
+    for _ in range(400):
+        sim.tick(5)
+    assert len(sim.status["candidate"]["ledger"]["lines"]) < 130
+    assert len(json.dumps(sim.status)) < 70_000
+
+
+@pytest.mark.parametrize("reason", ["CredentialsForbidden", "CredentialsMissing"])
+def test_where_nobody_lets_it_be_saved_the_rollout_goes_on(reason: str) -> None:
+    sim = begun(errors={"m-1": 0.02, "m-2": 0.02})
+    sim.store_says = Failed(reason, "allow it by: kubectl …")
+    for _ in range(60):
+        sim.tick(100)
+    assert sim.status["live"]["version"] == "m-2"
+    assert not saved(sim, "m-2")
+
+
+def test_without_a_store_the_last_lines_stay_in_the_object() -> None:
+    sim = Sim(guarded(), errors={"m-1": 0.02, "m-2": 0.02})
+    sim.go_live()
+    sim.traffic(2000)
+    sim.begin()
+    for _ in range(4):
+        sim.tick(100)
+    book = sim.status["candidate"]["ledger"]
+    assert (book["uri"], book["dropped"]) == ("", 0)
+    assert replay(book["lines"]).different == []
