@@ -6,7 +6,7 @@ from fairlead.api.deployment import Watch
 from fairlead.api.units import human, seconds
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch
-from fairlead.plan.rollout import ending, pods, watch, wayback
+from fairlead.plan.rollout import ending, pods, watch, watching, wayback
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -27,7 +27,7 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
         return state, None  # it is decided: nothing more is to be learnt
     state = _holdback(look, state, watch.chosen(look, kept))
     state = _standby(look, state)
-    kept, problem = watch.window(look, _of(state))
+    kept, problem = watching.window(look, _of(state))
     state = state.having(watch=kept)
     bad = watch.harm(look, kept)
     if bad:

@@ -1,0 +1,93 @@
+"""`fairlead rollback DEPLOYMENT`, `fairlead promote DEPLOYMENT --force`: a person's decision, and why."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from fairlead.cli.session import NOT_FOUND, OK, Json, Problem, Session, add_options, command
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-commands."""
+    back = subparsers.add_parser("rollback", help="take back what is on its way, or else what is live")
+    back.add_argument("--to", metavar="VERSION", help="the version that shall be live (default: the last good one)")
+    forward = subparsers.add_parser("promote", help="let the version on its way go live without waiting for evidence")
+    forward.add_argument("--force", action="store_true", required=True, help="needed: nothing is proven yet")
+    for parser, run in ((back, rollback), (forward, promote)):
+        parser.add_argument("name", metavar="DEPLOYMENT")
+        parser.add_argument("--reason", required=True, help="why; it goes into the history")
+        add_options(parser)
+        parser.set_defaults(run=run)
+
+
+@command
+async def rollback(session: Session, args: argparse.Namespace) -> int:
+    """Write the wish; the operator carries it out."""
+    from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION
+
+    target = args.to or default_target(await session.get(DEPLOYMENT, args.name))
+    usable(await session.get(MODEL_VERSION, target))
+    raw = await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Rollback", target, args.reason))
+    gone = taken_back(raw, target)
+    print(f"deployment {args.name} goes back to {target}; {gone} is not tried again. "
+          f"See: kubectl fairlead get deployment {args.name} --watch")  # fmt: skip
+    return OK
+
+
+@command
+async def promote(session: Session, args: argparse.Namespace) -> int:
+    """Write the wish; the operator carries it out."""
+    from fairlead.plan.core import DEPLOYMENT
+
+    raw = await session.get(DEPLOYMENT, args.name)
+    version = (raw.get("status", {}).get("candidate") or {}).get("version")
+    if not version:
+        raise Problem(f"deployment {args.name!r} has no version on its way: {raw.get('status', {}).get('message', '')}")
+    await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Promote", version, args.reason))
+    print(f"{version} goes live as soon as its pods are warm. See: kubectl fairlead get deployment {args.name} --watch")
+    return OK
+
+
+def default_target(raw: Json) -> str:
+    """What is gone back to without `--to`: the live version if another one is on its way, else the one before it.
+    Raises Problem if there is none."""
+    status = raw.get("status", {})
+    if status.get("candidate") and status.get("live"):
+        return str(status["live"]["version"])
+    if status.get("previous"):
+        return str(status["previous"])
+    live = (status.get("live") or {}).get("version")
+    raise Problem(
+        f"deployment {raw['metadata']['name']!r} has nothing to go back to: "
+        + (f"{live} is live, and no good version before it is known. Name one with --to." if live
+           else "nothing is live yet."),
+        NOT_FOUND,
+    )  # fmt: skip
+
+
+def taken_back(raw: Json, target: str) -> str:
+    """The version that leaves, in words."""
+    status = raw.get("status", {})
+    found = [(status.get(key) or {}).get("version") for key in ("candidate", "live")]
+    return " and ".join(version for version in found if version and version != target) or "nothing"
+
+
+def usable(version: Json) -> None:
+    """Raises Problem for a version that may not go live."""
+    name, phase = version["metadata"]["name"], version.get("status", {}).get("phase") or "Pending"
+    if version["spec"].get("revoked"):
+        raise Problem(f"{name} was revoked: {version['spec']['revoked']}. Name another version with --to.")
+    if phase != "Approved":
+        raise Problem(f"{name} is {phase}; only an approved version can go live. Name another one with --to.")
+
+
+def decide(raw: Json, action: str, version: str, reason: str) -> bool:
+    """Put the decision into the deployment. Raises Problem if there is nothing to decide."""
+    from fairlead.plan.core import rfc3339
+
+    status = raw.get("status", {})
+    if action == "Rollback" and not status.get("candidate") and (status.get("live") or {}).get("version") == version:
+        raise Problem(f"{version} is live already, and nothing is on its way.")
+    raw["spec"]["override"] = {"action": action, "version": version, "reason": reason, "at": rfc3339(time.time())}
+    return True

@@ -1,0 +1,262 @@
+"""The counters of a live version under watch: which are read, and what a window adds.
+
+All that a window adds (cursors, counts, the detectors' state) goes into status in one write. A window in which nothing
+happened is not written at all.
+"""
+
+from __future__ import annotations
+
+from fairlead.api.deployment import Candidate, Guard, Watch, WatchedGuard
+from fairlead.api.units import seconds, share
+from fairlead.plan.core import Counters, Failed, PromQuery, Request, Vector, epoch, rfc3339
+from fairlead.plan.rollout import detect, guards, pods, signals, versions
+from fairlead.plan.rollout.cursors import Book
+from fairlead.plan.rollout.look import Look
+from fairlead.plan.rollout.pods import PodView, Problem
+from fairlead.plan.rollout.signals import Scrape
+from fairlead.plan.rollout.watch import arms, due, length, most_windows
+from fairlead.verdict.guards import decode, encode
+from fairlead.verdict.latency import Unusable, count
+
+GAP = 3
+"""A window counts as observed time for at most so many of its proper lengths: nobody watched in a gap."""
+PODS, SERIES = 12, 16
+"""Cursors that pods' counters, and series of Prometheus, may take in status. Of larger versions a part is read."""
+
+Counts = dict[str, tuple[int, int]]
+"""(requests, bad ones) by arm: `candidate` is the version under watch, `stable` the one before it."""
+
+# --- the promotion -------------------------------------------------------------------------------------------------
+
+
+def begin(look: Look, candidate: Candidate) -> Watch | None:
+    """The watch over a version that goes live now; None where nothing is to be watched or kept.
+
+    The counters go on from where the rollout has read them."""
+    spec = look.spec.rollout.after_promotion
+    long, standby = seconds(spec.for_), seconds(spec.standby)
+    if not long and not standby:
+        return None
+    holdback = int(spec.holdback.rstrip("%")) if long else 0
+    watched = Watch(
+        version=candidate.version, against=candidate.against, since=look.stamp, until=rfc3339(look.now + 2 * long),
+        length=spec.for_, holdback=holdback, standby=rfc3339(look.now + standby) if standby else None,
+        restarts=sum(pod.restarts for pod in pods.of(look, candidate.version)), last_window_at=look.stamp,
+        guards=_guards(look, candidate, 2 * long) if long else [],
+    )  # fmt: skip
+    book = Book(candidate.cursors)
+    _forget(look, watched, book)
+    return watched.model_copy(update={"cursors": book.close()})
+
+
+def _guards(look: Look, candidate: Candidate, limit: float) -> list[WatchedGuard]:
+    rollout, after = look.spec.rollout, look.spec.rollout.after_promotion
+    # one half for a reference that was too good by luck, the other one for all windows (see `verdict.detector`)
+    part = min(share(after.false_alarms), 0.5) / 2 / len(rollout.guard)
+    alpha = part / most_windows(limit)
+    tolerance = share(after.tolerance)
+    pairs = zip(rollout.guard, guards.all_of(look, candidate), strict=True)
+    outcomes = Book(candidate.cursors).outcomes(set()) <= SERIES
+    return [
+        detect.begin(guard, seen, tolerance, part, alpha)
+        for guard, seen in pairs
+        if seen.began_at and (outcomes or guard.metric != "outcomes")
+    ]
+
+
+# --- what is asked -------------------------------------------------------------------------------------------------
+
+
+def requests(look: Look, watch: Watch) -> list[Request]:
+    """What the next window needs, if it is time for it."""
+    if not due(look, watch):
+        return []
+    found: list[Request] = [scrape.request for scrape in scrapes(look, watch)]
+    for _, guard, _ in _of_metric(look, watch, "outcomes"):
+        found += queries(look, watch, guard).values()
+    return found
+
+
+def scrapes(look: Look, watch: Watch) -> list[Scrape]:
+    """How the pods' counters are read."""
+    latency = sum(state.guard.endswith("/latency") for state in watch.guards)
+    most = max(1, PODS // (len(arms(watch)) * (1 + latency)))
+    found = []
+    for arm, name in arms(watch).items():
+        version = versions.read(look, name)
+        if version is not None:
+            mine = _known_first(watch, pods.of(look, name))[:most]
+            found += [Scrape(arm, pod, signals.scrape(look, version, pod)) for pod in mine]
+    return found
+
+
+def _known_first(watch: Watch, found: list[PodView]) -> list[PodView]:
+    """Pods that have been read go on being read: one that left and came back would be counted twice."""
+    known = {cursor.source.split("/")[1] for cursor in watch.cursors}
+    return sorted((pod for pod in found if pod.ip), key=lambda pod: (pod.uid not in known, pod.uid))
+
+
+def queries(look: Look, watch: Watch, guard: Guard) -> dict[tuple[str, str], PromQuery]:
+    """The queries of an outcomes guard by (arm, `total` or `failures`)."""
+    return {
+        (arm, part): query
+        for arm, version in arms(watch).items()
+        for part, query in signals.outcomes_of(look, guard, version).items()
+    }
+
+
+def _of_metric(look: Look, watch: Watch, metric: str) -> list[tuple[int, Guard, WatchedGuard]]:
+    found = []
+    for state in watch.guards:
+        index = int(state.guard.split("/")[0])
+        if state.guard.endswith(f"/{metric}"):
+            found.append((index, look.spec.rollout.guard[index], state))
+    return found
+
+
+# --- a window ------------------------------------------------------------------------------------------------------
+
+
+def window(look: Look, watch: Watch) -> tuple[Watch, Problem | None]:
+    """The watch after what was read now, and what could not be read. Where nothing has happened, it is the same."""
+    if not due(look, watch):
+        return watch, None
+    book, after = Book(watch.cursors), {state.guard: state for state in watch.guards}
+    seen, problem = _pods(look, watch, book, after)
+    for index, guard, state in _of_metric(look, watch, "outcomes"):
+        counts = _outcomes(look, watch, index, guard, book)
+        if isinstance(counts, Problem):
+            problem = problem or counts
+            after[state.guard] = _silent(state, counts)
+        else:
+            after[state.guard] = _judged(look, state, counts)
+            seen = seen or counts["candidate"][0] > 0
+    _forget(look, watch, book)
+    states, cursors = list(after.values()), book.close()
+    if states == watch.guards and cursors == watch.cursors:
+        return watch, problem
+    observed = min(look.now - epoch(watch.last_window_at), GAP * length(watch))
+    return watch.model_copy(update={
+        "guards": states, "cursors": cursors,
+        "last_window_at": watch.last_window_at if problem and not seen else look.stamp,
+        "observed": encode(decode(watch.observed) + observed) if seen else watch.observed,
+    }), problem  # fmt: skip
+
+
+def _pods(look: Look, watch: Watch, book: Book, after: dict[str, WatchedGuard]) -> tuple[bool, Problem | None]:
+    """Close a window of the pods' own counters; whether the live version has answered anything."""
+    mine = [*_of_metric(look, watch, "errors"), *_of_metric(look, watch, "latency")]
+    if not mine:
+        return False, None
+    reading = _read(look, watch)
+    if isinstance(reading, Problem):
+        after |= {state.guard: _silent(state, reading) for _, _, state in mine}
+        return False, reading
+    whole = _added(watch, book, [(s, _key(s), (c.requests, c.failures)) for s, c in reading])
+    for _, _, state in _of_metric(look, watch, "errors"):
+        after[state.guard] = _judged(look, state, whole)
+    problem = None
+    for index, _, state in _of_metric(look, watch, "latency"):
+        slow = _slow(state, index, reading)
+        if isinstance(slow, Problem):
+            problem = slow
+            after[state.guard] = _silent(state, slow)
+        else:
+            after[state.guard] = _judged(look, state, _added(watch, book, slow))
+    return whole["candidate"][0] > 0, problem
+
+
+def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
+    """The counters of all pods that are read; a pod that isn't ready need not answer."""
+    for name in arms(watch).values():
+        if versions.read(look, name) is None:
+            return Problem("VersionMissing", f"ModelVersion {name} is gone, and with it how its counters are read; "
+                           "apply it again")  # fmt: skip
+        if not any(pod.ready for pod in pods.of(look, name)):
+            return Problem("NoReadyPod", f"{name} has no ready pod")
+    found = []
+    for scrape in scrapes(look, watch):
+        answer = look.world.answer(scrape.request)
+        if isinstance(answer, Counters):
+            found.append((scrape, answer))
+        elif scrape.pod.ready:
+            failed = answer if isinstance(answer, Failed) else Failed("BadAnswer", "not a page of counters")
+            name = arms(watch)[scrape.arm]
+            return Problem(failed.reason, f"the counters of a pod of {name} can't be read: {failed.message}")
+    return found
+
+
+def _key(scrape: Scrape) -> str:
+    return f"{scrape.arm}/{scrape.pod.source}"
+
+
+def _slow(
+    state: WatchedGuard, index: int, reading: list[tuple[Scrape, Counters]]
+) -> list[tuple[Scrape, str, tuple[float, float]]] | Problem:
+    """(requests, slow ones) of each pod since it started."""
+    found = []
+    for scrape, counters in reading:
+        counted = count(counters.buckets, decode(state.threshold))
+        if isinstance(counted, Unusable):
+            return Problem(counted.reason, counted.message)
+        found.append((scrape, f"{_key(scrape)}/{index}", (float(counted[0]), float(counted[1]))))
+    return found
+
+
+def _added(watch: Watch, book: Book, read: list[tuple[Scrape, str, tuple[float, float]]]) -> Counts:
+    found = dict.fromkeys(arms(watch), (0, 0))
+    for scrape, source, values in read:
+        new = scrape.pod.started is not None and scrape.pod.started > epoch(watch.since)
+        added = book.read(source, values, from_zero=new).deltas
+        requests, bad = found[scrape.arm]
+        found[scrape.arm] = requests + added[0], bad + added[1]
+    return found
+
+
+def _outcomes(look: Look, watch: Watch, index: int, guard: Guard, book: Book) -> Counts | Problem:
+    """What Prometheus says was added. Of counters that don't fit each other nothing is taken: a later window has it."""
+    asked = queries(look, watch, guard)
+    if not asked:
+        return Problem("NoPrometheus", "this guard needs Prometheus: set prometheus.url in the installation's values")
+    trial, sums = book.copy(), dict.fromkeys(asked, 0)
+    for (arm, part), query in asked.items():
+        answer = look.world.answer(query)
+        if isinstance(answer, Failed):
+            return Problem(answer.reason, f"Prometheus can't be asked: {answer.message}")
+        if not isinstance(answer, Vector) or answer.unusable:
+            return Problem("UnusableValue", f"{query.expression} has values that no counter has; name plain counters")
+        for series, value in answer.series:
+            source = f"{index}/{arm}/{part[0]}/{series}"
+            sums[arm, part] += trial.read(source, (value,), from_zero=True, parts=False).deltas[0]
+    if trial.outcomes(set()) > SERIES:
+        return Problem("TooManySeries", f"the expressions have more than {SERIES} series; add them up in a recording "
+                       "rule")  # fmt: skip
+    if any(sums[arm, "failures"] > sums[arm, "total"] for arm in arms(watch)):
+        return dict.fromkeys(arms(watch), (0, 0))
+    book.replace(trial)
+    return {arm: (sums[arm, "total"], sums[arm, "failures"]) for arm in arms(watch)}
+
+
+def _judged(look: Look, state: WatchedGuard, counts: Counts) -> WatchedGuard:
+    previous = counts.get("stable")
+    if previous is None and not state.tolerated:
+        return _silent(state, Problem("TooFewSamples", ""))
+    if not any(requests for requests, _ in counts.values()):
+        return state.model_copy(update={"state": "Watching", "reason": ""})
+    return detect.seen(state, counts["candidate"], previous, float(look.spec.rollout.design_effect))
+
+
+def _silent(state: WatchedGuard, why: Problem) -> WatchedGuard:
+    return state.model_copy(update={"state": "NoEvidence", "reason": why.reason})
+
+
+def _forget(look: Look, watch: Watch, book: Book) -> None:
+    """Keep the cursors of what is still read."""
+    read = {_key(scrape) for scrape in scrapes(look, watch)}
+    mine = set(arms(watch))
+
+    def wanted(source: str) -> bool:
+        parts = source.split("/")
+        return parts[1] in mine if parts[0].isdigit() else "/".join(parts[:3]) in read
+
+    book.keep(wanted)
