@@ -35,6 +35,7 @@ from fairlead.plan.rollout import (
     afterwards,
     children,
     gauges,
+    ledger,
     override,
     progress,
     report,
@@ -51,6 +52,8 @@ _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 STARTING = 5.0
 """Seconds between looks while pods start: some of their troubles are announced by no event."""
 WARMING = 2.0
+SAVING, UNSAVED = 0.5, 10.0
+"""Seconds between looks while the end of a ledger is saved, and while the store does not take it."""
 ADDRESS = 300.0
 """A Gateway without an address is asked again so rarely: when it takes the route, an event tells."""
 
@@ -67,7 +70,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += watching.requests(look, status.watch)
-    return found
+    return found + ledger.requests(look, status)
 
 
 def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
@@ -77,7 +80,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
                       "letter: Services are named after it")  # fmt: skip
     look = Look(subject, world, now)
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
-    state = retiring.tidy(look, state)
+    state = ledger.settled(look, retiring.tidy(look, state))
     state, unseen = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
     choice = versions.choose(look, state.status)
@@ -86,6 +89,8 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         state, problem = progress.go_on(look, state)
         # what has just been taken back, or gone live, is not a choice any more
         choice = versions.choose(look, state.status) if state.candidate is None else choice
+    if state.candidate:
+        state = state.having(candidate=ledger.recorded(look, state.candidate))
     status = report.tell(look, state, choice, problem, unseen, stuck)
     return Plan(
         status=status,
@@ -101,6 +106,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
     times = [epoch(one.until) - look.now for one in status.retiring]
     if report.needs_address(look, status):
         times.append(ADDRESS)
+    if status.unsaved:
+        times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
     if status.way_back:
         times.append(wayback.SOON)
     elif status.watch:

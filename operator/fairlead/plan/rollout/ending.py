@@ -6,7 +6,7 @@ from typing import Literal
 
 from fairlead.api.deployment import Candidate, GuardEvidence, Live, Retiring, RolloutRecord
 from fairlead.plan.core import Event, rfc3339
-from fairlead.plan.rollout import watch, watching
+from fairlead.plan.rollout import ledger, watch, watching
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -102,8 +102,11 @@ def recorded(
         started_at=candidate.since, ended_at=look.stamp, weight=candidate.weight,
         stable=candidate.live_answered, candidate=candidate.answered, guards=candidate.guards,
     )  # fmt: skip
+    book = ledger.ended(look, candidate, record)
+    record = record.model_copy(update={"ledger": book.uri})
     older = [_shortened(one) if i >= DETAILED - 1 else one for i, one in enumerate(state.status.history)]
-    return state.having(history=[record, *older][:HISTORY])
+    unsaved = [*state.status.unsaved, book] if book.uri else state.status.unsaved
+    return state.having(history=[record, *older][:HISTORY], unsaved=unsaved[-ledger.TAILS :])
 
 
 def _shortened(record: RolloutRecord) -> RolloutRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Candidate, DeploymentStatus
+from fairlead.api.deployment import Candidate, DeploymentStatus, WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, GatewaySeen, Json
@@ -96,10 +96,7 @@ def _standing(
 ) -> tuple[bool, str, str]:  # fmt: skip
     candidate, back = status.candidate, status.way_back
     if back:
-        words = f"{back.message}. {back.version} shall answer again"
-        return problem is None, problem.reason if problem else "RollingBack", (
-            f"{words}, but can't: {problem.message}" if problem else f"{words}; its pods start and are warmed up"
-        )
+        return _going_back(back, problem)
     if candidate:
         return _on_its_way(look, candidate, problem)
     if choice.version is None:
@@ -110,6 +107,13 @@ def _standing(
     if look.spec.paused and status.live and choice.version != status.live.version:
         return False, "Paused", f"{choice.version} waits: set spec.paused to false to roll it out"
     return False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet"
+
+
+def _going_back(back: WayBack, problem: Problem | None) -> tuple[bool, str, str]:
+    words = f"{back.message}. {back.version} shall answer again"
+    if problem:
+        return False, problem.reason, f"{words}, but can't: {problem.message}"
+    return True, "RollingBack", f"{words}; its pods start and are warmed up"
 
 
 def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tuple[bool, str, str]:
