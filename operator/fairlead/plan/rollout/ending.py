@@ -104,9 +104,14 @@ def recorded(
     )  # fmt: skip
     book = ledger.ended(look, candidate, record)
     record = record.model_copy(update={"ledger": book.uri})
-    older = [_shortened(one) if i >= DETAILED - 1 else one for i, one in enumerate(state.status.history)]
     unsaved = [*state.status.unsaved, book] if book.uri else state.status.unsaved
-    return state.having(history=[record, *older][:HISTORY], unsaved=unsaved[-ledger.TAILS :])
+    return filed(state, record).having(unsaved=unsaved[-ledger.TAILS :])
+
+
+def filed(state: State, record: RolloutRecord) -> State:
+    """The history with one more record."""
+    older = [_shortened(one) if i >= DETAILED - 1 else one for i, one in enumerate(state.status.history)]
+    return state.having(history=[record, *older][:HISTORY])
 
 
 def _shortened(record: RolloutRecord) -> RolloutRecord:

@@ -71,8 +71,7 @@ def _turn(look: Look, state: State, wanted: WayBack) -> State:
     """The route goes to the version before, and the one that was live leaves."""
     again_by = f"To try it once more: kubectl annotate mdeploy -n {look.namespace} {look.name} {RETRY}={wanted.leaves}"
     message = f"{wanted.message}. {wanted.version} answers all requests. {again_by}"
-    record = _as_rollout(state, wanted)
-    state = ending.recorded(look, state, record, "RolledBack", wanted.reason, message)
+    state = ending.filed(state, _record(look, state, wanted, message))
     status = state.status
     refused = [v for v in status.refused if v not in (wanted.leaves, wanted.version)]
     return state.having(
@@ -83,23 +82,17 @@ def _turn(look: Look, state: State, wanted: WayBack) -> State:
     )  # fmt: skip
 
 
-def _as_rollout(state: State, wanted: WayBack) -> Candidate:
-    """What the version did since its promotion, in the form of a rollout."""
-    kept = state.status.watch
-    live = state.status.live
+def _record(look: Look, state: State, wanted: WayBack, message: str) -> RolloutRecord:
+    """What the version did since its promotion, and why it left."""
+    live, kept = state.status.live, state.status.watch
     assert live
-    found = Candidate(version=wanted.leaves, since=live.since, against=wanted.version, weight=100)
-    if kept is None:
-        return found
-    errors = next((one for one in kept.guards if one.guard.endswith("/errors")), None)
-    return found.model_copy(update={
-        "weight": 100 - kept.holdback, "guards": _evidence(kept),
-        "answered": errors.live if errors else ArmCounts(), "live_answered": errors.previous if errors else ArmCounts(),
-    })  # fmt: skip
-
-
-def _evidence(kept: Watch) -> list[GuardEvidence]:
-    return [_guard(one) for one in kept.guards]
+    errors = next((one for one in kept.guards if one.guard.endswith("/errors")), None) if kept else None
+    return RolloutRecord(
+        version=wanted.leaves, against=wanted.version, result="RolledBack", reason=wanted.reason,
+        message=message[:1024], started_at=live.since, ended_at=look.stamp,
+        weight=100 - kept.holdback if kept else 100, guards=[_guard(one) for one in kept.guards] if kept else [],
+        stable=errors.previous if errors else ArmCounts(), candidate=errors.live if errors else ArmCounts(),
+    )  # fmt: skip
 
 
 def _guard(one: WatchedGuard) -> GuardEvidence:
