@@ -9,7 +9,7 @@ from fairlead.api.deployment import (
     DeploymentStatus,
     GuardEvidence,
     Live,
-    Watch,
+    RolloutRecord,
     WatchedGuard,
     WayBack,
 )
