@@ -26,8 +26,9 @@ def begin(guard: Guard, seen: GuardEvidence, tolerance: float, beta: float, alph
     """A guard at the promotion. seen: what it has seen in the rollout; tolerance: a difference of shares; beta, alpha:
     the chances that the reference was too good by luck, and of a false alarm in a window."""
     return WatchedGuard(
-        guard=seen.guard, digest=seen.digest, odds=seen.odds or "1", floor=seen.floor, threshold=seen.threshold,
-        tolerated=_tolerated(guard, seen, tolerance, beta), bound=encode(log_bound(alpha)),
+        guard=seen.guard, digest=seen.digest, odds=seen.odds or "1", threshold=seen.threshold,
+        floor=seen.floor if seen.odds else "0", tolerated=_tolerated(guard, seen, tolerance, beta),
+        bound=encode(log_bound(alpha)),
     )  # fmt: skip
 
 

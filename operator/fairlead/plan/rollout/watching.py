@@ -60,7 +60,7 @@ def _guards(look: Look, candidate: Candidate, limit: float) -> list[WatchedGuard
     return [
         detect.begin(guard, seen, tolerance, part, alpha)
         for guard, seen in pairs
-        if seen.began_at and (outcomes or guard.metric != "outcomes")
+        if guard.metric == "errors" or (seen.began_at and (outcomes or guard.metric != "outcomes"))
     ]
 
 
