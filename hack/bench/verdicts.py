@@ -18,6 +18,7 @@ import numpy as np
 from fairlead.verdict import failures, split
 from fairlead.verdict.counters import advance_all
 from fairlead.verdict.guards import Arm, GuardState, Window, decide, decode_all, divide, encode_all, step
+from hack.bench import peers
 from hack.bench.report import keep, quantile, table
 
 WEIGHTS = (0.05, 0.25, 0.5)
@@ -210,11 +211,12 @@ def main(arguments: list[str]) -> int:
         ("Healthy rollouts that are rolled back", healthy, ["what", "alpha", "rollouts", "rolled back", "share"]),
         ("Windows (90 + 10 requests) until harm is shown", harmful,
          ["rates", "alpha", "rollouts", "median", "at most", "p95", "worst", "median if the odds were known"]),
+        peers.PART,
         ("The split", divided, ["what", "alpha", "rollouts", "result", ""]),
     ]  # fmt: skip
     kept, met = {}, True
     for title, simulate, head in parts:
-        rows, good = simulate(rng, options.rollouts)
+        rows, good = simulate(rng, options.rollouts // 10 if simulate is peers.compared else options.rollouts)
         table(title, rows, head)
         kept[title], met = rows, met and good
     keep("verdicts", kept)

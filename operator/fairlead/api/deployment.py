@@ -343,6 +343,10 @@ class Candidate(Model):
     warmed: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)] = []
     """Pods that have answered a warm-up request: uid and number of restarts."""
     verdict: Literal["Starting", "Continue", "Harm", "NoEvidence"] = "Starting"
+    expected: Annotated[str, Field(max_length=16)] = ""
+    """How long it will still take at the present traffic if nothing is found, `4m10s`; empty while it isn't known."""
+    doubling: Annotated[str, Field(max_length=16)] = ""
+    """How long it takes at the present traffic to find out that it fails twice as often; empty while nothing fails."""
     guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
     split: Split = Split()
     cursors: Annotated[list[Cursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []

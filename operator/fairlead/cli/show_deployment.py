@@ -49,7 +49,7 @@ def _candidate(found: Deployment, candidate: Candidate, now: float) -> list[Bloc
             f"step {candidate.step + 1} of {len(steps)}, weight {candidate.weight} %, "
             f"observed {human(float(candidate.observed))} of {human(seconds(step.for_))}, "
             f"{count(candidate.step_requests)} of {count(step.requests)} requests"
-        )
+        ) + _time(candidate)
     else:
         progress = f"its pods start and are warmed ({len(candidate.warmed)} of {found.spec.replicas.min} warm)"
     note = f"against {candidate.against}, for {took(candidate.since, None, now)}"
@@ -57,6 +57,11 @@ def _candidate(found: Deployment, candidate: Candidate, now: float) -> list[Bloc
     if candidate.guards:
         shown.append(_guards(candidate))
     return shown + [Lines([f"{g.guard}: {g.message}"]) for g in candidate.guards if g.message]
+
+
+def _time(candidate: Candidate) -> str:
+    left = f"; {candidate.expected} to go at the present traffic" if candidate.expected else ""
+    return left + (f"; twice the failures would be found in {candidate.doubling}" if candidate.doubling else "")
 
 
 def _guards(candidate: Candidate) -> Table:

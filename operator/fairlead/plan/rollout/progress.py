@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import Candidate, Split
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
-from fairlead.plan.rollout import ending, judge, ledger, outcomes, pods, signals, windows
+from fairlead.plan.rollout import ending, expect, judge, ledger, outcomes, pods, signals, windows
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -130,7 +130,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     if away:
         return _retreat(state, candidate, away)
     silent = judge.silence(look, candidate, unread)
-    candidate = candidate.model_copy(update={"verdict": "NoEvidence" if silent else "Continue"})
+    verdict = {"verdict": "NoEvidence" if silent else "Continue"}
+    candidate = candidate.model_copy(update=verdict | expect.told(look, candidate))
     state = state.having(candidate=candidate)
     if candidate.weight != judge.step_of(look, candidate).weight:  # the steps were edited
         return _to_step(look, state, min(candidate.step, len(look.spec.rollout.steps) - 1)), silent
@@ -163,7 +164,7 @@ def _to_step(look: Look, state: State, step: int) -> State:
     weight = look.spec.rollout.steps[step].weight
     moved = candidate.model_copy(update={
         "step": step, "weight": weight, "step_since": look.stamp, "routed_at": None, "observed": "0",
-        "step_requests": 0, "split": Split(), "verdict": "Continue",
+        "step_requests": 0, "split": Split(), "verdict": "Continue", "expected": "", "doubling": "",
         "ledger": candidate.ledger.model_copy(update={"awaited": 0}),
         "guards": [guard.model_copy(update={"step_events": 0}) for guard in candidate.guards],
     })  # fmt: skip

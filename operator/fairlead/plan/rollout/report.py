@@ -6,7 +6,7 @@ from fairlead.api.deployment import Candidate, DeploymentStatus, WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, GatewaySeen, Json
-from fairlead.plan.rollout import afterwards, judge, pods, readiness, signals
+from fairlead.plan.rollout import afterwards, expect, judge, pods, readiness, signals
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -129,6 +129,9 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
         return True, "Frozen", f"{where}; it stays there: {problem.message}"
     if look.spec.paused:
         return False, "Paused", f"{where}; set spec.paused to false to go on"
+    late = expect.impatient(look, candidate)
+    if late:
+        return True, "TooSlow", f"{where}; {late}"
     missing = judge.missing(look, candidate)
     return True, "Observing", where + (f"; waiting for {missing}" if missing else "")
 

@@ -1,0 +1,85 @@
+"""How long a rollout will take at the present traffic: for people, and to warn where it could never end."""
+
+from __future__ import annotations
+
+from math import inf, isfinite
+
+from fairlead.api.deployment import CanaryStep, Candidate, GuardEvidence
+from fairlead.api.units import human, seconds
+from fairlead.plan.core import epoch
+from fairlead.plan.rollout.guards import alpha
+from fairlead.plan.rollout.look import Look
+from fairlead.verdict.expected import until_harm, until_proof
+from fairlead.verdict.failures import base_rate, log_bound
+from fairlead.verdict.guards import decode
+
+KNOWN = 5.0
+"""Seconds of a step after which its traffic is known well enough."""
+
+
+def told(look: Look, candidate: Candidate) -> dict[str, str]:
+    """The fields of status."""
+    both = _per_second(candidate)
+    if both is None or candidate.step < 0:
+        return {}
+    left, found = remaining(look, candidate), _doubling(look, candidate, both)
+    return {
+        "expected": human(left) if isfinite(left) else "never", "doubling": human(found) if isfinite(found) else "",
+    }  # fmt: skip
+
+
+def remaining(look: Look, candidate: Candidate) -> float:
+    """Seconds until it is live, if nothing is found; infinite if it is not known or never."""
+    both, steps = _per_second(candidate), look.spec.rollout.steps
+    if both is None or not 0 <= candidate.step < len(steps):
+        return inf
+    now = steps[candidate.step]
+    left = max(
+        seconds(now.for_) - decode(candidate.observed), (now.requests - candidate.step_requests) / _own(now, both)
+    )
+    later = [max(seconds(step.for_), step.requests / _own(step, both)) for step in steps[candidate.step + 1 :]]
+    proof = max((_proof(guard, steps[-1], both) for guard in candidate.guards), default=0.0)
+    return max(0.0, left) + sum(later[:-1]) + (max(later[-1], proof) if later else max(0.0, proof - max(0.0, left)))
+
+
+def impatient(look: Look, candidate: Candidate) -> str:
+    """A warning for people where patience will be over first, or nothing."""
+    left = remaining(look, candidate)
+    over = epoch(candidate.since) + seconds(look.spec.rollout.patience) - look.now
+    if _per_second(candidate) is None or left <= over:
+        return ""
+    how = human(left) if isfinite(left) else "for ever"
+    return (
+        f"at the present traffic it takes {how} more, and patience ends in {human(max(0.0, over))}: raise the weights "
+        "or patience, or ask for less (requests, minEvents, guardrails with a small worseBy)"
+    )
+
+
+def _per_second(candidate: Candidate) -> float | None:
+    """Requests of both versions per second in this step; None while it isn't known."""
+    observed = decode(candidate.observed)
+    if observed < KNOWN or not candidate.step_requests or not candidate.weight:
+        return None
+    return candidate.step_requests / observed * 100 / candidate.weight
+
+
+def _own(step: CanaryStep, both: float) -> float:
+    return both * step.weight / 100
+
+
+def _proof(guard: GuardEvidence, last: CanaryStep, both: float) -> float:
+    """Seconds at the last step's weight until a guardrail is proven; 0 for other guards."""
+    kept = guard.proven
+    if kept is None or not kept.worse_by:
+        return 0.0
+    rate = base_rate(guard.stable.failures + guard.candidate.failures, guard.stable.requests + guard.candidate.requests)
+    own = _own(last, both)
+    missing = decode(kept.bound) - decode(kept.log_evidence)
+    return until_proof(missing, both - own, own, rate, decode(kept.worse_by))
+
+
+def _doubling(look: Look, candidate: Candidate, both: float) -> float:
+    answered, live = candidate.answered, candidate.live_answered
+    requests, failures = answered.requests + live.requests, answered.failures + live.failures
+    failing = both * failures / requests if requests else 0.0
+    return until_harm(log_bound(alpha(look)), candidate.weight / 100, failing)
