@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import ArmCounts, Candidate, Deployment, GuardEvidence
+from fairlead.api.deployment import ArmCounts, Candidate, Deployment, GuardEvidence, Watch
 from fairlead.api.units import human, seconds
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
@@ -18,6 +18,11 @@ def blocks(name: str, found: Deployment, now: float) -> list[Block]:
         shown.append(Lines([f"address   {status.address}", f"pods      {status.ready_replicas} ready"]))
     if status.candidate:
         shown += _candidate(found, status.candidate, now)
+    if status.way_back:
+        back = status.way_back
+        shown.append(Title(f"way back to {back.version}", "Starting", f"{back.reason}, {ago(back.since, now)}"))
+    elif status.watch and status.watch.guards:
+        shown += _watch(status.watch, now)
     if status.history:
         shown.append(history(found, now, limit=3))
     return shown + conditions(status.conditions, now)
@@ -68,12 +73,31 @@ def _guards(candidate: Candidate) -> Table:
     headers = ["GUARD", "STATE", "ARM", "REQUESTS", "FAILURES", "RATE", "EVIDENCE OF HARM"]
     rows: list[list[str]] = []
     for guard in candidate.guards:
-        rows.append([guard.guard, guard.state, candidate.version, *_counts(guard, guard.candidate), _evidence(guard)])
-        rows.append(["", "", candidate.against, *_counts(guard, guard.stable), f"{guard.windows} windows"])
+        rows.append([guard.guard, guard.state, candidate.version, *_rate(guard.candidate), _evidence(guard)])
+        rows.append(["", "", candidate.against, *_rate(guard.stable), f"{guard.windows} windows"])
     return Table(headers, rows)
 
 
-def _counts(_guard: GuardEvidence, arm: ArmCounts) -> list[str]:
+def _watch(watch: Watch, now: float) -> list[Block]:
+    """The live version since it was promoted."""
+    seen = (
+        f"{human(float(watch.observed))} of {human(seconds(watch.length))} observed, {took(watch.since, None, now)} old"
+    )
+    beside = f"; {watch.against} keeps {watch.holdback} %" if watch.holdback else ""
+    headers = ["GUARD", "STATE", "VERSION", "REQUESTS", "FAILURES", "RATE", "EVIDENCE OF HARM"]
+    rows: list[list[str]] = []
+    for guard in watch.guards:
+        state = f"{guard.state} ({guard.reason})" if guard.reason else guard.state
+        shown = [watch.version, *_rate(guard.live), evidence(guard.log_evidence, guard.bound)]
+        rows.append([guard.guard, state, *shown])
+        if watch.holdback:
+            rows.append(["", "", watch.against, *_rate(guard.previous), ""])
+        elif guard.tolerated:
+            rows.append(["", "", "tolerated", "", "", f"{100 * float(guard.tolerated):.2f} %", ""])
+    return [Title(f"after the promotion of {watch.version}", "Watching", seen + beside), Table(headers, rows)]
+
+
+def _rate(arm: ArmCounts) -> list[str]:
     return [count(arm.requests), count(arm.failures), percent(arm.failures, arm.requests)]
 
 

@@ -188,3 +188,25 @@ def test_words():
     assert size(10**15).endswith("TiB")
     assert ago(None, NOW) == "-"
     assert took(None, None, NOW) == "-"
+
+
+def test_a_live_version_under_watch_is_shown_with_what_is_tolerated_and_its_way_back():
+    guard = {
+        "guard": "0/errors", "live": {"requests": 900, "failures": 9}, "windows": 9, "tolerated": "0.05",
+        "logEvidence": "2.302585092994046", "bound": "4.605170185988091",
+    }  # fmt: skip
+    watch = {
+        "version": "delay-11", "against": "delay-10", "since": START, "until": START, "length": "1h", "observed": "50",
+        "lastWindowAt": START, "guards": [guard],
+    }  # fmt: skip
+    raw = DEPLOYMENT | {"status": {"phase": "Live", "live": {"version": "delay-11", "since": START}, "watch": watch}}
+    shown = plain(view("deployment", raw, NOW))
+    assert "after the promotion of delay-11  Watching  50s of 1h00m observed" in shown
+    assert "tolerated" in shown
+    assert "5.00 %" in shown
+    watch |= {"holdback": 5, "guards": [guard | {"logEvidence": "-inf", "previous": {"requests": 50, "failures": 1}}]}
+    shown = plain(view("deployment", raw, NOW))
+    assert "delay-10 keeps 5 %" in shown
+    assert "2.00 %" in shown
+    raw["status"]["wayBack"] = {"version": "delay-10", "leaves": "delay-11", "since": START, "reason": "Forced"}
+    assert "way back to delay-10  Starting  Forced, 1m00s ago" in plain(view("deployment", raw, NOW))
