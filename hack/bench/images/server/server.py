@@ -5,7 +5,8 @@ It "loads" `/fairlead/model/model.json`:
     {"value": 1.0, "errorRate": 0.2, "delayMs": 2, "loadSeconds": 0}
 
 and answers each inference with `value`, fails the given share of requests with status 500 (pseudo-random, seeded by the
-process), and takes `delayMs`. Only the standard library is used.
+process), and takes `delayMs`. `POST /error-rate/0.5` lets this process fail another share of them from now on. Only the
+standard library is used.
 """
 
 from __future__ import annotations
@@ -73,6 +74,9 @@ async def respond(model: Model, method: str, path: str, body: bytes) -> tuple[in
     """One request."""
     if method == "POST" and path.endswith("/infer"):
         return await model.infer(body)
+    if method == "POST" and path.startswith("/error-rate/"):
+        model.error_rate = float(path.rsplit("/", 1)[1])
+        return 200, b"{}"
     if path == "/metrics":
         return 200, model.metrics()
     if path.startswith("/v2"):

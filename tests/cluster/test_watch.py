@@ -1,0 +1,108 @@
+"""A live version under watch on the real cluster: it turns bad under traffic, and the one before it answers again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from hack.bench.load import Load
+from hack.install.chart import environment
+from hack.testbed.cluster import Json, Team, condition
+from hack.testbed.serving import deploy, gateway_address, is_live, make_version, traffic
+
+
+def promote(team: Team, **rollout: object) -> None:
+    """m-2 goes live over m-1; needs traffic."""
+    deploy(team, **rollout)
+    make_version(team, "m-2")
+    team.wait("deployment", "web", is_live("m-2"), 90, "live with m-2")
+
+
+def turn_bad(team: Team, version: str, share: float) -> None:
+    """From now on the version's pod fails this share of the requests."""
+    address = f"http://{gateway_address(team.cluster)}/{team.namespace}/web/error-rate/{share}"
+    request = urllib.request.Request(address, data=b"", method="POST", headers={"x-fairlead-version": version})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.headers["x-fairlead-model"] == version
+
+
+def status(team: Team) -> Json:
+    """The Deployment's status."""
+    found = team.get("deployment", "web")
+    assert found
+    return dict(found["status"])
+
+
+def went_back(obj: Json) -> bool:
+    """Whether m-1 answers again, and nothing is on its way."""
+    found = obj["status"]
+    return found["live"]["version"] == "m-1" and "wayBack" not in found and found["history"][0]["version"] == "m-2"
+
+
+def only_m1_answers(load: Load, seconds: float = 3) -> None:
+    """After the route has settled, for a while."""
+    time.sleep(2)  # what the gateway takes to learn of the route can't be watched from here
+    since = len(load.answers)
+    time.sleep(seconds)
+    after = load.answers[since:]
+    assert after
+    assert {(answer.version, answer.code) for answer in after} == {("m-1", 200)}
+
+
+def test_a_version_that_turns_bad_after_its_promotion_goes_back(team: Team) -> None:
+    make_version(team, "m-1")
+    deploy(team)
+    team.wait("deployment", "web", is_live("m-1"), 90, "live with m-1")
+    with traffic(team, 50) as load:
+        promote(team)
+        assert status(team)["watch"]["against"] == "m-1"
+        assert condition(team.get("deployment", "web") or {}, "RollbackReady")["status"] == "True"
+        assert not load.failed(), load.failed()[:5]
+        turn_bad(team, "m-2", 0.5)
+        done = team.wait("deployment", "web", went_back, 60, "back to m-1")
+        only_m1_answers(load)
+    record = done["status"]["history"][0]
+    assert (record["result"], record["reason"]) == ("RolledBack", "ErrorsWorseAfterPromotion")
+    assert done["status"]["refused"] == ["m-2"]
+    assert "watch" not in done["status"]
+    assert {answer.version for answer in load.failed()} == {"m-2"}  # nothing was lost on the way back
+
+
+def test_a_holdback_answers_its_share_and_takes_over_at_once(team: Team) -> None:
+    make_version(team, "m-1")
+    deploy(team)
+    team.wait("deployment", "web", is_live("m-1"), 90, "live with m-1")
+    with traffic(team, 50) as load:
+        promote(team, afterPromotion={"holdback": "20%"})
+        time.sleep(2)
+        since = len(load.answers)
+        time.sleep(5)
+        held = [answer.version for answer in load.answers[since:]]
+        turn_bad(team, "m-2", 0.5)
+        done = team.wait("deployment", "web", went_back, 60, "back to m-1")
+        only_m1_answers(load)
+    assert 0.05 < held.count("m-1") / len(held) < 0.4, len(held)
+    record = done["status"]["history"][0]
+    assert record["weight"] == 80
+    assert record["stable"]["requests"] > 0
+    assert {answer.version for answer in load.failed()} == {"m-2"}
+
+
+def test_a_rollback_by_hand_starts_pods_that_are_gone_and_loses_no_request(team: Team) -> None:
+    make_version(team, "m-1")
+    deploy(team)
+    team.wait("deployment", "web", is_live("m-1"), 90, "live with m-1")
+    with traffic(team, 50) as load:
+        promote(team)
+        team.wait("deployment", "web", lambda o: not o["status"].get("retiring"), 60, "drained")
+        command = [str(Path(sys.executable).with_name("fairlead")), "rollback", "web", "--reason", "a test"]
+        subprocess.run([*command, "-n", team.namespace], env=environment(), check=True, timeout=30)
+        done = team.wait("deployment", "web", went_back, 60, "back to m-1")
+        only_m1_answers(load)
+    record = done["status"]["history"][0]
+    assert (record["result"], record["reason"]) == ("RolledBack", "Forced")
+    assert "a test" in record["message"]
+    assert not load.failed(), load.failed()[:5]
