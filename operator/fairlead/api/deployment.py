@@ -314,6 +314,20 @@ class Split(Model):
     """The traffic was not divided as asked; it is counted anew, to see when it is again."""
 
 
+class Common(Model):
+    """Whether the live version itself fails more than it used to: then a step is not left."""
+
+    before: ArmCounts = ArmCounts()
+    """What it had counted when the rollout began."""
+    tolerated: Annotated[str, Field(max_length=32)] = "0"
+    """Its share of failures up to which nothing is wrong; 0: too little was known."""
+    log_r: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    """The detector's state, per alternative; empty at its start."""
+    requests: int = 0
+    """Since the detector began (anew)."""
+    worse: bool = False
+
+
 class Candidate(Model):
     """The version on its way."""
 
@@ -349,6 +363,7 @@ class Candidate(Model):
     """How long it takes at the present traffic to find out that it fails twice as often; empty while nothing fails."""
     guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
     split: Split = Split()
+    common: Common = Common()
     cursors: Annotated[list[Cursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
     ledger: Ledger = Ledger()
     """What was seen, window by window, and what was decided on it."""
@@ -446,6 +461,15 @@ class WayBack(Model):
     """Pods that have answered a warm-up request: uid and number of restarts."""
 
 
+class Stored(Model):
+    """What was found when the way back's model was last looked for in the store."""
+
+    version: Name
+    at: Timestamp
+    state: Literal["Found", "Missing", "Unknown"]
+    """`Unknown`: it could not be looked for."""
+
+
 class Retiring(Model):
     """A version without traffic whose pods finish what they have."""
 
@@ -466,6 +490,8 @@ class DeploymentStatus(StatusBase):
     """The live version's behaviour since it was promoted, while it is watched."""
     way_back: WayBack | None = None
     """A rollback of the live version that is under way."""
+    stored: Stored | None = None
+    """Whether the way back's model is still in the store; looked for once an hour."""
     heeded: Annotated[str, Field(max_length=16)] = ""
     """Digest of the override that was carried out last."""
     refused: Annotated[list[Name], Field(max_length=50, json_schema_extra=LIST_ATOMIC)] = []

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
-from fairlead.verdict import guards, proof
+from fairlead.verdict import common, guards, proof
+from fairlead.verdict.common import CommonState
 from fairlead.verdict.failures import log_bound
-from fairlead.verdict.guards import GuardState, Window
+from fairlead.verdict.guards import Arm, GuardState, Window
 from fairlead.verdict.margin import Margin
 from fairlead.verdict.proof import Proof, Role
 from fairlead.verdict.split import SplitState
@@ -51,6 +52,8 @@ class Rules:
     """At least 1: how many requests stand for one independent one."""
     patience: float = inf
     """Seconds."""
+    before: Arm = field(default_factory=Arm)
+    """What the live version had counted before the rollout, requests and failed ones."""
     fresh: float = 5.0
     """Seconds for which a metric's last window holds, while the windows of others come in."""
 
@@ -77,6 +80,8 @@ class Seen:
     """Requests of (live version, candidate), for the split; None: not known."""
     share: float | None = None
     """Share of the requests that the candidate was to get; None: not asked."""
+    live: Arm | None = None
+    """Requests and failed ones of the live version; None: not known."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,7 @@ class State:
     proofs: tuple[Proof | None, ...]
     """Likewise; None for an alarm."""
     split: SplitState = field(default_factory=SplitState)
+    common: CommonState = field(default_factory=CommonState)
     last: tuple[float | None, ...] = ()
     """When each metric was last read."""
     silent: tuple[str, ...] = ()
@@ -113,6 +119,7 @@ def begin(rules: Rules) -> State:
             for m in rules.metrics
         ),
         proofs=tuple(proof.start(m.role, m.rate, m.worse_by) for m in rules.metrics),
+        common=common.begin(rules.before),
         last=(None,) * len(rules.metrics),
     )
 
@@ -126,6 +133,7 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
     split = state.split
     if seen.traffic is not None and seen.share is not None:
         split = split_step(split, *seen.traffic, seen.share)
+    alone = common.step(state.common, seen.live) if seen.live else state.common
     return State(
         guards=tuple(
             guard if window is None else guards.step(guard, window)
@@ -135,7 +143,7 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
             kept if window is None or kept is None else proof.step(kept, window, rules.design_effect)
             for kept, window in zip(state.proofs, windows, strict=True)
         ),
-        split=split, last=last, t=seen.t, began=seen.t if state.began is None else state.began,
+        split=split, common=alone, last=last, t=seen.t, began=seen.t if state.began is None else state.began,
         silent=tuple(
             metric.name for metric, at in zip(rules.metrics, last, strict=True)
             if not seen.windows or at is None or seen.t - at > rules.fresh
@@ -165,6 +173,8 @@ def unknown(state: State) -> Conclusion | None:
         return Conclusion("noEvidence", reason="NotBegun")
     if state.silent:
         return Conclusion("noEvidence", state.silent[0], "NothingRead")
+    if state.common.worse:
+        return Conclusion("noEvidence", reason="LiveWorse")
     if state.split.wrong:
         return Conclusion("noEvidence", reason="SplitWrong")
     return None

@@ -67,6 +67,16 @@ def test_a_metric_that_falls_silent_freezes_after_a_while():
     )
 
 
+def test_a_common_cause_freezes_and_is_over_when_it_is_over():
+    rules = Rules((Metric("errors"),), 0.05, before=Arm(10_000, 100))
+    usual = [Seen(t, {"errors": Window(Arm(90, 1), Arm(10, 0))}, live=Arm(90, 1)) for t in range(20)]
+    outage = [Seen(20 + t, {"errors": Window(Arm(90, 45), Arm(10, 5))}, live=Arm(90, 45)) for t in range(5)]
+    after = [Seen(30 + t, {"errors": Window(Arm(90, 1), Arm(10, 0))}, live=Arm(90, 1)) for t in range(20)]
+    assert play(rules, *usual)[1].verdict == "continue"
+    assert play(rules, *usual, *outage)[1] == engine.Conclusion("noEvidence", reason="LiveWorse")
+    assert play(rules, *usual, *outage, *after)[1].verdict == "continue"
+
+
 def test_patience_ends_what_is_not_proven():
     rules = Rules((Metric("errors", "guardrail", margin(0.01, 0.01), 0.01, 0.01),), 0.05, patience=10)
     _, found = play(rules, seen(0, (90, 1), (10, 0)), seen(10, (90, 1), (10, 0)))

@@ -73,6 +73,12 @@ def silence(look: Look, candidate: Candidate, reading: Problem | None) -> Proble
             return Problem(guard.reason or "NotBegun", f"guard {guard.guard}: {guard.message}")
     if ledger.stuck(candidate.ledger):
         return Problem("EvidenceUnsaved", f"what was seen can't be saved: {candidate.ledger.message}")
+    if candidate.common.worse:
+        most = 100 * decode(candidate.common.tolerated)
+        return Problem(
+            "LiveWorse", f"{candidate.against} itself fails more than before the rollout (more than {most:.2g} %), so "
+            f"{candidate.version} is not the cause, or not alone; it goes on when that is over",
+        )  # fmt: skip
     if candidate.split.wrong:
         return Problem(
             "SplitWrong", f"the traffic is not divided as asked ({candidate.weight} % for {candidate.version}): is "

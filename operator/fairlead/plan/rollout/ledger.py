@@ -78,6 +78,9 @@ def _rules(look: Look, candidate: Candidate, same: bool) -> Iterator[str]:
 
 def _lines(look: Look, before: Candidate | None, after: Candidate) -> Iterator[str]:
     then = {guard.guard: guard for guard in before.guards} if before else {}
+    if after.counting_since and not (before and before.counting_since):
+        live = after.common.before
+        yield _json({"t": look.now, "live": {"requests": live.requests, "failures": live.failures}})
     frozen = [guard for guard in after.guards if guard.odds and _new(then.get(guard.guard), guard)]
     if frozen:
         yield _json({"t": look.now, "margins": {guard.guard: _margin(guard) for guard in frozen}})

@@ -11,12 +11,12 @@ from fairlead.api.deployment import Guard, Rollout
 from fairlead.api.units import seconds, share
 from fairlead.plan.rollout.guards import live_rate
 from fairlead.plan.rollout.signals import guard_id
-from fairlead.verdict import engine
+from fairlead.verdict import common, engine
 from fairlead.verdict.engine import Conclusion, Metric, Rules, Seen, State
 from fairlead.verdict.guards import Arm
 from fairlead.verdict.margin import margin
 from fairlead.verdict.split import SplitState
-from fairlead.verdict.trace import BadTrace, Began, Ended, Item, Line, Prior, Stepped
+from fairlead.verdict.trace import ERRORS, BadTrace, Began, Ended, Item, Line, Prior, Stepped
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,16 @@ class Play:
                 if told in line.windows:
                     windows[name] = line.windows[told]
                     break
-        return Seen(line.t, windows, line.traffic, self.weight / 100 if self.weight else None)
+        errors = line.windows.get(ERRORS)
+        share_ = self.weight / 100 if self.weight else None
+        return Seen(line.t, windows, line.traffic, share_, errors.stable if errors else None)
 
     def _learn(self, item: Prior) -> None:
         """What is tolerated. A metric that is told of in the middle begins here."""
         aliases = _aliases(self.rollout)
+        if item.live and self.state and self.rules:
+            self.rules = replace(self.rules, before=item.live)
+            self.state = replace(self.state, common=common.begin(item.live))
         metrics = {aliases.get(name, name): told for name, told in item.metrics.items()}
         self.prior = Prior(item.live or self.prior.live, {**self.prior.metrics, **metrics})
         if self.rules is not None and self.state is not None:
@@ -143,6 +148,7 @@ def rules_of(rollout: Rollout, prior: Prior) -> Rules:
         missed_harm=min(share(rollout.missed_harm), 0.5),
         patience=seconds(rollout.patience),
         design_effect=float(rollout.design_effect),
+        before=prior.live or Arm(),
     )
 
 

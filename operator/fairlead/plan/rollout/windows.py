@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fairlead.api.deployment import Candidate, GuardEvidence
 from fairlead.manifests import route
 from fairlead.plan.core import HTTP_ROUTE, Counters, Failed, epoch
-from fairlead.plan.rollout import guards, latency, pods, split, versions
+from fairlead.plan.rollout import common, guards, latency, pods, split, versions
 from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -82,8 +82,10 @@ def begin(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
                for index, state in enumerate(guards.all_of(look, candidate))]  # fmt: skip
     first = candidate.counting_since is None
     restarts = sum(pod.restarts for pod in pods.of(look, candidate.version)) if first else candidate.restarts
+    alone = common.begun(*reading.life("stable")) if first else candidate.common
     return candidate.model_copy(update={
         "guards": started, "cursors": book.close(), "last_window_at": look.stamp, "restarts": restarts,
+        "common": alone,
         "counting_since": candidate.counting_since or look.stamp,
     })  # fmt: skip
 
@@ -113,7 +115,8 @@ def close(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
     states = list(_judged(look, candidate, reading, sums, book))
     _forget(look, candidate, book)
     after = _counted(look, candidate, sums, reading.whole)
-    return after.model_copy(update={"guards": states, "cursors": book.close()})
+    alone = common.window(candidate.common, *sums["stable"])
+    return after.model_copy(update={"guards": states, "cursors": book.close(), "common": alone})
 
 
 def _source(scrape: Scrape) -> str:
