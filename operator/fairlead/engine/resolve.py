@@ -17,6 +17,7 @@ from fairlead.cluster.port import GATEWAY, SECRET, Kube
 from fairlead.plan.core import (
     Answer,
     Failed,
+    FindObject,
     GatewaySeen,
     ListObjects,
     PromQuery,
@@ -28,23 +29,25 @@ from fairlead.plan.core import (
 )
 from fairlead.signals import pods, prometheus
 from fairlead.signals.errors import SignalError
-from fairlead.store.documents import save
+from fairlead.store.documents import find, save
 from fairlead.store.errors import StoreError
 from fairlead.store.listing import list_objects
 
 LIMITS: dict[type[Any], float] = {
     ListObjects: 120.0, ScrapePod: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0, SaveDocument: 5.0,
+    FindObject: 5.0,
 }  # fmt: skip
 """Seconds that an answer may take."""
 AT_ONCE: dict[type[Any], int] = {
     ListObjects: 4, ScrapePod: 64, PromQuery: 8, WarmUp: 16, ReadGateway: 8, SaveDocument: 16,
+    FindObject: 16,
 }  # fmt: skip
 """Requests at a time to the same store, or of the same type."""
 CREDENTIALS_TTL = 60.0
 PATIENCE = 0.3
-"""Seconds that a look waits for a document to be saved."""
+"""Seconds that a look waits for a store."""
 KEEP = 60.0
-"""Seconds for which the outcome of saving is kept for whoever asks."""
+"""Seconds for which a late answer of the store is kept for whoever asks."""
 
 Observer = Callable[[str, str, float], None]
 """(signal, result, seconds)"""
@@ -105,7 +108,7 @@ class Resolver:
         self._observe = observe
         self._threads = ThreadPoolExecutor(16, "listing")
         self._gates: dict[Any, asyncio.Semaphore] = {}
-        self._saving: dict[SaveDocument, asyncio.Future[Answer]] = {}
+        self._late: dict[SaveDocument | FindObject, asyncio.Future[Answer]] = {}
 
     def close(self) -> None:
         """Begin no more listings."""
@@ -142,7 +145,9 @@ class Resolver:
             case ListObjects():
                 return await self._in_store(list_objects, request)
             case SaveDocument():
-                return await self._save(request)
+                return await self._patiently(save, request)
+            case FindObject():
+                return await self._patiently(find, request)
             case ScrapePod():
                 return await pods.scrape(self._session, request)
             case WarmUp():
@@ -152,20 +157,22 @@ class Resolver:
             case ReadGateway():
                 return _gateway(await self._kube.get(GATEWAY, request.namespace, request.name))
 
-    async def _save(self, request: SaveDocument) -> Answer:
+    async def _patiently(self, work: Callable[[Any, Any], Answer], request: SaveDocument | FindObject) -> Answer:
         """A store that hangs must not hold up a rollout: the answer may be had at a later look."""
-        task = self._saving.get(request)
+        task = self._late.get(request)
         if task is None:
-            task = self._saving[request] = asyncio.ensure_future(self._in_store(save, request))
+            task = self._late[request] = asyncio.ensure_future(self._in_store(work, request))
             forget = asyncio.get_running_loop().call_later
-            task.add_done_callback(lambda _: forget(KEEP, self._saving.pop, request, None))
+            task.add_done_callback(lambda _: forget(KEEP, self._late.pop, request, None))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         if not done:
             return Failed("Underway", "the store has not answered yet")
-        self._saving.pop(request, None)
+        self._late.pop(request, None)
         return task.result()
 
-    async def _in_store(self, work: Callable[[Any, Any], Answer], request: ListObjects | SaveDocument) -> Answer:
+    async def _in_store(
+        self, work: Callable[[Any, Any], Answer], request: ListObjects | SaveDocument | FindObject
+    ) -> Answer:  # fmt: skip
         """boto3 blocks: it works in a thread."""
         secret = request.credentials
         found = await self._credentials.read(request.namespace, secret) if secret else None

@@ -180,6 +180,27 @@ class SaveDocument:
 
 
 @dataclass(frozen=True)
+class FindObject:
+    """Whether something is in the store. Answer: `Presence`."""
+
+    namespace: str
+    bucket: str
+    key: str
+    """With a slash at the end: any object below it."""
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Whether it is there."""
+
+    found: bool
+
+
+@dataclass(frozen=True)
 class Saved:
     """The document is in the store."""
 
@@ -208,8 +229,8 @@ class Failed:
     message: str
 
 
-Request = ListObjects | ScrapePod | PromQuery | WarmUp | SaveDocument | ReadGateway
-Answer = Listed | Counters | Vector | Warm | Saved | GatewaySeen | Failed
+Request = ListObjects | ScrapePod | PromQuery | WarmUp | SaveDocument | FindObject | ReadGateway
+Answer = Listed | Counters | Vector | Warm | Saved | Presence | GatewaySeen | Failed
 
 
 class World(Protocol):

@@ -41,6 +41,7 @@ from fairlead.plan.rollout import (
     report,
     retiring,
     signals,
+    stored,
     versions,
     watch,
     watching,
@@ -70,7 +71,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += watching.requests(look, status.watch)
-    return found + ledger.requests(look, status)
+    return [*found, *stored.requests(look, status), *ledger.requests(look, status)]
 
 
 def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
@@ -81,6 +82,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     look = Look(subject, world, now)
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
     state = ledger.settled(look, retiring.tidy(look, state))
+    state = stored.heed(look, state)
     state, unseen = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
     choice = versions.choose(look, state.status)
@@ -108,6 +110,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(ADDRESS)
     if status.unsaved:
         times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
+    if stored.requests(look, status):
+        times.append(stored.LATE)
     if status.way_back:
         times.append(wayback.SOON)
     elif status.watch:

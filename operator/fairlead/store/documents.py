@@ -1,10 +1,10 @@
-"""Documents that are written once."""
+"""Documents that are written once, and what is still there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fairlead.plan.core import Saved, SaveDocument
+from fairlead.plan.core import FindObject, Presence, Saved, SaveDocument
 from fairlead.store.errors import StoreError
 from fairlead.store.s3 import Bucket, keys_from
 
@@ -20,3 +20,11 @@ def save(request: SaveDocument, credentials: Mapping[str, str] | None) -> Saved:
         what = bucket.uri(request.key)
         raise StoreError("ObjectChanged", f"{what} was written by somebody else; move it away, then it is written anew")
     return Saved()
+
+
+def find(request: FindObject, credentials: Mapping[str, str] | None) -> Presence:
+    """Whether an object is there, or anything below a folder. Raises StoreError."""
+    bucket = Bucket(request.bucket, request.endpoint, request.region, keys_from(credentials))
+    if not request.key.endswith("/"):
+        return Presence(bucket.exists(request.key))
+    return Presence(next(iter(bucket.list(request.key)), None) is not None)

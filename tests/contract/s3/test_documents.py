@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fairlead.plan.core import Saved, SaveDocument
-from fairlead.store.documents import save
+from fairlead.plan.core import FindObject, Presence, Saved, SaveDocument
+from fairlead.store.documents import find, save
 from fairlead.store.errors import StoreError
 
 SECRET = {"AWS_ACCESS_KEY_ID": "root", "AWS_SECRET_ACCESS_KEY": "a-root-secret"}
@@ -40,3 +40,12 @@ def test_a_store_that_is_away_says_so(s3: Any, bucket: str) -> None:
     with pytest.raises(StoreError) as caught:
         save(document(s3, bucket, "x", endpoint="http://127.0.0.1:1"), SECRET)
     assert (caught.value.reason, caught.value.transient) == ("Unreachable", True)
+
+
+def test_what_is_in_the_store_is_found_and_what_is_not_is_not(s3: Any, bucket: str) -> None:
+    s3.client.put_object(Bucket=bucket, Key="models/m-1/model.bin", Body=b"x")
+    asked = {"namespace": "n", "bucket": bucket, "endpoint": s3.endpoint, "region": None, "credentials": "s3"}
+    for key, there in (
+        ("models/m-1/model.bin", True), ("models/m-1/", True), ("models/m-1/model", False), ("models/m-2/", False),
+    ):  # fmt: skip
+        assert find(FindObject(key=key, **asked), SECRET) == Presence(there)

@@ -25,10 +25,12 @@ from fairlead.plan.core import (
     Answer,
     Counters,
     Failed,
+    FindObject,
     GatewaySeen,
     Kind,
     Meta,
     Plan,
+    Presence,
     PromQuery,
     ReadGateway,
     Request,
@@ -72,6 +74,8 @@ class Sim:
     unreadable: set[str] = field(default_factory=set)
     """Versions whose pods don't answer a scrape."""
     prometheus_down: bool = False
+    lost: set[str] = field(default_factory=set)
+    """Keys that are not in the store any more."""
     counted: dict[str, PodCounts] = field(default_factory=dict)
     outcomes: dict[str, list[int]] = field(default_factory=dict)
     """version → [total, wrong]"""
@@ -192,6 +196,8 @@ class Sim:
                 return self._scrape(request)
             case PromQuery():
                 return self._query(request)
+            case FindObject():
+                return Presence(request.key not in self.lost)
             case SaveDocument():
                 return self.store_says or self._save(request)
         return Failed("NotAsked", "unknown")

@@ -288,6 +288,21 @@ def test_rollback_ready_says_what_is_missing(change: Json, reason: str) -> None:
     assert sim.condition("RollbackReady")["reason"] == reason
 
 
+def test_rollback_ready_looks_for_the_model_in_the_store_once_an_hour() -> None:
+    sim = promoted()
+    sim.tick(seconds=20)
+    assert sim.status["stored"]["state"] == "Found"
+    sim.lost.add("m-1")
+    sim.tick(seconds=60)
+    assert sim.condition("RollbackReady")["status"] == "True"
+    sim.tick(seconds=3600)
+    assert sim.condition("RollbackReady")["reason"] == "ObjectMissing"
+    assert "s3://bucket/m-1" in sim.condition("RollbackReady")["message"]
+    sim.lost.clear()
+    sim.tick(seconds=300)
+    assert sim.condition("RollbackReady")["status"] == "True"
+
+
 def test_rollback_ready_compares_the_inputs() -> None:
     sim = promoted()
     evaluation = {"target": "y", "metrics": ["mae"], "data": {"dataset": {"name": "d"}}}

@@ -1,4 +1,4 @@
-"""Could the live version be rolled back now? Verified at each look, from what is known anyway: nothing is asked."""
+"""Could the live version be rolled back now? Verified at each look, from what is known anyway."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import MODEL_VERSION, Json
-from fairlead.plan.rollout import pods, versions
+from fairlead.plan.rollout import pods, stored, versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 
@@ -20,7 +20,8 @@ def tell(look: Look, told: Conditions, status: DeploymentStatus, stuck: Problem 
     if status.live is None or wanted is None:
         told.drop(CONDITION)
         return
-    problem = stuck or unready(look, wanted, status.live.version) or _starting(look, status, wanted)
+    problem = stuck or unready(look, wanted, status.live.version) or _stored(look, status, wanted)
+    problem = problem or _starting(look, status, wanted)
     if problem:
         told.set(CONDITION, False, problem.reason, problem.message)
     else:
@@ -79,6 +80,18 @@ def _schema(look: Look, found: ModelVersion, version: str, live: str) -> Problem
         "SchemaDiffers", f"{version}, the way back, needs inputs that {live} does not ask for ({names}), so clients "
         f"may not send them. If they do: kubectl fairlead rollback {look.name} --to {version}",
     )  # fmt: skip
+
+
+def _stored(look: Look, status: DeploymentStatus, version: str) -> Problem | None:
+    if not stored.missing(status, version) or any(pod.ready for pod in pods.of(look, version)):
+        return None
+    found = versions.read(look, version)
+    where = found.spec.artifact.uri if found else "the store"
+    return Problem(
+        "ObjectMissing",
+        f"the model of {version}, the way back, is not at {where} any more: bring it back "
+        f"(its digest is checked), or name another version by kubectl fairlead rollback {look.name} --to VERSION",
+    )
 
 
 def _starting(look: Look, status: DeploymentStatus, version: str) -> Problem | None:
