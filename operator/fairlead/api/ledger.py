@@ -8,7 +8,8 @@ from pydantic import Field
 
 from fairlead.api.schema import LIST_ATOMIC, Model, Text
 
-Line = Annotated[str, Field(max_length=4096)]
+Line = Annotated[str, Field(max_length=65536)]
+"""The longest are the rules: 8 guards with two PromQL expressions each."""
 
 
 class Ledger(Model):

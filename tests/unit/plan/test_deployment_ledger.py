@@ -155,3 +155,13 @@ def test_without_a_store_the_last_lines_stay_in_the_object() -> None:
     book = sim.status["candidate"]["ledger"]
     assert (book["uri"], book["dropped"]) == ("", 0)
     assert replay(book["lines"]).different == []
+
+
+def test_the_longest_rules_fit_into_a_line() -> None:
+    body = guarded()
+    promql = {"total": "sum({{version}})" + "x" * 1000, "failures": "sum({{version}})" + "y" * 1000}
+    body["rollout"]["guard"] = [{"metric": "outcomes", "promql": promql} for _ in range(8)]
+    sim = Sim(body, store=True)
+    sim.go_live()
+    sim.begin()
+    assert sim.status["candidate"]["ledger"]["lines"]

@@ -28,6 +28,8 @@ TAILS = 3
 """Ended rollouts whose last lines wait for the store."""
 NOT_SET_UP = ("CredentialsForbidden", "CredentialsMissing")
 """Nobody has allowed Fairlead to write to the store: then the last lines are all there is, and nothing waits."""
+RARELY = 60.0
+"""Seconds between tries where nobody has allowed it."""
 PACES = ((200, None), (140, 60.0), (100, 10.0), (60, 3.0))
 """From so many unsaved lines on, windows are at least so many seconds long (None: none is closed)."""
 
@@ -144,7 +146,9 @@ def _folder(look: Look, name: str) -> Location | None:
 
 def request(look: Look, book: Ledger) -> SaveDocument | None:
     """What is to be written now, or None."""
-    folder = _folder(look, book.name) if book.sealed and book.uri else None
+    if not book.sealed or not book.uri or (book.failing in NOT_SET_UP and look.now % RARELY > 2 * look.window):
+        return None
+    folder = _folder(look, book.name)
     body = "".join(f"{line}\n" for line in book.lines[: book.sealed])
     return folder.saving(look.namespace, f"{book.segment:05}.jsonl", body) if folder else None
 
