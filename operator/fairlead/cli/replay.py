@@ -82,16 +82,14 @@ def choose(found: Deployment, version: str | None) -> tuple[str, list[str]]:
     candidate = status.candidate
     if candidate and version in (None, candidate.version):
         return candidate.ledger.uri if candidate.ledger.segment else "", candidate.ledger.lines
-    record = next((r for r in status.history if r.against and version in (None, r.version)), None)
-    if record is None:
+    mine = [r for r in status.history if r.against and version in (None, r.version)]
+    if not mine:
         known = ", ".join(r.version for r in status.history if r.against) or "none"
         raise Problem(f"no rollout of {version or 'any version'} is recorded; there are: {known}", 3)
-    rest = [line for book in status.unsaved if book.uri == record.ledger for line in book.lines]
-    if not record.ledger:
-        raise Problem(
-            "the installation has no store, so the evidence of ended rollouts is gone; set store in its values"
-        )
-    return record.ledger, rest
+    record = next((r for r in mine if r.ledger), None)  # what a watch ended after the promotion has none of its own
+    if record is None:
+        raise Problem("without a store the evidence of ended rollouts is not kept; set store in Fairlead's values")
+    return record.ledger, [line for book in status.unsaved if book.uri == record.ledger for line in book.lines]
 
 
 async def _segments(session: Session, args: argparse.Namespace, uri: str) -> list[str]:

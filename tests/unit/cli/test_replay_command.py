@@ -1,0 +1,103 @@
+"""`fairlead replay`: which rollout is meant, what is shown, and how it exits."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fairlead.api.deployment import Deployment
+from fairlead.cli.chart import chart
+from fairlead.cli.main import parser
+from fairlead.cli.replay import choose
+from fairlead.cli.session import Problem
+
+HEAD = {"t": 0.0, "rollout": {"steps": [{"weight": 10}], "falseAlarms": "5%"}, "version": "m-2", "against": "m-1"}
+WINDOW = {
+    "t": 1.0, "weight": 10, "logEvidence": {"0/errors": "2.376847680029294"},
+    "arms": {"stable": {"requests": 900, "failures": 6}, "candidate": {"requests": 100, "failures": 4}},
+}  # fmt: skip
+MARGINS = {"t": 0.0, "margins": {"0/errors": {"odds": 1.0, "floor": 0.0}}}
+END = {"t": 2.0, "end": "Live", "reason": "Promoted", "message": "m-2 is live"}
+
+
+@pytest.fixture
+def replay(tmp_path, capsys):
+    """Run the command on lines: exit code, output, errors."""
+
+    def run(*lines, output="json"):
+        path = tmp_path / "00000.jsonl"
+        path.write_text("\n".join(json.dumps(line) for line in lines))
+        args = parser("fairlead").parse_args(["replay", "-", "--file", str(path), "-o", output])
+        code = args.run(args)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+def test_the_same_to_the_last_bit(replay):
+    code, out, _ = replay(HEAD, MARGINS, WINDOW, END)
+    told = json.loads(out)
+    assert (code, told["same"], told["ended"]["result"]) == (0, True, "Live")
+
+
+def test_another_bit(replay):
+    code, out, _ = replay(HEAD, MARGINS, WINDOW | {"logEvidence": {"0/errors": "2.376847680029295"}}, END)
+    told = json.loads(out)
+    assert (code, told["same"]) == (1, False)
+    assert "2.376847680029295 then" in told["different"][0]
+
+
+def test_as_a_picture(replay):
+    code, out, _ = replay(HEAD, MARGINS, WINDOW, END, output="text")
+    assert code == 0
+    for words in ("ODDS RATIO", "┤", "█", "to the last bit", "m-2 is live"):
+        assert words in out
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"), [((), "no window"), ((HEAD,), "no window"), (({"t": 1, "arms": 3},), "line 1")]
+)
+def test_what_cannot_be_replayed(replay, lines, words):
+    code, _, err = replay(*lines)
+    assert code == 1
+    assert words in err
+
+
+def deployment(**status):
+    spec = {"model": {"name": "m"}, "route": {"gateway": {"name": "public"}}}
+    return Deployment.model_validate({"spec": spec, "status": status})
+
+
+def record(version, ledger="", result="Live"):
+    return {"version": version, "against": "m-0", "result": result, "reason": "x", "ledger": ledger,
+            "startedAt": "2026-01-01T00:00:00Z", "endedAt": "2026-01-01T00:00:00Z"}  # fmt: skip
+
+
+def test_which_rollout_is_meant():
+    found = deployment(
+        history=[record("m-2", result="RolledBack"), record("m-2", "s3://b/m-2/"), record("m-1", "s3://b/m-1/")],
+        unsaved=[{"name": "m-2", "uri": "s3://b/m-2/", "lines": ["last"]}],
+    )
+    assert choose(found, None) == ("s3://b/m-2/", ["last"])
+    assert choose(found, "m-1") == ("s3://b/m-1/", [])
+    with pytest.raises(Problem, match="there are: m-2"):
+        choose(found, "m-9")
+    with pytest.raises(Problem, match="set store"):
+        choose(deployment(history=[record("m-2")]), None)
+
+
+def test_one_that_goes_on_is_replayed_as_far_as_it_is():
+    book = {"name": "m-3", "uri": "s3://b/m-3/", "segment": 0, "lines": ["a", "b"]}
+    found = deployment(candidate={"version": "m-3", "since": "2026-01-01T00:00:00Z", "ledger": book})
+    assert choose(found, None) == ("", ["a", "b"])
+
+
+def test_a_chart_has_its_bound_and_its_bars():
+    drawn = chart([0.0, 1.0, 2.0, 3.0], 4.0, height=5)
+    assert len(drawn) == 5
+    assert "─" in drawn[0]
+    assert drawn[1].endswith("█")
+    assert len(chart(list(range(1000)), 5.0)[0]) <= 72 + 10
+    assert chart([float("-inf"), float("nan")], 1.0)
