@@ -65,6 +65,8 @@ class CanaryStep(Model):
     """At least this long, counting only time in which evidence came in."""
     requests: Annotated[int, Field(ge=1, le=10_000_000)] = 100
     """At least this many requests answered by the candidate in this step."""
+    manual: bool = False
+    """Besides, a person must let it go on: `kubectl fairlead continue NAME`."""
 
 
 class PromCounters(Model):
@@ -188,9 +190,10 @@ class Override(Model):
     """A person's decision, with no regard to evidence. Each is carried out once; nothing happens if it has no object
     (any more)."""
 
-    action: Literal["Rollback", "Promote"]
+    action: Literal["Rollback", "Promote", "Continue"]
     """`Rollback`: `version` becomes the live one again, and what is live or on its way is not tried again. `Promote`:
-    `version`, which must be on its way, goes live as soon as its pods are warm."""
+    `version`, which must be on its way, goes live as soon as its pods are warm. `Continue`: the step that `version` is
+    in, with `manual: true`, may be left as far as people are concerned; evidence is waited for as in every step."""
     version: Name
     """The version that shall be live."""
     reason: Annotated[str, Field(min_length=1, max_length=512)]
@@ -340,6 +343,8 @@ class Candidate(Model):
     weight: int = 0
     step_since: Timestamp | None = None
     """When the step's weight was asked for."""
+    let_on: int = -1
+    """The last step, with `manual: true`, that a person has let go on."""
     routed_at: Timestamp | None = None
     """When the route was first seen to have this weight."""
     observed: Annotated[str, Field(max_length=32)] = "0"

@@ -1,4 +1,4 @@
-"""`fairlead rollback DEPLOYMENT`, `fairlead promote DEPLOYMENT --force`: a person's decision, and why."""
+"""`fairlead rollback DEPLOYMENT`, `promote DEPLOYMENT --force`, `continue DEPLOYMENT`: a person's decision, and why."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     back.add_argument("--to", metavar="VERSION", help="the version that shall be live (default: the last good one)")
     forward = subparsers.add_parser("promote", help="let the version on its way go live without waiting for evidence")
     forward.add_argument("--force", action="store_true", required=True, help="needed: nothing is proven yet")
-    for parser, run in ((back, rollback), (forward, promote)):
+    let = subparsers.add_parser("continue", help="let a step with `manual: true` be left")
+    for parser, run in ((back, rollback), (forward, promote), (let, go_on)):
         parser.add_argument("name", metavar="DEPLOYMENT")
-        parser.add_argument("--reason", required=True, help="why; it goes into the history")
+        parser.add_argument("--reason", required=parser is not let, default="looked at", help="why; it is recorded")
         add_options(parser)
         parser.set_defaults(run=run)
 
@@ -46,6 +47,20 @@ async def promote(session: Session, args: argparse.Namespace) -> int:
         raise Problem(f"deployment {args.name!r} has no version on its way: {raw.get('status', {}).get('message', '')}")
     await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Promote", version, args.reason))
     print(f"{version} goes live as soon as its pods are warm. See: kubectl fairlead get deployment {args.name} --watch")
+    return OK
+
+
+@command
+async def go_on(session: Session, args: argparse.Namespace) -> int:
+    """Write the wish; the operator carries it out."""
+    from fairlead.plan.core import DEPLOYMENT
+
+    candidate = (await session.get(DEPLOYMENT, args.name)).get("status", {}).get("candidate") or {}
+    if candidate.get("step", -1) < 0:
+        raise Problem(f"deployment {args.name!r} has no version in a step.")
+    version = candidate["version"]
+    await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Continue", version, args.reason))
+    print(f"{version} may leave step {candidate['step'] + 1}. See: kubectl fairlead get deployment {args.name} --watch")
     return OK
 
 

@@ -97,7 +97,14 @@ def missing(look: Look, candidate: Candidate) -> str | None:
         return f"{step.for_} of observation"
     if candidate.step_requests < step.requests:
         return f"{step.requests} requests"
-    return _outcomes(look, candidate) or _proofs(look, candidate)
+    return _outcomes(look, candidate) or _proofs(look, candidate) or _person(look, candidate)
+
+
+def _person(look: Look, candidate: Candidate) -> str | None:
+    """The last thing that is waited for: people are asked when the evidence is there."""
+    if not step_of(look, candidate).manual or candidate.let_on >= candidate.step:
+        return None
+    return f"a person's word: kubectl fairlead continue {look.name} -n {look.namespace}"
 
 
 def _proofs(look: Look, candidate: Candidate) -> str | None:

@@ -22,6 +22,8 @@ def heed(look: Look, state: State) -> State:
         return state
     if wanted.action == "Promote":
         return _promote(look, state, wanted, key)
+    if wanted.action == "Continue":
+        return _continue(state, wanted, key)
     return _roll_back(look, state, wanted, key)
 
 
@@ -37,6 +39,14 @@ def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
     if live and candidate.against == live.version and _serves(look, candidate):
         return ending.promote(look, state, wanted.reason).having(heeded=key)
     return state  # its pods start and are warmed first
+
+
+def _continue(state: State, wanted: Override, key: str) -> State:
+    candidate = state.candidate
+    if candidate is None or candidate.version != wanted.version or candidate.step < 0:
+        return _ignored(state, key, wanted, f"{wanted.version} is in no step")
+    told = Event("LetOn", f"{wanted.version} may leave step {candidate.step + 1}: {wanted.reason}")
+    return state.having(told, candidate=candidate.model_copy(update={"let_on": candidate.step}), heeded=key)
 
 
 def _serves(look: Look, candidate: Candidate) -> bool:

@@ -187,7 +187,7 @@ def _retreat(state: State, candidate: Candidate, why: Problem) -> tuple[State, P
     """Back to the start, with all evidence kept; it begins again by itself when the cause is gone."""
     back = candidate.model_copy(update={
         "step": -1, "weight": 0, "verdict": "Starting", "routed_at": None, "observed": "0", "step_requests": 0,
-        "split": Split(),
+        "split": Split(), "let_on": -1,
     })  # fmt: skip
     said = f"{candidate.version} gets no requests for now: {why.message}"
     return state.having(Event("CandidateAway", said, warning=True), candidate=back), why
