@@ -15,7 +15,7 @@ help: ## this list
 venv: .venv/stamp ## the Python environment with everything for development, in .venv
 .PHONY: venv
 
-demo: ## the whole loop on real data, on a local cluster; DEMO=--fresh plays it anew
+demo: ## the whole loop on real data, on the local cluster or FAIRLEAD_KUBECONFIG's; DEMO=--fresh plays it anew
 	@$(PYTHON) hack/preflight.py
 	@$(MAKE) --no-print-directory venv
 	@$(VENV)/python -m hack.demo $(DEMO)
@@ -30,7 +30,7 @@ down: ## stop the local cluster and delete its state; builds and caches stay
 status: ## what of the local cluster runs
 	@$(PYTHON) hack/cluster status
 
-install: .venv/stamp ## build Fairlead's images and install the chart on the local cluster
+install: .venv/stamp ## build Fairlead's images and install the chart on the same cluster
 	@$(VENV)/python -m hack.install
 
 test: ## all tests, from the pure ones to the demo on the real cluster (KEEP=1 leaves the cluster running)

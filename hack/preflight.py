@@ -12,10 +12,10 @@ from pathlib import Path
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from hack.cluster import builds, checks, debian, machine, node, owners
+from hack.cluster import builds, checks, debian, machine, node, owners, registry
 from hack.cluster.checks import Problem
 from hack.cluster.components import COMPONENTS
-from hack.cluster.recipes import DEBIAN_PACKAGES, DEFAULT
+from hack.cluster.recipes import BUILDER_PACKAGES, DEBIAN_PACKAGES, DEFAULT
 from hack.cluster.settings import Paths, existing_kubeconfig, flavour, paths
 from hack.cluster.shell import ClusterError
 
@@ -24,8 +24,7 @@ def problems(where: Paths) -> list[Problem]:
     """All problems of this machine, for the kind of cluster that is asked for."""
     existing = existing_kubeconfig()
     if existing:
-        clients = [] if shutil.which("go") else ["kubectl", "helm"]  # what is absent is built
-        return checks.check_file(existing) + checks.check_programs(clients, shutil.which)
+        return existing_problems(where, existing)
     found = checks.check_system(platform.system(), platform.machine())
     if found:
         return found
@@ -33,6 +32,20 @@ def problems(where: Paths) -> list[Problem]:
     return found + (
         checks.check_programs(["docker", "kind"], shutil.which) if flavour() == "kind" else node_problems(where)
     )
+
+
+def existing_problems(where: Paths, kubeconfig: Path) -> list[Problem]:
+    """What stands in the way of using a cluster that is there. Only where images are built, for FAIRLEAD_REGISTRY,
+    it takes more than clients."""
+    absent = [name for name in ("kubectl", "helm") if not shutil.which(name) and not (where.bin / name).exists()]
+    found = checks.check_file(kubeconfig) + (checks.check_clients(absent, machine.go_version()) if absent else [])
+    if not registry.named():
+        return found
+    folder = machine.existing_parent(where.cache)
+    found += checks.check_system(platform.system(), platform.machine()) + checks.check_builder(os.geteuid())
+    found += checks.check_room(shutil.disk_usage(folder).free / 2**30, checks.IMAGES_DISK_GIB, folder)
+    packages = debian.absent_packages(BUILDER_PACKAGES) if shutil.which("dpkg-query") else BUILDER_PACKAGES
+    return found + checks.check_packages(packages, shutil.which("apt-get") is not None)
 
 
 def build_problems(where: Paths) -> list[Problem]:
@@ -62,7 +75,13 @@ def require(where: Paths) -> None:
     found = problems(where)
     if found:
         lines = "\n".join(map(str, found))
-        raise ClusterError(f"this machine is not ready for the local cluster; nothing was changed:\n{lines}")
+        raise ClusterError(f"this machine is not ready for {purpose()}; nothing was changed:\n{lines}")
+
+
+def purpose() -> str:
+    """What the machine is to be ready for."""
+    existing = existing_kubeconfig()
+    return f"the cluster of {existing}" if existing else "the local cluster"
 
 
 def main() -> int:
@@ -72,7 +91,7 @@ def main() -> int:
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print("this machine is ready for the local cluster")
+    print(f"this machine is ready for {purpose()}")
     return 0
 
 

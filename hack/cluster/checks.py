@@ -10,7 +10,7 @@ from hack.cluster.recipes import GO_MINIMUM
 from hack.cluster.settings import BRIDGE, DNS_IP, NODE_IP, POD_BRIDGE, POD_CIDR, SERVICE_CIDR
 
 MACHINES = ("x86_64", "aarch64", "arm64")
-COLD_DISK_GIB, WARM_DISK_GIB = 20, 8
+COLD_DISK_GIB, WARM_DISK_GIB, IMAGES_DISK_GIB = 20, 8, 5
 MEMORY_GIB = 6
 FILESYSTEMS = ("overlay",)
 
@@ -51,6 +51,25 @@ def check_programs(names: Iterable[str], which: Callable[[str], str | None]) -> 
     ]
 
 
+def check_clients(absent: Iterable[str], version: tuple[int, int] | None) -> list[Problem]:
+    """kubectl and helm for a cluster of the user's own: absent ones are built, which takes a Go toolchain."""
+    minimum = ".".join(map(str, GO_MINIMUM))
+    if version and version >= GO_MINIMUM:
+        return []
+    return [
+        Problem(f"the program {name} is not on the PATH", f"install {name}, or Go {minimum} or later to build it")
+        for name in absent
+    ]
+
+
+def check_builder(uid: int) -> list[Problem]:
+    """Root, where images are built to be pushed."""
+    if uid == 0:
+        return []
+    remedy = "run it with sudo -E, or unset FAIRLEAD_REGISTRY and name images that are there: FAIRLEAD_IMAGES=…"
+    return [Problem("not root, and FAIRLEAD_REGISTRY asks to build images (buildah works as root here)", remedy)]
+
+
 def check_root(uid: int) -> list[Problem]:
     """Root: network, cgroups and mounts need it."""
     if uid == 0:
@@ -60,7 +79,11 @@ def check_root(uid: int) -> list[Problem]:
 
 def check_disk(free_gib: float, warm: bool, folder: Path) -> list[Problem]:
     """Room for builds and images, or for the run state alone when all is built."""
-    needed = WARM_DISK_GIB if warm else COLD_DISK_GIB
+    return check_room(free_gib, WARM_DISK_GIB if warm else COLD_DISK_GIB, folder)
+
+
+def check_room(free_gib: float, needed: float, folder: Path) -> list[Problem]:
+    """Room in a folder."""
     if free_gib >= needed:
         return []
     what = f"{free_gib:.1f} GiB are free in {folder}; {needed} GiB are needed"

@@ -1,11 +1,11 @@
-"""The command line: `python3 hack/cluster up|down|status|logs|load-image|images|build|env`."""
+"""The command line: `python3 hack/cluster up|down|check|status|logs|load-image|images|build|env`."""
 
 import argparse
 import shutil
 import sys
 from collections.abc import Callable
 
-from hack.cluster import builds, images, info, loading, node, owners
+from hack.cluster import builds, images, info, loading, node, onnodes, owners
 from hack.cluster.components import BY_NAME as COMPONENTS
 from hack.cluster.lock import exclusive
 from hack.cluster.progress import Progress
@@ -38,6 +38,13 @@ def _down(arguments: argparse.Namespace, where: Paths, progress: Progress) -> No
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+def _check(_: argparse.Namespace, where: Paths, progress: Progress) -> None:
+    from hack.cluster import foreign
+
+    foreign.check(where, progress)
+    progress.say("the cluster has what Fairlead and its demo use")
+
+
 def _status(_: argparse.Namespace, where: Paths, _progress: Progress) -> None:
     text, ready = info.status(where)
     print(text)
@@ -58,7 +65,12 @@ def _load(arguments: argparse.Namespace, where: Paths, progress: Progress) -> No
     print(reference)
 
 
-def _images(_: argparse.Namespace, _where: Paths, _progress: Progress) -> None:
+def _images(_: argparse.Namespace, where: Paths, _progress: Progress) -> None:
+    if existing_kubeconfig():
+        for name in sorted(onnodes.everywhere(info.kube(where).get("nodes") or {})):
+            if name.startswith(f"{images.REGISTRY}/"):
+                print(name)
+        return
     for name, digest in sorted(images.present().items()):
         if name.startswith(f"{images.REGISTRY}/"):
             print(f"{name}\t{digest}")
@@ -90,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     add("up", _up, "build what is missing, start or repair the cluster, install the stack")
     down = add("down", _down, "stop the cluster and delete its state; builds and caches stay")
     down.add_argument("--all", action="store_true", help="delete builds and caches too")
+    add("check", _check, "whether a cluster of your own has what Fairlead and its demo use; changes nothing")
     add("status", _status, "what runs, since when, and whether it is ready")
     logs = add("logs", _logs, "the log of one of the node's processes")
     logs.add_argument("component", choices=sorted(COMPONENTS))

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,12 +21,12 @@ PYTHONS = ("python3", "/usr/bin/python3")
 SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 
 
-def absent_packages() -> list[str]:
-    """Those of our packages that are not installed."""
-    shown = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *DEBIAN_PACKAGES], check=False).stdout
+def absent_packages(names: Sequence[str] = DEBIAN_PACKAGES) -> list[str]:
+    """Those of our packages that are not installed; pip among them when all are asked for (Envoy comes by it)."""
+    shown = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *names], check=False).stdout
     present = {line.split()[0] for line in shown.splitlines() if line.split()[1:] == ["ii"]}
-    absent = [name for name in DEBIAN_PACKAGES if name not in present]
-    return absent if pip() else [*absent, "python3-pip"]
+    absent = [name for name in names if name not in present]
+    return [*absent, "python3-pip"] if names is DEBIAN_PACKAGES and not pip() else absent
 
 
 def pip() -> list[str] | None:
@@ -39,9 +39,9 @@ def pip() -> list[str] | None:
     return None
 
 
-def install_packages(where: Paths, progress: Progress) -> None:
+def install_packages(where: Paths, progress: Progress, names: Sequence[str] = DEBIAN_PACKAGES) -> None:
     """Install what is absent; a mirror may fail for a moment, so it is tried again."""
-    absent = absent_packages()
+    absent = absent_packages(names)
     if not absent:
         return
     log = where.logs / "apt.log"

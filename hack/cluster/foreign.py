@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
-from hack.cluster import builds, debian, gpus, images, parts, stack
+from hack.cluster import builds, debian, gpus, images, loading, needs, onnodes, parts, registry, stack
 from hack.cluster.kube import Kube
 from hack.cluster.progress import Progress
-from hack.cluster.recipes import BY_NAME, DEFAULT
+from hack.cluster.recipes import BUILDER_PACKAGES, BY_NAME, DEFAULT
 from hack.cluster.settings import Paths, existing_kubeconfig
 from hack.cluster.shell import ClusterError, Logged, run
 
@@ -18,7 +18,7 @@ def up(where: Paths, progress: Progress) -> None:
     where.cache.mkdir(parents=True, exist_ok=True)
     existing = existing_kubeconfig()
     if existing:
-        _clients(where, progress)
+        clients(where, progress)
     else:
         builds.build_all(where, DEFAULT, progress)
         builds.link(where, DEFAULT)
@@ -29,10 +29,14 @@ def up(where: Paths, progress: Progress) -> None:
     if not existing:
         gpus.ensure(kube, f"{KIND_NAME}-control-plane")
     context = parts.Context(where, kube, host_volume=False)
-    stack.install(context, progress, images_known(kube) if existing else None)
+    if existing:
+        known = onnodes.everywhere(kube.get("nodes") or {})
+        stack.install(context, progress, known, lambda theirs: needs.check(kube, theirs))
+    else:
+        stack.install(context, progress)
 
 
-def _clients(where: Paths, progress: Progress) -> None:
+def clients(where: Paths, progress: Progress) -> None:
     """The user's own kubectl and helm; those that are not on the PATH are built."""
     where.bin.mkdir(parents=True, exist_ok=True)
     for program, recipe in (("kubectl", "localkube"), ("helm", "helm")):
@@ -44,11 +48,16 @@ def _clients(where: Paths, progress: Progress) -> None:
             builds.relink(where.bin / program, builds.folder(where, BY_NAME[recipe]) / recipe)
 
 
-def images_known(kube: Kube) -> set[str]:
-    """Those of our images that the nodes of a cluster report to have."""
-    nodes = kube.get("nodes") or {"items": []}
-    listed = [entry for node in nodes["items"] for entry in node["status"].get("images") or []]
-    return {name for entry in listed for name in entry.get("names") or []}
+def check(where: Paths, progress: Progress) -> None:
+    """Raise with all that a cluster of the user's own lacks for Fairlead and its demo; change nothing there."""
+    existing = existing_kubeconfig()
+    if not existing:
+        return
+    clients(where, progress)
+    found = needs.check(Kube(where.bin / "kubectl", existing))
+    if found:
+        lines = "\n".join(map(str, found))
+        raise ClusterError(f"the cluster of {existing} is not ready for Fairlead; nothing was changed:\n{lines}")
 
 
 def down(where: Paths, progress: Progress) -> None:
@@ -60,10 +69,53 @@ def down(where: Paths, progress: Progress) -> None:
     shutil.rmtree(where.run, ignore_errors=True)
 
 
+def provide(where: Paths, request: loading.Request, progress: Progress) -> str:
+    """The reference under which the pods of the user's own cluster get an image: from its nodes, or pushed."""
+    existing = existing_kubeconfig()
+    assert existing is not None
+    target = registry.named()
+    if target:
+        provide_builder(where, progress)
+        archive, built = loading.archive(where, request, progress)
+    clients(where, progress)
+    digest = built if target else loading.known(where, request)
+    nodes = Kube(where.bin / "kubectl", existing).get("nodes") or {}
+    found = onnodes.usable(nodes, request.reference, digest)
+    if found and digest and found.endswith(digest):
+        progress.say(f"{request.reference}: the nodes have just this build")
+        return found
+    if target:
+        return registry.push(where, target, archive, request.reference, built, progress)
+    if found:
+        differs = "this tree gives another one" if digest else "whether it was built from this tree is unknown"
+        progress.say(f"{request.reference}: taken as the nodes have it; {differs} ({registry.VARIABLE}=… pushes it)")
+        return found
+    raise ClusterError(absent(request.reference))
+
+
+def absent(reference: str) -> str:
+    """What to do when the nodes don't have an image and there is nowhere to push it."""
+    return (
+        f"the nodes of your cluster do not report to have {reference}. Either\n"
+        f"  - name a registry that the nodes pull from: {registry.VARIABLE}=registry.example.com/team; the image is\n"
+        f"    built here and pushed there (`buildah login` first), or\n"
+        f"  - load it into every node under just this name, and wait a minute: a kubelet's report lags, and names\n"
+        f"    {onnodes.REPORTED} images unless nodeStatusMaxImages says otherwise\n"
+        "  See docs/how-to/local-cluster.md, “Use a cluster that you have”"
+    )
+
+
+def provide_builder(where: Paths, progress: Progress) -> None:
+    """What builds images: buildah, and the base image."""
+    base = images.BY_IMAGE["base"]
+    debian.install_packages(where, progress, BUILDER_PACKAGES)
+    if not images.digest(where, base):
+        debian.build_rootfs(where, progress)
+        images.build_archive(where, base)
+
+
 def load(archive: Path, progress: Progress) -> None:
-    """Bring an image into the cluster."""
-    if existing_kubeconfig():
-        raise ClusterError(f"push the image to your cluster's registry; it lies in {archive}")
+    """Bring an image into kind's cluster."""
     with progress.step(f"kind load {archive.name}", 10):
         run([_kind(), "load", "image-archive", archive, "--name", KIND_NAME])
 

@@ -2,8 +2,10 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from hack.cluster import node, proc
 from hack.cluster.kube import Kube
@@ -27,11 +29,12 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def kube(where: Paths) -> Kube:
-    """The cluster in use, by our own kubectl."""
+    """The cluster in use, by our own kubectl, or the user's where that was not needed."""
     config = existing_kubeconfig() or where.kubeconfig
     if not config.exists():
         raise ClusterError(f"there is no cluster: {config} does not exist; `python3 hack/cluster up` makes one")
-    return Kube(where.bin / "kubectl", config)
+    own = where.bin / "kubectl"
+    return Kube(own if own.exists() else Path(shutil.which("kubectl") or own), config)
 
 
 def status(where: Paths) -> tuple[str, bool]:

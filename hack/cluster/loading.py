@@ -50,22 +50,49 @@ def full_name(name: str) -> str:
 
 def load(where: Paths, request: Request, progress: Progress) -> str:
     """Load the image; its reference with digest (`NAME:TAG@sha256:…`)."""
-    source = Path(request.source).absolute()
-    if source.is_file():
-        archive, digest = source, oci.manifest_digest(source)
-    else:
-        archive, digest = build(where, source, request, progress)
-    if flavour() == "kind" or existing_kubeconfig():
+    if existing_kubeconfig():
         from hack.cluster import foreign
 
-        foreign.load(archive, progress)
+        return foreign.provide(where, request, progress)
+    made, digest = archive(where, request, progress)
+    if flavour() == "kind":
+        from hack.cluster import foreign
+
+        foreign.load(made, progress)
     else:
         present = images.present()
         pinned = f"{request.reference.rpartition(':')[0]}@{digest}"
         if present.get(request.reference) != digest or pinned not in present:
             with progress.step(f"import {request.reference}", 5):
-                _import(archive, request.reference, pinned)
+                _import(made, request.reference, pinned)
     return f"{request.reference}@{digest}"
+
+
+def archive(where: Paths, request: Request, progress: Progress) -> tuple[Path, str]:
+    """The archive that is given, or the one that is built from the folder; and its digest."""
+    source = Path(request.source).absolute()
+    if source.is_file():
+        return source, oci.manifest_digest(source)
+    return build(where, source, request, progress)
+
+
+def known(where: Paths, request: Request) -> str | None:
+    """The digest of what `archive` would give, when that needs no building."""
+    source = Path(request.source).absolute()
+    if source.is_file():
+        return oci.manifest_digest(source)
+    record = _record(_archive(where, request)) if request.dockerfile.is_file() else {}
+    return str(record["digest"]) if record and record["key"] == key(where, source, request) else None
+
+
+def _archive(where: Paths, request: Request) -> Path:
+    return where.cache / "built" / f"{hashlib.sha256(request.reference.encode()).hexdigest()[:16]}.tar"
+
+
+def _record(made: Path) -> dict[str, str]:
+    """What an archive was built from; empty when it was not built."""
+    record = made.with_suffix(".json")
+    return dict(json.loads(record.read_text())) if made.exists() and record.exists() else {}
 
 
 def _import(archive: Path, reference: str, pinned: str) -> None:
@@ -81,22 +108,21 @@ def build(where: Paths, source: Path, request: Request, progress: Progress) -> t
     if not request.dockerfile.is_file():
         raise ClusterError(f"{request.dockerfile} does not exist; name a Dockerfile with --file")
     wanted = key(where, source, request)
-    archive = where.cache / "built" / f"{hashlib.sha256(request.reference.encode()).hexdigest()[:16]}.tar"
-    record = archive.with_suffix(".json")
-    known = json.loads(record.read_text()) if archive.exists() and record.exists() else {}
-    if known.get("key") == wanted:
-        return archive, str(known["digest"])
-    archive.parent.mkdir(parents=True, exist_ok=True)
+    target = _archive(where, request)
+    record, earlier = target.with_suffix(".json"), _record(target)
+    if earlier.get("key") == wanted:
+        return target, earlier["digest"]
+    target.parent.mkdir(parents=True, exist_ok=True)
     with progress.step(f"build image {request.reference}", 60):
         image = _buildah(where, source, request)
-        if image != known.get("image"):  # a change that this stage doesn't see leaves the image as it was
+        if image != earlier.get("image"):  # a change that this stage doesn't see leaves the image as it was
             record.unlink(missing_ok=True)
-            _write(where, request, archive)
+            _write(where, request, target)
         _prune(where)
-    digest = oci.manifest_digest(archive)
+    digest = oci.manifest_digest(target)
     written = {"key": wanted, "image": image, "digest": digest, "reference": request.reference}
     record.write_text(json.dumps(written))
-    return archive, digest
+    return target, digest
 
 
 def key(where: Paths, source: Path, request: Request) -> str:

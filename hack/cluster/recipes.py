@@ -101,6 +101,8 @@ RECIPES = [
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 DEFAULT = [recipe for recipe in RECIPES if not recipe.optional]
 
+BUILDER_PACKAGES = ["debootstrap", "buildah", "ca-certificates"]
+"""Those with which images are built."""
 DEBIAN_PACKAGES = [
     "containerd",
     "runc",

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from hack.cluster import assets, images
+from hack.cluster.checks import Problem
 from hack.cluster.kube import MANIFESTS, Kube, fill
 from hack.cluster.parts import PARTS, Context, Part
 from hack.cluster.progress import Progress
@@ -16,6 +17,8 @@ RECORD = "fairlead-local"
 RECORD_NAMESPACE = "kube-system"
 INSTALLING = "installing"
 Result = TypeVar("Result")
+Unfit = Callable[[Sequence[str]], Sequence[Problem]]
+"""From the names of parts that are another's to what does not fit about them."""
 
 
 def version(part: Part, context: Context) -> str:
@@ -33,39 +36,55 @@ def plan(part_version: str, recorded: str | None, exists: bool) -> str:
     return "keep" if recorded == part_version and exists else "install"
 
 
-def install(context: Context, progress: Progress, known_images: set[str] | None = None) -> None:
+def install(
+    context: Context, progress: Progress, known_images: set[str] | None = None, unfit: Unfit = lambda _: []
+) -> None:
     """Install what is absent or changed, wait for all that is ours.
 
-    `known_images` are the images that a cluster of somebody else's has; None when ours are all there.
+    `known_images` are the images that a cluster of somebody else's has; None when ours are all there. `unfit` judges
+    the parts that are another's: with a problem, and where images are lacking, nothing is installed at all.
     """
     record = read_record(context.kube)
-    lacking: list[str] = []
+    wanted = {part.name: _wanted(part, context, record, known_images is not None) for part in PARTS}
     found = _at_once(lambda part: context.kube.ok("get", *part.probe), PARTS)
-    exists = dict(zip((part.name for part in PARTS), found, strict=True))
+    todo = {
+        part.name: plan(wanted[part.name], record.get(_key(part)), there)
+        for part, there in zip(PARTS, found, strict=True)
+    }
+    refuse(todo, known_images, unfit([name for name, what in todo.items() if what == "foreign"]))
     for part in PARTS:
-        wanted = version(part, context)
-        recorded = record.get(_key(part))
-        if known_images is not None and recorded not in (None, INSTALLING):
-            wanted = recorded  # In somebody's own cluster a part that works is not changed.
-        todo = plan(wanted, recorded, exists[part.name])
-        if todo == "foreign":
+        if todo[part.name] == "foreign":
             progress.say(f"{part.name}: this cluster has its own; left as it is")
-        if todo == "install" and known_images is not None and not _references(part) <= known_images:
-            lacking.append(f"{part.name} (images: {', '.join(sorted(_references(part)))})")
-        elif todo == "install":
+        elif todo[part.name] == "install":
             write_record(context.kube, record | {_key(part): INSTALLING})
             with progress.step(f"install {part.name}", part.expected):
                 part.install(context)
-            record[_key(part)] = wanted
+            record[_key(part)] = wanted[part.name]
             write_record(context.kube, record)
-    if lacking:
-        raise ClusterError(
-            "this cluster lacks, and does not have the images of: " + "; ".join(lacking) + "\n"
-            "  install these by their own means, or load our images into its nodes, and run this again"
-        )
     ours = [part for part in PARTS if _key(part) in record]
     with progress.step("wait for " + ", ".join(part.name for part in ours), 20):
         _at_once(lambda part: _wait(part, context), ours)
+
+
+def _wanted(part: Part, context: Context, record: dict[str, str], somebodys: bool) -> str:
+    """The version to have: in somebody's own cluster a part of ours that works is not changed."""
+    recorded = record.get(_key(part))
+    return recorded if somebodys and recorded not in (None, INSTALLING) else version(part, context)
+
+
+def refuse(todo: dict[str, str], known_images: set[str] | None, problems: Sequence[Problem]) -> None:
+    """Raise, before anything is changed, when parts can't be installed or another's don't fit."""
+    lacking = [
+        Problem(
+            f"this cluster has no {part.name}, and not the images of ours: {', '.join(sorted(_references(part)))}",
+            "install it by its own means, or load these images into every node and wait a minute",
+        )
+        for part in PARTS
+        if todo[part.name] == "install" and known_images is not None and not _references(part) <= known_images
+    ]
+    if lacking or problems:
+        lines = "\n".join(map(str, [*lacking, *problems]))
+        raise ClusterError(f"the cluster is not ready for Fairlead; nothing was changed:\n{lines}")
 
 
 def _at_once(function: Callable[[Part], Result], several: Sequence[Part]) -> list[Result]:

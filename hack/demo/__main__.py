@@ -22,6 +22,8 @@ PARTS = [
     ("images", "Images of Fairlead and of the airline", 30.0),
     ("install", "Fairlead, by Helm", 30.0),
 ]
+OWN = [PARTS[1], ("cluster", "The cluster of FAIRLEAD_KUBECONFIG", 60.0), PARTS[2]]
+"""In a cluster of the user's own nothing is changed before it is known that the images can be had."""
 EVIDENCE_DEADLINE = 60.0
 """Seconds until the last alert and the last counters have reached Prometheus."""
 
@@ -34,7 +36,7 @@ def main() -> int:
     )
     given = parser.parse_args()
     view = View(Durations())
-    view.plan(PARTS + [(c.key, c.title, c.expected) for c in CHAPTERS])
+    view.plan((OWN if setup.existing() else PARTS) + [(c.key, c.title, c.expected) for c in CHAPTERS])
     try:
         return demo(view, fresh=given.fresh)
     except subprocess.CalledProcessError as error:
@@ -52,10 +54,7 @@ def main() -> int:
 
 def demo(view: View, *, fresh: bool) -> int:
     """Set up, play, verify, sum up."""
-    with view.part("cluster"):
-        setup.cluster_up()
-    with view.part("images"):
-        references = setup.images()
+    references = prepare(view)
     with view.part("install"):
         setup.install(references)
     cluster = setup.kube()
@@ -68,6 +67,21 @@ def demo(view: View, *, fresh: bool) -> int:
         return watched(view, cluster, world, references["airline"])
     finally:
         world.close()
+
+
+def prepare(view: View) -> dict[str, str]:
+    """The cluster and the images; the images' references."""
+    if setup.existing():
+        with view.part("images"):
+            references = setup.images()
+            setup.require_streams(setup.kube())
+        with view.part("cluster"):
+            setup.cluster_up()
+        return references
+    with view.part("cluster"):
+        setup.cluster_up()
+    with view.part("images"):
+        return setup.images()
 
 
 def tell(view: View, kind: str, before: Json | None, now: Json | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from hack.demo import feed
-from hack.demo.kube import Json, Kube
+from hack.demo.kube import INITIAL, Json, Kube, KubeError
 from hack.install import chart
 from hack.install import images as builds
 
@@ -26,15 +26,32 @@ def cluster_up() -> None:
     subprocess.run([sys.executable, "hack/cluster", "up"], cwd=ROOT, check=True)
 
 
+def existing() -> bool:
+    """Whether the cluster is the user's own."""
+    return bool(os.environ.get("FAIRLEAD_KUBECONFIG"))
+
+
+def require_streams(cluster: Kube) -> None:
+    """The driver's watches begin with all that exists, which API servers may not offer."""
+    try:
+        cluster.call("get", "--raw", f"/api/v1/namespaces?{INITIAL}&timeoutSeconds=1")
+    except KubeError as error:
+        raise RuntimeError(
+            "this cluster's API server offers no streaming lists, by which the demo watches; nothing was changed. "
+            f"Use Kubernetes 1.34 or later, or the feature gate WatchList. {error}"
+        ) from None
+
+
 def images() -> dict[str, str]:
     """References of operator, worker, sklearn and airline, built and loaded where needed.
 
     `FAIRLEAD_IMAGES=operator=…,worker=…,sklearn=…,airline=…` names images that a cluster of one's own can pull.
     """
-    given = os.environ.get("FAIRLEAD_IMAGES", "")
-    if given:
-        return dict(item.partition("=")[::2] for item in given.split(","))
-    return builds.build() | {"airline": builds.load(str(feed.EXAMPLE), IMAGE)}
+    try:
+        given = builds.given((*builds.TARGETS, "airline"))
+    except ValueError as error:
+        raise RuntimeError(str(error)) from None
+    return given or builds.build() | {"airline": builds.load(str(feed.EXAMPLE), IMAGE)}
 
 
 def install(references: dict[str, str]) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
-from hack.install.chart import install
+from hack.install.chart import check, install
 from hack.install.images import build
 
 
 def main() -> int:
     """Build what is not built yet, install or upgrade, and wait."""
-    install(build())
+    try:
+        check()
+        install(build())
+    except subprocess.CalledProcessError as error:
+        print(f"error: {' '.join(map(str, error.cmd[1:4]))} … failed; its output is above", file=sys.stderr)
+        return 1
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -78,6 +78,12 @@ def forget_unfinished() -> None:
     kubectl("delete", "secret", "--namespace", NAMESPACE, "--selector", labels, "--ignore-not-found")
 
 
+def check() -> None:
+    """End with an error that names what a cluster of the user's own lacks; the local one was made for this."""
+    if os.environ.get("FAIRLEAD_KUBECONFIG"):
+        subprocess.run([sys.executable, "hack/cluster", "check"], cwd=ROOT, check=True)
+
+
 def install(images: dict[str, str]) -> None:
     """Install or upgrade, and wait until both replicas are ready."""
     command = [

@@ -1,13 +1,16 @@
-"""Fairlead's own images, built from the repository's Dockerfile."""
+"""Fairlead's own images, built from the repository's Dockerfile, or named by whoever has them elsewhere."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGETS = ("operator", "worker", "sklearn")
+VARIABLE = "FAIRLEAD_IMAGES"
 
 
 def load(context: str, name: str, *options: str) -> str:
@@ -17,9 +20,24 @@ def load(context: str, name: str, *options: str) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
+def given(needed: Collection[str] = TARGETS) -> dict[str, str] | None:
+    """References of `FAIRLEAD_IMAGES=operator=…,worker=…,sklearn=…`, images that the cluster can pull; None without it.
+
+    ValueError when one that is needed is not among them.
+    """
+    text = os.environ.get(VARIABLE, "")
+    if not text:
+        return None
+    named = {name.strip(): value.strip() for name, _, value in (item.partition("=") for item in text.split(","))}
+    lacking = [name for name in needed if not named.get(name)]
+    if lacking:
+        raise ValueError(f"{VARIABLE} names no image for {', '.join(lacking)}: write {VARIABLE}={lacking[0]}=…,…")
+    return named
+
+
 def build() -> dict[str, str]:
     """Reference by target of operator/Dockerfile. Unchanged ones cost less than a second each."""
-    return {
+    return given() or {
         target: load(".", f"fairlead.local/fairlead-{target}", "--file", "operator/Dockerfile", "--target", target)
         for target in TARGETS
     }

@@ -1,0 +1,259 @@
+"""A cluster of the user's own: which images its nodes have, where others go, what it must have, before any change."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hack import preflight
+from hack.cluster import checks, debian, foreign, loading, needs, onnodes, registry, stack
+from hack.cluster.checks import Problem
+from hack.cluster.parts import PARTS
+from hack.cluster.progress import Progress
+from hack.cluster.settings import Paths, paths
+from hack.cluster.shell import ClusterError
+from hack.demo import setup
+from hack.install import images as install_images
+
+NAME = "fairlead.local/op"
+REF = f"{NAME}:latest"
+OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+TAINTED = {"taints": [{"key": "k", "effect": "NoSchedule"}]}
+
+
+def node(*entries: list[str], spec: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"spec": spec or {}, "status": {"images": [{"names": names} for names in entries]}}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "built", "expected"),
+    [
+        ([], NEW, None),
+        ([node()], NEW, None),
+        ([node([f"{NAME}@{NEW}", REF])], NEW, f"{REF}@{NEW}"),
+        ([node([f"{NAME}@{OLD}", REF], [f"{NAME}@{NEW}"])], NEW, f"{REF}@{NEW}"),  # built here before, name moved on
+        ([node([f"{NAME}@{OLD}", REF])], NEW, f"{REF}@{OLD}"),
+        ([node([f"{NAME}@{OLD}", REF])], None, f"{REF}@{OLD}"),
+        ([node([REF])], None, REF),
+        ([node([f"{NAME}-other@{OLD}", REF])], None, REF),  # another repository's digest
+        ([node([f"{NAME}@{OLD}", REF]), node([f"{NAME}@{NEW}", REF])], None, REF),
+        ([node([f"{NAME}@{OLD}", REF]), node([f"{NAME}@{OLD}", REF, "x:1"])], None, f"{REF}@{OLD}"),
+        ([node([f"{NAME}@{OLD}", REF]), node()], OLD, None),  # a pod may be put on the other one
+        ([node([f"{NAME}@{OLD}", REF]), node(spec=TAINTED)], OLD, f"{REF}@{OLD}"),
+        ([node([f"{NAME}@{OLD}", REF]), node(spec={"unschedulable": True})], OLD, f"{REF}@{OLD}"),
+        ([node([f"{NAME}@{OLD}", REF], spec=TAINTED)], OLD, f"{REF}@{OLD}"),  # none is open: all are asked
+        ([{"spec": {}, "status": {}}], None, None),
+        ([{"spec": {}, "status": {"images": [{"sizeBytes": 1}]}}], None, None),
+    ],
+)
+def test_the_reference_by_which_pods_find_an_image(
+    nodes: list[dict[str, Any]], built: str | None, expected: str | None
+) -> None:
+    assert onnodes.usable({"items": nodes}, REF, built) == expected
+
+
+@pytest.mark.parametrize(
+    ("prefix", "reference", "repository"),
+    [
+        ("registry.example.com/team", "fairlead.local/op:latest", "registry.example.com/team/op"),
+        ("registry.example.com", "fairlead.local/a/op:1", "registry.example.com/a/op"),
+        ("localhost:5000/x", "team/op:1", "localhost:5000/x/team/op"),
+        ("localhost:5000", "op:1", "localhost:5000/op"),
+    ],
+)
+def test_repositories(prefix: str, reference: str, repository: str) -> None:
+    assert registry.Registry(prefix).repository(reference) == repository
+
+
+def test_a_tag_says_which_content_it_is() -> None:
+    target = registry.Registry("r.example.com")
+    assert target.tag(REF, OLD) == "latest-" + "a" * 12
+    assert target.host == registry.Registry("r.example.com/team").host == "r.example.com"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, None),
+        ({"FAIRLEAD_REGISTRY": ""}, None),
+        ({"FAIRLEAD_REGISTRY": "r.example.com/team/"}, registry.Registry("r.example.com/team")),
+        (
+            {"FAIRLEAD_REGISTRY": "127.0.0.1:5000", "FAIRLEAD_REGISTRY_INSECURE": "1"},
+            registry.Registry("127.0.0.1:5000", insecure=True),
+        ),
+        ({"FAIRLEAD_REGISTRY": "r.io", "FAIRLEAD_REGISTRY_INSECURE": "0"}, registry.Registry("r.io")),
+    ],
+)
+def test_the_registry_of_the_environment(environ: dict[str, str], expected: registry.Registry | None) -> None:
+    assert registry.named(environ) == expected
+
+
+@pytest.mark.parametrize("value", ["https://r.example.com", "r.example.com/team:tag", "r.example.com/a b", "-x/y"])
+def test_what_is_no_registry_is_refused(value: str) -> None:
+    with pytest.raises(ClusterError, match="HOST"):
+        registry.named({"FAIRLEAD_REGISTRY": value})
+
+
+def fitting() -> dict[str, Any]:
+    """A cluster that has all."""
+    port = {"spec": {"ports": [{"name": "web", "port": 9090}, {"name": "http", "port": 9000}]}}
+    everything = {f"{a}{b}": {} for a in ("podMonitor", "rule") for b in ("Selector", "NamespaceSelector")}
+    crd = {"kind": "CustomResourceDefinition"}
+    listener = {"protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}
+    return {
+        "crd httproutes.gateway.networking.k8s.io": crd,
+        "gateway public": {"spec": {"listeners": [listener]}, "status": {"addresses": [{"value": "192.0.2.1"}]}},
+        "crd podmonitors.monitoring.coreos.com": crd,
+        "crd prometheusrules.monitoring.coreos.com": crd,
+        "crd prometheuses.monitoring.coreos.com": crd,
+        "prometheuses.monitoring.coreos.com -A": {"items": [{"spec": {}}, {"spec": everything}]},
+        "service prometheus": port,
+        "service alertmanager": port,
+        "service s3": port,
+        "secret root-credentials": {"data": dict.fromkeys(needs.KEYS, base64.b64encode(b"x").decode())},
+    }
+
+
+def problems_of(objects: dict[str, Any]) -> list[Problem]:
+    def get(*words: str) -> Any:
+        return objects.get(" ".join(words[:2]))
+
+    return [problem for check in needs.CHECKS.values() for problem in check(get)]
+
+
+def test_a_cluster_that_has_all_is_fit() -> None:
+    assert problems_of(fitting()) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "instead", "words"),
+    [
+        ("crd httproutes.gateway.networking.k8s.io", None, "Gateway API"),
+        ("gateway public", None, "infra/public"),
+        ("gateway public", {"spec": {"listeners": [{"protocol": "HTTP"}]}, "status": {"addresses": [1]}}, "other name"),
+        ("gateway public", {"spec": fitting()["gateway public"]["spec"]}, "no address"),
+        ("crd podmonitors.monitoring.coreos.com", None, "podmonitors"),
+        ("prometheuses.monitoring.coreos.com -A", {"items": [{"spec": {}}]}, "takes PodMonitors"),
+        ("prometheuses.monitoring.coreos.com -A", None, "takes PodMonitors"),
+        ("service prometheus", {"spec": {"ports": [{"name": "http", "port": 9090}]}}, "monitoring/prometheus"),
+        ("service alertmanager", None, "monitoring/alertmanager"),
+        ("service s3", {"spec": {"ports": [{"port": 80}]}}, "port 9000"),
+        ("secret root-credentials", None, "AWS_ACCESS_KEY_ID and no AWS_SECRET"),
+        ("secret root-credentials", {"data": {needs.KEYS[0]: "eA==", needs.KEYS[1]: ""}}, "no AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_what_a_cluster_lacks_is_named_with_a_remedy(key: str, instead: Any, words: str) -> None:
+    (problem,) = problems_of(fitting() | {key: instead})
+    assert words in problem.what
+    assert problem.remedy
+
+
+def test_an_empty_cluster_names_all_at_once() -> None:
+    assert len(problems_of({})) == 1 + 1 + 3 + 2
+    assert needs.check_rights(may=False)[0].remedy
+    assert not needs.check_rights(may=True)
+
+
+def test_nothing_is_installed_while_something_stands_in_the_way() -> None:
+    keep = {part.name: "keep" for part in PARTS}
+    stack.refuse(keep, set(), [])
+    stack.refuse(dict.fromkeys(keep, "install"), None, [])
+    stack.refuse(keep | {"Gateway API": "install"}, set(), [])  # it has no images
+    with pytest.raises(ClusterError, match=r"nothing was changed(?s:.*)has no S3(?s:.*)versitygw"):
+        stack.refuse(keep | {"S3": "install"}, {"fairlead.local/base:1"}, [])
+    with pytest.raises(ClusterError, match="that is wrong"):
+        stack.refuse(keep | {"Prometheus": "foreign"}, set(), [Problem("that is wrong", "mend it")])
+
+
+def test_a_cluster_of_ones_own_asks_nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("{}")
+    monkeypatch.setenv("FAIRLEAD_KUBECONFIG", str(kubeconfig))
+    monkeypatch.delenv("FAIRLEAD_REGISTRY", raising=False)
+    monkeypatch.setattr(preflight.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(preflight.shutil, "which", lambda name: f"/bin/{name}" if name in ("kubectl", "helm") else None)
+    monkeypatch.setattr(preflight.platform, "system", lambda: "Darwin")
+    where = paths({"FAIRLEAD_STATE": str(tmp_path / "state")})
+    assert preflight.problems(where) == []
+    monkeypatch.setenv("FAIRLEAD_REGISTRY", "r.example.com/team")  # images are built here: that takes a builder
+    found = "\n".join(map(str, preflight.problems(where)))
+    for word in ("Linux", "not root", "buildah"):
+        assert word in found
+
+
+def test_clients_are_built_or_have_to_be_there() -> None:
+    assert not checks.check_clients(["helm"], (1, 99))
+    assert not checks.check_clients([], None)
+    assert [problem.what for problem in checks.check_clients(["helm"], (1, 2))] == [
+        "the program helm is not on the PATH"
+    ]
+
+
+def test_only_the_packages_that_are_asked_for_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Done:
+        stdout = "buildah ii\n"
+
+    monkeypatch.setattr(debian, "run", lambda *_a, **_k: Done())
+    monkeypatch.setattr(debian, "pip", lambda: None)
+    assert debian.absent_packages(["buildah", "debootstrap"]) == ["debootstrap"]
+    assert debian.absent_packages()[-1] == "python3-pip"
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Paths]:
+    """A user's cluster with these nodes; pushes are recorded in `pushed.json`."""
+    where = paths({"FAIRLEAD_STATE": str(tmp_path)})
+    monkeypatch.setenv("FAIRLEAD_KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.delenv("FAIRLEAD_REGISTRY", raising=False)
+
+    def push(_w: Paths, target: registry.Registry, archive: Path, reference: str, digest: str, _p: Progress) -> str:
+        (tmp_path / "pushed.json").write_text(json.dumps([archive.name, digest]))
+        return f"{target.repository(reference)}@{OLD}"
+
+    def make(nodes: list[dict[str, Any]], built: str | None, target: str = "") -> Paths:
+        monkeypatch.setenv("FAIRLEAD_REGISTRY", target)
+        monkeypatch.setattr(foreign, "clients", lambda *_: None)
+        monkeypatch.setattr(foreign, "provide_builder", lambda *_: None)
+        monkeypatch.setattr(foreign.Kube, "get", lambda *_: {"items": nodes})
+        monkeypatch.setattr(loading, "known", lambda *_: built)
+        monkeypatch.setattr(loading, "archive", lambda *_: (Path("a.tar"), built))
+        monkeypatch.setattr(registry, "push", push)
+        return where
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("nodes", "built", "target", "expected", "pushed"),
+    [
+        ([node([f"{NAME}@{OLD}", REF])], None, "", f"{REF}@{OLD}", False),
+        ([node([f"{NAME}@{OLD}", REF])], NEW, "", f"{REF}@{OLD}", False),
+        ([node([f"{NAME}@{NEW}", REF])], NEW, "r.io/t", f"{REF}@{NEW}", False),  # no need to push
+        ([node([f"{NAME}@{OLD}", REF])], NEW, "r.io/t", f"r.io/t/op@{OLD}", True),  # the nodes' is another build
+        ([node()], NEW, "r.io/t", f"r.io/t/op@{OLD}", True),
+    ],
+)
+def test_where_an_image_comes_from(
+    world: Callable[..., Paths], nodes: list[Any], built: str | None, target: str, expected: str, pushed: bool
+) -> None:
+    where = world(nodes, built, target)
+    got = loading.load(where, loading.Request("src", REF), Progress(where.cache / "d.json"))
+    assert got == expected
+    assert (where.state / "pushed.json").exists() == pushed
+
+
+def test_an_image_that_is_nowhere_is_an_error_with_both_ways(world: Callable[..., Paths]) -> None:
+    where = world([node()], None)
+    with pytest.raises(ClusterError, match=r"FAIRLEAD_REGISTRY=(?s:.*)load it into every node(?s:.*)50 images"):
+        loading.load(where, loading.Request("src", REF), Progress(where.cache / "d.json"))
+
+
+def test_images_that_are_named_must_be_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FAIRLEAD_IMAGES", raising=False)
+    assert install_images.given() is None
+    monkeypatch.setenv("FAIRLEAD_IMAGES", "operator=r.io/o:1, worker=r.io/w@sha256:1,sklearn=r.io/s")
+    assert install_images.build() == {"operator": "r.io/o:1", "worker": "r.io/w@sha256:1", "sklearn": "r.io/s"}
+    with pytest.raises(RuntimeError, match="no image for airline"):
+        setup.images()
