@@ -102,7 +102,8 @@ def decide(raw: Json, action: str, version: str, reason: str) -> bool:
     from fairlead.plan.core import rfc3339
 
     status = raw.get("status", {})
-    if action == "Rollback" and not status.get("candidate") and (status.get("live") or {}).get("version") == version:
+    moving = status.get("candidate") or status.get("wayBack")
+    if action == "Rollback" and not moving and (status.get("live") or {}).get("version") == version:
         raise Problem(f"{version} is live already, and nothing is on its way.")
     raw["spec"]["override"] = {"action": action, "version": version, "reason": reason, "at": rfc3339(time.time())}
     return True

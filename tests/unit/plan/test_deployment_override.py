@@ -169,3 +169,34 @@ def test_paused_does_not_stop_a_person() -> None:
     sim.spec["paused"] = True
     decide(sim, "Promote", "m-2")
     assert live(sim) == "m-2"
+
+
+def test_a_person_may_cancel_a_rollback_that_waits() -> None:
+    sim = promoted("m-2")
+    sim.errors["m-2"] = 0.9
+    for _ in range(4):
+        sim.tick(100, seconds=10.0)
+    assert sim.status["wayBack"]["version"] == "m-1"
+    decide(sim, "Rollback", "m-2", "it is the upstream")
+    assert "wayBack" not in sim.status
+    assert "watch" not in sim.status
+    sim.tick(100, seconds=20.0)
+    assert live(sim) == "m-2"
+    assert sim.shares() == {"m-2": 100}
+
+
+def test_a_better_version_that_overtakes_a_blocked_rollback_keeps_the_last_good_way_back() -> None:
+    sim = promoted("m-2")
+    record = sim.of(MODEL_VERSION).pop("m-1")
+    sim.errors["m-2"] = 0.9
+    for _ in range(4):
+        sim.tick(100, seconds=10.0)
+    assert sim.status["phase"] == "Holding"
+    sim.begin("m-3")
+    sim.run(60, 100)
+    assert live(sim) == "m-3"
+    assert (sim.status["previous"], sim.status["watch"]["against"]) == ("m-1", "m-1")
+    assert "wayBack" not in sim.status
+    sim.of(MODEL_VERSION)["m-1"] = record
+    sim.tick(seconds=20)
+    assert sim.condition("RollbackReady")["status"] == "True"

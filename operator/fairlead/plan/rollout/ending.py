@@ -30,9 +30,11 @@ def promote(look: Look, state: State, forced: str = "") -> State:
     state = recorded(look, state, candidate, "Live", "Forced" if forced else "Promoted", message)
     changes: dict[str, object] = {"live": Live(version=candidate.version, since=look.stamp), "candidate": None}
     if live:
-        watched = watching.begin(look, candidate)
-        changes |= {"previous": live.version, "watch": watched}
-        if watched is None or not watch.keeps(watched):
+        back = state.status.way_back
+        good = back.version if back and back.leaves == live.version else live.version
+        watched = watching.begin(look, candidate, good)
+        changes |= {"previous": good, "watch": watched, "way_back": None}
+        if watched is None or not watch.keeps(watched) or good != live.version:
             changes["retiring"] = retire(look, state, live.version)
     return state.having(Event("Promoted", message), **changes)
 

@@ -62,6 +62,10 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
         unready = readiness.unready(look, wanted.version, "")
         if unready:
             return _ignored(state, key, wanted, unready.message)
+    elif state.status.way_back:
+        state = state.having(
+            Event("RollbackCancelled", f"{live.version} stays: {wanted.reason}"), way_back=None, watch=None
+        )
     elif state.candidate is None:
         return _ignored(state, key, wanted, "it is live already")
     if state.candidate and state.candidate.version != wanted.version:

@@ -22,6 +22,8 @@ EARLY = 0.9
 """Share of a window after which it may be closed."""
 CRASHES = 3
 """Restarts since the promotion after which a version without any ready pod goes back."""
+RECENT = 600.0
+"""Seconds: if the last of them is longer ago, it is something else that keeps the pods from being ready."""
 
 _REASONS = {"errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse"}
 
@@ -87,7 +89,8 @@ def harm(look: Look, watch: Watch) -> Problem | None:
             return Problem(f"{_REASONS[metric]}AfterPromotion", _found(look, watch, state, metric))
     mine = pods.of(look, watch.version)
     restarts = sum(pod.restarts for pod in mine) - watch.restarts
-    if watch.guards and mine and restarts >= CRASHES and not any(pod.ready for pod in mine):
+    recent = any(pods.ended_since(pod, look.now - RECENT) for pod in mine)
+    if watch.guards and recent and restarts >= CRASHES and not any(pod.ready for pod in mine):
         cause = pods.problem(look, watch.version)
         return Problem("CrashedAfterPromotion", f"the server of {watch.version} restarted {restarts} times since it "
                        f"went live, and no pod is ready{': ' + cause.message if cause else ''}")  # fmt: skip

@@ -29,17 +29,18 @@ Counts = dict[str, tuple[int, int]]
 # --- the promotion -------------------------------------------------------------------------------------------------
 
 
-def begin(look: Look, candidate: Candidate) -> Watch | None:
-    """The watch over a version that goes live now; None where nothing is to be watched or kept.
+def begin(look: Look, candidate: Candidate, previous: str) -> Watch | None:
+    """The watch over a version that goes live now; None where nothing is to be watched or kept. previous: the way back.
 
     The counters go on from where the rollout has read them."""
     spec = look.spec.rollout.after_promotion
     long, standby = seconds(spec.for_), seconds(spec.standby)
     if not long and not standby:
         return None
-    holdback = int(spec.holdback.rstrip("%")) if long else 0
+    # a live version that was about to be rolled back itself is nothing to hold on to
+    holdback = int(spec.holdback.rstrip("%")) if long and previous == candidate.against else 0
     watched = Watch(
-        version=candidate.version, against=candidate.against, since=look.stamp, until=rfc3339(look.now + 2 * long),
+        version=candidate.version, against=previous, since=look.stamp, until=rfc3339(look.now + 2 * long),
         length=spec.for_, holdback=holdback, standby=rfc3339(look.now + standby) if standby else None,
         restarts=sum(pod.restarts for pod in pods.of(look, candidate.version)), last_window_at=look.stamp,
         guards=_guards(look, candidate, 2 * long) if long else [],
