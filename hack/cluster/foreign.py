@@ -11,21 +11,18 @@ from hack.cluster.settings import Paths, existing_kubeconfig
 from hack.cluster.shell import ClusterError, Logged, run
 
 KIND_NAME = "fairlead"
+PATIENCE_S = 20
 
 
 def up(where: Paths, progress: Progress) -> None:
     """Use the cluster as it is, and install only what it lacks of the stack."""
     where.cache.mkdir(parents=True, exist_ok=True)
     existing = existing_kubeconfig()
-    if existing:
-        clients(where, progress)
-    else:
+    if not existing:
         builds.build_all(where, DEFAULT, progress)
         builds.link(where, DEFAULT)
         _kind_up(where, progress)
-    kube = Kube(where.bin / "kubectl", existing or where.kubeconfig)
-    if not kube.ok("get", "--raw", "/readyz"):
-        raise ClusterError(f"the cluster of {kube.kubeconfig} does not answer; check it with kubectl")
+    kube = connect(where, progress, existing or where.kubeconfig)
     if not existing:
         gpus.ensure(kube, f"{KIND_NAME}-control-plane")
     context = parts.Context(where, kube, host_volume=False)
@@ -34,6 +31,16 @@ def up(where: Paths, progress: Progress) -> None:
         stack.install(context, progress, known, lambda theirs: needs.check(kube, theirs))
     else:
         stack.install(context, progress)
+
+
+def connect(where: Paths, progress: Progress, kubeconfig: Path) -> Kube:
+    """A cluster that answers."""
+    if existing_kubeconfig():
+        clients(where, progress)
+    kube = Kube(where.bin / "kubectl", kubeconfig)
+    if not kube.ok("get", "--raw", "/readyz", f"--request-timeout={PATIENCE_S}s"):
+        raise ClusterError(f"the cluster of {kube.kubeconfig} does not answer; check it with kubectl")
+    return kube
 
 
 def clients(where: Paths, progress: Progress) -> None:
@@ -53,8 +60,7 @@ def check(where: Paths, progress: Progress) -> None:
     existing = existing_kubeconfig()
     if not existing:
         return
-    clients(where, progress)
-    found = needs.check(Kube(where.bin / "kubectl", existing))
+    found = needs.check(connect(where, progress, existing))
     if found:
         lines = "\n".join(map(str, found))
         raise ClusterError(f"the cluster of {existing} is not ready for Fairlead; nothing was changed:\n{lines}")
@@ -73,21 +79,21 @@ def provide(where: Paths, request: loading.Request, progress: Progress) -> str:
     """The reference under which the pods of the user's own cluster get an image: from its nodes, or pushed."""
     existing = existing_kubeconfig()
     assert existing is not None
+    kube = connect(where, progress, existing)
     target = registry.named()
     if target:
         provide_builder(where, progress)
         archive, built = loading.archive(where, request, progress)
-    clients(where, progress)
     digest = built if target else loading.known(where, request)
-    nodes = Kube(where.bin / "kubectl", existing).get("nodes") or {}
-    found = onnodes.usable(nodes, request.reference, digest)
+    found = onnodes.usable(kube.get("nodes") or {}, request.reference, digest)
     if found and digest and found.endswith(digest):
         progress.say(f"{request.reference}: the nodes have just this build")
         return found
     if target:
         return registry.push(where, target, archive, request.reference, built, progress)
     if found:
-        differs = "this tree gives another one" if digest else "whether it was built from this tree is unknown"
+        sure = digest and "@" in found
+        differs = "this tree gives another one" if sure else "whether this tree gives the same is unknown"
         progress.say(f"{request.reference}: taken as the nodes have it; {differs} ({registry.VARIABLE}=… pushes it)")
         return found
     raise ClusterError(absent(request.reference))

@@ -215,6 +215,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path
     def make(nodes: list[dict[str, Any]], built: str | None, target: str = "") -> Paths:
         monkeypatch.setenv("FAIRLEAD_REGISTRY", target)
         monkeypatch.setattr(foreign, "clients", lambda *_: None)
+        monkeypatch.setattr(foreign.Kube, "ok", lambda *_: True)
         monkeypatch.setattr(foreign, "provide_builder", lambda *_: None)
         monkeypatch.setattr(foreign.Kube, "get", lambda *_: {"items": nodes})
         monkeypatch.setattr(loading, "known", lambda *_: built)
@@ -257,3 +258,17 @@ def test_images_that_are_named_must_be_all(monkeypatch: pytest.MonkeyPatch) -> N
     assert install_images.build() == {"operator": "r.io/o:1", "worker": "r.io/w@sha256:1", "sklearn": "r.io/s"}
     with pytest.raises(RuntimeError, match="no image for airline"):
         setup.images()
+
+
+def test_a_cluster_that_does_not_answer_is_said_to_be_so(
+    world: Callable[..., Paths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = world([node()], None)
+    monkeypatch.setattr(foreign.Kube, "ok", lambda *_: False)
+    progress = Progress(where.cache / "d.json")
+    for ask in (
+        lambda: loading.load(where, loading.Request("src", REF), progress),
+        lambda: foreign.check(where, progress),
+    ):
+        with pytest.raises(ClusterError, match="does not answer"):
+            ask()
