@@ -11,7 +11,7 @@ from tests.unit.plan.rollout_world import OUTCOMES, Sim, dump, spec
 
 from fairlead.cli.replay import replay
 from fairlead.manifests.route import services
-from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, SERVICE, WORKLOAD
+from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, SERVICE, WORKLOAD, rfc3339
 
 GUARDS = [{"metric": "errors"}, OUTCOMES]
 LOADS = st.integers(0, 80)
@@ -67,6 +67,15 @@ class Rollouts(RuleBasedStateMachine):
         self.sim.errors[live] = 0.9
         for _ in range(4):
             self.time_passes(80, 10.0)
+
+    @rule(action=st.sampled_from(["Rollback", "Promote"]))
+    def a_person_decides(self, action: str) -> None:
+        status = self.sim.status
+        version = status.get("previous") if action == "Rollback" else status.get("candidate", {}).get("version")
+        if version:
+            at = rfc3339(self.sim.now)
+            self.sim.spec["override"] = {"action": action, "version": version, "reason": "so it is", "at": at}
+            self.look()
 
     @rule(down=st.booleans())
     def prometheus(self, down: bool) -> None:
@@ -147,13 +156,16 @@ class Rollouts(RuleBasedStateMachine):
             return
         gone = next((r for r in status["history"] if r["version"] == before and r["result"] == "RolledBack"), None)
         if gone:
-            assert (gone["against"], gone["reason"][-14:]) == (status["live"]["version"], "AfterPromotion")
+            assert gone["against"] == status["live"]["version"]
+            assert gone["reason"].endswith("AfterPromotion") or gone["reason"] == "Forced"
             assert before in status["refused"]
             assert all(p["status"]["conditions"][0]["status"] == "True" for p in self.sim.pods(gone["against"]))
             return
         record = next(r for r in status["history"] if r["version"] == status["live"]["version"])
         assert record["result"] == "Live"
         assert record["against"] == before
+        if record["reason"] == "Forced":
+            return
         assert record["candidate"]["requests"] >= 10
         assert all(guard["state"] == "Watching" for guard in record["guards"])
         assert not [g for g in record["guards"] if g["guard"].endswith("outcomes") and g["candidate"]["requests"] < 10]
