@@ -37,7 +37,7 @@ test: ## all tests, from the pure ones to the demo on the real cluster (KEEP=1 l
 	@$(PYTHON) hack/test.py
 
 test-unit: .venv/stamp ## pure tests, without a cluster, in less than 30 s
-	@$(VENV)/python -m pytest -q tests/unit
+	@$(VENV)/python -m pytest -q -n auto --maxprocesses 4 tests/unit
 
 lint: .venv/stamp ## ruff, mypy, import-linter, and whether generated files are up to date
 	@$(PYTHON) hack/test.py --keep lint

@@ -85,8 +85,9 @@ STAGES = (
         tool("ruff", "check", "."), tool("ruff", "format", "--check", "."), tool("mypy"), tool("lint-imports"),
         [str(PYTHON), "-m", "hack.gen", "--check"],
     ], beside=True),
-    Stage("unit", "pure tests and simulation", 60, lambda: [pytest_command("unit", "tests/unit", "tests/sim")],
-          beside=True),
+    Stage("unit", "pure tests and simulation", 60, lambda: [
+        pytest_command("unit", "tests/unit", "tests/sim", "-n", "2"),
+    ], beside=True),
     Stage("cluster", "local Kubernetes", 900, lambda: [hack("hack/cluster", "up")], cluster=True, makes=True),
     Stage("install", "images and chart", 300, lambda: [[str(PYTHON), "-m", "hack.install"]], cluster=True, makes=True),
     Stage("contract", "against a real API server", 90, lambda: [
