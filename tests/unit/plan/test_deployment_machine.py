@@ -20,8 +20,11 @@ LOADS = st.integers(0, 80)
 class Rollouts(RuleBasedStateMachine):
     """Versions come and go, pods come and go, sources fail, the operator dies; traffic flows."""
 
-    @initialize(outcomes=st.booleans(), seed=st.integers(0, 1000), holdback=st.sampled_from(["0%", "10%"]))
-    def begin(self, outcomes: bool, seed: int, holdback: str) -> None:
+    @initialize(
+        outcomes=st.booleans(), seed=st.integers(0, 1000), holdback=st.sampled_from(["0%", "10%"]),
+        promoted=st.booleans(),
+    )  # fmt: skip
+    def begin(self, outcomes: bool, seed: int, holdback: str, promoted: bool) -> None:
         guards = GUARDS if outcomes else GUARDS[:1]
         rollout = {"afterPromotion": {"holdback": holdback}}
         self.sim = Sim(spec(*guards, steps=[(10, "2s", 5), (50, "2s", 10)], rollout=rollout), seed=seed)
@@ -30,6 +33,11 @@ class Rollouts(RuleBasedStateMachine):
         self.number = 1
         self.sim.go_live()
         self.sim.traffic(150)
+        if promoted:
+            self.number = 2
+            self.sim.begin("m-2")
+            self.sim.run(40, 80)
+            self.sim.tick(seconds=20)
         self.known = copy.deepcopy(self.sim.status)
 
     # --- what may happen -------------------------------------------------------------------------------------
@@ -91,7 +99,7 @@ class Rollouts(RuleBasedStateMachine):
             self.sim.unreadable.clear()
         self.look()
 
-    @rule(which=st.sampled_from(["live", "candidate"]), ready=st.booleans())
+    @rule(which=st.sampled_from(["live", "candidate", "wayBack", "wayBack"]), ready=st.booleans())
     def pods(self, which: str, ready: bool) -> None:
         version = self.sim.status.get(which, {}).get("version")
         if version:

@@ -379,6 +379,9 @@ def test_a_guard_that_is_changed_is_not_watched_any_more() -> None:
     sim.spec["rollout"]["guard"][0]["worseBy"] = "5%"
     windows(sim, 2)
     assert [guard["guard"] for guard in watch(sim)["guards"]] == ["1/outcomes"]
+    del sim.spec["rollout"]["guard"][1]
+    windows(sim, 2)
+    assert not watch(sim)
 
 
 def test_its_status_is_small() -> None:

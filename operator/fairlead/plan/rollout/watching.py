@@ -14,7 +14,7 @@ from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView, Problem
 from fairlead.plan.rollout.signals import Scrape
-from fairlead.plan.rollout.watch import arms, due, length, most_windows
+from fairlead.plan.rollout.watch import arms, chosen, due, length, most_windows
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.latency import Unusable, count
 
@@ -70,6 +70,7 @@ def _guards(look: Look, candidate: Candidate, limit: float) -> list[WatchedGuard
 
 def requests(look: Look, watch: Watch) -> list[Request]:
     """What the next window needs, if it is time for it."""
+    watch = chosen(look, watch)
     if not due(look, watch):
         return []
     found: list[Request] = [scrape.request for scrape in scrapes(look, watch)]
