@@ -141,6 +141,8 @@ class Sim:
 
     def ready(self, version: str, ready: bool = True) -> None:
         """The pods of a version become ready, or are no more."""
+        for workload in self.select(WORKLOAD, {"fairlead.dev/version": version}):
+            workload["status"]["readyReplicas"] = workload["spec"]["replicas"] if ready else 0
         for pod in self.pods(version):
             pod["status"]["conditions"] = [{"type": "Ready", "status": "True" if ready else "False"}]
 

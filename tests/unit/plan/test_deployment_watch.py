@@ -9,7 +9,7 @@ import pytest
 from tests.unit.plan.rollout_world import OUTCOMES, Json, Sim, spec
 
 from fairlead.manifests.route import services
-from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, WORKLOAD, epoch, rfc3339
+from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, POD, WORKLOAD, epoch, rfc3339
 
 
 def promoted(*guards: Json, errors: dict[str, float] | None = None, seed: int = 0, **after: Any) -> Sim:
@@ -94,6 +94,21 @@ def test_a_failure_that_begins_an_hour_after_the_promotion_is_rolled_back_to_war
     sim.tick(seconds=60)
     assert versions(sim) == {"m-1"}
     assert len(services(sim.of(HTTP_ROUTE)["web"])) == 1
+
+
+def test_pods_of_a_workload_that_was_just_deleted_are_not_taken_for_warm_ones() -> None:
+    sim = promoted()
+    old = [dict(pod) for pod in sim.pods("m-1")]
+    sim.tick(100, seconds=20)  # the workload goes …
+    assert versions(sim) == {"m-2"}
+    for pod in old:
+        sim.of(POD)["old"] = pod  # … its pods are not told yet
+    sim.errors["m-2"] = 0.9
+    windows(sim, 3)
+    assert sim.status["wayBack"]["warmed"]
+    assert sim.shares() == {"m-2": 100}
+    settle(sim)
+    assert sim.shares() == {"m-1": 100}
 
 
 def test_a_holdback_compares_on_the_same_traffic() -> None:

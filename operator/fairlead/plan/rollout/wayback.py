@@ -13,7 +13,7 @@ from fairlead.api.deployment import (
     WatchedGuard,
     WayBack,
 )
-from fairlead.plan.core import Event, Request
+from fairlead.plan.core import WORKLOAD, Event, Request
 from fairlead.plan.rollout import ending, pods, progress, readiness, signals
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -62,9 +62,16 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
     target, problem = progress.warm(look, _as_candidate(wanted))
     wanted = wanted.model_copy(update={"warmed": target.warmed})
     state = state.having(way_back=wanted)
-    if not signals.is_warm(look, target):
+    if not signals.is_warm(look, target) or not _made_anew(look, wanted.version):
         return state, problem or pods.problem(look, wanted.version)
     return _turn(look, state, wanted), None
+
+
+def _made_anew(look: Look, version: str) -> bool:
+    """Whether the ready pods are those of the workload as it is now: where it has just been deleted and is made again,
+    the old pods seem to be ready until they are told to stop."""
+    workload = look.world.get(WORKLOAD, look.child(version)) or {}
+    return int((workload.get("status") or {}).get("readyReplicas", 0)) >= look.spec.replicas.min
 
 
 def _turn(look: Look, state: State, wanted: WayBack) -> State:
