@@ -17,10 +17,12 @@ from fairlead.engine.resolve import Credentials, CredentialsError, Resolver
 from fairlead.plan.core import (
     Counters,
     Failed,
+    FindObject,
     Kind,
     Listed,
     ListObjects,
     MetricNames,
+    Presence,
     PromQuery,
     Saved,
     SaveDocument,
@@ -200,4 +202,22 @@ async def test_a_store_that_refuses_is_asked_again(monkeypatch: pytest.MonkeyPat
     found = resolver(Secrets())
     assert (await found.resolve([SAVE]))[SAVE] == Failed("AccessDenied", "no")
     assert (await found.resolve([SAVE]))[SAVE] == Saved()
+    found.close()
+
+
+async def test_what_is_in_the_store_is_asked_with_the_namespaces_own_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+
+    def find(request: FindObject, secret: Any) -> Presence:
+        asked.append((request.key, secret))
+        return Presence(True)
+
+    monkeypatch.setattr(resolve, "find", find)
+    found = resolver(Secrets())
+    request = FindObject("team", "bucket", "models/m-1/", "http://s3:9000", None, "s3")
+    assert (await found.resolve([request]))[request] == Presence(True)
+    assert [key for key, _ in asked] == ["models/m-1/"]
+    assert asked[0][1]
     found.close()
