@@ -200,3 +200,19 @@ def test_a_better_version_that_overtakes_a_blocked_rollback_keeps_the_last_good_
     sim.of(MODEL_VERSION)["m-1"] = record
     sim.tick(seconds=20)
     assert sim.condition("RollbackReady")["status"] == "True"
+
+
+def test_a_rollback_past_the_holdback_lets_its_pods_drain() -> None:
+    sim = promoted("m-2")
+    sim.spec["rollout"]["afterPromotion"] = {"holdback": "10%"}
+    sim.now += 1
+    sim.begin("m-3")
+    sim.run(60, 100)
+    assert sim.shares() == {"m-2": 10, "m-3": 90}
+    decide(sim, "Rollback", "m-1")
+    assert sim.shares() == {"m-2": 10, "m-3": 90}
+    sim.ready("m-1")
+    sim.look()
+    assert sim.shares() == {"m-1": 100}
+    assert {one["version"] for one in sim.status["retiring"]} == {"m-2", "m-3"}
+    assert sim.status["refused"] == ["m-2", "m-3"]

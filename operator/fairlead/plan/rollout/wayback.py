@@ -14,7 +14,7 @@ from fairlead.api.deployment import (
     WayBack,
 )
 from fairlead.plan.core import WORKLOAD, Event, Request
-from fairlead.plan.rollout import ending, pods, progress, readiness, signals
+from fairlead.plan.rollout import ending, pods, progress, readiness, signals, watch
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -79,6 +79,9 @@ def _turn(look: Look, state: State, wanted: WayBack) -> State:
     again_by = f"To try it once more: kubectl annotate mdeploy -n {look.namespace} {look.name} {RETRY}={wanted.leaves}"
     message = f"{wanted.message}. {wanted.version} answers all requests. {again_by}"
     state = ending.filed(state, _record(look, state, wanted, message))
+    kept = state.status.watch
+    if kept and watch.keeps(kept) and kept.against != wanted.version:
+        state = state.having(retiring=ending.retire(look, state, kept.against))
     status = state.status
     refused = [v for v in status.refused if v not in (wanted.leaves, wanted.version)]
     return state.having(
