@@ -86,7 +86,7 @@ def provide(where: Paths, request: loading.Request, progress: Progress) -> str:
         archive, built = loading.archive(where, request, progress)
     digest = built if target else loading.known(where, request)
     found = onnodes.usable(kube.get("nodes") or {}, request.reference, digest)
-    if found and digest and found.endswith(digest):
+    if found and digest and found.endswith(digest) and (not target or target.serves(found, request.reference)):
         progress.say(f"{request.reference}: the nodes have just this build")
         return found
     if target:

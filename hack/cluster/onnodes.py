@@ -31,7 +31,33 @@ def usable(nodes: Json, reference: str, digest: str | None = None) -> str | None
 
     It carries `digest` when the nodes have just that one, else the digest that the name stands for on all of them, and
     none when they differ or report none. The kubelet looks for `NAME:TAG@DIGEST` as `NAME@DIGEST`.
+
+    Where a node has pulled the same image from a registry, the reference is the one there: a kubelet remembers under
+    which name it has pulled an image, and wants to pull it again for another one (Kubernetes 1.35, KEP 2535).
     """
+    found = _named(nodes, reference, digest)
+    if found is None:
+        return None
+    wanted = {found, pinned(found)}
+    host = reference.partition("/")[0]
+    pulled = {
+        name
+        for node in workers(nodes)
+        for names in _entries(node)
+        if wanted & set(names)
+        for name in names
+        if "@" in name and name.partition("/")[0] != host
+    }
+    return min(pulled) if pulled else found
+
+
+def pinned(reference: str) -> str:
+    """`NAME:TAG@DIGEST` as the kubelet looks for it: `NAME@DIGEST`."""
+    named, at, digest = reference.partition("@")
+    return f"{named.rpartition(':')[0]}@{digest}" if at else reference
+
+
+def _named(nodes: Json, reference: str, digest: str | None) -> str | None:
     repository = reference.rpartition(":")[0]
     names = everywhere(nodes)
     if digest and f"{repository}@{digest}" in names:

@@ -39,6 +39,10 @@ class Registry:
         """The tag says which content it is: what pods still use is not left without a tag by the next push."""
         return f"{reference.rpartition(':')[2]}-{digest.partition(':')[2][:TAG_DIGITS]}"
 
+    def serves(self, found: str, reference: str) -> bool:
+        """Whether what the nodes have is under the image's own name, or was pulled from here, not from elsewhere."""
+        return found.startswith((reference, f"{self.repository(reference)}@"))
+
     def push_options(self) -> list[str]:
         """Plain http, or a certificate that nobody vouches for, only when that is asked for."""
         return ["--tls-verify=false"] if self.insecure else []
@@ -56,7 +60,7 @@ def named(environ: Mapping[str, str] | None = None) -> Registry | None:
 
 
 def push(where: Paths, target: Registry, archive: Path, reference: str, digest: str, progress: Progress) -> str:
-    """Push an archive's image; its reference in the registry, with the digest that it has there (layers are packed)."""
+    """Push an archive's image; its reference in the registry, with the digest that it has there."""
     repository = target.repository(reference)
     destination = f"docker://{repository}:{target.tag(reference, digest)}"
     with progress.step(f"push {repository}", 15), tempfile.TemporaryDirectory() as scratch:

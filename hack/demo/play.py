@@ -48,7 +48,7 @@ class Stage:
         self._feed(chapter)
         if first:
             for name in ("dataset.yaml", "pipeline.yaml", "deployment.yaml"):
-                self.cluster.apply(*setup.manifests(name, self._image))
+                self.cluster.apply(*map(self._placed, setup.manifests(name, self._image)))
                 self.view.say(f"kubectl apply -f docs/examples/flights/{name}")
         if chapter.manifest:
             self._run_by_hand(chapter)
@@ -62,6 +62,15 @@ class Stage:
                 written = feed.feed(client, month)
                 if written:
                     self.view.say(f"the airline's export writes {written}")
+
+    def _placed(self, item: Json) -> Json:
+        """In a cluster of the user's own, which may have no such GPUs, the training goes without."""
+        if item["kind"] != "Pipeline" or not setup.existing():
+            return item
+        changed, without = setup.placed(item, setup.nodes(self.cluster))
+        if without:
+            self.view.say(f"no node has the GPU that {', '.join(without)} asks for: it runs without one")
+        return changed
 
     def _run_by_hand(self, chapter: Chapter) -> None:
         """Make the author's run, unless it is there and has not failed."""

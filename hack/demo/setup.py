@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from hack.cluster import onnodes
 from hack.demo import feed
 from hack.demo.kube import INITIAL, Json, Kube, KubeError
 from hack.install import chart
@@ -17,6 +19,7 @@ from hack.install import images as builds
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "airline"
+GPU, GPU_PRODUCT = "nvidia.com/gpu", "nvidia.com/gpu.product"
 IMAGE = "fairlead.local/airline:demo"
 """As the manifests name it; it is replaced by the reference with its digest."""
 
@@ -68,6 +71,29 @@ def manifests(name: str, image: str) -> list[Json]:
     """The objects of a manifest, with the airline's image pinned."""
     text = (feed.EXAMPLE / name).read_text().replace(IMAGE, image)
     return [item for item in yaml.safe_load_all(text) if item]
+
+
+def placed(item: Json, nodes: list[Json]) -> tuple[Json, list[str]]:
+    """A pipeline whose steps ask for GPUs only where an open node has such; and the names of the steps changed."""
+    without = []
+    for step in item["spec"].get("steps") or []:
+        gpu = (step.get("resources") or {}).get("gpu")
+        if gpu and not any(offers(node, gpu) for node in nodes):
+            del step["resources"]["gpu"]
+            without.append(str(step["name"]))
+    return item, without
+
+
+def offers(node: Json, gpu: Json) -> bool:
+    """Whether a node has as many GPUs of the product."""
+    labels, allocatable = node["metadata"].get("labels") or {}, node["status"].get("allocatable") or {}
+    product = gpu.get("product")
+    return int(allocatable.get(GPU, "0")) >= int(gpu.get("count", 1)) and product in (None, labels.get(GPU_PRODUCT))
+
+
+def nodes(cluster: Kube) -> list[Json]:
+    """The nodes that take any pod."""
+    return onnodes.workers(json.loads(cluster.call("get", "nodes", "-o", "json")))
 
 
 def namespace(cluster: Kube) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from hack.demo import story
+from hack.demo import setup, story
 from hack.demo.kube import Json
 from hack.demo.narrate import scores, seconds
 from hack.demo.numbers import Users
@@ -94,7 +94,7 @@ def around(links: dict[str, str]) -> Table:
     table.add_row("all of it", f"kubectl get fairlead -n {NAMESPACE}")
     table.add_row("why", f"kubectl describe mdeploy {story.DEPLOYMENT} -n {NAMESPACE}")
     table.add_row("again", "make demo   (anew: .venv/bin/python -m hack.demo --fresh)")
-    table.add_row("remove", "make down")
+    table.add_row("remove", f"kubectl delete namespace {NAMESPACE}" if setup.existing() else "make down")
     return table
 
 

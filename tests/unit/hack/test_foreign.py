@@ -44,6 +44,14 @@ def node(*entries: list[str], spec: dict[str, Any] | None = None) -> dict[str, A
         ([node([f"{NAME}@{OLD}", REF]), node(spec=TAINTED)], OLD, f"{REF}@{OLD}"),
         ([node([f"{NAME}@{OLD}", REF]), node(spec={"unschedulable": True})], OLD, f"{REF}@{OLD}"),
         ([node([f"{NAME}@{OLD}", REF], spec=TAINTED)], OLD, f"{REF}@{OLD}"),  # none is open: all are asked
+        (
+            [node([f"r.io/t/op@{NEW}", f"{NAME}@{NEW}", REF])],
+            NEW,
+            f"r.io/t/op@{NEW}",
+        ),  # the kubelet has pulled it there
+        ([node([f"r.io/t/op@{NEW}", REF]), node([REF])], None, f"r.io/t/op@{NEW}"),
+        ([node([f"{NAME}@{NEW}", f"{NAME}-same@{NEW}", REF])], NEW, f"{REF}@{NEW}"),
+        ([node([f"r.io/t/op@{OLD}"], [f"{NAME}@{NEW}", REF])], NEW, f"{REF}@{NEW}"),
         ([{"spec": {}, "status": {}}], None, None),
         ([{"spec": {}, "status": {"images": [{"sizeBytes": 1}]}}], None, None),
     ],
@@ -234,6 +242,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path
         ([node([f"{NAME}@{NEW}", REF])], NEW, "r.io/t", f"{REF}@{NEW}", False),  # no need to push
         ([node([f"{NAME}@{OLD}", REF])], NEW, "r.io/t", f"r.io/t/op@{OLD}", True),  # the nodes' is another build
         ([node()], NEW, "r.io/t", f"r.io/t/op@{OLD}", True),
+        ([node([f"r.io/t/op@{NEW}", f"{NAME}@{NEW}", REF])], NEW, "r.io/t", f"r.io/t/op@{NEW}", False),
+        ([node([f"old.io/op@{NEW}", f"{NAME}@{NEW}", REF])], NEW, "r.io/t", f"r.io/t/op@{OLD}", True),
     ],
 )
 def test_where_an_image_comes_from(
@@ -272,3 +282,23 @@ def test_a_cluster_that_does_not_answer_is_said_to_be_so(
     ):
         with pytest.raises(ClusterError, match="does not answer"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("labels", "allocatable", "kept"),
+    [
+        ({}, {}, False),
+        ({setup.GPU_PRODUCT: "A100"}, {"nvidia.com/gpu": "1"}, True),
+        ({setup.GPU_PRODUCT: "A100"}, {"nvidia.com/gpu": "0"}, False),
+        ({setup.GPU_PRODUCT: "L4"}, {"nvidia.com/gpu": "8"}, False),
+        ({}, {"nvidia.com/gpu": "8"}, False),
+    ],
+)
+def test_the_demo_asks_for_gpus_only_where_there_are_such(
+    labels: dict[str, str], allocatable: dict[str, str], kept: bool
+) -> None:
+    nodes = [{"metadata": {"labels": labels}, "status": {"allocatable": allocatable}}]
+    (pipeline,) = setup.manifests("pipeline.yaml", "r.io/airline:1")
+    changed, without = setup.placed(pipeline, nodes)
+    assert without == ([] if kept else ["train"])
+    assert [("gpu" in step["resources"]) for step in changed["spec"]["steps"]] == [False, kept]
