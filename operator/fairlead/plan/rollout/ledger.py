@@ -17,7 +17,7 @@ from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import Failed, Saved, SaveDocument
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.store import Location, ledger_folder
-from fairlead.verdict.guards import Arm, Window, decode
+from fairlead.verdict.guards import Arm, Window, decode, encode
 from fairlead.verdict.trace import ERRORS, Line, write
 
 SEGMENT = 30
@@ -124,7 +124,7 @@ def _window(
             windows[guard.guard] = Window(_since(old.stable, guard.stable), _since(old.candidate, guard.candidate))
     if not any(window.stable.requests or window.candidate.requests for window in windows.values()):
         return None
-    found = {guard.guard: guard.log_evidence for guard in after.guards if guard.odds}
+    found = {guard.guard: encode(decode(guard.log_evidence)) for guard in after.guards if guard.odds}
     split = {} if after.split != before.split else {"split": None}
     return write(Line(look.now, before.weight, windows), logEvidence=found, **split)
 
