@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from hack.cluster import builds, debian, gpus, images, loading, needs, onnodes, parts, registry, stack
+from hack.cluster.checks import Problem
 from hack.cluster.kube import Kube
 from hack.cluster.progress import Progress
 from hack.cluster.recipes import BUILDER_PACKAGES, BY_NAME, DEFAULT
@@ -27,6 +28,7 @@ def up(where: Paths, progress: Progress) -> None:
         gpus.ensure(kube, f"{KIND_NAME}-control-plane")
     context = parts.Context(where, kube, host_volume=False)
     if existing:
+        _require(needs.check(kube, ()), existing)
         known = onnodes.everywhere(kube.get("nodes") or {})
         stack.install(context, progress, known, lambda theirs: needs.check(kube, theirs))
     else:
@@ -60,7 +62,10 @@ def check(where: Paths, progress: Progress) -> None:
     existing = existing_kubeconfig()
     if not existing:
         return
-    found = needs.check(connect(where, progress, existing))
+    _require(needs.check(connect(where, progress, existing)), existing)
+
+
+def _require(found: list[Problem], existing: Path) -> None:
     if found:
         lines = "\n".join(map(str, found))
         raise ClusterError(f"the cluster of {existing} is not ready for Fairlead; nothing was changed:\n{lines}")
@@ -80,6 +85,7 @@ def provide(where: Paths, request: loading.Request, progress: Progress) -> str:
     existing = existing_kubeconfig()
     assert existing is not None
     kube = connect(where, progress, existing)
+    _require(needs.check(kube, ()), existing)
     target = registry.named()
     if target:
         provide_builder(where, progress)
