@@ -68,7 +68,9 @@ def test_defaults_are_filled_in(server: ApiServer) -> None:
     answer = server.create("default", yaml.safe_load((FOLDER / "good/deployment-least.yaml").read_text()), dry=True)
     rollout = answer.body["spec"]["rollout"]
     assert [step["weight"] for step in rollout["steps"]] == [10, 50]
-    assert rollout["guard"] == [{"metric": "errors", "worseBy": "0%", "minEvents": 0}]
+    assert rollout["guard"] == [{"metric": "errors", "role": "alarm", "worseBy": "0%", "minEvents": 0}]
+    assert (rollout["falseAlarms"], rollout["missedHarm"], rollout["designEffect"]) == ("1%", "5%", "1")
+    assert rollout["afterPromotion"]["for"] == "1h"
 
 
 IMMUTABLE = [
