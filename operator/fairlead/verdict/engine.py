@@ -1,7 +1,8 @@
 """A rollout's statistics as a whole: windows go in, a verdict comes out. Pure, so every decision can be replayed.
 
-The operator, `fairlead replay` and `fairlead verdict` all judge by these functions. The state is what is kept between
-two windows; the same windows in the same order give the same state, bit for bit.
+`fairlead replay` and `fairlead verdict` judge by it. The operator reads its metrics at different moments and keeps
+their states apart in the status, but steps them by the same functions (`guards`, `proof`, `split`, `common`): a replay
+of its ledger gives the same evidence, bit for bit. The state is what is kept between two windows.
 """
 
 from __future__ import annotations
