@@ -23,6 +23,11 @@ def share(percent: str) -> float:
     return float(percent[:-1]) / 100.0
 
 
+def chance(percent: str) -> float:
+    """The chance of an error that a percentage asks for: at most one half, for more makes no sense."""
+    return min(share(percent), 0.5)
+
+
 def human(length: float) -> str:
     """A duration in seconds as people read it: `850ms`, `4.2s`, `3m10s`, `2h05m`, `3d4h`."""
     if length < 1:

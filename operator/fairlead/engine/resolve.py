@@ -15,6 +15,7 @@ import aiohttp
 from fairlead.cluster import errors as api
 from fairlead.cluster.port import GATEWAY, SECRET, Kube
 from fairlead.plan.core import (
+    UNDERWAY,
     Answer,
     Failed,
     FindObject,
@@ -166,7 +167,7 @@ class Resolver:
             task.add_done_callback(lambda _: forget(KEEP, self._late.pop, request, None))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         if not done:
-            return Failed("Underway", "the store has not answered yet")
+            return Failed(UNDERWAY, "the store has not answered yet")
         self._late.pop(request, None)
         return task.result()
 

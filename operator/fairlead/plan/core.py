@@ -229,6 +229,11 @@ class Failed:
     message: str
 
 
+UNDERWAY = "Underway"
+"""Reason of a `Failed` where a store has not answered yet; it may at a later look."""
+NOT_YET = ("NotAsked", UNDERWAY)
+"""Reasons that say nothing of what was asked for."""
+
 Request = ListObjects | ScrapePod | PromQuery | WarmUp | SaveDocument | FindObject | ReadGateway
 Answer = Listed | Counters | Vector | Warm | Saved | Presence | GatewaySeen | Failed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairlead.api.deployment import ArmCounts, Candidate, Guard, GuardEvidence
-from fairlead.api.units import share
+from fairlead.api.units import chance, share
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.rollout import proofs
 from fairlead.plan.rollout.look import Look
@@ -56,7 +56,7 @@ def digest(guard: Guard) -> str:
 def alpha(look: Look) -> float:
     """One guard's part of the chance that a healthy version is rolled back."""
     rollout = look.spec.rollout
-    return divide(min(share(rollout.false_alarms), 0.5), len(rollout.guard))
+    return divide(chance(rollout.false_alarms), len(rollout.guard))
 
 
 def live_rate(requests: int, failed: int) -> float:

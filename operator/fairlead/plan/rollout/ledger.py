@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from fairlead.api.deployment import ArmCounts, Candidate, DeploymentStatus, GuardEvidence, RolloutRecord
 from fairlead.api.ledger import Ledger
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.core import Failed, Saved, SaveDocument
+from fairlead.plan.core import NOT_YET, Failed, Saved, SaveDocument
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.store import Location, ledger_folder
 from fairlead.verdict.guards import Arm, Window, decode, encode
@@ -153,10 +153,14 @@ def request(look: Look, book: Ledger) -> SaveDocument | None:
     return folder.saving(look.namespace, f"{book.segment:05}.jsonl", body) if folder else None
 
 
+def books(status: DeploymentStatus) -> list[Ledger]:
+    """All of a Deployment's ledgers that the store does not have yet, whole."""
+    return [*status.unsaved, *([status.candidate.ledger] if status.candidate else [])]
+
+
 def requests(look: Look, status: DeploymentStatus) -> list[SaveDocument]:
-    """What is to be written for all of a Deployment's ledgers."""
-    books = [*status.unsaved, *([status.candidate.ledger] if status.candidate else [])]
-    return [asked for book in books if (asked := request(look, book))]
+    """What is to be written for all of them."""
+    return [asked for book in books(status) if (asked := request(look, book))]
 
 
 def moved_on(look: Look, book: Ledger, whole: bool) -> Ledger:
@@ -168,15 +172,11 @@ def moved_on(look: Look, book: Ledger, whole: bool) -> Ledger:
         book = book.model_copy(
             update={"lines": rest, "segment": book.segment + 1, "sealed": 0, "failing": "", "message": ""}
         )
-    elif isinstance(answer, Failed) and answer.reason not in ("NotAsked", UNDERWAY):
+    elif isinstance(answer, Failed) and answer.reason not in NOT_YET:
         book = book.model_copy(update={"failing": answer.reason, "message": answer.message[:1024]})
     asked_for = whole or book.awaited > book.segment or len(book.lines) >= SEGMENT
     ready = book.uri and not book.sealed and book.lines and asked_for
     return book.model_copy(update={"sealed": min(len(book.lines), 8 * SEGMENT)}) if ready else book
-
-
-UNDERWAY = "Underway"
-"""The store has not answered yet."""
 
 
 def awaiting(book: Ledger) -> Ledger | None:

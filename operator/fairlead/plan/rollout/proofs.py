@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairlead.api.deployment import Guard, GuardEvidence, Proven
-from fairlead.api.units import share
+from fairlead.api.units import chance
 from fairlead.plan.rollout.look import Look
 from fairlead.verdict import proof
 from fairlead.verdict.difference import DifferenceState
@@ -11,13 +11,10 @@ from fairlead.verdict.failures import log_bound
 from fairlead.verdict.guards import Window, decode, decode_all, encode, encode_all
 from fairlead.verdict.proof import Better, Proof
 
-MOST = 0.5
-"""Largest chance of an error that makes sense to ask for."""
-
 
 def missed(look: Look) -> float:
     """The chance that something is called proven though it is not so."""
-    return min(share(look.spec.rollout.missed_harm), MOST)
+    return chance(look.spec.rollout.missed_harm)
 
 
 def begun(look: Look, guard: Guard, rate: float, worse_by: float) -> Proven | None:

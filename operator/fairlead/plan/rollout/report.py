@@ -6,7 +6,7 @@ from fairlead.api.deployment import Candidate, DeploymentStatus, WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, GatewaySeen, Json
-from fairlead.plan.rollout import afterwards, expect, judge, pods, readiness, signals
+from fairlead.plan.rollout import afterwards, expect, judge, ledger, pods, readiness, signals
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -146,7 +146,7 @@ def _evidence(told: Conditions, candidate: Candidate | None, problem: Problem | 
 
 
 def _saved(told: Conditions, status: DeploymentStatus) -> None:
-    books = [*status.unsaved, *([status.candidate.ledger] if status.candidate else [])]
+    books = ledger.books(status)
     failing = next((book for book in books if book.failing), None)
     if failing:
         told.set("EvidenceSaved", False, failing.failing, failing.message)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from fairlead.api.deployment import DeploymentStatus, Stored
 from fairlead.plan import store
-from fairlead.plan.core import Failed, FindObject, Presence, Request, epoch
+from fairlead.plan.core import NOT_YET, Failed, FindObject, Presence, Request, epoch
 from fairlead.plan.rollout import versions
 from fairlead.plan.rollout.look import Look, State
 
@@ -37,7 +37,7 @@ def heed(look: Look, state: State) -> State:
     """The state with the answer, if there is one by now."""
     for request in requests(look, state.status):
         answer = look.world.answer(request)
-        if isinstance(answer, Failed) and answer.reason in ("NotAsked", "Underway"):
+        if isinstance(answer, Failed) and answer.reason in NOT_YET:
             continue
         found = answer.found if isinstance(answer, Presence) else None
         told = "Unknown" if found is None else "Found" if found else "Missing"

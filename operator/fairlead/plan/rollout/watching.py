@@ -7,7 +7,7 @@ happened is not written at all.
 from __future__ import annotations
 
 from fairlead.api.deployment import Candidate, Guard, Watch, WatchedGuard
-from fairlead.api.units import seconds, share
+from fairlead.api.units import chance, seconds, share
 from fairlead.plan.core import Counters, Failed, PromQuery, Request, Vector, epoch, rfc3339
 from fairlead.plan.rollout import detect, guards, pods, signals, versions
 from fairlead.plan.rollout.cursors import Book
@@ -53,7 +53,7 @@ def begin(look: Look, candidate: Candidate, previous: str) -> Watch | None:
 def _guards(look: Look, candidate: Candidate, limit: float) -> list[WatchedGuard]:
     rollout, after = look.spec.rollout, look.spec.rollout.after_promotion
     # one half for a reference that was too good by luck, the other one for all windows (see `verdict.detector`)
-    part = min(share(after.false_alarms), 0.5) / 2 / len(rollout.guard)
+    part = chance(after.false_alarms) / 2 / len(rollout.guard)
     alpha = part / most_windows(limit)
     tolerance = share(after.tolerance)
     pairs = zip(rollout.guard, guards.all_of(look, candidate), strict=True)

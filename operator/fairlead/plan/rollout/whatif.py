@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import ValidationError
 
 from fairlead.api.deployment import Guard, Rollout
-from fairlead.api.units import seconds, share
+from fairlead.api.units import chance, seconds, share
 from fairlead.plan.rollout.guards import live_rate
 from fairlead.plan.rollout.signals import guard_id
 from fairlead.verdict import common, engine
@@ -144,8 +144,8 @@ def rules_of(rollout: Rollout, prior: Prior) -> Rules:
     """What a rollout is judged by. Raises BadTrace for a latency margin that nobody has told."""
     return Rules(
         metrics=tuple(_metric(name, guard, prior) for name, guard, _ in _named(rollout)),
-        false_alarms=min(share(rollout.false_alarms), 0.5),
-        missed_harm=min(share(rollout.missed_harm), 0.5),
+        false_alarms=chance(rollout.false_alarms),
+        missed_harm=chance(rollout.missed_harm),
         patience=seconds(rollout.patience),
         design_effect=float(rollout.design_effect),
         before=prior.live or Arm(),
