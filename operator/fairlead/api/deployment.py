@@ -24,6 +24,8 @@ from fairlead.api.deploymentstatus import (
     WatchedGuard,
     WayBack,
 )
+from fairlead.api.guard import Guard, Labels, PromCounters, PromGauge
+from fairlead.api.record import Output, Record
 from fairlead.api.schema import (
     LIST_ATOMIC,
     Duration,
@@ -73,66 +75,30 @@ class Route(Model):
 class CanaryStep(Model):
     """A share of the traffic, and what must have been seen before the next step."""
 
-    weight: Annotated[int, Field(ge=1, le=100)]
-    """Percent of the requests that the candidate gets."""
+    weight: Annotated[int, Field(ge=0, le=100)] = 0
+    """Percent of the requests that the candidate gets. 0: only those that ask for it by the header
+    `x-fairlead-version`, and with `shadow` copies of the others."""
+    shadow: Percent | None = None
+    """With weight 0: of so many of the live version's requests the candidate gets a copy, whose answer nobody gets."""
+    copies: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    """With `shadow`: after about so many copies no more are made, and the step is judged by what they showed."""
     for_: Annotated[Duration, Field(alias="for")] = "60s"
-    """At least this long, counting only time in which evidence came in."""
+    """At least this long, counting only time in which evidence came in. With weight 0 and no `shadow`, just time."""
     requests: Annotated[int, Field(ge=1, le=10_000_000)] = 100
-    """At least this many requests answered by the candidate in this step."""
+    """At least this many requests answered by the candidate in this step. Not with weight 0 and no `shadow`."""
     manual: bool = False
     """Besides, a person must let it go on: `kubectl fairlead continue NAME`."""
 
-
-class PromCounters(Model):
-    """Two counters by version, from Prometheus. In the expressions `{{version}}` stands for the version's name and
-    `{{namespace}}` for the namespace. Write plain counters without rate() or increase(): resets are handled here."""
-
-    total: Annotated[str, Field(min_length=1, max_length=1024)]
-    """PromQL whose series count all outcomes of a version."""
-    failures: Annotated[str, Field(min_length=1, max_length=1024)]
-    """PromQL whose series count the bad ones among them."""
-
     model_config = ConfigDict(
         json_schema_extra=cel(
-            ("self.total.contains('{{version}}') && self.failures.contains('{{version}}')",
-             "both expressions must contain {{version}}: they are asked for each version"),
-        )
-    )  # fmt: skip
-
-
-class Guard(Model):
-    """A way in which the candidate must not be worse than the live version at the same time on the same traffic."""
-
-    metric: Literal["errors", "latency", "outcomes"]
-    """`errors`: failed requests, by the servers' own counters. `latency`: requests slower than the live version's
-    quantile was when the rollout began. `outcomes`: any two counters in Prometheus."""
-    role: Literal["alarm", "guardrail", "target"] = "alarm"
-    """What it takes to go live. `alarm`: it was not shown to be worse. `guardrail`: besides, it was proven not to be
-    worse by `worseBy`. `target`: besides, it was proven to be better. Harm rolls back in every role."""
-    worse_by: Percent = "0%"
-    """How much worse is tolerable: percentage points of failures; for latency, percent on top of the quantile."""
-    quantile: Literal["p50", "p90", "p95", "p99"] | None = None
-    """With `latency`; default p95."""
-    promql: PromCounters | None = None
-    """With `outcomes`."""
-    min_events: Annotated[int, Field(ge=0, le=10_000_000)] = 0
-    """With `outcomes`: a step is not left before this many outcomes of the candidate have been counted in it."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            ("(self.metric == 'outcomes') == has(self.promql)", "outcomes needs promql, and only outcomes"),
-            ("!has(self.quantile) || self.metric == 'latency'", "quantile goes with latency"),
             (
-                "!has(self.role) || self.role != 'guardrail' || (has(self.worseBy) && self.worseBy.matches('[1-9]'))",
-                "a guardrail needs worseBy above 0%: that two versions are exactly equal can't be proven",
+                "!has(self.shadow) || (self.shadow.matches('[1-9]') && (!has(self.weight) || self.weight == 0))",
+                "a shadow step has a share above 0% and no weight: its candidate answers nobody",
             ),
+            ("!has(self.copies) || has(self.shadow)", "copies goes with shadow"),
             (
-                "!has(self.role) || self.role != 'target' || !has(self.worseBy) || !self.worseBy.matches('[1-9]')",
-                "worseBy does not go with a target, which must be better",
-            ),
-            (
-                "!has(self.minEvents) || self.minEvents == 0 || self.metric == 'outcomes'",
-                "minEvents goes with outcomes",
+                "!has(self.copies) || !has(self.requests) || self.copies >= self.requests",
+                "copies must be at least requests, or the step could never be left",
             ),
         )
     )
@@ -171,7 +137,7 @@ class Rollout(Model):
     steps: Annotated[list[CanaryStep], Field(min_length=1, max_length=20, json_schema_extra=LIST_ATOMIC)] = [
         CanaryStep(weight=10), CanaryStep(weight=50),
     ]  # fmt: skip
-    """Shares of the traffic in rising order; after the last one the candidate is promoted."""
+    """Shares of the traffic in rising order, shadow steps first; after the last one the candidate is promoted."""
     guard: Annotated[list[Guard], Field(min_length=1, max_length=8, json_schema_extra=LIST_ATOMIC)] = [
         Guard(metric="errors"),
     ]
@@ -191,7 +157,7 @@ class Rollout(Model):
     model_config = ConfigDict(
         json_schema_extra=cel(
             ("!has(self.steps) || self.steps.size() < 2 || "
-             "self.steps.all(s, self.steps.filter(t, t.weight == s.weight).size() == 1)",
+             "self.steps.all(s, s.weight == 0 || self.steps.filter(t, t.weight == s.weight).size() == 1)",
              "two steps have the same weight"),
             ("!has(self.steps) || self.steps.map(s, s.weight).isSorted()", "the steps' weights must rise"),
             ("!has(self.falseAlarms) || self.falseAlarms.matches('[1-9]')", "falseAlarms must be above 0%"),
@@ -238,11 +204,29 @@ class DeploymentSpec(Model):
     replicas: Replicas = Replicas()
     route: Route
     rollout: Rollout = Rollout()
+    record: Record | None = None
+    """Keep the answers: a proxy beside each server hands a copy of them to a recorder. Needed to compare answers."""
     alerts: Alerts = Alerts()
     paused: bool = False
     """Freeze: no new rollout begins, and a running one keeps its weight. Harm still rolls back."""
     override: Override | None = None
     """Written by `kubectl fairlead rollback` and `promote --force`."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "has(self.record) || !has(self.rollout) || !has(self.rollout.guard) || "
+                "!self.rollout.guard.exists(g, g.metric in ['disagreement', 'labels', 'scores'])",
+                "a guard on disagreement, labels or scores needs `record`: it compares the answers themselves",
+            ),
+            (
+                "!has(self.rollout) || !has(self.rollout.guard) || !has(self.rollout.steps) || "
+                "!self.rollout.guard.exists(g, g.metric == 'disagreement') || "
+                "self.rollout.steps.exists(s, has(s.shadow))",
+                "a guard on disagreement needs a step with `shadow`: only there both versions answer the same requests",
+            ),
+        )
+    )
 
 
 class Deployment(Model):
@@ -254,7 +238,7 @@ class Deployment(Model):
 
 __all__ = [
     "AfterPromotion", "Alerts", "ArmCounts", "CanaryStep", "Candidate", "Common", "Cursor", "Deployment",
-    "DeploymentSpec", "DeploymentStatus", "GatewayRef", "Guard", "GuardEvidence", "Live", "ModelRef", "Override",
-    "PromCounters", "Proven", "Replicas", "Retiring", "Rollout", "RolloutRecord", "Route", "Slo", "Split", "Stored",
+    "DeploymentSpec", "DeploymentStatus", "GatewayRef", "Guard", "GuardEvidence", "Labels", "Live", "ModelRef", "Output",
+    "Override", "PromCounters", "PromGauge", "Proven", "Record", "Replicas", "Retiring", "Rollout", "RolloutRecord", "Route", "Slo", "Split", "Stored",
     "Watch", "WatchedGuard", "WayBack",
 ]  # fmt: skip

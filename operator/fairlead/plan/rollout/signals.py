@@ -151,7 +151,10 @@ def outcomes_of(look: Look, guard: Guard, version: str) -> dict[str, PromQuery]:
     if not url or guard.promql is None:
         return {}
     found = {}
-    for part, expression in (("total", guard.promql.total), ("failures", guard.promql.failures)):
+    for part, expression in (
+        ("total", guard.promql.total),
+        ("failures", guard.promql.failures or guard.promql.successes or ""),
+    ):
         asked = expression.replace("{{version}}", version)
         found[part] = PromQuery(url, asked.replace("{{namespace}}", look.namespace))
     return found
