@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from hack.cluster import builds, debian, gpus, images, loading, needs, onnodes, parts, registry, stack
+from hack.cluster import builds, debian, gpus, images, loading, needs, onnodes, parts, registry, stack, wheels
 from hack.cluster.checks import Problem
 from hack.cluster.kube import Kube
 from hack.cluster.progress import Progress
@@ -142,7 +142,7 @@ def _kind() -> str:
 def _kind_up(where: Paths, progress: Progress) -> None:
     debian.install_packages(where, progress)
     debian.build_rootfs(where, progress)
-    images.fetch_envoy(where, progress)
+    wheels.fetch_all(where, progress)
     images.build_archives(where, progress)
     where.run.mkdir(parents=True, exist_ok=True)
     if KIND_NAME not in run([_kind(), "get", "clusters"]).stdout.split():

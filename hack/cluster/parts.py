@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hack.cluster import assets, images
 from hack.cluster.kube import MANIFESTS, Kube, fill
-from hack.cluster.settings import Paths
+from hack.cluster.settings import TRAEFIK_IP, Paths
 from hack.cluster.shell import Word, run
 
 S3_USER = 65532
@@ -28,7 +28,8 @@ class Context:
     def values(self) -> dict[str, str]:
         """What the manifests' ${NAMES} stand for."""
         named = {f"IMAGE_{i.name.upper().replace('-', '_')}": i.reference for i in images.IMAGES}
-        return {**named, "PROMETHEUS_RELEASE": images.PROMETHEUS_RELEASE, "S3_FOLDER": str(self.where.run / "s3")}
+        chosen = {"PROMETHEUS_RELEASE": images.PROMETHEUS_RELEASE, "TRAEFIK_IP": TRAEFIK_IP}
+        return {**named, **chosen, "S3_FOLDER": str(self.where.run / "s3")}
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Part:
     module: str = ""
     images: tuple[str, ...] = ()
     expected: float = 10
+    extra: bool = False
+    """Only for tests: a cluster of somebody's own goes without it."""
 
 
 def _gateway_api(context: Context) -> None:
@@ -78,6 +81,15 @@ def _wait_envoy_gateway(context: Context) -> None:
     context.kube.wait("condition=Programmed", "gateway/public", "-n", "infra", timeout=180)
     proxies = "gateway.envoyproxy.io/owning-gateway-name=public"
     context.kube.wait("condition=Available", "deployment", "-l", proxies, "-n", GATEWAY_NAMESPACE, timeout=180)
+
+
+def _traefik(context: Context) -> None:
+    context.kube.apply_manifest("traefik.yaml", context.values())
+
+
+def _wait_traefik(context: Context) -> None:
+    context.kube.rollout("deployment/traefik", "-n", "traefik")
+    context.kube.wait("condition=Programmed", "gateway/traefik", "-n", "infra")
 
 
 def _monitoring(context: Context) -> None:
@@ -138,6 +150,16 @@ PARTS = [
         module="envoy-gateway",
         images=("envoy-gateway", "envoy"),
         expected=30,
+    ),
+    Part(
+        "Traefik",
+        ("gateway", "traefik", "-n", "infra"),
+        _traefik,
+        _wait_traefik,
+        manifests=("traefik.yaml",),
+        images=("traefik",),
+        expected=3,
+        extra=True,
     ),
     Part(
         "Prometheus",

@@ -45,14 +45,15 @@ def install(
     the parts that are another's: with a problem, and where images are lacking, nothing is installed at all.
     """
     record = read_record(context.kube)
-    wanted = {part.name: _wanted(part, context, record, known_images is not None) for part in PARTS}
-    found = _at_once(lambda part: context.kube.ok("get", *part.probe), PARTS)
+    parts = [part for part in PARTS if known_images is None or not part.extra]
+    wanted = {part.name: _wanted(part, context, record, known_images is not None) for part in parts}
+    found = _at_once(lambda part: context.kube.ok("get", *part.probe), parts)
     todo = {
         part.name: plan(wanted[part.name], record.get(_key(part)), there)
-        for part, there in zip(PARTS, found, strict=True)
+        for part, there in zip(parts, found, strict=True)
     }
     refuse(todo, known_images, unfit([name for name, what in todo.items() if what == "foreign"]))
-    for part in PARTS:
+    for part in parts:
         if todo[part.name] == "foreign":
             progress.say(f"{part.name}: this cluster has its own; left as it is")
         elif todo[part.name] == "install":
@@ -61,7 +62,7 @@ def install(
                 part.install(context)
             record[_key(part)] = wanted[part.name]
             write_record(context.kube, record)
-    ours = [part for part in PARTS if _key(part) in record]
+    ours = [part for part in parts if _key(part) in record]
     with progress.step("wait for " + ", ".join(part.name for part in ours), 20):
         _at_once(lambda part: _wait(part, context), ours)
 
@@ -80,7 +81,7 @@ def refuse(todo: dict[str, str], known_images: set[str] | None, problems: Sequen
             "install it by its own means, or load these images into every node and wait a minute",
         )
         for part in PARTS
-        if todo[part.name] == "install" and known_images is not None and not _references(part) <= known_images
+        if todo.get(part.name) == "install" and known_images is not None and not _references(part) <= known_images
     ]
     if lacking or problems:
         lines = "\n".join(map(str, [*lacking, *problems]))

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from hack import preflight
-from hack.cluster import assets, builds, debian, gpus, images, node, owners, parts, stack, waiting
+from hack.cluster import assets, builds, debian, gpus, images, node, owners, parts, stack, waiting, wheels
 from hack.cluster.kube import Kube
 from hack.cluster.lock import exclusive
 from hack.cluster.progress import Progress
@@ -42,7 +42,7 @@ def prepare(where: Paths, progress: Progress) -> None:
 def _fetch(where: Paths, progress: Progress) -> None:
     """What waits for the network rather than for a core: it goes beside the builds."""
     debian.build_rootfs(where, progress)
-    images.fetch_envoy(where, progress)
+    wheels.fetch_all(where, progress)
     assets.fetch_all(where)
 
 

