@@ -8,13 +8,24 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api.schema import Decimal, Key, Model, Name, Percent, cel, exactly_one_of
 
+_RANGE = "[]][ ]*$"
+_RATES = "(^|[^a-zA-Z0-9_:])(i?rate|increase|i?delta|deriv)[ ]*[(]"
+
+
+def _counters(pattern: str) -> str:
+    """CEL: none of the counters' expressions matches."""
+    optional = " && ".join(
+        f"(!has(self.{one}) || !self.{one}.matches('{pattern}'))" for one in ("failures", "successes")
+    )
+    return f"!self.total.matches('{pattern}') && {optional}"
+
 
 class PromCounters(Model):
     """Two counters by version, from Prometheus. In the expressions `{{version}}` stands for the version's name and
     `{{namespace}}` for the namespace. Write plain counters without rate() or increase(): resets are handled here."""
 
     total: Annotated[str, Field(min_length=1, max_length=1024)]
-    """PromQL whose series count all outcomes of a version."""
+    """PromQL whose series count all outcomes of a version, each in the moment when it is known."""
     failures: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """PromQL whose series count the bad ones among them."""
     successes: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
@@ -26,6 +37,8 @@ class PromCounters(Model):
             ("self.total.contains('{{version}}') && (!has(self.failures) || self.failures.contains('{{version}}')) && "
              "(!has(self.successes) || self.successes.contains('{{version}}'))",
              "both expressions must contain {{version}}: they are asked for each version"),
+            (_counters(_RANGE), "an expression with a [range] gives no counters: write it without"),
+            (_counters(_RATES), "write plain counters, without rate() or increase(): resets are handled here"),
         )
     )  # fmt: skip
 
@@ -47,6 +60,7 @@ class PromGauge(Model):
                 "self.value.contains('{{version}}')",
                 "the expression must contain {{version}}: it is asked for each version",
             ),
+            (f"!self.value.matches('{_RANGE}')", "an expression with a [range] gives no value: write it without"),
             ("!self.tolerance.startsWith('-')", "a tolerance is not negative"),
         )
     )

@@ -139,12 +139,14 @@ class PromQuery:
 
     url: str
     expression: str
+    signed: bool = False
+    """Of a gauge: negative values are values."""
 
 
 @dataclass(frozen=True)
 class Vector:
-    """The series of an instant vector: (short hash of the labels, value). NaN and infinite values are left out and
-    counted in `unusable`."""
+    """The series of an instant vector: (short hash of the labels, value). NaN and infinite values, and unless the query
+    is `signed` negative ones, are left out and counted in `unusable`."""
 
     series: tuple[tuple[str, float], ...]
     unusable: int = 0

@@ -19,6 +19,12 @@ QUERY_LIMIT = 8 * 1024 * 1024
 _ANEW = {"Connection": "close"}
 """A connection that is kept would stay with whoever had the Service's address when it was made: after a restart of
 Prometheus that may be nobody, or somebody else."""
+_REMEDY = "name a metric, with labels in braces"
+_REMEDIES = {
+    "matrix": "write it without a [range]",
+    "scalar": f"a number belongs to no version; {_REMEDY}",
+    "string": f"a text belongs to no version; {_REMEDY}",
+}
 
 
 async def query(session: aiohttp.ClientSession, request: PromQuery) -> Vector:
@@ -33,10 +39,9 @@ async def query(session: aiohttp.ClientSession, request: PromQuery) -> Vector:
     if kind != "vector":
         raise SignalError(
             "BadQuery",
-            f"{request.expression!r} gives a {kind}, not an instant vector: write a counter without a [range] "
-            "and without rate() or increase().",
+            f"{request.expression!r} gives a {kind}, not an instant vector: {_REMEDIES.get(str(kind), _REMEDY)}.",
         )
-    return _vector(data.get("result"), url)
+    return _vector(data.get("result"), url, request.signed)
 
 
 def _data(url: str, reply: Reply, expression: str) -> dict[str, Any]:
@@ -59,7 +64,7 @@ def _data(url: str, reply: Reply, expression: str) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _vector(result: Any, url: str) -> Vector:
+def _vector(result: Any, url: str, signed: bool) -> Vector:
     series: list[tuple[str, float]] = []
     unusable = 0
     for entry in result if isinstance(result, list) else []:
@@ -68,7 +73,7 @@ def _vector(result: Any, url: str) -> Vector:
             key = short_hash(*(f"{name}={labels[name]}" for name in sorted(labels)), length=16)
         except (TypeError, KeyError, IndexError, ValueError, OverflowError) as error:
             raise SignalError("NotPrometheus", f"{url} answered a malformed series: {str(entry)[:80]}.") from error
-        if isfinite(value) and value >= 0:
+        if isfinite(value) and (signed or value >= 0):
             series.append((key, value))
         else:
             unusable += 1

@@ -225,7 +225,8 @@ class Sim:
         if version not in self.outcomes:
             return Vector(())
         total, wrong = self.outcomes[version]
-        return Vector((("series", float(total if name == "total" else wrong)),))
+        counted = {"total": total, "failures": wrong, "successes": total - wrong}
+        return Vector((("series", float(counted[name])),))
 
     # --- one look --------------------------------------------------------------------------------------------
 

@@ -21,6 +21,10 @@ class Book:
     def __len__(self) -> int:
         return len(self._at)
 
+    def at(self, source: str, default: float) -> float:
+        """The value that a source of one counter was read up to."""
+        return self._at.get(source, (default,))[0]
+
     def begin(self, source: str, values: Sequence[float]) -> None:
         """What was counted up to here is not evidence."""
         self._at[source] = tuple(values)

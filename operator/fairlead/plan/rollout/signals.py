@@ -8,7 +8,7 @@ from fairlead.api.deployment import Candidate, Guard
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
 from fairlead.plan.core import MetricNames, PromQuery, ReadGateway, Request, ScrapePod, WarmUp, epoch
-from fairlead.plan.rollout import ledger, pods, versions
+from fairlead.plan.rollout import ledger, pods, promcounters, versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView
 
@@ -135,7 +135,7 @@ def outcomes_due(look: Look, candidate: Candidate, index: int, guard: Guard) -> 
 
 
 def queries(look: Look, candidate: Candidate, guard: Guard) -> dict[tuple[str, str], PromQuery]:
-    """The queries of an outcomes guard by (arm, `total` or `failures`); none without a Prometheus."""
+    """The queries of an outcomes guard by (arm, part); none without a Prometheus."""
     return {
         (arm, part): query
         for arm in ARMS
@@ -144,20 +144,8 @@ def queries(look: Look, candidate: Candidate, guard: Guard) -> dict[tuple[str, s
 
 
 def outcomes_of(look: Look, guard: Guard, version: str) -> dict[str, PromQuery]:
-    """The queries for one version: `total` and `failures`; none without a Prometheus.
-
-    Names of versions and namespaces are DNS labels: nothing in them has a meaning in PromQL."""
-    url = look.world.config.prometheus.url
-    if not url or guard.promql is None:
-        return {}
-    found = {}
-    for part, expression in (
-        ("total", guard.promql.total),
-        ("failures", guard.promql.failures or guard.promql.successes or ""),
-    ):
-        asked = expression.replace("{{version}}", version)
-        found[part] = PromQuery(url, asked.replace("{{namespace}}", look.namespace))
-    return found
+    """The queries for one version: `total`, and `failures` or `successes`; none without a Prometheus."""
+    return promcounters.queries(promcounters.expressions(guard), look, version)
 
 
 # --- the gateway ---------------------------------------------------------------------------------------------------

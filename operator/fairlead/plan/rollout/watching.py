@@ -1,18 +1,19 @@
 """The counters of a live version under watch: which are read, and what a window adds.
 
 All that a window adds (cursors, counts, the detectors' state) goes into status in one write. A window in which nothing
-happened is not written at all.
+happened is not written at all. Of counts by arm, `candidate` is the version under watch, `stable` the one before it.
 """
 
 from __future__ import annotations
 
 from fairlead.api.deployment import Candidate, Guard, Watch, WatchedGuard
 from fairlead.api.units import chance, seconds, share
-from fairlead.plan.core import Counters, Failed, PromQuery, Request, Vector, epoch, rfc3339
-from fairlead.plan.rollout import detect, guards, pods, signals, versions
+from fairlead.plan.core import Counters, Failed, PromQuery, Request, epoch, rfc3339
+from fairlead.plan.rollout import detect, guards, pods, promcounters, signals, versions
 from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView, Problem
+from fairlead.plan.rollout.promcounters import Counts
 from fairlead.plan.rollout.signals import Scrape
 from fairlead.plan.rollout.watch import arms, chosen, due, length, most_windows
 from fairlead.verdict.guards import decode, encode
@@ -23,8 +24,6 @@ GAP = 3
 PODS, SERIES = 12, 16
 """Cursors that pods' counters, and series of Prometheus, may take in status. Of larger versions a part is read."""
 
-Counts = dict[str, tuple[int, int]]
-"""(requests, bad ones) by arm: `candidate` is the version under watch, `stable` the one before it."""
 
 # --- the promotion -------------------------------------------------------------------------------------------------
 
@@ -99,7 +98,7 @@ def _known_first(watch: Watch, found: list[PodView]) -> list[PodView]:
 
 
 def queries(look: Look, watch: Watch, guard: Guard) -> dict[tuple[str, str], PromQuery]:
-    """The queries of an outcomes guard by (arm, `total` or `failures`)."""
+    """The queries of an outcomes guard by (arm, part)."""
     return {
         (arm, part): query
         for arm, version in arms(watch).items()
@@ -217,26 +216,12 @@ def _added(watch: Watch, book: Book, read: list[tuple[Scrape, str, tuple[float, 
 
 def _outcomes(look: Look, watch: Watch, index: int, guard: Guard, book: Book) -> Counts | Problem:
     """What Prometheus says was added. Of counters that don't fit each other nothing is taken: a later window has it."""
-    asked = queries(look, watch, guard)
-    if not asked:
-        return Problem("NoPrometheus", "this guard needs Prometheus: set prometheus.url in the installation's values")
-    trial, sums = book.copy(), dict.fromkeys(asked, 0)
-    for (arm, part), query in asked.items():
-        answer = look.world.answer(query)
-        if isinstance(answer, Failed):
-            return Problem(answer.reason, f"Prometheus can't be asked: {answer.message}")
-        if not isinstance(answer, Vector) or answer.unusable:
-            return Problem("UnusableValue", f"{query.expression} has values that no counter has; name plain counters")
-        for series, value in answer.series:
-            source = f"{index}/{arm}/{part[0]}/{series}"
-            sums[arm, part] += trial.read(source, (value,), from_zero=True, parts=False).deltas[0]
-    if trial.outcomes(set()) > SERIES:
-        return Problem("TooManySeries", f"the expressions have more than {SERIES} series; add them up in a recording "
-                       "rule")  # fmt: skip
-    if any(sums[arm, "failures"] > sums[arm, "total"] for arm in arms(watch)):
-        return dict.fromkeys(arms(watch), (0, 0))
-    book.replace(trial)
-    return {arm: (sums[arm, "total"], sums[arm, "failures"]) for arm in arms(watch)}
+    answers = promcounters.read(look, index, queries(look, watch, guard), "candidate")
+    if isinstance(answers, Problem):
+        return answers
+    if book.outcomes({source for source, _ in promcounters.sources(answers, index)}) > SERIES:
+        return promcounters.too_many(index, SERIES)
+    return promcounters.added(index, arms(watch), answers, book) or dict.fromkeys(arms(watch), (0, 0))
 
 
 def _judged(look: Look, state: WatchedGuard, counts: Counts) -> WatchedGuard:

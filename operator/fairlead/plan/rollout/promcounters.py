@@ -1,0 +1,151 @@
+"""Two counters by version, as Prometheus answers: what each arm's have added, each unit once.
+
+Bad outcomes are counted by themselves (`failures`), or they are what is left of the total without the good ones
+(`successes`). The two counters are read at different moments, perhaps on both sides of a scrape. What has not been read
+of one of them must not make outcomes bad:
+
+- bad ones that run ahead of their total wait for it: nothing is taken until both fit;
+- of the total, only what an *earlier* look has seen is held against the good ones: every good one of it has been read
+  by then. Good ones that run ahead wait, as above.
+
+So a window is never negative, nothing is lost, and what is late is in a later window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from fairlead.api.deployment import Guard
+from fairlead.plan.core import Failed, PromQuery, Vector
+from fairlead.plan.rollout.cursors import Book
+from fairlead.plan.rollout.look import Look
+from fairlead.plan.rollout.pods import Problem
+
+Asked = Mapping[tuple[str, str], PromQuery]
+"""By arm and part (`total`, and `failures` or `successes`)."""
+Answers = Mapping[tuple[str, str], Vector]
+Counts = dict[str, tuple[int, int]]
+"""(all, bad ones) by arm."""
+
+NO_PROMETHEUS = Problem("NoPrometheus", "this guard needs Prometheus: set prometheus.url in the installation's values")
+REMEDIES = {
+    "BadQuery": "correct the expression",
+    "NotPrometheus": "check prometheus.url in the installation's values",
+}
+"""What a person does about an answer that is no answer; what is not listed ends by itself."""
+
+
+def field(index: int, part: str) -> str:
+    """Where an expression stands in the Deployment."""
+    return f"spec.rollout.guard[{index}].{part}"
+
+
+def unanswered(index: int, part: str, failed: Failed) -> Problem:
+    """Why a query has no answer, by the field that asks it."""
+    remedy = REMEDIES.get(failed.reason, "it is asked again until there is an answer")
+    return Problem(failed.reason, f"{field(index, part)} has no answer of Prometheus: {failed.message} ({remedy})")
+
+
+def read(look: Look, index: int, asked: Asked, needed: str) -> Answers | Problem:
+    """All answers, or why there are none that could be compared. needed: the arm that must have outcomes."""
+    if not asked:
+        return NO_PROMETHEUS
+    found: dict[tuple[str, str], Vector] = {}
+    for (arm, part), query in asked.items():
+        answer, name = look.world.answer(query), f"promql.{part}"
+        if isinstance(answer, Failed):
+            return unanswered(index, name, answer)
+        if not isinstance(answer, Vector) or answer.unusable:
+            return Problem("UnusableValue", f"{field(index, name)}: {query.expression} has values that no counter has "
+                           "(NaN, infinite or negative); name plain counters")  # fmt: skip
+        found[arm, part] = answer
+    if not found[needed, "total"].series:
+        return Problem("NoSeries", f"{field(index, 'promql.total')}: Prometheus has no series for "
+                       f"{asked[needed, 'total'].expression}: is the application scraped, and does it count by "
+                       "version?")  # fmt: skip
+    return found
+
+
+def life(answers: Answers, arm: str) -> tuple[int, int]:
+    """(all, bad ones) that an arm's series have counted in their life."""
+    total = _sum(answers, arm, "total")
+    if (arm, "failures") in answers:
+        return total, min(total, _sum(answers, arm, "failures"))
+    return total, max(0, total - _sum(answers, arm, "successes"))
+
+
+def _sum(answers: Answers, arm: str, part: str) -> int:
+    return int(sum(value for _, value in answers[arm, part].series))
+
+
+def sources(answers: Answers, index: int) -> Iterable[tuple[str, float]]:
+    """The cursors of all series, with their values now."""
+    for (arm, part), vector in answers.items():
+        for series, value in vector.series:
+            yield _source(index, arm, part, series), value
+            if part == "total" and (arm, "successes") in answers:
+                yield _seen(index, arm, series), value
+
+
+def _source(index: int, arm: str, part: str, series: str) -> str:
+    return f"{index}/{arm}/{part[0]}/{series}"
+
+
+def _seen(index: int, arm: str, series: str) -> str:
+    """Of a total: what was read last, of which only a part may have been counted."""
+    return f"{index}/{arm}/seen/{series}"
+
+
+def too_many(index: int, most: int) -> Problem:
+    """There is no room for all the cursors."""
+    return Problem("TooManySeries", f"{field(index, 'promql')}: the expressions have more than {most} series, or "
+                   "series that come and go; add them up in a recording rule")  # fmt: skip
+
+
+def added(index: int, arms: Iterable[str], answers: Answers, book: Book) -> Counts | None:
+    """What a window adds; None where the counters do not fit each other yet: then nothing is taken of them."""
+    trial, found = book.copy(), {}
+    for arm in arms:
+        good = (arm, "successes") in answers
+        total = _read(index, arm, "total", answers, trial, earlier=good)
+        part = _read(index, arm, "successes" if good else "failures", answers, trial)
+        found[arm] = total, total - part if good else part
+    fits = all(0 <= bad <= total for total, bad in found.values())
+    if fits:
+        book.replace(trial)
+    for source, value in sources(answers, index):
+        if "/seen/" in source:
+            book.begin(source, (value,))
+    return found if fits else None
+
+
+def _read(index: int, arm: str, part: str, answers: Answers, trial: Book, *, earlier: bool = False) -> int:
+    """A series that appears later began at zero while we watched."""
+    taken = 0
+    for series, now in answers[arm, part].series:
+        value = trial.at(_seen(index, arm, series), 0.0) if earlier else now
+        taken += trial.read(_source(index, arm, part, series), (value,), from_zero=True, parts=False).deltas[0]
+    return taken
+
+
+def queries(expressions: Mapping[str, str], look: Look, version: str, *, signed: bool = False) -> dict[str, PromQuery]:
+    """The queries for one version; none without a Prometheus.
+
+    Names of versions and namespaces are DNS labels: nothing in them has a meaning in PromQL."""
+    url = look.world.config.prometheus.url
+    if not url:
+        return {}
+    return {
+        part: PromQuery(
+            url, text.replace("{{version}}", version).replace("{{namespace}}", look.namespace), signed=signed
+        )
+        for part, text in expressions.items()
+    }
+
+
+def expressions(guard: Guard) -> dict[str, str]:
+    """What an outcomes guard asks, by part."""
+    if guard.promql is None:
+        return {}
+    told = {"total": guard.promql.total, "failures": guard.promql.failures, "successes": guard.promql.successes}
+    return {part: text for part, text in told.items() if text}
