@@ -87,6 +87,30 @@ class Cursor(Model):
     """Of a pod: requests and failures, or requests and slow ones. Of a series: its value."""
 
 
+class AnswerCursor(Model):
+    """How far a pod's recorder has been read."""
+
+    source: Annotated[str, Field(max_length=128)]
+    """Arm and pod uid."""
+    boot: Annotated[str, Field(max_length=64)] = ""
+    """The recorder's process."""
+    after: int = 0
+    """Number of the last answer that has been dealt with."""
+
+
+class Copies(Model):
+    """What came of a shadow step's copies so far."""
+
+    pairs: int = 0
+    """Requests that both versions answered, and whose answers could be compared."""
+    different: int = 0
+    """Those among them with different answers."""
+    unclear: int = 0
+    """Requests that both answered, but where the live version's answer is not of the declared type, or a failure."""
+    alone: int = 0
+    """Requests that only the live version answered."""
+
+
 class Split(Model):
     """Whether the traffic is divided as asked, in this step."""
 
@@ -121,6 +145,10 @@ class Candidate(Model):
     step: Annotated[int, Field(ge=-1)] = -1
     """Index of the step; -1 while its pods start and are warmed."""
     weight: int = 0
+    shadow: Annotated[str, Field(max_length=12)] = ""
+    """In a shadow step: the share of the live version's requests that it gets copies of, `25%`."""
+    copies: Copies = Copies()
+    """Of this step."""
     step_since: Timestamp | None = None
     """When the step's weight was asked for."""
     let_on: int = -1
@@ -150,6 +178,8 @@ class Candidate(Model):
     split: Split = Split()
     common: Common = Common()
     cursors: Annotated[list[Cursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
+    answers: Annotated[list[AnswerCursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
+    """Of the recorders whose answers are compared."""
     ledger: Ledger = Ledger()
     """What was seen, window by window, and what was decided on it."""
     first_request_at: Timestamp | None = None

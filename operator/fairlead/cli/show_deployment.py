@@ -51,9 +51,9 @@ def _candidate(found: Deployment, candidate: Candidate, now: float) -> list[Bloc
     if 0 <= candidate.step < len(steps):
         step = steps[candidate.step]
         progress = (
-            f"step {candidate.step + 1} of {len(steps)}, weight {candidate.weight} %, "
+            f"step {candidate.step + 1} of {len(steps)}, {_share(candidate)}, "
             f"observed {human(float(candidate.observed))} of {human(seconds(step.for_))}, "
-            f"{count(candidate.step_requests)} of {count(step.requests)} requests"
+            f"{count(candidate.step_requests)} of {count(step.requests)} {'copies' if candidate.shadow else 'requests'}"
         ) + _time(candidate)
     else:
         progress = f"its pods start and are warmed ({len(candidate.warmed)} of {found.spec.replicas.min} warm)"
@@ -62,6 +62,14 @@ def _candidate(found: Deployment, candidate: Candidate, now: float) -> list[Bloc
     if candidate.guards:
         shown.append(_guards(candidate))
     return shown + [Lines([f"{g.guard}: {g.message}"]) for g in candidate.guards if g.message]
+
+
+def _share(candidate: Candidate) -> str:
+    if not candidate.shadow:
+        return f"weight {candidate.weight} %"
+    seen = candidate.copies
+    different = f", {count(seen.different)} of {count(seen.pairs)} answers differ" if seen.pairs else ""
+    return f"copies of {candidate.shadow} of the requests{different}"
 
 
 def _time(candidate: Candidate) -> str:

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from fairlead.cli.text import bar
 from fairlead.plan.rollout import whatif
 from fairlead.plan.rollout.whatif import Judged
 from fairlead.verdict import failures
+from fairlead.verdict.guards import GuardState
 from fairlead.verdict.split import BOUND
 from fairlead.verdict.trace import BadTrace, read
 
@@ -123,21 +125,26 @@ def window(judged: Judged) -> Json:
 def _metric(judged: Judged, index: int) -> Json:
     rules = judged.rules
     guard, proof = judged.state.guards[index], judged.state.proofs[index]
-    odds = [psi * guard.odds for psi in failures.GRID]
     found: Json = {
         "role": rules.metrics[index].role, "logEvidence": guard.log_evidence, "bound": rules.bound,
-        "windows": guard.windows,
-        "tests": {"A": {
-            "logEvidence": failures.log_mean(guard.log_lr),
-            "oddsRatios": {f"{psi:g}": value for psi, value in zip(odds, guard.log_lr, strict=True)},
-        }},
+        "windows": guard.windows, "tests": _tests(guard),
         "stable": {"requests": guard.stable.requests, "failures": guard.stable.failures},
         "candidate": {"requests": guard.candidate.requests, "failures": guard.candidate.failures},
     }  # fmt: skip
-    if guard.floor:
-        found["tests"]["ownRate"] = {"logEvidence": guard.log_excess, "above": guard.floor}
     if proof:
         found["proof"] = {"logEvidence": proof.log_evidence, "bound": rules.proof}
+    return found
+
+
+def _tests(guard: GuardState) -> Json:
+    """What each test has found; one that judges nothing is left out."""
+    found: Json = {}
+    if guard.odds < inf:
+        odds = [f"{psi * guard.odds:g}" for psi in failures.GRID]
+        each = dict(zip(odds, guard.log_lr, strict=True))
+        found["A"] = {"logEvidence": failures.log_mean(guard.log_lr), "oddsRatios": each}
+    if guard.floor:
+        found["ownRate"] = {"logEvidence": guard.log_excess, "above": guard.floor}
     return found
 
 
@@ -173,14 +180,20 @@ def _row(judged: Judged) -> list[str]:
 
 def _odds(name: str, judged: Judged, index: int) -> Table:
     guard = judged.state.guards[index]
-    cells = [f"{value:.4f}" for value in guard.log_lr]
+    if guard.odds == inf:
+        headers = ["", f"OWN RATE ABOVE {guard.floor:.2%}"]
+        return Table(headers, [["log evidence", f"{guard.log_excess:.4f}"]], caption=f"{name} at the end; {_of(guard)}")
     headers = ["ODDS RATIO", *(f"{psi * guard.odds:g}" for psi in failures.GRID), "MEAN"]
-    counts = (
+    cells = [f"{value:.4f}" for value in guard.log_lr]
+    row = ["log evidence", *cells, f"{failures.log_mean(guard.log_lr):.4f}"]
+    return Table(headers, [row], caption=f"{name}: test A at the end; {_of(guard)}")
+
+
+def _of(guard: GuardState) -> str:
+    return (
         f"candidate {guard.candidate.failures} of {guard.candidate.requests}, "
         f"live {guard.stable.failures} of {guard.stable.requests}"
     )
-    row = ["log evidence", *cells, f"{failures.log_mean(guard.log_lr):.4f}"]
-    return Table(headers, [row], caption=f"{name}: test A at the end; {counts}")
 
 
 def _proofs(judged: Judged) -> list[Block]:

@@ -14,6 +14,8 @@ PORT = 8080
 """Where a serving pod's server listens."""
 METRICS_PORT = 8082
 """Where it exports its counters, if its runtime uses a port of its own for that."""
+RECORDER_PORT = 8091
+"""Where the recorder beside it says which answers it has kept."""
 
 
 class NoImage(LookupError):  # noqa: N818 - a state of the installation

@@ -24,6 +24,15 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class Copy:
+    """A version that gets copies of the others' requests."""
+
+    backend: Backend
+    share: str
+    """Of the requests, `25%`."""
+
+
+@dataclass(frozen=True)
 class Traffic:
     """Who is reached how. Weights are positive and add up to 100: a version that gets nothing has none."""
 
@@ -31,6 +40,8 @@ class Traffic:
     """Reached by asking for the version."""
     shared: Sequence[tuple[Backend, int]]
     """The others' requests, by weight: one backend or two."""
+    copy: Copy | None = None
+    """Who gets copies of those."""
 
 
 def path_of(route: Route, namespace: str, name: str) -> str:
@@ -51,7 +62,7 @@ def http_route(
     """
     prefix = {"path": {"type": "PathPrefix", "value": path_of(route, namespace, name)}}
     shared = _placed(traffic.shared, _shared_refs(before or {}))
-    rules = [_rule(prefix, [_backend(b, weight) for b, weight in shared])]
+    rules = [_rule(prefix, [_backend(b, weight) for b, weight in shared], traffic.copy)]
     rules += [
         _rule(prefix | {"headers": [{"type": "Exact", "name": ASK_HEADER, "value": b.version}]}, [_backend(b, 1)])
         for b in _asked_for(traffic.named, shared)
@@ -108,13 +119,21 @@ def _gateway(route: Route) -> Json:
     return found | ({"namespace": route.gateway.namespace} if route.gateway.namespace else {})
 
 
-def _rule(match: Json, backends: list[Json]) -> Json:
+def _rule(match: Json, backends: list[Json], copy: Copy | None = None) -> Json:
     rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
+    mirrors = [{"type": "RequestMirror", "requestMirror": _mirror(copy)}] if copy else []
     return {
         "matches": [match],
-        "filters": [{"type": "URLRewrite", "urlRewrite": rewrite}],
+        "filters": [{"type": "URLRewrite", "urlRewrite": rewrite}, *mirrors],
         "backendRefs": backends,
     }
+
+
+def _mirror(copy: Copy) -> Json:
+    """Where copies go. Shares are in hundredths of a percent: `0.25%` is 25 of 10,000."""
+    parts = round(float(copy.share.rstrip("%")) * 100)
+    reference = {"kind": "Service", "name": copy.backend.service, "port": copy.backend.port}
+    return {"backendRef": reference, "fraction": {"numerator": min(parts, 10_000), "denominator": 10_000}}
 
 
 def _backend(backend: Backend, weight: int) -> Json:
@@ -136,6 +155,18 @@ def weights(live: Json) -> dict[str, int]:
     return found
 
 
+def copies(live: Json) -> set[str]:
+    """The Services that get copies."""
+    return {
+        one["requestMirror"]["backendRef"]["name"]
+        for rule in live.get("spec", {}).get("rules", [])
+        for one in rule.get("filters", [])
+        if one.get("type") == "RequestMirror"
+    }
+
+
 def services(live: Json) -> set[str]:
     """All Services that an HTTPRoute names."""
-    return {ref["name"] for rule in live.get("spec", {}).get("rules", []) for ref in rule.get("backendRefs", [])}
+    return copies(live) | {
+        ref["name"] for rule in live.get("spec", {}).get("rules", []) for ref in rule.get("backendRefs", [])
+    }

@@ -134,6 +134,51 @@ class Counters:
 
 
 @dataclass(frozen=True)
+class ReadAnswers:
+    """Read which answers a pod's recorder has kept. Answer: `AnswersPage`."""
+
+    url: str
+    after: int
+    """Only later ones than this number."""
+    boot: str = ""
+    """The recorder's process that gave the number; another one has other numbers. Empty: not known yet."""
+
+
+@dataclass(frozen=True)
+class KeptAnswer:
+    """An answer that a recorder has kept."""
+
+    number: int
+    """Rises by one with each answer of the recorder's process."""
+    request_id: str
+    at: float
+    """When it was given (epoch seconds, by the pod's clock)."""
+    status: int
+    """Of HTTP."""
+    milliseconds: float
+    output: Any = None
+    """What the model said, as JSON; None: nothing that could be read."""
+    shadow: bool = False
+    """The request was a copy; nobody got the answer."""
+    probability: float = 1.0
+    """With which it was kept."""
+
+
+@dataclass(frozen=True)
+class AnswersPage:
+    """Answers that a recorder still has, in their order."""
+
+    boot: str
+    next: int
+    """What to ask for next time: the last of these, or the newest there is if there are none."""
+    dropped: int
+    """How many after the asked number are gone."""
+    answers: tuple[KeptAnswer, ...]
+    more: bool = False
+    """There are later ones too: somebody reads too slowly."""
+
+
+@dataclass(frozen=True)
 class PromQuery:
     """An instant query. Answer: `Vector`."""
 
@@ -236,8 +281,8 @@ UNDERWAY = "Underway"
 NOT_YET = ("NotAsked", UNDERWAY)
 """Reasons that say nothing of what was asked for."""
 
-Request = ListObjects | ScrapePod | PromQuery | WarmUp | SaveDocument | FindObject | ReadGateway
-Answer = Listed | Counters | Vector | Warm | Saved | Presence | GatewaySeen | Failed
+Request = ListObjects | ScrapePod | ReadAnswers | PromQuery | WarmUp | SaveDocument | FindObject | ReadGateway
+Answer = Listed | Counters | AnswersPage | Vector | Warm | Saved | Presence | GatewaySeen | Failed
 
 
 class World(Protocol):

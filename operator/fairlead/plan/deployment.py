@@ -33,6 +33,7 @@ from fairlead.plan.core import (
 )
 from fairlead.plan.rollout import (
     afterwards,
+    answers,
     children,
     gauges,
     ledger,
@@ -67,6 +68,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found.append(signals.gateway(look))
     if status.candidate:
         found += signals.of_candidate(look, status.candidate)
+        found += answers.requests(look, status.candidate)
     if status.way_back:
         found += wayback.requests(look, status)
     elif status.watch:

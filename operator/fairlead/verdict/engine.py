@@ -38,6 +38,8 @@ class Metric:
     """The live version's rate as it was known at the start, in (0, 1)."""
     worse_by: float = 0.0
     """A guardrail's margin, a difference of rates."""
+    shadow: bool = False
+    """It is read only while the candidate answers copies of the live version's requests."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,13 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
         split=split, common=alone, last=last, t=seen.t, began=seen.t if state.began is None else state.began,
         silent=tuple(
             metric.name for metric, at in zip(rules.metrics, last, strict=True)
-            if not seen.windows or at is None or seen.t - at > rules.fresh
+            if not seen.windows or (_read_now(metric, seen) and (at is None or seen.t - at > rules.fresh))
         ),
     )  # fmt: skip
+
+
+def _read_now(metric: Metric, seen: Seen) -> bool:
+    return not metric.shadow or seen.share is None
 
 
 def conclude(rules: Rules, state: State) -> Conclusion:

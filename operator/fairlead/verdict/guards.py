@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal
 
 from fairlead.verdict import failures
@@ -47,7 +48,7 @@ class GuardState:
     """Everything a guard knows."""
 
     odds: float = 1.0
-    """The tolerated odds ratio, frozen at the start."""
+    """The tolerated odds ratio, frozen at the start. Infinite: any, so the candidate's own rate alone is judged."""
     log_lr: tuple[float, ...] = (0.0,) * len(failures.GRID)
     stable: Arm = Arm()
     candidate: Arm = Arm()
@@ -65,18 +66,23 @@ class GuardState:
     @property
     def log_evidence(self) -> float:
         """Log of the evidence that the candidate is worse by more than the margin."""
+        if self.odds == inf:
+            return self.log_excess
         return min(failures.log_mean(self.log_lr), self.log_excess)
 
 
 def step(state: GuardState, window: Window) -> GuardState:
     """The state after one more window. Raises ValueError if an arm failed more often than it was asked."""
     stable, candidate = window.stable, window.candidate
-    gained = failures.log_lr(
-        candidate.failures, candidate.requests, stable.requests, candidate.failures + stable.failures, state.odds
-    )
+    log_lr = state.log_lr
+    if state.odds < inf:
+        gained = failures.log_lr(
+            candidate.failures, candidate.requests, stable.requests, candidate.failures + stable.failures, state.odds
+        )
+        log_lr = tuple(have + new / state.design_effect for have, new in zip(log_lr, gained, strict=True))
     return replace(
         state,
-        log_lr=tuple(have + new / state.design_effect for have, new in zip(state.log_lr, gained, strict=True)),
+        log_lr=log_lr,
         stable=state.stable + stable,
         candidate=state.candidate + candidate,
         windows=state.windows + 1,

@@ -14,7 +14,7 @@ rollout began: half of it leaves room for a rate that falls meanwhile.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 
 from fairlead.verdict.failures import GRID, log_mean, odds_ratio
 
@@ -26,7 +26,7 @@ class Margin:
     """What is tolerated."""
 
     odds: float = 1.0
-    """Odds ratio for test A."""
+    """Odds ratio for test A; infinite: it judges nothing."""
     floor: float = 0.0
     """The candidate's own rate, up to which nothing is harm; 0 without a margin."""
 
@@ -37,6 +37,11 @@ def margin(rate: float, worse_by: float) -> Margin:
         return Margin()
     anchor = min(max(worse_by, rate / 2), _ALMOST_ALL / 2)
     return Margin(odds_ratio(anchor, worse_by), min(anchor + worse_by, _ALMOST_ALL))
+
+
+def alone(most: float) -> Margin:
+    """For a candidate whose own rate alone is judged, whatever the live version's is. most: the tolerated rate."""
+    return Margin(inf, min(most, _ALMOST_ALL))
 
 
 def log_excess(failures: int, requests: int, floor: float, design_effect: float = 1.0) -> float:

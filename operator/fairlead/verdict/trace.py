@@ -165,9 +165,10 @@ def _weight(body: Mapping[str, Any]) -> float | None:
 
 
 def _tolerated(told: Mapping[str, Any]) -> Tolerated:
-    odds, floor = float(told["odds"]), float(told["floor"])
+    # JSON has no infinity: without odds, only the candidate's own rate is judged
+    odds, floor = float(told.get("odds", inf)), float(told["floor"])
     rate, worse_by = float(told.get("rate", 0.01)), float(told.get("worseBy", 0.0))
-    if not (1 <= odds < inf and 0 <= floor < 1 and 0 < rate < 1 and 0 <= worse_by < 1):
+    if not (odds >= 1 and 0 <= floor < 1 and (odds < inf or floor) and 0 < rate < 1 and 0 <= worse_by < 1):
         raise ValueError("a margin has odds of at least 1, and floor, rate and worseBy between 0 and 1")
     return Tolerated(Margin(odds, floor), rate, worse_by)
 

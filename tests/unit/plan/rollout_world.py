@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,15 +23,18 @@ from fairlead.plan.core import (
     SERVICE,
     WORKLOAD,
     Answer,
+    AnswersPage,
     Counters,
     Failed,
     FindObject,
     GatewaySeen,
+    KeptAnswer,
     Kind,
     Meta,
     Plan,
     Presence,
     PromQuery,
+    ReadAnswers,
     ReadGateway,
     Request,
     Saved,
@@ -95,6 +98,15 @@ class Sim:
     store_says: Failed | None = None
     """What the store answers instead of saving."""
     documents: dict[str, str] = field(default_factory=dict)
+    says: dict[str, Callable[[int], object]] = field(default_factory=dict)
+    """What a version answers to a request, by the request's number; default: always [1]."""
+    slowness: dict[str, float] = field(default_factory=dict)
+    """Seconds that a version takes to answer a copy."""
+    kept: dict[str, list[KeptAnswer]] = field(default_factory=dict)
+    """By pod, what its recorder has kept."""
+    boots: dict[str, int] = field(default_factory=dict)
+    """By pod, how often its recorder has begun anew."""
+    asked: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -185,6 +197,51 @@ class Sim:
             outcome = self.outcomes.setdefault(version, [0, 0])
             outcome[0] += 1
             outcome[1] += self.random.random() < self.wrong.get(version, 0.0)
+            self.asked += 1
+            self._keep(version, 500 if bad else 200)
+            self._copy()
+
+    def copied(self) -> tuple[str, float] | None:
+        """The version that gets copies, and of which share."""
+        for rule in self.of(HTTP_ROUTE)["web"]["spec"]["rules"]:
+            for one in rule["filters"]:
+                if one["type"] == "RequestMirror":
+                    mirror = one["requestMirror"]
+                    service = self.of(SERVICE)[mirror["backendRef"]["name"]]
+                    part = mirror["fraction"]["numerator"] / mirror["fraction"]["denominator"]
+                    return service["metadata"]["labels"]["fairlead.dev/version"], part
+        return None
+
+    def _copy(self) -> None:
+        found = self.copied()
+        if found is None or self.random.random() >= found[1]:
+            return
+        version = found[0]
+        ready = [p for p in self.pods(version) if p["status"]["conditions"][0]["status"] == "True"]
+        if ready:
+            bad = self.random.random() < self.errors.get(version, 0.0)
+            counts = self.counted.setdefault(self.random.choice(ready)["metadata"]["uid"], PodCounts())
+            counts.requests += 1
+            counts.failures += bad
+            self._keep(version, 500 if bad else 200, copied=True)
+
+    def _keep(self, version: str, status: int, copied: bool = False) -> None:
+        """In the recorder of one of the version's pods, if the spec has one."""
+        if "record" not in self.spec:
+            return
+        pod = self.random.choice(self.pods(version))["metadata"]["uid"]
+        output = self.says.get(version, lambda _: [1])(self.asked)
+        late = self.slowness.get(version, 0.0) if copied else 0.0
+        log = self.kept.setdefault(pod, [])
+        number = log[-1].number + 1 if log else 1
+        log.append(KeptAnswer(number, f"r{self.asked}", self.now + late, status, 5.0, output, copied))
+
+    def forget(self, version: str) -> None:
+        """The recorders of a version's pods die and begin anew."""
+        for pod in self.pods(version):
+            uid = pod["metadata"]["uid"]
+            self.boots[uid] = self.boots.get(uid, 0) + 1
+            self.kept[uid] = []
 
     # --- signals ---------------------------------------------------------------------------------------------
 
@@ -198,6 +255,8 @@ class Sim:
                 return self._scrape(request)
             case PromQuery():
                 return self._query(request)
+            case ReadAnswers():
+                return self._answers(request)
             case FindObject():
                 return Presence(request.key not in self.lost)
             case SaveDocument():
@@ -212,6 +271,17 @@ class Sim:
         fast = counts.requests - counts.slow
         buckets = tuple(zip(BOUNDS, (fast // 2, fast, fast, counts.requests), strict=True))
         return Counters(counts.requests, counts.failures, buckets)
+
+    def _answers(self, request: ReadAnswers) -> Answer:
+        pod = next((p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url), None)
+        if pod is None or pod["metadata"]["labels"]["fairlead.dev/version"] in self.unreadable:
+            return Failed("Unreachable", "the recorder did not answer")
+        uid = pod["metadata"]["uid"]
+        boot, log = f"boot-{self.boots.get(uid, 0)}", self.kept.get(uid, [])
+        after = 0 if request.boot and request.boot != boot else request.after
+        found = tuple(one for one in log if one.number > after and one.at <= self.now)
+        newest = max((one.number for one in log if one.at <= self.now), default=0)
+        return AnswersPage(boot, found[-1].number if found else newest, 0, found)
 
     def _save(self, request: SaveDocument) -> Answer:
         if self.documents.setdefault(request.key, request.body) != request.body:
@@ -287,7 +357,10 @@ class Sim:
                     "name": uid, "namespace": "team", "uid": uid,
                     "labels": workload["spec"]["template"]["metadata"]["labels"],
                 },
-                "spec": {"containers": [{"name": "server"}]},
+                "spec": {
+                    "containers": [{"name": "server"}],
+                    "initContainers": [{"name": "recorder"}] if "record" in self.spec else [],
+                },
                 "status": {
                     "phase": "Running", "podIP": self._address(),
                     "conditions": [{"type": "Ready", "status": "False"}],

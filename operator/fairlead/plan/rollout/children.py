@@ -20,7 +20,7 @@ from fairlead.plan.core import (
     Json,
     Kind,
 )
-from fairlead.plan.rollout import pods, versions, watch
+from fairlead.plan.rollout import judge, pods, shadow, versions, watch
 from fairlead.plan.rollout.look import Look
 
 VERSION_LABEL = f"{LABEL_PREFIX}version"
@@ -100,9 +100,11 @@ def _route(look: Look, status: DeploymentStatus) -> Json:
         if candidate.weight:
             shared = [(live, 100 - candidate.weight)] if candidate.weight < 100 else []
             shared.append((new, candidate.weight))
+    copied = shadow.copied(judge.step_of(look, candidate), candidate) if candidate else ""
+    copy = route.Copy(_backend(look, candidate.version), copied) if candidate and copied else None
     return route.http_route(
         look.name, look.namespace, owner(look), labels(deployment=look.name), look.spec.route,
-        route.Traffic(named, shared), look.world.get(HTTP_ROUTE, look.name),
+        route.Traffic(named, shared, copy), look.world.get(HTTP_ROUTE, look.name),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, GuardEvidence
 from fairlead.api.units import human, seconds
 from fairlead.plan.core import epoch
-from fairlead.plan.rollout import ledger, pods, proofs
+from fairlead.plan.rollout import ledger, pods, proofs, shadow
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -17,7 +17,9 @@ ANSWER = 2.0
 CRASHES = 3
 """Restarts under traffic that end a rollout, if the live version had none."""
 
-_REASONS = {"errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse"}
+_REASONS = {
+    "errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse", "disagreement": "AnswersDiffer",
+}  # fmt: skip
 
 
 def harm(look: Look, candidate: Candidate) -> Problem | None:
@@ -30,6 +32,13 @@ def harm(look: Look, candidate: Candidate) -> Problem | None:
 
 
 def _found(candidate: Candidate, guard: GuardEvidence, metric: str) -> str:
+    evidence = f"evidence {decode(guard.log_evidence):.1f} ≥ bound {decode(guard.bound):.1f}"
+    if metric == "disagreement":
+        most = 100 * decode(guard.floor)
+        return (
+            f"{candidate.version} gave another answer than {candidate.against} to "
+            f"{_counts(guard.candidate, 'requests')}, more than the tolerated {most:g} %; {evidence}"
+        )
     words = {
         "errors": ("failed", "of", "requests"),
         "latency": (f"took longer than {human(decode(guard.threshold or '0'))} in", "of", "requests"),
@@ -38,8 +47,7 @@ def _found(candidate: Candidate, guard: GuardEvidence, metric: str) -> str:
     windows = "window" if guard.windows == 1 else f"{guard.windows} windows"
     return (
         f"{candidate.version} {words[0]} {_counts(guard.candidate, words[2])}, {candidate.against} "
-        f"{_counts(guard.stable, words[2])} in the same {windows}; evidence {decode(guard.log_evidence):.1f} ≥ "
-        f"bound {decode(guard.bound):.1f}"
+        f"{_counts(guard.stable, words[2])} in the same {windows}; {evidence}"
     )
 
 
@@ -93,11 +101,29 @@ def missing(look: Look, candidate: Candidate) -> str | None:
     step = step_of(look, candidate)
     if not candidate.last_window_at or look.now - epoch(candidate.last_window_at) > FRESH * look.window:
         return "a fresh window"
-    if decode(candidate.observed) < seconds(step.for_):
+    if not step.weight and not step.shadow:
+        return _preview(look, candidate, step) or _person(look, candidate)
+    if decode(candidate.observed) < seconds(step.for_) and not shadow.over(step, candidate):
         return f"{step.for_} of observation"
     if candidate.step_requests < step.requests:
-        return f"{step.requests} requests"
+        return f"{step.requests} {'copies' if step.shadow else 'requests'}"
+    if step.shadow:
+        return _pairs(look, candidate, step) or _proofs(look, candidate) or _person(look, candidate)
     return _outcomes(look, candidate) or _proofs(look, candidate) or _person(look, candidate)
+
+
+def _preview(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
+    """Who asks for the candidate in a preview is nobody's business: it lasts as long as it should."""
+    since = epoch(candidate.step_since or look.stamp)
+    return None if look.now - since >= seconds(step.for_) else f"{step.for_} to pass"
+
+
+def _pairs(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
+    """Answers must have been compared, if they are to be."""
+    if not any(guard.metric == shadow.METRIC for guard in look.spec.rollout.guard):
+        return None
+    wanted = 1 if shadow.over(step, candidate) else step.requests
+    return f"{wanted} pairs of answers" if candidate.copies.pairs < wanted else None
 
 
 def _person(look: Look, candidate: Candidate) -> str | None:

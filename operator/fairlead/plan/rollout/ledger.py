@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from math import inf
 
 from fairlead.api.deployment import ArmCounts, Candidate, DeploymentStatus, GuardEvidence, RolloutRecord
 from fairlead.api.ledger import Ledger
@@ -90,7 +91,8 @@ def _lines(look: Look, before: Candidate | None, after: Candidate) -> Iterator[s
     if window:
         yield window
     if after.step != (before.step if before else -1):
-        yield _json({"t": look.now, "step": after.step, "weight": after.weight})
+        copies = {"shadow": after.shadow} if after.shadow else {}
+        yield _json({"t": look.now, "step": after.step, "weight": after.weight, **copies})
     if before and after.verdict != before.verdict:
         yield _json({"t": look.now, "now": after.verdict})
 
@@ -102,7 +104,8 @@ def _new(old: GuardEvidence | None, guard: GuardEvidence) -> bool:
 def _margin(guard: GuardEvidence) -> dict[str, float]:
     proven = guard.proven
     known = {"rate": decode(proven.rate), "worseBy": decode(proven.worse_by)} if proven and proven.worse_by else {}
-    return {"odds": decode(guard.odds), "floor": decode(guard.floor), **known}
+    odds = decode(guard.odds)
+    return {**({} if odds == inf else {"odds": odds}), "floor": decode(guard.floor), **known}
 
 
 def _window(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Candidate, Split
+from fairlead.api.deployment import CanaryStep, Candidate, Split
+from fairlead.api.deploymentstatus import Copies
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
-from fairlead.plan.rollout import ending, expect, judge, ledger, outcomes, pods, signals, windows
+from fairlead.plan.rollout import ending, expect, judge, ledger, outcomes, pods, shadow, signals, windows
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -93,7 +94,7 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     if isinstance(reading, Problem):
         asked = not _not_asked(look, candidate)
         return state, reading if asked else None
-    begun = outcomes.window(look, windows.begin(look, candidate, reading))
+    begun = shadow.window(look, outcomes.window(look, windows.begin(look, candidate, reading)))
     return _to_step(look, state.having(candidate=begun), 0), None
 
 
@@ -133,7 +134,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     verdict = {"verdict": "NoEvidence" if silent else "Continue"}
     candidate = candidate.model_copy(update=verdict | expect.told(look, candidate))
     state = state.having(candidate=candidate)
-    if candidate.weight != judge.step_of(look, candidate).weight:  # the steps were edited
+    now = judge.step_of(look, candidate)
+    if (candidate.weight, candidate.shadow) != (now.weight, now.shadow or ""):  # the steps were edited
         return _to_step(look, state, min(candidate.step, len(look.spec.rollout.steps) - 1)), silent
     if silent or look.spec.paused or judge.missing(look, candidate):
         return state, silent
@@ -148,12 +150,14 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
 def _windows(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
     """Close the windows that can be closed; with why the pods' could not."""
     problem: Problem | None = None
-    if signals.due(candidate.last_window_at, look, candidate):
+    due = signals.due(candidate.last_window_at, look, candidate)
+    if due:
         reading = windows.read(look, candidate)
         if isinstance(reading, Problem):
             problem = reading
         else:
             candidate = windows.close(look, candidate, reading)
+        candidate = shadow.window(look, candidate)
     return outcomes.window(look, candidate), problem
 
 
@@ -161,14 +165,21 @@ def _to_step(look: Look, state: State, step: int) -> State:
     """Ask for a step's weight; what is counted for the step begins anew."""
     candidate = state.candidate
     assert candidate
-    weight = look.spec.rollout.steps[step].weight
+    wanted = look.spec.rollout.steps[step]
     moved = candidate.model_copy(update={
-        "step": step, "weight": weight, "step_since": look.stamp, "routed_at": None, "observed": "0",
+        "step": step, "weight": wanted.weight, "shadow": wanted.shadow or "", "copies": Copies(),
+        "step_since": look.stamp, "routed_at": None, "observed": "0",
         "step_requests": 0, "split": Split(), "verdict": "Continue", "expected": "", "doubling": "",
         "ledger": candidate.ledger.model_copy(update={"awaited": 0}),
         "guards": [guard.model_copy(update={"step_events": 0}) for guard in candidate.guards],
     })  # fmt: skip
-    return state.having(Event("Weight", f"{candidate.version} gets {weight} % of the requests"), candidate=moved)
+    return state.having(Event("Weight", _gets(candidate.version, wanted)), candidate=moved)
+
+
+def _gets(version: str, step: CanaryStep) -> str:
+    if step.shadow:
+        return f"{version} gets copies of {step.shadow} of the requests; nobody gets its answers"
+    return f"{version} gets {step.weight} % of the requests" + ("" if step.weight else ", and those that ask for it")
 
 
 def _away(look: Look, candidate: Candidate, unread: Problem | None) -> Problem | None:
@@ -186,8 +197,8 @@ def _away(look: Look, candidate: Candidate, unread: Problem | None) -> Problem |
 def _retreat(state: State, candidate: Candidate, why: Problem) -> tuple[State, Problem | None]:
     """Back to the start, with all evidence kept; it begins again by itself when the cause is gone."""
     back = candidate.model_copy(update={
-        "step": -1, "weight": 0, "verdict": "Starting", "routed_at": None, "observed": "0", "step_requests": 0,
-        "split": Split(), "let_on": -1,
+        "step": -1, "weight": 0, "shadow": "", "verdict": "Starting", "routed_at": None, "observed": "0",
+        "step_requests": 0, "split": Split(), "let_on": -1,
     })  # fmt: skip
     said = f"{candidate.version} gets no requests for now: {why.message}"
     return state.having(Event("CandidateAway", said, warning=True), candidate=back), why

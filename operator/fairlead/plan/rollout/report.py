@@ -124,7 +124,8 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
             return False, "Paused", f"{candidate.version} is started; set spec.paused to false to go on"
         return True, "Starting", f"the pods of {candidate.version} start and are warmed up"
     steps = look.spec.rollout.steps
-    where = f"{candidate.version} gets {candidate.weight} % (step {candidate.step + 1} of {len(steps)})"
+    what = f"copies of {candidate.shadow}" if candidate.shadow else f"{candidate.weight} %"
+    where = f"{candidate.version} gets {what} (step {candidate.step + 1} of {len(steps)})"
     if problem:
         return True, "Frozen", f"{where}; it stays there: {problem.message}"
     if look.spec.paused:

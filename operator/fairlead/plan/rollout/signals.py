@@ -80,10 +80,10 @@ def _warm_up(version: ModelVersion, pod: PodView) -> WarmUp:
     sample = version.status.evidence.sample if version.status.evidence else ""
     ready = presets.preset(version.spec.server).ready(version.spec.model)
     path = f"/v2/models/{version.spec.model}/infer" if sample else ready
-    return WarmUp(f"{_base(pod, presets.PORT)}{path}", sample)
+    return WarmUp(f"{base(pod, presets.PORT)}{path}", sample)
 
 
-def _base(pod: PodView, port: int) -> str:
+def base(pod: PodView, port: int) -> str:
     host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
     return f"http://{host}:{port}"
 
@@ -122,7 +122,7 @@ def scrape(look: Look, version: ModelVersion, pod: PodView) -> ScrapePod:
         latency=own.latency if latency_guards(look) else None,
         latency_unit=0.001 if own.latency_unit == "ms" else 1.0,
     )  # fmt: skip
-    return ScrapePod(f"{_base(pod, own.port or presets.PORT)}{own.path}", names)
+    return ScrapePod(f"{base(pod, own.port or presets.PORT)}{own.path}", names)
 
 
 # --- outcomes ------------------------------------------------------------------------------------------------------

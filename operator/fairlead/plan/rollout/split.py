@@ -14,7 +14,7 @@ SETTLE = 2.0
 def window(candidate: Candidate, began: float, stable: int, own: int) -> Split:
     """The test after a window that began at `began` and counted so many requests."""
     kept = candidate.split
-    if candidate.routed_at is None or began < epoch(candidate.routed_at) + SETTLE:
+    if not candidate.weight or candidate.routed_at is None or began < epoch(candidate.routed_at) + SETTLE:
         return kept
     state = SplitState(kept.stable, kept.candidate, decode(kept.log_evidence), kept.wrong)
     after = step(state, stable, own, candidate.weight / 100)

@@ -24,6 +24,8 @@ GAP = 3
 PODS, SERIES = 12, 16
 """Cursors that pods' counters, and series of Prometheus, may take in status. Of larger versions a part is read."""
 
+WATCHED = ("errors", "latency", "outcomes")
+"""What the live version alone can be watched by."""
 
 # --- the promotion -------------------------------------------------------------------------------------------------
 
@@ -60,7 +62,8 @@ def _guards(look: Look, candidate: Candidate, limit: float) -> list[WatchedGuard
     return [
         detect.begin(guard, seen, tolerance, part, alpha)
         for guard, seen in pairs
-        if guard.metric == "errors" or (seen.began_at and (outcomes or guard.metric != "outcomes"))
+        if guard.metric == "errors"
+        or (guard.metric in WATCHED and seen.began_at and (outcomes or guard.metric != "outcomes"))
     ]
 
 

@@ -14,7 +14,7 @@ from fairlead.plan.rollout.signals import guard_id
 from fairlead.verdict import common, engine
 from fairlead.verdict.engine import Conclusion, Metric, Rules, Seen, State
 from fairlead.verdict.guards import Arm
-from fairlead.verdict.margin import margin
+from fairlead.verdict.margin import alone, margin
 from fairlead.verdict.split import SplitState
 from fairlead.verdict.trace import ERRORS, BadTrace, Began, Ended, Item, Line, Prior, Stepped
 
@@ -154,9 +154,12 @@ def rules_of(rollout: Rollout, prior: Prior) -> Rules:
 
 def _metric(name: str, guard: Guard, prior: Prior) -> Metric:
     known = prior.metrics.get(name)
+    shadow = guard.metric == "disagreement"
     if known is not None:
-        return Metric(name, guard.role, known.margin, known.rate, known.worse_by)
+        return Metric(name, guard.role, known.margin, known.rate, known.worse_by, shadow)
     worse_by = share(guard.worse_by)
+    if shadow:
+        return Metric(name, margin=alone(worse_by), shadow=True)
     if guard.metric == "latency" and worse_by and not prior.metrics:
         raise BadTrace(
             f"what {name} tolerates follows from the live version's histogram; say it in a first line: "

@@ -182,7 +182,7 @@ def _counted(look: Look, candidate: Candidate, sums: Sums, whole: bool) -> Candi
 def _routed(look: Look, candidate: Candidate) -> bool:
     """Whether the route in the cluster has the step's weights."""
     live = look.world.get(HTTP_ROUTE, look.name)
-    wanted = {look.child(candidate.version): candidate.weight}
+    wanted = {look.child(candidate.version): candidate.weight} if candidate.weight else {}
     if candidate.weight < 100:
         wanted[look.child(candidate.against)] = 100 - candidate.weight
-    return live is not None and route.weights(live) == wanted
+    return live is not None and route.weights(live) == wanted and bool(candidate.shadow) == bool(route.copies(live))
