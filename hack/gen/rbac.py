@@ -62,6 +62,9 @@ OPERATOR = RoleTable(
               "or entered."),
         Right("gateway.networking.k8s.io", ("httproutes",), CHILDREN, "Divide the traffic between versions."),
         Right("gateway.networking.k8s.io", ("gateways",), ("get",), "Say at which address a model is reached."),
+        Right("gateway.networking.k8s.io", ("gatewayclasses",), ("get",),
+              "Know what the gateway can do. Where rights are given in some namespaces only, it is told from who "
+              "accepts the route."),
         Right("monitoring.coreos.com", ("prometheusrules", "podmonitors"), CHILDREN,
               "Make alert rules, and have the served versions scraped."),
         Right("events.k8s.io", ("events",), ("create",), "Tell people what happened."),

@@ -13,6 +13,7 @@ from fairlead.api.deploymentstatus import (
     Common,
     Cursor,
     DeploymentStatus,
+    GatewayState,
     GuardEvidence,
     Live,
     Proven,
@@ -238,7 +239,7 @@ class Deployment(Model):
 
 __all__ = [
     "AfterPromotion", "Alerts", "ArmCounts", "CanaryStep", "Candidate", "Common", "Cursor", "Deployment",
-    "DeploymentSpec", "DeploymentStatus", "GatewayRef", "Guard", "GuardEvidence", "Labels", "Live", "ModelRef", "Output",
+    "DeploymentSpec", "DeploymentStatus", "GatewayRef", "GatewayState", "Guard", "GuardEvidence", "Labels", "Live", "ModelRef", "Output",
     "Override", "PromCounters", "PromGauge", "Proven", "Record", "Replicas", "Retiring", "Rollout", "RolloutRecord", "Route", "Slo", "Split", "Stored",
     "Watch", "WatchedGuard", "WayBack",
 ]  # fmt: skip

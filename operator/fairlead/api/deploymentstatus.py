@@ -292,10 +292,28 @@ class Retiring(Model):
     until: Timestamp
 
 
+class GatewayState(Model):
+    """What the Gateway's implementation says of itself; asked at the start of each rollout."""
+
+    name: Annotated[str, Field(max_length=320)]
+    """`<namespace>/<name>`."""
+    class_: Annotated[str, Field(alias="class", max_length=253)] = ""
+    """The GatewayClass; empty: it could not be read."""
+    controller: Annotated[str, Field(max_length=253)] = ""
+    """Name of the controller that implements it."""
+    features: (
+        Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=20, json_schema_extra=LIST_ATOMIC)]
+        | None
+    ) = None
+    """Of the features that it lists as supported, those that Fairlead can use; absent: it lists none at all."""
+    at: Timestamp
+    """When it was asked."""
+
+
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
-    Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, EvidenceAvailable, Watched,
-    RollbackReady."""
+    Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
+    Watched, RollbackReady."""
 
     live: Live | None = None
     candidate: Candidate | None = None
@@ -321,4 +339,6 @@ class DeploymentStatus(StatusBase):
     """Evidence of ended rollouts that the store does not have yet."""
     address: Annotated[str, Field(max_length=512)] = ""
     """Where clients reach it."""
+    gateway: GatewayState | None = None
+    """What is known of the Gateway."""
     ready_replicas: int = 0

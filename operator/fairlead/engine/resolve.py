@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from fairlead.cluster import errors as api
-from fairlead.cluster.port import GATEWAY, SECRET, Kube
+from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, SECRET, Kube
 from fairlead.plan.core import (
     UNDERWAY,
     Answer,
@@ -160,7 +160,15 @@ class Resolver:
             case PromQuery():
                 return await prometheus.query(self._session, request)
             case ReadGateway():
-                return _gateway(await self._kube.get(GATEWAY, request.namespace, request.name))
+                found = await self._kube.get(GATEWAY, request.namespace, request.name)
+                return _gateway(found, await self._class_of(found))
+
+    async def _class_of(self, gateway: dict[str, Any]) -> dict[str, Any]:
+        """The GatewayClass; {} where it is gone, or may not be read (an operator with rights in some namespaces)."""
+        try:
+            return await self._kube.get(GATEWAY_CLASS, "", str(gateway["spec"]["gatewayClassName"]))
+        except (api.NotFound, api.Forbidden):
+            return {}
 
     async def _patiently(self, work: Callable[[Any, Any], Answer], request: SaveDocument | FindObject) -> Answer:
         """A store that hangs must not hold up a rollout: the answer may be had at a later look."""
@@ -185,9 +193,17 @@ class Resolver:
         return await loop.run_in_executor(self._threads, work, request, found)
 
 
-def _gateway(obj: dict[str, Any]) -> GatewaySeen:
+def _gateway(obj: dict[str, Any], class_: dict[str, Any]) -> GatewaySeen:
     addresses = (obj.get("status") or {}).get("addresses") or []
     return GatewaySeen(
         addresses=tuple(str(a["value"]) for a in addresses if a.get("value")),
         listeners=tuple((str(one["protocol"]), int(one["port"])) for one in obj["spec"]["listeners"]),
+        class_name=str(class_["metadata"]["name"]) if class_ else "",
+        controller=str(class_["spec"]["controllerName"]) if class_ else "",
+        features=tuple(_feature(one) for one in (class_.get("status") or {}).get("supportedFeatures") or []),
     )
+
+
+def _feature(listed: Any) -> str:
+    """Before Gateway API 1.3 the list was one of names."""
+    return str(listed["name"] if isinstance(listed, dict) else listed)

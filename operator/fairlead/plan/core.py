@@ -254,7 +254,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class ReadGateway:
-    """Where a Gateway listens. Answer: `GatewaySeen`."""
+    """Where a Gateway listens, and what implements it. Answer: `GatewaySeen`."""
 
     namespace: str
     name: str
@@ -266,6 +266,12 @@ class GatewaySeen:
 
     addresses: tuple[str, ...]
     listeners: tuple[tuple[str, int], ...]
+    class_name: str = ""
+    """Its GatewayClass; empty where that can't be read."""
+    controller: str = ""
+    """The class's controller."""
+    features: tuple[str, ...] = ()
+    """The features that the class lists as supported; none: it has no list."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from fairlead.plan.core import (
     epoch,
 )
 from fairlead.plan.rollout import (
+    ability,
     afterwards,
     answers,
     children,
@@ -64,7 +65,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
     """Counters, warm-ups and queries of a running rollout; nothing else costs anything."""
     look, status = Look(subject, world, now), subject.body.status
     found: list[Request] = []
-    if report.needs_address(look, status):
+    if report.needs_address(look, status) or ability.due(look):
         found.append(signals.gateway(look))
     if status.candidate:
         found += signals.of_candidate(look, status.candidate)
@@ -110,6 +111,9 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
     times = [epoch(one.until) - look.now for one in status.retiring]
     if report.needs_address(look, status):
         times.append(ADDRESS)
+    again = ability.asks_again(look, status)
+    if again is not None:
+        times.append(again)
     if status.unsaved:
         times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
     if stored.requests(look, status):

@@ -18,12 +18,14 @@ from fairlead.plan.core import (
     Counters,
     Failed,
     FindObject,
+    GatewaySeen,
     Kind,
     Listed,
     ListObjects,
     MetricNames,
     Presence,
     PromQuery,
+    ReadGateway,
     Saved,
     SaveDocument,
     ScrapePod,
@@ -221,3 +223,41 @@ async def test_what_is_in_the_store_is_asked_with_the_namespaces_own_credentials
     assert [key for key, _ in asked] == ["models/m-1/"]
     assert asked[0][1]
     found.close()
+
+
+class Gateways:
+    """An API server with a Gateway, and perhaps its class."""
+
+    def __init__(self, class_: dict[str, Any] | None) -> None:
+        self.class_ = class_
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
+        if kind.kind == "Gateway":
+            assert (namespace, name) == ("infra", "public")
+            listener = {"protocol": "HTTP", "port": 80}
+            return {"spec": {"gatewayClassName": "c", "listeners": [listener]}, "status": {"addresses": []}}
+        assert (kind.kind, namespace, name) == ("GatewayClass", "", "c")
+        if self.class_ is None:
+            raise api.Forbidden("no right to see it", 403)
+        return self.class_
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ([{"name": "HTTPRoute"}, {"name": "GRPCRoute"}], ("HTTPRoute", "GRPCRoute")),
+        (["HTTPRoute"], ("HTTPRoute",)),  # as it was before Gateway API 1.3
+        (None, ()),
+    ],
+)
+async def test_a_gateway_s_class_says_what_it_can(features: Any, expected: tuple[str, ...]) -> None:
+    class_ = {"metadata": {"name": "c"}, "spec": {"controllerName": "x/y"}, "status": {"supportedFeatures": features}}
+    asked = ReadGateway("infra", "public")
+    answers = await resolver(Gateways(class_)).resolve([asked])
+    assert answers[asked] == GatewaySeen((), (("HTTP", 80),), "c", "x/y", expected)
+
+
+async def test_a_class_that_may_not_be_read_is_left_out() -> None:
+    asked = ReadGateway("infra", "public")
+    answers = await resolver(Gateways(None)).resolve([asked])
+    assert answers[asked] == GatewaySeen((), (("HTTP", 80),))

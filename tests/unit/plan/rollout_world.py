@@ -64,6 +64,10 @@ class PodCounts:
     slow: int = 0
 
 
+ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
+GATEWAY = GatewaySeen(("10.0.0.1",), (("HTTP", 80),), "public", ENVOY_GATEWAY)
+
+
 @dataclass
 class Sim:
     """The world and its clock. `errors`, `slow`, `wrong`: shares by version."""
@@ -107,6 +111,8 @@ class Sim:
     boots: dict[str, int] = field(default_factory=dict)
     """By pod, how often its recorder has begun anew."""
     asked: int = 0
+    gateway: GatewaySeen | Failed = GATEWAY
+    gateway_asked: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -248,7 +254,8 @@ class Sim:
     def _answer(self, request: Request) -> Answer:
         match request:
             case ReadGateway():
-                return GatewaySeen(("10.0.0.1",), (("HTTP", 80),))
+                self.gateway_asked += 1
+                return self.gateway
             case WarmUp():
                 return Warm()
             case ScrapePod():

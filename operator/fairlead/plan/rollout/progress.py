@@ -6,7 +6,7 @@ from fairlead.api.deployment import CanaryStep, Candidate, Split
 from fairlead.api.deploymentstatus import Copies
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
-from fairlead.plan.rollout import ending, expect, judge, ledger, outcomes, pods, shadow, signals, windows
+from fairlead.plan.rollout import ability, ending, expect, judge, ledger, outcomes, pods, shadow, signals, windows
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -94,6 +94,9 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     if isinstance(reading, Problem):
         asked = not _not_asked(look, candidate)
         return state, reading if asked else None
+    unable = ability.in_the_way(look, 0)
+    if unable:
+        return state, unable
     begun = shadow.window(look, outcomes.window(look, windows.begin(look, candidate, reading)))
     return _to_step(look, state.having(candidate=begun), 0), None
 
@@ -143,6 +146,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     if book is not None:
         return state.having(candidate=candidate.model_copy(update={"ledger": book})), None
     if candidate.step + 1 < len(look.spec.rollout.steps):
+        unable = ability.in_the_way(look, candidate.step + 1)
+        if unable:
+            return state, unable
         return _to_step(look, state, candidate.step + 1), None
     return ending.promote(look, state), None
 

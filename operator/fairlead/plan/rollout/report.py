@@ -6,7 +6,7 @@ from fairlead.api.deployment import Candidate, DeploymentStatus, WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, GatewaySeen, Json
-from fairlead.plan.rollout import afterwards, expect, judge, ledger, pods, readiness, signals
+from fairlead.plan.rollout import ability, afterwards, expect, judge, ledger, pods, readiness, signals
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -24,6 +24,7 @@ def tell(
     ready = [pod for pod in pods.of(look, status.live.version) if pod.ready] if status.live else []
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
     _route_accepted(look, told, status)
+    gateway = ability.tell(look, told, status)
     _evidence(told, status.candidate, problem)
     _saved(told, status)
     afterwards.tell(look, told, status.watch, unseen)
@@ -37,6 +38,7 @@ def tell(
         "message": (trouble or progress)[:1024],
         "ready_replicas": len(ready),
         "address": address(look, status),
+        "gateway": gateway,
     })  # fmt: skip
 
 
