@@ -126,7 +126,7 @@ def _mirrors(look: Look, state: GatewayState) -> Mirror:
     whole = all(step.shadow == "100%" for step in look.spec.rollout.steps if step.shadow)
     if Ability.MIRROR_SHARE in has or (whole and Ability.MIRROR in has):
         return "Route"
-    return "Proxy" if look.spec.record is not None else "None"
+    return "None"
 
 
 def in_the_way(look: Look, step: int) -> Problem | None:
@@ -171,7 +171,7 @@ def _missing_copies(look: Look, state: GatewayState) -> list[Shortfall]:
     what = Ability.MIRROR_SHARE if Ability.MIRROR in _abilities(state) else Ability.MIRROR
     if how == "Proxy":
         return [Shortfall(what, "the proxy beside the live version's server makes the copies")]
-    return [Shortfall(what, remedy="set spec.record: then the proxy beside the live version's server makes the copies")]
+    return [Shortfall(what, remedy="take the steps with shadow out, or name a Gateway that can in spec.route.gateway")]
 
 
 def _sentence(state: GatewayState, short: Shortfall) -> str:
