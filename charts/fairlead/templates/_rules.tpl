@@ -106,6 +106,12 @@
   verbs:
     - get
 - apiGroups:
+    - gateway.networking.k8s.io
+  resources:
+    - gatewayclasses
+  verbs:
+    - get
+- apiGroups:
     - monitoring.coreos.com
   resources:
     - prometheusrules
