@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -70,11 +70,11 @@ class Lane:
         """Apply the Deployment with this rollout."""
         deploy(self.team, self.name, self.name, **rollout)
 
-    def next_version(self, error_rate: float) -> str:
+    def next_version(self, error_rate: float, **settings: Any) -> str:
         """Make the next version of the model."""
         version = f"{self.name}-{self.number}"
         self.number += 1
-        make_version(self.team, version, self.name, errorRate=error_rate)
+        make_version(self.team, version, self.name, errorRate=error_rate, **settings)
         return version
 
     def settle(self, load: Load) -> None:
@@ -99,6 +99,26 @@ class Lane:
         found = _seen(version, load.answers[first:], made, record(done, version) or {})
         self.outcomes.append(found)
         return found
+
+    def shadowed(self, load: Load, errorRate: float, **settings: Any) -> Outcome:  # noqa: N803 - the server's setting
+        """Send a version that gets copies. Its reaction: from the beginning of the step to the end of the rollout."""
+        first, made = len(load.answers), time.time()
+        version = self.next_version(errorRate, **settings)
+        began = self.team.wait("deployment", self.name, lambda o: _copying(o, version), ENDS, f"copying to {version}")
+        done = self.team.wait("deployment", self.name, lambda o: record(o, version) is not None, ENDS, "decided")
+        ended = record(done, version) or {}
+        since = _epoch(began["status"]["candidate"]["stepSince"])
+        reaction = _epoch(ended["endedAt"]) - since
+        found = replace(
+            _seen(version, load.answers[first:], made, ended), reaction=reaction, verdict=reaction, start=since - made
+        )
+        self.outcomes.append(found)
+        return found
+
+
+def _copying(obj: Json, version: str) -> bool:
+    candidate = obj.get("status", {}).get("candidate") or {}
+    return candidate.get("version") == version and bool(candidate.get("shadow"))
 
 
 def record(obj: Json, version: str) -> Json | None:

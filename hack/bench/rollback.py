@@ -4,6 +4,7 @@ bad         a candidate that fails 20 % of its requests, against a live version 
 healthy     a candidate that fails 2 % like the live version, at 10 requests/s
 outage      Prometheus is killed while a healthy candidate is on its way
 blind       Prometheus is down, the candidate is bad, the steps are short
+shadow      candidates that get copies only: half fail 20 % of them, half answer 30 % of them otherwise
 promotion   candidates that never fail go live under load; no request may be lost
 """
 
@@ -92,6 +93,23 @@ def promotion(team: Team, options: Options) -> tuple[list[Outcome], bool]:
             f"{answer.sent - began[answer.version]:.2f} s after that version's first request; {answer.body[:200]!r}"
         )
     return lane.outcomes, not wrong and all(o.result == "Live" for o in lane.outcomes)
+
+
+def shadow(team: Team, options: Options) -> tuple[list[Outcome], bool]:
+    """Reaction before any user has got an answer: from the step's beginning, as the status has it, to the end."""
+    lane = Lane(team, "shadow")
+    steps = [{"shadow": "100%", "for": "60s", "requests": 1000}, {"weight": 10}]
+    guards = [ERRORS, {"metric": "disagreement", "worseBy": "5%"}]
+    lane.begin(LIVE, steps=steps, guard=guards, falseAlarms="1%", more={"record": {"output": {"type": "number"}}})
+    with traffic(team, options.rate, lane.name, lane.name) as load:
+        lane.settle(load)
+        for index in range(options.runs):
+            bad = {"errorRate": BAD} if index % 2 == 0 else {"errorRate": LIVE, "wrongRate": 0.3}
+            _say(lane.shadowed(load, **bad))
+    found = lane.outcomes
+    reactions = [o.reaction for o in found]
+    good = all(o.result == "RolledBack" and not o.hits for o in found) and quantile(reactions, 0.5) <= 4.0
+    return found, good
 
 
 def outage(team: Team, options: Options) -> tuple[list[Outcome], bool]:
@@ -256,6 +274,7 @@ SCENARIOS: dict[str, tuple[Scenario, Options]] = {
     "healthy": (healthy, Options(20, 10, 5)),
     "outage": (outage, Options(5, 50, 1)),
     "blind": (blind, Options(6, 50, 1)),
+    "shadow": (shadow, Options(10, 100, 1)),
     "promotion": (promotion, Options(20, 100, 1)),
 }
 

@@ -59,16 +59,16 @@ def artifact_body(name: str, **settings: Any) -> bytes:
 
 def deploy(
     team: Team, name: str = "web", model: str = "m", steps: list[Json] | None = None, gateway: str = "public",
-    **rollout: Any,
+    more: Json | None = None, **rollout: Any,
 ) -> Json:  # fmt: skip
-    """A Deployment of the model behind a gateway of the namespace `infra`."""
+    """A Deployment of the model behind a gateway of the namespace `infra`. more: other fields of the spec."""
     steps = steps or [{"weight": 10, "for": "3s", "requests": 10}, {"weight": 50, "for": "3s", "requests": 10}]
     return team.apply({
         "kind": "Deployment", "metadata": {"name": name},
         "spec": {
             "model": {"name": model},
             "route": {"gateway": {"name": gateway, "namespace": "infra"}},
-            "rollout": {"steps": steps, **rollout},
+            "rollout": {"steps": steps, **rollout}, **(more or {}),
         },
     })  # fmt: skip
 

@@ -2,11 +2,11 @@
 
 It "loads" `/fairlead/model/model.json`:
 
-    {"value": 1.0, "errorRate": 0.2, "delayMs": 2, "loadSeconds": 0}
+    {"value": 1.0, "wrongRate": 0.0, "errorRate": 0.2, "delayMs": 2, "loadSeconds": 0}
 
-and answers each inference with `value`, fails the given share of requests with status 500 (pseudo-random, seeded by the
-process), and takes `delayMs`. `POST /error-rate/0.5` lets this process fail another share of them from now on. Only the
-standard library is used.
+and answers each inference with `value` (a share `wrongRate` with `value` + 1), fails the given share of requests with
+status 500 (pseudo-random, seeded by the process), and takes `delayMs`. `POST /error-rate/0.5` lets this process
+fail another share of them from now on. Only the standard library is used.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Model:
         found = sorted(Path("/fairlead/model").rglob("*.json"))
         settings = json.loads(found[0].read_text()) if found else {}
         self.value = float(settings.get("value", 1.0))
+        self.wrong_rate = float(settings.get("wrongRate", 0.0))
         self.error_rate = float(settings.get("errorRate", 0.0))
         self.delay = float(settings.get("delayMs", 2)) / 1000
         self.load_seconds = float(settings.get("loadSeconds", 0))
@@ -48,7 +49,8 @@ class Model:
             except (ValueError, KeyError, IndexError, TypeError):
                 answer = 400, b'{"error":"not an inference request"}'
             else:
-                output = {"name": "predict", "shape": [rows, 1], "datatype": "FP64", "data": [self.value] * rows}
+                value = self.value + (random.random() < self.wrong_rate)
+                output = {"name": "predict", "shape": [rows, 1], "datatype": "FP64", "data": [value] * rows}
                 answer = 200, json.dumps({"model_name": "m", "outputs": [output]}).encode()
         took = asyncio.get_running_loop().time() - began
         self.codes[answer[0]] += 1
