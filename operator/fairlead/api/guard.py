@@ -127,7 +127,7 @@ class Guard(Model):
                 "disagreement needs worseBy above 0%: a new version that answers everything alike is not new",
             ),
             (
-                "self.metric != 'gauge' || !has(self.worseBy)",
+                "self.metric != 'gauge' || !has(self.worseBy) || !self.worseBy.matches('[1-9]')",
                 "a gauge's tolerance is gauge.tolerance, in its own unit",
             ),
             (
