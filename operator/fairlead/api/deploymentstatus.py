@@ -42,6 +42,27 @@ class Proven(Model):
     """With a guardrail: the margin as a difference of shares, fixed with the guard's `odds`."""
 
 
+class Values(Model):
+    """What a guard on a value has seen: the whole state of its test (`verdict.gauges`)."""
+
+    pairs: int = 0
+    """Of the live version's and the candidate's value at the same moment."""
+    sums: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=2)] = []
+    """Of the live version's values, and of the candidate's."""
+    at: Timestamp
+    """When the last pair was read that counted."""
+    last: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=2)] = []
+    """That pair."""
+    length: int = 1
+    """Pairs of a batch; it grows while batches next to each other are alike."""
+    means: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=48)] = []
+    """Of each batch: by how much the candidate was worse than tolerated."""
+    open: int = 0
+    """Pairs of the batch that is not complete."""
+    rest: Annotated[str, Field(max_length=32)] = "0"
+    """The sum of their differences."""
+
+
 class GuardEvidence(Model):
     """What a guard has seen in this rollout, over all its windows."""
 
@@ -64,6 +85,8 @@ class GuardEvidence(Model):
     """Of a guardrail or a target."""
     threshold: Annotated[str, Field(max_length=32)] = ""
     """Latency: a request counts as slow above this many seconds."""
+    values: Values | None = None
+    """With `gauge`."""
     state: Literal["Watching", "Harm", "NoEvidence"] = "NoEvidence"
     reason: Annotated[str, Field(max_length=64)] = ""
     """With NoEvidence: why, in a word."""

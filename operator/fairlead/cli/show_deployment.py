@@ -81,6 +81,11 @@ def _guards(candidate: Candidate) -> Table:
     headers = ["GUARD", "STATE", "ARM", "REQUESTS", "FAILURES", "RATE", "EVIDENCE OF HARM"]
     rows: list[list[str]] = []
     for guard in candidate.guards:
+        if guard.values:
+            stable, own = (f"value {float(total) / guard.values.pairs:.4g}" for total in guard.values.sums)
+            rows.append([guard.guard, guard.state, candidate.version, own, "", "", _evidence(guard)])
+            rows.append(["", "", candidate.against, stable, "", "", f"{guard.values.pairs} pairs"])
+            continue
         rows.append([guard.guard, guard.state, candidate.version, *_rate(guard.candidate), _evidence(guard)])
         rows.append(["", "", candidate.against, *_rate(guard.stable), f"{guard.windows} windows"])
     return Table(headers, rows)

@@ -19,6 +19,7 @@ from fairlead.cli.text import bar
 from fairlead.plan.rollout import whatif
 from fairlead.plan.rollout.whatif import Judged
 from fairlead.verdict import failures
+from fairlead.verdict.gauges import GaugeState
 from fairlead.verdict.guards import GuardState
 from fairlead.verdict.split import BOUND
 from fairlead.verdict.trace import BadTrace, read
@@ -125,9 +126,16 @@ def window(judged: Judged) -> Json:
 def _metric(judged: Judged, index: int) -> Json:
     rules = judged.rules
     guard, proof = judged.state.guards[index], judged.state.proofs[index]
-    found: Json = {
+    common: Json = {
         "role": rules.metrics[index].role, "logEvidence": guard.log_evidence, "bound": rules.bound,
-        "windows": guard.windows, "tests": _tests(guard),
+        "windows": guard.windows,
+    }  # fmt: skip
+    if isinstance(guard, GaugeState):
+        stable, candidate = guard.averages
+        pairs = {"logEvidence": guard.log_evidence, "batches": len(guard.means), "batchOf": guard.length}
+        return common | {"tests": {"C": pairs}, "stable": {"value": stable}, "candidate": {"value": candidate}}
+    found: Json = common | {
+        "tests": _tests(guard),
         "stable": {"requests": guard.stable.requests, "failures": guard.stable.failures},
         "candidate": {"requests": guard.candidate.requests, "failures": guard.candidate.failures},
     }  # fmt: skip
@@ -180,6 +188,11 @@ def _row(judged: Judged) -> list[str]:
 
 def _odds(name: str, judged: Judged, index: int) -> Table:
     guard = judged.state.guards[index]
+    if isinstance(guard, GaugeState):
+        stable, candidate = (f"{value:.6g}" for value in guard.averages)
+        row = [candidate, stable, str(len(guard.means)), str(guard.length), f"{guard.log_evidence:.4f}"]
+        headers = ["CANDIDATE", "LIVE", "BATCHES", "OF PAIRS", "LOG EVIDENCE"]
+        return Table(headers, [row], caption=f"{name} at the end; {guard.windows} pairs of values, on average")
     if guard.odds == inf:
         headers = ["", f"OWN RATE ABOVE {guard.floor:.2%}"]
         return Table(headers, [["log evidence", f"{guard.log_excess:.4f}"]], caption=f"{name} at the end; {_of(guard)}")

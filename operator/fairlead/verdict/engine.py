@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
-from fairlead.verdict import common, guards, proof
+from fairlead.verdict import common, gauges, guards, proof
 from fairlead.verdict.common import CommonState
 from fairlead.verdict.failures import log_bound
+from fairlead.verdict.gauges import Gauge, GaugeState
 from fairlead.verdict.guards import Arm, GuardState, Window
 from fairlead.verdict.margin import Margin
 from fairlead.verdict.proof import Proof, Role
@@ -40,6 +41,8 @@ class Metric:
     """A guardrail's margin, a difference of rates."""
     shadow: bool = False
     """It is read only while the candidate answers copies of the live version's requests."""
+    gauge: Gauge | None = None
+    """It is a value, not a count: how that is compared."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Rules:
     """What the live version had counted before the rollout, requests and failed ones."""
     fresh: float = 5.0
     """Seconds for which a metric's last window holds, while the windows of others come in."""
+    fresh_value: float = 300.0
+    """The same for the last values of a metric that is no count."""
 
     @property
     def bound(self) -> float:
@@ -78,20 +83,22 @@ class Seen:
     t: float
     """Seconds, on any clock that does not go back."""
     windows: Mapping[str, Window]
-    """By metric, of those that were read; none: nothing could be read."""
+    """By metric, of those that were read; none, and no values: nothing could be read."""
     traffic: tuple[int, int] | None = None
     """Requests of (live version, candidate), for the split; None: not known."""
     share: float | None = None
     """Share of the requests that the candidate was to get; None: not asked."""
     live: Arm | None = None
     """Requests and failed ones of the live version; None: not known."""
+    values: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """By metric that is no count: the value of (live version, candidate)."""
 
 
 @dataclass(frozen=True)
 class State:
     """All that is known."""
 
-    guards: tuple[GuardState, ...]
+    guards: tuple[GuardState | GaugeState, ...]
     """One for each metric, in the order of the rules."""
     proofs: tuple[Proof | None, ...]
     """Likewise; None for an alarm."""
@@ -117,14 +124,17 @@ class Conclusion:
 def begin(rules: Rules) -> State:
     """Before the first window."""
     return State(
-        guards=tuple(
-            GuardState(odds=m.margin.odds, floor=m.margin.floor, design_effect=rules.design_effect)
-            for m in rules.metrics
-        ),
+        guards=tuple(_guard(rules, metric) for metric in rules.metrics),
         proofs=tuple(proof.start(m.role, m.rate, m.worse_by) for m in rules.metrics),
         common=common.begin(rules.before),
         last=(None,) * len(rules.metrics),
     )
+
+
+def _guard(rules: Rules, metric: Metric) -> GuardState | GaugeState:
+    if metric.gauge:
+        return GaugeState(metric.gauge, rules.design_effect)
+    return GuardState(odds=metric.margin.odds, floor=metric.margin.floor, design_effect=rules.design_effect)
 
 
 def step(rules: Rules, state: State, seen: Seen) -> State:
@@ -132,15 +142,18 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
     if state.began is not None and seen.t < state.t:
         raise ValueError(f"the clock goes back, from {state.t:g} to {seen.t:g}")
     windows = [seen.windows.get(metric.name) for metric in rules.metrics]
-    last = tuple(before if window is None else seen.t for window, before in zip(windows, state.last, strict=True))
+    last = tuple(
+        seen.t if metric.name in seen.windows or metric.name in seen.values else before
+        for metric, before in zip(rules.metrics, state.last, strict=True)
+    )
     split = state.split
     if seen.traffic is not None and seen.share is not None:
         split = split_step(split, *seen.traffic, seen.share)
     alone = common.step(state.common, seen.live) if seen.live else state.common
     return State(
         guards=tuple(
-            guard if window is None else guards.step(guard, window)
-            for guard, window in zip(state.guards, windows, strict=True)
+            _stepped(guard, seen.windows.get(metric.name), seen.values.get(metric.name))
+            for guard, metric in zip(state.guards, rules.metrics, strict=True)
         ),
         proofs=tuple(
             kept if window is None or kept is None else proof.step(kept, window, rules.design_effect)
@@ -149,13 +162,27 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
         split=split, common=alone, last=last, t=seen.t, began=seen.t if state.began is None else state.began,
         silent=tuple(
             metric.name for metric, at in zip(rules.metrics, last, strict=True)
-            if not seen.windows or (_read_now(metric, seen) and (at is None or seen.t - at > rules.fresh))
+            if not (seen.windows or seen.values) or (_read_now(metric, seen) and _old(rules, metric, at, seen.t))
         ),
     )  # fmt: skip
 
 
+def _stepped(
+    guard: GuardState | GaugeState, window: Window | None, values: tuple[float, float] | None
+) -> GuardState | GaugeState:  # fmt: skip
+    if isinstance(guard, GaugeState):
+        return gauges.step(guard, *values) if values else guard
+    return guards.step(guard, window) if window else guard
+
+
 def _read_now(metric: Metric, seen: Seen) -> bool:
+    if metric.gauge:
+        return seen.share != 1  # else there is nothing to compare with
     return not metric.shadow or seen.share is None
+
+
+def _old(rules: Rules, metric: Metric, at: float | None, now: float) -> bool:
+    return at is None or now - at > (rules.fresh_value if metric.gauge else rules.fresh)
 
 
 def conclude(rules: Rules, state: State) -> Conclusion:

@@ -5,7 +5,8 @@
 
 `t`: seconds, on a clock that does not go back. `weight`: percent that the candidate was to get; where it is left out,
 that of the line before. An arm that is missing was not read: no evidence. Other metrics than failed requests stand
-under `metrics` of an arm, by their name, with `requests` and `failures` of their own. A line `{"live": {"requests":
+under `metrics` of an arm, by their name, with `requests` and `failures` of their own; what is no count (a gauge) under
+`values` of an arm, by its name, as a number. A line `{"live": {"requests":
 …, "failures": …}}` says what the live version had counted before, and a line `{"margins": {"errors": {"odds": 1.5,
 "floor": 0.02, "rate": 0.01, "worseBy": 0.01}}}` what is tolerated.
 
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any
 
+from fairlead.verdict.gauges import LARGEST as LARGEST_VALUE
 from fairlead.verdict.guards import Arm, Window
 from fairlead.verdict.margin import Margin
 
@@ -46,6 +48,8 @@ class Line:
     """Requests of (live version, candidate)."""
     found: Mapping[str, str] = field(default_factory=dict)
     """The log evidence by metric, as it was found at the time."""
+    values: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """By metric that is no count: that of (live version, candidate)."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,10 @@ def read(lines: Iterable[str]) -> Iterator[Item]:
 
 def write(line: Line, **more: Any) -> str:
     """A window as a line; `more` is added to it."""
-    arms = {arm: _written(line.windows, arm) for arm in ARMS} if line.windows else {}
+    arms: dict[str, dict[str, Any]] = {arm: _written(line.windows, arm) for arm in ARMS} if line.windows else {}
+    for metric, pair in line.values.items():
+        for arm, value in zip(ARMS, pair, strict=True):
+            arms.setdefault(arm, {}).setdefault("values", {})[metric] = value
     weight = {} if line.weight is None else {"weight": line.weight}
     return json.dumps({"t": line.t, **weight, "arms": arms, **more}, separators=(",", ":"))
 
@@ -152,7 +159,8 @@ def _line(body: Any) -> Item | None:
     windows, traffic = _windows([arms.get(arm) for arm in ARMS])
     found = {str(name): str(value) for name, value in body.get("logEvidence", {}).items()}
     counted = "split" not in body or body["split"] is not None
-    return Line(_time(body), _weight(body), windows, traffic if counted else None, found)
+    values = _values([arms.get(arm) for arm in ARMS])
+    return Line(_time(body), _weight(body), windows, traffic if counted else None, found, values)
 
 
 def _weight(body: Mapping[str, Any]) -> float | None:
@@ -187,6 +195,17 @@ def _windows(arms: list[Any]) -> tuple[dict[str, Window], tuple[int, int] | None
     windows = {name: Window(stable[name], candidate[name]) for name in stable if name in candidate}
     errors = windows.get(ERRORS)
     return windows, (errors.stable.requests, errors.candidate.requests) if errors else None
+
+
+def _values(arms: list[Any]) -> dict[str, tuple[float, float]]:
+    stable, candidate = (dict((arm or {}).get("values", {})) for arm in arms)
+    return {name: (_value(name, stable[name]), _value(name, candidate[name])) for name in stable if name in candidate}
+
+
+def _value(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_VALUE:
+        raise ValueError(f"the value of {name} is a finite number, not {value!r}")
+    return float(value)
 
 
 def _metrics(arm: Any) -> dict[str, Arm]:

@@ -81,6 +81,8 @@ class Sim:
     unreadable: set[str] = field(default_factory=set)
     """Versions whose pods don't answer a scrape."""
     prometheus_down: bool = False
+    gauges: dict[str, Answer] = field(default_factory=dict)
+    """What Prometheus answers for the gauge of a version."""
     lost: set[str] = field(default_factory=set)
     """Keys that are not in the store any more."""
     counted: dict[str, PodCounts] = field(default_factory=dict)
@@ -299,6 +301,8 @@ class Sim:
         if self.prometheus_down:
             return Failed("Unreachable", "no connection to Prometheus")
         name, _, version = request.expression.rpartition(":")
+        if name == "gauge":
+            return self.gauges.get(version, Vector(()))
         if version not in self.outcomes:
             return Vector(())
         total, wrong = self.outcomes[version]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, GuardEvidence
 from fairlead.api.units import human, seconds
 from fairlead.plan.core import epoch
-from fairlead.plan.rollout import ledger, pods, proofs, shadow
+from fairlead.plan.rollout import ledger, pods, promgauge, proofs, shadow
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -19,6 +19,7 @@ CRASHES = 3
 
 _REASONS = {
     "errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse", "disagreement": "AnswersDiffer",
+    "gauge": "GaugeWorse",
 }  # fmt: skip
 
 
@@ -33,6 +34,8 @@ def harm(look: Look, candidate: Candidate) -> Problem | None:
 
 def _found(candidate: Candidate, guard: GuardEvidence, metric: str) -> str:
     evidence = f"evidence {decode(guard.log_evidence):.1f} ≥ bound {decode(guard.bound):.1f}"
+    if metric == "gauge":
+        return f"{promgauge.found(candidate, guard)}; {evidence}"
     if metric == "disagreement":
         most = 100 * decode(guard.floor)
         return (
@@ -107,9 +110,8 @@ def missing(look: Look, candidate: Candidate) -> str | None:
         return f"{step.for_} of observation"
     if candidate.step_requests < step.requests:
         return f"{step.requests} {'copies' if step.shadow else 'requests'}"
-    if step.shadow:
-        return _pairs(look, candidate, step) or _proofs(look, candidate) or _person(look, candidate)
-    return _outcomes(look, candidate) or _proofs(look, candidate) or _person(look, candidate)
+    seen = _pairs(look, candidate, step) if step.shadow else _outcomes(look, candidate)
+    return seen or promgauge.missing(look, candidate) or _proofs(look, candidate) or _person(look, candidate)
 
 
 def _preview(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:

@@ -125,11 +125,23 @@ def _window(
             continue
         if (guard.stable, guard.candidate) != (old.stable, old.candidate):
             windows[guard.guard] = Window(_since(old.stable, guard.stable), _since(old.candidate, guard.candidate))
-    if not any(window.stable.requests or window.candidate.requests for window in windows.values()):
+    values = _values(after, then)
+    if not values and not any(window.stable.requests or window.candidate.requests for window in windows.values()):
         return None
-    found = {guard.guard: encode(decode(guard.log_evidence)) for guard in after.guards if guard.odds}
+    found = {guard.guard: encode(decode(guard.log_evidence)) for guard in after.guards if guard.odds or guard.values}
     split = {} if after.split != before.split else {"split": None}
-    return write(Line(look.now, before.weight, windows), logEvidence=found, **split)
+    return write(Line(look.now, before.weight, windows, values=values), logEvidence=found, **split)
+
+
+def _values(after: Candidate, then: dict[str, GuardEvidence]) -> dict[str, tuple[float, float]]:
+    """The pairs of values that have come, by guard."""
+    found = {}
+    for guard in after.guards:
+        old = then.get(guard.guard)
+        if guard.values and (old is None or old.digest != guard.digest or old.windows != guard.windows):
+            stable, candidate = map(decode, guard.values.last)
+            found[guard.guard] = stable, candidate
+    return found
 
 
 def _since(before: ArmCounts, after: ArmCounts) -> Arm:

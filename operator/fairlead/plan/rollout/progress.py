@@ -6,7 +6,19 @@ from fairlead.api.deployment import CanaryStep, Candidate, Split
 from fairlead.api.deploymentstatus import Copies
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
-from fairlead.plan.rollout import ability, ending, expect, judge, ledger, outcomes, pods, shadow, signals, windows
+from fairlead.plan.rollout import (
+    ability,
+    ending,
+    expect,
+    judge,
+    ledger,
+    outcomes,
+    pods,
+    promgauge,
+    shadow,
+    signals,
+    windows,
+)
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -164,7 +176,7 @@ def _windows(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | Non
         else:
             candidate = windows.close(look, candidate, reading)
         candidate = shadow.window(look, candidate)
-    return outcomes.window(look, candidate), problem
+    return promgauge.window(look, outcomes.window(look, candidate)), problem
 
 
 def _to_step(look: Look, state: State, step: int) -> State:

@@ -128,8 +128,8 @@ def _read(index: int, arm: str, part: str, answers: Answers, trial: Book, *, ear
     return taken
 
 
-def queries(expressions: Mapping[str, str], look: Look, version: str, *, signed: bool = False) -> dict[str, PromQuery]:
-    """The queries for one version; none without a Prometheus.
+def queries(look: Look, guard: Guard, version: str) -> dict[str, PromQuery]:
+    """The queries for one version by part: `total`, and `failures` or `successes`; or `value`. None without Prometheus.
 
     Names of versions and namespaces are DNS labels: nothing in them has a meaning in PromQL."""
     url = look.world.config.prometheus.url
@@ -137,14 +137,15 @@ def queries(expressions: Mapping[str, str], look: Look, version: str, *, signed:
         return {}
     return {
         part: PromQuery(
-            url, text.replace("{{version}}", version).replace("{{namespace}}", look.namespace), signed=signed
+            url, text.replace("{{version}}", version).replace("{{namespace}}", look.namespace), signed=part == "value"
         )
-        for part, text in expressions.items()
+        for part, text in _expressions(guard).items()
     }
 
 
-def expressions(guard: Guard) -> dict[str, str]:
-    """What an outcomes guard asks, by part."""
+def _expressions(guard: Guard) -> dict[str, str]:
+    if guard.gauge:
+        return {"value": guard.gauge.value}
     if guard.promql is None:
         return {}
     told = {"total": guard.promql.total, "failures": guard.promql.failures, "successes": guard.promql.successes}

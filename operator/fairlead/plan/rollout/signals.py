@@ -53,7 +53,7 @@ def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
     if due(candidate.last_window_at, look, candidate) or candidate.step < 0:
         found += [scrape.request for scrape in scrapes(look, candidate)]
     for index, guard in enumerate(look.spec.rollout.guard):
-        if guard.metric == "outcomes" and outcomes_due(look, candidate, index, guard):
+        if guard.metric in ("outcomes", "gauge") and outcomes_due(look, candidate, index, guard):
             found += queries(look, candidate, guard).values()
     return found
 
@@ -135,17 +135,12 @@ def outcomes_due(look: Look, candidate: Candidate, index: int, guard: Guard) -> 
 
 
 def queries(look: Look, candidate: Candidate, guard: Guard) -> dict[tuple[str, str], PromQuery]:
-    """The queries of an outcomes guard by (arm, part); none without a Prometheus."""
+    """The queries of a guard by (arm, part); none without a Prometheus."""
     return {
         (arm, part): query
         for arm in ARMS
-        for part, query in outcomes_of(look, guard, version_of(candidate, arm)).items()
+        for part, query in promcounters.queries(look, guard, version_of(candidate, arm)).items()
     }
-
-
-def outcomes_of(look: Look, guard: Guard, version: str) -> dict[str, PromQuery]:
-    """The queries for one version: `total`, and `failures` or `successes`; none without a Prometheus."""
-    return promcounters.queries(promcounters.expressions(guard), look, version)
 
 
 # --- the gateway ---------------------------------------------------------------------------------------------------

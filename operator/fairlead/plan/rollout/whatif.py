@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from fairlead.api.deployment import Guard, Rollout
 from fairlead.api.units import chance, seconds, share
+from fairlead.plan.rollout import promgauge
 from fairlead.plan.rollout.guards import live_rate
 from fairlead.plan.rollout.signals import guard_id
 from fairlead.verdict import common, engine
@@ -89,7 +90,12 @@ class Play:
                     break
         errors = line.windows.get(ERRORS)
         share_ = self.weight / 100 if self.weight else None
-        return Seen(line.t, windows, line.traffic, share_, errors.stable if errors else None)
+        return Seen(line.t, windows, line.traffic, share_, errors.stable if errors else None, self._values(line))
+
+    def _values(self, line: Line) -> dict[str, tuple[float, float]]:
+        names = {name: (guard_id(index, guard), name, guard.metric) for name, guard, index in _named(self.rollout)}
+        found = {name: next((one for one in told if one in line.values), "") for name, told in names.items()}
+        return {name: line.values[told] for name, told in found.items() if told}
 
     def _learn(self, item: Prior) -> None:
         """What is tolerated. A metric that is told of in the middle begins here."""
@@ -115,7 +121,10 @@ class Play:
         places = [before.get(metric.name) if metric.name in kept else None for metric in self.rules.metrics]
         self.state = replace(
             state,
-            guards=tuple(new if p is None else state.guards[p] for new, p in zip(fresh.guards, places, strict=True)),
+            guards=tuple(
+                new if p is None else replace(state.guards[p], design_effect=self.rules.design_effect)
+                for new, p in zip(fresh.guards, places, strict=True)
+            ),
             proofs=tuple(new if p is None else state.proofs[p] for new, p in zip(fresh.proofs, places, strict=True)),
             last=tuple(None if p is None else state.last[p] for p in places),
         )
@@ -155,6 +164,8 @@ def rules_of(rollout: Rollout, prior: Prior) -> Rules:
 def _metric(name: str, guard: Guard, prior: Prior) -> Metric:
     known = prior.metrics.get(name)
     shadow = guard.metric == "disagreement"
+    if guard.gauge:
+        return Metric(name, guard.role, gauge=promgauge.told(guard))
     if known is not None:
         return Metric(name, guard.role, known.margin, known.rate, known.worse_by, shadow)
     worse_by = share(guard.worse_by)
