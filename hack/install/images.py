@@ -8,9 +8,26 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from hack.cluster.images import BY_IMAGE, archive
+from hack.cluster.settings import existing_kubeconfig, paths
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGETS = ("operator", "worker", "sklearn")
 VARIABLE = "FAIRLEAD_IMAGES"
+
+
+def proxy() -> dict[str, str]:
+    """`proxy`: Envoy as the local cluster has it, or as a cluster of the user's own got it from here. Empty when it did
+    not: the chart then names a public image."""
+    image = BY_IMAGE["envoy"]
+    if not existing_kubeconfig():
+        return {"proxy": image.reference}
+    made = archive(paths(), image)
+    try:
+        return {"proxy": load(str(made if made.exists() else "."), image.reference)}
+    except subprocess.CalledProcessError:
+        print("the image of the proxy that records answers is left as the chart names it", file=sys.stderr)
+        return {}
 
 
 def load(context: str, name: str, *options: str) -> str:
@@ -21,7 +38,7 @@ def load(context: str, name: str, *options: str) -> str:
 
 
 def given(needed: Collection[str] = TARGETS) -> dict[str, str] | None:
-    """References of `FAIRLEAD_IMAGES=operator=…,worker=…,sklearn=…`, images that the cluster can pull; None without it.
+    """References of `FAIRLEAD_IMAGES=operator=…,worker=…,sklearn=…,proxy=…` that the cluster can pull; None without it.
 
     ValueError when one that is needed is not among them.
     """
@@ -37,7 +54,7 @@ def given(needed: Collection[str] = TARGETS) -> dict[str, str] | None:
 
 def build() -> dict[str, str]:
     """Reference by target of operator/Dockerfile. Unchanged ones cost less than a second each."""
-    return given() or {
+    return given() or proxy() | {
         target: load(".", f"fairlead.local/fairlead-{target}", "--file", "operator/Dockerfile", "--target", target)
         for target in TARGETS
     }

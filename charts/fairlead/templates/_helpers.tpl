@@ -28,6 +28,9 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 images:
   worker: {{ .Values.images.worker | quote }}
   runtimes: {{ toJson .Values.images.runtimes }}
+  {{- with .Values.images.proxy }}
+  proxy: {{ quote . }}
+  {{- end }}
 {{- with .Values.store }}
 {{- if .bucket }}
 store:

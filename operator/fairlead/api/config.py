@@ -15,6 +15,8 @@ class Images(Model):
     """Runs checks, transfers and evaluations."""
     runtimes: dict[str, str] = {}
     """Model server by runtime, for example `sklearn`."""
+    proxy: str | None = None
+    """Envoy, beside servers whose answers are recorded. None: no Deployment can record."""
 
 
 class PrometheusConfig(Model):

@@ -181,6 +181,29 @@ class EvaluateResult(Model):
     sample: str = ""
 
 
+class RecordTask(Model):
+    """Keep the answers that the proxy in the same pod hands over. Has no end, and no result."""
+
+    deployment: str
+    version: str
+    store: Place | None = None
+    """`prefix` is the version's folder of predictions; None: the newest answers are held in memory only."""
+    probability: float
+    """Share of the requests that the proxy chooses."""
+    every: float
+    """Seconds that an answer waits at most before it is written."""
+    inputs: bool = False
+    """Keep the requests' bodies too."""
+    path: str | None = None
+    """See Output.path."""
+    socket: str
+    """Unix socket that the proxy connects to."""
+    port: int
+    """For `/answers` and `/metrics`."""
+    spool: str
+    """Folder for answers on their way to the store."""
+
+
 UNPACKED_LIMIT = 1 << 20
 
 

@@ -17,6 +17,13 @@ METRICS_PORT = 8082
 RECORDER_PORT = 8091
 """Where the recorder beside it says which answers it has kept."""
 
+PROXY_PORT = 8090
+"""Where the proxy listens in a pod whose answers are recorded: the Service leads there."""
+RECORDER_PORT = 8091
+"""Where the recorder answers `/answers` and `/metrics`."""
+PROXY_STATS_PORT = 8092
+"""Where the proxy's `/stats/prometheus` is read."""
+
 
 class NoImage(LookupError):  # noqa: N818 - a state of the installation
     """A runtime for which neither the ModelVersion nor the installation names an image."""
@@ -95,6 +102,22 @@ def image(server: Server, images: Images) -> str:
     return found
 
 
+def proxy_image(images: Images) -> str:
+    """The proxy's image. Raises NoImage."""
+    if not images.proxy:
+        raise NoImage(
+            "there is no image for the proxy that records answers: set images.proxy in the installation's values"
+        )
+    return images.proxy
+
+
+def check_images(server: Server, recorded: bool, images: Images) -> None:
+    """Raises NoImage when a pod of this server can't be made."""
+    image(server, images)
+    if recorded:
+        proxy_image(images)
+
+
 def metrics(server: Server, port: int = PORT, metrics_port: int = METRICS_PORT) -> ServerMetrics:
     """Where and by which names a server's counters are read; the port is always set.
 
@@ -105,3 +128,11 @@ def metrics(server: Server, port: int = PORT, metrics_port: int = METRICS_PORT) 
     if own is None:
         raise NoImage(f"runtime {server.runtime} needs spec.server.metrics")
     return own.model_copy(update={"port": own.port or (metrics_port if known.own_metrics_port else port)})
+
+
+def port_name(server: Server) -> str:
+    """Name of the container port that requests come to: the proxy's where there is one, else the server's.
+
+    A Service names it, so that pods with and without a proxy can stand behind it.
+    """
+    return "http-metrics" if metrics(server).port == PORT else "http"

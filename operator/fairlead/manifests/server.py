@@ -10,8 +10,9 @@ from fairlead.api.config import OperatorConfig
 from fairlead.api.modelversion import Server
 from fairlead.api.tasks import MODEL, FetchTask
 from fairlead.api.units import seconds
-from fairlead.manifests import pod, presets
+from fairlead.manifests import pod, presets, recorder
 from fairlead.manifests.meta import LABEL_PREFIX, Json, short_hash
+from fairlead.manifests.recorder import Recording
 
 FETCH = "fetch"
 SERVER = "server"
@@ -73,10 +74,13 @@ class Serving:
     fetch: FetchTask
     credentials: tuple[str | None, ...]
     worker_image: str
+    recording: Recording | None = None
+    """None: answers are not kept, and there is no proxy."""
 
 
 def workload(version: Serving, config: OperatorConfig) -> Json:
-    """The apps/v1 Deployment of a version: fetch (verifies the model's digest) → server. Raises presets.NoImage.
+    """The apps/v1 Deployment of a version: fetch (verifies the model's digest) → server, and with a recording the
+    sidecars recorder and proxy. Raises presets.NoImage.
 
     A pod that leaves goes on answering for a while, and none leaves before its successor is ready.
     """
@@ -103,17 +107,22 @@ def _pod(version: Serving, config: OperatorConfig) -> Json:
     )  # fmt: skip
     server = server_container(version.server, version.model_name, presets.PORT, presets.METRICS_PORT, config)
     path = presets.preset(version.server).ready(version.model_name)
+    kept = version.recording
     server |= {
-        "ports": _ports(version.server),
+        "ports": _ports(version.server, kept is not None),
         # patient: taking an overloaded pod away would only give its load to the others
-        "readinessProbe": _ready(path, presets.PORT, 10) | {"periodSeconds": 5, "failureThreshold": 3},
+        "readinessProbe": _ready(path, presets.PROXY_PORT if kept else presets.PORT, 10)
+        | {"periodSeconds": 5, "failureThreshold": 3},
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN}}},
     }
+    sidecars = _sidecars(version, kept, config) if kept else []
     return pod.pod_spec(
-        [server], init_containers=[fetch],
-        volumes=[pod.empty_dir("model"), *map(pod.credentials_volume, secrets)],
+        [server], init_containers=[fetch, *sidecars],
+        volumes=[
+            pod.empty_dir("model"), *map(pod.credentials_volume, secrets), *(recorder.volumes(kept) if kept else []),
+        ],
         placement=version.server, gpu=version.server.resources.gpu,
-        terminationGracePeriodSeconds=DRAIN + GRACE,
+        terminationGracePeriodSeconds=DRAIN + GRACE + (recorder.GRACE if kept else 0),
         topologySpreadConstraints=[{
             "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway",
             "labelSelector": {"matchLabels": dict(version.selector)},
@@ -121,9 +130,14 @@ def _pod(version: Serving, config: OperatorConfig) -> Json:
     )  # fmt: skip
 
 
+def _sidecars(version: Serving, kept: Recording, config: OperatorConfig) -> list[Json]:
+    return recorder.sidecars(kept, version.server, version.model_name, version.worker_image, config.images)
+
+
 def metrics_port_name(server: Server) -> str:
-    """Name of the container port that exports the counters."""
-    return "metrics" if presets.metrics(server).port != presets.PORT else "http-metrics"
+    """Name of the container port that exports the counters: those of a server with a single port are read where its
+    requests come in."""
+    return "metrics" if presets.metrics(server).port != presets.PORT else presets.port_name(server)
 
 
 def metrics_key(server: Server) -> str:
@@ -131,11 +145,10 @@ def metrics_key(server: Server) -> str:
     return short_hash(metrics_port_name(server), presets.metrics(server).path)
 
 
-def _ports(server: Server) -> list[Json]:
+def _ports(server: Server, proxied: bool) -> list[Json]:
     port = presets.metrics(server).port
-    if port == presets.PORT:
-        return [{"name": "http-metrics", "containerPort": presets.PORT}]
-    return [{"name": "http", "containerPort": presets.PORT}, {"name": "metrics", "containerPort": port}]
+    found = [{"name": "server" if proxied else presets.port_name(server), "containerPort": presets.PORT}]
+    return found if port == presets.PORT else [*found, {"name": "metrics", "containerPort": port}]
 
 
 def service(version: Serving) -> Json:
@@ -146,9 +159,11 @@ def service(version: Serving) -> Json:
         "metadata": _meta(version),
         "spec": {
             "selector": dict(version.selector),
-            "ports": [{"name": "http", "port": presets.PORT, "targetPort": presets.PORT}],
+            "ports": [
+                {"name": "http", "port": presets.PORT, "targetPort": presets.port_name(version.server)},
+            ],
         },
-    }
+    }  # fmt: skip
 
 
 def _meta(version: Serving) -> Json:

@@ -117,3 +117,10 @@ def ledger_folder(config: OperatorConfig, namespace: str, deployment: str, rollo
     if config.store is None:
         return None
     return store(None, config, namespace).folder("deployments", deployment, "evidence", rollout)
+
+
+def predictions_folder(config: OperatorConfig, namespace: str, deployment: str, version: str) -> Location | None:
+    """Where a version's recorded answers go; None without a store."""
+    if config.store is None:
+        return None
+    return store(None, config, namespace).folder("deployments", deployment, "predictions", f"version={version}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -18,25 +17,17 @@ from fairlead.api.tasks import (
     EvaluateTask,
     FetchTask,
     PublishTask,
+    RecordTask,
     SnapshotTask,
     TaskError,
     TaskResult,
 )
 from fairlead.store.errors import StoreError
 from fairlead.worker.errors import TaskFailed
+from fairlead.worker.logs import configure
 from fairlead.worker.result import encode
 
 log = logging.getLogger("fairlead.worker")
-_PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-
-
-class _JsonLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        extra = {k: v for k, v in record.__dict__.items() if k not in _PLAIN}
-        line = {"level": record.levelname.lower(), "logger": record.name, "message": record.getMessage(), **extra}
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
 
 
 # Each imports what it needs when it runs: a fetch must not wait for DuckDB to load.
@@ -64,16 +55,23 @@ def _evaluate(task: str) -> TaskResult:
     return TaskResult(evaluate=evaluate(EvaluateTask.model_validate_json(task)))
 
 
+def _record(task: str) -> TaskResult:
+    """Becomes another program, which does without most of this one's modules: it runs beside each model server."""
+    RecordTask.model_validate_json(task)
+    # glibc gives each thread a heap of its own otherwise
+    environment = os.environ | {"MALLOC_ARENA_MAX": "2"}
+    os.execve(sys.executable, [sys.executable, "-m", "fairlead.worker.record"], environment)
+
+
 TASKS: dict[str, Callable[[str], TaskResult]] = {
     "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate,
+    "record": _record,
 }  # fmt: skip
 
 
 def run(name: str, result_path: str = RESULT_PATH) -> int:
     """Do the task that the environment describes; 0 if it was done, 1 if the answer is an error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    configure()
     began = time.monotonic()
     result = attempt(name, os.environ.get(TASK_ENV, ""))
     Path(result_path).write_bytes(encode(result))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,15 @@ import yaml
 from fairlead.api.config import Images, OperatorConfig
 from fairlead.api.deployment import Alerts, Route
 from fairlead.api.modelversion import Server
-from fairlead.api.tasks import MODEL, Access, FetchItem, FetchTask
+from fairlead.api.tasks import MODEL, Access, FetchItem, FetchTask, Place
 from fairlead.manifests import alerts, presets, route, server
 from fairlead.manifests.meta import Json, labels, owner_reference
+from fairlead.manifests.recorder import Recording
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-CONFIG = OperatorConfig(images=Images(worker="worker@sha256:1", runtimes={"sklearn": "sklearn@sha256:2"}))
+CONFIG = OperatorConfig(
+    images=Images(worker="worker@sha256:1", runtimes={"sklearn": "sklearn@sha256:2"}, proxy="envoy@sha256:4")
+)
 OWNER = owner_reference("fairlead.dev/v1alpha1", "Deployment", "delay", "7f")
 SKLEARN = Server.model_validate({
     "resources": {"cpu": "500m", "memory": "1Gi", "gpu": {"count": 1, "product": "A100"}},
@@ -49,6 +53,18 @@ def serving(runtime: Server) -> server.Serving:
     )  # fmt: skip
 
 
+def recorded() -> server.Serving:
+    """A version whose answers are kept."""
+    folder = Place(
+        bucket="fairlead", prefix="airline/deployments/delay/predictions/version=delay-12/", endpoint="http://s3:9000",
+        credentials="/fairlead/credentials/s3",
+    )  # fmt: skip
+    return replace(serving(SKLEARN), recording=Recording(
+        deployment="delay", version="delay-12", parts=26, every=60.0, inputs=True, path="/outputs/0/data",
+        store=folder, credentials="s3",
+    ))  # fmt: skip
+
+
 def canary() -> Json:
     """A route during a rollout."""
     old, new = (route.Backend(f"delay-{n}", f"delay-{n}-svc", presets.PORT) for n in (11, 12))
@@ -67,6 +83,7 @@ def about() -> alerts.About:
 MADE: dict[str, Callable[[], Json]] = {
     "serving-sklearn": lambda: server.workload(serving(SKLEARN), CONFIG),
     "serving-custom": lambda: server.workload(serving(CUSTOM), CONFIG),
+    "serving-recorded": lambda: server.workload(recorded(), CONFIG),
     "serving-service": lambda: server.service(serving(CUSTOM)),
     "route-canary": canary,
     "pod-monitor": lambda: alerts.pod_monitor(about(), [SKLEARN, CUSTOM]),

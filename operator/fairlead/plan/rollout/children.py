@@ -20,7 +20,7 @@ from fairlead.plan.core import (
     Json,
     Kind,
 )
-from fairlead.plan.rollout import judge, pods, shadow, versions, watch
+from fairlead.plan.rollout import judge, pods, recording, shadow, versions, watch
 from fairlead.plan.rollout.look import Look
 
 VERSION_LABEL = f"{LABEL_PREFIX}version"
@@ -64,6 +64,7 @@ def _version(look: Look, name: str, version: ModelVersion) -> list[Json]:
         labels=labels(deployment=look.name, version=name), selector=pods.selector(look, name),
         server=version.spec.server, model_name=version.spec.model, replicas=look.spec.replicas.min,
         fetch=FetchTask(items=[item]), credentials=(reach.credentials,), worker_image=look.world.config.images.worker,
+        recording=recording.of(look, name),
     )  # fmt: skip
     try:
         workload = server.workload(serving, look.world.config)

@@ -112,7 +112,7 @@ def _no_image(look: Look, version: str) -> Problem | None:
     if known is None:
         return None
     try:
-        presets.image(known.spec.server, look.world.config.images)
+        presets.check_images(known.spec.server, look.spec.record is not None, look.world.config.images)
     except presets.NoImage as missing:
         return Problem("NoImage", str(missing))
     return None

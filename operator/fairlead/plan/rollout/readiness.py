@@ -61,7 +61,7 @@ def _standing(raw: Json, version: str) -> Problem | None:
 
 def _image(look: Look, found: ModelVersion, version: str) -> Problem | None:
     try:
-        presets.image(found.spec.server, look.world.config.images)
+        presets.check_images(found.spec.server, look.spec.record is not None, look.world.config.images)
     except presets.NoImage as missing:
         return Problem("NoImage", f"{version}, the way back, can't be served: {missing}")
     return None

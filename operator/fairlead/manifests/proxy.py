@@ -1,0 +1,295 @@
+"""The proxy beside a model server: Envoy, which hands copies of a sample of the answers to the recorder.
+
+Envoy's `ext_proc` filter in observability mode sends the copies and waits for nothing. Whatever becomes of the
+recorder, requests go on: a stream that can't be opened, or one too many, is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from fairlead.manifests.meta import Json
+
+PARTS = 256
+"""Shares are counted in parts of so many: two hexadecimal digits of the request id."""
+ADMIN = "/tmp/admin.sock"
+"""In the proxy's own `/tmp`: Envoy's administration can stop it, so no other container reaches it."""
+SERVER, PROBES, RECORDER, STATS = "server", "probes", "recorder", "stats"
+"""Names of the clusters. Probes have one of their own, so that `server` counts people's requests only."""
+NOTES = {
+    "x-fairlead-record-id": "%REQ(X-REQUEST-ID)%", "x-fairlead-record-host": "%REQ(:AUTHORITY)%",
+    "x-fairlead-record-shadow": "%REQ(X-FAIRLEAD-SHADOW)%",
+    "x-fairlead-record-us": "%COMMON_DURATION(DS_RX_BEG:US_RX_BEG:us)%",
+}  # fmt: skip
+"""Headers that tell the recorder of the request; they are taken off before the answer goes on. The last one:
+microseconds from the request's first byte to the answer's."""
+READ = (":status", "content-type", "content-encoding", "grpc-status", *NOTES)
+"""Headers of an answer that the recorder gets to see."""
+BODY_LIMIT = 256 * 1024
+"""Bytes of a body that are kept at most."""
+STREAMS = 512
+"""Answers under way to the recorder at a time; more are not recorded. With BODY_LIMIT it bounds Envoy's memory."""
+_TYPES = "type.googleapis.com/envoy.extensions"
+_EXT_PROC = "envoy.filters.http.ext_proc"
+_BUFFER = 256 * 1024
+_IDLE = "1s"
+"""Shorter than any usual server's: one that closes a connection while a request is on its way fails the request."""
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """What a proxy does."""
+
+    listen: int
+    """Where requests come in: HTTP/1.1, or HTTP/2 with prior knowledge (gRPC)."""
+    stats: int
+    """Where `/stats/prometheus` is read, and nothing else."""
+    server: int
+    """The model server's port on loopback."""
+    recorder: str
+    """Path of the recorder's Unix socket."""
+    sample: int
+    """Parts of PARTS whose answers are recorded; see `parts`."""
+    inputs: bool = False
+    """Record the requests' bodies too."""
+    quiet: tuple[str, ...] = ()
+    """Paths that ask for no prediction, as probes and scrapes do: never recorded, nor counted as `server`."""
+    admin: str = ADMIN
+    """Path of the Unix socket of Envoy's administration."""
+
+
+def parts(percent: str) -> int:
+    """A percentage as parts of PARTS, rounded up: at least 1, at most PARTS."""
+    exact = Fraction(percent.removesuffix("%")) * PARTS / 100
+    return min(PARTS, max(1, ceil(exact)))
+
+
+def sampled(count: int) -> str:
+    """A regular expression of the request ids of which `count` in PARTS are recorded.
+
+    The last two hexadecimal digits decide: they are random in UUIDs of version 4 and of version 7, and all versions
+    of a model decide alike, for Envoy leaves the id as it is. An id that is no UUID (or 32 digits) never matches.
+    """
+    high, low = divmod(count, 16)
+    pairs = [f"{_below(high)}[0-9a-fA-F]"] if high else []
+    if low:
+        pairs.append(f"{_digit(high)}{_below(low)}")
+    return f"[0-9a-fA-F]{{8}}-?([0-9a-fA-F]{{4}}-?){{3}}[0-9a-fA-F]{{10}}({'|'.join(pairs)})"
+
+
+def _digit(value: int) -> str:
+    return f"{value}" if value < 10 else f"[{value:x}{value:X}]"
+
+
+def _below(count: int) -> str:
+    """The first `count` hexadecimal digits (1 to 16) as a class."""
+    if count <= 10:
+        return f"[0-{count - 1}]"
+    return f"[0-9a-{count - 1:x}A-{count - 1:X}]"
+
+
+def arguments(proxy: Proxy) -> list[str]:
+    """Envoy's arguments: two threads carry thousands of requests a second."""
+    config = json.dumps(bootstrap(proxy), separators=(",", ":"))
+    return ["--config-yaml", config, "--concurrency", "2", "--disable-hot-restart", "--log-level", "warn"]
+
+
+def bootstrap(proxy: Proxy) -> Json:
+    """Envoy's whole configuration; nothing of it changes while it runs."""
+    return {
+        "node": {"id": "proxy", "cluster": "fairlead"},
+        "admin": {"address": {"pipe": {"path": proxy.admin, "mode": 0o600}}},
+        "layered_runtime": {"layers": [{"name": "fixed", "static_layer": {
+            # a recorder that reads slowly must not slow down the answers
+            "envoy.reloadable_features.grpc_side_stream_flow_control": False,
+        }}]},
+        "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [
+            {"prefix": f"cluster.{SERVER}.upstream_rq"}, {"prefix": "http.serving.downstream_rq"},
+            {"prefix": "http.serving.ext_proc."}, {"prefix": f"cluster.{RECORDER}.upstream_"},
+            {"prefix": f"cluster.{RECORDER}.circuit_breakers"}, {"prefix": "server.memory_"},
+            {"exact": "server.live"}, {"exact": "server.uptime"},
+        ]}}},
+        "static_resources": {
+            "listeners": [
+                _listener("serving", proxy.listen, _serving(proxy)), _listener("stats", proxy.stats, _statistics()),
+            ],
+            "clusters": [_server(SERVER, proxy.server), _server(PROBES, proxy.server), _recorder(proxy), _admin(proxy)],
+        },
+    }  # fmt: skip
+
+
+def _listener(name: str, port: int, manager: Json) -> Json:
+    kind = f"{_TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    return {
+        "name": name,
+        "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},
+        "per_connection_buffer_limit_bytes": _BUFFER,
+        "filter_chains": [{"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": {"@type": kind, "stat_prefix": name, "codec_type": "AUTO", **manager},
+        }]}],
+    }  # fmt: skip
+
+
+def _serving(proxy: Proxy) -> Json:
+    """The request passes as it is; the request id is kept, or made, and given back in the answer."""
+    uuid = f"{_TYPES}.request_id.uuid.v3.UuidRequestIdConfig"
+    return {
+        "generate_request_id": True, "preserve_external_request_id": True,
+        "always_set_request_id_in_response": True,
+        "request_id_extension": {"typed_config": {"@type": uuid, "pack_trace_reason": False}},
+        "server_header_transformation": "PASS_THROUGH", "skip_xff_append": True, "proxy_100_continue": True,
+        # how long an answer may take is the gateway's and the server's affair
+        "stream_idle_timeout": "0s", "request_timeout": "0s",
+        "http2_protocol_options": _http2(),
+        "upgrade_configs": [{"upgrade_type": "websocket", "filters": [_router()]}],
+        "http_filters": [_strip(), _ext_proc(proxy), _router()],
+        "route_config": {"name": "serving", "virtual_hosts": [
+            {"name": "all", "domains": ["*"], "routes": _routes(proxy)},
+        ]},
+    }  # fmt: skip
+
+
+def _routes(proxy: Proxy) -> list[Json]:
+    """Probes; what is recorded (of gRPC no bodies, and of large requests not the request's); the rest."""
+    quiet = [_route({"path": path, "headers": [_get()]}, PROBES, _OFF) for path in proxy.quiet]
+    chosen = {"safe_regex": {"regex": sampled(proxy.sample)}}
+    ids = [] if proxy.sample >= PARTS else [_header("x-request-id", "string_match", chosen)]
+    kept = [_route({"prefix": "/", "grpc": {}, "headers": ids}, SERVER, _modes(trailers=True))]
+    if proxy.inputs:
+        large = _header("content-length", "range_match", {"start": BODY_LIMIT + 1, "end": 2**62})
+        kept.append(_route({"prefix": "/", "headers": [*ids, large]}, SERVER, _modes(response=True)))
+    kept.append(_route({"prefix": "/", "headers": ids}, SERVER, None))
+    for route in kept:
+        route["response_headers_to_add"] = [
+            {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            for key, value in NOTES.items()
+        ]
+    rest = [] if not ids else [_route({"prefix": "/"}, SERVER, _OFF)]
+    return [*quiet, *kept, *rest]
+
+
+_OFF: Json = {"disabled": True}
+
+
+def _modes(*, request: bool = False, response: bool = False, trailers: bool = False) -> Json:
+    """What of a request and of its answer goes to the recorder."""
+    return {"overrides": {"processing_mode": _mode(request, response, trailers)}}
+
+
+def _mode(request: bool, response: bool, trailers: bool) -> Json:
+    return {
+        "request_header_mode": "SKIP", "response_header_mode": "SEND",
+        "request_body_mode": "STREAMED" if request else "NONE",
+        "response_body_mode": "STREAMED" if response else "NONE",
+        "request_trailer_mode": "SKIP", "response_trailer_mode": "SEND" if trailers else "SKIP",
+    }  # fmt: skip
+
+
+def _route(match: Json, cluster: str, recording: Json | None) -> Json:
+    """`recording`: what differs from the filter's own settings."""
+    found: Json = {"match": match, "route": {"cluster": cluster, "timeout": "0s"}}
+    if recording is not None:
+        kind = f"{_TYPES}.filters.http.ext_proc.v3.ExtProcPerRoute"
+        found["typed_per_filter_config"] = {_EXT_PROC: {"@type": kind, **recording}}
+    return found
+
+
+def _header(name: str, kind: str, match: Json) -> Json:
+    return {"name": name, kind: match}
+
+
+def _get() -> Json:
+    return _header(":method", "string_match", {"exact": "GET"})
+
+
+def _ext_proc(proxy: Proxy) -> Json:
+    return {"name": _EXT_PROC, "typed_config": {
+        "@type": f"{_TYPES}.filters.http.ext_proc.v3.ExternalProcessor",
+        "grpc_service": {"envoy_grpc": {"cluster_name": RECORDER}, "timeout": "3600s"},
+        "observability_mode": True,
+        "failure_mode_allow": True,
+        "deferred_close_timeout": "2s",
+        "processing_mode": _mode(proxy.inputs, True, False),
+        "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in READ]}},
+    }}  # fmt: skip
+
+
+def _strip() -> Json:
+    """Answers pass the filters from the last to the first: what was for the recorder ends here."""
+    kind = f"{_TYPES}.filters.http.header_mutation.v3.HeaderMutation"
+    removed = {"mutations": {"response_mutations": [{"remove": name} for name in NOTES]}}
+    return {"name": "envoy.filters.http.header_mutation", "typed_config": {"@type": kind, **removed}}
+
+
+def _router() -> Json:
+    kind = f"{_TYPES}.filters.http.router.v3.Router"
+    return {"name": "envoy.filters.http.router", "typed_config": {"@type": kind, "suppress_envoy_headers": True}}
+
+
+def _server(name: str, port: int) -> Json:
+    """The model server, asked in the protocol of the request."""
+    kind = f"{_TYPES}.upstreams.http.v3.HttpProtocolOptions"
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "per_connection_buffer_limit_bytes": _BUFFER,
+        "circuit_breakers": {"thresholds": [_no_limits()]},
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": kind,
+            "common_http_protocol_options": {"idle_timeout": _IDLE},
+            "use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": _http2()},
+        }},
+        "load_assignment": _at(name, {"socket_address": {"address": "127.0.0.1", "port_value": port}}),
+    }  # fmt: skip
+
+
+def _recorder(proxy: Proxy) -> Json:
+    """One that does not answer a ping is given up; one that is full gets no more."""
+    kind = f"{_TYPES}.upstreams.http.v3.HttpProtocolOptions"
+    ping = {"connection_keepalive": {"interval": "5s", "timeout": "2s"}}
+    limits = {"max_requests": STREAMS, "max_pending_requests": 64, "max_retries": 0, "track_remaining": True}
+    return {
+        "name": RECORDER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "circuit_breakers": {"thresholds": [limits]},
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": kind, "explicit_http_config": {"http2_protocol_options": ping},
+        }},
+        "load_assignment": _at(RECORDER, {"pipe": {"path": proxy.recorder}}),
+    }  # fmt: skip
+
+
+def _http2() -> Json:
+    return {"initial_stream_window_size": _BUFFER, "initial_connection_window_size": 1 << 20}
+
+
+def _no_limits() -> Json:
+    """How many requests a server takes is not the proxy's to say."""
+    most = 2**32 - 1
+    return {"max_connections": most, "max_pending_requests": most, "max_requests": most}
+
+
+def _at(name: str, address: Json) -> Json:
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}
+
+
+def _admin(proxy: Proxy) -> Json:
+    return {
+        "name": STATS, "type": "STATIC", "connect_timeout": "1s",
+        "load_assignment": _at(STATS, {"pipe": {"path": proxy.admin}}),
+    }  # fmt: skip
+
+
+def _statistics() -> Json:
+    """Of the administration only the statistics, and only to be read."""
+    route = {"match": {"path": "/stats/prometheus", "headers": [_get()]}, "route": {"cluster": STATS}}
+    return {
+        "http_filters": [_router()],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+    }

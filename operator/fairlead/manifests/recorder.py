@@ -1,0 +1,111 @@
+"""The two sidecars that keep a Deployment's answers: the recorder, and the proxy that hands them to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairlead.api.config import Images
+from fairlead.api.modelversion import Server
+from fairlead.api.tasks import Place, RecordTask
+from fairlead.manifests import pod, presets
+from fairlead.manifests.meta import Json
+from fairlead.manifests.proxy import PARTS, Proxy, arguments
+
+PROXY = "proxy"
+RECORDER = "recorder"
+PORT_NAME = "recorder"
+STATS_NAME = "proxy-stats"
+FOLDER = "/fairlead/record"
+SPOOL = "/fairlead/spool"
+GRACE = 10
+"""Seconds that the recorder has for its last write, after the server has ended."""
+_SOCKET = f"{FOLDER}/socket"
+_MEMORY = "384Mi"
+"""The recorder's limit: its own process and the child that writes Parquet. Beyond it answers are lost, not requests."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is kept of a version's answers."""
+
+    deployment: str
+    version: str
+    parts: int
+    """See proxy.parts."""
+    every: float
+    """Seconds."""
+    inputs: bool
+    path: str | None
+    store: Place | None
+    """The version's folder of predictions."""
+    credentials: str | None
+    """Secret that opens the store."""
+
+    def task(self) -> RecordTask:
+        """What the recorder is told."""
+        return RecordTask(
+            deployment=self.deployment, version=self.version, store=self.store, probability=self.parts / PARTS,
+            every=self.every, inputs=self.inputs, path=self.path, socket=_SOCKET, port=presets.RECORDER_PORT,
+            spool=SPOOL,
+        )  # fmt: skip
+
+
+def sidecars(recording: Recording, server: Server, model_name: str, worker: str, images: Images) -> list[Json]:
+    """Recorder and proxy, in the order of their start: they end in the opposite one, after the server has. Raises
+    presets.NoImage."""
+    return [_recorder(recording, worker), _proxy(recording, server, model_name, images)]
+
+
+def volumes(recording: Recording) -> list[Json]:
+    """The volumes of both."""
+    secrets = [pod.credentials_volume(recording.credentials)] if recording.credentials else []
+    return [_bounded(RECORDER, "1Mi"), _bounded("spool", "256Mi"), *secrets]
+
+
+def _bounded(name: str, size: str) -> Json:
+    return {"name": name, "emptyDir": {"sizeLimit": size}}
+
+
+def _recorder(recording: Recording, worker: str) -> Json:
+    made = pod.worker(
+        RECORDER, worker, "record", recording.task(), credentials=[recording.credentials],
+        mounts=[pod.mount(RECORDER, FOLDER), pod.mount("spool", SPOOL)],
+    )  # fmt: skip
+    made["env"].append({"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}})
+    return made | {
+        "restartPolicy": "Always",
+        "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": _MEMORY}},
+        "ports": [{"name": PORT_NAME, "containerPort": presets.RECORDER_PORT}],
+        # one that hangs is started again; requests go on meanwhile
+        "livenessProbe": {
+            "httpGet": {"path": "/healthz", "port": presets.RECORDER_PORT},
+            "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6,
+        },
+    }  # fmt: skip
+
+
+def _proxy(recording: Recording, server: Server, model_name: str, images: Images) -> Json:
+    proxy = Proxy(
+        listen=presets.PROXY_PORT, stats=presets.PROXY_STATS_PORT, server=presets.PORT, recorder=_SOCKET,
+        sample=recording.parts, inputs=recording.inputs, quiet=_quiet(server, model_name),
+    )  # fmt: skip
+    made = pod.container(
+        PROXY, presets.proxy_image(images), command=["envoy"],
+        args=[pod.literal(argument) for argument in arguments(proxy)], mounts=[pod.mount(RECORDER, FOLDER)],
+    )  # fmt: skip
+    return made | {
+        "restartPolicy": "Always",
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
+        "ports": [
+            {"name": presets.port_name(server), "containerPort": presets.PROXY_PORT},
+            {"name": STATS_NAME, "containerPort": presets.PROXY_STATS_PORT},
+        ],
+    }
+
+
+def _quiet(server: Server, model_name: str) -> tuple[str, ...]:
+    """Paths that ask whether the server lives, and for its counters."""
+    paths = [
+        presets.preset(server).ready(model_name), "/v2/health/ready", "/v2/health/live", presets.metrics(server).path,
+    ]  # fmt: skip
+    return tuple(dict.fromkeys(paths))

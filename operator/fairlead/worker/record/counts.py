@@ -1,0 +1,21 @@
+"""What the recorder says of itself to Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+RECEIVED = Counter("fairlead_recorder_received", "Answers that the proxy began to hand over.", registry=REGISTRY)
+KEPT = Counter("fairlead_recorder_kept", "Answers that were kept.", registry=REGISTRY)
+DROPPED = Counter(
+    "fairlead_recorder_dropped", "Answers, or their bodies, that were not kept, by reason: aborted (the client went "
+    "away before an answer), long (the body was), memory, disk, spool (the store was away for too long).",
+    ["reason"], registry=REGISTRY,
+)  # fmt: skip
+WRITTEN = Counter("fairlead_recorder_written", "Answers written to the store.", registry=REGISTRY)
+FAILURES = Counter("fairlead_recorder_write_failures", "Attempts to write to the store that failed.", registry=REGISTRY)
+WAITING = Gauge("fairlead_recorder_spool_bytes", "Bytes of answers that wait for the store.", registry=REGISTRY)
+HELD = Gauge("fairlead_recorder_held_bytes", "Bytes of bodies under way.", registry=REGISTRY)
+for _reason in ("aborted", "long", "memory", "disk", "spool"):
+    DROPPED.labels(_reason)

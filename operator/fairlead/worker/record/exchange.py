@@ -1,0 +1,141 @@
+"""One request and its answer, put together from the proxy's messages."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.worker.record import extract
+from fairlead.worker.record.names import BODY_LIMIT, FAILED
+
+_GRPC = {1: 499, 2: 500, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 13: 500,
+         14: 503, 15: 500, 16: 401}  # fmt: skip
+"""HTTP status by gRPC status, as google.rpc.Code gives them."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is kept. `output` and `input`: JSON text."""
+
+    request_id: str
+    time: float
+    """When it was whole (epoch seconds)."""
+    status: int
+    latency: float | None
+    """Milliseconds from the request's first byte to the answer's last; None when it was not read to its end."""
+    output: str
+    shadow: bool
+    input: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the server failed."""
+        return self.status >= FAILED
+
+    def row(self, probability: float, limit: int | None = None) -> str:
+        """As members of a JSON list, without its brackets; an output longer than `limit` is left out."""
+        shown = self.output if limit is None or len(self.output) <= limit else extract.NONE
+        latency = extract.NONE if self.latency is None else f"{self.latency:.3f}"
+        return (
+            f"{json.dumps(self.request_id)},{self.time:.6f},{self.status},{latency},{shown},"
+            f"{'true' if self.shadow else 'false'},{probability!r}"
+        )
+
+
+class Exchange:
+    """Takes messages in their order. A body that grows beyond BODY_LIMIT ends it: the answer is kept without."""
+
+    __slots__ = ("_answer", "_arrived", "_headers", "_request", "cut", "held")
+
+    def __init__(self) -> None:
+        self._headers: dict[str, str] | None = None
+        self._arrived = 0.0
+        self._answer = bytearray()
+        self._request: bytearray | None = bytearray()
+        self.cut = False
+        """Whether the answer is longer than what is kept."""
+        self.held = 0
+        """Bytes in memory."""
+
+    def take(self, message: Any, now: float, room: int) -> bool:
+        """Take a message (a ProcessingRequest) that came at `now` (epoch seconds); whether it was the last one.
+
+        room: bytes that may still be held.
+        """
+        kind = message.WhichOneof("request")
+        if kind == "response_headers":
+            headers = message.response_headers
+            self._headers = _named(headers.headers)
+            self._arrived = now
+            return bool(headers.end_of_stream)
+        if kind == "response_body":
+            return self._body(message.response_body, room)
+        if kind == "request_body":
+            self._input(message.request_body.body, room)
+            return False
+        if kind == "response_trailers" and self._headers is not None:
+            self._headers.update(_named(message.response_trailers.trailers))
+            return True
+        return False
+
+    def _body(self, part: Any, room: int) -> bool:
+        if len(part.body) > min(room, BODY_LIMIT - len(self._answer)):
+            self.cut, self._answer = True, bytearray()
+            return True
+        self._answer += part.body
+        self.held += len(part.body)
+        return bool(part.end_of_stream)
+
+    def _input(self, body: bytes, room: int) -> None:
+        """One that is too long is left out whole: half a request would be taken for another one."""
+        if self._request is None or len(body) > min(room, BODY_LIMIT - len(self._request)):
+            self._request = None
+        else:
+            self._request += body
+            self.held += len(body)
+
+    def answer(self, now: float, pointer: str | None) -> Answer | None:
+        """The answer, whole at `now`; None when no headers came: the client went away before."""
+        headers = self._headers
+        if headers is None:
+            return None
+        read = not self.cut and not headers.get("content-type", "").startswith("application/grpc")
+        micros = headers.get("x-fairlead-record-us", "")
+        first = int(micros) / 1000 if micros.isdigit() else 0.0
+        return Answer(
+            request_id=headers.get("x-fairlead-record-id", ""), time=now, status=_status(headers),
+            latency=None if self.cut else first + max(0.0, now - self._arrived) * 1000,
+            output=self._output(headers, pointer) if read else extract.NONE,
+            shadow=_shadow(headers), input=_readable(self._request),
+        )  # fmt: skip
+
+    def _output(self, headers: dict[str, str], pointer: str | None) -> str:
+        kind, encoding = headers.get("content-type", ""), headers.get("content-encoding", "")
+        return extract.output(bytes(self._answer), kind, encoding, pointer)
+
+
+def _named(headers: Any) -> dict[str, str]:
+    return {one.key: (one.raw_value or one.value.encode()).decode("latin-1") for one in headers.headers}
+
+
+def _status(headers: dict[str, str]) -> int:
+    grpc, status = headers.get("grpc-status", "0"), headers.get(":status", "0")
+    code = int(grpc) if grpc.isdigit() else 2
+    return _GRPC.get(code, 500) if code else int(status) if status.isdigit() else 0
+
+
+def _shadow(headers: dict[str, str]) -> bool:
+    """Whether the gateway made the request as a copy of another one: Envoy marks its host, others a header."""
+    host = headers.get("x-fairlead-record-host", "").rsplit(":", 1)[0]
+    return host.endswith("-shadow") or headers.get("x-fairlead-record-shadow", "") == "true"
+
+
+def _readable(body: bytearray | None) -> str | None:
+    """A request's body as text; None for one that was not kept, and for bytes that are no text."""
+    if not body:
+        return None
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,106 @@
+"""What an answer says: the part of its body that is compared."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from fairlead.worker.record.names import BODY_LIMIT
+
+NONE = "null"
+
+
+def output(body: bytes, kind: str, encoding: str, pointer: str | None) -> str:
+    """The output as JSON text; `null` where there is none, or none that could be read.
+
+    kind: the content type; encoding: the content encoding; pointer: see `Output.path`.
+    """
+    plain = decoded(body, encoding)
+    if plain is None:
+        return NONE
+    if kind.startswith("text/event-stream"):
+        return _text(_streamed(plain))
+    try:
+        found = json.loads(plain)
+    except ValueError:
+        return NONE if pointer is not None else _text(_utf8(plain))
+    except RecursionError:
+        return NONE
+    return dumped(at(found, pointer) if pointer is not None else usual(found))
+
+
+def dumped(value: Any) -> str:
+    """JSON without spaces; NaN and infinities, which JSON lacks, make the whole null."""
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        return NONE
+
+
+def decoded(body: bytes, encoding: str) -> bytes | None:
+    """The body without its compression; None for one that is not known or is larger than BODY_LIMIT inside."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return None
+    opened = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        found = opened.decompress(body, BODY_LIMIT + 1)
+    except zlib.error:
+        return None
+    return found if opened.eof and len(found) <= BODY_LIMIT else None
+
+
+def usual(answer: Any) -> Any:
+    """The first output's data of the Open Inference Protocol, else the first choice's text of the OpenAI API, else
+    the whole."""
+    for path in ("/outputs/0/data", "/choices/0/message/content", "/choices/0/text"):
+        found = at(answer, path)
+        if found is not None:
+            return found
+    return answer
+
+
+def at(value: Any, pointer: str) -> Any:
+    """What a JSON pointer (RFC 6901) names; None where there is nothing."""
+    for step in pointer.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isascii() and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value
+
+
+def _utf8(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _text(found: str | None) -> str:
+    return NONE if not found else dumped(found)
+
+
+def _streamed(body: bytes) -> str | None:
+    """The text that a stream of the OpenAI API adds up to; None for a stream of something else."""
+    parts = [_delta(line[5:].strip()) for line in body.splitlines() if line.startswith(b"data:")]
+    found = [part for part in parts if isinstance(part, str)]
+    return "".join(found) if found else None
+
+
+def _delta(event: bytes) -> Any:
+    return _or_none(lambda: json.loads(event)) if event != b"[DONE]" else None
+
+
+def _or_none(read: Callable[[], Any]) -> Any:
+    try:
+        event = read()
+    except ValueError:
+        return None
+    return at(event, "/choices/0/delta/content") or at(event, "/choices/0/text")

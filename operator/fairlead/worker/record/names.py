@@ -1,0 +1,11 @@
+"""Names that both the recorder's small process and its children know."""
+
+from __future__ import annotations
+
+TASK_ENV = "FAIRLEAD_TASK"
+POD_ENV = "POD_UID"
+"""The pod's uid, by the downward API."""
+BODY_LIMIT = 256 * 1024
+"""Bytes of a body that are kept at most."""
+FAILED = 500
+"""From this status on an answer is a failure, which is dropped last."""
