@@ -14,13 +14,11 @@ PORT = 8080
 """Where a serving pod's server listens."""
 METRICS_PORT = 8082
 """Where it exports its counters, if its runtime uses a port of its own for that."""
-RECORDER_PORT = 8091
-"""Where the recorder beside it says which answers it has kept."""
 
 PROXY_PORT = 8090
 """Where the proxy listens in a pod whose answers are recorded: the Service leads there."""
 RECORDER_PORT = 8091
-"""Where the recorder answers `/answers` and `/metrics`."""
+"""Where the recorder beside it says which answers it has kept, and answers `/metrics`."""
 PROXY_STATS_PORT = 8092
 """Where the proxy's `/stats/prometheus` is read."""
 

@@ -119,7 +119,7 @@ class Sim:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.config = OperatorConfig(
-            images=Images(worker="worker:1", runtimes={"sklearn": "sklearn:1"}),
+            images=Images(worker="worker:1", runtimes={"sklearn": "sklearn:1"}, proxy="envoy:1"),
             prometheus=PrometheusConfig(url="http://prometheus:9090"), tuning=Tuning(window=self.window, drain=15),
             store=S3Location(bucket="fairlead") if self.store else None,
         )  # fmt: skip
