@@ -27,6 +27,7 @@ from fairlead.api.deploymentstatus import (
 )
 from fairlead.api.guard import Guard, Labels, PromCounters, PromGauge
 from fairlead.api.record import Output, Record
+from fairlead.api.review import JUDGED, Judgement, Review, ReviewPair
 from fairlead.api.schema import (
     LIST_ATOMIC,
     Duration,
@@ -35,6 +36,7 @@ from fairlead.api.schema import (
     Percent,
     cel,
     exactly_one_of,
+    list_map,
 )
 
 
@@ -212,19 +214,27 @@ class DeploymentSpec(Model):
     """Freeze: no new rollout begins, and a running one keeps its weight. Harm still rolls back."""
     override: Override | None = None
     """Written by `kubectl fairlead rollback` and `promote --force`."""
+    judgements: Annotated[list[Judgement], Field(max_length=JUDGED, json_schema_extra=list_map("pair"))] = []
+    """What people say of pairs of answers. Written by `kubectl fairlead review`; not for git."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
             (
                 "has(self.record) || !has(self.rollout) || !has(self.rollout.guard) || "
-                "!self.rollout.guard.exists(g, g.metric in ['disagreement', 'labels', 'scores'])",
-                "a guard on disagreement, labels or scores needs `record`: it compares the answers themselves",
+                "!self.rollout.guard.exists(g, g.metric in ['disagreement', 'labels', 'scores', 'review'])",
+                "a guard on disagreement, labels, scores or review needs `record`: it compares the answers themselves",
             ),
             (
                 "!has(self.rollout) || !has(self.rollout.guard) || !has(self.rollout.steps) || "
-                "!self.rollout.guard.exists(g, g.metric == 'disagreement') || "
+                "!self.rollout.guard.exists(g, g.metric in ['disagreement', 'review']) || "
                 "self.rollout.steps.exists(s, has(s.shadow))",
-                "a guard on disagreement needs a step with `shadow`: only there both versions answer the same requests",
+                "a guard on disagreement or review needs a step with `shadow`: only there both versions answer the same "
+                "requests",
+            ),
+            (
+                "!has(self.rollout) || !has(self.rollout.guard) || "
+                "self.rollout.guard.filter(g, g.metric == 'review').size() <= 1",
+                "one guard on review is enough: people judge each pair once",
             ),
         )
     )
@@ -239,7 +249,7 @@ class Deployment(Model):
 
 __all__ = [
     "AfterPromotion", "Alerts", "ArmCounts", "CanaryStep", "Candidate", "Common", "Cursor", "Deployment",
-    "DeploymentSpec", "DeploymentStatus", "GatewayRef", "GatewayState", "Guard", "GuardEvidence", "Labels", "Live", "ModelRef", "Output",
-    "Override", "PromCounters", "PromGauge", "Proven", "Record", "Replicas", "Retiring", "Rollout", "RolloutRecord", "Route", "Slo", "Split", "Stored",
+    "DeploymentSpec", "DeploymentStatus", "GatewayRef", "GatewayState", "Guard", "GuardEvidence", "Judgement", "Labels", "Live", "ModelRef", "Output",
+    "Override", "PromCounters", "PromGauge", "Proven", "Record", "Replicas", "Retiring", "Review", "ReviewPair", "Rollout", "RolloutRecord", "Route", "Slo", "Split", "Stored",
     "Watch", "WatchedGuard", "WayBack",
 ]  # fmt: skip

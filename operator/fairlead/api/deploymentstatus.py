@@ -8,6 +8,7 @@ from pydantic import Field
 
 from fairlead.api.common import StatusBase, Timestamp
 from fairlead.api.ledger import Ledger
+from fairlead.api.review import Review
 from fairlead.api.schema import LIST_ATOMIC, Duration, Model, Name, Text, list_map
 
 
@@ -205,6 +206,8 @@ class Candidate(Model):
     """Of the recorders whose answers are compared."""
     ledger: Ledger = Ledger()
     """What was seen, window by window, and what was decided on it."""
+    review: Review | None = None
+    """With a guard on `review`: answers that wait for a person's judgement, and what was said of others."""
     first_request_at: Timestamp | None = None
     last_window_at: Timestamp | None = None
 

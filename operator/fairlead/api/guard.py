@@ -82,17 +82,19 @@ class Labels(Model):
 class Guard(Model):
     """A way in which the candidate must not be worse than the live version at the same time on the same traffic."""
 
-    metric: Literal["errors", "latency", "outcomes", "gauge", "disagreement", "labels", "scores"]
+    metric: Literal["errors", "latency", "outcomes", "gauge", "disagreement", "labels", "scores", "review"]
     """`errors`: failed requests, by the servers' own counters. `latency`: requests slower than the live version's
     quantile was when the rollout began. `outcomes`: any two counters in Prometheus. `gauge`: any value in Prometheus.
     `disagreement`: in shadow steps, requests to which the two versions give different answers. `labels`: answers that
-    turned out wrong. `scores`: answers beyond the range in which the live version's are."""
+    turned out wrong. `scores`: answers beyond the range in which the live version's are. `review`: of answers that differ
+    in shadow steps, people look at a sample and say which is better, `kubectl fairlead review deployment/NAME`."""
     role: Literal["alarm", "guardrail", "target"] = "alarm"
     """What it takes to go live. `alarm`: it was not shown to be worse. `guardrail`: besides, it was proven not to be
     worse by `worseBy`. `target`: besides, it was proven to be better. Harm rolls back in every role."""
     worse_by: Percent = "0%"
     """How much worse is tolerable: percentage points of failures; for latency, percent on top of the quantile; for
-    disagreement, the share of requests that may be answered differently."""
+    disagreement, the share of requests that may be answered differently; for review, percentage points by which the
+    candidate's answer may be the worse one more often than the better one."""
     quantile: Literal["p50", "p90", "p95", "p99"] | None = None
     """With `latency`; default p95."""
     promql: PromCounters | None = None
@@ -102,7 +104,8 @@ class Guard(Model):
     labels: Labels | None = None
     """With `labels`."""
     min_events: Annotated[int, Field(ge=0, le=10_000_000)] = 0
-    """With `outcomes` and `labels`: a step is not left before this many of the candidate have been counted in it."""
+    """With `outcomes` and `labels`: a step is not left before this many of the candidate have been counted in it. With
+    `review`: no shadow step is left before so many pairs have been judged, or all that differed; at most 100."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -131,8 +134,16 @@ class Guard(Model):
                 "a gauge's tolerance is gauge.tolerance, in its own unit",
             ),
             (
-                "!has(self.minEvents) || self.minEvents == 0 || self.metric in ['outcomes', 'labels']",
-                "minEvents goes with outcomes and labels",
+                "!has(self.minEvents) || self.minEvents == 0 || self.metric in ['outcomes', 'labels', 'review']",
+                "minEvents goes with outcomes, labels and review",
+            ),
+            (
+                "self.metric != 'review' || !has(self.minEvents) || self.minEvents <= 100",
+                "at most 100 pairs are judged in a rollout",
+            ),
+            (
+                "self.metric != 'review' || !has(self.worseBy) || self.worseBy.matches('^[0-9]{1,2}([.][0-9]+)?%$')",
+                "with review, worseBy is below 100%",
             ),
         )
     )

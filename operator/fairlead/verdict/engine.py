@@ -18,13 +18,16 @@ from fairlead.verdict.failures import log_bound
 from fairlead.verdict.gauges import Gauge, GaugeState
 from fairlead.verdict.guards import Arm, GuardState, Window
 from fairlead.verdict.margin import Margin
-from fairlead.verdict.proof import Proof, Role
+from fairlead.verdict.proof import OfPairs, Proof, Role
 from fairlead.verdict.split import SplitState
 from fairlead.verdict.split import step as split_step
 
 Verdict = Literal["harm", "safe", "continue", "undecided", "noEvidence"]
 """harm: take it back; safe: proven, it may go on; continue: keep looking; undecided: patience is over; noEvidence:
 freeze, nothing is known."""
+
+
+Shown = Proof | OfPairs
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Metric:
     """It is read only while the candidate answers copies of the live version's requests."""
     gauge: Gauge | None = None
     """It is a value, not a count: how that is compared."""
+    paired: bool = False
+    """Its counts are of pairs (`GuardState.paired`). They come when somebody judges one: it is never silent."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ class State:
 
     guards: tuple[GuardState | GaugeState, ...]
     """One for each metric, in the order of the rules."""
-    proofs: tuple[Proof | None, ...]
+    proofs: tuple[Shown | None, ...]
     """Likewise; None for an alarm."""
     split: SplitState = field(default_factory=SplitState)
     common: CommonState = field(default_factory=CommonState)
@@ -125,16 +130,29 @@ def begin(rules: Rules) -> State:
     """Before the first window."""
     return State(
         guards=tuple(_guard(rules, metric) for metric in rules.metrics),
-        proofs=tuple(proof.start(m.role, m.rate, m.worse_by) for m in rules.metrics),
+        proofs=tuple(_unshown(rules, m) for m in rules.metrics),
         common=common.begin(rules.before),
         last=(None,) * len(rules.metrics),
     )
 
 
+def _unshown(rules: Rules, metric: Metric) -> Shown | None:
+    if metric.paired and metric.role != "alarm":
+        return OfPairs(metric.worse_by, design_effect=rules.design_effect)
+    return proof.start(metric.role, metric.rate, metric.worse_by)
+
+
+def _shown(kept: Shown, window: Window, design_effect: float) -> Shown:
+    return kept.after(window) if isinstance(kept, OfPairs) else proof.step(kept, window, design_effect)
+
+
 def _guard(rules: Rules, metric: Metric) -> GuardState | GaugeState:
     if metric.gauge:
         return GaugeState(metric.gauge, rules.design_effect)
-    return GuardState(odds=metric.margin.odds, floor=metric.margin.floor, design_effect=rules.design_effect)
+    return GuardState(
+        metric.margin.odds, floor=metric.margin.floor, design_effect=rules.design_effect,
+        paired=metric.worse_by if metric.paired else None,
+    )  # fmt: skip
 
 
 def step(rules: Rules, state: State, seen: Seen) -> State:
@@ -156,13 +174,14 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
             for guard, metric in zip(state.guards, rules.metrics, strict=True)
         ),
         proofs=tuple(
-            kept if window is None or kept is None else proof.step(kept, window, rules.design_effect)
+            kept if window is None or kept is None else _shown(kept, window, rules.design_effect)
             for kept, window in zip(state.proofs, windows, strict=True)
         ),
         split=split, common=alone, last=last, t=seen.t, began=seen.t if state.began is None else state.began,
         silent=tuple(
             metric.name for metric, at in zip(rules.metrics, last, strict=True)
-            if not (seen.windows or seen.values) or (_read_now(metric, seen) and _old(rules, metric, at, seen.t))
+            if not metric.paired
+            and (not (seen.windows or seen.values) or (_read_now(metric, seen) and _old(rules, metric, at, seen.t)))
         ),
     )  # fmt: skip
 

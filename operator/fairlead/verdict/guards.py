@@ -15,6 +15,7 @@ from typing import Literal
 
 from fairlead.verdict import failures
 from fairlead.verdict.margin import log_excess
+from fairlead.verdict.pairs import Pairs, log_e_harm
 
 Verdict = Literal["harm", "continue"]
 
@@ -57,6 +58,9 @@ class GuardState:
     """The candidate's own rate up to which nothing is harm, frozen at the start (see `verdict.margin`)."""
     design_effect: float = 1.0
     """At least 1, fixed at the start."""
+    paired: float | None = None
+    """The same requests went to both versions: `requests` of either one are the pairs, `failures` those in which it
+    alone was wrong. The margin on the difference, in [0, 1), judged by `verdict.pairs`; None: not pairs."""
 
     @property
     def log_excess(self) -> float:
@@ -66,6 +70,8 @@ class GuardState:
     @property
     def log_evidence(self) -> float:
         """Log of the evidence that the candidate is worse by more than the margin."""
+        if self.paired is not None:
+            return log_e_harm(pairs_of(self.stable, self.candidate), self.paired) / self.design_effect
         if self.odds == inf:
             return self.log_excess
         return min(failures.log_mean(self.log_lr), self.log_excess)
@@ -74,6 +80,10 @@ class GuardState:
 def step(state: GuardState, window: Window) -> GuardState:
     """The state after one more window. Raises ValueError if an arm failed more often than it was asked."""
     stable, candidate = window.stable, window.candidate
+    if state.paired is not None:
+        whole = replace(state, stable=state.stable + stable, candidate=state.candidate + candidate)
+        pairs_of(whole.stable, whole.candidate)
+        return replace(whole, windows=state.windows + 1)
     log_lr = state.log_lr
     if state.odds < inf:
         gained = failures.log_lr(
@@ -87,6 +97,15 @@ def step(state: GuardState, window: Window) -> GuardState:
         candidate=state.candidate + candidate,
         windows=state.windows + 1,
     )
+
+
+def pairs_of(stable: Arm, candidate: Arm) -> Pairs:
+    """Counts of pairs. Raises ValueError if both versions have not answered the same ones."""
+    pairs = stable.requests
+    alike = pairs - stable.failures - candidate.failures
+    if candidate.requests != pairs or alike < 0:
+        raise ValueError(f"not pairs: {stable} and {candidate}")
+    return Pairs(alike, candidate.failures, stable.failures)
 
 
 def replay(odds: float, windows: Iterable[Window]) -> GuardState:

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from math import log, log1p
 
 from fairlead.verdict import checks
+from fairlead.verdict.failures import log_mean
 from fairlead.verdict.proportion import Interval, confidence_sequence, log_e, log_incomplete_beta
 
 WEIGHT = 2.0
@@ -92,6 +93,21 @@ def log_e_within(pairs: Pairs, worse_by: float) -> tuple[float, ...]:
     _check(pairs)
     checks.shares(worse_by=worse_by)
     return tuple(_capital(pairs, -stake / (1 - worse_by), worse_by) for stake in STAKES)
+
+
+def log_e_harm(pairs: Pairs, worse_by: float) -> float:
+    """Log evidence that the candidate is wrong more often than the live version by more than `worse_by`, in [0, 1)."""
+    return log_mean(log_e_beyond(pairs, worse_by)) if worse_by else log_e_worse(pairs)
+
+
+def log_e_safe(pairs: Pairs, worse_by: float) -> float:
+    """Log evidence that the candidate is wrong more often by less than `worse_by`, in (0, 1)."""
+    return log_mean(log_e_within(pairs, worse_by))
+
+
+def log_e_better(pairs: Pairs) -> float:
+    """Log evidence that the live version is the one that is wrong more often."""
+    return log_e_worse(Pairs(pairs.alike, pairs.stable_wrong, pairs.candidate_wrong))
 
 
 def disagreement(disagreeing: int, compared: int, alpha: float, compared_best: float = 1000.0) -> Interval:

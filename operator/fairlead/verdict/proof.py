@@ -7,12 +7,12 @@ called proven with at most the probability that was asked for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from fairlead.verdict import difference, failures
+from fairlead.verdict import difference, failures, pairs
 from fairlead.verdict.difference import DifferenceState
-from fairlead.verdict.guards import Window
+from fairlead.verdict.guards import Arm, Window, pairs_of
 
 Role = Literal["alarm", "guardrail", "target"]
 """alarm: must not be shown to be worse; guardrail: must besides be proven not to be worse; target: must besides be
@@ -29,6 +29,28 @@ class Better:
     def log_evidence(self) -> float:
         """Log of the evidence."""
         return failures.log_mean(self.log_lr)
+
+
+@dataclass(frozen=True)
+class OfPairs:
+    """The same from pairs (`verdict.guards.GuardState.paired`)."""
+
+    worse_by: float
+    """A guardrail's margin, in (0, 1); 0: a target."""
+    stable: Arm = field(default_factory=Arm)
+    candidate: Arm = field(default_factory=Arm)
+    design_effect: float = 1.0
+
+    @property
+    def log_evidence(self) -> float:
+        """Log of the evidence."""
+        seen = pairs_of(self.stable, self.candidate)
+        found = pairs.log_e_safe(seen, self.worse_by) if self.worse_by else pairs.log_e_better(seen)
+        return found / self.design_effect
+
+    def after(self, window: Window) -> OfPairs:
+        """With more pairs."""
+        return replace(self, stable=self.stable + window.stable, candidate=self.candidate + window.candidate)
 
 
 Proof = DifferenceState | Better

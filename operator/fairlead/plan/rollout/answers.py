@@ -28,7 +28,7 @@ KEPT = 5.0
 """Seconds that a candidate's answer waits for its twin: more than `LATE` by what clocks may differ, and a window."""
 END = 2**53
 """After all answers: only where they end is asked for."""
-IN_SHADOW = ("disagreement",)
+IN_SHADOW = ("disagreement", "review")
 """Guards that read answers in shadow steps."""
 ALWAYS: tuple[str, ...] = ()
 """Guards that read answers in every step."""

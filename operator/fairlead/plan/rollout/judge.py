@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, GuardEvidence
 from fairlead.api.units import human, seconds
 from fairlead.plan.core import epoch
-from fairlead.plan.rollout import ledger, pods, promgauge, proofs, shadow
+from fairlead.plan.rollout import answers, ledger, pods, promgauge, proofs, review, shadow
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -19,7 +19,7 @@ CRASHES = 3
 
 _REASONS = {
     "errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse", "disagreement": "AnswersDiffer",
-    "gauge": "GaugeWorse",
+    "gauge": "GaugeWorse", "review": "ReviewWorse",
 }  # fmt: skip
 
 
@@ -42,6 +42,8 @@ def _found(candidate: Candidate, guard: GuardEvidence, metric: str) -> str:
             f"{candidate.version} gave another answer than {candidate.against} to "
             f"{_counts(guard.candidate, 'requests')}, more than the tolerated {most:g} %; {evidence}"
         )
+    if metric == "review":
+        return f"{review.found(candidate)}; {evidence}"
     words = {
         "errors": ("failed", "of", "requests"),
         "latency": (f"took longer than {human(decode(guard.threshold or '0'))} in", "of", "requests"),
@@ -110,7 +112,7 @@ def missing(look: Look, candidate: Candidate) -> str | None:
         return f"{step.for_} of observation"
     if candidate.step_requests < step.requests:
         return f"{step.requests} {'copies' if step.shadow else 'requests'}"
-    seen = _pairs(look, candidate, step) if step.shadow else _outcomes(look, candidate)
+    seen = _paired(look, candidate, step) if step.shadow else _outcomes(look, candidate)
     return seen or promgauge.missing(look, candidate) or _proofs(look, candidate) or _person(look, candidate)
 
 
@@ -120,9 +122,13 @@ def _preview(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
     return None if look.now - since >= seconds(step.for_) else f"{step.for_} to pass"
 
 
+def _paired(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
+    return _pairs(look, candidate, step) or review.missing(look, candidate)
+
+
 def _pairs(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
     """Answers must have been compared, if they are to be."""
-    if not any(guard.metric == shadow.METRIC for guard in look.spec.rollout.guard):
+    if not any(guard.metric in answers.IN_SHADOW for guard in look.spec.rollout.guard):
         return None
     wanted = 1 if shadow.over(step, candidate) else step.requests
     return f"{wanted} pairs of answers" if candidate.copies.pairs < wanted else None

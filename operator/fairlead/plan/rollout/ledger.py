@@ -16,6 +16,7 @@ from fairlead.api.deployment import ArmCounts, Candidate, DeploymentStatus, Guar
 from fairlead.api.ledger import Ledger
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import NOT_YET, Failed, Saved, SaveDocument
+from fairlead.plan.rollout import judgements
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.store import Location, ledger_folder
 from fairlead.verdict.guards import Arm, Window, decode, encode
@@ -87,6 +88,7 @@ def _lines(look: Look, before: Candidate | None, after: Candidate) -> Iterator[s
     frozen = [guard for guard in after.guards if guard.odds and _new(then.get(guard.guard), guard)]
     if frozen:
         yield _json({"t": look.now, "margins": {guard.guard: _margin(guard) for guard in frozen}})
+    yield from map(_json, judgements.lines(look, before, after))
     window = _window(look, before, after, then)
     if window:
         yield window
@@ -121,7 +123,9 @@ def _window(
         )
     for guard in after.guards:
         old = then.get(guard.guard)
-        if old is None or old.digest != guard.digest or guard.guard.endswith("/errors"):
+        if old is None or old.digest != guard.digest:
+            old = judgements.anew(guard)
+        if old is None or guard.guard.endswith("/errors"):
             continue
         if (guard.stable, guard.candidate) != (old.stable, old.candidate):
             windows[guard.guard] = Window(_since(old.stable, guard.stable), _since(old.candidate, guard.candidate))

@@ -15,6 +15,7 @@ from fairlead.plan.rollout import (
     outcomes,
     pods,
     promgauge,
+    review,
     shadow,
     signals,
     windows,
@@ -137,7 +138,8 @@ def warm(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
 
 def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
     candidate, unread = _windows(look, candidate)
-    state = state.having(candidate=candidate)
+    state = review.go_on(look, state.having(candidate=candidate))
+    candidate = state.candidate or candidate
     bad = judge.harm(look, candidate)
     if bad:
         harmed = state.having(candidate=candidate.model_copy(update={"verdict": "Harm"}))

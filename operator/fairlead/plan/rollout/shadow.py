@@ -6,13 +6,16 @@ one: its own rate alone is judged, by the test of `verdict.margin`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fairlead.api.deployment import CanaryStep, Candidate, GuardEvidence, Output
 from fairlead.api.deploymentstatus import Copies
 from fairlead.api.units import share
-from fairlead.plan.rollout import answers, guards
+from fairlead.plan.rollout import answers, guards, judgements, review
 from fairlead.plan.rollout.answers import Batch, Pair
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
+from fairlead.plan.rollout.review import Differing
 from fairlead.plan.rollout.signals import guard_id
 from fairlead.verdict import agreement
 from fairlead.verdict.agreement import Answer
@@ -53,11 +56,19 @@ def window(look: Look, candidate: Candidate) -> Candidate:
 
 def _at_rest(look: Look, candidate: Candidate) -> Candidate:
     """Outside of shadow steps there are no pairs, and nothing is missed."""
-    return _each(look, candidate, lambda one: one if one.began_at else _watching(one))
+    return _each(look, _reviewed(look, candidate), lambda one: one if one.began_at else _watching(one))
 
 
 def _silenced(look: Look, candidate: Candidate, why: Problem) -> Candidate:
-    return _each(look, candidate, lambda one: guards.silent(one, why.reason, why.message))
+    return _each(look, _reviewed(look, candidate, why), lambda one: guards.silent(one, why.reason, why.message))
+
+
+def _reviewed(look: Look, candidate: Candidate, why: Problem | None = None) -> Candidate:
+    """Without answers people have nothing to judge."""
+    return _each(
+        look, candidate, lambda one: guards.silent(one, why.reason, why.message) if why else _watching(one),
+        judgements.METRIC,
+    )  # fmt: skip
 
 
 def _judged(look: Look, candidate: Candidate, batch: Batch) -> Candidate:
@@ -70,6 +81,8 @@ def _judged(look: Look, candidate: Candidate, batch: Batch) -> Candidate:
         unclear=before.unclear + told.count("incomparable"), alone=before.alone + batch.alone,
     )  # fmt: skip
     wrong = _unusable(copies, candidate)
+    differ = [_shown(pair) for pair, word in zip(batch.pairs, told, strict=True) if word == "disagree"]
+    candidate = review.offer(look, _reviewed(look, candidate, wrong), differ)
 
     def after(one: GuardEvidence) -> GuardEvidence:
         begun = one if one.odds else one.model_copy(update=_margin(look, one))
@@ -77,6 +90,12 @@ def _judged(look: Look, candidate: Candidate, batch: Batch) -> Candidate:
         return guards.silent(seen, wrong.reason, wrong.message) if wrong and seen.state != "Harm" else seen
 
     return _each(look, candidate.model_copy(update={"copies": copies}), after)
+
+
+def _shown(pair: Pair) -> Differing:
+    live, own = pair.stable, pair.candidate
+    failed = own.status >= 400 or own.output is None
+    return Differing(live.request_id, live.output, f"(no answer: HTTP {own.status})" if failed else own.output)
 
 
 def _margin(look: Look, one: GuardEvidence) -> dict[str, object]:
@@ -91,9 +110,10 @@ def _watching(one: GuardEvidence, began: str | None = None) -> GuardEvidence:
     )  # fmt: skip
 
 
-def _each(look: Look, candidate: Candidate, change: object) -> Candidate:
-    ids = {guard_id(i, guard) for i, guard in enumerate(look.spec.rollout.guard) if guard.metric == METRIC}
-    assert callable(change)
+def _each(
+    look: Look, candidate: Candidate, change: Callable[[GuardEvidence], GuardEvidence], metric: str = METRIC
+) -> Candidate:  # fmt: skip
+    ids = {guard_id(i, guard) for i, guard in enumerate(look.spec.rollout.guard) if guard.metric == metric}
     states = guards.all_of(look, candidate)
     if not ids:
         return candidate

@@ -162,6 +162,8 @@ def rules_of(rollout: Rollout, prior: Prior) -> Rules:
 
 
 def _metric(name: str, guard: Guard, prior: Prior) -> Metric:
+    if guard.metric == "review":
+        return Metric(name, guard.role, worse_by=share(guard.worse_by), paired=True)
     known = prior.metrics.get(name)
     shadow = guard.metric == "disagreement"
     if guard.gauge:
