@@ -93,7 +93,10 @@ VIEW = RoleTable(
 EDIT = RoleTable(
     "edit",
     "ClusterRole `fairlead-edit`, aggregated to `edit` (and so to `admin`). It does not include the verb `approve`.",
-    (Right(GROUP, OWN, ("create", "update", "patch", "delete", "deletecollection"), "Write manifests."),),
+    (
+        Right(GROUP, OWN, ("create", "update", "patch", "delete", "deletecollection"), "Write manifests."),
+        Right(GROUP, ("deployments",), ("judge",), "Judge answers: who may write `spec.override` may do more."),
+    ),
 )
 
 APPROVER = RoleTable(
@@ -106,7 +109,19 @@ APPROVER = RoleTable(
     ),
 )  # fmt: skip
 
-TABLES = (OPERATOR, LEADER, CREDENTIALS, VIEW, EDIT, APPROVER)
+REVIEWER = RoleTable(
+    "reviewer",
+    "ClusterRole `fairlead-reviewer`, for those who judge answers (`kubectl fairlead review`). Bind it per namespace.",
+    (
+        Right(GROUP, ("deployments",), (*READ, "update", "patch"),
+              "See the answers, and write judgements. The ValidatingAdmissionPolicy `fairlead-judgements` lets them "
+              "change nothing else."),
+        Right(GROUP, ("deployments",), ("judge",),
+              "Checked by that policy before a judgement is accepted, which must be in one's own name."),
+    ),
+)  # fmt: skip
+
+TABLES = (OPERATOR, LEADER, CREDENTIALS, VIEW, EDIT, APPROVER, REVIEWER)
 
 
 def rules(table: RoleTable) -> list[dict[str, list[str]]]:

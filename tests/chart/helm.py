@@ -19,7 +19,10 @@ EVERYTHING: Json = {
     "prometheus": {"url": "http://prometheus.example:9090", "labels": {"release": "stack"}},
     "tuning": {"window": 2, "drain": 5, "evidenceDeadline": 20},
     "workers": 4,
-    "metrics": {"podMonitor": {"enabled": True}, "rules": {"enabled": True}},
+    "metrics": {
+        "podMonitor": {"enabled": True}, "rules": {"enabled": True},
+        "dashboards": {"enabled": True, "annotations": {"grafana_folder": "Fairlead"}},
+    },
     "networkPolicy": {"enabled": True, "from": [{"namespaceSelector": {}}]},
     "priorityClassName": "system-cluster-critical",
     "nodeSelector": {"kubernetes.io/os": "linux"},

@@ -90,6 +90,7 @@ def test_definitions_can_be_left_out_or_go_with_the_release() -> None:
 NAMES = {
     "operator": "fairlead-operator", "credentials-reader": "fairlead-credentials-reader", "view": "fairlead-view",
     "edit": "fairlead-edit", "approver": "fairlead-approver",
+    "reviewer": "fairlead-reviewer",
 }  # fmt: skip
 
 
@@ -174,3 +175,14 @@ def test_all_values_are_in_the_schema() -> None:
 
     covered(yaml.safe_load((CHART / "values.yaml").read_text()),
             yaml.safe_load((CHART / "values.schema.json").read_text()), "")  # fmt: skip
+
+
+def test_dashboards_are_found_by_grafanas_sidecar(plain: list[Json], full: list[Json]) -> None:
+    found = [o for o in full if o["kind"] == "ConfigMap" and "-dashboard-" in o["metadata"]["name"]]
+    assert [o["metadata"]["name"] for o in found] == ["fairlead-dashboard-models", "fairlead-dashboard-operator"]
+    for config in found:
+        assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert config["metadata"]["annotations"] == {"grafana_folder": "Fairlead"}
+        ((name, text),) = config["data"].items()
+        assert text.strip() == (CHART / "dashboards" / name.removeprefix("fairlead-")).read_text().strip()
+    assert not [o for o in plain if "-dashboard-" in o["metadata"]["name"]]

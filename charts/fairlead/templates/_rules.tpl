@@ -181,6 +181,12 @@
     - patch
     - delete
     - deletecollection
+- apiGroups:
+    - fairlead.dev
+  resources:
+    - deployments
+  verbs:
+    - judge
 {{- end }}
 
 {{- define "fairlead.rules.approver" -}}
@@ -200,4 +206,23 @@
     - modelversions
   verbs:
     - approve
+{{- end }}
+
+{{- define "fairlead.rules.reviewer" -}}
+- apiGroups:
+    - fairlead.dev
+  resources:
+    - deployments
+  verbs:
+    - get
+    - list
+    - watch
+    - update
+    - patch
+- apiGroups:
+    - fairlead.dev
+  resources:
+    - deployments
+  verbs:
+    - judge
 {{- end }}

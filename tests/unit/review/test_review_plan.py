@@ -52,7 +52,9 @@ def differing(count: int, begin: int = 0) -> list[Differing]:
 def say(sim: Sim, *words: str, version: str = "m-2") -> list[str]:
     """A person's word on the next pairs; their ids."""
     pairs = [pair["id"] for pair in sim.candidate["review"]["pairs"]][: len(words)]
-    said = [{"pair": p, "version": version, "better": w, "by": "bob", "at": AT} for p, w in zip(pairs, words, strict=True)]
+    said = [
+        {"pair": p, "version": version, "better": w, "by": "bob", "at": AT} for p, w in zip(pairs, words, strict=True)
+    ]
     sim.spec["judgements"] = [*sim.spec.get("judgements", []), *said]
     return pairs
 
@@ -138,8 +140,9 @@ def test_people_who_find_the_new_answers_worse_take_the_version_back() -> None:
     sim.tick(10)
     record = sim.status["history"][0]
     assert (record["result"], record["reason"]) == ("RolledBack", "ReviewWorse")
-    assert "of 22 pairs of answers that people judged, m-2 gave the worse one in 19 and the better one in 1" in (
-        record["message"]
+    assert (
+        "of 22 pairs of answers that people judged, m-2 gave the worse one in 19 and the better one in 1"
+        in (record["message"])
     )
 
 
