@@ -126,7 +126,8 @@ def _evidence(look: Look, guard: Guard, state: GuardEvidence, review: Review) ->
         "stable": _counts(stable), "candidate": _counts(candidate), "odds": encode(1.0), "floor": encode(0.0),
         "windows": state.windows + bool(new), "log_evidence": encode(seen.log_evidence),
         "bound": encode(log_bound(part)), **_standing(state, decide(seen, part) == "harm"),
-        "step_events": state.step_events + new, "since": look.stamp if new else state.since, "proven": _proven(look, guard, stable, candidate),
+        "step_events": state.step_events + new, "since": look.stamp if new else state.since,
+        "proven": _proven(look, guard, stable, candidate),
     })  # fmt: skip
 
 
