@@ -102,6 +102,8 @@ def bootstrap(proxy: Proxy) -> Json:
     return {
         "node": {"id": "proxy", "cluster": "fairlead"},
         "admin": {"address": {"pipe": {"path": proxy.admin, "mode": 0o600}}},
+        # how often histograms are added up: the operator reads them each second
+        "stats_flush_interval": "1s",
         "layered_runtime": {"layers": [{"name": "fixed", "static_layer": {
             # a recorder that reads slowly must not slow down the answers
             "envoy.reloadable_features.grpc_side_stream_flow_control": False,

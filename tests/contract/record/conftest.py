@@ -56,6 +56,16 @@ class Pod:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
+    def answers_url(self) -> str:
+        """Where the recorder is asked."""
+        return f"http://127.0.0.1:{self.answers_port}"
+
+    @property
+    def stats_url(self) -> str:
+        """Where the proxy's statistics are."""
+        return f"http://127.0.0.1:{self.stats_port}"
+
+    @property
     def url(self) -> str:
         """Where clients ask."""
         return f"http://127.0.0.1:{self.port}"
@@ -84,7 +94,7 @@ class Pod:
         told = {TASK_ENV: task.model_dump_json(exclude_none=True), "POD_UID": "0f-uid"}
         command = [sys.executable, "-c", "import sys; from fairlead.cli.main import main; sys.exit(main())"]
         self._start("recorder", [*command, "worker", "record"], told)
-        wait_for(f"http://127.0.0.1:{self.answers_port}/healthz")
+        wait_for(f"{self.answers_url}/healthz")
 
     def _start(self, name: str, command: list[str], told: dict[str, str] | None = None) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -98,7 +108,7 @@ class Pod:
 
     def answers(self, after: int = 0) -> dict[str, Any]:
         """What the recorder has."""
-        return dict(json.loads(get(f"http://127.0.0.1:{self.answers_port}/answers?after={after}&limit=20000")))
+        return dict(json.loads(get(f"{self.answers_url}/answers?after={after}&limit=20000")))
 
     def recorded(self, count: int, after: int = 0) -> list[list[Any]]:
         """The answers once there are `count` of them; fails when there are not after some seconds."""
@@ -110,7 +120,7 @@ class Pod:
 
     def counted(self, name: str) -> float:
         """A counter or gauge of the recorder, by its whole name."""
-        page = get(f"http://127.0.0.1:{self.answers_port}/metrics").decode().splitlines()
+        page = get(f"{self.answers_url}/metrics").decode().splitlines()
         return float(next(line for line in page if line.startswith(f"{name} ")).rsplit(" ", 1)[1])
 
 

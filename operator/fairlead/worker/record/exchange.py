@@ -22,11 +22,13 @@ class Answer:
     time: float
     """When it was whole (epoch seconds)."""
     status: int
-    latency: float | None
-    """Milliseconds from the request's first byte to the answer's last; None when it was not read to its end."""
+    latency: float
+    """Milliseconds from the request's first byte to the answer's last; of a truncated one to where it was cut."""
     output: str
     shadow: bool
     input: str | None = None
+    truncated: bool = False
+    """The answer was longer than what is kept of one."""
 
     @property
     def failed(self) -> bool:
@@ -36,9 +38,8 @@ class Answer:
     def row(self, probability: float, limit: int | None = None) -> str:
         """As members of a JSON list, without its brackets; an output longer than `limit` is left out."""
         shown = self.output if limit is None or len(self.output) <= limit else extract.NONE
-        latency = extract.NONE if self.latency is None else f"{self.latency:.3f}"
         return (
-            f"{json.dumps(self.request_id)},{self.time:.6f},{self.status},{latency},{shown},"
+            f"{json.dumps(self.request_id)},{self.time:.6f},{self.status},{self.latency:.3f},{shown},"
             f"{'true' if self.shadow else 'false'},{probability!r}"
         )
 
@@ -105,9 +106,9 @@ class Exchange:
         first = int(micros) / 1000 if micros.isdigit() else 0.0
         return Answer(
             request_id=headers.get("x-fairlead-record-id", ""), time=now, status=_status(headers),
-            latency=None if self.cut else first + max(0.0, now - self._arrived) * 1000,
+            latency=first + max(0.0, now - self._arrived) * 1000,
             output=self._output(headers, pointer) if read else extract.NONE,
-            shadow=_shadow(headers), input=_readable(self._request),
+            shadow=_shadow(headers), input=_readable(self._request), truncated=self.cut,
         )  # fmt: skip
 
     def _output(self, headers: dict[str, str], pointer: str | None) -> str:

@@ -37,7 +37,7 @@ class Keeper:
         if self.spool is None:
             return
         day = datetime.fromtimestamp(answer.time, UTC).strftime("%Y-%m-%d")
-        line = f"[{row},{json.dumps(given)}]\n".encode()
+        line = f"[{row},{json.dumps(given)},{json.dumps(answer.truncated)}]\n".encode()
         try:
             self.spool.add(line, day, answer.failed)
         except OSError as error:

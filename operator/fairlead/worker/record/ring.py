@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from itertools import islice
 
 ANSWERS = 20_000
 BYTES = 8 << 20
 INPUT_BYTES = 4 << 20
+PAGE = 2 << 20
+"""Bytes of answers in one page; an answer is less than 5 KiB."""
 
 
 class Ring:
@@ -48,13 +51,13 @@ class Ring:
             self._inputs_held -= len(self._inputs.popitem(last=False)[1])
 
     def after(self, number: int, limit: int) -> bytes:
-        """JSON: the answers with a greater number, the oldest `limit` of them; `next` is what to ask for then;
-        `dropped` of those asked for are gone."""
+        """JSON: the answers with a greater number, the oldest of them (`limit`, and PAGE bytes, at most); `next` is
+        what to ask for then; `dropped` of those asked for are gone."""
         with self._lock:
             first = self._last - len(self._lines) + 1
             number = min(max(number, 0), self._last)
             begin = max(number + 1, first)
-            found = [line for _, line in islice(self._lines, begin - first, begin - first + limit)]
+            found = _page(islice(self._lines, begin - first, begin - first + limit))
         dropped, following = begin - number - 1, begin + len(found) - 1
         head = f'{{"boot":"{self._boot}","next":{following},"dropped":{dropped},"answers":['
         return head.encode() + b",".join(found) + b"]}"
@@ -67,3 +70,13 @@ class Ring:
         if not found and given is None:
             return None
         return b'{"answers":[' + b",".join(found) + b'],"input":' + json.dumps(given).encode() + b"}"
+
+
+def _page(lines: Iterable[tuple[str, bytes]]) -> list[bytes]:
+    found, size = [], 0
+    for _, line in lines:
+        size += len(line)
+        if size > PAGE and found:
+            break
+        found.append(line)
+    return found

@@ -24,7 +24,7 @@ from fairlead.worker.errors import TaskFailed
 SCHEMA = pa.schema([
     ("request_id", pa.string()), ("version", pa.string()), ("time", pa.timestamp("us", tz="UTC")),
     ("status", pa.int32()), ("latency_ms", pa.float64()), ("output", pa.string()), ("input", pa.string()),
-    ("shadow", pa.bool_()), ("probability", pa.float64()),
+    ("shadow", pa.bool_()), ("probability", pa.float64()), ("truncated", pa.bool_()),
 ])  # fmt: skip
 """`output` and `input` are JSON text or null."""
 
@@ -43,11 +43,11 @@ def _lines(path: Path) -> Iterator[list[Any]]:
 
 
 def _row(line: list[Any], version: str) -> dict[str, Any]:
-    request_id, time, status, latency, output, shadow, probability, given = line
+    request_id, time, status, latency, output, shadow, probability, given, truncated = line
     return {
         "request_id": request_id, "version": version, "time": round(time * 1e6), "status": status,
         "latency_ms": latency, "output": None if output is None else json.dumps(output, separators=(",", ":")),
-        "input": given, "shadow": shadow, "probability": probability,
+        "input": given, "shadow": shadow, "probability": probability, "truncated": truncated,
     }  # fmt: skip
 
 
