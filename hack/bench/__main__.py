@@ -1,11 +1,11 @@
-"""`python -m hack.bench rollback|scale|step|verdicts [options]`: run a measurement."""
+"""`python -m hack.bench recorder|rollback|scale|step|verdicts [options]`: run a measurement."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-BENCHES = ("rollback", "scale", "step", "verdicts")
+BENCHES = ("recorder", "rollback", "scale", "step", "verdicts")
 
 
 def main() -> int:

@@ -1,161 +1,27 @@
-"""A model server, a real Envoy with the bootstrap that pods get, and the recorder, as processes of this machine."""
+"""Pods that record, as processes of this machine."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import signal
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hack.cluster.images import program_path
-from hack.cluster.settings import paths
-from tests.contract.s3.conftest import S3, bucket, free_port, s3
+from hack.testbed.recorded import Pod, running
+from tests.contract.s3.conftest import S3, bucket, s3
 
-from fairlead.api.tasks import TASK_ENV, Place, RecordTask
-from fairlead.manifests.proxy import PARTS, Proxy, arguments
-
-__all__ = ["S3", "bucket", "s3"]
-SERVER = Path(__file__).with_name("modelserver.py")
-READY = 30.0
+__all__ = ["S3", "bucket", "make", "s3"]
 
 
-def envoy() -> str:
-    """Envoy's program."""
-    known = program_path(paths(), "envoy")
-    found = os.environ.get("FAIRLEAD_ENVOY") or (str(known) if known.exists() else shutil.which("envoy"))
-    if not found:
-        pytest.fail("envoy is not there: run `python3 hack/cluster up`, or name it in FAIRLEAD_ENVOY")
-    return found
-
-
-@dataclass
-class Pod:
-    """What a pod whose answers are recorded consists of."""
-
-    folder: Path
-    sample: int = PARTS
-    inputs: bool = False
-    store: Place | None = None
-    every: float = 60.0
-    path: str | None = None
-    server_port: int = field(default_factory=free_port)
-    port: int = field(default_factory=free_port)
-    stats_port: int = field(default_factory=free_port)
-    answers_port: int = field(default_factory=free_port)
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    @property
-    def answers_url(self) -> str:
-        """Where the recorder is asked."""
-        return f"http://127.0.0.1:{self.answers_port}"
-
-    @property
-    def stats_url(self) -> str:
-        """Where the proxy's statistics are."""
-        return f"http://127.0.0.1:{self.stats_port}"
-
-    @property
-    def url(self) -> str:
-        """Where clients ask."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start_server(self) -> None:
-        """The model server, until it answers."""
-        self._start("server", [sys.executable, str(SERVER), str(self.server_port)])
-        wait_for(f"http://127.0.0.1:{self.server_port}/v2/health/ready")
-
-    def start_proxy(self) -> None:
-        """Envoy, until it answers."""
-        proxy = Proxy(
-            listen=self.port, stats=self.stats_port, server=self.server_port, recorder=str(self.folder / "socket"),
-            sample=self.sample, inputs=self.inputs, quiet=("/v2/health/ready",), admin=str(self.folder / "admin"),
-        )  # fmt: skip
-        self._start("proxy", [envoy(), *arguments(proxy)])
-        wait_for(f"{self.url}/v2/health/ready")
-
-    def start_recorder(self) -> None:
-        """The recorder, until it answers: `fairlead worker record`, as in a pod."""
-        task = RecordTask(
-            deployment="delay", version="delay-1", store=self.store, probability=self.sample / PARTS,
-            every=self.every, inputs=self.inputs, path=self.path, socket=str(self.folder / "socket"),
-            port=self.answers_port, spool=str(self.folder / "spool"),
-        )  # fmt: skip
-        told = {TASK_ENV: task.model_dump_json(exclude_none=True), "POD_UID": "0f-uid"}
-        command = [sys.executable, "-c", "import sys; from fairlead.cli.main import main; sys.exit(main())"]
-        self._start("recorder", [*command, "worker", "record"], told)
-        wait_for(f"{self.answers_url}/healthz")
-
-    def _start(self, name: str, command: list[str], told: dict[str, str] | None = None) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(command, env=os.environ | (told or {}), stdout=log, stderr=log)
-
-    def end(self, name: str, number: int = signal.SIGTERM) -> int:
-        """End one of them; its exit status."""
-        one = self.running.pop(name)
-        one.send_signal(number)
-        return one.wait(timeout=30)
-
-    def answers(self, after: int = 0) -> dict[str, Any]:
-        """What the recorder has."""
-        return dict(json.loads(get(f"{self.answers_url}/answers?after={after}&limit=20000")))
-
-    def recorded(self, count: int, after: int = 0) -> list[list[Any]]:
-        """The answers once there are `count` of them; fails when there are not after some seconds."""
-        deadline = time.monotonic() + 10
-        while len(found := self.answers(after)["answers"]) < count:
-            assert time.monotonic() < deadline, f"{len(found)} answers of {count}: {found[-3:]}"
-            time.sleep(0.05)
-        return list(found)
-
-    def counted(self, name: str) -> float:
-        """A counter or gauge of the recorder, by its whole name."""
-        page = get(f"{self.answers_url}/metrics").decode().splitlines()
-        return float(next(line for line in page if line.startswith(f"{name} ")).rsplit(" ", 1)[1])
-
-
-def get(url: str) -> bytes:
-    """The body of a page."""
-    with urllib.request.urlopen(url, timeout=5) as reply:
-        return bytes(reply.read())
-
-
-def wait_for(url: str) -> None:
-    """Until it answers 200."""
-    deadline = time.monotonic() + READY
-    while True:
-        try:
-            get(url)
-            return
-        except (OSError, urllib.error.URLError):
-            assert time.monotonic() < deadline, f"{url} does not answer"
-            time.sleep(0.05)
-
-
-@contextmanager
-def running(pod: Pod) -> Iterator[Pod]:
-    """All three; ended afterwards."""
-    pod.folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as ending:
-        ending.callback(lambda: [pod.end(name, signal.SIGKILL) for name in list(pod.running)])
-        pod.start_server()
-        pod.start_recorder()
-        pod.start_proxy()
-        yield pod
+def make(folder: Path, **settings: Any) -> Pod:
+    """A pod with the model server of these tests."""
+    server = Path(__file__).with_name("modelserver.py")
+    return Pod(folder, lambda port: [sys.executable, str(server), str(port)], **settings)
 
 
 @pytest.fixture
 def pod(tmp_path: Path) -> Iterator[Pod]:
     """A pod that records everything."""
-    with running(Pod(tmp_path)) as found:
+    with running(make(tmp_path)) as found:
         yield found

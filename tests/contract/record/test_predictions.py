@@ -13,7 +13,8 @@ from pathlib import Path
 import aiohttp
 import duckdb
 import pyarrow.parquet as pq
-from tests.contract.record.conftest import S3, Pod, running
+from hack.testbed.recorded import Pod, running
+from tests.contract.record.conftest import S3, make
 from tests.contract.record.test_recorder import infer
 
 FOLDER = "team/deployments/delay/predictions/version=delay-1/"
@@ -36,7 +37,7 @@ async def ask(pod: Pod, *ids: str, status: int = 200) -> None:
 
 
 async def test_answers_get_into_the_store(tmp_path: Path, s3: S3, bucket: str) -> None:
-    with running(Pod(tmp_path, store=s3.place(bucket, FOLDER), every=1.0, inputs=True)) as pod:
+    with running(make(tmp_path, store=s3.place(bucket, FOLDER), every=1.0, inputs=True)) as pod:
         await ask(pod, "a", "b")
         await ask(pod, "c", status=500)
         first = await asyncio.to_thread(keys, s3, bucket, 2)
@@ -68,7 +69,7 @@ def table(s3: S3, bucket: str, key: str) -> list[dict[str, object]]:
 async def test_a_killed_recorder_and_a_store_that_is_away(tmp_path: Path, s3: S3, bucket: str) -> None:
     """What was taken waits in the pod, and is written by the next process, once."""
     away = s3.place(bucket, FOLDER).model_copy(update={"endpoint": "http://127.0.0.1:9"})
-    with running(Pod(tmp_path, store=away, every=1.0)) as pod:
+    with running(make(tmp_path, store=away, every=1.0)) as pod:
         await ask(pod, "a", "b")
         deadline = time.monotonic() + 60
         while pod.counted("fairlead_recorder_write_failures_total") < 1:
@@ -87,7 +88,7 @@ async def test_a_killed_recorder_and_a_store_that_is_away(tmp_path: Path, s3: S3
 
 async def test_duckdb_reads_the_folder(tmp_path: Path, s3: S3, bucket: str) -> None:
     """As the documentation says it: versions and days are columns."""
-    with running(Pod(tmp_path, store=s3.place(bucket, FOLDER), every=1.0)) as pod:
+    with running(make(tmp_path, store=s3.place(bucket, FOLDER), every=1.0)) as pod:
         await ask(pod, "a", "b")
         (key,) = await asyncio.to_thread(keys, s3, bucket, 1)
     path = tmp_path / key

@@ -15,7 +15,8 @@ from typing import Any
 import aiohttp
 import grpc
 import pytest
-from tests.contract.record.conftest import Pod, get, running
+from hack.testbed.recorded import Pod, get, running
+from tests.contract.record.conftest import make
 
 LIMIT = 256 * 1024
 
@@ -86,7 +87,7 @@ async def test_the_same_requests_are_chosen_everywhere(tmp_path: Path) -> None:
     ids = [str(uuid.uuid4()) for _ in range(200)]
     # what the gateway made of an id, and one that is none: neither may be recorded by chance
     ids += ["not-a-uuid-" + "0" * 25]
-    with running(Pod(tmp_path / "a", sample=64)) as a, running(Pod(tmp_path / "b", sample=64)) as b:
+    with running(make(tmp_path / "a", sample=64)) as a, running(make(tmp_path / "b", sample=64)) as b:
         async with aiohttp.ClientSession() as http:
             for one in ids:
                 for pod in (a, b):

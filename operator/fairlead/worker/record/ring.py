@@ -73,7 +73,8 @@ class Ring:
 
 
 def _page(lines: Iterable[tuple[str, bytes]]) -> list[bytes]:
-    found, size = [], 0
+    found: list[bytes] = []
+    size = 0
     for _, line in lines:
         size += len(line)
         if size > PAGE and found:

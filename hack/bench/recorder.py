@@ -1,0 +1,173 @@
+"""What recording costs: the same load on a model server with and without the proxy and the recorder, in turns.
+
+The model server is an Envoy that answers at once, so that nothing but the recording is measured. Needs no cluster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import tempfile
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fairlead.manifests.proxy import PARTS, parts
+from hack.bench.load import Answer, Load
+from hack.bench.report import keep, quantile, table
+from hack.testbed.recorded import Pod, envoy, running
+
+ANSWER = json.dumps({
+    "model_name": "delay", "id": "0", "outputs": [{"name": "predict", "shape": [8, 1], "datatype": "FP64",
+                                                   "data": [0.1 * number for number in range(8)]}],
+})  # fmt: skip
+P99_ADDED, MEMORY = 1.0, 64.0
+"""Targets: milliseconds, and MiB of the recorder."""
+SIDECARS = ("proxy", "recorder")
+KEPT = "fairlead_recorder_kept_total"
+PLACE = b"0" * 36
+
+
+def model_server(port: int) -> list[str]:
+    """An Envoy that answers each request with ANSWER."""
+    kinds = "type.googleapis.com/envoy.extensions.filters"
+    router = {"name": "router", "typed_config": {"@type": f"{kinds}.http.router.v3.Router"}}
+    route = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": ANSWER}}}
+    route["response_headers_to_add"] = [{"header": {"key": "content-type", "value": "application/json"},
+                                         "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]  # fmt: skip
+    manager = {
+        "@type": f"{kinds}.network.http_connection_manager.v3.HttpConnectionManager", "stat_prefix": "model",
+        "http_filters": [router],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+    }  # fmt: skip
+    listener = {
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+    config = json.dumps({"static_resources": {"listeners": [listener]}})
+    return [envoy(), "--config-yaml", config, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
+
+
+@dataclass
+class Case:
+    """A way to the model server, and what was measured on it."""
+
+    name: str
+    pod: Pod
+    port: int
+    turns: list[list[Answer]] = field(default_factory=list)
+    spent: dict[str, float] = field(default_factory=dict)
+    """CPU seconds by process."""
+    kept: float = 0.0
+
+    @property
+    def recorded(self) -> bool:
+        """Whether requests go through the proxy."""
+        return self.port == self.pod.port
+
+    def milliseconds(self, share: float) -> float:
+        """The median over the turns of a quantile within a turn."""
+        return statistics.median(quantile([one.seconds for one in turn], share) for turn in self.turns) * 1000
+
+    def answers(self) -> list[Answer]:
+        """All that were measured."""
+        return [one for turn in self.turns for one in turn]
+
+    def figures(self) -> dict[str, Any]:
+        """What came out."""
+        answers = self.answers()
+        found: dict[str, Any] = {
+            "case": self.name, "requests": len(answers), "failed": sum(one.code != 200 for one in answers),
+            "p50 ms": self.milliseconds(0.5), "p99 ms": self.milliseconds(0.99),
+        }  # fmt: skip
+        if self.recorded:
+            for name in SIDECARS:
+                whole, own = _memory(self.pod.running[name].pid)
+                found |= {f"{name} MiB": round(whole), f"{name} own MiB": round(own)}
+            found |= {f"{name} us": round(self.spent[name] / len(answers) * 1e6) for name in SIDECARS}
+            found["kept"] = round(self.kept)
+        return found
+
+
+def _memory(pid: int) -> tuple[float, float]:
+    """Resident memory, MiB: all of it, and without pages of files, which all pods of a node share."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    found = {line.partition(":")[0]: line.split()[1] for line in lines if line.startswith(("VmRSS", "RssAnon"))}
+    return int(found["VmRSS"]) / 1024, int(found["RssAnon"]) / 1024
+
+
+def _cpu(pid: int) -> float:
+    """CPU seconds so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class _Identified(Load):
+    """Load whose requests have an id each, as a gateway gives them."""
+
+    def request(self) -> bytes:
+        """With a place for the id."""
+        self.headers["x-request-id"] = PLACE.decode()
+        return super().request()
+
+    async def _one(self, wire: bytes) -> None:
+        await super()._one(wire.replace(PLACE, str(uuid.uuid4()).encode(), 1))
+
+
+async def load(case: Case, rate: float, seconds: float) -> list[Answer]:
+    """Load for some time; the answers."""
+    sending = _Identified("127.0.0.1", case.port, "/v2/models/delay/infer", rate)
+    task = asyncio.create_task(sending.run())
+    await asyncio.sleep(seconds)
+    sending.stop()
+    await task
+    return sending.answers
+
+
+async def measure(cases: list[Case], rate: float, seconds: float, turns: int) -> None:
+    """Take turns, so that what else the machine does meets all alike; the first turn only warms up."""
+    for number in range(turns + 1):
+        for case in cases:
+            before = {name: _cpu(case.pod.running[name].pid) for name in SIDECARS}
+            kept = case.pod.counted(KEPT)
+            answers = await load(case, rate, seconds)
+            await asyncio.sleep(1)
+            if number == 0:
+                continue
+            case.turns.append(answers)
+            case.kept += case.pod.counted(KEPT) - kept if case.recorded else 0
+            for name in SIDECARS:
+                spent = _cpu(case.pod.running[name].pid) - before[name]
+                case.spent[name] = case.spent.get(name, 0.0) + spent
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="recorder", description=__doc__)
+    parser.add_argument("--rate", type=float, default=1000.0, help="requests/s")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of a turn")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--sample", action="append", help="share that is recorded; several may be given")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        pods = [
+            stack.enter_context(running(Pod(Path(scratch) / str(number), model_server, sample=parts(sample))))
+            for number, sample in enumerate(options.sample or ["10%", "100%"])
+        ]
+        cases = [Case("the server alone", pods[0], pods[0].server_port)]
+        cases += [Case(f"{pod.sample} of {PARTS} recorded", pod, pod.port) for pod in pods]
+        asyncio.run(measure(cases, options.rate, options.seconds, options.turns))
+        found = [case.figures() for case in cases]
+    table("Recording", [[row.get(name, "") for name in found[-1]] for row in found], list(found[-1]))
+    keep("recorder", found)
+    added = found[1]["p99 ms"] - found[0]["p99 ms"]
+    good = added <= P99_ADDED and all(row["recorder MiB"] <= MEMORY for row in found[1:])
+    good = good and not any(row["failed"] for row in found)
+    asked = f"p99 + {P99_ADDED:g} ms (+ {added:.2f}), {MEMORY:g} MiB of the recorder, no request fails"
+    print(f"target: {asked}: {'met' if good else 'MISSED'}")
+    return 0 if good else 1
