@@ -64,6 +64,30 @@ class Values(Model):
     """The sum of their differences."""
 
 
+Place = Annotated[str, Field(max_length=32)]
+
+
+class Scores(Model):
+    """What a guard on the answers themselves holds them against (`verdict.scores`)."""
+
+    first: Annotated[list[Place], Field(max_length=200)] = []
+    """The live version's first answers, until there are enough of them."""
+    unread: int = 0
+    """Answers of the live version meanwhile that could not be read."""
+    bounds: Annotated[list[Place], Field(max_length=11)] = []
+    """Of numbers: the live version's 5 % quantile, its deciles, and its 95 % quantile."""
+    labels: Annotated[list[Place], Field(max_length=50)] = []
+    """Of labels: those that the live version gave."""
+    live: Annotated[dict[str, int], Field(max_length=64)] = {}
+    """Its first answers by place: a tenth, or a label; empty: beyond."""
+    own: Annotated[dict[str, int], Field(max_length=64)] = {}
+    """The candidate's first answers, until there are enough of them."""
+    chosen: bool = False
+    """Whether it is known if the candidate has a favourite."""
+    favourite: Place = ""
+    """The place where the candidate has many more answers than the live version; empty: none."""
+
+
 class GuardEvidence(Model):
     """What a guard has seen in this rollout, over all its windows."""
 
@@ -88,6 +112,8 @@ class GuardEvidence(Model):
     """Latency: a request counts as slow above this many seconds."""
     values: Values | None = None
     """With `gauge`."""
+    scores: Scores | None = None
+    """With `scores`."""
     state: Literal["Watching", "Harm", "NoEvidence"] = "NoEvidence"
     reason: Annotated[str, Field(max_length=64)] = ""
     """With NoEvidence: why, in a word."""

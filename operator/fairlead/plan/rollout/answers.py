@@ -30,7 +30,7 @@ END = 2**53
 """After all answers: only where they end is asked for."""
 IN_SHADOW = ("disagreement", "review")
 """Guards that read answers in shadow steps."""
-ALWAYS: tuple[str, ...] = ()
+ALWAYS: tuple[str, ...] = ("scores",)
 """Guards that read answers in every step."""
 
 

@@ -123,4 +123,4 @@ def _shortened(record: RolloutRecord) -> RolloutRecord:
 
 def _short(guard: GuardEvidence) -> GuardEvidence:
     values = guard.values.model_copy(update={"means": []}) if guard.values else None
-    return guard.model_copy(update={"log_lr": [], "digest": "", "values": values})
+    return guard.model_copy(update={"log_lr": [], "digest": "", "values": values, "scores": None})

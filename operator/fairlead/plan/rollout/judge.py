@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, GuardEvidence
 from fairlead.api.units import human, seconds
 from fairlead.plan.core import epoch
-from fairlead.plan.rollout import answers, ledger, pods, promgauge, proofs, review, shadow
+from fairlead.plan.rollout import answers, ledger, pods, promgauge, proofs, review, scores, shadow
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -19,7 +19,7 @@ CRASHES = 3
 
 _REASONS = {
     "errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse", "disagreement": "AnswersDiffer",
-    "gauge": "GaugeWorse", "review": "ReviewWorse",
+    "gauge": "GaugeWorse", "review": "ReviewWorse", "scores": "ScoresUnusual",
 }  # fmt: skip
 
 
@@ -48,6 +48,7 @@ def _found(candidate: Candidate, guard: GuardEvidence, metric: str) -> str:
         "errors": ("failed", "of", "requests"),
         "latency": (f"took longer than {human(decode(guard.threshold or '0'))} in", "of", "requests"),
         "outcomes": ("was wrong in", "of", "outcomes"),
+        "scores": ("answered otherwise than usual in", "of", "answers"),
     }[metric]
     windows = "window" if guard.windows == 1 else f"{guard.windows} windows"
     return (
@@ -113,7 +114,8 @@ def missing(look: Look, candidate: Candidate) -> str | None:
     if candidate.step_requests < step.requests:
         return f"{step.requests} {'copies' if step.shadow else 'requests'}"
     seen = _paired(look, candidate, step) if step.shadow else _outcomes(look, candidate)
-    return seen or promgauge.missing(look, candidate) or _proofs(look, candidate) or _person(look, candidate)
+    seen = seen or promgauge.missing(look, candidate) or scores.missing(look, candidate)
+    return seen or _proofs(look, candidate) or _person(look, candidate)
 
 
 def _preview(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fairlead.api.deployment import CanaryStep, Candidate, GuardEvidence, Output
 from fairlead.api.deploymentstatus import Copies
 from fairlead.api.units import share
-from fairlead.plan.rollout import answers, guards, judgements, review
+from fairlead.plan.rollout import answers, guards, judgements, review, scores
 from fairlead.plan.rollout.answers import Batch, Pair
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -48,9 +48,9 @@ def window(look: Look, candidate: Candidate) -> Candidate:
         return _at_rest(look, candidate)
     found = answers.read(look, candidate)
     if isinstance(found, Problem):
-        return _silenced(look, candidate, found)
+        return _silenced(look, scores.silenced(look, candidate, found), found)
     batch, cursors = found
-    read = candidate.model_copy(update={"answers": cursors})
+    read = scores.window(look, candidate.model_copy(update={"answers": cursors}), batch)
     return _judged(look, read, batch) if candidate.shadow else _at_rest(look, read)
 
 
