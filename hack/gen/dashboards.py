@@ -69,7 +69,10 @@ MODELS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
               ((_latest("fairlead_deployment_evidence_available"), "{{deployment}}"),), "state-timeline", words=YES_NO,
               height=6),
         Panel("Taken back", "Versions whose rollback stands, and why.",
-              ((_latest("fairlead_deployment_rollback_info", f"{WHO}, version, reason"), ""),), "table", height=6),
+              ((_latest("fairlead_deployment_rollback_info", f"{WHO}, version, reason"), ""),), "table", height=6,
+              width=8),
+        Panel("Pairs of answers that wait for people", "kubectl fairlead review deployment/NAME",
+              ((_latest("fairlead_deployment_review_waiting"), "{{deployment}}"),), height=6, width=4),
     )),
     ("After the promotion", (
         Panel("Evidence that the live version has become worse, as a share of its bound",

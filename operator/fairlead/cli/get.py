@@ -12,6 +12,7 @@ from fairlead.cli.session import OK, Json, Session, add_options, command, print_
 
 if TYPE_CHECKING:
     from fairlead.cli.blocks import Block
+    from fairlead.cli.trail import Trail
     from fairlead.plan.core import Kind
 
 # Kind by what people type: its own names, plural and short forms.
@@ -41,8 +42,9 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     import asyncio
 
     from fairlead.cli.blocks import show
+    from fairlead.cli.trail import Trail
 
-    kind = kind_of(NAMES[args.kind])
+    kind, trail = kind_of(NAMES[args.kind]), Trail()
     while True:
         raw = await session.get(kind, args.name)
         if args.output == "json":
@@ -50,7 +52,7 @@ async def run(session: Session, args: argparse.Namespace) -> int:
         else:
             if args.watch and sys.stdout.isatty():
                 sys.stdout.write(_CLEAR)
-            show(view(NAMES[args.kind], raw, time.time()))
+            show(view(NAMES[args.kind], raw, time.time(), trail))
         if not args.watch:
             return OK
         await asyncio.sleep(1)
@@ -66,11 +68,12 @@ def kind_of(word: str) -> Kind:
     }[word]  # fmt: skip
 
 
-def view(word: str, raw: Json, now: float) -> list[Block]:
-    """What is shown of an object."""
+def view(word: str, raw: Json, now: float, trail: Trail | None = None) -> list[Block]:
+    """What is shown of an object. trail: of a Deployment that is watched, what was seen before."""
     from fairlead.api.kinds import KINDS
 
     model = next(info.model for info in KINDS if info.kind == raw["kind"])
     module = importlib.import_module(f"fairlead.cli.show_{word}")
-    found: list[Block] = module.blocks(raw["metadata"]["name"], model.model_validate(raw), now)
+    more = (trail,) if word == "deployment" else ()
+    found: list[Block] = module.blocks(raw["metadata"]["name"], model.model_validate(raw), now, *more)
     return found

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import ArmCounts, Candidate, Deployment, GuardEvidence, Watch
+from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, Deployment, Watch
 from fairlead.api.units import human, seconds
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
+from fairlead.cli.show_guards import counted, table
 from fairlead.cli.text import ago, count, evidence, percent, took
+from fairlead.cli.trail import Trail
 
 
-def blocks(name: str, found: Deployment, now: float) -> list[Block]:
-    """The view."""
-    status = found.status
+def blocks(name: str, found: Deployment, now: float, trail: Trail | None = None) -> list[Block]:
+    """The view. trail: what was seen of the rollout before."""
+    status, trail = found.status, trail or Trail()
     live = f"live {status.live.version} since {ago(status.live.since, now)}" if status.live else "nothing live yet"
     shown: list[Block] = [Title(f"deployment {name}", status.phase or "Pending", live), *message(status.message)]
     if status.address:
         shown.append(Lines([f"address   {status.address}", f"pods      {status.ready_replicas} ready"]))
     if status.candidate:
-        shown += _candidate(found, status.candidate, now)
+        shown += _candidate(found, status.candidate, now, trail)
     if status.way_back:
         back = status.way_back
         shown.append(Title(f"way back to {back.version}", "Starting", f"{back.reason}, {ago(back.since, now)}"))
@@ -46,49 +48,59 @@ def _arm(counts: ArmCounts) -> str:
     return f"{count(counts.failures)}/{count(counts.requests)}"
 
 
-def _candidate(found: Deployment, candidate: Candidate, now: float) -> list[Block]:
+def _candidate(found: Deployment, candidate: Candidate, now: float, trail: Trail) -> list[Block]:
     steps = found.spec.rollout.steps
+    trail.add(candidate)
     if 0 <= candidate.step < len(steps):
-        step = steps[candidate.step]
-        progress = (
-            f"step {candidate.step + 1} of {len(steps)}, {_share(candidate)}, "
-            f"observed {human(float(candidate.observed))} of {human(seconds(step.for_))}, "
-            f"{count(candidate.step_requests)} of {count(step.requests)} {'copies' if candidate.shadow else 'requests'}"
-        ) + _time(candidate)
+        progress = _step(steps[candidate.step], candidate, now, f"step {candidate.step + 1} of {len(steps)}")
     else:
-        progress = f"its pods start and are warmed ({len(candidate.warmed)} of {found.spec.replicas.min} warm)"
-    note = f"against {candidate.against}, for {took(candidate.since, None, now)}"
-    shown: list[Block] = [Title(f"candidate {candidate.version}", candidate.verdict, note), Lines([progress])]
+        progress = [f"its pods start and are warmed ({len(candidate.warmed)} of {found.spec.replicas.min} warm)"]
+    patience = f" of at most {found.spec.rollout.patience}" if candidate.against else ""
+    note = f"against {candidate.against or 'nothing'}, for {took(candidate.since, None, now)}{patience}"
+    shown: list[Block] = [Title(f"candidate {candidate.version}", candidate.verdict, note), Lines(progress)]
     if candidate.guards:
-        shown.append(_guards(candidate))
+        shown.append(table(candidate, trail))
     return shown + [Lines([f"{g.guard}: {g.message}"]) for g in candidate.guards if g.message]
 
 
-def _share(candidate: Candidate) -> str:
-    if not candidate.shadow:
-        return f"weight {candidate.weight} %"
-    seen = candidate.copies
-    different = f", {count(seen.different)} of {count(seen.pairs)} answers differ" if seen.pairs else ""
-    return f"copies of {candidate.shadow} of the requests{different}"
+def _step(step: CanaryStep, candidate: Candidate, now: float, where: str) -> list[str]:
+    """What the candidate gets, how far the step is, and what more is known of its traffic."""
+    if not candidate.weight and not candidate.shadow:
+        passed = took(candidate.step_since, None, now)
+        return [f"{where}, preview: only requests that ask for it by header; {passed} of {human(seconds(step.for_))}"]
+    gets = f"copies of {candidate.shadow}" if candidate.shadow else f"weight {candidate.weight} %"
+    what = "copies" if candidate.shadow else "requests"
+    progress = (
+        f"{where}, {gets}, observed {human(float(candidate.observed))} of {human(seconds(step.for_))}, "
+        f"{count(candidate.step_requests)} of {count(step.requests)} {what}"
+    ) + _time(candidate)
+    return [progress, *_pairs(step, candidate), *_shares(candidate)]
+
+
+def _pairs(step: CanaryStep, candidate: Candidate) -> list[str]:
+    """In a shadow step: what came of the copies."""
+    copies = candidate.copies
+    if not candidate.shadow or not copies.pairs + copies.unclear + copies.alone:
+        return []
+    most = f"; at most {count(step.copies)} copies" if step.copies else ""
+    return [
+        f"{count(copies.pairs)} pairs of answers, {count(copies.different)} differ, {count(copies.unclear)} can't be "
+        f"compared, {count(copies.alone)} without a twin{most}"
+    ]
+
+
+def _shares(candidate: Candidate) -> list[str]:
+    """How the requests were really divided."""
+    stable, own = candidate.split.stable, candidate.split.candidate
+    if not stable + own:
+        return []
+    wrong = ": not as asked" if candidate.split.wrong else ""
+    return [f"divided {percent(own, stable + own)} of {count(stable + own)} requests{wrong}"]
 
 
 def _time(candidate: Candidate) -> str:
     left = f"; {candidate.expected} to go at the present traffic" if candidate.expected else ""
     return left + (f"; twice the failures would be found in {candidate.doubling}" if candidate.doubling else "")
-
-
-def _guards(candidate: Candidate) -> Table:
-    headers = ["GUARD", "STATE", "ARM", "REQUESTS", "FAILURES", "RATE", "EVIDENCE OF HARM"]
-    rows: list[list[str]] = []
-    for guard in candidate.guards:
-        if guard.values:
-            stable, own = (f"value {float(total) / guard.values.pairs:.4g}" for total in guard.values.sums)
-            rows.append([guard.guard, guard.state, candidate.version, own, "", "", _evidence(guard)])
-            rows.append(["", "", candidate.against, stable, "", "", f"{guard.values.pairs} pairs"])
-            continue
-        rows.append([guard.guard, guard.state, candidate.version, *_rate(guard.candidate), _evidence(guard)])
-        rows.append(["", "", candidate.against, *_rate(guard.stable), f"{guard.windows} windows"])
-    return Table(headers, rows)
 
 
 def _watch(watch: Watch, now: float) -> list[Block]:
@@ -101,18 +113,10 @@ def _watch(watch: Watch, now: float) -> list[Block]:
     rows: list[list[str]] = []
     for guard in watch.guards:
         state = f"{guard.state} ({guard.reason})" if guard.reason else guard.state
-        shown = [watch.version, *_rate(guard.live), evidence(guard.log_evidence, guard.bound)]
+        shown = [watch.version, *counted(guard.live), evidence(guard.log_evidence, guard.bound)]
         rows.append([guard.guard, state, *shown])
         if watch.holdback:
-            rows.append(["", "", watch.against, *_rate(guard.previous), ""])
+            rows.append(["", "", watch.against, *counted(guard.previous), ""])
         elif guard.tolerated:
             rows.append(["", "", "tolerated", "", "", f"{100 * float(guard.tolerated):.2f} %", ""])
     return [Title(f"after the promotion of {watch.version}", "Watching", seen + beside), Table(headers, rows)]
-
-
-def _rate(arm: ArmCounts) -> list[str]:
-    return [count(arm.requests), count(arm.failures), percent(arm.failures, arm.requests)]
-
-
-def _evidence(guard: GuardEvidence) -> str:
-    return evidence(guard.log_evidence, guard.bound)

@@ -50,6 +50,9 @@ def _evidence(status: Json, candidate: Json, who: dict[str, str]) -> Iterator[Ga
                      labels, max(0.0, float(guard["logEvidence"])))  # fmt: skip
         yield _gauge("watch_log_evidence_bound", "At this log evidence it is rolled back.", labels,
                      float(guard["bound"] or 0))  # fmt: skip
+    if candidate.get("review"):
+        yield _gauge("review_waiting", "Pairs of answers that wait for a person's judgement.", who,
+                     len(candidate["review"].get("pairs") or []))  # fmt: skip
     for guard in candidate.get("guards") or []:
         labels = who | {"guard": guard["guard"], "version": candidate["version"]}
         yield _gauge("log_evidence", "Log evidence that the candidate is worse.", labels, float(guard["logEvidence"]))
