@@ -78,9 +78,12 @@ def _log_e_below(hits: float, total: float, q: float, weight: float) -> float:
 
 
 def _nearest(cell: tuple[float, float], total: float, q: float, weight: float) -> float:
-    """Test B where it says least: at the count nearest to a share q that a cell allows."""
-    hits = min(max(q * total, cell[0]), cell[1])
-    return log_e(hits, total - hits, q, weight)
+    """Test B where it says least, of the whole counts that a cell allows: at most one away from the one nearest to a
+    share q, since its minimum lies half a count from there at most."""
+    low, high = cell
+    hits = min(max(round(q * total), low), high)
+    near = (hits, max(low, hits - 1), min(high, hits + 1))
+    return min(log_e(count, total - count, q, weight) for count in near)
 
 
 def _cells(buckets: Buckets) -> list[tuple[float, float]]:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from math import exp, inf, nan
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import beta
@@ -51,6 +51,7 @@ def test_the_one_sided_part_is_its_integral(hits, misses, q):
 
 
 @given(counts, counts, st.sampled_from([0.5, 0.9, 0.99]))
+@example([0] * 11, [0, 0, 0, 0, 36, 40, 40, 40, 40, 40, 27], 0.9)
 @settings(max_examples=10, deadline=None)
 def test_coarser_buckets_never_raise_the_evidence(stable, candidate, q):
     arms = [cumulative(stable), cumulative(candidate)]
