@@ -20,7 +20,7 @@ from fairlead.plan.rollout import whatif
 from fairlead.plan.rollout.whatif import Judged
 from fairlead.verdict import failures
 from fairlead.verdict.gauges import GaugeState
-from fairlead.verdict.guards import GuardState
+from fairlead.verdict.guards import GuardState, pairs_of
 from fairlead.verdict.split import BOUND
 from fairlead.verdict.trace import BadTrace, read
 
@@ -146,6 +146,8 @@ def _metric(judged: Judged, index: int) -> Json:
 
 def _tests(guard: GuardState) -> Json:
     """What each test has found; one that judges nothing is left out."""
+    if guard.paired is not None:
+        return {"F": {"logEvidence": guard.log_evidence, "worseBy": guard.paired}}
     found: Json = {}
     if guard.odds < inf:
         odds = [f"{psi * guard.odds:g}" for psi in failures.GRID]
@@ -193,6 +195,11 @@ def _odds(name: str, judged: Judged, index: int) -> Table:
         row = [candidate, stable, str(len(guard.means)), str(guard.length), f"{guard.log_evidence:.4f}"]
         headers = ["CANDIDATE", "LIVE", "BATCHES", "OF PAIRS", "LOG EVIDENCE"]
         return Table(headers, [row], caption=f"{name} at the end; {guard.windows} pairs of values, on average")
+    if guard.paired is not None:
+        seen = pairs_of(guard.stable, guard.candidate)
+        row = [str(seen.candidate_wrong), str(seen.stable_wrong), str(seen.alike), f"{guard.log_evidence:.4f}"]
+        headers = ["CANDIDATE WORSE", "LIVE WORSE", "ALIKE", "LOG EVIDENCE"]
+        return Table(headers, [row], caption=f"{name}: test F at the end, pairs of answers")
     if guard.odds == inf:
         headers = ["", f"OWN RATE ABOVE {guard.floor:.2%}"]
         return Table(headers, [["log evidence", f"{guard.log_excess:.4f}"]], caption=f"{name} at the end; {_of(guard)}")

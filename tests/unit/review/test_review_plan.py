@@ -10,7 +10,9 @@ import pytest
 from tests.unit.plan.rollout_world import Sim, View, dump, spec
 
 from fairlead.api.deployment import Candidate, Review
-from fairlead.cli.replay import replay
+from fairlead.cli.blocks import plain
+from fairlead.cli.replay import blocks, replay
+from fairlead.cli.verdict import report
 from fairlead.plan.rollout import review
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.review import Differing, excerpt, offered, pair_id
@@ -206,6 +208,11 @@ def test_judgements_are_replayed_to_the_last_bit_though_the_guard_was_changed_me
     found = replay(lines)
     assert found.different == []
     assert "review" in found.judged[-1].told
+    shown = plain(blocks("deployment/web", found))
+    assert "review: test F at the end, pairs of answers" in shown
+    assert "3                1           2" in shown
+    tests = report(found.judged)["end"]["metrics"]["review"]["tests"]
+    assert tests["F"]["worseBy"] == 0.1
     assert found.judged[-1].conclusion.verdict == "continue"
 
 
