@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.unit.plan.rollout_world import Sim, spec
+from tests.unit.plan.test_deployment_shadow import begun as shadowing
+from tests.unit.plan.test_deployment_shadow import shadowed
 
 from fairlead.api.units import seconds
 
@@ -49,3 +51,14 @@ def test_a_proof_takes_its_time() -> None:
         {"metric": "errors", "role": "guardrail", "worseBy": "0.5%"},
     ])  # fmt: skip
     assert seconds(slow.status["candidate"]["expected"]) > seconds(quick.status["candidate"]["expected"])
+
+
+def test_shadow_steps_and_previews_take_their_time_too() -> None:
+    steps = [{"shadow": "50%", "for": "60s", "requests": 10}, {"weight": 20, "for": "30s", "requests": 10}]
+    sim = shadowing(shadowed({"metric": "errors"}, steps=steps), errors={"m-1": 0.02, "m-2": 0.02})
+    for _ in range(12):
+        sim.tick(100)
+    candidate = sim.candidate
+    assert candidate["step"] == 0
+    assert 70 < seconds(candidate["expected"]) < 90, "48 s here, and 30 s there"
+    assert candidate["doubling"].endswith("s")

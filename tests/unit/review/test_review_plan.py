@@ -79,6 +79,18 @@ def test_the_sample_does_not_depend_on_when_its_pairs_came() -> None:
     assert offered(candidate, whole, found) is whole
 
 
+def test_what_is_shown_can_always_be_judged_however_many_came_and_went(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review, "pair_id", lambda _candidate, request: request)
+    found, candidate = Review(), Candidate(version="m-2", since=AT)
+    for i in range(400):
+        found = offered(candidate, found, [Differing(f"{1000 - i:016x}" if i else "0" * 16, 1, 2)])
+    assert "0" * 16 in found.offered
+    assert {pair.id for pair in found.pairs} <= set(found.offered)
+    assert len(found.pairs) == 20
+    assert len(found.offered) == 200
+    assert f"{1000 - 200:016x}" not in found.offered
+
+
 def test_what_was_ever_shown_may_be_judged_though_others_took_its_place() -> None:
     sim = begun()
     show(sim, differing(20))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, isfinite
 
 from fairlead.api.deployment import CanaryStep, Candidate, GuardEvidence
-from fairlead.api.units import human, seconds
+from fairlead.api.units import human, seconds, share
 from fairlead.plan.core import epoch
 from fairlead.plan.rollout.guards import alpha
 from fairlead.plan.rollout.look import Look
@@ -35,11 +35,21 @@ def remaining(look: Look, candidate: Candidate) -> float:
         return inf
     now = steps[candidate.step]
     left = max(
-        seconds(now.for_) - decode(candidate.observed), (now.requests - candidate.step_requests) / _own(now, both)
+        seconds(now.for_) - decode(candidate.observed), (now.requests - candidate.step_requests) / (both * _part(now))
     )
-    later = [max(seconds(step.for_), step.requests / _own(step, both)) for step in steps[candidate.step + 1 :]]
+    later = [_length(step, both) for step in steps[candidate.step + 1 :]]
     proof = max((_proof(guard, steps[-1], both) for guard in candidate.guards), default=0.0)
     return max(0.0, left) + sum(later[:-1]) + (max(later[-1], proof) if later else max(0.0, proof - max(0.0, left)))
+
+
+def _length(step: CanaryStep, both: float) -> float:
+    part = _part(step)
+    return max(seconds(step.for_), step.requests / (both * part)) if part else seconds(step.for_)
+
+
+def _part(step: CanaryStep) -> float:
+    """The share of the requests that the candidate answers in a step, copies included; 0 in a preview."""
+    return share(step.shadow) if step.shadow else step.weight / 100
 
 
 def impatient(look: Look, candidate: Candidate) -> str:
@@ -56,15 +66,11 @@ def impatient(look: Look, candidate: Candidate) -> str:
 
 
 def _per_second(candidate: Candidate) -> float | None:
-    """Requests of both versions per second in this step; None while it isn't known."""
-    observed = decode(candidate.observed)
-    if observed < KNOWN or not candidate.step_requests or not candidate.weight:
+    """Requests per second in this step, without copies; None while it isn't known."""
+    observed, part = decode(candidate.observed), share(candidate.shadow or f"{candidate.weight}%")
+    if observed < KNOWN or not candidate.step_requests or not part:
         return None
-    return candidate.step_requests / observed * 100 / candidate.weight
-
-
-def _own(step: CanaryStep, both: float) -> float:
-    return both * step.weight / 100
+    return candidate.step_requests / observed / part
 
 
 def _proof(guard: GuardEvidence, last: CanaryStep, both: float) -> float:
@@ -73,13 +79,16 @@ def _proof(guard: GuardEvidence, last: CanaryStep, both: float) -> float:
     if kept is None or not kept.worse_by:
         return 0.0
     rate = base_rate(guard.stable.failures + guard.candidate.failures, guard.stable.requests + guard.candidate.requests)
-    own = _own(last, both)
+    own = both * _part(last)
+    rest = both if last.shadow else both - own
     missing = decode(kept.bound) - decode(kept.log_evidence)
-    return until_proof(missing, both - own, own, rate, decode(kept.worse_by))
+    return until_proof(missing, rest, own, rate, decode(kept.worse_by))
 
 
 def _doubling(look: Look, candidate: Candidate, both: float) -> float:
     answered, live = candidate.answered, candidate.live_answered
     requests, failures = answered.requests + live.requests, answered.failures + live.failures
-    failing = both * failures / requests if requests else 0.0
-    return until_harm(log_bound(alpha(look)), candidate.weight / 100, failing)
+    copies = share(candidate.shadow) if candidate.shadow else 0.0
+    part = copies / (1 + copies) if copies else candidate.weight / 100
+    failing = both * (1 + copies) * failures / requests if requests else 0.0
+    return until_harm(log_bound(alpha(look)), part, failing)

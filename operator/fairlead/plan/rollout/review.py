@@ -100,9 +100,10 @@ def offered(candidate: Candidate, before: Review, differing: Iterable[Differing]
                 del sample[max(sample)]
     if sample.keys() == {pair.id for pair in before.pairs}:
         return before
-    fresh = [key for key in sample if key not in before.offered]
+    gone = [key for key in before.offered if key not in sample]
     return before.model_copy(update={
-        "pairs": [sample[key] for key in sorted(sample)], "offered": [*before.offered, *fresh][-OFFERED:],
+        "pairs": [sample[key] for key in sorted(sample)],
+        "offered": [*gone[len(sample) - OFFERED :], *sorted(sample)],
     })  # fmt: skip
 
 
