@@ -54,7 +54,8 @@ class Blind:
 
 
 def a_is_live(pair: str) -> bool:
-    """Which side a pair's live answer stands on: by a hash, so it is the same for everybody and known to nobody."""
+    """Which side a pair's live answer stands on: by a hash, so it is the same for everybody, and nothing that the answers
+    say gives it away."""
     return sha256(f"side/{pair}".encode()).digest()[0] % 2 == 0
 
 
@@ -160,6 +161,8 @@ async def _judge(session: Session, name: str, said: list[tuple[str, str]]) -> in
 
 async def converse(session: Session, name: str, ask: Callable[[str], str]) -> int:
     """Pair after pair, until none waits or the person has enough. ask: like `input`."""
+    import asyncio
+
     from fairlead.cli.blocks import Lines, Title, show
 
     skipped = set[str]()
@@ -171,6 +174,7 @@ async def converse(session: Session, name: str, ask: Callable[[str], str]) -> in
             return OK
         show([Title(f"review of {candidate.version}", "", progress(found, candidate)), *shown(pairs[0])])
         word = _answer(ask)
+        await asyncio.sleep(0.05)  # the loop stood still: connections that the server has closed are noticed first
         if word == "q":
             return OK
         if word == "k":
