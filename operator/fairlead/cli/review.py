@@ -54,8 +54,8 @@ class Blind:
 
 
 def a_is_live(pair: str) -> bool:
-    """Which side a pair's live answer stands on: by a hash, so it is the same for everybody, and nothing that the answers
-    say gives it away."""
+    """Which side a pair's live answer stands on: by a hash, so it is the same for everybody, and the answers do not
+    give it away."""
     return sha256(f"side/{pair}".encode()).digest()[0] % 2 == 0
 
 
