@@ -1,4 +1,4 @@
-"""Blue-green, as docs/how-to/blue-green.md describes it: a preview, a person's word, one write, and a way back that is warm."""
+"""Blue-green, as docs/how-to/blue-green.md describes it: a preview, a word, one write, and a way back that is warm."""
 
 from __future__ import annotations
 
