@@ -20,7 +20,7 @@ from typing import Any
 from fairlead.manifests.proxy import PARTS, parts
 from hack.bench.load import Answer, Load
 from hack.bench.report import keep, quantile, table
-from hack.testbed.recorded import Pod, envoy, running
+from hack.testbed.recorded import Pod, children, envoy, running
 
 ANSWER = json.dumps({
     "model_name": "delay", "id": "0", "outputs": [{"name": "predict", "shape": [8, 1], "datatype": "FP64",
@@ -74,6 +74,15 @@ class Case:
         """The median over the turns of a quantile within a turn."""
         return statistics.median(quantile([one.seconds for one in turn], share) for turn in self.turns) * 1000
 
+    def processes(self, name: str) -> list[int]:
+        """A sidecar's process, and its children."""
+        pid = self.pod.running[name].pid
+        return [pid, *children(pid)]
+
+    def cpu(self, name: str) -> float:
+        """CPU seconds that a sidecar has used so far."""
+        return sum(_cpu(pid) for pid in self.processes(name))
+
     def answers(self) -> list[Answer]:
         """All that were measured."""
         return [one for turn in self.turns for one in turn]
@@ -87,8 +96,9 @@ class Case:
         }  # fmt: skip
         if self.recorded:
             for name in SIDECARS:
-                whole, own = _memory(self.pod.running[name].pid)
-                found |= {f"{name} MiB": round(whole), f"{name} own MiB": round(own)}
+                each = [_memory(pid) for pid in self.processes(name)]
+                found[f"{name} MiB"] = round(sum(whole for whole, _ in each))
+                found[f"{name} own MiB"] = round(sum(own for _, own in each))
             found |= {f"{name} us": round(self.spent[name] / len(answers) * 1e6) for name in SIDECARS}
             found["kept"] = round(self.kept)
         return found
@@ -133,7 +143,7 @@ async def measure(cases: list[Case], rate: float, seconds: float, turns: int) ->
     """Take turns, so that what else the machine does meets all alike; the first turn only warms up."""
     for number in range(turns + 1):
         for case in cases:
-            before = {name: _cpu(case.pod.running[name].pid) for name in SIDECARS}
+            before = {name: case.cpu(name) for name in SIDECARS}
             kept = case.pod.counted(KEPT)
             answers = await load(case, rate, seconds)
             await asyncio.sleep(1)
@@ -142,8 +152,7 @@ async def measure(cases: list[Case], rate: float, seconds: float, turns: int) ->
             case.turns.append(answers)
             case.kept += case.pod.counted(KEPT) - kept if case.recorded else 0
             for name in SIDECARS:
-                spent = _cpu(case.pod.running[name].pid) - before[name]
-                case.spent[name] = case.spent.get(name, 0.0) + spent
+                case.spent[name] = case.spent.get(name, 0.0) + case.cpu(name) - before[name]
 
 
 def main(arguments: list[str]) -> int:

@@ -100,6 +100,10 @@ class Pod:
         told = {TASK_ENV: task.model_dump_json(exclude_none=True), "POD_UID": "0f-uid"}
         command = [sys.executable, "-c", "import sys; from fairlead.cli.main import main; sys.exit(main())"]
         self.start("recorder", [*command, "worker", "record"], told)
+        self.wait_for_recorder()
+
+    def wait_for_recorder(self) -> None:
+        """Until it answers."""
         wait_for(f"{self.answers_url}/healthz")
 
     def start(self, name: str, command: list[str], told: dict[str, str] | None = None) -> None:
@@ -108,10 +112,17 @@ class Pod:
             self.running[name] = subprocess.Popen(command, env=os.environ | (told or {}), stdout=log, stderr=log)
 
     def end(self, name: str, number: int = signal.SIGTERM) -> int:
-        """End one of them; its exit status."""
+        """End one of them, and with SIGKILL its children; its exit status."""
         one = self.running.pop(name)
+        if number == signal.SIGKILL:
+            for child in children(one.pid):
+                os.kill(child, number)
         one.send_signal(number)
         return one.wait(timeout=30)
+
+    def recorder(self) -> int:
+        """The process id of the recorder itself, below the one that watches over it."""
+        return children(self.running["recorder"].pid)[0]
 
     def answers(self, after: int = 0) -> dict[str, Any]:
         """What the recorder has."""
@@ -129,6 +140,11 @@ class Pod:
         """A counter or gauge of the recorder, by its whole name."""
         page = get(f"{self.answers_url}/metrics").decode().splitlines()
         return float(next(line for line in page if line.startswith(f"{name} ")).rsplit(" ", 1)[1])
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def get(url: str) -> bytes:

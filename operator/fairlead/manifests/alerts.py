@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fairlead.api.deployment import Alerts
 from fairlead.api.modelversion import Server
 from fairlead.api.units import share
-from fairlead.manifests import presets
+from fairlead.manifests import presets, recorder
 from fairlead.manifests.meta import LABEL_PREFIX, Json
 from fairlead.manifests.server import METRICS_LABEL, metrics_key, metrics_port_name
 
@@ -45,9 +45,11 @@ class About:
         }  # fmt: skip
 
 
-def pod_monitor(about: About, servers: Sequence[Server]) -> Json:
-    """Scrapes all versions' pods; each series says which version and Deployment it is of."""
+def pod_monitor(about: About, servers: Sequence[Server], recorded: bool = False) -> Json:
+    """Scrapes all versions' pods; each series says which version and Deployment it is of. recorded: the recorders and
+    the proxies too."""
     endpoints = {metrics_key(server): _endpoint(server) for server in servers}
+    sidecars = [_sidecar(recorder.PORT_NAME, "/metrics"), _sidecar(recorder.STATS_NAME, "/stats/prometheus")]
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
@@ -56,7 +58,7 @@ def pod_monitor(about: About, servers: Sequence[Server]) -> Json:
             # a server that doesn't name the format of its page is read nevertheless, as the operator reads it
             "fallbackScrapeProtocol": "PrometheusText0.0.4",
             "selector": {"matchLabels": {f"{LABEL_PREFIX}deployment": about.name}},
-            "podMetricsEndpoints": [endpoints[key] for key in sorted(endpoints)],
+            "podMetricsEndpoints": [*(endpoints[key] for key in sorted(endpoints)), *(sidecars if recorded else [])],
         },
     }
 
@@ -66,11 +68,19 @@ def _endpoint(server: Server) -> Json:
     return {
         "port": metrics_port_name(server),
         "path": presets.metrics(server).path,
-        "relabelings": [keep, *(
-            {"sourceLabels": [_meta_label(f"{LABEL_PREFIX}{name}")], "targetLabel": name, "action": "replace"}
-            for name in ("deployment", "version")
-        )],
-    }  # fmt: skip
+        "relabelings": [keep, *_whose()],
+    }
+
+
+def _sidecar(port: str, path: str) -> Json:
+    return {"port": port, "path": path, "relabelings": _whose()}
+
+
+def _whose() -> list[Json]:
+    return [
+        {"sourceLabels": [_meta_label(f"{LABEL_PREFIX}{name}")], "targetLabel": name, "action": "replace"}
+        for name in ("deployment", "version")
+    ]
 
 
 def _meta_label(label: str) -> str:

@@ -20,8 +20,6 @@ SPOOL = "/fairlead/spool"
 GRACE = 10
 """Seconds that the recorder has for its last write, after the server has ended."""
 _SOCKET = f"{FOLDER}/socket"
-_MEMORY = "384Mi"
-"""The recorder's limit: its own process and the child that writes Parquet. Beyond it answers are lost, not requests."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +72,10 @@ def _recorder(recording: Recording, worker: str) -> Json:
     made["env"].append({"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}})
     return made | {
         "restartPolicy": "Always",
-        "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": _MEMORY}},
+        # without a limit: a sidecar that is killed takes its pod out of service. It bounds itself
+        "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
         "ports": [{"name": PORT_NAME, "containerPort": presets.RECORDER_PORT}],
-        # one that hangs is started again; requests go on meanwhile
-        "livenessProbe": {
-            "httpGet": {"path": "/healthz", "port": presets.RECORDER_PORT},
-            "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6,
-        },
-    }  # fmt: skip
+    }
 
 
 def _proxy(recording: Recording, server: Server, model_name: str, images: Images) -> Json:

@@ -114,11 +114,10 @@ async def test_traffic_goes_on_without_the_recorder(pod: Pod) -> None:
         clients = [asyncio.create_task(ask(http)) for _ in range(4)]
         await asyncio.sleep(1)
         first = pod.answers()["boot"]
-        pod.end("recorder", signal.SIGKILL)
+        os.kill(pod.recorder(), signal.SIGKILL)
         before = sent
-        await asyncio.sleep(1)
+        await asyncio.to_thread(pod.wait_for_recorder)
         assert sent > before + 10, "requests went on"
-        await asyncio.to_thread(pod.start_recorder)
         await asyncio.sleep(2.5)
         stop.set()
         await asyncio.gather(*clients)
@@ -132,14 +131,14 @@ async def test_a_recorder_that_hangs_blocks_nobody(pod: Pod) -> None:
     body = os.urandom(3 << 20)
     async with aiohttp.ClientSession() as http:
         await infer(http, pod, 1)
-        pod.running["recorder"].send_signal(signal.SIGSTOP)
+        os.kill(pod.recorder(), signal.SIGSTOP)
         began = time.monotonic()
         for _ in range(20):
             async with http.post(f"{pod.url}/echo", data=body) as reply:
                 assert await reply.read() == body
             await infer(http, pod, 1)
         assert time.monotonic() - began < 10
-        pod.running["recorder"].send_signal(signal.SIGCONT)
+        os.kill(pod.recorder(), signal.SIGCONT)
         await asyncio.sleep(3)
         await infer(http, pod, 1, {"x-request-id": "later"})
     deadline = time.monotonic() + 10

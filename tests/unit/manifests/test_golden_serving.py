@@ -86,7 +86,7 @@ MADE: dict[str, Callable[[], Json]] = {
     "serving-recorded": lambda: server.workload(recorded(), CONFIG),
     "serving-service": lambda: server.service(serving(CUSTOM)),
     "route-canary": canary,
-    "pod-monitor": lambda: alerts.pod_monitor(about(), [SKLEARN, CUSTOM]),
+    "pod-monitor": lambda: alerts.pod_monitor(about(), [SKLEARN, CUSTOM], recorded=True),
     "alert-rules": lambda: alerts.rules(
         about(), Alerts.model_validate({"labels": {"team": "airline"}, "slo": {"availability": "99.9%"}}), CUSTOM, 10.0
     ),

@@ -123,7 +123,7 @@ def _watching(look: Look, status: DeploymentStatus) -> list[Json]:
     about = alerts.About(look.name, look.namespace, owner(look), labels(deployment=look.name) | config.labels)
     made = []
     if servers and look.world.served(POD_MONITOR):
-        made.append(alerts.pod_monitor(about, servers))
+        made.append(alerts.pod_monitor(about, servers, look.spec.record is not None))
     if status.live and look.world.served(PROMETHEUS_RULE):
         live = versions.read(look, status.live.version)
         deadline = look.world.config.tuning.evidence_deadline

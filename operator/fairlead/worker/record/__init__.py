@@ -1,5 +1,6 @@
 """The recorder: keeps the answers that the proxy beside it hands over.
 
-It runs in a process of its own (`python -m fairlead.worker.record`) that imports neither pydantic nor pyarrow, so that
-it stays small beside each model server; Parquet is written by a child that ends.
+`python -m fairlead.worker.record` watches over the recorder's own process, so that its end is never the end of the
+container, which would take the pod out of service. Neither imports pydantic or pyarrow, so that they stay small beside
+each model server; Parquet is written by a child that ends.
 """

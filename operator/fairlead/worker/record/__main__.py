@@ -1,54 +1,95 @@
-"""`python -m fairlead.worker.record`: the recorder's process. Its task is in the environment, found to be valid."""
+"""`python -m fairlead.worker.record`: keeps the recorder running.
+
+Kubernetes takes a pod out of service while any of its sidecars is not running. Requests do not need the recorder, so
+its end, whatever the reason, must not show: it is started again within the container.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import os
 import signal
+import subprocess
 import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from fairlead.worker.logs import configure
-from fairlead.worker.record import http
-from fairlead.worker.record.keeper import Keeper
-from fairlead.worker.record.processor import Processor, serve
-from fairlead.worker.record.settings import Settings, from_environment
-from fairlead.worker.record.shipper import Shipper
+from fairlead.worker.record.settings import from_environment
 
-GRACE = 1.0
-"""Seconds that answers under way have to become whole."""
-LAST_WRITE = 8.0
-"""Seconds for what is left to get into the store."""
+CHECK, ANSWER, MISSES = 10.0, 5.0, 3
+"""Seconds between two looks, seconds to answer one, and how many may fail in a row."""
+MOST_MEMORY = 256 << 20
+"""Resident bytes; all that the recorder holds is bounded, so more is an error of its own."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+log = logging.getLogger(__name__)
 
 
-async def record(settings: Settings) -> None:
-    """Record until SIGTERM; then write what is left."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    keeper = Keeper(settings)
-    with suppress(FileNotFoundError):
-        os.unlink(settings.socket)  # left by one that was killed
-    server = await serve(Processor(keeper.keep, settings.path), settings.socket)
-    answers = http.start(settings.port, keeper.ring)
-    shipper = Shipper(keeper.spool, settings.pod, settings.every) if keeper.spool else None
-    writing = asyncio.create_task(shipper.run()) if shipper else None
-    await stop.wait()
-    await server.stop(GRACE)
-    answers.shutdown()
-    if shipper and writing:
-        writing.cancel()
-        with suppress(asyncio.CancelledError):
-            await writing
-        with suppress(TimeoutError):
-            await asyncio.wait_for(shipper.ship(), LAST_WRITE)
+class Watch:
+    """Runs a command until SIGTERM, and starts it again whenever it ends, hangs or grows."""
+
+    def __init__(self, command: Sequence[str], health: str, check: float = CHECK, most: int = MOST_MEMORY) -> None:
+        self._command, self._health, self._check, self._most = command, health, check, most
+        self._stopping = threading.Event()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def stop(self, *_: Any) -> None:
+        """A signal's handler: let it end, and end then."""
+        self._stopping.set()
+        if self._child is not None:
+            self._child.terminate()
+
+    def run(self) -> int:
+        """The exit status of the last one."""
+        pause, code = FIRST_PAUSE, 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            code = self._once()
+            if self._stopping.is_set():
+                break
+            log.error("the recorder ended; answers are not kept until it is back", extra={"status": code})
+            pause = FIRST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+            self._stopping.wait(pause)
+        return code
+
+    def _once(self) -> int:
+        with subprocess.Popen(self._command) as child:
+            self._child = child
+            if self._stopping.is_set():  # it came before the child
+                child.terminate()
+            misses = 0
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    return child.wait(self._check)
+                misses = 0 if self._well(child.pid) else misses + 1
+                if misses >= MISSES:
+                    log.error("the recorder hangs or has grown too large; it is ended")
+                    child.kill()
+
+    def _well(self, pid: int) -> bool:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        try:
+            with urllib.request.urlopen(self._health, timeout=ANSWER) as reply:
+                answers = reply.status == 200
+        except (OSError, urllib.error.URLError):
+            answers = False
+        return answers and pages * os.sysconf("SC_PAGE_SIZE") <= self._most
 
 
 def main() -> int:
     """Run."""
     configure()
-    asyncio.run(record(from_environment(os.environ)))
-    return 0
+    settings = from_environment(os.environ)
+    watch = Watch([sys.executable, "-m", "fairlead.worker.record.process"], f"http://127.0.0.1:{settings.port}/healthz")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, watch.stop)
+    return watch.run()
 
 
 if __name__ == "__main__":

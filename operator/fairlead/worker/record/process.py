@@ -1,0 +1,55 @@
+"""`python -m fairlead.worker.record.process`: the recorder. Its task is in the environment, found to be valid."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+
+from fairlead.worker.logs import configure
+from fairlead.worker.record import http
+from fairlead.worker.record.keeper import Keeper
+from fairlead.worker.record.processor import Processor, serve
+from fairlead.worker.record.settings import Settings, from_environment
+from fairlead.worker.record.shipper import Shipper
+
+GRACE = 1.0
+"""Seconds that answers under way have to become whole."""
+LAST_WRITE = 8.0
+"""Seconds for what is left to get into the store."""
+
+
+async def record(settings: Settings) -> None:
+    """Record until SIGTERM; then write what is left."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    keeper = Keeper(settings)
+    with suppress(FileNotFoundError):
+        os.unlink(settings.socket)  # left by one that was killed
+    server = await serve(Processor(keeper.keep, settings.path), settings.socket)
+    answers = http.start(settings.port, keeper.ring)
+    shipper = Shipper(keeper.spool, settings.pod, settings.every) if keeper.spool else None
+    writing = asyncio.create_task(shipper.run()) if shipper else None
+    await stop.wait()
+    await server.stop(GRACE)
+    answers.shutdown()
+    if shipper and writing:
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await writing
+        with suppress(TimeoutError):
+            await asyncio.wait_for(shipper.ship(), LAST_WRITE)
+
+
+def main() -> int:
+    """Run."""
+    configure()
+    asyncio.run(record(from_environment(os.environ)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
