@@ -43,6 +43,7 @@ async def test_answers_get_into_the_store(tmp_path: Path, s3: S3, bucket: str) -
         first = await asyncio.to_thread(keys, s3, bucket, 2)
         boot = pod.answers()["boot"]
         await ask(pod, "d")
+        await asyncio.to_thread(pod.recorded, 4)
         assert pod.end("recorder") == 0, "what is left is written at the end"
     found = s3.keys(bucket, FOLDER)
     assert len(found) == len(first) + 1

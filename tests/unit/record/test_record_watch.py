@@ -41,7 +41,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_that_ends_is_started_again_until_it_is_told_to_stop(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    watch = Watch(command(path, "raise SystemExit(3)"), "http://127.0.0.1:9/")
+    watch = Watch(command(path, "raise SystemExit(3)"), 9)
     thread, codes = start(watch)
     lines(path, 2)
     watch.stop()
@@ -51,7 +51,7 @@ def test_one_that_ends_is_started_again_until_it_is_told_to_stop(tmp_path: Path)
 
 def test_one_that_does_not_answer_is_ended(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    watch = Watch(command(path, "import time; time.sleep(60)"), "http://127.0.0.1:9/", check=0.05)
+    watch = Watch(command(path, "import time; time.sleep(60)"), 9, check=0.05)
     thread, _ = start(watch)
     lines(path, 2)
     watch.stop()
@@ -63,7 +63,7 @@ def test_its_last_status_is_the_containers(tmp_path: Path) -> None:
     path = tmp_path / "log"
     ends = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); "
     said = f"{ends}open({str(path)!r}, 'a').write('ready\\n'); time.sleep(60)"
-    watch = Watch(command(path, said), "http://127.0.0.1:9/")
+    watch = Watch(command(path, said), 9)
     thread, codes = start(watch)
     lines(path, 2)
     watch.stop()

@@ -6,22 +6,22 @@ its end, whatever the reason, must not show: it is started again within the cont
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from fairlead.worker.logs import configure
-from fairlead.worker.record.settings import from_environment
+from fairlead.worker.record.names import TASK_ENV
 
 CHECK, ANSWER, MISSES = 10.0, 5.0, 3
 """Seconds between two looks, seconds to answer one, and how many may fail in a row."""
@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 class Watch:
     """Runs a command until SIGTERM, and starts it again whenever it ends, hangs or grows."""
 
-    def __init__(self, command: Sequence[str], health: str, check: float = CHECK, most: int = MOST_MEMORY) -> None:
-        self._command, self._health, self._check, self._most = command, health, check, most
+    def __init__(self, command: Sequence[str], port: int, check: float = CHECK, most: int = MOST_MEMORY) -> None:
+        self._command, self._port, self._check, self._most = command, port, check, most
         self._stopping = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -74,19 +74,23 @@ class Watch:
 
     def _well(self, pid: int) -> bool:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") <= self._most and self._answers()
+
+    def _answers(self) -> bool:
+        """Asked over a bare socket: an HTTP client would double this process's memory."""
         try:
-            with urllib.request.urlopen(self._health, timeout=ANSWER) as reply:
-                answers = reply.status == 200
-        except (OSError, urllib.error.URLError):
-            answers = False
-        return answers and pages * os.sysconf("SC_PAGE_SIZE") <= self._most
+            with socket.create_connection(("127.0.0.1", self._port), ANSWER) as asked:
+                asked.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+                return b" 200 " in asked.recv(64)
+        except OSError:
+            return False
 
 
 def main() -> int:
     """Run."""
     configure()
-    settings = from_environment(os.environ)
-    watch = Watch([sys.executable, "-m", "fairlead.worker.record.process"], f"http://127.0.0.1:{settings.port}/healthz")
+    port = int(json.loads(os.environ[TASK_ENV])["port"])
+    watch = Watch([sys.executable, "-m", "fairlead.worker.record.process"], port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, watch.stop)
     return watch.run()
