@@ -29,6 +29,7 @@ ANSWER = json.dumps({
 P99_ADDED, MEMORY = 1.0, 64.0
 """Targets: milliseconds, and MiB of the recorder."""
 SIDECARS = ("proxy", "recorder")
+ALL = ("server", *SIDECARS)
 KEPT = "fairlead_recorder_kept_total"
 PLACE = b"0" * 36
 
@@ -94,12 +95,12 @@ class Case:
             "case": self.name, "requests": len(answers), "failed": sum(one.code != 200 for one in answers),
             "p50 ms": self.milliseconds(0.5), "p99 ms": self.milliseconds(0.99),
         }  # fmt: skip
+        found |= {f"{name} us": round(self.spent[name] / len(answers) * 1e6) for name in ALL}
         if self.recorded:
             for name in SIDECARS:
                 each = [_memory(pid) for pid in self.processes(name)]
                 found[f"{name} MiB"] = round(sum(whole for whole, _ in each))
                 found[f"{name} own MiB"] = round(sum(own for _, own in each))
-            found |= {f"{name} us": round(self.spent[name] / len(answers) * 1e6) for name in SIDECARS}
             found["kept"] = round(self.kept)
         return found
 
@@ -143,7 +144,7 @@ async def measure(cases: list[Case], rate: float, seconds: float, turns: int) ->
     """Take turns, so that what else the machine does meets all alike; the first turn only warms up."""
     for number in range(turns + 1):
         for case in cases:
-            before = {name: case.cpu(name) for name in SIDECARS}
+            before = {name: case.cpu(name) for name in ALL}
             kept = case.pod.counted(KEPT)
             answers = await load(case, rate, seconds)
             await asyncio.sleep(1)
@@ -151,7 +152,7 @@ async def measure(cases: list[Case], rate: float, seconds: float, turns: int) ->
                 continue
             case.turns.append(answers)
             case.kept += case.pod.counted(KEPT) - kept if case.recorded else 0
-            for name in SIDECARS:
+            for name in ALL:
                 case.spent[name] = case.spent.get(name, 0.0) + case.cpu(name) - before[name]
 
 

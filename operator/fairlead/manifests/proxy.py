@@ -211,7 +211,7 @@ def _get() -> Json:
 def _ext_proc(proxy: Proxy) -> Json:
     return {"name": _EXT_PROC, "typed_config": {
         "@type": f"{_TYPES}.filters.http.ext_proc.v3.ExternalProcessor",
-        "grpc_service": {"envoy_grpc": {"cluster_name": RECORDER}, "timeout": "3600s"},
+        "grpc_service": {"envoy_grpc": {"cluster_name": RECORDER}},
         "observability_mode": True,
         "failure_mode_allow": True,
         "deferred_close_timeout": "2s",

@@ -43,8 +43,11 @@ def test_a_file_that_is_large_is_due(tmp_path: Path) -> None:
     assert not found.full
     found.add(LINE, DAY, False)
     assert found.full
+    assert [segment.path.stat().st_size for segment in found.waiting()] == [2 * len(LINE)]
+    found.add(LINE, DAY, False)
     found.close()
     assert not found.full
+    assert len(found.waiting()) == 2
 
 
 def test_the_next_process_takes_over(tmp_path: Path) -> None:
@@ -74,7 +77,7 @@ def test_over_the_limit_successes_go_first(tmp_path: Path) -> None:
     assert found.size() == 3 * len(LINE)
 
 
-@pytest.mark.parametrize("torn", [b"", b'["r",17952', b'["r"'])
+@pytest.mark.parametrize("torn", [b"", b'["r",17952', b'["r",1795', b'["r"]', b'["r",17["r",1]\n'])
 def test_a_line_that_a_kill_tore_off_is_left_out(tmp_path: Path, torn: bytes) -> None:
     path = tmp_path / "b_000001_2026-11-21_ok.ndjson"
     path.write_bytes(LINE + torn)

@@ -15,6 +15,8 @@ from fairlead.worker.record.processor import Processor, serve
 from fairlead.worker.record.settings import Settings, from_environment
 from fairlead.worker.record.shipper import Shipper
 
+NICE = 10
+"""When the processor is scarce, answers wait rather than requests."""
 GRACE = 1.0
 """Seconds that answers under way have to become whole."""
 LAST_WRITE = 8.0
@@ -23,6 +25,7 @@ LAST_WRITE = 8.0
 
 async def record(settings: Settings) -> None:
     """Record until SIGTERM; then write what is left."""
+    os.nice(NICE)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -33,7 +36,7 @@ async def record(settings: Settings) -> None:
     answers = http.start(settings.port, keeper.ring)
     shipper = Shipper(keeper.spool, settings.pod, settings.every) if keeper.spool else None
     writing = asyncio.create_task(shipper.run()) if shipper else None
-    await stop.wait()
+    await _until(stop, writing)
     await server.stop(GRACE)
     answers.shutdown()
     if shipper and writing:
@@ -42,6 +45,14 @@ async def record(settings: Settings) -> None:
             await writing
         with suppress(TimeoutError):
             await asyncio.wait_for(shipper.ship(), LAST_WRITE)
+
+
+async def _until(stop: asyncio.Event, writing: asyncio.Task[None] | None) -> None:
+    """Until it is told to stop. Raises what ended the writing, which does not end by itself."""
+    told = asyncio.create_task(stop.wait())
+    await asyncio.wait({told, writing} if writing else {told}, return_when=asyncio.FIRST_COMPLETED)
+    if writing and writing.done():
+        writing.result()
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,12 @@ SCHEMA = pa.schema([
     ("shadow", pa.bool_()), ("probability", pa.float64()), ("truncated", pa.bool_()),
 ])  # fmt: skip
 """`output` and `input` are JSON text or null."""
+MEMBERS = len(SCHEMA) - 1
+"""Of a line: the version is not in it."""
 
 
 def table(path: Path, version: str) -> pa.Table:
-    """The answers of a spooled file. A line that a kill tore off at the end is left out."""
+    """The answers of a spooled file. Lines that a kill or a full disk tore off are left out."""
     rows = [_row(line, version) for line in _lines(path)]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
@@ -38,8 +41,10 @@ def table(path: Path, version: str) -> pa.Table:
 def _lines(path: Path) -> Iterator[list[Any]]:
     with path.open("rb") as file:
         for line in file:
-            if line.endswith(b"\n"):
-                yield json.loads(line)
+            with suppress(ValueError):
+                found = json.loads(line)
+                if isinstance(found, list) and len(found) == MEMBERS:
+                    yield found
 
 
 def _row(line: list[Any], version: str) -> dict[str, Any]:
@@ -53,13 +58,15 @@ def _row(line: list[Any], version: str) -> dict[str, Any]:
 
 def ship(path: Path, key: str, task: RecordTask, store: Place) -> int:
     """Write one file below the version's folder; returns its rows. Raises StoreError; the file stays then."""
+    if not path.exists():  # by a child whose parent was killed
+        return 0
     found = table(path, task.version)
     if found.num_rows:
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             made = Path(scratch) / "answers.parquet"
             pq.write_table(found, made, compression="zstd")
             place(store).upload(f"{store.prefix}{key}", made)
-    path.unlink()
+    path.unlink(missing_ok=True)
     return int(found.num_rows)
 
 

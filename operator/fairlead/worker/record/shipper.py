@@ -31,16 +31,25 @@ class Shipper:
         due = loop.time() + self._every
         while True:
             await asyncio.sleep(FLUSH)
-            self._spool.flush()
+            self._flush()
             if loop.time() < due and not (self._spool.full and not failures):
                 continue
             failures = 0 if await self.ship() else failures + 1
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1)) * random.uniform(0.5, 1) if failures else 0.0
             due = loop.time() + (pause or self._every)
 
+    def _flush(self) -> None:
+        try:
+            self._spool.flush()
+        except OSError as error:
+            log.warning("not spooled", extra={"error": str(error)})
+
     async def ship(self) -> bool:
         """Write all that is there; False after a failure: the files stay."""
-        self._spool.close()
+        try:
+            self._spool.close()
+        except OSError as error:
+            log.warning("not spooled", extra={"error": str(error)})
         while waiting := self._spool.waiting()[:AT_ONCE]:
             if not await self._child(waiting):
                 FAILURES.inc()

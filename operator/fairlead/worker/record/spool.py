@@ -30,7 +30,7 @@ class Segment:
 
 
 class Spool:
-    """Files of lines. Failures have files of their own and are dropped last.
+    """Files of lines, none larger than about `segment` bytes. Failures have files of their own and are dropped last.
 
     dropped: is told how many answers were dropped because the files were more than `limit` bytes.
     """
@@ -40,9 +40,9 @@ class Spool:
     ) -> None:
         self._folder, self._boot, self._dropped, self._limit, self._segment = folder, boot, dropped, limit, segment
         self._open: dict[tuple[str, bool], BinaryIO] = {}
-        self._number = self._lines = 0
+        self._number = 0
         self.full = False
-        """Whether a file is large enough to be written to the store."""
+        """Whether there is a file large enough to be written to the store at once."""
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob(f"*{_OPEN}"):  # by a process that was killed
             left.rename(left.with_suffix(_DONE))
@@ -53,8 +53,9 @@ class Spool:
         if file is None:
             file = self._open[date, failed] = self._new(date, failed)
         file.write(line)
-        self._lines += 1
         if file.tell() >= self._segment:
+            self._close((date, failed))
+            self._bound()
             self.full = True
 
     def _new(self, date: str, failed: bool) -> BinaryIO:
@@ -63,19 +64,24 @@ class Spool:
         return (self._folder / name).open("wb", buffering=1 << 16)
 
     def flush(self) -> None:
-        """What was taken survives the process from here on."""
+        """What was taken survives the process from here on. Raises OSError when the disk is full."""
         for file in self._open.values():
             file.flush()
 
     def close(self) -> None:
-        """Close all files: they can be written to the store."""
-        for file in self._open.values():
-            file.close()
-            path = Path(file.name)
-            path.rename(path.with_suffix(_DONE))
-        self._open.clear()
+        """Close all files: they can be written to the store. Raises OSError when the disk is full."""
+        for which in list(self._open):
+            self._close(which)
         self.full = False
         self._bound()
+
+    def _close(self, which: tuple[str, bool]) -> None:
+        file = self._open.pop(which)
+        path = Path(file.name)
+        try:
+            file.close()
+        finally:
+            path.rename(path.with_suffix(_DONE))
 
     def waiting(self) -> list[Segment]:
         """Closed files, oldest first."""
