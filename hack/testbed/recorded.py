@@ -24,7 +24,7 @@ from fairlead.manifests.proxy import PARTS, Proxy, arguments
 from hack.cluster.images import program_path
 from hack.cluster.settings import paths
 
-READY = 30.0
+READY = 60.0
 
 
 def envoy() -> str:
