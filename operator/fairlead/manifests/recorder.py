@@ -8,7 +8,7 @@ from fairlead.api.config import Images
 from fairlead.api.modelversion import Server
 from fairlead.api.tasks import Place, RecordTask
 from fairlead.manifests import pod, presets
-from fairlead.manifests.meta import Json
+from fairlead.manifests.meta import LABEL_PREFIX, Json, short_hash
 from fairlead.manifests.proxy import PARTS, Proxy, arguments
 
 PROXY = "proxy"
@@ -17,6 +17,8 @@ PORT_NAME = "recorder"
 STATS_NAME = "proxy-stats"
 FOLDER = "/fairlead/record"
 SPOOL = "/fairlead/spool"
+ANNOTATION = f"{LABEL_PREFIX}record"
+"""On pods: what they record. While it is the same, their sidecars are not made anew."""
 GRACE = 10
 """Seconds that the recorder has for its last write, after the server has ended."""
 _SOCKET = f"{FOLDER}/socket"
@@ -46,6 +48,24 @@ class Recording:
             every=self.every, inputs=self.inputs, path=self.path, socket=_SOCKET, port=presets.RECORDER_PORT,
             spool=SPOOL,
         )  # fmt: skip
+
+    def annotations(self) -> dict[str, str]:
+        """Of the pods."""
+        store = self.store and (self.store.endpoint, self.store.bucket, self.store.prefix)
+        return {ANNOTATION: short_hash(repr((self.parts, self.every, self.inputs, self.path, store, self.credentials)))}
+
+
+def keep(template: Json, live: Json) -> None:
+    """Leave the sidecars of `live`, a pod template that is in use, as they were made, if they record the same: a later
+    Fairlead configures them otherwise, and that must not restart models. Changes `template`."""
+    recorded = [(one["metadata"].get("annotations") or {}).get(ANNOTATION) for one in (template, live)]
+    if recorded[0] is None or recorded[0] != recorded[1]:
+        return
+    had = {one["name"]: one for one in live["spec"].get("initContainers", [])}
+    for container in template["spec"]["initContainers"]:
+        if container["name"] in (PROXY, RECORDER) and container["name"] in had:
+            before = had[container["name"]]
+            container |= {key: before[key] for key in ("command", "args", "env") if key in before}
 
 
 def sidecars(recording: Recording, server: Server, model_name: str, worker: str, images: Images) -> list[Json]:

@@ -94,9 +94,13 @@ def workload(version: Serving, config: OperatorConfig) -> Json:
             "revisionHistoryLimit": 1,
             "selector": {"matchLabels": dict(version.selector)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-            "template": {"metadata": {"labels": labels}, "spec": _pod(version, config)},
+            "template": {"metadata": {"labels": labels, **_annotations(version)}, "spec": _pod(version, config)},
         },
     }
+
+
+def _annotations(version: Serving) -> Json:
+    return {"annotations": version.recording.annotations()} if version.recording else {}
 
 
 def _pod(version: Serving, config: OperatorConfig) -> Json:

@@ -78,3 +78,17 @@ def test_without_a_proxys_image_the_condition_says_what_to_do() -> None:
     (said,) = {one["message"] for one in sim.status["conditions"] if one["reason"] == "NoImage"}
     assert "images.proxy" in said
     assert not sim.of(WORKLOAD)
+
+
+def test_an_upgrade_of_fairlead_leaves_the_sidecars_as_they_were() -> None:
+    """Whatever a later version of Fairlead would tell them; but what a user asks for is done."""
+    sim = live()
+    (workload,) = sim.of(WORKLOAD).values()
+    proxy = workload["spec"]["template"]["spec"]["initContainers"][2]
+    proxy["args"] = ["--config-yaml", "as it was"]
+    workload["status"] = {"readyReplicas": 1}
+    sim.look()
+    assert pod(sim)["initContainers"][2]["args"] == ["--config-yaml", "as it was"]
+    sim.spec["record"] = {"sample": "1%"}
+    sim.look()
+    assert pod(sim)["initContainers"][2]["args"] != ["--config-yaml", "as it was"]

@@ -46,7 +46,7 @@ def test_one_that_ends_is_started_again_until_it_is_told_to_stop(tmp_path: Path)
     lines(path, 2)
     watch.stop()
     thread.join(20)
-    assert codes == [3]
+    assert codes in ([3], [-15]), "its own status, or of the signal when it had just been started again"
 
 
 def test_one_that_does_not_answer_is_ended(tmp_path: Path) -> None:

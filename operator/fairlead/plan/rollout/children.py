@@ -6,7 +6,7 @@ from fairlead.api.common import API_VERSION
 from fairlead.api.deployment import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.api.tasks import MODEL, FetchItem, FetchTask
-from fairlead.manifests import alerts, presets, route, server
+from fairlead.manifests import alerts, presets, recorder, route, server
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import (
@@ -74,7 +74,8 @@ def _version(look: Look, name: str, version: ModelVersion) -> list[Json]:
 
 
 def _with_its_images(look: Look, workload: Json) -> Json:
-    """A workload that serves keeps the images that it was made with: upgrading Fairlead must not restart models."""
+    """A workload that serves keeps the images and sidecars that it was made with: upgrading Fairlead must not restart
+    models."""
     live = look.world.get(WORKLOAD, workload["metadata"]["name"])
     if live is None or not (live.get("status") or {}).get("readyReplicas"):
         return workload
@@ -83,6 +84,7 @@ def _with_its_images(look: Look, workload: Json) -> Json:
     spec = workload["spec"]["template"]["spec"]
     for container in [*spec["initContainers"], *spec["containers"]]:
         container["image"] = images.get(container["name"], container["image"])
+    recorder.keep(workload["spec"]["template"], live["spec"]["template"])
     return workload
 
 
