@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,9 @@ class Processor:
                 if whole:
                     break
             self._end(exchange)
+        except asyncio.CancelledError:  # the proxy gave the stream up
+            DROPPED.labels("aborted").inc()
+            raise
         finally:
             self._hold(-exchange.held)
 
