@@ -9,8 +9,9 @@ ProcessCollector(registry=REGISTRY)
 RECEIVED = Counter("fairlead_recorder_received", "Answers that the proxy began to hand over.", registry=REGISTRY)
 KEPT = Counter("fairlead_recorder_kept", "Answers that were kept.", registry=REGISTRY)
 DROPPED = Counter(
-    "fairlead_recorder_dropped", "Answers, or their bodies, that were not kept, by reason: aborted (the client went "
-    "away before it had its answer, or the recorder took it too late), long (the body was), memory, disk, spool (the store was away for too long).",
+    "fairlead_recorder_dropped",
+    "Answers, or their bodies, that were not kept, by reason: aborted (the client went away before it had its answer, "
+    "or the recorder took it too late), long (the body was), memory, disk, spool (the store was away for too long).",
     ["reason"], registry=REGISTRY,
 )  # fmt: skip
 WRITTEN = Counter("fairlead_recorder_written", "Answers written to the store.", registry=REGISTRY)
