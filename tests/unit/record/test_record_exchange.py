@@ -81,6 +81,8 @@ def test_without_room_nothing_is_held() -> None:
     answer = found.answer(102.0, None)
     assert answer is not None
     assert (found.held, answer.output, answer.input) == (0, "null", None)
+    assert found.cut
+    assert found.full
 
 
 def test_inputs_are_whole_or_absent() -> None:

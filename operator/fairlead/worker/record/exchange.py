@@ -47,7 +47,7 @@ class Answer:
 class Exchange:
     """Takes messages in their order. A body that grows beyond BODY_LIMIT ends it: the answer is kept without."""
 
-    __slots__ = ("_answer", "_arrived", "_headers", "_request", "cut", "held")
+    __slots__ = ("_answer", "_arrived", "_headers", "_request", "cut", "full", "held")
 
     def __init__(self) -> None:
         self._headers: dict[str, str] | None = None
@@ -55,7 +55,9 @@ class Exchange:
         self._answer = bytearray()
         self._request: bytearray | None = bytearray()
         self.cut = False
-        """Whether the answer is longer than what is kept."""
+        """Whether the answer is longer than what is kept,"""
+        self.full = False
+        """because there was no room, not because of BODY_LIMIT."""
         self.held = 0
         """Bytes in memory."""
 
@@ -82,7 +84,7 @@ class Exchange:
 
     def _body(self, part: Any, room: int) -> bool:
         if len(part.body) > min(room, BODY_LIMIT - len(self._answer)):
-            self.cut, self._answer = True, bytearray()
+            self.cut, self.full, self._answer = True, len(part.body) > room, bytearray()
             return True
         self._answer += part.body
         self.held += len(part.body)

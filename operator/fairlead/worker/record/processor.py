@@ -53,7 +53,7 @@ class Processor:
             DROPPED.labels("aborted").inc()
             return
         if exchange.cut:
-            DROPPED.labels("long").inc()
+            DROPPED.labels("memory" if exchange.full else "long").inc()
         self._keep(answer)
 
 
