@@ -46,8 +46,13 @@ def configuration(namespaces: list[str]) -> Path:
 class Operator:
     """One operator process; its log is appended to `.local/bench/<name>.log`."""
 
-    def __init__(self, config: Path, name: str = "bench", lease: str = "fairlead", port: int = PORT) -> None:
+    def __init__(
+        self, config: Path, name: str = "bench", lease: str = "fairlead", port: int = PORT,
+        kubeconfig: Path | None = None,
+    ) -> None:  # fmt: skip
+        """kubeconfig: of another cluster than the local one."""
         self._config, self._name, self._lease, self._port = config, name, lease, port
+        self._kubeconfig = kubeconfig
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -59,9 +64,11 @@ class Operator:
 
     def start(self) -> None:
         """Start it; returns at once."""
-        env = environment() | {"POD_NAMESPACE": NAMESPACE, "POD_NAME": self._name}
+        elsewhere = ["--kubeconfig", str(self._kubeconfig)] if self._kubeconfig else []
+        env = dict(os.environ) if elsewhere else environment()
+        env |= {"POD_NAMESPACE": "fairlead" if elsewhere else NAMESPACE, "POD_NAME": self._name}
         command = [str(Path(sys.executable).parent / "fairlead"), "operator", "--config", str(self._config),
-                   "--port", str(self._port), "--lease", self._lease]  # fmt: skip
+                   "--port", str(self._port), "--lease", self._lease, *elsewhere]  # fmt: skip
         with (SCRATCH / f"{self._name}.log").open("ab") as log:
             self._process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=log, stderr=log)
 
@@ -95,11 +102,12 @@ class Operator:
         except (urllib.error.URLError, OSError):
             return False
 
-    def metric(self, name: str) -> float:
-        """Sum of a metric's series."""
+    def metric(self, name: str, label: str = "") -> float:
+        """Sum of a metric's series, of those that have this label (`name="value"`)."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
-        return sum(float(ln.rsplit(" ", 1)[1]) for ln in lines if ln.split("{")[0].split(" ")[0] == name)
+        return sum(float(ln.rsplit(" ", 1)[1]) for ln in lines
+                   if ln.split("{")[0].split(" ")[0] == name and label in ln)  # fmt: skip
 
 
 @contextmanager
