@@ -34,7 +34,8 @@ class Tuning(Model):
     """Intervals, in seconds."""
 
     window: float = Field(default=1.0, gt=0)
-    """Length of an evidence window during a rollout."""
+    """Length of an evidence window during a rollout. With more than 100 rollouts at a time it is a hundredth of a second
+    for each of them, if that is longer."""
     drain: float = Field(default=15.0, ge=0)
     """How long pods without traffic stay."""
     evidence_deadline: float = Field(default=10.0, gt=0)

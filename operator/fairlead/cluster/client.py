@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
+from urllib.request import getproxies
 
 import aiohttp
 from kubernetes.aio import client as k8s
@@ -103,6 +104,8 @@ class HttpKube:
         self, configuration: k8s.Configuration, guard: Callable[[], None] = _allow, observe: Observer = _ignore
     ) -> None:
         configuration.connection_pool_maxsize = 32
+        # where no proxy is named, the environment has nothing else to say; asking costs a thread's work a request
+        configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
         self._configuration = configuration
         self._api = k8s.ApiClient(configuration)
         self._guard = guard

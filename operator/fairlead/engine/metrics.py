@@ -64,15 +64,25 @@ class Metrics:
         )  # fmt: skip
         self.leader = PrometheusGauge("fairlead_leader", "1 while this replica leads.", registry=registry)
         self.leader.set(0)
+        # to find a series by its labels takes longer than to count
+        self._api: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._signals: dict[tuple[str, str], Histogram] = {}
 
     def api(self, verb: str, resource: str, code: int, seconds: float) -> None:
         """A request to the API server was answered."""
-        self.api_requests.labels(verb, resource, str(code)).inc()
-        self.api_seconds.labels(verb).observe(seconds)
+        kept = self._api.get((verb, resource, code))
+        if kept is None:
+            kept = self.api_requests.labels(verb, resource, str(code)), self.api_seconds.labels(verb)
+            self._api[verb, resource, code] = kept
+        kept[0].inc()
+        kept[1].observe(seconds)
 
     def signal(self, signal: str, result: str, seconds: float) -> None:
         """A signal was had, or not."""
-        self.signal_seconds.labels(signal, result).observe(seconds)
+        kept = self._signals.get((signal, result))
+        if kept is None:
+            kept = self._signals[signal, result] = self.signal_seconds.labels(signal, result)
+        kept.observe(seconds)
 
 
 class StateCollector(Collector):

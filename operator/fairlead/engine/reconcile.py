@@ -24,12 +24,15 @@ from fairlead.engine.queue import Turn, WorkQueue
 from fairlead.engine.world import Snapshot, meta_of
 from fairlead.engine.write import Freshness, Writer
 from fairlead.plan.core import Answer, Kind, KindSpec, Meta, Plan, Request, Subject
+from fairlead.plan.memo import Memo
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
 RESYNC = 600.0
 """Seconds (± a fifth) after which an object is looked at though nothing seems to have changed."""
+CROWD = 15.0
+"""Seconds for which an object counts as one that is looked at all the time."""
 PASSES = 25
 """Writing looks in a row after which an object is slowed down: its plan does not settle."""
 
@@ -53,6 +56,24 @@ class Asker(Protocol):
 
 
 @dataclass
+class Crowd:
+    """Which objects are looked at all the time: with many of them, each is looked at more rarely."""
+
+    _last: dict[Key, float] = field(default_factory=dict)
+
+    def seen(self, key: Key, at: float) -> None:
+        """An object's plan was steady."""
+        self._last.pop(key, None)
+        self._last[key] = at
+
+    def size(self, now: float) -> int:
+        """How many there are."""
+        while self._last and next(iter(self._last.values())) < now - CROWD:
+            del self._last[next(iter(self._last))]
+        return len(self._last)
+
+
+@dataclass
 class Reconciler:
     """Looks at objects of all kinds. `clock`: epoch seconds."""
 
@@ -67,6 +88,8 @@ class Reconciler:
     _troubles: dict[str, Trouble] = field(default_factory=dict)
     """uid → what kept the last plan from being carried out."""
     _passes: dict[Key, int] = field(default_factory=dict)
+    _crowd: Crowd = field(default_factory=Crowd)
+    _memo: Memo[Any] = field(default_factory=lambda: Memo(2048))
 
     async def __call__(self, turn: Turn[Key]) -> None:
         """Work on a key of the queue."""
@@ -108,13 +131,29 @@ class Reconciler:
 
     async def _plan(self, turn: Turn[Key], spec: KindSpec[Any], raw: Json, now: float) -> tuple[Subject[Any], Plan]:
         seen = kernel.without_ours(raw)
-        subject: Subject[Any] = Subject(meta_of(seen), _parse(spec.info.model, seen), seen)
+        subject: Subject[Any] = Subject(meta_of(seen), self._parse(spec.info.model, seen), seen)
         world = Snapshot(self.cache, self.config, subject.meta.namespace, subject.meta.uid, self.is_served)
+        world.memo, world.crowd = self._memo, self._crowd.size(asyncio.get_running_loop().time())
         requests = tuple(spec.observe(subject, world, now))
         if requests:
             with turn.waiting():
                 world.answers = await self.asker.resolve(requests)
         return subject, spec.plan(subject, world, now)
+
+    def _parse(self, model: type[Model], raw: Json) -> Model:
+        """The object's body; a spec that has not changed is the very object that it was last time. Raises
+        pydantic.ValidationError naming the fields."""
+        body = {key: raw[key] for key in ("spec", "status") if raw.get(key) is not None}
+        wanted = body.get("spec")
+        parsed: Any = None
+
+        def make() -> tuple[Any, Any]:
+            nonlocal parsed
+            parsed = model.model_validate(body)
+            return wanted, getattr(parsed, "spec", None)
+
+        known = self._memo.find(("spec", raw["metadata"].get("uid")), lambda kept: bool(kept == wanted), make)
+        return parsed or model.model_validate({**body, "spec": known})
 
     # --- writing ---------------------------------------------------------------------------------------------
 
@@ -177,7 +216,8 @@ class Reconciler:
     # --- what comes next -------------------------------------------------------------------------------------
 
     def _settle(self, turn: Turn[Key], plan: Plan, wrote: bool, begun: float) -> str:
-        """After success: at once if anything was written, and at the time that the plan names."""
+        """After success: at once if anything was written from which something may follow, and at the time that the plan
+        names."""
         key, queue = turn.key, turn.queue
         queue.succeeded(key)
         after = RESYNC * queue.rng.uniform(0.8, 1.2)
@@ -188,6 +228,10 @@ class Reconciler:
         if not wrote:
             self._passes.pop(key, None)
             return "ok"
+        if plan.steady:
+            self._crowd.seen(key, asyncio.get_running_loop().time())
+            self._passes.pop(key, None)
+            return "wrote"
         passes = self._passes[key] = self._passes.get(key, 0) + 1
         if passes <= PASSES:
             queue.add(key)
@@ -238,12 +282,6 @@ class Reconciler:
         """An object was deleted: forget what was remembered of it."""
         self._troubles.pop(uid, None)
         self.writer.forget(uid)
-
-
-def _parse(model: type[Model], raw: Json) -> Model:
-    """The object's body. Raises pydantic.ValidationError naming the fields."""
-    body = {key: raw[key] for key in ("spec", "status") if raw.get(key) is not None}
-    return model.model_validate(body)
 
 
 def _about(key: Key) -> dict[str, str]:

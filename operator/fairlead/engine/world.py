@@ -10,6 +10,7 @@ from typing import Any
 from fairlead.api.config import OperatorConfig
 from fairlead.engine.cache import Cache
 from fairlead.plan.core import Answer, Failed, Kind, Meta, Request
+from fairlead.plan.memo import Memo
 
 Json = dict[str, Any]
 
@@ -41,6 +42,12 @@ class Snapshot:
     uid: str
     is_served: Callable[[Kind], bool]
     answers: Mapping[Request, Answer] = field(default_factory=dict)
+    memo: Memo[Any] | None = None
+    """Of all looks."""
+    crowd: int = 0
+    """How many subjects are looked at all the time (`Plan.steady`)."""
+    shared: dict[Any, Any] = field(default_factory=dict)
+    """What `observe` has found out and `plan` need not find out again."""
     _seen: dict[Any, Any] = field(default_factory=dict)
 
     def _once(self, key: Any, look: Callable[[], Any]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from fairlead.cluster import errors as api
 from fairlead.cluster.port import EVENT, Kube
 from fairlead.engine.cache import Cache, controller_of, version_of
-from fairlead.engine.compare import as_wanted, covers, digest, stamped, without_none
+from fairlead.engine.compare import as_wanted, covers, digest, says, stamped, without_none
 from fairlead.engine.errors import ChildError, NameTaken
 from fairlead.manifests.meta import MANAGED_BY, short_hash
 from fairlead.plan.core import MANAGER, Delete, Event, Kind, Meta, rfc3339
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 CREATED_BY = "fairlead.dev/created-by-uid"
 """Annotation of a child that outlives its maker and so has no ownerReference to it."""
+RIGHT = 4096
+"""Comparisons that are kept."""
 EVENT_BUCKET = 600.0
 """Seconds in which the same event is told once."""
 
@@ -69,6 +71,9 @@ class Writer:
     """uid → (hash of what we wrote, hash of what the API server made of it), where these differ: an older CRD
     prunes fields, for example. Without this the same write would be tried for ever."""
 
+    _right: dict[str, tuple[Json, Json]] = field(default_factory=dict)
+    """uid → (object as it was wanted, as it was there): what has been compared and found right."""
+
     def taken(self, kind: Kind, obj: Json, subject: str) -> None:
         """An object is as given: we wrote it for this subject (its uid), or asked for it."""
         if self.take is not None:
@@ -89,7 +94,7 @@ class Writer:
     async def status(self, kind: Kind, raw: Json, wanted: Json) -> Json:
         """Make the status as wanted. Returns the object as it is then (`raw` itself if nothing was written)."""
         uid, now = raw["metadata"]["uid"], raw.get("status") or {}
-        if without_none(now) == wanted:
+        if says(now, wanted):
             return raw
         if uid in self._altered and self._altered[uid] == (digest(wanted), digest(now)):
             return raw
@@ -102,13 +107,14 @@ class Writer:
 
     def _remember(self, uid: str, wanted: Json, got: Json) -> None:
         self._altered.pop(uid, None)
-        if without_none(got) != wanted:
+        if got != wanted and not says(got, wanted):
             self._altered[uid] = (digest(wanted), digest(got))
             log.warning("the API server keeps a status other than what was written; are the CRDs up to date?")
 
     def forget(self, uid: str) -> None:
         """The object is gone."""
         self._altered.pop(uid, None)
+        self._right.pop(uid, None)
 
     # --- children --------------------------------------------------------------------------------------------
 
@@ -121,12 +127,16 @@ class Writer:
 
     async def apply(self, subject: Meta, obj: Json, fresh: Freshness) -> bool:
         """Make an object as wanted, whoever has changed it."""
-        kind, wanted = self.kind_of(obj), stamped(without_none(_placed(obj, subject)))
-        name = wanted["metadata"]["name"]
-        live = self.cache.get(kind, subject.namespace, name) or await self._live(kind, subject.namespace, name)
+        kind, name = self.kind_of(obj), obj["metadata"]["name"]
+        live = self.cache.get(kind, subject.namespace, name)
+        if live is not None and self._seen_right(live, obj):
+            return False
+        wanted = stamped(without_none(_placed(obj, subject)))
+        live = live or await self._live(kind, subject.namespace, name)
         if live is not None:
             self._check_owner(kind, subject, live)
             if as_wanted(wanted, live) or self._altered.get(live["metadata"]["uid"]) == _pair(wanted, live):
+                self._right[live["metadata"]["uid"]] = obj, live
                 return False
         await fresh.check()
         written = await _told(kind, name, self.kube.apply(kind, wanted))
@@ -134,6 +144,13 @@ class Writer:
         if not covers(written, wanted):
             self._altered[written["metadata"]["uid"]] = _pair(wanted, written)
         return live is None or version_of(written) != version_of(live)
+
+    def _seen_right(self, live: Json, obj: Json) -> bool:
+        """Whether this very wish has been found fulfilled by this very object: rollouts wish the same each second."""
+        if len(self._right) > RIGHT:
+            self._right.clear()
+        kept = self._right.get(live["metadata"]["uid"])
+        return kept is not None and kept[0] is obj and kept[1] is live
 
     async def create(self, subject: Meta, obj: Json, fresh: Freshness) -> bool:
         """Make an object once; one of ours that is there is left as it is."""

@@ -352,6 +352,8 @@ class Plan:
     events: list[Event] = field(default_factory=list)
     requeue_after: float | None = None
     """Look again after this many seconds even if nothing changes."""
+    steady: bool = False
+    """Nothing follows from what this plan writes: it need not be looked at again at once, as after any other write."""
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from fairlead.plan.rollout import (
     afterwards,
     answers,
     children,
+    frame,
     gauges,
     ledger,
     override,
@@ -49,7 +50,7 @@ from fairlead.plan.rollout import (
     watching,
     wayback,
 )
-from fairlead.plan.rollout.look import RETRY, Look, State
+from fairlead.plan.rollout.look import RETRY, Look, State, look_at
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 STARTING = 5.0
@@ -63,7 +64,7 @@ ADDRESS = 300.0
 
 def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[Request]:
     """Counters, warm-ups and queries of a running rollout; nothing else costs anything."""
-    look, status = Look(subject, world, now), subject.body.status
+    look, status = look_at(subject, world, now), subject.body.status
     found: list[Request] = []
     if report.needs_address(look, status) or ability.due(look):
         found.append(signals.gateway(look))
@@ -82,7 +83,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     if not _NAME.fullmatch(subject.meta.name):
         raise Invalid("metadata.name", "must be at most 63 lower-case letters, digits and dashes, and begin with a "
                       "letter: Services are named after it")  # fmt: skip
-    look = Look(subject, world, now)
+    look = look_at(subject, world, now)
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
     state = ledger.settled(look, retiring.tidy(look, state))
     state = stored.heed(look, state)
@@ -99,10 +100,11 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     status = report.tell(look, state, choice, problem, unseen, stuck)
     return Plan(
         status=status,
-        apply=children.wanted(look, status),
+        apply=frame.wanted(look, status),
         delete=children.unwanted(look, status),
         events=list(state.events),
         requeue_after=_next(look, status),
+        steady=not state.events and frame.steady(subject.body.status, status),
     )
 
 

@@ -59,8 +59,14 @@ def _session() -> Any:
     return boto3.session.Session()
 
 
-@lru_cache(maxsize=64)
 def _client(endpoint: str | None, region: str, keys: Keys | None) -> S3Client:
+    """One client an access, for all threads; clients are slow to make, and not to be made at the same time."""
+    with _creating:
+        return _made(endpoint, region, keys)
+
+
+@lru_cache(maxsize=64)
+def _made(endpoint: str | None, region: str, keys: Keys | None) -> S3Client:
     from botocore.config import Config
 
     config = Config(
@@ -69,12 +75,11 @@ def _client(endpoint: str | None, region: str, keys: Keys | None) -> S3Client:
         # Bytes are verified by SHA-256 here; stores differ in which of S3's newer checksums they know.
         request_checksum_calculation="when_required", response_checksum_validation="when_required",
     )  # fmt: skip
-    with _creating:
-        client: S3Client = _session().client(
-            "s3", endpoint_url=endpoint, region_name=region, config=config,
-            aws_access_key_id=keys.access if keys else None, aws_secret_access_key=keys.secret if keys else None,
-            aws_session_token=keys.token if keys else None,
-        )  # fmt: skip
+    client: S3Client = _session().client(
+        "s3", endpoint_url=endpoint, region_name=region, config=config,
+        aws_access_key_id=keys.access if keys else None, aws_secret_access_key=keys.secret if keys else None,
+        aws_session_token=keys.token if keys else None,
+    )  # fmt: skip
     return client
 
 

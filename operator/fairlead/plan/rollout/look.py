@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 from fairlead.api.deployment import Candidate, Deployment, DeploymentSpec, DeploymentStatus
 from fairlead.manifests.meta import child_name
 from fairlead.plan.core import LABEL_PREFIX, Event, Subject, World, rfc3339
+from fairlead.plan.memo import crowd_of
 
 T = TypeVar("T")
 
+CROWDED = 100.0
+"""Windows that one operator closes in a second, at most."""
 RETRY = f"{LABEL_PREFIX}retry"
 """Annotation: a version that was refused here and shall be tried once more."""
 
@@ -49,8 +52,8 @@ class Look:
 
     @property
     def window(self) -> float:
-        """Seconds of an evidence window."""
-        return self.world.config.tuning.window
+        """Seconds of an evidence window: longer where very many rollouts are under way, so that none is late."""
+        return max(self.world.config.tuning.window, crowd_of(self.world) / CROWDED)
 
     @property
     def stamp(self) -> str:
@@ -60,6 +63,12 @@ class Look:
     def child(self, version: str) -> str:
         """Name of a version's workload and Service."""
         return child_name(self.name, version)
+
+
+def look_at(subject: Subject[Deployment], world: World, now: float) -> Look:
+    """One look; in the kernel's worlds it knows what `observe` has found out already."""
+    shared: dict[Hashable, Any] | None = getattr(world, "shared", None)
+    return Look(subject, world, now) if shared is None else Look(subject, world, now, shared)
 
 
 @dataclass(frozen=True)

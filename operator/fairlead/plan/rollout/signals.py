@@ -105,6 +105,10 @@ def judged(look: Look, version: str) -> tuple[list[PodView], bool]:
 
 def scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
     """How the counters of both arms' pods are read. A version whose ModelVersion is gone has none."""
+    return look.once(("scrapes", candidate.version, candidate.against), lambda: _scrapes(look, candidate))
+
+
+def _scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
     found = []
     for arm in ARMS:
         name = version_of(candidate, arm)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from fairlead.api.deployment import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.plan.core import MODEL_VERSION, Json, World, epoch
+from fairlead.plan.memo import memo_of
 from fairlead.plan.rollout.look import RETRY, Look
 
 _TRAILING_NUMBER = re.compile(r"([0-9]+)$")
@@ -34,6 +35,14 @@ def _read(world: World, name: str) -> ModelVersion | None:
     raw = world.get(MODEL_VERSION, name) if name else None
     if raw is None:
         return None
+    memo = memo_of(world)
+    if memo is None:
+        return _parse(raw)
+    found: ModelVersion | None = memo.of(("version", raw["metadata"]["uid"]), raw, lambda: _parse(raw))
+    return found
+
+
+def _parse(raw: Json) -> ModelVersion | None:
     try:
         return ModelVersion.model_validate({key: raw[key] for key in ("spec", "status") if raw.get(key)})
     except ValidationError:
