@@ -1,0 +1,101 @@
+"""A look that only adds a window asks for no other one, and nothing would have come of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+from tests.unit.plan.rollout_world import OUTCOMES, Sim, dump, spec
+
+from fairlead.plan.core import MODEL_VERSION, POD
+from fairlead.plan.memo import Memo, Reads, crowd_of
+from fairlead.plan.rollout.look import look_at
+
+
+@pytest.mark.parametrize(("bad", "end"), [(0.02, "Live"), (0.5, "RolledBack")])
+def test_a_steady_plan_leaves_nothing_to_be_done(bad: float, end: str) -> None:
+    wanted = spec()
+    wanted["rollout"] |= {
+        "guard": [{"metric": "errors", "worseBy": "1%"}, OUTCOMES],
+        "steps": [{"weight": 20, "for": "10s", "requests": 20}, {"weight": 50, "for": "10s"}],
+    }
+    sim = Sim(wanted, store=True, errors={"m-1": 0.02, "m-2": bad})
+    sim.go_live()
+    sim.traffic(2000)
+    sim.begin()
+    steady = 0
+    for _ in range(80):
+        sim.now += 1
+        sim.traffic(60)
+        found = sim.plan()
+        while sim.carry_out(found) and not found.steady:
+            found = sim.plan()
+        if found.steady:
+            steady += 1
+            again = sim.plan()
+            assert dump(again.status) == sim.status
+            assert again.requeue_after is not None
+            assert again.requeue_after <= 1.1
+            assert not sim.carry_out(again)
+        if "candidate" not in sim.status:
+            break
+    assert sim.status["history"][0]["result"] == end
+    assert steady >= (15 if end == "Live" else 1)
+
+
+def test_a_memo_keeps_what_follows_from_the_same_object() -> None:
+    memo, made = Memo[int](2), []
+
+    def make() -> int:
+        made.append(1)
+        return len(made)
+
+    one, other = {"a": 1}, {"a": 1}
+    assert [memo.of("k", one, make), memo.of("k", one, make), memo.of("k", other, make)] == [1, 1, 2]
+    memo.of("l", one, make)
+    memo.of("k", other, make)
+    memo.of("m", one, make)  # now l, which was used least recently, is forgotten
+    assert memo.of("k", other, make) == 2
+    assert memo.of("l", one, make) == 5
+
+
+@dataclass
+class Little:
+    """A world of two objects."""
+
+    version: dict
+    pods: list
+    there: bool = True
+
+    def get(self, _kind: object, _name: str) -> dict:
+        return self.version
+
+    def select(self, _kind: object, _labels: object = None) -> list:
+        return list(self.pods)
+
+    def served(self, _kind: object) -> bool:
+        return self.there
+
+
+def test_what_was_read_is_the_same_only_if_it_is_the_same_object() -> None:
+    version, pod = {"v": 1}, {"p": 1}
+    reads = Reads(Little(version, [pod]))  # type: ignore[arg-type]
+    reads.get(MODEL_VERSION, "m")
+    reads.select(POD, {"a": "b"})
+    reads.served(POD)
+    same = [
+        reads.same(world)  # type: ignore[arg-type]
+        for world in (
+            Little(version, [pod]), Little({"v": 1}, [pod]), Little(version, [pod, pod]), Little(version, [dict(pod)]),
+            Little(version, [pod], there=False),
+        )
+    ]  # fmt: skip
+    assert same == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize(("crowd", "window"), [(0, 1.0), (100, 1.0), (200, 2.0)])
+def test_in_a_crowd_windows_are_longer(crowd: int, window: float) -> None:
+    world = SimpleNamespace(crowd=crowd, config=SimpleNamespace(tuning=SimpleNamespace(window=1.0)))
+    assert crowd_of(world) == crowd  # type: ignore[arg-type]
+    assert look_at(None, world, 0.0).window == window  # type: ignore[arg-type]
