@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fairlead.api.deployment import Candidate, DeploymentStatus
+from fairlead.api.deployment import DeploymentStatus
 from fairlead.plan.core import Json
 from fairlead.plan.memo import Reads, memo_of
 from fairlead.plan.rollout import children
@@ -25,7 +25,9 @@ TOLD = frozenset({"conditions", "phase", "message", "observed_generation", "read
 def steady(before: DeploymentStatus, after: DeploymentStatus) -> bool:
     """Whether all that has changed is what a window adds to a candidate under traffic."""
     old, new = before.candidate, after.candidate
-    if old is None or new is None or new.step < 0 or before.history != after.history or before.unsaved != after.unsaved:
+    if old is None or new is None or new.step < 0 or new.shadow:
+        return False
+    if before.history != after.history or before.unsaved != after.unsaved:
         return False
     return (
         _same(before, after, TOLD | {"candidate"})
@@ -40,6 +42,8 @@ def _same(one: Any, other: Any, but: frozenset[str]) -> bool:
 
 def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
     """The objects that should be there: the very same ones as last time, if they follow from the same."""
+    if status.candidate and status.candidate.shadow:
+        return children.wanted(look, status)  # copies end with a count
     memo, bare = memo_of(look.world), _bare(status)
 
     def same(grounds: tuple[Any, DeploymentStatus, Reads]) -> bool:
@@ -55,18 +59,23 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
     return found
 
 
-_EMPTY = {
-    name: field.get_default(call_default_factory=True)
-    for name, field in Candidate.model_fields.items() if name in COUNTED or name == "ledger"
-}  # fmt: skip
-_QUIET = {
-    name: field.get_default(call_default_factory=True)
-    for name, field in DeploymentStatus.model_fields.items() if name in TOLD
-}  # fmt: skip
+class _Unread:
+    """In the place of what nothing may follow from: whoever uses it is told so."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{name}: what a window adds is not there to make objects from; see plan.rollout.frame")
+
+    def _refuse(self, *_: object) -> Any:
+        raise TypeError("what a window adds is not there to make objects from; see plan.rollout.frame")
+
+    __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __iter__ = __len__ = __add__ = __radd__ = __sub__ = _refuse
+
+
+_UNREAD = _Unread()
 
 
 def _bare(status: DeploymentStatus) -> DeploymentStatus:
     """The status without what windows add: nothing that is made may depend on that."""
     candidate = status.candidate
-    kept = candidate.model_copy(update=_EMPTY) if candidate else None
-    return status.model_copy(update={**_QUIET, "candidate": kept})
+    kept = candidate.model_copy(update=dict.fromkeys([*COUNTED, "ledger"], _UNREAD)) if candidate else None
+    return status.model_copy(update={**dict.fromkeys(TOLD, _UNREAD), "candidate": kept})

@@ -29,8 +29,9 @@ METRIC = "disagreement"
 
 def copied(step: CanaryStep, candidate: Candidate) -> str:
     """The share of the requests of which copies are to be made now, `25%`; empty for none."""
-    capped = step.copies is not None and candidate.step_requests >= step.copies
-    return "" if candidate.step < 0 or capped else candidate.shadow
+    if candidate.step < 0 or not candidate.shadow or over(step, candidate):
+        return ""
+    return candidate.shadow
 
 
 def over(step: CanaryStep, candidate: Candidate) -> bool:
