@@ -32,9 +32,11 @@ def server_image() -> str:
 
 
 def make_version(
-    team: Team, name: str, model: str = "m", image: str = "", wrong_digest: bool = False, **settings: Any
-) -> str:
+    team: Team, name: str, model: str = "m", image: str = "", wrong_digest: bool = False, gpus: int = 0,
+    **settings: Any,
+) -> str:  # fmt: skip
     """A ModelVersion without evaluation whose model has these settings; the key of its artifact."""
+    gpu = {"gpu": {"count": gpus}} if gpus else {}
     body = json.dumps(settings | {"name": name}).encode()
     key = f"models/{name}/model.json"
     team.s3.put_object(Bucket=team.bucket, Key=key, Body=b"other bytes" if wrong_digest else body)
@@ -45,7 +47,7 @@ def make_version(
             "artifact": {"uri": f"s3://{team.bucket}/{key}", "sha256": hashlib.sha256(body).hexdigest()},
             "server": {
                 "runtime": "custom", "image": image or server_image(), "metrics": METRICS,
-                "resources": {"cpu": "20m", "memory": "64Mi"},
+                "resources": {"cpu": "20m", "memory": "64Mi", **gpu},
             },
         },
     })  # fmt: skip

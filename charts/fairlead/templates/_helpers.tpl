@@ -58,6 +58,9 @@ prometheus:
 {{- with .Values.tuning }}
 tuning: {{ toJson . }}
 {{- end }}
+{{- with .Values.surge }}
+surge: {{ toJson . }}
+{{- end }}
 namespaces: {{ toJson .Values.namespaces }}
 workers: {{ .Values.workers }}
 {{- end }}

@@ -42,6 +42,16 @@ class Tuning(Model):
     """Without evidence for this long, a rollout says so (it froze at once)."""
 
 
+class Surge(Model):
+    """What candidates may take besides what serves."""
+
+    gpus: int | None = Field(default=None, ge=0)
+    """GPUs that the pods of all candidates of a namespace may request at a time. None: they take their turn, each as
+    soon as the one before it has a node for all of its pods."""
+    wait: float = Field(default=600.0, gt=0)
+    """Seconds after which a candidate whose pods no node has room for lets its GPUs go, to ask again later."""
+
+
 class OperatorConfig(Model):
     """Everything that can be set at installation."""
 
@@ -50,6 +60,7 @@ class OperatorConfig(Model):
     """Where Datasets and Pipelines without a store of their own keep versions and outputs."""
     prometheus: PrometheusConfig = PrometheusConfig()
     tuning: Tuning = Tuning()
+    surge: Surge = Surge()
     namespaces: list[str] = []
     """Namespaces to watch; empty: all."""
     workers: int = Field(default=8, ge=1, le=64)

@@ -16,6 +16,7 @@ from fairlead.api.deploymentstatus import (
     GatewayState,
     GuardEvidence,
     Live,
+    Place,
     Proven,
     Retiring,
     RolloutRecord,
@@ -250,6 +251,6 @@ class Deployment(Model):
 __all__ = [
     "AfterPromotion", "Alerts", "ArmCounts", "CanaryStep", "Candidate", "Common", "Cursor", "Deployment",
     "DeploymentSpec", "DeploymentStatus", "GatewayRef", "GatewayState", "Guard", "GuardEvidence", "Judgement", "Labels", "Live", "ModelRef", "Output",
-    "Override", "PromCounters", "PromGauge", "Proven", "Record", "Replicas", "Retiring", "Review", "ReviewPair", "Rollout", "RolloutRecord", "Route", "Slo", "Split", "Stored",
+    "Override", "Place", "PromCounters", "PromGauge", "Proven", "Record", "Replicas", "Retiring", "Review", "ReviewPair", "Rollout", "RolloutRecord", "Route", "Slo", "Split", "Stored",
     "Watch", "WatchedGuard", "WayBack",
 ]  # fmt: skip

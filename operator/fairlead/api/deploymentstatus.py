@@ -185,6 +185,21 @@ class Common(Model):
     worse: bool = False
 
 
+class Place(Model):
+    """The place of a candidate among those of the namespace that need GPUs. It has pods only while it holds one."""
+
+    state: Literal["Waiting", "Held"] = "Waiting"
+    since: Timestamp
+    """When it asked: the first that asked is the first that starts."""
+    held_since: Timestamp | None = None
+    gpus: int = 0
+    """What its pods request, all together."""
+    tries: int = 0
+    """How often it gave its place up, because no node had room."""
+    until: Timestamp | None = None
+    """It does not ask again before."""
+
+
 class Candidate(Model):
     """The version on its way."""
 
@@ -192,6 +207,8 @@ class Candidate(Model):
     since: Timestamp
     against: Annotated[str, Field(max_length=63)] = ""
     """The live version when the rollout began: promotion happens only if it still is. Empty for the first version."""
+    place: Place | None = None
+    """Of one whose pods need GPUs."""
     step: Annotated[int, Field(ge=-1)] = -1
     """Index of the step; -1 while its pods start and are warmed."""
     weight: int = 0

@@ -38,6 +38,7 @@ from fairlead.plan.rollout import (
     children,
     frame,
     gauges,
+    gpus,
     ledger,
     override,
     progress,
@@ -135,7 +136,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         elif signals.is_warm(look, candidate):
             times.append(look.window)
         else:
-            times.append(WARMING if signals.warm_ups(look, candidate) else STARTING)
+            asking = gpus.waits(candidate) and look.now < epoch(candidate.since) + STARTING
+            times.append(gpus.SETTLE if asking else WARMING if signals.warm_ups(look, candidate) else STARTING)
     return max(0.0, min(times)) + 0.001 if times else None
 
 

@@ -20,7 +20,7 @@ from fairlead.plan.core import (
     Json,
     Kind,
 )
-from fairlead.plan.rollout import judge, pods, recording, shadow, versions, watch
+from fairlead.plan.rollout import gpus, judge, pods, recording, shadow, versions, watch
 from fairlead.plan.rollout.look import Look
 
 VERSION_LABEL = f"{LABEL_PREFIX}version"
@@ -41,7 +41,7 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
 def _serving(status: DeploymentStatus) -> list[str]:
     """The versions that have pods to be looked after."""
     found = [status.live.version] if status.live else []
-    if status.candidate:
+    if status.candidate and not gpus.waits(status.candidate):
         found.append(status.candidate.version)
     if status.way_back:
         found.append(status.way_back.version)
@@ -97,7 +97,7 @@ def _route(look: Look, status: DeploymentStatus) -> Json:
         named, shared = [live, old], [(live, 100 - kept.holdback), (old, kept.holdback)]
     elif candidate is None and back:
         named.append(_backend(look, back.version))  # the place that it will have
-    if candidate:
+    if candidate and not gpus.waits(candidate):
         new = _backend(look, candidate.version)
         named.append(new)
         if candidate.weight:

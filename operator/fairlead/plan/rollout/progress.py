@@ -10,6 +10,7 @@ from fairlead.plan.rollout import (
     ability,
     ending,
     expect,
+    gpus,
     judge,
     ledger,
     outcomes,
@@ -95,7 +96,10 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     crashed = judge.harm(look, candidate)
     if crashed:
         return ending.roll_back(look, state, crashed), None
-    candidate, problem = warm(look, candidate)
+    state, waiting = gpus.take_turn(look, state)
+    if waiting:
+        return state, waiting
+    candidate, problem = warm(look, state.candidate or candidate)
     state = state.having(candidate=candidate)
     if not signals.is_warm(look, candidate):
         return state, problem or pods.problem(look, candidate.version)

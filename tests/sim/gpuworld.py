@@ -1,0 +1,208 @@
+"""Deployments in the small world, on nodes with so many GPUs: workloads get pods, pods get a node if there is room."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fairlead.api.config import OperatorConfig
+from fairlead.cluster.errors import ApiError
+from fairlead.engine.kernel import Kernel, Pace
+from fairlead.plan import deployment
+from fairlead.plan.core import (
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    MODEL_VERSION,
+    POD,
+    WORKLOAD,
+    Answer,
+    Counters,
+    Failed,
+    GatewaySeen,
+    Request,
+    ScrapePod,
+    Warm,
+    WarmUp,
+    rfc3339,
+)
+from tests.sim.apiserver import ApiServer
+from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
+
+Json = dict[str, Any]
+EPOCH = 1_800_000_000.0
+NAMESPACE = "team"
+METRICS = {"requests": "requests_total", "failures": "failures_total"}
+
+
+class Servers:
+    """Answers for the pods: warm at once, and a hundred requests a second without a failure."""
+
+    def __init__(self, world: GpuWorld) -> None:
+        self._world = world
+
+    async def resolve(self, requests: Iterable[Request]) -> Mapping[Request, Answer]:
+        """All the answers."""
+        return {request: self._answer(request) for request in requests}
+
+    def _answer(self, request: Request) -> Answer:
+        if isinstance(request, WarmUp):
+            return Warm()
+        if isinstance(request, ScrapePod):
+            return Counters(int(100 * self._world.loop.time()), 0)
+        return GatewaySeen(("10.0.0.1",), (("HTTP", 80),)) if "Gateway" in type(request).__name__ else Failed("No", "")
+
+
+class GpuWorld:
+    """An API server, Kubernetes' controllers and scheduler, and operators that come and go."""
+
+    def __init__(self, gpus: int, seed: int = 0, faults: Faults | None = None, surge: Json | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.rng, self.faults, self.gpus = random.Random(seed), faults or Faults(), gpus
+        self.config = OperatorConfig.model_validate({
+            "images": {"worker": "worker:1"}, "prometheus": {"enabled": False}, "surge": surge or {}, "workers": 4,
+        })  # fmt: skip
+        kinds = {DEPLOYMENT, MODEL_VERSION, WORKLOAD, POD, HTTP_ROUTE}
+        self.server = ApiServer(self.now, with_status=kinds)
+        self.most_pending = 0
+        self._operators: list[tuple[Kernel, asyncio.Task[None]]] = []
+        self._controllers = asyncio.create_task(self._control())
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return EPOCH + self.loop.time()
+
+    # --- what people make ------------------------------------------------------------------------------------
+
+    def deploy(self, name: str, replicas: int = 1) -> None:
+        """A Deployment that wants its first version."""
+        rollout = {"steps": [{"weight": 50, "for": "5s", "requests": 10}], "afterPromotion": {"for": "0s"}}
+        spec = {
+            "model": {"name": name}, "replicas": {"min": replicas}, "rollout": rollout,
+            "route": {"gateway": {"name": "public", "namespace": "infra"}},
+        }  # fmt: skip
+        self._put(DEPLOYMENT, name, spec)
+
+    def version(self, model: str, number: int, gpus: int = 1) -> None:
+        """An approved version of its model."""
+        spec = {
+            "model": model, "artifact": {"uri": f"s3://bucket/{model}", "sha256": "a" * 64},
+            "server": {
+                "runtime": "custom", "image": "i", "metrics": METRICS, "resources": {"gpu": {"count": gpus}},
+            },
+        }  # fmt: skip
+        made = self._put(MODEL_VERSION, f"{model}-{number}", spec)
+        self._status(MODEL_VERSION, made, {"phase": "Approved"})
+
+    def _put(self, kind: Any, name: str, spec: Json) -> Json:
+        meta = {"name": name, "namespace": NAMESPACE, "labels": {"app.kubernetes.io/managed-by": "fairlead"}}
+        return self.server.create(
+            kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta, "spec": spec}
+        )
+
+    # --- operators -------------------------------------------------------------------------------------------
+
+    def start(self, crash: Crash | None = None) -> None:
+        """A new operator process."""
+        kube = FakeKube(self.server, self.rng, self.faults, crash)
+        source = FakeSource(self.server, self.rng, self.faults)
+        kernel = Kernel(
+            (deployment.SPEC,), kube, source, Servers(self), self.config, clock=self.now, rng=self.rng, pace=Pace()
+        )
+        self._operators.append((kernel, asyncio.create_task(kernel.run())))
+
+    async def kill(self) -> None:
+        """All operator processes end at once."""
+        for kernel, task in self._operators:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await kernel.drain(0.0)
+        self._operators.clear()
+
+    async def close(self) -> None:
+        """End everything."""
+        await self.kill()
+        self._controllers.cancel()
+        await asyncio.gather(self._controllers, return_exceptions=True)
+
+    # --- Kubernetes ------------------------------------------------------------------------------------------
+
+    async def _control(self) -> None:
+        while True:
+            await asyncio.sleep(0.2 * self.rng.uniform(0.5, 1.5))
+            for workload in self.server.all(WORKLOAD):
+                self._replicas(workload)
+            for pod in self.server.all(POD):
+                try:
+                    self._schedule(pod)
+                except ApiError:
+                    continue  # deleted meanwhile
+            self.server.collect_garbage()
+            pending = sum(not pod["spec"].get("nodeName") for pod in self.server.all(POD))
+            self.most_pending = max(self.most_pending, pending)
+
+    def _replicas(self, workload: Json) -> None:
+        template, meta = workload["spec"]["template"], workload["metadata"]
+        owner = {
+            "apiVersion": "apps/v1", "kind": "Deployment", "name": meta["name"], "uid": meta["uid"], "controller": True,
+        }  # fmt: skip
+        for index in range(workload["spec"]["replicas"]):
+            name = f"{meta['name']}-{index}"
+            if not any(pod["metadata"]["name"] == name for pod in self.server.all(POD)):
+                labels = template["metadata"]["labels"]
+                self.server.create(POD, {
+                    "apiVersion": "v1", "kind": "Pod", "spec": dict(template["spec"]),
+                    "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels, "ownerReferences": [owner]},
+                })  # fmt: skip
+
+    def used(self) -> int:
+        """GPUs of the pods that have a node."""
+        return sum(_gpus(pod) for pod in self.server.all(POD) if pod["spec"].get("nodeName"))
+
+    def _schedule(self, pod: Json) -> None:
+        if pod["spec"].get("nodeName"):
+            return
+        if self.used() + _gpus(pod) > self.gpus:
+            if not pod.get("status"):
+                self._status(POD, pod, {"phase": "Pending", "conditions": [{
+                    "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no GPU",
+                    "lastTransitionTime": rfc3339(self.now()),
+                }]})  # fmt: skip
+            return
+        self.server.edit(POD, NAMESPACE, pod["metadata"]["name"], lambda o: o["spec"].update(nodeName="n"))
+        number = self.rng.randrange(250**2)
+        self._status(POD, pod, {
+            "phase": "Running", "podIP": f"10.1.{number // 250}.{number % 250}",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"name": "server", "restartCount": 0,
+                                   "state": {"running": {"startedAt": rfc3339(self.now())}}}],
+        })  # fmt: skip
+
+    def _status(self, kind: Any, obj: Json, status: Json) -> None:
+        self.server.edit(kind, NAMESPACE, obj["metadata"]["name"], lambda o: o.update(status=status))
+
+    # --- looking ---------------------------------------------------------------------------------------------
+
+    def status(self, name: str) -> Json:
+        """A Deployment's."""
+        found: Json = self.server.get(DEPLOYMENT, NAMESPACE, name).get("status", {})
+        return found
+
+    def live(self, name: str) -> str:
+        """Its live version, if nothing else is on its way; else nothing."""
+        status = self.status(name)
+        return "" if status.get("candidate") else str((status.get("live") or {}).get("version", ""))
+
+    async def until(self, wanted: Mapping[str, str], within: float = 600.0) -> None:
+        """Wait until these versions are live by Deployment. Raises AssertionError."""
+        end = self.loop.time() + within
+        while any(self.live(name) != version for name, version in wanted.items()):
+            assert self.loop.time() < end, {name: self.status(name) for name in wanted}
+            assert not self._controllers.done(), self._controllers
+            await asyncio.sleep(0.2)
+
+
+def _gpus(pod: Json) -> int:
+    containers = pod["spec"]["containers"]
+    return sum(int(c.get("resources", {}).get("limits", {}).get("nvidia.com/gpu", 0)) for c in containers)
