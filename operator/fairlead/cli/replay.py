@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fairlead.verdict.trace import Ended
 
 Json = dict[str, Any]
+WATCHES = "-watch/"
+"""How the folder of a watch's ledger ends."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,6 +33,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )  # fmt: skip
     parser.add_argument("what", metavar="deployment/NAME", help="the Deployment; or - with --file")
     parser.add_argument("--version", help="the version whose rollout is replayed (default: the last one)")
+    parser.add_argument(
+        "--watch", action=argparse.BooleanOptionalAction,
+        help="what was seen after the promotion (default: if that took the version back)",
+    )  # fmt: skip
     parser.add_argument("--file", action="append", default=[], metavar="FILE",
                         help="a segment of a ledger, repeated in their order: no cluster is needed")  # fmt: skip
     parser.add_argument("--endpoint", help="address of the object store (default: AWS)")
@@ -71,22 +77,27 @@ async def _from_cluster(session: Session, args: argparse.Namespace) -> int:
     if not slash or kind not in ("deployment", "mdeploy"):
         raise Problem(f"{args.what!r} is not deployment/NAME", 2)
     found = Deployment.model_validate(await session.get(DEPLOYMENT, name))
-    uri, rest = choose(found, args.version)
+    uri, rest = choose(found, args.version, args.watch)
     saved = await _segments(session, args, uri) if uri else []
     return _tell(args, f"deployment/{name}", [*saved, *rest])
 
 
-def choose(found: Deployment, version: str | None) -> tuple[str, list[str]]:
-    """(where the segments lie, the lines that are not there yet) of the rollout. Raises Problem."""
+def choose(found: Deployment, version: str | None, watch: bool | None = None) -> tuple[str, list[str]]:
+    """(where the segments lie, the lines that are not there yet) of the rollout, or of the watch after the promotion.
+    watch: only that, or only the rollout. Raises Problem."""
     status = found.status
-    candidate = status.candidate
-    if candidate and version in (None, candidate.version):
+    candidate, watched = status.candidate, status.watch
+    if watch and watched and watched.ledger.name and version in (None, watched.version):
+        return watched.ledger.uri if watched.ledger.segment else "", watched.ledger.lines
+    if candidate and not watch and version in (None, candidate.version):
         return candidate.ledger.uri if candidate.ledger.segment else "", candidate.ledger.lines
     mine = [r for r in status.history if r.against and version in (None, r.version)]
     if not mine:
         known = ", ".join(r.version for r in status.history if r.against) or "none"
         raise Problem(f"no rollout of {version or 'any version'} is recorded; there are: {known}", 3)
-    record = next((r for r in mine if r.ledger), None)  # what a watch ended after the promotion has none of its own
+    record = next((r for r in mine if r.ledger and (watch is None or r.ledger.endswith(WATCHES) == watch)), None)
+    if record is None and watch:
+        raise Problem("no rollback after a promotion is recorded; watches that ended well are in the store alone", 3)
     if record is None:
         raise Problem("without a store the evidence of ended rollouts is not kept; set store in Fairlead's values")
     return record.ledger, [line for book in status.unsaved if book.uri == record.ledger for line in book.lines]
@@ -154,9 +165,13 @@ def differences(judged: Judged) -> list[str]:
 
 
 def _tell(args: argparse.Namespace, name: str, lines: list[str]) -> int:
+    from fairlead.cli import rewatch
     from fairlead.cli.blocks import show
     from fairlead.cli.verdict import report
+    from fairlead.verdict import watchtrace
 
+    if watchtrace.is_one(lines):
+        return rewatch.tell(name, lines, args.output)
     found = replay(lines)
     if not found.judged:
         raise Problem(f"{name}: no window is recorded (yet)")

@@ -6,7 +6,7 @@ from fairlead.api.deployment import Watch
 from fairlead.api.units import human, seconds
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch
-from fairlead.plan.rollout import ending, pods, watch, watching, wayback
+from fairlead.plan.rollout import ending, pods, watch, watchbook, watching, wayback
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -22,12 +22,15 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
     if kept is None:
         return state, None
     if live is None or live.version != kept.version:
+        state = watchbook.left(look, state, "Superseded", "LiveChanged", "another version is live")
         return state.having(watch=None), None
     if state.status.way_back:
         return state, None  # it is decided: nothing more is to be learnt
     state = _holdback(look, state, watch.chosen(look, kept))
     state = _standby(look, state)
-    kept, problem = watching.window(look, _of(state))
+    before = _of(state)
+    kept, problem = watching.window(look, before)
+    kept = watchbook.window(look, before, kept)
     state = state.having(watch=kept)
     bad = watch.harm(look, kept)
     if bad:
@@ -83,6 +86,9 @@ def _ended(look: Look, state: State) -> State:
     if kept.guards and over:
         state = state.having(Event("WatchEnded", _summary(kept)))
     if over or not kept.guards:
+        said = _summary(kept) if kept.guards else "none of its guards is as it was"
+        state = watchbook.left(look, state, "Ended", "WatchEnded", said)
+        kept = _of(state)
         state = state.having(watch=kept.model_copy(update={"guards": [], "cursors": [], "holdback": 0}))
         state = _let_go(look, state) if kept.holdback else state
         if kept.standby is None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fairlead.api.deployment import Candidate, GuardEvidence, Live, Retiring, RolloutRecord
 from fairlead.plan.core import Event, rfc3339
-from fairlead.plan.rollout import ledger, watch, watching
+from fairlead.plan.rollout import ledger, watch, watchbook, watching
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -32,7 +32,9 @@ def promote(look: Look, state: State, forced: str = "") -> State:
     if live:
         back = state.status.way_back
         good = back.version if back and back.leaves == live.version else live.version
+        state = watchbook.left(look, state, "Superseded", "NewerVersion", f"{candidate.version} went live")
         watched = watching.begin(look, candidate, good)
+        watched = watchbook.opened(look, watched) if watched else None
         changes |= {"previous": good, "watch": watched, "way_back": None}
         if watched is None or not watch.keeps(watched) or good != live.version:
             changes["retiring"] = retire(look, state, live.version)

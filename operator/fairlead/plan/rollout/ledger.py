@@ -174,7 +174,8 @@ def request(look: Look, book: Ledger) -> SaveDocument | None:
 
 def books(status: DeploymentStatus) -> list[Ledger]:
     """All of a Deployment's ledgers that the store does not have yet, whole."""
-    return [*status.unsaved, *([status.candidate.ledger] if status.candidate else [])]
+    running = [one.ledger for one in (status.candidate, status.watch) if one]
+    return [*status.unsaved, *running]
 
 
 def requests(look: Look, status: DeploymentStatus) -> list[SaveDocument]:
@@ -213,6 +214,9 @@ def settled(look: Look, state: State) -> State:
     if candidate is not None:
         book = moved_on(look, candidate.ledger, whole=False)
         state = state.having(candidate=candidate.model_copy(update={"ledger": book}))
+    if status.watch is not None and status.watch.ledger.name:
+        book = moved_on(look, status.watch.ledger, whole=False)
+        state = state.having(watch=status.watch.model_copy(update={"ledger": book}))
     return state.having(unsaved=tails(look, status)) if status.unsaved else state
 
 

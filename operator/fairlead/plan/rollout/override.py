@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import Candidate, Override
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import MODEL_VERSION, Event, Json
-from fairlead.plan.rollout import ending, pods, readiness, signals, versions, wayback
+from fairlead.plan.rollout import ending, pods, readiness, signals, versions, watchbook, wayback
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -63,6 +63,7 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
         if unready:
             return _ignored(state, key, wanted, unready.message)
     elif state.status.way_back:
+        state = watchbook.left(look, state, "Ended", "RollbackCancelled", f"{live.version} stays: {wanted.reason}")
         state = state.having(
             Event("RollbackCancelled", f"{live.version} stays: {wanted.reason}"), way_back=None, watch=None
         )

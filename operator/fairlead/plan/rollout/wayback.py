@@ -14,7 +14,7 @@ from fairlead.api.deployment import (
     WayBack,
 )
 from fairlead.plan.core import WORKLOAD, Event, Request
-from fairlead.plan.rollout import ending, pods, progress, readiness, signals, watch
+from fairlead.plan.rollout import ending, pods, progress, readiness, signals, watch, watchbook
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -79,6 +79,7 @@ def _turn(look: Look, state: State, wanted: WayBack) -> State:
     again_by = f"To try it once more: kubectl annotate mdeploy -n {look.namespace} {look.name} {RETRY}={wanted.leaves}"
     message = f"{wanted.message}. {wanted.version} answers all requests. {again_by}"
     state = ending.filed(state, _record(look, state, wanted, message))
+    state = watchbook.left(look, state, "RolledBack", wanted.reason, message)
     kept = state.status.watch
     if kept and watch.keeps(kept) and kept.against != wanted.version:
         state = state.having(retiring=ending.retire(look, state, kept.against))
@@ -102,6 +103,7 @@ def _record(look: Look, state: State, wanted: WayBack, message: str) -> RolloutR
         message=message[:1024], started_at=live.since, ended_at=look.stamp,
         weight=100 - kept.holdback if kept else 100, guards=[_guard(one) for one in kept.guards] if kept else [],
         stable=errors.previous if errors else ArmCounts(), candidate=errors.live if errors else ArmCounts(),
+        ledger=kept.ledger.uri if kept else "",
     )  # fmt: skip
 
 

@@ -1,0 +1,84 @@
+"""The evidence ledger of a watch: what it tolerates, each window, and how it ended, as lines of `verdict.watchtrace`.
+
+A window and its line are one write. The lines go to the store as those of a rollout do (`plan.rollout.ledger`); where
+nothing takes them, the last ones are kept, for a watch must go on looking.
+"""
+
+from __future__ import annotations
+
+import json
+
+from fairlead.api.deployment import ArmCounts, Watch, WatchedGuard
+from fairlead.api.ledger import Ledger
+from fairlead.plan.rollout import ledger
+from fairlead.plan.rollout.look import Look, State
+from fairlead.plan.store import ledger_folder
+from fairlead.verdict.guards import Arm
+from fairlead.verdict.watchtrace import After, Rule, Watched, after, watched
+
+SUFFIX = "-watch"
+FEW = 30
+"""Lines that are kept where there is no store."""
+
+
+def opened(look: Look, watch: Watch) -> Watch:
+    """The watch with its first line; one without guards has nothing to tell."""
+    if not watch.guards:
+        return watch
+    name = f"{watch.version}-{watch.since.replace(':', '').replace('-', '')}{SUFFIX}"
+    folder = ledger_folder(look.world.config, look.namespace, look.name, name)
+    rules = {one.guard: Rule(one.bound, one.tolerated, one.odds, one.floor) for one in watch.guards}
+    first = watched(Watched(look.now, rules, watch.version, watch.against, f"{look.namespace}/{look.name}"))
+    return watch.model_copy(update={"ledger": Ledger(name=name, uri=folder.uri() if folder else "", lines=[first])})
+
+
+def window(look: Look, old: Watch, new: Watch) -> Watch:
+    """The watch with the line of its last window, if that has counted anything."""
+    if not new.ledger.name:
+        return new
+    then = {one.guard: one for one in old.guards}
+    pairs = [(then[one.guard], one) for one in new.guards if one.guard in then]
+    counted = {
+        one.guard: _since(before, one, old.holdback > 0) for before, one in pairs if _counts(before) != _counts(one)
+    }
+    if not counted:
+        return new
+    found = {one.guard: one.log_evidence for one in new.guards if one.guard in counted}
+    line = After(look.now, counted, float(look.spec.rollout.design_effect), found)
+    return new.model_copy(update={"ledger": _appended(new.ledger, after(line))})
+
+
+def left(look: Look, state: State, result: str, reason: str, message: str) -> State:
+    """The watch is over, or about to be replaced: its ledger gets its last line, and waits for the store."""
+    watch = state.status.watch
+    if watch is None or not watch.ledger.name:
+        return state
+    told = {"t": look.now, "end": result, "reason": reason, "message": message[:1024]}
+    book = _appended(watch.ledger, json.dumps(told, separators=(",", ":"), ensure_ascii=False))
+    unsaved = [*state.status.unsaved, book][-ledger.TAILS :] if book.uri else state.status.unsaved
+    return state.having(watch=watch.model_copy(update={"ledger": Ledger()}), unsaved=unsaved)
+
+
+def _counts(one: WatchedGuard) -> tuple[ArmCounts, ArmCounts]:
+    return one.live, one.previous
+
+
+def _since(before: WatchedGuard, now: WatchedGuard, holdback: bool) -> tuple[Arm, Arm | None]:
+    return _less(now.live, before.live), _less(now.previous, before.previous) if holdback else None
+
+
+def _less(now: ArmCounts, before: ArmCounts) -> Arm:
+    return Arm(now.requests - before.requests, now.failures - before.failures)
+
+
+def _appended(book: Ledger, line: str) -> Ledger:
+    lines = [*book.lines, line]
+    nowhere = not book.uri or book.failing in ledger.NOT_SET_UP
+    over = len(lines) - (FEW if nowhere else ledger.KEPT)
+    if over <= 0 or not (nowhere or book.failing):
+        return book.model_copy(update={"lines": lines})
+    # what is sealed may have been written: what is left begins another segment
+    segment = book.segment + 1 if book.sealed else book.segment
+    return book.model_copy(
+        update={"lines": lines[over:], "dropped": book.dropped + over, "sealed": 0, "segment": segment}
+    )

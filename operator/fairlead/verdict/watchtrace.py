@@ -1,0 +1,148 @@
+"""A watch after a promotion as lines of JSON: what its evidence ledger keeps, so that it can be judged once more.
+
+    {"t": 0.0, "watch": {"0/errors": {"bound": "9.9", "tolerated": "0.034", "odds": "1.0", "floor": "0.0"}},
+     "version": "m-2", "against": "m-1", "deployment": "team/web"}
+    {"t": 10.2, "after": {"0/errors": {"live": {"requests": 812, "failures": 9}}}, "logEvidence": {"0/errors": "-0.4"}}
+    {"t": 95.0, "end": "RolledBack", "reason": "ErrorsWorseAfterPromotion", "message": "…"}
+
+The first line says what is tolerated, by guard: the log evidence at which it is an alarm, and what `verdict.detector`
+holds the windows against, as strings that give the same bits back. A window has, by guard, what the live version has
+counted, and with a holdback the previous one (`previous`); `designEffect` where it is not 1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import inf, isfinite, isnan
+from typing import Any
+
+from fairlead.verdict.guards import Arm
+from fairlead.verdict.trace import BadTrace, Ended
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one guard tolerates. Numbers as strings, as the status has them."""
+
+    bound: str
+    tolerated: str = ""
+    odds: str = "1"
+    floor: str = "0"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A watch begins. `rules`: by guard."""
+
+    t: float
+    rules: Mapping[str, Rule]
+    version: str = ""
+    against: str = ""
+    deployment: str = ""
+
+
+@dataclass(frozen=True)
+class After:
+    """A window. The previous version's arm is `stable`; None without a holdback."""
+
+    t: float
+    windows: Mapping[str, tuple[Arm, Arm | None]]
+    """By guard: (live version, previous one)."""
+    design_effect: float = 1.0
+    found: Mapping[str, str] = field(default_factory=dict)
+    """The log evidence by guard, as it was found at the time."""
+
+
+Item = Watched | After | Ended
+
+
+def is_one(lines: Iterable[str]) -> bool:
+    """Whether these are a watch's lines: the first of them tells of one, or of a window of one."""
+    first = next((line for line in lines if line.strip()), "")
+    return '"watch":' in first or '"after":' in first
+
+
+def read(lines: Iterable[str]) -> Iterator[Item]:
+    """What the lines say, in their order; lines of other forms are passed over. Raises BadTrace."""
+    for number, text in enumerate(lines, 1):
+        try:
+            found = _item(json.loads(text)) if text.strip() else None
+        except (ValueError, TypeError, AttributeError, KeyError) as bad:
+            raise BadTrace(f"line {number}: {bad}") from None
+        if found is not None:
+            yield found
+
+
+def watched(item: Watched) -> str:
+    """A watch's first line."""
+    rules = {
+        name: {"bound": rule.bound, "tolerated": rule.tolerated, "odds": rule.odds, "floor": rule.floor}
+        for name, rule in item.rules.items()
+    }  # fmt: skip
+    about = {"version": item.version, "against": item.against, "deployment": item.deployment}
+    return _json({"t": item.t, "watch": rules, **about})
+
+
+def after(item: After) -> str:
+    """A window as a line."""
+    windows = {
+        name: {"live": _counts(live), **({"previous": _counts(previous)} if previous is not None else {})}
+        for name, (live, previous) in item.windows.items()
+    }  # fmt: skip
+    effect = {} if item.design_effect == 1 else {"designEffect": item.design_effect}
+    return _json({"t": item.t, "after": windows, **effect, "logEvidence": dict(item.found)})
+
+
+def _json(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+
+def _counts(arm: Arm) -> dict[str, int]:
+    return {"requests": arm.requests, "failures": arm.failures}
+
+
+def _item(body: Any) -> Item | None:
+    if "watch" in body:
+        rules = {str(name): _rule(told) for name, told in body["watch"].items()}
+        return Watched(_time(body), rules, *(str(body.get(k, "")) for k in ("version", "against", "deployment")))
+    if "after" in body:
+        windows = {str(name): _arms(told) for name, told in body["after"].items()}
+        effect = float(body.get("designEffect", 1))
+        if not 1 <= effect < inf:
+            raise ValueError(f"a design effect is at least 1, not {effect}")
+        return After(_time(body), windows, effect, {str(k): str(v) for k, v in body.get("logEvidence", {}).items()})
+    if "end" in body:
+        return Ended(_time(body), *(str(body.get(key, "")) for key in ("end", "reason", "message")))
+    return None
+
+
+def _rule(told: Mapping[str, Any]) -> Rule:
+    found = Rule(str(told["bound"]), *(str(told.get(key, text)) for key, text in _DEFAULTS.items()))
+    bound, odds, floor = float(found.bound), float(found.odds), float(found.floor)
+    tolerated = float(found.tolerated or "0")
+    if isnan(bound) or not odds >= 1 or not 0 <= floor < 1 or not 0 <= tolerated < 1:
+        raise ValueError(f"a rule has odds of at least 1, and floor and tolerated in [0, 1), not {dict(told)}")
+    return found
+
+
+_DEFAULTS = {"tolerated": "", "odds": "1", "floor": "0"}
+
+
+def _arms(told: Mapping[str, Any]) -> tuple[Arm, Arm | None]:
+    return _arm(told["live"]), _arm(told["previous"]) if "previous" in told else None
+
+
+def _arm(told: Mapping[str, Any]) -> Arm:
+    requests, failures = told["requests"], told["failures"]
+    if type(requests) is not int or type(failures) is not int or not 0 <= failures <= requests:
+        raise ValueError(f"counts are whole numbers, and no more fail than come: {dict(told)}")
+    return Arm(requests, failures)
+
+
+def _time(body: Mapping[str, Any]) -> float:
+    t = body.get("t")
+    if isinstance(t, bool) or not isinstance(t, int | float) or not isfinite(t):
+        raise ValueError(f"t is a number of seconds, not {t!r}")
+    return float(t)
