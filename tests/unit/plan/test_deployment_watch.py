@@ -408,5 +408,5 @@ def test_its_status_is_small() -> None:
     windows(sim, 50)
     assert len(watch(sim)["guards"]) == 4
     kept = watch(sim)
-    assert len(json.dumps(kept.pop("ledger"))) < 12288
+    assert len(json.dumps(kept.pop("ledger"))) < 24576
     assert len(json.dumps(kept)) < 4096
