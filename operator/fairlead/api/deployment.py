@@ -14,9 +14,9 @@ from fairlead.api.deploymentstatus import (
     Cursor,
     DeploymentStatus,
     GatewayState,
+    GpuPlace,
     GuardEvidence,
     Live,
-    Place,
     Proven,
     Retiring,
     RolloutRecord,
@@ -250,7 +250,7 @@ class Deployment(Model):
 
 __all__ = [
     "AfterPromotion", "Alerts", "ArmCounts", "CanaryStep", "Candidate", "Common", "Cursor", "Deployment",
-    "DeploymentSpec", "DeploymentStatus", "GatewayRef", "GatewayState", "Guard", "GuardEvidence", "Judgement", "Labels", "Live", "ModelRef", "Output",
-    "Override", "Place", "PromCounters", "PromGauge", "Proven", "Record", "Replicas", "Retiring", "Review", "ReviewPair", "Rollout", "RolloutRecord", "Route", "Slo", "Split", "Stored",
+    "DeploymentSpec", "DeploymentStatus", "GatewayRef", "GatewayState", "GpuPlace", "Guard", "GuardEvidence", "Judgement", "Labels", "Live", "ModelRef", "Output",
+    "Override", "PromCounters", "PromGauge", "Proven", "Record", "Replicas", "Retiring", "Review", "ReviewPair", "Rollout", "RolloutRecord", "Route", "Slo", "Split", "Stored",
     "Watch", "WatchedGuard", "WayBack",
 ]  # fmt: skip

@@ -185,7 +185,7 @@ class Common(Model):
     worse: bool = False
 
 
-class Place(Model):
+class GpuPlace(Model):
     """The place of a candidate among those of the namespace that need GPUs. It has pods only while it holds one."""
 
     state: Literal["Waiting", "Held"] = "Waiting"
@@ -207,7 +207,7 @@ class Candidate(Model):
     since: Timestamp
     against: Annotated[str, Field(max_length=63)] = ""
     """The live version when the rollout began: promotion happens only if it still is. Empty for the first version."""
-    place: Place | None = None
+    place: GpuPlace | None = None
     """Of one whose pods need GPUs."""
     step: Annotated[int, Field(ge=-1)] = -1
     """Index of the step; -1 while its pods start and are warmed."""

@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fairlead.api.deployment import Candidate, Place
+from fairlead.api.deployment import Candidate, GpuPlace
 from fairlead.plan.core import DEPLOYMENT, LABEL_PREFIX, POD, Event, Json, epoch, rfc3339
 from fairlead.plan.rollout import pods, versions
 from fairlead.plan.rollout.look import Look, State
@@ -61,7 +61,7 @@ def take_turn(look: Look, state: State) -> tuple[State, Problem | None]:
     if wanted is None:
         return state, None
     if candidate.place is None:
-        asked = Place(since=look.stamp, gpus=wanted.gpus)
+        asked = GpuPlace(since=look.stamp, gpus=wanted.gpus)
         if _all_at_home(look, look.name, candidate.version, look.spec.replicas.min):  # it starts over with its pods
             return _placed(state, candidate, asked.model_copy(update={"state": "Held", "held_since": look.stamp})), None
         return _placed(state, candidate, asked), Problem(REASON, f"{candidate.version} asks for {_many(wanted)}")
@@ -71,7 +71,7 @@ def take_turn(look: Look, state: State) -> tuple[State, Problem | None]:
 
 
 def _given(
-    look: Look, state: State, candidate: Candidate, place: Place, wanted: Claim
+    look: Look, state: State, candidate: Candidate, place: GpuPlace, wanted: Claim
 ) -> tuple[State, Problem | None]:  # fmt: skip
     """A place for one that waits, if it is its turn."""
     until = epoch(place.until) if place.until else epoch(place.since) + SETTLE
@@ -107,7 +107,7 @@ def _ahead(look: Look, wanted: Claim) -> str:
 
 
 def _given_up(
-    look: Look, state: State, candidate: Candidate, place: Place, wanted: Claim
+    look: Look, state: State, candidate: Candidate, place: GpuPlace, wanted: Claim
 ) -> tuple[State, Problem | None]:  # fmt: skip
     """One that has a place goes on, unless its pods have been without a node for too long."""
     wait = look.world.config.surge.wait
@@ -116,12 +116,12 @@ def _given_up(
     tries = place.tries + 1
     pause = min(LONGEST, wait * 2.0 ** min(tries - 1, 16)) * (1 + _spread(look.subject.meta.uid, tries) / 4)
     until = rfc3339(look.now + pause)
-    back = Place(since=look.stamp, gpus=wanted.gpus, tries=tries, until=until)
+    back = GpuPlace(since=look.stamp, gpus=wanted.gpus, tries=tries, until=until)
     said = f"no node had room for {candidate.version} for {wait:g} s, so it lets its GPUs go; it asks again at {until}"
     return _placed(state.having(Event("GpusGivenUp", said, warning=True)), candidate, back), Problem(REASON, said)
 
 
-def _homeless_since(look: Look, candidate: Candidate, place: Place) -> float:
+def _homeless_since(look: Look, candidate: Candidate, place: GpuPlace) -> float:
     """Since when some of its pods have had no node, or have not been made (epoch seconds)."""
     found = [
         epoch(condition["lastTransitionTime"])
@@ -139,7 +139,7 @@ def _spread(uid: str, tries: int) -> float:
     return int.from_bytes(hashlib.sha256(f"{uid}/{tries}".encode()).digest()[:4], "big") / 2**32
 
 
-def _placed(state: State, candidate: Candidate, place: Place) -> State:
+def _placed(state: State, candidate: Candidate, place: GpuPlace) -> State:
     return state.having(candidate=candidate.model_copy(update={"place": place}))
 
 
