@@ -16,10 +16,11 @@ from fairlead.verdict.counters import advance_all
 from fairlead.verdict.engine import Metric, Rules, Seen
 from fairlead.verdict.guards import Arm, Window
 from fairlead.verdict.margin import margin
+from fairlead.verdict.pairs import Pairs
 from fairlead.verdict.proportion import upper_bound
 
 Rng = np.random.Generator
-Study = Callable[[Rng], Iterator[Window]]
+Study = Callable[[Rng], Iterator[Window | Pairs]]
 WINDOWS, LOAD, RATE, SHARE = 90, 100, 0.02, 0.1
 ALPHA = 0.01
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
@@ -121,6 +122,43 @@ def late_labels(rng: Rng) -> Iterator[Window]:
             yield cohort.window
 
 
+def joined_labels(rng: Rng) -> Iterator[Window | Pairs]:
+    """As the operator judges labels: 12 hours of copies that both versions answer, then weights of 10 and 50 %; the
+    rate of wrong answers swings, wrong ones are labelled earlier (after 6 hours on average, right ones 14), and a
+    version of the Dataset comes every 12 hours. Each join gives pairs, and a window for each hour with new labels."""
+    hours = list(range(60))
+    rates = [0.1 * (1 + 0.8 * sin(2 * pi * hour / 24)) for hour in hours]
+    both = [(_truths(rng, 60, rate), _truths(rng, 60, rate)) for rate in rates[:12]]
+    shares = [0.1 if hour < 36 else 0.5 for hour in hours]
+    apart = [
+        tuple(_truths(rng, rng.poisson(100 * part), rate) for part in (1 - share, share))
+        for rate, share in zip(rates[12:], shares[12:], strict=True)
+    ]
+    due = [_come(rng, hour, one | other) for hour, (one, other) in enumerate(both)]
+    times = [[_come(rng, hour, truth) for truth in arms_] for hour, arms_ in enumerate(apart, 12)]
+    for join in range(12, 132, 12):
+        found = Pairs()
+        for (one, other), at in zip(both, due, strict=True):
+            new = (at > join - 12) & (at <= join)
+            differ = [int((first & ~second & new).sum()) for first, second in ((other, one), (one, other))]
+            found += Pairs(int(new.sum()) - sum(differ), *differ)
+        yield found
+        for truths, ats in zip(apart, times, strict=True):
+            news = [(at > join - 12) & (at <= join) for at in ats]
+            if sum(int(new.sum()) for new in news):
+                yield Window(*(Arm(int(n.sum()), int((t & n).sum())) for t, n in zip(truths, news, strict=True)))
+
+
+def _truths(rng: Rng, count: int, rate: float) -> np.ndarray:
+    """Which of the answers are wrong."""
+    return rng.random(count) < rate
+
+
+def _come(rng: Rng, hour: int, wrong: np.ndarray) -> np.ndarray:
+    """When their labels come, in hours."""
+    return hour + rng.random(len(wrong)) + rng.exponential(np.where(wrong, 6.0, 14.0))
+
+
 PLAIN = Rules((Metric("errors"),), ALPHA)
 STUDIES: list[tuple[str, Study, Rules]] = [
     ("diurnal load and failures", diurnal, PLAIN),
@@ -131,15 +169,19 @@ STUDIES: list[tuple[str, Study, Rules]] = [
     ("failures in pairs, designEffect 2", bursts, Rules((Metric("errors"),), ALPHA, design_effect=2.0)),
     ("latency p95, heavy tails", heavy_tails, PLAIN),
     ("labels late by a day, bad news first", late_labels, PLAIN),
+    ("labels joined every 12 hours, with pairs", joined_labels, PLAIN),
     ("on the edge of worseBy 1 %, rates swing", edge, Rules((Metric("errors", margin=margin(RATE, 0.01)),), ALPHA)),
 ]
 
 
-def taken_back(rules: Rules, windows: Iterator[Window]) -> bool:
+def taken_back(rules: Rules, windows: Iterator[Window | Pairs]) -> bool:
     """Whether any window shows harm."""
     state = engine.begin(rules)
     for t, window in enumerate(windows):
-        state = engine.step(rules, state, Seen(float(t), {"errors": window}))
+        if isinstance(window, Pairs):
+            state = engine.with_pairs(rules, state, float(t), {"errors": window})
+        else:
+            state = engine.step(rules, state, Seen(float(t), {"errors": window}))
         if engine.conclude(rules, state).verdict == "harm":
             return True
     return False
@@ -150,7 +192,7 @@ def healthy(rng: Rng, rollouts: int) -> tuple[list[list[object]], bool]:
     alpha."""
     rows: list[list[object]] = []
     for name, study, rules in STUDIES:
-        count = max(1, rollouts // 10) if study is late_labels else rollouts
+        count = max(1, rollouts // 10) if study in (late_labels, joined_labels) else rollouts
         found = sum(taken_back(rules, study(rng)) for _ in range(count))
         rows.append([name, count, found, found / count, upper_bound(found, count, 0.05)])
     return rows, all(float(str(row[3])) <= ALPHA for row in rows)

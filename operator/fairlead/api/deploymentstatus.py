@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fairlead.api.common import StatusBase, Timestamp
+from fairlead.api.labelled import Joined, LabelsSeen
 from fairlead.api.ledger import Ledger
 from fairlead.api.review import Review
 from fairlead.api.schema import LIST_ATOMIC, Duration, Model, Name, Text, list_map
@@ -126,6 +127,7 @@ class GuardEvidence(Model):
     """What it has counted for the candidate in this step."""
     since: Timestamp | None = None
     """When its last window ended."""
+    labels: LabelsSeen | None = None
 
 
 class Cursor(Model):
@@ -392,6 +394,8 @@ class DeploymentStatus(StatusBase):
     """The last good version before the live one: the way back."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
+    joins: Annotated[list[Joined], Field(max_length=16, json_schema_extra=list_map("version", "guard"))] = []
+    """Of guards on labels."""
     way_back: WayBack | None = None
     """A rollback of the live version that is under way."""
     stored: Stored | None = None

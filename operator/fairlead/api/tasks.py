@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from fairlead.api.dataset import Check, CheckResult, DatasetVersion, Schema
+from fairlead.api.labelled import UsedLabels
 from fairlead.api.modelversion import Gate, GateResult, Metric, Score
 from fairlead.api.pipelinerun import OutputRecord
 from fairlead.api.schema import Model
@@ -204,6 +205,58 @@ class RecordTask(Model):
     """Folder for answers on their way to the store."""
 
 
+class JoinTask(Model):
+    """Join a version of a Dataset of labels with the answers that were kept, and count what was right."""
+
+    labels: FetchItem
+    """The version's manifest; `dest` is not used."""
+    format: Literal["parquet", "csv", "jsonl"]
+    request_id: str
+    """Column."""
+    label: str
+    """Column."""
+    tolerance: str = "0"
+    """Of numbers."""
+    log: Place
+    """`prefix` is the folder `predictions` of the Deployment."""
+    stable: str
+    """The live version during the rollout."""
+    candidate: str
+    since: str
+    """Answers since then; RFC 3339."""
+    cuts: list[str] = []
+    """When the weights changed."""
+    used: list[UsedLabels] = []
+    """Labels that were counted by earlier joins, in `store`."""
+    store: Place
+    """`prefix` is the folder of this rollout's labels."""
+
+
+class JoinResult(Model):
+    """Counts of answers whose labels were not known before."""
+
+    rows: int = 0
+    """Requests with a label in this version."""
+    matched: int = 0
+    """Those among them, not counted before, that one of the versions answered."""
+    unmatched: int = 0
+    cells: list[list[int]] = []
+    """By stretch of time: its beginning in seconds after `since`, then for the live version and for the candidate:
+    answers without a label so far; how many of them are labelled now; how many of these no other version answered; how
+    many of these were wrong."""
+    pairs: list[int] = []
+    """Requests that both answered: both right, only the candidate wrong, only the live version wrong, both wrong."""
+    changed: int = 0
+    contradictory: int = 0
+    unjudgeable: int = 0
+    """Labelled answers to several rows at once: a label is of one row."""
+    strange: bool = False
+    """None of the labels belongs to any answer that was looked at, of any version and time."""
+    kept: list[int] = []
+    """Answers since the rollout began, also to copies: of the live version, of the candidate."""
+    used: list[UsedLabels] = []
+
+
 UNPACKED_LIMIT = 1 << 20
 
 
@@ -217,6 +270,7 @@ class TaskResult(Model):
     """Bytes that were fetched and verified."""
     publish: PublishResult | None = None
     evaluate: EvaluateResult | None = None
+    join: JoinResult | None = None
 
     @staticmethod
     def pack(body: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, Deployment, Watch
 from fairlead.api.units import human, seconds
+from fairlead.cli import show_labels
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.show_guards import counted, table
@@ -25,6 +26,7 @@ def blocks(name: str, found: Deployment, now: float, trail: Trail | None = None)
         shown.append(Title(f"way back to {back.version}", "Starting", f"{back.reason}, {ago(back.since, now)}"))
     elif status.watch and status.watch.guards:
         shown += _watch(status.watch, now)
+    shown += show_labels.blocks(status, now)
     if status.history:
         shown.append(history(found, now, limit=3))
     return shown + conditions(status.conditions, now)

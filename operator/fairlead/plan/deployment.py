@@ -13,8 +13,10 @@ from fairlead.api.deployment import Deployment, DeploymentStatus
 from fairlead.api.kinds import KINDS
 from fairlead.api.units import seconds
 from fairlead.plan.core import (
+    DATASET,
     DEPLOYMENT,
     HTTP_ROUTE,
+    JOB,
     LABEL_PREFIX,
     MODEL_VERSION,
     POD,
@@ -39,6 +41,9 @@ from fairlead.plan.rollout import (
     frame,
     gauges,
     gpus,
+    joining,
+    labeljobs,
+    labels,
     ledger,
     override,
     progress,
@@ -96,13 +101,15 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         state, problem = progress.go_on(look, state)
         # what has just been taken back, or gone live, is not a choice any more
         choice = versions.choose(look, state.status) if state.candidate is None else choice
+    state = labels.tidied(state)
     if state.candidate:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     status = report.tell(look, state, choice, problem, unseen, stuck)
     return Plan(
         status=status,
         apply=frame.wanted(look, status),
-        delete=children.unwanted(look, status),
+        create=labeljobs.wanted(look, status),
+        delete=[*children.unwanted(look, status), *labeljobs.unwanted(look, status)],
         events=list(state.events),
         requeue_after=_next(look, status),
         steady=not state.events and frame.steady(subject.body.status, status),
@@ -111,7 +118,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
 
 def _next(look: Look, status: DeploymentStatus) -> float | None:
     """When something is due that no event announces; None in steady state."""
-    times = [epoch(one.until) - look.now for one in status.retiring]
+    times = [*(epoch(one.until) - look.now for one in status.retiring), *labeljobs.due(look, status)]
     if report.needs_address(look, status):
         times.append(ADDRESS)
     again = ability.asks_again(look, status)
@@ -145,8 +152,9 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
 
 
 def of_pod(pod: Json, _all: Iterable[Json]) -> Iterable[str]:
-    """Serving pods belong to a ReplicaSet, but are labelled with the Deployment's name."""
-    name = (pod["metadata"].get("labels") or {}).get(f"{LABEL_PREFIX}deployment")
+    """Serving pods belong to a ReplicaSet, but are labelled with the Deployment's name; so are those of joins."""
+    own = pod["metadata"].get("labels") or {}
+    name = own.get(f"{LABEL_PREFIX}deployment") or own.get(joining.LABEL)
     return [name] if name else []
 
 
@@ -166,7 +174,7 @@ SPEC: KindSpec[Deployment] = KindSpec(
     info=next(info for info in KINDS if info.model is Deployment),
     plan=plan,
     observe=observe,
-    children=(WORKLOAD, SERVICE, HTTP_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
-    mappers={MODEL_VERSION: of_version, POD: of_pod},
+    children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
+    mappers={MODEL_VERSION: of_version, POD: of_pod, DATASET: labeljobs.of_dataset},
     gauges=gauges.of,
 )

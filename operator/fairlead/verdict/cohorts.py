@@ -126,7 +126,7 @@ def compare(state: Ledger, now: float, tolerated: float = 1.0) -> tuple[Ledger, 
     cohorts = tuple(cohort for cohort in found if _possible(cohort.bucket))
     log_coverage = state.log_coverage
     for cohort in cohorts:
-        gained = _log_coverage(cohort.bucket, tolerated)
+        gained = log_coverage_of(cohort.bucket, tolerated)
         log_coverage = tuple(have + new for have, new in zip(log_coverage, gained, strict=True))
     after = replace(
         state,
@@ -151,7 +151,10 @@ def _possible(bucket: Bucket) -> bool:
     return all(cell.labels <= cell.predictions for cell in (bucket.stable, bucket.candidate))
 
 
-def _log_coverage(bucket: Bucket, tolerated: float) -> tuple[float, ...]:
+def log_coverage_of(bucket: Bucket, tolerated: float = 1.0) -> tuple[float, ...]:
+    """A bucket's part of the evidence that one arm's labels come more often: add it up over buckets, `log_mean` last.
+
+    Raises ValueError for more labels than predictions."""
     stable, candidate = bucket.stable, bucket.candidate
     counts = (candidate.labels, candidate.predictions, stable.predictions, candidate.labels + stable.labels)
     more = log_lr(*counts, tolerated)

@@ -8,7 +8,7 @@ of its ledger gives the same evidence, bit for bit. The state is what is kept be
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal
 
@@ -18,6 +18,7 @@ from fairlead.verdict.failures import log_bound
 from fairlead.verdict.gauges import Gauge, GaugeState
 from fairlead.verdict.guards import Arm, GuardState, Window
 from fairlead.verdict.margin import Margin
+from fairlead.verdict.pairs import Pairs
 from fairlead.verdict.proof import OfPairs, Proof, Role
 from fairlead.verdict.split import SplitState
 from fairlead.verdict.split import step as split_step
@@ -41,13 +42,15 @@ class Metric:
     rate: float = 0.01
     """The live version's rate as it was known at the start, in (0, 1)."""
     worse_by: float = 0.0
-    """A guardrail's margin, a difference of rates."""
+    """A guardrail's margin, a difference of rates; with pairs that of harm, too."""
     shadow: bool = False
     """It is read only while the candidate answers copies of the live version's requests."""
     gauge: Gauge | None = None
     """It is a value, not a count: how that is compared."""
     paired: bool = False
     """Its counts are of pairs (`GuardState.paired`). They come when somebody judges one: it is never silent."""
+    late: bool = False
+    """It comes days later: that nothing is known of it now means nothing."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def _guard(rules: Rules, metric: Metric) -> GuardState | GaugeState:
         return GaugeState(metric.gauge, rules.design_effect)
     return GuardState(
         metric.margin.odds, floor=metric.margin.floor, design_effect=rules.design_effect,
-        paired=metric.worse_by if metric.paired else None,
+        paired=metric.worse_by if metric.paired else None, worse_by=metric.worse_by,
     )  # fmt: skip
 
 
@@ -180,7 +183,7 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
         split=split, common=alone, last=last, t=seen.t, began=seen.t if state.began is None else state.began,
         silent=tuple(
             metric.name for metric, at in zip(rules.metrics, last, strict=True)
-            if not metric.paired
+            if not (metric.paired or metric.late)
             and (not (seen.windows or seen.values) or (_read_now(metric, seen) and _old(rules, metric, at, seen.t)))
         ),
     )  # fmt: skip
@@ -202,6 +205,15 @@ def _read_now(metric: Metric, seen: Seen) -> bool:
 
 def _old(rules: Rules, metric: Metric, at: float | None, now: float) -> bool:
     return at is None or now - at > (rules.fresh_value if metric.gauge else rules.fresh)
+
+
+def with_pairs(rules: Rules, state: State, t: float, found: Mapping[str, Pairs]) -> State:
+    """The state after more pairs, by metric, of metrics that have windows besides (see `verdict.pairs.log_factor`)."""
+    after = tuple(
+        replace(guard, pairs=guard.pairs + found.get(metric.name, Pairs())) if isinstance(guard, GuardState) else guard
+        for metric, guard in zip(rules.metrics, state.guards, strict=True)
+    )
+    return replace(state, guards=after, t=max(t, state.t), began=t if state.began is None else state.began)
 
 
 def conclude(rules: Rules, state: State) -> Conclusion:

@@ -9,13 +9,13 @@ expectation stays at most 1, so this never raises the chance of a false alarm.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal
 
 from fairlead.verdict import failures
 from fairlead.verdict.margin import log_excess
-from fairlead.verdict.pairs import Pairs, log_e_harm
+from fairlead.verdict.pairs import Pairs, log_e_harm, log_factor
 
 Verdict = Literal["harm", "continue"]
 
@@ -61,6 +61,10 @@ class GuardState:
     paired: float | None = None
     """The same requests went to both versions: `requests` of either one are the pairs, `failures` those in which it
     alone was wrong. The margin on the difference, in [0, 1), judged by `verdict.pairs`; None: not pairs."""
+    pairs: Pairs = field(default_factory=Pairs)
+    """Besides the windows: requests that both versions answered, where it is known which answers were right."""
+    worse_by: float = 0.0
+    """With pairs: the margin as a difference of rates, fixed at the start."""
 
     @property
     def log_excess(self) -> float:
@@ -72,9 +76,10 @@ class GuardState:
         """Log of the evidence that the candidate is worse by more than the margin."""
         if self.paired is not None:
             return log_e_harm(pairs_of(self.stable, self.candidate), self.paired) / self.design_effect
-        if self.odds == inf:
-            return self.log_excess
-        return min(failures.log_mean(self.log_lr), self.log_excess)
+        found = self.log_excess
+        if self.odds != inf:
+            found = min(failures.log_mean(self.log_lr), found)
+        return found + log_factor(self.pairs, self.worse_by, self.design_effect)
 
 
 def step(state: GuardState, window: Window) -> GuardState:

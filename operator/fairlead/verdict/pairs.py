@@ -24,7 +24,7 @@ near 1/2 take nearly all of it, and 13 against 2 give e^0.46 instead of e^2.97.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log, log1p
+from math import exp, log, log1p
 
 from fairlead.verdict import checks
 from fairlead.verdict.failures import log_mean
@@ -53,6 +53,14 @@ class Pairs:
             self.alike + other.alike,
             self.candidate_wrong + other.candidate_wrong,
             self.stable_wrong + other.stable_wrong,
+        )
+
+    def since(self, before: Pairs) -> Pairs:
+        """Those that came after `before`."""
+        return Pairs(
+            self.alike - before.alike,
+            self.candidate_wrong - before.candidate_wrong,
+            self.stable_wrong - before.stable_wrong,
         )
 
 
@@ -108,6 +116,18 @@ def log_e_safe(pairs: Pairs, worse_by: float) -> float:
 def log_e_better(pairs: Pairs) -> float:
     """Log evidence that the live version is the one that is wrong more often."""
     return log_e_worse(Pairs(pairs.alike, pairs.stable_wrong, pairs.candidate_wrong))
+
+
+def log_factor(pairs: Pairs, worse_by: float = 0.0, design_effect: float = 1.0) -> float:
+    """Log of the factor by which pairs change the evidence that the candidate is worse; exactly 0 without any.
+
+    worse_by: the margin on the difference of error rates, in [0, 1); design_effect: at least 1, pairs that stand for
+    one independent one (the evidence to the power 1/d stays valid, by Jensen's inequality).
+    """
+    if pairs == Pairs():
+        return 0.0
+    found = log_e_harm(pairs, worse_by) / design_effect
+    return (found + log1p(exp(-found)) if found > 0 else log1p(exp(found))) - log(2)
 
 
 def disagreement(disagreeing: int, compared: int, alpha: float, compared_best: float = 1000.0) -> Interval:

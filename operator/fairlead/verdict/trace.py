@@ -12,7 +12,9 @@ under `metrics` of an arm, by their name, with `requests` and `failures` of thei
 
 An evidence ledger has besides, in lines of their own, the rules (`rollout`), the steps (`step`, `weight`), how it ended
 (`end`); its windows have the `logEvidence` by metric that was found at the time, and `"split": null` where the gateway
-was still taking up new weights. Lines of other forms are passed over.
+was still taking up new weights. Requests that both versions answered, once it is known which answers were right, stand
+in a line `{"t": 12.0, "pairs": {"labels": {"alike": 95, "candidateWrong": 4, "stableWrong": 1}}}`. Lines of other forms
+are passed over.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 from fairlead.verdict.gauges import LARGEST as LARGEST_VALUE
 from fairlead.verdict.guards import Arm, Window
 from fairlead.verdict.margin import Margin
+from fairlead.verdict.pairs import Pairs
 
 ARMS = ("stable", "candidate")
 ERRORS = "errors"
@@ -50,6 +53,16 @@ class Line:
     """The log evidence by metric, as it was found at the time."""
     values: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """By metric that is no count: that of (live version, candidate)."""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Pairs whose truth has become known, by metric."""
+
+    t: float
+    pairs: Mapping[str, Pairs]
+    found: Mapping[str, str] = field(default_factory=dict)
+    """The log evidence by metric, as it was found at the time."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,7 @@ class Ended:
     message: str = ""
 
 
-Item = Line | Prior | Began | Stepped | Ended
+Item = Line | Paired | Prior | Began | Stepped | Ended
 
 
 def read(lines: Iterable[str]) -> Iterator[Item]:
@@ -124,6 +137,15 @@ def write(line: Line, **more: Any) -> str:
             arms.setdefault(arm, {}).setdefault("values", {})[metric] = value
     weight = {} if line.weight is None else {"weight": line.weight}
     return json.dumps({"t": line.t, **weight, "arms": arms, **more}, separators=(",", ":"))
+
+
+def write_pairs(t: float, pairs: Mapping[str, Pairs], **more: Any) -> str:
+    """Pairs as a line; `more` is added to it."""
+    told = {
+        name: {"alike": one.alike, "candidateWrong": one.candidate_wrong, "stableWrong": one.stable_wrong}
+        for name, one in pairs.items()
+    }
+    return json.dumps({"t": t, "pairs": told, **more}, separators=(",", ":"))
 
 
 def _written(windows: Mapping[str, Window], arm: str) -> dict[str, Any]:
@@ -150,6 +172,8 @@ def _line(body: Any) -> Item | None:
     if "live" in body or "margins" in body:
         margins = {name: _tolerated(told) for name, told in body.get("margins", {}).items()}
         return Prior(_arm(body["live"]) if "live" in body else None, margins)
+    if "pairs" in body:
+        return Paired(_time(body), {str(name): _pairs(told) for name, told in body["pairs"].items()}, _found(body))
     if "arms" not in body:
         return None
     arms = body["arms"]
@@ -157,10 +181,17 @@ def _line(body: Any) -> Item | None:
     if unknown:
         raise ValueError(f"unknown arm {', '.join(sorted(unknown))}; there are stable and candidate")
     windows, traffic = _windows([arms.get(arm) for arm in ARMS])
-    found = {str(name): str(value) for name, value in body.get("logEvidence", {}).items()}
     counted = "split" not in body or body["split"] is not None
     values = _values([arms.get(arm) for arm in ARMS])
-    return Line(_time(body), _weight(body), windows, traffic if counted else None, found, values)
+    return Line(_time(body), _weight(body), windows, traffic if counted else None, _found(body), values)
+
+
+def _found(body: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in body.get("logEvidence", {}).items()}
+
+
+def _pairs(told: Mapping[str, Any]) -> Pairs:
+    return Pairs(*(_count(told, key) for key in ("alike", "candidateWrong", "stableWrong")))
 
 
 def _weight(body: Mapping[str, Any]) -> float | None:

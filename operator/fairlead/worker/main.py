@@ -16,6 +16,7 @@ from fairlead.api.tasks import (
     TASK_ENV,
     EvaluateTask,
     FetchTask,
+    JoinTask,
     PublishTask,
     RecordTask,
     SnapshotTask,
@@ -63,8 +64,14 @@ def _record(task: str) -> TaskResult:
     os.execve(sys.executable, [sys.executable, "-m", "fairlead.worker.record"], environment)
 
 
+def _join(task: str) -> TaskResult:
+    from fairlead.worker.join import join
+
+    return TaskResult(join=join(JoinTask.model_validate_json(task)))
+
+
 TASKS: dict[str, Callable[[str], TaskResult]] = {
-    "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate,
+    "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate, "join": _join,
     "record": _record,
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fairlead.api.tasks import RESULT_LIMIT, TASK_ENV, TaskResult
+from fairlead.api.labelled import UsedLabels
+from fairlead.api.tasks import RESULT_LIMIT, TASK_ENV, JoinResult, TaskResult
 from fairlead.worker import digests, main
+from fairlead.worker.counting import fitting
 from fairlead.worker.result import encode
 
 TEXT = st.text(max_size=1024)
@@ -108,3 +111,19 @@ def test_a_bug_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
     error = main.attempt("fetch", "").error
     assert error is not None
     assert (error.reason, error.transient) == ("Bug", False)
+
+
+@pytest.mark.parametrize("cuts", [[], [7 + 3600 * i for i in range(0, 80, 3)]])
+def test_all_counts_of_a_join_fit(cuts: list[int]) -> None:
+    """80 stretches of time, a million answers in each, and all files of used labels: stretches become fewer."""
+    rng = random.Random(3)
+    cells = [[i * 3600 + 7, *(rng.randrange(10**6) for _ in range(8))] for i in range(80)]
+    used = [UsedLabels(key=f"{rng.randrange(16**32):032x}.parquet", rows=2 ** (20 - i)) for i in range(12)]
+    whole = JoinResult(rows=10**8, matched=10**8, cells=cells, pairs=[10**7] * 4, kept=[10**8, 10**8], used=used)
+    found = fitting(whole, cuts)
+    assert read(encode(TaskResult(join=found))).join == found
+    assert 20 < len(found.cells) < 80
+    assert [sum(cell[i] for cell in found.cells) for i in range(1, 9)] == [
+        sum(cell[i] for cell in cells) for i in range(1, 9)
+    ]
+    assert set(cuts) <= {cell[0] for cell in found.cells}

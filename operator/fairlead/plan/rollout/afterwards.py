@@ -6,7 +6,7 @@ from fairlead.api.deployment import Watch
 from fairlead.api.units import human, seconds
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch
-from fairlead.plan.rollout import ending, pods, watch, watchbook, watching, wayback
+from fairlead.plan.rollout import ending, latelabels, pods, watch, watchbook, watching, wayback
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -31,8 +31,9 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
     before = _of(state)
     kept, problem = watching.window(look, before)
     kept = watchbook.window(look, before, kept)
-    state = state.having(watch=kept)
-    bad = watch.harm(look, kept)
+    state, unlabelled, late = latelabels.window(look, state.having(watch=kept))
+    kept, problem = _of(state), problem or unlabelled
+    bad = late or watch.harm(look, kept)
     if bad:
         return wayback.begin(look, state, kept.against, bad), None
     return _ended(look, state), problem

@@ -25,14 +25,16 @@ _START = (-inf,) * len(GRID)
 def begin(guard: Guard, seen: GuardEvidence, tolerance: float, beta: float, alpha: float) -> WatchedGuard:
     """A guard at the promotion. seen: what it has seen in the rollout; tolerance: a difference of shares; beta, alpha:
     the chances that the reference was too good by luck, and of a false alarm in a window."""
+    # labels of the version before may still be to come: `latelabels`
+    known = "" if guard.metric == "labels" else tolerated(guard, seen, tolerance, beta)
     return WatchedGuard(
         guard=seen.guard, digest=seen.digest, odds=seen.odds or "1", threshold=seen.threshold,
-        floor=seen.floor if seen.odds else "0", tolerated=_tolerated(guard, seen, tolerance, beta),
+        floor=seen.floor if seen.odds else "0", tolerated=known,
         bound=encode(log_bound(alpha)),
     )  # fmt: skip
 
 
-def _tolerated(guard: Guard, seen: GuardEvidence, tolerance: float, beta: float) -> str:
+def tolerated(guard: Guard, seen: GuardEvidence, tolerance: float, beta: float) -> str:
     """What the previous version did in the rollout, as a bound, and what is tolerated on top; empty if it did too
     little. A margin on a quantile is an odds ratio of slow requests; any other one is a difference."""
     requests, bad = seen.stable.requests, seen.stable.failures

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fairlead.api.deployment import Candidate, GuardEvidence, Live, Retiring, RolloutRecord
 from fairlead.plan.core import Event, rfc3339
-from fairlead.plan.rollout import ledger, watch, watchbook, watching
+from fairlead.plan.rollout import latelabels, ledger, watch, watchbook, watching
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -36,6 +36,7 @@ def promote(look: Look, state: State, forced: str = "") -> State:
         watched = watching.begin(look, candidate, good)
         watched = watchbook.opened(look, watched) if watched else None
         changes |= {"previous": good, "watch": watched, "way_back": None}
+        changes["joins"] = latelabels.handed_over(look, state.status.joins, candidate)
         if watched is None or not watch.keeps(watched) or good != live.version:
             changes["retiring"] = retire(look, state, live.version)
     return state.having(Event("Promoted", message), **changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import ArmCounts, Candidate, Guard, GuardEvidence
 from fairlead.api.units import chance, share
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.rollout import proofs
+from fairlead.plan.rollout import pairs, proofs
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.signals import guard_id
 from fairlead.verdict import failures
@@ -85,23 +85,33 @@ def seen(
     look: Look, evidence: GuardEvidence, stable: tuple[int, int], candidate: tuple[int, int]
 ) -> GuardEvidence:  # fmt: skip
     """The guard after one more window: (requests, failures) of each arm."""
-    before = GuardState(
-        odds=decode(evidence.odds), log_lr=decode_all(evidence.log_lr), stable=_arm(evidence.stable),
-        candidate=_arm(evidence.candidate), windows=evidence.windows, floor=decode(evidence.floor),
-        design_effect=float(look.spec.rollout.design_effect),
-    )  # fmt: skip
-    window = Window(Arm(*stable), Arm(*candidate))
+    before, window = _state(look, evidence), Window(Arm(*stable), Arm(*candidate))
     empty = not stable[0] and not candidate[0]
     after = before if empty else step(before, window)
-    part = alpha(look)
-    return evidence.model_copy(update={
+    return weighed(look, evidence, after).model_copy(update={
         "stable": _counts(after.stable), "candidate": _counts(after.candidate), "windows": after.windows,
-        "log_lr": encode_all(after.log_lr), "log_evidence": encode(after.log_evidence),
-        "bound": encode(failures.log_bound(part)),
-        "state": "Harm" if decide(after, part) == "harm" else "Watching", "reason": "", "message": "",
-        "step_events": evidence.step_events + candidate[0], "since": look.stamp,
+        "log_lr": encode_all(after.log_lr), "step_events": evidence.step_events + candidate[0],
         "proven": evidence.proven if empty else proofs.after(look, evidence, window),
     })  # fmt: skip
+
+
+def weighed(look: Look, evidence: GuardEvidence, state: GuardState | None = None) -> GuardEvidence:
+    """The guard with what its state says; by default the one that is in status."""
+    found, part = state or _state(look, evidence), alpha(look)
+    return evidence.model_copy(update={
+        "log_evidence": encode(found.log_evidence), "bound": encode(failures.log_bound(part)),
+        "state": "Harm" if decide(found, part) == "harm" else "Watching", "reason": "", "message": "",
+        "since": look.stamp,
+    })  # fmt: skip
+
+
+def _state(look: Look, evidence: GuardEvidence) -> GuardState:
+    return GuardState(
+        odds=decode(evidence.odds or "1"), log_lr=decode_all(evidence.log_lr), stable=_arm(evidence.stable),
+        candidate=_arm(evidence.candidate), windows=evidence.windows, floor=decode(evidence.floor),
+        design_effect=float(look.spec.rollout.design_effect), pairs=pairs.of(evidence),
+        worse_by=share(look.spec.rollout.guard[int(evidence.guard.split("/")[0])].worse_by),
+    )  # fmt: skip
 
 
 def _arm(counts: ArmCounts) -> Arm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, GuardEvidence
 from fairlead.api.units import human, seconds
 from fairlead.plan.core import epoch
-from fairlead.plan.rollout import answers, ledger, pods, promgauge, proofs, review, scores, shadow
+from fairlead.plan.rollout import answers, labels, ledger, pods, promgauge, proofs, review, scores, shadow
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -19,7 +19,7 @@ CRASHES = 3
 
 _REASONS = {
     "errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse", "disagreement": "AnswersDiffer",
-    "gauge": "GaugeWorse", "review": "ReviewWorse", "scores": "ScoresUnusual",
+    "gauge": "GaugeWorse", "review": "ReviewWorse", "scores": "ScoresUnusual", "labels": "LabelsWorse",
 }  # fmt: skip
 
 
@@ -33,6 +33,8 @@ def harm(look: Look, candidate: Candidate) -> Problem | None:
 
 
 def _found(candidate: Candidate, guard: GuardEvidence, metric: str) -> str:
+    if metric == labels.METRIC:
+        return labels.found(candidate.version, candidate.against, guard)
     evidence = f"evidence {decode(guard.log_evidence):.1f} ≥ bound {decode(guard.bound):.1f}"
     if metric == "gauge":
         return f"{promgauge.found(candidate, guard)}; {evidence}"
@@ -115,6 +117,7 @@ def missing(look: Look, candidate: Candidate) -> str | None:
         return f"{step.requests} {'copies' if step.shadow else 'requests'}"
     seen = _paired(look, candidate, step) if step.shadow else _outcomes(look, candidate)
     seen = seen or promgauge.missing(look, candidate) or scores.missing(look, candidate)
+    seen = seen or labels.missing(look, candidate)
     return seen or _proofs(look, candidate) or _person(look, candidate)
 
 

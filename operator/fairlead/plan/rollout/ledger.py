@@ -16,11 +16,12 @@ from fairlead.api.deployment import ArmCounts, Candidate, DeploymentStatus, Guar
 from fairlead.api.ledger import Ledger
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import NOT_YET, Failed, Saved, SaveDocument
-from fairlead.plan.rollout import judgements
+from fairlead.plan.rollout import judgements, pairs
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.store import Location, ledger_folder
 from fairlead.verdict.guards import Arm, Window, decode, encode
-from fairlead.verdict.trace import ERRORS, Line, write
+from fairlead.verdict.pairs import Pairs
+from fairlead.verdict.trace import ERRORS, Line, write, write_pairs
 
 SEGMENT = 30
 """Lines of a segment."""
@@ -58,9 +59,14 @@ def ended(look: Look, candidate: Candidate, record: RolloutRecord) -> Ledger:
 
 
 def _opened(look: Look, candidate: Candidate) -> Ledger:
-    name = f"{candidate.version}-{candidate.since.replace(':', '').replace('-', '')}"
+    name = name_of(candidate.version, candidate.since)
     folder = _folder(look, name)
     return Ledger(name=name, uri=folder.uri() if folder else "")
+
+
+def name_of(version: str, since: str) -> str:
+    """Of a rollout: its version and when it began."""
+    return f"{version}-{since.replace(':', '').replace('-', '')}"
 
 
 def _appended(book: Ledger, fresh: list[str]) -> Ledger:
@@ -89,6 +95,7 @@ def _lines(look: Look, before: Candidate | None, after: Candidate) -> Iterator[s
     if frozen:
         yield _json({"t": look.now, "margins": {guard.guard: _margin(guard) for guard in frozen}})
     yield from map(_json, judgements.lines(look, before, after))
+    yield from _pairs(look, after, then)
     window = _window(look, before, after, then)
     if window:
         yield window
@@ -108,6 +115,19 @@ def _margin(guard: GuardEvidence) -> dict[str, float]:
     known = {"rate": decode(proven.rate), "worseBy": decode(proven.worse_by)} if proven and proven.worse_by else {}
     odds = decode(guard.odds)
     return {**({} if odds == inf else {"odds": odds}), "floor": decode(guard.floor), **known}
+
+
+def _pairs(look: Look, after: Candidate, then: dict[str, GuardEvidence]) -> Iterator[str]:
+    """Requests that both versions answered, whose truth has become known since the last look."""
+    found, evidence = {}, {}
+    for guard in after.guards:
+        old = then.get(guard.guard)
+        known = pairs.of(old) if old and old.digest == guard.digest else Pairs()
+        if pairs.of(guard) != known:
+            found[guard.guard] = pairs.of(guard).since(known)
+            evidence[guard.guard] = encode(decode(guard.log_evidence))
+    if found:
+        yield write_pairs(look.now, found, logEvidence=evidence)
 
 
 def _window(

@@ -12,6 +12,7 @@ from fairlead.plan.rollout import (
     expect,
     gpus,
     judge,
+    labels,
     ledger,
     outcomes,
     pods,
@@ -115,7 +116,7 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     if unable:
         return state, unable
     begun = shadow.window(look, outcomes.window(look, windows.begin(look, candidate, reading)))
-    return _to_step(look, state.having(candidate=begun), 0), None
+    return _to_step(look, labels.window(look, state.having(candidate=begun)), 0), None
 
 
 def _not_asked(look: Look, candidate: Candidate) -> bool:
@@ -142,7 +143,7 @@ def warm(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
 
 def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
     candidate, unread = _windows(look, candidate)
-    state = review.go_on(look, state.having(candidate=candidate))
+    state = labels.window(look, review.go_on(look, state.having(candidate=candidate)))
     candidate = state.candidate or candidate
     bad = judge.harm(look, candidate)
     if bad:
@@ -150,7 +151,7 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         return ending.roll_back(look, harmed, bad), None
     away = _away(look, candidate, unread)
     if away:
-        return _retreat(state, candidate, away)
+        return _retreat(look, state, candidate, away)
     silent = judge.silence(look, candidate, unread)
     verdict = {"verdict": "NoEvidence" if silent else "Continue"}
     candidate = candidate.model_copy(update=verdict | expect.told(look, candidate))
@@ -218,11 +219,11 @@ def _away(look: Look, candidate: Candidate, unread: Problem | None) -> Problem |
     return unread if unread and unread.arm == "candidate" and long else None
 
 
-def _retreat(state: State, candidate: Candidate, why: Problem) -> tuple[State, Problem | None]:
+def _retreat(look: Look, state: State, candidate: Candidate, why: Problem) -> tuple[State, Problem | None]:
     """Back to the start, with all evidence kept; it begins again by itself when the cause is gone."""
     back = candidate.model_copy(update={
         "step": -1, "weight": 0, "shadow": "", "verdict": "Starting", "routed_at": None, "observed": "0",
         "step_requests": 0, "split": Split(), "let_on": -1,
     })  # fmt: skip
     said = f"{candidate.version} gets no requests for now: {why.message}"
-    return state.having(Event("CandidateAway", said, warning=True), candidate=back), why
+    return labels.cut_now(look, state).having(Event("CandidateAway", said, warning=True), candidate=back), why

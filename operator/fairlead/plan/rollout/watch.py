@@ -25,7 +25,7 @@ CRASHES = 3
 RECENT = 600.0
 """Seconds: if the last of them is longer ago, it is something else that keeps the pods from being ready."""
 
-_REASONS = {"errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse"}
+_REASONS = {"errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse", "labels": "LabelsWorse"}
 
 
 def pace(age: float) -> float:
@@ -100,7 +100,7 @@ def harm(look: Look, watch: Watch) -> Problem | None:
 def _found(look: Look, watch: Watch, state: WatchedGuard, metric: str) -> str:
     words = {
         "errors": "failed", "latency": f"took longer than {human(decode(state.threshold or '0'))} in",
-        "outcomes": "was wrong in",
+        "outcomes": "was wrong in", "labels": "was wrong in",
     }[metric]  # fmt: skip
     since = human(look.now - epoch(watch.since))
     if state.previous.requests:

@@ -24,7 +24,7 @@ GAP = 3
 PODS, SERIES = 12, 16
 """Cursors that pods' counters, and series of Prometheus, may take in status. Of larger versions a part is read."""
 
-WATCHED = ("errors", "latency", "outcomes")
+WATCHED = ("errors", "latency", "outcomes", "labels")
 """What the live version alone can be watched by."""
 
 # --- the promotion -------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from fairlead.api.deployment import (
     WayBack,
 )
 from fairlead.plan.core import WORKLOAD, Event, Request
-from fairlead.plan.rollout import ending, pods, progress, readiness, signals, watch, watchbook
+from fairlead.plan.rollout import ending, latelabels, pods, progress, readiness, signals, watch, watchbook
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -97,11 +97,12 @@ def _record(look: Look, state: State, wanted: WayBack, message: str) -> RolloutR
     """What the version did since its promotion, and why it left."""
     live, kept = state.status.live, state.status.watch
     assert live
+    guards = [_guard(one) for one in kept.guards] if kept else []
     errors = next((one for one in kept.guards if one.guard.endswith("/errors")), None) if kept else None
     return RolloutRecord(
         version=wanted.leaves, against=wanted.version, result="RolledBack", reason=wanted.reason,
         message=message[:1024], started_at=live.since, ended_at=look.stamp,
-        weight=100 - kept.holdback if kept else 100, guards=[_guard(one) for one in kept.guards] if kept else [],
+        weight=100 - kept.holdback if kept else 100, guards=latelabels.filed(state, guards),
         stable=errors.previous if errors else ArmCounts(), candidate=errors.live if errors else ArmCounts(),
         ledger=kept.ledger.uri if kept else "",
     )  # fmt: skip

@@ -14,10 +14,11 @@ from fairlead.plan.rollout.guards import live_rate
 from fairlead.plan.rollout.signals import guard_id
 from fairlead.verdict import common, engine
 from fairlead.verdict.engine import Conclusion, Metric, Rules, Seen, State
-from fairlead.verdict.guards import Arm
+from fairlead.verdict.gauges import GaugeState
+from fairlead.verdict.guards import Arm, GuardState
 from fairlead.verdict.margin import alone, margin
 from fairlead.verdict.split import SplitState
-from fairlead.verdict.trace import ERRORS, BadTrace, Began, Ended, Item, Line, Prior, Stepped
+from fairlead.verdict.trace import ERRORS, BadTrace, Began, Ended, Item, Line, Paired, Prior, Stepped
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Play:
                     self.state = replace(self.state, split=SplitState())
             case Ended():
                 self.ended = item
+            case Paired():
+                return self._pair(item)
             case Line():
                 return self._judge(item)
         return None
@@ -66,13 +69,23 @@ class Play:
     def _judge(self, line: Line) -> Judged:
         rules, state = self._ready()
         self.weight = self.weight if line.weight is None else line.weight
-        self.state = state = engine.step(rules, state, self._seen(line))
+        self.state = engine.step(rules, state, self._seen(line))
+        return self._concluded(line.t, rules, self.state, line.found)
+
+    def _pair(self, item: Paired) -> Judged:
+        rules, state = self._ready()
+        aliases = _aliases(self.rollout)
+        pairs = {aliases.get(name, name): told for name, told in item.pairs.items()}
+        self.state = engine.with_pairs(rules, state, item.t, pairs)
+        return self._concluded(item.t, rules, self.state, item.found)
+
+    def _concluded(self, t: float, rules: Rules, state: State, told: Mapping[str, str]) -> Judged:
         found = self.over or engine.conclude(rules, state)
         if found.verdict in ("harm", "undecided"):
             self.over = found  # what ends a rollout stands from then on
         aliases = _aliases(self.rollout)
-        told = {aliases.get(name, name): value for name, value in line.found.items()}
-        return Judged(line.t, self.weight, rules, state, found, told)
+        then = {aliases.get(name, name): value for name, value in told.items()}
+        return Judged(t, self.weight, rules, state, found, then)
 
     def _ready(self) -> tuple[Rules, State]:
         if self.rules is None or self.state is None:
@@ -106,7 +119,15 @@ class Play:
         metrics = {aliases.get(name, name): told for name, told in item.metrics.items()}
         self.prior = Prior(item.live or self.prior.live, {**self.prior.metrics, **metrics})
         if self.rules is not None and self.state is not None:
+            before = self.state.guards
             self._restart({name for name, _, _ in _named(self.rollout)} - set(metrics), self.rules, self.state)
+            self._keep_pairs(before)
+
+    def _keep_pairs(self, before: tuple[GuardState | GaugeState, ...]) -> None:
+        """Pairs need no margin that is learnt: they may come before it."""
+        if self.state is not None:
+            both = zip(self.state.guards, before, strict=True)
+            self.state = replace(self.state, guards=tuple(_with_pairs_of(*pair) for pair in both))
 
     def _begin_anew(self, rollout: Rollout) -> None:
         """Other rules. Guards that stay as they were keep what they have seen."""
@@ -128,6 +149,12 @@ class Play:
             proofs=tuple(new if p is None else state.proofs[p] for new, p in zip(fresh.proofs, places, strict=True)),
             last=tuple(None if p is None else state.last[p] for p in places),
         )
+
+
+def _with_pairs_of(new: GuardState | GaugeState, old: GuardState | GaugeState) -> GuardState | GaugeState:
+    if isinstance(new, GuardState) and isinstance(old, GuardState):
+        return replace(new, pairs=old.pairs)
+    return new
 
 
 def _rollout(item: Began) -> Rollout:
@@ -164,13 +191,14 @@ def rules_of(rollout: Rollout, prior: Prior) -> Rules:
 def _metric(name: str, guard: Guard, prior: Prior) -> Metric:
     if guard.metric == "review":
         return Metric(name, guard.role, worse_by=share(guard.worse_by), paired=True)
-    known = prior.metrics.get(name)
-    shadow = guard.metric == "disagreement"
+    known, worse_by = prior.metrics.get(name), share(guard.worse_by)
+    shadow, late = guard.metric == "disagreement", guard.metric == "labels"
     if guard.gauge:
         return Metric(name, guard.role, gauge=promgauge.told(guard))
     if known is not None:
-        return Metric(name, guard.role, known.margin, known.rate, known.worse_by, shadow)
-    worse_by = share(guard.worse_by)
+        return Metric(
+            name, guard.role, known.margin, known.rate, worse_by if late else known.worse_by, shadow, late=late
+        )
     if shadow:
         return Metric(name, margin=alone(worse_by), shadow=True)
     if guard.metric == "latency" and worse_by and not prior.metrics:
@@ -180,7 +208,7 @@ def _metric(name: str, guard: Guard, prior: Prior) -> Metric:
         )
     live = prior.live or Arm()
     rate = live_rate(live.requests, live.failures)
-    return Metric(name, guard.role, margin(rate, worse_by), rate, worse_by)
+    return Metric(name, guard.role, margin(rate, worse_by), rate, worse_by, late=late)
 
 
 def judge(rollout: Rollout, trace: Iterable[Item]) -> Iterator[Judged]:
