@@ -78,6 +78,12 @@ class Labels(Model):
     tolerance: Decimal = "0"
     """A number is wrong if it is farther than this from the truth; anything else is wrong if it is not equal."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("!has(self.tolerance) || !self.tolerance.startsWith('-')", "a tolerance is not negative"),
+        )
+    )
+
 
 class Guard(Model):
     """A way in which the candidate must not be worse than the live version at the same time on the same traffic."""
