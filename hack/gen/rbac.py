@@ -60,7 +60,8 @@ OPERATOR = RoleTable(
         Right("", ("pods",), READ,
               "Read why a step failed, and find the serving pods to read their counters. Pods are never made, changed "
               "or entered."),
-        Right("gateway.networking.k8s.io", ("httproutes",), CHILDREN, "Divide the traffic between versions."),
+        Right("gateway.networking.k8s.io", ("httproutes", "grpcroutes"), CHILDREN,
+              "Divide the traffic between versions."),
         Right("gateway.networking.k8s.io", ("gateways",), ("get",), "Say at which address a model is reached."),
         Right("gateway.networking.k8s.io", ("gatewayclasses",), ("get",),
               "Know what the gateway can do. Where rights are given in some namespaces only, it is told from who "

@@ -35,6 +35,7 @@ KINDS = {
     "node": ("v1", "Node"),
     "gateway": ("gateway.networking.k8s.io/v1", "Gateway"),
     "prometheus": ("monitoring.coreos.com/v1", "Prometheus"),
+    "grpcroute": ("gateway.networking.k8s.io/v1", "GRPCRoute"),
     "httproute": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
     "prometheusrule": ("monitoring.coreos.com/v1", "PrometheusRule"),
     "configmap": ("v1", "ConfigMap"),

@@ -82,14 +82,20 @@ def is_live(version: str) -> Any:
 
 def gateway_address(cluster: Cluster, name: str = "public") -> str:
     """The gateway's IP address."""
-    return _listener(cluster, name)[0]
+    return listener(cluster, name)[0]
 
 
-def _listener(cluster: Cluster, name: str) -> tuple[str, int]:
-    """Where a gateway of the namespace `infra` listens: IP address and port."""
+def listener(cluster: Cluster, name: str, route: str = "HTTPRoute") -> tuple[str, int]:
+    """Where a gateway of the namespace `infra` listens for a kind of route: IP address and port."""
     gateway = cluster.get("gateway", name, "infra")
     assert gateway, f"Gateway infra/{name} is missing: run `python3 hack/cluster up`"
-    return str(gateway["status"]["addresses"][0]["value"]), int(gateway["spec"]["listeners"][0]["port"])
+    ports = [one["port"] for one in gateway["spec"]["listeners"] if _takes(one, route)]
+    return str(gateway["status"]["addresses"][0]["value"]), int(ports[0])
+
+
+def _takes(listener: Json, route: str) -> bool:
+    kinds = listener.get("allowedRoutes", {}).get("kinds", [])
+    return not kinds or any(kind["kind"] == route for kind in kinds)
 
 
 def wait_for_answer(load: Load, timeout: float = 15) -> None:
@@ -115,7 +121,7 @@ def traffic(
     team: Team, rate: float, name: str = "web", model: str = "m", wait: bool = True, gateway: str = "public"
 ) -> Iterator[Load]:  # fmt: skip
     """Load through a gateway while the block runs, from a thread of its own. `wait`: for a first answer before."""
-    load = Load(*_listener(team.cluster, gateway), f"/{team.namespace}/{name}/v2/models/{model}/infer", rate)
+    load = Load(*listener(team.cluster, gateway), f"/{team.namespace}/{name}/v2/models/{model}/infer", rate)
     if wait:
         wait_for_answer(load)
     loop = asyncio.new_event_loop()

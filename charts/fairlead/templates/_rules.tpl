@@ -92,6 +92,7 @@
     - gateway.networking.k8s.io
   resources:
     - httproutes
+    - grpcroutes
   verbs:
     - get
     - list

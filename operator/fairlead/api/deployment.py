@@ -67,13 +67,26 @@ class GatewayRef(Model):
 
 
 class Route(Model):
-    """How clients reach the model. Fairlead owns the HTTPRoute whole."""
+    """How clients reach the model. Fairlead owns the HTTPRoute or GRPCRoute whole."""
 
     gateway: GatewayRef
+    protocol: Literal["HTTP", "GRPC"] = "HTTP"
+    """`GRPC`: a GRPCRoute. The server listens for gRPC without TLS on port 8081 (a custom one is told so by the
+    environment variable `GRPC_PORT`); on 8080 it goes on saying by HTTP whether it is ready."""
     host: Annotated[str, Field(max_length=253, pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] | None = None
     """Host name; default: any."""
     path: Annotated[str, Field(max_length=256, pattern=r"^/[-A-Za-z0-9._~/]*$")] | None = None
-    """Path prefix, taken off before the server sees the request. Default `/<namespace>/<name>`."""
+    """Path prefix, taken off before the server sees the request. Default `/<namespace>/<name>`. Not with GRPC."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "!has(self.protocol) || self.protocol != 'GRPC' || has(self.host)",
+                "GRPC needs a host of its own: a method's path has no room for a prefix that says which model is meant",
+            ),
+            ("!has(self.protocol) || self.protocol != 'GRPC' || !has(self.path)", "GRPC has no path: take it out"),
+        )
+    )
 
 
 class CanaryStep(Model):

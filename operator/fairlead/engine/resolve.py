@@ -197,11 +197,22 @@ def _gateway(obj: dict[str, Any], class_: dict[str, Any]) -> GatewaySeen:
     addresses = (obj.get("status") or {}).get("addresses") or []
     return GatewaySeen(
         addresses=tuple(str(a["value"]) for a in addresses if a.get("value")),
-        listeners=tuple((str(one["protocol"]), int(one["port"])) for one in obj["spec"]["listeners"]),
+        listeners=_listeners(obj, "HTTPRoute"),
+        grpc_listeners=_listeners(obj, "GRPCRoute"),
         class_name=str(class_["metadata"]["name"]) if class_ else "",
         controller=str(class_["spec"]["controllerName"]) if class_ else "",
         features=tuple(_feature(one) for one in (class_.get("status") or {}).get("supportedFeatures") or []),
     )
+
+
+def _listeners(gateway: dict[str, Any], route: str) -> tuple[tuple[str, int], ...]:
+    """(protocol, port) of the listeners that take a kind of route: one that names no kinds takes all that it can."""
+    found = []
+    for one in gateway["spec"]["listeners"]:
+        kinds = (one.get("allowedRoutes") or {}).get("kinds") or []
+        if not kinds or any(kind.get("kind") == route for kind in kinds):
+            found.append((str(one["protocol"]), int(one["port"])))
+    return tuple(found)
 
 
 def _feature(listed: Any) -> str:

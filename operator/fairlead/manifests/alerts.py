@@ -36,6 +36,8 @@ class About:
     namespace: str
     owner: Json
     labels: Mapping[str, str]
+    grpc: bool = False
+    """Whether requests come in by gRPC."""
 
     def meta(self) -> Json:
         """Metadata of a child."""
@@ -156,7 +158,7 @@ def _gauge(about: About, name: str, *matchers: str) -> str:
 def _slo(about: About, alerts: Alerts, live: Server) -> list[Json]:
     """Multi-window burn rates of the error budget, from the servers' own counters."""
     budget = max(1 - share(alerts.slo.availability), 1e-6)
-    names = presets.metrics(live)
+    names = presets.counters(live, about.grpc)
     found = []
     for rate, long, short, severity in BURNS:
         over = [f"({_ratio(about, names.requests, names.failures, window)} > {rate * budget:.6g})"

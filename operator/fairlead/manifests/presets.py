@@ -12,6 +12,10 @@ from fairlead.manifests.pod import TMP
 
 PORT = 8080
 """Where a serving pod's server listens."""
+GRPC_PORT = 8081
+"""Where it listens for gRPC, if it does."""
+GRPC_NAME = "grpc"
+"""Name of the container port that gRPC requests come to: the proxy's where there is one, else the server's."""
 METRICS_PORT = 8082
 """Where it exports its counters, if its runtime uses a port of its own for that."""
 
@@ -19,6 +23,8 @@ PROXY_PORT = 8090
 """Where the proxy listens in a pod whose answers are recorded: the Service leads there."""
 RECORDER_PORT = 8091
 """Where the recorder beside it says which answers it has kept, and answers `/metrics`."""
+PROXY_GRPC_PORT = 8093
+"""Where the proxy listens for gRPC."""
 PROXY_STATS_PORT = 8092
 """Where the proxy's `/stats/prometheus` is read."""
 
@@ -36,6 +42,8 @@ class Preset:
     """Path that answers 200 once the model is loaded."""
     metrics: ServerMetrics | None = None
     """None: the ModelVersion names them."""
+    grpc_metrics: ServerMetrics | None = None
+    """Of gRPC requests, where they are counted apart."""
     own_metrics_port: bool = False
     command: Sequence[str] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
@@ -71,6 +79,13 @@ PRESETS: Mapping[str, Preset] = {
             requests=f"rest_server_requests_total{{{_INFER}}}",
             failures=f'rest_server_requests_total{{{_INFER},status_code=~"5.."}}',
             latency=f"rest_server_request_duration_seconds{{{_INFER}}}",
+        ),
+        # MLServer's counter of answered gRPC calls misses those that fail; these are of all requests that reach the
+        # model, also by REST, and call a failure what the model refuses
+        grpc_metrics=ServerMetrics(
+            requests="model_infer_request_success_total + model_infer_request_failure_total",
+            failures="model_infer_request_failure_total",
+            latency='grpc_server_handling_seconds{grpc_method="ModelInfer"}',
         ),
         own_metrics_port=True,
         # small requests are slower with threads that fight for a core
@@ -114,6 +129,11 @@ def check_images(server: Server, recorded: bool, images: Images) -> None:
     image(server, images)
     if recorded:
         proxy_image(images)
+
+
+def counters(server: Server, grpc: bool) -> ServerMetrics:
+    """Which of a server's counters tell of the requests that come in by a protocol."""
+    return (grpc and preset(server).grpc_metrics) or metrics(server)
 
 
 def metrics(server: Server, port: int = PORT, metrics_port: int = METRICS_PORT) -> ServerMetrics:

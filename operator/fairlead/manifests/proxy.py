@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
+from fairlead.manifests import tee
 from fairlead.manifests.meta import Json
 
 PARTS = 256
 """Shares are counted in parts of so many: two hexadecimal digits of the request id."""
 ADMIN = "/tmp/admin.sock"
 """In the proxy's own `/tmp`: Envoy's administration can stop it, so no other container reaches it."""
-SERVER, PROBES, RECORDER, STATS = "server", "probes", "recorder", "stats"
+SERVER, GRPC, PROBES, RECORDER, STATS = "server", "grpc", "probes", "recorder", "stats"
 """Names of the clusters. Probes have one of their own, so that `server` counts people's requests only."""
 NOTES = {
     "x-fairlead-record-id": "%REQ(X-REQUEST-ID)%", "x-fairlead-record-host": "%REQ(:AUTHORITY)%",
@@ -57,6 +58,10 @@ class Proxy:
     """Record the requests' bodies too."""
     quiet: tuple[str, ...] = ()
     """Paths that ask for no prediction, as probes and scrapes do: never recorded, nor counted as `server`."""
+    copies: tee.Copies | None = None
+    """Where copies of marked requests go."""
+    grpc: tuple[int, int] | None = None
+    """Where gRPC requests come in, and the server's port for them on loopback; None: where the others do."""
     admin: str = ADMIN
     """Path of the Unix socket of Envoy's administration."""
 
@@ -109,7 +114,8 @@ def bootstrap(proxy: Proxy) -> Json:
             "envoy.reloadable_features.grpc_side_stream_flow_control": False,
         }}]},
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [
-            {"prefix": f"cluster.{SERVER}.upstream_rq"}, {"prefix": "http.serving.downstream_rq"},
+            {"prefix": f"cluster.{SERVER}.upstream_rq"}, {"prefix": f"cluster.{GRPC}.upstream_rq"},
+            {"prefix": f"cluster.{tee.CLUSTER}.upstream_rq"}, {"prefix": "http.serving.downstream_rq"},
             {"prefix": "http.serving.ext_proc."}, {"prefix": f"cluster.{RECORDER}.upstream_"},
             {"prefix": f"cluster.{RECORDER}.circuit_breakers"}, {"prefix": "server.memory_"},
             {"exact": "server.live"}, {"exact": "server.uptime"},
@@ -117,8 +123,13 @@ def bootstrap(proxy: Proxy) -> Json:
         "static_resources": {
             "listeners": [
                 _listener("serving", proxy.listen, _serving(proxy)), _listener("stats", proxy.stats, _statistics()),
+                *([_listener("grpc", proxy.grpc[0], _serving(proxy, GRPC))] if proxy.grpc else []),
             ],
-            "clusters": [_server(SERVER, proxy.server), _server(PROBES, proxy.server), _recorder(proxy), _admin(proxy)],
+            "clusters": [
+                _server(SERVER, proxy.server), _server(PROBES, proxy.server), _recorder(proxy), _admin(proxy),
+                *([_server(GRPC, proxy.grpc[1])] if proxy.grpc else []),
+                *([tee.cluster(proxy.copies, _http2())] if proxy.copies else []),
+            ],
         },
     }  # fmt: skip
 
@@ -136,7 +147,7 @@ def _listener(name: str, port: int, manager: Json) -> Json:
     }  # fmt: skip
 
 
-def _serving(proxy: Proxy) -> Json:
+def _serving(proxy: Proxy, server: str = SERVER) -> Json:
     """The request passes as it is; the request id is kept, or made, and given back in the answer."""
     uuid = f"{_TYPES}.request_id.uuid.v3.UuidRequestIdConfig"
     return {
@@ -150,28 +161,29 @@ def _serving(proxy: Proxy) -> Json:
         "upgrade_configs": [{"upgrade_type": "websocket", "filters": [_router()]}],
         "http_filters": [_strip(), _ext_proc(proxy), _router()],
         "route_config": {"name": "serving", "virtual_hosts": [
-            {"name": "all", "domains": ["*"], "routes": _routes(proxy)},
+            {"name": "all", "domains": ["*"], "routes": _routes(proxy, server)},
         ]},
     }  # fmt: skip
 
 
-def _routes(proxy: Proxy) -> list[Json]:
+def _routes(proxy: Proxy, server: str) -> list[Json]:
     """Probes; what is recorded (of gRPC no bodies, and of large requests not the request's); the rest."""
     quiet = [_route({"path": path, "headers": [_get()]}, PROBES, _OFF) for path in proxy.quiet]
     chosen = {"safe_regex": {"regex": sampled(proxy.sample)}}
     ids = [] if proxy.sample >= PARTS else [_header("x-request-id", "string_match", chosen)]
-    kept = [_route({"prefix": "/", "grpc": {}, "headers": ids}, SERVER, _modes(trailers=True))]
+    kept = [_route({"prefix": "/", "grpc": {}, "headers": ids}, server, _modes(trailers=True))]
     if proxy.inputs:
         large = _header("content-length", "range_match", {"start": BODY_LIMIT + 1, "end": 2**62})
-        kept.append(_route({"prefix": "/", "headers": [*ids, large]}, SERVER, _modes(response=True)))
-    kept.append(_route({"prefix": "/", "headers": ids}, SERVER, None))
+        kept.append(_route({"prefix": "/", "headers": [*ids, large]}, server, _modes(response=True)))
+    kept.append(_route({"prefix": "/", "headers": ids}, server, None))
     for route in kept:
         route["response_headers_to_add"] = [
             {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
             for key, value in NOTES.items()
         ]
-    rest = [] if not ids else [_route({"prefix": "/"}, SERVER, _OFF)]
-    return [*quiet, *kept, *rest]
+    rest = [] if not ids else [_route({"prefix": "/"}, server, _OFF)]
+    people = [*kept, *rest]
+    return [*quiet, *(tee.routes(people) if proxy.copies else people)]
 
 
 _OFF: Json = {"disabled": True}

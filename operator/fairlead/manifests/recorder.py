@@ -10,6 +10,7 @@ from fairlead.api.tasks import Place, RecordTask
 from fairlead.manifests import pod, presets
 from fairlead.manifests.meta import LABEL_PREFIX, Json, short_hash
 from fairlead.manifests.proxy import PARTS, Proxy, arguments
+from fairlead.manifests.tee import Copies
 
 PROXY = "proxy"
 RECORDER = "recorder"
@@ -40,6 +41,10 @@ class Recording:
     """The version's folder of predictions."""
     credentials: str | None
     """Secret that opens the store."""
+    copies: str = ""
+    """Service of the version that gets copies of requests."""
+    grpc: bool = False
+    """Whether requests come in by gRPC."""
 
     def task(self) -> RecordTask:
         """What the recorder is told."""
@@ -102,6 +107,8 @@ def _proxy(recording: Recording, server: Server, model_name: str, images: Images
     proxy = Proxy(
         listen=presets.PROXY_PORT, stats=presets.PROXY_STATS_PORT, server=presets.PORT, recorder=_SOCKET,
         sample=recording.parts, inputs=recording.inputs, quiet=_quiet(server, model_name),
+        copies=Copies(recording.copies, presets.PORT, recording.grpc) if recording.copies else None,
+        grpc=(presets.PROXY_GRPC_PORT, presets.GRPC_PORT) if recording.grpc else None,
     )  # fmt: skip
     made = pod.container(
         PROXY, presets.proxy_image(images), command=["envoy"],
@@ -113,6 +120,7 @@ def _proxy(recording: Recording, server: Server, model_name: str, images: Images
         "ports": [
             {"name": presets.port_name(server), "containerPort": presets.PROXY_PORT},
             {"name": STATS_NAME, "containerPort": presets.PROXY_STATS_PORT},
+            *([{"name": presets.GRPC_NAME, "containerPort": presets.PROXY_GRPC_PORT}] if recording.grpc else []),
         ],
     }
 

@@ -76,6 +76,8 @@ class Serving:
     worker_image: str
     recording: Recording | None = None
     """None: answers are not kept, and there is no proxy."""
+    grpc: bool = False
+    """Whether requests come in by gRPC."""
 
 
 def workload(version: Serving, config: OperatorConfig) -> Json:
@@ -113,12 +115,14 @@ def _pod(version: Serving, config: OperatorConfig) -> Json:
     path = presets.preset(version.server).ready(version.model_name)
     kept = version.recording
     server |= {
-        "ports": _ports(version.server, kept is not None),
+        "ports": _ports(version),
         # patient: taking an overloaded pod away would only give its load to the others
         "readinessProbe": _ready(path, presets.PROXY_PORT if kept else presets.PORT, 10)
         | {"periodSeconds": 5, "failureThreshold": 3},
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN}}},
     }
+    if version.grpc:
+        server["env"] = [*server.get("env", []), {"name": "GRPC_PORT", "value": str(presets.GRPC_PORT)}]
     sidecars = _sidecars(version, kept, config) if kept else []
     return pod.pod_spec(
         [server], init_containers=[fetch, *sidecars],
@@ -149,9 +153,11 @@ def metrics_key(server: Server) -> str:
     return short_hash(metrics_port_name(server), presets.metrics(server).path)
 
 
-def _ports(server: Server, proxied: bool) -> list[Json]:
-    port = presets.metrics(server).port
-    found = [{"name": "server" if proxied else presets.port_name(server), "containerPort": presets.PORT}]
+def _ports(version: Serving) -> list[Json]:
+    proxied, port = version.recording is not None, presets.metrics(version.server).port
+    found = [{"name": "server" if proxied else presets.port_name(version.server), "containerPort": presets.PORT}]
+    if version.grpc and not proxied:
+        found.append({"name": presets.GRPC_NAME, "containerPort": presets.GRPC_PORT})
     return found if port == presets.PORT else [*found, {"name": "metrics", "containerPort": port}]
 
 
@@ -165,9 +171,24 @@ def service(version: Serving) -> Json:
             "selector": dict(version.selector),
             "ports": [
                 {"name": "http", "port": presets.PORT, "targetPort": presets.port_name(version.server)},
+                *([_grpc_port(presets.GRPC_PORT)] if version.grpc else []),
             ],
         },
     }  # fmt: skip
+
+
+def _grpc_port(port: int) -> Json:
+    return {
+        "name": presets.GRPC_NAME, "port": port, "targetPort": presets.GRPC_NAME, "appProtocol": "kubernetes.io/h2c",
+    }  # fmt: skip
+
+
+def copies(meta: Json, selector: Mapping[str, str], port_name: str, grpc: bool) -> Json:
+    """The Service to which proxies send copies of requests: another version's pods, from one rollout to the next, so
+    that the pods that make the copies need not know whose."""
+    port = {"name": "http", "port": presets.PORT, "targetPort": port_name}
+    spec = {"selector": dict(selector), "ports": [_grpc_port(presets.PORT) if grpc else port]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
 
 
 def _meta(version: Serving) -> Json:

@@ -50,6 +50,7 @@ POD = Kind("v1", "Pod", "pods")
 SERVICE = Kind("v1", "Service", "services")
 WORKLOAD = Kind("apps/v1", "Deployment", "deployments")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
 PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules")
 POD_MONITOR = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors")
 
@@ -262,10 +263,12 @@ class ReadGateway:
 
 @dataclass(frozen=True)
 class GatewaySeen:
-    """A Gateway's addresses, as its controller reports them, and its listeners as (protocol, port)."""
+    """A Gateway's addresses, as its controller reports them, and its listeners for HTTPRoutes as (protocol, port)."""
 
     addresses: tuple[str, ...]
     listeners: tuple[tuple[str, int], ...]
+    grpc_listeners: tuple[tuple[str, int], ...] = ()
+    """Those for GRPCRoutes."""
     class_name: str = ""
     """Its GatewayClass; empty where that can't be read."""
     controller: str = ""

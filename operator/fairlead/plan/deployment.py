@@ -15,6 +15,7 @@ from fairlead.api.units import seconds
 from fairlead.plan.core import (
     DATASET,
     DEPLOYMENT,
+    GRPC_ROUTE,
     HTTP_ROUTE,
     JOB,
     LABEL_PREFIX,
@@ -174,7 +175,7 @@ SPEC: KindSpec[Deployment] = KindSpec(
     info=next(info for info in KINDS if info.model is Deployment),
     plan=plan,
     observe=observe,
-    children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
+    children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
     mappers={MODEL_VERSION: of_version, POD: of_pod, DATASET: labeljobs.of_dataset},
     gauges=gauges.of,
 )

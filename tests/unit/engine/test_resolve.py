@@ -234,8 +234,11 @@ class Gateways:
     async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
         if kind.kind == "Gateway":
             assert (namespace, name) == ("infra", "public")
-            listener = {"protocol": "HTTP", "port": 80}
-            return {"spec": {"gatewayClassName": "c", "listeners": [listener]}, "status": {"addresses": []}}
+            listeners = [
+                {"protocol": "HTTP", "port": port, "allowedRoutes": {"kinds": [{"kind": kind}]}}
+                for port, kind in ((80, "HTTPRoute"), (8001, "GRPCRoute"))
+            ]
+            return {"spec": {"gatewayClassName": "c", "listeners": listeners}, "status": {"addresses": []}}
         assert (kind.kind, namespace, name) == ("GatewayClass", "", "c")
         if self.class_ is None:
             raise api.Forbidden("no right to see it", 403)
@@ -254,10 +257,10 @@ async def test_a_gateway_s_class_says_what_it_can(features: Any, expected: tuple
     class_ = {"metadata": {"name": "c"}, "spec": {"controllerName": "x/y"}, "status": {"supportedFeatures": features}}
     asked = ReadGateway("infra", "public")
     answers = await resolver(Gateways(class_)).resolve([asked])
-    assert answers[asked] == GatewaySeen((), (("HTTP", 80),), "c", "x/y", expected)
+    assert answers[asked] == GatewaySeen((), (("HTTP", 80),), (("HTTP", 8001),), "c", "x/y", expected)
 
 
 async def test_a_class_that_may_not_be_read_is_left_out() -> None:
     asked = ReadGateway("infra", "public")
     answers = await resolver(Gateways(None)).resolve([asked])
-    assert answers[asked] == GatewaySeen((), (("HTTP", 80),))
+    assert answers[asked] == GatewaySeen((), (("HTTP", 80),), (("HTTP", 8001),))

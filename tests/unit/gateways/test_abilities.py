@@ -11,7 +11,10 @@ from fairlead.plan.core import Failed, GatewaySeen
 from fairlead.plan.rollout.implementations import CORE, Ability, abilities, is_known, relevant
 
 TRAEFIK = "traefik.io/gateway-controller"
-LISTED = ("GRPCRoute", "HTTPRoute", "HTTPRoutePathRewrite", "HTTPRouteResponseHeaderModification", "ReferenceGrant")
+LISTED = (
+    "GRPCRoute", "HTTPRoute", "HTTPRouteBackendRequestHeaderModification", "HTTPRoutePathRewrite",
+    "HTTPRouteResponseHeaderModification", "ReferenceGrant",
+)  # fmt: skip
 MIRRORS = ("HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror")
 A = Ability
 
@@ -26,7 +29,7 @@ A = Ability
         (TRAEFIK, (*LISTED, *MIRRORS), set(A)),  # a later one that can
         ("example.com/other", None, CORE),
         ("example.com/other", [], CORE),
-        ("example.com/other", LISTED, CORE | {A.REWRITE, A.ANSWER_HEADERS, A.GRPC}),
+        ("example.com/other", LISTED, CORE | {A.REWRITE, A.ANSWER_HEADERS, A.MARK, A.GRPC}),
         ("example.com/other", MIRRORS, CORE | {A.MIRROR, A.MIRROR_SHARE}),
         ("", None, CORE),
     ],
@@ -35,15 +38,28 @@ def test_abilities(controller: str, features: Any, expected: set[Ability]) -> No
     assert abilities(controller, features) == expected
 
 
+@pytest.mark.parametrize(
+    ("controller", "features", "expected"),
+    [
+        (ENVOY_GATEWAY, None, set(A)),
+        (TRAEFIK, LISTED, CORE | {A.GRPC}),
+        ("example.com/other", (*LISTED, *MIRRORS), CORE | {A.GRPC}),
+        ("example.com/other", MIRRORS, CORE),
+    ],
+)
+def test_what_a_list_says_of_http_is_not_taken_for_grpc(controller: str, features: Any, expected: set[Ability]) -> None:
+    assert abilities(controller, features, grpc=True) == expected
+
+
 def test_only_what_means_something_is_kept() -> None:
-    assert relevant(LISTED) == ["GRPCRoute", "HTTPRoutePathRewrite", "HTTPRouteResponseHeaderModification"]
+    assert relevant(LISTED) == [LISTED[0], *LISTED[2:5]]
     assert is_known("example.com/other", [])
     assert is_known(ENVOY_GATEWAY, None)
     assert not is_known("example.com/other", None)
 
 
 def seen(controller: str, *features: str) -> GatewaySeen:
-    return GatewaySeen(("10.0.0.1",), (("HTTP", 80),), "a-class", controller, features)
+    return GatewaySeen(("10.0.0.1",), (("HTTP", 80),), (), "a-class", controller, features)
 
 
 def shadowing(share: str = "20%", **more: Any) -> dict[str, Any]:
@@ -69,14 +85,15 @@ RECORD = {"record": {"sample": "100%"}}
     ("gateway", "share", "more", "able", "reason", "words"),
     [
         (seen(ENVOY_GATEWAY), "20%", {}, "True", "Able", "all that is asked for"),
-        (seen(TRAEFIK, *LISTED), "20%", RECORD, "False", "Unable", "can't mirror requests, and nothing"),
-        (seen(TRAEFIK, *LISTED), "20%", {}, "False", "Unable", "a Gateway that can"),
+        (seen(TRAEFIK, *LISTED), "20%", RECORD, "True", "Replaced", "can't mirror requests: the proxy beside"),
+        (seen(TRAEFIK, *LISTED), "20%", {}, "False", "Unable", "set spec.record"),
         (seen("x/y", *LISTED, MIRRORS[0]), "20%", {}, "False", "Unable", "can't mirror a share"),
         (seen("x/y", *LISTED, MIRRORS[0]), "100%", {}, "True", "Able", ""),
-        (seen("x/y"), "20%", RECORD, "False", "Unable", "a Gateway that can"),
-        (seen("x/y"), "20%", {}, "False", "Unable", "a Gateway that can"),
+        (seen("x/y"), "20%", RECORD, "False", "Unable", "another Gateway"),
+        (seen("x/y", LISTED[2]), "20%", RECORD, "False", "Unable", "can't take a prefix"),
+        (seen("x/y"), "20%", {}, "False", "Unable", "another Gateway"),
         (seen("x/y", "HTTPRoutePathRewrite", *MIRRORS), "20%", {}, "True", "Replaced", "answers don't say"),
-        (seen("x/y", LISTED[3], *MIRRORS), "20%", {}, "False", "Unable", "spec.route.path: /"),
+        (seen("x/y", LISTED[4], *MIRRORS), "20%", {}, "False", "Unable", "spec.route.path: /"),
     ],
 )  # fmt: skip
 def test_the_condition(

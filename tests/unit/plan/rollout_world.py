@@ -17,6 +17,7 @@ from fairlead.api.deployment import Deployment, DeploymentStatus
 from fairlead.manifests.route import weights
 from fairlead.plan import deployment
 from fairlead.plan.core import (
+    GRPC_ROUTE,
     HTTP_ROUTE,
     MODEL_VERSION,
     POD,
@@ -65,7 +66,7 @@ class PodCounts:
 
 
 ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
-GATEWAY = GatewaySeen(("10.0.0.1",), (("HTTP", 80),), "public", ENVOY_GATEWAY)
+GATEWAY = GatewaySeen(("10.0.0.1",), (("HTTP", 80),), (("HTTP", 80),), "public", ENVOY_GATEWAY)
 
 
 @dataclass
@@ -179,9 +180,9 @@ class Sim:
         """Weight by version, as the gateway has it."""
         if self.split_by is not None:
             return self.split_by
-        found = weights(self.of(HTTP_ROUTE).get("web", {}))
+        found = weights(self.of(HTTP_ROUTE).get("web") or self.of(GRPC_ROUTE).get("web", {}))
         versions = {
-            s["metadata"]["name"]: s["metadata"]["labels"]["fairlead.dev/version"] for s in self.select(SERVICE)
+            s["metadata"]["name"]: s["metadata"]["labels"].get("fairlead.dev/version", "") for s in self.select(SERVICE)
         }
         return {versions[service]: weight for service, weight in found.items() if service in versions}
 
@@ -211,8 +212,9 @@ class Sim:
 
     def copied(self) -> tuple[str, float] | None:
         """The version that gets copies, and of which share."""
-        for rule in self.of(HTTP_ROUTE)["web"]["spec"]["rules"]:
-            for one in rule["filters"]:
+        route = self.of(HTTP_ROUTE).get("web") or self.of(GRPC_ROUTE)["web"]
+        for rule in route["spec"]["rules"]:
+            for one in rule.get("filters", []):
                 if one["type"] == "RequestMirror":
                     mirror = one["requestMirror"]
                     service = self.of(SERVICE)[mirror["backendRef"]["name"]]

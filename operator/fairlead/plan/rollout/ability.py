@@ -12,7 +12,7 @@ from typing import Literal
 from fairlead.api.deployment import DeploymentStatus, GatewayState
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
-from fairlead.plan.core import HTTP_ROUTE, Failed, GatewaySeen, Json, epoch
+from fairlead.plan.core import Failed, GatewaySeen, epoch
 from fairlead.plan.rollout import implementations, signals
 from fairlead.plan.rollout.implementations import Ability
 from fairlead.plan.rollout.look import Look
@@ -70,9 +70,8 @@ def _name(look: Look) -> str:
 
 def _of_route(look: Look) -> str:
     """The controller that has said something about the route: for an operator that may not read Gateways."""
-    raw: Json = look.world.get(HTTP_ROUTE, look.name) or {}
     wanted = signals.gateway(look)
-    for parent in (raw.get("status") or {}).get("parents") or []:
+    for parent in (look.route.get("status") or {}).get("parents") or []:
         ref = parent.get("parentRef", {})
         if (ref.get("namespace", look.namespace), ref.get("name")) == (wanted.namespace, wanted.name):
             return str(parent.get("controllerName", ""))
@@ -107,11 +106,11 @@ def asks_again(look: Look, status: DeploymentStatus) -> float | None:
 def can(look: Look, ability: Ability) -> bool:
     """Whether the Gateway can do something. Of one that is not known, only what every Gateway can is counted on."""
     state = known(look)
-    return ability in (_abilities(state) if state else implementations.CORE)
+    return ability in (_abilities(look, state) if state else implementations.CORE)
 
 
-def _abilities(state: GatewayState) -> frozenset[Ability]:
-    return implementations.abilities(state.controller, state.features)
+def _abilities(look: Look, state: GatewayState) -> frozenset[Ability]:
+    return implementations.abilities(state.controller, state.features, look.grpc)
 
 
 def mirrors(look: Look) -> Mirror:
@@ -122,11 +121,11 @@ def mirrors(look: Look) -> Mirror:
 
 
 def _mirrors(look: Look, state: GatewayState) -> Mirror:
-    has = _abilities(state)
+    has = _abilities(look, state)
     whole = all(step.shadow == "100%" for step in look.spec.rollout.steps if step.shadow)
     if Ability.MIRROR_SHARE in has or (whole and Ability.MIRROR in has):
         return "Route"
-    return "None"
+    return "Proxy" if Ability.MARK in has and look.spec.record is not None else "None"
 
 
 def in_the_way(look: Look, step: int) -> Problem | None:
@@ -154,8 +153,10 @@ def _missing_always(look: Look, state: GatewayState) -> list[Shortfall]:
     """What each route needs. Of a Gateway that says nothing of itself, its answer to the route tells."""
     if not implementations.is_known(state.controller, state.features):
         return []
-    has, found = _abilities(state), []
-    if Ability.REWRITE not in has and path_of(look.spec.route, look.namespace, look.name) != "/":
+    has, found = _abilities(look, state), []
+    if look.grpc and Ability.GRPC not in has:
+        found.append(Shortfall(Ability.GRPC, remedy="set spec.route.protocol: HTTP, or name another Gateway"))
+    if not look.grpc and Ability.REWRITE not in has and path_of(look.spec.route, look.namespace, look.name) != "/":
         found.append(Shortfall(
             Ability.REWRITE, remedy="give the Deployment a host of its own, with spec.route.path: /",
         ))  # fmt: skip
@@ -168,10 +169,14 @@ def _missing_copies(look: Look, state: GatewayState) -> list[Shortfall]:
     how = _mirrors(look, state)
     if how == "Route":
         return []
-    what = Ability.MIRROR_SHARE if Ability.MIRROR in _abilities(state) else Ability.MIRROR
+    what = Ability.MIRROR_SHARE if Ability.MIRROR in _abilities(look, state) else Ability.MIRROR
     if how == "Proxy":
         return [Shortfall(what, "the proxy beside the live version's server makes the copies")]
-    return [Shortfall(what, remedy="take the steps with shadow out, or name a Gateway that can in spec.route.gateway")]
+    if look.spec.record is None and Ability.MARK in _abilities(look, state):
+        remedy = "set spec.record: then the proxy beside the live version's server makes the copies"
+    else:
+        remedy = "take the steps with shadow out, or name another Gateway in spec.route.gateway"
+    return [Shortfall(what, remedy=remedy)]
 
 
 def _sentence(state: GatewayState, short: Shortfall) -> str:

@@ -10,6 +10,7 @@ from fairlead.manifests import alerts, presets, recorder, route, server
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import (
+    GRPC_ROUTE,
     HTTP_ROUTE,
     LABEL_PREFIX,
     POD_MONITOR,
@@ -20,9 +21,10 @@ from fairlead.plan.core import (
     Json,
     Kind,
 )
-from fairlead.plan.rollout import gpus, judge, pods, recording, shadow, versions, watch
+from fairlead.plan.rollout import ability, gpus, judge, pods, recording, shadow, versions, watch
 from fairlead.plan.rollout.look import Look
 
+ROUTES = (HTTP_ROUTE, GRPC_ROUTE)
 VERSION_LABEL = f"{LABEL_PREFIX}version"
 
 
@@ -33,9 +35,22 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
         version = versions.read(look, name)
         if version is not None:
             found += _version(look, name, version)
-    if status.live and look.world.served(HTTP_ROUTE):
+    if status.live and look.world.served(look.route_kind):
         found.append(_route(look, status))
+    if look.spec.record is not None and found:
+        found.append(_copies(look, status))
     return found + _watching(look, status)
+
+
+def _copies(look: Look, status: DeploymentStatus) -> Json:
+    """The Service of copies: it is always there, so that proxies know its address, and leads to the candidate."""
+    name = status.candidate.version if status.candidate else ""
+    version = versions.read(look, name)
+    port = presets.port_name(version.spec.server) if version else "http"
+    meta = {"name": look.copies, "namespace": look.namespace, "ownerReferences": [owner(look)]}
+    return server.copies(
+        meta | {"labels": labels(deployment=look.name)}, pods.selector(look, name), port, look.grpc
+    )  # fmt: skip
 
 
 def _serving(status: DeploymentStatus) -> list[str]:
@@ -64,7 +79,7 @@ def _version(look: Look, name: str, version: ModelVersion) -> list[Json]:
         labels=labels(deployment=look.name, version=name), selector=pods.selector(look, name),
         server=version.spec.server, model_name=version.spec.model, replicas=look.spec.replicas.min,
         fetch=FetchTask(items=[item]), credentials=(reach.credentials,), worker_image=look.world.config.images.worker,
-        recording=recording.of(look, name),
+        recording=recording.of(look, name), grpc=look.grpc,
     )  # fmt: skip
     try:
         workload = server.workload(serving, look.world.config)
@@ -104,15 +119,19 @@ def _route(look: Look, status: DeploymentStatus) -> Json:
             shared = [(live, 100 - candidate.weight)] if candidate.weight < 100 else []
             shared.append((new, candidate.weight))
     copied = shadow.copied(judge.step_of(look, candidate), candidate) if candidate else ""
-    copy = route.Copy(_backend(look, candidate.version), copied) if candidate and copied else None
-    return route.http_route(
+    how = ability.mirrors(look) if copied else "None"
+    copy = (
+        route.Copy(_backend(look, candidate.version), copied, how == "Proxy") if candidate and how != "None" else None
+    )
+    made = route.grpc_route if look.grpc else route.http_route
+    return made(
         look.name, look.namespace, owner(look), labels(deployment=look.name), look.spec.route,
-        route.Traffic(named, shared, copy), look.world.get(HTTP_ROUTE, look.name),
+        route.Traffic(named, shared, copy), look.route,
     )  # fmt: skip
 
 
 def _backend(look: Look, version: str) -> route.Backend:
-    return route.Backend(version, look.child(version), presets.PORT)
+    return route.Backend(version, look.child(version), presets.GRPC_PORT if look.grpc else presets.PORT)
 
 
 def _watching(look: Look, status: DeploymentStatus) -> list[Json]:
@@ -122,7 +141,8 @@ def _watching(look: Look, status: DeploymentStatus) -> list[Json]:
         return []
     found = (versions.read(look, name) for name in _serving(status))
     servers = [version.spec.server for version in found if version is not None]
-    about = alerts.About(look.name, look.namespace, owner(look), labels(deployment=look.name) | config.labels)
+    marks = labels(deployment=look.name) | config.labels
+    about = alerts.About(look.name, look.namespace, owner(look), marks, look.grpc)
     made = []
     if servers and look.world.served(POD_MONITOR):
         made.append(alerts.pod_monitor(about, servers, look.spec.record is not None))
@@ -136,8 +156,11 @@ def _watching(look: Look, status: DeploymentStatus) -> list[Json]:
 def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
     """Workloads and Services of versions that neither serve nor drain, and that no route names any more."""
     kept = {*_serving(status), *(one.version for one in status.retiring)}
-    routed = route.services(look.world.get(HTTP_ROUTE, look.name) or {})
-    found = []
+    routed = route.services(look.route)
+    # of a Deployment that has gone over to the other protocol
+    found = [_delete(kind, raw) for kind in ROUTES if kind != look.route_kind for raw in look.world.owned(kind)]
+    if look.spec.record is None:
+        found += [_delete(SERVICE, raw) for raw in look.world.owned(SERVICE) if raw["metadata"]["name"] == look.copies]
     for kind in (WORKLOAD, SERVICE):
         for raw in look.world.owned(kind):
             meta = raw["metadata"]

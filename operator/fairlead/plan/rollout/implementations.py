@@ -14,6 +14,7 @@ class Ability(StrEnum):
     HEADER_PATTERNS = "match headers by regular expressions"
     REWRITE = "take a prefix off the path"
     ANSWER_HEADERS = "set headers of answers"
+    MARK = "set headers of a share of the requests"
     MIRROR = "mirror requests"
     MIRROR_SHARE = "mirror a share of the requests"
     GRPC = "route gRPC"
@@ -25,20 +26,25 @@ CORE = frozenset({Ability.WEIGHTS, Ability.HEADERS})
 FEATURES = {
     "HTTPRoutePathRewrite": Ability.REWRITE,
     "HTTPRouteResponseHeaderModification": Ability.ANSWER_HEADERS,
+    "HTTPRouteBackendRequestHeaderModification": Ability.MARK,
     "HTTPRouteRequestMirror": Ability.MIRROR,
     "HTTPRouteRequestPercentageMirror": Ability.MIRROR_SHARE,
     "GRPCRoute": Ability.GRPC,
 }
 """The abilities that have a name in `status.supportedFeatures` of a GatewayClass (Gateway API 1.7, GEP-2162)."""
 
+ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
+TRAEFIK = "traefik.io/gateway-controller"
 UNLISTED = {
-    "gateway.envoyproxy.io/gatewayclass-controller": frozenset(Ability),
-    "traefik.io/gateway-controller": CORE
-    | {Ability.HEADER_PATTERNS, Ability.REWRITE, Ability.ANSWER_HEADERS, Ability.GRPC},
+    ENVOY_GATEWAY: frozenset(Ability),
+    TRAEFIK: CORE | {Ability.HEADER_PATTERNS, Ability.REWRITE, Ability.ANSWER_HEADERS, Ability.MARK, Ability.GRPC},
 }
 """By controller, what it can whether or not its class says so. Envoy Gateway 1.9 lists nothing, and does all of this;
 Traefik 3.7 lists its features, but matching headers by patterns has no name among them. Both are what the tests on the
 local cluster run behind."""
+UNLISTED_GRPC = {ENVOY_GATEWAY: frozenset(Ability), TRAEFIK: CORE | {Ability.GRPC}}
+"""The same for GRPCRoutes, of which no feature but the kind itself has a name. Traefik 3.7 leaves out the filters of
+their backends without a word."""
 
 
 def relevant(features: Iterable[str]) -> list[str]:
@@ -46,9 +52,11 @@ def relevant(features: Iterable[str]) -> list[str]:
     return sorted(set(features) & FEATURES.keys())
 
 
-def abilities(controller: str, features: Iterable[str] | None) -> frozenset[Ability]:
-    """What a Gateway can do. features: as its class lists them; None: it has no list."""
+def abilities(controller: str, features: Iterable[str] | None, grpc: bool = False) -> frozenset[Ability]:
+    """What a Gateway can do. features: as its class lists them; None: it has no list. grpc: for GRPCRoutes."""
     listed = {FEATURES[name] for name in features or () if name in FEATURES}
+    if grpc:
+        return CORE | (listed & {Ability.GRPC}) | UNLISTED_GRPC.get(controller, frozenset())
     return CORE | listed | UNLISTED.get(controller, frozenset())
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from fairlead.api.deployment import Candidate, Deployment, DeploymentSpec, DeploymentStatus
 from fairlead.manifests.meta import child_name
-from fairlead.plan.core import LABEL_PREFIX, Event, Subject, World, rfc3339
+from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, LABEL_PREFIX, Event, Json, Kind, Subject, World, rfc3339
 from fairlead.plan.memo import crowd_of
 
 T = TypeVar("T")
@@ -59,6 +59,26 @@ class Look:
     def stamp(self) -> str:
         """The time as Kubernetes writes it."""
         return rfc3339(self.now)
+
+    @property
+    def route_kind(self) -> Kind:
+        """HTTPRoute or GRPCRoute."""
+        return GRPC_ROUTE if self.grpc else HTTP_ROUTE
+
+    @property
+    def grpc(self) -> bool:
+        """Whether clients speak gRPC."""
+        return self.spec.route.protocol == "GRPC"
+
+    @property
+    def route(self) -> Json:
+        """The route as it is in the cluster; {} when there is none."""
+        return self.world.get(self.route_kind, self.name) or {}
+
+    @property
+    def copies(self) -> str:
+        """Name of the Service to which proxies copy requests."""
+        return child_name(self.name, "", "copies")
 
     def child(self, version: str) -> str:
         """Name of a version's workload and Service."""

@@ -18,5 +18,5 @@ def of(look: Look, version: str) -> Recording | None:
     return Recording(
         deployment=look.name, version=version, parts=parts(wanted.sample), every=seconds(wanted.every),
         inputs=wanted.inputs, path=wanted.output.path, store=folder.place() if folder else None,
-        credentials=folder.reach.credentials if folder else None,
+        credentials=folder.reach.credentials if folder else None, copies=look.copies, grpc=look.grpc,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import Candidate, DeploymentStatus, WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
-from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, GatewaySeen, Json
+from fairlead.plan.core import MODEL_VERSION, GatewaySeen, Json
 from fairlead.plan.rollout import ability, afterwards, expect, judge, ledger, pods, readiness, signals
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -166,13 +166,13 @@ def _route_accepted(look: Look, told: Conditions, status: DeploymentStatus) -> N
     if status.live is None:
         told.drop("RouteAccepted")
         return
-    if not look.world.served(HTTP_ROUTE):
-        told.set("RouteAccepted", False, "GatewayApiMissing", "the cluster has no HTTPRoute: install Gateway API and a "
-                 "controller for it")  # fmt: skip
+    if not look.world.served(look.route_kind):
+        told.set("RouteAccepted", False, "GatewayApiMissing", f"the cluster has no {look.route_kind.kind}: install "
+                 "Gateway API and a controller for it")  # fmt: skip
         return
-    raw = look.world.get(HTTP_ROUTE, look.name)
+    raw = look.route
     generation = raw["metadata"].get("generation", 0) if raw else 0
-    said = [c for c in _said(look, raw or {}) if c.get("observedGeneration", generation) == generation]
+    said = [c for c in _said(look, raw) if c.get("observedGeneration", generation) == generation]
     if not said:
         if told.get("RouteAccepted") is None:
             told.set("RouteAccepted", None, "Waiting", f"{_gateway(look)} has not answered yet; is it there, and does "
@@ -181,9 +181,16 @@ def _route_accepted(look: Look, told: Conditions, status: DeploymentStatus) -> N
     bad = next((c for c in said if c["type"] in ("Accepted", "ResolvedRefs") and c["status"] == "False"), None)
     if bad:
         told.set("RouteAccepted", False, bad.get("reason", "NotAccepted"), f"{_gateway(look)} does not take the route: "
-                 f"{str(bad.get('message', ''))[:500]}. Check spec.route and the listener's allowedRoutes")  # fmt: skip
+                 f"{str(bad.get('message') or bad.get('reason', ''))[:500]}. {_remedy(look, bad)}")  # fmt: skip
     else:
         told.set("RouteAccepted", True, "Accepted", f"{_gateway(look)} has taken the route")
+
+
+def _remedy(look: Look, bad: Json) -> str:
+    if look.grpc and bad.get("reason") == "HostnameConflict":
+        return "A listener takes HTTPRoutes or GRPCRoutes for a host, and an HTTPRoute without hosts is for all of " \
+               "them: give the Gateway a listener whose allowedRoutes.kinds is GRPCRoute alone"  # fmt: skip
+    return "Check spec.route and the listener's allowedRoutes"
 
 
 def _said(look: Look, raw: Json) -> list[Json]:
@@ -210,22 +217,31 @@ def needs_address(look: Look, status: DeploymentStatus) -> bool:
     """Whether the Gateway must be asked where it listens: never known, or known for another path or host."""
     if status.live is None and status.candidate is None:
         return False
-    host, path = look.spec.route.host, path_of(look.spec.route, look.namespace, look.name)
+    host, path = look.spec.route.host, _path(look)
     known = status.address
-    return not known or not known.endswith(path) or (bool(host) and f"//{host}" not in known)
+    known_as = known.startswith("grpc") if look.grpc else known.startswith("http") and known.endswith(path)
+    return not known_as or (bool(host) and f"//{host}" not in known)
+
+
+def _path(look: Look) -> str:
+    """The end of the address: a gRPC client's has none."""
+    return "" if look.grpc else path_of(look.spec.route, look.namespace, look.name)
 
 
 def address(look: Look, status: DeploymentStatus) -> str:
-    """`http://host:port/path`, where clients find `/v2/models/…`; empty while it isn't known."""
+    """`http://host:port/path`, where clients find `/v2/models/…`, or `grpc://host:port`; empty while it isn't known."""
     if not needs_address(look, status):
         return status.address
     seen = look.world.answer(signals.gateway(look))
     if not isinstance(seen, GatewaySeen):
         return ""
-    listener = next((one for one in sorted(seen.listeners) if one[0] in ("HTTP", "HTTPS")), None)
+    listeners = seen.grpc_listeners if look.grpc else seen.listeners
+    listener = next((one for one in sorted(listeners) if one[0] in ("HTTP", "HTTPS")), None)
     host = look.spec.route.host or next(iter(seen.addresses), None)
     if listener is None or host is None:
         return ""
     protocol, port = listener
+    if look.grpc:
+        return f"grpc{'s' if protocol == 'HTTPS' else ''}://{host}:{port}"
     suffix = "" if (protocol, port) in (("HTTP", 80), ("HTTPS", 443)) else f":{port}"
-    return f"{protocol.lower()}://{host}{suffix}{path_of(look.spec.route, look.namespace, look.name)}"
+    return f"{protocol.lower()}://{host}{suffix}{_path(look)}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from fairlead.api.deployment import Retiring
 from fairlead.manifests import route
-from fairlead.plan.core import HTTP_ROUTE, epoch, rfc3339
+from fairlead.plan.core import epoch, rfc3339
 from fairlead.plan.rollout.look import Look, State
 
 
 def tidy(look: Look, state: State) -> State:
     """Without those whose time is over. One that the route still names gets its time anew: it counts from when no
     request can come any more."""
-    routed = route.services(look.world.get(HTTP_ROUTE, look.name) or {})
+    routed = route.services(look.route)
     kept = []
     for one in state.status.retiring:
         if look.now < epoch(one.until):

@@ -120,13 +120,13 @@ def _scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
 
 def scrape(look: Look, version: ModelVersion, pod: PodView) -> ScrapePod:
     """How a pod's counters are read."""
-    own = presets.metrics(version.spec.server)
+    own = presets.counters(version.spec.server, look.grpc)
     names = MetricNames(
         requests=own.requests, failures=own.failures,
         latency=own.latency if latency_guards(look) else None,
         latency_unit=0.001 if own.latency_unit == "ms" else 1.0,
     )  # fmt: skip
-    return ScrapePod(f"{base(pod, own.port or presets.PORT)}{own.path}", names)
+    return ScrapePod(f"{base(pod, presets.metrics(version.spec.server).port or presets.PORT)}{own.path}", names)
 
 
 # --- outcomes ------------------------------------------------------------------------------------------------------

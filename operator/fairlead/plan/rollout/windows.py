@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fairlead.api.deployment import Candidate, GuardEvidence
 from fairlead.manifests import route
-from fairlead.plan.core import HTTP_ROUTE, Counters, Failed, epoch
+from fairlead.plan.core import Counters, Failed, epoch
 from fairlead.plan.rollout import common, guards, latency, pods, split, versions
 from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look
@@ -181,8 +181,9 @@ def _counted(look: Look, candidate: Candidate, sums: Sums, whole: bool) -> Candi
 
 def _routed(look: Look, candidate: Candidate) -> bool:
     """Whether the route in the cluster has the step's weights."""
-    live = look.world.get(HTTP_ROUTE, look.name)
+    live = look.route
     wanted = {look.child(candidate.version): candidate.weight} if candidate.weight else {}
     if candidate.weight < 100:
         wanted[look.child(candidate.against)] = 100 - candidate.weight
-    return live is not None and route.weights(live) == wanted and bool(candidate.shadow) == bool(route.copies(live))
+    copied = bool(route.copies(live)) or route.marks(live)
+    return route.weights(live) == wanted and bool(candidate.shadow) == copied
