@@ -138,3 +138,18 @@ def test_its_status_is_small() -> None:
     assert len(json.dumps(sim.candidate["guards"][1])) < 6000
     sim.run(8, 60)
     assert len(json.dumps(sim.candidate["guards"][1])) < 2000
+
+
+@pytest.mark.parametrize("guard", [SCORES, {"metric": "gauge", "gauge": {"value": "gauge:{{version}}"}}])
+def test_in_a_preview_nothing_is_compared_nor_missed(guard: Json) -> None:
+    body = spec({"metric": "errors"}, guard, record={"output": {"type": "number"}})
+    body["rollout"]["steps"] = [{"weight": 0, "for": "20s"}, {"weight": 20, "for": "10m"}]
+    sim = Sim(body, says={"m-1": normal(), "m-2": normal(3.0)})
+    sim.go_live()
+    sim.begin()
+    sim.run(10, 20)
+    found = sim.candidate["guards"][1]
+    assert (found["windows"], found["candidate"]["requests"]) == (0, 0)
+    assert sim.candidate["weight"] == 0
+    sim.run(15, 20)
+    assert sim.candidate["weight"] == 20

@@ -116,7 +116,8 @@ def missing(look: Look, candidate: Candidate) -> str | None:
     if candidate.step_requests < step.requests:
         return f"{step.requests} {'copies' if step.shadow else 'requests'}"
     seen = _paired(look, candidate, step) if step.shadow else _outcomes(look, candidate)
-    seen = seen or promgauge.missing(look, candidate) or scores.missing(look, candidate)
+    seen = seen or promgauge.missing(look, candidate)
+    seen = seen or (scores.missing(look, candidate) if shadow.compared(candidate) else None)
     seen = seen or labels.missing(look, candidate)
     return seen or _proofs(look, candidate) or _person(look, candidate)
 

@@ -35,14 +35,20 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 6048
 
 
 def window(look: Look, candidate: Candidate) -> Candidate:
-    """The candidate after what Prometheus says now. While it gets all requests there is nothing to compare it with."""
-    if candidate.weight >= 100 or not candidate.routed_at or _over(look, candidate):
+    """The candidate after what Prometheus says now. Where nothing can be compared, nothing is missed."""
+    if not any(guard.metric == METRIC for guard in look.spec.rollout.guard):
+        return candidate
+    apart = not shadow.compared(candidate) or _over(look, candidate)
+    if not apart and not candidate.routed_at:
         return candidate
     found = []
     for index, state in enumerate(guards.all_of(look, candidate)):
         guard = look.spec.rollout.guard[index]
-        asked = guard.metric == METRIC and outcomes_due(look, candidate, index, guard)
-        found.append(_one(look, candidate, index, state) if asked else state)
+        if guard.metric == METRIC and apart:
+            state = state.model_copy(update={"state": "Watching", "reason": "", "message": ""})
+        elif guard.metric == METRIC and outcomes_due(look, candidate, index, guard):
+            state = _one(look, candidate, index, state)
+        found.append(state)
     return candidate.model_copy(update={"guards": found})
 
 
@@ -151,7 +157,7 @@ def written(state: GaugeState, at: str, last: tuple[float, float]) -> Values:
 def missing(look: Look, candidate: Candidate) -> str | None:
     """What the step still waits for, in words. Without a pair in the step, and at the end without enough of them for
     a judgement, the guard would have been passed unseen."""
-    if candidate.weight >= 100:
+    if not shadow.compared(candidate):
         return None
     last = candidate.step + 1 >= len(look.spec.rollout.steps)
     over = _over(look, candidate)

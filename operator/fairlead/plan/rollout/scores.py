@@ -41,6 +41,12 @@ def silenced(look: Look, candidate: Candidate, why: Problem) -> Candidate:
     return _each(look, candidate, lambda _, one: guards.silent(one, why.reason, why.message))
 
 
+def unasked(look: Look, candidate: Candidate) -> Candidate:
+    """The candidate while the two versions' requests can't be compared: then nothing is missed."""
+    watching: dict[str, object] = {"state": "Watching", "reason": "", "message": ""}
+    return _each(look, candidate, lambda _, one: one.model_copy(update=watching))
+
+
 def _each(look: Look, candidate: Candidate, change: Callable[[int, GuardEvidence], GuardEvidence]) -> Candidate:
     if not any(guard.metric == METRIC for guard in look.spec.rollout.guard):
         return candidate
@@ -114,13 +120,11 @@ def _label(told: Any) -> Score:
 def _known(
     look: Look, candidate: Candidate, index: int, state: GuardEvidence, kept: Scores, live: list[Score]
 ) -> GuardEvidence:  # fmt: skip
-    """The first answers of the live version. While it gets no requests there is nothing to be known."""
+    """The first answers of the live version."""
     usable = [one for one in live if one is not None]
     unread = kept.unread + len(live) - len(usable)
     first = [*kept.first, *(encode(one) if isinstance(one, float) else one for one in usable)][:KNOWN]
     grown = kept.model_copy(update={"first": first, "unread": unread})
-    if candidate.weight >= 100:
-        return state.model_copy(update={"state": "Watching", "reason": "", "message": ""})
     waiting = state.model_copy(update={"scores": grown})
     if unread > KNOWN and unread > len(first):
         return guards.silent(waiting, "OutputUnreadable", f"{field(index, 'metric')}: {unread} answers of "
@@ -183,9 +187,8 @@ def _liked(kept: Scores, mine: list[str]) -> Scores:
 
 
 def missing(look: Look, candidate: Candidate) -> str | None:
-    """What the step still waits for, in words: a guard that has seen no answer of the candidate has seen nothing."""
-    if candidate.weight >= 100:
-        return None
+    """What a step in which answers are compared still waits for, in words: a guard that has seen no answer of the
+    candidate has seen nothing."""
     for guard, state in zip(look.spec.rollout.guard, candidate.guards, strict=False):
         if guard.metric == METRIC and not state.step_events:
             return f"answers for {state.guard}"

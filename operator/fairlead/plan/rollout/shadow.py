@@ -39,6 +39,11 @@ def over(step: CanaryStep, candidate: Candidate) -> bool:
     return bool(candidate.shadow) and step.copies is not None and candidate.step_requests >= step.copies
 
 
+def compared(candidate: Candidate) -> bool:
+    """Whether both versions answer requests that nobody has chosen for them: not in a preview, nor at 100 %."""
+    return bool(candidate.shadow) or 0 < candidate.weight < 100
+
+
 # --- a window ------------------------------------------------------------------------------------------------------
 
 
@@ -51,7 +56,8 @@ def window(look: Look, candidate: Candidate) -> Candidate:
     if isinstance(found, Problem):
         return _silenced(look, scores.silenced(look, candidate, found), found)
     batch, cursors = found
-    read = scores.window(look, candidate.model_copy(update={"answers": cursors}), batch)
+    read = candidate.model_copy(update={"answers": cursors})
+    read = scores.window(look, read, batch) if compared(read) else scores.unasked(look, read)
     return _judged(look, read, batch) if candidate.shadow else _at_rest(look, read)
 
 
