@@ -130,7 +130,7 @@ class Pod:
 
     def recorded(self, count: int, after: int = 0) -> list[list[Any]]:
         """The answers once there are `count` of them; fails when there are not after some seconds."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + READY
         while len(found := self.answers(after)["answers"]) < count:
             assert time.monotonic() < deadline, f"{len(found)} answers of {count}: {found[-3:]}"
             time.sleep(0.05)

@@ -226,7 +226,8 @@ def _ext_proc(proxy: Proxy) -> Json:
         "grpc_service": {"envoy_grpc": {"cluster_name": RECORDER}},
         "observability_mode": True,
         "failure_mode_allow": True,
-        "deferred_close_timeout": "2s",
+        # how late the recorder may take an answer that the client has already
+        "deferred_close_timeout": "10s",
         "processing_mode": _mode(proxy.inputs, True, False),
         "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in READ]}},
     }}  # fmt: skip

@@ -22,7 +22,7 @@ FOLDER = "team/deployments/delay/predictions/version=delay-1/"
 
 def keys(s3: S3, bucket: str, count: int) -> list[str]:
     """The objects, once there are so many."""
-    deadline = time.monotonic() + 120  # the child that writes yields to everything else
+    deadline = time.monotonic() + 120
     while len(found := s3.keys(bucket, FOLDER)) < count:
         assert time.monotonic() < deadline, found
         time.sleep(0.1)

@@ -118,7 +118,7 @@ async def test_traffic_goes_on_without_the_recorder(pod: Pod) -> None:
         before = sent
         await asyncio.to_thread(pod.wait_for_recorder)
         assert sent > before + 10, "requests went on"
-        await asyncio.sleep(2.5)
+        await asyncio.to_thread(pod.recorded, 1)
         stop.set()
         await asyncio.gather(*clients)
     again = pod.answers()
@@ -129,19 +129,23 @@ async def test_traffic_goes_on_without_the_recorder(pod: Pod) -> None:
 async def test_a_recorder_that_hangs_blocks_nobody(pod: Pod) -> None:
     """Stopped, not killed: its socket is open and takes nothing. Answers larger than any buffer go through."""
     body = os.urandom(3 << 20)
-    async with aiohttp.ClientSession() as http:
-        await infer(http, pod, 1)
-        os.kill(pod.recorder(), signal.SIGSTOP)
+
+    async def ask(http: aiohttp.ClientSession) -> float:
         began = time.monotonic()
         for _ in range(20):
             async with http.post(f"{pod.url}/echo", data=body) as reply:
                 assert await reply.read() == body
             await infer(http, pod, 1)
-        assert time.monotonic() - began < 10
+        return time.monotonic() - began
+
+    async with aiohttp.ClientSession() as http:
+        before = await ask(http)
+        os.kill(pod.recorder(), signal.SIGSTOP)
+        assert await ask(http) < 5 * before + 3
         os.kill(pod.recorder(), signal.SIGCONT)
         await asyncio.sleep(3)
         await infer(http, pod, 1, {"x-request-id": "later"})
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while "later" not in [row[1] for row in pod.answers()["answers"]]:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
@@ -206,7 +210,7 @@ async def test_counters_of_the_proxy(pod: Pod) -> None:
             assert reply.status == 404
         async with http.get(f"{pod.stats_url}/config_dump") as reply:
             assert reply.status == 404
-    await asyncio.sleep(2.5)  # histograms are added up each second
+    await asyncio.sleep(5)  # histograms are added up each second
     page = get(f"{pod.stats_url}/stats/prometheus").decode()
     counted = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in page.splitlines() if line[0] != "#"}
     name = "envoy_cluster_upstream_rq_xx"

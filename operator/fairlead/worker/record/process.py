@@ -15,8 +15,6 @@ from fairlead.worker.record.processor import Processor, serve
 from fairlead.worker.record.settings import Settings, from_environment
 from fairlead.worker.record.shipper import Shipper
 
-NICE = 10
-"""When the processor is scarce, answers wait rather than requests."""
 GRACE = 1.0
 """Seconds that answers under way have to become whole."""
 LAST_WRITE = 8.0
@@ -25,7 +23,6 @@ LAST_WRITE = 8.0
 
 async def record(settings: Settings) -> None:
     """Record until SIGTERM; then write what is left."""
-    os.nice(NICE)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
