@@ -41,7 +41,7 @@ def test_without_a_store_the_newest_answers_are_held_all_the_same() -> None:
 
 def test_requests_come_to_the_proxy_by_the_name_of_its_port() -> None:
     sim = live()
-    (service,) = sim.of(SERVICE).values()
+    (service,) = sim.select(SERVICE, {"fairlead.dev/version": "m-1"})  # beside it stands the one for copies
     (port,) = service["spec"]["ports"]
     everyone = [*pod(sim)["containers"], *pod(sim)["initContainers"]]
     named = {one["name"]: number["name"] for one in everyone for number in one.get("ports", []) if "name" in number}
