@@ -14,6 +14,7 @@ from hack.install.chart import ROOT, environment
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.S | re.M)
+STORE = "store: {bucket: models}"  # what an installation that is upgraded was given
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(#[^)]*)?\)")
 
 
@@ -85,6 +86,9 @@ def check_command(words: list[str]) -> None:
         assert (ROOT / words[1]).exists()
     elif words[:2] == ["helm", "install"]:
         run(["helm", "template", "--kube-version", "1.35.0", *words[2:]])
+    elif words[:2] == ["helm", "upgrade"]:
+        changed = [w for w in words[2:] if w != "--reuse-values"]
+        run(["helm", "template", "--kube-version", "1.35.0", "--values", "-", *changed], stdin=STORE)
 
 
 @pytest.mark.parametrize("text", params("bash"))
