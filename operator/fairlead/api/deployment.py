@@ -26,6 +26,7 @@ from fairlead.api.deploymentstatus import (
     WatchedGuard,
     WayBack,
 )
+from fairlead.api.experiment import Experiment
 from fairlead.api.guard import Guard, Labels, PromCounters, PromGauge
 from fairlead.api.record import Output, Record
 from fairlead.api.review import JUDGED, Judgement, Review, ReviewPair
@@ -223,6 +224,8 @@ class DeploymentSpec(Model):
     rollout: Rollout = Rollout()
     record: Record | None = None
     """Keep the answers: a proxy beside each server hands a copy of them to a recorder. Needed to compare answers."""
+    experiment: Experiment | None = None
+    """Compare several versions with each other: A/B tests. No rollout begins meanwhile."""
     alerts: Alerts = Alerts()
     paused: bool = False
     """Freeze: no new rollout begins, and a running one keeps its weight. Harm still rolls back."""
@@ -249,6 +252,11 @@ class DeploymentSpec(Model):
                 "!has(self.rollout) || !has(self.rollout.guard) || "
                 "self.rollout.guard.filter(g, g.metric == 'review').size() <= 1",
                 "one guard on review is enough: people judge each pair once",
+            ),
+            (
+                "!has(self.experiment) || !has(self.model.version) || "
+                "!self.experiment.versions.exists(v, v == self.model.version)",
+                "experiment.versions names model.version, which takes part anyway: name only the others",
             ),
         )
     )

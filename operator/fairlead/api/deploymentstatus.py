@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fairlead.api.common import StatusBase, Timestamp
+from fairlead.api.experiment import Comparison, Contender, Division
 from fairlead.api.labelled import Joined, LabelsSeen
 from fairlead.api.ledger import Ledger
 from fairlead.api.review import Review
@@ -257,6 +258,41 @@ class Candidate(Model):
     last_window_at: Timestamp | None = None
 
 
+class ExperimentStatus(Model):
+    """An experiment on its way, or how it ended; kept while the spec has it."""
+
+    key: Annotated[str, Field(max_length=16)]
+    """Digest of its versions and its reward, part of every cookie: another experiment assigns its users anew."""
+    since: Timestamp
+    against: Name
+    """The live version when it began."""
+    phase: Literal["Starting", "Running", "Ended"] = "Starting"
+    result: Literal["", "Won", "Undecided", "Stopped"] = ""
+    winner: Annotated[str, Field(max_length=63)] = ""
+    message: Text = ""
+    """How it ended, and why."""
+    ended_at: Timestamp | None = None
+    contenders: Annotated[list[Contender], Field(max_length=5, json_schema_extra=list_map("version"))] = []
+    """The live version first."""
+    arms: Annotated[list[Candidate], Field(max_length=4, json_schema_extra=list_map("version"))] = []
+    """The candidates that take part, each held against the live version as in a rollout."""
+    comparisons: Annotated[list[Comparison], Field(max_length=20, json_schema_extra=LIST_ATOMIC)] = []
+    bound: Annotated[str, Field(max_length=32)] = ""
+    """At this log evidence a version is shown to be worse than another one."""
+    division: Division = Division()
+    observed: Annotated[str, Field(max_length=32)] = "0"
+    """Seconds in which evidence came in."""
+    counted_at: Timestamp | None = None
+    """When the reward's counters were last read."""
+    moved_at: Timestamp | None = None
+    """When the shares were last changed."""
+    silent: Annotated[str, Field(max_length=64)] = ""
+    """Why the reward is not known at the moment, in a word,"""
+    said: Text = ""
+    """and in a sentence."""
+    cursors: Annotated[list[Cursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
+
+
 class RolloutRecord(Model):
     """How a rollout ended, and why."""
 
@@ -386,7 +422,7 @@ class GatewayState(Model):
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
-    Watched, RollbackReady."""
+    Watched, RollbackReady, Experiment."""
 
     live: Live | None = None
     candidate: Candidate | None = None
@@ -398,6 +434,8 @@ class DeploymentStatus(StatusBase):
     """Of guards on labels."""
     way_back: WayBack | None = None
     """A rollback of the live version that is under way."""
+    experiment: ExperimentStatus | None = None
+    """Versions that are compared with each other."""
     stored: Stored | None = None
     """Whether the way back's model is still in the store; looked for once an hour."""
     heeded: Annotated[str, Field(max_length=16)] = ""
@@ -410,7 +448,7 @@ class DeploymentStatus(StatusBase):
     retiring: Annotated[list[Retiring], Field(max_length=10, json_schema_extra=list_map("version"))] = []
     history: Annotated[list[RolloutRecord], Field(max_length=10, json_schema_extra=LIST_ATOMIC)] = []
     """The last 10 rollouts, newest first."""
-    unsaved: Annotated[list[Ledger], Field(max_length=3, json_schema_extra=LIST_ATOMIC)] = []
+    unsaved: Annotated[list[Ledger], Field(max_length=6, json_schema_extra=LIST_ATOMIC)] = []
     """Evidence of ended rollouts that the store does not have yet."""
     address: Annotated[str, Field(max_length=512)] = ""
     """Where clients reach it."""

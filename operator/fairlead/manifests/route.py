@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from math import gcd
 
 from fairlead.api.deployment import Route
+from fairlead.manifests import places, sticky
 from fairlead.manifests.meta import Json
+from fairlead.manifests.places import Backend as Backend
+from fairlead.manifests.sticky import Sticky as Sticky
 
 ASK_HEADER = "x-fairlead-version"
 """A request with this header goes to the version that it names, whatever its weight."""
@@ -16,14 +19,8 @@ ANSWER_HEADER = "x-fairlead-model"
 COPY_HEADER = "x-fairlead-copy"
 """The proxy beside a server makes a copy of each request with this header."""
 
-
-@dataclass(frozen=True)
-class Backend:
-    """A version that can be reached."""
-
-    version: str
-    service: str
-    port: int
+PLACES, WIDE = 2, 5
+"""Places of the shared rule, and in a route with room for an experiment."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +41,13 @@ class Traffic:
     named: Sequence[Backend]
     """Reached by asking for the version."""
     shared: Sequence[tuple[Backend, int]]
-    """The others' requests, by weight: one backend or two."""
+    """The others' requests, by weight: one backend or two; in an experiment up to five."""
     copy: Copy | None = None
     """Who gets copies of those."""
+    sticky: Sticky | None = None
+    """In an experiment: how users stay with their version."""
+    wide: bool = False
+    """Room for an experiment."""
 
 
 def path_of(route: Route, namespace: str, name: str) -> str:
@@ -60,10 +61,11 @@ def http_route(
 ) -> Json:  # fmt: skip
     """The route. A rollback takes a backend out of it, for a gateway with session affinity may serve weight 0.
 
-    The rules are always three, and the shared one always has two backends; who has no share leaves his place to the
-    other, and nobody changes places. For gateways name what is behind a backend by its place, and hand out routes and
-    backends one after the other: with each place that came or went, a few requests were answered by 500 (seen with
-    Envoy Gateway 1.9). `before`: the route as it is in the cluster, which says who has which place.
+    The rules are always three, and the shared one always has two backends; who has no share leaves his place to
+    another one, and nobody changes places. For gateways name what is behind a backend by its place, and hand out routes
+    and backends one after the other: with each place that came or went, a few requests were answered by 500 (seen with
+    Envoy Gateway 1.9). So a route that had room for an experiment keeps it. `before`: the route as it is in the
+    cluster, which says who has which place.
     """
     prefix = {"path": {"type": "PathPrefix", "value": path_of(route, namespace, name)}}
     rewrite = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
@@ -93,35 +95,25 @@ class _Form:
 
 
 def _made(form: _Form, meta: Json, route: Route, traffic: Traffic, before: Json | None) -> Json:
-    shared = _placed(traffic.shared, _shared_refs(before or {}))
+    had = _shared_refs(before or {})
+    shared = places.placed(traffic.shared, had, WIDE if traffic.wide or len(had) > PLACES else PLACES, marked)
     rules = [_rule(form, {}, _divided(shared, traffic.copy), traffic.copy)]
     rules += [
         _rule(form, {"headers": [{"type": "Exact", "name": ASK_HEADER, "value": b.version}]}, [_backend(b, 1)])
-        for b in _asked_for(traffic.named, shared)
+        for b in places.asked_for(traffic.named, shared)
     ]
+    kept = traffic.sticky or _worn_out(before or {}, len(rules))
+    if kept:
+        rules = sticky.rules(rules[0], rules[1:], kept, form.match, [b for b, _ in shared])
     spec: Json = {"parentRefs": [_gateway(route)], "rules": rules}
     if route.host:
         spec["hostnames"] = [route.host]
     return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": form.kind, "metadata": meta, "spec": spec}
 
 
-def _placed(shared: Sequence[tuple[Backend, int]], before: Sequence[Json]) -> list[tuple[Backend, int]]:
-    """Two places. One backend alone has both: 99 parts at its own and 1 at the other."""
-    places = [_place_of(backend, before) for backend, _ in shared]
-    if len(shared) == 1:
-        backend, parts = shared[0]
-        pair = [(backend, parts - 1), (backend, 1)]
-    else:
-        pair = list(shared)
-    # the second one's place decides only where the first one has none yet
-    turned = places[0] == 1 or (places[0] is None and places[-1] == 0 and len(shared) == 2)
-    return pair[::-1] if turned else pair
-
-
-def _place_of(backend: Backend, before: Sequence[Json]) -> int | None:
-    """Where a backend stands in the cluster's route; of two places, where nothing is marked, or where it has more."""
-    mine = [place for place, ref in enumerate(before[:2]) if ref["name"] == backend.service]
-    return max(mine, key=lambda at: (not _marked(before[at]), int(before[at].get("weight", 1))), default=None)
+def _worn_out(before: Json, rules: int) -> Sticky | None:
+    """For a route that had cookies: rules that no cookie leads to any more."""
+    return Sticky("", "", 0, "") if len(before.get("spec", {}).get("rules", [])) > rules else None
 
 
 def _divided(shared: Sequence[tuple[Backend, int]], copy: Copy | None) -> list[Json]:
@@ -130,12 +122,14 @@ def _divided(shared: Sequence[tuple[Backend, int]], copy: Copy | None) -> list[J
     found = [_backend(backend, weight) for backend, weight in shared]
     if copy is None or not copy.by_proxy:
         return found
-    own = max((0, 1), key=lambda place: shared[place][1])
+    own = max(range(len(shared)), key=lambda place: shared[place][1])
+    spare = 0 if own else 1
     parts, whole = _parts(copy), SHARES
     if parts < SHARES:
         common = gcd(parts, SHARES)
         parts, whole = parts // common, whole // common
-        found[own]["weight"], found[1 - own]["weight"] = whole - parts, parts
+        for place, backend in enumerate(found):
+            backend["weight"] = whole - parts if place == own else parts if place == spare else 0
     for place, backend in enumerate(found):
         marks = place != own or parts == whole
         changed = (
@@ -145,19 +139,10 @@ def _divided(shared: Sequence[tuple[Backend, int]], copy: Copy | None) -> list[J
     return found
 
 
-def _marked(backend: Json) -> bool:
+def marked(backend: Json) -> bool:
     """Whether a proxy copies the requests that reach this backend."""
     changes = (one.get("requestHeaderModifier") or {} for one in backend.get("filters") or [])
     return any(header.get("name") == COPY_HEADER for change in changes for header in change.get("set") or [])
-
-
-def _asked_for(named: Sequence[Backend], shared: Sequence[tuple[Backend, int]]) -> list[Backend]:
-    """Who is reached by asking, in the order of the places. A place whose version has no share yet is kept for it."""
-    others = [backend for backend in named if backend not in [b for b, _ in shared]]
-    if others and shared[0][0] == shared[1][0]:
-        spare = min((0, 1), key=lambda place: shared[place][1])
-        return [others[0] if place == spare else shared[place][0] for place in (0, 1)]
-    return [backend for backend, _ in shared]
 
 
 def _shared_refs(live: Json) -> list[Json]:
@@ -216,7 +201,7 @@ def weights(live: Json) -> dict[str, int]:
 
 def marks(live: Json) -> bool:
     """Whether requests are marked, so that proxies copy them."""
-    return any(map(_marked, _shared_refs(live)))
+    return any(map(marked, _shared_refs(live)))
 
 
 def copies(live: Json) -> set[str]:

@@ -1,7 +1,8 @@
 """Deployment: which version answers, who comes next, and whether that one may stay.
 
 The order of one look: heed what people decided, let drained versions go, watch what is live, go back if it must be,
-choose, go on with the rollout, tell people, and say which objects follow from it. The parts are in `plan/rollout`.
+choose, go on with the rollout and the experiment, tell people, and say which objects follow from it. The parts are in
+`plan/rollout` and `plan/experiment`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from fairlead.plan.core import (
     World,
     epoch,
 )
+from fairlead.plan.experiment import machine, phase
 from fairlead.plan.rollout import (
     ability,
     afterwards,
@@ -82,6 +84,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += watching.requests(look, status.watch)
+    found += machine.requests(look)
     return [*found, *stored.requests(look, status), *ledger.requests(look, status)]
 
 
@@ -105,7 +108,8 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state = labels.tidied(state)
     if state.candidate:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
-    status = report.tell(look, state, choice, problem, unseen, stuck)
+    state, trial = machine.go_on(look, state, choice)
+    status = report.tell(look, state, choice, problem, unseen, stuck, trial)
     return Plan(
         status=status,
         apply=frame.wanted(look, status),
@@ -133,6 +137,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(wayback.SOON)
     elif status.watch:
         times.append(watch.next_look(look, status.watch))
+    if phase.running(status):
+        times.append(machine.next_look(look, status))
     candidate = status.candidate
     if candidate:
         if candidate.against:
@@ -165,6 +171,8 @@ def of_version(version: Json, deployments: Iterable[Json]) -> Iterable[str]:
     for deployment in deployments:
         wanted, status = deployment["spec"].get("model") or {}, deployment.get("status") or {}
         mine = {(status.get(key) or {}).get("version") for key in ("live", "candidate", "wayBack")}
+        mine |= set((deployment["spec"].get("experiment") or {}).get("versions") or [])
+        mine |= {arm["version"] for arm in (status.get("experiment") or {}).get("arms") or []}
         mine |= {status.get("previous"), (status.get("watch") or {}).get("against")}
         if wanted.get("version") == name or wanted.get("name") == model or name in mine:
             yield deployment["metadata"]["name"]

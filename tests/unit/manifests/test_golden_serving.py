@@ -75,6 +75,15 @@ def canary() -> Json:
     return route.http_route("delay", "airline", OWNER, labels(deployment="delay"), where, divided)
 
 
+def side_by_side() -> Json:
+    """A route during an experiment, with sticky users."""
+    live, one, two = (route.Backend(f"delay-{n}", f"delay-{n}-svc", presets.PORT) for n in (11, 12, 13))
+    where = Route.model_validate({"gateway": {"name": "public", "namespace": "infra"}})
+    sticky = route.Sticky("fairlead-delay", "3f2a1b", 604800, "/airline/delay")
+    divided = route.Traffic([live, one, two], [(live, 40), (one, 30), (two, 30)], sticky=sticky, wide=True)
+    return route.http_route("delay", "airline", OWNER, labels(deployment="delay"), where, divided)
+
+
 def about() -> alerts.About:
     """Whose alerts."""
     return alerts.About("delay", "airline", OWNER, labels(deployment="delay") | {"release": "monitoring"})
@@ -86,6 +95,7 @@ MADE: dict[str, Callable[[], Json]] = {
     "serving-recorded": lambda: server.workload(recorded(), CONFIG),
     "serving-service": lambda: server.service(serving(CUSTOM)),
     "route-canary": canary,
+    "route-experiment": side_by_side,
     "pod-monitor": lambda: alerts.pod_monitor(about(), [SKLEARN, CUSTOM], recorded=True),
     "alert-rules": lambda: alerts.rules(
         about(), Alerts.model_validate({"labels": {"team": "airline"}, "slo": {"availability": "99.9%"}}), CUSTOM, 10.0

@@ -6,6 +6,7 @@ from fairlead.api.deployment import Watch
 from fairlead.api.units import human, seconds
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch
+from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import ending, latelabels, pods, watch, watchbook, watching, wayback
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -52,9 +53,10 @@ def _holdback(look: Look, state: State, kept: Watch) -> State:
         return state
     wanted = int(look.spec.rollout.after_promotion.holdback.rstrip("%"))
     ready = any(pod.ready for pod in pods.of(look, kept.against))
-    if wanted and ready and state.candidate is None and seconds(look.spec.rollout.after_promotion.for_):
+    newer = state.candidate is not None or phase.running(state.status) is not None
+    if wanted and ready and not newer and seconds(look.spec.rollout.after_promotion.for_):
         return state.having(watch=kept.model_copy(update={"holdback": min(wanted, kept.holdback)}))
-    why = "a newer version comes" if state.candidate else "no pod of it is ready" if not ready else "it is not wanted"
+    why = "a newer version comes" if newer else "no pod of it is ready" if not ready else "it is not wanted"
     alone = kept.model_copy(update={
         "holdback": 0, "cursors": [c for c in kept.cursors if "stable" not in c.source.split("/")[:2]],
     })  # fmt: skip
@@ -74,6 +76,7 @@ def _let_go(look: Look, state: State) -> State:
     """The previous version's pods go, if nothing keeps them."""
     kept = _of(state)
     mine = state.candidate is not None and state.candidate.version == kept.against
+    mine = mine or phase.arm(state.status, kept.against) is not None
     if watch.keeps(kept) or mine:
         return state
     return state.having(retiring=ending.retire(look, state, kept.against))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fairlead.api.common import API_VERSION
 from fairlead.api.deployment import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
@@ -21,6 +23,7 @@ from fairlead.plan.core import (
     Json,
     Kind,
 )
+from fairlead.plan.experiment import phase, traffic
 from fairlead.plan.rollout import ability, gpus, judge, pods, recording, shadow, versions, watch
 from fairlead.plan.rollout.look import Look
 
@@ -58,6 +61,7 @@ def _serving(status: DeploymentStatus) -> list[str]:
     found = [status.live.version] if status.live else []
     if status.candidate and not gpus.waits(status.candidate):
         found.append(status.candidate.version)
+    found += [arm.version for arm in phase.arms(status) if not gpus.waits(arm)]
     if status.way_back:
         found.append(status.way_back.version)
     if status.watch and watch.keeps(status.watch):
@@ -104,6 +108,16 @@ def _with_its_images(look: Look, workload: Json) -> Json:
 
 
 def _route(look: Look, status: DeploymentStatus) -> Json:
+    trial = phase.running(status)
+    made = route.grpc_route if look.grpc else route.http_route
+    return made(
+        look.name, look.namespace, owner(look), labels(deployment=look.name), look.spec.route,
+        traffic.of(look, trial, partial(_backend, look)) if trial else _divided(look, status),
+        look.route,
+    )  # fmt: skip
+
+
+def _divided(look: Look, status: DeploymentStatus) -> route.Traffic:
     assert status.live
     live, candidate = _backend(look, status.live.version), status.candidate
     named, shared, kept, back = [live], [(live, 100)], status.watch, status.way_back
@@ -123,11 +137,7 @@ def _route(look: Look, status: DeploymentStatus) -> Json:
     copy = (
         route.Copy(_backend(look, candidate.version), copied, how == "Proxy") if candidate and how != "None" else None
     )
-    made = route.grpc_route if look.grpc else route.http_route
-    return made(
-        look.name, look.namespace, owner(look), labels(deployment=look.name), look.spec.route,
-        route.Traffic(named, shared, copy), look.route,
-    )  # fmt: skip
+    return route.Traffic(named, shared, copy)
 
 
 def _backend(look: Look, version: str) -> route.Backend:

@@ -27,7 +27,7 @@ SEGMENT = 30
 """Lines of a segment."""
 KEPT = 120
 """Lines that are kept where nothing takes them."""
-TAILS = 3
+TAILS = 6
 """Ended rollouts whose last lines wait for the store."""
 NOT_SET_UP = ("CredentialsForbidden", "CredentialsMissing")
 """Nobody has allowed Fairlead to write to the store: then the last lines are all there is, and nothing waits."""
@@ -194,7 +194,8 @@ def request(look: Look, book: Ledger) -> SaveDocument | None:
 
 def books(status: DeploymentStatus) -> list[Ledger]:
     """All of a Deployment's ledgers that the store does not have yet, whole."""
-    running = [one.ledger for one in (status.candidate, status.watch) if one]
+    arms = status.experiment.arms if status.experiment else []
+    running = [one.ledger for one in (status.candidate, status.watch, *arms) if one]
     return [*status.unsaved, *running]
 
 

@@ -27,6 +27,8 @@ class Look:
     world: World
     now: float
     _known: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+    side_by_side: bool = False
+    """The candidate is one of several in an experiment."""
 
     def once(self, key: Hashable, find: Callable[[], T]) -> T:
         """What `find` finds; it looks only once, for the world does not change during a look."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import Candidate, Override
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import MODEL_VERSION, Event, Json
+from fairlead.plan.experiment import conclude, phase
 from fairlead.plan.rollout import ending, pods, readiness, signals, versions, watchbook, wayback
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -34,6 +35,12 @@ def _ignored(state: State, key: str, wanted: Override, why: str) -> State:
 
 def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
     candidate, live = state.candidate, state.status.live
+    arm = phase.arm(state.status, wanted.version)
+    if arm and not _serves(look, arm):
+        return state
+    if arm:
+        words = f"{arm.version} goes live before the experiment has ended: {wanted.reason}"
+        return conclude.promote(look, state, arm, words, forced=wanted.reason).having(heeded=key)
     if candidate is None or candidate.version != wanted.version:
         return _ignored(state, key, wanted, f"{wanted.version} is not on its way")
     if live and candidate.against == live.version and _serves(look, candidate):
@@ -67,6 +74,8 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
         state = state.having(
             Event("RollbackCancelled", f"{live.version} stays: {wanted.reason}"), way_back=None, watch=None
         )
+    elif phase.running(state.status):
+        return conclude.stopped(look, state, f"stopped by hand: {wanted.reason}").having(heeded=key)
     elif state.candidate is None:
         return _ignored(state, key, wanted, "it is live already")
     if state.candidate and state.candidate.version != wanted.version:

@@ -6,6 +6,7 @@ from fairlead.api.deployment import CanaryStep, Candidate, Split
 from fairlead.api.deploymentstatus import Copies
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
+from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
     ability,
     ending,
@@ -35,7 +36,7 @@ def choose(look: Look, state: State, choice: Choice) -> State:
         if look.spec.paused and choice.version not in (None, live) and _usable(look, candidate):
             return state
         state = ending.withdraw(look, state, *_reason(look, candidate, choice, live))
-    if choice.version in (None, live) or state.candidate or look.spec.paused:
+    if choice.version in (None, live) or state.candidate or look.spec.paused or phase.running(status):
         return state
     assert choice.version
     started = Candidate(version=choice.version, since=look.stamp, against=live or "")

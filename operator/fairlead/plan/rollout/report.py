@@ -6,6 +6,8 @@ from fairlead.api.deployment import Candidate, DeploymentStatus, WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import MODEL_VERSION, GatewaySeen, Json
+from fairlead.plan.experiment import phase
+from fairlead.plan.experiment import tell as experiments
 from fairlead.plan.rollout import ability, afterwards, expect, judge, ledger, pods, readiness, signals
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -16,10 +18,10 @@ _TAKEN_BACK = ("RolledBack", "Failed")
 
 def tell(
     look: Look, state: State, choice: Choice, problem: Problem | None, unseen: Problem | None = None,
-    stuck: Problem | None = None,
+    stuck: Problem | None = None, trial: Problem | None = None,
 ) -> DeploymentStatus:  # fmt: skip
     """The status with all that is derived from it. unseen: of a version under watch; stuck: why a rollback of the live
-    version does not go on."""
+    version does not go on; trial: what stands in an experiment's way."""
     status = state.status
     ready = [pod for pod in pods.of(look, status.live.version) if pod.ready] if status.live else []
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
@@ -29,6 +31,7 @@ def tell(
     _saved(told, status)
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
+    experiments.tell(look, told, status, trial)
     progress = _progressing(look, told, status, choice, stuck if status.way_back else problem)
     trouble = _ready(look, told, status, bool(ready), progress)
     return status.model_copy(update={
@@ -52,6 +55,8 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions) -> str:
     if status.candidate:
         held = not told.is_true("Progressing") or status.candidate.verdict == "NoEvidence"
         return "Holding" if held else "Progressing"
+    if phase.running(status):
+        return "Progressing"
     last = status.history[0].result if status.history else "Live"
     return "RolledBack" if last in _TAKEN_BACK else "Live"
 
@@ -101,6 +106,9 @@ def _standing(
         return _going_back(back, problem)
     if candidate:
         return _on_its_way(look, candidate, problem)
+    trial = experiments.progress(status, choice.version)
+    if trial:
+        return trial
     if choice.version is None:
         return False, choice.reason, choice.message
     last = status.history[0] if status.history else None

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from fairlead.api.deployment import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.plan.core import MODEL_VERSION, Json, World, epoch
+from fairlead.plan.experiment import phase
 from fairlead.plan.memo import memo_of
 from fairlead.plan.rollout.look import RETRY, Look
 
@@ -65,6 +66,8 @@ def choose(look: Look, status: DeploymentStatus) -> Choice:
 def _pinned(look: Look, status: DeploymentStatus, wanted: str) -> Choice:
     if status.live and status.live.version == wanted:
         return Choice(wanted)
+    if status.live and phase.settles(status, wanted):
+        return Choice(status.live.version)
     raw = look.world.get(MODEL_VERSION, wanted)
     if raw is None:
         return Choice(None, "VersionMissing", f"ModelVersion {wanted} does not exist; create it, or correct spec.model")
@@ -84,7 +87,9 @@ def refusal(look: Look, version: str) -> str:
 
 
 def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
-    mine = [raw for raw in look.world.select(MODEL_VERSION) if raw["spec"].get("model") == model]
+    compared = look.spec.experiment.versions if look.spec.experiment else []
+    mine = [raw for raw in look.world.select(MODEL_VERSION)
+            if raw["spec"].get("model") == model and raw["metadata"]["name"] not in compared]  # fmt: skip
     usable = [raw for raw in mine if _usable(status, raw)]
     newest = max(usable, key=age_key, default=None)
     live = status.live.version if status.live else None

@@ -180,7 +180,9 @@ def _counted(look: Look, candidate: Candidate, sums: Sums, whole: bool) -> Candi
 
 
 def _routed(look: Look, candidate: Candidate) -> bool:
-    """Whether the route in the cluster has the step's weights."""
+    """Whether the route in the cluster has the step's weights. In an experiment nobody asks: see `plan.experiment`."""
+    if look.side_by_side:
+        return False
     live = look.route
     wanted = {look.child(candidate.version): candidate.weight} if candidate.weight else {}
     if candidate.weight < 100:
