@@ -6,8 +6,7 @@ into the status in one write.
 
 from __future__ import annotations
 
-from fairlead.api.deploymentstatus import ExperimentStatus
-from fairlead.api.experiment import Comparison, Contender, Experiment
+from fairlead.api.deployment import Comparison, Contender, Experiment, ExperimentStatus, Guard
 from fairlead.api.units import share
 from fairlead.plan.core import Failed, PromQuery, Request, Vector, epoch
 from fairlead.plan.experiment import phase
@@ -53,12 +52,11 @@ def requests(look: Look, wanted: Experiment, kept: ExperimentStatus) -> list[Req
 
 
 def _queries(look: Look, wanted: Experiment, kept: ExperimentStatus) -> dict[tuple[str, str], PromQuery]:
-    told = {"total": wanted.reward.total, "failures": wanted.reward.failures, "successes": wanted.reward.successes}
-    expressions = {part: text for part, text in told.items() if text}
+    like = Guard(metric="outcomes", promql=wanted.reward)
     return {
         (version, part): query
         for version in (kept.against, *(arm.version for arm in kept.arms))
-        for part, query in promcounters.queries(expressions, look, version).items()
+        for part, query in promcounters.queries(look, like, version).items()
     }
 
 
