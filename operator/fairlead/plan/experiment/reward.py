@@ -6,7 +6,9 @@ into the status in one write.
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Comparison, Contender, Experiment, ExperimentStatus, Guard
+from fairlead.api.deploymentstatus import ExperimentStatus
+from fairlead.api.experiment import Comparison, Contender, Experiment
+from fairlead.api.guard import Guard
 from fairlead.api.units import share
 from fairlead.plan.core import Failed, PromQuery, Request, Vector, epoch
 from fairlead.plan.experiment import phase

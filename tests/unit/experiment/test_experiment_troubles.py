@@ -1,0 +1,301 @@
+"""What gets in an experiment's way, and what people decide meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.unit.experiment.test_experiment_way import begun, contender, experiment, run
+from tests.unit.plan.rollout_world import Sim, spec
+
+from fairlead.manifests.route import services
+from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, WORKLOAD
+
+Json = dict[str, Any]
+ALIKE = {"m-1": 0.5, "m-2": 0.5, "m-3": 0.5}
+
+
+def said(sim: Sim) -> tuple[str, str]:
+    found = sim.condition("Experiment")
+    return found.get("status", ""), found.get("reason", "")
+
+
+def trial(sim: Sim) -> Json:
+    return dict(sim.status["experiment"])
+
+
+def decide(sim: Sim, action: str, version: str) -> None:
+    sim.spec["override"] = {"action": action, "version": version, "reason": "a test", "at": "2027-01-15T08:00:00Z"}
+    sim.look()
+
+
+def test_harm_takes_one_out_and_the_others_go_on() -> None:
+    sim = begun(experiment(), wrong=ALIKE, errors={"m-2": 0.5})
+    run(sim, 8, 100)
+    assert trial(sim)["phase"] == "Running"
+    assert (contender(sim, "m-2")["state"], contender(sim, "m-2")["reason"]) == ("Out", "ErrorsWorse")
+    assert sim.shares() == {"m-1": 58, "m-3": 42}, "40 to 30, as it was"
+    assert sim.status["refused"] == ["m-2"]
+    assert sim.status["history"][0]["result"] == "RolledBack"
+    assert "ArmTakenOut" in sim.events
+    assert sim.status["phase"] == "Progressing"
+    route = sim.get(HTTP_ROUTE, "web")
+    assert route
+    assert len(services(route)) == 2
+    sim.tick(100, seconds=20)
+    assert len(sim.of(WORKLOAD)) == 2
+
+
+def test_each_candidate_has_its_part_of_the_false_alarms() -> None:
+    sim = begun(experiment(), wrong=ALIKE)
+    sim.tick(100)
+    bounds = {arm["guards"][0]["bound"][:6] for arm in trial(sim)["arms"]}
+    assert bounds == {"5.2983"}, "ln(2 / 1 %)"
+
+
+def test_when_all_do_harm_it_stops() -> None:
+    sim = begun(experiment(), wrong=ALIKE, errors={"m-2": 0.5, "m-3": 0.5})
+    run(sim, 10, 100)
+    assert (trial(sim)["phase"], trial(sim)["result"]) == ("Ended", "Stopped")
+    assert sim.shares() == {"m-1": 100}
+    assert said(sim) == ("False", "Stopped")
+    assert sorted(sim.status["refused"]) == ["m-2", "m-3"]
+
+
+def test_the_live_version_may_win() -> None:
+    sim = begun(experiment(then="Promote"), wrong={"m-1": 0.2, "m-2": 0.5, "m-3": 0.5})
+    run(sim, 100, 100)
+    assert (trial(sim)["result"], trial(sim)["winner"]) == ("Won", "m-1")
+    assert sim.status["live"]["version"] == "m-1"
+    assert sorted(sim.status["refused"]) == ["m-2", "m-3"]
+
+
+def test_a_report_names_the_winner_and_changes_nothing() -> None:
+    sim = begun(experiment(), wrong={"m-1": 0.5, "m-2": 0.2, "m-3": 0.5})
+    run(sim, 100, 100)
+    assert (trial(sim)["result"], trial(sim)["winner"]) == ("Won", "m-2")
+    assert sim.status["live"]["version"] == "m-1"
+    assert sim.shares() == {"m-1": 100}
+    assert said(sim) == ("True", "Won")
+    assert "name m-2 in spec.model.version" in sim.condition("Experiment")["message"]
+    for _ in range(40):
+        sim.tick(100)
+    assert "candidate" not in sim.status
+    assert sim.look().requeue_after is None
+
+
+def test_patience_ends_it_with_all_numbers() -> None:
+    sim = begun(experiment(patience="60s"), wrong=ALIKE)
+    run(sim, 100, 50)
+    assert trial(sim)["result"] == "Undecided"
+    message = sim.condition("Experiment")["message"]
+    assert all(version in message for version in ("m-1", "m-2", "m-3"))
+    assert "risk" in message
+    assert sim.shares() == {"m-1": 100}
+    assert sim.status.get("refused", []) == []
+
+
+def test_nobody_wins_before_enough_was_seen() -> None:
+    sim = begun(experiment(requests=400), wrong={"m-1": 0.9, "m-2": 0.9, "m-3": 0.1})
+    run(sim, 12, 50)
+    assert trial(sim)["phase"] == "Running"
+    assert said(sim) == ("True", "TooFewTrials")
+    run(sim, 60, 50)
+    assert trial(sim)["winner"] == "m-3"
+
+
+def test_prometheus_away_freezes_and_it_goes_on() -> None:
+    sim = begun(experiment(then="Promote"), wrong={"m-1": 0.9, "m-2": 0.9, "m-3": 0.1})
+    sim.prometheus_down = True
+    run(sim, 40, 100)
+    assert trial(sim)["phase"] == "Running"
+    assert said(sim) == ("True", "Unreachable")
+    sim.prometheus_down = False
+    run(sim, 40, 100)
+    assert sim.status["live"]["version"] == "m-3"
+
+
+def test_pods_that_go_lose_their_share_and_get_it_again() -> None:
+    sim = begun(experiment(), wrong=ALIKE)
+    sim.ready("m-2", ready=False)
+    sim.tick(10)
+    assert sim.shares() == {"m-1": 58, "m-3": 42}
+    assert contender(sim, "m-2")["state"] == "Away"
+    sim.ready("m-2")
+    sim.tick(10)
+    sim.tick(10)
+    assert sim.shares() == {"m-1": 40, "m-2": 30, "m-3": 30}
+    assert trial(sim)["phase"] == "Running"
+
+
+@pytest.mark.parametrize("how", ["deleted", "revoked"])
+def test_a_version_that_is_not_to_be_had_any_more_leaves(how: str) -> None:
+    sim = begun(experiment(), wrong=ALIKE)
+    if how == "deleted":
+        del sim.of(MODEL_VERSION)["m-2"]
+    else:
+        sim.of(MODEL_VERSION)["m-2"]["spec"]["revoked"] = "a bad label"
+    sim.tick(10)
+    assert sim.shares() == {"m-1": 58, "m-3": 42}
+    assert contender(sim, "m-2")["reason"] == f"Version{'Missing' if how == 'deleted' else 'Revoked'}"
+    assert sim.status.get("refused", []) == []
+
+
+def test_without_the_experiment_in_the_spec_all_is_as_before() -> None:
+    sim = begun(experiment(), wrong=ALIKE)
+    run(sim, 3, 50)
+    sim.spec = spec(model={"version": "m-1"})
+    sim.tick(50)
+    assert "experiment" not in sim.status
+    assert sim.shares() == {"m-1": 100}
+    assert sim.condition("Experiment") == {}
+    sim.tick(50, seconds=20)
+    assert len(sim.of(WORKLOAD)) == 1
+
+
+def test_other_versions_are_another_experiment() -> None:
+    pinned = {"model": {"version": "m-1"}}
+    sim = begun(experiment() | pinned, wrong=ALIKE)
+    run(sim, 3, 50)
+    sim.version("m-4")
+    sim.spec = experiment(versions=["m-3", "m-4"]) | pinned
+    sim.look()
+    assert trial(sim)["phase"] == "Starting"
+    assert sim.shares() == {"m-1": 100}
+    sim.ready("m-4")
+    sim.look()
+    assert sim.shares() == {"m-1": 40, "m-3": 30, "m-4": 30}
+
+
+def test_a_changed_share_counts_at_once_and_keeps_what_was_seen() -> None:
+    sim = begun(experiment(), wrong=ALIKE)
+    run(sim, 12, 50)
+    before = contender(sim, "m-2")["total"]
+    sim.spec = experiment(share="20%")
+    sim.tick(50)
+    assert sim.shares() == {"m-1": 80, "m-2": 10, "m-3": 10}
+    assert contender(sim, "m-2")["total"] >= before > 0
+
+
+def test_no_rollout_begins_meanwhile() -> None:
+    sim = begun(experiment(), wrong=ALIKE)
+    sim.version("m-4")
+    run(sim, 3, 50)
+    assert "candidate" not in sim.status
+    assert "m-4 waits until it has ended" in sim.condition("Progressing")["message"]
+
+
+def test_a_rollout_is_finished_first() -> None:
+    sim = Sim(spec())
+    sim.go_live("m-1")
+    sim.begin("m-2")
+    sim.version("m-3", age=500)
+    sim.version("m-4", age=400)
+    sim.spec = experiment(versions=["m-3", "m-4"])
+    sim.tick(10)
+    assert "experiment" not in sim.status
+    assert said(sim) == ("False", "Waiting")
+    for _ in range(30):
+        sim.tick(200)
+    assert sim.status["live"]["version"] == "m-2"
+    assert trial(sim)["against"] == "m-2"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda sim: sim.of(MODEL_VERSION).pop("m-2"), "VersionMissing"),
+        (lambda sim: sim.version("m-2", "Proving"), "NotApproved"),
+        (lambda sim: sim.version("m-2", revoked="bad"), "VersionRevoked"),
+        (lambda sim: sim.status.update(refused=["m-2"]), "VersionRefused"),
+        (lambda sim: sim.spec.update(paused=True), "Paused"),
+        (lambda sim: sim.spec["experiment"].update(versions=["m-1", "m-2", "m-3"]), "VersionIsLive"),
+    ],
+)
+def test_what_it_waits_for(change: Any, reason: str) -> None:
+    sim = Sim(experiment())
+    sim.go_live("m-1")
+    for version in ("m-2", "m-3"):
+        sim.version(version)
+    change(sim)
+    sim.look()
+    assert "experiment" not in sim.status
+    assert said(sim) == ("False", reason)
+
+
+def test_paused_it_keeps_its_shares_and_harm_still_counts() -> None:
+    sim = begun(experiment(patience="30s"), wrong={"m-1": 0.9, "m-2": 0.9, "m-3": 0.1}, errors={"m-2": 0.5})
+    sim.spec["paused"] = True
+    run(sim, 60, 100)
+    assert trial(sim)["phase"] == "Running"
+    assert contender(sim, "m-2")["state"] == "Out"
+    assert said(sim) == ("True", "Paused")
+
+
+def test_a_person_stops_it() -> None:
+    sim = begun(experiment(), wrong=ALIKE)
+    decide(sim, "Rollback", "m-1")
+    assert (trial(sim)["phase"], trial(sim)["result"]) == ("Ended", "Stopped")
+    assert sim.shares() == {"m-1": 100}
+    sim.tick(10)
+    assert trial(sim)["phase"] == "Ended"
+
+
+def test_a_person_promotes_one() -> None:
+    sim = begun(experiment(), wrong=ALIKE)
+    decide(sim, "Promote", "m-2")
+    assert sim.status["live"]["version"] == "m-2"
+    assert (trial(sim)["result"], trial(sim)["winner"]) == ("Won", "m-2")
+    assert sim.shares() == {"m-2": 100}
+
+
+def test_a_live_version_that_is_left_ends_it() -> None:
+    sim = begun(experiment(), wrong=ALIKE)
+    sim.version("m-0", age=2000)
+    decide(sim, "Rollback", "m-0")
+    assert "experiment" not in sim.status or trial(sim)["phase"] == "Ended"
+    sim.ready("m-0")
+    for _ in range(5):
+        sim.tick(10)
+    assert sim.status["live"]["version"] == "m-0"
+
+
+def test_a_pinned_version_stays_what_git_says_until_git_follows() -> None:
+    wanted = experiment(then="Promote") | {"model": {"version": "m-1"}}
+    sim = begun(wanted, wrong={"m-1": 0.9, "m-2": 0.1, "m-3": 0.9})
+    run(sim, 60, 100)
+    for _ in range(20):
+        sim.tick(100)
+    assert sim.status["live"]["version"] == "m-2"
+    assert "candidate" not in sim.status
+    assert "Set spec.model.version to m-2" in sim.condition("Experiment")["message"]
+    sim.spec = spec(model={"version": "m-2"})
+    sim.tick(100)
+    assert sim.status["live"]["version"] == "m-2"
+    assert "experiment" not in sim.status
+    assert "candidate" not in sim.status
+
+
+def test_the_winner_keeps_its_pods_and_is_watched() -> None:
+    sim = begun(experiment(then="Promote"), wrong={"m-1": 0.9, "m-2": 0.1, "m-3": 0.9})
+    pods = [pod["metadata"]["uid"] for pod in sim.pods("m-2")]
+    run(sim, 60, 100)
+    assert [pod["metadata"]["uid"] for pod in sim.pods("m-2")] == pods
+    assert sim.status["previous"] == "m-1"
+    assert sim.status["watch"]["version"] == "m-2"
+
+
+def test_a_restarted_operator_counts_nothing_twice() -> None:
+    """Each look of this world goes through the status alone; here some looks are lost before they are written."""
+    sim = begun(experiment(patience="40s"), wrong=ALIKE)
+    for index in range(39):
+        sim.traffic(50)
+        sim.now += 1
+        if index % 7 == 3:
+            sim.plan()  # what it found is never written
+            continue
+        sim.look()
+    known = {one["version"]: one["total"] for one in trial(sim)["contenders"]}
+    for version, total in known.items():
+        assert total <= sim.outcomes[version][0]
+        assert total >= sim.outcomes[version][0] - 8 * 50
