@@ -14,6 +14,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     back.add_argument("--to", metavar="VERSION", help="the version that shall be live (default: the last good one)")
     forward = subparsers.add_parser("promote", help="let the version on its way go live without waiting for evidence")
     forward.add_argument("--force", action="store_true", required=True, help="needed: nothing is proven yet")
+    forward.add_argument("--version", help="in an experiment: which of its versions")
     let = subparsers.add_parser("continue", help="let a step with `manual: true` be left")
     for parser, run in ((back, rollback), (forward, promote), (let, go_on)):
         parser.add_argument("name", metavar="DEPLOYMENT")
@@ -30,8 +31,8 @@ async def rollback(session: Session, args: argparse.Namespace) -> int:
     target = args.to or default_target(await session.get(DEPLOYMENT, args.name))
     usable(await session.get(MODEL_VERSION, target))
     raw = await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Rollback", target, args.reason))
-    gone = taken_back(raw, target)
-    print(f"deployment {args.name} goes back to {target}; {gone} is not tried again. "
+    gone = f"{taken_back(raw, target)} is not tried again" if not compared(raw) else "its experiment ends"
+    print(f"deployment {args.name} goes back to {target}; {gone}. "
           f"See: kubectl fairlead get deployment {args.name} --watch")  # fmt: skip
     return OK
 
@@ -43,6 +44,10 @@ async def promote(session: Session, args: argparse.Namespace) -> int:
 
     raw = await session.get(DEPLOYMENT, args.name)
     version = (raw.get("status", {}).get("candidate") or {}).get("version")
+    others = compared(raw)
+    if others and args.version not in others:
+        raise Problem(f"deployment {args.name!r} has an experiment; name the winner: --version {'|'.join(others)}")
+    version = args.version if others else version
     if not version:
         raise Problem(f"deployment {args.name!r} has no version on its way: {raw.get('status', {}).get('message', '')}")
     await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Promote", version, args.reason))
@@ -68,7 +73,7 @@ def default_target(raw: Json) -> str:
     """What is gone back to without `--to`: the live version if another one is on its way, else the one before it.
     Raises Problem if there is none."""
     status = raw.get("status", {})
-    if status.get("candidate") and status.get("live"):
+    if (status.get("candidate") or compared(raw)) and status.get("live"):
         return str(status["live"]["version"])
     if status.get("previous"):
         return str(status["previous"])
@@ -88,6 +93,11 @@ def taken_back(raw: Json, target: str) -> str:
     return " and ".join(version for version in found if version and version != target) or "nothing"
 
 
+def compared(raw: Json) -> list[str]:
+    """The candidates of an experiment that is on its way."""
+    return [arm["version"] for arm in (raw.get("status", {}).get("experiment") or {}).get("arms") or []]
+
+
 def usable(version: Json) -> None:
     """Raises Problem for a version that may not go live."""
     name, phase = version["metadata"]["name"], version.get("status", {}).get("phase") or "Pending"
@@ -102,7 +112,7 @@ def decide(raw: Json, action: str, version: str, reason: str) -> bool:
     from fairlead.plan.core import rfc3339
 
     status = raw.get("status", {})
-    moving = status.get("candidate") or status.get("wayBack")
+    moving = status.get("candidate") or status.get("wayBack") or compared(raw)
     if action == "Rollback" and not moving and (status.get("live") or {}).get("version") == version:
         raise Problem(f"{version} is live already, and nothing is on its way.")
     raw["spec"]["override"] = {"action": action, "version": version, "reason": reason, "at": rfc3339(time.time())}

@@ -32,7 +32,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "at the time, to the last bit. The exit code is 1 if anything differs.",
     )  # fmt: skip
     parser.add_argument("what", metavar="deployment/NAME", help="the Deployment; or - with --file")
-    parser.add_argument("--version", help="the version whose rollout is replayed (default: the last one)")
+    parser.add_argument(
+        "--version", help="the version whose rollout, or part in an experiment, is replayed (default: the last rollout)"
+    )
     parser.add_argument(
         "--watch", action=argparse.BooleanOptionalAction,
         help="what was seen after the promotion (default: if that took the version back)",
@@ -86,7 +88,9 @@ def choose(found: Deployment, version: str | None, watch: bool | None = None) ->
     """(where the segments lie, the lines that are not there yet) of the rollout, or of the watch after the promotion.
     watch: only that, or only the rollout. Raises Problem."""
     status = found.status
-    candidate, watched = status.candidate, status.watch
+    arms = status.experiment.arms if status.experiment else []
+    candidate = status.candidate or next((arm for arm in arms if arm.version == version), None)
+    watched = status.watch
     if watch and watched and watched.ledger.name and version in (None, watched.version):
         return watched.ledger.uri if watched.ledger.segment else "", watched.ledger.lines
     if candidate and not watch and version in (None, candidate.version):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, Deployment, Watch
 from fairlead.api.units import human, seconds
+from fairlead.cli import show_experiment as experiment
 from fairlead.cli import show_labels
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
@@ -21,6 +22,8 @@ def blocks(name: str, found: Deployment, now: float, trail: Trail | None = None)
         shown.append(Lines([f"address   {status.address}", f"pods      {status.ready_replicas} ready"]))
     if status.candidate:
         shown += _candidate(found, status.candidate, now, trail)
+    if status.experiment:
+        shown += experiment.blocks(found, status.experiment, now)
     if status.way_back:
         back = status.way_back
         shown.append(Title(f"way back to {back.version}", "Starting", f"{back.reason}, {ago(back.since, now)}"))

@@ -88,3 +88,21 @@ def test_both_need_a_reason_and_promote_needs_force(memory):  # noqa: ARG001 - n
     for words in (("rollback", "web"), ("promote", "web", "--reason", "r"), ("promote", "web", "--force")):
         with pytest.raises(SystemExit):
             run(*words)
+
+
+EXPERIMENT = {"experiment": {"arms": [{"version": "m-4"}, {"version": "m-5"}]}}
+
+
+def test_rollback_ends_an_experiment(memory, capsys):
+    put(memory, previous="m-1", **EXPERIMENT)
+    assert run("rollback", "web", "--reason", "r") == 0
+    assert override(memory).version == "m-2"
+    assert "its experiment ends" in capsys.readouterr().out
+
+
+def test_promote_names_one_of_an_experiment(memory, capsys):
+    put(memory, **EXPERIMENT)
+    assert run("promote", "web", "--force", "--reason", "r") == 1
+    assert "--version m-4|m-5" in capsys.readouterr().err
+    assert run("promote", "web", "--version", "m-5", "--force", "--reason", "r") == 0
+    assert override(memory).version == "m-5"

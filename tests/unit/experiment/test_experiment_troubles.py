@@ -9,7 +9,7 @@ from tests.unit.experiment.test_experiment_way import begun, contender, experime
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.manifests.route import services
-from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, WORKLOAD
+from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, WORKLOAD, GatewaySeen
 
 Json = dict[str, Any]
 ALIKE = {"m-1": 0.5, "m-2": 0.5, "m-3": 0.5}
@@ -221,6 +221,48 @@ def test_what_it_waits_for(change: Any, reason: str) -> None:
     sim.look()
     assert "experiment" not in sim.status
     assert said(sim) == ("False", reason)
+
+
+def test_a_gateway_that_cant_keep_users_is_named() -> None:
+    sim = Sim(
+        experiment(), gateway=GatewaySeen(("10.0.0.1",), (("HTTP", 80),), "plain", "example.com/plain", ("GRPCRoute",))
+    )
+    sim.go_live("m-1")
+    for version in ("m-2", "m-3"):
+        sim.version(version)
+    sim.look()
+    assert said(sim) == ("False", "GatewayUnable")
+    assert "sticky.for to 0s" in sim.condition("Experiment")["message"]
+    sim.spec = experiment(sticky={"for": "0s"})
+    sim.look()
+    assert trial(sim)["phase"] == "Starting"
+
+
+def test_without_cookies_requests_are_divided_and_counted() -> None:
+    sim = begun(experiment(sticky={"for": "0s"}, patience="60s"), wrong=ALIKE)
+    run(sim, 8, 200)
+    assert sum(trial(sim)["division"]["counts"]) > 500
+    assert not trial(sim)["division"]["wrong"]
+    sim.split_by = {"m-1": 70, "m-2": 15, "m-3": 15}
+    run(sim, 10, 200)
+    assert trial(sim)["division"]["wrong"]
+    assert said(sim) == ("True", "SplitWrong")
+
+
+def test_a_bandit_moves_within_its_bounds_and_lets_go_of_who_is_worse() -> None:
+    sim = begun(experiment(allocation="Bandit", requests=20), wrong={"m-1": 0.5, "m-2": 0.9, "m-3": 0.3})
+    seen = [sim.shares()]
+    for _ in range(25):
+        sim.tick(40, seconds=16)
+        if sim.status["experiment"]["phase"] == "Ended":
+            break
+        seen.append(sim.shares())
+    assert trial(sim)["winner"] == "m-3", trial(sim)["contenders"]
+    moves = [one for one, other in zip(seen[1:], seen, strict=False) if one != other]
+    assert moves
+    assert all(sum(one.values()) == 100 and one["m-1"] >= 40 for one in seen)
+    assert seen[0] == {"m-1": 40, "m-2": 30, "m-3": 30}
+    assert all(min(one.values()) >= 5 for one in seen)
 
 
 def test_paused_it_keeps_its_shares_and_harm_still_counts() -> None:

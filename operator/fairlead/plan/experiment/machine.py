@@ -12,7 +12,8 @@ from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Request, epoch
 from fairlead.plan.experiment import arms, conclude, phase, reward, shares, users
-from fairlead.plan.rollout import signals, versions
+from fairlead.plan.rollout import ability, signals, versions
+from fairlead.plan.rollout.implementations import Ability
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -66,7 +67,7 @@ def stop(look: Look, state: State, reason: str, message: str) -> State:
 
 
 def _begin(look: Look, state: State, wanted: Experiment, choice: Choice) -> tuple[State, Problem | None]:
-    problem = _waits(look, state, choice) or _unfit(look, state, wanted)
+    problem = _waits(look, state, choice) or _unfit(look, state, wanted) or _unable(look, wanted)
     if problem:
         return state, problem
     live = state.status.live
@@ -109,6 +110,16 @@ def _unfit(look: Look, state: State, wanted: Experiment) -> Problem | None:
         if why:
             return Problem(why[0], f"{why[1]}, or take it out of spec.experiment.versions")
     return None
+
+
+def _unable(look: Look, wanted: Experiment) -> Problem | None:
+    """Users stay with their version by headers of answers and by patterns of a Cookie header."""
+    lacking = ability.surely_lacks(look, Ability.ANSWER_HEADERS, Ability.HEADER_PATTERNS)
+    if lacking is None or not users.sticky(wanted):
+        return None
+    return Problem("GatewayUnable", f"the Gateway can't {lacking}, so users can't stay with their version; set "
+                   "spec.experiment.sticky.for to 0s to divide requests instead, or name another Gateway in "
+                   "spec.route")  # fmt: skip
 
 
 def _unusable(look: Look, version: str) -> tuple[str, str] | None:

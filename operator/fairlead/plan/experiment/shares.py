@@ -23,9 +23,10 @@ def settled(look: Look, wanted: Experiment, kept: ExperimentStatus) -> Experimen
     others, the live version too, in proportion: so what they have relative to each other stays what it was."""
     part = phase.taking_part(kept)
     own = {one.version: float(one.share) for one in kept.contenders}
-    if wanted.allocation == "Equal" or not any(own.values()):
+    least = FLOOR if wanted.allocation == "Bandit" else 1
+    if wanted.allocation == "Equal" or not any(own[one.version] for one in kept.contenders[1:]):
         own = equal(wanted, kept)
-    percents = bandit.whole(_scaled([max(own[version], 1.0) for version in part])) if len(part) > 1 else [100]
+    percents = bandit.whole(_scaled([max(own[version], least) for version in part])) if len(part) > 1 else [100]
     return _given(look, kept, dict(zip(part, percents, strict=True)))
 
 

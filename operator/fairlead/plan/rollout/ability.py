@@ -109,6 +109,14 @@ def can(look: Look, ability: Ability) -> bool:
     return ability in (_abilities(look, state) if state else implementations.CORE)
 
 
+def surely_lacks(look: Look, *wanted: Ability) -> Ability | None:
+    """The first of these that the Gateway is known not to have."""
+    state = known(look)
+    if state is None or not implementations.is_known(state.controller, state.features):
+        return None
+    return next((one for one in wanted if one not in _abilities(look, state)), None)
+
+
 def _abilities(look: Look, state: GatewayState) -> frozenset[Ability]:
     return implementations.abilities(state.controller, state.features, look.grpc)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fairlead.manifests.alerts import GAUGE_NAME, GAUGE_NAMESPACE
 from fairlead.plan.core import Gauge, Json, epoch
+from fairlead.plan.experiment import gauges as experiment
 
 PHASES = ("Pending", "Progressing", "Live", "Holding", "RolledBack", "Degraded")
 _TAKEN_BACK = ("RolledBack", "Failed")
@@ -33,6 +34,7 @@ def of(raw: Json) -> Iterator[Gauge]:
     )
     yield from _evidence(status, candidate, who)
     yield from _rollbacks(status, who)
+    yield from experiment.of(status, who)
 
 
 def _evidence(status: Json, candidate: Json, who: dict[str, str]) -> Iterator[Gauge]:

@@ -1,0 +1,58 @@
+"""An experiment as people look at it: the versions side by side."""
+
+from __future__ import annotations
+
+from fairlead.api.deployment import Deployment
+from fairlead.api.deploymentstatus import ExperimentStatus
+from fairlead.api.experiment import Contender
+from fairlead.api.units import human, seconds
+from fairlead.cli.blocks import Block, Lines, Table, Title
+from fairlead.cli.text import bar, count, evidence, took
+
+Row = list[str]
+
+
+def blocks(found: Deployment, kept: ExperimentStatus, now: float) -> list[Block]:
+    """A row for each version, and what is known of each against the best of the others."""
+    wanted = found.spec.experiment
+    state = kept.result or kept.phase
+    patience = f" of at most {wanted.patience}" if wanted else ""
+    note = f"against {kept.against}, for {took(kept.since, kept.ended_at, now)}{patience}"
+    shown: list[Block] = [Title(f"experiment {', '.join(one.version for one in kept.contenders[1:])}", state, note)]
+    if wanted and kept.phase == "Running":
+        seen = f"observed {human(float(kept.observed))} of {human(seconds(wanted.for_))}"
+        shown.append(Lines([f"{wanted.allocation} shares, {wanted.confidence} confidence; {seen}"]))
+    shown.append(_table(kept))
+    if kept.division.unknown and kept.phase == "Running":
+        shown.append(Lines([kept.division.unknown]))
+    return [*shown, Lines([kept.message])] if kept.message else shown
+
+
+def _table(kept: ExperimentStatus) -> Table:
+    users = any(one.users for one in kept.contenders)
+    headers = ["VERSION", "STATE", "SHARE", *(["NEW USERS"] if users else []), "TOTAL", "SUCCESSES", "RATE", "LIES IN",
+               "THE BEST ONE", "EVIDENCE THAT ANOTHER IS BETTER"]  # fmt: skip
+    return Table(headers, [_row(kept, one, users) for one in kept.contenders])
+
+
+def _row(kept: ExperimentStatus, one: Contender, users: bool) -> Row:
+    state = f"{one.state} ({one.reason})" if one.reason else one.state
+    best = float(one.best) if one.best else 0.0
+    return [
+        one.version, state, f"{one.share} %", *([count(one.users)] if users else []), count(one.total),
+        count(one.successes), _percent(one.rate), f"{_percent(one.low)} … {_percent(one.high)}" if one.low else "-",
+        f"{bar(best, 10)} {100 * best:.1f} %" if one.best else "-", _against(kept, one),
+    ]  # fmt: skip
+
+
+def _against(kept: ExperimentStatus, one: Contender) -> str:
+    """The strongest evidence that some other version is better."""
+    mine = [pair for pair in kept.comparisons if pair.worse == one.version]
+    if not mine or not kept.bound:
+        return "-"
+    strongest = max(mine, key=lambda pair: float(pair.log_evidence))
+    return f"{evidence(strongest.log_evidence, kept.bound)} ({strongest.better})"
+
+
+def _percent(rate: str) -> str:
+    return f"{100 * float(rate):.2f} %" if rate else "-"
