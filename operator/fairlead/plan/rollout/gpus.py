@@ -93,7 +93,8 @@ def _ahead(look: Look, wanted: Claim) -> str:
             f"candidates of a namespace may ask for {most} at a time (surge.gpus of the installation): raise it, or "
             "ask for fewer replicas or GPUs"
         )
-    others = [one for one in _claims(look) if one.deployment != look.name and one.resource == wanted.resource]
+    own = look.name, wanted.version
+    others = [one for one in _claims(look) if (one.deployment, one.version) != own and one.resource == wanted.resource]
     before = [one for one in others if (one.since, one.deployment) < (wanted.since, look.name)]
     # what is more than may ever be asked for holds up nobody
     first = [one for one in before if one.starting or not (one.held or (most is not None and one.gpus > most))]
@@ -161,17 +162,22 @@ def _needs(look: Look, candidate: Candidate) -> Claim | None:
 def _claims(look: Look) -> Iterator[Claim]:
     """What all candidates of the namespace ask for; not those that have given up for now."""
     for raw in look.world.select(DEPLOYMENT):
-        candidate = (raw.get("status") or {}).get("candidate") or {}
-        place = candidate.get("place")
-        if not place or (place.get("until") and epoch(place["until"]) > look.now):
-            continue
-        replicas = int((raw["spec"].get("replicas") or {}).get("min", 1))
-        found = _claim(
-            look, raw["metadata"]["name"], candidate["version"], replicas, epoch(place["since"]),
-            place.get("state") == "Held", bool(candidate.get("against")),
-        )  # fmt: skip
-        if found is not None:
-            yield found
+        status = raw.get("status") or {}
+        for candidate in [status.get("candidate") or {}, *((status.get("experiment") or {}).get("arms") or [])]:
+            found = _claimed(look, raw, candidate)
+            if found is not None:
+                yield found
+
+
+def _claimed(look: Look, raw: Json, candidate: Json) -> Claim | None:
+    place = candidate.get("place")
+    if not place or (place.get("until") and epoch(place["until"]) > look.now):
+        return None
+    replicas = int((raw["spec"].get("replicas") or {}).get("min", 1))
+    return _claim(
+        look, raw["metadata"]["name"], candidate["version"], replicas, epoch(place["since"]),
+        place.get("state") == "Held", bool(candidate.get("against")),
+    )  # fmt: skip
 
 
 def _claim(
