@@ -254,6 +254,10 @@ class DeploymentSpec(Model):
                 "one guard on review is enough: people judge each pair once",
             ),
             (
+                "!has(self.experiment) || !has(self.route.protocol) || self.route.protocol != 'GRPC'",
+                "an experiment tells users by a cookie, which gRPC has not: use HTTP",
+            ),
+            (
                 "!has(self.experiment) || !has(self.model.version) || "
                 "!self.experiment.versions.exists(v, v == self.model.version)",
                 "experiment.versions names model.version, which takes part anyway: name only the others",

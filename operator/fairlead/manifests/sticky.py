@@ -82,4 +82,6 @@ def _setting(ref: Json, sticky: Sticky, backend: Backend) -> Json:
 
 def _told(rule: Json, user: str) -> Json:
     header = {"set": [{"name": USER_HEADER, "value": user}]}
-    return rule | {"filters": [*rule["filters"], {"type": "RequestHeaderModifier", "requestHeaderModifier": header}]}
+    return rule | {
+        "filters": [*rule.get("filters", []), {"type": "RequestHeaderModifier", "requestHeaderModifier": header}]
+    }

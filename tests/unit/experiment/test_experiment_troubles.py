@@ -224,9 +224,10 @@ def test_what_it_waits_for(change: Any, reason: str) -> None:
 
 
 def test_a_gateway_that_cant_keep_users_is_named() -> None:
-    sim = Sim(
-        experiment(), gateway=GatewaySeen(("10.0.0.1",), (("HTTP", 80),), "plain", "example.com/plain", ("GRPCRoute",))
+    plain = GatewaySeen(
+        ("10.0.0.1",), (("HTTP", 80),), class_name="plain", controller="example.com/plain", features=("GRPCRoute",)
     )
+    sim = Sim(experiment(), gateway=plain)
     sim.go_live("m-1")
     for version in ("m-2", "m-3"):
         sim.version(version)

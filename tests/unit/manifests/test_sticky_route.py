@@ -135,3 +135,15 @@ def test_who_stays_keeps_his_place_and_weights_are_as_asked(moves: list[tuple[li
 def test_a_pattern_takes_names_literally(cookie: str) -> None:
     one = sticky.Sticky(cookie, "k", 1, "/")
     assert re.fullmatch(sticky.pattern(one, "m-1"), f"{cookie}=m-1.k")
+
+
+def test_a_deployment_with_a_host_of_its_own_tells_servers_of_users_too() -> None:
+    own = Route.model_validate({"gateway": {"name": "g"}, "host": "web.example", "path": "/"})
+    found = route.http_route("web", "team", OWNER, {}, own, SHARED)
+    told = [
+        one["requestHeaderModifier"]["set"][0]["value"]
+        for rule in found["spec"]["rules"]
+        for one in rule["filters"]
+        if one["type"] == "RequestHeaderModifier"
+    ]
+    assert told == ["new"] + ["asked"] * 3 + ["known"] * 5
