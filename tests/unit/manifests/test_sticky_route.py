@@ -146,4 +146,4 @@ def test_a_deployment_with_a_host_of_its_own_tells_servers_of_users_too() -> Non
         for one in rule["filters"]
         if one["type"] == "RequestHeaderModifier"
     ]
-    assert told == ["new"] + ["asked"] * 3 + ["known"] * 5
+    assert told == ["new"] + ["asked"] * 5 + ["known"] * 5
