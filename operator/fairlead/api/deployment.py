@@ -225,7 +225,7 @@ class DeploymentSpec(Model):
     record: Record | None = None
     """Keep the answers: a proxy beside each server hands a copy of them to a recorder. Needed to compare answers."""
     experiment: Experiment | None = None
-    """Compare several versions with each other: A/B tests. No rollout begins meanwhile."""
+    """Compare several versions with each other: A/B tests, bandits. No rollout begins meanwhile."""
     alerts: Alerts = Alerts()
     paused: bool = False
     """Freeze: no new rollout begins, and a running one keeps its weight. Harm still rolls back."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, Deployment, Watch
 from fairlead.api.units import human, seconds
-from fairlead.cli import show_experiment as experiment
-from fairlead.cli import show_labels
+from fairlead.cli import show_experiment, show_labels
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.show_guards import counted, table
@@ -23,7 +22,7 @@ def blocks(name: str, found: Deployment, now: float, trail: Trail | None = None)
     if status.candidate:
         shown += _candidate(found, status.candidate, now, trail)
     if status.experiment:
-        shown += experiment.blocks(found, status.experiment, now)
+        shown += show_experiment.blocks(found, status.experiment, now)
     if status.way_back:
         back = status.way_back
         shown.append(Title(f"way back to {back.version}", "Starting", f"{back.reason}, {ago(back.since, now)}"))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import ExperimentStatus
 from fairlead.api.experiment import Contender
 from fairlead.api.units import human, seconds
 from fairlead.cli.blocks import Block, Lines, Table, Title
+from fairlead.cli.show_guards import table
 from fairlead.cli.text import bar, count, evidence, took
+from fairlead.cli.trail import Trail
 
 Row = list[str]
 
@@ -23,15 +27,24 @@ def blocks(found: Deployment, kept: ExperimentStatus, now: float) -> list[Block]
         seen = f"observed {human(float(kept.observed))} of {human(seconds(wanted.for_))}"
         shown.append(Lines([f"{wanted.allocation} shares, {wanted.confidence} confidence; {seen}"]))
     shown.append(_table(kept))
-    if kept.division.unknown and kept.phase == "Running":
-        shown.append(Lines([kept.division.unknown]))
+    if kept.phase != "Ended":
+        shown += _on_its_way(kept)
     return [*shown, Lines([kept.message])] if kept.message else shown
+
+
+def _on_its_way(kept: ExperimentStatus) -> list[Block]:
+    """What is not known at the moment, and what the guards have seen of each candidate."""
+    unknown = [f"reward: {kept.said}"] if kept.said else []
+    unknown += [f"users: {kept.division.unknown}"] if kept.division.unknown else []
+    guarded = [arm for arm in kept.arms if arm.guards]
+    held = [[Lines([f"{arm.version} against {kept.against}"]), table(arm, Trail())] for arm in guarded]
+    return [*([Lines(unknown)] if unknown else []), *chain.from_iterable(held)]
 
 
 def _table(kept: ExperimentStatus) -> Table:
     users = any(one.users for one in kept.contenders)
     headers = ["VERSION", "STATE", "SHARE", *(["NEW USERS"] if users else []), "TOTAL", "SUCCESSES", "RATE", "LIES IN",
-               "THE BEST ONE", "EVIDENCE THAT ANOTHER IS BETTER"]  # fmt: skip
+               "THE BEST ONE", "RISK", "EVIDENCE THAT ANOTHER IS BETTER"]  # fmt: skip
     return Table(headers, [_row(kept, one, users) for one in kept.contenders])
 
 
@@ -41,7 +54,7 @@ def _row(kept: ExperimentStatus, one: Contender, users: bool) -> Row:
     return [
         one.version, state, f"{one.share} %", *([count(one.users)] if users else []), count(one.total),
         count(one.successes), _percent(one.rate), f"{_percent(one.low)} … {_percent(one.high)}" if one.low else "-",
-        f"{bar(best, 10)} {100 * best:.1f} %" if one.best else "-", _against(kept, one),
+        f"{bar(best, 10)} {100 * best:.1f} %" if one.best else "-", _percent(one.loss), _against(kept, one),
     ]  # fmt: skip
 
 
