@@ -12,10 +12,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from hack.bench.load import BODY, Load
 from hack.install.chart import environment
 from hack.testbed.cluster import Json, Team, condition
-from hack.testbed.serving import gateway_address, is_live, make_version, traffic
+from hack.testbed.serving import is_live, listener, make_version, traffic
 
 from tests.cluster.test_rollouts import pods
 from tests.cluster.test_watch import turn_bad
@@ -26,25 +27,25 @@ SETTLED = 3
 """Seconds that the gateway may take to learn of a route: it can't be watched from here."""
 
 
-def compare(team: Team, guard: str = "errors", **wanted: object) -> None:
+def compare(team: Team, guard: str = "errors", gateway: str = "public", **wanted: object) -> None:
     """A Deployment of m-1 that compares m-2 and m-3 with it."""
     experiment = {"versions": ["m-2", "m-3"], "share": "60%", "reward": REWARD, "for": "10s", "requests": 100}
     team.apply({
         "kind": "Deployment", "metadata": {"name": "web"},
         "spec": {
             "model": {"version": "m-1"},
-            "route": {"gateway": {"name": "public", "namespace": "infra"}},
+            "route": {"gateway": {"name": gateway, "namespace": "infra"}},
             "rollout": {"guard": [{"metric": guard}]},
             **({"experiment": experiment | wanted} if wanted.pop("begin", True) else {}),
         },
     })  # fmt: skip
 
 
-def go_live(team: Team, **errors: float) -> None:
+def go_live(team: Team, gateway: str = "public", **errors: float) -> None:
     """m-1 is live, and the others are approved. errors: shares of failures, by `m1` and so on."""
     for number in (1, 2, 3):
         make_version(team, f"m-{number}", errorRate=errors.get(f"m{number}", 0.0))
-    compare(team, begin=False)
+    compare(team, gateway=gateway, begin=False)
     team.wait("deployment", "web", is_live("m-1"), 120, "live with m-1")
 
 
@@ -62,12 +63,14 @@ class User:
     """Somebody with a browser: keeps the cookie that he was given last."""
 
     team: Team
+    gateway: str
     cookie: str = ""
     version: str = ""
 
     def ask(self) -> str:
         """The version that answers."""
-        address = f"http://{gateway_address(self.team.cluster)}/{self.team.namespace}/web/v2/models/m/infer"
+        host, port = listener(self.team.cluster, self.gateway)
+        address = f"http://{host}:{port}/{self.team.namespace}/web/v2/models/m/infer"
         headers = {"Content-Type": "application/json"} | ({"Cookie": self.cookie} if self.cookie else {})
         request = urllib.request.Request(address, data=BODY, method="POST", headers=headers)
         try:
@@ -86,23 +89,24 @@ def lost(load: Load) -> list[object]:
     return [answer for answer in load.failed() if not answer.version]
 
 
-def test_users_stay_with_their_version_and_leave_it_at_rollback(team: Team) -> None:
-    go_live(team)
-    with traffic(team, 50) as load:
-        compare(team)
+@pytest.mark.parametrize("gateway", ["public", "traefik"])
+def test_users_stay_with_their_version_and_leave_it_at_rollback(team: Team, gateway: str) -> None:
+    go_live(team, gateway)
+    with traffic(team, 50, gateway=gateway) as load:
+        compare(team, gateway=gateway)
         team.wait("deployment", "web", in_phase("Running"), 120, "side by side")
         time.sleep(SETTLED)
-        users = [User(team) for _ in range(80)]
+        users = [User(team, gateway) for _ in range(80)]
         first = [user.ask() for user in users]
         assert set(first) == {"m-1", "m-2", "m-3"}, Counter(first)
         assert all(user.cookie.startswith(f"fairlead-web={user.version}.") for user in users)
         assert [user.ask() for user in users] == first
-        compare(team, share="20%")
+        compare(team, gateway=gateway, share="20%")
         team.wait("deployment", "web", lambda o: contender(o, "m-2")["share"] == 10, 60, "with other shares")
         time.sleep(SETTLED)
         assert [user.ask() for user in users] == first
         assert not load.failed(), load.failed()[:5]
-        turn_bad(team, "m-2", 0.6)
+        turn_bad(team, "m-2", 0.6, gateway)
         gone = team.wait("deployment", "web", lambda o: contender(o, "m-2")["state"] == "Out", 90, "without m-2")
         time.sleep(SETTLED)
         after = [user.ask() for user in users]

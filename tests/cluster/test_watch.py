@@ -11,7 +11,7 @@ from pathlib import Path
 from hack.bench.load import Load
 from hack.install.chart import environment
 from hack.testbed.cluster import Json, Team, condition
-from hack.testbed.serving import deploy, gateway_address, is_live, make_version, traffic
+from hack.testbed.serving import deploy, is_live, listener, make_version, traffic
 
 
 def promote(team: Team, **rollout: object) -> None:
@@ -21,9 +21,10 @@ def promote(team: Team, **rollout: object) -> None:
     team.wait("deployment", "web", is_live("m-2"), 90, "live with m-2")
 
 
-def turn_bad(team: Team, version: str, share: float) -> None:
+def turn_bad(team: Team, version: str, share: float, gateway: str = "public") -> None:
     """From now on the version's pod fails this share of the requests."""
-    address = f"http://{gateway_address(team.cluster)}/{team.namespace}/web/error-rate/{share}"
+    host, port = listener(team.cluster, gateway)
+    address = f"http://{host}:{port}/{team.namespace}/web/error-rate/{share}"
     request = urllib.request.Request(address, data=b"", method="POST", headers={"x-fairlead-version": version})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.headers["x-fairlead-model"] == version
