@@ -38,7 +38,8 @@ class Record(Model):
     """Share of the requests. Which ones follows from the request id, so of a request all versions' answers are kept
     or none."""
     inputs: bool = False
-    """Keep the requests' bodies too."""
+    """Keep the requests' bodies too: up to 256 KiB of text each, whole or not at all. With a guard on `review`, people
+    see the beginning of those whose answers they compare."""
     every: Duration = "60s"
     """How long an answer waits at most before it is written to the store."""
     output: Output = Output()

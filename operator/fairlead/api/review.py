@@ -16,7 +16,9 @@ JUDGED = 100
 OFFERED = 200
 """Pairs that are remembered as having been shown, so that a judgement that took its time still counts."""
 LONGEST = 300
-"""Characters of an answer that are shown."""
+"""Characters of an answer that are shown,"""
+LONGEST_INPUT = 1000
+"""and of what was asked."""
 
 PairId = Annotated[str, Field(max_length=16, pattern=r"^[0-9a-f]{1,16}$")]
 """A hash of the rollout and the request."""
@@ -38,12 +40,25 @@ class Judgement(Model):
     at: Timestamp
 
 
+class ReviewInput(Model):
+    """What was asked: the request's body, as its recorder kept it."""
+
+    text: Annotated[str, Field(max_length=LONGEST_INPUT + 1)] = ""
+    """JSON without spaces, else as it is."""
+    length: int = 0
+    """Characters of the whole body; 0: it was not kept (no text, more than 256 KiB, gRPC), or is gone by now."""
+    cut: bool = False
+    """Parts are left out of `text`; a `…` stands where they were."""
+
+
 class ReviewPair(Model):
     """Two answers to the same request."""
 
     id: PairId
     request: Annotated[str, Field(max_length=128)] = ""
-    """The request's id: by it the whole answers are found in the store, and with `record.inputs` the request."""
+    """The request's id: by it the whole answers are found in the store, and with `record.inputs` the whole request."""
+    input: ReviewInput | None = None
+    """With `record.inputs`: what was asked; none while the recorders have not been asked for it."""
     live: Excerpt = ""
     """The live version's answer; text as it is, anything else as JSON; cut off."""
     candidate: Excerpt = ""

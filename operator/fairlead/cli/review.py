@@ -15,6 +15,7 @@ from fairlead.cli.session import FAILED, NOT_FOUND, OK, USAGE, Json, Problem, Se
 
 if TYPE_CHECKING:
     from fairlead.api.deployment import Candidate, Deployment, ReviewPair
+    from fairlead.api.review import ReviewInput
     from fairlead.cli.blocks import Block
 
 WORDS = {"a": "a", "b": "b", "s": "same", "same": "same", "n": "neither", "neither": "neither"}
@@ -45,6 +46,7 @@ class Blind:
     request: str
     a: str
     b: str
+    input: ReviewInput | None = None
 
     def better(self, word: str) -> str:
         """Whose answer a word means."""
@@ -62,7 +64,7 @@ def a_is_live(pair: str) -> bool:
 def blind(pair: ReviewPair) -> Blind:
     """Without saying which is which."""
     both = (pair.live, pair.candidate) if a_is_live(pair.id) else (pair.candidate, pair.live)
-    return Blind(pair.id, pair.request, *both)
+    return Blind(pair.id, pair.request, *both, pair.input)
 
 
 @command
@@ -132,7 +134,7 @@ def _list(args: argparse.Namespace, found: Deployment, candidate: Candidate) -> 
 
     pairs = waiting(found, candidate)
     if args.output == "json":
-        print_json([{"id": one.id, "request": one.request, "a": one.a, "b": one.b} for one in pairs])
+        print_json([_for_programs(one) for one in pairs])
         return OK
     show([Title(f"review of {candidate.version}", "", f"{progress(found, candidate)}; {len(pairs)} wait")])
     for pair in pairs:
@@ -140,6 +142,11 @@ def _list(args: argparse.Namespace, found: Deployment, candidate: Candidate) -> 
     if not pairs:
         show([Lines(["no answers that differ wait for a judgement"])])
     return OK
+
+
+def _for_programs(pair: Blind) -> Json:
+    given = pair.input.model_dump() if pair.input else None
+    return {"id": pair.id, "request": pair.request, "input": given, "a": pair.a, "b": pair.b}
 
 
 async def _judge(session: Session, name: str, said: list[tuple[str, str]]) -> int:
@@ -205,20 +212,19 @@ def _answer(ask: Callable[[str], str]) -> str:
 
 
 def shown(pair: Blind) -> list[Block]:
-    """The two answers under each other."""
+    """What was asked, and the two answers under each other."""
     from fairlead.cli.blocks import Lines
+    from fairlead.cli.given import lines, printable
 
     head = f"pair {pair.id}" + (f"  request {printable(pair.request)}" if pair.request else "")
-    return [Lines([head, "", "A", *_indented(pair.a), "", "B", *_indented(pair.b)])]
+    given = ["", *lines(pair.input)] if pair.input else []
+    return [Lines([head, *given, "", "A", *_indented(pair.a), "", "B", *_indented(pair.b)])]
 
 
 def _indented(text: str) -> list[str]:
+    from fairlead.cli.given import printable
+
     return [f"  {printable(line)}" for line in text.split("\n")]
-
-
-def printable(text: str) -> str:
-    """Without what a terminal would obey: a model's answer may contain anything."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 # --- writing -------------------------------------------------------------------------------------------------------

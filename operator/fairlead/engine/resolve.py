@@ -24,13 +24,14 @@ from fairlead.plan.core import (
     PromQuery,
     ReadAnswers,
     ReadGateway,
+    ReadInput,
     Request,
     SaveDocument,
     ScrapePod,
     WarmUp,
 )
 from fairlead.signals import pods, prometheus
-from fairlead.signals.answers import answers
+from fairlead.signals.answers import answers, kept_input
 from fairlead.signals.errors import SignalError
 from fairlead.store.documents import find, save
 from fairlead.store.errors import StoreError
@@ -38,12 +39,12 @@ from fairlead.store.listing import list_objects
 
 LIMITS: dict[type[Any], float] = {
     ListObjects: 120.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
-    SaveDocument: 5.0, FindObject: 5.0,
+    SaveDocument: 5.0, FindObject: 5.0, ReadInput: 3.0,
 }  # fmt: skip
 """Seconds that an answer may take."""
 AT_ONCE: dict[type[Any], int] = {
     ListObjects: 4, ScrapePod: 64, ReadAnswers: 32, PromQuery: 8, WarmUp: 16, ReadGateway: 8, SaveDocument: 16,
-    FindObject: 16,
+    FindObject: 16, ReadInput: 8,
 }  # fmt: skip
 """Requests at a time to the same store, or of the same type."""
 CREDENTIALS_TTL = 60.0
@@ -155,6 +156,8 @@ class Resolver:
                 return await pods.scrape(self._session, request)
             case ReadAnswers():
                 return await answers(self._session, request)
+            case ReadInput():
+                return await kept_input(self._session, request)
             case WarmUp():
                 return await pods.warm_up(self._session, request)
             case PromQuery():

@@ -180,6 +180,21 @@ class AnswersPage:
 
 
 @dataclass(frozen=True)
+class ReadInput:
+    """Read what was asked in a request that a pod's recorder has kept. Answer: `KeptInput`."""
+
+    url: str
+    request_id: str
+
+
+@dataclass(frozen=True)
+class KeptInput:
+    """The body of a request. `text` None: it was not kept, or is gone by now."""
+
+    text: str | None
+
+
+@dataclass(frozen=True)
 class PromQuery:
     """An instant query. Answer: `Vector`."""
 
@@ -290,8 +305,10 @@ UNDERWAY = "Underway"
 NOT_YET = ("NotAsked", UNDERWAY)
 """Reasons that say nothing of what was asked for."""
 
-Request = ListObjects | ScrapePod | ReadAnswers | PromQuery | WarmUp | SaveDocument | FindObject | ReadGateway
-Answer = Listed | Counters | AnswersPage | Vector | Warm | Saved | Presence | GatewaySeen | Failed
+Request = (
+    ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadGateway
+)
+Answer = Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | GatewaySeen | Failed
 
 
 class World(Protocol):

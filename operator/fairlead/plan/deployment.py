@@ -44,6 +44,7 @@ from fairlead.plan.rollout import (
     frame,
     gauges,
     gpus,
+    inputs,
     joining,
     labeljobs,
     labels,
@@ -80,6 +81,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
     if status.candidate:
         found += signals.of_candidate(look, status.candidate)
         found += answers.requests(look, status.candidate)
+        found += inputs.requests(look, status.candidate)
     if status.way_back:
         found += wayback.requests(look, status)
     elif status.watch:

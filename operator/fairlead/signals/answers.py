@@ -6,10 +6,11 @@ import json
 from itertools import pairwise
 from math import isfinite
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
-from fairlead.plan.core import AnswersPage, KeptAnswer, ReadAnswers
+from fairlead.plan.core import AnswersPage, KeptAnswer, KeptInput, ReadAnswers, ReadInput
 from fairlead.signals.errors import SignalError
 from fairlead.signals.http import fetch
 
@@ -36,6 +37,21 @@ async def _page(session: aiohttp.ClientSession, url: str, after: int) -> Answers
         return parse(reply.text)
     except (ValueError, TypeError, KeyError) as bad:
         raise SignalError("BadAnswer", f"the recorder at {url} answered something else than answers: {bad}") from bad
+
+
+async def kept_input(session: aiohttp.ClientSession, request: ReadInput) -> KeptInput:
+    """What was asked in a request. Raises SignalError."""
+    url = f"{request.url}/{quote(request.request_id, safe='')}"
+    reply = await fetch(session, "GET", url, seconds=SECONDS, limit=LIMIT)
+    if reply.status == 404:
+        return KeptInput(None)
+    if reply.status != 200:
+        raise SignalError("HttpStatus", f"the recorder at {url} answered {reply.status}. See the container's log.")
+    try:
+        found = json.loads(reply.text)["input"]
+    except (ValueError, TypeError, KeyError) as bad:
+        raise SignalError("BadAnswer", f"the recorder at {url} answered something else than a request: {bad}") from bad
+    return KeptInput(found if isinstance(found, str) and found else None)
 
 
 def parse(text: str) -> AnswersPage:

@@ -18,6 +18,9 @@ import pytest
 from hack.testbed.recorded import Pod, get, running
 from tests.contract.record.conftest import make
 
+from fairlead.plan.core import ReadInput
+from fairlead.signals.answers import kept_input
+
 LIMIT = 256 * 1024
 
 
@@ -159,6 +162,19 @@ async def test_large_bodies_pass_and_are_not_kept(pod: Pod) -> None:
     ((_, one, _, status, _, output, _, _),) = pod.recorded(1)
     assert (one, status, output) == ("large", 200, None)
     assert pod.counted('fairlead_recorder_dropped_total{reason="long"}') == 1
+
+
+async def test_what_was_asked_is_had_from_the_recorder(tmp_path: Path) -> None:
+    """As the operator asks for it, to show it to people."""
+    bodies = {"json": json.dumps(asked(1.5)).encode(), "binary": b"\xff" * 64, "long": b"x" * (LIMIT + 1), "a/b": b"?"}
+    expected = {"json": json.dumps(asked(1.5)), "binary": None, "long": None, "a/b": "?", "nobody's": None}
+    with running(make(tmp_path, inputs=True)) as pod:
+        async with aiohttp.ClientSession() as http:
+            for one, body in bodies.items():
+                await http.post(f"{pod.url}/headers", data=body, headers={"x-request-id": one})
+            pod.recorded(len(bodies))
+            url = f"{pod.answers_url}/answers"
+            assert {one: (await kept_input(http, ReadInput(url, one))).text for one in expected} == expected
 
 
 async def test_streams_are_not_held_back(pod: Pod) -> None:

@@ -30,6 +30,7 @@ from fairlead.plan.core import (
     FindObject,
     GatewaySeen,
     KeptAnswer,
+    KeptInput,
     Kind,
     Meta,
     Plan,
@@ -37,6 +38,7 @@ from fairlead.plan.core import (
     PromQuery,
     ReadAnswers,
     ReadGateway,
+    ReadInput,
     Request,
     Saved,
     SaveDocument,
@@ -107,6 +109,8 @@ class Sim:
     documents: dict[str, str] = field(default_factory=dict)
     says: dict[str, Callable[[int], object]] = field(default_factory=dict)
     """What a version answers to a request, by the request's number; default: always [1]."""
+    asks: Callable[[str], str] = lambda request: f'{{"inputs":[{{"name":"{request}"}}]}}'
+    """A request's body, by its id."""
     slowness: dict[str, float] = field(default_factory=dict)
     """Seconds that a version takes to answer a copy."""
     kept: dict[str, list[KeptAnswer]] = field(default_factory=dict)
@@ -268,6 +272,8 @@ class Sim:
                 return self._query(request)
             case ReadAnswers():
                 return self._answers(request)
+            case ReadInput():
+                return self._input(request)
             case FindObject():
                 return Presence(request.key not in self.lost)
             case SaveDocument():
@@ -293,6 +299,14 @@ class Sim:
         found = tuple(one for one in log if one.number > after and one.at <= self.now)
         newest = max((one.number for one in log if one.at <= self.now), default=0)
         return AnswersPage(boot, found[-1].number if found else newest, 0, found)
+
+    def _input(self, request: ReadInput) -> Answer:
+        """Of the pod that has answered; the recorders keep bodies only if they shall."""
+        pod = next((p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url), None)
+        if pod is None or pod["metadata"]["labels"]["fairlead.dev/version"] in self.unreadable:
+            return Failed("Unreachable", "the recorder did not answer")
+        mine = any(one.request_id == request.request_id for one in self.kept.get(pod["metadata"]["uid"], []))
+        return KeptInput(self.asks(request.request_id) if mine and self.spec["record"].get("inputs") else None)
 
     def _save(self, request: SaveDocument) -> Answer:
         if self.documents.setdefault(request.key, request.body) != request.body:

@@ -99,6 +99,13 @@ def test_inputs_are_whole_or_absent() -> None:
     assert (answer.input, answer.truncated) == (None, False)
 
 
+def test_messages_of_grpc_are_no_text_though_they_may_look_like_it() -> None:
+    found, _ = after(body(b"\0\0\0\0\2hi", request=True), headers(end=True, content_type="application/grpc"))
+    answer = found.answer(100.0, None)
+    assert answer is not None
+    assert (answer.input, answer.output) == (None, "null")
+
+
 @pytest.mark.parametrize(("grpc", "status"), [("0", 200), ("14", 503), ("4", 504), ("3", 400), ("99", 500), ("?", 500)])
 def test_grpc_ends_with_its_trailers(grpc: str, status: int) -> None:
     found, whole = after(headers(content_type="application/grpc"), trailers(grpc_status=grpc))

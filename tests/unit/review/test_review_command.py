@@ -67,7 +67,8 @@ def test_a_list_for_programs_does_not_say_which_is_which(memory, capsys):
     assert run("deployment/web", "--list", "-o", "json") == 0
     found = json.loads(capsys.readouterr().out)
     assert [one["id"] for one in found] == IDS
-    assert set(found[0]) == {"id", "request", "a", "b"}
+    assert set(found[0]) == {"id", "request", "input", "a", "b"}
+    assert found[0]["input"] is None
     for one in found:
         assert one["a"].startswith("old") is a_is_live(one["id"])
     assert memory.objects["Deployment", "web"]["status"]["candidate"]["review"]["judged"] == ["ff"]
@@ -80,6 +81,21 @@ def test_a_list_for_people_shows_both_answers_and_nothing_that_a_terminal_obeys(
     assert "\\x1b[2J" in printed
     assert "\x1b[2J" not in printed
     assert f"pair {IDS[0]}  request r-{IDS[0]}" in printed
+
+
+def test_what_was_asked_is_shown_above_the_answers(memory, capsys):
+    review_ = memory.objects["Deployment", "web"]["status"]["candidate"]["review"]
+    review_["pairs"][0]["input"] = {"text": '{"messages": ["Say \x1b[2J"]}', "length": 5000, "cut": True}
+    review_["pairs"][1]["input"] = {}
+    assert run("deployment/web", "--list") == 0
+    printed = capsys.readouterr().out
+    assert "input, 5,000 characters; long parts are left out (…)" in printed
+    assert "\x1b" not in printed
+    assert printed.index("input, 5,000") < printed.index("\nA\n")
+    assert printed.count("input: not kept") == 1
+    assert run("deployment/web", "--list", "-o", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found[0]["input"] == {"text": '{"messages": ["Say \x1b[2J"]}', "length": 5000, "cut": True}
 
 
 def test_words_are_written_as_whose_answer_they_mean_and_those_of_other_rollouts_go(memory, capsys):

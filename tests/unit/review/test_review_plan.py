@@ -14,8 +14,9 @@ from fairlead.cli.blocks import plain
 from fairlead.cli.replay import blocks, replay
 from fairlead.cli.verdict import report
 from fairlead.plan.rollout import review
+from fairlead.plan.rollout.excerpts import of_output
 from fairlead.plan.rollout.look import Look, State
-from fairlead.plan.rollout.review import Differing, excerpt, offered, pair_id
+from fairlead.plan.rollout.review import Differing, offered, pair_id
 
 Json = dict[str, Any]
 AT = "2026-01-01T00:00:00Z"
@@ -237,5 +238,5 @@ def test_a_rollout_without_the_guard_has_no_sample() -> None:
 
 
 def test_answers_are_cut_off_for_people() -> None:
-    assert excerpt("x" * 400) == "x" * 300 + "…"
-    assert excerpt([1, 2.5, "ä"]) == '[1, 2.5, "ä"]'
+    assert of_output("x" * 400) == "x" * 300 + "…"
+    assert of_output([1, 2.5, "ä"]) == '[1, 2.5, "ä"]'

@@ -9,17 +9,17 @@ worse answer equally often. Nobody's silence is missing evidence; a step may ask
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from fairlead.api.deployment import ArmCounts, Candidate, Guard, GuardEvidence, Proven, Review, ReviewPair
-from fairlead.api.review import JUDGED, LONGEST, OFFERED, SHOWN
+from fairlead.api.review import JUDGED, OFFERED, SHOWN
 from fairlead.api.units import share
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import Event
-from fairlead.plan.rollout import guards, judgements, proofs
+from fairlead.plan.rollout import guards, inputs, judgements, proofs
+from fairlead.plan.rollout.excerpts import of_output
 from fairlead.plan.rollout.look import Look, State
 from fairlead.verdict import proof
 from fairlead.verdict.failures import log_bound
@@ -48,7 +48,7 @@ def go_on(look: Look, state: State) -> State:
     if candidate is None or found is None or not candidate.against:
         return state if candidate is None or not candidate.review else _without(state, candidate)
     before = candidate.review or Review()
-    after = judgements.heard(look, candidate, before)
+    after = inputs.seen(look, candidate, judgements.heard(look, candidate, before))
     states = list(guards.all_of(look, candidate))
     states[found[0]] = _evidence(look, found[1], states[found[0]], after)
     changed = candidate.model_copy(update={"review": after, "guards": states})
@@ -94,7 +94,7 @@ def offered(candidate: Candidate, before: Review, differing: Iterable[Differing]
         key = pair_id(candidate, one.request)
         if key not in known and key not in sample and (len(sample) < SHOWN or key < max(sample)):
             sample[key] = ReviewPair(
-                id=key, request=one.request[:128], live=excerpt(one.live), candidate=excerpt(one.candidate)
+                id=key, request=one.request[:128], live=of_output(one.live), candidate=of_output(one.candidate)
             )
             if len(sample) > SHOWN:
                 del sample[max(sample)]
@@ -105,12 +105,6 @@ def offered(candidate: Candidate, before: Review, differing: Iterable[Differing]
         "pairs": [sample[key] for key in sorted(sample)],
         "offered": [*gone[len(sample) - OFFERED :], *sorted(sample)],
     })  # fmt: skip
-
-
-def excerpt(output: Any) -> str:
-    """An answer as people read it, cut off."""
-    text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 # --- what it shows -------------------------------------------------------------------------------------------------

@@ -103,14 +103,14 @@ class Exchange:
         headers = self._headers
         if headers is None:
             return None
-        read = not self.cut and not headers.get("content-type", "").startswith("application/grpc")
+        text = not headers.get("content-type", "").startswith("application/grpc")
         micros = headers.get("x-fairlead-record-us", "")
         first = int(micros) / 1000 if micros.isdigit() else 0.0
         return Answer(
             request_id=headers.get("x-fairlead-record-id", ""), time=now, status=_status(headers),
             latency=first + max(0.0, now - self._arrived) * 1000,
-            output=self._output(headers, pointer) if read else extract.NONE,
-            shadow=_shadow(headers), input=_readable(self._request), truncated=self.cut,
+            output=self._output(headers, pointer) if text and not self.cut else extract.NONE,
+            shadow=_shadow(headers), input=_readable(self._request) if text else None, truncated=self.cut,
         )  # fmt: skip
 
     def _output(self, headers: dict[str, str], pointer: str | None) -> str:
