@@ -33,6 +33,11 @@ class LabelsSeen(Model):
     dataset: Annotated[str, Field(max_length=16)] = ""
     """The version of the Dataset that was joined last."""
     at: Timestamp | None = None
+    oldest: Timestamp | None = None
+    """When the first of the answers that are labelled by now was given, to within the stretch of time that it belongs
+    to;"""
+    youngest: Timestamp | None = None
+    """and the last one."""
     stable: LabelCounts = LabelCounts()
     candidate: LabelCounts = LabelCounts()
     pairs: PairCounts = PairCounts()

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fairlead.cli.session import OK, Json, Session, add_options, command, print_json
@@ -52,10 +53,24 @@ async def run(session: Session, args: argparse.Namespace) -> int:
         else:
             if args.watch and sys.stdout.isatty():
                 sys.stdout.write(_CLEAR)
-            show(view(NAMES[args.kind], raw, time.time(), trail))
+            show(view(NAMES[args.kind], raw, time.time(), trail, await _datasets(session, raw)))
         if not args.watch:
             return OK
         await asyncio.sleep(1)
+
+
+async def _datasets(session: Session, raw: Json) -> dict[str, Json]:
+    """The Datasets of labels that a Deployment's guards name. One that can't be had is left out: the Deployment's own
+    status says what is wrong with it."""
+    from fairlead.cluster.errors import Forbidden, NotFound
+    from fairlead.plan.core import DATASET
+
+    rollout = raw["spec"].get("rollout") or {} if raw["kind"] == "Deployment" else {}
+    found = {}
+    for name in {guard["labels"]["dataset"] for guard in rollout.get("guard") or [] if guard.get("labels")}:
+        with suppress(NotFound, Forbidden):
+            found[name] = await session.kube.get(DATASET, session.namespace, name)
+    return found
 
 
 def kind_of(word: str) -> Kind:
@@ -68,12 +83,15 @@ def kind_of(word: str) -> Kind:
     }[word]  # fmt: skip
 
 
-def view(word: str, raw: Json, now: float, trail: Trail | None = None) -> list[Block]:
-    """What is shown of an object. trail: of a Deployment that is watched, what was seen before."""
+def view(
+    word: str, raw: Json, now: float, trail: Trail | None = None, datasets: dict[str, Json] | None = None
+) -> list[Block]:  # fmt: skip
+    """What is shown of an object. For a Deployment: trail: what was seen before, if it is watched; datasets: those that
+    its guards on labels name."""
     from fairlead.api.kinds import KINDS
 
     model = next(info.model for info in KINDS if info.kind == raw["kind"])
     module = importlib.import_module(f"fairlead.cli.show_{word}")
-    more = (trail,) if word == "deployment" else ()
+    more = (trail, datasets) if word == "deployment" else ()
     found: list[Block] = module.blocks(raw["metadata"]["name"], model.model_validate(raw), now, *more)
     return found

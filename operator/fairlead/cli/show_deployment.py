@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, Deployment, Watch
 from fairlead.api.units import human, seconds
 from fairlead.cli import show_experiment, show_labels
@@ -11,9 +14,13 @@ from fairlead.cli.show_guards import counted, table
 from fairlead.cli.text import ago, count, evidence, percent, took
 from fairlead.cli.trail import Trail
 
+Json = dict[str, Any]
 
-def blocks(name: str, found: Deployment, now: float, trail: Trail | None = None) -> list[Block]:
-    """The view. trail: what was seen of the rollout before."""
+
+def blocks(
+    name: str, found: Deployment, now: float, trail: Trail | None = None, datasets: Mapping[str, Json] | None = None
+) -> list[Block]:  # fmt: skip
+    """The view. trail: what was seen of the rollout before; datasets: those of labels, by name, as far as known."""
     status, trail = found.status, trail or Trail()
     live = f"live {status.live.version} since {ago(status.live.since, now)}" if status.live else "nothing live yet"
     shown: list[Block] = [Title(f"deployment {name}", status.phase or "Pending", live), *message(status.message)]
@@ -28,7 +35,7 @@ def blocks(name: str, found: Deployment, now: float, trail: Trail | None = None)
         shown.append(Title(f"way back to {back.version}", "Starting", f"{back.reason}, {ago(back.since, now)}"))
     elif status.watch and status.watch.guards:
         shown += _watch(status.watch, now)
-    shown += show_labels.blocks(status, now)
+    shown += show_labels.blocks(found, now, datasets or {})
     if status.history:
         shown.append(history(found, now, limit=3))
     return shown + conditions(status.conditions, now)

@@ -1,71 +1,160 @@
-"""What guards on labels have seen, as people look at it: which answers are labelled by now, and which were wrong."""
+"""What guards on labels have seen, as people look at it: which answers are labelled by now, and which were wrong.
+
+Also of what age these are, what a guard that says nothing still lacks, and when the next labels are joined."""
 
 from __future__ import annotations
 
-from fairlead.api.deployment import DeploymentStatus, GuardEvidence
-from fairlead.api.labelled import LabelCounts, LabelsSeen
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.api.deployment import Deployment, Guard, GuardEvidence
+from fairlead.api.labelled import Joined, LabelCounts, LabelsSeen
+from fairlead.api.units import human, seconds, share
 from fairlead.cli.blocks import Block, Lines, Table
 from fairlead.cli.text import ago, count, evidence, percent
+from fairlead.plan.core import epoch
+from fairlead.plan.dataset import until_listing
+from fairlead.plan.rollout.guards import ENOUGH
 
 HEADERS = ["GUARD", "VERSION", "ANSWERS", "LABELLED", "COVERAGE", "WRONG", "RATE", "EVIDENCE OF HARM"]
+Json = dict[str, Any]
 
 
-def blocks(status: DeploymentStatus, now: float) -> list[Block]:
-    """A table of the rollout's answers, and a line for each guard; nothing without such guards."""
+@dataclass(frozen=True)
+class Shown:
+    """A guard on labels, of what is on its way or of what is watched."""
+
+    version: str
+    against: str
+    state: GuardEvidence
+    joined: Joined | None
+    rule: Guard | None
+    """As the spec has it; None if it has it no more."""
+    watched: bool = False
+
+    @property
+    def seen(self) -> LabelsSeen:
+        """What was joined so far."""
+        return self.state.labels or LabelsSeen()
+
+
+def blocks(found: Deployment, now: float, datasets: Mapping[str, Json]) -> list[Block]:
+    """A table of the rollout's answers, and lines for each guard; nothing without such guards. datasets: by name, those
+    of labels that could be read."""
     rows, lines = list[list[str]](), list[str]()
-    for version, against, guard in _guards(status):
-        seen = guard.labels or LabelsSeen()
-        harm = evidence(guard.log_evidence, guard.bound)
+    for one in _guards(found):
+        harm = evidence(one.state.log_evidence, one.state.bound)
         rows += [
-            [guard.guard, version, *_counts(seen.candidate), harm],
-            ["", against, *_counts(seen.stable), f"{guard.windows} cohorts"],
+            [one.state.guard, one.version, *_counts(one, one.seen.candidate), harm],
+            ["", one.against, *_counts(one, one.seen.stable), f"{one.state.windows} cohorts"],
         ]
-        lines.append(f"{guard.guard}: {_pairs(seen)}{_joined(status, version, guard, now)}")
+        told = [*_pairs(one.seen), *_ages(one, now), *_lacks(one), *_joined(one, now), *_next(one, now, datasets)]
+        lines += [f"{one.state.guard}: {text}" for text in told]
     return [Table(HEADERS, rows, caption="labels of the rollout's answers"), Lines(lines)] if rows else []
 
 
-def _guards(status: DeploymentStatus) -> list[tuple[str, str, GuardEvidence]]:
-    """(version, the one before it, guard) of what is on its way, and of what is watched."""
-    found = []
+def _guards(found: Deployment) -> Iterator[Shown]:
+    status, joins = found.status, {(one.version, one.guard): one for one in found.status.joins}
     if status.candidate:
         mine = status.candidate
-        found += [(mine.version, mine.against, guard) for guard in mine.guards if guard.labels]
+        for state in mine.guards:
+            if state.labels:
+                joined = joins.get((mine.version, state.guard))
+                yield Shown(mine.version, mine.against, state, joined, _rule(found, state.guard))
     for one in status.joins:
         if one.canary and status.watch and one.version == status.watch.version:
-            found.append((one.version, one.against, GuardEvidence.model_validate_json(one.canary)))
-    return found
+            state = GuardEvidence.model_validate_json(one.canary)
+            yield Shown(one.version, one.against, state, one, _rule(found, one.guard), watched=True)
 
 
-def _counts(counts: LabelCounts) -> list[str]:
+def _rule(found: Deployment, guard: str) -> Guard | None:
+    index, known = int(guard.split("/")[0]), found.spec.rollout.guard
+    return known[index] if index < len(known) and known[index].labels else None
+
+
+def _counts(one: Shown, counts: LabelCounts) -> list[str]:
+    """Answers are counted by a join: before the first one nobody knows how many there are."""
+    answered = count(counts.answered) if one.seen.at else "-"
     return [
-        count(counts.answered), count(counts.labelled), percent(counts.labelled, counts.answered),
+        answered, count(counts.labelled), percent(counts.labelled, counts.answered),
         count(counts.wrong), percent(counts.wrong, counts.labelled),
     ]  # fmt: skip
 
 
-def _pairs(seen: LabelsSeen) -> str:
+def _pairs(seen: LabelsSeen) -> Iterator[str]:
     pairs = seen.pairs
     total = pairs.alike + pairs.candidate_wrong + pairs.stable_wrong
-    if not total:
-        return ""
-    return (
-        f"of {count(total)} requests that both answered {count(pairs.candidate_wrong)} were answered wrongly by the "
-        f"candidate alone, {count(pairs.stable_wrong)} by the live version alone; "
-    )
+    if total:
+        yield (
+            f"of {count(total)} requests that both answered {count(pairs.candidate_wrong)} were answered wrongly by "
+            f"the candidate alone, {count(pairs.stable_wrong)} by the live version alone"
+        )
 
 
-def _joined(status: DeploymentStatus, version: str, guard: GuardEvidence, now: float) -> str:
+def _ages(one: Shown, now: float) -> Iterator[str]:
+    """From how far back the labels are."""
+    if one.joined is None:
+        return
+    oldest, youngest = one.seen.oldest, one.seen.youngest
+    labelled = "none of them is labelled yet"
+    if oldest and youngest:
+        labelled = f"the labelled ones were given from {ago(oldest, now)} to {ago(youngest, now)}"
+    yield f"answers count from {ago(one.joined.since, now)} on; {labelled}"
+
+
+def _lacks(one: Shown) -> Iterator[str]:
+    """What is missing before the guard can say anything, or before the step may be left."""
+    if one.joined and one.joined.pending:
+        many = len(one.joined.pending)
+        yield f"{many} cohort{'' if many == 1 else 's'} of labelled answers to be judged, one a look"
+    if one.rule is None:
+        return
+    if one.joined and not one.state.odds and share(one.rule.worse_by) > 0:
+        known = min(ENOUGH, one.joined.reference.labelled)
+        yield (
+            f"{known} of {ENOUGH} labelled answers of {one.against} have come, from which its rate is learnt that "
+            "worseBy is added to; before, nothing is judged"
+        )
+    if one.state.step_events < one.rule.min_events and not one.watched:
+        have, wanted = count(one.state.step_events), count(one.rule.min_events)
+        yield f"{have} of {wanted} labels that the step waits for (minEvents)"
+
+
+def _joined(one: Shown, now: float) -> Iterator[str]:
     """How far the Dataset has been joined."""
-    seen = guard.labels or LabelsSeen()
-    last = f"joined with version {seen.dataset} {ago(seen.at, now)}" if seen.at else "nothing joined yet"
-    mine = next((one for one in status.joins if (one.version, one.guard) == (version, guard.guard)), None)
-    if mine is None:
-        return last
-    if mine.job:
-        last += f"; version {mine.job.dataset} is being joined"
-    doubtful = [
-        f"{count(number)} labels {what}"
-        for number, what in ((mine.changed, "changed later"), (mine.contradictory, "contradict each other"))
-        if number
-    ]
-    return "; ".join([last, *doubtful])
+    yield f"joined with version {one.seen.dataset} {ago(one.seen.at, now)}" if one.seen.at else "nothing joined yet"
+    if one.joined is None:
+        return
+    found = ((one.joined.changed, "changed later"), (one.joined.contradictory, "contradict each other"))
+    doubtful = [f"{count(number)} labels {what}" for number, what in found if number]
+    if doubtful:
+        yield "; ".join(doubtful)
+
+
+def _next(one: Shown, now: float, datasets: Mapping[str, Json]) -> Iterator[str]:
+    """When the next labels come."""
+    job = one.joined.job if one.joined else None
+    if job and job.not_before:
+        left = human(max(0.0, epoch(job.not_before) - now))
+        yield f"version {job.dataset} could not be joined {job.attempt} times; tried again in {left}"
+    elif job:
+        yield f"version {job.dataset} is being joined now"
+    elif one.rule and one.rule.labels:
+        yield _due(one.rule.labels.dataset, datasets.get(one.rule.labels.dataset), now)
+
+
+def _due(name: str, dataset: Json | None, now: float) -> str:
+    """A join follows each new version of the Dataset."""
+    if dataset is None:
+        return f"the next join follows the next version of Dataset {name}"
+    if dataset["spec"].get("suspend"):
+        return f"Dataset {name} is suspended: no label comes until its spec.suspend is taken away"
+    every = (dataset["spec"].get("watch") or {}).get("every", "5m")
+    left = until_listing(dataset["metadata"].get("uid", ""), max(1.0, seconds(every)), now)
+    current = (dataset.get("status") or {}).get("current") or {}
+    newest = f"its newest, {current['version']}, came {ago(current['at'], now)}" if current else "it has none yet"
+    return (
+        f"the next join follows the next version of Dataset {name} ({newest}), whose source is looked at again in "
+        f"{human(left)}, every {every}"
+    )

@@ -95,9 +95,12 @@ def _every(subject: Subject[Dataset]) -> float:
 
 
 def _left(subject: Subject[Dataset], now: float) -> float:
-    """Seconds until the next listing: evenly spaced, and each Dataset at its own moment."""
-    every = _every(subject)
-    offset = int(short_hash(subject.meta.uid), 16) % 1000 / 1000 * every
+    return until_listing(subject.meta.uid, _every(subject), now)
+
+
+def until_listing(uid: str, every: float, now: float) -> float:
+    """Seconds until a Dataset's next listing: evenly spaced, and each Dataset at its own moment."""
+    offset = int(short_hash(uid), 16) % 1000 / 1000 * every
     return every - (now - offset) % every
 
 

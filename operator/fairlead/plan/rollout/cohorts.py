@@ -13,6 +13,7 @@ from fairlead.api.deployment import Guard, GuardEvidence
 from fairlead.api.labelled import Joined, LabelCounts, LabelsSeen
 from fairlead.api.tasks import JoinResult
 from fairlead.api.units import share
+from fairlead.plan.core import epoch, rfc3339
 from fairlead.plan.rollout import guards, pairs
 from fairlead.plan.rollout.look import Look
 from fairlead.verdict.cohorts import Bucket, Cell, log_coverage_of
@@ -78,10 +79,17 @@ def _seen(look: Look, joined: Joined, before: LabelsSeen, result: JoinResult) ->
     both = result.pairs or [0, 0, 0, 0]
     stable_wrong, candidate_wrong = sums[4] + both[2] + both[3], sums[8] + both[1] + both[3]
     return before.model_copy(update={
-        "dataset": joined.dataset, "at": look.stamp,
+        "dataset": joined.dataset, "at": look.stamp, **_given(joined, before, result),
         "stable": _plus(before.stable, sums[3] + sum(both), stable_wrong, result.kept[:1]),
         "candidate": _plus(before.candidate, sums[7] + sum(both), candidate_wrong, result.kept[1:]),
     })  # fmt: skip
+
+
+def _given(joined: Joined, before: LabelsSeen, result: JoinResult) -> dict[str, str | None]:
+    """From when to when the labelled answers were given, by the beginnings of their stretches of time."""
+    fresh = [rfc3339(epoch(joined.since) + cell[0]) for cell in result.cells if cell[2] + cell[6]]
+    known = [at for at in (before.oldest, before.youngest, *fresh) if at]
+    return {"oldest": min(known, key=epoch, default=None), "youngest": max(known, key=epoch, default=None)}
 
 
 def _plus(counts: LabelCounts, labelled: int, wrong: int, kept: Sequence[int] = ()) -> LabelCounts:
