@@ -7,7 +7,9 @@
 
 The first line says what is tolerated, by guard: the log evidence at which it is an alarm, and what `verdict.detector`
 holds the windows against, as strings that give the same bits back. A window has, by guard, what the live version has
-counted, and with a holdback the previous one (`previous`); `designEffect` where it is not 1.
+counted, and with a holdback the previous one (`previous`); `designEffect` where it is not 1. A line `{"t": 60.0,
+"rules": {"1/labels": {…}}}` says what a guard tolerates from here on, which with labels may be known only later. Labels
+of the rollout's time have lines of their own (`verdict.latetrace`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from dataclasses import dataclass, field
 from math import inf, isfinite, isnan
 from typing import Any
 
+from fairlead.verdict import latetrace
 from fairlead.verdict.guards import Arm
+from fairlead.verdict.latetrace import Carried, Late
 from fairlead.verdict.trace import BadTrace, Ended
 
 
@@ -41,6 +45,16 @@ class Watched:
     version: str = ""
     against: str = ""
     deployment: str = ""
+    late: Mapping[str, Carried] = field(default_factory=dict)
+    """By guard on labels, the rollout's own test as it stood then."""
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """What guards tolerate from here on."""
+
+    t: float
+    rules: Mapping[str, Rule]
 
 
 @dataclass(frozen=True)
@@ -55,13 +69,15 @@ class After:
     """The log evidence by guard, as it was found at the time."""
 
 
-Item = Watched | After | Ended
+_ARMS = ("live", "previous")
+Item = Watched | Ruled | After | Late | Ended
+_FIRST = ('"watch":', '"after":', '"late":', '"rules":')
 
 
 def is_one(lines: Iterable[str]) -> bool:
-    """Whether these are a watch's lines: the first of them tells of one, or of a window of one."""
+    """Whether these are a watch's lines: the first of them tells of one, or of something in one."""
     first = next((line for line in lines if line.strip()), "")
-    return '"watch":' in first or '"after":' in first
+    return any(word in first for word in _FIRST)
 
 
 def read(lines: Iterable[str]) -> Iterator[Item]:
@@ -77,20 +93,34 @@ def read(lines: Iterable[str]) -> Iterator[Item]:
 
 def watched(item: Watched) -> str:
     """A watch's first line."""
-    rules = {
-        name: {"bound": rule.bound, "tolerated": rule.tolerated, "odds": rule.odds, "floor": rule.floor}
-        for name, rule in item.rules.items()
-    }  # fmt: skip
     about = {"version": item.version, "against": item.against, "deployment": item.deployment}
-    return _json({"t": item.t, "watch": rules, **about})
+    late = {"late": {name: latetrace.carried_line(one) for name, one in item.late.items()}} if item.late else {}
+    return _json({"t": item.t, "watch": _rules(item.rules), **about, **late})
+
+
+def ruled(item: Ruled) -> str:
+    """Other rules as a line."""
+    return _json({"t": item.t, "rules": _rules(item.rules)})
+
+
+def late(item: Late) -> str:
+    """What late labels have shown, as a line."""
+    return _json(latetrace.late_line(item))
+
+
+def _rules(rules: Mapping[str, Rule]) -> dict[str, Any]:
+    return {
+        name: {"bound": rule.bound, "tolerated": rule.tolerated, "odds": rule.odds, "floor": rule.floor}
+        for name, rule in rules.items()
+    }
 
 
 def after(item: After) -> str:
     """A window as a line."""
     windows = {
-        name: {"live": _counts(live), **({"previous": _counts(previous)} if previous is not None else {})}
-        for name, (live, previous) in item.windows.items()
-    }  # fmt: skip
+        name: {arm: latetrace.counts(told) for arm, told in zip(_ARMS, both, strict=True) if told is not None}
+        for name, both in item.windows.items()
+    }
     effect = {} if item.design_effect == 1 else {"designEffect": item.design_effect}
     return _json({"t": item.t, "after": windows, **effect, "logEvidence": dict(item.found)})
 
@@ -99,23 +129,33 @@ def _json(body: Mapping[str, Any]) -> str:
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 
-def _counts(arm: Arm) -> dict[str, int]:
-    return {"requests": arm.requests, "failures": arm.failures}
-
-
 def _item(body: Any) -> Item | None:
     if "watch" in body:
-        rules = {str(name): _rule(told) for name, told in body["watch"].items()}
-        return Watched(_time(body), rules, *(str(body.get(k, "")) for k in ("version", "against", "deployment")))
+        version, against, deployment = (str(body.get(key, "")) for key in ("version", "against", "deployment"))
+        known = {str(name): latetrace.carried_of(told) for name, told in body.get("late", {}).items()}
+        return Watched(_time(body), _rules_of(body["watch"]), version, against, deployment, known)
+    if "rules" in body:
+        return Ruled(_time(body), _rules_of(body["rules"]))
+    if "late" in body:
+        return latetrace.late_of(_time(body), body, _effect(body))
     if "after" in body:
         windows = {str(name): _arms(told) for name, told in body["after"].items()}
-        effect = float(body.get("designEffect", 1))
-        if not 1 <= effect < inf:
-            raise ValueError(f"a design effect is at least 1, not {effect}")
-        return After(_time(body), windows, effect, {str(k): str(v) for k, v in body.get("logEvidence", {}).items()})
+        found = {str(name): str(value) for name, value in body.get("logEvidence", {}).items()}
+        return After(_time(body), windows, _effect(body), found)
     if "end" in body:
         return Ended(_time(body), *(str(body.get(key, "")) for key in ("end", "reason", "message")))
     return None
+
+
+def _effect(body: Mapping[str, Any]) -> float:
+    effect = float(body.get("designEffect", 1))
+    if not 1 <= effect < inf:
+        raise ValueError(f"a design effect is at least 1, not {effect}")
+    return effect
+
+
+def _rules_of(told: Mapping[str, Any]) -> dict[str, Rule]:
+    return {str(name): _rule(one) for name, one in told.items()}
 
 
 def _rule(told: Mapping[str, Any]) -> Rule:
@@ -131,14 +171,7 @@ _DEFAULTS = {"tolerated": "", "odds": "1", "floor": "0"}
 
 
 def _arms(told: Mapping[str, Any]) -> tuple[Arm, Arm | None]:
-    return _arm(told["live"]), _arm(told["previous"]) if "previous" in told else None
-
-
-def _arm(told: Mapping[str, Any]) -> Arm:
-    requests, failures = told["requests"], told["failures"]
-    if type(requests) is not int or type(failures) is not int or not 0 <= failures <= requests:
-        raise ValueError(f"counts are whole numbers, and no more fail than come: {dict(told)}")
-    return Arm(requests, failures)
+    return latetrace.arm(told["live"]), latetrace.arm(told["previous"]) if "previous" in told else None
 
 
 def _time(body: Mapping[str, Any]) -> float:

@@ -34,9 +34,10 @@ def promote(look: Look, state: State, forced: str = "") -> State:
         good = back.version if back and back.leaves == live.version else live.version
         state = watchbook.left(look, state, "Superseded", "NewerVersion", f"{candidate.version} went live")
         watched = watching.begin(look, candidate, good)
-        watched = watchbook.opened(look, watched) if watched else None
-        changes |= {"previous": good, "watch": watched, "way_back": None}
-        changes["joins"] = latelabels.handed_over(look, state.status.joins, candidate)
+        joins = latelabels.handed_over(look, state.status.joins, candidate)
+        known = latelabels.carried(look, joins, candidate.version)
+        watched = watchbook.opened(look, watched, known) if watched else None
+        changes |= {"previous": good, "watch": watched, "way_back": None, "joins": joins}
         if watched is None or not watch.keeps(watched) or good != live.version:
             changes["retiring"] = retire(look, state, live.version)
     return state.having(Event("Promoted", message), **changes)

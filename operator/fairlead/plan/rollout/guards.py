@@ -85,7 +85,7 @@ def seen(
     look: Look, evidence: GuardEvidence, stable: tuple[int, int], candidate: tuple[int, int]
 ) -> GuardEvidence:  # fmt: skip
     """The guard after one more window: (requests, failures) of each arm."""
-    before, window = _state(look, evidence), Window(Arm(*stable), Arm(*candidate))
+    before, window = state_of(look, evidence), Window(Arm(*stable), Arm(*candidate))
     empty = not stable[0] and not candidate[0]
     after = before if empty else step(before, window)
     return weighed(look, evidence, after).model_copy(update={
@@ -97,7 +97,7 @@ def seen(
 
 def weighed(look: Look, evidence: GuardEvidence, state: GuardState | None = None) -> GuardEvidence:
     """The guard with what its state says; by default the one that is in status."""
-    found, part = state or _state(look, evidence), alpha(look)
+    found, part = state or state_of(look, evidence), alpha(look)
     return evidence.model_copy(update={
         "log_evidence": encode(found.log_evidence), "bound": encode(failures.log_bound(part)),
         "state": "Harm" if decide(found, part) == "harm" else "Watching", "reason": "", "message": "",
@@ -105,7 +105,8 @@ def weighed(look: Look, evidence: GuardEvidence, state: GuardState | None = None
     })  # fmt: skip
 
 
-def _state(look: Look, evidence: GuardEvidence) -> GuardState:
+def state_of(look: Look, evidence: GuardEvidence) -> GuardState:
+    """What a guard knows, as the statistics use it."""
     return GuardState(
         odds=decode(evidence.odds or "1"), log_lr=decode_all(evidence.log_lr), stable=_arm(evidence.stable),
         candidate=_arm(evidence.candidate), windows=evidence.windows, floor=decode(evidence.floor),

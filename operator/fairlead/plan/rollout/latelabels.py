@@ -13,10 +13,11 @@ from fairlead.api.labelled import Joined, LabelsSeen
 from fairlead.api.tasks import JoinResult
 from fairlead.api.units import chance, share
 from fairlead.plan.core import epoch
-from fairlead.plan.rollout import cohorts, detect, guards, labels
+from fairlead.plan.rollout import cohorts, detect, guards, labels, latebook, watchbook
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.watch import most_windows
+from fairlead.verdict.latetrace import Carried
 
 MOST = 10
 """Windows that a join gives at most."""
@@ -42,15 +43,24 @@ def canary(joined: Joined) -> GuardEvidence | None:
     return GuardEvidence.model_validate_json(joined.canary) if joined.canary else None
 
 
+def carried(look: Look, joins: list[Joined], version: str) -> dict[str, Carried]:
+    """By guard, the rollout's test as it is handed over: where the ledger of the watch goes on from."""
+    found = {one.guard: canary(one) for one in joins if one.version == version}
+    return {
+        name: Carried(guards.state_of(look, evidence), evidence.bound) for name, evidence in found.items() if evidence
+    }
+
+
 def window(look: Look, state: State) -> tuple[State, Problem | None, Problem | None]:
     """The state after what has become of the labels; why there are none; and why the version must go back."""
-    kept = state.status.watch
+    kept, lines = state.status.watch, list[str]()
     assert kept
     problem, bad, joins, watched = None, None, [], {one.guard: one for one in kept.guards}
     for joined in state.status.joins:
         guard, seen, rollout = labels.guard_of(look, joined), watched.get(joined.guard), canary(joined)
         if joined.version == kept.version and guard and seen and rollout:
-            joined, rollout, watched[joined.guard] = _one(look, kept, guard, joined, rollout, seen)
+            joined, rollout, watched[joined.guard], told = _one(look, kept, guard, joined, rollout, seen)
+            lines += told
             if rollout.state == "Harm":
                 bad = bad or Problem(REASON, labels.found(kept.version, joined.against, rollout))
             why = labels.problem(look, guard, joined)
@@ -58,7 +68,7 @@ def window(look: Look, state: State) -> tuple[State, Problem | None, Problem | N
             watched[joined.guard] = _told(watched[joined.guard], why)
         joins.append(joined)
     after = kept.model_copy(update={"guards": [watched[one.guard] for one in kept.guards]})
-    return state.having(watch=after, joins=joins), problem, bad
+    return state.having(watch=watchbook.having(after, lines), joins=joins), problem, bad
 
 
 def _told(state: WatchedGuard, why: Problem | None) -> WatchedGuard:
@@ -70,19 +80,35 @@ def _told(state: WatchedGuard, why: Problem | None) -> WatchedGuard:
 
 def _one(
     look: Look, watch: Watch, guard: Guard, joined: Joined, rollout: GuardEvidence, state: WatchedGuard
-) -> tuple[Joined, GuardEvidence, WatchedGuard]:  # fmt: skip
+) -> tuple[Joined, GuardEvidence, WatchedGuard, list[str]]:  # fmt: skip
+    """With the lines of the ledger for it, in the order in which it is judged."""
     room = most_windows(look.now - epoch(watch.since)) - state.windows
     promoted = epoch(watch.since) - epoch(joined.since)
     joined, result = labels.advance(look, guard, joined, ready=room > 0)
+    before, old = rollout, state
     if result is not None:
         joined, rollout = cohorts.taken(look, joined, rollout, result, promoted)
-    while joined.pending:
-        joined, rollout = cohorts.judge_next(look, guard, joined, rollout)
+    joined, rollout, judged = _judged(look, guard, joined, rollout)
     state = _referred(look, guard, state, rollout)
+    lines = [*latebook.late(look, before, rollout, judged), *latebook.ruled(look, old, state)]
     known = not watch.holdback or rollout.odds or not share(guard.worse_by)
     if result is not None and known and not cohorts.unequal(joined):
-        state = _since(look, watch, state, result, promoted, max(1, min(room, MOST)))
-    return joined.model_copy(update={"canary": _written(rollout)}), rollout, state
+        state, more = _since(look, watch, state, result, promoted, max(1, min(room, MOST)))
+        lines += more
+    return joined.model_copy(update={"canary": _written(rollout)}), rollout, state, lines
+
+
+def _judged(
+    look: Look, guard: Guard, joined: Joined, rollout: GuardEvidence
+) -> tuple[Joined, GuardEvidence, list[list[int]]]:  # fmt: skip
+    """After the cohorts that wait, up to one that shows harm; with those that were judged: others serve to learn the
+    live version's rate."""
+    judged = []
+    while joined.pending and rollout.state != "Harm":
+        cohort, windows = joined.pending[0][1:], rollout.windows
+        joined, rollout = cohorts.judge_next(look, guard, joined, rollout)
+        judged += [cohort] if rollout.windows > windows else []
+    return joined, rollout, judged
 
 
 def _referred(look: Look, guard: Guard, state: WatchedGuard, rollout: GuardEvidence) -> WatchedGuard:
@@ -101,16 +127,20 @@ def _referred(look: Look, guard: Guard, state: WatchedGuard, rollout: GuardEvide
 
 def _since(
     look: Look, watch: Watch, state: WatchedGuard, result: JoinResult, promoted: float, most: int
-) -> WatchedGuard:  # fmt: skip
-    """The detector after the answers since the promotion."""
+) -> tuple[WatchedGuard, list[str]]:  # fmt: skip
+    """The detector after the answers since the promotion, up to an alarm, and a line for each window."""
+    lines, effect = list[str](), float(look.spec.rollout.design_effect)
     cells = [cell for cell in result.cells if cell[0] >= promoted and cell[3] + cell[7]]
     size = max(1, -(-len(cells) // most))
     for first in range(0, len(cells), size):
         part = cells[first : first + size]
         live = (sum(cell[7] for cell in part), sum(cell[8] for cell in part))
         previous = (sum(cell[3] for cell in part), sum(cell[4] for cell in part)) if watch.holdback else None
-        state = detect.seen(state, live, previous, float(look.spec.rollout.design_effect))
-    return state
+        state = detect.seen(state, live, previous, effect)
+        lines.append(latebook.since(look, state, live, previous, effect))
+        if state.state == "Alarm":
+            break
+    return state, lines
 
 
 def filed(state: State, records: list[GuardEvidence]) -> list[GuardEvidence]:

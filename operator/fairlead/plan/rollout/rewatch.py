@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from fairlead.api.deployment import WatchedGuard
+from fairlead.api.deployment import ArmCounts, WatchedGuard
 from fairlead.plan.rollout import detect
+from fairlead.verdict import latetrace
+from fairlead.verdict.guards import Arm, encode
+from fairlead.verdict.latetrace import Carried, Late
 from fairlead.verdict.trace import BadTrace, Ended
-from fairlead.verdict.watchtrace import After, Item, Watched
+from fairlead.verdict.watchtrace import After, Item, Rule, Ruled, Watched
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,8 @@ class Rewatched:
 
     t: float
     guards: Mapping[str, WatchedGuard]
+    """By guard; the rollout's own test on labels, which goes on, is `1/labels/rollout`: `live` has the answers that the
+    version gave as a candidate, `previous` those of the version before at that time."""
     told: Mapping[str, str]
     """By guard, the log evidence that the ledger says was found at the time."""
 
@@ -29,15 +37,22 @@ class Rewatched:
 def judge(items: Iterable[Item]) -> Iterator[Rewatched | Ended]:
     """Each window as it would be judged now, and how it ended. Raises BadTrace."""
     guards: dict[str, WatchedGuard] = {}
+    tests: dict[str, Carried] = {}
     for item in items:
         match item:
             case Watched():
-                guards = {
-                    name: WatchedGuard(
-                        guard=name, bound=rule.bound, tolerated=rule.tolerated, odds=rule.odds, floor=rule.floor
-                    )
-                    for name, rule in item.rules.items()
-                }
+                guards = {name: _ruled(WatchedGuard(guard=name), rule) for name, rule in item.rules.items()}
+                tests = dict(item.late)
+                guards |= {_late(name): _shown(name, test) for name, test in tests.items()}
+            case Ruled():
+                known = {name: _known(guards, name) for name in item.rules}
+                guards = guards | {name: _ruled(known[name], rule) for name, rule in item.rules.items()}
+            case Late():
+                told = {name: latetrace.after(_known(tests, name), shown, item.design_effect)
+                        for name, shown in item.guards.items()}  # fmt: skip
+                tests = tests | told
+                guards = guards | {_late(name): _shown(name, test) for name, test in told.items()}
+                yield Rewatched(item.t, guards, {_late(name): value for name, value in item.found.items()})
             case After():
                 guards = guards | _window(guards, item)
                 yield Rewatched(item.t, guards, item.found)
@@ -45,11 +60,38 @@ def judge(items: Iterable[Item]) -> Iterator[Rewatched | Ended]:
                 yield item
 
 
+def _known(found: Mapping[str, T], name: str) -> T:
+    if name not in found:
+        raise BadTrace(f"a window of {name}, of which no line says what is tolerated: earlier lines are missing")
+    return found[name]
+
+
+def _ruled(state: WatchedGuard, rule: Rule) -> WatchedGuard:
+    told = {"bound": rule.bound, "tolerated": rule.tolerated, "odds": rule.odds, "floor": rule.floor}
+    return state.model_copy(update=told)
+
+
+def _late(name: str) -> str:
+    return f"{name}/rollout"
+
+
+def _shown(name: str, test: Carried) -> WatchedGuard:
+    """The rollout's test, in the form of the guards beside it."""
+    state = test.state
+    return WatchedGuard(
+        guard=_late(name), bound=test.bound, odds=encode(state.odds), floor=encode(state.floor), windows=state.windows,
+        live=_counts(state.candidate), previous=_counts(state.stable), log_evidence=encode(state.log_evidence),
+        state="Alarm" if test.harm else "Watching",
+    )  # fmt: skip
+
+
+def _counts(arm: Arm) -> ArmCounts:
+    return ArmCounts(requests=arm.requests, failures=arm.failures)
+
+
 def _window(guards: Mapping[str, WatchedGuard], item: After) -> dict[str, WatchedGuard]:
     found = {}
     for name, (live, previous) in item.windows.items():
-        if name not in guards:
-            raise BadTrace(f"a window of {name}, of which no line says what is tolerated: earlier lines are missing")
         old = (previous.requests, previous.failures) if previous is not None else None
-        found[name] = detect.seen(guards[name], (live.requests, live.failures), old, item.design_effect)
+        found[name] = detect.seen(_known(guards, name), (live.requests, live.failures), old, item.design_effect)
     return found

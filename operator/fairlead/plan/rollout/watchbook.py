@@ -7,6 +7,7 @@ nothing takes them, the last ones are kept, for a watch must go on looking.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 from fairlead.api.deployment import ArmCounts, Watch, WatchedGuard
 from fairlead.api.ledger import Ledger
@@ -14,6 +15,7 @@ from fairlead.plan.rollout import ledger
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.store import ledger_folder
 from fairlead.verdict.guards import Arm
+from fairlead.verdict.latetrace import Carried
 from fairlead.verdict.watchtrace import After, Rule, Watched, after, watched
 
 SUFFIX = "-watch"
@@ -21,21 +23,36 @@ FEW = 30
 """Lines that are kept where there is no store."""
 
 
-def opened(look: Look, watch: Watch) -> Watch:
-    """The watch with its first line; one without guards has nothing to tell."""
+def opened(look: Look, watch: Watch, late: Mapping[str, Carried]) -> Watch:
+    """The watch with its first line; one without guards has nothing to tell. late: by guard on labels, the rollout's
+    test."""
     if not watch.guards:
         return watch
     name = f"{watch.version}-{watch.since.replace(':', '').replace('-', '')}{SUFFIX}"
     folder = ledger_folder(look.world.config, look.namespace, look.name, name)
-    rules = {one.guard: Rule(one.bound, one.tolerated, one.odds, one.floor) for one in watch.guards}
-    first = watched(Watched(look.now, rules, watch.version, watch.against, f"{look.namespace}/{look.name}"))
+    rules = {one.guard: rule_of(one) for one in watch.guards}
+    tests = {name: test for name, test in late.items() if name in rules}
+    first = watched(Watched(look.now, rules, watch.version, watch.against, f"{look.namespace}/{look.name}", tests))
     return watch.model_copy(update={"ledger": Ledger(name=name, uri=folder.uri() if folder else "", lines=[first])})
+
+
+def rule_of(one: WatchedGuard) -> Rule:
+    """What a guard tolerates."""
+    return Rule(one.bound, one.tolerated, one.odds, one.floor)
+
+
+def having(watch: Watch, lines: Sequence[str]) -> Watch:
+    """The watch with these lines in its ledger."""
+    if not watch.ledger.name:
+        return watch
+    book = watch.ledger
+    for line in lines:
+        book = _appended(book, line)
+    return watch if book is watch.ledger else watch.model_copy(update={"ledger": book})
 
 
 def window(look: Look, old: Watch, new: Watch) -> Watch:
     """The watch with the line of its last window, if that has counted anything."""
-    if not new.ledger.name:
-        return new
     then = {one.guard: one for one in old.guards}
     pairs = [(then[one.guard], one) for one in new.guards if one.guard in then]
     counted = {
@@ -45,7 +62,7 @@ def window(look: Look, old: Watch, new: Watch) -> Watch:
         return new
     found = {one.guard: one.log_evidence for one in new.guards if one.guard in counted}
     line = After(look.now, counted, float(look.spec.rollout.design_effect), found)
-    return new.model_copy(update={"ledger": _appended(new.ledger, after(line))})
+    return having(new, [after(line)])
 
 
 def left(look: Look, state: State, result: str, reason: str, message: str) -> State:
