@@ -44,7 +44,7 @@ class ReviewInput(Model):
     """What was asked: the request's body, as its recorder kept it."""
 
     text: Annotated[str, Field(max_length=LONGEST_INPUT + 1)] = ""
-    """JSON without spaces, else as it is."""
+    """JSON in one line, else as it is."""
     length: int = 0
     """Characters of the whole body; 0: it was not kept (no text, more than 256 KiB, gRPC), or is gone by now."""
     cut: bool = False
