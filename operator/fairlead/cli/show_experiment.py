@@ -37,7 +37,9 @@ def _on_its_way(kept: ExperimentStatus) -> list[Block]:
     unknown = [f"reward: {kept.said}"] if kept.said else []
     unknown += [f"users: {kept.division.unknown}"] if kept.division.unknown else []
     guarded = [arm for arm in kept.arms if arm.guards]
-    held = [[Lines([f"{arm.version} against {kept.against}"]), table(arm, Trail())] for arm in guarded]
+    held: list[list[Block]] = [
+        [Lines([f"{arm.version} against {kept.against}"]), table(arm, Trail())] for arm in guarded
+    ]
     return [*([Lines(unknown)] if unknown else []), *chain.from_iterable(held)]
 
 
