@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.api.deployment import Deployment, Guard, GuardEvidence
+from fairlead.api.deployment import Deployment, Guard, GuardEvidence, WatchedGuard
 from fairlead.api.labelled import Joined, LabelCounts, LabelsSeen
 from fairlead.api.units import human, seconds, share
 from fairlead.cli.blocks import Block, Lines, Table
@@ -31,7 +31,8 @@ class Shown:
     joined: Joined | None
     rule: Guard | None
     """As the spec has it; None if it has it no more."""
-    watched: bool = False
+    since: WatchedGuard | None = None
+    """After the promotion, without a holdback: the detector of the answers since then."""
 
     @property
     def seen(self) -> LabelsSeen:
@@ -65,7 +66,9 @@ def _guards(found: Deployment) -> Iterator[Shown]:
     for one in status.joins:
         if one.canary and status.watch and one.version == status.watch.version:
             state = GuardEvidence.model_validate_json(one.canary)
-            yield Shown(one.version, one.against, state, one, _rule(found, one.guard), watched=True)
+            since = next((guard for guard in status.watch.guards if guard.guard == one.guard), None)
+            alone = None if status.watch.holdback else since
+            yield Shown(one.version, one.against, state, one, _rule(found, one.guard), alone)
 
 
 def _rule(found: Deployment, guard: str) -> Guard | None:
@@ -116,9 +119,14 @@ def _lacks(one: Shown) -> Iterator[str]:
             f"{known} of {ENOUGH} labelled answers of {one.against} have come, from which its rate is learnt that "
             "worseBy is added to; before, nothing is judged"
         )
-    if one.state.step_events < one.rule.min_events and not one.watched:
+    if one.state.step_events < one.rule.min_events and one.joined and not one.joined.canary:
         have, wanted = count(one.state.step_events), count(one.rule.min_events)
         yield f"{have} of {wanted} labels that the step waits for (minEvents)"
+    if one.since and one.since.reason == "" and not one.since.tolerated:
+        yield (
+            f"{min(ENOUGH, one.seen.stable.labelled)} of {ENOUGH} labelled answers of {one.against} have come; then it "
+            "is known what is tolerated of answers since the promotion"
+        )
 
 
 def _joined(one: Shown, now: float) -> Iterator[str]:

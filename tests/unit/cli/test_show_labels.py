@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.cli.test_commands import Memory
 from tests.unit.plan.label_world import begun, labels
+from tests.unit.plan.test_deployment_labels import ALIKE, promoted
 
 from fairlead.cli import commands, session
 from fairlead.cli.blocks import plain
@@ -66,6 +67,18 @@ def test_a_join_that_is_under_way_or_has_failed_is_told() -> None:
     assert said(shown(sim))[-1] == f"version {version} is being joined now"
     sim.status["joins"][0]["job"] |= {"notBefore": rfc3339(sim.now + 40), "attempt": 2}
     assert said(shown(sim))[-1] == f"version {version} could not be joined 2 times; tried again in 40s"
+
+
+def test_after_the_promotion_it_says_when_answers_since_then_can_be_judged() -> None:
+    sim = promoted(wrong=ALIKE, more={"rollout": {"afterPromotion": {"for": "7d"}}})
+    sim.tick(20)
+    (line,) = [line for line in said(shown(sim)) if "since the promotion" in line]
+    assert line.startswith("0 of 100 labelled answers of m-1 have come")
+    sim.tick(0, seconds=2 * 86400)
+    sim.publish()
+    sim.look()
+    assert not [line for line in said(shown(sim)) if "since the promotion" in line]
+    assert any("labelled ones were given from 2d0h ago to 2d0h ago" in line for line in said(shown(sim)))
 
 
 def test_a_dataset_that_cannot_be_read_or_is_suspended_is_told() -> None:
