@@ -82,7 +82,7 @@ class Load:
             await writer.drain()
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            body = await _body(reader, headers)
         except BaseException:
             writer.close()
             raise
@@ -104,3 +104,14 @@ class Load:
     def failed(self) -> list[Answer]:
         """What did not succeed, with when it was sent."""
         return [answer for answer in self.answers if answer.code != 200]
+
+
+async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    """An answer's body, in one piece or in chunks."""
+    if headers.get("transfer-encoding", "").lower() != "chunked":
+        return await reader.readexactly(int(headers.get("content-length", 0)))
+    parts = []
+    while size := int(await reader.readline(), 16):
+        parts.append((await reader.readexactly(size + 2))[:-2])
+    await reader.readexactly(2)
+    return b"".join(parts)

@@ -118,10 +118,13 @@ def _answer(request: urllib.request.Request) -> int:
 
 @contextmanager
 def traffic(
-    team: Team, rate: float, name: str = "web", model: str = "m", wait: bool = True, gateway: str = "public"
+    team: Team, rate: float, name: str = "web", model: str = "m", wait: bool = True, gateway: str = "public",
+    path: str = "",
 ) -> Iterator[Load]:  # fmt: skip
-    """Load through a gateway while the block runs, from a thread of its own. `wait`: for a first answer before."""
-    load = Load(*listener(team.cluster, gateway), f"/{team.namespace}/{name}/v2/models/{model}/infer", rate)
+    """Load through a gateway while the block runs, from a thread of its own. wait: for a first answer before; path: of
+    the server, if not that of the model's inference."""
+    path = path or f"/v2/models/{model}/infer"
+    load = Load(*listener(team.cluster, gateway), f"/{team.namespace}/{name}{path}", rate)
     if wait:
         wait_for_answer(load)
     loop = asyncio.new_event_loop()

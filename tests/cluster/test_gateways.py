@@ -102,3 +102,25 @@ def test_by_grpc_behind_traefik_a_good_version_goes_live(team: Team) -> None:
     assert not seen.failures, seen.failures
     assert seen.answers[1.0] > 0
     assert seen.answers[2.0] > 0
+
+
+def test_by_grpc_copies_show_a_version_that_fails(team: Team) -> None:
+    make_sklearn_version(team, "n-1", 1.0)
+    host = deploy_grpc(team, "public", {"shadow": "100%", "for": "5s", "requests": 50})
+    team.wait("deployment", "web", is_live("n-1"), 240, "live with n-1")
+    team.wait_condition("deployment", "web", "RouteAccepted", "True")
+    with grpc_traffic(team, "public", host, 50) as seen:
+        make_sklearn_version(team, "n-2", None)
+        done = team.wait("deployment", "web", rolled_back, 240, "rolled back")
+    assert (done["status"]["history"][0]["reason"], done["status"]["history"][0]["weight"]) == ("ErrorsWorse", 0)
+    assert not seen.failures, seen.failures
+
+
+def test_by_grpc_behind_traefik_nobody_makes_copies(team: Team) -> None:
+    make_sklearn_version(team, "n-1", 1.0)
+    deploy_grpc(team, TRAEFIK, {"shadow": "100%", "for": "5s", "requests": 50})
+    team.wait("deployment", "web", is_live("n-1"), 240, "live with n-1")
+    make_sklearn_version(team, "n-2", 1.0)
+    held = team.wait_condition("deployment", "web", "GatewayAble", "False", "Unable", 120)
+    assert "mirror" in condition(held, "GatewayAble")["message"]
+    assert held["status"]["live"]["version"] == "n-1"

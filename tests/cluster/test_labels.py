@@ -15,6 +15,7 @@ from tests.cluster.test_evidence import check
 GUARDS: list[Json] = [{"metric": "errors"}, {"metric": "labels", "labels": {"dataset": "truth"}}]
 KEPT: Json = {"record": {"every": "2s", "output": {"type": "number"}}}
 WAITS: list[Json] = [{"weight": 50, "for": "10m", "requests": 100}]
+COPIES: list[Json] = [{"shadow": "100%", "for": "10m", "requests": 100}]
 SHORT: list[Json] = [{"weight": 50, "for": "15s", "requests": 100}]
 
 
@@ -71,6 +72,22 @@ def test_a_candidate_that_is_wrong_is_taken_back_by_its_labels(team: Team) -> No
     assert seen["candidate"]["wrong"] > 20
     assert seen["stable"]["wrong"] == 0
     assert not load.failed()  # by its status codes nothing was wrong
+    assert check(team, "RolledBack")["verdict"] == "harm"
+
+
+def test_copies_that_are_wrong_are_found_by_their_labels_and_no_user_gets_them(team: Team) -> None:
+    go_live(team, COPIES)
+    with traffic(team, 50) as load:
+        make_version(team, "m-2", wrongRate=0.2)
+        team.wait("deployment", "web", gets_traffic, 180, "getting copies")
+        publish(team, kept(team))
+        done = team.wait("deployment", "web", lambda o: o["status"].get("phase") == "RolledBack", 180, "rolled back")
+    record = done["status"]["history"][0]
+    assert (record["reason"], record["weight"]) == ("LabelsWorse", 0)
+    pairs = record["guards"][1]["labels"]["pairs"]
+    assert pairs["candidateWrong"] > 5
+    assert pairs.get("stableWrong", 0) == 0
+    assert {answer.version for answer in load.answers} == {"m-1"}
     assert check(team, "RolledBack")["verdict"] == "harm"
 
 

@@ -9,6 +9,7 @@ from hack.bench.load import Load
 from hack.install.chart import NAMESPACE as OPERATOR
 from hack.testbed.cluster import Json, Team, condition
 from hack.testbed.firewall import cut_off
+from hack.testbed.prometheus import wait_for_alert
 from hack.testbed.serving import deploy, is_live, make_version, traffic
 
 STEPS: list[Json] = [{"weight": 20, "for": "8s", "requests": 50}, {"weight": 50, "for": "8s", "requests": 50}]
@@ -52,6 +53,7 @@ def test_a_firewall_between_operator_and_candidate_freezes(team: Team) -> None:
             frozen = team.wait_condition("deployment", "web", "EvidenceAvailable", "False", timeout=60)
             assert condition(frozen, "EvidenceAvailable")["reason"] in ("Timeout", "Unreachable")
             assert frozen["status"]["live"]["version"] == "m-1"
+            wait_for_alert(team, "FairleadNoEvidence", 90)
             # after a while it gets no requests: nobody could see what it does
             team.wait(
                 "deployment", "web", lambda o: o["status"]["candidate"].get("weight") == 0, 90, "without requests"

@@ -86,6 +86,7 @@ def test_server_image_that_does_not_exist_leaves_the_live_version(team: Team) ->
 
 @pytest.mark.alone
 def test_prometheus_that_is_gone_freezes_and_goes_on_when_it_is_back(team: Team) -> None:
+    """What the servers count themselves still shows a version that fails."""
     go_live(team)
     series = 'infer_requests_total{namespace="{{namespace}}",version="{{version}}"'
     guard = {"metric": "outcomes", "promql": {"total": series + "}", "failures": series + ',code="500"}'}}
@@ -93,6 +94,9 @@ def test_prometheus_that_is_gone_freezes_and_goes_on_when_it_is_back(team: Team)
     scale_prometheus(team, 0)
     try:
         with traffic(team, 50):
+            make_version(team, "m-0", errorRate=0.5)
+            bad = team.wait("deployment", "web", lambda o: o["status"].get("refused") == ["m-0"], 120, "rid of m-0")
+            assert bad["status"]["history"][0]["reason"] == "ErrorsWorse"
             make_version(team, "m-2")
             seen = team.wait_condition("deployment", "web", "EvidenceAvailable", "False", timeout=120)
             assert "Prometheus" in condition(seen, "EvidenceAvailable")["message"]
@@ -102,7 +106,7 @@ def test_prometheus_that_is_gone_freezes_and_goes_on_when_it_is_back(team: Team)
     finally:
         scale_prometheus(team, 1)
     assert weight == 10
-    assert done["status"]["history"][0]["result"] == "Live"
+    assert [record["result"] for record in done["status"]["history"]] == ["Live", "RolledBack", "Live"]
 
 
 def scale_prometheus(team: Team, replicas: int) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+import urllib.request
 from typing import Any
 
+import pytest
 from hack.bench.load import Load
 from hack.testbed.cluster import Json, Team, condition
 from hack.testbed.serving import deploy, is_live, make_version, traffic
@@ -13,6 +16,7 @@ from tests.cluster.test_evidence import check
 
 SHADOW: Json = {"shadow": "100%", "for": "5s", "requests": 100}
 GUARDS: list[Json] = [{"metric": "errors"}, {"metric": "disagreement", "worseBy": "5%"}]
+CHAT = "/v1/chat/completions"
 NUMBERS: Json = {"record": {"output": {"type": "number"}}}
 
 
@@ -81,3 +85,29 @@ def test_an_answer_that_cannot_be_read_freezes_it(team: Team) -> None:
         found = team.wait_condition("deployment", "web", "EvidenceAvailable", "False", "OutputUnreadable", 180)
     assert "spec.record.output" in condition(found, "EvidenceAvailable")["message"]
     assert found["status"]["live"]["version"] == "m-1"
+
+
+@pytest.mark.parametrize("gateway", ["public", "traefik"])
+def test_streamed_answers_pass_at_once_and_are_compared(team: Team, gateway: str) -> None:
+    make_version(team, "m-1")
+    deploy(team, gateway=gateway, steps=[SHADOW], guard=GUARDS, more={"record": {"output": {"type": "text"}}})
+    team.wait("deployment", "web", is_live("m-1"), 180, "live with m-1")
+    with traffic(team, 20, gateway=gateway, path=CHAT) as load:
+        first, whole = streamed(load)
+        make_version(team, "m-2", wrongRate=0.5)
+        done = team.wait("deployment", "web", rolled_back, 180, "rolled back")
+    assert first < whole / 2, "the first word comes long before the last one"
+    assert done["status"]["history"][0]["reason"] == "AnswersDiffer"
+    assert not load.failed()
+    assert {a.version for a in load.answers} == {"m-1"}
+
+
+def streamed(load: Load) -> tuple[float, float]:
+    """Seconds until the first word of an answer came, and until the last one."""
+    request = urllib.request.Request(f"http://{load.host}:{load.port}{load.path}", data=load.body, method="POST")
+    began = time.monotonic()
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert b"data:" in answer.readline()
+        first = time.monotonic() - began
+        assert b"[DONE]" in answer.read()
+    return first, time.monotonic() - began

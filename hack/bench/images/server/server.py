@@ -6,7 +6,8 @@ It "loads" `/fairlead/model/model.json`:
 
 and answers each inference with `value` (a share `wrongRate` with `value` + 1), fails the given share of requests with
 status 500 (pseudo-random, seeded by the process), and takes `delayMs`. `POST /error-rate/0.5` lets this process
-fail another share of them from now on. Only the standard library is used.
+fail another share of them from now on. `POST /v1/chat/completions` streams the value as a text, a word at a time, as
+servers of language models do. Only the standard library is used.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ import os
 import random
 import signal
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+PAUSE = 0.05
+"""Seconds between the words of a streamed answer."""
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -58,6 +62,15 @@ class Model:
         self.latencies[next((bound for bound in BOUNDS if took <= bound), float("inf"))] += 1
         return answer
 
+    async def words(self) -> AsyncIterator[bytes]:
+        """A streamed answer, in events of the OpenAI API."""
+        value = self.value + (random.random() < self.wrong_rate)
+        for word in ("it ", "will ", "be ", f"{value} ", "late"):
+            yield f"data: {json.dumps({'choices': [{'delta': {'content': word}}]})}\n\n".encode()
+            await asyncio.sleep(PAUSE)
+        yield b"data: [DONE]\n\n"
+        self.codes[200] += 1
+
     def metrics(self) -> bytes:
         """The counters as Prometheus reads them. Both outcomes are there from the start."""
         lines = ["# TYPE infer_requests_total counter"]
@@ -86,6 +99,16 @@ async def respond(model: Model, method: str, path: str, body: bytes) -> tuple[in
     return 404, b'{"error":"no such path"}'
 
 
+async def stream(model: Model, writer: asyncio.StreamWriter) -> None:
+    """An answer in chunks."""
+    writer.write(b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+    async for event in model.words():
+        writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
+        await writer.drain()
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+
+
 async def serve(model: Model, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One connection, kept alive."""
     try:
@@ -94,6 +117,9 @@ async def serve(model: Model, reader: asyncio.StreamReader, writer: asyncio.Stre
             method, path, _ = head[0].split(" ", 2)
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
+            if method == "POST" and path.endswith("/chat/completions"):
+                await stream(model, writer)
+                continue
             code, answer = await respond(model, method, path.split("?")[0], body)
             writer.write(
                 f"HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
