@@ -15,10 +15,7 @@ EVERY = 1.0
 
 def query(team: Team, expression: str) -> list[dict[str, Any]]:
     """An instant query, asked through the API server: the series found."""
-    answer = team.cluster.api.call_api(
-        PROXY, "GET", query_params=[("query", expression)], auth_settings=["BearerToken"], _preload_content=False,
-        _return_http_data_only=True,
-    )  # fmt: skip
+    answer = team.cluster.dynamic.request("get", PROXY, query_params=[("query", expression)], serialize=False)
     return list(json.loads(answer.data)["data"]["result"])
 
 
