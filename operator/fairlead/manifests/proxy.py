@@ -159,7 +159,7 @@ def _serving(proxy: Proxy, server: str = SERVER) -> Json:
         "stream_idle_timeout": "0s", "request_timeout": "0s",
         "http2_protocol_options": _http2(),
         "upgrade_configs": [{"upgrade_type": "websocket", "filters": [_router()]}],
-        "http_filters": [_strip(), _ext_proc(proxy), _router()],
+        "http_filters": [_outside(proxy), _ext_proc(proxy), _inside(proxy), _router()],
         "route_config": {"name": "serving", "virtual_hosts": [
             {"name": "all", "domains": ["*"], "routes": _routes(proxy, server)},
         ]},
@@ -233,11 +233,33 @@ def _ext_proc(proxy: Proxy) -> Json:
     }}  # fmt: skip
 
 
-def _strip() -> Json:
-    """Answers pass the filters from the last to the first: what was for the recorder ends here."""
+LENGTH = "x-fairlead-length"
+"""Where a body's length is kept while the body goes past the recorder: Envoy's ext_proc takes it away from bodies that
+it streams, even where nobody may change them, and who knows no chunks would wait for ever."""
+
+
+def _outside(proxy: Proxy) -> Json:
+    """What requests pass first, and answers last: what was for the recorder ends here."""
+    answers = [*_moved("RESP", LENGTH, "content-length"), *({"remove": name} for name in NOTES)]
+    return _mutation("outside", _moved("REQ", "content-length", LENGTH) if proxy.inputs else [], answers)
+
+
+def _inside(proxy: Proxy) -> Json:
+    """What requests pass last, and answers first."""
+    answers = _moved("RESP", "content-length", LENGTH)
+    return _mutation("inside", _moved("REQ", LENGTH, "content-length") if proxy.inputs else [], answers)
+
+
+def _moved(of: str, old: str, new: str) -> list[Json]:
+    """A header under another name: nothing where there is none, and what somebody else put there is gone."""
+    moved = {"header": {"key": new, "value": f"%{of}({old})%"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return [{"remove": new}, {"append": moved}, {"remove": old}]
+
+
+def _mutation(name: str, requests: list[Json], answers: list[Json]) -> Json:
     kind = f"{_TYPES}.filters.http.header_mutation.v3.HeaderMutation"
-    removed = {"mutations": {"response_mutations": [{"remove": name} for name in NOTES]}}
-    return {"name": "envoy.filters.http.header_mutation", "typed_config": {"@type": kind, **removed}}
+    mutations = {"request_mutations": requests, "response_mutations": answers}
+    return {"name": name, "typed_config": {"@type": kind, "mutations": mutations}}
 
 
 def _router() -> Json:

@@ -9,6 +9,7 @@ import signal
 import time
 import urllib.error
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,33 @@ async def test_what_was_answered_is_recorded(pod: Pod) -> None:
     assert uuid.UUID(made)
     assert made in by_id
     assert pod.counted("fairlead_recorder_kept_total") == 51
+
+
+@pytest.mark.parametrize("inputs", [False, True])
+async def test_bodies_keep_the_form_that_they_came_in(tmp_path: Path, inputs: bool) -> None:
+    """A server or a client that does not know chunks never sees any because of the proxy."""
+    body = json.dumps(asked(1)).encode()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield body[:10]
+        yield body[10:]
+
+    with running(make(tmp_path, inputs=inputs)) as pod:
+        async with aiohttp.ClientSession() as http:
+            forged = {"x-fairlead-length": "7"}
+            async with http.post(f"{pod.url}/headers", data=body, headers=forged) as reply:
+                whole, answer = await reply.json(), reply.headers
+            async with http.post(f"{pod.url}/headers", data=pieces()) as reply:
+                chunked = await reply.json()
+            async with http.post(f"{pod.url}/stream", data=body) as reply:
+                streamed = reply.headers
+    assert whole["Content-Length"] == str(len(body))
+    assert "Transfer-Encoding" not in whole
+    passed = {**answer, **(whole if inputs else {})}
+    assert not [name for name in passed if name.lower() == "x-fairlead-length"]
+    assert "Content-Length" in answer
+    assert "Content-Length" not in chunked
+    assert "Content-Length" not in streamed
 
 
 async def test_pages_and_single_requests(pod: Pod) -> None:
