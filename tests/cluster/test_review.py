@@ -44,9 +44,9 @@ def test_people_who_find_its_answers_worse_take_it_back(team: Team) -> None:
         team.wait("deployment", "web", lambda o: len(waiting(o)) >= FEW, 180, "offering pairs")
         pairs = json.loads(review(team, "--list", "-o", "json"))
         assert json.loads(pairs[0]["input"]["text"]) == json.loads(load.body)
-        assert {pair["a"] for pair in pairs} | {pair["b"] for pair in pairs} == {"1.0", "2.0"}
+        assert {pair["a"] for pair in pairs} | {pair["b"] for pair in pairs} == {"[1.0]", "[2.0]"}
         assert len({pair["a"] for pair in pairs}) == 2, "nobody can tell by the place which version it is"
-        said = [f"{pair['id']}={'a' if pair['a'] == '1.0' else 'b'}" for pair in pairs]
+        said = [f"{pair['id']}={'a' if pair['a'] == '[1.0]' else 'b'}" for pair in pairs]
         review(team, *(word for one in said for word in ("--judge", one)))
         done = team.wait("deployment", "web", lambda o: o["status"].get("phase") == "RolledBack", 60, "rolled back")
     assert done["status"]["history"][0]["reason"] == "ReviewWorse"
