@@ -66,6 +66,9 @@ class PromGauge(Model):
     )
 
 
+Loss = Literal["wrong", "absolute", "squared"]
+
+
 class Labels(Model):
     """What was really the case, known later: rows of a Dataset that name the request that they belong to."""
 
@@ -76,11 +79,26 @@ class Labels(Model):
     label: Key = "label"
     """Column with the truth."""
     tolerance: Decimal = "0"
-    """A number is wrong if it is farther than this from the truth; anything else is wrong if it is not equal."""
+    """With `loss: wrong`: a number is wrong if it is farther than this from the truth; anything else is wrong if it is
+    not equal."""
+    loss: Loss = "wrong"
+    """What an answer costs. `wrong`: all that are wrong the same. `absolute`, `squared`: how far a number is from the
+    truth, or the square of that."""
+    cap: Decimal | None = None
+    """With `absolute` and `squared`: the largest loss; a larger one counts as this. `worseBy` is in percent of it."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
             ("!has(self.tolerance) || !self.tolerance.startsWith('-')", "a tolerance is not negative"),
+            (
+                "has(self.cap) == (has(self.loss) && self.loss != 'wrong')",
+                "loss absolute or squared needs cap, the largest loss that counts; loss wrong has none",
+            ),
+            ("!has(self.cap) || double(self.cap) > 0.0", "cap is greater than 0"),
+            (
+                "!has(self.tolerance) || double(self.tolerance) == 0.0 || !has(self.loss) || self.loss == 'wrong'",
+                "tolerance belongs to loss: wrong; a loss counts every difference",
+            ),
         )
     )
 

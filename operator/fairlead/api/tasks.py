@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from fairlead.api.dataset import Check, CheckResult, DatasetVersion, Schema
+from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
 from fairlead.api.modelversion import Gate, GateResult, Metric, Score
 from fairlead.api.pipelinerun import OutputRecord
@@ -217,6 +218,9 @@ class JoinTask(Model):
     """Column."""
     tolerance: str = "0"
     """Of numbers."""
+    loss: Loss = "wrong"
+    cap: str = "1"
+    """The largest loss."""
     log: Place
     """`prefix` is the folder `predictions` of the Deployment."""
     stable: str

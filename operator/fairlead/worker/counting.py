@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from fairlead.api.tasks import RESULT_LIMIT, JoinResult, TaskResult
 from fairlead.worker import truth
 from fairlead.worker.result import encode
+from fairlead.worker.truth import Rule
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Counted:
         return found
 
 
-def judge(counted: Counted, label: str, answers: Sequence[object], tolerance: Decimal) -> None:
+def judge(counted: Counted, request_id: str, label: str, answers: Sequence[object], rule: Rule) -> None:
     """answers: output and stretch of the live version's, then of the candidate's; no stretch: an answer to a copy."""
     bad: list[bool | None] = [None, None]
     for arm in (0, 1):
@@ -57,7 +57,7 @@ def judge(counted: Counted, label: str, answers: Sequence[object], tolerance: De
             continue
         if isinstance(stretch, int):
             counted.cell(stretch, arm).labelled += 1
-        bad[arm] = truth.wrong(str(output), label, tolerance)
+        bad[arm] = truth.wrong(str(output), label, rule, request_id)
         counted.unjudgeable += bad[arm] is None
     stable, candidate = bad
     if stable is not None and candidate is not None:

@@ -32,6 +32,7 @@ from fairlead.worker.access import place
 from fairlead.worker.counting import Counted, fitting, judge
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import fetch, parallel
+from fairlead.worker.truth import Rule
 
 BINS = 40
 """Stretches of time that answers are divided into, besides where weights change."""
@@ -200,7 +201,8 @@ class Joining:
 
     def counted(self) -> Counted:
         """Judge each labelled request."""
-        counted, tolerance = Counted(), Decimal(self.task.tolerance)
+        counted = Counted()
+        rule = Rule(Decimal(self.task.tolerance), self.task.loss, Decimal(self.task.cap))
         for arm, stretch, number in self._run(
             "SELECT arm, stretch, sum(number) FROM answered "
             "WHERE stretch IN (SELECT stretch FROM hits) GROUP BY arm, stretch"
@@ -210,10 +212,10 @@ class Joining:
             f"arg_min(output, us) FILTER (arm = {arm}), arg_min(stretch, us) FILTER (arm = {arm} AND NOT shadow)"
             for arm in (0, 1)
         )
-        found = self._run(f"SELECT any_value(label), {per_arm} FROM hits JOIN fresh USING (id) GROUP BY id")
+        found = self._run(f"SELECT id, any_value(label), {per_arm} FROM hits JOIN fresh USING (id) GROUP BY id")
         while rows := found.fetchmany(ROWS):
-            for label, *answers in rows:
-                judge(counted, label, answers, tolerance)
+            for request_id, label, *answers in rows:
+                judge(counted, request_id, label, answers, rule)
         return counted
 
     def remove_lonely_copies(self) -> None:

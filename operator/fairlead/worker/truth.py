@@ -6,26 +6,61 @@
   any case, are 1 and 0, because files and servers differ in how they write them. A number is wrong if it is farther
   than the tolerance from the label; NaN and infinity are far from everything.
 - Anything else is wrong if its text is not the label's. Of an object or null the text is its canonical JSON.
+
+A loss (how far a number is from the label, or its square, at most the cap) is made a yes or no: an answer is drawn as
+wrong with the chance loss/cap. So the expected share of wrong answers is the mean loss in parts of the cap, and every
+test of shares is one of mean losses: exact, whatever the losses' distribution, at the price of the draws' noise. The
+draw follows from the request's id alone. So it is the same for all versions: of a request that two versions answered,
+only one answer is drawn as wrong with the chance (difference of the losses)/cap. An answer that is no number has the
+largest loss; where the label is none, there is nothing to be judged.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from fairlead.api.guard import Loss
 
 _TRUTHS = {"true": Decimal(1), "false": Decimal(0)}
 
 
-def wrong(output: str, label: str, tolerance: Decimal) -> bool | None:
-    """Whether an answer is not what the label says; None if it is not an answer to one row."""
+@dataclass(frozen=True)
+class Rule:
+    """What is wrong, and how wrong."""
+
+    tolerance: Decimal = Decimal(0)
+    loss: Loss = "wrong"
+    cap: Decimal = Decimal(1)
+    """Greater than 0."""
+
+
+def wrong(output: str, label: str, rule: Rule, request_id: str) -> bool | None:
+    """Whether an answer is not what the label says, or is drawn as wrong by its loss; None if it is not an answer to
+    one row, or has no loss."""
     answer = _single(json.loads(output))
     if isinstance(answer, list):
         return None
     found, truth = number(answer), number(label)
+    if rule.loss != "wrong":
+        return None if truth is None else found is None or _loss(found, truth, rule) > rule.cap * draw(request_id)
     if found is None or truth is None:
         return _text(answer) != label
-    return abs(found - truth) > tolerance
+    return abs(found - truth) > rule.tolerance
+
+
+def _loss(found: Decimal, truth: Decimal, rule: Rule) -> Decimal:
+    """At most the cap; a difference beyond Decimal's range is one too."""
+    far = min(abs(found - truth), max(rule.cap, Decimal(1)))
+    return min(far * far if rule.loss == "squared" else far, rule.cap)
+
+
+def draw(request_id: str) -> Decimal:
+    """A number in [0, 1) that looks random and follows from the id: 56 bits of its SHA-256."""
+    return Decimal(int.from_bytes(hashlib.sha256(request_id.encode()).digest()[:7])) / (1 << 56)
 
 
 def _single(answer: Any) -> Any:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fairlead.worker.truth import number, wrong
+from fairlead.worker.truth import Rule, number, wrong
 
 
 @pytest.mark.parametrize(
@@ -25,7 +27,44 @@ from fairlead.worker.truth import number, wrong
     ],
 )  # fmt: skip
 def test_right_and_wrong(output: str, label: str, tolerance: str, found: bool | None) -> None:
-    assert wrong(output, label, Decimal(tolerance)) is found
+    assert wrong(output, label, Rule(Decimal(tolerance)), "r-1") is found
+
+
+ABSOLUTE, SQUARED = (Rule(loss=loss, cap=Decimal(10)) for loss in ("absolute", "squared"))
+IDS = [f"r-{number}" for number in range(4000)]
+
+
+def share(output: str, label: str, rule: Rule) -> float:
+    """Of many requests, those whose answer is drawn as wrong."""
+    return sum(bool(wrong(output, label, rule, one)) for one in IDS) / len(IDS)
+
+
+@pytest.mark.parametrize(
+    ("output", "label", "rule", "loss"),
+    [
+        ("3", "3", ABSOLUTE, 0), ("[[5.5]]", "3", ABSOLUTE, 0.25), ("0", "5", ABSOLUTE, 0.5), ("-7", "3", ABSOLUTE, 1),
+        ("1e999", "3", ABSOLUTE, 1), ("NaN", "3", ABSOLUTE, 1), ('"far"', "3", ABSOLUTE, 1),
+        ("5", "3", SQUARED, 0.4), ("7", "3", SQUARED, 1), ("1e300", "3", SQUARED, 1), ("true", "0", SQUARED, 0.1),
+        ("0.5", "0", Rule(loss="squared", cap=Decimal("0.5")), 0.5),
+    ],
+)  # fmt: skip
+def test_an_answer_is_drawn_as_wrong_with_the_chance_of_its_loss(
+    output: str, label: str, rule: Rule, loss: float
+) -> None:
+    assert share(output, label, rule) == pytest.approx(loss, abs=0.03)
+    if loss in (0, 1):
+        assert share(output, label, rule) == loss
+
+
+@given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9), st.text(max_size=40), st.sampled_from([ABSOLUTE, SQUARED]))
+def test_of_two_answers_only_the_farther_one_can_be_wrong_alone(a: float, b: float, one: str, rule: Rule) -> None:
+    near, far = sorted((a, b), key=abs)
+    assert wrong(repr(far), "0", rule, one) or not wrong(repr(near), "0", rule, one)
+
+
+def test_what_has_no_loss_is_not_judged() -> None:
+    assert wrong("3", "unknown", ABSOLUTE, "r-1") is None
+    assert wrong("[1, 2]", "1", ABSOLUTE, "r-1") is None
 
 
 @pytest.mark.parametrize("text", ["", "one", "1_000", "nan", "inf", "0x1", "1,5"])
