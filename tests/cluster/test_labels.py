@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hack.testbed.cluster import STORE_BUCKET, Json, Team, condition
 from hack.testbed.serving import deploy, is_live, make_version, traffic
 
@@ -30,7 +31,7 @@ def go_live(team: Team, steps: list[Json], **rollout: Any) -> None:
         },
     })  # fmt: skip
     make_version(team, "m-1")
-    deploy(team, steps=steps, guard=GUARDS, more=KEPT, **rollout)
+    deploy(team, steps=steps, more=KEPT, **({"guard": GUARDS} | rollout))
     team.wait("deployment", "web", is_live("m-1"), 180, "live with m-1")
 
 
@@ -80,10 +81,11 @@ def test_a_candidate_that_is_wrong_is_taken_back_by_its_labels(team: Team) -> No
     assert check(team, "RolledBack")["verdict"] == "harm"
 
 
-def test_copies_that_are_wrong_are_found_by_their_labels_and_no_user_gets_them(team: Team) -> None:
-    go_live(team, COPIES)
+@pytest.mark.parametrize("what", [{}, {"loss": "absolute", "cap": "2"}], ids=["wrong", "loss"])
+def test_copies_that_are_wrong_are_found_by_their_labels_and_no_user_gets_them(team: Team, what: Json) -> None:
+    go_live(team, COPIES, guard=[GUARDS[0], {"metric": "labels", "labels": {"dataset": "truth", **what}}])
     with traffic(team, 50) as load:
-        make_version(team, "m-2", wrongRate=0.2)
+        make_version(team, "m-2", wrongRate=0.3)
         team.wait("deployment", "web", gets_traffic, 180, "getting copies")
         publish(team, kept(team))
         done = team.wait("deployment", "web", lambda o: o["status"].get("phase") == "RolledBack", 180, "rolled back")

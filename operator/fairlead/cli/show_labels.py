@@ -50,14 +50,8 @@ def blocks(found: Deployment, now: float, datasets: Mapping[str, Json]) -> list[
             [one.state.guard, one.version, *_counts(one, one.seen.candidate), harm],
             ["", one.against, *_counts(one, one.seen.stable), f"{one.state.windows} cohorts"],
         ]
-        told = [
-            *_pairs(one.seen),
-            *_loss(one),
-            *_ages(one, now),
-            *_lacks(one),
-            *_joined(one, now),
-            *_next(one, now, datasets),
-        ]
+        counted, waited = [*_pairs(one.seen), *_loss(one), *_ages(one, now)], [*_lacks(one), *_joined(one, now)]
+        told = [*counted, *waited, *_next(one, now, datasets)]
         lines += [f"{one.state.guard}: {text}" for text in told]
     return [Table(HEADERS, rows, caption="labels of the rollout's answers"), Lines(lines)] if rows else []
 
@@ -105,7 +99,7 @@ def _pairs(seen: LabelsSeen) -> Iterator[str]:
 def _loss(one: Shown) -> Iterator[str]:
     wanted = one.rule.labels if one.rule else None
     if wanted and wanted.loss != "wrong":
-        yield f"RATE is the mean {wanted.loss} loss in percent of the cap, {wanted.cap}: answers are drawn as wrong by it"
+        yield f"RATE is the mean {wanted.loss} loss in percent of the cap {wanted.cap}: by it answers are drawn as wrong"
 
 
 def _ages(one: Shown, now: float) -> Iterator[str]:

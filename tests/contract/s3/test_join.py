@@ -92,6 +92,19 @@ def test_answers_are_counted_by_version_and_time(s3: Any, bucket: str) -> None:
     assert all(cell[0] % 60 == 0 for cell in found.cells)
 
 
+def test_by_a_loss_answers_are_drawn_as_wrong_alike_for_both_versions(s3: Any, bucket: str) -> None:
+    ids = [f"r{i}" for i in range(400)]
+    answered(s3, bucket, "m-1", [(one, 10.0 * i, "[12]") for i, one in enumerate(ids)])
+    answered(s3, bucket, "m-2", [(one, 10.0 * i, "[15]") for i, one in enumerate(ids)], shadow=True)
+    answered(s3, bucket, "m-2", [(f"alone{i}", 10.0 * i, "[15]") for i in range(200)], name="b")
+    truth = dict.fromkeys([*ids, *(f"alone{i}" for i in range(200))], 10)
+    found = join(asked(s3, bucket, labelled(s3, bucket, truth), loss="absolute", cap="10"))
+    neither, candidate, live, both = found.pairs
+    assert live == 0
+    assert (both, candidate, neither) == pytest.approx((80, 120, 200), abs=40)
+    assert sums(found)[1][3] == pytest.approx(100, abs=30)
+
+
 def test_each_label_counts_once_and_the_first_one_does(s3: Any, bucket: str) -> None:
     answered(s3, bucket, "m-1", [(f"a{i}", 10.0 * i, "[1]") for i in range(100)])
     rng, rows, used = random.Random(1), dict[str, int](), []

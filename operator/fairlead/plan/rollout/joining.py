@@ -116,8 +116,9 @@ def _task(work: Work, found: Dataset, version: DatasetVersion) -> tuple[JoinTask
     )  # fmt: skip
     task = JoinTask(
         labels=item, format=found.spec.format, request_id=wanted.request_id, label=wanted.label,
-        tolerance=wanted.tolerance, loss=wanted.loss, cap=wanted.cap or "1", log=mine.folder("predictions").place(), stable=joined.against,
-        candidate=joined.version, since=joined.since, cuts=joined.cuts, used=joined.used,
+        tolerance=wanted.tolerance, loss=wanted.loss, cap=wanted.cap or "1",
+        log=mine.folder("predictions").place(), stable=joined.against, candidate=joined.version,
+        since=joined.since, cuts=joined.cuts, used=joined.used,
         store=mine.folder("labels", joined.rollout, joined.guard.replace("/", "-")).place(),
     )  # fmt: skip
     return task, [keeps.credentials, origin.credentials, mine.reach.credentials]
