@@ -99,7 +99,7 @@ def _pairs(seen: LabelsSeen) -> Iterator[str]:
 def _loss(one: Shown) -> Iterator[str]:
     wanted = one.rule.labels if one.rule else None
     if wanted and wanted.loss != "wrong":
-        yield f"RATE is the mean {wanted.loss} loss in percent of the cap {wanted.cap}: by it answers are drawn as wrong"
+        yield f"RATE is the mean {wanted.loss} loss in percent of the cap {wanted.cap}; answers are drawn as wrong"
 
 
 def _ages(one: Shown, now: float) -> Iterator[str]:
