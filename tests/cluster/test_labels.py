@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ KEPT: Json = {"record": {"every": "2s", "output": {"type": "number"}}}
 WAITS: list[Json] = [{"weight": 50, "for": "10m", "requests": 100}]
 COPIES: list[Json] = [{"shadow": "100%", "for": "10m", "requests": 100}]
 SHORT: list[Json] = [{"weight": 50, "for": "15s", "requests": 100}]
+ENOUGH = 200
 
 
 def go_live(team: Team, steps: list[Json], **rollout: Any) -> None:
@@ -36,19 +38,27 @@ def go_live(team: Team, steps: list[Json], **rollout: Any) -> None:
 
 
 def kept(team: Team) -> list[str]:
-    """The ids of the requests whose answers are in the store, up to the moment from which on one of the versions has
-    not sent its answers yet: nobody's truth is known less often than another's."""
+    """The ids of the requests whose answers are in the store, as soon as m-2 has some hundred: the store has no
+    watch."""
+    deadline = time.monotonic() + 60
+    while sum(row["version"] == "m-2" for row in answers(team)) < ENOUGH:
+        assert time.monotonic() < deadline, f"the store has no {ENOUGH} answers of m-2"
+        time.sleep(1)
+    rows = answers(team)
+    return [row["request_id"] for row in rows]
+
+
+def answers(team: Team) -> list[Json]:
+    """What the store has, up to the moment from which on one of the versions has not sent its answers yet: nobody's
+    truth is known less often than another's."""
     prefix = f"{team.namespace}/deployments/web/predictions/"
     pages = team.s3.get_paginator("list_objects_v2").paginate(Bucket=STORE_BUCKET, Prefix=prefix)
     found: list[Json] = []
     for key in [entry["Key"] for page in pages for entry in page.get("Contents", ())]:
         body = team.s3.get_object(Bucket=STORE_BUCKET, Key=key)["Body"].read()
         found += pq.read_table(io.BytesIO(body), columns=["request_id", "version", "time"]).to_pylist()
-    newest: dict[str, Any] = {}
-    for row in found:
-        newest[row["version"]] = max(row["time"], newest.get(row["version"], row["time"]))
-    whole = min(newest.values())
-    return [row["request_id"] for row in found if row["time"] <= whole]
+    newest = {row["version"]: row["time"] for row in sorted(found, key=lambda row: row["time"])}
+    return [row for row in found if row["time"] <= min(newest.values())]
 
 
 def publish(team: Team, ids: list[str], column: str = "label") -> None:
