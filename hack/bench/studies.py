@@ -160,6 +160,7 @@ def _come(rng: Rng, hour: int, wrong: np.ndarray) -> np.ndarray:
 
 
 PLAIN = Rules((Metric("errors"),), ALPHA)
+EDGE = Rules((Metric("errors", margin=margin(RATE, 0.01), rate=RATE, worse_by=0.01, beyond=0.01),), ALPHA)
 STUDIES: list[tuple[str, Study, Rules]] = [
     ("diurnal load and failures", diurnal, PLAIN),
     ("weights 5, 25, 50 %", weights, PLAIN),
@@ -170,7 +171,7 @@ STUDIES: list[tuple[str, Study, Rules]] = [
     ("latency p95, heavy tails", heavy_tails, PLAIN),
     ("labels late by a day, bad news first", late_labels, PLAIN),
     ("labels joined every 12 hours, with pairs", joined_labels, PLAIN),
-    ("on the edge of worseBy 1 %, rates swing", edge, Rules((Metric("errors", margin=margin(RATE, 0.01)),), ALPHA)),
+    ("on the edge of worseBy 1 %, rates swing", edge, EDGE),
 ]
 
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from fairlead.api.common import Timestamp
 from fairlead.api.deploymentstatus import (
     ArmCounts,
+    Beyond,
     Candidate,
     Common,
     Cursor,
@@ -274,7 +275,7 @@ class Deployment(Model):
 
 
 __all__ = [
-    "AfterPromotion", "Alerts", "ArmCounts", "CanaryStep", "Candidate", "Common", "Cursor", "Deployment",
+    "AfterPromotion", "Alerts", "ArmCounts", "Beyond", "CanaryStep", "Candidate", "Common", "Cursor", "Deployment",
     "DeploymentSpec", "DeploymentStatus", "GatewayRef", "GatewayState", "GpuPlace", "Guard", "GuardEvidence", "Judgement", "Labels", "Live", "ModelRef", "Output",
     "Override", "PromCounters", "PromGauge", "Proven", "Record", "Replicas", "Retiring", "Review", "ReviewPair", "Rollout", "RolloutRecord", "Route", "Slo", "Split", "Stored",
     "Watch", "WatchedGuard", "WayBack",

@@ -90,6 +90,22 @@ class Scores(Model):
     """The place where the candidate has many more answers than the live version; empty: none."""
 
 
+class Beyond(Model):
+    """Of a guard with `worseBy`: the evidence that the candidate's rate lies above the live version's by more than
+    that. It is what counts."""
+
+    worse_by: Annotated[str, Field(max_length=32)]
+    """A difference of shares."""
+    began: Annotated[str, Field(max_length=32)]
+    """The live version's share of bad answers, as it was known at the start."""
+    rate: Annotated[str, Field(max_length=32)]
+    """The same, as it is expected in the next window."""
+    weight: Annotated[str, Field(max_length=32)]
+    """The requests that `rate` stands for."""
+    log_e: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    """Per alternative: the state of the test."""
+
+
 class GuardEvidence(Model):
     """What a guard has seen in this rollout, over all its windows."""
 
@@ -108,6 +124,8 @@ class GuardEvidence(Model):
     """The tolerated odds ratio, from `worseBy` and the live version's rate when the rollout began."""
     floor: Annotated[str, Field(max_length=32)] = "0"
     """With a margin: the candidate's own share of bad answers up to which nothing is harm, fixed with `odds`."""
+    beyond: Beyond | None = None
+    """With `worseBy` in percentage points. Rollouts that began before there was this go on by `odds` and `floor`."""
     proven: Proven | None = None
     """Of a guardrail or a target."""
     threshold: Annotated[str, Field(max_length=32)] = ""

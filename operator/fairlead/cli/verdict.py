@@ -19,6 +19,7 @@ from fairlead.cli.text import bar
 from fairlead.plan.rollout import whatif
 from fairlead.plan.rollout.whatif import Judged
 from fairlead.verdict import failures
+from fairlead.verdict.difference import alternatives
 from fairlead.verdict.gauges import GaugeState
 from fairlead.verdict.guards import GuardState, pairs_of
 from fairlead.verdict.split import BOUND
@@ -149,6 +150,8 @@ def _tests(guard: GuardState) -> Json:
     if guard.paired is not None:
         return {"F": {"logEvidence": guard.log_evidence, "worseBy": guard.paired}}
     found: Json = {}
+    if guard.beyond:
+        found["difference"] = {"logEvidence": guard.log_evidence, "worseBy": guard.beyond.worse_by}
     if guard.odds < inf:
         odds = [f"{psi * guard.odds:g}" for psi in failures.GRID]
         each = dict(zip(odds, guard.log_lr, strict=True))
@@ -203,6 +206,12 @@ def _odds(name: str, judged: Judged, index: int) -> Table:
     if guard.odds == inf:
         headers = ["", f"OWN RATE ABOVE {guard.floor:.2%}"]
         return Table(headers, [["log evidence", f"{guard.log_excess:.4f}"]], caption=f"{name} at the end; {_of(guard)}")
+    if guard.beyond:
+        rates = [f"{q_c:.2%}" for _, q_c in alternatives("harm", guard.beyond.rate, guard.beyond.worse_by)]
+        cells = [f"{value:.4f}" for value in guard.beyond.log_e or (0.0,) * len(rates)]
+        caption = f"{name}: worse by more than {guard.beyond.worse_by:.2%} at the end; {_of(guard)}"
+        row = ["log evidence", *cells, f"{guard.log_evidence:.4f}"]
+        return Table(["IF IT FAILS IN", *rates, "MEAN"], [row], caption=caption)
     headers = ["ODDS RATIO", *(f"{psi * guard.odds:g}" for psi in failures.GRID), "MEAN"]
     cells = [f"{value:.4f}" for value in guard.log_lr]
     row = ["log evidence", *cells, f"{failures.log_mean(guard.log_lr):.4f}"]

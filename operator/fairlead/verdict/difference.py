@@ -26,8 +26,8 @@ from math import log
 from typing import Literal
 
 from fairlead.verdict import checks
+from fairlead.verdict.counted import Arm, Window
 from fairlead.verdict.failures import GRID, log_mean
-from fairlead.verdict.guards import Arm, Window
 
 Claim = Literal["harm", "safe"]
 
@@ -74,8 +74,9 @@ def start(claim: Claim, rate: float, worse_by: float) -> DifferenceState:
     return DifferenceState(claim, worse_by, rate)
 
 
-def step(state: DifferenceState, window: Window) -> DifferenceState:
-    """The state after one more window. Raises ValueError for counts that can't be."""
+def step(state: DifferenceState, window: Window, design_effect: float = 1.0) -> DifferenceState:
+    """The state after one more window. design_effect: requests that stand for one independent one. Raises ValueError
+    for counts that can't be."""
     stable, candidate = window.stable, window.candidate
     gained = [
         log_e(window, q_s, q_c, state.worse_by) for q_s, q_c in alternatives(state.claim, state.rate, state.worse_by)
@@ -84,7 +85,7 @@ def step(state: DifferenceState, window: Window) -> DifferenceState:
     weight = state.weight * _FADE + stable.requests
     return replace(
         state,
-        log_e=tuple(old + new for old, new in zip(have, gained, strict=True)),
+        log_e=tuple(old + new / design_effect for old, new in zip(have, gained, strict=True)),
         rate=(state.rate * state.weight * _FADE + stable.failures) / weight if stable.requests else state.rate,
         weight=weight if stable.requests else state.weight,
         stable=state.stable + stable,

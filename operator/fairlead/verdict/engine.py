@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal
 
-from fairlead.verdict import common, gauges, guards, proof
+from fairlead.verdict import common, difference, gauges, guards, proof
 from fairlead.verdict.common import CommonState
 from fairlead.verdict.failures import log_bound
 from fairlead.verdict.gauges import Gauge, GaugeState
@@ -43,6 +43,8 @@ class Metric:
     """The live version's rate as it was known at the start, in (0, 1)."""
     worse_by: float = 0.0
     """A guardrail's margin, a difference of rates; with pairs that of harm, too."""
+    beyond: float = 0.0
+    """For harm by a difference of rates (`verdict.difference`): that difference. 0: the margin is what is tolerated."""
     shadow: bool = False
     """It is read only while the candidate answers copies of the live version's requests."""
     gauge: Gauge | None = None
@@ -154,6 +156,7 @@ def _guard(rules: Rules, metric: Metric) -> GuardState | GaugeState:
         return GaugeState(metric.gauge, rules.design_effect)
     return GuardState(
         metric.margin.odds, floor=metric.margin.floor, design_effect=rules.design_effect,
+        beyond=difference.start("harm", metric.rate, metric.beyond) if metric.beyond else None,
         paired=metric.worse_by if metric.paired else None, worse_by=metric.worse_by,
     )  # fmt: skip
 

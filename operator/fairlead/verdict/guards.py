@@ -13,35 +13,18 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal
 
-from fairlead.verdict import failures
+from fairlead.verdict import difference, failures
+from fairlead.verdict.counted import Arm, Window
+from fairlead.verdict.difference import DifferenceState
 from fairlead.verdict.margin import log_excess
 from fairlead.verdict.pairs import Pairs, log_e_harm, log_factor
 
+__all__ = [
+    "Arm", "GuardState", "Verdict", "Window", "decide", "decode", "decode_all", "divide", "encode", "encode_all",
+    "pairs_of", "replay", "step",
+]  # fmt: skip
+
 Verdict = Literal["harm", "continue"]
-
-
-@dataclass(frozen=True)
-class Arm:
-    """Counts of one version."""
-
-    requests: int = 0
-    failures: int = 0
-
-    def __add__(self, other: Arm) -> Arm:
-        return Arm(self.requests + other.requests, self.failures + other.failures)
-
-    @property
-    def rate(self) -> float | None:
-        """Share of failures; None without requests."""
-        return self.failures / self.requests if self.requests else None
-
-
-@dataclass(frozen=True)
-class Window:
-    """What both versions answered in the same stretch of time."""
-
-    stable: Arm
-    candidate: Arm
 
 
 @dataclass(frozen=True)
@@ -51,13 +34,15 @@ class GuardState:
     odds: float = 1.0
     """The tolerated odds ratio, frozen at the start. Infinite: any, so the candidate's own rate alone is judged."""
     log_lr: tuple[float, ...] = (0.0,) * len(failures.GRID)
-    stable: Arm = Arm()
-    candidate: Arm = Arm()
+    stable: Arm = field(default_factory=Arm)
+    candidate: Arm = field(default_factory=Arm)
     windows: int = 0
     floor: float = 0.0
     """The candidate's own rate up to which nothing is harm, frozen at the start (see `verdict.margin`)."""
     design_effect: float = 1.0
     """At least 1, fixed at the start."""
+    beyond: DifferenceState | None = None
+    """With a margin that is a difference of rates: the evidence that counts. None: that of `odds` and `floor` does."""
     paired: float | None = None
     """The same requests went to both versions: `requests` of either one are the pairs, `failures` those in which it
     alone was wrong. The margin on the difference, in [0, 1), judged by `verdict.pairs`; None: not pairs."""
@@ -76,6 +61,8 @@ class GuardState:
         """Log of the evidence that the candidate is worse by more than the margin."""
         if self.paired is not None:
             return log_e_harm(pairs_of(self.stable, self.candidate), self.paired) / self.design_effect
+        if self.beyond is not None:
+            return self.beyond.log_evidence
         found = self.log_excess
         if self.odds != inf:
             found = min(failures.log_mean(self.log_lr), found)
@@ -97,6 +84,7 @@ def step(state: GuardState, window: Window) -> GuardState:
         log_lr = tuple(have + new / state.design_effect for have, new in zip(log_lr, gained, strict=True))
     return replace(
         state,
+        beyond=difference.step(state.beyond, window, state.design_effect) if state.beyond else None,
         log_lr=log_lr,
         stable=state.stable + stable,
         candidate=state.candidate + candidate,

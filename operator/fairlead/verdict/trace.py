@@ -74,6 +74,8 @@ class Tolerated:
     """The live version's, in (0, 1)."""
     worse_by: float
     """A difference of shares."""
+    beyond: bool = False
+    """Whether harm is judged by that difference (`verdict.difference`), not by the margin."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,7 @@ def _tolerated(told: Mapping[str, Any]) -> Tolerated:
     rate, worse_by = float(told.get("rate", 0.01)), float(told.get("worseBy", 0.0))
     if not (odds >= 1 and 0 <= floor < 1 and (odds < inf or floor) and 0 < rate < 1 and 0 <= worse_by < 1):
         raise ValueError("a margin has odds of at least 1, and floor, rate and worseBy between 0 and 1")
-    return Tolerated(Margin(odds, floor), rate, worse_by)
+    return Tolerated(Margin(odds, floor), rate, worse_by, told.get("by") == "difference")
 
 
 def _time(body: Mapping[str, Any]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.deployment import ArmCounts, Candidate, Guard, GuardEvidence
 from fairlead.api.units import chance, share
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.rollout import pairs, proofs
+from fairlead.plan.rollout import beyond, pairs, proofs
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.signals import guard_id
 from fairlead.verdict import failures
@@ -26,6 +26,9 @@ from fairlead.verdict.margin import Margin, margin
 PRIOR = 49
 """Requests without a failure that are added when the live version's failure rate is estimated: with hardly any request
 of its own, it is taken to fail 1 % of them."""
+BY_DIFFERENCE = ("errors", "outcomes")
+"""Metrics whose `worseBy` is judged as a difference of rates. How many labels or scores come in a window may depend on
+what they are, which that test does not allow."""
 ENOUGH = 100
 """Outcomes of the live version that must be known before a margin on top of their rate means anything."""
 
@@ -67,7 +70,8 @@ def live_rate(requests: int, failed: int) -> float:
 def frozen(look: Look, guard: Guard, requests: int, failed: int) -> dict[str, object]:
     """The margin and the proof to be had as status keeps them, from what the live version has counted in its life."""
     rate, worse_by = live_rate(requests, failed), share(guard.worse_by)
-    return written(look, guard, margin(rate, worse_by), rate, worse_by)
+    found = written(look, guard, margin(rate, worse_by), rate, worse_by)
+    return found | {"beyond": beyond.begun(rate, worse_by) if guard.metric in BY_DIFFERENCE else None}
 
 
 def written(look: Look, guard: Guard, tolerated: Margin, rate: float, worse_by: float) -> dict[str, object]:
@@ -91,6 +95,7 @@ def seen(
     return weighed(look, evidence, after).model_copy(update={
         "stable": _counts(after.stable), "candidate": _counts(after.candidate), "windows": after.windows,
         "log_lr": encode_all(after.log_lr), "step_events": evidence.step_events + candidate[0],
+        "beyond": beyond.after(evidence.beyond, after.beyond),
         "proven": evidence.proven if empty else proofs.after(look, evidence, window),
     })  # fmt: skip
 
@@ -110,7 +115,8 @@ def state_of(look: Look, evidence: GuardEvidence) -> GuardState:
     return GuardState(
         odds=decode(evidence.odds or "1"), log_lr=decode_all(evidence.log_lr), stable=_arm(evidence.stable),
         candidate=_arm(evidence.candidate), windows=evidence.windows, floor=decode(evidence.floor),
-        design_effect=float(look.spec.rollout.design_effect), pairs=pairs.of(evidence),
+        design_effect=float(look.spec.rollout.design_effect), beyond=beyond.read(evidence.beyond),
+        pairs=pairs.of(evidence),
         worse_by=share(look.spec.rollout.guard[int(evidence.guard.split("/")[0])].worse_by),
     )  # fmt: skip
 

@@ -110,10 +110,14 @@ def _new(old: GuardEvidence | None, guard: GuardEvidence) -> bool:
     return old is None or not old.odds or old.digest != guard.digest
 
 
-def _margin(guard: GuardEvidence) -> dict[str, float]:
+def _margin(guard: GuardEvidence) -> dict[str, float | str]:
     proven = guard.proven
-    known = {"rate": decode(proven.rate), "worseBy": decode(proven.worse_by)} if proven and proven.worse_by else {}
+    known: dict[str, float | str] = {}
+    if proven and proven.worse_by:
+        known = {"rate": decode(proven.rate), "worseBy": decode(proven.worse_by)}
     odds = decode(guard.odds)
+    if guard.beyond:
+        known |= {"by": "difference", "rate": decode(guard.beyond.began), "worseBy": decode(guard.beyond.worse_by)}
     return {**({} if odds == inf else {"odds": odds}), "floor": decode(guard.floor), **known}
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from fairlead.api.deployment import Guard, Rollout
 from fairlead.api.units import chance, seconds, share
 from fairlead.plan.rollout import promgauge
-from fairlead.plan.rollout.guards import live_rate
+from fairlead.plan.rollout.guards import BY_DIFFERENCE, live_rate
 from fairlead.plan.rollout.signals import guard_id
 from fairlead.verdict import common, engine
 from fairlead.verdict.engine import Conclusion, Metric, Rules, Seen, State
@@ -196,9 +196,9 @@ def _metric(name: str, guard: Guard, prior: Prior) -> Metric:
     if guard.gauge:
         return Metric(name, guard.role, gauge=promgauge.told(guard))
     if known is not None:
-        return Metric(
-            name, guard.role, known.margin, known.rate, worse_by if late else known.worse_by, shadow, late=late
-        )
+        by = known.worse_by if known.beyond else 0.0
+        margin_ = worse_by if late else known.worse_by
+        return Metric(name, guard.role, known.margin, known.rate, margin_, by, shadow, late=late)
     if shadow:
         return Metric(name, margin=alone(worse_by), shadow=True)
     if guard.metric == "latency" and worse_by and not prior.metrics:
@@ -208,7 +208,8 @@ def _metric(name: str, guard: Guard, prior: Prior) -> Metric:
         )
     live = prior.live or Arm()
     rate = live_rate(live.requests, live.failures)
-    return Metric(name, guard.role, margin(rate, worse_by), rate, worse_by, late=late)
+    by = worse_by if guard.metric in BY_DIFFERENCE else 0.0
+    return Metric(name, guard.role, margin(rate, worse_by), rate, worse_by, by, late=late)
 
 
 def judge(rollout: Rollout, trace: Iterable[Item]) -> Iterator[Judged]:
