@@ -6,8 +6,8 @@ to 0, a difference of δ is any odds ratio. So the set is divided at a rate L th
 - where p_s ≥ L, the difference is at most the odds ratio between L + δ and L: test A judges it;
 - where p_s < L, the candidate's own rate is at most L + δ: the excess test below judges it.
 
-Rollouts judge failures and outcomes by `verdict.difference` now, which needs no such division; this is for what is shown
-beside it, for latency, whose margin is an odds ratio, and for the watch after a promotion.
+Rollouts judge failures and outcomes by `verdict.difference` now, which needs no such division; this is for what is
+shown beside it, for latency, whose margin is an odds ratio, and for the watch after a promotion.
 
 A candidate is harmful when *both* say so: the smaller of the two e-values is an e-value for the whole set (under each
 of its members it is at most one whose expectation is at most 1). L = max(δ, p_s / 2), with p_s as it was when the

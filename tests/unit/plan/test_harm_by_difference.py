@@ -1,4 +1,4 @@
-"""A margin in percentage points is judged by the exact test for a difference of rates; an older rollout ends as it began."""
+"""A margin in percentage points is judged by the exact test of a difference; an older rollout ends as it began."""
 
 from __future__ import annotations
 
