@@ -76,6 +76,11 @@ class Entry:
         self._cold: bytes | None = None
         self._gauges: tuple[Gauge, ...] | None = None
 
+    @property
+    def warm(self) -> bool:
+        """Whether it is parsed."""
+        return self._hot is not None
+
     def read(self, now: float) -> Json:
         """The object; it stays warm for a while."""
         self.used = now
@@ -219,7 +224,9 @@ class Cache:
         old = store.find(namespace, name)
         if old is not None and version_of(obj) <= old.version:
             return False  # before any copying: most of a relist is known
-        entry = Entry(strip(obj) if cold else compact(strip(obj)), self._clock())
+        # an object that changes all the time is not kept for long: to share its strings costs more than it saves
+        bare = cold or (old is not None and old.warm)
+        entry = Entry(strip(obj) if bare else compact(strip(obj)), self._clock())
         if cold:
             entry.cool()
         return store.put(namespace, name, entry)
@@ -231,6 +238,11 @@ class Cache:
     def remove(self, kind: Kind, namespace: str, name: str, uid: str, version: int = 0) -> Json | None:
         """Forget a deleted object. Returns what was known of it."""
         entry = self._stores[kind].bury(namespace, name, uid, version)
+        return entry.peek() if entry else None
+
+    def peek(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        """An object, or None; it does not become warm by that."""
+        entry = self._stores[kind].find(namespace, name)
         return entry.peek() if entry else None
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json | None:

@@ -86,7 +86,7 @@ class Kernel:
         )
         self.queue: WorkQueue[Key] = WorkQueue(self.reconciler, config.workers, self._rng)
         self.router = Router(self.specs, self.cache, self.queue, self.reconciler.object_gone)
-        writer.take, writer.drop = self.router.written, self.router.deleted
+        writer.take, writer.drop, writer.hold = self.router.written, self.router.deleted, self.router.writing
         self._lister = Lister(kube, self.cache, self.router, self._selectors, config.namespaces, self._rng)
         self._collector = StateCollector(self.cache, self.specs.values(), _Depths(self.queue, tuple(self.specs)))
         self._relisted: dict[Kind, asyncio.TimerHandle] = {}

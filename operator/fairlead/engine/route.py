@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from fairlead.plan.core import Kind, KindSpec, Mapper
 
 Json = dict[str, Any]
 T = TypeVar("T")
+Heeds = Callable[[Json], Any]
 log = logging.getLogger(__name__)
 
 
@@ -29,10 +31,11 @@ class Router:
     ) -> None:
         self._specs, self._cache, self._queue, self._gone = specs, cache, queue, gone
         self._kinds = {(kind.api_version, kind.kind): kind for kind in specs}
-        self._mappers: dict[Kind, list[tuple[Kind, Mapper]]] = {}
+        self._mappers: dict[Kind, list[tuple[Kind, Mapper, Heeds | None]]] = {}
+        self._held: dict[str, list[tuple[Kind, Json, bool]]] = {}
         for spec in specs.values():
             for other, mapper in spec.mappers.items():
-                self._mappers.setdefault(other, []).append((spec.kind, mapper))
+                self._mappers.setdefault(other, []).append((spec.kind, mapper, spec.heeds.get(other)))
 
     def listed(self, kind: Kind, obj: Json) -> None:
         """An object of the first list: nobody needs waking but itself, since all are looked at."""
@@ -43,13 +46,34 @@ class Router:
 
     def seen(self, kind: Kind, obj: Json, *, low: bool = False) -> None:
         """An object was made or changed."""
-        if self._cache.put(kind, obj):
-            self._wake(kind, obj, low)
+        held = self._held.get(obj["metadata"].get("uid", ""))
+        if held is not None:
+            held.append((kind, obj, low))
+        else:
+            self._take(kind, obj, low)
+
+    @contextmanager
+    def writing(self, uid: str) -> Iterator[None]:
+        """While this holds, we write this object's status. What the watch brings of it is taken in afterwards: nearly
+        always it is what we write, faster than the API server's answer, and no reason for another look."""
+        held = self._held.setdefault(uid, [])
+        try:
+            yield
+        finally:
+            self._held.pop(uid, None)
+            for kind, obj, low in held:
+                self.seen(kind, obj, low=low)
 
     def written(self, kind: Kind, obj: Json, by: str) -> None:
         """We have written an object, for a subject (its uid) that is looked at again anyway."""
+        self._take(kind, obj, low=False, but=by)
+
+    def _take(self, kind: Kind, obj: Json, low: bool, but: str = "") -> None:
+        meta = obj["metadata"]
+        heeded = any(heeds for _, _, heeds in self._mappers.get(kind, ()))
+        before = self._cache.peek(kind, meta.get("namespace", ""), meta["name"]) if heeded else None
         if self._cache.put(kind, obj):
-            self._wake(kind, obj, low=False, but=by)
+            self._wake(kind, obj, low, but, before)
 
     def deleted(self, kind: Kind, obj: Json, by: str = "") -> None:
         """An object was deleted; its resource version is the deletion's. `by`: as for `written`."""
@@ -65,7 +89,8 @@ class Router:
         for namespace, name, _ in self._cache.store(kind):
             self._queue.add(Key(kind, namespace, name), low=True)
 
-    def _wake(self, kind: Kind, obj: Json, low: bool, but: str = "") -> None:
+    def _wake(self, kind: Kind, obj: Json, low: bool, but: str = "", before: Json | None = None) -> None:
+        """before: the same object until now, where it is known."""
         if kind in self._specs and obj["metadata"].get("uid") != but:
             self._queue.add(_key(kind, obj), low=low)
         namespace = obj["metadata"].get("namespace", "")
@@ -73,7 +98,9 @@ class Router:
             owner = self._kinds.get((reference.get("apiVersion", ""), reference.get("kind", "")))
             if owner is not None and reference.get("controller") and reference.get("uid") != but:
                 self._queue.add(Key(owner, namespace, reference["name"]), low=low)
-        for mapped, mapper in self._mappers.get(kind, ()):
+        for mapped, mapper, heeds in self._mappers.get(kind, ()):
+            if heeds and before and _guarded(partial(_same, heeds, before), obj):
+                continue
             for name in _guarded(partial(self._mapped, mapper, mapped, namespace), obj) or ():
                 self._queue.add(Key(mapped, namespace, name), low=low)
 
@@ -92,6 +119,10 @@ def _guarded(read: Callable[[Json], T], obj: Json) -> T | None:
     except Exception:
         log.exception("%s %s can't be read", obj.get("kind"), obj["metadata"].get("name"))
         return None
+
+
+def _same(heeds: Heeds, before: Json, after: Json) -> bool:
+    return bool(heeds(before) == heeds(after))
 
 
 def _key(kind: Kind, obj: Json) -> Key:

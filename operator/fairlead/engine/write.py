@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,8 @@ class Writer:
     it is no news any more. None: the cache takes it in, and nobody is woken."""
     drop: Callable[[Kind, Json, str], object] | None = None
     """The same for what was deleted."""
+    hold: Callable[[str], AbstractContextManager[None]] = lambda _uid: nullcontext()
+    """Holds back what the watch brings of an object (its uid) while its status is written."""
     _altered: dict[str, tuple[str, str]] = field(default_factory=dict)
     """uid → (hash of what we wrote, hash of what the API server made of it), where these differ: an older CRD
     prunes fields, for example. Without this the same write would be tried for ever."""
@@ -100,9 +103,10 @@ class Writer:
             return raw
         meta = {k: raw["metadata"][k] for k in ("name", "namespace", "uid", "resourceVersion")}
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta, "status": wanted}
-        written = await self.kube.replace_status(kind, body)
-        self._remember(uid, wanted, written.get("status") or {})
-        self.taken(kind, written, uid)
+        with self.hold(uid):
+            written = await self.kube.replace_status(kind, body)
+            self._remember(uid, wanted, written.get("status") or {})
+            self.taken(kind, written, uid)
         return raw if version_of(written) == version_of(raw) else written
 
     def _remember(self, uid: str, wanted: Json, got: Json) -> None:

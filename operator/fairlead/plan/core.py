@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from fairlead.api.common import API_VERSION
 from fairlead.api.config import OperatorConfig
@@ -31,9 +31,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_PREFIX = "fairlead.dev/"
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A resource type of the API server."""
+class Kind(NamedTuple):
+    """A resource type of the API server. A tuple, for it is hashed all the time."""
 
     api_version: str
     kind: str
@@ -417,6 +416,9 @@ class KindSpec(Generic[M]):
     """Kinds whose objects wake their controlling owner. Watched with the label `managed-by=fairlead` only."""
     mappers: Mapping[Kind, Mapper] = field(default_factory=dict)
     """Other kinds whose objects wake this kind's."""
+    heeds: Mapping[Kind, Callable[[Json], Any]] = field(default_factory=dict)
+    """What plans of this kind go by in another kind's object, for those that change all the time: as long as that stays
+    as it was, a change wakes nobody."""
     gauges: Callable[[Json], Iterable[Gauge]] = no_gauges
     settled: Callable[[Json], bool] = never_settled
     """Whether nothing is left to be done for an object, whatever becomes of its children (a finished run that is

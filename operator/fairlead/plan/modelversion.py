@@ -31,7 +31,7 @@ from fairlead.plan.core import (
     epoch,
     rfc3339,
 )
-from fairlead.plan.waking import FINAL, by_dataset, by_deployment, by_pod, gauges, settled
+from fairlead.plan.waking import FINAL, by_dataset, by_deployment, by_pod, gauges, live, settled
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 
@@ -306,6 +306,7 @@ SPEC: KindSpec[ModelVersion] = KindSpec(
     plan=plan,
     children=(JOB, POD),
     mappers={POD: by_pod, DEPLOYMENT: by_deployment, DATASET: by_dataset},
+    heeds={DEPLOYMENT: live},
     gauges=gauges,
     settled=settled,
 )

@@ -15,7 +15,7 @@ from fairlead.manifests.job import Identity
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.presets import NoImage
 from fairlead.manifests.server import server_container
-from fairlead.plan import store
+from fairlead.plan import store, waking
 from fairlead.plan.core import DATASET, DEPLOYMENT, MODEL_VERSION, Invalid, Json, Subject, World
 
 VERIFY_TIMEOUT = 3600
@@ -65,10 +65,10 @@ def champion(work: Work) -> str:
     """The live version of the first Deployment that serves this model; empty if there is none."""
     model, own = work.subject.body.spec.model, work.subject.meta.name
     for deployment in work.world.select(DEPLOYMENT):
-        live = ((deployment.get("status") or {}).get("live") or {}).get("version", "")
+        live = waking.live(deployment)
         found = work.world.get(MODEL_VERSION, live) if live and live != own else None
         if found is not None and found["spec"]["model"] == model:
-            return str(live)
+            return live
     return ""
 
 

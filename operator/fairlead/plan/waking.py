@@ -21,11 +21,15 @@ def _waiting(raw: Json) -> bool:
     return (raw.get("status") or {}).get("phase") not in FINAL
 
 
+def live(deployment: Json) -> str:
+    """The version that a Deployment serves: all that versions are compared by. Empty if there is none."""
+    return str(((deployment.get("status") or {}).get("live") or {}).get("version", ""))
+
+
 def by_deployment(deployment: Json, versions: Iterable[Json]) -> list[str]:
     """The versions that wait and are compared with what this Deployment serves."""
-    live = ((deployment.get("status") or {}).get("live") or {}).get("version", "")
-    known = list(versions)
-    model = next((v["spec"]["model"] for v in known if v["metadata"]["name"] == live), None)
+    name, known = live(deployment), list(versions)
+    model = next((v["spec"]["model"] for v in known if v["metadata"]["name"] == name), None)
     return [v["metadata"]["name"] for v in known if _waiting(v) and v["spec"]["model"] == model]
 
 
