@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION_PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 
 
+@lru_cache(maxsize=1024)
 def seconds(duration: str) -> float:
     """Seconds of a duration such as `1h30m`. Raises ValueError for anything else."""
     parts = _DURATION_PART.findall(duration)

@@ -36,13 +36,15 @@ def without_none(value: Any) -> Any:
 
 def says(found: Any, wanted: Any) -> bool:
     """Whether `found` without its null members is `wanted`, which has none. Stops at the first difference."""
+    if found == wanted:
+        return True
     if isinstance(found, dict) and isinstance(wanted, dict):
         if len(found) < len(wanted) or any(k not in wanted for k, v in found.items() if v is not None):
             return False
         return all(key in found and says(found[key], value) for key, value in wanted.items())
     if isinstance(found, list) and isinstance(wanted, list):
         return len(found) == len(wanted) and all(map(says, found, wanted))
-    return bool(found == wanted)
+    return False
 
 
 def stamped(obj: Json) -> Json:

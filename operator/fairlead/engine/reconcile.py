@@ -89,7 +89,7 @@ class Reconciler:
     """uid → what kept the last plan from being carried out."""
     _passes: dict[Key, int] = field(default_factory=dict)
     _crowd: Crowd = field(default_factory=Crowd)
-    _memo: Memo[Any] = field(default_factory=lambda: Memo(2048))
+    _memo: Memo[Any] = field(default_factory=lambda: Memo(8192))
 
     async def __call__(self, turn: Turn[Key]) -> None:
         """Work on a key of the queue."""

@@ -28,6 +28,10 @@ class Conditions:
         """Set one; the transition time moves only when the status does."""
         status = truth(value)
         old = self._old.get(type_)
+        said = (status, reason, message[:1024], self._generation)
+        if old and said == (old.status, old.reason, old.message, old.observed_generation):
+            self._new[type_] = old
+            return
         since = old.last_transition_time if old and old.status == status else rfc3339(self._now)
         self._new[type_] = Condition(
             type=type_, status=status, reason=reason, message=message[:1024],

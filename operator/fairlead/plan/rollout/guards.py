@@ -39,16 +39,21 @@ def all_of(look: Look, candidate: Candidate) -> list[GuardEvidence]:
     found = []
     for index, guard in enumerate(look.spec.rollout.guard):
         old = known.get(guard_id(index, guard))
-        found.append(old if old and old.digest == digest(guard) else fresh(look, index, guard))
+        found.append(old if old and old.digest == digests(look)[index] else fresh(look, index, guard))
     return found
 
 
 def fresh(look: Look, index: int, guard: Guard) -> GuardEvidence:
     """A guard that has seen nothing."""
     return GuardEvidence(
-        guard=guard_id(index, guard), digest=digest(guard), odds="", bound=encode(failures.log_bound(alpha(look))),
-        reason="NotBegun", message="no counter has been read yet",
+        guard=guard_id(index, guard), digest=digests(look)[index], odds="",
+        bound=encode(failures.log_bound(alpha(look))), reason="NotBegun", message="no counter has been read yet",
     )  # fmt: skip
+
+
+def digests(look: Look) -> list[str]:
+    """Of all guards."""
+    return look.fixed("digests", lambda: list(map(digest, look.spec.rollout.guard)))
 
 
 def digest(guard: Guard) -> str:

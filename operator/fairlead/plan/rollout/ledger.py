@@ -46,7 +46,7 @@ def recorded(look: Look, candidate: Candidate) -> Candidate:
     if before is None or before.version != candidate.version or before.since != candidate.since:
         before = None
     book = candidate.ledger if candidate.ledger.name else _opened(look, candidate)
-    rules = short_hash(look.spec.rollout.model_dump_json())
+    rules = look.fixed("rules", lambda: short_hash(look.spec.rollout.model_dump_json()))
     fresh = [*_rules(look, candidate, book.rules == rules), *_lines(look, before, candidate)]
     return candidate.model_copy(update={"ledger": _appended(book, fresh).model_copy(update={"rules": rules})})
 

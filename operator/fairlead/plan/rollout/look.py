@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fairlead.api.deployment import Candidate, Deployment, DeploymentSpec, DeploymentStatus
 from fairlead.manifests.meta import child_name
 from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, LABEL_PREFIX, Event, Json, Kind, Subject, World, rfc3339
-from fairlead.plan.memo import crowd_of
+from fairlead.plan.memo import crowd_of, memo_of
 
 T = TypeVar("T")
 
@@ -36,6 +36,18 @@ class Look:
             self._known[key] = find()
         found: T = self._known[key]
         return found
+
+    def fixed(self, key: Hashable, find: Callable[[], T]) -> T:
+        """What `find` finds in the spec, and in nothing else; it looks only once as long as that stays the same."""
+        known = self.once("fixed", self._fixed)
+        if key not in known:
+            known[key] = find()
+        found: T = known[key]
+        return found
+
+    def _fixed(self) -> dict[Hashable, Any]:
+        memo = memo_of(self.world)
+        return memo.of(("fixed", self.subject.meta.uid), self.spec, dict) if memo else {}
 
     @property
     def name(self) -> str:

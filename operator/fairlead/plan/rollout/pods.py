@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import is_
 
 from pydantic import ValidationError
 
@@ -12,6 +13,7 @@ from fairlead.manifests.meta import labels
 from fairlead.manifests.server import FETCH, SERVER
 from fairlead.plan import failures
 from fairlead.plan.core import POD, WORKLOAD, Json, epoch
+from fairlead.plan.memo import memo_of
 from fairlead.plan.rollout import versions
 from fairlead.plan.rollout.look import Look
 
@@ -58,6 +60,19 @@ def of(look: Look, version: str) -> list[PodView]:
 
 def _of(look: Look, version: str) -> list[PodView]:
     raws = look.world.select(POD, selector(look, version)) if version else []
+    memo = memo_of(look.world)
+
+    def same(known: list[Json]) -> bool:
+        return len(known) == len(raws) and all(map(is_, known, raws))
+
+    def make() -> tuple[list[Json], list[PodView]]:
+        return raws, _views(raws)
+
+    found: list[PodView] = memo.find(("pods", look.subject.meta.uid, version), same, make) if memo else _views(raws)
+    return found
+
+
+def _views(raws: list[Json]) -> list[PodView]:
     found = [_view(raw) for raw in raws if not raw["metadata"].get("deletionTimestamp") and not failures.ended(raw)]
     return sorted(found, key=lambda pod: pod.uid)
 
