@@ -102,7 +102,8 @@ class App:
             return 0
         acquired.result()
         self._metrics.leader.set(1)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256)) as session:
+        no_cookies = aiohttp.DummyCookieJar()  # a jar is searched through for each request
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256), cookie_jar=no_cookies) as session:
             resolver = Resolver(kube, session, self._metrics.signal)
             try:
                 return await self._work(kube, lease, resolver, stopped)

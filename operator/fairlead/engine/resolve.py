@@ -133,7 +133,8 @@ class Resolver:
             started = time.monotonic()
             limit = LIMITS[type(request)]
             try:
-                answer = await asyncio.wait_for(self._ask(request), limit)
+                async with asyncio.timeout(limit):
+                    answer = await self._ask(request)
             except TimeoutError:
                 answer = Failed("Timeout", f"no answer within {limit:g} s")
             except (SignalError, StoreError, CredentialsError) as failed:

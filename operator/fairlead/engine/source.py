@@ -31,6 +31,11 @@ BATCH = 200
 """Events that are taken in before others have their turn."""
 
 
+LISTED, CHANGED = 0.2, 3.0
+"""Seconds that Kopf's worker for an object waits for its next event, and keeps the object, after it was listed, and
+after it has changed: what changes changes again soon, and a new worker each time costs more than the event."""
+
+
 class Source(Protocol):
     """Where events come from."""
 
@@ -109,18 +114,18 @@ class KopfSource:
             loop.call_soon_threadsafe(_fail, ended, RuntimeError(f"the watch has ended: {error!r}"))
 
     async def _operator(self, kinds: Mapping[Kind, str], post: Deliver, stop: threading.Event) -> None:
-        registry = kopf.OperatorRegistry()
+        registry, settings = kopf.OperatorRegistry(), settings_for(kinds)
         kopf.on.login(registry=registry)(self._login)
         for kind in kinds:
             group, version = split(kind)
             on = kopf.on.event(group=group, version=version, plural=kind.plural, registry=registry)
-            on(_handler(kind, post))
+            on(_handler(kind, post, settings.queueing))
         beating = asyncio.create_task(self._beat())  # before Kopf begins: tasks made later are Kopf's to cancel
         where: dict[str, Any] = {"namespaces": list(self.namespaces)} if self.namespaces else {"clusterwide": True}
         try:
             await kopf.operator(
                 registry=registry,
-                settings=settings_for(kinds),
+                settings=settings,
                 standalone=True,
                 # without one, Kopf asks for the user's name, which a container's bare uid does not have
                 identity=cast(Any, "fairlead"),
@@ -186,8 +191,9 @@ class _NoProgress(kopf.ProgressStorage):
         return essence
 
 
-def _handler(kind: Kind, post: Deliver) -> Any:
+def _handler(kind: Kind, post: Deliver, workers: Any) -> Any:
     async def on_event(event: Any, **_kwargs: Any) -> None:
+        workers.idle_timeout = CHANGED if event["type"] else LISTED
         post(kind, event["type"], event["object"])
 
     on_event.__name__ = f"{kind.plural}_{kind.api_version}"
@@ -210,8 +216,7 @@ def settings_for(kinds: Mapping[Kind, str]) -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 10
     settings.networking.error_backoffs = _Backoffs()
     settings.process.ultimate_exiting_timeout = None
-    # a worker keeps the last object it has seen for so long
-    settings.queueing.idle_timeout = 0.2
+    settings.queueing.idle_timeout = LISTED
     settings.persistence.diffbase_storage = _NoEssence()
     settings.persistence.progress_storage = _NoProgress()
     settings.persistence.finalizer = "fairlead.dev/never-used"

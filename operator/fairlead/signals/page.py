@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from math import inf, isfinite, isnan
 
 from fairlead.plan.core import Counters, MetricNames
@@ -113,7 +114,9 @@ def _starts(text: str, name: str) -> Iterator[int]:
         position = following + 1
 
 
-def _labels(text: str) -> dict[str, str]:
+@lru_cache(maxsize=8192)
+def _labels(text: str) -> Mapping[str, str]:
+    """Of a series; it has the same ones on each page."""
     found: dict[str, str] = {}
     position = 0
     while position < len(text):

@@ -120,23 +120,19 @@ def log_e(window: Window, q_s: float, q_c: float, worse_by: float) -> float:
 def nearest(q_s: float, q_c: float, n_s: int, n_c: int, worse_by: float) -> float:
     """The live version's rate r, such that (r, r + worse_by) is nearest to (q_s, q_c): the minimum of `D` above.
 
-    By bisection of D's derivative, which rises with r.
+    By bisection of D's derivative, which rises with r: that of KL(q || r) is (r - q)/(r(1 - r)).
     """
     low, high = 0.0, 1.0 - worse_by
     for _ in range(_HALVINGS):
         r = (low + high) / 2
         if r in (low, high):
             break
-        if n_s * _slope(q_s, r) + n_c * _slope(q_c, r + worse_by) < 0:
+        other = r + worse_by
+        if other < 1 and n_s * ((r - q_s) / (r * (1.0 - r))) + n_c * ((other - q_c) / (other * (1.0 - other))) < 0:
             low = r
         else:
             high = r
     return (low + high) / 2
-
-
-def _slope(q: float, r: float) -> float:
-    """Derivative of KL(q || r) by r."""
-    return (r - q) / (r * (1.0 - r)) if 0 < r < 1 else (float("inf") if r >= 1 else float("-inf"))
 
 
 def _log_ratio(arm: Arm, q: float, r: float) -> float:
