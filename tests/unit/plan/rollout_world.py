@@ -195,8 +195,9 @@ class Sim:
         shares = self.shares()
         if not shares:
             return
+        ready, copied = {version: self.answering(version) for version in shares}, self.copied()
         for version in self.random.choices(list(shares), list(shares.values()), k=requests):
-            pods = [p for p in self.pods(version) if p["status"]["conditions"][0]["status"] == "True"]
+            pods = ready[version]
             self.served[version] = self.served.get(version, 0) + 1
             if not pods:
                 self.failed[version] = self.failed.get(version, 0) + 1
@@ -212,7 +213,7 @@ class Sim:
             outcome[1] += self.random.random() < self.wrong.get(version, 0.0)
             self.asked += 1
             self._keep(version, 500 if bad else 200)
-            self._copy()
+            self._copy(copied)
 
     def copied(self) -> tuple[str, float] | None:
         """The version that gets copies, and of which share."""
@@ -226,12 +227,15 @@ class Sim:
                     return service["metadata"]["labels"]["fairlead.dev/version"], part
         return None
 
-    def _copy(self) -> None:
-        found = self.copied()
+    def answering(self, version: str) -> list[Json]:
+        """The pods of a version that are ready."""
+        return [p for p in self.pods(version) if p["status"]["conditions"][0]["status"] == "True"]
+
+    def _copy(self, found: tuple[str, float] | None) -> None:
         if found is None or self.random.random() >= found[1]:
             return
         version = found[0]
-        ready = [p for p in self.pods(version) if p["status"]["conditions"][0]["status"] == "True"]
+        ready = self.answering(version)
         if ready:
             bad = self.random.random() < self.errors.get(version, 0.0)
             counts = self.counted.setdefault(self.random.choice(ready)["metadata"]["uid"], PodCounts())
@@ -352,7 +356,7 @@ class Sim:
         changed = status != self.status
         self.status = status
         for wanted in found.apply:
-            changed |= self._apply(copy.deepcopy(wanted))
+            changed |= self._apply(wanted)
         for gone in found.delete:
             changed |= self.of(gone.kind).pop(gone.name, None) is not None
             if gone.kind == WORKLOAD:
@@ -365,11 +369,10 @@ class Sim:
         kind = KINDS[wanted["apiVersion"], wanted["kind"]]
         name = wanted["metadata"]["name"]
         old = self.of(kind).get(name)
-        wanted["metadata"]["uid"] = name
-        wanted["status"] = old.get("status", {}) if old else {}
+        wanted = {**wanted, "metadata": {**wanted["metadata"], "uid": name}, "status": (old or {}).get("status", {})}
         if old == wanted:
             return False
-        self.of(kind)[name] = wanted
+        self.of(kind)[name] = wanted = copy.deepcopy(wanted)
         if kind == WORKLOAD:
             self._make_pods(wanted)
         return True
