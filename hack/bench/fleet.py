@@ -28,6 +28,7 @@ from typing import Any
 import yaml
 
 from fairlead.cluster.client import HttpKube
+from fairlead.cluster.errors import Conflict
 from fairlead.cluster.port import GATEWAY, SECRET
 from fairlead.plan.core import DEPLOYMENT, HTTP_ROUTE, MODEL_VERSION, POD, WORKLOAD, Kind
 from hack.bench.pages import address
@@ -66,7 +67,12 @@ async def make(kube: HttpKube, kind: Kind, obj: Json, status: Json | None = None
     body = {"apiVersion": kind.api_version, "kind": kind.kind, **obj}
     body["metadata"] = {"namespace": TEAM, **obj["metadata"]}
     made = await kube.apply(kind, body)
-    return await kube.replace_status(kind, {**made, "status": status}) if status else made
+    while status:
+        try:
+            return await kube.replace_status(kind, {**made, "status": status})
+        except Conflict:  # the operator has seen it already, and said so
+            made = await kube.get(kind, made["metadata"]["namespace"], made["metadata"]["name"])
+    return made
 
 
 async def many(work: Iterable[Awaitable[Any]]) -> None:
