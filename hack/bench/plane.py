@@ -49,6 +49,9 @@ def built(program: str) -> str:
     command = [sys.executable, str(ROOT / "hack/cluster"), "build", program]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
 
+GOGC = "300"
+"""The API server's garbage collection: it has the memory, and shares the cores with what is measured."""
+
 
 class Plane:
     """The processes, all of whose files lie in `folder`."""
@@ -87,7 +90,7 @@ class Plane:
         localkube, gateway = built("localkube"), built("versitygw")
         self._run("etcd", [localkube, "etcd", *self._etcd()])
         self._await("etcd", f"http://{HOST}:{self._ports['etcd']}/health")
-        self._run("kube-apiserver", [localkube, "kube-apiserver", *self._apiserver()])
+        self._run("kube-apiserver", [localkube, "kube-apiserver", *self._apiserver()], {"GOGC": GOGC})
         for part in ("objects", "iam"):
             (self.folder / part).mkdir()
         keys = {"ROOT_ACCESS_KEY": self.keys[0], "ROOT_SECRET_KEY": self.keys[1]}
