@@ -49,6 +49,7 @@ def built(program: str) -> str:
     command = [sys.executable, str(ROOT / "hack/cluster"), "build", program]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
 
+
 GOGC = "300"
 """The API server's garbage collection: it has the memory, and shares the cores with what is measured."""
 

@@ -13,7 +13,7 @@ from fairlead.plan.memo import crowd_of, memo_of
 
 T = TypeVar("T")
 
-CROWDED = 100.0
+CROWDED = 110.0
 """Windows that one operator closes in a second, at most."""
 RETRY = f"{LABEL_PREFIX}retry"
 """Annotation: a version that was refused here and shall be tried once more."""
