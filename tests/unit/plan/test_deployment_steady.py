@@ -94,7 +94,7 @@ def test_what_was_read_is_the_same_only_if_it_is_the_same_object() -> None:
     assert same == [True, False, False, False, False]
 
 
-@pytest.mark.parametrize(("crowd", "window"), [(0, 1.0), (100, 1.0), (200, 2.0)])
+@pytest.mark.parametrize(("crowd", "window"), [(0, 1.0), (110, 1.0), (220, 2.0)])
 def test_in_a_crowd_windows_are_longer(crowd: int, window: float) -> None:
     world = SimpleNamespace(crowd=crowd, config=SimpleNamespace(tuning=SimpleNamespace(window=1.0)))
     assert crowd_of(world) == crowd  # type: ignore[arg-type]
