@@ -18,7 +18,7 @@ import numpy as np
 from fairlead.verdict import failures, split
 from fairlead.verdict.counters import advance_all
 from fairlead.verdict.guards import Arm, GuardState, Window, decide, decode_all, divide, encode_all, step
-from hack.bench import peers, studies
+from hack.bench import peers, studies, values
 from hack.bench.report import keep, quantile, table
 
 WEIGHTS = (0.05, 0.25, 0.5)
@@ -211,7 +211,7 @@ def main(arguments: list[str]) -> int:
         ("Healthy rollouts that are rolled back", healthy, ["what", "alpha", "rollouts", "rolled back", "share"]),
         ("Windows (90 + 10 requests) until harm is shown", harmful,
          ["rates", "alpha", "rollouts", "median", "at most", "p95", "worst", "median if the odds were known"]),
-        studies.PART,
+        studies.PART, *values.PARTS,
         peers.PART,
         ("The split", divided, ["what", "alpha", "rollouts", "result", ""]),
     ]  # fmt: skip
