@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +24,14 @@ from tests.cluster.test_watch import turn_bad
 
 SERIES = 'infer_requests_total{namespace="{{namespace}}",version="{{version}}"'
 REWARD = {"total": SERIES + "}", "successes": SERIES + ',code="200"}'}
+KEPT: Json = {"output": {"type": "number"}}
 SETTLED = 3
 """Seconds that the gateway may take to learn of a route: it can't be watched from here."""
 
 
-def compare(team: Team, guard: str = "errors", gateway: str = "public", **wanted: object) -> None:
+def compare(
+    team: Team, guard: str = "errors", gateway: str = "public", record: Json | None = None, **wanted: object
+) -> None:
     """A Deployment of m-1 that compares m-2 and m-3 with it."""
     experiment = {"versions": ["m-2", "m-3"], "share": "60%", "reward": REWARD, "for": "10s", "requests": 100}
     team.apply({
@@ -35,17 +39,17 @@ def compare(team: Team, guard: str = "errors", gateway: str = "public", **wanted
         "spec": {
             "model": {"version": "m-1"},
             "route": {"gateway": {"name": gateway, "namespace": "infra"}},
-            "rollout": {"guard": [{"metric": guard}]},
+            "rollout": {"guard": [{"metric": guard}]}, **({"record": record} if record else {}),
             **({"experiment": experiment | wanted} if wanted.pop("begin", True) else {}),
         },
     })  # fmt: skip
 
 
-def go_live(team: Team, gateway: str = "public", **errors: float) -> None:
+def go_live(team: Team, gateway: str = "public", record: Json | None = None, **errors: float) -> None:
     """m-1 is live, and the others are approved. errors: shares of failures, by `m1` and so on."""
     for number in (1, 2, 3):
         make_version(team, f"m-{number}", errorRate=errors.get(f"m{number}", 0.0))
-    compare(team, gateway=gateway, begin=False)
+    compare(team, gateway=gateway, record=record, begin=False)
     team.wait("deployment", "web", is_live("m-1"), 120, "live with m-1")
 
 
@@ -84,6 +88,20 @@ class User:
         return self.version
 
 
+def known(user: User) -> bool:
+    """Whether he is given a version to stay with."""
+    user.ask()
+    return bool(user.cookie)
+
+
+def learns(has: Callable[[], bool]) -> None:
+    """Until a gateway has learnt of a route: that can't be watched from here."""
+    deadline = time.monotonic() + 30
+    while not has():
+        assert time.monotonic() < deadline, "the gateway does not learn of the route"
+        time.sleep(0.5)
+
+
 def lost(load: Load) -> list[object]:
     """Requests that no version answered."""
     return [answer for answer in load.failed() if not answer.version]
@@ -95,7 +113,7 @@ def test_users_stay_with_their_version_and_leave_it_at_rollback(team: Team, gate
     with traffic(team, 50, gateway=gateway) as load:
         compare(team, gateway=gateway)
         team.wait("deployment", "web", in_phase("Running"), 120, "side by side")
-        time.sleep(SETTLED)
+        learns(lambda: known(User(team, gateway)))
         users = [User(team, gateway) for _ in range(80)]
         first = [user.ask() for user in users]
         assert set(first) == {"m-1", "m-2", "m-3"}, Counter(first)
@@ -108,7 +126,7 @@ def test_users_stay_with_their_version_and_leave_it_at_rollback(team: Team, gate
         assert not load.failed(), load.failed()[:5]
         turn_bad(team, "m-2", 0.6, gateway)
         gone = team.wait("deployment", "web", lambda o: contender(o, "m-2")["state"] == "Out", 90, "without m-2")
-        time.sleep(SETTLED)
+        learns(lambda: all(user.ask() != "m-2" for user in users if user.version == "m-2"))
         after = [user.ask() for user in users]
         assert [user.ask() for user in users] == after
     assert gone["status"]["refused"] == ["m-2"]
@@ -118,6 +136,21 @@ def test_users_stay_with_their_version_and_leave_it_at_rollback(team: Team, gate
     stayed = [(old, new) for old, new in zip(first, after, strict=True) if old != "m-2"]
     assert all(old == new for old, new in stayed)
     assert {answer.version for answer in load.failed()} == {"m-2"}
+
+
+def test_new_users_are_counted_and_divided_as_asked(team: Team) -> None:
+    """Clients of the load keep no cookies: each request is a new user's."""
+    go_live(team, record=KEPT)
+    with traffic(team, 50) as load:
+        compare(team, record=KEPT)
+        seen = team.wait("deployment", "web", lambda o: contender(o, "m-3").get("users", 0) >= 200, 180, "counting")
+    found = seen["status"]["experiment"]
+    users = {one["version"]: one["users"] for one in found["contenders"]}
+    assert users["m-1"] > users["m-2"] > 100
+    assert not found["division"].get("wrong"), found["division"]
+    assert not found["division"].get("unknown"), found["division"]
+    assert found["division"]["counts"]
+    assert not load.failed(), load.failed()[:5]
 
 
 def test_the_best_one_wins_and_goes_live_and_its_evidence_is_the_same_once_more(team: Team) -> None:

@@ -79,7 +79,7 @@ class Contender(Model):
     share: int = 0
     """Percent of the (new) users or requests."""
     users: int = 0
-    """New users that it was given; only where they are counted."""
+    """New users that it was given; only where they are counted: with `spec.record`, of the requests that it keeps."""
     total: int = 0
     successes: int = 0
     rate: Annotated[str, Field(max_length=16)] = ""

@@ -22,7 +22,7 @@ SERVER, GRPC, PROBES, RECORDER, STATS = "server", "grpc", "probes", "recorder", 
 """Names of the clusters. Probes have one of their own, so that `server` counts people's requests only."""
 NOTES = {
     "x-fairlead-record-id": "%REQ(X-REQUEST-ID)%", "x-fairlead-record-host": "%REQ(:AUTHORITY)%",
-    "x-fairlead-record-shadow": "%REQ(X-FAIRLEAD-SHADOW)%",
+    "x-fairlead-record-shadow": "%REQ(X-FAIRLEAD-SHADOW)%", "x-fairlead-record-user": "%REQ(X-FAIRLEAD-USER)%",
     "x-fairlead-record-us": "%COMMON_DURATION(DS_RX_BEG:US_RX_BEG:us)%",
 }  # fmt: skip
 """Headers that tell the recorder of the request; they are taken off before the answer goes on. The last one:

@@ -114,6 +114,15 @@ async def test_copies_are_told_by_host_or_header(pod: Pod) -> None:
     assert {row[1]: row[6] for row in pod.recorded(4)} == {"a": True, "b": True, "c": True, "d": False}
 
 
+async def test_new_users_are_counted(pod: Pod) -> None:
+    async with aiohttp.ClientSession() as http:
+        for number, user in enumerate(["new", "known", "asked", "new", ""]):
+            headers = await infer(http, pod, 1, {"x-request-id": f"u{number}", "x-fairlead-user": user})
+            assert not [name for name in headers if name.lower().startswith("x-fairlead-record")]
+    pod.recorded(5)
+    assert pod.counted("fairlead_answers_new_users_total") == 2
+
+
 async def test_the_same_requests_are_chosen_everywhere(tmp_path: Path) -> None:
     ids = [str(uuid.uuid4()) for _ in range(200)]
     # what the gateway made of an id, and one that is none: neither may be recorded by chance

@@ -9,6 +9,8 @@ from tests.unit.plan.rollout_world import Sim, spec
 from fairlead.api.tasks import RecordTask
 from fairlead.manifests.meta import Json
 from fairlead.plan.core import POD_MONITOR, SERVICE, WORKLOAD
+from fairlead.plan.experiment import users
+from fairlead.worker.record import counts
 
 
 def live(store: bool = True, **record: object) -> Sim:
@@ -92,3 +94,8 @@ def test_an_upgrade_of_fairlead_leaves_the_sidecars_as_they_were() -> None:
     sim.spec["record"] = {"sample": "1%"}
     sim.look()
     assert pod(sim)["initContainers"][2]["args"] != ["--config-yaml", "as it was"]
+
+
+def test_the_operator_reads_the_counter_that_the_recorder_has() -> None:
+    (family,) = counts.NEW_USERS.collect()
+    assert users.NEW_USERS in [sample.name for sample in family.samples]

@@ -8,6 +8,10 @@ REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 RECEIVED = Counter("fairlead_recorder_received", "Answers that the proxy began to hand over.", registry=REGISTRY)
 KEPT = Counter("fairlead_recorder_kept", "Answers that were kept.", registry=REGISTRY)
+NEW_USERS = Counter(
+    "fairlead_answers_new_users", "Answers that were kept, to users who came without a cookie of the experiment.",
+    registry=REGISTRY,
+)  # fmt: skip
 DROPPED = Counter(
     "fairlead_recorder_dropped",
     "Answers, or their bodies, that were not kept, by reason: aborted (the client went away before it had its answer, "

@@ -61,6 +61,11 @@ class Exchange:
         self.held = 0
         """Bytes in memory."""
 
+    @property
+    def new_user(self) -> bool:
+        """Whether the route told the server that the request is a new user's."""
+        return self._headers is not None and self._headers.get("x-fairlead-record-user") == "new"
+
     def take(self, message: Any, now: float, room: int) -> bool:
         """Take a message (a ProcessingRequest) that came at `now` (epoch seconds); whether it was the last one.
 

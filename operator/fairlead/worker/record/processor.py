@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, ProcessingResponse
 
-from fairlead.worker.record.counts import DROPPED, HELD, RECEIVED
+from fairlead.worker.record.counts import DROPPED, HELD, NEW_USERS, RECEIVED
 from fairlead.worker.record.exchange import Answer, Exchange
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
@@ -52,6 +52,8 @@ class Processor:
         if answer is None:
             DROPPED.labels("aborted").inc()
             return
+        if exchange.new_user:
+            NEW_USERS.inc()
         if exchange.cut:
             DROPPED.labels("memory" if exchange.full else "long").inc()
         self._keep(answer)
