@@ -1,7 +1,9 @@
 """The places of a route: which backend stands where, so that nobody changes places while weights move.
 
 A rule has a fixed number of places. Who is alone, or among few, leaves the places that nobody needs to the one with the
-largest share: he has his own place with the rest of his share, and each spare one with a single part.
+largest share: he has his own place with the rest of his share, and spare ones among the first two with a single part.
+Spare ones beyond those get nothing: they come when an experiment begins, and a gateway may know of a place before it
+knows what is behind it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fairlead.manifests.meta import Json
+
+FIRST = 2
+"""Places that each route has from its beginning."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ def placed(
     """`count` places with their weights. before: the places as they stand in the cluster; who has one keeps it.
     marked: says of a place whether its weight is a share of copies, not of requests.
 
-    Weights add up to what they add up to in `shared`; the largest must be above the number of spare places."""
+    Weights add up to what they add up to in `shared`; the largest must be above `FIRST`."""
     found: dict[int, tuple[Backend, int]] = {}
     late = []
     for backend, weight in shared:
@@ -44,7 +49,8 @@ def placed(
     spare = [place for place in range(count) if place not in found]
     main = max(found, key=lambda place: (found[place][1], -place))
     heaviest, parts = found[main]
-    found |= {main: (heaviest, parts - len(spare))} | dict.fromkeys(spare, (heaviest, 1))
+    shares = {place: (heaviest, int(place < FIRST)) for place in spare}
+    found |= {main: (heaviest, parts - sum(weight for _, weight in shares.values()))} | shares
     return [found[place] for place in range(count)]
 
 

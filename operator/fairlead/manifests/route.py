@@ -19,7 +19,7 @@ ANSWER_HEADER = "x-fairlead-model"
 COPY_HEADER = "x-fairlead-copy"
 """The proxy beside a server makes a copy of each request with this header."""
 
-PLACES, WIDE = 2, 5
+PLACES, WIDE = places.FIRST, 5
 """Places of the shared rule, and in a route with room for an experiment."""
 
 
