@@ -26,6 +26,7 @@ from fairlead.plan.core import (
 )
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
+from tests.sim.operators import Operators
 
 Json = dict[str, Any]
 EPOCH = 1_800_000_000.0
@@ -65,7 +66,7 @@ class Bucket:
         return {request: Listed(self.letter * 64, 1, 10) for request in requests}
 
 
-class Factory:
+class Factory(Operators):
     """An API server, Kubernetes' Job controller, and operators that come and go."""
 
     def __init__(self, seed: int, faults: Faults, mishaps: float = 0.0) -> None:
@@ -75,7 +76,7 @@ class Factory:
         self.bucket = Bucket()
         self.kube: FakeKube
         self.overlaps: list[str] = []
-        self._operators: list[tuple[Kernel, asyncio.Task[None]]] = []
+        super().__init__()
         self._controllers = asyncio.create_task(self._control())
         self._put(DATASET, "rows", DATA)
         self._put(PIPELINE, "p", STEPS)
@@ -95,21 +96,7 @@ class Factory:
         self.kube = FakeKube(self.server, self.rng, self.faults, crash)
         source = FakeSource(self.server, self.rng, self.faults)
         kernel = Kernel(SPECS, self.kube, source, self.bucket, CONFIG, clock=self.now, rng=self.rng, pace=Pace())
-        self._operators.append((kernel, asyncio.create_task(kernel.run())))
-
-    async def kill(self) -> None:
-        """All operator processes end at once."""
-        for kernel, task in self._operators:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await kernel.drain(0.0)
-        self._operators.clear()
-
-    async def close(self) -> None:
-        """End everything."""
-        await self.kill()
-        self._controllers.cancel()
-        await asyncio.gather(self._controllers, return_exceptions=True)
+        self.started(kernel)
 
     # --- Kubernetes ------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from fairlead.plan.core import (
 )
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
+from tests.sim.operators import Operators
 
 Json = dict[str, Any]
 EPOCH = 1_800_000_000.0
@@ -54,7 +55,7 @@ class Servers:
         return GatewaySeen(("10.0.0.1",), (("HTTP", 80),)) if "Gateway" in type(request).__name__ else Failed("No", "")
 
 
-class GpuWorld:
+class GpuWorld(Operators):
     """An API server, Kubernetes' controllers and scheduler, and operators that come and go."""
 
     def __init__(self, gpus: int, seed: int = 0, faults: Faults | None = None, surge: Json | None = None) -> None:
@@ -66,7 +67,7 @@ class GpuWorld:
         kinds = {DEPLOYMENT, MODEL_VERSION, WORKLOAD, POD, HTTP_ROUTE}
         self.server = ApiServer(self.now, with_status=kinds)
         self.most_pending = 0
-        self._operators: list[tuple[Kernel, asyncio.Task[None]]] = []
+        super().__init__()
         self._controllers = asyncio.create_task(self._control())
 
     def now(self) -> float:
@@ -110,21 +111,7 @@ class GpuWorld:
         kernel = Kernel(
             (deployment.SPEC,), kube, source, Servers(self), self.config, clock=self.now, rng=self.rng, pace=Pace()
         )
-        self._operators.append((kernel, asyncio.create_task(kernel.run())))
-
-    async def kill(self) -> None:
-        """All operator processes end at once."""
-        for kernel, task in self._operators:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await kernel.drain(0.0)
-        self._operators.clear()
-
-    async def close(self) -> None:
-        """End everything."""
-        await self.kill()
-        self._controllers.cancel()
-        await asyncio.gather(self._controllers, return_exceptions=True)
+        self.started(kernel)
 
     # --- Kubernetes ------------------------------------------------------------------------------------------
 

@@ -19,13 +19,10 @@ _OWN = ("BadData", "DeadlineExceeded", "Bug")
 
 
 @dataclass(frozen=True)
-class Running:
-    """Under way, or still to be made (no uid)."""
+class Running(failures.Running):
+    """The same, and whether the bytes have been verified."""
 
-    uid: str
     verified: bool = False
-    waiting: failures.Waiting | None = None
-    look_again: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ def _without_pod(work: Work, job: Json | None, uid: str) -> Outcome:
         return Running(uid, look_again=left)
     if job is None or failures.gone(job):
         return Broken(uid, "Disrupted", "the evaluation's pod is gone, and its answer with it; it is repeated")
-    return Running(uid, False, failures.without_pod(job, work.now), failures.look_again(job, None, work.now))
+    return Running(uid, failures.without_pod(job, work.now), failures.look_again(job, None, work.now))
 
 
 def _seen_late(job: Json, now: float) -> float:
@@ -98,7 +95,7 @@ def _running(work: Work, job: Json | None, pod: Json, uid: str, verified: bool) 
     if (stuck := _stuck_server(pod)) is not None:
         return replace(stuck, uid=uid, verified=verified, abandon=True)
     again = failures.look_again(job, pod, work.now) if job else None
-    return Running(uid, verified, failures.waiting(pod, work.now), again)
+    return Running(uid, failures.waiting(pod, work.now), again, verified)
 
 
 def _ended(pod: Json, uid: str, verified: bool) -> Outcome:

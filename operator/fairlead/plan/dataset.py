@@ -35,7 +35,8 @@ from fairlead.plan.core import (
     epoch,
     rfc3339,
 )
-from fairlead.plan.snapshot import Changed, Found, Pause, Refused, Running, Work, begin, look, manifest, outdated, rules
+from fairlead.plan.failures import Running
+from fairlead.plan.snapshot import Changed, Found, Pause, Refused, Work, begin, look, manifest, outdated, rules
 
 VERSIONS = 20
 LATE = 30.0

@@ -35,6 +35,15 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Running:
+    """A Job under way, or still to be made (no uid)."""
+
+    uid: str
+    waiting: Waiting | None = None
+    look_again: float | None = None
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why an attempt failed."""
 

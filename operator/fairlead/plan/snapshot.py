@@ -10,6 +10,7 @@ from fairlead.manifests import job as jobs
 from fairlead.manifests.meta import child_name, labels, owner_reference, short_hash
 from fairlead.plan import failures, store
 from fairlead.plan.core import DATASET, LABEL_PREFIX, Invalid, Json, Subject, World
+from fairlead.plan.failures import Running
 
 TASK_LIMIT = 100_000
 """Characters of a task: Linux takes 128 KiB in one environment variable."""
@@ -25,15 +26,6 @@ class Work:
     subject: Subject[Dataset]
     world: World
     now: float
-
-
-@dataclass(frozen=True)
-class Running:
-    """The Job is under way, or still to be made (no uid)."""
-
-    uid: str
-    waiting: failures.Waiting | None = None
-    look_again: float | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.pod import credentials_volume, pod_spec, worker
 from fairlead.plan import failures, store
 from fairlead.plan.core import DATASET, JOB, LABEL_PREFIX, Delete, Json
+from fairlead.plan.failures import Running
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 
@@ -38,15 +39,6 @@ class Work:
     look: Look
     wanted: Labels
     joined: Joined
-
-
-@dataclass(frozen=True)
-class Running:
-    """Under way, or still to be made (no uid)."""
-
-    uid: str
-    waiting: failures.Waiting | None = None
-    look_again: float | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from fairlead.api.deployment import Candidate, Guard, GuardEvidence
 from fairlead.api.labelled import Joined, LabelCounts, LabelsSeen
 from fairlead.api.tasks import JoinResult
 from fairlead.plan.core import epoch, rfc3339
+from fairlead.plan.failures import Running
 from fairlead.plan.rollout import cohorts, guards, joining, ledger
 from fairlead.plan.rollout.joining import Work
 from fairlead.plan.rollout.look import Look, State
@@ -137,7 +138,7 @@ def advance(look: Look, guard: Guard, joined: Joined, ready: bool = True) -> tup
     if joined.job.not_before is not None:
         return _again(mine, joined.job.not_before), None
     seen = joining.look(mine, joined.job)
-    if isinstance(seen, joining.Running):
+    if isinstance(seen, Running):
         return _running(mine, seen), None
     if isinstance(seen, joining.Broken):
         return _failed(mine, seen), None
@@ -145,7 +146,7 @@ def advance(look: Look, guard: Guard, joined: Joined, ready: bool = True) -> tup
     return joined.model_copy(update=done), seen
 
 
-def _running(mine: Work, seen: joining.Running) -> Joined:
+def _running(mine: Work, seen: Running) -> Joined:
     joined = mine.joined
     assert joined.job
     if not seen.uid and joining.manifest(mine) is None:
