@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster import context, hostconfig, images, oci
+from hack.cluster.lock import in_turn
 from hack.cluster.progress import Progress
 from hack.cluster.settings import RUNTIME_DIR, Paths, existing_kubeconfig, flavour
 from hack.cluster.shell import ClusterError, Logged, run
@@ -49,7 +50,13 @@ def full_name(name: str) -> str:
 
 
 def load(where: Paths, request: Request, progress: Progress) -> str:
-    """Load the image; its reference with digest (`NAME:TAG@sha256:…`)."""
+    """Load the image; its reference with digest (`NAME:TAG@sha256:…`). The same image is loaded by one at a time."""
+    name = _archive(where, request).with_suffix(".lock").name
+    with in_turn(where.cache / "locks" / name):
+        return _load(where, request, progress)
+
+
+def _load(where: Paths, request: Request, progress: Progress) -> str:
     if existing_kubeconfig():
         from hack.cluster import foreign
 

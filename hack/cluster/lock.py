@@ -20,3 +20,12 @@ def exclusive(path: Path) -> Iterator[None]:
                 f"another `hack/cluster` command is at work on {path.parent}; wait until it is done"
             ) from None
         yield
+
+
+@contextmanager
+def in_turn(path: Path) -> Iterator[None]:
+    """Hold the lock as soon as it is free."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

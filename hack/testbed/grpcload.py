@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,11 +63,26 @@ class Seen:
     failures: Counter[str] = field(default_factory=Counter)
 
 
+def wait_for_answer(client: oip.Client, timeout: float = 30) -> None:
+    """Until the gateway has taken the route, which it says earlier than it does."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            client.infer(oip.request(MODEL, ROW))
+        except grpc.RpcError as error:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the gateway answers {error.code().name}") from error
+            time.sleep(0.1)
+        else:
+            return
+
+
 @contextmanager
 def grpc_traffic(team: Team, gateway: str, host: str, rate: float) -> Iterator[Seen]:
-    """Requests by gRPC, at most `rate` a second and one at a time, while the block runs."""
+    """Requests by gRPC, at most `rate` a second and one at a time, while the block runs; from a first answer on."""
     address, port = listener(team.cluster, gateway, "GRPCRoute")
     client, seen, stop = oip.Client(f"{address}:{port}", host), Seen(), threading.Event()
+    wait_for_answer(client)
 
     def run() -> None:
         while not stop.wait(1 / rate):

@@ -53,7 +53,7 @@ def test_a_firewall_between_operator_and_candidate_freezes(team: Team) -> None:
             frozen = team.wait_condition("deployment", "web", "EvidenceAvailable", "False", timeout=60)
             assert condition(frozen, "EvidenceAvailable")["reason"] in ("Timeout", "Unreachable")
             assert frozen["status"]["live"]["version"] == "m-1"
-            wait_for_alert(team, "FairleadNoEvidence", 90)
+            wait_for_alert(team, "FairleadNoEvidence", 180)
             # after a while it gets no requests: nobody could see what it does
             team.wait(
                 "deployment", "web", lambda o: o["status"]["candidate"].get("weight") == 0, 90, "without requests"
