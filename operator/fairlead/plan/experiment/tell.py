@@ -10,7 +10,6 @@ from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 
 CONDITION = "Experiment"
-FROZEN = ("SplitWrong", "LiveWorse")
 
 
 def tell(look: Look, told: Conditions, status: DeploymentStatus, problem: Problem | None) -> None:
