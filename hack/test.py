@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ LOGS = LOCAL / "log"
 PYTHON = ROOT / ".venv" / "bin" / "python"
 BEAT = 30.0
 """Seconds between two signs of life of a quiet stage."""
+AGAIN = "-again"
+"""What the report of tests that are run once more is called after."""
 _remembering = threading.Lock()
 
 
@@ -154,8 +157,8 @@ def run_again(command: list[str], stage: Stage) -> bool:
     if not stage.patient:
         return False
     print(f"    … {stage.name}: what failed is run once more, one by one", flush=True)
-    known = [f"--junitxml={LOGS / 'again.xml'}" if word.startswith("--junitxml=") else word for word in command]
-    return run_command([*known, "--last-failed", "--last-failed-no-failures", "none", "-n", "0"], stage)
+    once_more = [word.replace(".xml", f"{AGAIN}.xml") if word.startswith("--junitxml=") else word for word in command]
+    return run_command([*once_more, "--last-failed", "--last-failed-no-failures", "none", "-n", "0"], stage)
 
 
 def run_command(command: list[str], stage: Stage) -> bool:
@@ -189,15 +192,29 @@ def joined(waiting: list[Future[bool]]) -> bool:
     return all(future.result() for future in waiting)
 
 
-def totals() -> tuple[int, int, int]:
-    """(passed, failed, skipped) over the reports that the stages have left."""
-    passed = failed = skipped = 0
-    for report in LOGS.glob("*.xml"):
-        for suite in ET.parse(report).getroot().iter("testsuite"):
-            bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-            left = int(suite.get("skipped", 0))
-            failed, skipped, passed = failed + bad, skipped + left, passed + int(suite.get("tests", 0)) - bad - left
-    return passed, failed, skipped
+def totals() -> dict[str, int]:
+    """How many tests have passed, failed and were skipped, and how many of those passed only when they were run once
+    more, by the reports that the stages have left."""
+    last, first = dict[str, str](), dict[str, str]()
+    for report in sorted(LOGS.glob("*.xml"), key=lambda path: path.stem.endswith(AGAIN)):
+        found = outcomes(report)
+        first = found | first
+        last |= found
+    ended = Counter(last.values())
+    mended = sum(first[test] == "failed" and last[test] == "passed" for test in last)
+    return {name: ended[name] for name in ("passed", "failed", "skipped")} | {"passed only when run again": mended}
+
+
+def outcomes(report: Path) -> dict[str, str]:
+    """What came of each test of a report of pytest; a test that has passed and then failed to clean up has failed."""
+    found = dict[str, str]()
+    for case in ET.parse(report).getroot().iter("testcase"):
+        test = f"{case.get('classname')}::{case.get('name')}"
+        if case.find("failure") is not None or case.find("error") is not None:
+            found[test] = "failed"
+        else:
+            found.setdefault(test, "passed" if case.find("skipped") is None else "skipped")
+    return found
 
 
 def choose(names: list[str]) -> list[Stage]:
@@ -227,10 +244,10 @@ def main() -> int:
         and not re.fullmatch("1|yes", os.environ.get("KEEP", ""))
     ):
         subprocess.run(hack("hack/cluster", "down"), cwd=ROOT, check=False)
-    passed, failed, skipped = totals()
+    counted = totals()
     print(f"\n{'All stages passed' if good else 'A stage failed'} in {clock(time.monotonic() - began)}.")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
-    return 0 if good and not failed else 1
+    print(", ".join(f"{number} {what}" for what, number in counted.items()), flush=True)
+    return 0 if good and not counted["failed"] else 1
 
 
 if __name__ == "__main__":
