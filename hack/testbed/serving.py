@@ -99,7 +99,7 @@ def _takes(listener: Json, route: str) -> bool:
 
 
 def wait_for_answer(load: Load, timeout: float = 15) -> None:
-    """Until the gateway has taken the route: a first answer, of any version."""
+    """Until the gateway knows the route and what is behind it: a first answer, of any version."""
     request = urllib.request.Request(f"http://{load.host}:{load.port}{load.path}", data=load.body, method="POST")
     deadline = time.monotonic() + timeout
     while (code := _answer(request)) not in (200, 500):  # 500: the test server may be told to fail
@@ -109,11 +109,13 @@ def wait_for_answer(load: Load, timeout: float = 15) -> None:
 
 
 def _answer(request: urllib.request.Request) -> int:
+    """The status; 0 if it is the gateway's own. For one that knows a route and not yet what is behind it fails with a
+    server's status, but without any content."""
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
-        return error.code
+        return error.code if error.headers["content-type"] else 0
 
 
 @contextmanager
