@@ -1,9 +1,10 @@
 """The places of a route: which backend stands where, so that nobody changes places while weights move.
 
 A rule has a fixed number of places. Who is alone, or among few, leaves the places that nobody needs to the one with the
-largest share: he has his own place with the rest of his share, and spare ones among the first two with a single part.
-Spare ones beyond those get nothing: they come when an experiment begins, and a gateway may know of a place before it
-knows what is behind it.
+largest share: he has his own place with the rest of his share, and a single part in each spare one. No place is ever
+without a share: a gateway may forget what is behind such a one, and learns of what is behind a place later than of its
+share (Envoy Gateway 1.9 answers 500 meanwhile). Where places come to a route that is in use, that has begun before they
+are needed, and a part is too small to be hit in that moment.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from fairlead.manifests.meta import Json
 
 FIRST = 2
 """Places that each route has from its beginning."""
+FINE = 1_000
+"""Parts of a percent where there are more."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +38,23 @@ def placed(
     """`count` places with their weights. before: the places as they stand in the cluster; who has one keeps it.
     marked: says of a place whether its weight is a share of copies, not of requests.
 
-    Weights add up to what they add up to in `shared`; the largest must be above `FIRST`."""
+    Weights add up to what they add up to in `shared`, or to `FINE` times as much with more than `FIRST` places; the
+    largest must be above `FIRST`."""
     found: dict[int, tuple[Backend, int]] = {}
+    fine = FINE if count > FIRST else 1
     late = []
     for backend, weight in shared:
         place = _place_of(backend, before, count, marked)
         if place is None or place in found:
-            late.append((backend, weight))
+            late.append((backend, weight * fine))
         else:
-            found[place] = backend, weight
+            found[place] = backend, weight * fine
     free = [place for place in range(count) if place not in found]
     found |= dict(zip(free, late, strict=False))
     spare = [place for place in range(count) if place not in found]
     main = max(found, key=lambda place: (found[place][1], -place))
     heaviest, parts = found[main]
-    shares = {place: (heaviest, int(place < FIRST)) for place in spare}
-    found |= {main: (heaviest, parts - sum(weight for _, weight in shares.values()))} | shares
+    found |= {main: (heaviest, parts - len(spare))} | dict.fromkeys(spare, (heaviest, 1))
     return [found[place] for place in range(count)]
 
 

@@ -126,10 +126,11 @@ def _divided(shared: Sequence[tuple[Backend, int]], copy: Copy | None) -> list[J
     spare = 0 if own else 1
     parts, whole = _parts(copy), SHARES
     if parts < SHARES:
-        common = gcd(parts, SHARES)
+        common, more = gcd(parts, SHARES), len(found) - PLACES
         parts, whole = parts // common, whole // common
+        fine = HEAVIEST // whole if more else 1
         for place, backend in enumerate(found):
-            backend["weight"] = whole - parts if place == own else parts if place == spare else 0
+            backend["weight"] = (whole - parts) * fine - more if place == own else parts * fine if place == spare else 1
     for place, backend in enumerate(found):
         marks = place != own or parts == whole
         changed = (
@@ -167,6 +168,8 @@ def _rule(form: _Form, more: Json, backends: list[Json], copy: Copy | None = Non
 
 
 SHARES = 10_000
+HEAVIEST = 1_000_000
+"""The largest weight (Gateway API, BackendRef)."""
 
 
 def _parts(copy: Copy) -> int:

@@ -53,6 +53,17 @@ def test_the_share_is_the_weight_of_the_marked_place(share: str, expected: list[
     assert "RequestMirror" not in str(found)
 
 
+@pytest.mark.parametrize("share", ["0.01%", "25%", "33.33%", "99.99%", "100%"])
+def test_a_route_with_room_for_an_experiment_marks_the_share_as_well(share: str) -> None:
+    wide = made(Traffic([OLD, NEW], [(OLD, 60), (NEW, 40)], wide=True))
+    found = marked(shadowing(share, wide))
+    assert len(found) == 5
+    weights = [weight for _, weight, _ in found]
+    assert all(0 < weight <= 1_000_000 for weight in weights)
+    marks = sum(weight for _, weight, how in found if how == "set") / sum(weights)
+    assert marks == pytest.approx(float(share.rstrip("%")) / 100, abs=5e-5)
+
+
 def test_nobody_changes_places_when_the_share_does() -> None:
     before = made(Traffic([OLD], [(OLD, 100)]))
     asked = []

@@ -81,26 +81,26 @@ def test_users_of_a_version_that_is_taken_out_are_assigned_anew() -> None:
 def test_nobody_changes_places_from_the_first_rollout_to_the_one_after_an_experiment() -> None:
     narrow = made(Traffic([LIVE], [(LIVE, 100)]))
     starts = made(Traffic([LIVE, A, B], [(LIVE, 100)], sticky=OFF, wide=True), narrow)
-    assert refs(starts) == [("svc-1", 99), ("svc-1", 1)] + [("svc-1", 0)] * 3
+    assert refs(starts) == [("svc-1", 99_996)] + [("svc-1", 1)] * 4
     asked = [name for rule in range(1, 6) for name, _ in refs(starts, rule)]
     assert asked == ["svc-1", "svc-2", "svc-3", "svc-1", "svc-1"]
     assert "Set-Cookie" not in str(starts)
     opened = made(SHARED, starts)
-    assert refs(opened) == [("svc-1", 40), ("svc-2", 30), ("svc-3", 30), ("svc-1", 0), ("svc-1", 0)]
+    assert refs(opened) == [("svc-1", 39_998), ("svc-2", 30_000), ("svc-3", 30_000), ("svc-1", 1), ("svc-1", 1)]
     promoted = made(Traffic([B], [(B, 100)]), opened)
-    assert refs(promoted) == [("svc-3", 1), ("svc-3", 1), ("svc-3", 98), ("svc-3", 0), ("svc-3", 0)]
+    assert refs(promoted) == [("svc-3", 1), ("svc-3", 1), ("svc-3", 99_996), ("svc-3", 1), ("svc-3", 1)]
     assert reached(promoted, "fairlead-web=m-3.3f2a") is None
     assert "Set-Cookie" not in str(promoted)
     assert "x-fairlead-user" not in str(promoted)
     canary = made(Traffic([B, C], [(B, 90), (C, 10)]), promoted)
-    assert refs(canary) == [("svc-4", 10), ("svc-3", 1), ("svc-3", 89), ("svc-3", 0), ("svc-3", 0)]
+    assert refs(canary) == [("svc-4", 10_000), ("svc-3", 1), ("svc-3", 89_997), ("svc-3", 1), ("svc-3", 1)]
     assert len(canary["spec"]["rules"]) == len(opened["spec"]["rules"]) == 11
 
 
 def test_without_cookies_there_are_no_rules_for_them() -> None:
     found = made(Traffic([LIVE, A], [(LIVE, 50), (A, 50)], wide=True))
     assert len(found["spec"]["rules"]) == 6
-    assert refs(found) == [("svc-1", 50), ("svc-2", 50), *[("svc-1", 0)] * 3]
+    assert refs(found) == [("svc-1", 49_997), ("svc-2", 50_000), *[("svc-1", 1)] * 3]
 
 
 ARMS = st.lists(st.sampled_from([A, B, C, D]), unique=True, max_size=4)
@@ -124,6 +124,8 @@ def test_who_stays_keeps_his_place_and_weights_are_as_asked(moves: list[tuple[li
         after = made(Traffic([LIVE, *arms], shared, sticky=COOKIE, wide=True), before)
         assert route.weights(after) == {backend.service: weight for backend, weight in shared}
         assert len(refs(after)) == 5
+        assert sum(weight for _, weight in refs(after)) == 100_000
+        assert all(weight > 0 for _, weight in refs(after)), "a gateway may forget what is behind a place without share"
         assert len(after["spec"]["rules"]) == 11
         now, then = main_places(after), main_places(before)
         assert all(now[name] == then[name] for name in set(now) & set(then))
