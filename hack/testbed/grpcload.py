@@ -44,13 +44,13 @@ def make_sklearn_version(team: Team, name: str, answer: float | None) -> None:
     })  # fmt: skip
 
 
-def deploy_grpc(team: Team, gateway: str, *steps: Json) -> str:
-    """A Deployment of MODEL behind a gateway, by gRPC; its host."""
+def deploy_grpc(team: Team, gateway: str, *steps: Json, **more: Json) -> str:
+    """A Deployment of MODEL behind a gateway, by gRPC; its host. more: of its spec."""
     host = f"{team.namespace}.example.com"
     route = {"gateway": {"name": gateway, "namespace": "infra"}, "protocol": "GRPC", "host": host}
     team.apply({
         "kind": "Deployment", "metadata": {"name": "web"},
-        "spec": {"model": {"name": MODEL}, "route": route, "rollout": {"steps": list(steps)}},
+        "spec": {"model": {"name": MODEL}, "route": route, "rollout": {"steps": list(steps)} if steps else {}, **more},
     })  # fmt: skip
     return host
 

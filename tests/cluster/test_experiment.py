@@ -17,6 +17,7 @@ import pytest
 from hack.bench.load import BODY, Load
 from hack.install.chart import environment
 from hack.testbed.cluster import Json, Team, condition
+from hack.testbed.grpcload import deploy_grpc, grpc_traffic, make_sklearn_version
 from hack.testbed.serving import is_live, listener, make_version, traffic
 
 from tests.cluster.test_rollouts import pods
@@ -202,3 +203,28 @@ def test_a_bandit_gives_more_to_the_better_one(team: Team) -> None:
     division = now["status"]["experiment"]["division"]
     assert not division.get("wrong"), division
     assert not lost(load), lost(load)[:5]
+
+
+@pytest.mark.parametrize("gateway", ["public", "traefik"])
+def test_by_grpc_requests_are_divided_and_a_version_that_fails_leaves(team: Team, gateway: str) -> None:
+    answered = 'model_infer_request_success_total{namespace="{{namespace}}",version="{{version}}"}'
+    experiment: Json = {
+        "versions": ["n-2", "n-3"], "share": "60%", "sticky": {"for": "0s"}, "requests": 100_000,
+        "reward": {"total": answered, "successes": answered},
+    }  # fmt: skip
+    for number, answer in enumerate((1.0, None, 3.0), 1):
+        make_sklearn_version(team, f"n-{number}", answer)
+    model: Json = {"version": "n-1"}
+    host = deploy_grpc(team, gateway, model=model)
+    team.wait("deployment", "web", is_live("n-1"), 240, "live with n-1")
+    with grpc_traffic(team, gateway, host, 50) as seen:
+        deploy_grpc(team, gateway, model=model, experiment=experiment)
+        team.wait("deployment", "web", in_phase("Running"), 240, "side by side")
+        team.wait("deployment", "web", lambda o: contender(o, "n-2")["state"] == "Out", 120, "without n-2")
+        got = seen.answers[3.0]
+        team.wait("deployment", "web", lambda _: seen.answers[3.0] > got + 100, 60, "answering")
+        now = team.get("deployment", "web") or {}
+    found = now["status"]["experiment"]
+    assert (found["phase"], contender(now, "n-3")["state"]) == ("Running", "In")
+    assert seen.answers[1.0] > 0
+    assert set(seen.failures) == {"INTERNAL"}, seen.failures

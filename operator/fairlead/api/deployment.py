@@ -255,8 +255,11 @@ class DeploymentSpec(Model):
                 "one guard on review is enough: people judge each pair once",
             ),
             (
-                "!has(self.experiment) || !has(self.route.protocol) || self.route.protocol != 'GRPC'",
-                "an experiment tells users by a cookie, which gRPC has not: use HTTP",
+                "!has(self.experiment) || !has(self.route.protocol) || self.route.protocol != 'GRPC' || "
+                "(has(self.experiment.sticky) && has(self.experiment.sticky.__for__) && "
+                "!self.experiment.sticky.__for__.matches('[1-9]'))",
+                "users stay with their version by a cookie, which gRPC has not: set experiment.sticky.for to 0s, so "
+                "that requests are divided, or use HTTP",
             ),
             (
                 "!has(self.experiment) || !has(self.model.version) || "
