@@ -7,30 +7,11 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import Timestamp
-from fairlead.api.deploymentstatus import (
-    ArmCounts,
-    Beyond,
-    Candidate,
-    Common,
-    Cursor,
-    DeploymentStatus,
-    GatewayState,
-    GpuPlace,
-    GuardEvidence,
-    Live,
-    Proven,
-    Retiring,
-    RolloutRecord,
-    Split,
-    Stored,
-    Watch,
-    WatchedGuard,
-    WayBack,
-)
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Experiment
-from fairlead.api.guard import Guard, Labels, PromCounters, PromGauge
-from fairlead.api.record import Output, Record
-from fairlead.api.review import JUDGED, Judgement, Review, ReviewPair
+from fairlead.api.guard import Guard
+from fairlead.api.record import Record
+from fairlead.api.review import JUDGED, Judgement
 from fairlead.api.schema import (
     LIST_ATOMIC,
     Duration,
@@ -275,11 +256,3 @@ class Deployment(Model):
 
     spec: DeploymentSpec
     status: DeploymentStatus = DeploymentStatus()
-
-
-__all__ = [
-    "AfterPromotion", "Alerts", "ArmCounts", "Beyond", "CanaryStep", "Candidate", "Common", "Cursor", "Deployment",
-    "DeploymentSpec", "DeploymentStatus", "GatewayRef", "GatewayState", "GpuPlace", "Guard", "GuardEvidence", "Judgement", "Labels", "Live", "ModelRef", "Output",
-    "Override", "PromCounters", "PromGauge", "Proven", "Record", "Replicas", "Retiring", "Review", "ReviewPair", "Rollout", "RolloutRecord", "Route", "Slo", "Split", "Stored",
-    "Watch", "WatchedGuard", "WayBack",
-]  # fmt: skip

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from fairlead.cli.session import FAILED, NOT_FOUND, OK, USAGE, Json, Problem, Session, add_options, command, print_json
 
 if TYPE_CHECKING:
-    from fairlead.api.deployment import Candidate, Deployment, ReviewPair
-    from fairlead.api.review import ReviewInput
+    from fairlead.api.candidate import Candidate
+    from fairlead.api.deployment import Deployment
+    from fairlead.api.review import ReviewInput, ReviewPair
     from fairlead.cli.blocks import Block
 
 WORDS = {"a": "a", "b": "b", "s": "same", "same": "same", "n": "neither", "neither": "neither"}

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, Deployment, Watch
+from fairlead.api.candidate import Candidate
+from fairlead.api.deployment import CanaryStep, Deployment
+from fairlead.api.evidence import ArmCounts
 from fairlead.api.units import human, seconds
+from fairlead.api.watch import Watch
 from fairlead.cli import show_experiment, show_labels
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message

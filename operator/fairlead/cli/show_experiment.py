@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import chain
 
+from fairlead.api.candidate import ExperimentStatus
 from fairlead.api.deployment import Deployment
-from fairlead.api.deploymentstatus import ExperimentStatus
 from fairlead.api.experiment import Contender
 from fairlead.api.units import human, seconds
 from fairlead.cli.blocks import Block, Lines, Table, Title

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import ArmCounts, Candidate, GuardEvidence, Review
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import ArmCounts, GuardEvidence
+from fairlead.api.review import Review
 from fairlead.cli.blocks import Table
 from fairlead.cli.text import count, evidence, percent
 from fairlead.cli.trail import Trail

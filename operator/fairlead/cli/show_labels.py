@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.api.deployment import Deployment, Guard, GuardEvidence, WatchedGuard
+from fairlead.api.deployment import Deployment
+from fairlead.api.evidence import GuardEvidence
+from fairlead.api.guard import Guard
 from fairlead.api.labelled import Joined, LabelCounts, LabelsSeen
 from fairlead.api.units import human, seconds, share
+from fairlead.api.watch import WatchedGuard
 from fairlead.cli.blocks import Block, Lines, Table
 from fairlead.cli.text import ago, count, evidence, percent
 from fairlead.plan.core import epoch

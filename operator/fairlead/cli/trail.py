@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from math import isfinite
 
-from fairlead.api.deployment import Candidate
+from fairlead.api.candidate import Candidate
 
 WIDTH = 24
 _STEPS = "▁▂▃▄▅▆▇█"

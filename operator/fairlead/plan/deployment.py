@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fairlead.api.deployment import Deployment, DeploymentStatus
+from fairlead.api.deployment import Deployment
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
 from fairlead.api.units import seconds
 from fairlead.plan.core import (

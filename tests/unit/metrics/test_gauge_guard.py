@@ -12,7 +12,7 @@ import pytest
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.api.config import PrometheusConfig
-from fairlead.api.deployment import Guard
+from fairlead.api.guard import Guard
 from fairlead.cli import verdict
 from fairlead.cli.replay import replay
 from fairlead.plan.core import Answer, Failed, Vector

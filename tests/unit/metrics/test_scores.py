@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.api.deployment import Output
+from fairlead.api.record import Output
 from fairlead.plan.rollout.scores import score
 from fairlead.verdict import scores
 from fairlead.verdict.scores import OUT

@@ -13,7 +13,8 @@ from typing import Any
 
 from fairlead.api.common import S3Location
 from fairlead.api.config import Images, OperatorConfig, PrometheusConfig, Tuning
-from fairlead.api.deployment import Deployment, DeploymentStatus
+from fairlead.api.deployment import Deployment
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.manifests.route import weights
 from fairlead.plan import deployment
 from fairlead.plan.core import (

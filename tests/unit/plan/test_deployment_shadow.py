@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.plan.rollout_world import Sim, spec
 from tests.unit.plan.test_deployment_ledger import saved
 
-from fairlead.api.deployment import Output
+from fairlead.api.record import Output
 from fairlead.cli.replay import replay
 from fairlead.manifests.meta import Json
 from fairlead.plan.core import MODEL_VERSION

@@ -8,7 +8,9 @@ from statistics import median
 
 import pytest
 
-from fairlead.api.deployment import ArmCounts, Guard, GuardEvidence, WatchedGuard
+from fairlead.api.evidence import ArmCounts, GuardEvidence
+from fairlead.api.guard import Guard
+from fairlead.api.watch import WatchedGuard
 from fairlead.plan.rollout import detect, guards, watch
 from fairlead.verdict.guards import encode
 

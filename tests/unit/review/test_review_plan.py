@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tests.unit.plan.rollout_world import Sim, View, dump, spec
 
-from fairlead.api.deployment import Candidate, Review
+from fairlead.api.candidate import Candidate
+from fairlead.api.review import Review
 from fairlead.cli.blocks import plain
 from fairlead.cli.replay import blocks, replay
 from fairlead.cli.verdict import report

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from math import floor
 
-from fairlead.api.deployment import CanaryStep, Candidate
-from fairlead.api.deploymentstatus import ExperimentStatus
+from fairlead.api.candidate import Candidate, ExperimentStatus
+from fairlead.api.deployment import CanaryStep
 from fairlead.api.units import chance
 from fairlead.plan.core import MODEL_VERSION, Request, Subject
 from fairlead.plan.experiment import phase

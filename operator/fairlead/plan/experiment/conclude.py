@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Candidate
-from fairlead.api.deploymentstatus import ExperimentStatus
+from fairlead.api.candidate import Candidate, ExperimentStatus
 from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import human, seconds
 from fairlead.plan.core import Event, epoch

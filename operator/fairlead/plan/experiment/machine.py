@@ -6,8 +6,8 @@ When the live version changes it starts over against the new one; where the spec
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Candidate, DeploymentStatus
-from fairlead.api.deploymentstatus import ExperimentStatus
+from fairlead.api.candidate import Candidate, ExperimentStatus
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Request, epoch

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Candidate, DeploymentStatus
-from fairlead.api.deploymentstatus import ExperimentStatus
+from fairlead.api.candidate import Candidate, ExperimentStatus
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Contender, Experiment
 from fairlead.manifests.meta import short_hash
 

@@ -6,7 +6,7 @@ into the status in one write.
 
 from __future__ import annotations
 
-from fairlead.api.deploymentstatus import ExperimentStatus
+from fairlead.api.candidate import ExperimentStatus
 from fairlead.api.experiment import Comparison, Contender, Experiment
 from fairlead.api.guard import Guard
 from fairlead.api.units import share

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.deploymentstatus import ExperimentStatus
+from fairlead.api.candidate import ExperimentStatus
 from fairlead.api.experiment import Experiment
 from fairlead.plan.core import epoch
 from fairlead.plan.experiment import phase

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import DeploymentStatus
-from fairlead.api.deploymentstatus import ExperimentStatus
+from fairlead.api.candidate import ExperimentStatus
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout.look import Look

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fairlead.api.candidate import ExperimentStatus
 from fairlead.api.deployment import Route
-from fairlead.api.deploymentstatus import ExperimentStatus
 from fairlead.api.experiment import Sticky
 from fairlead.api.units import seconds
 from fairlead.manifests import route

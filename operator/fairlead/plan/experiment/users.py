@@ -3,8 +3,7 @@ recorder beside each server, if there is one; without cookies it is requests, wh
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Candidate
-from fairlead.api.deploymentstatus import ExperimentStatus
+from fairlead.api.candidate import Candidate, ExperimentStatus
 from fairlead.api.experiment import Division, Experiment
 from fairlead.api.units import seconds
 from fairlead.manifests import route

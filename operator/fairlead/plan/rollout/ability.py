@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from fairlead.api.deployment import DeploymentStatus, GatewayState
+from fairlead.api.deploymentstatus import DeploymentStatus, GatewayState
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Failed, GatewaySeen, epoch

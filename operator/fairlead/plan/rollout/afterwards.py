@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Watch
 from fairlead.api.units import human, seconds
+from fairlead.api.watch import Watch
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch
 from fairlead.plan.experiment import phase

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fairlead.api.deployment import Candidate
-from fairlead.api.deploymentstatus import AnswerCursor
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import AnswerCursor
 from fairlead.manifests import presets
 from fairlead.plan.core import AnswersPage, Failed, KeptAnswer, ReadAnswers
 from fairlead.plan.rollout import signals

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Beyond
+from fairlead.api.evidence import Beyond
 from fairlead.verdict import difference
 from fairlead.verdict.difference import DifferenceState
 from fairlead.verdict.guards import decode, encode, encode_all

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from fairlead.api.common import API_VERSION
-from fairlead.api.deployment import DeploymentStatus
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.api.tasks import MODEL, FetchItem, FetchTask
 from fairlead.manifests import alerts, presets, recorder, route, server

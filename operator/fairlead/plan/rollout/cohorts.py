@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from fairlead.api.deployment import Guard, GuardEvidence
+from fairlead.api.evidence import GuardEvidence
+from fairlead.api.guard import Guard
 from fairlead.api.labelled import Joined, LabelCounts, LabelsSeen
 from fairlead.api.tasks import JoinResult
 from fairlead.api.units import share

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import ArmCounts, Common
+from fairlead.api.evidence import ArmCounts, Common
 from fairlead.verdict import common
 from fairlead.verdict.common import CommonState
 from fairlead.verdict.detector import Detector

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from fairlead.api.deployment import Cursor
+from fairlead.api.evidence import Cursor
 from fairlead.verdict.counters import Advance, advance_all
 from fairlead.verdict.guards import decode, encode_all
 

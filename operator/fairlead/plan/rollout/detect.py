@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from math import inf
 
-from fairlead.api.deployment import ArmCounts, Guard, GuardEvidence, WatchedGuard
+from fairlead.api.evidence import ArmCounts, GuardEvidence
+from fairlead.api.guard import Guard
 from fairlead.api.units import share
+from fairlead.api.watch import WatchedGuard
 from fairlead.verdict import detector
 from fairlead.verdict.bounded import Sums, log_bets
 from fairlead.verdict.detector import Detector

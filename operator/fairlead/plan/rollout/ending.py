@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fairlead.api.deployment import Candidate, GuardEvidence, Live, Retiring, RolloutRecord
+from fairlead.api.candidate import Candidate, RolloutRecord
+from fairlead.api.deploymentstatus import Live, Retiring
+from fairlead.api.evidence import GuardEvidence
 from fairlead.plan.core import Event, rfc3339
 from fairlead.plan.rollout import latelabels, ledger, watch, watchbook, watching
 from fairlead.plan.rollout.look import RETRY, Look, State

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from math import inf, isfinite
 
-from fairlead.api.deployment import CanaryStep, Candidate, GuardEvidence
+from fairlead.api.candidate import Candidate
+from fairlead.api.deployment import CanaryStep
+from fairlead.api.evidence import GuardEvidence
 from fairlead.api.units import human, seconds, share
 from fairlead.plan.core import epoch
 from fairlead.plan.rollout.guards import alpha

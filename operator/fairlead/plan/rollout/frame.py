@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fairlead.api.deployment import DeploymentStatus
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.plan.core import Json
 from fairlead.plan.memo import Reads, memo_of
 from fairlead.plan.rollout import children

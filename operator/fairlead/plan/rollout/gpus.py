@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fairlead.api.deployment import Candidate, GpuPlace
+from fairlead.api.candidate import Candidate, GpuPlace
 from fairlead.plan.core import DEPLOYMENT, LABEL_PREFIX, POD, Event, Json, epoch, rfc3339
 from fairlead.plan.rollout import pods, versions
 from fairlead.plan.rollout.look import Look, State

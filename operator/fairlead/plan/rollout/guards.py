@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import ArmCounts, Candidate, Guard, GuardEvidence
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import ArmCounts, GuardEvidence
+from fairlead.api.guard import Guard
 from fairlead.api.units import chance, share
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.rollout import beyond, pairs, proofs

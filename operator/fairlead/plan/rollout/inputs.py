@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fairlead.api.deployment import Candidate, Review, ReviewPair
-from fairlead.api.review import ReviewInput
+from fairlead.api.candidate import Candidate
+from fairlead.api.review import Review, ReviewInput, ReviewPair
 from fairlead.manifests import presets
 from fairlead.plan.core import KeptInput, ReadInput
 from fairlead.plan.rollout import answers, signals

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import ArmCounts, CanaryStep, Candidate, GuardEvidence
+from fairlead.api.candidate import Candidate
+from fairlead.api.deployment import CanaryStep
+from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.units import human, seconds
 from fairlead.plan.core import epoch
 from fairlead.plan.rollout import answers, labels, ledger, pods, promgauge, proofs, review, scores, shadow

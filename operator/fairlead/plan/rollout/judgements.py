@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from fairlead.api.deployment import Candidate, GuardEvidence, Judgement, Review
-from fairlead.api.review import JUDGED
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import GuardEvidence
+from fairlead.api.review import JUDGED, Judgement, Review
 from fairlead.plan.rollout.look import Look
 
 METRIC = "review"

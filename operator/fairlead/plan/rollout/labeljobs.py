@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fairlead.api.deployment import DeploymentStatus
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.plan.core import Delete, Json
 from fairlead.plan.rollout import joining, labels
 from fairlead.plan.rollout.look import Look

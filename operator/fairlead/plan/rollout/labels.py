@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from math import isinf
 
-from fairlead.api.deployment import Candidate, Guard, GuardEvidence
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import GuardEvidence
+from fairlead.api.guard import Guard
 from fairlead.api.labelled import Joined, LabelCounts, LabelsSeen
 from fairlead.api.tasks import JoinResult
 from fairlead.plan.core import epoch, rfc3339

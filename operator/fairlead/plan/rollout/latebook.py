@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fairlead.api.deployment import GuardEvidence, WatchedGuard
+from fairlead.api.evidence import GuardEvidence
+from fairlead.api.watch import WatchedGuard
 from fairlead.plan.rollout import pairs, watchbook
 from fairlead.plan.rollout.look import Look
 from fairlead.verdict.guards import Arm, Window

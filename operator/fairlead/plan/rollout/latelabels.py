@@ -8,10 +8,13 @@ A join gives as many windows as the watch may have had by now, so that their num
 
 from __future__ import annotations
 
-from fairlead.api.deployment import ArmCounts, Candidate, Guard, GuardEvidence, Watch, WatchedGuard
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import ArmCounts, GuardEvidence
+from fairlead.api.guard import Guard
 from fairlead.api.labelled import Joined, LabelsSeen
 from fairlead.api.tasks import JoinResult
 from fairlead.api.units import chance, share
+from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.core import epoch
 from fairlead.plan.rollout import cohorts, detect, guards, labels, latebook, watchbook
 from fairlead.plan.rollout.look import Look, State

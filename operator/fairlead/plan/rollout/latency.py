@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fairlead.api.deployment import GuardEvidence
+from fairlead.api.evidence import GuardEvidence
 from fairlead.api.units import share
 from fairlead.plan.core import Counters, epoch
 from fairlead.plan.rollout import guards

@@ -12,7 +12,9 @@ import json
 from collections.abc import Iterator, Mapping
 from math import inf
 
-from fairlead.api.deployment import ArmCounts, Candidate, DeploymentStatus, GuardEvidence, RolloutRecord
+from fairlead.api.candidate import Candidate, RolloutRecord
+from fairlead.api.deploymentstatus import DeploymentStatus
+from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.ledger import Ledger
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import NOT_YET, Failed, Saved, SaveDocument

@@ -6,7 +6,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from fairlead.api.deployment import Candidate, Deployment, DeploymentSpec, DeploymentStatus
+from fairlead.api.candidate import Candidate
+from fairlead.api.deployment import Deployment, DeploymentSpec
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.manifests.meta import child_name
 from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, LABEL_PREFIX, Event, Json, Kind, Subject, World, rfc3339
 from fairlead.plan.memo import crowd_of, memo_of

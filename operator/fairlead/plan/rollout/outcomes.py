@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Candidate, Guard, GuardEvidence
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import GuardEvidence
+from fairlead.api.guard import Guard
 from fairlead.api.units import share
 from fairlead.plan.core import epoch
 from fairlead.plan.rollout import guards, promcounters

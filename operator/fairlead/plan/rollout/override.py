@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Candidate, Override
+from fairlead.api.candidate import Candidate
+from fairlead.api.deployment import Override
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import MODEL_VERSION, Event, Json
 from fairlead.plan.experiment import conclude, phase

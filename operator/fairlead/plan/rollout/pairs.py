@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import GuardEvidence
+from fairlead.api.evidence import GuardEvidence
 from fairlead.api.labelled import PairCounts
 from fairlead.verdict.pairs import Pairs
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import CanaryStep, Candidate, Split
-from fairlead.api.deploymentstatus import Copies
+from fairlead.api.candidate import Candidate
+from fairlead.api.deployment import CanaryStep
+from fairlead.api.evidence import Copies, Split
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
 from fairlead.plan.experiment import phase

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from fairlead.api.deployment import Guard
+from fairlead.api.guard import Guard
 from fairlead.plan.core import Failed, PromQuery, Vector
 from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look

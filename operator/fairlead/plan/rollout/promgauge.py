@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 
-from fairlead.api.deployment import Candidate, Guard, GuardEvidence
-from fairlead.api.deploymentstatus import Values
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import GuardEvidence, Values
+from fairlead.api.guard import Guard
 from fairlead.plan.core import Failed, PromQuery, Vector, epoch
 from fairlead.plan.rollout import guards, promcounters, shadow
 from fairlead.plan.rollout.look import Look

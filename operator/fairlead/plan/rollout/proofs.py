@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Guard, GuardEvidence, Proven
+from fairlead.api.evidence import GuardEvidence, Proven
+from fairlead.api.guard import Guard
 from fairlead.api.units import chance
 from fairlead.plan.rollout.look import Look
 from fairlead.verdict import proof

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import DeploymentStatus
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
 from fairlead.plan.conditions import Conditions

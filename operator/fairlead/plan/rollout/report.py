@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Candidate, DeploymentStatus, WayBack
+from fairlead.api.candidate import Candidate
+from fairlead.api.deploymentstatus import DeploymentStatus
+from fairlead.api.watch import WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import MODEL_VERSION, GatewaySeen, Json

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Retiring
+from fairlead.api.deploymentstatus import Retiring
 from fairlead.manifests import route
 from fairlead.plan.core import epoch, rfc3339
 from fairlead.plan.rollout.look import Look, State

@@ -13,8 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.api.deployment import ArmCounts, Candidate, Guard, GuardEvidence, Proven, Review, ReviewPair
-from fairlead.api.review import JUDGED, OFFERED, SHOWN
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import ArmCounts, GuardEvidence, Proven
+from fairlead.api.guard import Guard
+from fairlead.api.review import JUDGED, OFFERED, SHOWN, Review, ReviewPair
 from fairlead.api.units import share
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import Event

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from fairlead.api.deployment import ArmCounts, WatchedGuard
+from fairlead.api.evidence import ArmCounts
+from fairlead.api.watch import WatchedGuard
 from fairlead.plan.rollout import detect
 from fairlead.verdict import latetrace
 from fairlead.verdict.guards import Arm, encode

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from math import fsum, hypot, isfinite
 from typing import Any
 
-from fairlead.api.deployment import Candidate, GuardEvidence, Output
-from fairlead.api.deploymentstatus import Scores
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import GuardEvidence, Scores
+from fairlead.api.record import Output
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import KeptAnswer
 from fairlead.plan.rollout import guards

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fairlead.api.deployment import CanaryStep, Candidate, GuardEvidence, Output
-from fairlead.api.deploymentstatus import Copies
+from fairlead.api.candidate import Candidate
+from fairlead.api.deployment import CanaryStep
+from fairlead.api.evidence import Copies, GuardEvidence
+from fairlead.api.record import Output
 from fairlead.api.units import share
 from fairlead.plan.rollout import answers, guards, judgements, review, scores
 from fairlead.plan.rollout.answers import Batch, Pair

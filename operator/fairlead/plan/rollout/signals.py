@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fairlead.api.deployment import Candidate, Guard
+from fairlead.api.candidate import Candidate
+from fairlead.api.guard import Guard
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
 from fairlead.plan.core import MetricNames, PromQuery, ReadGateway, Request, ScrapePod, WarmUp, epoch

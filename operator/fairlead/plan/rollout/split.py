@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Candidate, Split
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import Split
 from fairlead.plan.core import epoch
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.split import SplitState, step

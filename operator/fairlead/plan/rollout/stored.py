@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from fairlead.api.deployment import DeploymentStatus, Stored
+from fairlead.api.deploymentstatus import DeploymentStatus, Stored
 from fairlead.plan import store
 from fairlead.plan.core import NOT_YET, Failed, FindObject, Presence, Request, epoch
 from fairlead.plan.rollout import versions

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from fairlead.api.deployment import DeploymentStatus
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.plan.core import MODEL_VERSION, Json, World, epoch
 from fairlead.plan.experiment import phase

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from math import ceil
 
-from fairlead.api.deployment import Watch, WatchedGuard
 from fairlead.api.units import human
+from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.core import epoch
 from fairlead.plan.rollout import guards, pods, signals
 from fairlead.plan.rollout.look import Look

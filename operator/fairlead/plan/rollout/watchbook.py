@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from fairlead.api.deployment import ArmCounts, Watch, WatchedGuard
+from fairlead.api.evidence import ArmCounts
 from fairlead.api.ledger import Ledger
+from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.rollout import ledger
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.store import ledger_folder

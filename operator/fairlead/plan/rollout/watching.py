@@ -6,8 +6,10 @@ happened is not written at all. Of counts by arm, `candidate` is the version und
 
 from __future__ import annotations
 
-from fairlead.api.deployment import Candidate, Guard, Watch, WatchedGuard
+from fairlead.api.candidate import Candidate
+from fairlead.api.guard import Guard
 from fairlead.api.units import chance, seconds, share
+from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.core import Counters, Failed, PromQuery, Request, epoch, rfc3339
 from fairlead.plan.rollout import detect, guards, pods, promcounters, signals, versions
 from fairlead.plan.rollout.cursors import Book

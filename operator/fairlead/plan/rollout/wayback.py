@@ -3,16 +3,10 @@ then the route is turned. The version that failed is remembered as refused, so t
 
 from __future__ import annotations
 
-from fairlead.api.deployment import (
-    ArmCounts,
-    Candidate,
-    DeploymentStatus,
-    GuardEvidence,
-    Live,
-    RolloutRecord,
-    WatchedGuard,
-    WayBack,
-)
+from fairlead.api.candidate import Candidate, RolloutRecord
+from fairlead.api.deploymentstatus import DeploymentStatus, Live
+from fairlead.api.evidence import ArmCounts, GuardEvidence
+from fairlead.api.watch import WatchedGuard, WayBack
 from fairlead.plan.core import WORKLOAD, Event, Request
 from fairlead.plan.rollout import ending, latelabels, pods, progress, readiness, signals, watch, watchbook
 from fairlead.plan.rollout.look import RETRY, Look, State

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from fairlead.api.deployment import Guard, Rollout
+from fairlead.api.deployment import Rollout
+from fairlead.api.guard import Guard
 from fairlead.api.units import chance, seconds, share
 from fairlead.plan.rollout import promgauge
 from fairlead.plan.rollout.guards import BY_DIFFERENCE, live_rate

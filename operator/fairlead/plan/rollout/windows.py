@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fairlead.api.deployment import Candidate, GuardEvidence
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import GuardEvidence
 from fairlead.manifests import route
 from fairlead.plan.core import Counters, Failed, epoch
 from fairlead.plan.rollout import common, guards, latency, pods, split, versions

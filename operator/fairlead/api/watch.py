@@ -1,0 +1,85 @@
+"""A live version after its promotion: what watches it, and the way back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fairlead.api.common import Timestamp
+from fairlead.api.evidence import ArmCounts, Cursor
+from fairlead.api.ledger import Ledger
+from fairlead.api.schema import Duration, Model, Name, Text, list_map
+
+
+class WatchedGuard(Model):
+    """What a guard has seen after the promotion."""
+
+    guard: Annotated[str, Field(max_length=64)]
+    """Index and metric, `0/errors`."""
+    digest: Annotated[str, Field(max_length=16)] = ""
+    """Of the guard as it was written: a changed guard is not watched any more."""
+    state: Literal["Watching", "Alarm", "NoEvidence"] = "Watching"
+    reason: Annotated[str, Field(max_length=64)] = ""
+    """With NoEvidence: why, in a word."""
+    tolerated: Annotated[str, Field(max_length=32)] = ""
+    """Without a holdback: the share of bad answers up to which nothing is wrong, fixed at the promotion. Empty: too
+    little was known."""
+    odds: Annotated[str, Field(max_length=32)] = "1"
+    """With a holdback: the tolerated odds ratio, as in the rollout."""
+    floor: Annotated[str, Field(max_length=32)] = "0"
+    """With a holdback: as in the rollout."""
+    threshold: Annotated[str, Field(max_length=32)] = ""
+    """Latency: a request counts as slow above this many seconds, as in the rollout."""
+    live: ArmCounts = ArmCounts()
+    previous: ArmCounts = ArmCounts()
+    """With a holdback."""
+    windows: int = 0
+    """Those that could say something."""
+    log_r: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    """The detector's whole state, per alternative."""
+    log_evidence: Annotated[str, Field(max_length=32)] = "-inf"
+    bound: Annotated[str, Field(max_length=32)] = ""
+    """At this log evidence it is rolled back."""
+
+
+class Watch(Model):
+    """The live version under watch after its promotion."""
+
+    version: Name
+    against: Name
+    """The version before it: the way back."""
+    since: Timestamp
+    until: Timestamp
+    """It ends by then in any case."""
+    length: Duration
+    """It ends after so much observed time."""
+    observed: Annotated[str, Field(max_length=32)] = "0"
+    """Seconds in which requests were seen."""
+    holdback: int = 0
+    """Percent of the requests that the previous version answers."""
+    standby: Timestamp | None = None
+    """The previous version's pods stay until then."""
+    restarts: int = 0
+    """Restarts of its pods at the promotion."""
+    last_window_at: Timestamp
+    guards: Annotated[list[WatchedGuard], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
+    cursors: Annotated[list[Cursor], Field(max_length=32, json_schema_extra=list_map("source"))] = []
+    ledger: Ledger = Ledger()
+    """What was seen since the promotion, window by window."""
+
+
+class WayBack(Model):
+    """A rollback of the live version that waits for the pods of the version before it."""
+
+    version: Name
+    """The version that shall be live again."""
+    leaves: Name
+    """The version that is live until then."""
+    since: Timestamp
+    reason: Annotated[str, Field(max_length=64)]
+    message: Text = ""
+    forced: bool = False
+    """A person's decision."""
+    warmed: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)] = []
+    """Pods that have answered a warm-up request: uid and number of restarts."""
