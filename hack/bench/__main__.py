@@ -1,11 +1,11 @@
-"""`python -m hack.bench experiments|fleet|recorder|rollback|scale|step|verdicts [options]`: run a measurement."""
+"""`python -m hack.bench experiments|fleet|joins|recorder|rollback|scale|step|verdicts [options]`: run a measurement."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-BENCHES = ("experiments", "fleet", "recorder", "rollback", "scale", "step", "verdicts")
+BENCHES = ("experiments", "fleet", "joins", "recorder", "rollback", "scale", "step", "verdicts")
 
 
 def main() -> int:

@@ -32,9 +32,10 @@ from fairlead.cluster.errors import Conflict
 from fairlead.cluster.port import GATEWAY, SECRET
 from fairlead.plan.core import DEPLOYMENT, HTTP_ROUTE, MODEL_VERSION, POD, WORKLOAD, Kind
 from hack.bench.pages import address
-from hack.bench.plane import BUCKET, NAMESPACE, Plane, free_port, plane
+from hack.bench.plane import BUCKET, NAMESPACE, Plane, plane
 from hack.bench.process import SCRATCH, Operator
 from hack.bench.report import keep, quantile, table
+from hack.testbed.recorded import free_port
 
 TEAM, SYSTEM, INFRA = "team", "fairlead", "infra"
 AT_ONCE = 8

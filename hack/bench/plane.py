@@ -10,7 +10,6 @@ import asyncio
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -26,6 +25,7 @@ from fairlead.cluster.client import HttpKube, load_configuration
 from fairlead.plan.core import Kind
 from hack.cluster import assets, pki, waiting
 from hack.cluster.settings import API_PORT, paths
+from hack.testbed.recorded import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"
@@ -34,13 +34,6 @@ NAMESPACE = Kind("v1", "Namespace", "namespaces")
 OTHERS = ("_gateways.yaml", "_httproutes.yaml", "_podmonitors.yaml", "_prometheusrules.yaml")
 """Others' CRDs that are installed, by the ends of their files' names."""
 Json = dict[str, Any]
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @cache

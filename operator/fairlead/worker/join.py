@@ -4,18 +4,18 @@ Each label is counted once: the ids that were counted lie in files of the rollou
 adds to; so it does not matter which rows a later version of the Dataset repeats, changes or drops. The first label of
 a request counts. A label whose answer is not in the log yet is looked for again in the next version.
 
-The log is read file by file, only the days since the rollout began and the columns that are needed, so memory is
-bounded by the labels, and DuckDB spills them to disk. Answers were kept with a chance that follows from the request's
-id alone, the same for all versions (`spec.record.sample`). So what was kept is a fair sample of the requests for each
-version alike, and plain counts compare them; weighing them by 1/chance would change no comparison, and would make
-counts that no exact test can judge.
+The log is read some files at a time, only the days since the rollout began and the columns that are needed, so memory
+is bounded by the labels, and DuckDB spills them to disk. Answers were kept with a chance that follows from the
+request's id alone, the same for all versions (`spec.record.sample`). So what was kept is a fair sample of the requests
+for each version alike, and plain counts compare them; weighing them by 1/chance would change no comparison, and would
+make counts that no exact test can judge.
 """
 
 from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -40,6 +40,8 @@ SHORTEST = 60_000_000
 """Microseconds of which a stretch is a multiple."""
 FEWEST, LOOKED = 20, 64
 """Labels without any answer after which the rest of the log is looked at, and files of it that are."""
+TOGETHER = 64
+"""Files of the log that are read at once: to begin with one costs more than most of them have to read."""
 ROWS = 10_000
 """Requests that are judged at a time."""
 ARMS = ("stable", "candidate")
@@ -47,7 +49,7 @@ log = logging.getLogger(__name__)
 
 _ANSWERS = (
     "SELECT CAST(request_id AS VARCHAR) AS id, epoch_us(time) - {since} AS us, output, shadow "
-    "FROM read_parquet({file}) "
+    "FROM read_parquet({files}) "
     "WHERE status BETWEEN 200 AND 299 AND output IS NOT NULL AND output <> 'null' AND epoch_us(time) >= {since}"
 )
 
@@ -86,6 +88,8 @@ class Joining:
         self.since = _micros(task.since)
         self.fresh = 0
         self._lock = Lock()
+        self._here: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
+        """Files of the log that have been fetched and not been read, by version and key."""
 
     # --- the labels ----------------------------------------------------------------------------------------------
 
@@ -142,7 +146,9 @@ class Joining:
         self._run("CREATE TABLE answered (arm TINYINT, stretch INTEGER, number BIGINT)")
         self._run("CREATE TABLE kept (arm TINYINT, number BIGINT)")
         self._run("CREATE TABLE stretches AS SELECT unnest($1) AS start", [self.starts()])
-        parallel(lambda one: self._file(*one), self._keys())
+        parallel(lambda one: self._fetch(*one), self._keys())
+        for arm in (0, 1):
+            self._count(arm)
 
     def starts(self) -> list[int]:
         """Where stretches of time begin, in microseconds after `since`."""
@@ -162,23 +168,49 @@ class Joining:
                 if entry.key.removeprefix(folder)[:10] >= first and entry.key.endswith(".parquet"):
                     yield arm, entry.key
 
-    def _file(self, arm: int, key: str) -> None:
+    def _fetch(self, arm: int, key: str) -> None:
+        """Fetch a file of the log, and count those of its version that have come when they are enough."""
         path = self.folder / f"{digests.of_bytes(key.encode())}.parquet"
         self.answers_in.download(key, path)
-        answers = _ANSWERS.format(since=self.since, file=tables.text(str(path)))
-        placed = f"SELECT * FROM ({answers}) a ASOF JOIN stretches s ON a.us >= s.start"
         with self._lock:
+            self._here[arm][key] = path
+            if len(self._here[arm]) >= TOGETHER:
+                self._count(arm)
+
+    def _count(self, arm: int) -> None:
+        """Count the answers of a version in the files that are here, and take these away."""
+        files = dict(self._here[arm])
+        self._here[arm].clear()
+        if not files:
+            return
+        answers = self._answers(files.values())
+        placed = f"SELECT * FROM ({answers}) a ASOF JOIN stretches s ON a.us >= s.start"
+        try:
             self._run(
                 f"INSERT INTO hits SELECT {arm}, id, us, start // 1000000, output, coalesce(shadow, false) "
-                f"FROM ({placed}) WHERE id IN (SELECT id FROM fresh)", where=self.answers_in.uri(key),
-            )  # fmt: skip
+                f"FROM ({placed}) WHERE id IN (SELECT id FROM fresh)"
+            )
             self._run(f"INSERT INTO kept SELECT {arm}, count(*) FROM ({answers})")
             self._run(
                 f"INSERT INTO answered SELECT {arm}, start // 1000000, count(*) FROM ({placed}) "
-                f"WHERE NOT coalesce(shadow, false) AND id NOT IN (SELECT id FROM used) GROUP BY start",
-                where=self.answers_in.uri(key),
+                f"WHERE NOT coalesce(shadow, false) AND id NOT IN (SELECT id FROM used) GROUP BY start"
             )
-        path.unlink()
+        except TaskFailed:
+            self._name_corrupt(files)
+            raise
+        for path in files.values():
+            path.unlink()
+
+    def _answers(self, files: Iterable[Path]) -> str:
+        """The query of the answers in files of the log."""
+        paths = ", ".join(tables.text(str(path)) for path in files)
+        return _ANSWERS.format(since=self.since, files=f"[{paths}]")
+
+    def _name_corrupt(self, files: Mapping[str, Path]) -> None:
+        """Raise TaskFailed for the first of these files that can't be read alone, if there is one."""
+        for key, path in files.items():
+            self._run(f"SELECT max(id), max(us), max(output), max(shadow) FROM ({self._answers([path])})",
+                      where=self.answers_in.uri(key))  # fmt: skip
 
     def kept(self, arm: int) -> int:
         """Answers of a version, labelled or not."""

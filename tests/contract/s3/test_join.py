@@ -192,3 +192,23 @@ def test_columns_that_are_not_there(s3: Any, bucket: str) -> None:
     with pytest.raises(TaskFailed, match=r"labels.label \(truth\); it has request_id, label") as failed:
         join(asked(s3, bucket, labelled(s3, bucket, {"a": 1}), label="truth"))
     assert failed.value.error.reason == "BadData"
+
+
+def test_many_files_of_the_log_are_counted_like_one(s3: Any, bucket: str) -> None:
+    """More than are read at once, of both versions."""
+    for number in range(70):
+        for version in ("m-1", "m-2"):
+            answered(s3, bucket, version, [(f"{version}-{number}", 60.0 * number, "[1]")], name=f"pod-{number}")
+    truth = {f"{version}-{number}": int(number % 7 > 0) for version in ("m-1", "m-2") for number in range(70)}
+    found = join(asked(s3, bucket, labelled(s3, bucket, truth)))
+    assert sums(found) == ([70, 70, 70, 10], [70, 70, 70, 10])
+    assert found.kept == [70, 70]
+
+
+def test_a_file_of_the_log_that_can_not_be_read_is_named(s3: Any, bucket: str) -> None:
+    answered(s3, bucket, "m-1", [("a", 1.0, "1")])
+    key = f"{LOG}/version=m-1/date={SINCE:%Y-%m-%d}/torn.parquet"
+    s3.client.put_object(Bucket=bucket, Key=key, Body=b"PAR1 and no more")
+    with pytest.raises(TaskFailed, match=r"torn.parquet can't be read: .*; remove it, or restore it") as failed:
+        join(asked(s3, bucket, labelled(s3, bucket, {"a": 1})))
+    assert failed.value.error.reason == "CorruptFile"
