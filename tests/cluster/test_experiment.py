@@ -63,6 +63,11 @@ def contender(obj: Json, version: str) -> Json:
     return next((dict(one) for one in found if one["version"] == version), {})
 
 
+def divided(obj: Json) -> Json:
+    """How the requests were divided since the shares were last changed."""
+    return dict(obj["status"].get("experiment", {}).get("division", {}))
+
+
 @dataclass
 class User:
     """Somebody with a browser: keeps the cookie that he was given last."""
@@ -194,14 +199,12 @@ def test_a_bandit_gives_more_to_the_better_one(team: Team) -> None:
         compare(team, "latency", allocation="Bandit", requests=100_000, sticky={"for": "0s"}, share="80%")
         team.wait("deployment", "web", in_phase("Running"), 120, "side by side")
         seen = team.wait("deployment", "web", lambda o: contender(o, "m-3").get("share", 0) >= 50, 180, "leaning")
-        time.sleep(10)
-        now = team.get("deployment", "web") or {}
+        now = team.wait("deployment", "web", lambda o: sum(divided(o).get("counts", [])) >= 300, 90, "counting")
     shares = {one["version"]: one["share"] for one in seen["status"]["experiment"]["contenders"]}
     assert sum(shares.values()) == 100
     assert min(shares.values()) >= 5
     assert shares["m-1"] >= 20, "all candidates together have at most 80 %"
-    division = now["status"]["experiment"]["division"]
-    assert not division.get("wrong"), division
+    assert not divided(now).get("wrong"), divided(now)
     assert not lost(load), lost(load)[:5]
 
 
