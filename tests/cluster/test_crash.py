@@ -15,6 +15,8 @@ from hack.testbed.cluster import Json, Team
 from hack.testbed.loop import MODEL, apply_loop, feed
 from hack.testbed.serving import is_live, traffic
 
+from tests.cluster.test_experiment import compare, go_live, in_phase, lost, replay
+
 KILLS = int(os.environ.get("FAIRLEAD_CRASH_KILLS", "50"))
 SEED = int(os.environ.get("FAIRLEAD_CRASH_SEED", "1"))
 
@@ -120,3 +122,28 @@ def check_evidence(deployment: Json, load: Load) -> None:
             assert record[arm]["requests"] <= sent[version], (record, sent)
         assert record["candidate"]["requests"] >= 20
         assert record["result"] == "Live", record
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(900)
+def test_an_experiment_killed_at_random_moments(team: Team, operator: Operator) -> None:
+    killer = Killer(operator)
+    killer.start()
+    go_live(team, m1=0.4, m2=0.4, m3=0.05)
+    with traffic(team, 100) as load:
+        compare(team, "latency", then="Promote")
+        team.wait("deployment", "web", in_phase("Running"), 240, "side by side")
+        team.wait("deployment", "web", is_live("m-3"), 300, "live with m-3")
+        killer.done.set()
+        killer.join()
+        assert operator.alive()
+        end = team.wait("deployment", "web", lambda o: not o["status"].get("retiring"), 90, "drained")
+    assert killer.kills >= 5
+    assert (end["status"]["experiment"]["result"], end["status"]["experiment"]["winner"]) == ("Won", "m-3")
+    sent = Counter(answer.version for answer in load.answers)
+    for one in end["status"]["experiment"]["contenders"]:
+        assert 0 < one["total"] <= sent[one["version"]], (one, sent)
+    assert not lost(load), lost(load)[:5]
+    team.wait("deployment", "web", lambda o: not o["status"].get("unsaved"), 90, "saved")
+    told = replay(team, "m-3")
+    assert told["same"], told["different"]
