@@ -110,14 +110,14 @@ def regret(rng: Rng, experiments: int) -> tuple[list[list[object]], bool]:
 def main(arguments: list[str]) -> int:
     """Simulate and print."""
     parser = argparse.ArgumentParser(prog="experiments", description=__doc__)
-    parser.add_argument("--experiments", type=int, default=2000)
+    parser.add_argument("--experiments", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     began, rng = time.monotonic(), np.random.default_rng(options.seed)
     kept, met = {}, True
     for title, study, count, head in (
         (f"Wrong winners, confidence {CONFIDENCE:.0%}", wrong, options.experiments, WRONG),
-        ("Until the best one has won", regret, max(1, options.experiments // 40), REGRET),
+        ("Until the best one has won", regret, max(1, options.experiments // 50), REGRET),
     ):
         rows, good = study(rng, count)
         table(title, rows, head)

@@ -9,41 +9,26 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes import config
 
 from tests.contract.apiserver import Answer, ApiServer
+from tests.contract.users import server_with, space_with
 
 Json = dict[str, Any]
 MANIFEST = Path(__file__).parent / "manifests/good/modelversion-custom.yaml"
-POLICY = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/fairlead-approvals"
 DIGEST, OTHER_DIGEST = "a" * 64, "b" * 64
 EDITOR, BOB, CAROL = "editor@example.com", "bob@example.com", "carol@example.com"
 
 
 @pytest.fixture(scope="module")
 def server(kubeconfig: str) -> ApiServer:
-    found = ApiServer(config.new_client_from_config(config_file=kubeconfig))
-    if not found.call("GET", POLICY).ok:
-        pytest.fail("the policy fairlead-approvals is not installed; run `python -m hack.install`")
-    return found
+    return server_with("fairlead-approvals", kubeconfig)
 
 
 @pytest.fixture(scope="module")
 def space(server: ApiServer) -> Iterator[str]:
     """A namespace in which the editor may edit and the others may approve."""
-    name = f"fl-approvals-{uuid.uuid4().hex[:8]}"
-    server.call("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    for role, users in (("edit", [EDITOR]), ("fairlead-approver", [BOB, CAROL])):
-        binding = {
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": role},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user} for user in users],
-        }  # fmt: skip
-        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{name}/rolebindings"
-        made = server.call("POST", path, binding)
-        assert made.ok, made.message
-    yield name
-    server.call("DELETE", f"/api/v1/namespaces/{name}")
+    with space_with(server, "fl-approvals", {"edit": [EDITOR], "fairlead-approver": [BOB, CAROL]}) as name:
+        yield name
 
 
 @pytest.fixture

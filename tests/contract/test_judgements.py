@@ -9,48 +9,30 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes import config
 
 from tests.contract.apiserver import Answer, ApiServer
+from tests.contract.users import server_with, space_with
 
 Json = dict[str, Any]
 MANIFEST = Path(__file__).parent / "manifests/good/deployment-least.yaml"
-POLICY = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/fairlead-judgements"
 EDITOR, BOB, CAROL, PIPELINE = "editor@example.com", "bob@example.com", "carol@example.com", "pipeline@example.com"
-RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
 
 
 @pytest.fixture(scope="module")
 def server(kubeconfig: str) -> ApiServer:
-    found = ApiServer(config.new_client_from_config(config_file=kubeconfig))
-    if not found.call("GET", POLICY).ok:
-        pytest.fail("the policy fairlead-judgements is not installed; run `python -m hack.install`")
-    return found
+    return server_with("fairlead-judgements", kubeconfig)
 
 
 @pytest.fixture(scope="module")
 def space(server: ApiServer) -> Iterator[str]:
     """A namespace in which the editor may edit, two people may judge, and a pipeline may update."""
-    name = f"fl-judgements-{uuid.uuid4().hex[:8]}"
-    server.call("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    role = {
+    updater = {
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "updater"},
         "rules": [{"apiGroups": ["fairlead.dev"], "resources": ["deployments"], "verbs": ["get", "update", "patch"]}],
     }  # fmt: skip
-    assert server.call("POST", f"{RBAC}/{name}/roles", role).ok
-    for kind, role_name, users in (
-        ("ClusterRole", "edit", [EDITOR]), ("ClusterRole", "fairlead-reviewer", [BOB, CAROL]),
-        ("Role", "updater", [PIPELINE]),
-    ):  # fmt: skip
-        binding = {
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": role_name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role_name},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user} for user in users],
-        }  # fmt: skip
-        made = server.call("POST", f"{RBAC}/{name}/rolebindings", binding)
-        assert made.ok, made.message
-    yield name
-    server.call("DELETE", f"/api/v1/namespaces/{name}")
+    users = {"edit": [EDITOR], "fairlead-reviewer": [BOB, CAROL], "updater": [PIPELINE]}
+    with space_with(server, "fl-judgements", users, updater) as name:
+        yield name
 
 
 @pytest.fixture
