@@ -257,10 +257,10 @@ COUNTED = {
 
 async def measure(kube: HttpKube, found: Plane, operator: Operator, options: Options) -> dict[str, Any]:
     """All figures."""
-    before, began, cpu = _counts(operator), time.time(), operator.cpu()
+    before, began, cpu, served = _counts(operator), time.time(), operator.cpu(), found.cpu("kube-apiserver")
     await asyncio.sleep(options.seconds)
     took, after = time.time() - began, _counts(operator)
-    share = (operator.cpu() - cpu) / took
+    share, served = (operator.cpu() - cpu) / took, (found.cpu("kube-apiserver") - served) / took
     every = [one async for page in kube.pages(DEPLOYMENT, TEAM) for one in page.items]
     statuses = {one["metadata"]["name"]: one.get("status") or {} for one in every}
     times = [[t for t in judged if began <= t < began + took] for _, judged in windows(found, statuses)]
@@ -269,7 +269,7 @@ async def measure(kube: HttpKube, found: Plane, operator: Operator, options: Opt
     closed = len(gaps) + len(times)
     return {
         "rollouts": len(times), "CPU, % of a core": 100 * share, "CPU ms a window": 1000 * share * took / closed,
-        "windows/s": closed / took,
+        "windows/s": closed / took, "CPU of the API server, % of a core": 100 * served,
         **{f"interval {name} s": quantile(gaps, q) for name, q in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))},
         "shortest judged s": min(judged[-1] - judged[0] for judged in times),
         **{f"{name}/s": (after[name] - before[name]) / took for name in COUNTED},

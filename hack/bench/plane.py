@@ -23,6 +23,7 @@ from botocore.config import Config
 
 from fairlead.cluster.client import HttpKube, load_configuration
 from fairlead.plan.core import Kind
+from hack.bench.process import cpu_of
 from hack.cluster import assets, pki, waiting
 from hack.cluster.settings import API_PORT, paths
 from hack.testbed.recorded import free_port
@@ -54,7 +55,7 @@ class Plane:
         self.folder = folder
         self.keys = ("fairlead", secrets.token_hex(16))
         self._ports = {name: free_port() for name in ("etcd", "peers", "api", "s3")}
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
     def kubeconfig(self) -> Path:
@@ -135,18 +136,22 @@ class Plane:
 
     def _run(self, name: str, command: list[str], env: dict[str, str] | None = None) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
-            self._processes.append(subprocess.Popen(command, env=os.environ | (env or {}), stdout=log, stderr=log))
+            self._processes[name] = subprocess.Popen(command, env=os.environ | (env or {}), stdout=log, stderr=log)
 
     def _await(self, name: str, url: str) -> None:
         waiting.until(lambda: waiting.http_ok(url), f"{name} answers", timeout=60, stop=self._ended)
 
     def _ended(self) -> str | None:
-        gone = [process.args for process in self._processes if process.poll() is not None]
+        gone = [process.args for process in self._processes.values() if process.poll() is not None]
         return f"{gone[0]} has ended; see the logs in {self.folder}" if gone else None
+
+    def cpu(self, name: str) -> float:
+        """Seconds of CPU that one of the processes has used."""
+        return cpu_of(self._processes[name].pid)
 
     def stop(self) -> None:
         """End all."""
-        for process in reversed(self._processes):
+        for process in reversed(self._processes.values()):
             process.kill()
             process.wait(timeout=30)
 

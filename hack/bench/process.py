@@ -43,6 +43,12 @@ def configuration(namespaces: list[str]) -> Path:
     return path
 
 
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Operator:
     """One operator process; its log is appended to `.local/bench/<name>.log`."""
 
@@ -91,8 +97,7 @@ class Operator:
 
     def cpu(self) -> float:
         """Seconds of CPU that it has used."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_of(self.pid)
 
     def ready(self) -> bool:
         """Whether it leads and has seen everything."""
