@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from hack.bench.load import Load
+from hack.bench.load import Answer, Load
 from hack.install.images import load as load_image
 from hack.testbed.cluster import Cluster, Json, Team
 
@@ -116,6 +116,15 @@ def _answer(request: urllib.request.Request) -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code if error.headers["content-type"] else 0
+
+
+LEARNT = 5.0
+"""Seconds in which a gateway has learnt of a route, on a machine that has other work."""
+
+
+def still_from(load: Load, version: str, since: float) -> list[Answer]:
+    """Answers of a version that has no route since then (wall clock), when the gateway should know."""
+    return [answer for answer in load.answers if answer.version == version and answer.sent > since + LEARNT]
 
 
 @contextmanager

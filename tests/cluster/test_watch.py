@@ -11,7 +11,7 @@ from pathlib import Path
 from hack.bench.load import Load
 from hack.install.chart import environment
 from hack.testbed.cluster import Json, Team, condition
-from hack.testbed.serving import deploy, is_live, listener, make_version, traffic
+from hack.testbed.serving import LEARNT, deploy, is_live, listener, make_version, traffic
 
 
 def promote(team: Team, **rollout: object) -> None:
@@ -45,7 +45,7 @@ def went_back(obj: Json) -> bool:
 
 def only_m1_answers(load: Load, seconds: float = 3) -> None:
     """After the route has settled, for a while."""
-    time.sleep(2)  # what the gateway takes to learn of the route can't be watched from here
+    time.sleep(LEARNT)  # that it has can't be watched from here
     since = len(load.answers)
     time.sleep(seconds)
     after = load.answers[since:]

@@ -147,9 +147,7 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         if candidate.against:
             times.append(epoch(candidate.since) + seconds(look.spec.rollout.patience) - look.now)
         if candidate.step >= 0:
-            since = epoch(candidate.last_window_at) if candidate.last_window_at else look.now
-            left = since + look.window - look.now
-            times.append(left if left > 0 else look.window)
+            times.append(signals.next_window(look, candidate.last_window_at))
         elif signals.is_warm(look, candidate):
             times.append(look.window)
         else:

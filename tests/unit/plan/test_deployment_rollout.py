@@ -165,6 +165,20 @@ def test_a_pod_that_can_not_be_read_freezes_either_arm(silent: str) -> None:
     assert sim.status["history"][0]["candidate"]["requests"] == sim.served["m-2"]
 
 
+def test_a_window_that_a_pod_did_not_answer_for_is_soon_tried_again_and_then_in_its_time() -> None:
+    sim = Sim(spec())
+    sim.go_live()
+    sim.begin()
+    sim.run(2, 100)
+    sim.unreadable.add("m-2")
+    for later, pause in ((1.05, 0.25), (0.25, 0.25), (0.25, 1.0), (1.0, 1.0)):
+        sim.now += later
+        assert sim.look().requeue_after == pytest.approx(pause, abs=0.01), later
+    sim.unreadable.clear()
+    sim.now += 1.0
+    assert sim.look().requeue_after == pytest.approx(1.0, abs=0.01)
+
+
 def test_nobody_is_sent_to_a_candidate_that_can_not_be_read_for_long() -> None:
     sim = Sim(spec(), errors={"m-2": 0.5})
     sim.go_live()

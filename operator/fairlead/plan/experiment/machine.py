@@ -220,7 +220,6 @@ def next_look(look: Look, status: DeploymentStatus) -> float:
         return 0.0
     times = [epoch(kept.since) + seconds(wanted.patience) - look.now]
     for arm in kept.arms:
-        left = epoch(arm.last_window_at or look.stamp) + look.window - look.now
         ready = arm.step >= 0 or signals.is_warm(look, arm)
-        times.append(STARTING if not ready else left if left > 0 else look.window)
+        times.append(signals.next_window(look, arm.last_window_at) if ready else STARTING)
     return max(0.0, min(times))

@@ -17,6 +17,8 @@ CURSORS = 160
 """Cursors that pods may take in status: in very large versions some of the pods are judged, not all."""
 EARLY = 0.9
 """Share of a window after which it may be closed."""
+AGAIN, SOON = 0.25, 0.5
+"""Parts of a window after which it is tried again, and for how long."""
 ARMS = ("stable", "candidate")
 
 
@@ -42,6 +44,15 @@ def guard_id(index: int, guard: Guard) -> str:
 def due(since: str | None, look: Look, candidate: Candidate) -> bool:
     """Whether a window that began at `since` may be closed."""
     return since is None or look.now >= epoch(since) + max(EARLY * look.window, ledger.pace(candidate.ledger))
+
+
+def next_window(look: Look, since: str | None) -> float:
+    """Seconds until a window that began at `since` can be closed. One that could not be when it was due, as a pod did
+    not answer, is soon tried again, so that it does not become twice as long; later tries are a window apart."""
+    if since is None:
+        return look.window
+    left = epoch(since) + look.window - look.now
+    return left if left > 0 else look.window * (AGAIN if left > -SOON * look.window else 1.0)
 
 
 def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
