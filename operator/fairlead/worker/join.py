@@ -47,6 +47,8 @@ ROWS = 10_000
 ARMS = ("stable", "candidate")
 log = logging.getLogger(__name__)
 
+_OF_LABELS = ("the labels", "publish them anew")
+_OF_ANSWERS = ("the log of answers", "see whether its worker has memory and disk enough")
 _ANSWERS = (
     "SELECT CAST(request_id AS VARCHAR) AS id, epoch_us(time) - {since} AS us, output, shadow "
     "FROM read_parquet({files}) "
@@ -188,12 +190,13 @@ class Joining:
         try:
             self._run(
                 f"INSERT INTO hits SELECT {arm}, id, us, start // 1000000, output, coalesce(shadow, false) "
-                f"FROM ({placed}) WHERE id IN (SELECT id FROM fresh)"
-            )
-            self._run(f"INSERT INTO kept SELECT {arm}, count(*) FROM ({answers})")
+                f"FROM ({placed}) WHERE id IN (SELECT id FROM fresh)", source=_OF_ANSWERS,
+            )  # fmt: skip
+            self._run(f"INSERT INTO kept SELECT {arm}, count(*) FROM ({answers})", source=_OF_ANSWERS)
             self._run(
                 f"INSERT INTO answered SELECT {arm}, start // 1000000, count(*) FROM ({placed}) "
-                f"WHERE NOT coalesce(shadow, false) AND id NOT IN (SELECT id FROM used) GROUP BY start"
+                f"WHERE NOT coalesce(shadow, false) AND id NOT IN (SELECT id FROM used) GROUP BY start",
+                source=_OF_ANSWERS,
             )
         except TaskFailed:
             self._name_corrupt(files)
@@ -210,7 +213,7 @@ class Joining:
         """Raise TaskFailed for the first of these files that can't be read alone, if there is one."""
         for key, path in files.items():
             self._run(f"SELECT max(id), max(us), max(output), max(shadow) FROM ({self._answers([path])})",
-                      where=self.answers_in.uri(key))  # fmt: skip
+                      source=(self.answers_in.uri(key), "remove it, or restore it"))  # fmt: skip
 
     def kept(self, arm: int) -> int:
         """Answers of a version, labelled or not."""
@@ -277,11 +280,14 @@ class Joining:
         row = self._run(query).fetchone()
         return int(row[0]) if row else 0
 
-    def _run(self, query: str, values: Sequence[object] = (), where: str = "") -> duckdb.DuckDBPyConnection:
+    def _run(
+        self, query: str, values: Sequence[object] = (), source: tuple[str, str] = _OF_LABELS
+    ) -> duckdb.DuckDBPyConnection:
+        """source: what is read, and what to do when it can't be."""
         try:
             return self.database.execute(query, list(values))
         except duckdb.Error as error:
-            what, remedy = (where, "remove it, or restore it") if where else ("the labels", "publish them anew")
+            what, remedy = source
             text = str(error).splitlines()[0]
             raise TaskFailed("CorruptFile", f"{what} can't be read: {text}; {remedy}") from error
 
