@@ -35,7 +35,7 @@ from hack.bench.pages import address
 from hack.bench.plane import BUCKET, NAMESPACE, Plane, plane
 from hack.bench.process import SCRATCH, Operator
 from hack.bench.report import keep, quantile, table
-from hack.testbed.recorded import free_port
+from hack.testbed.programs import free_port
 
 TEAM, SYSTEM, INFRA = "team", "fairlead", "infra"
 AT_ONCE = 8

@@ -34,9 +34,14 @@ SECONDS, MIB = 60.0, 512.0
 """Targets for the longest log: labels are joined within a minute, in the memory of a small pod."""
 
 
+def kept(version: str, rate: float) -> int:
+    """Answers of a version in a minute."""
+    return round(rate * MINUTE * SHARES[version])
+
+
 def of_minute(rng: np.random.Generator, version: str, minute: int, began: datetime, rate: float) -> bytes:
     """A file of the log."""
-    count = round(rate * MINUTE * SHARES[version])
+    count = kept(version, rate)
     times = began.timestamp() + minute * MINUTE + np.sort(rng.uniform(0, MINUTE, count))
     outputs = [f"[{value:.4f}]" for value in rng.normal(10, 3, count)]
     columns = {
@@ -73,8 +78,8 @@ def fill(s3: S3, began: datetime, minutes: Sequence[int], rate: float) -> int:
 def labels(s3: S3, name: str, minutes: int, rate: float) -> FetchItem:
     """A version of a Dataset with a label for some answers of each minute."""
     found = [
-        one for minute in range(minutes) for version, share in SHARES.items()
-        for one in ids(version, minute, round(rate * MINUTE * share))[: round(rate * MINUTE * share * LABELLED)]
+        one for minute in range(minutes) for version in SHARES
+        for one in ids(version, minute, kept(version, rate))[: round(LABELLED * kept(version, rate))]
     ]  # fmt: skip
     out = io.BytesIO()
     values = np.random.default_rng(0).normal(10, 3, len(found)).round(4)
@@ -115,9 +120,9 @@ def run(hours: Sequence[float], rate: float) -> tuple[list[list[object]], bool]:
             )  # fmt: skip
             found, seconds, cpu, memory = measured(task)
             used, done = found.used, minutes
-            rows.append([length, round(sum(SHARES.values()) * rate * MINUTE * minutes), written / 2**20, found.rows,
-                         found.matched, seconds, cpu, memory])  # fmt: skip
-    return rows, float(str(rows[-1][5])) <= SECONDS and float(str(rows[-1][7])) <= MIB
+            answers = minutes * sum(kept(version, rate) for version in SHARES)
+            rows.append([length, answers, written / 2**20, found.rows, found.matched, seconds, cpu, memory])
+    return rows, seconds <= SECONDS and memory <= MIB
 
 
 def main(arguments: list[str]) -> int:

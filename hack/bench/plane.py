@@ -26,7 +26,7 @@ from fairlead.plan.core import Kind
 from hack.bench.process import cpu_of
 from hack.cluster import assets, pki, waiting
 from hack.cluster.settings import API_PORT, paths
-from hack.testbed.recorded import free_port
+from hack.testbed.programs import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"

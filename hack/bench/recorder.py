@@ -20,7 +20,8 @@ from typing import Any
 from fairlead.manifests.proxy import PARTS, parts
 from hack.bench.load import Answer, Load
 from hack.bench.report import keep, quantile, table
-from hack.testbed.recorded import Pod, children, envoy, running
+from hack.testbed.programs import program
+from hack.testbed.recorded import Pod, children, running
 
 ANSWER = json.dumps({
     "model_name": "delay", "id": "0", "outputs": [{"name": "predict", "shape": [8, 1], "datatype": "FP64",
@@ -51,7 +52,8 @@ def model_server(port: int) -> list[str]:
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
     config = json.dumps({"static_resources": {"listeners": [listener]}})
-    return [envoy(), "--config-yaml", config, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
+    quiet = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "error")
+    return [program("envoy"), "--config-yaml", config, *quiet]
 
 
 @dataclass

@@ -5,42 +5,23 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fairlead.api.tasks import TASK_ENV, Place, RecordTask
 from fairlead.manifests.proxy import PARTS, Proxy, arguments
-from hack.cluster.images import program_path
-from hack.cluster.settings import paths
+from hack.testbed.programs import free_port, program
 
 READY = 60.0
-
-
-def envoy() -> str:
-    """Envoy's program. Raises FileNotFoundError."""
-    known = program_path(paths(), "envoy")
-    found = os.environ.get("FAIRLEAD_ENVOY") or (str(known) if known.exists() else shutil.which("envoy"))
-    if not found:
-        raise FileNotFoundError("envoy is not there: run `python3 hack/cluster up`, or name it in FAIRLEAD_ENVOY")
-    return found
-
-
-def free_port() -> int:
-    """A port on loopback that nothing listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -87,7 +68,7 @@ class Pod:
             listen=self.port, stats=self.stats_port, server=self.server_port, recorder=str(self.folder / "socket"),
             sample=self.sample, inputs=self.inputs, quiet=("/v2/health/ready",), admin=str(self.folder / "admin"),
         )  # fmt: skip
-        self.start("proxy", [envoy(), *arguments(proxy)])
+        self.start("proxy", [program("envoy"), *arguments(proxy)])
         wait_for(f"{self.url}/v2/health/ready")
 
     def start_recorder(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +14,7 @@ import boto3
 from botocore.config import Config
 
 from fairlead.api.tasks import Access, Place
-from hack.cluster.images import program_path
-from hack.cluster.settings import paths
-from hack.testbed.recorded import free_port
+from hack.testbed.programs import free_port, program
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -48,17 +45,6 @@ class S3:
         return sorted(entry["Key"] for page in pages for entry in page.get("Contents", ()))
 
 
-def versitygw() -> str:
-    """The program. Raises FileNotFoundError."""
-    known = program_path(paths(), "versitygw")
-    found = os.environ.get("FAIRLEAD_VERSITYGW") or (str(known) if known.exists() else shutil.which("versitygw"))
-    if not found:
-        raise FileNotFoundError(
-            "versitygw is not there: run `python3 hack/cluster up`, or name it in FAIRLEAD_VERSITYGW"
-        )  # fmt: skip
-    return found
-
-
 @contextmanager
 def serving(root: Path) -> Iterator[S3]:
     """A server whose objects lie below a folder."""
@@ -67,8 +53,10 @@ def serving(root: Path) -> Iterator[S3]:
     (root / "secret" / "AWS_ACCESS_KEY_ID").write_text(ACCESS_KEY)
     (root / "secret" / "AWS_SECRET_ACCESS_KEY").write_text(SECRET_KEY + "\n")
     port = free_port()
-    command = [versitygw(), "--port", f"127.0.0.1:{port}", "--region", "us-east-1", "--iam-dir", str(root / "iam"),
-               "posix", "--versioning-dir", str(root / "versions"), str(root / "objects")]  # fmt: skip
+    command = [
+        program("versitygw"), "--port", f"127.0.0.1:{port}", "--region", "us-east-1", "--iam-dir", str(root / "iam"),
+        "posix", "--versioning-dir", str(root / "versions"), str(root / "objects"),
+    ]  # fmt: skip
     env = {**os.environ, "ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
     with (root / "log").open("wb") as log, subprocess.Popen(command, env=env, stdout=log, stderr=log) as server:
         try:

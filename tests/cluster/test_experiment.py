@@ -18,7 +18,7 @@ from hack.bench.load import BODY, Load
 from hack.install.chart import environment
 from hack.testbed.cluster import Json, Team, condition
 from hack.testbed.grpcload import deploy_grpc, grpc_traffic, make_sklearn_version
-from hack.testbed.serving import is_live, listener, make_version, traffic
+from hack.testbed.serving import LEARNT, is_live, listener, make_version, traffic
 
 from tests.cluster.test_rollouts import pods
 from tests.cluster.test_watch import turn_bad
@@ -26,8 +26,6 @@ from tests.cluster.test_watch import turn_bad
 SERIES = 'infer_requests_total{namespace="{{namespace}}",version="{{version}}"'
 REWARD = {"total": SERIES + "}", "successes": SERIES + ',code="200"}'}
 KEPT: Json = {"output": {"type": "number"}}
-SETTLED = 3
-"""Seconds that the gateway may take to learn of a route: it can't be watched from here."""
 
 
 def compare(
@@ -127,7 +125,7 @@ def test_users_stay_with_their_version_and_leave_it_at_rollback(team: Team, gate
         assert [user.ask() for user in users] == first
         compare(team, gateway=gateway, share="20%")
         team.wait("deployment", "web", lambda o: contender(o, "m-2")["share"] == 10, 60, "with other shares")
-        time.sleep(SETTLED)
+        time.sleep(LEARNT)
         assert [user.ask() for user in users] == first
         assert not load.failed(), load.failed()[:5]
         turn_bad(team, "m-2", 0.6, gateway)
@@ -177,7 +175,7 @@ def test_the_best_one_wins_and_goes_live_and_its_evidence_is_the_same_once_more(
     team.wait("deployment", "web", lambda o: not o["status"].get("unsaved"), 90, "saved")
     told = replay(team, "m-3")
     assert told["same"], told["different"]
-    time.sleep(SETTLED)
+    time.sleep(LEARNT)
     again = team.get("deployment", "web") or {}
     assert again["status"]["live"]["version"] == "m-3"
     assert "candidate" not in again["status"]
