@@ -120,8 +120,8 @@ def _rollout(about: About, alerts: Alerts, deadline: float) -> list[Json]:
         _alert(
             about, alerts, "FairleadNoEvidence", "warning", f"{round(deadline)}s",
             _gauge(about, "evidence_available") + " == 0",
-            f"{where}: the rollout is frozen, for nothing shows how the new version does",
-            f"Its weight stays as it is. The condition EvidenceAvailable says what is missing: {see}",
+            f"{where}: the rollout or experiment is frozen, for nothing shows how a new version does",
+            f"No version is promoted meanwhile. The condition EvidenceAvailable says what is missing: {see}",
         ),
         _alert(
             about, alerts, "FairleadRollbackNotReady", "warning", "5m",

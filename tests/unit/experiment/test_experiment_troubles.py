@@ -20,6 +20,11 @@ def said(sim: Sim) -> tuple[str, str]:
     return found.get("status", ""), found.get("reason", "")
 
 
+def evidence(sim: Sim) -> tuple[str, str]:
+    found = sim.condition("EvidenceAvailable")
+    return found.get("status", ""), found.get("reason", "")
+
+
 def trial(sim: Sim) -> Json:
     return dict(sim.status["experiment"])
 
@@ -110,7 +115,11 @@ def test_prometheus_away_freezes_and_it_goes_on() -> None:
     run(sim, 40, 100)
     assert trial(sim)["phase"] == "Running"
     assert said(sim) == ("True", "Unreachable")
+    assert evidence(sim) == ("False", "Unreachable")
     sim.prometheus_down = False
+    sim.tick(10)
+    sim.tick(10)
+    assert evidence(sim) == ("True", "Watching")
     run(sim, 40, 100)
     assert sim.status["live"]["version"] == "m-3"
 
@@ -126,6 +135,21 @@ def test_pods_that_go_lose_their_share_and_get_it_again() -> None:
     sim.tick(10)
     assert sim.shares() == {"m-1": 40, "m-2": 30, "m-3": 30}
     assert trial(sim)["phase"] == "Running"
+
+
+def test_a_version_that_can_not_be_read_loses_its_share_and_somebody_is_told() -> None:
+    sim = begun(experiment(), wrong=ALIKE)
+    sim.unreadable.add("m-2")
+    run(sim, 20, 50)
+    assert sim.shares() == {"m-1": 58, "m-3": 42}
+    assert contender(sim, "m-2")["state"] == "Away"
+    assert evidence(sim) == ("False", "Unreachable")
+    sim.unreadable.clear()
+    run(sim, 3, 50)
+    assert evidence(sim) == ("True", "Watching")
+    sim.spec = spec(model={"version": "m-1"})
+    sim.tick(50)
+    assert evidence(sim) == ("", "")
 
 
 @pytest.mark.parametrize("how", ["deleted", "revoked"])

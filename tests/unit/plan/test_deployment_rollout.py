@@ -184,7 +184,13 @@ def test_nobody_is_sent_to_a_candidate_that_can_not_be_read_for_long() -> None:
     sim.go_live()
     sim.begin()
     sim.unreadable.add("m-2")
-    sim.run(30, 100)
+    said = []
+    for _ in range(30):
+        sim.run(1, 100)
+        said.append(next((c["status"] for c in sim.status["conditions"] if c["type"] == "EvidenceAvailable"), ""))
+    assert "False" in said[:5]
+    assert set(said[5:]) == {"False"}, "the alert goes on firing, without requests too"
+    assert sim.condition("EvidenceAvailable")["reason"] == "Unreachable"
     assert sim.shares() == {"m-1": 100}
     assert (sim.candidate["step"], sim.status["phase"]) == (-1, "Holding")
     assert sim.served["m-2"] < 200

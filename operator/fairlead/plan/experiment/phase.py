@@ -17,6 +17,11 @@ def running(status: DeploymentStatus) -> ExperimentStatus | None:
     return kept if kept is not None and kept.phase != "Ended" else None
 
 
+def opened(status: DeploymentStatus) -> bool:
+    """Whether the users are divided."""
+    return status.experiment is not None and status.experiment.phase == "Running"
+
+
 def key_of(wanted: Experiment) -> str:
     """What makes it another experiment: its versions and what they are compared by."""
     return short_hash(*sorted(wanted.versions), wanted.reward.model_dump_json())

@@ -26,6 +26,15 @@ def tell(look: Look, told: Conditions, status: DeploymentStatus, problem: Proble
         told.set(CONDITION, True, *_running(look, kept, problem))
 
 
+def frozen(status: DeploymentStatus, problem: Problem | None) -> Problem | None:
+    """Why nothing shows how the versions of a running experiment do. problem: what stands in its way, of any kind."""
+    kept = status.experiment
+    if kept is None or kept.phase != "Running" or problem is None:
+        return None
+    blind = kept.silent or kept.division.wrong or any(arm.verdict == "NoEvidence" for arm in kept.arms)
+    return problem if blind or problem.arm else None
+
+
 def _next(look: Look, kept: ExperimentStatus) -> str:
     """What a person does with the result."""
     pinned = look.spec.model.version

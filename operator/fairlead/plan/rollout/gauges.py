@@ -40,7 +40,7 @@ def of(raw: Json) -> Iterator[Gauge]:
 def _evidence(status: Json, candidate: Json, who: dict[str, str]) -> Iterator[Gauge]:
     available = next((c for c in status.get("conditions") or [] if c["type"] == "EvidenceAvailable"), None)
     if available:
-        yield _gauge("evidence_available", "0 while a rollout is frozen for want of evidence.", who,
+        yield _gauge("evidence_available", "0 while a rollout or an experiment is frozen for want of evidence.", who,
                      available["status"] == "True")  # fmt: skip
     for name, type_, help_ in _TOLD:
         said = next((c for c in status.get("conditions") or [] if c["type"] == type_), None)

@@ -29,7 +29,7 @@ def tell(
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
     _route_accepted(look, told, status)
     gateway = ability.tell(look, told, status)
-    _evidence(told, status.candidate, problem)
+    _evidence(told, status, problem, trial)
     _saved(told, status)
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
@@ -149,13 +149,22 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
     return True, "Observing", where + (f"; waiting for {missing}" if missing else "")
 
 
-def _evidence(told: Conditions, candidate: Candidate | None, problem: Problem | None) -> None:
-    if candidate is None or candidate.step < 0:
-        told.drop("EvidenceAvailable")
-    elif problem and candidate.verdict == "NoEvidence":
-        told.set("EvidenceAvailable", False, problem.reason, problem.message)
+def _evidence(told: Conditions, status: DeploymentStatus, problem: Problem | None, trial: Problem | None) -> None:
+    missing = experiments.frozen(status, trial) or _unseen(status.candidate, problem)
+    if missing:
+        told.set("EvidenceAvailable", False, missing.reason, missing.message)
+    elif phase.opened(status) or (status.candidate and status.candidate.step >= 0):
+        told.set("EvidenceAvailable", True, "Watching", "all versions' counters are read")
     else:
-        told.set("EvidenceAvailable", True, "Watching", "both versions' counters are read")
+        told.drop("EvidenceAvailable")
+
+
+def _unseen(candidate: Candidate | None, problem: Problem | None) -> Problem | None:
+    """Why nothing shows how a candidate does. One that can't be read for long gets no requests, and is still unseen."""
+    if candidate is None or problem is None:
+        return None
+    blind = problem.arm or (candidate.step >= 0 and candidate.verdict == "NoEvidence")
+    return problem if blind else None
 
 
 def _saved(told: Conditions, status: DeploymentStatus) -> None:
