@@ -225,6 +225,15 @@ def test_what_can_not_be_read_freezes_and_is_made_up_for(what: str) -> None:
     assert watch(sim)["guards"][index]["live"]["requests"] >= before["requests"] + 2000
 
 
+def test_a_pod_that_does_not_answer_is_soon_asked_again() -> None:
+    sim = promoted(**{"for": "10m"})
+    windows(sim, 3)
+    sim.unreadable.add("m-2")
+    for later, pause in ((10.5, 2.5), (2.5, 2.5), (2.5, 10.0), (10.0, 10.0)):
+        sim.now += later
+        assert sim.look().requeue_after == pytest.approx(pause, abs=0.1), later
+
+
 def test_silence_is_not_observation_and_is_not_written() -> None:
     sim = promoted(**{"for": "10m"})
     windows(sim, 3)

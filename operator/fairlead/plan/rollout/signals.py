@@ -46,13 +46,15 @@ def due(since: str | None, look: Look, candidate: Candidate) -> bool:
     return since is None or look.now >= epoch(since) + max(EARLY * look.window, ledger.pace(candidate.ledger))
 
 
-def next_window(look: Look, since: str | None) -> float:
-    """Seconds until a window that began at `since` can be closed. One that could not be when it was due, as a pod did
-    not answer, is soon tried again, so that it does not become twice as long; later tries are a window apart."""
+def next_window(look: Look, since: str | None, length: float | None = None) -> float:
+    """Seconds until a window of that length (the rollouts', if none is given) that began at `since` can be closed. One
+    that could not be when it was due, as a pod did not answer, is soon tried again, so that it does not become twice as
+    long; later tries are a window apart."""
+    length = look.window if length is None else length
     if since is None:
-        return look.window
-    left = epoch(since) + look.window - look.now
-    return left if left > 0 else look.window * (AGAIN if left > -SOON * look.window else 1.0)
+        return length
+    left = epoch(since) + length - look.now
+    return left if left > 0 else length * (AGAIN if left > -SOON * length else 1.0)
 
 
 def of_candidate(look: Look, candidate: Candidate) -> list[Request]:

@@ -76,8 +76,7 @@ def next_look(look: Look, watch: Watch) -> float:
     if watch.standby:
         times.append(epoch(watch.standby) - look.now)
     if watch.guards:
-        left = epoch(watch.last_window_at) + length(watch) - look.now
-        times.append(left if left > 0 else length(watch))
+        times.append(signals.next_window(look, watch.last_window_at, length(watch)))
     return max(0.0, min(times)) if times else 0.0
 
 
