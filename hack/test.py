@@ -91,7 +91,7 @@ STAGES = (
         tool("ruff", "check", "."), tool("ruff", "format", "--check", "."), tool("mypy"), tool("lint-imports"),
         [str(PYTHON), "-m", "hack.gen", "--check"],
     ], beside=True),
-    Stage("unit", "pure tests and simulation", 60, lambda: [
+    Stage("unit", "pure tests and simulation", 90, lambda: [
         pytest_command("unit", "tests/unit", "tests/sim", "-n", "2"),
     ], beside=True),
     Stage("cluster", "local Kubernetes", 900, lambda: [hack("hack/cluster", "up")], cluster=True, makes=True),
@@ -99,11 +99,11 @@ STAGES = (
     Stage("contract", "against a real API server", 90, lambda: [
         pytest_command("contract", "tests/contract", "tests/chart", "-n", "2", "--dist", "loadscope"),
     ], cluster=True),
-    Stage("real", "on the real cluster", 420, lambda: [
+    Stage("real", "on the real cluster", 900, lambda: [
         pytest_command("real", "tests/cluster", "-m", "not alone", "-n", "4", "--dist", "worksteal"),
         pytest_command("alone", "tests/cluster", "-m", "alone"),
     ], cluster=True, patient=True),
-    Stage("demo", "the whole loop, as a user sees it", 600, lambda: [
+    Stage("demo", "the whole loop, as a user sees it", 330, lambda: [
         [str(PYTHON), "-m", "hack.demo", "--fresh"],
         [str(PYTHON), "-m", "hack.demo"],  # again: it recognises what has happened
     ], cluster=True),
