@@ -43,10 +43,13 @@ class CommonState:
 
 
 def begin(before: Arm) -> CommonState:
-    """From what the live version had counted before the rollout. Too little: nothing is tested."""
-    if before.requests < ENOUGH:
+    """From what the live version had counted before the rollout. Nothing is tested after too little, or where hardly
+    anything did not fail: it can't become worse, and what shall replace it must not wait for that."""
+    if before.requests < ENOUGH or before.failures >= before.requests:
         return CommonState()
     rate = detector.tolerated(before.failures, before.requests, 0.0, ALPHA)
+    if rate >= _MOST:
+        return CommonState()
     return CommonState(min(rate + max(before.failures / before.requests, LEAST), _MOST))
 
 

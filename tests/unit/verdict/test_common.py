@@ -24,6 +24,12 @@ def test_with_too_little_known_nothing_is_tested():
     assert play(begin(Arm(299, 0)), 0.9, 5) == CommonState()
 
 
+def test_what_fails_always_can_not_become_worse():
+    assert begin(Arm(2000, 2000)) == CommonState()
+    assert begin(Arm(2000, 1999)) == CommonState()
+    assert 0.95 < begin(Arm(2000, 1900)).tolerated < 1
+
+
 def test_what_is_tolerated_is_about_twice_the_usual_rate():
     assert 0.04 < USUAL.tolerated < 0.05
     assert begin(Arm(5000, 0)).tolerated < 0.02
