@@ -73,7 +73,7 @@ class Candidate(Model):
     guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
     split: Split = Split()
     common: Common = Common()
-    cursors: Annotated[list[Cursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
+    cursors: Annotated[list[Cursor], Field(max_length=512, json_schema_extra=list_map("source"))] = []
     answers: Annotated[list[AnswerCursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
     """Of the recorders whose answers are compared."""
     ledger: Ledger = Ledger()
@@ -116,7 +116,7 @@ class ExperimentStatus(Model):
     """Why the reward is not known at the moment, in a word,"""
     said: Text = ""
     """and in a sentence."""
-    cursors: Annotated[list[Cursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
+    cursors: Annotated[list[Cursor], Field(max_length=512, json_schema_extra=list_map("source"))] = []
 
 
 class RolloutRecord(Model):

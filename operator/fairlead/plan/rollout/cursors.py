@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fairlead.api.evidence import Cursor
 from fairlead.verdict.counters import Advance, advance_all
 from fairlead.verdict.guards import decode, encode_all
+
+
+def is_read(source: str, restarts: Mapping[tuple[str, str], int]) -> bool:
+    """Whether a pod's counters are read by this name, or will be. restarts: by (arm, uid)."""
+    arm, uid, process, *_ = source.split("/")
+    now = restarts.get((arm, uid))
+    return now is not None and int(process) >= now
 
 
 class Book:
@@ -33,6 +40,19 @@ class Book:
         """What a source has added since it was last read. `from_zero`: a new one began to count when we watched."""
         found = advance_all(self._at.get(source), values, from_zero=from_zero, parts=parts)
         self._at[source] = found.cursor
+        return found
+
+    def read_process(
+        self, pod: str, restarts: int, values: Sequence[float], *, from_zero: bool, part: str = ""
+    ) -> Advance:
+        """What a pod's process has added; after each restart its counters have another name. A restart may show in the
+        counters before the pod's status tells of it: then the name that they will have goes on from here."""
+        ahead = restarts + 1
+        while f"{pod}/{ahead}{part}" in self:
+            ahead += 1
+        found = self.read(f"{pod}/{restarts}{part}", values, from_zero=from_zero)
+        for later in range(restarts + 1, ahead + found.reset):
+            self.begin(f"{pod}/{later}{part}", found.cursor)
         return found
 
     def keep(self, wanted: Callable[[str], bool]) -> None:

@@ -10,7 +10,7 @@ from fairlead.plan.core import Counters, epoch
 from fairlead.plan.rollout import guards
 from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look
-from fairlead.plan.rollout.signals import Scrape
+from fairlead.plan.rollout.signals import Scrape, pod_of
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.latency import Unusable, count, merge, threshold
 
@@ -63,7 +63,7 @@ def window(look: Look, index: int, state: GuardEvidence, read: Read, book: Book)
     for scrape, values in counted:
         started = scrape.pod.started
         new = started is not None and started > epoch(state.began_at)
-        added = book.read(_source(scrape, index), values, from_zero=new).deltas
+        added = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new, part=f"/{index}").deltas
         requests, slow = sums[scrape.arm]
         sums[scrape.arm] = requests + added[0], slow + added[1]
     return guards.seen(look, state, sums["stable"], sums["candidate"])

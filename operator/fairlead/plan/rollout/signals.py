@@ -122,6 +122,11 @@ def scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
     return look.once(("scrapes", candidate.version, candidate.against), lambda: _scrapes(look, candidate))
 
 
+def pod_of(scrape: Scrape) -> str:
+    """Names a pod among the cursors; with the number of restarts, its process."""
+    return f"{scrape.arm}/{scrape.pod.uid}"
+
+
 def _scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
     found = []
     for arm in ARMS:

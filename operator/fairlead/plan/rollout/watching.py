@@ -12,11 +12,11 @@ from fairlead.api.units import chance, seconds, share
 from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.core import Counters, Failed, PromQuery, Request, epoch, rfc3339
 from fairlead.plan.rollout import detect, guards, pods, promcounters, signals, versions
-from fairlead.plan.rollout.cursors import Book
+from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView, Problem
 from fairlead.plan.rollout.promcounters import Counts
-from fairlead.plan.rollout.signals import Scrape
+from fairlead.plan.rollout.signals import Scrape, pod_of
 from fairlead.plan.rollout.watch import arms, chosen, due, length, most_windows
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.latency import Unusable, count
@@ -158,7 +158,7 @@ def _pods(look: Look, watch: Watch, book: Book, after: dict[str, WatchedGuard]) 
     if isinstance(reading, Problem):
         after |= {state.guard: _silent(state, reading) for _, _, state in mine}
         return False, reading
-    whole = _added(watch, book, [(s, _key(s), (c.requests, c.failures)) for s, c in reading])
+    whole = _added(watch, book, [(s, "", (c.requests, c.failures)) for s, c in reading])
     for _, _, state in _of_metric(look, watch, "errors"):
         after[state.guard] = _judged(look, state, whole)
     problem = None
@@ -192,10 +192,6 @@ def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
     return found
 
 
-def _key(scrape: Scrape) -> str:
-    return f"{scrape.arm}/{scrape.pod.source}"
-
-
 def _slow(
     state: WatchedGuard, index: int, reading: list[tuple[Scrape, Counters]]
 ) -> list[tuple[Scrape, str, tuple[float, float]]] | Problem:
@@ -205,15 +201,15 @@ def _slow(
         counted = count(counters.buckets, decode(state.threshold))
         if isinstance(counted, Unusable):
             return Problem(counted.reason, counted.message)
-        found.append((scrape, f"{_key(scrape)}/{index}", (float(counted[0]), float(counted[1]))))
+        found.append((scrape, f"/{index}", (float(counted[0]), float(counted[1]))))
     return found
 
 
 def _added(watch: Watch, book: Book, read: list[tuple[Scrape, str, tuple[float, float]]]) -> Counts:
     found = dict.fromkeys(arms(watch), (0, 0))
-    for scrape, source, values in read:
+    for scrape, part, values in read:
         new = scrape.pod.started is not None and scrape.pod.started > epoch(watch.since)
-        added = book.read(source, values, from_zero=new).deltas
+        added = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new, part=part).deltas
         requests, bad = found[scrape.arm]
         found[scrape.arm] = requests + added[0], bad + added[1]
     return found
@@ -244,11 +240,11 @@ def _silent(state: WatchedGuard, why: Problem) -> WatchedGuard:
 
 def _forget(look: Look, watch: Watch, book: Book) -> None:
     """Keep the cursors of what is still read."""
-    read = {_key(scrape) for scrape in scrapes(look, watch)}
+    read = {(scrape.arm, scrape.pod.uid): scrape.pod.restarts for scrape in scrapes(look, watch)}
     mine = set(arms(watch))
 
     def wanted(source: str) -> bool:
         parts = source.split("/")
-        return parts[1] in mine if parts[0].isdigit() else "/".join(parts[:3]) in read
+        return parts[1] in mine if parts[0].isdigit() else is_read(source, read)
 
     book.keep(wanted)

@@ -14,10 +14,10 @@ from fairlead.api.evidence import GuardEvidence
 from fairlead.manifests import route
 from fairlead.plan.core import Counters, Failed, epoch
 from fairlead.plan.rollout import common, guards, latency, pods, split, versions
-from fairlead.plan.rollout.cursors import Book
+from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
-from fairlead.plan.rollout.signals import ARMS, Scrape, judged, scrapes, version_of
+from fairlead.plan.rollout.signals import ARMS, Scrape, judged, pod_of, scrapes, version_of
 from fairlead.verdict.guards import decode, encode
 
 LONGEST = 3
@@ -128,7 +128,8 @@ def _sums(candidate: Candidate, reading: Reading, book: Book) -> Sums:
     found: Sums = dict.fromkeys(ARMS, (0, 0))
     for scrape, counters in reading.counters:
         new = is_new(scrape, candidate.counting_since)
-        added = book.read(_source(scrape), (counters.requests, counters.failures), from_zero=new).deltas
+        values = counters.requests, counters.failures
+        added = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new).deltas
         requests, failed = found[scrape.arm]
         found[scrape.arm] = requests + added[0], failed + added[1]
     return found
@@ -153,9 +154,9 @@ def _judged(
 
 
 def _forget(look: Look, candidate: Candidate, book: Book) -> None:
-    """Drop the cursors of pods that are gone."""
-    present = {(arm, pod.uid) for arm in ARMS for pod in pods.of(look, version_of(candidate, arm))}
-    book.keep(lambda source: source.split("/")[0] not in ARMS or tuple(source.split("/")[:2]) in present)
+    """Drop the cursors of pods and of processes that are gone."""
+    there = {(arm, pod.uid): pod.restarts for arm in ARMS for pod in pods.of(look, version_of(candidate, arm))}
+    book.keep(lambda source: source.split("/")[0] not in ARMS or is_read(source, there))
 
 
 def _counted(look: Look, candidate: Candidate, sums: Sums, whole: bool) -> Candidate:
