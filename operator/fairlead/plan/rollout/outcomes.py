@@ -12,7 +12,7 @@ from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.promcounters import Answers
-from fairlead.plan.rollout.signals import ARMS, outcomes_due, queries
+from fairlead.plan.rollout.signals import ARMS, judged, outcomes_due, queries, version_of
 
 SERIES = 90
 """Cursors that all outcomes guards together may take in status."""
@@ -46,7 +46,7 @@ def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence, boo
         state = _freeze(look, guard, state, answers)
         if not state.odds:
             return state
-    return _judge(look, index, state, answers, book)
+    return _judge(look, candidate, index, state, answers, book)
 
 
 def _too_many(answers: Answers, index: int, book: Book) -> bool:
@@ -64,8 +64,17 @@ def _freeze(look: Look, guard: Guard, state: GuardEvidence, answers: Answers) ->
     return state.model_copy(update=guards.frozen(look, guard, total, failed))
 
 
-def _judge(look: Look, index: int, state: GuardEvidence, answers: Answers, book: Book) -> GuardEvidence:
-    counts = promcounters.added(index, ARMS, answers, book)
+def _most(look: Look, candidate: Candidate) -> dict[str, int] | None:
+    """What each arm has answered since counting began; None where it is not known."""
+    if not all(judged(look, version_of(candidate, arm))[1] for arm in ARMS):
+        return None
+    return {"stable": candidate.live_answered.requests, "candidate": candidate.answered.requests}
+
+
+def _judge(
+    look: Look, candidate: Candidate, index: int, state: GuardEvidence, answers: Answers, book: Book
+) -> GuardEvidence:  # fmt: skip
+    counts = promcounters.added(index, ARMS, answers, book, _most(look, candidate))
     if counts is None:
         late = state.since is not None and look.now - epoch(state.since) > INCONSISTENT * look.window
         why = _excess(look.spec.rollout.guard[index], index)

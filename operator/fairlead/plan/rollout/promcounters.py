@@ -13,7 +13,7 @@ So a window is never negative, nothing is lost, and what is late is in a later w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fairlead.api.guard import Guard
 from fairlead.plan.core import Failed, PromQuery, Vector
@@ -80,11 +80,10 @@ def _sum(answers: Answers, arm: str, part: str) -> int:
 
 def sources(answers: Answers, index: int) -> Iterable[tuple[str, float]]:
     """The cursors of all series, with their values now."""
-    for (arm, part), vector in answers.items():
-        for series, value in vector.series:
-            yield _source(index, arm, part, series), value
-            if part == "total" and (arm, "successes") in answers:
-                yield _seen(index, arm, series), value
+    for arm, part, series, value in _series(answers):
+        yield _source(index, arm, part, series), value
+        if part == "total" and (arm, "successes") in answers:
+            yield _seen(index, arm, series), value
 
 
 def _source(index: int, arm: str, part: str, series: str) -> str:
@@ -102,9 +101,14 @@ def too_many(index: int, most: int) -> Problem:
                    "series that come and go; add them up in a recording rule")  # fmt: skip
 
 
-def added(index: int, arms: Iterable[str], answers: Answers, book: Book) -> Counts | None:
-    """What a window adds; None where the counters do not fit each other yet: then nothing is taken of them."""
+def added(
+    index: int, arms: Iterable[str], answers: Answers, book: Book, most: Mapping[str, int] | None = None
+) -> Counts | None:  # fmt: skip
+    """What a window adds; None where the counters do not fit each other yet: then nothing is taken of them. most: what
+    each arm has answered since counting began."""
     trial, found = book.copy(), {}
+    for arm in _returned(index, answers, trial, most or {}):
+        _begin_anew(index, arm, answers, trial)
     for arm in arms:
         good = (arm, "successes") in answers
         total = _read(index, arm, "total", answers, trial, earlier=good)
@@ -117,6 +121,31 @@ def added(index: int, arms: Iterable[str], answers: Answers, book: Book) -> Coun
         if "/seen/" in source:
             book.begin(source, (value,))
     return found if fits else None
+
+
+def _returned(index: int, answers: Answers, trial: Book, most: Mapping[str, int]) -> set[str]:
+    """The arms with a series that comes only now, and with more than there has been: it was away, and is older."""
+    return {
+        arm for arm, part, series, now in _series(answers)
+        if arm in most and now > most[arm] and _source(index, arm, part, series) not in trial
+    }  # fmt: skip
+
+
+def _begin_anew(index: int, arm: str, answers: Answers, trial: Book) -> None:
+    """What an arm's new series have counted so far is not evidence: nobody knows since when."""
+    mine = {key: vector for key, vector in answers.items() if key[0] == arm}
+    for _, part, series, now in _series(mine):
+        if _source(index, arm, part, series) not in trial:
+            trial.begin(_source(index, arm, part, series), (now,))
+            if part == "total" and (arm, "successes") in answers:
+                trial.begin(_seen(index, arm, series), (now,))
+
+
+def _series(answers: Answers) -> Iterator[tuple[str, str, str, float]]:
+    """(arm, part, series, value) of all."""
+    for (arm, part), vector in answers.items():
+        for series, value in vector.series:
+            yield arm, part, series, value
 
 
 def _read(index: int, arm: str, part: str, answers: Answers, trial: Book, *, earlier: bool = False) -> int:
