@@ -36,9 +36,9 @@ def remaining(look: Look, candidate: Candidate) -> float:
     if both is None or not 0 <= candidate.step < len(steps):
         return inf
     now = steps[candidate.step]
-    left = max(
-        seconds(now.for_) - decode(candidate.observed), (now.requests - candidate.step_requests) / (both * _part(now))
-    )
+    part = _part(now)  # 0 where a preview was just put before it
+    asked = (now.requests - candidate.step_requests) / (both * part) if part else 0.0
+    left = max(seconds(now.for_) - decode(candidate.observed), asked)
     later = [_length(step, both) for step in steps[candidate.step + 1 :]]
     proof = max((_proof(guard, steps[-1], both) for guard in candidate.guards), default=0.0)
     return max(0.0, left) + sum(later[:-1]) + (max(later[-1], proof) if later else max(0.0, proof - max(0.0, left)))

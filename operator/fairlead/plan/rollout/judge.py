@@ -84,13 +84,19 @@ def _crashes(look: Look, candidate: Candidate) -> Problem | None:
 
 def silence(look: Look, candidate: Candidate, reading: Problem | None) -> Problem | None:
     """Why there is no evidence, or None. `reading`: why the pods' counters could not be read this time."""
-    if candidate.last_window_at and look.now - epoch(candidate.last_window_at) > FRESH * look.window:
+    fresh = max(FRESH * look.window, 2 * ledger.pace(candidate.ledger))
+    if candidate.last_window_at and look.now - epoch(candidate.last_window_at) > fresh:
         return reading or Problem("Stale", "the counters have not been read for a while")
     for guard in candidate.guards:
         if guard.state == "NoEvidence":
             return Problem(guard.reason or "NotBegun", f"guard {guard.guard}: {guard.message}")
     if ledger.stuck(candidate.ledger):
         return Problem("EvidenceUnsaved", f"what was seen can't be saved: {candidate.ledger.message}")
+    if shadow.over(step_of(look, candidate), candidate) and scores.missing(look, candidate):
+        return Problem(
+            "CopiesUsedUp", f"all {candidate.step_requests} copies were answered before the guard on scores knew what "
+            "the live version usually answers: raise copies in spec.rollout.steps",
+        )  # fmt: skip
     if candidate.common.worse:
         most = 100 * decode(candidate.common.tolerated)
         return Problem(

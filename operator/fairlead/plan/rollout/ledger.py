@@ -35,8 +35,10 @@ NOT_SET_UP = ("CredentialsForbidden", "CredentialsMissing")
 """Nobody has allowed Fairlead to write to the store: then the last lines are all there is, and nothing waits."""
 RARELY = 60.0
 """Seconds between tries where nobody has allowed it."""
-PACES = ((200, None), (140, 60.0), (100, 10.0), (60, 3.0))
-"""From so many unsaved lines on, windows are at least so many seconds long (None: none is closed)."""
+PACES = ((140, 60.0), (100, 10.0), (60, 3.0))
+"""From so many unsaved lines on, windows are at least so many seconds long."""
+MOST = 200
+"""Lines that wait for a store that does not take them. Then the oldest ones are dropped: harm is still looked for."""
 
 
 # --- what is written -----------------------------------------------------------------------------------------------
@@ -72,11 +74,20 @@ def name_of(version: str, since: str) -> str:
 
 
 def _appended(book: Ledger, fresh: list[str]) -> Ledger:
-    lines = [*book.lines, *fresh]
-    over = len(lines) - KEPT if not book.uri or book.failing in NOT_SET_UP else 0
+    room = KEPT if not book.uri or book.failing in NOT_SET_UP else MOST if book.failing else None
+    return cut(book.model_copy(update={"lines": [*book.lines, *fresh]}), room)
+
+
+def cut(book: Ledger, room: int | None) -> Ledger:
+    """The ledger with its last lines, for which there is room (None: for all). What is sealed may have been written:
+    then what is left begins another segment."""
+    over = len(book.lines) - room if room is not None else 0
     if over <= 0:
-        return book.model_copy(update={"lines": lines})
-    return book.model_copy(update={"lines": lines[over:], "dropped": book.dropped + over, "sealed": 0})
+        return book
+    return book.model_copy(update={
+        "lines": book.lines[over:], "dropped": book.dropped + over, "sealed": 0,
+        "segment": book.segment + (1 if book.sealed else 0),
+    })  # fmt: skip
 
 
 def _rules(look: Look, candidate: Candidate, same: bool) -> Iterator[str]:
@@ -259,8 +270,7 @@ def stuck(book: Ledger) -> bool:
 
 
 def pace(book: Ledger) -> float:
-    """Seconds that a window takes at least, so that unsaved lines stay few; infinite when there is no room."""
+    """Seconds that a window takes at least, so that unsaved lines stay few."""
     if not stuck(book):
         return 0.0
-    lines = len(book.lines)
-    return next((float("inf") if pause is None else pause for most, pause in PACES if lines >= most), 0.0)
+    return next((pause for many, pause in PACES if len(book.lines) >= many), 0.0)

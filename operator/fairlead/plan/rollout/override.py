@@ -7,7 +7,7 @@ from fairlead.api.deployment import Override
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import MODEL_VERSION, Event, Json
 from fairlead.plan.experiment import conclude, phase
-from fairlead.plan.rollout import ending, pods, readiness, signals, versions, watchbook, wayback
+from fairlead.plan.rollout import ending, pods, readiness, signals, versions, watch, watchbook, wayback
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -72,6 +72,9 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
             return _ignored(state, key, wanted, unready.message)
     elif state.status.way_back:
         state = watchbook.left(look, state, "Ended", "RollbackCancelled", f"{live.version} stays: {wanted.reason}")
+        seen = state.status.watch
+        if seen and watch.keeps(seen):  # the pods of the version before may answer requests, which they finish
+            state = state.having(retiring=ending.retire(look, state, seen.against))
         state = state.having(
             Event("RollbackCancelled", f"{live.version} stays: {wanted.reason}"), way_back=None, watch=None
         )

@@ -108,12 +108,12 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
         return state, problem or pods.problem(look, candidate.version)
     if not candidate.against:
         return ending.promote(look, state), None
-    if look.spec.paused:
-        return state, None
     reading = windows.read(look, candidate)
     if isinstance(reading, Problem):
         asked = not _not_asked(look, candidate)
         return state, reading if asked else None
+    if look.spec.paused:
+        return state, None
     unable = ability.in_the_way(look, 0)
     if unable:
         return state, unable
@@ -144,7 +144,7 @@ def warm(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
 
 
 def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
-    candidate, unread = _windows(look, candidate)
+    candidate, unread = _windows(look, _renumbered(look, candidate))
     state = labels.window(look, review.go_on(look, state.having(candidate=candidate)))
     candidate = state.candidate or candidate
     bad = judge.harm(look, candidate)
@@ -158,9 +158,11 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     verdict = {"verdict": "NoEvidence" if silent else "Continue"}
     candidate = candidate.model_copy(update=verdict | expect.told(look, candidate))
     state = state.having(candidate=candidate)
-    now = judge.step_of(look, candidate)
-    if (candidate.weight, candidate.shadow) != (now.weight, now.shadow or ""):  # the steps were edited
-        return _to_step(look, state, min(candidate.step, len(look.spec.rollout.steps) - 1)), silent
+    edited = _edited(look, candidate)
+    if edited is not None:
+        more = look.spec.rollout.steps[edited].weight > candidate.weight
+        held = more and (silent or look.spec.paused) and not look.side_by_side
+        return (state if held else _to_step(look, state, edited)), silent
     if silent or look.spec.paused or judge.missing(look, candidate):
         return state, silent
     book = ledger.awaiting(candidate.ledger)
@@ -172,6 +174,27 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
             return state, unable
         return _to_step(look, state, candidate.step + 1), None
     return ending.promote(look, state), None
+
+
+def _renumbered(look: Look, candidate: Candidate) -> Candidate:
+    """The candidate in the nearest step that is as its own was: steps before it may have come or gone."""
+    steps = look.spec.rollout.steps
+    alike = [index for index, one in enumerate(steps) if _as(candidate, one)]
+    nearest = min(alike, key=lambda index: abs(index - candidate.step), default=candidate.step)
+    return candidate if nearest == candidate.step else candidate.model_copy(update={
+        "step": nearest, "let_on": nearest if candidate.let_on == candidate.step else -1,
+    })  # fmt: skip
+
+
+def _as(candidate: Candidate, step: CanaryStep) -> bool:
+    return (candidate.weight, candidate.shadow) == (step.weight, step.shadow or "")
+
+
+def _edited(look: Look, candidate: Candidate) -> int | None:
+    """The step that is to be gone to, as no step is as the candidate's own was any more."""
+    if _as(candidate, judge.step_of(look, candidate)):
+        return None
+    return min(candidate.step, len(look.spec.rollout.steps) - 1)
 
 
 def _windows(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:

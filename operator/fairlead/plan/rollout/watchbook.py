@@ -90,13 +90,6 @@ def _less(now: ArmCounts, before: ArmCounts) -> Arm:
 
 
 def _appended(book: Ledger, line: str) -> Ledger:
-    lines = [*book.lines, line]
     nowhere = not book.uri or book.failing in ledger.NOT_SET_UP
-    over = len(lines) - (FEW if nowhere else ledger.KEPT)
-    if over <= 0 or not (nowhere or book.failing):
-        return book.model_copy(update={"lines": lines})
-    # what is sealed may have been written: what is left begins another segment
-    segment = book.segment + 1 if book.sealed else book.segment
-    return book.model_copy(
-        update={"lines": lines[over:], "dropped": book.dropped + over, "sealed": 0, "segment": segment}
-    )
+    room = FEW if nowhere else ledger.KEPT if book.failing else None
+    return ledger.cut(book.model_copy(update={"lines": [*book.lines, line]}), room)
