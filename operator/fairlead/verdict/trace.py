@@ -13,8 +13,9 @@ under `metrics` of an arm, by their name, with `requests` and `failures` of thei
 An evidence ledger has besides, in lines of their own, the rules (`rollout`), the steps (`step`, `weight`), how it ended
 (`end`); its windows have the `logEvidence` by metric that was found at the time, and `"split": null` where the gateway
 was still taking up new weights. Requests that both versions answered, once it is known which answers were right, stand
-in a line `{"t": 12.0, "pairs": {"labels": {"alike": 95, "candidateWrong": 4, "stableWrong": 1}}}`. Lines of other forms
-are passed over.
+in a line `{"t": 12.0, "pairs": {"labels": {"alike": 95, "candidateWrong": 4, "stableWrong": 1}}}`. A line `{"dropped":
+70}` stands for lines that nothing could keep: such a ledger can't be judged once more. Lines of other forms are passed
+over.
 """
 
 from __future__ import annotations
@@ -131,6 +132,12 @@ def read(lines: Iterable[str]) -> Iterator[Item]:
             yield found
 
 
+def whole(body: Mapping[str, Any]) -> None:
+    """Raises ValueError for a line that stands for others, which nothing could keep."""
+    if "dropped" in body:
+        raise ValueError(f"{body['dropped']} lines before it are missing: no store took them, and there was no room")
+
+
 def write(line: Line, **more: Any) -> str:
     """A window as a line; `more` is added to it."""
     arms: dict[str, dict[str, Any]] = {arm: _written(line.windows, arm) for arm in ARMS} if line.windows else {}
@@ -165,6 +172,7 @@ def _written(windows: Mapping[str, Window], arm: str) -> dict[str, Any]:
 def _line(body: Any) -> Item | None:
     if not isinstance(body, dict):
         raise ValueError(f"not an object: {body!r}")
+    whole(body)
     if "rollout" in body:
         return Began(dict(body["rollout"]), *(str(body.get(key, "")) for key in ("version", "against", "deployment")))
     if "end" in body:

@@ -23,7 +23,7 @@ from typing import Any
 from fairlead.verdict import latetrace
 from fairlead.verdict.guards import Arm
 from fairlead.verdict.latetrace import Carried, Late
-from fairlead.verdict.trace import BadTrace, Ended
+from fairlead.verdict.trace import BadTrace, Ended, whole
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,7 @@ def _json(body: Mapping[str, Any]) -> str:
 
 
 def _item(body: Any) -> Item | None:
+    whole(body)
     if "watch" in body:
         version, against, deployment = (str(body.get(key, "")) for key in ("version", "against", "deployment"))
         known = {str(name): latetrace.carried_of(told) for name, told in body.get("late", {}).items()}

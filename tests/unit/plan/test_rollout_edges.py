@@ -3,6 +3,7 @@ again and again, a store that stays away, a live version that is beyond help."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from tests.unit.plan.rollout_world import PodCounts, Sim, spec
 
 from fairlead.plan.core import WORKLOAD, Failed, rfc3339
 from fairlead.plan.rollout import ledger
+from fairlead.verdict import trace
+from fairlead.verdict.trace import BadTrace
 
 Json = dict[str, Any]
 
@@ -149,7 +152,12 @@ def test_harm_is_still_found_when_the_store_has_been_away_for_hours() -> None:
     while len(sim.candidate["ledger"]["lines"]) < ledger.MOST or not sim.candidate["ledger"]["dropped"]:
         sim.tick(50, seconds=max(1.0, ledger.PACES[0][1] if len(sim.candidate["ledger"]["lines"]) >= 60 else 1.0))
         assert sim.candidate["weight"] == 10
-    assert len(sim.candidate["ledger"]["lines"]) <= ledger.MOST
+    lines = sim.candidate["ledger"]["lines"]
+    assert len(lines) == ledger.MOST
+    assert [n for n, line in enumerate(lines) if "dropped" in json.loads(line)] == [0]
+    assert json.loads(lines[0]) == {"dropped": sim.candidate["ledger"]["dropped"]}
+    with pytest.raises(BadTrace, match="lines before it are missing"):
+        list(trace.read(lines))
     assert sim.condition("EvidenceAvailable")["reason"] == "EvidenceUnsaved"
     sim.errors = {"m-2": 1.0}
     for _ in range(5):

@@ -37,6 +37,8 @@ RARELY = 60.0
 """Seconds between tries where nobody has allowed it."""
 PACES = ((140, 60.0), (100, 10.0), (60, 3.0))
 """From so many unsaved lines on, windows are at least so many seconds long."""
+_LOST = '{"dropped":'
+"""How a line begins that stands for others, which nothing could keep."""
 MOST = 200
 """Lines that wait for a store that does not take them. Then the oldest ones are dropped: harm is still looked for."""
 
@@ -80,13 +82,15 @@ def _appended(book: Ledger, fresh: list[str]) -> Ledger:
 
 def cut(book: Ledger, room: int | None) -> Ledger:
     """The ledger with its last lines, for which there is room (None: for all). What is sealed may have been written:
-    then what is left begins another segment."""
-    over = len(book.lines) - room if room is not None else 0
-    if over <= 0:
+    then what is left begins another segment. A ledger that the store will have says where lines are missing."""
+    if room is None or len(book.lines) <= room:
         return book
+    lines = [line for line in book.lines if not line.startswith(_LOST)]
+    kept = lines[len(lines) - room + (1 if book.uri else 0) :]
+    dropped = book.dropped + len(lines) - len(kept)
+    gap = [_json({"dropped": dropped})] if book.uri else []
     return book.model_copy(update={
-        "lines": book.lines[over:], "dropped": book.dropped + over, "sealed": 0,
-        "segment": book.segment + (1 if book.sealed else 0),
+        "lines": [*gap, *kept], "dropped": dropped, "sealed": 0, "segment": book.segment + (1 if book.sealed else 0),
     })  # fmt: skip
 
 
