@@ -66,8 +66,8 @@ class DeploymentStatus(StatusBase):
     """The last good version before the live one: the way back."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
-    joins: Annotated[list[Joined], Field(max_length=16, json_schema_extra=list_map("version", "guard"))] = []
-    """Of guards on labels."""
+    joins: Annotated[list[Joined], Field(max_length=40, json_schema_extra=list_map("version", "guard"))] = []
+    """Of guards on labels: of a candidate, or of each of an experiment's, and of the version under watch."""
     way_back: WayBack | None = None
     """A rollback of the live version that is under way."""
     experiment: ExperimentStatus | None = None

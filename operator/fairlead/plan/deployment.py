@@ -108,10 +108,10 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         state, problem = progress.go_on(look, state)
         # what has just been taken back, or gone live, is not a choice any more
         choice = versions.choose(look, state.status) if state.candidate is None else choice
-    state = labels.tidied(state)
     if state.candidate:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
+    state = labels.tidied(state)
     status = report.tell(look, state, choice, problem, unseen, stuck, trial)
     return Plan(
         status=status,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.experiment.test_experiment_way import begun, contender, experiment, run
+from tests.unit.experiment.test_experiment_way import begun, contender, experiment, opened, run
+from tests.unit.plan.label_world import LabelWorld, labels
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.manifests.route import services
-from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, WORKLOAD, GatewaySeen
+from fairlead.plan.core import HTTP_ROUTE, JOB, MODEL_VERSION, WORKLOAD, GatewaySeen
 
 Json = dict[str, Any]
 ALIKE = {"m-1": 0.5, "m-2": 0.5, "m-3": 0.5}
@@ -366,3 +367,39 @@ def test_a_restarted_operator_counts_nothing_twice() -> None:
     for version, total in known.items():
         assert total <= sim.outcomes[version][0]
         assert total >= sim.outcomes[version][0] - 8 * 50
+
+
+def labelled(**wrong: float) -> LabelWorld:
+    """An experiment with a guard on labels; wrong: the shares of wrong answers."""
+    wanted = experiment(requests=100_000)["experiment"]
+    shares = {version.replace("_", "-"): share for version, share in wrong.items()}
+    sim = LabelWorld(spec({"metric": "errors"}, labels(), record={}, experiment=wanted), wrong=shares)
+    sim.publish()
+    return opened(sim)
+
+
+def test_a_version_that_is_wrong_by_its_labels_is_taken_out() -> None:
+    sim = labelled(m_1=0.05, m_2=0.9, m_3=0.05)
+    sim.until(lambda: contender(sim, "m-2")["state"] == "Out")
+    assert contender(sim, "m-2")["reason"] == "LabelsWorse"
+    assert trial(sim)["phase"] == "Running"
+    assert {one["version"] for one in sim.status["joins"]} == {"m-3"}, "nobody joins labels of one that has left"
+
+
+def test_each_candidates_labels_are_joined_from_where_they_began() -> None:
+    sim = labelled(m_1=0.05, m_2=0.05, m_3=0.05)
+    began = {one["version"]: one["since"] for one in sim.status["joins"]}
+    sim.until(lambda: {"m-2", "m-3"} == {task.candidate for task in sim.joins})
+    assert {one["version"]: one["since"] for one in sim.status["joins"]} == began
+    assert [contender(sim, version)["state"] for version in ("m-2", "m-3")] == ["In", "In"]
+    decide(sim, "Rollback", "m-1")
+    assert trial(sim)["phase"] == "Ended"
+    assert sim.status.get("joins", []) == []
+    assert not sim.of(JOB)
+
+
+def test_four_candidates_with_eight_guards_on_labels_each_have_room() -> None:
+    wanted = experiment(versions=["m-2", "m-3", "m-4", "m-5"])["experiment"]
+    sim = opened(LabelWorld(spec(*[labels()] * 8, record={}, experiment=wanted)))
+    sim.tick(10)
+    assert len(sim.status["joins"]) == 4 * 8

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.unit.plan.rollout_world import Sim, spec
 
 REWARD = {"total": "total:{{version}}", "successes": "successes:{{version}}"}
 Json = dict[str, Any]
+World = TypeVar("World", bound=Sim)
 
 
 def experiment(**more: Any) -> Json:
@@ -18,12 +19,16 @@ def experiment(**more: Any) -> Json:
 
 def begun(wanted: Json, **sim: Any) -> Sim:
     """Both candidates have their shares."""
-    made = Sim(wanted, **sim)
+    return opened(Sim(wanted, **sim))
+
+
+def opened(made: World) -> World:
+    """A world in which both candidates have their shares."""
     made.go_live("m-1")
-    for version in ("m-2", "m-3"):
+    for version in made.spec["experiment"]["versions"]:
         made.version(version)
     made.look()
-    for version in ("m-2", "m-3"):
+    for version in made.spec["experiment"]["versions"]:
         made.ready(version)
     made.look()
     return made

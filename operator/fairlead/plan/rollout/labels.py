@@ -17,6 +17,7 @@ from fairlead.api.guard import Guard
 from fairlead.api.labelled import Joined, LabelCounts, LabelsSeen
 from fairlead.api.tasks import JoinResult
 from fairlead.plan.core import epoch, rfc3339
+from fairlead.plan.experiment import phase
 from fairlead.plan.failures import Running
 from fairlead.plan.rollout import cohorts, guards, joining, ledger
 from fairlead.plan.rollout.joining import Work
@@ -120,9 +121,9 @@ def cut_now(look: Look, state: State) -> State:
 
 
 def tidied(state: State) -> State:
-    """Without joins of versions that are neither on their way nor watched."""
+    """Without joins of versions that are neither on their way, alone or in an experiment, nor watched."""
     status = state.status
-    mine = {status.candidate.version if status.candidate else "", status.watch.version if status.watch else ""}
+    mine = {one.version for one in (status.candidate, status.watch, *phase.arms(status)) if one}
     kept = [one for one in status.joins if one.version in mine]
     return state if len(kept) == len(status.joins) else state.having(joins=kept)
 
