@@ -300,6 +300,58 @@ def test_paused_it_keeps_its_shares_and_harm_still_counts() -> None:
     assert said(sim) == ("True", "Paused")
 
 
+def test_paused_past_its_patience_it_is_looked_at_once_a_window() -> None:
+    sim = begun(experiment(patience="30s"), wrong=ALIKE)
+    sim.spec["paused"] = True
+    sim.tick(100, seconds=40)
+    again = sim.tick(100).requeue_after
+    assert again is not None
+    assert again >= 1
+    assert trial(sim)["phase"] == "Running"
+    sim.spec["paused"] = False
+    sim.tick(100)
+    assert trial(sim)["result"] == "Undecided"
+
+
+def test_a_live_version_that_is_left_alone_by_a_bandit_is_counted_until_it_has_won() -> None:
+    wanted = experiment(allocation="Bandit", **{"for": "60s"})
+    sim = begun(wanted, wrong={"m-1": 0.1, "m-2": 0.9, "m-3": 0.9})
+    while trial(sim)["arms"]:
+        again = sim.tick(100).requeue_after
+    assert trial(sim)["phase"] == "Running"
+    left_at = sim.now
+    while trial(sim)["phase"] != "Ended":
+        assert again is not None
+        assert again < 6, "a window of the reward"
+        again = sim.tick(100, seconds=again).requeue_after
+    assert trial(sim)["winner"] == "m-1"
+    assert sim.now - left_at < 70
+
+
+def test_who_is_ahead_when_patience_is_over_has_not_won() -> None:
+    wanted = experiment(then="Promote", patience="60s", **{"for": "1h"})
+    sim = begun(wanted, wrong={"m-1": 0.9, "m-2": 0.9, "m-3": 0.1})
+    run(sim, 40, 100)
+    assert said(sim) == ("True", "Observing")
+    run(sim, 40, 100)
+    assert (trial(sim)["result"], trial(sim)["winner"]) == ("Undecided", "")
+    assert "m-3 is ahead, but evidence came in for less than 1h: m-1 " in sim.condition("Experiment")["message"]
+    assert sim.shares() == {"m-1": 100}
+
+
+def test_a_winner_without_pods_does_not_go_live_and_patience_ends_it() -> None:
+    wanted = experiment(then="Promote", patience="60s", **{"for": "20s"})
+    sim = begun(wanted, wrong={"m-1": 0.9, "m-2": 0.9, "m-3": 0.1})
+    run(sim, 15, 100)
+    sim.ready("m-3", ready=False)
+    run(sim, 40, 100)
+    assert said(sim) == ("True", "WinnerAway")
+    run(sim, 40, 100)
+    assert (trial(sim)["result"], trial(sim)["winner"]) == ("Undecided", "")
+    assert "m-3 has won, but no pod of it answers, so it can't go live" in sim.condition("Experiment")["message"]
+    assert sim.shares() == {"m-1": 100}
+
+
 def test_a_person_stops_it() -> None:
     sim = begun(experiment(), wrong=ALIKE)
     decide(sim, "Rollback", "m-1")

@@ -22,12 +22,17 @@ def go_on(look: Look, state: State, wanted: Experiment, problem: Problem | None)
         return stopped(look, state, "no candidate is left"), None
     if look.spec.paused or kept.phase != "Running":
         return _patience(look, state, wanted), None
-    if problem or len(left) > 1:
+    if len(left) > 1:
         return _patience(look, state, wanted), _lacking(wanted, kept)
+    if problem:
+        ahead = f"{left[0].version} is ahead, but can't win now ({problem.reason})" if left else NOBODY
+        return _patience(look, state, wanted, ahead), None
     if not left:
         return _ended(look, state, "Undecided", "", f"each is shown to be worse than another one: {_table(kept)}"), None
     if decode(kept.observed) < seconds(wanted.for_):
-        return state, Problem("Observing", f"{left[0].version} is ahead; nobody wins before {wanted.for_}")
+        short = f"{left[0].version} is ahead, but evidence came in for less than {wanted.for_}"
+        waits = Problem("Observing", f"{left[0].version} is ahead; nobody wins before {wanted.for_}")
+        return _patience(look, state, wanted, short), waits
     return _won(look, state, wanted, left[0])
 
 
@@ -47,7 +52,8 @@ def _won(look: Look, state: State, wanted: Experiment, winner: Contender) -> tup
     if arm is None or wanted.then == "Report":
         return _ended(look, state, "Won", winner.version, words), None
     if arm.step < 0:
-        return state, Problem("WinnerAway", f"{winner.version} has won, but no pod of it answers")
+        away = Problem("WinnerAway", f"{winner.version} has won, but no pod of it answers")
+        return _patience(look, state, wanted, f"{away.message}, so it can't go live"), away
     book = ledger.awaiting(arm.ledger)
     if book is not None:
         waiting = arm.model_copy(update={"ledger": book})
@@ -65,12 +71,16 @@ def promote(look: Look, state: State, arm: Candidate, words: str, forced: str = 
     return ending.promote(arms.look_at(look, kept, arm), ended.having(candidate=arm), forced)
 
 
-def _patience(look: Look, state: State, wanted: Experiment) -> State:
+NOBODY = "nobody is shown to be the best"
+
+
+def _patience(look: Look, state: State, wanted: Experiment, why: str = NOBODY) -> State:
+    """The state after the end, if the patience is over. why: nobody has won."""
     kept = state.status.experiment
     assert kept
     if look.spec.paused or look.now < epoch(kept.since) + seconds(wanted.patience):
         return state
-    return _ended(look, state, "Undecided", "", f"nobody is shown to be the best in {wanted.patience}: {_table(kept)}")
+    return _ended(look, state, "Undecided", "", f"after {wanted.patience} {why}: {_table(kept)}")
 
 
 def stopped(look: Look, state: State, why: str) -> State:

@@ -218,8 +218,11 @@ def next_look(look: Look, status: DeploymentStatus) -> float:
     kept, wanted = phase.running(status), look.spec.experiment
     if kept is None or wanted is None:
         return 0.0
-    times = [epoch(kept.since) + seconds(wanted.patience) - look.now]
+    left = epoch(kept.since) + seconds(wanted.patience) - look.now
+    times = [left] if left > 0 else []  # over, but paused: nothing is due because of it
+    if kept.phase == "Running":  # also without arms: a bandit lets go of them before the live version has won
+        times.append(signals.next_window(look, kept.counted_at, reward.length(look)))
     for arm in kept.arms:
         ready = arm.step >= 0 or signals.is_warm(look, arm)
         times.append(signals.next_window(look, arm.last_window_at) if ready else STARTING)
-    return max(0.0, min(times))
+    return min(times, default=STARTING)
