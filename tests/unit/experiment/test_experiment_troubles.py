@@ -125,6 +125,19 @@ def test_prometheus_away_freezes_and_it_goes_on() -> None:
     assert sim.status["live"]["version"] == "m-3"
 
 
+def test_series_that_come_and_go_with_the_applications_pods_fill_no_more_than_their_room() -> None:
+    sim = begun(experiment(requests=100_000), wrong=ALIKE)
+    for deployed in range(8):
+        sim.series = [f"app-{deployed}-{index}" for index in range(10)]
+        run(sim, 12, 30)
+    assert said(sim) == ("True", "TooManySeries")
+    assert evidence(sim) == ("False", "TooManySeries")
+    assert "in a recording rule without the pod's label" in sim.condition("Experiment")["message"]
+    known = trial(sim)["contenders"]
+    run(sim, 12, 30)
+    assert trial(sim)["contenders"] == known, "nothing is counted any more"
+
+
 def test_pods_that_go_lose_their_share_and_get_it_again() -> None:
     sim = begun(experiment(), wrong=ALIKE)
     sim.ready("m-2", ready=False)

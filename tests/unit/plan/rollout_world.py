@@ -85,6 +85,8 @@ class Sim:
     unreadable: set[str] = field(default_factory=set)
     """Versions whose pods don't answer a scrape."""
     prometheus_down: bool = False
+    series: list[str] = field(default_factory=lambda: ["series"])
+    """Those by which Prometheus has the outcomes now; each has its part of them."""
     gauges: dict[str, Answer] = field(default_factory=dict)
     """What Prometheus answers for the gauge of a version."""
     lost: set[str] = field(default_factory=set)
@@ -328,7 +330,7 @@ class Sim:
             return Vector(())
         total, wrong = self.outcomes[version]
         counted = {"total": total, "failures": wrong, "successes": total - wrong}
-        return Vector((("series", float(counted[name])),))
+        return Vector(tuple((one, float(counted[name] // len(self.series))) for one in self.series))
 
     # --- one look --------------------------------------------------------------------------------------------
 

@@ -28,7 +28,8 @@ EARLY = 0.9
 LONGEST = 3
 """It counts as observed for at most so many of its proper lengths."""
 SERIES = 160
-"""Cursors that the reward may take in status."""
+"""Cursors that the reward may take in status; those of series that are gone stay, as one that came back would be
+counted twice."""
 INCONSISTENT = 5
 """After so many windows in which more was a success than there was, somebody is told."""
 
@@ -111,9 +112,10 @@ def _answers(look: Look, wanted: Experiment, kept: ExperimentStatus) -> Answers 
     if not found[kept.against, "total"].series:
         return Problem("NoSeries", f"Prometheus has no series for {asked[kept.against, 'total'].expression}: is the "
                        "application scraped, and does it count by version?")  # fmt: skip
-    if len(list(promcounters.sources(found, 0))) > SERIES:
-        return Problem("TooManySeries", f"the reward's expressions have more than {SERIES} series; add them up in a "
-                       "recording rule")  # fmt: skip
+    if Book(kept.cursors).outcomes({source for source, _ in promcounters.sources(found, 0)}) > SERIES:
+        return Problem("TooManySeries", "the reward's expressions have too many series, or series that come and go "
+                       "with pods: add them up in a recording rule without the pod's label, and name that one in "
+                       "spec.experiment.reward (the experiment then starts over)")  # fmt: skip
     return found
 
 
