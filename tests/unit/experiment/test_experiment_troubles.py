@@ -277,12 +277,15 @@ def test_a_gateway_that_cant_keep_users_is_named() -> None:
     assert trial(sim)["phase"] == "Starting"
 
 
-def test_without_cookies_requests_are_divided_and_counted() -> None:
-    sim = begun(experiment(sticky={"for": "0s"}, patience="60s"), wrong=ALIKE)
+@pytest.mark.parametrize("more", [{}, {"protocol": "GRPC", "host": "m.example.com"}])
+def test_without_cookies_requests_are_divided_and_counted(more: Json) -> None:
+    wanted = experiment(sticky={"for": "0s"}, patience="60s")
+    wanted["route"] |= more
+    sim = begun(wanted, wrong=ALIKE)
     run(sim, 8, 200)
     assert sum(trial(sim)["division"]["counts"]) > 500
     assert not trial(sim)["division"]["wrong"]
-    sim.split_by = {"m-1": 70, "m-2": 15, "m-3": 15}
+    sim.split_by = {"m-1": 90, "m-2": 5, "m-3": 5}
     run(sim, 10, 200)
     assert trial(sim)["division"]["wrong"]
     assert said(sim) == ("True", "SplitWrong")

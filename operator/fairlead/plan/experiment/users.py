@@ -7,7 +7,7 @@ from fairlead.api.candidate import Candidate, ExperimentStatus
 from fairlead.api.experiment import Division, Experiment
 from fairlead.api.units import seconds
 from fairlead.manifests import route
-from fairlead.plan.core import HTTP_ROUTE, Counters, Failed, MetricNames, Request, ScrapePod, epoch, rfc3339
+from fairlead.plan.core import Counters, Failed, MetricNames, Request, ScrapePod, epoch, rfc3339
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import pods
 from fairlead.plan.rollout.cursors import Book
@@ -73,9 +73,8 @@ def _routed(look: Look, kept: ExperimentStatus) -> ExperimentStatus:
     """They are counted from when the gateway has had time to take up the shares."""
     if kept.division.since is not None:
         return kept
-    live = look.world.get(HTTP_ROUTE, look.name) or {}
     wanted = {look.child(version): phase.contender(kept, version).share for version in phase.taking_part(kept)}
-    if route.weights(live) != wanted:
+    if route.weights(look.route) != wanted:
         return kept
     return _with(kept, kept.division.model_copy(update={"since": rfc3339(look.now + SETTLE)}))
 
