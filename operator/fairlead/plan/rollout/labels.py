@@ -9,8 +9,6 @@ not judged, and the guard has no evidence.
 
 from __future__ import annotations
 
-from math import isinf
-
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import GuardEvidence
 from fairlead.api.guard import Guard
@@ -69,12 +67,20 @@ def _one(
     if joined is None:
         joined = _begun(look, candidate, guard, evidence)
         evidence = evidence.model_copy(update={"began_at": look.stamp, "labels": LabelsSeen()})
-    joined, result = advance(look, guard, cut(cut(joined, candidate.step_since), candidate.routed_at))
+    for at in _changes(look, candidate):
+        joined = cut(joined, at)
+    joined, result = advance(look, guard, joined)
     if result is not None:
         joined, evidence = cohorts.taken(look, joined, evidence, result)
-    elif joined.pending and not isinf(ledger.pace(candidate.ledger)):
+    elif joined.pending and not ledger.full(candidate.ledger):
         joined, evidence = cohorts.judge_next(look, guard, joined, evidence)
     return joined, told(look, guard, joined, evidence)
+
+
+def _changes(look: Look, candidate: Candidate) -> list[str | None]:
+    """When weights were last changed: the candidate's, or any in an experiment."""
+    trial = phase.running(look.subject.body.status) if look.side_by_side else None
+    return [candidate.step_since, candidate.routed_at, trial.moved_at if trial else None]
 
 
 def _begun(look: Look, candidate: Candidate, guard: Guard, evidence: GuardEvidence) -> Joined:

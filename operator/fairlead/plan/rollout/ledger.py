@@ -273,6 +273,11 @@ def stuck(book: Ledger) -> bool:
     return bool(book.failing) and book.failing not in NOT_SET_UP
 
 
+def full(book: Ledger) -> bool:
+    """Whether each further line costs an older one: what can wait should."""
+    return stuck(book) and len(book.lines) >= MOST
+
+
 def pace(book: Ledger) -> float:
     """Seconds that a window takes at least, so that unsaved lines stay few."""
     if not stuck(book):
