@@ -14,7 +14,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     back.add_argument("--to", metavar="VERSION", help="the version that shall be live (default: the last good one)")
     forward = subparsers.add_parser("promote", help="let the version on its way go live without waiting for evidence")
     forward.add_argument("--force", action="store_true", required=True, help="needed: nothing is proven yet")
-    forward.add_argument("--version", help="in an experiment: which of its versions")
+    forward.add_argument("--version", help="which version; in an experiment it has to be named")
     let = subparsers.add_parser("continue", help="let a step with `manual: true` be left")
     for parser, run in ((back, rollback), (forward, promote), (let, go_on)):
         parser.add_argument("name", metavar="DEPLOYMENT")
@@ -50,6 +50,11 @@ async def promote(session: Session, args: argparse.Namespace) -> int:
     version = args.version if others else version
     if not version:
         raise Problem(f"deployment {args.name!r} has no version on its way: {raw.get('status', {}).get('message', '')}")
+    if args.version not in (None, version):
+        raise Problem(
+            f"{args.version} is not on its way in deployment {args.name!r}; {version} is. "
+            "Name that one, or leave out --version."
+        )
     await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Promote", version, args.reason))
     print(f"{version} goes live as soon as its pods are warm. See: kubectl fairlead get deployment {args.name} --watch")
     return OK

@@ -84,6 +84,15 @@ def test_promote_forces_what_is_on_its_way(memory, capsys):
     assert "no version on its way: m-2 is live" in capsys.readouterr().err
 
 
+def test_promote_of_a_version_that_is_not_on_its_way_is_refused(memory, capsys):
+    put(memory, candidate={"version": "m-4"})
+    assert run("promote", "web", "--version", "m-1", "--force", "--reason", "r") == 1
+    assert "m-1 is not on its way in deployment 'web'; m-4 is. Name that one" in capsys.readouterr().err
+    assert "override" not in memory.objects["Deployment", "web"]["spec"]
+    assert run("promote", "web", "--version", "m-4", "--force", "--reason", "r") == 0
+    assert override(memory).version == "m-4"
+
+
 def test_both_need_a_reason_and_promote_needs_force(memory):  # noqa: ARG001 - nothing may be written
     for words in (("rollback", "web"), ("promote", "web", "--reason", "r"), ("promote", "web", "--force")):
         with pytest.raises(SystemExit):
