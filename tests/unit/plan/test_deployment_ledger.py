@@ -16,18 +16,18 @@ GUARDS = [
 AWAY = Failed("Unreachable", "the store does not answer")
 
 
-def guarded() -> dict:
+def guarded(guards: list = GUARDS) -> dict:
     found = spec()
     found["rollout"] |= {
-        "guard": GUARDS,
+        "guard": guards,
         "steps": [{"weight": 20, "for": "5s", "requests": 20}, {"weight": 50, "for": "5s"}],
     }
     return found
 
 
-def begun(**sim: object) -> Sim:
+def begun(guards: list = GUARDS, **sim: object) -> Sim:
     """A world in which a rollout has begun."""
-    found = Sim(guarded(), store=True, **sim)  # type: ignore[arg-type]
+    found = Sim(guarded(guards), store=True, **sim)  # type: ignore[arg-type]
     found.go_live()
     found.traffic(2000)
     found.begin()
@@ -82,6 +82,43 @@ def test_a_changed_guard_begins_anew_in_the_replay_too() -> None:
     finish(sim)
     assert sim.status["history"][0]["result"] == "Live"
     assert replay(saved(sim, "m-2")).different == []
+
+
+P50 = {"metric": "latency", "quantile": "p50", "worseBy": "50%"}
+WORSE = OUTCOMES | {"worseBy": "5%"}
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (GUARDS, [*GUARDS, P50]), (GUARDS, [*GUARDS, WORSE]), ([*GUARDS, P50], GUARDS), ([*GUARDS, WORSE], GUARDS),
+        (GUARDS, [GUARDS[0], P50, GUARDS[1]]), ([GUARDS[0], P50, GUARDS[1]], GUARDS),
+    ],
+)  # fmt: skip
+def test_a_second_guard_of_a_metric_that_comes_or_goes_leaves_the_first_as_it_was(first: list, then: list) -> None:
+    sim = begun(errors={"m-1": 0.02, "m-2": 0.02}, wrong={"m-1": 0.1, "m-2": 0.1}, guards=first)
+    for _ in range(3):
+        sim.tick(100)
+    for guards in (then, first):
+        sim.spec["rollout"]["guard"] = guards
+        for _ in range(2):
+            sim.tick(100)
+    finish(sim)
+    assert sim.status["history"][0]["result"] == "Live"
+    found = replay(saved(sim, "m-2"))
+    assert found.different == []
+    seen = [(state.stable.requests, state.windows) for state in found.judged[-1].state.guards]
+    assert seen == [(one["stable"]["requests"], one["windows"]) for one in sim.status["history"][0]["guards"]]
+
+
+def test_what_is_tolerated_may_be_told_before_the_rules() -> None:
+    tolerated = {"odds": 1.3, "floor": 0.05, "rate": 0.01, "worseBy": 0.04}
+    rules = {"steps": [{"weight": 10}], "guard": GUARDS[:2]}
+    counts = {"requests": 90, "failures": 1, "metrics": {"1/latency": {"requests": 90, "failures": 9}}}
+    window = {"t": 1.0, "weight": 10, "arms": {"stable": counts, "candidate": counts}}
+    lines = [{"margins": {"1/latency": tolerated}}, {"t": 0.0, "rollout": rules}, window]
+    (judged,) = replay(map(json.dumps, lines)).judged
+    assert [metric.margin.odds for metric in judged.rules.metrics if metric.name == "latency"] == [1.3]
 
 
 def test_a_bit_that_differs_is_found() -> None:

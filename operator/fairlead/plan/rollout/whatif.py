@@ -19,7 +19,7 @@ from fairlead.verdict.gauges import GaugeState
 from fairlead.verdict.guards import Arm, GuardState
 from fairlead.verdict.margin import alone, margin
 from fairlead.verdict.split import SplitState
-from fairlead.verdict.trace import ERRORS, BadTrace, Began, Ended, Item, Line, Paired, Prior, Stepped
+from fairlead.verdict.trace import ERRORS, BadTrace, Began, Ended, Item, Line, Paired, Prior, Stepped, Tolerated
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ class Play:
         self.prior = Prior(item.live or self.prior.live, {**self.prior.metrics, **metrics})
         if self.rules is not None and self.state is not None:
             before = self.state.guards
-            self._restart({name for name, _, _ in _named(self.rollout)} - set(metrics), self.rules, self.state)
+            others = {name: name for name, _, _ in _named(self.rollout) if name not in metrics}
+            self._restart(others, self.rules, self.state)
             self._keep_pairs(before)
 
     def _keep_pairs(self, before: tuple[GuardState | GaugeState, ...]) -> None:
@@ -131,16 +132,22 @@ class Play:
             self.state = replace(self.state, guards=tuple(_with_pairs_of(*pair) for pair in both))
 
     def _begin_anew(self, rollout: Rollout) -> None:
-        """Other rules. Guards that stay as they were keep what they have seen."""
-        kept = {name for name, guard, index in _named(rollout) if guard in self.rollout.guard[index : index + 1]}
+        """Other rules. Guards that stay as they were, where they were, keep what they have seen, though a second guard
+        of their metric that comes or goes changes their names."""
+        was = {index: name for name, _, index in _named(self.rollout)}
+        kept = {
+            name: was[index] for name, guard, index in _named(rollout) if guard in self.rollout.guard[index : index + 1]
+        }
+        self.prior = replace(self.prior, metrics=_renamed(self.prior.metrics, self.rollout, rollout))
         self.rollout, old, state = rollout, self.rules, self.state
         if old is not None and state is not None:
             self._restart(kept, old, state)
 
-    def _restart(self, kept: set[str], old: Rules, state: State) -> None:
+    def _restart(self, kept: Mapping[str, str], old: Rules, state: State) -> None:
+        """kept: by the name of a metric that goes on, the one that it had."""
         self.rules = rules_of(self.rollout, self.prior)
         fresh, before = engine.begin(self.rules), {metric.name: i for i, metric in enumerate(old.metrics)}
-        places = [before.get(metric.name) if metric.name in kept else None for metric in self.rules.metrics]
+        places = [before.get(kept[metric.name]) if metric.name in kept else None for metric in self.rules.metrics]
         self.state = replace(
             state,
             guards=tuple(
@@ -175,6 +182,12 @@ def _named(rollout: Rollout) -> Iterator[tuple[str, Guard, int]]:
 def _aliases(rollout: Rollout) -> dict[str, str]:
     """Name by the id that status and ledger use."""
     return {guard_id(index, guard): name for name, guard, index in _named(rollout)}
+
+
+def _renamed(metrics: Mapping[str, Tolerated], old: Rollout, new: Rollout) -> dict[str, Tolerated]:
+    """What is tolerated, by the names of other rules. What was told under a name that no guard had stays."""
+    ids, aliases = {name: known for known, name in _aliases(old).items()}, _aliases(new)
+    return {**metrics, **{aliases.get(ids.get(name, name), name): told for name, told in metrics.items()}}
 
 
 def rules_of(rollout: Rollout, prior: Prior) -> Rules:
