@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from fairlead.cli.session import FAILED, OK, Problem, Session, add_options, comm
 
 if TYPE_CHECKING:
     from fairlead.api.deployment import Deployment
+    from fairlead.api.ledger import Ledger
     from fairlead.cli.blocks import Block
     from fairlead.plan.rollout.whatif import Judged
     from fairlead.store.s3 import Bucket
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 WATCHES = "-watch/"
 """How the folder of a watch's ledger ends."""
+_SEGMENT = re.compile(r"/(\d{5,})\.jsonl$")
+"""How the key of a segment ends: with its number."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,6 +50,19 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                         help="a Secret of the namespace with the store's keys (default: AWS's own chain)")  # fmt: skip
     add_options(parser, output=True)
     parser.set_defaults(run=run)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Where the lines of a ledger are."""
+
+    uri: str
+    """Of the folder with its segments; empty without a store."""
+    below: int | None
+    """Only segments with smaller numbers are read: of this one on, the status that was read has the lines, though the
+    operator may save them at the same time. None: the store has all of them."""
+    lines: list[str]
+    """Those of the status, which come last."""
 
 
 @dataclass(frozen=True)
@@ -79,22 +96,22 @@ async def _from_cluster(session: Session, args: argparse.Namespace) -> int:
     if not slash or kind not in ("deployment", "mdeploy"):
         raise Problem(f"{args.what!r} is not deployment/NAME", 2)
     found = Deployment.model_validate(await session.get(DEPLOYMENT, name))
-    uri, rest = choose(found, args.version, args.watch)
-    saved = await _segments(session, args, uri) if uri else []
-    return _tell(args, f"deployment/{name}", [*saved, *rest])
+    chosen = choose(found, args.version, args.watch)
+    saved = await _segments(session, args, chosen) if chosen.uri and chosen.below != 0 else []
+    return _tell(args, f"deployment/{name}", [*saved, *chosen.lines])
 
 
-def choose(found: Deployment, version: str | None, watch: bool | None = None) -> tuple[str, list[str]]:
-    """(where the segments lie, the lines that are not there yet) of the rollout, or of the watch after the promotion.
-    watch: only that, or only the rollout. Raises Problem."""
+def choose(found: Deployment, version: str | None, watch: bool | None = None) -> Chosen:
+    """The ledger of the rollout, or of the watch after the promotion. watch: only that, or only the rollout. Raises
+    Problem."""
     status = found.status
     arms = status.experiment.arms if status.experiment else []
     candidate = status.candidate or next((arm for arm in arms if arm.version == version), None)
     watched = status.watch
     if watch and watched and watched.ledger.name and version in (None, watched.version):
-        return watched.ledger.uri if watched.ledger.segment else "", watched.ledger.lines
+        return _kept(watched.ledger)
     if candidate and not watch and version in (None, candidate.version):
-        return candidate.ledger.uri if candidate.ledger.segment else "", candidate.ledger.lines
+        return _kept(candidate.ledger)
     mine = [r for r in status.history if r.against and version in (None, r.version)]
     if not mine:
         known = ", ".join(r.version for r in status.history if r.against) or "none"
@@ -104,10 +121,24 @@ def choose(found: Deployment, version: str | None, watch: bool | None = None) ->
         raise Problem("no rollback after a promotion is recorded; watches that ended well are in the store alone", 3)
     if record is None:
         raise Problem("without a store the evidence of ended rollouts is not kept; set store in Fairlead's values")
-    return record.ledger, [line for book in status.unsaved if book.uri == record.ledger for line in book.lines]
+    book = next((book for book in status.unsaved if book.uri == record.ledger), None)
+    return _kept(book) if book else Chosen(record.ledger, None, [])
 
 
-async def _segments(session: Session, args: argparse.Namespace, uri: str) -> list[str]:
+def _kept(book: Ledger) -> Chosen:
+    """A ledger of which the status has the end. Raises Problem for one whose beginning is lost."""
+    if not book.dropped:
+        return Chosen(book.uri, book.segment, book.lines)
+    if book.uri:
+        raise Problem(f"{book.dropped} lines of this ledger are nowhere any more (the store did not take them), so it "
+                      f"can't be replayed. {book.message}".strip())  # fmt: skip
+    raise Problem(
+        f"the first {book.dropped} lines of this ledger are nowhere any more (no store could keep them), so it can't "
+        "be replayed; set store in Fairlead's values"
+    )
+
+
+async def _segments(session: Session, args: argparse.Namespace, chosen: Chosen) -> list[str]:
     """The lines that the store has."""
     import asyncio
     import base64
@@ -121,17 +152,19 @@ async def _segments(session: Session, args: argparse.Namespace, uri: str) -> lis
     if args.credentials:
         data = (await session.kube.get(SECRET, session.namespace, args.credentials)).get("data") or {}
         secret = {key: base64.b64decode(value).decode() for key, value in data.items()}
-    name, prefix = split(uri)
+    name, prefix = split(chosen.uri)
     try:
         bucket = Bucket(name, args.endpoint, None, keys_from(secret))
-        return await asyncio.to_thread(_read, bucket, prefix)
+        return await asyncio.to_thread(saved_lines, bucket, prefix, chosen.below)
     except StoreError as failed:
         raise Problem(f"{failed.message}. The store is named by --endpoint and --credentials") from None
 
 
-def _read(bucket: Bucket, prefix: str) -> list[str]:
-    keys = sorted(entry.key for entry in bucket.list(prefix))
-    return [line for key in keys for line in bucket.read(key).decode().splitlines()]
+def saved_lines(bucket: Bucket, prefix: str, below: int | None) -> list[str]:
+    """The lines of a ledger's segments with smaller numbers than `below`, or of all, in their order."""
+    found = {int(known[1]): entry.key for entry in bucket.list(prefix) if (known := _SEGMENT.search(entry.key))}
+    keys = [key for number, key in sorted(found.items()) if below is None or number < below]
+    return [line for key in keys for line in bucket.read(key).decode().split("\n") if line]
 
 
 # --- the replay ----------------------------------------------------------------------------------------------------

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.unit.plan.rollout_world import Documents, Sim, spec
 
 from fairlead.api.deployment import Deployment
 from fairlead.cli.chart import chart
 from fairlead.cli.main import parser
-from fairlead.cli.replay import choose
+from fairlead.cli.replay import Chosen, choose, saved_lines
 from fairlead.cli.session import Problem
 
 HEAD = {"t": 0.0, "rollout": {"steps": [{"weight": 10}], "falseAlarms": "5%"}, "version": "m-2", "against": "m-1"}
@@ -78,10 +79,10 @@ def record(version, ledger="", result="Live"):
 def test_which_rollout_is_meant():
     found = deployment(
         history=[record("m-2", result="RolledBack"), record("m-2", "s3://b/m-2/"), record("m-1", "s3://b/m-1/")],
-        unsaved=[{"name": "m-2", "uri": "s3://b/m-2/", "lines": ["last"]}],
+        unsaved=[{"name": "m-2", "uri": "s3://b/m-2/", "segment": 4, "lines": ["last"]}],
     )
-    assert choose(found, None) == ("s3://b/m-2/", ["last"])
-    assert choose(found, "m-1") == ("s3://b/m-1/", [])
+    assert choose(found, None) == Chosen("s3://b/m-2/", 4, ["last"])
+    assert choose(found, "m-1") == Chosen("s3://b/m-1/", None, [])
     with pytest.raises(Problem, match="there are: m-2"):
         choose(found, "m-9")
     with pytest.raises(Problem, match="set store"):
@@ -91,7 +92,22 @@ def test_which_rollout_is_meant():
 def test_one_that_goes_on_is_replayed_as_far_as_it_is():
     book = {"name": "m-3", "uri": "s3://b/m-3/", "segment": 0, "lines": ["a", "b"]}
     found = deployment(candidate={"version": "m-3", "since": "2026-01-01T00:00:00Z", "ledger": book})
-    assert choose(found, None) == ("", ["a", "b"])
+    assert choose(found, None) == Chosen("s3://b/m-3/", 0, ["a", "b"])
+
+
+def test_segments_are_read_in_their_order_and_whole_lines():
+    sim = Sim(spec(), documents={"e/99999.jsonl": "b\n", "e/100000.jsonl": "c\u2028d\ne\n", "e/00001.jsonl": "a\n",
+                                 "e/100001.jsonl": "f\n", "e/notes.txt": "mine\n"})  # fmt: skip
+    assert saved_lines(Documents(sim), "e/", 100001) == ["a", "b", "c\u2028d", "e"]
+    assert saved_lines(Documents(sim), "e/", None)[-1] == "f"
+    assert saved_lines(Documents(sim), "e/", 0) == []
+
+
+def test_one_without_a_store_that_has_lost_its_beginning_is_not_replayed():
+    found = deployment(candidate={"version": "m-3", "since": "2026-01-01T00:00:00Z",
+                                  "ledger": {"name": "m-3", "dropped": 7, "lines": ["a"]}})  # fmt: skip
+    with pytest.raises(Problem, match=r"the first 7 lines .* set store"):
+        choose(found, None)
 
 
 def test_a_chart_has_its_bound_and_its_bars():

@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from tests.unit.experiment.test_experiment_way import begun, contender, experiment, run
-from tests.unit.plan.rollout_world import Sim
+from tests.unit.plan.rollout_world import Documents, Sim
 
 from fairlead.cli.blocks import plain
-from fairlead.cli.replay import choose, replay
+from fairlead.cli.replay import choose, replay, saved_lines
 from fairlead.cli.show_deployment import blocks
 from fairlead.plan.deployment import SPEC
 
@@ -48,10 +48,9 @@ def test_metrics_by_version() -> None:
 
 def kept_lines(sim: Sim, version: str) -> list[str]:
     """The whole ledger of a candidate: what the store has, and what the status still has."""
-    uri, rest = choose(sim.subject().body, version)
-    prefix = uri.removeprefix("s3://fairlead/")
-    saved = [body for key, body in sorted(sim.documents.items()) if uri and key.startswith(prefix)]
-    return [*"".join(saved).splitlines(), *rest]
+    chosen = choose(sim.subject().body, version)
+    folder = chosen.uri.removeprefix("s3://fairlead/")
+    return [*(saved_lines(Documents(sim), folder, chosen.below) if folder else []), *chosen.lines]  # type: ignore[arg-type]
 
 
 def test_each_ledger_gives_the_same_evidence_once_more() -> None:

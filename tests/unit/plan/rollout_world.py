@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,7 @@ from fairlead.plan.core import (
     WarmUp,
     rfc3339,
 )
+from fairlead.store.s3 import Object
 
 Json = dict[str, Any]
 START = 1_800_000_000.0
@@ -463,6 +464,21 @@ class View:
 
     def answer(self, request: Request) -> Answer:
         return self.answers.get(request, Failed("NotAsked", "not asked"))
+
+
+class Documents:
+    """What is saved, as a bucket that can be listed and read."""
+
+    def __init__(self, sim: Sim) -> None:
+        self._sim = sim
+
+    def list(self, prefix: str) -> Iterator[Object]:
+        """All that lies in a folder."""
+        return (Object(key, len(body), "") for key, body in self._sim.documents.items() if key.startswith(prefix))
+
+    def read(self, key: str) -> bytes:
+        """One document."""
+        return self._sim.documents[key].encode()
 
 
 def dump(status: DeploymentStatus) -> Json:

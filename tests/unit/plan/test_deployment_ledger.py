@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.unit.plan.rollout_world import OUTCOMES, Sim, spec
+from tests.unit.plan.rollout_world import OUTCOMES, Documents, Sim, spec
 
-from fairlead.cli.replay import replay
+from fairlead.cli.replay import Chosen, choose, replay, saved_lines
 from fairlead.plan.core import Failed
 
 GUARDS = [
@@ -146,6 +146,21 @@ def test_a_store_that_is_away_freezes_and_nothing_is_lost() -> None:
     assert found.different == []
     record = sim.status["history"][0]
     assert found.judged[-1].state.guards[0].candidate.requests == record["candidate"]["requests"]
+
+
+def test_what_is_saved_after_the_status_was_read_is_read_once() -> None:
+    sim, seen = begun(errors={"m-1": 0.02, "m-2": 0.02}), list[Chosen]()
+    while len(seen) < 200 and not (seen and seen[-1].below is None):
+        sim.tick(3)
+        seen.append(choose(sim.subject().body, "m-2"))
+    whole, folder = saved(sim, "m-2"), seen[-1].uri.removeprefix("s3://fairlead/")
+    segments = [key for key in sim.documents if key.startswith(folder)]
+    assert {chosen.below for chosen in seen} > {0, 1, 2}
+    assert len(segments) >= max(chosen.below or 0 for chosen in seen)
+    found = [[*saved_lines(Documents(sim), folder, one.below), *one.lines] for one in seen]  # type: ignore[arg-type]
+    assert all(lines == whole[: len(lines)] for lines in found)
+    assert [len(lines) for lines in found] == sorted(len(lines) for lines in found)
+    assert found[-1] == whole
 
 
 def test_harm_rolls_back_while_the_store_is_away() -> None:

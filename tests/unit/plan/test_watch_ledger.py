@@ -94,6 +94,8 @@ def test_it_stays_small_while_nothing_takes_it() -> None:
     book = sim.status["watch"]["ledger"]
     assert len(book["lines"]) <= 120
     assert book["dropped"] > 0
+    with pytest.raises(Problem, match="the store did not take them"):
+        choose(Deployment.model_validate({"spec": sim.spec, "status": sim.status}), None, watch=True)
     sim.store_says = None
     pass_windows(sim, 3)
     assert len(sim.status["watch"]["ledger"]["lines"]) < 60
@@ -111,17 +113,17 @@ def test_what_is_replayed_is_chosen() -> None:
     sim = promoted(**{"for": "1h"})
     pass_windows(sim, 5)
     running = Deployment.model_validate({"spec": sim.spec, "status": sim.status})
-    uri, lines = choose(running, None, watch=True)
-    assert (uri, len(lines)) == ("", 6)
-    assert choose(running, None)[0].endswith("Z/")
-    assert not is_one(choose(running, None, watch=False)[1])
+    chosen = choose(running, None, watch=True)
+    assert (chosen.below, len(chosen.lines)) == (0, 6)
+    assert choose(running, None).uri.endswith("Z/")
+    assert not is_one(choose(running, None, watch=False).lines)
     sim.errors["m-2"] = 0.6
     pass_windows(sim, 5)
     sim.ready("m-1")
     sim.look()
     over = Deployment.model_validate({"spec": sim.spec, "status": sim.status})
-    assert choose(over, "m-2")[0].endswith("-watch/")
-    assert not choose(over, "m-2", watch=False)[0].endswith("-watch/")
+    assert choose(over, "m-2").uri.endswith("-watch/")
+    assert not choose(over, "m-2", watch=False).uri.endswith("-watch/")
 
 
 def test_the_tables_and_the_json_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
