@@ -20,12 +20,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from fairlead.api.guard import Loss
 
 _TRUTHS = {"true": Decimal(1), "false": Decimal(0)}
+_FAR = Context(prec=28, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+"""A label may be any number that a Decimal holds. What is farther than that is infinitely far, and not an error: one
+such label would end each join. Of finite numbers no difference is NaN."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,23 @@ def wrong(output: str, label: str, rule: Rule, request_id: str) -> bool | None:
         return None
     found, truth = number(answer), number(label)
     if rule.loss != "wrong":
-        return None if truth is None else found is None or _loss(found, truth, rule) > rule.cap * draw(request_id)
+        if truth is None:
+            return None
+        return found is None or _loss(found, truth, rule) > _FAR.multiply(rule.cap, draw(request_id))
     if found is None or truth is None:
         return _text(answer) != label
-    return abs(found - truth) > rule.tolerance
+    return _distance(found, truth) > rule.tolerance
 
 
 def _loss(found: Decimal, truth: Decimal, rule: Rule) -> Decimal:
     """At most the cap; a difference beyond Decimal's range is one too."""
-    far = min(abs(found - truth), max(rule.cap, Decimal(1)))
-    return min(far * far if rule.loss == "squared" else far, rule.cap)
+    far = min(_distance(found, truth), max(rule.cap, Decimal(1)))
+    return min(_FAR.multiply(far, far) if rule.loss == "squared" else far, rule.cap)
+
+
+def _distance(found: Decimal, truth: Decimal) -> Decimal:
+    """Infinity if it is beyond Decimal's range."""
+    return _FAR.abs(_FAR.subtract(found, truth))
 
 
 def draw(request_id: str) -> Decimal:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.api.guard import Loss
 from fairlead.worker.truth import Rule, number, wrong
 
 
@@ -60,6 +61,32 @@ def test_an_answer_is_drawn_as_wrong_with_the_chance_of_its_loss(
 def test_of_two_answers_only_the_farther_one_can_be_wrong_alone(a: float, b: float, one: str, rule: Rule) -> None:
     near, far = sorted((a, b), key=abs)
     assert wrong(repr(far), "0", rule, one) or not wrong(repr(near), "0", rule, one)
+
+
+FARTHEST = "9e999999999999999999"
+
+
+@pytest.mark.parametrize("loss", ["wrong", "absolute", "squared"])
+@pytest.mark.parametrize(
+    ("output", "label", "far"),
+    [
+        ("3", "9e9999999", True), ('"9e9999999"', "3", True), ('"-9e9999999"', "9e9999999", True),
+        ('"9e9999999"', "9e9999999", False), (f'"-{FARTHEST}"', FARTHEST, True), (f'"{FARTHEST}"', FARTHEST, False),
+        ('"1e-9999999"', "3", True), ("3", "0e9999999", True), ("0", "0e-9999999", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("cap", ["1", "9e-9999999"])
+def test_numbers_of_any_size_are_near_or_far(output: str, label: str, far: bool, loss: Loss, cap: str) -> None:
+    rule = Rule(loss=loss, cap=Decimal(cap))
+    assert all(wrong(output, label, rule, one) is far for one in IDS[:20])
+
+
+@pytest.mark.parametrize("cap", ["9e9999999", FARTHEST])
+def test_a_loss_of_any_size_has_its_part_of_the_cap(cap: str) -> None:
+    for loss in ("absolute", "squared"):
+        rule = Rule(loss=loss, cap=Decimal(cap))
+        assert all(wrong(f'"-{FARTHEST}"', FARTHEST, rule, one) for one in IDS[:20])
+        assert not any(wrong("5", "3", rule, one) for one in IDS[:20])
 
 
 def test_what_has_no_loss_is_not_judged() -> None:
