@@ -28,7 +28,8 @@ async def rollback(session: Session, args: argparse.Namespace) -> int:
     """Write the wish; the operator carries it out."""
     from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION
 
-    target = args.to or default_target(await session.get(DEPLOYMENT, args.name))
+    raw = await session.get(DEPLOYMENT, args.name)
+    target = default_target(raw) if args.to is None else args.to
     usable(await session.get(MODEL_VERSION, target))
     raw = await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Rollback", target, args.reason))
     gone = f"{taken_back(raw, target)} is not tried again" if not compared(raw) else "its experiment ends"

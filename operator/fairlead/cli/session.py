@@ -39,6 +39,8 @@ class Session:
         """One object. Raises Problem if it is not there."""
         from fairlead.cluster.errors import NotFound
 
+        if not name:  # it would be the address of all of them
+            raise Problem(f"a {kind.kind}'s name is empty; is a shell variable unset?", USAGE)
         try:
             return await self.kube.get(kind, self.namespace, name)
         except NotFound as error:

@@ -241,3 +241,19 @@ def test_a_kubeconfig_that_cannot_be_read_says_what_to_set(tmp_path, capsys):
     args = parser.parse_args(["get", "run", "x", "--kubeconfig", str(tmp_path / "absent")])
     assert args.run(args) == session.UNREACHABLE
     assert "KUBECONFIG" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("get", "deployment", ""), "Deployment"), (("history", "deployment", ""), "Deployment"),
+        (("replay", "deployment/"), "Deployment"), (("rollback", "", "--reason", "r"), "Deployment"),
+        (("promote", "", "--force", "--reason", "r"), "Deployment"), (("continue", ""), "Deployment"),
+        (("pause", ""), "Deployment"), (("cancel", ""), "PipelineRun"), (("run", ""), "Pipeline"),
+        (("lineage", ""), "ModelVersion"), (("approve", ""), "ModelVersion"),
+    ],
+)  # fmt: skip
+def test_an_empty_name_is_not_taken_for_all_objects(fairlead, memory, capsys, words, kind):
+    memory.put(kind, "", items=[])
+    assert fairlead(*words) == session.USAGE
+    assert f"a {kind}'s name is empty; is a shell variable unset?" in capsys.readouterr().err

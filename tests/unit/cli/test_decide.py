@@ -65,7 +65,7 @@ def test_rollback_to_a_named_version(memory):
     ("words", "said"),
     [
         (("--to", "m-2"), "live already"), (("--to", "m-3"), "is Rejected"), (("--to", "m-9"), "'m-9' is not in"),
-        ((), "no good version before it"),
+        (("--to", ""), "a ModelVersion's name is empty"), ((), "no good version before it"),
     ],
 )  # fmt: skip
 def test_rollback_that_makes_no_sense_is_refused(memory, capsys, words, said):
