@@ -126,7 +126,7 @@ def read(lines: Iterable[str]) -> Iterator[Item]:
             continue
         try:
             found = _line(json.loads(text, parse_constant=_refused))
-        except (ValueError, TypeError, AttributeError, KeyError) as bad:
+        except (ValueError, OverflowError, TypeError, AttributeError, KeyError) as bad:
             raise BadTrace(f"line {number}: {bad}") from None
         if found is not None:
             yield found

@@ -85,7 +85,7 @@ def read(lines: Iterable[str]) -> Iterator[Item]:
     for number, text in enumerate(lines, 1):
         try:
             found = _item(json.loads(text)) if text.strip() else None
-        except (ValueError, TypeError, AttributeError, KeyError) as bad:
+        except (ValueError, OverflowError, TypeError, AttributeError, KeyError) as bad:
             raise BadTrace(f"line {number}: {bad}") from None
         if found is not None:
             yield found

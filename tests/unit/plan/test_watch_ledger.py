@@ -143,7 +143,7 @@ def test_the_tables_and_the_json_say_the_same(capsys: pytest.CaptureFixture[str]
     ('{"t": 1, "after": {}, "designEffect": 0.5}', "at least 1"),
     ('{"t": "x", "after": {}}', "number of seconds"),
     ('{"t": 1, "watch": {"0/errors": {"bound": "nan"}}}', "odds of at least 1"),
-    ('{"t": 1, "watch": ', "line 1"),
+    ('{"t": 1, "watch": ', "line 1"), (f'{{"t": {10**400}, "after": {{}}}}', "line 1"),
 ])  # fmt: skip
 def test_lines_that_make_no_sense_are_refused(line: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):

@@ -73,6 +73,8 @@ FINE = {"requests": 10, "failures": 1}
         (GOOD | {"t": True}, "t is a number"),
         ('{"t": NaN, "arms": {}}', "NaN"),
         ('{"t": 1, "arms": {"stable": {"requests": Infinity, "failures": 0}, "candidate": {}}}', "Infinity"),
+        ('{"t": 1, "step": 1e999, "weight": 1}', "line 1"),
+        (GOOD | {"t": 10**400}, "line 1"),
         (GOOD | {"weight": 101}, "between 0 and 100"),
         (arms(FINE, {"requests": 10, "failures": 11}), "11 failures of 10"),
         (arms(FINE, {"requests": -1, "failures": 0}), "not negative"),
