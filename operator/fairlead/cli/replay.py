@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairlead.cli.session import FAILED, OK, Problem, Session, add_options, command, print_json
+from fairlead.cli.session import FAILED, OK, Problem, Session, add_options, command, guarded, print_json
 
 if TYPE_CHECKING:
     from fairlead.api.deployment import Deployment
@@ -78,13 +77,18 @@ class Replayed:
 def run(args: argparse.Namespace) -> int:
     """From files nothing else is needed."""
     if args.file:
-        try:
-            lines = [line for name in args.file for line in Path(name).read_text(encoding="utf-8").splitlines()]
-            return _tell(args, "-".join(Path(name).name for name in args.file), lines)
-        except (OSError, Problem) as problem:
-            print(f"error: {problem}", file=sys.stderr)
-            return FAILED
+        name = "-".join(Path(name).name for name in args.file)
+        return guarded(lambda: _tell(args, name, [line for name in args.file for line in _lines(Path(name))]))
     return int(_from_cluster(args))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split("\n")
+    except OSError as failed:
+        raise Problem(str(failed)) from None
+    except UnicodeDecodeError as bad:
+        raise Problem(f"{path} is no segment of a ledger, which is text in UTF-8: {bad}") from None
 
 
 @command

@@ -90,18 +90,26 @@ def command(work: Callable[[Session, argparse.Namespace], Awaitable[int]]) -> Ca
     def run(args: argparse.Namespace) -> int:
         import asyncio  # here and below: `fairlead --help` should not wait for what it does not need
 
-        try:
-            return asyncio.run(_connected(work, args))
-        except Problem as problem:
-            print(f"error: {problem}", file=sys.stderr)
-            return problem.code
-        except KeyboardInterrupt:
-            return INTERRUPTED
-        except BrokenPipeError:
-            sys.stderr.close()
-            return OK
+        return guarded(lambda: asyncio.run(_connected(work, args)))
 
     return run
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """What the work returns, or the exit code of what was told or has ended it."""
+    try:
+        code = work()
+        sys.stdout.flush()  # here a reader that has gone can still be told from an error
+    except Problem as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return problem.code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # what is left could not be written at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    return code
 
 
 async def _connected(work: Callable[[Session, argparse.Namespace], Awaitable[int]], args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from fairlead.api.deployment import Rollout
 from fairlead.cli.blocks import Block, Lines, Table, Title, show
+from fairlead.cli.session import OK, USAGE, Problem, guarded
 from fairlead.cli.text import bar
 from fairlead.plan.rollout import whatif
 from fairlead.plan.rollout.whatif import Judged
@@ -45,22 +46,24 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print what would be decided. Returns the exit code."""
+    return guarded(lambda: _tell(args))
+
+
+def _tell(args: argparse.Namespace) -> int:
     try:
         rollout = read_rollout(Path(args.rollout).read_text(encoding="utf-8"))
         text = sys.stdin.read() if args.trace == "-" else Path(args.trace).read_text(encoding="utf-8")
-        judged = list(whatif.judge(rollout, read(text.splitlines())))
+        judged = list(whatif.judge(rollout, read(text.split("\n"))))
     except (OSError, BadTrace, ValueError) as bad:
-        print(f"error: {bad}", file=sys.stderr)
-        return 2
+        raise Problem(str(bad), USAGE) from None
     if not judged:
-        print(f"error: {args.trace} has no window; each line is an object with t and arms", file=sys.stderr)
-        return 2
+        raise Problem(f"{args.trace} has no window; each line is an object with t and arms", USAGE)
     if args.output == "json":
         json.dump(report(judged), sys.stdout, indent=1)
         print()
     else:
         show(blocks(judged))
-    return 0
+    return OK
 
 
 def read_rollout(text: str) -> Rollout:
@@ -69,15 +72,25 @@ def read_rollout(text: str) -> Rollout:
         body = yaml.safe_load(text)
     except yaml.YAMLError as bad:
         raise ValueError(f"not YAML: {bad}") from None
-    if not isinstance(body, dict):
+    rollout = _within(body)
+    if not isinstance(rollout, dict):
         raise ValueError("the rollout is not an object")
-    if "spec" in body:
-        body = body["spec"].get("rollout", {}) if isinstance(body["spec"], dict) else body["spec"]
     try:
-        return _known(body.get("rollout", body))
+        return _known(rollout)
     except ValidationError as bad:
         first = bad.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _within(body: Any) -> Any:
+    """The rollout in a manifest or a spec; what has none is one."""
+    if not isinstance(body, dict):
+        return body
+    if "spec" not in body:
+        return body.get("rollout", body)
+    if not isinstance(body["spec"], dict):
+        raise ValueError("the manifest's spec is not an object")
+    return body["spec"].get("rollout", {})
 
 
 def _known(body: Json) -> Rollout:

@@ -66,6 +66,16 @@ def test_what_cannot_be_replayed(replay, lines, words):
     assert words in err
 
 
+@pytest.mark.parametrize(("name", "words"), [("x.parquet", "text in UTF-8"), ("missing.jsonl", "No such file")])
+def test_a_file_that_is_none_of_a_ledger(tmp_path, capsys, name, words):
+    (tmp_path / "x.parquet").write_bytes(b"PAR1\x15\x04\xff\xfe")
+    args = parser("fairlead").parse_args(["replay", "-", "--file", str(tmp_path / name)])
+    assert args.run(args) == 1
+    told = capsys.readouterr().err
+    assert name in told
+    assert words in told
+
+
 def deployment(**status):
     spec = {"model": {"name": "m"}, "route": {"gateway": {"name": "public"}}}
     return Deployment.model_validate({"spec": spec, "status": status})

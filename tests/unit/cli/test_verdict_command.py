@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -104,6 +106,12 @@ spec:
         (VECTOR, "steps: [{weight: 110}]", "steps.0.weight"),
         (VECTOR, "stpes: []", "stpes"),
         (VECTOR, "- 1", "not an object"),
+        (VECTOR, "rollout: null", "the rollout is not an object"),
+        (VECTOR, "spec: {rollout: null}", "the rollout is not an object"),
+        (VECTOR, "spec: {rollout: [1]}", "the rollout is not an object"),
+        (VECTOR, "spec: null", "spec is not an object"),
+        (VECTOR, "spec: [1]", "spec is not an object"),
+        ('{"t": 1, "step": 1e999, "weight": 1}', ROLLOUT, "line 1"),
         (VECTOR, "{", "not YAML"),
         (VECTOR, "guard: [{metric: latency, worseBy: 20%}]", '"margins"'),
     ],
@@ -112,3 +120,18 @@ def test_what_cannot_be_judged_says_why(judge, trace, rollout, words):
     code, out, err = judge(trace, rollout)
     assert (code, out) == (2, "")
     assert words in err
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path):
+    (tmp_path / "rollout.yaml").write_text(ROLLOUT)
+    (tmp_path / "trace.jsonl").write_text("\n".join(VECTOR.replace('"t": 1', f'"t": {t}') for t in range(200)))
+    files = ["--rollout", str(tmp_path / "rollout.yaml"), "--trace", str(tmp_path / "trace.jsonl")]
+    program = "import sys; from fairlead.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    for output in ("json", "table"):
+        words = [sys.executable, "-c", program, "verdict", *files, "-o", output]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            assert running.stdout
+            assert running.stderr
+            running.stdout.close()
+            assert running.stderr.read() == b""
+        assert running.returncode == 0
