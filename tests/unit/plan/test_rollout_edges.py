@@ -159,6 +159,10 @@ def test_harm_is_still_found_when_the_store_has_been_away_for_hours() -> None:
     with pytest.raises(BadTrace, match="lines before it are missing"):
         list(trace.read(lines))
     assert sim.condition("EvidenceAvailable")["reason"] == "EvidenceUnsaved"
+    sim.unreadable.add("m-2")  # once, just when a window is due
+    sim.tick(50, seconds=60.0)
+    assert sim.candidate["weight"] == 10
+    sim.unreadable.clear()
     sim.errors = {"m-2": 1.0}
     for _ in range(5):
         sim.tick(60, seconds=60.0)

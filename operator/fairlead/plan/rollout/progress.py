@@ -240,7 +240,7 @@ def _away(look: Look, candidate: Candidate, unread: Problem | None) -> Problem |
         why = f": {cause.message}" if cause else ""
         return Problem(cause.reason if cause else "CandidateNotReady", f"no pod of {name} is ready{why}")
     since = epoch(candidate.last_window_at or look.stamp)
-    long = look.now - since > look.world.config.tuning.evidence_deadline
+    long = look.now - since > look.world.config.tuning.evidence_deadline + ledger.pace(candidate.ledger)
     return unread if unread and unread.arm == "candidate" and long else None
 
 
