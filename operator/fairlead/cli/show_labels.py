@@ -18,6 +18,7 @@ from fairlead.cli.blocks import Block, Lines, Table
 from fairlead.cli.text import ago, count, evidence, percent
 from fairlead.plan.core import epoch
 from fairlead.plan.dataset import until_listing
+from fairlead.plan.experiment import phase
 from fairlead.plan.rollout.guards import ENOUGH
 
 HEADERS = ["GUARD", "VERSION", "ANSWERS", "LABELLED", "COVERAGE", "WRONG", "RATE", "EVIDENCE OF HARM"]
@@ -47,6 +48,7 @@ def blocks(found: Deployment, now: float, datasets: Mapping[str, Json]) -> list[
     """A table of the rollout's answers, and lines for each guard; nothing without such guards. datasets: by name, those
     of labels that could be read."""
     rows, lines = list[list[str]](), list[str]()
+    several = bool(phase.arms(found.status))
     for one in _guards(found):
         harm = evidence(one.state.log_evidence, one.state.bound)
         rows += [
@@ -55,14 +57,15 @@ def blocks(found: Deployment, now: float, datasets: Mapping[str, Json]) -> list[
         ]
         counted, waited = [*_pairs(one.seen), *_loss(one), *_ages(one, now)], [*_lacks(one), *_joined(one, now)]
         told = [*counted, *waited, *_next(one, now, datasets)]
-        lines += [f"{one.state.guard}: {text}" for text in told]
-    return [Table(HEADERS, rows, caption="labels of the rollout's answers"), Lines(lines)] if rows else []
+        about = f"{one.version}, {one.state.guard}" if several else one.state.guard
+        lines += [f"{about}: {text}" for text in told]
+    caption = f"labels of the {'experiment' if several else 'rollout'}'s answers"
+    return [Table(HEADERS, rows, caption=caption), Lines(lines)] if rows else []
 
 
 def _guards(found: Deployment) -> Iterator[Shown]:
     status, joins = found.status, {(one.version, one.guard): one for one in found.status.joins}
-    if status.candidate:
-        mine = status.candidate
+    for mine in [*([status.candidate] if status.candidate else []), *phase.arms(status)]:
         for state in mine.guards:
             if state.labels:
                 joined = joins.get((mine.version, state.guard))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.unit.cli.test_commands import Memory
+from tests.unit.experiment.test_experiment_troubles import labelled
 from tests.unit.plan.label_world import begun, labels
 from tests.unit.plan.test_deployment_labels import ALIKE, promoted
 
@@ -40,6 +41,15 @@ def test_before_the_first_label_it_says_what_is_waited_for() -> None:
     assert "follows the next version of Dataset truth (its newest, v0, came" in lines[3]
     assert "whose source is looked at again in" in lines[3]
     assert lines[3].endswith("every 5m")
+
+
+def test_of_an_experiment_each_versions_labels_are_told() -> None:
+    sim = labelled(m_1=0.05, m_2=0.05, m_3=0.05)
+    sim.until(lambda: {"m-2", "m-3"} == {task.candidate for task in sim.joins})
+    text = shown(sim)
+    assert "labels of the experiment's answers" in text
+    for version in ("m-2", "m-3"):
+        assert f"{version}, 1/labels: joined with version" in text
 
 
 def test_coverage_and_age_grow_with_each_join() -> None:
