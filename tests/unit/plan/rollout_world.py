@@ -177,12 +177,21 @@ class Sim:
 
     def restart(self, version: str) -> None:
         """Each server of a version dies and begins again; its counters begin at zero."""
+        self.begin_anew(version)
+        self.tell_of_restart(version, self.now)
+
+    def begin_anew(self, version: str) -> None:
+        """The counters of a version's servers begin at zero; their pods' status does not tell why yet."""
+        for pod in self.pods(version):
+            self.counted[pod["metadata"]["uid"]] = PodCounts()
+
+    def tell_of_restart(self, version: str, at: float) -> None:
+        """The status of a version's pods tells of a restart."""
         for pod in self.pods(version):
             server = pod["status"]["containerStatuses"][0]
             server["restartCount"] += 1
-            server["lastState"] = {"terminated": {"exitCode": 1, "finishedAt": rfc3339(self.now)}}
-            server["state"] = {"running": {"startedAt": rfc3339(self.now)}}
-            self.counted[pod["metadata"]["uid"]] = PodCounts()
+            server["lastState"] = {"terminated": {"exitCode": 1, "finishedAt": rfc3339(at)}}
+            server["state"] = {"running": {"startedAt": rfc3339(at)}}
 
     def shares(self) -> dict[str, int]:
         """Weight by version, as the gateway has it."""

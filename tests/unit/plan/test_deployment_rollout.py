@@ -187,7 +187,7 @@ def test_nobody_is_sent_to_a_candidate_that_can_not_be_read_for_long() -> None:
     said = []
     for _ in range(30):
         sim.run(1, 100)
-        said.append(next((c["status"] for c in sim.status["conditions"] if c["type"] == "EvidenceAvailable"), ""))
+        said.append(sim.condition("EvidenceAvailable").get("status", ""))
     assert "False" in said[:5]
     assert set(said[5:]) == {"False"}, "the alert goes on firing, without requests too"
     assert sim.condition("EvidenceAvailable")["reason"] == "Unreachable"

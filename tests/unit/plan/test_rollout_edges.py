@@ -7,18 +7,15 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.plan.rollout_world import PodCounts, Sim, spec
+from tests.unit.plan.rollout_world import Sim, spec
+from tests.unit.plan.test_deployment_rollout import live
 
-from fairlead.plan.core import WORKLOAD, Failed, rfc3339
+from fairlead.plan.core import WORKLOAD, Failed
 from fairlead.plan.rollout import ledger
 from fairlead.verdict import trace
 from fairlead.verdict.trace import BadTrace
 
 Json = dict[str, Any]
-
-
-def live(sim: Sim) -> str:
-    return str(sim.status["live"]["version"])
 
 
 def under_way(*steps: tuple[int, str, int], **kwargs: Any) -> Sim:
@@ -86,19 +83,10 @@ def test_a_pause_does_not_hide_that_nothing_is_seen() -> None:
     sim.unreadable.clear()
     sim.run(5, 100)
     assert sim.condition("Progressing")["reason"] == "Paused"
-    assert "EvidenceAvailable" not in [one["type"] for one in sim.status["conditions"]]
+    assert sim.condition("EvidenceAvailable") == {}
 
 
 # --- restarts ------------------------------------------------------------------------------------------------------
-
-
-def restarted(sim: Sim, version: str, at: float) -> None:
-    """The pods' status tells of a restart."""
-    for pod in sim.pods(version):
-        server = pod["status"]["containerStatuses"][0]
-        server["restartCount"] += 1
-        server["lastState"] = {"terminated": {"exitCode": 1, "finishedAt": rfc3339(at)}}
-        server["state"] = {"running": {"startedAt": rfc3339(at)}}
 
 
 @pytest.mark.parametrize("late", [0, 1, 3])
@@ -106,12 +94,11 @@ def restarted(sim: Sim, version: str, at: float) -> None:
 def test_a_restart_that_the_pods_status_tells_of_late_is_counted_once(late: int, times: int) -> None:
     sim = under_way((50, "1h", 10), errors={"m-1": 0.02, "m-2": 0.02})
     for _ in range(times):
-        for pod in sim.pods("m-2"):
-            sim.counted[pod["metadata"]["uid"]] = PodCounts()
+        sim.begin_anew("m-2")
         began = sim.now
         for _ in range(late):
             sim.tick(40)
-        restarted(sim, "m-2", began)
+        sim.tell_of_restart("m-2", began)
         sim.run(4, 40)
     guard = sim.candidate["guards"][0]
     assert guard["candidate"] == {"requests": sim.served["m-2"], "failures": sim.failed["m-2"]}
@@ -119,14 +106,12 @@ def test_a_restart_that_the_pods_status_tells_of_late_is_counted_once(late: int,
 
 def test_two_restarts_that_are_told_of_together_are_counted_once() -> None:
     sim = under_way((50, "1h", 10), errors={"m-1": 0.02, "m-2": 0.02})
-    began = sim.now
-    for _ in range(2):
-        for pod in sim.pods("m-2"):
-            sim.counted[pod["metadata"]["uid"]] = PodCounts()
+    for requests in (60, 40):
+        sim.begin_anew("m-2")
         began = sim.now
-        sim.tick(40 if _ else 60)
-    restarted(sim, "m-2", began)
-    restarted(sim, "m-2", began)
+        sim.tick(requests)
+    sim.tell_of_restart("m-2", began)
+    sim.tell_of_restart("m-2", began)
     sim.run(3, 40)
     guard = sim.candidate["guards"][0]
     assert guard["candidate"]["requests"] == sim.served["m-2"]

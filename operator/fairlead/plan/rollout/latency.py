@@ -10,7 +10,7 @@ from fairlead.plan.core import Counters, epoch
 from fairlead.plan.rollout import guards
 from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look
-from fairlead.plan.rollout.signals import Scrape, pod_of
+from fairlead.plan.rollout.signals import Scrape, pod_of, process_of
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.latency import Unusable, count, merge, threshold
 
@@ -46,7 +46,7 @@ def begin(look: Look, index: int, state: GuardEvidence, read: Read, book: Book) 
     if isinstance(counted, Unusable):
         return guards.silent(state, counted.reason, counted.message)
     for scrape, values in counted:
-        book.begin(_source(scrape, index), values)
+        book.begin(process_of(scrape, f"/{index}"), values)
     return state.model_copy(update={
         "began_at": look.stamp, "since": look.stamp, "state": "Watching", "reason": "", "message": "",
     })  # fmt: skip
@@ -67,10 +67,6 @@ def window(look: Look, index: int, state: GuardEvidence, read: Read, book: Book)
         requests, slow = sums[scrape.arm]
         sums[scrape.arm] = requests + added[0], slow + added[1]
     return guards.seen(look, state, sums["stable"], sums["candidate"])
-
-
-def _source(scrape: Scrape, index: int) -> str:
-    return f"{scrape.arm}/{scrape.pod.source}/{index}"
 
 
 def _counts(state: GuardEvidence, read: Read) -> list[tuple[Scrape, tuple[int, int]]] | Unusable:

@@ -9,7 +9,7 @@ leader, writes the same bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 
 from fairlead.api.candidate import Candidate, RolloutRecord
@@ -76,14 +76,16 @@ def name_of(version: str, since: str) -> str:
 
 
 def _appended(book: Ledger, fresh: list[str]) -> Ledger:
-    room = KEPT if not book.uri or book.failing in NOT_SET_UP else MOST if book.failing else None
-    return cut(book.model_copy(update={"lines": [*book.lines, *fresh]}), room)
+    return appended(book, fresh, KEPT, MOST)
 
 
-def cut(book: Ledger, room: int | None) -> Ledger:
-    """The ledger with its last lines, for which there is room (None: for all). What is sealed may have been written:
-    then what is left begins another segment. A ledger that the store will have says where lines are missing."""
-    if room is None or len(book.lines) <= room:
+def appended(book: Ledger, fresh: Sequence[str], alone: int, waiting: int) -> Ledger:
+    """The ledger with more lines, and only its last ones where nothing will take them (`alone`), or does not at the
+    moment (`waiting`). What is sealed may have been written: then what is left begins another segment. A ledger that
+    the store will have says where lines are missing."""
+    book = book.model_copy(update={"lines": [*book.lines, *fresh]})
+    room = waiting if stuck(book) else alone
+    if len(book.lines) <= room or (book.uri and not book.failing):
         return book
     lines = [line for line in book.lines if not line.startswith(_LOST)]
     kept = lines[len(lines) - room + (1 if book.uri else 0) :]

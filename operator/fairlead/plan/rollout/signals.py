@@ -123,8 +123,13 @@ def scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
 
 
 def pod_of(scrape: Scrape) -> str:
-    """Names a pod among the cursors; with the number of restarts, its process."""
+    """Names a pod among the cursors."""
     return f"{scrape.arm}/{scrape.pod.uid}"
+
+
+def process_of(scrape: Scrape, part: str = "") -> str:
+    """Names the counters of a pod's process, or a part of them, among the cursors."""
+    return f"{scrape.arm}/{scrape.pod.source}{part}"
 
 
 def _scrapes(look: Look, candidate: Candidate) -> list[Scrape]:

@@ -90,6 +90,4 @@ def _less(now: ArmCounts, before: ArmCounts) -> Arm:
 
 
 def _appended(book: Ledger, line: str) -> Ledger:
-    nowhere = not book.uri or book.failing in ledger.NOT_SET_UP
-    room = FEW if nowhere else ledger.KEPT if book.failing else None
-    return ledger.cut(book.model_copy(update={"lines": [*book.lines, line]}), room)
+    return ledger.appended(book, [line], FEW, ledger.KEPT)

@@ -17,7 +17,7 @@ from fairlead.plan.rollout import common, guards, latency, pods, split, versions
 from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
-from fairlead.plan.rollout.signals import ARMS, Scrape, judged, pod_of, scrapes, version_of
+from fairlead.plan.rollout.signals import ARMS, Scrape, judged, pod_of, process_of, scrapes, version_of
 from fairlead.verdict.guards import decode, encode
 
 LONGEST = 3
@@ -77,8 +77,8 @@ def begin(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
     A candidate that was away for a while begins once more: then what it did before it went is still to be counted."""
     book = Book(candidate.cursors)
     for scrape, counters in reading.counters:
-        if _source(scrape) not in book:
-            book.begin(_source(scrape), (counters.requests, counters.failures))
+        if process_of(scrape) not in book:
+            book.begin(process_of(scrape), (counters.requests, counters.failures))
     started = [_begin_guard(look, index, state, reading, book)
                for index, state in enumerate(guards.all_of(look, candidate))]  # fmt: skip
     first = candidate.counting_since is None
@@ -118,10 +118,6 @@ def close(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
     after = _counted(look, candidate, sums, reading.whole)
     alone = common.window(candidate.common, *sums["stable"])
     return after.model_copy(update={"guards": states, "cursors": book.close(), "common": alone})
-
-
-def _source(scrape: Scrape) -> str:
-    return f"{scrape.arm}/{scrape.pod.source}"
 
 
 def _sums(candidate: Candidate, reading: Reading, book: Book) -> Sums:
