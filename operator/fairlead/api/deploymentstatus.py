@@ -8,6 +8,7 @@ from pydantic import Field
 
 from fairlead.api.candidate import Candidate, ExperimentStatus, RolloutRecord
 from fairlead.api.common import StatusBase, Timestamp
+from fairlead.api.confirmation import WorldChange
 from fairlead.api.labelled import Joined
 from fairlead.api.ledger import Ledger
 from fairlead.api.schema import LIST_ATOMIC, Model, Name, list_map
@@ -58,7 +59,7 @@ class GatewayState(Model):
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
-    Watched, RollbackReady, Experiment."""
+    Watched, WorldChanged, RollbackReady, Experiment."""
 
     live: Live | None = None
     candidate: Candidate | None = None
@@ -66,6 +67,8 @@ class DeploymentStatus(StatusBase):
     """The last good version before the live one: the way back."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
+    world: WorldChange | None = None
+    """What has changed for every version, not by the live one's fault; until it is over, or another one is live."""
     joins: Annotated[list[Joined], Field(max_length=40, json_schema_extra=list_map("version", "guard"))] = []
     """Of guards on labels: of a candidate, or of each of an experiment's, and of the version under watch."""
     way_back: WayBack | None = None

@@ -41,6 +41,7 @@ from fairlead.plan.rollout import (
     ability,
     afterwards,
     answers,
+    asking,
     children,
     frame,
     gauges,
@@ -86,7 +87,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
     if status.way_back:
         found += wayback.requests(look, status)
     elif status.watch:
-        found += watching.requests(look, status.watch)
+        found += [*watching.requests(look, status.watch), *asking.requests(look, status)]
     found += machine.requests(look)
     return [*found, *stored.requests(look, status), *ledger.requests(look, status)]
 
@@ -100,11 +101,11 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
     state = ledger.settled(look, retiring.tidy(look, state))
     state = stored.heed(look, state)
-    state, unseen = afterwards.go_on(look, override.heed(look, state))
+    state, unseen, doubt = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
     choice = versions.choose(look, state.status)
     state, problem = progress.choose(look, state, choice), None
-    if state.candidate:
+    if state.candidate and not asking.holds(state.status):
         state, problem = progress.go_on(look, state)
         # what has just been taken back, or gone live, is not a choice any more
         choice = versions.choose(look, state.status) if state.candidate is None else choice
@@ -112,7 +113,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
     state = labels.tidied(state)
-    status = report.tell(look, state, choice, problem, unseen, stuck, trial)
+    status = report.tell(look, state, choice, problem, unseen, stuck, trial, doubt)
     return Plan(
         status=status,
         apply=frame.wanted(look, status),
@@ -140,6 +141,7 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(wayback.SOON)
     elif status.watch:
         times.append(watch.next_look(look, status.watch))
+        times += [] if (soon := asking.next_look(look, status.watch)) is None else [soon]
     if phase.running(status):
         times.append(machine.next_look(look, status))
     candidate = status.candidate
@@ -151,8 +153,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         elif signals.is_warm(look, candidate):
             times.append(look.window)
         else:
-            asking = gpus.waits(candidate) and look.now < epoch(candidate.since) + STARTING
-            times.append(gpus.SETTLE if asking else WARMING if signals.warm_ups(look, candidate) else STARTING)
+            waiting = gpus.waits(candidate) and look.now < epoch(candidate.since) + STARTING
+            times.append(gpus.SETTLE if waiting else WARMING if signals.warm_ups(look, candidate) else STARTING)
     return max(0.0, min(times)) + 0.001 if times else None
 
 

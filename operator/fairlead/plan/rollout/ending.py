@@ -39,10 +39,20 @@ def promote(look: Look, state: State, forced: str = "") -> State:
         joins = latelabels.handed_over(look, state.status.joins, candidate)
         known = latelabels.carried(look, joins, candidate.version)
         watched = watchbook.opened(look, watched, known) if watched else None
+        state = _asked_no_more(look, state, candidate.version)
         changes |= {"previous": good, "watch": watched, "way_back": None, "joins": joins}
         if watched is None or not watch.keeps(watched) or good != live.version:
             changes["retiring"] = retire(look, state, live.version)
     return state.having(Event("Promoted", message), **changes)
+
+
+def _asked_no_more(look: Look, state: State, promoted: str) -> State:
+    """The version that answers a share to find something out finishes what it has begun."""
+    kept = state.status.watch
+    share = kept.confirmation.share if kept and kept.confirmation else 0
+    if kept is None or not share or kept.against == promoted:
+        return state
+    return state.having(retiring=retire(look, state, kept.against))
 
 
 def _promoted(candidate: Candidate) -> str:

@@ -7,7 +7,7 @@ from fairlead.api.deployment import Override
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import MODEL_VERSION, Event, Json
 from fairlead.plan.experiment import conclude, phase
-from fairlead.plan.rollout import ending, pods, readiness, signals, versions, watch, watchbook, wayback
+from fairlead.plan.rollout import ending, pods, readiness, signals, versions, watch, watchbook, wayback, world
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -78,6 +78,8 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
         state = state.having(
             Event("RollbackCancelled", f"{live.version} stays: {wanted.reason}"), way_back=None, watch=None
         )
+    elif world.is_open(state.status):
+        state = world.kept_by_hand(look, state, wanted.reason)
     elif phase.running(state.status):
         return conclude.stopped(look, state, f"stopped by hand: {wanted.reason}").having(heeded=key)
     elif state.candidate is None:

@@ -10,7 +10,7 @@ from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import MODEL_VERSION, GatewaySeen, Json
 from fairlead.plan.experiment import phase
 from fairlead.plan.experiment import tell as experiments
-from fairlead.plan.rollout import ability, afterwards, expect, judge, ledger, pods, readiness, signals
+from fairlead.plan.rollout import ability, afterwards, asking, expect, judge, ledger, pods, readiness, signals, world
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -20,10 +20,11 @@ _TAKEN_BACK = ("RolledBack", "Failed")
 
 def tell(
     look: Look, state: State, choice: Choice, problem: Problem | None, unseen: Problem | None = None,
-    stuck: Problem | None = None, trial: Problem | None = None,
+    stuck: Problem | None = None, trial: Problem | None = None, doubt: Problem | None = None,
 ) -> DeploymentStatus:  # fmt: skip
     """The status with all that is derived from it. unseen: of a version under watch; stuck: why a rollback of the live
-    version does not go on; trial: what stands in an experiment's way."""
+    version does not go on; trial: what stands in an experiment's way; doubt: why it can't be found out whether the live
+    version has become worse."""
     status = state.status
     ready = [pod for pod in pods.of(look, status.live.version) if pod.ready] if status.live else []
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
@@ -32,9 +33,11 @@ def tell(
     _evidence(told, status, problem, trial)
     _saved(told, status)
     afterwards.tell(look, told, status.watch, unseen)
+    world.tell(told, status, doubt)
     readiness.tell(look, told, status, stuck)
     experiments.tell(look, told, status, trial)
-    progress = _progressing(look, told, status, choice, stuck if status.way_back else problem)
+    asked = asking.holds(status)
+    progress = _progressing(look, told, status, choice, stuck if status.way_back else doubt if asked else problem)
     trouble = _ready(look, told, status, bool(ready), progress)
     return status.model_copy(update={
         "observed_generation": look.subject.meta.generation,
@@ -52,7 +55,7 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions) -> str:
         return "Holding" if status.candidate and not told.is_true("Progressing") else "Pending"
     if not ready:
         return "Degraded"
-    if status.way_back:
+    if status.way_back or asking.holds(status):
         return "Progressing" if told.is_true("Progressing") else "Holding"
     if status.candidate:
         held = not told.is_true("Progressing") or status.candidate.verdict == "NoEvidence"
@@ -106,6 +109,8 @@ def _standing(
     candidate, back = status.candidate, status.way_back
     if back:
         return _going_back(back, problem)
+    if asking.holds(status):
+        return asking.standing(status, problem)
     if candidate:
         return _on_its_way(look, candidate, problem)
     trial = experiments.progress(status, choice.version)

@@ -49,7 +49,7 @@ def begin(look: Look, candidate: Candidate, previous: str) -> Watch | None:
         guards=_guards(look, candidate, 2 * long) if long else [],
     )  # fmt: skip
     book = Book(candidate.cursors)
-    _forget(look, watched, book)
+    forget(look, watched, book)
     return watched.model_copy(update={"cursors": book.close()})
 
 
@@ -60,12 +60,12 @@ def _guards(look: Look, candidate: Candidate, limit: float) -> list[WatchedGuard
     alpha = part / most_windows(limit)
     tolerance = share(after.tolerance)
     pairs = zip(rollout.guard, guards.all_of(look, candidate), strict=True)
-    outcomes = Book(candidate.cursors).outcomes(set()) <= SERIES
+    room = Book(candidate.cursors).outcomes(set()) <= SERIES
     return [
         detect.begin(guard, seen, tolerance, part, alpha)
         for guard, seen in pairs
         if guard.metric == "errors"
-        or (guard.metric in WATCHED and seen.began_at and (outcomes or guard.metric != "outcomes"))
+        or (guard.metric in WATCHED and seen.began_at and (room or guard.metric != "outcomes"))
     ]
 
 
@@ -130,14 +130,14 @@ def window(look: Look, watch: Watch) -> tuple[Watch, Problem | None]:
     book, after = Book(watch.cursors), {state.guard: state for state in watch.guards}
     seen, problem = _pods(look, watch, book, after)
     for index, guard, state in _of_metric(look, watch, "outcomes"):
-        counts = _outcomes(look, watch, index, guard, book)
+        counts = outcomes(look, watch, index, guard, book)
         if isinstance(counts, Problem):
             problem = problem or counts
             after[state.guard] = _silent(state, counts)
         else:
             after[state.guard] = _judged(look, state, counts)
             seen = seen or counts["candidate"][0] > 0
-    _forget(look, watch, book)
+    forget(look, watch, book)
     states, cursors = list(after.values()), book.close()
     if states == watch.guards and cursors == watch.cursors:
         return watch, problem
@@ -154,25 +154,25 @@ def _pods(look: Look, watch: Watch, book: Book, after: dict[str, WatchedGuard]) 
     mine = [*_of_metric(look, watch, "errors"), *_of_metric(look, watch, "latency")]
     if not mine:
         return False, None
-    reading = _read(look, watch)
+    reading = read(look, watch)
     if isinstance(reading, Problem):
         after |= {state.guard: _silent(state, reading) for _, _, state in mine}
         return False, reading
-    whole = _added(watch, book, [(s, "", (c.requests, c.failures)) for s, c in reading])
+    whole = added(watch, book, [(s, "", (c.requests, c.failures)) for s, c in reading])
     for _, _, state in _of_metric(look, watch, "errors"):
         after[state.guard] = _judged(look, state, whole)
     problem = None
     for index, _, state in _of_metric(look, watch, "latency"):
-        slow = _slow(state, index, reading)
-        if isinstance(slow, Problem):
-            problem = slow
-            after[state.guard] = _silent(state, slow)
+        counted = slow(state.threshold, index, reading)
+        if isinstance(counted, Problem):
+            problem = counted
+            after[state.guard] = _silent(state, counted)
         else:
-            after[state.guard] = _judged(look, state, _added(watch, book, slow))
+            after[state.guard] = _judged(look, state, added(watch, book, counted))
     return whole["candidate"][0] > 0, problem
 
 
-def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
+def read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
     """The counters of all pods that are read; a pod that isn't ready need not answer."""
     for name in arms(watch).values():
         if versions.read(look, name) is None:
@@ -192,30 +192,31 @@ def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
     return found
 
 
-def _slow(
-    state: WatchedGuard, index: int, reading: list[tuple[Scrape, Counters]]
+def slow(
+    threshold: str, index: int, reading: list[tuple[Scrape, Counters]]
 ) -> list[tuple[Scrape, str, tuple[float, float]]] | Problem:
     """(requests, slow ones) of each pod since it started."""
     found = []
     for scrape, counters in reading:
-        counted = count(counters.buckets, decode(state.threshold))
+        counted = count(counters.buckets, decode(threshold))
         if isinstance(counted, Unusable):
             return Problem(counted.reason, counted.message)
         found.append((scrape, f"/{index}", (float(counted[0]), float(counted[1]))))
     return found
 
 
-def _added(watch: Watch, book: Book, read: list[tuple[Scrape, str, tuple[float, float]]]) -> Counts:
+def added(watch: Watch, book: Book, taken: list[tuple[Scrape, str, tuple[float, float]]]) -> Counts:
+    """What the pods have counted since they were last read, by arm."""
     found = dict.fromkeys(arms(watch), (0, 0))
-    for scrape, part, values in read:
+    for scrape, part, values in taken:
         new = scrape.pod.started is not None and scrape.pod.started > epoch(watch.since)
-        added = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new, part=part).deltas
+        more = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new, part=part).deltas
         requests, bad = found[scrape.arm]
-        found[scrape.arm] = requests + added[0], bad + added[1]
+        found[scrape.arm] = requests + more[0], bad + more[1]
     return found
 
 
-def _outcomes(look: Look, watch: Watch, index: int, guard: Guard, book: Book) -> Counts | Problem:
+def outcomes(look: Look, watch: Watch, index: int, guard: Guard, book: Book) -> Counts | Problem:
     """What Prometheus says was added. Of counters that don't fit each other nothing is taken: a later window has it."""
     answers = promcounters.read(look, index, queries(look, watch, guard), "candidate")
     if isinstance(answers, Problem):
@@ -238,13 +239,13 @@ def _silent(state: WatchedGuard, why: Problem) -> WatchedGuard:
     return state.model_copy(update={"state": "NoEvidence", "reason": why.reason})
 
 
-def _forget(look: Look, watch: Watch, book: Book) -> None:
+def forget(look: Look, watch: Watch, book: Book) -> None:
     """Keep the cursors of what is still read."""
-    read = {(scrape.arm, scrape.pod.uid): scrape.pod.restarts for scrape in scrapes(look, watch)}
+    there = {(scrape.arm, scrape.pod.uid): scrape.pod.restarts for scrape in scrapes(look, watch)}
     mine = set(arms(watch))
 
     def wanted(source: str) -> bool:
         parts = source.split("/")
-        return parts[1] in mine if parts[0].isdigit() else is_read(source, read)
+        return parts[1] in mine if parts[0].isdigit() else is_read(source, there)
 
     book.keep(wanted)
