@@ -112,7 +112,8 @@ def tell(look: Look, told: Conditions, kept: Watch | None, problem: Problem | No
     if kept is None or not kept.guards:
         told.drop(CONDITION)
         return
-    silent = next((one for one in kept.guards if one.state == "NoEvidence"), None)
+    heard = kept.confirmation.guards if kept.confirmation else []
+    silent = next((one for one in [*kept.guards, *heard] if one.state == "NoEvidence"), None)
     if silent:
         old = told.get(CONDITION)
         known = problem.message if problem else old.message if old and old.reason == silent.reason else ""

@@ -173,7 +173,7 @@ def _start(look: Look, state: State, asked: Confirmation) -> tuple[State, Proble
     kept = _watch(state)
     unready = readiness.unready(look, kept.against, kept.version)
     if unready:
-        return state, _doubt(look, kept, asked, unready)
+        return _doubt(look, state, asked, unready)
     target, problem = progress.warm(look, _starting(kept, asked))
     asked = asked.model_copy(update={"warmed": target.warmed})
     if signals.is_warm(look, target) and wayback.made_anew(look, kept.against):
@@ -185,7 +185,7 @@ def _start(look: Look, state: State, asked: Confirmation) -> tuple[State, Proble
     if look.now < epoch(asked.started_at or look.stamp) + _longest(look):
         return state, None
     slow = Problem("PodsNotReady", f"its pods are not ready after {human(look.now - epoch(asked.since))}")
-    return state, _doubt(look, kept, asked, problem or pods.problem(look, kept.against) or slow)
+    return _doubt(look, state, asked, problem or pods.problem(look, kept.against) or slow)
 
 
 def _starting(kept: Watch, asked: Confirmation) -> Candidate:
@@ -199,10 +199,15 @@ def _share(look: Look, asked: Confirmation) -> int:
     return EVEN if slow else int(look.spec.rollout.after_promotion.confirm.share.rstrip("%"))
 
 
-def _doubt(look: Look, kept: Watch, asked: Confirmation, why: Problem) -> Problem:
-    """Nothing is rolled back, and a person is asked."""
-    return Problem(why.reason, f"{asked.message}. {kept.against} can't be asked whether it is the version, so nothing "
-                   f"is rolled back: {why.message}. {world.by_hand(look, kept.version)}")  # fmt: skip
+def _doubt(look: Look, state: State, asked: Confirmation, why: Problem) -> tuple[State, Problem]:
+    """Nothing is rolled back, and a person is asked; once for each reason."""
+    kept = _watch(state)
+    message = (
+        f"{asked.message}. {kept.against} can't be asked whether it is the version, so nothing is rolled back: "
+        f"{why.message}. {world.by_hand(look, kept.version)}"
+    )
+    doubt = Problem(why.reason, message)
+    return (state if world.is_told(look, doubt) else state.having(Event("CannotConfirm", message, warning=True))), doubt
 
 
 # --- both answer ---------------------------------------------------------------------------------------------------

@@ -60,6 +60,12 @@ def go_on(look: Look, state: State) -> State:
     return state.having(told, world=None)
 
 
+def is_told(look: Look, doubt: Problem) -> bool:
+    """Whether the condition says so already."""
+    old = next((one for one in look.subject.body.status.conditions if one.type == CONDITION), None)
+    return old is not None and (old.status, old.reason) == ("Unknown", doubt.reason)
+
+
 def is_open(status: DeploymentStatus) -> bool:
     """Whether it is asked, or has been in vain, if it is the version."""
     asked = status.watch is not None and status.watch.confirmation is not None
