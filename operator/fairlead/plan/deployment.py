@@ -51,6 +51,7 @@ from fairlead.plan.rollout import (
     labels,
     ledger,
     override,
+    pins,
     progress,
     report,
     retiring,
@@ -111,7 +112,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     if state.candidate:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
-    state = labels.tidied(state)
+    state = pins.kept(look, labels.tidied(state))
     status = report.tell(look, state, choice, problem, unseen, stuck, trial)
     return Plan(
         status=status,

@@ -155,7 +155,9 @@ class Sim:
 
     def version(self, name: str, phase: str = "Approved", age: float = 0.0, **spec: Any) -> Json:
         body = {
-            "metadata": {"name": name, "creationTimestamp": rfc3339(self.now - age), "labels": {}},
+            "metadata": {
+                "name": name, "uid": f"uid-{name}", "creationTimestamp": rfc3339(self.now - age), "labels": {},
+            },
             "spec": {
                 "model": "m", "artifact": {"uri": f"s3://bucket/{name}", "sha256": "a" * 64},
                 "server": {"runtime": "custom", "image": "server:1", "metrics": METRICS}, **spec,

@@ -6,7 +6,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
 from fairlead.api.evidence import Copies, Split
 from fairlead.api.units import seconds
-from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
+from fairlead.plan.core import Event, Failed, Warm, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
     ability,
@@ -22,6 +22,7 @@ from fairlead.plan.rollout import (
     review,
     shadow,
     signals,
+    versions,
     windows,
 )
 from fairlead.plan.rollout.look import Look, State
@@ -51,15 +52,15 @@ def choose(look: Look, state: State, choice: Choice) -> State:
 
 def _usable(look: Look, candidate: Candidate) -> bool:
     """Whether the candidate's version is there and was not revoked: else it goes though the rollout is paused."""
-    record = look.world.get(MODEL_VERSION, candidate.version)
+    record = versions.record(look, candidate.version)
     return record is not None and not record["spec"].get("revoked")
 
 
 def _reason(look: Look, candidate: Candidate, choice: Choice, live: str | None) -> tuple[str, str]:
     mine = candidate.version
-    record = look.world.get(MODEL_VERSION, mine)
+    record = versions.record(look, mine)
     if record is None:
-        return "VersionMissing", f"ModelVersion {mine} was deleted"
+        return versions.gone(look, mine)
     if record["spec"].get("revoked"):
         return "VersionRevoked", f"{mine} was revoked: {record['spec']['revoked']}"
     if choice.version is None:
