@@ -16,6 +16,7 @@ from fairlead.plan.rollout import (
     judge,
     labels,
     ledger,
+    memory,
     outcomes,
     pods,
     promgauge,
@@ -174,7 +175,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         if unable:
             return state, unable
         return _to_step(look, state, candidate.step + 1), None
-    return ending.promote(look, state), None
+    waits = memory.promised(look, state, candidate.version)
+    return (waits, memory.in_the_way(waits)) if waits else (ending.promote(look, state), None)
 
 
 def _renumbered(look: Look, candidate: Candidate) -> Candidate:

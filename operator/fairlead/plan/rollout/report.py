@@ -10,7 +10,19 @@ from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import GatewaySeen, Json
 from fairlead.plan.experiment import phase
 from fairlead.plan.experiment import tell as experiments
-from fairlead.plan.rollout import ability, afterwards, expect, judge, ledger, pins, pods, readiness, signals, versions
+from fairlead.plan.rollout import (
+    ability,
+    afterwards,
+    expect,
+    judge,
+    ledger,
+    memory,
+    pins,
+    pods,
+    readiness,
+    signals,
+    versions,
+)
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -34,6 +46,7 @@ def tell(
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
     pins.tell(look, told, status)
+    memory.tell(look, told, status)
     experiments.tell(look, told, status, trial)
     progress = _progressing(look, told, status, choice, stuck if status.way_back else problem)
     trouble = _ready(look, told, status, bool(ready), progress)

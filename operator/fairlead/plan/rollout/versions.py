@@ -141,8 +141,9 @@ def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
     compared = look.spec.experiment.versions if look.spec.experiment else []
     mine = [raw for raw in look.world.select(MODEL_VERSION)
             if raw["spec"].get("model") == model and raw["metadata"]["name"] not in compared]  # fmt: skip
-    usable = [raw for raw in mine if _usable(status, raw) and pins.is_it(look, raw)]
-    newest = max(usable, key=lambda raw: _age_of(look, raw), default=None)
+    usable = [raw for raw in mine if _usable(status, raw) and pins.is_it(look, raw)
+              and raw["metadata"]["name"] not in status.older]  # fmt: skip
+    newest = max(usable, key=lambda raw: age_of(look, raw), default=None)
     live = status.live.version if status.live else None
     if live is not None:
         newer = newest is not None and _is_newer(look, status, newest)
@@ -173,12 +174,13 @@ def _is_newer(look: Look, status: DeploymentStatus, raw: Json) -> bool:
     assert status.live
     live = age(look, status.live.version)
     if live is not None:
-        return _age_of(look, raw) > live
+        return age_of(look, raw) > live
     # nobody knows when the live one was made: only what was made after it went live is newer for sure
     return epoch(raw["metadata"].get("creationTimestamp") or status.live.since) > epoch(status.live.since)
 
 
-def _age_of(look: Look, raw: Json) -> tuple[str, int, str]:
+def age_of(look: Look, raw: Json) -> tuple[str, int, str]:
+    """The key of an object, as of the one that was pinned if it is that."""
     return age(look, raw["metadata"]["name"]) or age_key(raw)
 
 
