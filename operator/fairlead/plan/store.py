@@ -125,10 +125,11 @@ def ledger_folder(config: OperatorConfig, namespace: str, deployment: str, rollo
 
 
 def memory_folder(config: OperatorConfig, namespace: str, deployment: str) -> Location | None:
-    """Where that goes which must survive the loss of a Deployment's status; None without a store."""
+    """Where that goes which must survive the loss of a Deployment's status; None without a store. Not below
+    `deployments`: there people let the bucket delete what is old."""
     if config.store is None:
         return None
-    return store(None, config, namespace).folder("deployments", deployment, "state")
+    return store(None, config, namespace).folder("state", deployment)
 
 
 def predictions_folder(config: OperatorConfig, namespace: str, deployment: str, version: str) -> Location | None:

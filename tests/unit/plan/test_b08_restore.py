@@ -13,7 +13,7 @@ from tests.unit.plan.rollout_world import START, Sim, spec
 from fairlead.plan.core import MODEL_VERSION, WORKLOAD, Failed, Json, rfc3339
 
 AWAY = Failed("Unreachable", "http://s3:9000 can't be reached: nothing listens there; start the store")
-FOLDER = "team/deployments/web/state/"
+FOLDER = "team/state/web/"
 
 
 def a_life() -> Sim:
