@@ -20,6 +20,8 @@ class Confirmation(Model):
     phase: Literal["Waiting", "Starting", "Asking"] = "Starting"
     """`Waiting`: a candidate or an experiment has traffic. `Starting`: the pods of the version before start and are
     warmed. `Asking`: it answers its share."""
+    blocked: bool = False
+    """While `Starting`: it can't be asked at the moment. Then it holds up nobody."""
     rung: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
     """The guards whose alarm asks."""
     reason: Annotated[str, Field(max_length=64)]

@@ -80,7 +80,13 @@ def requests(look: Look, status: DeploymentStatus) -> list[Request]:
 def holds(status: DeploymentStatus) -> bool:
     """Whether a candidate waits until it is found out."""
     asked = status.watch.confirmation if status.watch else None
-    return asked is not None and asked.phase != "Waiting" and status.way_back is None
+    return asked is not None and asked.phase != "Waiting" and not asked.blocked and status.way_back is None
+
+
+def blocked(status: DeploymentStatus) -> bool:
+    """Whether an alarm wants to ask and can't."""
+    asked = status.watch.confirmation if status.watch else None
+    return asked is not None and asked.blocked
 
 
 def next_look(look: Look, kept: Watch) -> float | None:
@@ -126,8 +132,26 @@ def _heard(look: Look, state: State) -> State:
         if names:
             return _having(state, asked.model_copy(update={"guards": mine, "rung": names}))
         return _over(look, state, "Dropped", "the guard that asked is not watched any more")
-    rung = [] if kept.holdback else [one for one in kept.guards if one.state == "Alarm" and watch.can_ask(one)]
+    rung = [] if kept.holdback else [one for one in kept.guards if one.state == "Alarm"]
+    mute = next((one for one in rung if not watch.can_ask(one)), None)
+    state = _mute(look, state, kept, mute) if mute else state
+    rung = [one for one in rung if watch.can_ask(one)]
     return _begin(look, state, kept, rung) if rung else state
+
+
+def _mute(look: Look, state: State, kept: Watch, rung: WatchedGuard) -> State:
+    """Labels come later than anybody can wait: a person is asked at once."""
+    known = state.status.world
+    if known and (known.guard, known.state) == (rung.guard, "Unknown"):
+        return state
+    said = (
+        f"{watch.found(look, kept, rung).message}. Labels of {kept.against} for the same time would come too late to "
+        f"find out whether it is the version, so nothing is rolled back. {world.by_hand(look, kept.version)}; with a "
+        "holdback both are compared at the same time"
+    )
+    return state.having(
+        Event("CannotConfirm", said, warning=True), world=world.unknown(look, kept, rung.guard, "CannotConfirm", said)
+    )  # fmt: skip
 
 
 def _begin(look: Look, state: State, kept: Watch, rung: list[WatchedGuard]) -> State:
@@ -159,7 +183,8 @@ def _wait(look: Look, state: State, asked: Confirmation) -> tuple[State, Confirm
     candidate = state.candidate
     if candidate and candidate.step >= 0:
         hopeless = any(detect.hopeless(one) for one in _watch(state).guards)
-        if look.now < epoch(asked.since) + _longest(look) and not hopeless:
+        since = max(epoch(asked.since), epoch(candidate.counting_since or asked.since))
+        if look.now < since + _longest(look) and not hopeless:
             return state, asked
         why = Problem(HELD, f"it is found out first whether {_watch(state).version} has become worse; then it goes on")
         state, _ = progress.retreat(look, state, candidate, why)
@@ -177,13 +202,14 @@ def _start(look: Look, state: State, asked: Confirmation) -> tuple[State, Proble
     target, problem = progress.warm(look, _starting(kept, asked))
     asked = asked.model_copy(update={"warmed": target.warmed})
     if signals.is_warm(look, target) and wayback.made_anew(look, kept.against):
+        if state.candidate and state.candidate.step >= 0:  # one that came while it could not be asked
+            return _having(state, asked.model_copy(update={"phase": "Waiting", "blocked": False})), None
         part = _share(look, asked)
-        asked = asked.model_copy(update={"phase": "Asking", "share": part})
+        asked = asked.model_copy(update={"phase": "Asking", "share": part, "blocked": False})
         told = Event(HELD, f"{kept.against} answers {part} % of the requests, to be compared with {kept.version}")
         return _having(state.having(told), asked), None
-    state = _having(state, asked)
     if look.now < epoch(asked.started_at or look.stamp) + _longest(look):
-        return state, None
+        return _having(state, asked.model_copy(update={"blocked": False})), None
     slow = Problem("PodsNotReady", f"its pods are not ready after {human(look.now - epoch(asked.since))}")
     return _doubt(look, state, asked, problem or pods.problem(look, kept.against) or slow)
 
@@ -207,6 +233,7 @@ def _doubt(look: Look, state: State, asked: Confirmation, why: Problem) -> tuple
         f"{why.message}. {world.by_hand(look, kept.version)}"
     )
     doubt = Problem(why.reason, message)
+    state = _having(state, asked.model_copy(update={"blocked": True}))
     return (state if world.is_told(look, doubt) else state.having(Event("CannotConfirm", message, warning=True))), doubt
 
 

@@ -33,7 +33,7 @@ def promote(look: Look, state: State, forced: str = "") -> State:
     changes: dict[str, object] = {"live": Live(version=candidate.version, since=look.stamp), "candidate": None}
     if live:
         back = state.status.way_back
-        good = back.version if back and back.leaves == live.version else live.version
+        good = back.version if back and back.leaves == live.version else _unsuspected(state, live.version)
         state = watchbook.left(look, state, "Superseded", "NewerVersion", f"{candidate.version} went live")
         watched = watching.begin(look, candidate, good)
         joins = latelabels.handed_over(look, state.status.joins, candidate)
@@ -44,6 +44,12 @@ def promote(look: Look, state: State, forced: str = "") -> State:
         if watched is None or not watch.keeps(watched) or good != live.version:
             changes["retiring"] = retire(look, state, live.version)
     return state.having(Event("Promoted", message), **changes)
+
+
+def _unsuspected(state: State, live: str) -> str:
+    """The way back: the live version, or the one before it while nobody knows whether it has become worse."""
+    kept = state.status.watch
+    return kept.against if kept and kept.confirmation and kept.version == live else live
 
 
 def _asked_no_more(look: Look, state: State, promoted: str) -> State:

@@ -39,7 +39,8 @@ def choose(look: Look, state: State, choice: Choice) -> State:
         if look.spec.paused and choice.version not in (None, live) and _usable(look, candidate):
             return state
         state = ending.withdraw(look, state, *_reason(look, candidate, choice, live))
-    busy = phase.running(status) or (status.watch is not None and status.watch.confirmation is not None)
+    asked = status.watch.confirmation if status.watch else None
+    busy = phase.running(status) or (asked is not None and not asked.blocked)
     if choice.version in (None, live) or state.candidate or look.spec.paused or busy:
         return state
     assert choice.version

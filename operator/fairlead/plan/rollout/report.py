@@ -52,8 +52,8 @@ def tell(
     pins.tell(look, told, status)
     memory.tell(look, told, status)
     experiments.tell(look, told, status, trial)
-    asked = asking.holds(status)
-    progress = _progressing(look, told, status, choice, stuck if status.way_back else doubt if asked else problem)
+    alone = asking.holds(status) or (doubt is not None and status.candidate is None)
+    progress = _progressing(look, told, status, choice, stuck if status.way_back else doubt if alone else problem)
     trouble = _ready(look, told, status, bool(ready), progress)
     return status.model_copy(update={
         "observed_generation": look.subject.meta.generation,
@@ -71,7 +71,7 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions) -> str:
         return "Holding" if status.candidate and not told.is_true("Progressing") else "Pending"
     if not ready:
         return "Degraded"
-    if status.way_back or asking.holds(status):
+    if status.way_back or asking.holds(status) or (status.candidate is None and asking.blocked(status)):
         return "Progressing" if told.is_true("Progressing") else "Holding"
     if status.candidate:
         held = not told.is_true("Progressing") or status.candidate.verdict == "NoEvidence"
@@ -132,7 +132,7 @@ def _standing(
     candidate, back = status.candidate, status.way_back
     if back:
         return _going_back(back, problem)
-    if asking.holds(status):
+    if asking.holds(status) or (candidate is None and asking.blocked(status)):
         return asking.standing(status, problem)
     if candidate:
         return _on_its_way(look, candidate, problem)
