@@ -112,12 +112,11 @@ def tell(look: Look, told: Conditions, kept: Watch | None, problem: Problem | No
     if kept is None or not kept.guards:
         told.drop(CONDITION)
         return
-    heard = kept.confirmation.guards if kept.confirmation else []
-    silent = next((one for one in [*kept.guards, *heard] if one.state == "NoEvidence"), None)
+    silent = _silent(kept)
     if silent:
         old = told.get(CONDITION)
-        known = problem.message if problem else old.message if old and old.reason == silent.reason else ""
-        told.set(CONDITION, False, silent.reason, known or _BLIND.get(silent.reason, silent.reason))
+        known = problem.message if problem else old.message if old and old.reason == silent else ""
+        told.set(CONDITION, False, silent, known or _BLIND.get(silent, silent))
         return
     with_what = (
         f"{kept.against}, which answers {kept.holdback} % of the requests" if kept.holdback
@@ -126,6 +125,14 @@ def tell(look: Look, told: Conditions, kept: Watch | None, problem: Problem | No
     quiet = look.now - epoch(kept.last_window_at) > QUIET * watch.pace(look.now - epoch(kept.since))
     words = f"{kept.version} is compared with {with_what}, for {kept.length} of observation"
     told.set(CONDITION, True, "NoTraffic" if quiet else "Watching", words)
+
+
+def _silent(kept: Watch) -> str:
+    """Why a guard, or one that is asked, sees nothing; empty if all do."""
+    blind = [one.reason for one in kept.guards if one.state == "NoEvidence"]
+    if kept.confirmation:
+        blind += [one.reason for one in kept.confirmation.guards if one.state == "NoEvidence"]
+    return blind[0] if blind else ""
 
 
 _BLIND = {
