@@ -58,3 +58,16 @@ class WorldChange(Model):
     since: Timestamp
     reason: Annotated[str, Field(max_length=64)]
     message: Text = ""
+
+
+class Unasked(Model):
+    """A rollback without a question, since no pod of the version was ready: there was nothing to compare. So it is
+    looked at whether the version that is live again does any better."""
+
+    version: Name
+    """The version that is live again."""
+    left: Name
+    """The one that was taken back."""
+    until: Timestamp
+    restarts: int = 0
+    """Restarts of its pods when it became live again."""

@@ -149,6 +149,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(unsaved)
     if stored.requests(look, status):
         times.append(stored.LATE)
+    if status.unasked:
+        times.append(epoch(status.unasked.until) - look.now)
     if status.way_back:
         times.append(wayback.SOON)
     elif status.watch:

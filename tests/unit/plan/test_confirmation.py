@@ -356,3 +356,43 @@ def test_b01_outcomes_of_requests_from_before_do_not_speak_against_the_live_vers
     seconds(sim, 700)
     assert live(sim) == "m-2"
     assert sim.condition("WorldChanged")["reason"] == "MoreWrong"
+
+
+# --- what is not asked ---------------------------------------------------------------------------------------------
+
+
+def crash(sim: Sim, version: str) -> None:
+    for _ in range(3):
+        sim.restart(version)
+    sim.ready(version, False)
+    sim.look()
+
+
+def test_b01_where_both_versions_crash_that_is_said_and_nothing_flips() -> None:
+    sim = promoted()
+    crash(sim, "m-2")
+    settle(sim)
+    assert (live(sim), sim.status["history"][0]["reason"]) == ("m-1", "CrashedAfterPromotion")
+    assert sim.condition("WorldChanged") == {}
+    sim.now += 30
+    crash(sim, "m-1")
+    said = sim.condition("WorldChanged")
+    assert (said["status"], said["reason"]) == ("True", "BothFail")
+    assert "m-2 was taken back because it did the same" in said["message"]
+    assert "unasked" not in sim.status
+    for _ in range(5):
+        sim.tick(20, seconds=60)
+    assert (live(sim), "wayBack" in sim.status) == ("m-1", False)
+
+
+def test_b01_after_a_rollback_that_helped_nothing_is_said_and_nothing_is_looked_at_any_more() -> None:
+    sim = promoted()
+    crash(sim, "m-2")
+    settle(sim)
+    assert sim.status["unasked"]["version"] == "m-1"
+    sim.tick(20, seconds=700)
+    assert "unasked" not in sim.status
+    sim.tick(20, seconds=20)
+    assert sim.look().requeue_after is None
+    crash(sim, "m-1")
+    assert sim.condition("WorldChanged") == {}

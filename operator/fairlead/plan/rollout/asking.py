@@ -202,7 +202,8 @@ def _start(look: Look, state: State, asked: Confirmation) -> tuple[State, Proble
     target, problem = progress.warm(look, _starting(kept, asked))
     asked = asked.model_copy(update={"warmed": target.warmed})
     if signals.is_warm(look, target) and wayback.made_anew(look, kept.against):
-        if state.candidate and state.candidate.step >= 0:  # one that came while it could not be asked
+        came = state.candidate is not None and state.candidate.step >= 0
+        if came or phase.running(state.status):  # while it could not be asked
             return _having(state, asked.model_copy(update={"phase": "Waiting", "blocked": False})), None
         part = _share(look, asked)
         asked = asked.model_copy(update={"phase": "Asking", "share": part, "blocked": False})

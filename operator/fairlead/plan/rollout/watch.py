@@ -23,6 +23,7 @@ EARLY = 0.9
 """Share of a window after which it may be closed."""
 CRASHES = 3
 """Restarts since the promotion after which a version without any ready pod goes back."""
+CRASHED = "CrashedAfterPromotion"
 RECENT = 600.0
 """Seconds: if the last of them is longer ago, it is something else that keeps the pods from being ready."""
 
@@ -94,14 +95,22 @@ def harm(look: Look, watch: Watch) -> Problem | None:
     for state in watch.guards:
         if state.state == "Alarm" and watch.holdback:
             return found(look, watch, state)
-    mine = pods.of(look, watch.version)
-    restarts = sum(pod.restarts for pod in mine) - watch.restarts
+    said = crashed(look, watch.version, watch.restarts) if watch.guards else ""
+    return Problem(CRASHED, said) if said else None
+
+
+def crashed(look: Look, version: str, restarts: int) -> str:
+    """That a live version's pods crash and none is ready; empty if it is not so. restarts: those when it went live."""
+    mine = pods.of(look, version)
+    more = sum(pod.restarts for pod in mine) - restarts
     recent = any(pods.ended_since(pod, look.now - RECENT) for pod in mine)
-    if watch.guards and recent and restarts >= CRASHES and not any(pod.ready for pod in mine):
-        cause = pods.problem(look, watch.version)
-        return Problem("CrashedAfterPromotion", f"the server of {watch.version} restarted {restarts} times since it "
-                       f"went live, and no pod is ready{': ' + cause.message if cause else ''}")  # fmt: skip
-    return None
+    if not recent or more < CRASHES or any(pod.ready for pod in mine):
+        return ""
+    cause = pods.problem(look, version)
+    return (
+        f"the server of {version} restarted {more} times since it went live, and no pod is ready"
+        f"{': ' + cause.message if cause else ''}"
+    )
 
 
 def reason(guard: str) -> str:

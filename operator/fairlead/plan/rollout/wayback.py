@@ -8,7 +8,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus, Live
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.watch import WatchedGuard, WayBack
 from fairlead.plan.core import WORKLOAD, Event, Request
-from fairlead.plan.rollout import ending, latelabels, pods, progress, readiness, signals, watch, watchbook
+from fairlead.plan.rollout import ending, latelabels, pods, progress, readiness, signals, watch, watchbook, world
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -83,7 +83,7 @@ def _turn(look: Look, state: State, wanted: WayBack) -> State:
     return state.having(
         Event("RolledBack", message, warning=True),
         live=Live(version=wanted.version, since=look.stamp), previous=_before(status, wanted), way_back=None,
-        watch=None, refused=[*refused, wanted.leaves][-ending.REFUSED:],
+        watch=None, unasked=world.unasked(look, wanted), refused=[*refused, wanted.leaves][-ending.REFUSED:],
         retiring=ending.retire(look, state, wanted.leaves),
     )  # fmt: skip
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fairlead.api.confirmation import WorldChange
+from fairlead.api.confirmation import Unasked, WorldChange
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.evidence import GuardEvidence
-from fairlead.api.watch import Watch
+from fairlead.api.watch import Watch, WayBack
 from fairlead.plan.conditions import Conditions
-from fairlead.plan.core import Event
-from fairlead.plan.rollout import detect, ending, watch, watchbook
+from fairlead.plan.core import Event, epoch, rfc3339
+from fairlead.plan.rollout import detect, ending, pods, watch, watchbook
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -47,6 +47,7 @@ def by_hand(look: Look, live: str) -> str:
 def go_on(look: Look, state: State) -> State:
     """Without a change that was of another live version, or that is over: a guard tolerates what it did at first as
     soon as the live version is shown to be back within that."""
+    state = _both(look, state)
     known, live, kept = state.status.world, state.status.live, state.status.watch
     if known and (live is None or live.version != known.version):
         return state.having(world=None)
@@ -58,6 +59,33 @@ def go_on(look: Look, state: State) -> State:
         return state
     told = Event("WorldAsBefore", f"{kept.version} is back within what was tolerated at first")
     return state.having(told, world=None)
+
+
+def unasked(look: Look, wanted: WayBack) -> Unasked | None:
+    """After a rollback for which there was nothing to compare: whether the version that is live again does better."""
+    if wanted.reason != watch.CRASHED:
+        return None
+    restarts = sum(pod.restarts for pod in pods.of(look, wanted.version))
+    return Unasked(
+        version=wanted.version, left=wanted.leaves, until=rfc3339(look.now + watch.RECENT), restarts=restarts
+    )  # fmt: skip
+
+
+def _both(look: Look, state: State) -> State:
+    """The version before crashes as well: it is said, and nothing goes to and fro, since the other one is refused."""
+    mine, live = state.status.unasked, state.status.live
+    if mine is None:
+        return state
+    if live is None or live.version != mine.version or look.now >= epoch(mine.until):
+        return state.having(unasked=None)
+    said = watch.crashed(look, mine.version, mine.restarts)
+    if not said:
+        return state
+    message = f"{said}. {mine.left} was taken back because it did the same, so it is not the version"
+    found = WorldChange(
+        state="Changed", version=mine.version, against=mine.left, since=look.stamp, reason=BOTH, message=message[:1024]
+    )  # fmt: skip
+    return state.having(Event(CONDITION, message, warning=True), unasked=None, world=found)
 
 
 def is_told(look: Look, doubt: Problem) -> bool:
