@@ -21,6 +21,14 @@ class Live(Model):
     since: Timestamp
 
 
+class Served(Model):
+    """A version that was live here."""
+
+    version: Name
+    uid: Annotated[str, Field(max_length=36)] = ""
+    """Of its ModelVersion then; empty: not known."""
+
+
 class Stored(Model):
     """What was found when the way back's model was last looked for in the store."""
 
@@ -64,6 +72,8 @@ class DeploymentStatus(StatusBase):
     candidate: Candidate | None = None
     previous: Name | None = None
     """The last good version before the live one: the way back."""
+    served: Annotated[list[Served], Field(max_length=50, json_schema_extra=list_map("version"))] = []
+    """The versions that were live here, the last one first: what a person may go back to."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
     joins: Annotated[list[Joined], Field(max_length=40, json_schema_extra=list_map("version", "guard"))] = []

@@ -292,6 +292,20 @@ class GatewaySeen:
 
 
 @dataclass(frozen=True)
+class ReadNamespace:
+    """What a Namespace's annotations say to Fairlead. Answer: `NamespaceSeen`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class NamespaceSeen:
+    """Its annotations that begin with `fairlead.dev/`, sorted by name."""
+
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Failed:
     """A signal that could not be had. `reason` is CamelCase; `message` says what to do."""
 
@@ -306,8 +320,12 @@ NOT_YET = ("NotAsked", UNDERWAY)
 
 Request = (
     ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadGateway
-)
-Answer = Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | GatewaySeen | Failed
+    | ReadNamespace
+)  # fmt: skip
+Answer = (
+    Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | GatewaySeen | NamespaceSeen
+    | Failed
+)  # fmt: skip
 
 
 class World(Protocol):

@@ -42,6 +42,7 @@ from fairlead.plan.rollout import (
     afterwards,
     answers,
     children,
+    choosing,
     frame,
     gauges,
     gpus,
@@ -53,6 +54,7 @@ from fairlead.plan.rollout import (
     override,
     progress,
     report,
+    requirements,
     retiring,
     signals,
     stored,
@@ -87,7 +89,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += watching.requests(look, status.watch)
-    found += machine.requests(look)
+    found += [*machine.requests(look), *choosing.requests(look)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status)]
 
 
@@ -132,6 +134,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
     again = ability.asks_again(look, status)
     if again is not None:
         times.append(again)
+    if requirements.waits(status):
+        times.append(requirements.AGAIN)
     if status.unsaved:
         times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
     if stored.requests(look, status):

@@ -12,7 +12,7 @@ from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Request, epoch
 from fairlead.plan.experiment import arms, conclude, phase, reward, shares, users
-from fairlead.plan.rollout import ability, signals, versions
+from fairlead.plan.rollout import ability, requirements, signals, versions
 from fairlead.plan.rollout.implementations import Ability
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -132,7 +132,8 @@ def _unusable(look: Look, version: str) -> tuple[str, str] | None:
         return "VersionUnreadable", f"ModelVersion {version} has a form that this operator can't read: make it again"
     if found.status.phase != "Approved":
         return "NotApproved", f"{version} is {found.status.phase or 'Pending'}: approve it"
-    return None
+    lack = requirements.lacking(look, raw)
+    return lack.told if lack else None
 
 
 # --- while it runs -------------------------------------------------------------------------------------------------
