@@ -107,7 +107,8 @@ APPROVER = RoleTable(
     "approver",
     "ClusterRole `fairlead-approver`, for those who may say that a model goes live. Bind it per namespace.",
     (
-        Right(GROUP, ("modelversions",), (*READ, "update", "patch"), "Write the approval into the version. The policy below lets them change nothing else."),
+        Right(GROUP, ("modelversions",), (*READ, "update", "patch"),
+              "Write the approval into the version. The policy below lets them change nothing else."),
         Right(GROUP, ("modelversions",), ("approve",),
               "Checked by the ValidatingAdmissionPolicy `fairlead-approvals` before an approval is accepted."),
     ),
