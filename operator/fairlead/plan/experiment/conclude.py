@@ -5,9 +5,9 @@ from __future__ import annotations
 from fairlead.api.candidate import Candidate, ExperimentStatus
 from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import human, seconds
-from fairlead.plan.core import MODEL_VERSION, Event, epoch
+from fairlead.plan.core import Event, epoch
 from fairlead.plan.experiment import arms, phase, reward
-from fairlead.plan.rollout import ending, ledger, requirements
+from fairlead.plan.rollout import ending, ledger
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -54,11 +54,6 @@ def _won(look: Look, state: State, wanted: Experiment, winner: Contender) -> tup
     if arm.step < 0:
         away = Problem("WinnerAway", f"{winner.version} has won, but no pod of it answers")
         return _patience(look, state, wanted, f"{away.message}, so it can't go live"), away
-    raw = look.world.get(MODEL_VERSION, arm.version)
-    lack = requirements.lacking(look, raw) if raw else None
-    if lack:
-        why = f"{winner.version} has won, but does not go live: {lack.message}"
-        return _patience(look, state, wanted, why), Problem(lack.reason, why)
     book = ledger.awaiting(arm.ledger)
     if book is not None:
         waiting = arm.model_copy(update={"ledger": book})
