@@ -42,7 +42,7 @@ from fairlead.store.listing import list_objects
 
 LIMITS: dict[type[Any], float] = {
     ListObjects: 120.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
-    SaveDocument: 5.0, FindObject: 5.0, ReadInput: 3.0, ReadNamespace: 10.0,
+    SaveDocument: 5.0, FindObject: 5.0, ReadInput: 3.0, ReadNamespace: 2.0,
 }  # fmt: skip
 """Seconds that an answer may take."""
 AT_ONCE: dict[type[Any], int] = {

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.requirement import Requirement
-from fairlead.plan.core import LABEL_PREFIX, Failed, Json, NamespaceSeen, ReadNamespace
+from fairlead.plan.core import LABEL_PREFIX, NOT_YET, Failed, Json, NamespaceSeen, ReadNamespace
 from fairlead.plan.rollout.look import Look
 
 PREFIX = f"{LABEL_PREFIX}require-"
@@ -65,7 +65,8 @@ def _wanted(look: Look) -> Requirement | Lacking:
     try:
         if isinstance(answer, NamespaceSeen):
             return own.stricter(floor(answer.annotations))
-        why = answer.message if isinstance(answer, Failed) else "no answer"
+        asked = isinstance(answer, Failed) and answer.reason not in NOT_YET
+        why = answer.message if isinstance(answer, Failed) and asked else "it has not been asked yet"
         raise Unreadable(f"it isn't known what Namespace {look.namespace} asks of versions: {why}")
     except Unreadable as unreadable:
         return Lacking(UNKNOWN, str(unreadable))
