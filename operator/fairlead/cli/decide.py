@@ -31,6 +31,7 @@ async def rollback(session: Session, args: argparse.Namespace) -> int:
     raw = await session.get(DEPLOYMENT, args.name)
     target = default_target(raw) if args.to is None else args.to
     usable(await session.get(MODEL_VERSION, target))
+    was_live(raw, target)
     raw = await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Rollback", target, args.reason))
     gone = f"{taken_back(raw, target)} is not tried again" if not compared(raw) else "its experiment ends"
     print(f"deployment {args.name} goes back to {target}; {gone}. "
@@ -111,6 +112,17 @@ def usable(version: Json) -> None:
         raise Problem(f"{name} was revoked: {version['spec']['revoked']}. Name another version with --to.")
     if phase != "Approved":
         raise Problem(f"{name} is {phase}; only an approved version can go live. Name another one with --to.")
+
+
+def was_live(raw: Json, version: str) -> None:
+    """Raises Problem for a version that was never live here, as far as the status remembers."""
+    status = raw.get("status", {})
+    known = {one["version"] for one in status.get("served") or []}
+    if known and version not in known | {status.get("previous"), (status.get("live") or {}).get("version")}:
+        raise Problem(
+            f"{version} was never live in deployment {raw['metadata']['name']!r}, so it can't be gone back to. To roll "
+            "it out, name it in spec.model.version; kubectl fairlead promote --force then waits for no evidence."
+        )
 
 
 def decide(raw: Json, action: str, version: str, reason: str) -> bool:

@@ -75,6 +75,13 @@ def test_rollback_that_makes_no_sense_is_refused(memory, capsys, words, said):
     assert "override" not in memory.objects["Deployment", "web"]["spec"]
 
 
+def test_rollback_to_what_was_never_live_is_refused(memory, capsys):
+    put(memory, served=[{"version": "m-2"}, {"version": "m-0"}])
+    assert run("rollback", "web", "--to", "m-1", "--reason", "r") == 1
+    assert "m-1 was never live in deployment 'web'" in capsys.readouterr().err
+    assert "override" not in memory.objects["Deployment", "web"]["spec"]
+
+
 def test_promote_forces_what_is_on_its_way(memory, capsys):
     put(memory, candidate={"version": "m-4"})
     assert run("promote", "web", "--force", "--reason", "a fix for the outage") == 0

@@ -95,7 +95,10 @@ def _restored(look: Look, found: Recollection) -> Plan:
     status = look.subject.body.status.model_copy(update={
         "live": Live(version=found.live, since=look.stamp) if found.live else None,
         "previous": found.previous, "way_back": found.way_back, "experiment": found.experiment,
-        "refused": found.refused, "history": found.history, "heeded": found.heeded, "retried": found.retried,
+        "refused": found.refused, "history": found.history,
+        # objects that are applied again have other uids: what was live goes by its name, and by its pin
+        "served": [one.model_copy(update={"uid": ""}) for one in found.served],
+        "heeded": found.heeded, "retried": found.retried,
         "versions": found.versions, "older": found.older, "memory": Memory(),
     })  # fmt: skip
     refused = f"; not tried again: {', '.join(found.refused)}" if found.refused else ""
@@ -223,7 +226,8 @@ def _facts(status: DeploymentStatus) -> Recollection:
         deployment="", live=live, previous=previous,
         way_back=back.model_copy(update={"warmed": []}) if back and not promise else None,
         experiment=over.model_copy(update={"arms": [], "cursors": []}) if over else None,
-        refused=status.refused, history=status.history, heeded=status.heeded, retried=status.retried,
+        served=status.served, refused=status.refused, history=status.history,
+        heeded=status.heeded, retried=status.retried,
         versions=[one for one in status.versions if one.name in named],
     )  # fmt: skip
 
