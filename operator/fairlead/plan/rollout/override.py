@@ -5,10 +5,12 @@ from __future__ import annotations
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import Override
 from fairlead.manifests.meta import short_hash
+from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION, Event, Json
 from fairlead.plan.experiment import conclude, phase
 from fairlead.plan.rollout import (
     ending,
+    pins,
     pods,
     readiness,
     requirements,
@@ -115,11 +117,14 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
 
 def _stranger(look: Look, state: State, version: str) -> Problem | None:
     """Only what was live here is gone back to: everything else has to be rolled out."""
-    status, raw = state.status, look.world.get(MODEL_VERSION, version)
-    assert raw
-    live = look.world.get(MODEL_VERSION, status.live.version) if status.live else None
-    model = look.spec.model.name or (live["spec"]["model"] if live else None)
-    why = served.stranger(status, raw, None if version == status.previous else model)
+    status, target = state.status, versions.read(look, version)
+    assert target
+    live = versions.read(look, status.live.version) if status.live else None
+    model = look.spec.model.name or (live.spec.model if live else None)
+    known, raw = pins.of(look).get(version), look.world.get(MODEL_VERSION, version)
+    uid = known.uid if known else identity.uid_of(raw) if raw else ""
+    other = "" if version == status.previous or target.spec.model == model else target.spec.model
+    why = served.stranger(status, version, uid, f"a version of model {other}, not of {model}" if other else "")
     return Problem("NeverLive", why) if why else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.pinned import Served
-from fairlead.plan.core import MODEL_VERSION, Json
+from fairlead.plan.core import MODEL_VERSION
 from fairlead.plan.rollout.look import Look
 
 LIMIT = 50
@@ -29,16 +29,15 @@ def noted(look: Look, status: DeploymentStatus, version: str) -> list[Served]:
     return [mine, *(one for one in known(status) if one.version != version)][:LIMIT]
 
 
-def stranger(status: DeploymentStatus, raw: Json, model: str | None) -> str:
-    """Why a ModelVersion is none that was live here, and what to do instead; empty if it is one. model: the only one
-    whose versions may be; None: any."""
-    meta = raw["metadata"]
-    mine = next((one for one in known(status) if one.version == meta["name"]), None)
-    other = "to roll it out, name it in spec.model.version; kubectl fairlead promote --force then waits for no evidence"
+def stranger(status: DeploymentStatus, version: str, uid: str, other: str) -> str:
+    """Why a version is none that was live here, and what to do instead; empty if it is one. uid: of the ModelVersion
+    that would be served; other: whose version it is, if not one of this model."""
+    mine = next((one for one in known(status) if one.version == version), None)
+    instead = (
+        "to roll it out, name it in spec.model.version; kubectl fairlead promote --force then waits for no evidence"
+    )
     if mine is None:
-        return f"{meta['name']} was never live here; {other}"
-    if mine.uid and meta.get("uid") and mine.uid != meta["uid"]:
-        return f"{meta['name']} was deleted and made again since it was live here; {other}"
-    if model is not None and raw["spec"].get("model") != model:
-        return f"{meta['name']} is a version of model {raw['spec'].get('model')}, not of {model}; {other}"
-    return ""
+        return f"{version} was never live here; {instead}"
+    if mine.uid and uid and mine.uid != uid:
+        return f"{version} was deleted and made again since it was live here; {instead}"
+    return f"{version} is {other}; {instead}" if other else ""
