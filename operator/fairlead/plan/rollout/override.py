@@ -65,7 +65,7 @@ def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
 
 def _lacking(look: Look, version: str) -> requirements.Lacking | None:
     """What keeps a version from going live, whoever wants it to."""
-    raw = look.world.get(MODEL_VERSION, version)
+    raw = versions.record(look, version)
     return requirements.lacking(look, raw) if raw else None
 
 
@@ -115,25 +115,21 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
 
 def _stranger(look: Look, state: State, version: str) -> Problem | None:
     """Only what was live here is gone back to: everything else has to be rolled out."""
-    status, raw = state.status, look.world.get(MODEL_VERSION, version)
-    assert raw
-    live = look.world.get(MODEL_VERSION, status.live.version) if status.live else None
-    model = look.spec.model.name or (live["spec"]["model"] if live else None)
-    why = served.stranger(status, raw, None if version == status.previous else model)
+    why = served.stranger(look, state.status, version)
     return Problem("NeverLive", why) if why else None
 
 
 def _newer(look: Look, state: State, version: str) -> list[str]:
     """The approved versions of the same model that would be rolled out at once, since they are newer."""
-    target = look.world.get(MODEL_VERSION, version)
+    target, made = versions.read(look, version), versions.age(look, version)
     live = state.status.live.version if state.status.live else ""
-    if target is None or version == live:
+    if target is None or made is None or version == live:
         return []
 
     def newer(raw: Json) -> bool:
-        same = raw["spec"].get("model") == target["spec"].get("model")
+        same = raw["spec"].get("model") == target.spec.model
         approved = (raw.get("status") or {}).get("phase") == "Approved"
-        return same and approved and versions.age_key(raw) > versions.age_key(target)
+        return same and approved and versions.age_key(raw) > made
 
     found = sorted(filter(newer, look.world.select(MODEL_VERSION)), key=versions.age_key)
     return [raw["metadata"]["name"] for raw in found]

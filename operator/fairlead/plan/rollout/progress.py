@@ -6,7 +6,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
 from fairlead.api.evidence import Copies, Split
 from fairlead.api.units import seconds
-from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
+from fairlead.plan.core import Event, Failed, Warm, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
     ability,
@@ -16,6 +16,7 @@ from fairlead.plan.rollout import (
     judge,
     labels,
     ledger,
+    memory,
     outcomes,
     pods,
     promgauge,
@@ -23,6 +24,7 @@ from fairlead.plan.rollout import (
     review,
     shadow,
     signals,
+    versions,
     windows,
 )
 from fairlead.plan.rollout.look import Look, State
@@ -52,15 +54,15 @@ def choose(look: Look, state: State, choice: Choice) -> State:
 
 def _usable(look: Look, candidate: Candidate) -> bool:
     """Whether the candidate's version is there and was not revoked: else it goes though the rollout is paused."""
-    record = look.world.get(MODEL_VERSION, candidate.version)
+    record = versions.record(look, candidate.version)
     return record is not None and not record["spec"].get("revoked")
 
 
 def _reason(look: Look, candidate: Candidate, choice: Choice, live: str | None) -> tuple[str, str]:
     mine = candidate.version
-    record = look.world.get(MODEL_VERSION, mine)
+    record = versions.record(look, mine)
     if record is None:
-        return "VersionMissing", f"ModelVersion {mine} was deleted"
+        return versions.gone(look, mine)
     if record["spec"].get("revoked"):
         return "VersionRevoked", f"{mine} was revoked: {record['spec']['revoked']}"
     if choice.version is None:
@@ -127,7 +129,7 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
 
 def _held(look: Look, candidate: Candidate) -> Problem | None:
     """What it lacks, or may lack, of what is asked of every version: it goes no further."""
-    raw = look.world.get(MODEL_VERSION, candidate.version)
+    raw = versions.record(look, candidate.version)
     lack = requirements.lacking(look, raw) if raw else None
     return Problem(*lack.told) if lack else None
 
@@ -174,9 +176,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         more = look.spec.rollout.steps[edited].weight > candidate.weight
         held = more and (silent or look.spec.paused) and not look.side_by_side
         return (state if held else _to_step(look, state, edited)), silent
-    waits = silent or _held(look, candidate)
-    if waits or look.spec.paused or judge.missing(look, candidate):
-        return state, waits
+    still = silent or _held(look, candidate)
+    if still or look.spec.paused or judge.missing(look, candidate):
+        return state, still
     book = ledger.awaiting(candidate.ledger)
     if book is not None:
         return state.having(candidate=candidate.model_copy(update={"ledger": book})), None
@@ -185,7 +187,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         if unable:
             return state, unable
         return _to_step(look, state, candidate.step + 1), None
-    return ending.promote(look, state), None
+    waits = memory.promised(look, state, candidate.version)
+    return (waits, memory.in_the_way(waits)) if waits else (ending.promote(look, state), None)
 
 
 def _renumbered(look: Look, candidate: Candidate) -> Candidate:
