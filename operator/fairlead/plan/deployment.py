@@ -82,7 +82,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
     look, status = look_at(subject, world, now), subject.body.status
     first = memory.unread(look)
     if first:
-        return [first]
+        return [first, *choosing.requests(look)]
     found: list[Request] = []
     if report.needs_address(look, status) or ability.due(look):
         found.append(signals.gateway(look))

@@ -176,9 +176,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         more = look.spec.rollout.steps[edited].weight > candidate.weight
         held = more and (silent or look.spec.paused) and not look.side_by_side
         return (state if held else _to_step(look, state, edited)), silent
-    waits = silent or _held(look, candidate)
-    if waits or look.spec.paused or judge.missing(look, candidate):
-        return state, waits
+    still = silent or _held(look, candidate)
+    if still or look.spec.paused or judge.missing(look, candidate):
+        return state, still
     book = ledger.awaiting(candidate.ledger)
     if book is not None:
         return state.having(candidate=candidate.model_copy(update={"ledger": book})), None
