@@ -81,6 +81,8 @@ class Candidate(Model):
     review: Review | None = None
     """With a guard on `review`: answers that wait for a person's judgement, and what was said of others."""
     first_request_at: Timestamp | None = None
+    last_request_at: Timestamp | None = None
+    """End of the last window in which it answered any."""
     last_window_at: Timestamp | None = None
 
 

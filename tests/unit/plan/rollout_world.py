@@ -50,6 +50,8 @@ from fairlead.plan.core import (
     WarmUp,
     rfc3339,
 )
+from fairlead.signals.errors import SignalError
+from fairlead.signals.page import parse_page
 from fairlead.store.s3 import Object
 
 Json = dict[str, Any]
@@ -85,6 +87,8 @@ class Sim:
     wrong: dict[str, float] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
     """Versions whose pods don't answer a scrape."""
+    pages: dict[str, Callable[[PodCounts], str]] = field(default_factory=dict)
+    """What the page of a version's pods looks like, where it matters: it is read as the operator does."""
     prometheus_down: bool = False
     series: list[str] = field(default_factory=lambda: ["series"])
     """Those by which Prometheus has the outcomes now; each has its part of them."""
@@ -282,7 +286,7 @@ class Sim:
                 self.gateway_asked += 1
                 return self.gateway
             case WarmUp():
-                return Warm()
+                return self._warm(request)
             case ScrapePod():
                 return self._scrape(request)
             case PromQuery():
@@ -297,11 +301,23 @@ class Sim:
                 return self.store_says or self._save(request)
         return Failed("NotAsked", "unknown")
 
+    def _warm(self, request: WarmUp) -> Answer:
+        """A server counts what it is warmed with as any other request."""
+        pod = next(p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url)
+        self.counted.setdefault(pod["metadata"]["uid"], PodCounts()).requests += request.times
+        return Warm()
+
     def _scrape(self, request: ScrapePod) -> Answer:
         pod = next((p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url), None)
         if pod is None or pod["metadata"]["labels"]["fairlead.dev/version"] in self.unreadable:
             return Failed("Unreachable", "the pod did not answer")
         counts = self.counted.setdefault(pod["metadata"]["uid"], PodCounts())
+        page = self.pages.get(pod["metadata"]["labels"]["fairlead.dev/version"])
+        if page is not None:
+            try:
+                return parse_page(page(counts), request.names)
+            except SignalError as failed:
+                return Failed(failed.reason, failed.message)
         fast = counts.requests - counts.slow
         buckets = tuple(zip(BOUNDS, (fast // 2, fast, fast, counts.requests), strict=True))
         return Counters(counts.requests, counts.failures, buckets)

@@ -10,6 +10,7 @@ from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
     ability,
+    absent,
     ending,
     expect,
     gpus,
@@ -107,11 +108,15 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     if not signals.is_warm(look, candidate):
         return state, problem or pods.problem(look, candidate.version)
     if not candidate.against:
-        return ending.promote(look, state), None
+        unknown = absent.of_first(look, candidate)
+        return (state, unknown) if unknown else (ending.promote(look, state), None)
     reading = windows.read(look, candidate)
     if isinstance(reading, Problem):
         asked = not _not_asked(look, candidate)
         return state, reading if asked else None
+    uncounted = absent.uncounted(look, candidate, reading.counters)
+    if uncounted:
+        return state, uncounted
     if look.spec.paused:
         return state, None
     unable = ability.in_the_way(look, 0)

@@ -11,7 +11,7 @@ from fairlead.api.guard import Guard
 from fairlead.api.units import chance, seconds, share
 from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.core import Counters, Failed, PromQuery, Request, epoch, rfc3339
-from fairlead.plan.rollout import detect, guards, pods, promcounters, signals, versions
+from fairlead.plan.rollout import absent, detect, guards, pods, promcounters, signals, versions
 from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView, Problem
@@ -189,6 +189,11 @@ def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
             failed = answer if isinstance(answer, Failed) else Failed("BadAnswer", "not a page of counters")
             name = arms(watch)[scrape.arm]
             return Problem(failed.reason, f"the counters of a pod of {name} can't be read: {failed.message}")
+    for arm, name in arms(watch).items():
+        pages = [page for scrape, page in found if scrape.arm == arm]
+        unnamed = absent.unnamed(look, name, arm, pages, absent.JUDGED)
+        if unnamed:
+            return unnamed
     return found
 
 
@@ -196,6 +201,9 @@ def _slow(
     state: WatchedGuard, index: int, reading: list[tuple[Scrape, Counters]]
 ) -> list[tuple[Scrape, str, tuple[float, float]]] | Problem:
     """(requests, slow ones) of each pod since it started."""
+    blind = absent.no_histogram({"candidate": "the live version", "stable": "the version before it"}, reading)
+    if blind:
+        return Problem(blind.reason, blind.message)
     found = []
     for scrape, counters in reading:
         counted = count(counters.buckets, decode(state.threshold))

@@ -13,7 +13,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import GuardEvidence
 from fairlead.manifests import route
 from fairlead.plan.core import Counters, Failed, epoch
-from fairlead.plan.rollout import common, guards, latency, pods, split, versions
+from fairlead.plan.rollout import absent, common, guards, latency, pods, split, versions
 from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -52,6 +52,11 @@ def read(look: Look, candidate: Candidate) -> Reading | Problem:
             got.append((scrape, answer))
         elif scrape.pod.ready:
             return _unreadable(version_of(candidate, scrape.arm), scrape.arm, answer)
+    for arm in ARMS:
+        pages = [page for scrape, page in got if scrape.arm == arm]
+        unnamed = absent.unnamed(look, version_of(candidate, arm), arm, pages, absent.JUDGED)
+        if unnamed:
+            return unnamed
     return Reading(tuple(got), all(judged(look, version_of(candidate, arm))[1] for arm in ARMS))
 
 
@@ -169,6 +174,8 @@ def _counted(look: Look, candidate: Candidate, sums: Sums, whole: bool) -> Candi
     }
     if requests and not candidate.first_request_at:
         changes["first_request_at"] = look.stamp
+    if requests:
+        changes["last_request_at"] = look.stamp
     if requests and in_step:
         changes["observed"] = encode(decode(candidate.observed) + length)
         changes["step_requests"] = candidate.step_requests + requests
