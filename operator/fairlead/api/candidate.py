@@ -80,6 +80,8 @@ class Candidate(Model):
     """What was seen, window by window, and what was decided on it."""
     review: Review | None = None
     """With a guard on `review`: answers that wait for a person's judgement, and what was said of others."""
+    counters_fell_at: Timestamp | None = None
+    """When a pod's counters last fell without a restart of its container."""
     first_request_at: Timestamp | None = None
     last_request_at: Timestamp | None = None
     """End of the last window in which it answered any."""

@@ -89,6 +89,8 @@ class Sim:
     """Versions whose pods don't answer a scrape."""
     pages: dict[str, Callable[[PodCounts], str]] = field(default_factory=dict)
     """What the page of a version's pods looks like, where it matters: it is read as the operator does."""
+    processes: dict[str, int] = field(default_factory=dict)
+    """How many processes of a version's pods answer at the same port, each with counters of its own; else one."""
     prometheus_down: bool = False
     series: list[str] = field(default_factory=lambda: ["series"])
     """Those by which Prometheus has the outcomes now; each has its part of them."""
@@ -219,7 +221,7 @@ class Sim:
             if not pods:
                 self.failed[version] = self.failed.get(version, 0) + 1
                 continue
-            counts = self.counted.setdefault(self.random.choice(pods)["metadata"]["uid"], PodCounts())
+            counts = self.process(self.random.choice(pods))
             bad = self.random.random() < self.errors.get(version, 0.0)
             counts.requests += 1
             counts.failures += bad
@@ -231,6 +233,12 @@ class Sim:
             self.asked += 1
             self._keep(version, 500 if bad else 200)
             self._copy(copied)
+
+    def process(self, pod: Json) -> PodCounts:
+        """The counters of the process that answers next in a pod."""
+        uid, many = pod["metadata"]["uid"], self.processes.get(pod["metadata"]["labels"]["fairlead.dev/version"], 1)
+        number = self.random.randrange(many) if many > 1 else 0
+        return self.counted.setdefault(f"{uid}/{number}" if number else uid, PodCounts())
 
     def copied(self) -> tuple[str, float] | None:
         """The version that gets copies, and of which share."""
@@ -255,7 +263,7 @@ class Sim:
         ready = self.answering(version)
         if ready:
             bad = self.random.random() < self.errors.get(version, 0.0)
-            counts = self.counted.setdefault(self.random.choice(ready)["metadata"]["uid"], PodCounts())
+            counts = self.process(self.random.choice(ready))
             counts.requests += 1
             counts.failures += bad
             self._keep(version, 500 if bad else 200, copied=True)
@@ -304,14 +312,15 @@ class Sim:
     def _warm(self, request: WarmUp) -> Answer:
         """A server counts what it is warmed with as any other request."""
         pod = next(p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url)
-        self.counted.setdefault(pod["metadata"]["uid"], PodCounts()).requests += request.times
+        for _ in range(request.times):
+            self.process(pod).requests += 1
         return Warm()
 
     def _scrape(self, request: ScrapePod) -> Answer:
         pod = next((p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url), None)
         if pod is None or pod["metadata"]["labels"]["fairlead.dev/version"] in self.unreadable:
             return Failed("Unreachable", "the pod did not answer")
-        counts = self.counted.setdefault(pod["metadata"]["uid"], PodCounts())
+        counts = self.process(pod)
         page = self.pages.get(pod["metadata"]["labels"]["fairlead.dev/version"])
         if page is not None:
             try:

@@ -75,7 +75,7 @@ def uncounted(look: Look, candidate: Candidate, read: Read) -> Problem | None:
     return Problem(
         "NotCounted", f"the pods of {candidate.version} have answered requests, and {selector} (spec.server.metrics) "
         "counts none of them: is it a counter of the answers to /v2/models/…/infer, on the page of the process that "
-        "gives them? Correct it in a new ModelVersion", "candidate",
+        "gives them (one process, or one registry for all)? Correct it in a new ModelVersion", "candidate",
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from fairlead.api.watch import Watch
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch
 from fairlead.plan.experiment import phase
-from fairlead.plan.rollout import ending, latelabels, pods, watch, watchbook, watching, wayback
+from fairlead.plan.rollout import ending, latelabels, pods, processes, watch, watchbook, watching, wayback
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -131,4 +131,5 @@ def tell(look: Look, told: Conditions, kept: Watch | None, problem: Problem | No
 _BLIND = {
     "TooFewSamples": "the previous version answered too few requests during the rollout to be compared with; let the "
     "steps ask for more requests, or set a holdback",
+    processes.FELL: processes.FELL_WORDS,
 }

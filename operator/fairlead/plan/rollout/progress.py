@@ -212,6 +212,7 @@ def _windows(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | Non
             problem = reading
         else:
             candidate = windows.close(look, candidate, reading)
+            problem = windows.confused(look, candidate)
         candidate = shadow.window(look, candidate)
     return promgauge.window(look, outcomes.window(look, candidate)), problem
 
