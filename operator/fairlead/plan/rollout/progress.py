@@ -13,6 +13,7 @@ from fairlead.plan.rollout import (
     absent,
     ending,
     expect,
+    flapping,
     gpus,
     judge,
     labels,
@@ -106,7 +107,7 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     candidate, problem = warm(look, state.candidate or candidate)
     state = state.having(candidate=candidate)
     if not signals.is_warm(look, candidate):
-        return state, problem or pods.problem(look, candidate.version)
+        return state, problem or pods.problem(look, candidate.version) or flapping.told(candidate)
     if not candidate.against:
         unknown = absent.of_first(look, candidate)
         return (state, unknown) if unknown else (ending.promote(look, state), None)
@@ -119,7 +120,7 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
         return state, uncounted
     if look.spec.paused:
         return state, None
-    unable = ability.in_the_way(look, 0)
+    unable = ability.in_the_way(look, 0) or flapping.waits(look, candidate)
     if unable:
         return state, unable
     begun = shadow.window(look, outcomes.window(look, windows.begin(look, candidate, reading)))
@@ -152,7 +153,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     candidate, unread = _windows(look, _renumbered(look, candidate))
     state = labels.window(look, review.go_on(look, state.having(candidate=candidate)))
     candidate = state.candidate or candidate
-    bad = judge.harm(look, candidate)
+    if flapping.lost(look, candidate):
+        candidate = flapping.counted(look, candidate)
+    bad = judge.harm(look, candidate) or flapping.harm(candidate)
     if bad:
         harmed = state.having(candidate=candidate.model_copy(update={"verdict": "Harm"}))
         return ending.roll_back(look, harmed, bad), None
@@ -244,7 +247,8 @@ def _away(look: Look, candidate: Candidate, unread: Problem | None) -> Problem |
     if not any(pod.ready for pod in pods.of(look, name)):
         cause = pods.problem(look, name)
         why = f": {cause.message}" if cause else ""
-        return Problem(cause.reason if cause else "CandidateNotReady", f"no pod of {name} is ready{why}")
+        lost = None if cause else flapping.told(candidate)
+        return lost or Problem(cause.reason if cause else "CandidateNotReady", f"no pod of {name} is ready{why}")
     since = epoch(candidate.last_window_at or look.stamp)
     long = look.now - since > look.world.config.tuning.evidence_deadline + ledger.pace(candidate.ledger)
     return unread if unread and unread.arm == "candidate" and long else None
