@@ -224,3 +224,24 @@ def test_b03_outcomes_among_which_nothing_is_ever_bad_are_told_of() -> None:
     told = sim.condition("EvidenceAvailable")
     assert told["status"] == "True"
     assert "spec.rollout.guard[1].promql.failures has no series" in told["message"]
+
+
+def test_b03_the_proxy_lists_what_it_counts_only_when_a_request_has_come() -> None:
+    sim = begun(requests="rq_xx", failures='rq_xx{class="5"}')
+    assert sim.candidate["weight"] == 0
+    metrics = {"port": 8092, "path": "/stats/prometheus", "requests": "rq_xx", "failures": 'rq_xx{class="5"}'}
+    sim.version("m-3", server={"runtime": "custom", "image": "server:1", "metrics": metrics})
+    warmed: list[int] = []
+
+    def stats(counts: PodCounts) -> str:
+        warmed[:] = warmed or [counts.requests]
+        seen = counts.requests - warmed[0]  # warm-ups do not pass it
+        return f'rq_xx{{class="2"}} {seen}\n' if seen else "uptime 5\n"
+
+    sim.pages["m-3"] = stats
+    sim.look()
+    sim.ready("m-3")
+    sim.look()
+    assert sim.candidate["weight"] == 50
+    sim.run(10, 100)
+    assert sim.status["live"]["version"] == "m-3"

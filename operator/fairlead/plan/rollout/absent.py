@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from fairlead.api.candidate import Candidate
+from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
 from fairlead.plan.core import Counters, Failed, Unproven, epoch, rfc3339
 from fairlead.plan.rollout import versions
@@ -35,7 +36,11 @@ def unnamed(look: Look, version: str, arm: str, pages: Iterable[Counters], of: C
     """What a version's selectors ask for and its pods' pages don't have; None if they have all.
 
     A metric need be on one of the pages only: a pod that has had no request may lack it. A label must be on each."""
-    every = [page.unproven for page in pages]
+    read = list(pages)
+    found = versions.read(look, version)
+    if found is not None and _by_proxy(found) and not any(page.requests for page in read):
+        return None
+    every = [page.unproven for page in read]
     for one in [one for unproven in every for one in unproven if one.of in of]:
         if one.reason == "LabelMissing" or all(_lacks(unproven, one) for unproven in every):
             remedy = _LABELLED if one.reason == "LabelMissing" else _LISTED
@@ -43,6 +48,11 @@ def unnamed(look: Look, version: str, arm: str, pages: Iterable[Counters], of: C
             words = f"it is not known what {version} counts: {one.message}: {remedy}{forced}"
             return Problem(one.reason, words, arm)
     return None
+
+
+def _by_proxy(version: ModelVersion) -> bool:
+    """Whether Fairlead's proxy counts: warm-ups don't pass it, and it lists what it counts when a request has come."""
+    return presets.metrics(version.spec.server).port in (presets.RECORDER_PORT, presets.PROXY_STATS_PORT)
 
 
 def _lacks(unproven: Iterable[Unproven], wanted: Unproven) -> bool:
@@ -66,8 +76,8 @@ def uncounted(look: Look, candidate: Candidate, read: Read) -> Problem | None:
     sample = version is not None and version.status.evidence is not None and version.status.evidence.sample
     if version is None or not sample or look.grpc:  # warm-ups come by REST, as the evaluation's requests did
         return None
-    if presets.metrics(version.spec.server).port in (presets.RECORDER_PORT, presets.PROXY_STATS_PORT):
-        return None  # warm-ups go to the server itself, not through the proxy
+    if _by_proxy(version):
+        return None
     warmed = [page for scrape, page in read if scrape.arm == "candidate" and scrape.pod.source in candidate.warmed]
     if not warmed or any(page.requests for page in warmed):
         return None

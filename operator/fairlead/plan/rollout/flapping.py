@@ -40,8 +40,8 @@ def _runs(pod: PodView) -> bool:
 
 def _shaken(look: Look, pod: PodView) -> bool:
     """Whether a pod is not ready, or has become so just now."""
-    ready = next((c for c in pod.raw.get("status", {}).get("conditions") or [] if c["type"] == "Ready"), {})
-    changed = ready.get("lastTransitionTime")
+    said = (pod.raw.get("status") or {}).get("conditions") or []
+    changed = next((c.get("lastTransitionTime") for c in said if c["type"] == "Ready"), None)
     return not pod.ready or (changed is not None and look.now - epoch(changed) < NEAR)
 
 
