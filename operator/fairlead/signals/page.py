@@ -101,7 +101,7 @@ def _bound(text: str, name: str) -> float:
 def _series(text: str, selector: Selector, of: Of) -> tuple[list[Series], list[Unproven]]:
     """(labels, value) of each matching sample; and what the page does not have though it is asked for."""
     found: list[Series] = []
-    there, known = False, set[str]()
+    there, known, seen = False, set[str](), set[str]()
     for start in _starts(text, selector.name):
         line = _REST.match(text, start)
         if line is None:
@@ -110,6 +110,9 @@ def _series(text: str, selector: Selector, of: Of) -> tuple[list[Series], list[U
         there = True
         known.update(labels)
         if selector.accepts(labels):
+            if (line["labels"] or "") in seen:
+                raise _twice(selector.name, line["labels"] or "")
+            seen.add(line["labels"] or "")
             found.append((labels, _value(line["value"], selector.name)))
     if not there:
         return [], absence.of_metric(text, selector.name, of)
@@ -159,6 +162,13 @@ def _value(text: str, name: str) -> float:
 def _unusable(name: str, value: str) -> SignalError:
     return SignalError(
         "UnusableValue", f"The counter {name!r} has the value {value[:40]!r}. A counter is a number that only rises."
+    )
+
+
+def _twice(name: str, labels: str) -> SignalError:
+    return SignalError(
+        "UnusableValue",
+        f"The page has the series {name}{{{labels[:80]}}} twice. Let the server list each one once.",
     )
 
 

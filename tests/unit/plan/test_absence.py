@@ -245,3 +245,15 @@ def test_b03_the_proxy_lists_what_it_counts_only_when_a_request_has_come() -> No
     assert sim.candidate["weight"] == 50
     sim.run(10, 100)
     assert sim.status["live"]["version"] == "m-3"
+
+
+def test_b03_counters_that_never_move_are_told_of() -> None:
+    """The page of another server, with the right names and numbers of its own."""
+    sim = begun()
+    sim.pages["m-2"] = lambda _: 'requests_total{code="200"} 1000\n'
+    said = set()
+    for _ in range(100):
+        sim.tick(20)
+        said.add(sim.condition("EvidenceAvailable").get("reason"))
+    assert sim.status["live"]["version"] == "m-1"
+    assert said & {"SplitWrong", "NoTraffic"}

@@ -51,7 +51,7 @@ def test_b04_readiness_that_flaps_is_counted_tried_again_later_each_time_and_end
         assert ("once" if losses == 1 else "2 times") in told["message"]
         assert "taken back after 3 losses" in told["message"]
         waits.append(again(sim))
-    assert waits == [10, 20]
+    assert waits == [1, 10]
     sim.ready("m-2", False)
     sim.tick(20)
     assert "candidate" not in sim.status

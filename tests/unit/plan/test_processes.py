@@ -151,3 +151,12 @@ def test_b02_the_status_can_be_read_and_written_at_any_time(seed: int, many: int
             sim.tell_of_restart("m-2", sim.now)
         Deployment.model_validate({"spec": sim.spec, "status": sim.status})
         assert len(json.dumps(sim.status)) < 20_000
+
+
+def test_b02_a_gauge_is_no_counter() -> None:
+    sim = confused(6, 1)
+    sim.pages["m-2"] = lambda counts: f'requests_total{{code="200"}} {counts.requests % 7}\n'
+    sim.run(40, 60)
+    assert sim.status["live"]["version"] == "m-1"
+    assert sim.condition("EvidenceAvailable")["reason"] == "SeveralProcesses"
+    assert "no counter" in sim.condition("EvidenceAvailable")["message"]

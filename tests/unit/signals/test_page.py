@@ -178,3 +178,9 @@ def test_b03_a_selector_is_believed_where_its_label_is_there_and_only_there(code
         counter.labels(code).inc()
     text = generate_latest(registry).decode()
     assert bool(unproven(text, "requests_total", f'requests_total{{{label}=~"5.."}}')) == (label != "code")
+
+
+@pytest.mark.parametrize("line", ["a_total", 'a_total{code="200"}'])
+def test_b03_a_series_that_is_there_twice_is_not_added_up(line):
+    with pytest.raises(SignalError, match="twice"):
+        parse_page(f"{line} 5\n{line} 7\n", MetricNames("a_total", "a_total"))

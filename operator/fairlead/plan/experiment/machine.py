@@ -152,7 +152,7 @@ def _run(look: Look, state: State, wanted: Experiment) -> tuple[State, Problem |
     state = _shared_out(look, state, wanted, problem)
     state, waits = conclude.go_on(look, state, wanted, problem)
     kept = state.status.experiment
-    told = problem or waits or _quiet(look, state)
+    told = problem or _quiet(look, state) or waits
     return (arms.recorded(look, state) if kept and kept.phase != "Ended" else state), told
 
 

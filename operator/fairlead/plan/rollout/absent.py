@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from fairlead.api.candidate import Candidate
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
-from fairlead.plan.core import Counters, Failed, Unproven, epoch, rfc3339
+from fairlead.plan.core import Counters, Unproven, epoch, rfc3339
 from fairlead.plan.rollout import versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
-from fairlead.plan.rollout.signals import Scrape, is_warm, scrapes
+from fairlead.plan.rollout.signals import Scrape, scrapes
 from fairlead.verdict.latency import Unusable
 
 Read = Sequence[tuple[Scrape, Counters]]
@@ -91,12 +91,8 @@ def uncounted(look: Look, candidate: Candidate, read: Read) -> Problem | None:
 
 def of_first(look: Look, candidate: Candidate) -> Problem | None:
     """What is to be known of the first version before it goes live, as it can't be changed afterwards. Pages that can't
-    be read are not asked for again: nothing is compared with them yet."""
-    if not is_warm(look, candidate):
-        return None
+    be read hold nothing up: nothing is compared with them yet."""
     answers = [(scrape, look.world.answer(scrape.request)) for scrape in scrapes(look, candidate)]
-    if any(isinstance(answer, Failed) and answer.reason == "NotAsked" for _, answer in answers):
-        return Problem("NotAsked", "its counters are read")
     read = [(scrape, answer) for scrape, answer in answers if isinstance(answer, Counters)]
     pages = [page for _, page in read]
     return unnamed(look, candidate.version, "candidate", pages, JUDGED) or uncounted(look, candidate, read)

@@ -125,6 +125,8 @@ def tell(look: Look, told: Conditions, kept: Watch | None, problem: Problem | No
     )  # fmt: skip
     quiet = look.now - epoch(kept.last_window_at) > QUIET * watch.pace(look.now - epoch(kept.since))
     words = f"{kept.version} is compared with {with_what}, for {kept.length} of observation"
+    if quiet:
+        words = f"no request has come to {kept.version} since {kept.last_window_at[:19]}Z; {words}"
     told.set(CONDITION, True, "NoTraffic" if quiet else "Watching", words)
 
 

@@ -15,10 +15,10 @@ from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView, Problem
 
 REASON = "CandidateUnready"
-LOSSES = 3
-"""Losses of all ready pods under traffic that end a rollout, if the live version had none at the same times."""
-FIRST, LONGEST = 10.0, 300.0
-"""Seconds before it is tried again after the first loss; twice as many after each further one, up to that."""
+WAITS = (0.0, 10.0)
+"""Seconds before it is tried again after the first loss of all ready pods under traffic, and after the second."""
+LOSSES = len(WAITS) + 1
+"""So many end a rollout, if the live version had none at the same times."""
 NEAR = 30.0
 """Seconds within which the live version's pods have changed at the same time."""
 
@@ -47,7 +47,7 @@ def _shaken(look: Look, pod: PodView) -> bool:
 
 def counted(look: Look, candidate: Candidate) -> Candidate:
     """The candidate after one more loss."""
-    wait = min(LONGEST, FIRST * 2.0**candidate.unready)
+    wait = WAITS[min(candidate.unready, len(WAITS) - 1)]
     return candidate.model_copy(update={"unready": candidate.unready + 1, "tries_at": rfc3339(look.now + wait)})
 
 
@@ -62,7 +62,7 @@ def told(candidate: Candidate) -> Problem | None:
         return None
     return Problem(
         REASON, f"{_losses(candidate)}; it is tried again when it is ready, not before {candidate.tries_at[:19]}Z, and "
-        f"taken back after {LOSSES} losses. Is it overloaded, or its readiness probe too strict?",
+        f"taken back after {LOSSES} losses. Is it overloaded, or does it stop answering its readiness probe?",
     )  # fmt: skip
 
 

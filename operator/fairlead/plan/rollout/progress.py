@@ -107,10 +107,9 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     candidate, problem = warm(look, state.candidate or candidate)
     state = state.having(candidate=candidate)
     if not signals.is_warm(look, candidate):
-        return state, problem or pods.problem(look, candidate.version) or flapping.told(candidate)
+        return state, problem or pods.problem(look, candidate.version) or _lost(look, candidate)
     if not candidate.against:
-        unknown = absent.of_first(look, candidate)
-        return (state, unknown) if unknown else (ending.promote(look, state), None)
+        return _first(look, state, candidate)
     reading = windows.read(look, candidate)
     if isinstance(reading, Problem):
         asked = not _not_asked(look, candidate)
@@ -125,6 +124,19 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
         return state, unable
     begun = shadow.window(look, outcomes.window(look, windows.begin(look, candidate, reading)))
     return _to_step(look, labels.window(look, state.having(candidate=begun)), 0), None
+
+
+def _lost(look: Look, candidate: Candidate) -> Problem | None:
+    """What people are told while its pods are not ready again. An experiment goes on with its other arms meanwhile."""
+    return None if look.side_by_side else flapping.told(candidate)
+
+
+def _first(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
+    """The first version goes live as soon as it is known to be counted: there is nothing to compare it with."""
+    if _not_asked(look, candidate):
+        return state, None
+    unknown = absent.of_first(look, candidate)
+    return (state, unknown) if unknown else (ending.promote(look, state), None)
 
 
 def _not_asked(look: Look, candidate: Candidate) -> bool:
