@@ -29,7 +29,10 @@ _LISTED = (
 )
 _LABELLED = "correct it in a new ModelVersion"
 _NO_HISTOGRAM = "Name its histogram in a new ModelVersion, or drop the guard on latency"
-_FORCED = "; since the live version can't be judged, put that one live by kubectl fairlead promote {} -n {} --force"
+_FORCED = (
+    "; since it is live and can't be judged, nothing can be compared with it: put the next version live by kubectl "
+    "fairlead promote {} -n {} --force"
+)
 
 
 def unnamed(look: Look, version: str, arm: str, pages: Iterable[Counters], of: Collection[str]) -> Problem | None:
@@ -44,10 +47,14 @@ def unnamed(look: Look, version: str, arm: str, pages: Iterable[Counters], of: C
     for one in [one for unproven in every for one in unproven if one.of in of]:
         if one.reason == "LabelMissing" or all(_lacks(unproven, one) for unproven in every):
             remedy = _LABELLED if one.reason == "LabelMissing" else _LISTED
-            forced = _FORCED.format(look.name, look.namespace) if arm == "stable" else ""
-            words = f"it is not known what {version} counts: {one.message}: {remedy}{forced}"
-            return Problem(one.reason, words, arm)
+            words = f"it is not known what {version} counts: {one.message}: {remedy}"
+            return Problem(one.reason, words + forced(look, arm), arm)
     return None
+
+
+def forced(look: Look, arm: str) -> str:
+    """What a person does in a rollout where it is the live version that can't be judged; nothing of other arms."""
+    return _FORCED.format(look.name, look.namespace) if arm == "stable" else ""
 
 
 def _by_proxy(version: ModelVersion) -> bool:

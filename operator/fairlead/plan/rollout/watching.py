@@ -231,7 +231,7 @@ def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
             return Problem(failed.reason, f"the counters of a pod of {name} can't be read: {failed.message}")
     for arm, name in arms(watch).items():
         pages = [page for scrape, page in found if scrape.arm == arm]
-        unnamed = absent.unnamed(look, name, arm, pages, absent.JUDGED)
+        unnamed = absent.unnamed(look, name, "", pages, absent.JUDGED)
         if unnamed:
             return unnamed
     return found

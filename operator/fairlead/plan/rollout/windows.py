@@ -7,7 +7,7 @@ tests' state) goes into status in one write.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import GuardEvidence
@@ -76,7 +76,8 @@ def confused(look: Look, candidate: Candidate) -> Problem | None:
     book = Book(candidate.cursors)
     every = ((arm, version_of(candidate, arm)) for arm in ARMS)
     found = (processes.confused(book, arm, name, judged(look, name)[0]) for arm, name in every)
-    return next((problem for problem in found if problem), None)
+    why = next((problem for problem in found if problem), None)
+    return replace(why, message=why.message + absent.forced(look, why.arm)) if why else None
 
 
 def _unreadable(version: str, arm: str, answer: object) -> Problem:
