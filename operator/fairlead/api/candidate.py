@@ -70,7 +70,7 @@ class Candidate(Model):
     """How long it will still take at the present traffic if nothing is found, `4m10s`; empty while it isn't known."""
     doubling: Annotated[str, Field(max_length=16)] = ""
     """How long it takes at the present traffic to find out that it fails twice as often; empty while nothing fails."""
-    guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
+    guards: Annotated[list[GuardEvidence], Field(max_length=9, json_schema_extra=list_map("guard"))] = []
     split: Split = Split()
     common: Common = Common()
     cursors: Annotated[list[Cursor], Field(max_length=512, json_schema_extra=list_map("source"))] = []
@@ -133,6 +133,6 @@ class RolloutRecord(Model):
     """The weight that it had reached."""
     stable: ArmCounts = ArmCounts()
     candidate: ArmCounts = ArmCounts()
-    guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
+    guards: Annotated[list[GuardEvidence], Field(max_length=9, json_schema_extra=LIST_ATOMIC)] = []
     ledger: Annotated[str, Field(max_length=1024)] = ""
     """Where its evidence lies in the store, window by window: `kubectl fairlead replay` judges it once more."""

@@ -130,6 +130,9 @@ class Guard(Model):
     min_events: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     """With `outcomes` and `labels`: a step is not left before this many of the candidate have been counted in it. With
     `review`: no shadow step is left before so many pairs have been judged, or all that differed; at most 100."""
+    off: bool | None = None
+    """Only `{metric: errors, off: true}`, as the last of the list: errors are not guarded. Without it they always are,
+    whatever else the list says."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -137,6 +140,15 @@ class Guard(Model):
             ("(self.metric == 'gauge') == has(self.gauge)", "metric gauge needs gauge, and only that one"),
             ("(self.metric == 'labels') == has(self.labels)", "metric labels needs labels, and only that one"),
             ("!has(self.quantile) || self.metric == 'latency'", "quantile goes with latency"),
+            (
+                "!has(self.off) || !self.off || self.metric == 'errors'",
+                "only errors are guarded without being asked for, so only errors can be off: take the other guard out",
+            ),
+            (
+                "!has(self.off) || !self.off || ((!has(self.role) || self.role == 'alarm') && "
+                "(!has(self.worseBy) || !self.worseBy.matches('[1-9]')))",
+                "a guard that is off has neither a role nor worseBy",
+            ),
             (
                 "!has(self.role) || self.role != 'guardrail' || (has(self.worseBy) && self.worseBy.matches('[1-9]'))",
                 "a guardrail needs worseBy above 0%: that two versions are exactly equal can't be proven",

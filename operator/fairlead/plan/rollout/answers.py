@@ -72,7 +72,7 @@ def wanted(look: Look, candidate: Candidate) -> bool:
     if look.spec.record is None or candidate.step < 0:
         return False
     needing = (*IN_SHADOW, *ALWAYS) if candidate.shadow else ALWAYS
-    return any(guard.metric in needing for guard in look.spec.rollout.guard)
+    return any(guard.metric in needing for guard in look.spec.rollout.guards)
 
 
 def requests(look: Look, candidate: Candidate) -> list[ReadAnswers]:

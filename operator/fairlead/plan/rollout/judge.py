@@ -142,7 +142,7 @@ def _paired(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
 
 def _pairs(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
     """Answers must have been compared, if they are to be."""
-    if not any(guard.metric in answers.IN_SHADOW for guard in look.spec.rollout.guard):
+    if not any(guard.metric in answers.IN_SHADOW for guard in look.spec.rollout.guards):
         return None
     wanted = 1 if shadow.over(step, candidate) else step.requests
     return f"{wanted} pairs of answers" if candidate.copies.pairs < wanted else None
@@ -159,12 +159,12 @@ def _proofs(look: Look, candidate: Candidate) -> str | None:
     """The last step is left only when all that must be proven is."""
     if candidate.step + 1 < len(look.spec.rollout.steps):
         return None
-    lacking = (proofs.lacking(*pair) for pair in zip(look.spec.rollout.guard, candidate.guards, strict=False))
+    lacking = (proofs.lacking(*pair) for pair in zip(look.spec.rollout.guards, candidate.guards, strict=False))
     return next((words for words in lacking if words), None)
 
 
 def _outcomes(look: Look, candidate: Candidate) -> str | None:
-    for guard, state in zip(look.spec.rollout.guard, candidate.guards, strict=False):
+    for guard, state in zip(look.spec.rollout.guards, candidate.guards, strict=False):
         if guard.metric != "outcomes":
             continue
         # a guard that has not seen a single outcome of the candidate in this step has seen nothing

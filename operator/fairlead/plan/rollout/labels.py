@@ -42,10 +42,10 @@ UNEQUAL = (
 def window(look: Look, state: State) -> State:
     """The state after what has become of the candidate's labels."""
     candidate = state.candidate
-    if candidate is None or not any(guard.metric == METRIC for guard in look.spec.rollout.guard):
+    if candidate is None or not any(guard.metric == METRIC for guard in look.spec.rollout.guards):
         return state
     states, joins = guards.all_of(look, candidate), []
-    for index, guard in enumerate(look.spec.rollout.guard):
+    for index, guard in enumerate(look.spec.rollout.guards):
         if guard.metric == METRIC:
             joined, states[index] = _one(look, candidate, index, _of(state, candidate, states[index]), states[index])
             joins.append(joined)
@@ -63,7 +63,7 @@ def _of(state: State, candidate: Candidate, evidence: GuardEvidence) -> Joined |
 def _one(
     look: Look, candidate: Candidate, index: int, joined: Joined | None, evidence: GuardEvidence
 ) -> tuple[Joined, GuardEvidence]:  # fmt: skip
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     if joined is None:
         joined = _begun(look, candidate, guard, evidence)
         evidence = evidence.model_copy(update={"began_at": look.stamp, "labels": LabelsSeen()})
@@ -100,7 +100,7 @@ def work(look: Look, guard: Guard, joined: Joined) -> Work:
 
 def guard_of(look: Look, joined: Joined) -> Guard | None:
     """The guard as the spec has it; None if it has it no more."""
-    for index, guard in enumerate(look.spec.rollout.guard):
+    for index, guard in enumerate(look.spec.rollout.guards):
         if guard_id(index, guard) == joined.guard and guards.digest(guard) == joined.digest and guard.labels:
             return guard
     return None
@@ -257,7 +257,7 @@ def _share(counts: LabelCounts) -> str:
 
 def missing(look: Look, candidate: Candidate) -> str | None:
     """What a step waits for, in words."""
-    for guard, evidence in zip(look.spec.rollout.guard, candidate.guards, strict=False):
+    for guard, evidence in zip(look.spec.rollout.guards, candidate.guards, strict=False):
         if guard.metric == METRIC and evidence.step_events < guard.min_events:
             return f"{guard.min_events} labels of the candidate's answers"
     return None

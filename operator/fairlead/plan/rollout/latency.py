@@ -27,7 +27,7 @@ Read = Sequence[tuple[Scrape, Counters]]
 
 def begin(look: Look, index: int, state: GuardEvidence, read: Read, book: Book) -> GuardEvidence:
     """Freeze the threshold, if the live version has had enough requests, and begin to count from here."""
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     if not state.threshold:
         stable = [counters.buckets for scrape, counters in read if scrape.arm == "stable"]
         if not any(stable):

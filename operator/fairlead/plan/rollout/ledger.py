@@ -98,7 +98,8 @@ def appended(book: Ledger, fresh: Sequence[str], alone: int, waiting: int) -> Le
 
 def _rules(look: Look, candidate: Candidate, same: bool) -> Iterator[str]:
     if not same:
-        rollout = look.spec.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
+        rules = look.spec.rollout.model_copy(update={"guard": look.spec.rollout.spelt_out})
+        rollout = rules.model_dump(mode="json", by_alias=True, exclude_none=True)
         yield _json({
             "t": look.now, "deployment": f"{look.namespace}/{look.name}", "version": candidate.version,
             "against": candidate.against, "rollout": rollout,

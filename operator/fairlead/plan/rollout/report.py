@@ -31,6 +31,7 @@ def tell(
     gateway = ability.tell(look, told, status)
     _evidence(told, status, problem, trial)
     _saved(told, status)
+    _guarded(look, told)
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
     experiments.tell(look, told, status, trial)
@@ -176,6 +177,15 @@ def _saved(told: Conditions, status: DeploymentStatus) -> None:
         told.set("EvidenceSaved", True, "Saved", "the store has what was seen")
     elif not books or not any(book.uri for book in books):
         told.drop("EvidenceSaved")
+
+
+def _guarded(look: Look, told: Conditions) -> None:
+    """What nobody looks at is said."""
+    if any(one.metric == "errors" for one in look.spec.rollout.guards):
+        told.drop("ErrorsGuarded")
+    else:
+        told.set("ErrorsGuarded", False, "Off", "errors are not guarded: spec.rollout.guard says off, so a version that "
+                 "fails is neither taken back nor kept from going live for that")  # fmt: skip
 
 
 # --- the route -----------------------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def _shown(pair: Pair) -> Differing:
 
 
 def _margin(look: Look, one: GuardEvidence) -> dict[str, object]:
-    guard = look.spec.rollout.guard[int(one.guard.split("/")[0])]
+    guard = look.spec.rollout.guards[int(one.guard.split("/")[0])]
     tolerated = alone(share(guard.worse_by))
     return {"odds": encode(tolerated.odds), "floor": encode(tolerated.floor)}
 
@@ -122,7 +122,7 @@ def _watching(one: GuardEvidence, began: str | None = None) -> GuardEvidence:
 def _each(
     look: Look, candidate: Candidate, change: Callable[[GuardEvidence], GuardEvidence], metric: str = METRIC
 ) -> Candidate:  # fmt: skip
-    ids = {guard_id(i, guard) for i, guard in enumerate(look.spec.rollout.guard) if guard.metric == metric}
+    ids = {guard_id(i, guard) for i, guard in enumerate(look.spec.rollout.guards) if guard.metric == metric}
     states = guards.all_of(look, candidate)
     if not ids:
         return candidate

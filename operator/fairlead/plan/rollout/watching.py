@@ -56,10 +56,10 @@ def begin(look: Look, candidate: Candidate, previous: str) -> Watch | None:
 def _guards(look: Look, candidate: Candidate, limit: float) -> list[WatchedGuard]:
     rollout, after = look.spec.rollout, look.spec.rollout.after_promotion
     # one half for a reference that was too good by luck, the other one for all windows (see `verdict.detector`)
-    part = chance(after.false_alarms) / 2 / len(rollout.guard)
+    part = chance(after.false_alarms) / 2 / len(rollout.guards)
     alpha = part / most_windows(limit)
     tolerance = share(after.tolerance)
-    pairs = zip(rollout.guard, guards.all_of(look, candidate), strict=True)
+    pairs = zip(rollout.guards, guards.all_of(look, candidate), strict=True)
     outcomes = Book(candidate.cursors).outcomes(set()) <= SERIES
     return [
         detect.begin(guard, seen, tolerance, part, alpha)
@@ -116,7 +116,7 @@ def _of_metric(look: Look, watch: Watch, metric: str) -> list[tuple[int, Guard, 
     for state in watch.guards:
         index = int(state.guard.split("/")[0])
         if state.guard.endswith(f"/{metric}"):
-            found.append((index, look.spec.rollout.guard[index], state))
+            found.append((index, look.spec.rollout.guards[index], state))
     return found
 
 

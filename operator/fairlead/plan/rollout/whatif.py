@@ -136,7 +136,9 @@ class Play:
         of their metric that comes or goes changes their names."""
         was = {index: name for name, _, index in _named(self.rollout)}
         kept = {
-            name: was[index] for name, guard, index in _named(rollout) if guard in self.rollout.guard[index : index + 1]
+            name: was[index]
+            for name, guard, index in _named(rollout)
+            if guard in self.rollout.guards[index : index + 1]
         }
         self.prior = replace(self.prior, metrics=_renamed(self.prior.metrics, self.rollout, rollout))
         self.rollout, old, state = rollout, self.rules, self.state
@@ -167,15 +169,22 @@ def _with_pairs_of(new: GuardState | GaugeState, old: GuardState | GaugeState) -
 
 def _rollout(item: Began) -> Rollout:
     try:
-        return Rollout.model_validate(item.rollout)
+        found = Rollout.model_validate(item.rollout)
     except ValidationError as bad:
         raise BadTrace(f"the trace's rollout can't be read: {bad.errors()[0]['msg']}") from None
+    return found if any(one.metric == "errors" for one in found.guard) else _of_old(found)
+
+
+def _of_old(found: Rollout) -> Rollout:
+    """Ledgers say what is guarded word for word. One that does not speak of errors is from the time when a list without
+    them guarded none."""
+    return found.model_copy(update={"guard": [*found.guard, Guard(metric="errors", off=True)]})
 
 
 def _named(rollout: Rollout) -> Iterator[tuple[str, Guard, int]]:
     """(name, guard, index): the guard's metric; with its index where a metric is guarded more than once."""
-    metrics = [guard.metric for guard in rollout.guard]
-    for index, guard in enumerate(rollout.guard):
+    metrics = [guard.metric for guard in rollout.guards]
+    for index, guard in enumerate(rollout.guards):
         yield guard.metric if metrics.count(guard.metric) == 1 else guard_id(index, guard), guard, index
 
 

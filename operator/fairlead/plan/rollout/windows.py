@@ -92,7 +92,7 @@ def begin(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
 
 
 def _begin_guard(look: Look, index: int, state: GuardEvidence, reading: Reading, book: Book) -> GuardEvidence:
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     if guard.metric == "errors":
         return _frozen(look, index, state, reading)
     waits = guard.metric == "latency" and not state.began_at
@@ -101,7 +101,7 @@ def _begin_guard(look: Look, index: int, state: GuardEvidence, reading: Reading,
 
 def _frozen(look: Look, index: int, state: GuardEvidence, reading: Reading) -> GuardEvidence:
     """The errors guard with its margin. One that was frozen before keeps it."""
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     tolerated = {} if state.odds else guards.frozen(look, guard, *reading.life("stable"))
     return state.model_copy(update={
         **tolerated, "began_at": state.began_at or look.stamp,
@@ -140,7 +140,7 @@ def _judged(
     look: Look, candidate: Candidate, reading: Reading, sums: Sums, book: Book
 ) -> Iterator[GuardEvidence]:  # fmt: skip
     for index, state in enumerate(guards.all_of(look, candidate)):
-        metric = look.spec.rollout.guard[index].metric
+        metric = look.spec.rollout.guards[index].metric
         if metric == "errors":
             yield guards.seen(look, _frozen(look, index, state, reading), sums["stable"], sums["candidate"])
         elif metric == "latency":
