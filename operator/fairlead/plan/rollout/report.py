@@ -146,8 +146,9 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
     late = expect.impatient(look, candidate)
     if late:
         return True, "TooSlow", f"{where}; {late}"
-    missing = judge.missing(look, candidate)
-    return True, "Observing", where + (f"; waiting for {missing}" if missing else "")
+    missing, waived = judge.missing(look, candidate), candidate.waived
+    now = f". {waived.message}" if waived and waived.step == candidate.step else ""
+    return True, "Observing", where + (f"; waiting for {missing}" if missing else "") + now
 
 
 def _evidence(told: Conditions, status: DeploymentStatus, problem: Problem | None, trial: Problem | None) -> None:
@@ -184,8 +185,8 @@ def _guarded(look: Look, told: Conditions) -> None:
     if any(one.metric == "errors" for one in look.spec.rollout.guards):
         told.drop("ErrorsGuarded")
     else:
-        told.set("ErrorsGuarded", False, "Off", "errors are not guarded: spec.rollout.guard says off, so a version that "
-                 "fails is neither taken back nor kept from going live for that")  # fmt: skip
+        told.set("ErrorsGuarded", False, "Off", "errors are not guarded: spec.rollout.guard says off, so a version "
+                 "that fails is neither taken back nor kept from going live for that")  # fmt: skip
 
 
 # --- the route -----------------------------------------------------------------------------------------------------

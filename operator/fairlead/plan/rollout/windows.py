@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fairlead.api.candidate import Candidate
-from fairlead.api.evidence import GuardEvidence
+from fairlead.api.evidence import Ahead, GuardEvidence
 from fairlead.manifests import route
 from fairlead.plan.core import Counters, Failed, epoch
-from fairlead.plan.rollout import common, guards, latency, pods, split, versions
+from fairlead.plan.rollout import ahead, common, guards, latency, pods, split, versions
 from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -117,7 +117,11 @@ def close(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
     _forget(look, candidate, book)
     after = _counted(look, candidate, sums, reading.whole)
     alone = common.window(candidate.common, *sums["stable"])
-    return after.model_copy(update={"guards": states, "cursors": book.close(), "common": alone})
+    frozen = alone.worse and not candidate.common.worse
+    return after.model_copy(update={
+        "guards": states, "cursors": book.close(), "common": alone,
+        "ahead": Ahead() if frozen else ahead.window(look, candidate.ahead, sums["stable"], sums["candidate"]),
+    })  # fmt: skip
 
 
 def _sums(candidate: Candidate, reading: Reading, book: Book) -> Sums:
