@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from tests.unit.plan.test_deployment_ledger import saved
 from tests.unit.plan.test_deployment_shadow import DIFFER, SHADOW, begun, shadowed
 
 from fairlead.cli.replay import replay
+from fairlead.plan.core import Vector
+from fairlead.plan.rollout.latency import answered
 
 Json = dict[str, Any]
 ERRORS: Json = {"metric": "errors"}
@@ -159,4 +162,52 @@ def test_b11_a_status_of_the_release_before_goes_on() -> None:
     sim.candidate["copies"].pop("failed")
     changed(sim)
     until_over(sim)
+    assert sim.status["live"]["version"] == "m-2"
+
+
+LATENCY: Json = {"metric": "latency"}
+
+
+def test_b11_a_version_that_refuses_at_once_is_not_a_fast_one() -> None:
+    wanted = shadowed(ERRORS, LATENCY, steps=[{"weight": 20, "for": "30s", "requests": 100}])
+    sim = begun(wanted, slow={"m-1": 0.04, "m-2": 0.04}, store=True)
+    changed(sim)
+    sim.slow["m-1"] = 0.0
+    until_over(sim, requests=200)
+    record = sim.status["history"][0]
+    assert (record["version"], record["result"]) == ("m-2", "Live"), record["message"]
+    assert replay(saved(sim, "m-2")).different == []
+
+
+def test_b11_slow_failures_of_the_candidate_are_no_excuse() -> None:
+    assert answered((100, 40), (100, 30)) == (70, 40)
+    assert answered((100, 90), (100, 30)) == (70, 70)
+    assert answered((70, 5), (100, 30)) == (70, 5), "a histogram without failures"
+    assert answered((0, 0), (100, 100)) == (0, 0)
+    assert answered((3, 1), (0, 0)) == (0, 0)
+
+
+def test_b11_a_proof_that_needs_answers_of_the_live_version_is_not_waited_for() -> None:
+    wanted = shadowed({**ERRORS, "role": "target"}, {**LATENCY, "role": "guardrail", "worseBy": "100%"})
+    wanted["rollout"]["steps"] = [{"weight": 20, "for": "5s", "requests": 50}]
+    sim = begun(wanted, store=True)
+    changed(sim)
+    until_over(sim, requests=200)
+    assert sim.status["live"]["version"] == "m-2"
+    found = replay(saved(sim, "m-2"))
+    assert found.different == []
+    assert found.judged[-1].conclusion.verdict in ("safe", "continue")
+
+
+def test_b11_a_gauge_of_a_version_that_fails_is_not_compared() -> None:
+    gauge = {"metric": "gauge", "gauge": {"value": "gauge:{{version}}"}}
+    sim = begun(shadowed(ERRORS, gauge, steps=[{"weight": 20, "for": "60s", "requests": 100}]))
+    changed(sim)
+    noise = random.Random(0)
+    for _ in range(100):
+        sim.gauges["m-1"] = Vector((("a", noise.gauss(0.01, 0.001)),))
+        sim.gauges["m-2"] = Vector((("a", noise.gauss(0.2, 0.01)),))
+        sim.tick(40)
+        if "candidate" not in sim.status:
+            break
     assert sim.status["live"]["version"] == "m-2"

@@ -14,8 +14,10 @@ from fairlead.verdict.counted import Arm, Window
 from fairlead.verdict.failures import log_bound
 from fairlead.verdict.guards import decode_all, encode_all
 
-COMPARING = ("disagreement", "scores", "review", "labels")
-"""Guards that need answers of the live version to compare with."""
+COMPARING = ("disagreement", "scores", "review", "labels", "gauge")
+"""Guards that need answers of the live version to compare with, or what it does while it answers."""
+UNPROVABLE = (*COMPARING, "latency")
+"""Guards of which nothing can be proven while it gives none."""
 LIVE_FAILS = "LiveFails"
 """Why answers can't be compared."""
 _FOR_WANT_OF_ANSWERS = (LIVE_FAILS, "TooFewSamples", cohorts.UNEQUAL)

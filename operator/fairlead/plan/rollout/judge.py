@@ -137,14 +137,14 @@ def missing(look: Look, candidate: Candidate) -> str | None:
         return f"{step.requests} {'copies' if step.shadow else 'requests'}"
     waived = ahead.alone(look, candidate) is not None
     seen = None if step.shadow else _outcomes(look, candidate)
-    seen = seen or promgauge.missing(look, candidate)
     seen = seen or (None if waived else _compared(look, candidate, step))
     return seen or _proofs(look, candidate, waived) or _person(look, candidate)
 
 
 def _compared(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
-    """Answers that must have been compared."""
-    seen = _paired(look, candidate, step) if step.shadow else None
+    """What must have been compared."""
+    seen = promgauge.missing(look, candidate)
+    seen = seen or (_paired(look, candidate, step) if step.shadow else None)
     seen = seen or (scores.missing(look, candidate) if shadow.compared(candidate) else None)
     return seen or labels.missing(look, candidate)
 
@@ -180,7 +180,7 @@ def _proofs(look: Look, candidate: Candidate, waived: bool) -> str | None:
     if candidate.step + 1 < len(look.spec.rollout.steps):
         return None
     pairs = zip(look.spec.rollout.guards, candidate.guards, strict=False)
-    lacking = (proofs.lacking(*pair) for pair in pairs if not (waived and pair[0].metric in ahead.COMPARING))
+    lacking = (proofs.lacking(*pair) for pair in pairs if not (waived and pair[0].metric in ahead.UNPROVABLE))
     return next((words for words in lacking if words), None)
 
 

@@ -14,7 +14,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import GuardEvidence, Values
 from fairlead.api.guard import Guard
 from fairlead.plan.core import Failed, PromQuery, Vector, epoch
-from fairlead.plan.rollout import guards, promcounters, shadow
+from fairlead.plan.rollout import ahead, guards, promcounters, shadow
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.signals import ARMS, outcomes_due, queries, version_of
@@ -39,7 +39,7 @@ def window(look: Look, candidate: Candidate) -> Candidate:
     """The candidate after what Prometheus says now. Where nothing can be compared, nothing is missed."""
     if not any(guard.metric == METRIC for guard in look.spec.rollout.guards):
         return candidate
-    apart = not shadow.compared(candidate) or _over(look, candidate)
+    apart = not shadow.compared(candidate) or _over(look, candidate) or ahead.alone(look, candidate) is not None
     if not apart and not candidate.routed_at:
         return candidate
     found = []

@@ -11,7 +11,7 @@ from fairlead.api.guard import Guard
 from fairlead.api.units import chance, seconds, share
 from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.core import Counters, Failed, PromQuery, Request, epoch, rfc3339
-from fairlead.plan.rollout import detect, guards, pods, promcounters, signals, versions
+from fairlead.plan.rollout import detect, guards, latency, pods, promcounters, signals, versions
 from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView, Problem
@@ -168,7 +168,9 @@ def _pods(look: Look, watch: Watch, book: Book, after: dict[str, WatchedGuard]) 
             problem = slow
             after[state.guard] = _silent(state, slow)
         else:
-            after[state.guard] = _judged(look, state, _added(watch, book, slow))
+            added = _added(watch, book, slow)
+            answered = {arm: latency.answered(counts, whole[arm]) for arm, counts in added.items()}
+            after[state.guard] = _judged(look, state, answered)
     return whole["candidate"][0] > 0, problem
 
 

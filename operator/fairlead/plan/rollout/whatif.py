@@ -11,7 +11,7 @@ from fairlead.api.deployment import Rollout
 from fairlead.api.guard import Guard
 from fairlead.api.units import chance, seconds, share
 from fairlead.plan.rollout import promgauge
-from fairlead.plan.rollout.ahead import COMPARING
+from fairlead.plan.rollout.ahead import UNPROVABLE
 from fairlead.plan.rollout.guards import BY_DIFFERENCE, live_rate
 from fairlead.plan.rollout.signals import guard_id
 from fairlead.verdict import common, engine
@@ -219,7 +219,7 @@ def rules_of(rollout: Rollout, prior: Prior) -> Rules:
     """What a rollout is judged by. Raises BadTrace for a latency margin that nobody has told."""
     return Rules(
         metrics=tuple(
-            replace(_metric(name, guard, prior), comparing=guard.metric in COMPARING)
+            replace(_metric(name, guard, prior), comparing=guard.metric in UNPROVABLE)
             for name, guard, _ in _named(rollout)
         ),
         false_alarms=chance(rollout.false_alarms),

@@ -148,7 +148,7 @@ def _judged(
         if metric == "errors":
             yield guards.seen(look, _frozen(look, index, state, reading), sums["stable"], sums["candidate"])
         elif metric == "latency":
-            yield latency.window(look, index, state, reading.counters, book)
+            yield latency.window(look, index, state, reading.counters, book, sums)
         else:
             yield state
 
