@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from fairlead.api.common import Timestamp
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Experiment
-from fairlead.api.guard import Guard
+from fairlead.api.guard import IS_OFF, Guard
 from fairlead.api.record import Record
 from fairlead.api.review import JUDGED, Judgement
 from fairlead.api.schema import (
@@ -165,13 +165,13 @@ class Rollout(Model):
             ("!has(self.missedHarm) || self.missedHarm.matches('[1-9]')", "missedHarm must be above 0%"),
             ("!has(self.guard) || self.guard.filter(g, g.metric != 'errors').size() <= 8",
              "at most 8 guards besides errors"),
-            ("!has(self.guard) || self.guard.all(g, !has(g.off) || !g.off) || "
+            (f"!has(self.guard) || !self.guard.exists(g, {IS_OFF.format('g')}) || "
              "self.guard.filter(g, g.metric == 'errors').size() == 1",
              "errors are guarded and off: keep one of the two"),
-            ("!has(self.guard) || self.guard.all(g, !has(g.off) || !g.off) || "
-             "(has(self.guard[self.guard.size() - 1].off) && self.guard[self.guard.size() - 1].off)",
+            (f"!has(self.guard) || !self.guard.exists(g, {IS_OFF.format('g')}) || "
+             f"{IS_OFF.format('self.guard[self.guard.size() - 1]')}",
              "write {metric: errors, off: true} as the last of the list: the others are named by their place in it"),
-            ("!has(self.guard) || self.guard.exists(g, !has(g.off) || !g.off)",
+            (f"!has(self.guard) || self.guard.exists(g, !{IS_OFF.format('g')})",
              "nothing would be guarded: with errors off, guard something else"),
         )
     )  # fmt: skip
@@ -181,7 +181,7 @@ class Rollout(Model):
         """What is really guarded, in the order that gives guards their ids: the list as it was written, and errors
         behind it if it does not speak of them. This, not `guard`, is what everything goes by."""
         if any(one.metric == "errors" for one in self.guard):
-            return [one for one in self.guard if not one.off]
+            return [one for one in self.guard if not one.is_off]
         return [*self.guard, Guard(metric="errors")]
 
     @property

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 from tests.unit.experiment.test_experiment_way import begun as experiment_begun
 from tests.unit.experiment.test_experiment_way import contender, experiment
 from tests.unit.experiment.test_experiment_way import run as experiment_run
@@ -41,6 +42,14 @@ def test_b19_errors_come_last_where_the_list_does_not_name_them() -> None:
     assert guarded(LATENCY, {"metric": "errors", "worseBy": "1%"}) == ["latency", "errors"]
     assert guarded(LATENCY, OFF) == ["latency"]
     assert Rollout.model_validate({"guard": [LATENCY]}).guards[-1].worse_by == "0%"
+
+
+@pytest.mark.parametrize("text", ["{metric: errors, off: true}", "{metric: errors, 'off': true}"])
+def test_b19_off_is_understood_as_people_write_it_in_yaml(text: str) -> None:
+    read = yaml.safe_load(text)
+    assert guarded(LATENCY, read) == ["latency"]
+    kept_by_the_api_server = json.loads(json.dumps(read))
+    assert guarded(LATENCY, kept_by_the_api_server) == ["latency"]
 
 
 def test_b19_a_candidate_that_fails_is_taken_back_though_only_latency_is_listed() -> None:

@@ -60,7 +60,7 @@ def digests(look: Look) -> list[str]:
 
 def digest(guard: Guard) -> str:
     """Of the guard as it was written. Whether it is off is none of it: one that is has no state."""
-    return short_hash(guard.model_dump_json(exclude={"off"}))
+    return short_hash(guard.model_dump_json(exclude={"off", "off_unquoted"}))
 
 
 def alpha(look: Look) -> float:
