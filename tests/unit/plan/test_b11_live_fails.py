@@ -10,9 +10,10 @@ import pytest
 from tests.unit.plan.rollout_world import Sim
 from tests.unit.plan.test_deployment_ledger import saved
 from tests.unit.plan.test_deployment_shadow import DIFFER, SHADOW, begun, shadowed
+from tests.unit.plan.test_deployment_watch import promoted
 
 from fairlead.cli.replay import replay
-from fairlead.plan.core import Vector
+from fairlead.plan.core import MODEL_VERSION, Vector
 from fairlead.plan.rollout.latency import answered
 
 Json = dict[str, Any]
@@ -211,3 +212,16 @@ def test_b11_a_gauge_of_a_version_that_fails_is_not_compared() -> None:
         if "candidate" not in sim.status:
             break
     assert sim.status["live"]["version"] == "m-2"
+
+
+def test_b11_the_way_back_says_that_it_does_not_know_a_feature_that_came() -> None:
+    sim = promoted()
+    evaluation = {"target": "y", "metrics": ["mae"], "data": {"dataset": {"name": "d"}}}
+    sim.of(MODEL_VERSION)["m-1"]["spec"]["evaluation"] = evaluation | {"features": ["a"]}
+    sim.of(MODEL_VERSION)["m-2"]["spec"]["evaluation"] = evaluation | {"features": ["a", "wind"]}
+    sim.look()
+    told = sim.condition("RollbackReady")
+    assert told["status"] == "True", (
+        "a version that fails may still go back: many servers pass over what they don't know"
+    )
+    assert "does not know inputs that m-2 asks for (wind)" in told["message"]
