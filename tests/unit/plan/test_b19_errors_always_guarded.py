@@ -91,6 +91,33 @@ def test_b19_off_is_off_and_said() -> None:
     assert sim.condition("ErrorsGuarded") == {}
 
 
+def test_b19_slow_requests_are_not_called_failed_where_errors_are_off() -> None:
+    wanted = spec(LATENCY, OFF, steps=((50, "2s", 20),))
+    wanted["rollout"]["afterPromotion"] = {"for": "30s"}
+    sim = Sim(wanted)
+    sim.go_live()
+    sim.traffic(300)
+    sim.begin()
+    said = list[str]()
+    for _ in range(40):
+        sim.traffic(100)
+        sim.now += 10
+        found = sim.plan()
+        while sim.carry_out(found):
+            said += [event.message for event in found.events if event.reason == "WatchEnded"]
+            found = sim.plan()
+    assert said
+    assert all("failed" not in message for message in said)
+
+
+def test_b19_nobody_says_when_failures_would_be_found_that_nobody_looks_for() -> None:
+    for guards, known in (((LATENCY,), True), ((LATENCY, OFF), False)):
+        sim = on_its_way(*guards, errors={"m-1": 0.02, "m-2": 0.02})
+        for _ in range(10):
+            sim.tick(100)
+        assert bool(sim.candidate.get("doubling")) == known
+
+
 def before_the_update(sim: Sim) -> None:
     """The status and the ledger of a rollout as the release before would have them: errors were not guarded."""
     candidate = sim.status["candidate"]

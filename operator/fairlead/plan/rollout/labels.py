@@ -10,9 +10,9 @@ not judged, and the guard has no evidence.
 from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
-from fairlead.api.evidence import GuardEvidence
+from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.guard import Guard
-from fairlead.api.labelled import Joined, LabelCounts, LabelsSeen
+from fairlead.api.labelled import Joined, LabelsSeen, PairCounts
 from fairlead.api.tasks import JoinResult
 from fairlead.plan.core import epoch, rfc3339
 from fairlead.plan.experiment import phase
@@ -242,17 +242,25 @@ def _waiting(mine: Work, seen: LabelsSeen) -> str:
 
 
 def found(version: str, against: str, evidence: GuardEvidence) -> str:
-    """Why it is harm, in words."""
-    seen = evidence.labels or LabelsSeen()
-    return (
-        f"{version} was wrong in {_share(seen.candidate)}, {against} in {_share(seen.stable)}; evidence "
-        f"{decode(evidence.log_evidence):.1f} ≥ bound {decode(evidence.bound):.1f}"
-    )
+    """Why it is harm, in words, with the numbers that the evidence is made of: what is not judged (yet) is left
+    out."""
+    parts = []
+    if evidence.candidate.requests + evidence.stable.requests:
+        parts.append(f"{version} was wrong in {_share(evidence.candidate)}, {against} in {_share(evidence.stable)}")
+    both = evidence.labels.pairs if evidence.labels else PairCounts()
+    total = both.alike + both.candidate_wrong + both.stable_wrong
+    if total:
+        parts.append(
+            f"of {total} requests that both answered, {version} alone was wrong in {both.candidate_wrong}, {against} "
+            f"alone in {both.stable_wrong}"
+        )
+    known = f"evidence {decode(evidence.log_evidence):.1f} ≥ bound {decode(evidence.bound):.1f}"
+    return "; ".join([*parts, known])
 
 
-def _share(counts: LabelCounts) -> str:
-    share_ = 100 * counts.wrong / max(1, counts.labelled)
-    return f"{counts.wrong} of {counts.labelled} labelled answers ({share_:.2g} %)"
+def _share(counts: ArmCounts) -> str:
+    share_ = 100 * counts.failures / max(1, counts.requests)
+    return f"{counts.failures} of {counts.requests} labelled answers ({share_:.2g} %)"
 
 
 def missing(look: Look, candidate: Candidate) -> str | None:
