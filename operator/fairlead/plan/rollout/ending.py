@@ -50,7 +50,8 @@ def _promoted(candidate: Candidate) -> str:
     if not candidate.against:
         return f"{candidate.version} is live: the first version"
     counts = f"{candidate.answered.requests} requests, {candidate.answered.failures} failed"
-    return f"{candidate.version} is live, after {counts}; before it {candidate.against}"
+    waived = f"; {candidate.waived.message}" if candidate.waived else ""
+    return f"{candidate.version} is live, after {counts}; before it {candidate.against}{waived}"
 
 
 def again(look: Look, state: State) -> State:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
-from fairlead.api.evidence import Copies, Split
+from fairlead.api.evidence import Ahead, Copies, Split
 from fairlead.api.units import seconds
 from fairlead.plan.core import Event, Failed, Warm, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
     ability,
     absent,
+    ahead,
     ending,
     expect,
     flapping,
@@ -188,6 +189,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     if away:
         return _retreat(look, state, candidate, away)
     silent = judge.silence(look, candidate, unread)
+    state = state if silent else ahead.told(look, state)
+    candidate = state.candidate or candidate
     verdict = {"verdict": "NoEvidence" if silent else "Continue"}
     candidate = candidate.model_copy(update=verdict | expect.told(look, candidate))
     state = state.having(candidate=candidate)
@@ -256,6 +259,7 @@ def _to_step(look: Look, state: State, step: int) -> State:
         "step": step, "weight": wanted.weight, "shadow": wanted.shadow or "", "copies": Copies(),
         "step_since": look.stamp, "routed_at": None, "observed": "0",
         "step_requests": 0, "split": Split(), "verdict": "Continue", "expected": "", "doubling": "",
+        "ahead": Ahead(), "answering": Ahead(),
         "ledger": candidate.ledger.model_copy(update={"awaited": 0}),
         "guards": [guard.model_copy(update={"step_events": 0}) for guard in candidate.guards],
     })  # fmt: skip
@@ -285,7 +289,7 @@ def _retreat(look: Look, state: State, candidate: Candidate, why: Problem) -> tu
     """Back to the start, with all evidence kept; it begins again by itself when the cause is gone."""
     back = candidate.model_copy(update={
         "step": -1, "weight": 0, "shadow": "", "verdict": "Starting", "routed_at": None, "observed": "0",
-        "step_requests": 0, "split": Split(), "let_on": -1,
+        "step_requests": 0, "split": Split(), "let_on": -1, "ahead": Ahead(), "answering": Ahead(),
     })  # fmt: skip
     said = f"{candidate.version} gets no requests for now: {why.message}"
     return labels.cut_now(look, state).having(Event("CandidateAway", said, warning=True), candidate=back), why
