@@ -70,6 +70,17 @@ def test_artifact_with_another_digest(team: Team) -> None:
     team.wait("deployment", "web", is_live("m-1"), 120, "live")
 
 
+def test_b03_a_label_that_the_servers_page_does_not_have_is_said_before_the_rollout_begins(team: Team) -> None:
+    """Every second request would fail, and none would be counted as failed."""
+    go_live(team)
+    with traffic(team, 30):
+        make_version(team, "m-2", metrics={"failures": 'infer_requests_total{status=~"5.."}'}, errorRate=0.5)
+        seen = team.wait_condition("deployment", "web", "Progressing", "False", "LabelMissing", timeout=120)
+    assert "their labels: code" in condition(seen, "Progressing")["message"]
+    assert seen["status"]["live"]["version"] == "m-1"
+    assert seen["status"]["candidate"]["weight"] == 0
+
+
 def test_server_image_that_does_not_exist_leaves_the_live_version(team: Team) -> None:
     go_live(team)
     late = "fairlead.local/test-server-late:1"

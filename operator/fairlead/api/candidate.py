@@ -63,6 +63,11 @@ class Candidate(Model):
     """When the counters of both versions' pods were first read, just before the first traffic."""
     restarts: int = 0
     """Restarts of its pods then: later ones are held against it."""
+    unready: Annotated[int, Field(ge=0)] = 0
+    """How often all its pods lost their readiness under traffic, without a restart and while the live version's kept
+    theirs."""
+    tries_at: Timestamp | None = None
+    """After such a loss: it gets no requests before."""
     warmed: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)] = []
     """Pods that have answered a warm-up request: uid and number of restarts."""
     verdict: Literal["Starting", "Continue", "Harm", "NoEvidence"] = "Starting"
@@ -80,7 +85,11 @@ class Candidate(Model):
     """What was seen, window by window, and what was decided on it."""
     review: Review | None = None
     """With a guard on `review`: answers that wait for a person's judgement, and what was said of others."""
+    counters_fell_at: Timestamp | None = None
+    """When a pod's counters last fell without a restart of its container."""
     first_request_at: Timestamp | None = None
+    last_request_at: Timestamp | None = None
+    """End of the last window in which it answered any."""
     last_window_at: Timestamp | None = None
 
 

@@ -26,11 +26,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 @command
 async def rollback(session: Session, args: argparse.Namespace) -> int:
     """Write the wish; the operator carries it out."""
-    from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION
+    from fairlead.plan.core import DEPLOYMENT
 
     raw = await session.get(DEPLOYMENT, args.name)
     target = default_target(raw) if args.to is None else args.to
-    usable(await session.get(MODEL_VERSION, target))
+    await _check(session, raw, target)
     was_live(raw, target)
     raw = await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Rollback", target, args.reason))
     gone = f"{taken_back(raw, target)} is not tried again" if not compared(raw) else "its experiment ends"
@@ -74,6 +74,28 @@ async def go_on(session: Session, args: argparse.Namespace) -> int:
     await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Continue", version, args.reason))
     print(f"{version} may leave step {candidate['step'] + 1}. See: kubectl fairlead get deployment {args.name} --watch")
     return OK
+
+
+async def _check(session: Session, raw: Json, target: str) -> None:
+    """Raises Problem for a version that may not go live. One that the deployment has recorded may, whoever has its name
+    by now."""
+    from fairlead.plan.core import MODEL_VERSION
+
+    known = pinned(raw, target)
+    try:
+        found = await session.get(MODEL_VERSION, target)
+    except Problem:
+        if known.get("record"):
+            return
+        raise
+    if not known.get("record") or known.get("uid") == found["metadata"].get("uid"):
+        usable(found)
+
+
+def pinned(raw: Json, version: str) -> Json:
+    """What a deployment has recorded of a version; {} if nothing."""
+    found = (raw.get("status") or {}).get("versions") or []
+    return next((one for one in found if one["name"] == version), {})
 
 
 def default_target(raw: Json) -> str:

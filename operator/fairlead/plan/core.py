@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from fairlead.api.common import API_VERSION
 from fairlead.api.config import OperatorConfig
@@ -131,6 +131,22 @@ class Counters:
     requests: float
     failures: float
     buckets: tuple[tuple[float, float], ...] = ()
+    unproven: tuple[Unproven, ...] = field(default=(), compare=False)
+    """What is 0 here without a proof that it is counted at all."""
+
+
+@dataclass(frozen=True)
+class Unproven:
+    """A name or a label that a selector asks for and a page does not have: nobody knows whether nothing has happened,
+    or it is spelt wrongly."""
+
+    of: Literal["requests", "failures", "latency"]
+    reason: str
+    """MetricMissing: another pod of the version may have it, which has had a request already. LabelMissing: its series
+    are there, and have other labels."""
+    name: str
+    """The metric, or the label."""
+    message: str
 
 
 @dataclass(frozen=True)

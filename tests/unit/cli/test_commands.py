@@ -211,6 +211,10 @@ def test_get_history_and_lineage_read_the_same_object(fairlead, memory, capsys):
     assert fairlead("lineage", "m-1", "-o", "json") == 0
     assert json.loads(capsys.readouterr().out)["usedBy"][0]["as"] == "live"
     assert fairlead("lineage", "pod/d") == session.USAGE
+    memory.objects["Deployment", "d"]["status"]["versions"] = [{"name": "m-1", "uid": "the-first"}]
+    memory.objects["ModelVersion", "m-1"]["metadata"]["uid"] = "the-second"
+    assert fairlead("lineage", "deployment/d") == session.FAILED
+    assert "was made again since" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ from fairlead.plan.core import (
     WarmUp,
     rfc3339,
 )
+from fairlead.signals.errors import SignalError
+from fairlead.signals.page import parse_page
 from fairlead.store.s3 import Object
 
 Json = dict[str, Any]
@@ -90,6 +92,10 @@ class Sim:
     wrong: dict[str, float] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
     """Versions whose pods don't answer a scrape."""
+    pages: dict[str, Callable[[PodCounts], str]] = field(default_factory=dict)
+    """What the page of a version's pods looks like, where it matters: it is read as the operator does."""
+    processes: dict[str, int] = field(default_factory=dict)
+    """How many processes of a version's pods answer at the same port, each with counters of its own; else one."""
     prometheus_down: bool = False
     series: list[str] = field(default_factory=lambda: ["series"])
     """Those by which Prometheus has the outcomes now; each has its part of them."""
@@ -224,7 +230,7 @@ class Sim:
             if not pods:
                 self.failed[version] = self.failed.get(version, 0) + 1
                 continue
-            counts = self.counted.setdefault(self.random.choice(pods)["metadata"]["uid"], PodCounts())
+            counts = self.process(self.random.choice(pods))
             bad = self.random.random() < self.errors.get(version, 0.0)
             counts.requests += 1
             counts.failures += bad
@@ -236,6 +242,12 @@ class Sim:
             self.asked += 1
             self._keep(version, 500 if bad else 200)
             self._copy(copied)
+
+    def process(self, pod: Json) -> PodCounts:
+        """The counters of the process that answers next in a pod."""
+        uid, many = pod["metadata"]["uid"], self.processes.get(pod["metadata"]["labels"]["fairlead.dev/version"], 1)
+        number = self.random.randrange(many) if many > 1 else 0
+        return self.counted.setdefault(f"{uid}/{number}" if number else uid, PodCounts())
 
     def copied(self) -> tuple[str, float] | None:
         """The version that gets copies, and of which share."""
@@ -260,7 +272,7 @@ class Sim:
         ready = self.answering(version)
         if ready:
             bad = self.random.random() < self.errors.get(version, 0.0)
-            counts = self.counted.setdefault(self.random.choice(ready)["metadata"]["uid"], PodCounts())
+            counts = self.process(self.random.choice(ready))
             counts.requests += 1
             counts.failures += bad
             self._keep(version, 500 if bad else 200, copied=True)
@@ -296,7 +308,7 @@ class Sim:
             case ReadNamespace():
                 return self.floor
             case WarmUp():
-                return Warm()
+                return self._warm(request)
             case ScrapePod():
                 return self._scrape(request)
             case PromQuery():
@@ -313,11 +325,24 @@ class Sim:
                 return self.store_says or self._save(request)
         return Failed("NotAsked", "unknown")
 
+    def _warm(self, request: WarmUp) -> Answer:
+        """A server counts what it is warmed with as any other request."""
+        pod = next(p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url)
+        for _ in range(request.times):
+            self.process(pod).requests += 1
+        return Warm()
+
     def _scrape(self, request: ScrapePod) -> Answer:
         pod = next((p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url), None)
         if pod is None or pod["metadata"]["labels"]["fairlead.dev/version"] in self.unreadable:
             return Failed("Unreachable", "the pod did not answer")
-        counts = self.counted.setdefault(pod["metadata"]["uid"], PodCounts())
+        counts = self.process(pod)
+        page = self.pages.get(pod["metadata"]["labels"]["fairlead.dev/version"])
+        if page is not None:
+            try:
+                return parse_page(page(counts), request.names)
+            except SignalError as failed:
+                return Failed(failed.reason, failed.message)
         fast = counts.requests - counts.slow
         buckets = tuple(zip(BOUNDS, (fast // 2, fast, fast, counts.requests), strict=True))
         return Counters(counts.requests, counts.failures, buckets)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fairlead.api.evidence import GuardEvidence
 from fairlead.api.units import share
 from fairlead.plan.core import Counters, epoch
-from fairlead.plan.rollout import guards
+from fairlead.plan.rollout import absent, guards
 from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.signals import Scrape, pod_of, process_of
@@ -22,6 +22,7 @@ NO_ROOM = (
     "between the live version's quantile and worseBy on top of it the histogram has no bound, so nothing can be "
     "proven; raise worseBy, let the server export finer bounds, or make the guard an alarm"
 )
+_ARMS = {"stable": "the live version", "candidate": "the candidate"}
 Read = Sequence[tuple[Scrape, Counters]]
 
 
@@ -71,6 +72,9 @@ def window(look: Look, index: int, state: GuardEvidence, read: Read, book: Book)
 
 def _counts(state: GuardEvidence, read: Read) -> list[tuple[Scrape, tuple[int, int]]] | Unusable:
     """(requests, slow ones) of each pod since it started."""
+    blind = absent.no_histogram(_ARMS, read)
+    if blind:
+        return blind
     found = []
     for scrape, counters in read:
         counted = count(counters.buckets, decode(state.threshold))

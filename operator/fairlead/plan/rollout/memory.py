@@ -54,9 +54,11 @@ _NUMBER = re.compile(r"([0-9]{1,9})\.json$")
 
 def unread(look: Look) -> ReadNewest | None:
     """The question what was here before, for a status that knows nothing; None for any other."""
-    status, folder = look.subject.body.status, _folder(look)
-    known = status.memory or status.live or status.candidate or status.history or status.experiment
-    return None if known or folder is None or look.subject.meta.annotations.get(ANEW) else folder.newest(look.namespace)
+    status = look.subject.body.status
+    if status.memory or status.live or status.candidate or status.history or status.experiment:
+        return None
+    folder = _folder(look)
+    return None if folder is None or look.subject.meta.annotations.get(ANEW) else folder.newest(look.namespace)
 
 
 def recall(look: Look) -> Plan | None:
@@ -203,7 +205,7 @@ def tell(look: Look, told: Conditions, status: DeploymentStatus) -> None:
 
 
 def _folder(look: Look) -> store.Location | None:
-    return store.memory_folder(look.world.config, look.namespace, look.name)
+    return look.once("memory", lambda: store.memory_folder(look.world.config, look.namespace, look.name))
 
 
 def _on_their_way(status: DeploymentStatus) -> list[str]:

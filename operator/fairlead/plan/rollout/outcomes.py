@@ -79,7 +79,9 @@ def _judge(
         late = state.since is not None and look.now - epoch(state.since) > INCONSISTENT * look.window
         why = _excess(look.spec.rollout.guard[index], index)
         return guards.silent(state, "CountersInconsistent", why) if late or not state.since else state
-    return guards.seen(look, state, counts["stable"], counts["candidate"])
+    seen = guards.seen(look, state, counts["stable"], counts["candidate"])
+    words = promcounters.unproven(index, answers)
+    return seen.model_copy(update={"message": words}) if words else seen
 
 
 def _excess(guard: Guard, index: int) -> str:

@@ -10,8 +10,10 @@ from fairlead.plan.core import Event, Failed, Warm, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
     ability,
+    absent,
     ending,
     expect,
+    flapping,
     gpus,
     judge,
     labels,
@@ -108,19 +110,22 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     candidate, problem = warm(look, state.candidate or candidate)
     state = state.having(candidate=candidate)
     if not signals.is_warm(look, candidate):
-        return state, problem or pods.problem(look, candidate.version)
+        return state, problem or pods.problem(look, candidate.version) or _lost(look, candidate)
     held = _held(look, candidate)
     if held:
         return state, held
     if not candidate.against:
-        return ending.promote(look, state), None
+        return _first(look, state, candidate)
     reading = windows.read(look, candidate)
     if isinstance(reading, Problem):
         asked = not _not_asked(look, candidate)
         return state, reading if asked else None
+    uncounted = absent.uncounted(look, candidate, reading.counters)
+    if uncounted:
+        return state, uncounted
     if look.spec.paused:
         return state, None
-    unable = ability.in_the_way(look, 0)
+    unable = ability.in_the_way(look, 0) or flapping.waits(look, candidate)
     if unable:
         return state, unable
     begun = shadow.window(look, outcomes.window(look, windows.begin(look, candidate, reading)))
@@ -132,6 +137,19 @@ def _held(look: Look, candidate: Candidate) -> Problem | None:
     raw = versions.record(look, candidate.version)
     lack = requirements.lacking(look, raw) if raw else None
     return Problem(*lack.told) if lack else None
+
+
+def _lost(look: Look, candidate: Candidate) -> Problem | None:
+    """What people are told while its pods are not ready again. An experiment goes on with its other arms meanwhile."""
+    return None if look.side_by_side else flapping.told(candidate)
+
+
+def _first(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
+    """The first version goes live as soon as it is known to be counted: there is nothing to compare it with."""
+    if _not_asked(look, candidate):
+        return state, None
+    unknown = absent.of_first(look, candidate)
+    return (state, unknown) if unknown else (ending.promote(look, state), None)
 
 
 def _not_asked(look: Look, candidate: Candidate) -> bool:
@@ -160,7 +178,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     candidate, unread = _windows(look, _renumbered(look, candidate))
     state = labels.window(look, review.go_on(look, state.having(candidate=candidate)))
     candidate = state.candidate or candidate
-    bad = judge.harm(look, candidate)
+    if flapping.lost(look, candidate):
+        candidate = flapping.counted(look, candidate)
+    bad = judge.harm(look, candidate) or flapping.harm(candidate)
     if bad:
         harmed = state.having(candidate=candidate.model_copy(update={"verdict": "Harm"}))
         return ending.roll_back(look, harmed, bad), None
@@ -187,8 +207,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         if unable:
             return state, unable
         return _to_step(look, state, candidate.step + 1), None
-    waits = memory.promised(look, state, candidate.version)
-    return (waits, memory.in_the_way(waits)) if waits else (ending.promote(look, state), None)
+    promised = memory.promised(look, state, candidate.version)
+    return (promised, memory.in_the_way(promised)) if promised else (ending.promote(look, state), None)
 
 
 def _renumbered(look: Look, candidate: Candidate) -> Candidate:
@@ -222,6 +242,7 @@ def _windows(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | Non
             problem = reading
         else:
             candidate = windows.close(look, candidate, reading)
+            problem = windows.confused(look, candidate)
         candidate = shadow.window(look, candidate)
     return promgauge.window(look, outcomes.window(look, candidate)), problem
 
@@ -253,7 +274,8 @@ def _away(look: Look, candidate: Candidate, unread: Problem | None) -> Problem |
     if not any(pod.ready for pod in pods.of(look, name)):
         cause = pods.problem(look, name)
         why = f": {cause.message}" if cause else ""
-        return Problem(cause.reason if cause else "CandidateNotReady", f"no pod of {name} is ready{why}")
+        lost = None if cause else flapping.told(candidate)
+        return lost or Problem(cause.reason if cause else "CandidateNotReady", f"no pod of {name} is ready{why}")
     since = epoch(candidate.last_window_at or look.stamp)
     long = look.now - since > look.world.config.tuning.evidence_deadline + ledger.pace(candidate.ledger)
     return unread if unread and unread.arm == "candidate" and long else None

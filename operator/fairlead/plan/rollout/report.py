@@ -12,6 +12,7 @@ from fairlead.plan.experiment import phase
 from fairlead.plan.experiment import tell as experiments
 from fairlead.plan.rollout import (
     ability,
+    absent,
     afterwards,
     expect,
     judge,
@@ -41,7 +42,7 @@ def tell(
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
     _route_accepted(look, told, status)
     gateway = ability.tell(look, told, status)
-    _evidence(told, status, problem, trial)
+    _evidence(look, told, status, problem, trial)
     _saved(told, status)
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
@@ -165,6 +166,9 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
         return True, "Frozen", f"{where}; it stays there: {problem.message}"
     if look.spec.paused:
         return False, "Paused", f"{where}; set spec.paused to false to go on"
+    quiet = absent.quiet(look, candidate)
+    if quiet:
+        return True, quiet.reason, f"{where}; {quiet.message}"
     late = expect.impatient(look, candidate)
     if late:
         return True, "TooSlow", f"{where}; {late}"
@@ -172,14 +176,26 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
     return True, "Observing", where + (f"; waiting for {missing}" if missing else "")
 
 
-def _evidence(told: Conditions, status: DeploymentStatus, problem: Problem | None, trial: Problem | None) -> None:
+def _evidence(
+    look: Look, told: Conditions, status: DeploymentStatus, problem: Problem | None, trial: Problem | None
+) -> None:  # fmt: skip
     missing = experiments.frozen(status, trial) or _unseen(status.candidate, problem)
+    if missing is None and status.candidate and status.candidate.step >= 0:
+        missing = absent.quiet(look, status.candidate)
     if missing:
         told.set("EvidenceAvailable", False, missing.reason, missing.message)
     elif phase.opened(status) or (status.candidate and status.candidate.step >= 0):
-        told.set("EvidenceAvailable", True, "Watching", "all versions' counters are read")
+        told.set(
+            "EvidenceAvailable", True, "Watching", "; ".join(["all versions' counters are read", *_doubts(status)])
+        )
     else:
         told.drop("EvidenceAvailable")
+
+
+def _doubts(status: DeploymentStatus) -> list[str]:
+    """What is taken for a zero, and could be a slip of the pen."""
+    guards = status.candidate.guards if status.candidate else []
+    return [guard.message for guard in guards if guard.state == "Watching" and guard.message]
 
 
 def _unseen(candidate: Candidate | None, problem: Problem | None) -> Problem | None:

@@ -62,7 +62,7 @@ def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
     if candidate.step < 0 and not is_warm(look, candidate):
         return [request for _, request in warm_ups(look, candidate)]
     if not candidate.against:
-        return []
+        return [scrape.request for scrape in scrapes(look, candidate)]
     found: list[Request] = []
     if due(candidate.last_window_at, look, candidate) or candidate.step < 0:
         found += [scrape.request for scrape in scrapes(look, candidate)]
