@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fairlead.api.common import Timestamp
-from fairlead.api.evidence import AnswerCursor, ArmCounts, Common, Copies, Cursor, GuardEvidence, Split
+from fairlead.api.evidence import Ahead, AnswerCursor, ArmCounts, Common, Copies, Cursor, GuardEvidence, Split
 from fairlead.api.experiment import Comparison, Contender, Division
 from fairlead.api.ledger import Ledger
 from fairlead.api.review import Review
@@ -27,6 +27,24 @@ class GpuPlace(Model):
     """How often it gave its place up, because no node had room."""
     until: Timestamp | None = None
     """It does not ask again before."""
+
+
+class Says(Model):
+    """What a server said instead of an answer."""
+
+    version: Name
+    status: int
+    """Of HTTP."""
+    body: Annotated[str, Field(max_length=256)] = ""
+    """Its beginning, as text in one line."""
+
+
+class Waived(Model):
+    """What a step did not wait for."""
+
+    step: int
+    """The last step in which that was so."""
+    message: Text = ""
 
 
 class Candidate(Model):
@@ -75,9 +93,17 @@ class Candidate(Model):
     """How long it will still take at the present traffic if nothing is found, `4m10s`; empty while it isn't known."""
     doubling: Annotated[str, Field(max_length=16)] = ""
     """How long it takes at the present traffic to find out that it fails twice as often; empty while nothing fails."""
-    guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
+    guards: Annotated[list[GuardEvidence], Field(max_length=9, json_schema_extra=list_map("guard"))] = []
     split: Split = Split()
     common: Common = Common()
+    ahead: Ahead = Ahead()
+    """By the servers' own counters."""
+    answering: Ahead = Ahead()
+    """By the answers that were kept, refused requests included; only while they are read."""
+    says: Annotated[list[Says], Field(max_length=2, json_schema_extra=list_map("version"))] = []
+    """The last failure that each of the two versions answered with, where answers are kept."""
+    waived: Waived | None = None
+    """What was not waited for, because the live version fails where this one answers."""
     cursors: Annotated[list[Cursor], Field(max_length=512, json_schema_extra=list_map("source"))] = []
     answers: Annotated[list[AnswerCursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
     """Of the recorders whose answers are compared."""
@@ -142,6 +168,6 @@ class RolloutRecord(Model):
     """The weight that it had reached."""
     stable: ArmCounts = ArmCounts()
     candidate: ArmCounts = ArmCounts()
-    guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
+    guards: Annotated[list[GuardEvidence], Field(max_length=9, json_schema_extra=LIST_ATOMIC)] = []
     ledger: Annotated[str, Field(max_length=1024)] = ""
     """Where its evidence lies in the store, window by window: `kubectl fairlead replay` judges it once more."""

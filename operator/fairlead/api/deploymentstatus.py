@@ -69,6 +69,8 @@ class DeploymentStatus(StatusBase):
     versions: Annotated[list[Pinned], Field(max_length=20, json_schema_extra=list_map("name"))] = []
     """Which objects the names above and below stand for, and what their pods need: a ModelVersion that is deleted, or
     made again under its name, changes nothing of what is served."""
+    served: Annotated[list[Pinned], Field(max_length=50, json_schema_extra=list_map("name"))] = []
+    """The versions that were live here, the last one first: what a person may go back to."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
     joins: Annotated[list[Joined], Field(max_length=40, json_schema_extra=list_map("version", "guard"))] = []

@@ -65,7 +65,7 @@ class Watch(Model):
     last_window_at: Timestamp
     counters_fell_at: Timestamp | None = None
     """When a pod's counters last fell without a restart of its container."""
-    guards: Annotated[list[WatchedGuard], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
+    guards: Annotated[list[WatchedGuard], Field(max_length=9, json_schema_extra=list_map("guard"))] = []
     cursors: Annotated[list[Cursor], Field(max_length=64, json_schema_extra=list_map("source"))] = []
     ledger: Ledger = Ledger()
     """What was seen since the promotion, window by window."""

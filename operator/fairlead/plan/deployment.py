@@ -42,6 +42,7 @@ from fairlead.plan.rollout import (
     afterwards,
     answers,
     children,
+    choosing,
     frame,
     gauges,
     gpus,
@@ -55,6 +56,7 @@ from fairlead.plan.rollout import (
     pins,
     progress,
     report,
+    requirements,
     retiring,
     signals,
     stored,
@@ -80,7 +82,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
     look, status = look_at(subject, world, now), subject.body.status
     first = memory.unread(look)
     if first:
-        return [first]
+        return [first, *choosing.requests(look)]
     found: list[Request] = []
     if report.needs_address(look, status) or ability.due(look):
         found.append(signals.gateway(look))
@@ -92,7 +94,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += watching.requests(look, status.watch)
-    found += machine.requests(look)
+    found += [*machine.requests(look), *choosing.requests(look)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status),
             *memory.requests(look, status)]  # fmt: skip
 
@@ -141,6 +143,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
     again = ability.asks_again(look, status)
     if again is not None:
         times.append(again)
+    if requirements.waits(status):
+        times.append(requirements.AGAIN)
     if status.unsaved:
         times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
     unsaved = memory.next_try(look, status)

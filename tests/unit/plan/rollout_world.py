@@ -34,6 +34,7 @@ from fairlead.plan.core import (
     KeptInput,
     Kind,
     Meta,
+    NamespaceSeen,
     Newest,
     Plan,
     Presence,
@@ -41,6 +42,7 @@ from fairlead.plan.core import (
     ReadAnswers,
     ReadGateway,
     ReadInput,
+    ReadNamespace,
     ReadNewest,
     Request,
     Saved,
@@ -74,6 +76,7 @@ class PodCounts:
 
 
 ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
+NO_FLOOR = NamespaceSeen()
 GATEWAY = GatewaySeen(("10.0.0.1",), (("HTTP", 80),), (("HTTP", 80),), "public", ENVOY_GATEWAY)
 
 
@@ -123,6 +126,9 @@ class Sim:
     """What a version answers to a request, by the request's number; default: always [1]."""
     asks: Callable[[str], str] = lambda request: f'{{"inputs":[{{"name":"{request}"}}]}}'
     """A request's body, by its id."""
+    refusals: dict[str, tuple[int, object]] = field(default_factory=dict)
+    """Status and body of a version's bad answers; default: 500 and what it says to others. From 500 on they are counted
+    as failures."""
     slowness: dict[str, float] = field(default_factory=dict)
     """Seconds that a version takes to answer a copy."""
     kept: dict[str, list[KeptAnswer]] = field(default_factory=dict)
@@ -132,6 +138,8 @@ class Sim:
     asked: int = 0
     gateway: GatewaySeen | Failed = GATEWAY
     gateway_asked: int = 0
+    floor: NamespaceSeen | Failed = NO_FLOOR
+    """What the Namespace's annotations say."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -228,14 +236,14 @@ class Sim:
             counts = self.process(self.random.choice(pods))
             bad = self.random.random() < self.errors.get(version, 0.0)
             counts.requests += 1
-            counts.failures += bad
+            counts.failures += bad and self.code(version) >= 500
             counts.slow += self.random.random() < self.slow.get(version, 0.02)
             self.failed[version] = self.failed.get(version, 0) + bad
             outcome = self.outcomes.setdefault(version, [0, 0])
             outcome[0] += 1
             outcome[1] += self.random.random() < self.wrong.get(version, 0.0)
             self.asked += 1
-            self._keep(version, 500 if bad else 200)
+            self._keep(version, self.code(version) if bad else 200)
             self._copy(copied)
 
     def process(self, pod: Json) -> PodCounts:
@@ -243,6 +251,10 @@ class Sim:
         uid, many = pod["metadata"]["uid"], self.processes.get(pod["metadata"]["labels"]["fairlead.dev/version"], 1)
         number = self.random.randrange(many) if many > 1 else 0
         return self.counted.setdefault(f"{uid}/{number}" if number else uid, PodCounts())
+
+    def code(self, version: str) -> int:
+        """The status of a version's bad answers."""
+        return self.refusals.get(version, (500, None))[0]
 
     def copied(self) -> tuple[str, float] | None:
         """The version that gets copies, and of which share."""
@@ -269,8 +281,8 @@ class Sim:
             bad = self.random.random() < self.errors.get(version, 0.0)
             counts = self.process(self.random.choice(ready))
             counts.requests += 1
-            counts.failures += bad
-            self._keep(version, 500 if bad else 200, copied=True)
+            counts.failures += bad and self.code(version) >= 500
+            self._keep(version, self.code(version) if bad else 200, copied=True)
 
     def _keep(self, version: str, status: int, copied: bool = False) -> None:
         """In the recorder of one of the version's pods, if the spec has one."""
@@ -278,6 +290,7 @@ class Sim:
             return
         pod = self.random.choice(self.pods(version))["metadata"]["uid"]
         output = self.says.get(version, lambda _: [1])(self.asked)
+        output = self.refusals.get(version, (0, output))[1] if status >= 400 else output
         late = self.slowness.get(version, 0.0) if copied else 0.0
         log = self.kept.setdefault(pod, [])
         number = log[-1].number + 1 if log else 1
@@ -292,11 +305,16 @@ class Sim:
 
     # --- signals ---------------------------------------------------------------------------------------------
 
+    def answer(self, request: Request) -> Answer:
+        return self._answer(request)
+
     def _answer(self, request: Request) -> Answer:
         match request:
             case ReadGateway():
                 self.gateway_asked += 1
                 return self.gateway
+            case ReadNamespace():
+                return self.floor
             case WarmUp():
                 return self._warm(request)
             case ScrapePod():

@@ -101,10 +101,11 @@ def _ended(look: Look, state: State) -> State:
 
 
 def _summary(kept: Watch) -> str:
-    counts = next((one.live for one in kept.guards if one.guard.endswith("/errors")), kept.guards[0].live)
+    counts = next((one.live for one in kept.guards if one.guard.endswith("/errors")), None)
+    failed = f"{counts.failures} of {counts.requests} requests failed, and " if counts else ""
     return (
-        f"{kept.version} is not watched any more: in {human(decode(kept.observed))} of observation "
-        f"{counts.failures} of {counts.requests} requests failed, and nothing speaks against it"
+        f"{kept.version} is not watched any more: in {human(decode(kept.observed))} of observation {failed}nothing "
+        "speaks against it"
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
-from fairlead.api.evidence import Copies, Split
+from fairlead.api.evidence import Ahead, Copies, Split
 from fairlead.api.units import seconds
 from fairlead.plan.core import Event, Failed, Warm, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
     ability,
     absent,
+    ahead,
     ending,
     expect,
     flapping,
@@ -22,6 +23,7 @@ from fairlead.plan.rollout import (
     outcomes,
     pods,
     promgauge,
+    requirements,
     review,
     shadow,
     signals,
@@ -110,6 +112,9 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     state = state.having(candidate=candidate)
     if not signals.is_warm(look, candidate):
         return state, problem or pods.problem(look, candidate.version) or _lost(look, candidate)
+    held = _held(look, candidate)
+    if held:
+        return state, held
     if not candidate.against:
         return _first(look, state, candidate)
     reading = windows.read(look, candidate)
@@ -126,6 +131,13 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
         return state, unable
     begun = shadow.window(look, outcomes.window(look, windows.begin(look, candidate, reading)))
     return _to_step(look, labels.window(look, state.having(candidate=begun)), 0), None
+
+
+def _held(look: Look, candidate: Candidate) -> Problem | None:
+    """What it lacks, or may lack, of what is asked of every version: it goes no further."""
+    raw = versions.record(look, candidate.version)
+    lack = requirements.lacking(look, raw) if raw else None
+    return Problem(*lack.told) if lack else None
 
 
 def _lost(look: Look, candidate: Candidate) -> Problem | None:
@@ -177,6 +189,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     if away:
         return _retreat(look, state, candidate, away)
     silent = judge.silence(look, candidate, unread)
+    state = state if silent else ahead.told(look, state)
+    candidate = state.candidate or candidate
     verdict = {"verdict": "NoEvidence" if silent else "Continue"}
     candidate = candidate.model_copy(update=verdict | expect.told(look, candidate))
     state = state.having(candidate=candidate)
@@ -185,8 +199,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         more = look.spec.rollout.steps[edited].weight > candidate.weight
         held = more and (silent or look.spec.paused) and not look.side_by_side
         return (state if held else _to_step(look, state, edited)), silent
-    if silent or look.spec.paused or judge.missing(look, candidate):
-        return state, silent
+    still = silent or _held(look, candidate)
+    if still or look.spec.paused or judge.missing(look, candidate):
+        return state, still
     book = ledger.awaiting(candidate.ledger)
     if book is not None:
         return state.having(candidate=candidate.model_copy(update={"ledger": book})), None
@@ -195,8 +210,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         if unable:
             return state, unable
         return _to_step(look, state, candidate.step + 1), None
-    waits = memory.promised(look, state, candidate.version)
-    return (waits, memory.in_the_way(waits)) if waits else (ending.promote(look, state), None)
+    promised = memory.promised(look, state, candidate.version)
+    return (promised, memory.in_the_way(promised)) if promised else (ending.promote(look, state), None)
 
 
 def _renumbered(look: Look, candidate: Candidate) -> Candidate:
@@ -244,6 +259,7 @@ def _to_step(look: Look, state: State, step: int) -> State:
         "step": step, "weight": wanted.weight, "shadow": wanted.shadow or "", "copies": Copies(),
         "step_since": look.stamp, "routed_at": None, "observed": "0",
         "step_requests": 0, "split": Split(), "verdict": "Continue", "expected": "", "doubling": "",
+        "ahead": Ahead(), "answering": Ahead(),
         "ledger": candidate.ledger.model_copy(update={"awaited": 0}),
         "guards": [guard.model_copy(update={"step_events": 0}) for guard in candidate.guards],
     })  # fmt: skip
@@ -273,7 +289,7 @@ def _retreat(look: Look, state: State, candidate: Candidate, why: Problem) -> tu
     """Back to the start, with all evidence kept; it begins again by itself when the cause is gone."""
     back = candidate.model_copy(update={
         "step": -1, "weight": 0, "shadow": "", "verdict": "Starting", "routed_at": None, "observed": "0",
-        "step_requests": 0, "split": Split(), "let_on": -1,
+        "step_requests": 0, "split": Split(), "let_on": -1, "ahead": Ahead(), "answering": Ahead(),
     })  # fmt: skip
     said = f"{candidate.version} gets no requests for now: {why.message}"
     return labels.cut_now(look, state).having(Event("CandidateAway", said, warning=True), candidate=back), why

@@ -44,6 +44,7 @@ def tell(
     gateway = ability.tell(look, told, status)
     _evidence(look, told, status, problem, trial)
     _saved(told, status)
+    _guarded(look, told)
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
     pins.tell(look, told, status)
@@ -135,6 +136,8 @@ def _standing(
         return trial
     if choice.version is None:
         return False, choice.reason, choice.message
+    if choice.reason and status.live:
+        return False, choice.reason, f"{status.live.version} is live; {choice.message}"
     last = status.history[0] if status.history else None
     if last and last.result in _TAKEN_BACK:
         return False, last.reason, f"{last.version} was taken back: {last.message}"
@@ -170,8 +173,9 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
     late = expect.impatient(look, candidate)
     if late:
         return True, "TooSlow", f"{where}; {late}"
-    missing = judge.missing(look, candidate)
-    return True, "Observing", where + (f"; waiting for {missing}" if missing else "")
+    missing, waived = judge.missing(look, candidate), candidate.waived
+    now = f". {waived.message}" if waived and waived.step == candidate.step else ""
+    return True, "Observing", where + (f"; waiting for {missing}" if missing else "") + now
 
 
 def _evidence(
@@ -213,6 +217,15 @@ def _saved(told: Conditions, status: DeploymentStatus) -> None:
         told.set("EvidenceSaved", True, "Saved", "the store has what was seen")
     elif not books or not any(book.uri for book in books):
         told.drop("EvidenceSaved")
+
+
+def _guarded(look: Look, told: Conditions) -> None:
+    """What nobody looks at is said."""
+    if any(one.metric == "errors" for one in look.spec.rollout.guards):
+        told.drop("ErrorsGuarded")
+    else:
+        told.set("ErrorsGuarded", False, "Off", "errors are not guarded: spec.rollout.guard says off, so a version "
+                 "that fails is neither taken back nor kept from going live for that")  # fmt: skip
 
 
 # --- the route -----------------------------------------------------------------------------------------------------

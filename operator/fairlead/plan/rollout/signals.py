@@ -66,7 +66,7 @@ def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
     found: list[Request] = []
     if due(candidate.last_window_at, look, candidate) or candidate.step < 0:
         found += [scrape.request for scrape in scrapes(look, candidate)]
-    for index, guard in enumerate(look.spec.rollout.guard):
+    for index, guard in enumerate(look.spec.rollout.guards):
         if guard.metric in ("outcomes", "gauge") and outcomes_due(look, candidate, index, guard):
             found += queries(look, candidate, guard).values()
     return found
@@ -107,7 +107,7 @@ def base(pod: PodView, port: int) -> str:
 
 def latency_guards(look: Look) -> int:
     """How many guards look at the histogram."""
-    return sum(guard.metric == "latency" for guard in look.spec.rollout.guard)
+    return sum(guard.metric == "latency" for guard in look.spec.rollout.guards)
 
 
 def judged(look: Look, version: str) -> tuple[list[PodView], bool]:

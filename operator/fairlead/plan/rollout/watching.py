@@ -11,7 +11,7 @@ from fairlead.api.guard import Guard
 from fairlead.api.units import chance, seconds, share
 from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.core import Counters, Failed, PromQuery, Request, epoch, rfc3339
-from fairlead.plan.rollout import absent, detect, guards, pods, processes, promcounters, signals, versions
+from fairlead.plan.rollout import absent, detect, guards, latency, pods, processes, promcounters, signals, versions
 from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView, Problem
@@ -56,10 +56,10 @@ def begin(look: Look, candidate: Candidate, previous: str) -> Watch | None:
 def _guards(look: Look, candidate: Candidate, limit: float) -> list[WatchedGuard]:
     rollout, after = look.spec.rollout, look.spec.rollout.after_promotion
     # one half for a reference that was too good by luck, the other one for all windows (see `verdict.detector`)
-    part = chance(after.false_alarms) / 2 / len(rollout.guard)
+    part = chance(after.false_alarms) / 2 / len(rollout.guards)
     alpha = part / most_windows(limit)
     tolerance = share(after.tolerance)
-    pairs = zip(rollout.guard, guards.all_of(look, candidate), strict=True)
+    pairs = zip(rollout.guards, guards.all_of(look, candidate), strict=True)
     outcomes = Book(candidate.cursors).outcomes(set()) <= SERIES
     return [
         detect.begin(guard, seen, tolerance, part, alpha)
@@ -116,7 +116,7 @@ def _of_metric(look: Look, watch: Watch, metric: str) -> list[tuple[int, Guard, 
     for state in watch.guards:
         index = int(state.guard.split("/")[0])
         if state.guard.endswith(f"/{metric}"):
-            found.append((index, look.spec.rollout.guard[index], state))
+            found.append((index, look.spec.rollout.guards[index], state))
     return found
 
 
@@ -172,7 +172,9 @@ def _pods(look: Look, watch: Watch, book: Book, after: dict[str, WatchedGuard]) 
             problem = slow
             found[state.guard] = _silent(state, slow)
         else:
-            found[state.guard] = _judged(look, state, _added(watch, trial, slow))
+            added = _added(watch, trial, slow)
+            answered = {arm: latency.answered(counts, whole[arm]) for arm, counts in added.items()}
+            found[state.guard] = _judged(look, state, answered)
     confused = _confused(look, watch, trial)
     if confused:
         book.replace(processes.marked(book, trial, [(scrape.arm, scrape.pod) for scrape, _ in reading]))

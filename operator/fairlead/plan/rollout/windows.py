@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from fairlead.api.candidate import Candidate
-from fairlead.api.evidence import GuardEvidence
+from fairlead.api.evidence import Ahead, GuardEvidence
 from fairlead.manifests import route
 from fairlead.plan.core import Counters, Failed, epoch
-from fairlead.plan.rollout import absent, common, guards, latency, pods, processes, split, versions
+from fairlead.plan.rollout import absent, ahead, common, guards, latency, pods, processes, split, versions
 from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -106,7 +106,7 @@ def begin(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
 
 
 def _begin_guard(look: Look, index: int, state: GuardEvidence, reading: Reading, book: Book) -> GuardEvidence:
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     if guard.metric == "errors":
         return _frozen(look, index, state, reading)
     waits = guard.metric == "latency" and not state.began_at
@@ -115,7 +115,7 @@ def _begin_guard(look: Look, index: int, state: GuardEvidence, reading: Reading,
 
 def _frozen(look: Look, index: int, state: GuardEvidence, reading: Reading) -> GuardEvidence:
     """The errors guard with its margin. One that was frozen before keeps it."""
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     tolerated = {} if state.odds else guards.frozen(look, guard, *reading.life("stable"))
     return state.model_copy(update={
         **tolerated, "began_at": state.began_at or look.stamp,
@@ -138,7 +138,11 @@ def close(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
         states = processes.withheld(states)
     after = _counted(look, candidate, sums, reading.whole)
     alone = common.window(candidate.common, *sums["stable"])
-    return after.model_copy(update={"guards": states, "cursors": book.close(), "common": alone})
+    frozen = alone.worse and not candidate.common.worse
+    return after.model_copy(update={
+        "guards": states, "cursors": book.close(), "common": alone,
+        "ahead": Ahead() if frozen else ahead.window(look, candidate.ahead, sums["stable"], sums["candidate"]),
+    })  # fmt: skip
 
 
 def _falls(reading: Reading, book: Book) -> int:
@@ -175,11 +179,11 @@ def _judged(
     look: Look, candidate: Candidate, reading: Reading, sums: Sums, book: Book
 ) -> Iterator[GuardEvidence]:  # fmt: skip
     for index, state in enumerate(guards.all_of(look, candidate)):
-        metric = look.spec.rollout.guard[index].metric
+        metric = look.spec.rollout.guards[index].metric
         if metric == "errors":
             yield guards.seen(look, _frozen(look, index, state, reading), sums["stable"], sums["candidate"])
         elif metric == "latency":
-            yield latency.window(look, index, state, reading.counters, book)
+            yield latency.window(look, index, state, reading.counters, book, sums)
         else:
             yield state
 
