@@ -87,7 +87,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += watching.requests(look, status.watch)
-    found += machine.requests(look)
+    found += [*machine.requests(look), *labeljobs.requests(look, status)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status)]
 
 

@@ -6,6 +6,7 @@ rejected or revoked costs nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import attempt, proof
+from fairlead.plan import attempt, jobpods, proof
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -26,6 +27,7 @@ from fairlead.plan.core import (
     Json,
     KindSpec,
     Plan,
+    Request,
     Subject,
     World,
     epoch,
@@ -56,6 +58,15 @@ class Draft:
     def event(self, reason: str, message: str, *, warning: bool = False) -> None:
         """Tell people."""
         self.plan.events.append(Event(reason, message[:1024], warning))
+
+
+def observe(subject: Subject[ModelVersion], world: World, now: float) -> Iterable[Request]:
+    """The answer of a Job that has ended."""
+    status, job = subject.body.status, subject.body.status.job
+    open_ = subject.body.spec.revoked is None and status.phase not in FINAL and status.evidence is None
+    if not open_ or job is None or job.not_before is not None:
+        return ()
+    return attempt.requests(proof.Work(subject, world, now), job)
 
 
 def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
@@ -89,6 +100,13 @@ def _leftovers(draft: Draft) -> None:
     recorded = draft.status.job.name if draft.status.job else ""
     jobs = draft.work.world.owned(JOB)
     draft.plan.delete += [_deletion(job) for job in jobs if job["metadata"]["name"] != recorded]
+
+
+def _end(draft: Draft, job: EvaluationJob) -> None:
+    """Let a Job go whose pod would never end, for what somebody has added to it goes on."""
+    found = attempt.find(draft.work, job)
+    if found.job is not None and jobpods.lingers(found):
+        draft.plan.delete.append(_deletion(found.job))
 
 
 def _deletion(job: Json) -> Delete:
@@ -140,6 +158,7 @@ def _look(draft: Draft, job: EvaluationJob) -> None:
         _verified(draft)
         said = seen.said if isinstance(seen, attempt.Evaluated) else None
         _proven(draft, job, said)
+        _end(draft, job)
 
 
 def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
@@ -304,6 +323,7 @@ SPEC: KindSpec[ModelVersion] = KindSpec(
     kind=MODEL_VERSION,
     info=next(info for info in KINDS if info.model is ModelVersion),
     plan=plan,
+    observe=observe,
     children=(JOB, POD),
     mappers={POD: by_pod, DEPLOYMENT: by_deployment, DATASET: by_dataset},
     heeds={DEPLOYMENT: live},

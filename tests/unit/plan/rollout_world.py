@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.unit.plan.answering import Answers
+
 from fairlead.api.common import S3Location
 from fairlead.api.config import Images, OperatorConfig, PrometheusConfig, Tuning
 from fairlead.api.deployment import Deployment
@@ -38,6 +40,7 @@ from fairlead.plan.core import (
     Presence,
     PromQuery,
     ReadAnswers,
+    ReadDocument,
     ReadGateway,
     ReadInput,
     Request,
@@ -111,6 +114,8 @@ class Sim:
     store_says: Failed | None = None
     """What the store answers instead of saving."""
     documents: dict[str, str] = field(default_factory=dict)
+    told: Answers = field(default_factory=Answers)
+    """What workers have left in the store."""
     says: dict[str, Callable[[int], object]] = field(default_factory=dict)
     """What a version answers to a request, by the request's number; default: always [1]."""
     asks: Callable[[str], str] = lambda request: f'{{"inputs":[{{"name":"{request}"}}]}}'
@@ -291,6 +296,8 @@ class Sim:
                 return self._answers(request)
             case ReadInput():
                 return self._input(request)
+            case ReadDocument():
+                return self.told.answer(request)
             case FindObject():
                 return Presence(request.key not in self.lost)
             case SaveDocument():

@@ -121,13 +121,6 @@ def test_what_no_event_announces_is_looked_for_in_time() -> None:
     assert failures.waiting(young, NOW + after) is not None
 
 
-def test_the_pod_that_counts() -> None:
-    done, running, lost = pod("Succeeded"), pod("Running"), pod("Failed")
-    assert failures.decisive([lost, running, done]) is done
-    assert failures.decisive([lost, running]) is running
-    assert failures.decisive([]) is None
-
-
 @pytest.mark.parametrize(("image", "image_id", "expected"), [
     ("a:1", "registry/a@sha256:12", "registry/a@sha256:12"),
     ("a:1", "sha256:12", "a:1@sha256:12"),
