@@ -126,7 +126,8 @@ def _of_pod(found: Json, wanted: Json) -> Iterator[str]:
         yield f"it runs as ServiceAccount {found.get('serviceAccountName')}"
     volumes = {one["name"]: one for one in found.get("volumes") or []}
     for one in wanted.get("volumes") or []:
-        if not covers(volumes.get(one["name"]), one):
+        mine = volumes.get(one["name"], {})
+        if not (one.keys() <= mine.keys() and covers(mine, one)):  # an empty emptyDir is another than none
             yield f"its volume {one['name']} is another one"
 
 

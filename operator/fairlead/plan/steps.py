@@ -195,6 +195,8 @@ def _running(view: View, status: StepStatus, found: jobpods.Found) -> StepStatus
 
 
 def _waiting(status: StepStatus, found: failures.Waiting | None) -> StepStatus:
+    if found is None and status.reason == jobpods.UNREADABLE:
+        return _with(status, phase="Pending")  # why the store is asked
     if found is None:
         return _with(status, phase="Pending", reason="Starting", message="")
     return _with(status, phase="Pending", reason=found.reason, message=found.message)
@@ -212,7 +214,8 @@ def _recall(
     name = recall_name(view.name, view.uid, status.name, status.attempt)
     why = unreadable.message if unreadable else "its pod is gone"
     text = f"the attempt succeeded, but {why}; asking the store what it has committed"
-    return _with(status, job=name, job_uid="", phase="Pending", reason="Recall", message=text)
+    reason = jobpods.UNREADABLE if unreadable else "Recall"
+    return _with(status, job=name, job_uid="", phase="Pending", reason=reason, message=text)
 
 
 def _of_recall(view: View, status: StepStatus, failed: failures.Failure) -> failures.Failure:
