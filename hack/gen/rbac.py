@@ -56,6 +56,8 @@ OPERATOR = RoleTable(
               "refused to the operator as to anybody."),
         Right("batch", ("jobs",), CHILDREN, "Run steps, checks and evaluations."),
         Right("apps", ("deployments",), CHILDREN, "Run the pods of each served version."),
+        Right("apps", ("replicasets",), READ,
+              "Tell the pods of these workloads from others that only have their labels."),
         Right("", ("services",), CHILDREN, "Give each served version an address."),
         Right("", ("pods",), READ,
               "Read why a step failed, and find the serving pods to read their counters. Pods are never made, changed "

@@ -25,6 +25,7 @@ from fairlead.plan.core import (
     POD,
     POD_MONITOR,
     PROMETHEUS_RULE,
+    REPLICA_SET,
     SERVICE,
     WORKLOAD,
     Invalid,
@@ -166,6 +167,17 @@ def of_pod(pod: Json, _all: Iterable[Json]) -> Iterable[str]:
     return [name] if name else []
 
 
+def of_set(made: Json, _all: Iterable[Json]) -> Iterable[str]:
+    """ReplicaSets have the labels of their pods."""
+    name = (made["metadata"].get("labels") or {}).get(f"{LABEL_PREFIX}deployment")
+    return [name] if name else []
+
+
+def _of_set(made: Json) -> object:
+    """How many pods it has is seen by the pods."""
+    return made["metadata"].get("ownerReferences"), made["spec"].get("template")
+
+
 def of_version(version: Json, deployments: Iterable[Json]) -> Iterable[str]:
     """Deployments that name a version, its model, or have it live, on its way, or as the way back."""
     name, model = version["metadata"]["name"], version["spec"].get("model")
@@ -185,6 +197,7 @@ SPEC: KindSpec[Deployment] = KindSpec(
     plan=plan,
     observe=observe,
     children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
-    mappers={MODEL_VERSION: of_version, POD: of_pod, DATASET: labeljobs.of_dataset},
+    mappers={MODEL_VERSION: of_version, POD: of_pod, REPLICA_SET: of_set, DATASET: labeljobs.of_dataset},
+    heeds={REPLICA_SET: _of_set},
     gauges=gauges.of,
 )

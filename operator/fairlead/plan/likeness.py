@@ -65,8 +65,8 @@ def _differences(found: Json, wanted: Json) -> Iterator[str]:
 
 def _of_container(found: Json, wanted: Json) -> Iterator[str]:
     name = wanted["name"]
-    if not same_image(found.get("image", ""), wanted["image"]):
-        yield f"container {name} has image {found.get('image')} instead of {wanted['image']}"
+    if not same_image(found.get("image", ""), wanted.get("image", "")):
+        yield f"container {name} has image {found.get('image')} instead of {wanted.get('image')}"
     for key in ("command", "args", "workingDir", "restartPolicy"):
         if (found.get(key) or None) != (wanted.get(key) or None):
             yield f"container {name} has another {key}"

@@ -31,6 +31,7 @@ def tell(
     gateway = ability.tell(look, told, status)
     _evidence(told, status, problem, trial)
     _saved(told, status)
+    _strangers(look, told, status)
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
     experiments.tell(look, told, status, trial)
@@ -176,6 +177,16 @@ def _saved(told: Conditions, status: DeploymentStatus) -> None:
         told.set("EvidenceSaved", True, "Saved", "the store has what was seen")
     elif not books or not any(book.uri for book in books):
         told.drop("EvidenceSaved")
+
+
+def _strangers(look: Look, told: Conditions, status: DeploymentStatus) -> None:
+    """Pods that have a version's labels and are not its own."""
+    names = {one.version for one in (status.live, status.candidate, *phase.arms(status)) if one}
+    found = pods.foreign(look, *sorted(names))
+    if found:
+        told.set(pods.FOREIGN, True, found.reason, found.message)
+    else:
+        told.drop(pods.FOREIGN)
 
 
 # --- the route -----------------------------------------------------------------------------------------------------
