@@ -26,6 +26,7 @@ from fairlead.plan.core import (
     ReadDocument,
     ReadGateway,
     ReadInput,
+    ReadNewest,
     Request,
     SaveDocument,
     ScrapePod,
@@ -34,18 +35,18 @@ from fairlead.plan.core import (
 from fairlead.signals import pods, prometheus
 from fairlead.signals.answers import answers, kept_input
 from fairlead.signals.errors import SignalError
-from fairlead.store.documents import find, read, save
+from fairlead.store.documents import find, newest, read, save
 from fairlead.store.errors import StoreError
 from fairlead.store.listing import list_objects
 
 LIMITS: dict[type[Any], float] = {
     ListObjects: 120.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
-    SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0,
+    SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0,
 }  # fmt: skip
 """Seconds that an answer may take."""
 AT_ONCE: dict[type[Any], int] = {
     ListObjects: 4, ScrapePod: 64, ReadAnswers: 32, PromQuery: 8, WarmUp: 16, ReadGateway: 8, SaveDocument: 16,
-    FindObject: 16, ReadDocument: 16, ReadInput: 8,
+    FindObject: 16, ReadDocument: 16, ReadInput: 8, ReadNewest: 8,
 }  # fmt: skip
 """Requests at a time to the same store, or of the same type."""
 CREDENTIALS_TTL = 60.0
@@ -54,7 +55,7 @@ PATIENCE = 0.3
 KEEP = 60.0
 """Seconds for which a late answer of the store is kept for whoever asks."""
 
-Late = SaveDocument | FindObject | ReadDocument
+Late = SaveDocument | FindObject | ReadDocument | ReadNewest
 """What is asked of a store, and may be answered later."""
 Observer = Callable[[str, str, float], None]
 """(signal, result, seconds)"""
@@ -158,6 +159,8 @@ class Resolver:
                 return await self._patiently(find, request)
             case ReadDocument():
                 return await self._patiently(read, request)
+            case ReadNewest():
+                return await self._patiently(newest, request)
             case ScrapePod():
                 return await pods.scrape(self._session, request)
             case ReadAnswers():

@@ -279,6 +279,27 @@ class Document:
 
 
 @dataclass(frozen=True)
+class ReadNewest:
+    """Read the object whose key is the last one under a prefix. Answer: `Newest`."""
+
+    namespace: str
+    bucket: str
+    prefix: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class Newest:
+    """A document, with its key. Both are empty where there is none."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Presence:
     """Whether it is there."""
 
@@ -329,11 +350,12 @@ NOT_YET = ("NotAsked", UNDERWAY)
 
 Request = (
     ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
-    | ReadGateway
+    | ReadGateway | ReadNewest
 )  # fmt: skip
 Answer = (
-    Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Failed
-)
+    Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
+    | Failed
+)  # fmt: skip
 
 
 class World(Protocol):
