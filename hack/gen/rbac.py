@@ -83,8 +83,9 @@ LEADER = RoleTable(
 CREDENTIALS = RoleTable(
     "credentials-reader",
     "ClusterRole `fairlead-credentials-reader`, bound to nobody. The owner of a namespace binds it to the operator's "
-    "ServiceAccount *in that namespace*, so that the operator can list a bucket with a Secret of it.",
-    (Right("", ("secrets",), ("get",), "Read the access key of a bucket whose listing a Dataset asks for."),),
+    "ServiceAccount *in that namespace*, so that the operator can list a bucket with a Secret of it, and read from the "
+    "store what Jobs have answered.",
+    (Right("", ("secrets",), ("get",), "Read the access key of a bucket that is listed, or that has a Job's answer."),),
 )
 
 VIEW = RoleTable(
