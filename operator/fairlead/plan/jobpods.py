@@ -182,12 +182,12 @@ def over(found: Found) -> bool:
 
 
 def lingers(found: Found) -> bool:
-    """Whether what somebody has added to the pod still runs, though all that matters has ended."""
+    """Whether what somebody has added to the pod goes on, though all that matters has ended."""
     if found.pod is None or found.job is None or failures.ended(found.pod) or not over(found):
         return False
     # a Job of Fairlead's has one container that is no sidecar in Kubernetes' own sense
     others = {one["name"] for one in found.pod["spec"]["containers"]} - {found.main}
-    return any(name in others and "running" in status.get("state", {}) for name, status in failures.statuses(found.pod))
+    return any(failures.terminated(found.pod, name) is None for name in others)
 
 
 # --- what it says --------------------------------------------------------------------------------------------------

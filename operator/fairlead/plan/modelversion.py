@@ -79,7 +79,7 @@ def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
     elif status.phase not in FINAL:
         if status.evidence is None:
             _prove(draft)
-        if draft.status.evidence is not None and draft.status.phase not in FINAL:
+        if draft.status.evidence is not None and draft.status.phase not in FINAL and not _ends(draft):
             _approve(draft)
         _leftovers(draft)
     draft.update(conditions=draft.conditions.result(), observed_generation=subject.meta.generation)
@@ -102,11 +102,16 @@ def _leftovers(draft: Draft) -> None:
     draft.plan.delete += [_deletion(job) for job in jobs if job["metadata"]["name"] != recorded]
 
 
-def _end(draft: Draft, job: EvaluationJob) -> None:
-    """Let a Job go whose pod would never end, for what somebody has added to it goes on."""
-    found = attempt.find(draft.work, job)
-    if found.job is not None and jobpods.lingers(found):
-        draft.plan.delete.append(_deletion(found.job))
+def _ends(draft: Draft) -> bool:
+    """Let the Job go whose pod would never end, for what somebody has added to it goes on; whether there was one. What
+    it has proven is recorded; once the version is final, nobody would look at its Job any more."""
+    found = attempt.find(draft.work, draft.status.job) if draft.status.job is not None else None
+    if found is None or found.job is None or "deletionTimestamp" in found.job["metadata"]:
+        return False
+    if not jobpods.lingers(found):
+        return False
+    draft.plan.delete.append(_deletion(found.job))
+    return True
 
 
 def _deletion(job: Json) -> Delete:
@@ -158,7 +163,6 @@ def _look(draft: Draft, job: EvaluationJob) -> None:
         _verified(draft)
         said = seen.said if isinstance(seen, attempt.Evaluated) else None
         _proven(draft, job, said)
-        _end(draft, job)
 
 
 def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import pytest
 from tests.unit.plan.label_world import begun
-from tests.unit.plan.littleworld import CONFIG, LittleWorld, stopped
+from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import JoinResult, TaskResult
@@ -626,3 +626,18 @@ def test_the_worlds_say_what_workers_say() -> None:
         assert TaskResult.model_validate(user.answer)
     assert Joins.main == joining.JOIN
     assert JoinResult.model_validate(Joins.answer["join"])
+
+
+@pytest.mark.parametrize("make", [Verifications, Evaluations])
+def test_b06_an_operator_that_dies_before_the_job_is_gone_ends_it_later(make: type[Verifications]) -> None:
+    """A version that is final is not looked at any more; its Job must be gone by then."""
+    user = make()
+    user.look()
+    user.pod(good(user), phase="Running", extra=RUNNING)
+    with pytest.raises(Crash):
+        user.world.look(modelversion.SPEC, "m-1", crash_after=1)
+    assert user.world.select(JOB)
+    assert not user.done()
+    user.look()
+    assert user.done()
+    assert not user.world.select(JOB)
