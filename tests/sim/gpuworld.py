@@ -22,6 +22,8 @@ from fairlead.plan.core import (
     Counters,
     Failed,
     GatewaySeen,
+    NamespaceSeen,
+    ReadNamespace,
     Request,
     ScrapePod,
     Warm,
@@ -53,6 +55,8 @@ class Servers:
             return Warm()
         if isinstance(request, ScrapePod):
             return Counters(int(100 * self._world.loop.time()), 0)
+        if isinstance(request, ReadNamespace):
+            return NamespaceSeen()
         return GatewaySeen(("10.0.0.1",), (("HTTP", 80),)) if "Gateway" in type(request).__name__ else Failed("No", "")
 
 

@@ -121,6 +121,12 @@
   verbs:
     - get
 - apiGroups:
+    - ''
+  resources:
+    - namespaces
+  verbs:
+    - get
+- apiGroups:
     - monitoring.coreos.com
   resources:
     - prometheusrules

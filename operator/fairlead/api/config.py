@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from fairlead.api.common import S3Location
+from fairlead.api.requirement import Requirement
 from fairlead.api.schema import Model
 
 
@@ -61,6 +62,8 @@ class OperatorConfig(Model):
     prometheus: PrometheusConfig = PrometheusConfig()
     tuning: Tuning = Tuning()
     surge: Surge = Surge()
+    require: Requirement = Requirement()
+    """What each version must have before it goes live, in all namespaces."""
     namespaces: list[str] = []
     """Namespaces to watch; empty: all."""
     workers: int = Field(default=8, ge=1, le=64)

@@ -11,6 +11,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Experiment
 from fairlead.api.guard import Guard
 from fairlead.api.record import Record
+from fairlead.api.requirement import Requirement
 from fairlead.api.review import JUDGED, Judgement
 from fairlead.api.schema import (
     LIST_ATOMIC,
@@ -31,6 +32,8 @@ class ModelRef(Model):
     """A model: each newly approved version of it is rolled out."""
     version: Name | None = None
     """One ModelVersion: git decides."""
+    require: Requirement = Requirement()
+    """What a version must have to be chosen. A version that was live here may become so again."""
 
     model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("name", "version")))
 
@@ -171,7 +174,7 @@ class Override(Model):
     (any more)."""
 
     action: Literal["Rollback", "Promote", "Continue"]
-    """`Rollback`: `version` becomes the live one again, and what is live or on its way is not tried again. `Promote`:
+    """`Rollback`: `version`, which was live here, becomes so again, and what is live or on its way is not tried again. `Promote`:
     `version`, which must be on its way, goes live as soon as its pods are warm. `Continue`: the step that `version` is
     in, with `manual: true`, may be left as far as people are concerned; evidence is waited for as in every step."""
     version: Name

@@ -11,7 +11,7 @@ from fairlead.api.common import StatusBase, Timestamp
 from fairlead.api.labelled import Joined
 from fairlead.api.ledger import Ledger
 from fairlead.api.memory import Memory
-from fairlead.api.pinned import Pinned
+from fairlead.api.pinned import Pinned, Served
 from fairlead.api.schema import LIST_ATOMIC, Model, Name, list_map
 from fairlead.api.watch import Watch, WayBack
 
@@ -70,6 +70,8 @@ class DeploymentStatus(StatusBase):
     versions: Annotated[list[Pinned], Field(max_length=20, json_schema_extra=list_map("name"))] = []
     """Which objects the names above and below stand for, and what their pods need: a ModelVersion that is deleted, or
     made again under its name, changes nothing of what is served."""
+    served: Annotated[list[Served], Field(max_length=50, json_schema_extra=list_map("version"))] = []
+    """The versions that were live here, the last one first: what a person may go back to."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
     joins: Annotated[list[Joined], Field(max_length=40, json_schema_extra=list_map("version", "guard"))] = []

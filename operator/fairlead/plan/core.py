@@ -336,6 +336,20 @@ class GatewaySeen:
 
 
 @dataclass(frozen=True)
+class ReadNamespace:
+    """What a Namespace's annotations say to Fairlead. Answer: `NamespaceSeen`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class NamespaceSeen:
+    """Its annotations that begin with `fairlead.dev/`, sorted by name."""
+
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Failed:
     """A signal that could not be had. `reason` is CamelCase; `message` says what to do."""
 
@@ -350,11 +364,11 @@ NOT_YET = ("NotAsked", UNDERWAY)
 
 Request = (
     ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
-    | ReadGateway | ReadNewest
+    | ReadGateway | ReadNewest | ReadNamespace
 )  # fmt: skip
 Answer = (
     Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
-    | Failed
+    | NamespaceSeen | Failed
 )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ from fairlead.plan.rollout import (
     afterwards,
     answers,
     children,
+    choosing,
     frame,
     gauges,
     gpus,
@@ -56,6 +57,7 @@ from fairlead.plan.rollout import (
     pins,
     progress,
     report,
+    requirements,
     retiring,
     signals,
     stored,
@@ -93,7 +95,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += watching.requests(look, status.watch)
-    found += [*machine.requests(look), *labeljobs.requests(look, status)]
+    found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status),
             *memory.requests(look, status)]  # fmt: skip
 
@@ -142,6 +144,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
     again = ability.asks_again(look, status)
     if again is not None:
         times.append(again)
+    if requirements.waits(status):
+        times.append(requirements.AGAIN)
     if status.unsaved:
         times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
     unsaved = memory.next_try(look, status)

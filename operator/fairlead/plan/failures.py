@@ -242,6 +242,9 @@ def failure(pod: Json, program: str | None, template: Json | None = None) -> Fai
     """Why a failed pod failed. `program`: the container that runs a user's code, if there is one. `template`: what was
     asked for, a pod's spec; how containers end that others have added decides nothing."""
     mine = [name for name, _ in statuses(pod) if template is None or name in likeness.named(template)]
+    # the main container first: sidecars are killed when it has ended, and that is no cause
+    mains = [one["name"] for one in pod["status"].get("containerStatuses") or []]
+    mine.sort(key=lambda name: name not in mains)
     return (
         _by_cluster(pod) or _by_memory(pod, program, mine) or _by_program(pod, program) or _by_worker(pod, mine)
         or _by_others(pod, mine)

@@ -37,6 +37,7 @@ from fairlead.plan.core import (
     KeptInput,
     Kind,
     Meta,
+    NamespaceSeen,
     Newest,
     Plan,
     Presence,
@@ -45,6 +46,7 @@ from fairlead.plan.core import (
     ReadDocument,
     ReadGateway,
     ReadInput,
+    ReadNamespace,
     ReadNewest,
     Request,
     Saved,
@@ -76,6 +78,7 @@ class PodCounts:
 
 
 ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
+NO_FLOOR = NamespaceSeen()
 GATEWAY = GatewaySeen(("10.0.0.1",), (("HTTP", 80),), (("HTTP", 80),), "public", ENVOY_GATEWAY)
 
 
@@ -132,6 +135,8 @@ class Sim:
     asked: int = 0
     gateway: GatewaySeen | Failed = GATEWAY
     gateway_asked: int = 0
+    floor: NamespaceSeen | Failed = NO_FLOOR
+    """What the Namespace's annotations say."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -291,11 +296,16 @@ class Sim:
 
     # --- signals ---------------------------------------------------------------------------------------------
 
+    def answer(self, request: Request) -> Answer:
+        return self._answer(request)
+
     def _answer(self, request: Request) -> Answer:
         match request:
             case ReadGateway():
                 self.gateway_asked += 1
                 return self.gateway
+            case ReadNamespace():
+                return self.floor
             case WarmUp():
                 return Warm()
             case ScrapePod():

@@ -12,7 +12,7 @@ from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Request, epoch
 from fairlead.plan.experiment import arms, conclude, phase, reward, shares, users
-from fairlead.plan.rollout import ability, pins, pods, signals, versions
+from fairlead.plan.rollout import ability, pins, pods, requirements, signals, versions
 from fairlead.plan.rollout.implementations import Ability
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -135,7 +135,8 @@ def _unusable(look: Look, version: str) -> tuple[str, str] | None:
     standing = (raw.get("status") or {}).get("phase")
     if standing != "Approved":
         return "NotApproved", f"{version} is {standing or 'Pending'}: approve it"
-    return None
+    lack = requirements.lacking(look, raw)
+    return lack.told if lack else None
 
 
 # --- while it runs -------------------------------------------------------------------------------------------------

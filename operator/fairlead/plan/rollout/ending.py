@@ -8,7 +8,7 @@ from fairlead.api.candidate import Candidate, RolloutRecord
 from fairlead.api.deploymentstatus import Live, Retiring
 from fairlead.api.evidence import GuardEvidence
 from fairlead.plan.core import Event, rfc3339
-from fairlead.plan.rollout import latelabels, ledger, watch, watchbook, watching
+from fairlead.plan.rollout import latelabels, ledger, served, watch, watchbook, watching
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -31,6 +31,7 @@ def promote(look: Look, state: State, forced: str = "") -> State:
     message = _promoted(candidate) + (f"; forced: {forced}" if forced else "")
     state = recorded(look, state, candidate, "Live", "Forced" if forced else "Promoted", message)
     changes: dict[str, object] = {"live": Live(version=candidate.version, since=look.stamp), "candidate": None}
+    changes["served"] = served.noted(look, state.status, candidate.version)
     if live:
         back = state.status.way_back
         good = back.version if back and back.leaves == live.version else live.version

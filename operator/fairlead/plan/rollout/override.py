@@ -5,9 +5,22 @@ from __future__ import annotations
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import Override
 from fairlead.manifests.meta import short_hash
+from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION, Event, Json
 from fairlead.plan.experiment import conclude, phase
-from fairlead.plan.rollout import ending, pods, readiness, signals, versions, watch, watchbook, wayback
+from fairlead.plan.rollout import (
+    ending,
+    pins,
+    pods,
+    readiness,
+    requirements,
+    served,
+    signals,
+    versions,
+    watch,
+    watchbook,
+    wayback,
+)
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -37,6 +50,9 @@ def _ignored(state: State, key: str, wanted: Override, why: str) -> State:
 def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
     candidate, live = state.candidate, state.status.live
     arm = phase.arm(state.status, wanted.version)
+    lack = _lacking(look, wanted.version)
+    if lack and (arm or (candidate and candidate.version == wanted.version)):
+        return _ignored(state, key, wanted, lack.message) if lack.certain else state
     if arm and not _serves(look, arm):
         return state
     if arm:
@@ -47,6 +63,12 @@ def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
     if live and candidate.against == live.version and _serves(look, candidate):
         return ending.promote(look, state, wanted.reason).having(heeded=key)
     return state  # its pods start and are warmed first
+
+
+def _lacking(look: Look, version: str) -> requirements.Lacking | None:
+    """What keeps a version from going live, whoever wants it to."""
+    raw = look.world.get(MODEL_VERSION, version)
+    return requirements.lacking(look, raw) if raw else None
 
 
 def _continue(state: State, wanted: Override, key: str) -> State:
@@ -67,7 +89,7 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
     if live is None:
         return _ignored(state, key, wanted, "nothing is live")
     if live.version != wanted.version:
-        unready = readiness.unready(look, wanted.version, "")
+        unready = readiness.unready(look, wanted.version, "") or _stranger(look, state, wanted.version)
         if unready:
             return _ignored(state, key, wanted, unready.message)
     elif state.status.way_back:
@@ -91,6 +113,19 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
     refused = [*state.status.refused, *_newer(look, state, wanted.version)]
     kept = [version for version in dict.fromkeys(refused) if version != wanted.version]
     return state.having(heeded=key, refused=kept[-ending.REFUSED :])
+
+
+def _stranger(look: Look, state: State, version: str) -> Problem | None:
+    """Only what was live here is gone back to: everything else has to be rolled out."""
+    status, target = state.status, versions.read(look, version)
+    assert target
+    live = versions.read(look, status.live.version) if status.live else None
+    model = look.spec.model.name or (live.spec.model if live else None)
+    known, raw = pins.of(look).get(version), look.world.get(MODEL_VERSION, version)
+    uid = known.uid if known else identity.uid_of(raw) if raw else ""
+    other = "" if version == status.previous or target.spec.model == model else target.spec.model
+    why = served.stranger(status, version, uid, f"a version of model {other}, not of {model}" if other else "")
+    return Problem("NeverLive", why) if why else None
 
 
 def _newer(look: Look, state: State, version: str) -> list[str]:

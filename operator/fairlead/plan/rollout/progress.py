@@ -20,6 +20,7 @@ from fairlead.plan.rollout import (
     outcomes,
     pods,
     promgauge,
+    requirements,
     review,
     shadow,
     signals,
@@ -108,6 +109,9 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     state = state.having(candidate=candidate)
     if not signals.is_warm(look, candidate):
         return state, problem or pods.problem(look, candidate.version)
+    held = _held(look, candidate)
+    if held:
+        return state, held
     if not candidate.against:
         return ending.promote(look, state), None
     reading = windows.read(look, candidate)
@@ -121,6 +125,13 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
         return state, unable
     begun = shadow.window(look, outcomes.window(look, windows.begin(look, candidate, reading)))
     return _to_step(look, labels.window(look, state.having(candidate=begun)), 0), None
+
+
+def _held(look: Look, candidate: Candidate) -> Problem | None:
+    """What it lacks, or may lack, of what is asked of every version: it goes no further."""
+    raw = versions.record(look, candidate.version)
+    lack = requirements.lacking(look, raw) if raw else None
+    return Problem(*lack.told) if lack else None
 
 
 def _not_asked(look: Look, candidate: Candidate) -> bool:
@@ -165,8 +176,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         more = look.spec.rollout.steps[edited].weight > candidate.weight
         held = more and (silent or look.spec.paused) and not look.side_by_side
         return (state if held else _to_step(look, state, edited)), silent
-    if silent or look.spec.paused or judge.missing(look, candidate):
-        return state, silent
+    waits = silent or _held(look, candidate)
+    if waits or look.spec.paused or judge.missing(look, candidate):
+        return state, waits
     book = ledger.awaiting(candidate.ledger)
     if book is not None:
         return state.having(candidate=candidate.model_copy(update={"ledger": book})), None
@@ -175,8 +187,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         if unable:
             return state, unable
         return _to_step(look, state, candidate.step + 1), None
-    waits = memory.promised(look, state, candidate.version)
-    return (waits, memory.in_the_way(waits)) if waits else (ending.promote(look, state), None)
+    promised = memory.promised(look, state, candidate.version)
+    return (promised, memory.in_the_way(promised)) if promised else (ending.promote(look, state), None)
 
 
 def _renumbered(look: Look, candidate: Candidate) -> Candidate:

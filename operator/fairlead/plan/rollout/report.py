@@ -135,6 +135,8 @@ def _standing(
         return trial
     if choice.version is None:
         return False, choice.reason, choice.message
+    if choice.reason and status.live:
+        return False, choice.reason, f"{status.live.version} is live; {choice.message}"
     last = status.history[0] if status.history else None
     if last and last.result in _TAKEN_BACK:
         return False, last.reason, f"{last.version} was taken back: {last.message}"
