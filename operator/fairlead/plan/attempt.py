@@ -89,7 +89,7 @@ def look(work: Work, recorded: EvaluationJob) -> Outcome:
         return _without_pod(work, found)
     said = jobpods.said(work.world, found, found.main)
     if isinstance(said, jobpods.Reading):
-        return Running(found.uid, failures.Waiting(said.reason, said.message), said.look_again, verified=True)
+        return Running(found.uid, said.waiting, said.look_again, verified=True)
     if isinstance(said, jobpods.Unreadable):
         return Broken(found.uid, jobpods.UNREADABLE, said.message, FEW, recorded.verified, jobpods.lingers(found))
     if said is not None and said.evaluate is not None:  # said; the servers still take their time to stop

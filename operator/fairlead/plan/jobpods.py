@@ -87,9 +87,10 @@ class Found:
 class Reading:
     """The answer is given, and is still to be read from the store."""
 
-    reason: str
-    message: str
     look_again: float
+    """Seconds."""
+    waiting: failures.Waiting | None = None
+    """What stands in the way, if anything does."""
 
 
 @dataclass(frozen=True)
@@ -292,5 +293,6 @@ def _read(world: World, found: Found, container: str, digest: str) -> TaskResult
 
 def _reading(failed: Failed, where: str) -> Reading:
     if failed.reason in NOT_YET:
-        return Reading("ReadingAnswer", f"the answer is being read: {where}", SOON)
-    return Reading(failed.reason, f"the answer can't be read from {where}: {failed.message}", LATER)
+        return Reading(SOON)
+    text = f"the answer can't be read from {where}: {failed.message}"
+    return Reading(LATER, failures.Waiting(failed.reason, text))

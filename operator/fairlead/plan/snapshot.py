@@ -140,7 +140,7 @@ def look(work: Work, status: DatasetStatus) -> Running | Pause | Changed | Refus
         return _without_pod(work, recorded.attempt, found)
     said = jobpods.said(work.world, found, jobs.SNAPSHOT)
     if isinstance(said, jobpods.Reading):
-        return Running(found.uid, failures.Waiting(said.reason, said.message), said.look_again)
+        return Running(found.uid, said.waiting, said.look_again)
     if isinstance(said, jobpods.Unreadable):
         final = recorded.unreadable + 1 >= jobpods.FEW
         return Refused(jobpods.UNREADABLE, said.message, retry=None if final else _pause(recorded.attempt))

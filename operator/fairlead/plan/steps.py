@@ -151,7 +151,8 @@ def advance(view: View, step: Step, status: StepStatus) -> StepStatus:
     said = jobpods.said(view.world, found, PUBLISH)
     if isinstance(said, jobpods.Reading):
         _later(view, said.look_again)
-        return _with(status, phase="Running", reason=said.reason, message=said.message)
+        why = said.waiting or failures.Waiting("", "")
+        return _with(status, phase="Running", reason=why.reason, message=why.message)
     if isinstance(said, jobpods.Unreadable):
         return _recall(view, step, status, said)
     if said is not None and said.publish is not None:

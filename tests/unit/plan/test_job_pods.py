@@ -14,7 +14,7 @@ from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import JoinResult, TaskResult
 from fairlead.plan import dataset, modelversion, run
-from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE_RUN, POD, Failed, Json, Listed, rfc3339
+from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE_RUN, POD, UNDERWAY, Failed, Json, Listed, rfc3339
 from fairlead.plan.rollout import joining
 
 SERVERS = {"images": {"worker": "registry/worker:1", "runtimes": {"sklearn": "sklearn:1"}}}
@@ -641,3 +641,17 @@ def test_b06_an_operator_that_dies_before_the_job_is_gone_ends_it_later(make: ty
     user.look()
     assert user.done()
     assert not user.world.select(JOB)
+
+
+@answering
+def test_b05_a_store_that_takes_its_time_is_no_news(make: type[User]) -> None:
+    user = make()
+    user.look()
+    user.world.told.says = Failed(UNDERWAY, "the store has not answered yet")
+    user.pod(good(user))
+    user.look()
+    assert not user.done()
+    assert "answer" not in user.says()
+    user.world.told.says = None
+    user.look()
+    assert user.done(), user.says()

@@ -142,7 +142,7 @@ def look(work: Work, recorded: JoinJob) -> Running | Broken | JoinResult:
         return _without_pod(work, recorded, found)
     said = jobpods.said(world, found, JOIN)
     if isinstance(said, jobpods.Reading):
-        return Running(found.uid, failures.Waiting(said.reason, said.message), said.look_again)
+        return Running(found.uid, said.waiting, said.look_again)
     if isinstance(said, jobpods.Unreadable):
         return Broken(jobpods.UNREADABLE, said.message, recorded.unreadable + 1)
     if said is not None and said.join is not None:
