@@ -56,6 +56,8 @@ OPERATOR = RoleTable(
               "another's name are refused to the operator as to anybody."),
         Right("batch", ("jobs",), CHILDREN, "Run steps, checks and evaluations."),
         Right("apps", ("deployments",), CHILDREN, "Run the pods of each served version."),
+        Right("apps", ("replicasets",), READ,
+              "Tell the pods of these workloads from others that only have their labels."),
         Right("", ("services",), CHILDREN, "Give each served version an address."),
         Right("", ("pods",), READ,
               "Read why a step failed, and find the serving pods to read their counters. Pods are never made, changed "
@@ -84,8 +86,9 @@ LEADER = RoleTable(
 CREDENTIALS = RoleTable(
     "credentials-reader",
     "ClusterRole `fairlead-credentials-reader`, bound to nobody. The owner of a namespace binds it to the operator's "
-    "ServiceAccount *in that namespace*, so that the operator can list a bucket with a Secret of it.",
-    (Right("", ("secrets",), ("get",), "Read the access key of a bucket whose listing a Dataset asks for."),),
+    "ServiceAccount *in that namespace*, so that the operator can list a bucket with a Secret of it, and read from the "
+    "store what Jobs have answered.",
+    (Right("", ("secrets",), ("get",), "Read the access key of a bucket that is listed, or that has a Job's answer."),),
 )
 
 VIEW = RoleTable(

@@ -187,11 +187,11 @@ def policies(objects: list[Json]) -> dict[str, str]:
 
 
 def test_four_eyes_each_policy_is_bound_and_goes_with_the_switch(plain: list[Json]) -> None:
-    expected = {"fairlead-approvals", "fairlead-authors", "fairlead-floors", "fairlead-judgements"}
+    expected = {"fairlead-approvals", "fairlead-authors", "fairlead-floors", "fairlead-judgements", "fairlead-pods"}
     bound = [o for o in plain if o["kind"] == "ValidatingAdmissionPolicyBinding"]
     assert set(policies(plain)) == expected == {o["spec"]["policyName"] for o in bound}
     assert all(o["spec"]["validationActions"] == ["Deny"] for o in bound)
-    assert not policies(render({"approvals": {"enabled": False}}))
+    assert set(policies(render({"approvals": {"enabled": False}}))) == {"fairlead-pods"}
 
 
 def test_four_eyes_the_operators_own_account_alone_names_others_as_authors() -> None:
@@ -203,6 +203,12 @@ def test_four_eyes_serviceaccounts_approve_only_where_a_value_says_so(plain: lis
     assert "system:serviceaccount:" in policies(plain)["fairlead-approvals"]
     allowed = policies(render({"approvals": {"serviceAccounts": True}}))["fairlead-approvals"]
     assert "system:serviceaccount:" not in allowed
+
+
+def test_forged_evidence_who_makes_pods_is_a_value_and_the_policy_can_be_left_out() -> None:
+    found = policies(render({"pods": {"makers": ["vc:syncer", "other"]}}))["fairlead-pods"]
+    assert 'request.userInfo.username in ["vc:syncer","other"]' in found
+    assert "fairlead-pods" not in policies(render({"pods": {"enabled": False}}))
 
 
 def test_dashboards_are_found_by_grafanas_sidecar(plain: list[Json], full: list[Json]) -> None:

@@ -70,6 +70,14 @@
     - patch
     - delete
 - apiGroups:
+    - apps
+  resources:
+    - replicasets
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
     - ''
   resources:
     - services

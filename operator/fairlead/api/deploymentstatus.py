@@ -60,7 +60,8 @@ class GatewayState(Model):
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
-    Watched, RollbackReady, VersionReplaced, StateSaved, Experiment."""
+    Watched, RollbackReady, VersionReplaced, StateSaved, Experiment, ForeignPod (somebody's pod stands in for a
+    version's)."""
 
     live: Live | None = None
     candidate: Candidate | None = None

@@ -25,6 +25,7 @@ from fairlead.plan.core import (
     NamespaceSeen,
     PromQuery,
     ReadAnswers,
+    ReadDocument,
     ReadGateway,
     ReadInput,
     ReadNamespace,
@@ -37,18 +38,18 @@ from fairlead.plan.core import (
 from fairlead.signals import pods, prometheus
 from fairlead.signals.answers import answers, kept_input
 from fairlead.signals.errors import SignalError
-from fairlead.store.documents import find, newest, save
+from fairlead.store.documents import find, newest, read, save
 from fairlead.store.errors import StoreError
 from fairlead.store.listing import list_objects
 
 LIMITS: dict[type[Any], float] = {
     ListObjects: 120.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
-    SaveDocument: 5.0, FindObject: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
+    SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
 }  # fmt: skip
 """Seconds that an answer may take."""
 AT_ONCE: dict[type[Any], int] = {
     ListObjects: 4, ScrapePod: 64, ReadAnswers: 32, PromQuery: 8, WarmUp: 16, ReadGateway: 8, SaveDocument: 16,
-    FindObject: 16, ReadInput: 8, ReadNewest: 8, ReadNamespace: 8,
+    FindObject: 16, ReadDocument: 16, ReadInput: 8, ReadNewest: 8, ReadNamespace: 8,
 }  # fmt: skip
 """Requests at a time to the same store, or of the same type."""
 CREDENTIALS_TTL = 60.0
@@ -59,6 +60,8 @@ PATIENCE = 0.3
 KEEP = 60.0
 """Seconds for which a late answer of the store is kept for whoever asks."""
 
+Late = SaveDocument | FindObject | ReadDocument | ReadNewest
+"""What is asked of a store, and may be answered later."""
 Observer = Callable[[str, str, float], None]
 """(signal, result, seconds)"""
 
@@ -143,7 +146,7 @@ class Resolver:
         self._observe = observe
         self._threads = ThreadPoolExecutor(16, "listing")
         self._gates: dict[Any, asyncio.Semaphore] = {}
-        self._late: dict[SaveDocument | FindObject | ReadNewest, asyncio.Future[Answer]] = {}
+        self._late: dict[Late, asyncio.Future[Answer]] = {}
 
     def close(self) -> None:
         """Begin no more listings."""
@@ -184,6 +187,8 @@ class Resolver:
                 return await self._patiently(save, request)
             case FindObject():
                 return await self._patiently(find, request)
+            case ReadDocument():
+                return await self._patiently(read, request)
             case ReadNewest():
                 return await self._patiently(newest, request)
             case ScrapePod():
@@ -209,9 +214,7 @@ class Resolver:
         except (api.NotFound, api.Forbidden):
             return {}
 
-    async def _patiently(
-        self, work: Callable[[Any, Any], Answer], request: SaveDocument | FindObject | ReadNewest
-    ) -> Answer:  # fmt: skip
+    async def _patiently(self, work: Callable[[Any, Any], Answer], request: Late) -> Answer:
         """A store that hangs must not hold up a rollout: the answer may be had at a later look."""
         task = self._late.get(request)
         if task is None:
@@ -225,7 +228,7 @@ class Resolver:
         return task.result()
 
     async def _in_store(
-        self, work: Callable[[Any, Any], Answer], request: ListObjects | SaveDocument | FindObject | ReadNewest
+        self, work: Callable[[Any, Any], Answer], request: ListObjects | Late
     ) -> Answer:  # fmt: skip
         """boto3 blocks: it works in a thread."""
         secret = request.credentials

@@ -48,6 +48,7 @@ JOB = Kind("batch/v1", "Job", "jobs")
 POD = Kind("v1", "Pod", "pods")
 SERVICE = Kind("v1", "Service", "services")
 WORKLOAD = Kind("apps/v1", "Deployment", "deployments")
+REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
 PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules")
@@ -272,6 +273,28 @@ class FindObject:
 
 
 @dataclass(frozen=True)
+class ReadDocument:
+    """Read a document that has this digest, and not more than `limit` bytes. Answer: `Document`."""
+
+    namespace: str
+    bucket: str
+    key: str
+    sha256: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+    limit: int = 256 << 10
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document with the digest that was asked for."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class ReadNewest:
     """Read the object whose key is the last one under a prefix. Answer: `Newest`."""
 
@@ -356,11 +379,11 @@ NOT_YET = ("NotAsked", UNDERWAY)
 """Reasons that say nothing of what was asked for."""
 
 Request = (
-    ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadGateway
-    | ReadNewest | ReadNamespace
+    ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
+    | ReadGateway | ReadNewest | ReadNamespace
 )  # fmt: skip
 Answer = (
-    Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | GatewaySeen | Newest
+    Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
     | NamespaceSeen | Failed
 )  # fmt: skip
 

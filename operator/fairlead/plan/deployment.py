@@ -25,6 +25,7 @@ from fairlead.plan.core import (
     POD,
     POD_MONITOR,
     PROMETHEUS_RULE,
+    REPLICA_SET,
     SERVICE,
     WORKLOAD,
     Invalid,
@@ -94,7 +95,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += watching.requests(look, status.watch)
-    found += [*machine.requests(look), *choosing.requests(look)]
+    found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status),
             *memory.requests(look, status)]  # fmt: skip
 
@@ -182,6 +183,17 @@ def of_pod(pod: Json, _all: Iterable[Json]) -> Iterable[str]:
     return [name] if name else []
 
 
+def of_set(made: Json, _all: Iterable[Json]) -> Iterable[str]:
+    """ReplicaSets have the labels of their pods."""
+    name = (made["metadata"].get("labels") or {}).get(f"{LABEL_PREFIX}deployment")
+    return [name] if name else []
+
+
+def _of_set(made: Json) -> object:
+    """How many pods it has is seen by the pods."""
+    return made["metadata"].get("ownerReferences"), made["spec"].get("template")
+
+
 def of_version(version: Json, deployments: Iterable[Json]) -> Iterable[str]:
     """Deployments that name a version, its model, or have it live, on its way, or as the way back."""
     name, model = version["metadata"]["name"], version["spec"].get("model")
@@ -201,6 +213,7 @@ SPEC: KindSpec[Deployment] = KindSpec(
     plan=plan,
     observe=observe,
     children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
-    mappers={MODEL_VERSION: of_version, POD: of_pod, DATASET: labeljobs.of_dataset},
+    mappers={MODEL_VERSION: of_version, POD: of_pod, REPLICA_SET: of_set, DATASET: labeljobs.of_dataset},
+    heeds={REPLICA_SET: _of_set},
     gauges=gauges.of,
 )

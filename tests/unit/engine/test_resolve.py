@@ -16,6 +16,7 @@ from fairlead.engine import resolve
 from fairlead.engine.resolve import NAMESPACE_TTL, Credentials, CredentialsError, Namespaces, Resolver
 from fairlead.plan.core import (
     Counters,
+    Document,
     Failed,
     FindObject,
     GatewaySeen,
@@ -27,6 +28,7 @@ from fairlead.plan.core import (
     Newest,
     Presence,
     PromQuery,
+    ReadDocument,
     ReadGateway,
     ReadNamespace,
     ReadNewest,
@@ -244,6 +246,22 @@ async def test_the_newest_document_is_asked_for_with_the_namespaces_own_credenti
     assert (await found.resolve([request]))[request] == Newest("state/web/000000002.json", "{}")
     assert [prefix for prefix, _ in asked] == ["state/web/"]
     assert asked[0][1]
+    found.close()
+
+
+async def test_an_answer_of_a_job_is_read_with_the_namespaces_own_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def read(request: ReadDocument, secret: Any) -> Document:
+        asked.append((request.key, request.sha256, secret))
+        return Document("{}")
+
+    monkeypatch.setattr(resolve, "read", read)
+    found = resolver(Secrets())
+    request = ReadDocument("team", "bucket", "answers/a.json", "a" * 64, "http://s3:9000", None, "s3")
+    assert (await found.resolve([request]))[request] == Document("{}")
+    assert [one[:2] for one in asked] == [("answers/a.json", "a" * 64)]
+    assert asked[0][2]
     found.close()
 
 

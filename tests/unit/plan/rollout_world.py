@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.unit.plan.answering import Answers
+
 from fairlead.api.common import S3Location
 from fairlead.api.config import Images, OperatorConfig, PrometheusConfig, Tuning
 from fairlead.api.deployment import Deployment
@@ -22,6 +24,7 @@ from fairlead.plan.core import (
     HTTP_ROUTE,
     MODEL_VERSION,
     POD,
+    REPLICA_SET,
     SERVICE,
     WORKLOAD,
     Answer,
@@ -40,6 +43,7 @@ from fairlead.plan.core import (
     Presence,
     PromQuery,
     ReadAnswers,
+    ReadDocument,
     ReadGateway,
     ReadInput,
     ReadNamespace,
@@ -122,6 +126,8 @@ class Sim:
     store_says: Failed | None = None
     """What the store answers instead of saving."""
     documents: dict[str, str] = field(default_factory=dict)
+    told: Answers = field(default_factory=Answers)
+    """What workers have left in the store."""
     says: dict[str, Callable[[int], object]] = field(default_factory=dict)
     """What a version answers to a request, by the request's number; default: always [1]."""
     asks: Callable[[str], str] = lambda request: f'{{"inputs":[{{"name":"{request}"}}]}}'
@@ -185,6 +191,11 @@ class Sim:
 
     def pods(self, version: str) -> list[Json]:
         return self.select(POD, {"fairlead.dev/version": version})
+
+    def templates(self, version: str) -> list[Json]:
+        """What a version's pods were made from."""
+        found = self.select(REPLICA_SET, {"fairlead.dev/version": version})
+        return [one["spec"]["template"] for one in found]
 
     def ready(self, version: str, ready: bool = True) -> None:
         """The pods of a version become ready, or are no more."""
@@ -325,6 +336,8 @@ class Sim:
                 return self._answers(request)
             case ReadInput():
                 return self._input(request)
+            case ReadDocument():
+                return self.told.answer(request)
             case FindObject():
                 return Presence(request.key not in self.lost)
             case ReadNewest():
@@ -444,19 +457,19 @@ class Sim:
         return True
 
     def _make_pods(self, workload: Json) -> None:
+        made = self._replica_set(workload)
+        owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": made["metadata"]["name"],
+                 "uid": made["metadata"]["uid"], "controller": True}  # fmt: skip
         for index in range(workload["spec"]["replicas"]):
             uid = f"{workload['metadata']['name']}-{index}"
             if uid in self.of(POD):
                 continue
             self.of(POD)[uid] = {
                 "metadata": {
-                    "name": uid, "namespace": "team", "uid": uid,
-                    "labels": workload["spec"]["template"]["metadata"]["labels"],
+                    "name": uid, "namespace": "team", "uid": uid, "creationTimestamp": rfc3339(self.now),
+                    "labels": workload["spec"]["template"]["metadata"]["labels"], "ownerReferences": [owner],
                 },
-                "spec": {
-                    "containers": [{"name": "server"}],
-                    "initContainers": [{"name": "recorder"}] if "record" in self.spec else [],
-                },
+                "spec": copy.deepcopy(made["spec"]["template"]["spec"]),
                 "status": {
                     "phase": "Running", "podIP": self._address(),
                     "conditions": [{"type": "Ready", "status": "False"}],
@@ -467,15 +480,30 @@ class Sim:
                 },
             }  # fmt: skip
 
+    def _replica_set(self, workload: Json) -> Json:
+        """The workload's, with the template of its first pods."""
+        meta = workload["metadata"]
+        owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": meta["name"], "uid": meta["uid"],
+                 "controller": True}  # fmt: skip
+        name, template = f"{meta['name']}-5d4c", workload["spec"]["template"]
+        return self.of(REPLICA_SET).setdefault(name, {
+            "metadata": {
+                "name": name, "namespace": "team", "uid": f"uid-{name}", "ownerReferences": [owner],
+                "labels": template["metadata"]["labels"],
+            },
+            "spec": {"template": template},
+        })  # fmt: skip
+
     def _address(self) -> str:
         self.addresses += 1
         return f"10.1.{self.addresses // 250}.{self.addresses % 250}"
 
     def _drop_pods(self) -> None:
         alive = {w["metadata"]["labels"]["fairlead.dev/version"] for w in self.select(WORKLOAD)}
-        pods = self.of(POD)
-        for uid in [u for u, p in pods.items() if p["metadata"]["labels"]["fairlead.dev/version"] not in alive]:
-            del pods[uid]
+        for kind in (POD, REPLICA_SET):
+            found = self.of(kind)
+            for uid in [u for u, p in found.items() if p["metadata"]["labels"]["fairlead.dev/version"] not in alive]:
+                del found[uid]
 
     # --- shortcuts -------------------------------------------------------------------------------------------
 

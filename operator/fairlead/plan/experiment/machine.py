@@ -12,7 +12,7 @@ from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Request, epoch
 from fairlead.plan.experiment import arms, conclude, phase, reward, shares, users
-from fairlead.plan.rollout import ability, absent, pins, requirements, signals, versions
+from fairlead.plan.rollout import ability, absent, pins, pods, requirements, signals, versions
 from fairlead.plan.rollout.implementations import Ability
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -149,9 +149,11 @@ def _run(look: Look, state: State, wanted: Experiment) -> tuple[State, Problem |
     state = _opened(_named(state, before))
     kept = state.status.experiment
     assert kept
-    kept, unknown = reward.window(look, wanted, kept)
-    kept = users.counted(look, wanted, kept, before)
-    problem = next(iter(problems.values()), None) or unknown or _divided_wrongly(kept)
+    problem = pods.foreign(look, kept.against, *(arm.version for arm in kept.arms))
+    if problem is None:  # else what users saw may have been somebody else's answers
+        kept, problem = reward.window(look, wanted, kept)
+        kept = users.counted(look, wanted, kept, before)
+    problem = next(iter(problems.values()), None) or problem or _divided_wrongly(kept)
     state = state.having(experiment=kept)
     state = _shared_out(look, state, wanted, problem)
     state, waits = conclude.go_on(look, state, wanted, problem)

@@ -177,8 +177,8 @@ def _again(mine: Work, not_before: str) -> Joined:
     if mine.look.now < epoch(not_before) or job is None:
         return mine.joined
     version = _current(mine) or job.dataset
-    attempt = job.attempt + 1 if version == job.dataset else 1
-    return mine.joined.model_copy(update={"job": joining.begin(mine, version, attempt)})
+    again = (job.attempt + 1, job.unreadable) if version == job.dataset else (1, 0)
+    return mine.joined.model_copy(update={"job": joining.begin(mine, version, *again)})
 
 
 def _failed(mine: Work, seen: joining.Broken) -> Joined:
@@ -189,7 +189,8 @@ def _failed(mine: Work, seen: joining.Broken) -> Joined:
     if seen.final:
         return joined.model_copy(update={**why, "job": None, "dataset": job.dataset})
     again = rfc3339(mine.look.now + joining.pause(job.attempt))
-    return joined.model_copy(update={**why, "job": job.model_copy(update={"uid": "", "not_before": again})})
+    waits = {"uid": "", "not_before": again, "unreadable": seen.unreadable}
+    return joined.model_copy(update={**why, "job": job.model_copy(update=waits)})
 
 
 def due(look: Look, joined: Joined) -> float | None:

@@ -237,7 +237,9 @@ def _edited(look: Look, candidate: Candidate) -> int | None:
 
 def _windows(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
     """Close the windows that can be closed; with why the pods' could not."""
-    problem: Problem | None = None
+    problem = pods.foreign(look, candidate.version, candidate.against)
+    if problem:
+        return candidate, problem  # what its users saw may have been somebody else's answers
     due = signals.due(candidate.last_window_at, look, candidate)
     if due:
         reading = windows.read(look, candidate)

@@ -45,6 +45,7 @@ def tell(
     _evidence(look, told, status, problem, trial)
     _saved(told, status)
     _guarded(look, told)
+    _strangers(look, told, status)
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
     pins.tell(look, told, status)
@@ -226,6 +227,16 @@ def _guarded(look: Look, told: Conditions) -> None:
     else:
         told.set("ErrorsGuarded", False, "Off", "errors are not guarded: spec.rollout.guard says off, so a version "
                  "that fails is neither taken back nor kept from going live for that")  # fmt: skip
+
+
+def _strangers(look: Look, told: Conditions, status: DeploymentStatus) -> None:
+    """Pods that have a version's labels and are not its own."""
+    names = {one.version for one in (status.live, status.candidate, *phase.arms(status)) if one}
+    found = pods.foreign(look, *sorted(names))
+    if found:
+        told.set(pods.FOREIGN, True, found.reason, found.message)
+    else:
+        told.drop(pods.FOREIGN)
 
 
 # --- the route -----------------------------------------------------------------------------------------------------

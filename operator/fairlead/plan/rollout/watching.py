@@ -127,6 +127,9 @@ def window(look: Look, watch: Watch) -> tuple[Watch, Problem | None]:
     """The watch after what was read now, and what could not be read. Where nothing has happened, it is the same."""
     if not due(look, watch):
         return watch, None
+    strange = pods.foreign(look, *arms(watch).values())
+    if strange:
+        return watch.model_copy(update={"guards": [_silent(state, strange) for state in watch.guards]}), strange
     book, after = Book(watch.cursors), {state.guard: state for state in watch.guards}
     seen, problem = _pods(look, watch, book, after)
     fell = _fell(look, watch, book)

@@ -42,7 +42,8 @@ class Reading:
 
 def read(look: Look, candidate: Candidate) -> Reading | Problem:
     """The answers of all pods, or why a window can't be closed. A pod that isn't ready need not answer."""
-    missing = _missing_arm(look, candidate) or confused(look, candidate)
+    missing = _missing_arm(look, candidate) or pods.foreign(look, candidate.version, candidate.against)
+    missing = missing or confused(look, candidate)
     if missing:
         return missing
     got: list[tuple[Scrape, Counters]] = []
