@@ -143,7 +143,8 @@ class Store:
         return True
 
     def bury(self, namespace: str, name: str, uid: str, version: int) -> Entry | None:
-        """Forget an object that was deleted at `version` (0: unknown). Returns what was known of it.
+        """Forget an object that was deleted, or can't be seen any more, since `version` (0: unknown). Returns what was
+        known of it.
 
         A newer object of the same name stays."""
         old = self.find(namespace, name)
@@ -152,9 +153,12 @@ class Store:
         if len(self._buried) >= TOMBSTONES:
             for key in list(self._buried)[: TOMBSTONES // 2]:
                 del self._buried[key]
+        # where the deletion's version is known, whatever is newer is there again: one that had lost the label by which
+        # it is watched
+        rests = "" if version else uid
         version = version or (old.version if old is not None else 0)
         if version >= self._buried.get((namespace, name), ("", 0))[1]:
-            self._buried[(namespace, name)] = (uid, version)
+            self._buried[(namespace, name)] = (rests, version)
         if old is not None:
             self._unlink(namespace, name, old)
             del self.entries[namespace][name]

@@ -82,7 +82,7 @@ class Kernel:
         kinds = {(kind.api_version, kind.kind): kind for kind in self._selectors}
         writer = Writer(kube, self.cache, kinds, instance)
         self.reconciler = Reconciler(
-            self.specs, self.cache, writer, asker, config, self.metrics, self._served.__contains__, clock
+            self.specs, self.cache, writer, asker, config, self.metrics, self._served.__contains__, clock, self._rng
         )
         self.queue: WorkQueue[Key] = WorkQueue(self.reconciler, config.workers, self._rng)
         self.router = Router(self.specs, self.cache, self.queue, self.reconciler.object_gone)

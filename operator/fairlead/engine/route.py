@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from fairlead.engine.cache import Cache, version_of
+from fairlead.engine.cache import Cache, controller_of, version_of
 from fairlead.engine.queue import WorkQueue
 from fairlead.engine.reconcile import Key
 from fairlead.plan.core import Kind, KindSpec, Mapper
@@ -71,9 +71,13 @@ class Router:
     def _take(self, kind: Kind, obj: Json, low: bool, but: str = "") -> None:
         meta = obj["metadata"]
         heeded = any(heeds for _, _, heeds in self._mappers.get(kind, ()))
-        before = self._cache.peek(kind, meta.get("namespace", ""), meta["name"]) if heeded else None
+        known = self._cache.store(kind).find(meta.get("namespace", ""), meta["name"])
+        strays = known is not None and bool(known.owner) and known.owner != controller_of(obj)
+        before = known.peek() if known is not None and (heeded or strays) else None
         if self._cache.put(kind, obj):
-            self._wake(kind, obj, low, but, before)
+            self._wake(kind, obj, low, but, before if heeded else None)
+            if strays and before is not None:  # it has lost its owner, who alone can take it back
+                self._wake_owner(before, low, but)
 
     def deleted(self, kind: Kind, obj: Json, by: str = "") -> None:
         """An object was deleted; its resource version is the deletion's. `by`: as for `written`."""
@@ -94,15 +98,19 @@ class Router:
         if kind in self._specs and obj["metadata"].get("uid") != but:
             self._queue.add(_key(kind, obj), low=low)
         namespace = obj["metadata"].get("namespace", "")
-        for reference in obj["metadata"].get("ownerReferences") or ():
-            owner = self._kinds.get((reference.get("apiVersion", ""), reference.get("kind", "")))
-            if owner is not None and reference.get("controller") and reference.get("uid") != but:
-                self._queue.add(Key(owner, namespace, reference["name"]), low=low)
+        self._wake_owner(obj, low, but)
         for mapped, mapper, heeds in self._mappers.get(kind, ()):
             if heeds and before and _guarded(partial(_same, heeds, before), obj):
                 continue
             for name in _guarded(partial(self._mapped, mapper, mapped, namespace), obj) or ():
                 self._queue.add(Key(mapped, namespace, name), low=low)
+
+    def _wake_owner(self, obj: Json, low: bool, but: str) -> None:
+        namespace = obj["metadata"].get("namespace", "")
+        for reference in obj["metadata"].get("ownerReferences") or ():
+            owner = self._kinds.get((reference.get("apiVersion", ""), reference.get("kind", "")))
+            if owner is not None and reference.get("controller") and reference.get("uid") != but:
+                self._queue.add(Key(owner, namespace, reference["name"]), low=low)
 
     def _mapped(self, mapper: Mapper, kind: Kind, namespace: str, obj: Json) -> list[str]:
         return list(mapper(obj, self._all(kind, namespace)))

@@ -7,7 +7,8 @@ A kind is a `KindSpec`: pure functions over a read-only `World`. The kernel call
 
 The kernel then writes in a fixed order: **status first** (with the resource version that was planned on, so a stale
 view or a second leader changes nothing), then `apply`, `create`, `delete`, then events. Status is the write-ahead
-log: a kind records its intent there, and children follow the status. A kill between any two writes converges,
+log: a kind records its intent there, and children follow the status. A child that can't be written keeps no other one
+from being written; it is named in a condition, and tried again. A kill between any two writes converges,
 because the next plan starts from the recorded intent. After any write the key is looked at again at once.
 """
 
@@ -354,6 +355,8 @@ class Delete:
     name: str
     uid: str
     propagation: str = "Background"
+    after: tuple[tuple[Kind, str], ...] = ()
+    """(kind, name) of objects of the same plan that take its place: if one of them can't be written, this one stays."""
 
 
 @dataclass
@@ -363,7 +366,8 @@ class Plan:
     status: Model
     """The whole new status. Written only when it differs."""
     apply: list[Json] = field(default_factory=list)
-    """Objects by server-side apply. One that already is as wanted costs no call (see `engine`)."""
+    """Objects by server-side apply, the most important first. One that already is as wanted costs no call (see
+    `engine`); one that can't be written keeps no other from being written."""
     create: list[Json] = field(default_factory=list)
     """Objects that are made once (Jobs, PipelineRuns, ModelVersions). If the name is taken by another owner, the
     kernel reports a conflict naming it."""
