@@ -10,12 +10,10 @@ from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import MODEL_VERSION, GatewaySeen, Json
 from fairlead.plan.experiment import phase
 from fairlead.plan.experiment import tell as experiments
-from fairlead.plan.rollout import ability, afterwards, expect, judge, ledger, pods, readiness, signals
+from fairlead.plan.rollout import ability, afterwards, effect, expect, judge, ledger, pods, readiness, signals
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
-
-_TAKEN_BACK = ("RolledBack", "Failed")
 
 
 def tell(
@@ -34,12 +32,15 @@ def tell(
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
     experiments.tell(look, told, status, trial)
-    progress = _progressing(look, told, status, choice, stuck if status.way_back else problem)
-    trouble = _ready(look, told, status, bool(ready), progress)
+    late = effect.late(look, status)
+    standing = effect.told(status, _standing(look, status, choice, stuck if status.way_back else problem), late)
+    told.set("Progressing", *standing)
+    progress = standing[2]
+    trouble = _ready(look, told, status, bool(ready), progress, late)
     return status.model_copy(update={
         "observed_generation": look.subject.meta.generation,
         "conditions": told.result(),
-        "phase": _phase(status, bool(ready), told),
+        "phase": _phase(status, bool(ready), told, late),
         "message": (trouble or progress)[:1024],
         "ready_replicas": len(ready),
         "address": address(look, status),
@@ -47,7 +48,7 @@ def tell(
     })  # fmt: skip
 
 
-def _phase(status: DeploymentStatus, ready: bool, told: Conditions) -> str:
+def _phase(status: DeploymentStatus, ready: bool, told: Conditions, late: str) -> str:
     if status.live is None:
         return "Holding" if status.candidate and not told.is_true("Progressing") else "Pending"
     if not ready:
@@ -59,15 +60,20 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions) -> str:
         return "Holding" if held else "Progressing"
     if phase.running(status):
         return "Progressing"
+    if late:
+        return "Progressing"
     last = status.history[0].result if status.history else "Live"
-    return "RolledBack" if last in _TAKEN_BACK else "Live"
+    return "RolledBack" if last in effect.TAKEN_BACK else "Live"
 
 
 # --- conditions ----------------------------------------------------------------------------------------------------
 
 
-def _ready(look: Look, told: Conditions, status: DeploymentStatus, ready: bool, progress: str) -> str:
-    """Whether requests are answered. Returns what a person must know first, or nothing."""
+def _ready(
+    look: Look, told: Conditions, status: DeploymentStatus, ready: bool, progress: str, late: str
+) -> str:  # fmt: skip
+    """Whether requests are answered. late: how the route differs from what was decided. Returns what a person must know
+    first, or nothing."""
     if status.live is None:
         told.set("Ready", False, "NothingLive", progress)
         return ""
@@ -81,6 +87,10 @@ def _ready(look: Look, told: Conditions, status: DeploymentStatus, ready: bool, 
     if route is not None and route.status == "False":
         told.set("Ready", False, "RouteNotAccepted", route.message)
         return route.message
+    if not effect.is_served(look, live):
+        message = f"{live} is live, but gets no requests: {late}"
+        told.set("Ready", False, "NotRouted", message)
+        return message
     raw = look.world.get(MODEL_VERSION, live)
     if raw is not None and raw["spec"].get("revoked"):
         message = f"{live} is live but was revoked: {raw['spec']['revoked']}; approve another version, or name one"
@@ -91,18 +101,10 @@ def _ready(look: Look, told: Conditions, status: DeploymentStatus, ready: bool, 
     return ""
 
 
-def _progressing(
-    look: Look, told: Conditions, status: DeploymentStatus, choice: Choice, problem: Problem | None
-) -> str:  # fmt: skip
-    """Whether a rollout is on its way. Returns where things stand, in a sentence."""
-    value, reason, message = _standing(look, status, choice, problem)
-    told.set("Progressing", value, reason, message)
-    return message
-
-
 def _standing(
     look: Look, status: DeploymentStatus, choice: Choice, problem: Problem | None
-) -> tuple[bool, str, str]:  # fmt: skip
+) -> effect.Standing:  # fmt: skip
+    """Whether a rollout is on its way, and where things stand, in a sentence."""
     candidate, back = status.candidate, status.way_back
     if back:
         return _going_back(back, problem)
@@ -114,7 +116,7 @@ def _standing(
     if choice.version is None:
         return False, choice.reason, choice.message
     last = status.history[0] if status.history else None
-    if last and last.result in _TAKEN_BACK:
+    if last and last.result in effect.TAKEN_BACK:
         return False, last.reason, f"{last.version} was taken back: {last.message}"
     if look.spec.paused and status.live and choice.version != status.live.version:
         return False, "Paused", f"{choice.version} waits: set spec.paused to false to roll it out"
