@@ -61,6 +61,9 @@ tuning: {{ toJson . }}
 {{- with .Values.surge }}
 surge: {{ toJson . }}
 {{- end }}
+{{- with .Values.routes }}
+routes: {{ toJson . }}
+{{- end }}
 namespaces: {{ toJson .Values.namespaces }}
 workers: {{ .Values.workers }}
 {{- end }}

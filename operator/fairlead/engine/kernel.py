@@ -78,7 +78,8 @@ class Kernel:
         self._served: set[Kind] = set()
         self.synced = asyncio.Event()
         self.watching = False
-        self.cache = Cache(self._selectors, self._loop.time)
+        claims = {spec.kind: spec.claims for spec in self.specs.values() if spec.claims is not None}
+        self.cache = Cache(self._selectors, self._loop.time, claims)
         kinds = {(kind.api_version, kind.kind): kind for kind in self._selectors}
         writer = Writer(kube, self.cache, kinds, instance)
         self.reconciler = Reconciler(

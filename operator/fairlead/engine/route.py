@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from fairlead.engine.cache import Cache, controller_of, version_of
 from fairlead.engine.queue import WorkQueue
 from fairlead.engine.reconcile import Key
-from fairlead.plan.core import Kind, KindSpec, Mapper
+from fairlead.plan.core import Claim, Kind, KindSpec, Mapper
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -41,7 +41,10 @@ class Router:
         """An object of the first list: nobody needs waking but itself, since all are looked at."""
         spec = self._specs.get(kind)
         settled = spec is not None and bool(_guarded(spec.settled, obj))
-        if self._cache.put(kind, obj, cold=settled) and spec is not None and not settled:
+        if not self._cache.put(kind, obj, cold=settled):
+            return
+        self._cache.claims(kind).put(*_name(obj), obj)
+        if spec is not None and not settled:
             self._queue.add(_key(kind, obj), low=True)
 
     def seen(self, kind: Kind, obj: Json, *, low: bool = False) -> None:
@@ -75,6 +78,7 @@ class Router:
         strays = known is not None and bool(known.owner) and known.owner != controller_of(obj)
         before = known.peek() if known is not None and (heeded or strays) else None
         if self._cache.put(kind, obj):
+            self._claimed(kind, self._cache.claims(kind).put(*_name(obj), obj))
             self._wake(kind, obj, low, but, before if heeded else None)
             if strays and before is not None:  # it has lost its owner, who alone can take it back
                 self._wake_owner(before, low, but)
@@ -86,6 +90,7 @@ class Router:
         known = self._cache.remove(kind, meta.get("namespace", ""), meta["name"], meta.get("uid", ""), version)
         self._gone(meta.get("uid", ""))
         if known is not None:
+            self._claimed(kind, self._cache.claims(kind).put(*_name(known), None))
             self._wake(kind, known, low=False, but=by)
 
     def wake_all(self, kind: Kind) -> None:
@@ -112,6 +117,13 @@ class Router:
             if owner is not None and reference.get("controller") and reference.get("uid") != but:
                 self._queue.add(Key(owner, namespace, reference["name"]), low=low)
 
+    def _claimed(self, kind: Kind, changed: set[Claim]) -> None:
+        """Wake those to whom it matters that claims have come or gone."""
+        for one in changed:
+            for other in self._cache.claims(kind).at(one.place):
+                if other[1:3] != one[1:3] and self._specs[kind].meet(one, other):
+                    self._queue.add(Key(kind, other.namespace, other.name), low=True)
+
     def _mapped(self, mapper: Mapper, kind: Kind, namespace: str, obj: Json) -> list[str]:
         return list(mapper(obj, self._all(kind, namespace)))
 
@@ -131,6 +143,10 @@ def _guarded(read: Callable[[Json], T], obj: Json) -> T | None:
 
 def _same(heeds: Heeds, before: Json, after: Json) -> bool:
     return bool(heeds(before) == heeds(after))
+
+
+def _name(obj: Json) -> tuple[str, str]:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 def _key(kind: Kind, obj: Json) -> Key:

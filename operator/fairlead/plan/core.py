@@ -311,6 +311,26 @@ Request = (
 Answer = Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | GatewaySeen | Failed
 
 
+class Claim(NamedTuple):
+    """What an object takes for itself, of what objects of all namespaces want."""
+
+    place: str
+    """Claims of different places don't meet."""
+    namespace: str
+    name: str
+    """Who claims it."""
+    since: float
+    """Epoch seconds: from when it is held; of one that is not, when the object was made."""
+    held: bool
+    """Whether it has been granted."""
+    host: str
+    """Empty: whatever the host."""
+    path: str
+    """All paths below this one."""
+    address: str
+    """The host by which clients have been told to reach it; empty: none yet."""
+
+
 class World(Protocol):
     """What was observed, in the subject's namespace. Objects are plain JSON and must not be changed."""
 
@@ -330,6 +350,10 @@ class World(Protocol):
     def served(self, kind: Kind) -> bool:
         """Whether the API server has this kind. Of one that it hasn't there are no objects, and none can be made:
         a plan that would want one says so in a condition."""
+
+    def claims(self, kind: Kind, place: str) -> tuple[Claim, ...]:
+        """What objects of this kind claim of a place, in all namespaces that are watched. The same tuple as long as
+        nothing changes."""
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request that `observe` returned; `Failed("NotAsked", …)` for any other."""
@@ -423,6 +447,10 @@ class KindSpec(Generic[M]):
     heeds: Mapping[Kind, Callable[[Json], Any]] = field(default_factory=dict)
     """What plans of this kind go by in another kind's object, for those that change all the time: as long as that stays
     as it was, a change wakes nobody."""
+    claims: Callable[[Json], tuple[Claim, ...]] | None = None
+    """What an object claims of what those of other namespaces want, too."""
+    meet: Callable[[Claim, Claim], bool] = lambda _one, _other: False
+    """Whether a change of one claim can matter to the object of the other."""
     gauges: Callable[[Json], Iterable[Gauge]] = no_gauges
     settled: Callable[[Json], bool] = never_settled
     """Whether nothing is left to be done for an object, whatever becomes of its children (a finished run that is

@@ -14,6 +14,7 @@ from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
 from fairlead.api.units import seconds
+from fairlead.plan import claims
 from fairlead.plan.core import (
     DATASET,
     DEPLOYMENT,
@@ -51,6 +52,7 @@ from fairlead.plan.rollout import (
     labels,
     ledger,
     override,
+    place,
     progress,
     report,
     retiring,
@@ -98,7 +100,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
                       "letter: Services are named after it")  # fmt: skip
     look = look_at(subject, world, now)
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
-    state = ledger.settled(look, retiring.tidy(look, state))
+    state, misplaced = place.claim(look, ledger.settled(look, retiring.tidy(look, state)))
     state = stored.heed(look, state)
     state, unseen = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
@@ -112,7 +114,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
     state = labels.tidied(state)
-    status = report.tell(look, state, choice, problem, unseen, stuck, trial)
+    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced)
     return Plan(
         status=status,
         apply=frame.wanted(look, status),
@@ -186,5 +188,7 @@ SPEC: KindSpec[Deployment] = KindSpec(
     observe=observe,
     children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
     mappers={MODEL_VERSION: of_version, POD: of_pod, DATASET: labeljobs.of_dataset},
+    claims=claims.of,
+    meet=claims.meet,
     gauges=gauges.of,
 )

@@ -26,6 +26,7 @@ from fairlead.plan.core import (
     WORKLOAD,
     Answer,
     AnswersPage,
+    Claim,
     Counters,
     Failed,
     FindObject,
@@ -124,6 +125,8 @@ class Sim:
     asked: int = 0
     gateway: GatewaySeen | Failed = GATEWAY
     gateway_asked: int = 0
+    others: tuple[Claim, ...] = ()
+    """What Deployments of other namespaces claim."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -470,6 +473,9 @@ class View:
         self._sim, self.config = sim, sim.config
         self.answers: dict[Request, Answer] = {}
         self.get, self.select, self.owned, self.served = sim.get, sim.select, sim.owned, sim.is_served
+
+    def claims(self, _kind: Kind, place: str) -> tuple[Claim, ...]:
+        return tuple(one for one in self._sim.others if one.place == place)
 
     def answer(self, request: Request) -> Answer:
         return self.answers.get(request, Failed("NotAsked", "not asked"))

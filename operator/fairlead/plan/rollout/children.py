@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from fairlead.api.common import API_VERSION
+from fairlead.api.deployment import Route
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.api.tasks import MODEL, FetchItem, FetchTask
@@ -25,7 +26,7 @@ from fairlead.plan.core import (
     Kind,
 )
 from fairlead.plan.experiment import phase, traffic
-from fairlead.plan.rollout import ability, gpus, judge, pods, recording, shadow, versions, watch
+from fairlead.plan.rollout import ability, gpus, judge, place, pods, recording, shadow, versions, watch
 from fairlead.plan.rollout.look import Look
 
 ROUTES = (HTTP_ROUTE, GRPC_ROUTE)
@@ -42,8 +43,9 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
             found += _version(look, name, version)
     if look.spec.record is not None and (found or status.live):
         found.append(_copies(look, status))
-    if status.live and look.world.served(look.route_kind):
-        found.insert(0 if look.is_reachable(status.live.version) else len(found), _route(look, status))
+    where = place.route_of(look, status)
+    if status.live and where and look.world.served(look.route_kind):
+        found.insert(0 if look.is_reachable(status.live.version) else len(found), _route(look, status, where))
     return found + _watching(look, status)
 
 
@@ -109,10 +111,10 @@ def _with_its_images(look: Look, workload: Json) -> Json:
     return workload
 
 
-def _route(look: Look, status: DeploymentStatus) -> Json:
+def _route(look: Look, status: DeploymentStatus, where: Route) -> Json:
     made = route.grpc_route if look.grpc else route.http_route
     return made(
-        look.name, look.namespace, owner(look), labels(deployment=look.name), look.spec.route,
+        look.name, look.namespace, owner(look), labels(deployment=look.name), where,
         _possible(look, status), look.route,
     )  # fmt: skip
 
@@ -194,7 +196,10 @@ def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
     kept = {*_serving(status), *(one.version for one in status.retiring)}
     routed = {one for kind in ROUTES for one in route.services(look.world.get(kind, look.name) or {})}
     found: list[Delete] = []
-    if status.live and look.world.served(look.route_kind):  # of a Deployment that has gone over to the other protocol
+    if status.claimed is None:
+        found = [_delete(kind, raw) for kind in ROUTES for raw in look.world.owned(kind)]
+    elif status.live and place.route_of(look, status) and look.world.served(look.route_kind):
+        # of a Deployment that has gone over to the other protocol
         instead = ((look.route_kind, look.name),)
         found = [
             replace(_delete(kind, raw), after=instead)

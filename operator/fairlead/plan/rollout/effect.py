@@ -17,7 +17,7 @@ Standing = tuple[bool, str, str]
 
 def late(look: Look, status: DeploymentStatus) -> str:
     """How the route differs from what was decided, in words; empty where it does not, or where nobody asks."""
-    if status.live is None or not look.world.served(look.route_kind):
+    if status.live is None or status.claimed is None or not look.world.served(look.route_kind):
         return ""
     if not look.route:
         return "there is no route yet"
@@ -66,7 +66,9 @@ def _given(look: Look, status: DeploymentStatus, seen: dict[str, int]) -> str:
 
 def _names(look: Look, status: DeploymentStatus) -> dict[str, str]:
     """Versions by their Services."""
-    known = {one.version for one in (status.live, status.candidate, status.way_back, *status.retiring) if one}
-    known |= {one.version for one in (*status.history, *phase.arms(status))} | set(status.refused)
+    known = {one.version for one in status.retiring} | {one.version for one in status.history}
+    known |= {one.version for one in phase.arms(status)} | set(status.refused)
+    known |= {status.live.version} if status.live else set()
+    known |= {status.candidate.version} if status.candidate else set()
     known |= {status.watch.against} if status.watch else set()
     return {look.child(version): version for version in known}

@@ -18,10 +18,11 @@ from fairlead.plan.rollout.versions import Choice
 
 def tell(
     look: Look, state: State, choice: Choice, problem: Problem | None, unseen: Problem | None = None,
-    stuck: Problem | None = None, trial: Problem | None = None,
+    stuck: Problem | None = None, trial: Problem | None = None, misplaced: Problem | None = None,
 ) -> DeploymentStatus:  # fmt: skip
     """The status with all that is derived from it. unseen: of a version under watch; stuck: why a rollback of the live
-    version does not go on; trial: what stands in an experiment's way."""
+    version does not go on; trial: what stands in an experiment's way; misplaced: why
+    its route can't be where the spec says."""
     status = state.status
     ready = [pod for pod in pods.of(look, status.live.version) if pod.ready] if status.live else []
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
@@ -37,13 +38,16 @@ def tell(
     told.set("Progressing", *standing)
     progress = standing[2]
     trouble = _ready(look, told, status, bool(ready), progress, late)
+    if misplaced:
+        trouble = misplaced.message
+        told.set("Ready", False, misplaced.reason, trouble)
     return status.model_copy(update={
         "observed_generation": look.subject.meta.generation,
         "conditions": told.result(),
-        "phase": _phase(status, bool(ready), told, late),
+        "phase": "Holding" if misplaced and status.live else _phase(status, bool(ready), told, late),
         "message": (trouble or progress)[:1024],
         "ready_replicas": len(ready),
-        "address": address(look, status),
+        "address": address(look, status) if not misplaced else status.address if status.claimed else "",
         "gateway": gateway,
     })  # fmt: skip
 
