@@ -120,8 +120,8 @@ class Router:
     def _claimed(self, kind: Kind, changed: set[Claim]) -> None:
         """Wake those to whom it matters that claims have come or gone."""
         for one in changed:
-            for other in self._cache.claims(kind).at(one.place):
-                if other[1:3] != one[1:3] and self._specs[kind].meet(one, other):
+            for other in self._cache.claims(kind).near(one):
+                if (other.namespace, other.name) != (one.namespace, one.name) and self._specs[kind].meet(one, other):
                     self._queue.add(Key(kind, other.namespace, other.name), low=True)
 
     def _mapped(self, mapper: Mapper, kind: Kind, namespace: str, obj: Json) -> list[str]:

@@ -73,9 +73,9 @@ class Snapshot:
         """Whether the API server has this kind."""
         return bool(self._once(("served", kind), lambda: self.is_served(kind)))
 
-    def claims(self, kind: Kind, place: str) -> tuple[Claim, ...]:
-        """What objects of this kind claim of a place, in all namespaces that are watched."""
-        found: tuple[Claim, ...] = self._once(("claims", kind, place), lambda: self.cache.claims(kind).at(place))
+    def claims(self, kind: Kind, near: Claim) -> tuple[Claim, ...]:
+        """What objects of this kind claim that a claim may meet, in all namespaces that are watched."""
+        found: tuple[Claim, ...] = self._once(("claims", kind, near), lambda: self.cache.claims(kind).near(near))
         return found
 
     def answer(self, request: Request) -> Answer:

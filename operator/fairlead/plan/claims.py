@@ -43,7 +43,11 @@ def claim(route: Route, namespace: str, name: str, since: float, address: str) -
     path = "/" if route.protocol == "GRPC" else path_of(route, namespace, name)
     gateway = f"{route.gateway.namespace or namespace}/{route.gateway.name}"
     host = urlsplit(address).hostname or ""
-    return Claim(f"{route.protocol} {gateway}", namespace, name, since, False, route.host or "", path, host)
+    home = f"/{namespace}"
+    return Claim(
+        f"{route.protocol} {gateway}", home if not route.host and _below(path, home) else "", namespace, name, since,
+        False, route.host or "", path, host,
+    )  # fmt: skip
 
 
 def claimed(route: Route, namespace: str, name: str, since: float) -> Claimed:
@@ -65,6 +69,10 @@ def route_of(kept: Claimed) -> Route:
 def is_for(kept: Claimed, route: Route, namespace: str, name: str) -> bool:
     """Whether what was granted is what a route takes."""
     return _what(claim(route_of(kept), namespace, name, 0.0, "")) == _what(claim(route, namespace, name, 0.0, ""))
+
+
+def _by(one: Claim) -> tuple[str, str]:
+    return one.namespace, one.name
 
 
 def _what(one: Claim) -> tuple[str, str, str]:
@@ -106,8 +114,8 @@ def not_allowed(one: Claim, rules: RoutesConfig) -> str:
 
 def in_the_way(one: Claim, others: Iterable[Claim], rules: RoutesConfig) -> Claim | None:
     """The claim of another Deployment that this one has to yield to, if there is one; what yields itself is in nobody's
-    way. others: all of the same place."""
-    known = [other for other in others if other[1:3] != one[1:3] and not not_allowed(other, rules)]
+    way. others: all that it may meet."""
+    known = [other for other in others if _by(other) != _by(one) and not not_allowed(other, rules)]
     concerned, todo = {one}, [one]
     while todo:
         found = [other for other in _before(todo.pop(), known, rules) if other not in concerned]
@@ -141,7 +149,7 @@ def meet(one: Claim, other: Claim) -> bool:
 def _keeps_out(first: Claim, one: Claim, rules: RoutesConfig) -> bool:
     """Whether a claim that was there first forbids another one."""
     foreign = first.namespace != one.namespace
-    if first[1:3] == one[1:3]:
+    if _by(first) == _by(one):
         return False
     if first.host and one.host:
         if not (_covers(first.host, one.host) or _covers(one.host, first.host)):

@@ -315,7 +315,9 @@ class Claim(NamedTuple):
     """What an object takes for itself, of what objects of all namespaces want."""
 
     place: str
-    """Claims of different places don't meet."""
+    """Claims of different places don't meet,"""
+    corner: str
+    """nor do those of different corners of a place; one without a corner may meet all."""
     namespace: str
     name: str
     """Who claims it."""
@@ -351,9 +353,9 @@ class World(Protocol):
         """Whether the API server has this kind. Of one that it hasn't there are no objects, and none can be made:
         a plan that would want one says so in a condition."""
 
-    def claims(self, kind: Kind, place: str) -> tuple[Claim, ...]:
-        """What objects of this kind claim of a place, in all namespaces that are watched. The same tuple as long as
-        nothing changes."""
+    def claims(self, kind: Kind, near: Claim) -> tuple[Claim, ...]:
+        """What objects of this kind claim that a claim may meet, in all namespaces that are watched. The same tuple as
+        long as nothing changes."""
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request that `observe` returned; `Failed("NotAsked", …)` for any other."""

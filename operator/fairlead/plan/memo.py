@@ -77,9 +77,9 @@ class Reads:
         """Whether the API server has this kind."""
         return self._note("served", self._world.served(kind), kind)
 
-    def claims(self, kind: Kind, place: str) -> tuple[Claim, ...]:
-        """What objects claim of a place."""
-        return self._note("claims", self._world.claims(kind, place), kind, place)
+    def claims(self, kind: Kind, near: Claim) -> tuple[Claim, ...]:
+        """What objects claim that a claim may meet."""
+        return self._note("claims", self._world.claims(kind, near), kind, near)
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request."""

@@ -12,7 +12,8 @@ from fairlead.plan.core import DEPLOYMENT, Claim
 from fairlead.plan.deployment import SPEC
 
 Json = dict[str, Any]
-PLACE = "HTTP infra/public"
+WIDE = Claim("HTTP infra/public", "", "", "", 0.0, False, "", "/", "")
+"""It may meet all."""
 
 
 def deployment(name: str, version: int, **route: Any) -> Json:
@@ -48,7 +49,7 @@ def router() -> tuple[Router, Woken, Cache]:
 
 
 def paths(cache: Cache) -> list[str]:
-    return [one.path for one in cache.claims(DEPLOYMENT).at(PLACE)]
+    return [one.path for one in cache.claims(DEPLOYMENT).near(WIDE)]
 
 
 def test_claims_of_all_namespaces_are_known_from_the_first_list_on() -> None:
@@ -61,9 +62,9 @@ def test_claims_of_all_namespaces_are_known_from_the_first_list_on() -> None:
 def test_they_are_the_same_as_long_as_nothing_changes() -> None:
     made, _, cache = router()
     made.seen(DEPLOYMENT, deployment("a/x", 1))
-    before = cache.claims(DEPLOYMENT).at(PLACE)
+    before = cache.claims(DEPLOYMENT).near(WIDE)
     made.seen(DEPLOYMENT, {**deployment("a/x", 2), "status": {"phase": "Pending"}})
-    assert cache.claims(DEPLOYMENT).at(PLACE) is before
+    assert cache.claims(DEPLOYMENT).near(WIDE) is before
     made.seen(DEPLOYMENT, deployment("a/x", 3, path="/a/z"))
     assert paths(cache) == ["/a/z"]
     made.deleted(DEPLOYMENT, deployment("a/x", 4))
@@ -107,10 +108,31 @@ def test_a_kind_that_is_gone_claims_nothing() -> None:
 
 
 def test_one_object_may_hold_one_place_and_want_another() -> None:
-    held = Claim("here", "a", "x", 1.0, True, "", "/a/x", "")
-    found = Claims(lambda _: (held, held._replace(place="there", held=False)))
+    held = Claim("here", "", "a", "x", 1.0, True, "", "/a/x", "")
+    wanted = held._replace(place="there", held=False)
+    found = Claims(lambda _: (held, wanted))
     found.put("a", "x", {})
-    assert (found.at("here"), found.at("there")) == ((held,), (held._replace(place="there", held=False),))
+    assert (found.near(held), found.near(wanted)) == ((held,), (wanted,))
     assert found.put("a", "x", {}) == set()
     assert len(found.put("a", "x", None)) == 2
-    assert found.at("here") == ()
+    assert found.near(held) == ()
+
+
+def test_those_of_a_corner_are_told_of_each_other_and_of_those_without() -> None:
+    """… and of nobody else: what others at home do costs them nothing."""
+    mine = Claim("here", "/a", "a", "x", 1.0, True, "", "/a/x", "")
+    near, far = mine._replace(name="y"), mine._replace(corner="/b", namespace="b", path="/b/x")
+    wide = mine._replace(corner="", namespace="c", host="h.example", path="/")
+    found = Claims(lambda obj: (obj["claim"],))
+    for one in (mine, near, far):
+        found.put(one.namespace, one.name, {"claim": one})
+    before = found.near(mine)
+    assert set(before) == {mine, near}
+    found.put("b", "x", {"claim": far._replace(since=2.0)})
+    assert found.near(mine) is before
+    found.put("c", "x", {"claim": wide})
+    assert set(found.near(mine)) == {mine, near, wide}
+    assert set(found.near(wide)) == {mine, near, far._replace(since=2.0), wide}
+    found.put("a", "y", None)
+    assert set(found.near(mine)) == {mine, wide}
+    assert near not in found.near(wide)

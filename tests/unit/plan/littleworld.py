@@ -87,7 +87,7 @@ class LittleWorld:
         """See `World`."""
         return True
 
-    def claims(self, _kind: Kind, _place: str) -> tuple[Claim, ...]:
+    def claims(self, _kind: Kind, _near: Claim) -> tuple[Claim, ...]:
         """See `World`."""
         return ()
 

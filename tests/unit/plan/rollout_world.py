@@ -474,8 +474,8 @@ class View:
         self.answers: dict[Request, Answer] = {}
         self.get, self.select, self.owned, self.served = sim.get, sim.select, sim.owned, sim.is_served
 
-    def claims(self, _kind: Kind, place: str) -> tuple[Claim, ...]:
-        return tuple(one for one in self._sim.others if one.place == place)
+    def claims(self, _kind: Kind, near: Claim) -> tuple[Claim, ...]:
+        return tuple(one for one in self._sim.others if one.place == near.place)
 
     def answer(self, request: Request) -> Answer:
         return self.answers.get(request, Failed("NotAsked", "not asked"))

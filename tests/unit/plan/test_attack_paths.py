@@ -20,7 +20,9 @@ NONE = RoutesConfig()
 def other(name: str, path: str = "", host: str = "", since: float = 1.0, held: bool = True, **more: Any) -> Claim:
     """What `namespace/name` claims; its path is its own by default."""
     namespace, _, short = name.partition("/")
-    return Claim(PLACE, namespace, short, since, held, host, path or f"/{name}", more.get("address", ""))
+    path = path or f"/{name}"
+    corner = f"/{namespace}" if not host and f"{path}/".startswith(f"/{namespace}/") else ""
+    return Claim(PLACE, corner, namespace, short, since, held, host, path, more.get("address", ""))
 
 
 def routed(**route: Any) -> Sim:

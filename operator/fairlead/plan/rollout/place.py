@@ -36,7 +36,7 @@ def route_of(look: Look, status: DeploymentStatus) -> Route | None:
 
 
 def _refused(look: Look, wanted: Claim) -> Problem | None:
-    rules, others = look.world.config.routes, look.world.claims(DEPLOYMENT, wanted.place)
+    rules, others = look.world.config.routes, look.world.claims(DEPLOYMENT, wanted)
 
     def find() -> Problem | None:
         why = claims.not_allowed(wanted, rules)
