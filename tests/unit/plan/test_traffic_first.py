@@ -198,3 +198,19 @@ def test_traffic_first_the_route_of_the_other_protocol_stays_until_its_successor
     found = sim.plan()
     (gone,) = [one for one in found.delete if one.kind == HTTP_ROUTE]
     assert gone.after == ((GRPC_ROUTE, "web"),)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_has_lost_its_owner_is_cleaned_up_with_its_version(marked: bool) -> None:
+    """Only what was applied by us: a label can be put on anything."""
+    sim = half_way()
+    roll_back(sim)
+    sim.look()
+    for kind in (WORKLOAD, SERVICE):
+        for one in sim.select(kind, {"fairlead.dev/version": "m-2"}):
+            one["metadata"]["ownerReferences"] = []
+            one["metadata"]["annotations"] = {"fairlead.dev/applied": "x"} if marked else {}
+    sim.now += 60
+    sim.look()
+    assert len(sim.select(WORKLOAD, {"fairlead.dev/version": "m-2"})) == (0 if marked else 1)
+    assert len(sim.select(WORKLOAD, {"fairlead.dev/version": "m-1"})) == 1

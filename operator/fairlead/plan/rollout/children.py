@@ -31,6 +31,8 @@ from fairlead.plan.rollout.look import Look
 
 ROUTES = (HTTP_ROUTE, GRPC_ROUTE)
 VERSION_LABEL = f"{LABEL_PREFIX}version"
+APPLIED = f"{LABEL_PREFIX}applied"
+"""The kernel's mark of what it has applied."""
 
 
 def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
@@ -208,11 +210,23 @@ def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
     if look.spec.record is None:
         found += [_delete(SERVICE, raw) for raw in look.world.owned(SERVICE) if raw["metadata"]["name"] == look.copies]
     for kind in (WORKLOAD, SERVICE):
-        for raw in look.world.owned(kind):
+        for raw in [*look.world.owned(kind), *_lost(look, kind)]:
             meta = raw["metadata"]
             version = (meta.get("labels") or {}).get(VERSION_LABEL)
             if version and version not in kept and meta["name"] not in routed:
                 found.append(_delete(kind, raw))
+    return found
+
+
+def _lost(look: Look, kind: Kind) -> list[Json]:
+    """Objects of versions that were ours and have lost their owner. Those that are wanted are taken over again."""
+    found = []
+    for raw in look.world.select(kind, {f"{LABEL_PREFIX}deployment": look.name}):
+        meta = raw["metadata"]
+        version = (meta.get("labels") or {}).get(VERSION_LABEL)
+        ours = version and meta["name"] == look.child(version) and APPLIED in (meta.get("annotations") or {})
+        if ours and not meta.get("ownerReferences"):
+            found.append(raw)
     return found
 
 
