@@ -293,6 +293,8 @@ class Evidence(Model):
     """SHA-256 of the report: what an approval refers to."""
     champion: Annotated[str, Field(max_length=63)] = ""
     """The version it was compared with; empty when there was none."""
+    champion_digest: Annotated[str, Field(max_length=64)] = ""
+    """Digest of that version's model and server: whoever has its name later is another champion."""
     data: Annotated[str, Field(max_length=64)] = ""
     """Digest of the held-out rows."""
     rows: int = 0
@@ -314,6 +316,8 @@ class EvaluationJob(Model):
     """Attempts that failed by the model's or its evaluation's own fault; at most 3."""
     champion: Annotated[str, Field(max_length=63)] = ""
     """Chosen when the attempt began."""
+    champion_digest: Annotated[str, Field(max_length=64)] = ""
+    """Digest of its model and server."""
     dataset_version: Annotated[str, Field(max_length=16)] = ""
     """Pinned when the attempt began."""
     not_before: Timestamp | None = None

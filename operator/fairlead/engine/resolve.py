@@ -25,6 +25,7 @@ from fairlead.plan.core import (
     ReadAnswers,
     ReadGateway,
     ReadInput,
+    ReadNewest,
     Request,
     SaveDocument,
     ScrapePod,
@@ -33,18 +34,18 @@ from fairlead.plan.core import (
 from fairlead.signals import pods, prometheus
 from fairlead.signals.answers import answers, kept_input
 from fairlead.signals.errors import SignalError
-from fairlead.store.documents import find, save
+from fairlead.store.documents import find, newest, save
 from fairlead.store.errors import StoreError
 from fairlead.store.listing import list_objects
 
 LIMITS: dict[type[Any], float] = {
     ListObjects: 120.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
-    SaveDocument: 5.0, FindObject: 5.0, ReadInput: 3.0,
+    SaveDocument: 5.0, FindObject: 5.0, ReadInput: 3.0, ReadNewest: 10.0,
 }  # fmt: skip
 """Seconds that an answer may take."""
 AT_ONCE: dict[type[Any], int] = {
     ListObjects: 4, ScrapePod: 64, ReadAnswers: 32, PromQuery: 8, WarmUp: 16, ReadGateway: 8, SaveDocument: 16,
-    FindObject: 16, ReadInput: 8,
+    FindObject: 16, ReadInput: 8, ReadNewest: 8,
 }  # fmt: skip
 """Requests at a time to the same store, or of the same type."""
 CREDENTIALS_TTL = 60.0
@@ -112,7 +113,7 @@ class Resolver:
         self._observe = observe
         self._threads = ThreadPoolExecutor(16, "listing")
         self._gates: dict[Any, asyncio.Semaphore] = {}
-        self._late: dict[SaveDocument | FindObject, asyncio.Future[Answer]] = {}
+        self._late: dict[SaveDocument | FindObject | ReadNewest, asyncio.Future[Answer]] = {}
 
     def close(self) -> None:
         """Begin no more listings."""
@@ -153,6 +154,8 @@ class Resolver:
                 return await self._patiently(save, request)
             case FindObject():
                 return await self._patiently(find, request)
+            case ReadNewest():
+                return await self._patiently(newest, request)
             case ScrapePod():
                 return await pods.scrape(self._session, request)
             case ReadAnswers():
@@ -174,7 +177,9 @@ class Resolver:
         except (api.NotFound, api.Forbidden):
             return {}
 
-    async def _patiently(self, work: Callable[[Any, Any], Answer], request: SaveDocument | FindObject) -> Answer:
+    async def _patiently(
+        self, work: Callable[[Any, Any], Answer], request: SaveDocument | FindObject | ReadNewest
+    ) -> Answer:  # fmt: skip
         """A store that hangs must not hold up a rollout: the answer may be had at a later look."""
         task = self._late.get(request)
         if task is None:
@@ -188,7 +193,7 @@ class Resolver:
         return task.result()
 
     async def _in_store(
-        self, work: Callable[[Any, Any], Answer], request: ListObjects | SaveDocument | FindObject
+        self, work: Callable[[Any, Any], Answer], request: ListObjects | SaveDocument | FindObject | ReadNewest
     ) -> Answer:  # fmt: skip
         """boto3 blocks: it works in a thread."""
         secret = request.credentials

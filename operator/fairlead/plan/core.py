@@ -257,6 +257,27 @@ class FindObject:
 
 
 @dataclass(frozen=True)
+class ReadNewest:
+    """Read the object whose key is the last one under a prefix. Answer: `Newest`."""
+
+    namespace: str
+    bucket: str
+    prefix: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class Newest:
+    """A document, with its key. Both are empty where there is none."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Presence:
     """Whether it is there."""
 
@@ -307,8 +328,9 @@ NOT_YET = ("NotAsked", UNDERWAY)
 
 Request = (
     ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadGateway
-)
-Answer = Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | GatewaySeen | Failed
+    | ReadNewest
+)  # fmt: skip
+Answer = Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | GatewaySeen | Newest | Failed
 
 
 class Claim(NamedTuple):

@@ -51,7 +51,9 @@ from fairlead.plan.rollout import (
     labeljobs,
     labels,
     ledger,
+    memory,
     override,
+    pins,
     place,
     progress,
     report,
@@ -78,6 +80,9 @@ ADDRESS = 300.0
 def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[Request]:
     """Counters, warm-ups and queries of a running rollout; nothing else costs anything."""
     look, status = look_at(subject, world, now), subject.body.status
+    first = memory.unread(look)
+    if first:
+        return [first]
     found: list[Request] = []
     if report.needs_address(look, status) or ability.due(look):
         found.append(signals.gateway(look))
@@ -90,7 +95,8 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
     elif status.watch:
         found += watching.requests(look, status.watch)
     found += machine.requests(look)
-    return [*found, *stored.requests(look, status), *ledger.requests(look, status)]
+    return [*found, *stored.requests(look, status), *ledger.requests(look, status),
+            *memory.requests(look, status)]  # fmt: skip
 
 
 def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
@@ -99,8 +105,12 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         raise Invalid("metadata.name", "must be at most 63 lower-case letters, digits and dashes, and begin with a "
                       "letter: Services are named after it")  # fmt: skip
     look = look_at(subject, world, now)
+    recalled = memory.recall(look)
+    if recalled:
+        return recalled
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
-    state, misplaced = place.claim(look, ledger.settled(look, retiring.tidy(look, state)))
+    state = memory.settled(look, ledger.settled(look, retiring.tidy(look, state)))
+    state, misplaced = place.claim(look, state)
     state = stored.heed(look, state)
     state, unseen = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
@@ -113,7 +123,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     if state.candidate:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
-    state = labels.tidied(state)
+    state = memory.noted(look, pins.kept(look, labels.tidied(state)))
     status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced)
     return Plan(
         status=status,
@@ -136,6 +146,9 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(again)
     if status.unsaved:
         times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
+    unsaved = memory.next_try(look, status)
+    if unsaved is not None:
+        times.append(unsaved)
     if stored.requests(look, status):
         times.append(stored.LATE)
     if status.way_back:

@@ -13,7 +13,7 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import attempt, proof
+from fairlead.plan import attempt, identity, proof
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -208,8 +208,8 @@ def _proven(draft: Draft, job: EvaluationJob, said: EvaluateResult | None) -> No
         draft.conditions.set("Evaluated", True, "NoEvaluation", "spec.evaluation is not set: nothing was measured")
     else:
         evidence = Evidence(
-            digest=said.digest, champion=job.champion, data=said.data, rows=said.rows, scores=said.scores,
-            gates=said.gates, report=said.report, sample=said.sample,
+            digest=said.digest, champion=job.champion, champion_digest=job.champion_digest, data=said.data,
+            rows=said.rows, scores=said.scores, gates=said.gates, report=said.report, sample=said.sample,
         )  # fmt: skip
         text = f"scored on {said.rows} rows" + (f", against {job.champion}" if job.champion else "")
         draft.conditions.set("Evaluated", True, "Evaluated", text)
@@ -245,7 +245,10 @@ def _new_champion(draft: Draft) -> str | None:
     if evaluation is None or evidence is None or not any(g.against == "champion" for g in evaluation.gates):
         return None
     live = proof.champion(draft.work)
-    return live if live and live != evidence.champion else None
+    if live is None:
+        return None
+    known = evidence.champion, evidence.champion_digest or identity.digest_of(live.spec)
+    return live.version if (live.version, identity.digest_of(live.spec)) != known else None
 
 
 def _count(draft: Draft, evidence: Evidence) -> None:

@@ -23,9 +23,11 @@ from fairlead.plan.core import (
     Listed,
     ListObjects,
     MetricNames,
+    Newest,
     Presence,
     PromQuery,
     ReadGateway,
+    ReadNewest,
     Saved,
     SaveDocument,
     ScrapePod,
@@ -221,6 +223,24 @@ async def test_what_is_in_the_store_is_asked_with_the_namespaces_own_credentials
     request = FindObject("team", "bucket", "models/m-1/", "http://s3:9000", None, "s3")
     assert (await found.resolve([request]))[request] == Presence(True)
     assert [key for key, _ in asked] == ["models/m-1/"]
+    assert asked[0][1]
+    found.close()
+
+
+async def test_the_newest_document_is_asked_for_with_the_namespaces_own_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+
+    def newest(request: ReadNewest, secret: Any) -> Newest:
+        asked.append((request.prefix, secret))
+        return Newest("state/web/000000002.json", "{}")
+
+    monkeypatch.setattr(resolve, "newest", newest)
+    found = resolver(Secrets())
+    request = ReadNewest("team", "bucket", "state/web/", "http://s3:9000", None, "s3")
+    assert (await found.resolve([request]))[request] == Newest("state/web/000000002.json", "{}")
+    assert [prefix for prefix, _ in asked] == ["state/web/"]
     assert asked[0][1]
     found.close()
 

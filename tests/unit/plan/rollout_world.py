@@ -35,12 +35,14 @@ from fairlead.plan.core import (
     KeptInput,
     Kind,
     Meta,
+    Newest,
     Plan,
     Presence,
     PromQuery,
     ReadAnswers,
     ReadGateway,
     ReadInput,
+    ReadNewest,
     Request,
     Saved,
     SaveDocument,
@@ -158,7 +160,9 @@ class Sim:
 
     def version(self, name: str, phase: str = "Approved", age: float = 0.0, **spec: Any) -> Json:
         body = {
-            "metadata": {"name": name, "creationTimestamp": rfc3339(self.now - age), "labels": {}},
+            "metadata": {
+                "name": name, "uid": f"uid-{name}", "creationTimestamp": rfc3339(self.now - age), "labels": {},
+            },
             "spec": {
                 "model": "m", "artifact": {"uri": f"s3://bucket/{name}", "sha256": "a" * 64},
                 "server": {"runtime": "custom", "image": "server:1", "metrics": METRICS}, **spec,
@@ -296,6 +300,8 @@ class Sim:
                 return self._input(request)
             case FindObject():
                 return Presence(request.key not in self.lost)
+            case ReadNewest():
+                return self.store_says or self._newest(request)
             case SaveDocument():
                 return self.store_says or self._save(request)
         return Failed("NotAsked", "unknown")
@@ -333,6 +339,10 @@ class Sim:
             return Failed("ObjectChanged", f"{request.key} was written by somebody else")
         return Saved()
 
+    def _newest(self, request: ReadNewest) -> Answer:
+        last = max((key for key in self.documents if key.startswith(request.prefix)), default="")
+        return Newest(last, self.documents.get(last, ""))
+
     def _query(self, request: PromQuery) -> Answer:
         if self.prometheus_down:
             return Failed("Unreachable", "no connection to Prometheus")
@@ -358,7 +368,7 @@ class Sim:
         world.answers = {request: self._answer(request) for request in deployment.observe(subject, world, self.now)}
         return deployment.plan(subject, world, self.now)
 
-    def look(self, passes: int = 6) -> Plan:
+    def look(self, passes: int = 10) -> Plan:
         """Look and carry out until nothing changes, as the kernel does."""
         for _ in range(passes):
             found = self.plan()

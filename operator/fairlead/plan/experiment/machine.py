@@ -12,7 +12,7 @@ from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Request, epoch
 from fairlead.plan.experiment import arms, conclude, phase, reward, shares, users
-from fairlead.plan.rollout import ability, signals, versions
+from fairlead.plan.rollout import ability, pins, signals, versions
 from fairlead.plan.rollout.implementations import Ability
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -126,12 +126,15 @@ def _unusable(look: Look, version: str) -> tuple[str, str] | None:
     raw, found = look.world.get(MODEL_VERSION, version), versions.read(look, version)
     if raw is None or raw["metadata"].get("deletionTimestamp"):
         return "VersionMissing", f"ModelVersion {version} does not exist: create it"
+    if not pins.is_it(look, raw):
+        return versions.gone(look, version)
     if raw["spec"].get("revoked"):
         return "VersionRevoked", f"{version} was revoked ({raw['spec']['revoked']}): make a new one"
     if found is None:
         return "VersionUnreadable", f"ModelVersion {version} has a form that this operator can't read: make it again"
-    if found.status.phase != "Approved":
-        return "NotApproved", f"{version} is {found.status.phase or 'Pending'}: approve it"
+    standing = (raw.get("status") or {}).get("phase")
+    if standing != "Approved":
+        return "NotApproved", f"{version} is {standing or 'Pending'}: approve it"
     return None
 
 

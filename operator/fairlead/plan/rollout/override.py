@@ -95,15 +95,15 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
 
 def _newer(look: Look, state: State, version: str) -> list[str]:
     """The approved versions of the same model that would be rolled out at once, since they are newer."""
-    target = look.world.get(MODEL_VERSION, version)
+    target, made = versions.read(look, version), versions.age(look, version)
     live = state.status.live.version if state.status.live else ""
-    if target is None or version == live:
+    if target is None or made is None or version == live:
         return []
 
     def newer(raw: Json) -> bool:
-        same = raw["spec"].get("model") == target["spec"].get("model")
+        same = raw["spec"].get("model") == target.spec.model
         approved = (raw.get("status") or {}).get("phase") == "Approved"
-        return same and approved and versions.age_key(raw) > versions.age_key(target)
+        return same and approved and versions.age_key(raw) > made
 
     found = sorted(filter(newer, look.world.select(MODEL_VERSION)), key=versions.age_key)
     return [raw["metadata"]["name"] for raw in found]

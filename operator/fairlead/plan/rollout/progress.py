@@ -6,7 +6,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
 from fairlead.api.evidence import Copies, Split
 from fairlead.api.units import seconds
-from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
+from fairlead.plan.core import Event, Failed, Warm, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
     ability,
@@ -16,12 +16,14 @@ from fairlead.plan.rollout import (
     judge,
     labels,
     ledger,
+    memory,
     outcomes,
     pods,
     promgauge,
     review,
     shadow,
     signals,
+    versions,
     windows,
 )
 from fairlead.plan.rollout.look import Look, State
@@ -51,15 +53,15 @@ def choose(look: Look, state: State, choice: Choice) -> State:
 
 def _usable(look: Look, candidate: Candidate) -> bool:
     """Whether the candidate's version is there and was not revoked: else it goes though the rollout is paused."""
-    record = look.world.get(MODEL_VERSION, candidate.version)
+    record = versions.record(look, candidate.version)
     return record is not None and not record["spec"].get("revoked")
 
 
 def _reason(look: Look, candidate: Candidate, choice: Choice, live: str | None) -> tuple[str, str]:
     mine = candidate.version
-    record = look.world.get(MODEL_VERSION, mine)
+    record = versions.record(look, mine)
     if record is None:
-        return "VersionMissing", f"ModelVersion {mine} was deleted"
+        return versions.gone(look, mine)
     if record["spec"].get("revoked"):
         return "VersionRevoked", f"{mine} was revoked: {record['spec']['revoked']}"
     if choice.version is None:
@@ -173,7 +175,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         if unable:
             return state, unable
         return _to_step(look, state, candidate.step + 1), None
-    return ending.promote(look, state), None
+    waits = memory.promised(look, state, candidate.version)
+    return (waits, memory.in_the_way(waits)) if waits else (ending.promote(look, state), None)
 
 
 def _renumbered(look: Look, candidate: Candidate) -> Candidate:

@@ -6,7 +6,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
 from fairlead.plan.conditions import Conditions
-from fairlead.plan.core import MODEL_VERSION, Json
+from fairlead.plan.core import Json
 from fairlead.plan.rollout import pods, stored, versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -31,18 +31,25 @@ def tell(look: Look, told: Conditions, status: DeploymentStatus, stuck: Problem 
 def unready(look: Look, version: str, live: str) -> Problem | None:
     """Why a version could not take over, and what to do about it; None if nothing is known against it. live: the
     version whose requests it would get; empty: don't ask whether it understands them."""
-    raw = look.world.get(MODEL_VERSION, version)
-    if raw is None or raw["metadata"].get("deletionTimestamp"):
+    raw, found, why = _there(look, version), versions.read(look, version), versions.revoked(look, version)
+    if why:
+        return Problem("VersionRevoked", f"{version}, the way back, was revoked: {why}. Name "
+                       f"another version by kubectl fairlead rollback {look.name} --to VERSION")  # fmt: skip
+    if raw is None and found is not None:  # all that its pods need was recorded when it was chosen
+        return _image(look, found, version) or _schema(look, found, version, live)
+    if raw is None:
         return Problem("VersionMissing", f"ModelVersion {version}, the way back, is gone: apply it again, or name "
                        f"another version by kubectl fairlead rollback {look.name} --to VERSION")  # fmt: skip
-    if raw["spec"].get("revoked"):
-        return Problem("VersionRevoked", f"{version}, the way back, was revoked: {raw['spec']['revoked']}. Name "
-                       f"another version by kubectl fairlead rollback {look.name} --to VERSION")  # fmt: skip
-    found = versions.read(look, version)
     if found is None:
         return Problem("VersionUnreadable", f"ModelVersion {version} has a form that this operator can't read; make "
                        "it again, or update Fairlead")  # fmt: skip
     return _standing(raw, version) or _image(look, found, version) or _schema(look, found, version, live)
+
+
+def _there(look: Look, version: str) -> Json | None:
+    """Its ModelVersion, if that is there, is the one that was chosen, and stays."""
+    raw = versions.record(look, version)
+    return None if raw is None or raw["metadata"].get("deletionTimestamp") else raw
 
 
 def _standing(raw: Json, version: str) -> Problem | None:
@@ -109,4 +116,5 @@ def _ready(look: Look, version: str) -> tuple[str, str]:
     found = versions.read(look, version)
     gpu = found.spec.server.resources.gpu if found else None
     needs = f"; they need {wanted * gpu.count} free {gpu.resource}" if gpu else ""
-    return "Startable", f"{version} is approved and verified, and its image is known; its pods would be started{needs}"
+    known = "is approved and verified" if _there(look, version) else "is recorded, though its ModelVersion is gone,"
+    return "Startable", f"{version} {known} and its image is known; its pods would be started{needs}"

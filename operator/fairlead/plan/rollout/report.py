@@ -7,10 +7,23 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.watch import WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
-from fairlead.plan.core import MODEL_VERSION, GatewaySeen, Json
+from fairlead.plan.core import GatewaySeen, Json
 from fairlead.plan.experiment import phase
 from fairlead.plan.experiment import tell as experiments
-from fairlead.plan.rollout import ability, afterwards, effect, expect, judge, ledger, pods, readiness, signals
+from fairlead.plan.rollout import (
+    ability,
+    afterwards,
+    effect,
+    expect,
+    judge,
+    ledger,
+    memory,
+    pins,
+    pods,
+    readiness,
+    signals,
+    versions,
+)
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -32,6 +45,8 @@ def tell(
     _saved(told, status)
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
+    pins.tell(look, told, status)
+    memory.tell(look, told, status)
     experiments.tell(look, told, status, trial)
     late = effect.late(look, status)
     standing = effect.told(status, _standing(look, status, choice, stuck if status.way_back else problem), late)
@@ -95,14 +110,21 @@ def _ready(
         message = f"{live} is live, but gets no requests: {late}"
         told.set("Ready", False, "NotRouted", message)
         return message
-    raw = look.world.get(MODEL_VERSION, live)
-    if raw is not None and raw["spec"].get("revoked"):
-        message = f"{live} is live but was revoked: {raw['spec']['revoked']}; approve another version, or name one"
+    why = versions.revoked(look, live)
+    if why:
+        message = f"{live} is live but was revoked: {why}; approve another version, or name one"
         told.set("Ready", True, "LiveRevoked", message)
         return message
-    gone = "" if raw else f"; ModelVersion {live} is gone, so its pods can't be changed: apply it again"
+    gone = "" if versions.record(look, live) else f"; {_without(look, live)}"
     told.set("Ready", True, "Serving", f"{live} answers{gone}")
     return ""
+
+
+def _without(look: Look, live: str) -> str:
+    """What it means that the live version's own ModelVersion is not there."""
+    if versions.read(look, live) is None:
+        return f"ModelVersion {live} is gone, so its pods can't be changed: apply it again"
+    return f"its ModelVersion is gone; {live} is served as it was recorded when it was chosen"
 
 
 def _standing(
