@@ -52,6 +52,23 @@ class GatewayRef(Model):
     namespace: Name | None = None
 
 
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+Host = Annotated[
+    str,
+    Field(
+        max_length=253, pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$",
+        json_schema_extra=cel(("!self.matches('^[0-9.]+$')", "an address is no host name")),
+    ),
+]  # fmt: skip
+PathPrefix = Annotated[
+    str,
+    Field(
+        max_length=256, pattern=r"^/([-A-Za-z0-9._~]+/)*[-A-Za-z0-9._~]*$",
+        json_schema_extra=cel(("!self.matches('/[.][.]?(/|$)')", "`.` and `..` are no parts of a path")),
+    ),
+]  # fmt: skip
+
+
 class Route(Model):
     """How clients reach the model. Fairlead owns the HTTPRoute or GRPCRoute whole."""
 
@@ -59,10 +76,11 @@ class Route(Model):
     protocol: Literal["HTTP", "GRPC"] = "HTTP"
     """`GRPC`: a GRPCRoute. The server listens for gRPC without TLS on port 8081 (a custom one is told so by the
     environment variable `GRPC_PORT`); on 8080 it goes on saying by HTTP whether it is ready."""
-    host: Annotated[str, Field(max_length=253, pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] | None = None
-    """Host name; default: any."""
-    path: Annotated[str, Field(max_length=256, pattern=r"^/[-A-Za-z0-9._~/]*$")] | None = None
-    """Path prefix, taken off before the server sees the request. Default `/<namespace>/<name>`. Not with GRPC."""
+    host: Host | None = None
+    """Host name; default: any. One that no other namespace has is this one's own, with all of its paths."""
+    path: PathPrefix | None = None
+    """Path prefix, taken off before the server sees the request. Default `/<namespace>/<name>`. Without a host of its own
+    it must be below `/<namespace>/`, unless the installation grants more. Not with GRPC."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(

@@ -57,6 +57,19 @@ class GatewayState(Model):
     """When it was asked."""
 
 
+class Claimed(Model):
+    """The host and path that this Deployment holds; nobody who asks for them later gets them."""
+
+    gateway: Annotated[str, Field(max_length=320)]
+    """`<namespace>/<name>`."""
+    protocol: Literal["HTTP", "GRPC"] = "HTTP"
+    host: Annotated[str, Field(max_length=253)] | None = None
+    """Absent: whatever the host."""
+    path: Annotated[str, Field(max_length=256)] | None = None
+    """Absent: by gRPC."""
+    since: Timestamp
+
+
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
@@ -102,4 +115,6 @@ class DeploymentStatus(StatusBase):
     """Where clients reach it."""
     gateway: GatewayState | None = None
     """What is known of the Gateway."""
+    claimed: Claimed | None = None
+    """Where its route may be; absent: nowhere."""
     ready_replicas: int = 0

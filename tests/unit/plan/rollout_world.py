@@ -29,6 +29,7 @@ from fairlead.plan.core import (
     WORKLOAD,
     Answer,
     AnswersPage,
+    Claim,
     Counters,
     Failed,
     FindObject,
@@ -146,6 +147,8 @@ class Sim:
     gateway_asked: int = 0
     floor: NamespaceSeen | Failed = NO_FLOOR
     """What the Namespace's annotations say."""
+    others: tuple[Claim, ...] = ()
+    """What Deployments of other namespaces claim."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -551,6 +554,9 @@ class View:
         self._sim, self.config = sim, sim.config
         self.answers: dict[Request, Answer] = {}
         self.get, self.select, self.owned, self.served = sim.get, sim.select, sim.owned, sim.is_served
+
+    def claims(self, _kind: Kind, near: Claim) -> tuple[Claim, ...]:
+        return tuple(one for one in self._sim.others if one.place == near.place)
 
     def answer(self, request: Request) -> Answer:
         return self.answers.get(request, Failed("NotAsked", "not asked"))

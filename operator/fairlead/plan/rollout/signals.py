@@ -76,7 +76,9 @@ def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
 
 
 def is_warm(look: Look, candidate: Candidate) -> bool:
-    """Whether all pods that are wanted are ready and have answered a warm-up request."""
+    """Whether all pods that are wanted are ready and have answered a warm-up request, and a route can lead to them."""
+    if not look.is_reachable(candidate.version):
+        return False
     ready = [pod for pod in pods.of(look, candidate.version) if pod.ready]
     return len(ready) >= look.spec.replicas.min and all(pod.source in candidate.warmed for pod in ready)
 
