@@ -58,10 +58,24 @@ class GatewayState(Model):
     """When it was asked."""
 
 
+class Claimed(Model):
+    """The host and path that this Deployment holds; nobody who asks for them later gets them."""
+
+    gateway: Annotated[str, Field(max_length=320)]
+    """`<namespace>/<name>`."""
+    protocol: Literal["HTTP", "GRPC"] = "HTTP"
+    host: Annotated[str, Field(max_length=253)] | None = None
+    """Absent: whatever the host."""
+    path: Annotated[str, Field(max_length=256)] | None = None
+    """Absent: by gRPC."""
+    since: Timestamp
+
+
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
-    Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment."""
+    Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment, ForeignPod (somebody's pod stands in
+    for a version's)."""
 
     live: Live | None = None
     candidate: Candidate | None = None
@@ -70,6 +84,8 @@ class DeploymentStatus(StatusBase):
     versions: Annotated[list[Pinned], Field(max_length=20, json_schema_extra=list_map("name"))] = []
     """Which objects the names above and below stand for, and what their pods need: a ModelVersion that is deleted, or
     made again under its name, changes nothing of what is served."""
+    served: Annotated[list[Pinned], Field(max_length=50, json_schema_extra=list_map("name"))] = []
+    """The versions that were live here, the last one first: what a person may go back to."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
     world: WorldChange | None = None
@@ -104,4 +120,6 @@ class DeploymentStatus(StatusBase):
     """Where clients reach it."""
     gateway: GatewayState | None = None
     """What is known of the Gateway."""
+    claimed: Claimed | None = None
+    """Where its route may be; absent: nowhere."""
     ready_replicas: int = 0

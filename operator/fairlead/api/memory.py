@@ -47,5 +47,6 @@ class Recollection(Model):
     heeded: str = ""
     retried: str = ""
     versions: list[Pinned] = []
+    served: list[Pinned] = []
     older: list[Name] = []
     """Versions of the model that are older than the live one. Objects that are applied again are all equally old."""

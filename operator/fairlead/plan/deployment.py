@@ -14,6 +14,7 @@ from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
 from fairlead.api.units import seconds
+from fairlead.plan import claims
 from fairlead.plan.core import (
     DATASET,
     DEPLOYMENT,
@@ -25,6 +26,7 @@ from fairlead.plan.core import (
     POD,
     POD_MONITOR,
     PROMETHEUS_RULE,
+    REPLICA_SET,
     SERVICE,
     WORKLOAD,
     Invalid,
@@ -43,6 +45,7 @@ from fairlead.plan.rollout import (
     answers,
     asking,
     children,
+    choosing,
     frame,
     gauges,
     gpus,
@@ -54,8 +57,10 @@ from fairlead.plan.rollout import (
     memory,
     override,
     pins,
+    place,
     progress,
     report,
+    requirements,
     retiring,
     signals,
     stored,
@@ -81,7 +86,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
     look, status = look_at(subject, world, now), subject.body.status
     first = memory.unread(look)
     if first:
-        return [first]
+        return [first, *choosing.requests(look)]
     found: list[Request] = []
     if report.needs_address(look, status) or ability.due(look):
         found.append(signals.gateway(look))
@@ -93,7 +98,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += [*watching.requests(look, status.watch), *asking.requests(look, status)]
-    found += machine.requests(look)
+    found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status),
             *memory.requests(look, status)]  # fmt: skip
 
@@ -109,6 +114,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         return recalled
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
     state = memory.settled(look, ledger.settled(look, retiring.tidy(look, state)))
+    state, misplaced = place.claim(look, state)
     state = stored.heed(look, state)
     state, unseen, doubt = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
@@ -122,7 +128,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
     state = memory.noted(look, pins.kept(look, labels.tidied(state)))
-    status = report.tell(look, state, choice, problem, unseen, stuck, trial, doubt)
+    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced, doubt)
     return Plan(
         status=status,
         apply=frame.wanted(look, status),
@@ -142,6 +148,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
     again = ability.asks_again(look, status)
     if again is not None:
         times.append(again)
+    if requirements.waits(status):
+        times.append(requirements.AGAIN)
     if status.unsaved:
         times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
     unsaved = memory.next_try(look, status)
@@ -182,6 +190,17 @@ def of_pod(pod: Json, _all: Iterable[Json]) -> Iterable[str]:
     return [name] if name else []
 
 
+def of_set(made: Json, _all: Iterable[Json]) -> Iterable[str]:
+    """ReplicaSets have the labels of their pods."""
+    name = (made["metadata"].get("labels") or {}).get(f"{LABEL_PREFIX}deployment")
+    return [name] if name else []
+
+
+def _of_set(made: Json) -> object:
+    """How many pods it has is seen by the pods."""
+    return made["metadata"].get("ownerReferences"), made["spec"].get("template")
+
+
 def of_version(version: Json, deployments: Iterable[Json]) -> Iterable[str]:
     """Deployments that name a version, its model, or have it live, on its way, or as the way back."""
     name, model = version["metadata"]["name"], version["spec"].get("model")
@@ -201,6 +220,9 @@ SPEC: KindSpec[Deployment] = KindSpec(
     plan=plan,
     observe=observe,
     children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
-    mappers={MODEL_VERSION: of_version, POD: of_pod, DATASET: labeljobs.of_dataset},
+    mappers={MODEL_VERSION: of_version, POD: of_pod, REPLICA_SET: of_set, DATASET: labeljobs.of_dataset},
+    heeds={REPLICA_SET: _of_set},
+    claims=claims.of,
+    meet=claims.meet,
     gauges=gauges.of,
 )

@@ -230,6 +230,7 @@ def _scored(contender: Contender) -> Scored:
         "subject": contender.role, "version": contender.version, "name": contender.spec.model,
         "url": f"http://127.0.0.1:{pods.PORTS[contender.role]}",
         "features": evaluation.features if evaluation and contender.role == pods.CHAMPION else [],
+        "sha256": contender.spec.artifact.sha256,
     })  # fmt: skip
 
 

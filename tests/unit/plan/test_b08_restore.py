@@ -283,6 +283,32 @@ def test_b08_a_document_of_a_leader_that_died_is_followed_by_the_next_number() -
     assert sim.status["memory"]["number"] > number + 2
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_b08_whenever_the_operator_dies_the_newest_document_says_what_the_status_says(seed: int) -> None:
+    draw = random.Random(seed)
+    sim = Sim(spec(steps=[(50, "3s", 10)]), store=True, seed=seed)
+    sim.go_live()
+    for number in range(2, 6):
+        name = f"m-{number}"
+        sim.now += 20
+        sim.version(name)
+        sim.errors[name] = draw.choice([0.0, 0.9])
+        for _ in range(40):
+            sim.traffic(100)
+            sim.now += 1.0
+            for _ in range(4):
+                sim.ready(name)
+                found = sim.plan()  # what it asks the store to keep is kept
+                if draw.random() < 0.5:  # and then it dies, or its status is based on a stale view
+                    sim.carry_out(found)
+    sim.look()
+    said, status = newest(sim), sim.status
+    assert said["live"] == status["live"]["version"]
+    assert said.get("previous") == status.get("previous")
+    assert said["refused"] == status["refused"]
+    assert not status["memory"]["due"]
+
+
 def test_b08_nothing_is_written_while_nothing_changes() -> None:
     sim = a_life()
     before = documents(sim)

@@ -108,6 +108,17 @@ def test_identity_a_rollback_starts_the_bytes_that_were_live_before_not_the_stra
     assert "evil" not in str(sim.objects[WORKLOAD])
 
 
+def test_identity_a_holdback_goes_on_as_it_was() -> None:
+    sim = promoted(rollout={"afterPromotion": {"holdback": "10%"}})
+    before = template(sim, "m-1")
+    replaced(sim, "m-1")
+    for _ in range(3):
+        sim.tick(100, seconds=12)
+    assert sim.shares() == {"m-1": 10, "m-2": 90}
+    assert template(sim, "m-1") == before
+    assert sim.status["watch"]["guards"][0]["previous"]["requests"] > 0
+
+
 def test_identity_a_stranger_under_the_name_of_the_way_back_is_not_rolled_out_as_a_newer_version() -> None:
     sim = promoted()
     replaced(sim, "m-1", age=-5)

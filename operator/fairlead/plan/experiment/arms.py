@@ -14,7 +14,7 @@ from fairlead.api.deployment import CanaryStep
 from fairlead.api.units import chance
 from fairlead.plan.core import Request, Subject
 from fairlead.plan.experiment import phase
-from fairlead.plan.rollout import answers, ending, ledger, progress, signals, versions
+from fairlead.plan.rollout import answers, ending, ledger, progress, requirements, signals, versions
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -126,4 +126,5 @@ def _gone(look: Look, arm: Candidate) -> Problem | None:
         return Problem("VersionMissing", f"ModelVersion {arm.version} was deleted")
     if raw["spec"].get("revoked"):
         return Problem("VersionRevoked", f"{arm.version} was revoked: {raw['spec']['revoked']}")
-    return None
+    lack = requirements.lacking(look, raw)
+    return Problem(*lack.told) if lack and lack.certain else None

@@ -155,7 +155,7 @@ def _mute(look: Look, state: State, kept: Watch, rung: WatchedGuard) -> State:
 
 
 def _begin(look: Look, state: State, kept: Watch, rung: list[WatchedGuard]) -> State:
-    number, of = kept.questions + 1, len(look.spec.rollout.guard)
+    number, of = kept.questions + 1, len(look.spec.rollout.guards)
     names = [one.guard for one in rung]
     mine = [one for one in kept.guards if one.guard in names or one.guard.endswith("/errors")]
     why = watch.found(look, kept, rung[0])
@@ -170,7 +170,7 @@ def _begin(look: Look, state: State, kept: Watch, rung: list[WatchedGuard]) -> S
 
 
 def _spec(look: Look, one: WatchedGuard) -> Guard:
-    return look.spec.rollout.guard[int(one.guard.split("/")[0])]
+    return look.spec.rollout.guards[int(one.guard.split("/")[0])]
 
 
 # --- the version before gets ready ---------------------------------------------------------------------------------
@@ -350,7 +350,7 @@ def _rang(one: WatchedGuard, asked: Confirmation) -> bool:
 def _rebased(look: Look, one: WatchedGuard, heard: GuardEvidence) -> WatchedGuard:
     """The guard with what the live version did during the question as its reference; at least with the one it had."""
     after = look.spec.rollout.after_promotion
-    part = chance(after.false_alarms) / 2 / len(look.spec.rollout.guard)
+    part = chance(after.false_alarms) / 2 / len(look.spec.rollout.guards)
     seen = heard.model_copy(update={"stable": heard.candidate, "odds": one.odds})
     known = detect.tolerated(_spec(look, one), seen, share(after.tolerance), part) or encode(ALMOST_ALL)
     rate = max(decode(known), decode(one.tolerated or "0"))

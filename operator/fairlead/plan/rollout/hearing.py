@@ -12,7 +12,18 @@ from fairlead.api.confirmation import Confirmation
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.core import Counters, PromQuery, Request, epoch, rfc3339
-from fairlead.plan.rollout import guards, ledger, promcounters, proofs, question, signals, watching
+from fairlead.plan.rollout import (
+    guards,
+    latency,
+    ledger,
+    pods,
+    processes,
+    promcounters,
+    proofs,
+    question,
+    signals,
+    watching,
+)
 from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -53,7 +64,7 @@ def _both(look: Look, watch: Watch, asked: Confirmation) -> Watch:
 
 
 def _queries(look: Look, both: Watch, index: int) -> dict[tuple[str, str], PromQuery]:
-    return watching.queries(look, both, look.spec.rollout.guard[index])
+    return watching.queries(look, both, look.spec.rollout.guards[index])
 
 
 def _of_metric(asked: Confirmation, metric: str) -> list[tuple[int, GuardEvidence]]:
@@ -100,10 +111,14 @@ def _errors(reading: Reading) -> list[tuple[Scrape, str, tuple[float, float]]]:
 def window(look: Look, watch: Watch, asked: Confirmation) -> tuple[Confirmation, Problem | None]:
     """The question after what was read now, and what could not be read: then it stands still."""
     both, book = _both(look, watch, asked), Book(asked.cursors)
+    strange = pods.foreign(look, watch.version, watch.against)
+    if strange:
+        blind = [guards.silent(one, strange.reason, strange.message) for one in asked.guards]
+        return asked.model_copy(update={"guards": blind}), strange
     after = {one.guard: one for one in asked.guards}
     answered, problem = _pods(look, both, asked, book, after)
     for index, one in _of_metric(asked, "outcomes"):
-        counts = watching.outcomes(look, both, index, look.spec.rollout.guard[index], book)
+        counts = watching.outcomes(look, both, index, look.spec.rollout.guards[index], book)
         if isinstance(counts, Problem):
             problem = problem or counts
             after[one.guard] = guards.silent(one, counts.reason, counts.message)
@@ -130,16 +145,27 @@ def _pods(
         mine = [*_of_metric(asked, "errors"), *_of_metric(asked, "latency")]
         after |= {one.guard: guards.silent(one, reading.reason, reading.message) for _, one in mine}
         return False, reading
-    whole, problem = watching.added(both, book, _errors(reading)), None
+    trial, found, problem = book.copy(), dict[str, GuardEvidence](), None
+    whole = watching.added(both, trial, _errors(reading))
     for _, one in _of_metric(asked, "errors"):
-        after[one.guard] = _seen(look, one, whole)
+        found[one.guard] = _seen(look, one, whole)
     for index, one in _of_metric(asked, "latency"):
         slow = watching.slow(one.threshold, index, reading)
         if isinstance(slow, Problem):
             problem = slow
-            after[one.guard] = guards.silent(one, slow.reason, slow.message)
+            found[one.guard] = guards.silent(one, slow.reason, slow.message)
         else:
-            after[one.guard] = _seen(look, one, watching.added(both, book, slow))
+            more = watching.added(both, trial, slow)
+            answered = {arm: latency.answered(counts, whole[arm]) for arm, counts in more.items()}
+            found[one.guard] = _seen(look, one, answered)
+    strange = watching.confused(look, both, trial)
+    if strange:
+        book.replace(processes.marked(book, trial, [(scrape.arm, scrape.pod) for scrape, _ in reading]))
+        mine = [*_of_metric(asked, "errors"), *_of_metric(asked, "latency")]
+        after |= {one.guard: guards.silent(one, strange.reason, strange.message) for _, one in mine}
+        return False, strange
+    book.replace(trial)
+    after |= found
     return all(requests > 0 for requests, _ in whole.values()), problem
 
 

@@ -54,9 +54,11 @@ _NUMBER = re.compile(r"([0-9]{1,9})\.json$")
 
 def unread(look: Look) -> ReadNewest | None:
     """The question what was here before, for a status that knows nothing; None for any other."""
-    status, folder = look.subject.body.status, _folder(look)
-    known = status.memory or status.live or status.candidate or status.history or status.experiment
-    return None if known or folder is None or look.subject.meta.annotations.get(ANEW) else folder.newest(look.namespace)
+    status = look.subject.body.status
+    if status.memory or status.live or status.candidate or status.history or status.experiment:
+        return None
+    folder = _folder(look)
+    return None if folder is None or look.subject.meta.annotations.get(ANEW) else folder.newest(look.namespace)
 
 
 def recall(look: Look) -> Plan | None:
@@ -96,7 +98,7 @@ def _restored(look: Look, found: Recollection) -> Plan:
         "live": Live(version=found.live, since=look.stamp) if found.live else None,
         "previous": found.previous, "way_back": found.way_back, "experiment": found.experiment,
         "refused": found.refused, "history": found.history, "heeded": found.heeded, "retried": found.retried,
-        "versions": found.versions, "older": found.older, "memory": Memory(),
+        "versions": found.versions, "served": found.served, "older": found.older, "memory": Memory(),
     })  # fmt: skip
     refused = f"; not tried again: {', '.join(found.refused)}" if found.refused else ""
     words = f"its status was empty: as the store says, {found.live or 'nothing'} is live{refused}"
@@ -203,7 +205,7 @@ def tell(look: Look, told: Conditions, status: DeploymentStatus) -> None:
 
 
 def _folder(look: Look) -> store.Location | None:
-    return store.memory_folder(look.world.config, look.namespace, look.name)
+    return look.once("memory", lambda: store.memory_folder(look.world.config, look.namespace, look.name))
 
 
 def _on_their_way(status: DeploymentStatus) -> list[str]:
@@ -224,7 +226,7 @@ def _facts(status: DeploymentStatus) -> Recollection:
         way_back=back.model_copy(update={"warmed": []}) if back and not promise else None,
         experiment=over.model_copy(update={"arms": [], "cursors": []}) if over else None,
         refused=status.refused, history=status.history, heeded=status.heeded, retried=status.retried,
-        versions=[one for one in status.versions if one.name in named],
+        versions=[one for one in status.versions if one.name in named], served=status.served,
     )  # fmt: skip
 
 

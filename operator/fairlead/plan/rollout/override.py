@@ -7,7 +7,19 @@ from fairlead.api.deployment import Override
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import MODEL_VERSION, Event, Json
 from fairlead.plan.experiment import conclude, phase
-from fairlead.plan.rollout import ending, pods, readiness, signals, versions, watch, watchbook, wayback, world
+from fairlead.plan.rollout import (
+    ending,
+    pods,
+    readiness,
+    requirements,
+    served,
+    signals,
+    versions,
+    watch,
+    watchbook,
+    wayback,
+    world,
+)
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -37,6 +49,9 @@ def _ignored(state: State, key: str, wanted: Override, why: str) -> State:
 def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
     candidate, live = state.candidate, state.status.live
     arm = phase.arm(state.status, wanted.version)
+    lack = _lacking(look, wanted.version)
+    if lack and (arm or (candidate and candidate.version == wanted.version)):
+        return _ignored(state, key, wanted, lack.message) if lack.certain else state
     if arm and not _serves(look, arm):
         return state
     if arm:
@@ -47,6 +62,12 @@ def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
     if live and candidate.against == live.version and _serves(look, candidate):
         return ending.promote(look, state, wanted.reason).having(heeded=key)
     return state  # its pods start and are warmed first
+
+
+def _lacking(look: Look, version: str) -> requirements.Lacking | None:
+    """What keeps a version from going live, whoever wants it to."""
+    raw = versions.record(look, version)
+    return requirements.lacking(look, raw) if raw else None
 
 
 def _continue(state: State, wanted: Override, key: str) -> State:
@@ -67,7 +88,7 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
     if live is None:
         return _ignored(state, key, wanted, "nothing is live")
     if live.version != wanted.version:
-        unready = readiness.unready(look, wanted.version, "")
+        unready = readiness.unready(look, wanted.version, "") or _stranger(look, state, wanted.version)
         if unready:
             return _ignored(state, key, wanted, unready.message)
     elif state.status.way_back:
@@ -93,6 +114,12 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
     refused = [*state.status.refused, *_newer(look, state, wanted.version)]
     kept = [version for version in dict.fromkeys(refused) if version != wanted.version]
     return state.having(heeded=key, refused=kept[-ending.REFUSED :])
+
+
+def _stranger(look: Look, state: State, version: str) -> Problem | None:
+    """Only what was live here is gone back to: everything else has to be rolled out."""
+    why = served.stranger(look, state.status, version)
+    return Problem("NeverLive", why) if why else None
 
 
 def _newer(look: Look, state: State, version: str) -> list[str]:

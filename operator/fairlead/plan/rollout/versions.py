@@ -12,7 +12,7 @@ from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION, Json, World, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.memo import memo_of
-from fairlead.plan.rollout import pins
+from fairlead.plan.rollout import pins, requirements
 from fairlead.plan.rollout.look import RETRY, Look
 
 _TRAILING_NUMBER = re.compile(r"([0-9]+)$")
@@ -21,7 +21,7 @@ _OVER = ("Rejected", "Revoked")
 
 @dataclass(frozen=True)
 class Choice:
-    """The version that should be live, or None and why."""
+    """The version that should be live, or None and why. With the live version: why no newer one is."""
 
     version: str | None
     reason: str = ""
@@ -128,7 +128,8 @@ def _pinned(look: Look, status: DeploymentStatus, wanted: str) -> Choice:
         return Choice(None, "VersionRefused", refusal(look, wanted))
     if _phase(raw) != "Approved" and not _runs(status, wanted, raw):
         return Choice(None, "NotApproved", f"{_standing(raw)}; it is rolled out when it is approved")
-    return Choice(wanted)
+    lack = _lacking(look, status, raw)
+    return Choice(None, *lack.told) if lack else Choice(wanted)
 
 
 def refusal(look: Look, version: str) -> str:
@@ -143,16 +144,23 @@ def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
             if raw["spec"].get("model") == model and raw["metadata"]["name"] not in compared]  # fmt: skip
     usable = [raw for raw in mine if _usable(status, raw) and pins.is_it(look, raw)
               and raw["metadata"]["name"] not in status.older]  # fmt: skip
-    newest = max(usable, key=lambda raw: age_of(look, raw), default=None)
+    held = {raw["metadata"]["name"]: lack for raw in usable if (lack := _lacking(look, status, raw))}
+    free = [raw for raw in usable if raw["metadata"]["name"] not in held]
+    newest = max(free, key=lambda raw: age_of(look, raw), default=None)
     live = status.live.version if status.live else None
     if live is not None:
         newer = newest is not None and _is_newer(look, status, newest)
-        return Choice(newest["metadata"]["name"] if newest and newer else live)
+        later = [raw for raw in usable if _is_newer(look, status, raw)]
+        lack = _first_of(look, later, held) if not newer else None
+        return Choice(newest["metadata"]["name"] if newest and newer else live, *(lack.told if lack else ()))
     if newest is not None:
         return Choice(newest["metadata"]["name"])
     if not mine:
         return Choice(None, "VersionMissing", f"there is no ModelVersion of model {model} yet; create one, or run the "
                       "Pipeline that produces it")  # fmt: skip
+    lack = _first_of(look, usable, held)
+    if lack:
+        return Choice(None, *lack.told)
     last = max(mine, key=age_key)
     return Choice(None, "NotApproved", f"no version of model {model} may go live: {_standing(last)}")
 
@@ -162,6 +170,26 @@ def _usable(status: DeploymentStatus, raw: Json) -> bool:
     if raw["spec"].get("revoked") or name in status.refused or raw["metadata"].get("deletionTimestamp"):
         return False
     return _phase(raw) == "Approved" or _runs(status, name, raw)
+
+
+def _lacking(look: Look, status: DeploymentStatus, raw: Json) -> requirements.Lacking | None:
+    """What it lacks to be chosen. One that is on its way stays there while that is not known: it does not go live."""
+    lack = requirements.lacking(look, raw)
+    return None if lack and not lack.certain and _runs(status, raw["metadata"]["name"], raw) else lack
+
+
+def _first_of(
+    look: Look, found: list[Json], held: dict[str, requirements.Lacking]
+) -> requirements.Lacking | None:  # fmt: skip
+    """What the newest of some versions lacks."""
+    newest = max(found, key=lambda raw: age_of(look, raw), default=None)
+    return held.get(newest["metadata"]["name"]) if newest else None
+
+
+def might_be_next(look: Look, status: DeploymentStatus, raw: Json) -> bool:
+    """Whether it would be rolled out, if nothing more were asked of it."""
+    mine = pins.is_it(look, raw) and raw["metadata"]["name"] not in status.older
+    return mine and _usable(status, raw) and _is_newer(look, status, raw)
 
 
 def _runs(status: DeploymentStatus, name: str, raw: Json) -> bool:
