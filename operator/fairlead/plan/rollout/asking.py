@@ -18,6 +18,7 @@ from fairlead.manifests import route
 from fairlead.plan.core import Event, Request, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
+    ahead,
     detect,
     ending,
     hearing,
@@ -184,7 +185,8 @@ def _wait(look: Look, state: State, asked: Confirmation) -> tuple[State, Confirm
     if candidate and candidate.step >= 0:
         hopeless = any(detect.hopeless(one) for one in _watch(state).guards)
         since = max(epoch(asked.since), epoch(candidate.counting_since or asked.since))
-        if look.now < since + _longest(look) and not hopeless:
+        better = ahead.shown(look, candidate)  # then it may be the remedy, and goes on
+        if better or (look.now < since + _longest(look) and not hopeless):
             return state, asked
         why = Problem(HELD, f"it is found out first whether {_watch(state).version} has become worse; then it goes on")
         state, _ = progress.retreat(look, state, candidate, why)
