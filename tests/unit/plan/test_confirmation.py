@@ -9,6 +9,9 @@ import pytest
 from tests.unit.plan.rollout_world import OUTCOMES, Json, Sim
 from tests.unit.plan.test_deployment_watch import live, promoted, settle, versions, watch, windows
 
+from fairlead.api.deployment import Deployment
+from fairlead.cli.blocks import show
+from fairlead.cli.show_deployment import blocks
 from fairlead.plan.core import MODEL_VERSION, rfc3339
 
 
@@ -396,3 +399,31 @@ def test_b01_after_a_rollback_that_helped_nothing_is_said_and_nothing_is_looked_
     assert sim.look().requeue_after is None
     crash(sim, "m-1")
     assert sim.condition("WorldChanged") == {}
+
+
+def test_b01_a_candidate_that_answers_where_the_live_version_fails_goes_on() -> None:
+    sim = promoted(errors={"m-1": 0.01, "m-2": 0.01})
+    sim.spec["rollout"]["steps"] = [{"weight": 10, "for": "10m"}]
+    sim.now += 1
+    sim.begin("m-3")
+    sim.errors = {"m-1": 0.01, "m-2": 1.0, "m-3": 0.0}
+    until_asked(sim)
+    for _ in range(900):
+        if live(sim) == "m-3":
+            break
+        assert sim.candidate["step"] == 0
+        sim.tick(60)
+    assert live(sim) == "m-3"
+    assert sim.status["previous"] == "m-1"  # nobody knows whether m-2 has become worse
+    assert not question(sim)
+
+
+def test_b01_get_shows_what_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    sim = asking()
+    seconds(sim, 1)
+    sim.errors["m-2"] = 0.01
+    found = Deployment.model_validate({"spec": sim.spec, "status": sim.status})
+    show(blocks("web", found, sim.now))
+    told = capsys.readouterr().out
+    assert "question 1: is it m-2?" in told
+    assert "m-1 answers 20 % of the requests" in told
