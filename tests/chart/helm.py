@@ -18,6 +18,7 @@ EVERYTHING: Json = {
     },
     "prometheus": {"url": "http://prometheus.example:9090", "labels": {"release": "stack"}},
     "tuning": {"window": 2, "drain": 5, "evidenceDeadline": 20},
+    "routes": {"granted": [{"path": "/public/"}, {"host": "*.shop.example", "namespaces": ["shop"]}]},
     "workers": 4,
     "require": {"approvals": 1, "gates": True, "notAuthor": True},
     "metrics": {

@@ -52,6 +52,9 @@ def test_the_configuration_is_read_by_the_operator(plain: list[Json], full: list
     assert config.prometheus.url == "http://prometheus.example:9090"
     assert config.prometheus.labels == {"release": "stack"}
     assert (config.tuning.window, config.tuning.drain, config.tuning.evidence_deadline) == (2, 5, 20)
+    assert [(rule.host, rule.path, rule.namespaces) for rule in config.routes.granted] == [
+        (None, "/public/", []), ("*.shop.example", "/", ["shop"]),
+    ]  # fmt: skip
     assert config.workers == 4
     assert (config.require.approvals, config.require.gates, config.require.not_author) == (1, True, True)
 
@@ -60,7 +63,7 @@ def test_the_configuration_has_no_field_that_the_operator_ignores(full: list[Jso
     written = yaml.safe_load(one(full, "ConfigMap")["data"]["config.yaml"])
     known = configuration(full).model_dump(by_alias=True)
     assert set(written) <= set(known)
-    for part in ("images", "store", "prometheus", "tuning", "require"):
+    for part in ("images", "store", "prometheus", "tuning", "require", "routes"):
         assert set(written[part]) <= set(known[part]), part
 
 
@@ -161,6 +164,8 @@ def test_every_object_is_labelled_and_placed(full: list[Json]) -> None:
         ({"require": {"approvals": 11}}, "approvals"),
         ({"require": {"approval": 1}}, "approval"),
         ({"require": {"approvals": 1}, "approvals": {"enabled": False}}, "require needs approvals.enabled"),
+        ({"routes": {"granted": [{"path": "public"}]}}, "path"),
+        ({"routes": {"granted": [{}]}}, "granted"),
     ],
 )
 def test_wrong_values_are_refused_by_name(values: Json, expected: str) -> None:

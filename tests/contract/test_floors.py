@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from fairlead.cluster.client import HttpKube
+from fairlead.engine.resolve import Namespaces
+from fairlead.plan.core import NamespaceSeen
 from tests.contract.apiserver import Answer, ApiServer
 from tests.contract.users import server_with, space_with
 
@@ -96,3 +99,9 @@ def test_four_eyes_the_operator_reads_namespaces_and_no_more(server: ApiServer, 
     change = {"metadata": {"annotations": {"a": "b"}}}
     assert server.call("PATCH", path, change, user=account, content="application/merge-patch+json").code == 403
     assert server.call("GET", "/api/v1/namespaces", user=account).code == 403
+
+
+async def test_four_eyes_what_was_written_is_what_is_asked_for(http: HttpKube, space: str, annotate: Any) -> None:
+    assert annotate(TRUSTED, approvals="2", gates="false", not_author=None).ok
+    expected = ((f"{PREFIX}approvals", "2"), (f"{PREFIX}gates", "false"))
+    assert await Namespaces(http).read(space) == NamespaceSeen(expected)

@@ -67,6 +67,9 @@ surge: {{ toJson . }}
 {{- end }}
 require: {{ toJson . }}
 {{- end }}
+{{- with .Values.routes }}
+routes: {{ toJson . }}
+{{- end }}
 namespaces: {{ toJson .Values.namespaces }}
 workers: {{ .Values.workers }}
 {{- end }}

@@ -11,7 +11,7 @@ from fairlead.api.common import StatusBase, Timestamp
 from fairlead.api.labelled import Joined
 from fairlead.api.ledger import Ledger
 from fairlead.api.memory import Memory
-from fairlead.api.pinned import Pinned, Served
+from fairlead.api.pinned import Pinned
 from fairlead.api.schema import LIST_ATOMIC, Model, Name, list_map
 from fairlead.api.watch import Watch, WayBack
 
@@ -57,6 +57,19 @@ class GatewayState(Model):
     """When it was asked."""
 
 
+class Claimed(Model):
+    """The host and path that this Deployment holds; nobody who asks for them later gets them."""
+
+    gateway: Annotated[str, Field(max_length=320)]
+    """`<namespace>/<name>`."""
+    protocol: Literal["HTTP", "GRPC"] = "HTTP"
+    host: Annotated[str, Field(max_length=253)] | None = None
+    """Absent: whatever the host."""
+    path: Annotated[str, Field(max_length=256)] | None = None
+    """Absent: by gRPC."""
+    since: Timestamp
+
+
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
@@ -70,7 +83,7 @@ class DeploymentStatus(StatusBase):
     versions: Annotated[list[Pinned], Field(max_length=20, json_schema_extra=list_map("name"))] = []
     """Which objects the names above and below stand for, and what their pods need: a ModelVersion that is deleted, or
     made again under its name, changes nothing of what is served."""
-    served: Annotated[list[Served], Field(max_length=50, json_schema_extra=list_map("version"))] = []
+    served: Annotated[list[Pinned], Field(max_length=50, json_schema_extra=list_map("name"))] = []
     """The versions that were live here, the last one first: what a person may go back to."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
@@ -102,4 +115,6 @@ class DeploymentStatus(StatusBase):
     """Where clients reach it."""
     gateway: GatewayState | None = None
     """What is known of the Gateway."""
+    claimed: Claimed | None = None
+    """Where its route may be; absent: nowhere."""
     ready_replicas: int = 0

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from fairlead.api.candidate import ExperimentStatus, RolloutRecord
 from fairlead.api.common import Timestamp
-from fairlead.api.pinned import Pinned, Served
+from fairlead.api.pinned import Pinned
 from fairlead.api.schema import Model, Name, Text
 from fairlead.api.watch import WayBack
 
@@ -41,12 +41,12 @@ class Recollection(Model):
     way_back: WayBack | None = None
     experiment: ExperimentStatus | None = None
     """One that has ended: else it would begin once more."""
-    served: list[Served] = []
     refused: list[Name] = []
     history: list[RolloutRecord] = []
     """Why they were refused, and where the evidence lies."""
     heeded: str = ""
     retried: str = ""
     versions: list[Pinned] = []
+    served: list[Pinned] = []
     older: list[Name] = []
     """Versions of the model that are older than the live one. Objects that are applied again are all equally old."""

@@ -29,11 +29,3 @@ class Pinned(Model):
     record: Annotated[str, Field(max_length=RECORD)] = ""
     """What its pods need, as JSON: the ModelVersion's `spec` without lineage and approvals, and the evaluation's
     `sample`. Empty where that is larger than 24 KiB, and of a version that leaves."""
-
-
-class Served(Model):
-    """A version that was live here."""
-
-    version: Name
-    uid: Annotated[str, Field(max_length=36)] = ""
-    """Of its ModelVersion then; empty: not known."""

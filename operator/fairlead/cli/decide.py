@@ -139,7 +139,7 @@ def usable(version: Json) -> None:
 def was_live(raw: Json, version: str) -> None:
     """Raises Problem for a version that was never live here, as far as the status remembers."""
     status = raw.get("status", {})
-    known = {one["version"] for one in status.get("served") or []}
+    known = {one["name"] for one in status.get("served") or []}
     if known and version not in known | {status.get("previous"), (status.get("live") or {}).get("version")}:
         raise Problem(
             f"{version} was never live in deployment {raw['metadata']['name']!r}, so it can't be gone back to. To roll "

@@ -14,6 +14,7 @@ from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
 from fairlead.api.units import seconds
+from fairlead.plan import claims
 from fairlead.plan.core import (
     DATASET,
     DEPLOYMENT,
@@ -55,6 +56,7 @@ from fairlead.plan.rollout import (
     memory,
     override,
     pins,
+    place,
     progress,
     report,
     requirements,
@@ -83,7 +85,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
     look, status = look_at(subject, world, now), subject.body.status
     first = memory.unread(look)
     if first:
-        return [first]
+        return [first, *choosing.requests(look)]
     found: list[Request] = []
     if report.needs_address(look, status) or ability.due(look):
         found.append(signals.gateway(look))
@@ -111,6 +113,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         return recalled
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
     state = memory.settled(look, ledger.settled(look, retiring.tidy(look, state)))
+    state, misplaced = place.claim(look, state)
     state = stored.heed(look, state)
     state, unseen = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
@@ -124,7 +127,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
     state = memory.noted(look, pins.kept(look, labels.tidied(state)))
-    status = report.tell(look, state, choice, problem, unseen, stuck, trial)
+    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced)
     return Plan(
         status=status,
         apply=frame.wanted(look, status),
@@ -215,5 +218,7 @@ SPEC: KindSpec[Deployment] = KindSpec(
     children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
     mappers={MODEL_VERSION: of_version, POD: of_pod, REPLICA_SET: of_set, DATASET: labeljobs.of_dataset},
     heeds={REPLICA_SET: _of_set},
+    claims=claims.of,
+    meet=claims.meet,
     gauges=gauges.of,
 )

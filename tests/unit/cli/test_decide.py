@@ -96,7 +96,7 @@ def test_rollback_that_makes_no_sense_is_refused(memory, capsys, words, said):
 
 
 def test_rollback_to_what_was_never_live_is_refused(memory, capsys):
-    put(memory, served=[{"version": "m-2"}, {"version": "m-0"}])
+    put(memory, served=[{"name": "m-2"}, {"name": "m-0"}])
     assert run("rollback", "web", "--to", "m-1", "--reason", "r") == 1
     assert "m-1 was never live in deployment 'web'" in capsys.readouterr().err
     assert "override" not in memory.objects["Deployment", "web"]["spec"]

@@ -400,7 +400,7 @@ def test_a_person_promotes_one() -> None:
 def test_a_live_version_that_is_left_ends_it() -> None:
     sim = begun(experiment(), wrong=ALIKE)
     sim.version("m-0", age=2000)
-    sim.status["served"].append({"version": "m-0"})
+    sim.status["served"].append({"name": "m-0"})
     decide(sim, "Rollback", "m-0")
     assert "experiment" not in sim.status or trial(sim)["phase"] == "Ended"
     sim.ready("m-0")

@@ -20,6 +20,7 @@ from fairlead.plan.core import (
     PIPELINE_RUN,
     POD,
     Answer,
+    Claim,
     Delete,
     Failed,
     Json,
@@ -89,6 +90,10 @@ class LittleWorld:
     def served(self, _kind: Kind) -> bool:
         """See `World`."""
         return True
+
+    def claims(self, _kind: Kind, _near: Claim) -> tuple[Claim, ...]:
+        """See `World`."""
+        return ()
 
     def answer(self, request: Request) -> Answer:
         """See `World`."""

@@ -29,6 +29,7 @@ from fairlead.plan.core import (
     WORKLOAD,
     Answer,
     AnswersPage,
+    Claim,
     Counters,
     Failed,
     FindObject,
@@ -58,6 +59,8 @@ from fairlead.plan.core import (
     WarmUp,
     rfc3339,
 )
+from fairlead.signals.errors import SignalError
+from fairlead.signals.page import parse_page
 from fairlead.store.s3 import Object
 
 Json = dict[str, Any]
@@ -94,6 +97,10 @@ class Sim:
     wrong: dict[str, float] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
     """Versions whose pods don't answer a scrape."""
+    pages: dict[str, Callable[[PodCounts], str]] = field(default_factory=dict)
+    """What the page of a version's pods looks like, where it matters: it is read as the operator does."""
+    processes: dict[str, int] = field(default_factory=dict)
+    """How many processes of a version's pods answer at the same port, each with counters of its own; else one."""
     prometheus_down: bool = False
     series: list[str] = field(default_factory=lambda: ["series"])
     """Those by which Prometheus has the outcomes now; each has its part of them."""
@@ -126,6 +133,9 @@ class Sim:
     """What a version answers to a request, by the request's number; default: always [1]."""
     asks: Callable[[str], str] = lambda request: f'{{"inputs":[{{"name":"{request}"}}]}}'
     """A request's body, by its id."""
+    refusals: dict[str, tuple[int, object]] = field(default_factory=dict)
+    """Status and body of a version's bad answers; default: 500 and what it says to others. From 500 on they are counted
+    as failures."""
     slowness: dict[str, float] = field(default_factory=dict)
     """Seconds that a version takes to answer a copy."""
     kept: dict[str, list[KeptAnswer]] = field(default_factory=dict)
@@ -137,6 +147,8 @@ class Sim:
     gateway_asked: int = 0
     floor: NamespaceSeen | Failed = NO_FLOOR
     """What the Namespace's annotations say."""
+    others: tuple[Claim, ...] = ()
+    """What Deployments of other namespaces claim."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -235,18 +247,28 @@ class Sim:
             if not pods:
                 self.failed[version] = self.failed.get(version, 0) + 1
                 continue
-            counts = self.counted.setdefault(self.random.choice(pods)["metadata"]["uid"], PodCounts())
+            counts = self.process(self.random.choice(pods))
             bad = self.random.random() < self.errors.get(version, 0.0)
             counts.requests += 1
-            counts.failures += bad
+            counts.failures += bad and self.code(version) >= 500
             counts.slow += self.random.random() < self.slow.get(version, 0.02)
             self.failed[version] = self.failed.get(version, 0) + bad
             outcome = self.outcomes.setdefault(version, [0, 0])
             outcome[0] += 1
             outcome[1] += self.random.random() < self.wrong.get(version, 0.0)
             self.asked += 1
-            self._keep(version, 500 if bad else 200)
+            self._keep(version, self.code(version) if bad else 200)
             self._copy(copied)
+
+    def process(self, pod: Json) -> PodCounts:
+        """The counters of the process that answers next in a pod."""
+        uid, many = pod["metadata"]["uid"], self.processes.get(pod["metadata"]["labels"]["fairlead.dev/version"], 1)
+        number = self.random.randrange(many) if many > 1 else 0
+        return self.counted.setdefault(f"{uid}/{number}" if number else uid, PodCounts())
+
+    def code(self, version: str) -> int:
+        """The status of a version's bad answers."""
+        return self.refusals.get(version, (500, None))[0]
 
     def copied(self) -> tuple[str, float] | None:
         """The version that gets copies, and of which share."""
@@ -271,10 +293,10 @@ class Sim:
         ready = self.answering(version)
         if ready:
             bad = self.random.random() < self.errors.get(version, 0.0)
-            counts = self.counted.setdefault(self.random.choice(ready)["metadata"]["uid"], PodCounts())
+            counts = self.process(self.random.choice(ready))
             counts.requests += 1
-            counts.failures += bad
-            self._keep(version, 500 if bad else 200, copied=True)
+            counts.failures += bad and self.code(version) >= 500
+            self._keep(version, self.code(version) if bad else 200, copied=True)
 
     def _keep(self, version: str, status: int, copied: bool = False) -> None:
         """In the recorder of one of the version's pods, if the spec has one."""
@@ -282,6 +304,7 @@ class Sim:
             return
         pod = self.random.choice(self.pods(version))["metadata"]["uid"]
         output = self.says.get(version, lambda _: [1])(self.asked)
+        output = self.refusals.get(version, (0, output))[1] if status >= 400 else output
         late = self.slowness.get(version, 0.0) if copied else 0.0
         log = self.kept.setdefault(pod, [])
         number = log[-1].number + 1 if log else 1
@@ -307,7 +330,7 @@ class Sim:
             case ReadNamespace():
                 return self.floor
             case WarmUp():
-                return Warm()
+                return self._warm(request)
             case ScrapePod():
                 return self._scrape(request)
             case PromQuery():
@@ -326,11 +349,24 @@ class Sim:
                 return self.store_says or self._save(request)
         return Failed("NotAsked", "unknown")
 
+    def _warm(self, request: WarmUp) -> Answer:
+        """A server counts what it is warmed with as any other request."""
+        pod = next(p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url)
+        for _ in range(request.times):
+            self.process(pod).requests += 1
+        return Warm()
+
     def _scrape(self, request: ScrapePod) -> Answer:
         pod = next((p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url), None)
         if pod is None or pod["metadata"]["labels"]["fairlead.dev/version"] in self.unreadable:
             return Failed("Unreachable", "the pod did not answer")
-        counts = self.counted.setdefault(pod["metadata"]["uid"], PodCounts())
+        counts = self.process(pod)
+        page = self.pages.get(pod["metadata"]["labels"]["fairlead.dev/version"])
+        if page is not None:
+            try:
+                return parse_page(page(counts), request.names)
+            except SignalError as failed:
+                return Failed(failed.reason, failed.message)
         fast = counts.requests - counts.slow
         buckets = tuple(zip(BOUNDS, (fast // 2, fast, fast, counts.requests), strict=True))
         return Counters(counts.requests, counts.failures, buckets)
@@ -518,6 +554,9 @@ class View:
         self._sim, self.config = sim, sim.config
         self.answers: dict[Request, Answer] = {}
         self.get, self.select, self.owned, self.served = sim.get, sim.select, sim.owned, sim.is_served
+
+    def claims(self, _kind: Kind, near: Claim) -> tuple[Claim, ...]:
+        return tuple(one for one in self._sim.others if one.place == near.place)
 
     def answer(self, request: Request) -> Answer:
         return self.answers.get(request, Failed("NotAsked", "not asked"))

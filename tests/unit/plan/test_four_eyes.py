@@ -359,7 +359,7 @@ def test_four_eyes_a_rollback_does_not_put_live_a_version_of_another_model() -> 
     sim = live()
     sim.version("other-1", age=2000)["spec"]["model"] = "other"
     assert "other-1 was never live here" in decide(sim, "Rollback", "other-1")
-    sim.status["served"].append({"version": "other-1"})  # this Deployment served another model once
+    sim.status["served"].append({"name": "other-1"})  # this Deployment served another model once
     assert "other-1 is a version of model other, not of m" in decide(sim, "Rollback", "other-1")
     assert "wayBack" not in sim.status
 
@@ -367,7 +367,7 @@ def test_four_eyes_a_rollback_does_not_put_live_a_version_of_another_model() -> 
 def test_four_eyes_a_version_that_was_made_again_under_its_name_is_not_the_one_that_was_live() -> None:
     sim = live()
     sim.version("m-0", age=2000)["metadata"]["uid"] = "new"
-    sim.status["served"].append({"version": "m-0", "uid": "old"})
+    sim.status["served"].append({"name": "m-0", "uid": "old"})
     assert "m-0 was deleted and made again" in decide(sim, "Rollback", "m-0")
     sim.status["served"][-1]["uid"] = "new"
     decide(sim, "Rollback", "m-0")
@@ -384,7 +384,7 @@ def test_four_eyes_what_was_live_longer_ago_than_the_history_reaches_is_remember
         sim.tick(seconds=20)
     assert sim.status["live"]["version"] == "m-13"
     assert "m-1" not in {record["version"] for record in sim.status["history"]}
-    assert [one["version"] for one in sim.status["served"]] == [f"m-{n}" for n in range(13, 0, -1)]
+    assert [one["name"] for one in sim.status["served"]] == [f"m-{n}" for n in range(13, 0, -1)]
     decide(sim, "Rollback", "m-1")
     assert sim.status["wayBack"]["version"] == "m-1"
 
@@ -397,4 +397,23 @@ def test_four_eyes_a_status_from_before_remembers_by_its_history() -> None:
         "live": {"version": "m-5", "since": ""}, "previous": "m-3",
         "history": [record("m-5", "Live", "m-3"), record("m-4", "RolledBack", "m-3"), record("m-3", "Live", "m-2")],
     })  # fmt: skip
-    assert [one.version for one in served.known(old)] == ["m-5", "m-3", "m-2"]
+    assert [one.name for one in served.known(old)] == ["m-5", "m-3", "m-2"]
+
+
+def test_four_eyes_what_was_live_is_remembered_when_the_status_is_lost() -> None:
+    sim = Sim(spec(), store=True)
+    sim.go_live()
+    sim.tick(seconds=20)
+    for number in range(2, 14):
+        sim.now += 1
+        sim.begin(f"m-{number}")
+        sim.run(60, 100)
+        sim.tick(seconds=20)
+    assert sim.status["live"]["version"] == "m-13"
+    before = sim.status["served"]
+    sim.status = {}
+    sim.look()
+    assert (sim.status["live"]["version"], sim.status["served"]) == ("m-13", before)
+    sim.ready("m-13")
+    decide(sim, "Rollback", "m-1")
+    assert sim.status["wayBack"]["version"] == "m-1"

@@ -12,7 +12,7 @@ from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Request, epoch
 from fairlead.plan.experiment import arms, conclude, phase, reward, shares, users
-from fairlead.plan.rollout import ability, pins, pods, requirements, signals, versions
+from fairlead.plan.rollout import ability, absent, pins, pods, requirements, signals, versions
 from fairlead.plan.rollout.implementations import Ability
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -158,7 +158,17 @@ def _run(look: Look, state: State, wanted: Experiment) -> tuple[State, Problem |
     state = _shared_out(look, state, wanted, problem)
     state, waits = conclude.go_on(look, state, wanted, problem)
     kept = state.status.experiment
-    return (arms.recorded(look, state) if kept and kept.phase != "Ended" else state), problem or waits
+    told = problem or _quiet(look, state) or waits
+    return (arms.recorded(look, state) if kept and kept.phase != "Ended" else state), told
+
+
+def _quiet(look: Look, state: State) -> Problem | None:
+    """No candidate gets any requests: people are told, and nothing else follows from it."""
+    kept = phase.running(state.status)
+    if kept is None or look.spec.paused:
+        return None
+    found = [absent.quiet(arms.look_at(look, kept, arm), arm) for arm in kept.arms]
+    return found[0] if all(found) and found else None
 
 
 def _named(state: State, before: ExperimentStatus) -> State:

@@ -48,9 +48,10 @@ def promote(look: Look, state: State, forced: str = "") -> State:
 
 def _promoted(candidate: Candidate) -> str:
     if not candidate.against:
-        return f"{candidate.version} is live: the first version"
+        return f"{candidate.version} goes live: the first version"
     counts = f"{candidate.answered.requests} requests, {candidate.answered.failures} failed"
-    return f"{candidate.version} is live, after {counts}; before it {candidate.against}"
+    waived = f"; {candidate.waived.message}" if candidate.waived else ""
+    return f"{candidate.version} goes live, after {counts}; before it {candidate.against}{waived}"
 
 
 def again(look: Look, state: State) -> State:
@@ -62,7 +63,7 @@ def again(look: Look, state: State) -> State:
 
 
 def roll_back(look: Look, state: State, why: Problem) -> State:
-    """The candidate has done harm: it is out of the route at once, and not tried again."""
+    """The candidate has done harm: it is to be out of the route at once, and not tried again."""
     return _take_back(look, state, "RolledBack", why)
 
 
@@ -77,7 +78,7 @@ def _take_back(look: Look, state: State, result: Result, why: Problem) -> State:
     again_by = (
         f"To try it once more: kubectl annotate mdeploy -n {look.namespace} {look.name} {RETRY}={candidate.version}"
     )
-    message = f"{why.message}. {candidate.against} answers all requests. {again_by}"
+    message = f"{why.message}. All requests go back to {candidate.against}. {again_by}"
     state = recorded(look, state, candidate, result, why.reason, message)
     return state.having(
         Event(result if result == "RolledBack" else "RolloutFailed", message, warning=True),

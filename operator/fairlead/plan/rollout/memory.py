@@ -97,11 +97,8 @@ def _restored(look: Look, found: Recollection) -> Plan:
     status = look.subject.body.status.model_copy(update={
         "live": Live(version=found.live, since=look.stamp) if found.live else None,
         "previous": found.previous, "way_back": found.way_back, "experiment": found.experiment,
-        "refused": found.refused, "history": found.history,
-        # objects that are applied again have other uids: what was live goes by its name, and by its pin
-        "served": [one.model_copy(update={"uid": ""}) for one in found.served],
-        "heeded": found.heeded, "retried": found.retried,
-        "versions": found.versions, "older": found.older, "memory": Memory(),
+        "refused": found.refused, "history": found.history, "heeded": found.heeded, "retried": found.retried,
+        "versions": found.versions, "served": found.served, "older": found.older, "memory": Memory(),
     })  # fmt: skip
     refused = f"; not tried again: {', '.join(found.refused)}" if found.refused else ""
     words = f"its status was empty: as the store says, {found.live or 'nothing'} is live{refused}"
@@ -228,9 +225,8 @@ def _facts(status: DeploymentStatus) -> Recollection:
         deployment="", live=live, previous=previous,
         way_back=back.model_copy(update={"warmed": []}) if back and not promise else None,
         experiment=over.model_copy(update={"arms": [], "cursors": []}) if over else None,
-        served=status.served, refused=status.refused, history=status.history,
-        heeded=status.heeded, retried=status.retried,
-        versions=[one for one in status.versions if one.name in named],
+        refused=status.refused, history=status.history, heeded=status.heeded, retried=status.retried,
+        versions=[one for one in status.versions if one.name in named], served=status.served,
     )  # fmt: skip
 
 

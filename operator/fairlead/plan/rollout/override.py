@@ -5,12 +5,10 @@ from __future__ import annotations
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import Override
 from fairlead.manifests.meta import short_hash
-from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION, Event, Json
 from fairlead.plan.experiment import conclude, phase
 from fairlead.plan.rollout import (
     ending,
-    pins,
     pods,
     readiness,
     requirements,
@@ -67,7 +65,7 @@ def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
 
 def _lacking(look: Look, version: str) -> requirements.Lacking | None:
     """What keeps a version from going live, whoever wants it to."""
-    raw = look.world.get(MODEL_VERSION, version)
+    raw = versions.record(look, version)
     return requirements.lacking(look, raw) if raw else None
 
 
@@ -117,14 +115,7 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
 
 def _stranger(look: Look, state: State, version: str) -> Problem | None:
     """Only what was live here is gone back to: everything else has to be rolled out."""
-    status, target = state.status, versions.read(look, version)
-    assert target
-    live = versions.read(look, status.live.version) if status.live else None
-    model = look.spec.model.name or (live.spec.model if live else None)
-    known, raw = pins.of(look).get(version), look.world.get(MODEL_VERSION, version)
-    uid = known.uid if known else identity.uid_of(raw) if raw else ""
-    other = "" if version == status.previous or target.spec.model == model else target.spec.model
-    why = served.stranger(status, version, uid, f"a version of model {other}, not of {model}" if other else "")
+    why = served.stranger(look, state.status, version)
     return Problem("NeverLive", why) if why else None
 
 

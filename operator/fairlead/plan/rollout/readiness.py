@@ -25,7 +25,8 @@ def tell(look: Look, told: Conditions, status: DeploymentStatus, stuck: Problem 
     if problem:
         told.set(CONDITION, False, problem.reason, problem.message)
     else:
-        told.set(CONDITION, True, *_ready(look, wanted))
+        reason, message = _ready(look, wanted)
+        told.set(CONDITION, True, reason, message + _unknown(look, wanted, status.live.version))
 
 
 def unready(look: Look, version: str, live: str) -> Problem | None:
@@ -76,17 +77,26 @@ def _image(look: Look, found: ModelVersion, version: str) -> Problem | None:
 
 def _schema(look: Look, found: ModelVersion, version: str, live: str) -> Problem | None:
     """As far as both have recorded it: what the old model needs, the live one's clients must send."""
-    other = versions.read(look, live)
-    if other is None or other.spec.evaluation is None or found.spec.evaluation is None:
-        return None
-    lacking = sorted(set(found.spec.evaluation.features) - set(other.spec.evaluation.features))
+    lacking = _beyond(found, versions.read(look, live))
     if not lacking:
         return None
-    names = ", ".join(lacking[:5])
     return Problem(
-        "SchemaDiffers", f"{version}, the way back, needs inputs that {live} does not ask for ({names}), so clients "
+        "SchemaDiffers", f"{version}, the way back, needs inputs that {live} does not ask for ({lacking}), so clients "
         f"may not send them. If they do: kubectl fairlead rollback {look.name} --to {version}",
     )  # fmt: skip
+
+
+def _unknown(look: Look, version: str, live: str) -> str:
+    """What keeps nobody from going back, but may make it useless; nothing if nothing is known of the kind."""
+    new = _beyond(versions.read(look, live), versions.read(look, version))
+    return f". It does not know inputs that {live} asks for ({new}): its server must pass over them" if new else ""
+
+
+def _beyond(one: ModelVersion | None, other: ModelVersion | None) -> str:
+    """The first inputs that the one asks for and the other does not, as far as both have recorded it."""
+    if one is None or other is None or one.spec.evaluation is None or other.spec.evaluation is None:
+        return ""
+    return ", ".join(sorted(set(one.spec.evaluation.features) - set(other.spec.evaluation.features))[:5])
 
 
 def _stored(look: Look, status: DeploymentStatus, version: str) -> Problem | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.api.pinned import Served
+from fairlead.api.pinned import Pinned
+from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION
+from fairlead.plan.rollout import pins, versions
 from fairlead.plan.rollout.look import Look
 
 LIMIT = 50
 
 
-def known(status: DeploymentStatus) -> list[Served]:
+def known(status: DeploymentStatus) -> list[Pinned]:
     """All that are remembered, the last one first. What an older operator has not noted is read from the history: a
     version that another one was held against was live then."""
     names = [status.live.version] if status.live else []
@@ -18,26 +20,31 @@ def known(status: DeploymentStatus) -> list[Served]:
     for record in status.history:
         names += [record.version] if record.result == "Live" else []
         names += [record.against] if record.against else []
-    noted = {one.version: one for one in status.served}
-    return [*noted.values(), *(Served(version=name) for name in dict.fromkeys(names) if name not in noted)][:LIMIT]
+    noted = {one.name: one for one in status.served}
+    return [*noted.values(), *(Pinned(name=name) for name in dict.fromkeys(names) if name not in noted)][:LIMIT]
 
 
-def noted(look: Look, status: DeploymentStatus, version: str) -> list[Served]:
+def noted(look: Look, status: DeploymentStatus, version: str) -> list[Pinned]:
     """The memory with a version that goes live."""
-    raw = look.world.get(MODEL_VERSION, version) or {}
-    mine = Served(version=version, uid=raw.get("metadata", {}).get("uid", ""))
-    return [mine, *(one for one in known(status) if one.version != version)][:LIMIT]
+    raw = look.world.get(MODEL_VERSION, version)
+    pin = pins.of(look).get(version) or (identity.pin(raw) if raw else None)
+    mine = Pinned(name=version, uid=pin.uid, digest=pin.digest) if pin else Pinned(name=version)
+    return [mine, *(one for one in known(status) if one.name != version)][:LIMIT]
 
 
-def stranger(status: DeploymentStatus, version: str, uid: str, other: str) -> str:
-    """Why a version is none that was live here, and what to do instead; empty if it is one. uid: of the ModelVersion
-    that would be served; other: whose version it is, if not one of this model."""
-    mine = next((one for one in known(status) if one.version == version), None)
-    instead = (
-        "to roll it out, name it in spec.model.version; kubectl fairlead promote --force then waits for no evidence"
-    )
+def stranger(look: Look, status: DeploymentStatus, version: str) -> str:
+    """Why a version is none of this model that was live here, and what to do instead; empty if it is one. The way back
+    may be of another model, which this Deployment served before."""
+    mine, kept = identity.named(known(status), version), pins.of(look).get(version)
+    raw = look.world.get(MODEL_VERSION, version)
+    other = "to roll it out, name it in spec.model.version; kubectl fairlead promote --force then waits for no evidence"
     if mine is None:
-        return f"{version} was never live here; {instead}"
-    if mine.uid and uid and mine.uid != uid:
-        return f"{version} was deleted and made again since it was live here; {instead}"
-    return f"{version} is {other}; {instead}" if other else ""
+        return f"{version} was never live here; {other}"
+    recorded = kept is not None and kept.record and kept.digest == mine.digest
+    if mine.uid and not recorded and raw is not None and identity.is_other(mine, raw):
+        return f"{version} was deleted and made again since it was live here; {other}"
+    found, live = versions.read(look, version), versions.read(look, status.live.version if status.live else "")
+    model = look.spec.model.name or (live.spec.model if live else "")
+    if found and model and found.spec.model != model and version != status.previous:
+        return f"{version} is a version of model {found.spec.model}, not of {model}; {other}"
+    return ""

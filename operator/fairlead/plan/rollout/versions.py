@@ -145,21 +145,22 @@ def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
     usable = [raw for raw in mine if _usable(status, raw) and pins.is_it(look, raw)
               and raw["metadata"]["name"] not in status.older]  # fmt: skip
     held = {raw["metadata"]["name"]: lack for raw in usable if (lack := _lacking(look, status, raw))}
-    newest = max((raw for raw in usable if raw["metadata"]["name"] not in held),
-                 key=lambda raw: age_of(look, raw), default=None)  # fmt: skip
+    free = [raw for raw in usable if raw["metadata"]["name"] not in held]
+    newest = max(free, key=lambda raw: age_of(look, raw), default=None)
     live = status.live.version if status.live else None
     if live is not None:
         newer = newest is not None and _is_newer(look, status, newest)
-        waiting = max((raw for raw in usable if _is_newer(look, status, raw)), key=age_key, default=None)
-        lack = held.get(waiting["metadata"]["name"]) if waiting and not newer else None
+        later = [raw for raw in usable if _is_newer(look, status, raw)]
+        lack = _first_of(look, later, held) if not newer else None
         return Choice(newest["metadata"]["name"] if newest and newer else live, *(lack.told if lack else ()))
     if newest is not None:
         return Choice(newest["metadata"]["name"])
     if not mine:
         return Choice(None, "VersionMissing", f"there is no ModelVersion of model {model} yet; create one, or run the "
                       "Pipeline that produces it")  # fmt: skip
-    if held:
-        return Choice(None, *held[max(usable, key=age_key)["metadata"]["name"]].told)
+    lack = _first_of(look, usable, held)
+    if lack:
+        return Choice(None, *lack.told)
     last = max(mine, key=age_key)
     return Choice(None, "NotApproved", f"no version of model {model} may go live: {_standing(last)}")
 
@@ -177,9 +178,18 @@ def _lacking(look: Look, status: DeploymentStatus, raw: Json) -> requirements.La
     return None if lack and not lack.certain and _runs(status, raw["metadata"]["name"], raw) else lack
 
 
+def _first_of(
+    look: Look, found: list[Json], held: dict[str, requirements.Lacking]
+) -> requirements.Lacking | None:  # fmt: skip
+    """What the newest of some versions lacks."""
+    newest = max(found, key=lambda raw: age_of(look, raw), default=None)
+    return held.get(newest["metadata"]["name"]) if newest else None
+
+
 def might_be_next(look: Look, status: DeploymentStatus, raw: Json) -> bool:
     """Whether it would be rolled out, if nothing more were asked of it."""
-    return _usable(status, raw) and _is_newer(look, status, raw)
+    mine = pins.is_it(look, raw) and raw["metadata"]["name"] not in status.older
+    return mine and _usable(status, raw) and _is_newer(look, status, raw)
 
 
 def _runs(status: DeploymentStatus, name: str, raw: Json) -> bool:
