@@ -647,11 +647,11 @@ def test_b06_an_operator_that_dies_before_the_job_is_gone_ends_it_later(make: ty
 def test_b05_a_store_that_takes_its_time_is_no_news(make: type[User]) -> None:
     user = make()
     user.look()
-    user.world.told.says = Failed(UNDERWAY, "the store takes its time")
+    user.world.told.says = Failed(UNDERWAY, "the store has not answered yet")
     user.pod(good(user))
     user.look()
     assert not user.done()
-    assert "takes its time" not in user.says()
+    assert "the store has not answered yet" not in user.says()
     assert "the answer can't be read" not in user.says()
     user.world.told.says = None
     user.look()
