@@ -12,6 +12,9 @@ from hack.bench.load import Load
 from hack.install.chart import environment
 from hack.testbed.cluster import Json, Team, condition
 from hack.testbed.serving import LEARNT, deploy, is_live, listener, make_version, traffic
+from kubernetes import client
+
+from fairlead.manifests.presets import PORT
 
 
 def promote(team: Team, **rollout: object) -> None:
@@ -28,6 +31,16 @@ def turn_bad(team: Team, version: str, share: float, gateway: str = "public") ->
     request = urllib.request.Request(address, data=b"", method="POST", headers={"x-fairlead-version": version})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.headers["x-fairlead-model"] == version
+
+
+def turn_pods_bad(team: Team, version: str, share: float) -> None:
+    """The same for a version that no request reaches: its pods are told through the API server."""
+    pods = team.cluster.list("pod", team.namespace, f"fairlead.dev/deployment=web,fairlead.dev/version={version}")
+    assert pods
+    for pod in pods:
+        client.CoreV1Api(team.cluster.api).connect_post_namespaced_pod_proxy_with_path(
+            f"{pod['metadata']['name']}:{PORT}", team.namespace, f"error-rate/{share}"
+        )
 
 
 def status(team: Team) -> Json:
@@ -70,6 +83,28 @@ def test_a_version_that_turns_bad_after_its_promotion_goes_back(team: Team) -> N
     assert done["status"]["refused"] == ["m-2"]
     assert "watch" not in done["status"]
     assert {answer.version for answer in load.failed()} == {"m-2"}  # nothing was lost on the way back
+
+
+def world_changed(obj: Json) -> bool:
+    """Whether it was found out that it is not the version."""
+    return condition(obj, "WorldChanged").get("status") == "True" and "confirmation" not in obj["status"]["watch"]
+
+
+def test_b01_where_both_versions_turn_bad_it_is_the_world_and_nothing_is_rolled_back(team: Team) -> None:
+    make_version(team, "m-1")
+    deploy(team)
+    team.wait("deployment", "web", is_live("m-1"), 90, "live with m-1")
+    with traffic(team, 50) as load:
+        promote(team, afterPromotion={"standby": "10m", "confirm": {"for": "10s", "share": "50%"}})
+        for version in ("m-1", "m-2"):
+            turn_pods_bad(team, version, 0.5)
+        done = team.wait("deployment", "web", world_changed, 90, "WorldChanged")
+    found = done["status"]
+    assert found["live"]["version"] == "m-2"
+    assert not found.get("refused")
+    assert found["history"][0]["result"] == "Live"
+    assert "at the same time" in condition(done, "WorldChanged")["message"]
+    assert {answer.version for answer in load.failed()} == {"m-1", "m-2"}
 
 
 def test_a_holdback_answers_its_share_and_takes_over_at_once(team: Team) -> None:

@@ -125,8 +125,25 @@ class CanaryStep(Model):
     )
 
 
+class Confirm(Model):
+    """How an alarm is confirmed: the version before answers a share of the requests again, and both are compared at
+    the same time."""
+
+    share: Annotated[str, Field(max_length=3, pattern=r"^([1-9]|[1-4][0-9]|50)%$")] = "20%"
+    """Share of the requests that the version before gets, from `1%` to `50%`. About latency is asked with one half,
+    since it depends on load."""
+    for_: Annotated[Duration, Field(alias="for")] = "10m"
+    """How long, counting only time in which both answered requests. If nothing was found by then, it is the world that
+    has changed."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(("!has(self.__for__) || self.__for__.matches('[1-9]')", "`for` must be above 0s"))
+    )
+
+
 class AfterPromotion(Model):
-    """The watch over a version that has taken over from another one. It is rolled back when it has become worse."""
+    """The watch over a version that has taken over from another one. It is rolled back when it has become worse than
+    the one before."""
 
     for_: Annotated[Duration, Field(alias="for")] = "1h"
     """How long, counting only time in which requests were seen; it ends after twice as long in any case. `0s`: no
@@ -138,7 +155,11 @@ class AfterPromotion(Model):
     """Without a holdback: percentage points by which the share of bad answers may have risen since the rollout, on
     top of `worseBy`, for reasons that are not the version's."""
     false_alarms: Percent = "1%"
-    """The chance that a version that has not become worse is rolled back, over the whole watch and all guards."""
+    """The chance that a version that is no worse than the one before is rolled back, over the whole watch, all guards
+    and all questions."""
+    confirm: Confirm = Confirm()
+    """Without a holdback an alarm compares with the past, so it takes nothing back: it asks whether it is the version,
+    or the world."""
     standby: Duration = "0s"
     """How long the previous version's pods stay after the promotion, without requests, for an instant way back. With
     a holdback they stay until it ends."""

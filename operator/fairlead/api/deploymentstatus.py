@@ -8,6 +8,7 @@ from pydantic import Field
 
 from fairlead.api.candidate import Candidate, ExperimentStatus, RolloutRecord
 from fairlead.api.common import StatusBase, Timestamp
+from fairlead.api.confirmation import Unasked, WorldChange
 from fairlead.api.labelled import Joined
 from fairlead.api.ledger import Ledger
 from fairlead.api.memory import Memory
@@ -73,8 +74,8 @@ class Claimed(Model):
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
-    Watched, RollbackReady, VersionReplaced, StateSaved, Experiment, ForeignPod (somebody's pod stands in for a
-    version's)."""
+    Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment, ForeignPod (somebody's pod stands in
+    for a version's)."""
 
     live: Live | None = None
     candidate: Candidate | None = None
@@ -87,6 +88,10 @@ class DeploymentStatus(StatusBase):
     """The versions that were live here, the last one first: what a person may go back to."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
+    world: WorldChange | None = None
+    """What has changed for every version, not by the live one's fault; until it is over, or another one is live."""
+    unasked: Unasked | None = None
+    """For a while after a rollback because of crashes: whether the version before crashes too."""
     joins: Annotated[list[Joined], Field(max_length=40, json_schema_extra=list_map("version", "guard"))] = []
     """Of guards on labels: of a candidate, or of each of an experiment's, and of the version under watch."""
     way_back: WayBack | None = None

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fairlead.api.common import Timestamp
+from fairlead.api.confirmation import Confirmation
 from fairlead.api.evidence import ArmCounts, Cursor
 from fairlead.api.ledger import Ledger
 from fairlead.api.schema import Duration, Model, Name, Text, list_map
@@ -34,13 +35,23 @@ class WatchedGuard(Model):
     live: ArmCounts = ArmCounts()
     previous: ArmCounts = ArmCounts()
     """With a holdback."""
+    lately: ArmCounts = ArmCounts()
+    """What the live version has answered since the evidence began to rise: what an alarm is about,"""
+    lately_previous: ArmCounts = ArmCounts()
+    """and with a holdback the previous one."""
+    hopeless: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    """Errors: the state of the detector that finds out that nearly all requests fail, while most do."""
+    first: Annotated[str, Field(max_length=32)] = ""
+    """While the world has changed: what was tolerated before,"""
+    log_back: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    """and the state of the detector that finds out that the live version is back within it."""
     windows: int = 0
     """Those that could say something."""
     log_r: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
     """The detector's whole state, per alternative."""
     log_evidence: Annotated[str, Field(max_length=32)] = "-inf"
     bound: Annotated[str, Field(max_length=32)] = ""
-    """At this log evidence it is rolled back."""
+    """At this log evidence it is an alarm."""
 
 
 class Watch(Model):
@@ -69,6 +80,10 @@ class Watch(Model):
     cursors: Annotated[list[Cursor], Field(max_length=64, json_schema_extra=list_map("source"))] = []
     ledger: Ledger = Ledger()
     """What was seen since the promotion, window by window."""
+    questions: int = 0
+    """How often an alarm has asked whether it is the version."""
+    confirmation: Confirmation | None = None
+    """The question that is under way."""
 
 
 class WayBack(Model):

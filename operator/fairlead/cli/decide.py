@@ -152,7 +152,8 @@ def decide(raw: Json, action: str, version: str, reason: str) -> bool:
     from fairlead.plan.core import rfc3339
 
     status = raw.get("status", {})
-    moving = status.get("candidate") or status.get("wayBack") or compared(raw)
+    asked = (status.get("watch") or {}).get("confirmation") or (status.get("world") or {}).get("state") == "Unknown"
+    moving = status.get("candidate") or status.get("wayBack") or compared(raw) or asked
     if action == "Rollback" and not moving and (status.get("live") or {}).get("version") == version:
         raise Problem(f"{version} is live already, and nothing is on its way.")
     raw["spec"]["override"] = {"action": action, "version": version, "reason": reason, "at": rfc3339(time.time())}

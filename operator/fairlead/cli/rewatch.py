@@ -90,10 +90,14 @@ def blocks(name: str, windows: list[Rewatched], ended: Ended | None, different: 
     headers = ["T", *(f"{guard.upper()} (BOUND {float(one.bound):.2f})" for guard, one in last.guards.items()), "ALARM"]
     shown: list[Block] = [
         Title(f"replay {name}, after the promotion", "harm" if last.alarm else "continue", f"from {when}"),
-        Table(headers, [_row(one) for one in windows], caption="log evidence that it is worse, window by window"),
+        Table(
+            headers,
+            [_row(one, list(last.guards)) for one in windows],
+            caption="log evidence that it is worse, window by window",
+        ),
     ]
     for guard, one in last.guards.items():
-        series = [max(LOWEST, float(window.guards[guard].log_evidence)) for window in windows]
+        series = [max(LOWEST, float(window.guards[guard].log_evidence)) for window in windows if guard in window.guards]
         shown.append(Lines([f"{guard}: log evidence over {len(series)} windows, bound ─",
                             *chart(series, float(one.bound))]))  # fmt: skip
     if ended:
@@ -102,11 +106,13 @@ def blocks(name: str, windows: list[Rewatched], ended: Ended | None, different: 
     return [*shown, Lines(different[:20] or [same])]
 
 
-def _row(one: Rewatched) -> list[str]:
+def _row(one: Rewatched, names: list[str]) -> list[str]:
     from fairlead.cli.text import bar
 
     cells = [
         f"{bar(max(0.0, float(guard.log_evidence)) / float(guard.bound), WIDEST)} {float(guard.log_evidence):8.3f}"
-        for guard in one.guards.values()
+        if (guard := one.guards.get(name))
+        else ""  # a question that has not begun yet
+        for name in names
     ]
     return [f"{one.t:.1f}", *cells, one.alarm]

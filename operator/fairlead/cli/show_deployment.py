@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fairlead.api.candidate import Candidate
+from fairlead.api.confirmation import Confirmation
 from fairlead.api.deployment import CanaryStep, Deployment
 from fairlead.api.evidence import ArmCounts
 from fairlead.api.units import human, seconds
@@ -135,4 +136,27 @@ def _watch(watch: Watch, now: float) -> list[Block]:
             rows.append(["", "", watch.against, *counted(guard.previous), ""])
         elif guard.tolerated:
             rows.append(["", "", "tolerated", "", "", f"{100 * float(guard.tolerated):.2f} %", ""])
-    return [Title(f"after the promotion of {watch.version}", "Watching", seen + beside), Table(headers, rows)]
+    return [
+        Title(f"after the promotion of {watch.version}", "Watching", seen + beside), Table(headers, rows),
+        *(_question(watch, watch.confirmation, now) if watch.confirmation else []),
+    ]  # fmt: skip
+
+
+_ASKS = {
+    "Waiting": "a candidate or an experiment has traffic; it is waited for",
+    "Starting": "the pods of {against} start and are warmed",
+    "Asking": "{against} answers {share} % of the requests, {observed} so far",
+}
+
+
+def _question(watch: Watch, asked: Confirmation, now: float) -> list[Block]:
+    """What an alarm asks: is it the version, or the world?"""
+    where = "it can't be asked at the moment: see WorldChanged" if asked.blocked else _ASKS[asked.phase]
+    told = where.format(against=watch.against, share=asked.share, observed=human(float(asked.observed)))
+    title = Title(f"question {asked.question}: is it {watch.version}?", asked.phase, f"{ago(asked.since, now)}; {told}")
+    rows = []
+    for one in asked.guards if asked.counting_since else []:
+        shown = [watch.version, *counted(one.candidate), evidence(one.log_evidence, one.bound)]
+        rows += [[one.guard, *shown], ["", watch.against, *counted(one.stable), ""]]
+    headers = ["GUARD", "VERSION", "REQUESTS", "FAILURES", "RATE", "EVIDENCE OF HARM"]
+    return [title, *([Table(headers, rows)] if rows else [Lines([asked.message])])]

@@ -136,6 +136,18 @@ def _rollout(about: About, alerts: Alerts, deadline: float) -> list[Json]:
             f"The condition Watched says what is missing: {see}",
         ),
         _alert(
+            about, alerts, "FairleadWorldChanged", "warning", "0s",
+            _gauge(about, "world_changed") + " == 1",
+            f"{where}: more goes wrong than before, and it is not the live version",
+            f"Nothing was rolled back. The condition WorldChanged says what both versions did: {see}",
+        ),
+        _alert(
+            about, alerts, "FairleadCannotConfirm", "warning", "0s",
+            _gauge(about, "cannot_confirm") + " == 1",
+            f"{where}: more goes wrong than before, and nobody can find out whether it is the live version",
+            f"Nothing is rolled back. The condition WorldChanged says why, and how to decide: {see}",
+        ),
+        _alert(
             about, alerts, "FairleadNoReadyPod", "critical", "30s",
             _gauge(about, "ready_replicas") + " == 0",
             f"{where}: no pod of the live version is ready",

@@ -43,6 +43,7 @@ from fairlead.plan.rollout import (
     ability,
     afterwards,
     answers,
+    asking,
     children,
     choosing,
     frame,
@@ -96,7 +97,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
     if status.way_back:
         found += wayback.requests(look, status)
     elif status.watch:
-        found += watching.requests(look, status.watch)
+        found += [*watching.requests(look, status.watch), *asking.requests(look, status)]
     found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status),
             *memory.requests(look, status)]  # fmt: skip
@@ -115,11 +116,11 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state = memory.settled(look, ledger.settled(look, retiring.tidy(look, state)))
     state, misplaced = place.claim(look, state)
     state = stored.heed(look, state)
-    state, unseen = afterwards.go_on(look, override.heed(look, state))
+    state, unseen, doubt = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
     choice = versions.choose(look, state.status)
     state, problem = progress.choose(look, state, choice), None
-    if state.candidate:
+    if state.candidate and not asking.holds(state.status):
         state, problem = progress.go_on(look, state)
         # what has just been taken back, or gone live, is not a choice any more
         choice = versions.choose(look, state.status) if state.candidate is None else choice
@@ -127,7 +128,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
     state = memory.noted(look, pins.kept(look, labels.tidied(state)))
-    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced)
+    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced, doubt)
     return Plan(
         status=status,
         apply=frame.wanted(look, status),
@@ -156,10 +157,13 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(unsaved)
     if stored.requests(look, status):
         times.append(stored.LATE)
+    if status.unasked:
+        times.append(epoch(status.unasked.until) - look.now)
     if status.way_back:
         times.append(wayback.SOON)
     elif status.watch:
         times.append(watch.next_look(look, status.watch))
+        times += [] if (soon := asking.next_look(look, status.watch)) is None else [soon]
     if phase.running(status):
         times.append(machine.next_look(look, status))
     candidate = status.candidate
@@ -171,8 +175,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         elif signals.is_warm(look, candidate):
             times.append(look.window)
         else:
-            asking = gpus.waits(candidate) and look.now < epoch(candidate.since) + STARTING
-            times.append(gpus.SETTLE if asking else WARMING if signals.warm_ups(look, candidate) else STARTING)
+            waiting = gpus.waits(candidate) and look.now < epoch(candidate.since) + STARTING
+            times.append(gpus.SETTLE if waiting else WARMING if signals.warm_ups(look, candidate) else STARTING)
     return max(0.0, min(times)) + 0.001 if times else None
 
 

@@ -241,7 +241,7 @@ def test_days_later_labels_of_the_canarys_time_take_a_promoted_version_back() ->
     assert not sim.of(JOB)
 
 
-def test_a_version_that_becomes_worse_after_the_promotion_is_taken_back() -> None:
+def test_a_version_that_becomes_worse_after_the_promotion_is_left_to_a_person_without_a_holdback() -> None:
     sim = promoted(wrong=ALIKE, delay=10.0, more={"rollout": {"afterPromotion": {"for": "7d"}}})
     for _ in range(5):
         sim.tick(100, seconds=60)
@@ -254,9 +254,12 @@ def test_a_version_that_becomes_worse_after_the_promotion_is_taken_back() -> Non
     for _ in range(10):
         sim.tick(100, seconds=60)
         sim.publish()
-        if "wayBack" in sim.status:
-            break
-    assert sim.status["wayBack"]["reason"] == "LabelsWorseAfterPromotion"
+    said = sim.condition("WorldChanged")
+    assert (said["status"], said["reason"]) == ("Unknown", "CannotConfirm")
+    assert "m-2 was wrong in" in said["message"]
+    assert "kubectl fairlead rollback web" in said["message"]
+    assert sim.events.count("CannotConfirm") == 1
+    assert live(sim) == "m-2"
 
 
 @pytest.mark.parametrize("holdback", ["0%", "20%"])

@@ -107,6 +107,13 @@ class Rollouts(RuleBasedStateMachine):
             self.sim.ready(version, ready)
             self.look()
 
+    @rule(ready=st.booleans())
+    def pods_that_are_asked(self, ready: bool) -> None:
+        version = self.sim.status.get("watch", {}).get("against")
+        if version:
+            self.sim.ready(version, ready)
+            self.look()
+
     @rule(which=st.sampled_from(["live", "candidate"]))
     def restart(self, which: str) -> None:
         version = self.sim.status.get(which, {}).get("version")
@@ -249,7 +256,8 @@ class Rollouts(RuleBasedStateMachine):
 def held_back(status: dict) -> str | None:
     """The version that keeps a share after the promotion."""
     watch = status.get("watch", {})
-    return watch["against"] if watch.get("holdback") else None
+    asked = watch.get("confirmation", {}).get("phase", "Waiting") != "Waiting"
+    return watch["against"] if watch.get("holdback") or asked else None
 
 
 Rollouts.TestCase.settings = settings(

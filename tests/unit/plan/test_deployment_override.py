@@ -173,10 +173,9 @@ def test_paused_does_not_stop_a_person() -> None:
 
 def test_a_person_may_cancel_a_rollback_that_waits() -> None:
     sim = promoted("m-2")
-    sim.errors["m-2"] = 0.9
-    for _ in range(4):
-        sim.tick(100, seconds=10.0)
+    decide(sim, "Rollback", "m-1")
     assert sim.status["wayBack"]["version"] == "m-1"
+    sim.now += 1
     decide(sim, "Rollback", "m-2", "it is the upstream")
     assert "wayBack" not in sim.status
     assert "watch" not in sim.status

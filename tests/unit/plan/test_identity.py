@@ -101,6 +101,8 @@ def test_identity_a_rollback_starts_the_bytes_that_were_live_before_not_the_stra
         sim.tick(100, seconds=12)
     sim.ready("m-1")
     sim.look()
+    for _ in range(5):
+        sim.tick(100)
     assert sim.status["live"]["version"] == "m-1"
     assert "s3://bucket/m-1" in str(template(sim, "m-1"))
     assert "evil" not in str(sim.objects[WORKLOAD])

@@ -86,7 +86,8 @@ def _begin(look: Look, state: State, wanted: Experiment, choice: Choice) -> tupl
 def _waits(look: Look, state: State, choice: Choice) -> Problem | None:
     """What must be over first."""
     status = state.status
-    if status.live is None or status.candidate or status.way_back:
+    asked = status.watch.confirmation if status.watch else None
+    if status.live is None or status.candidate or status.way_back or (asked and not asked.blocked):
         return Problem("Waiting", "it begins when nothing else is on its way")
     if look.spec.paused:
         return Problem("Paused", "set spec.paused to false to begin")

@@ -7,7 +7,7 @@ from fairlead.api.watch import Watch
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch
 from fairlead.plan.experiment import phase
-from fairlead.plan.rollout import ending, latelabels, pods, processes, watch, watchbook, watching, wayback
+from fairlead.plan.rollout import asking, latelabels, pods, processes, watch, watchbook, watching, wayback, world
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -17,16 +17,18 @@ QUIET = 5
 """After so many windows without a request, somebody who looks is told."""
 
 
-def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
-    """One look at a live version under watch; with what can't be seen of it."""
+def go_on(look: Look, state: State) -> tuple[State, Problem | None, Problem | None]:
+    """One look at a live version under watch; with what can't be seen of it, and with why it can't be found out
+    whether it is the version or the world that has become worse."""
+    state = world.go_on(look, state)
     kept, live = state.status.watch, state.status.live
     if kept is None:
-        return state, None
+        return state, None, None
     if live is None or live.version != kept.version:
         state = watchbook.left(look, state, "Superseded", "LiveChanged", "another version is live")
-        return state.having(watch=None), None
+        return state.having(watch=None), None, None
     if state.status.way_back:
-        return state, None  # it is decided: nothing more is to be learnt
+        return state, None, None  # it is decided: nothing more is to be learnt
     state = _holdback(look, state, watch.chosen(look, kept))
     state = _standby(look, state)
     before = _of(state)
@@ -36,8 +38,11 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
     kept, problem = _of(state), problem or unlabelled
     bad = late or watch.harm(look, kept)
     if bad:
-        return wayback.begin(look, state, kept.against, bad), None
-    return _ended(look, state), problem
+        return wayback.begin(look, state, kept.against, bad), None, None
+    state, unheard, doubt = asking.go_on(look, state)
+    if state.status.way_back:
+        return state, None, None
+    return _ended(look, state), problem or unheard, doubt
 
 
 def _of(state: State) -> Watch:
@@ -60,7 +65,7 @@ def _holdback(look: Look, state: State, kept: Watch) -> State:
     alone = kept.model_copy(update={
         "holdback": 0, "cursors": [c for c in kept.cursors if "stable" not in c.source.split("/")[:2]],
     })  # fmt: skip
-    return _let_go(look, state.having(
+    return asking.let_go(look, state.having(
         Event("HoldbackEnded", f"{kept.against} gets no requests any more: {why}"), watch=alone
     ))  # fmt: skip
 
@@ -69,23 +74,16 @@ def _standby(look: Look, state: State) -> State:
     kept = _of(state)
     if kept.standby is None or look.now < epoch(kept.standby):
         return state
-    return _let_go(look, state.having(watch=kept.model_copy(update={"standby": None})))
-
-
-def _let_go(look: Look, state: State) -> State:
-    """The previous version's pods go, if nothing keeps them."""
-    kept = _of(state)
-    mine = state.candidate is not None and state.candidate.version == kept.against
-    mine = mine or phase.arm(state.status, kept.against) is not None
-    if watch.keeps(kept) or mine:
-        return state
-    return state.having(retiring=ending.retire(look, state, kept.against))
+    return asking.let_go(look, state.having(watch=kept.model_copy(update={"standby": None})))
 
 
 def _ended(look: Look, state: State) -> State:
     """The watch ends after its time; a standby may outlast it."""
     kept = _of(state)
     off = not seconds(look.spec.rollout.after_promotion.for_)
+    asked = kept.confirmation
+    if asked is not None and not off:
+        return state  # it is found out first
     over = off or decode(kept.observed) >= seconds(kept.length) or look.now >= epoch(kept.until)
     if kept.guards and over:
         state = state.having(Event("WatchEnded", _summary(kept)))
@@ -93,8 +91,9 @@ def _ended(look: Look, state: State) -> State:
         said = _summary(kept) if kept.guards else "none of its guards is as it was"
         state = watchbook.left(look, state, "Ended", "WatchEnded", said)
         kept = _of(state)
-        state = state.having(watch=kept.model_copy(update={"guards": [], "cursors": [], "holdback": 0}))
-        state = _let_go(look, state) if kept.holdback else state
+        nothing = {"guards": [], "cursors": [], "holdback": 0, "confirmation": None}
+        state = state.having(watch=kept.model_copy(update=nothing))
+        state = asking.let_go(look, state) if kept.holdback or asked else state
         if kept.standby is None:
             return state.having(watch=None)
     return state
@@ -114,11 +113,11 @@ def tell(look: Look, told: Conditions, kept: Watch | None, problem: Problem | No
     if kept is None or not kept.guards:
         told.drop(CONDITION)
         return
-    silent = next((one for one in kept.guards if one.state == "NoEvidence"), None)
+    silent = _silent(kept)
     if silent:
         old = told.get(CONDITION)
-        known = problem.message if problem else old.message if old and old.reason == silent.reason else ""
-        told.set(CONDITION, False, silent.reason, known or _BLIND.get(silent.reason, silent.reason))
+        known = problem.message if problem else old.message if old and old.reason == silent else ""
+        told.set(CONDITION, False, silent, known or _BLIND.get(silent, silent))
         return
     with_what = (
         f"{kept.against}, which answers {kept.holdback} % of the requests" if kept.holdback
@@ -129,6 +128,14 @@ def tell(look: Look, told: Conditions, kept: Watch | None, problem: Problem | No
     if quiet:
         words = f"no request has come to {kept.version} since {kept.last_window_at[:19]}Z; {words}"
     told.set(CONDITION, True, "NoTraffic" if quiet else "Watching", words)
+
+
+def _silent(kept: Watch) -> str:
+    """Why a guard, or one that is asked, sees nothing; empty if all do."""
+    blind = [one.reason for one in kept.guards if one.state == "NoEvidence"]
+    if kept.confirmation:
+        blind += [one.reason for one in kept.confirmation.guards if one.state == "NoEvidence"]
+    return blind[0] if blind else ""
 
 
 _BLIND = {

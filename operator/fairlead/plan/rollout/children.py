@@ -151,6 +151,10 @@ def _divided(look: Look, status: DeploymentStatus) -> route.Traffic:
     assert status.live
     live, candidate = _backend(look, status.live.version), status.candidate
     named, shared, kept, back = [live], [(live, 100)], status.watch, status.way_back
+    asked = kept.confirmation.share if kept and kept.confirmation else 0
+    if kept and asked:  # a candidate that is on its way waits
+        old = _backend(look, kept.against)
+        return route.Traffic([live, old], [(live, 100 - asked), (old, asked)], None)
     if candidate is None and kept and kept.holdback:
         old = _backend(look, kept.against)
         named, shared = [live, old], [(live, 100 - kept.holdback), (old, kept.holdback)]

@@ -2,7 +2,7 @@
 
 With a holdback each window compares both versions on the same traffic (test A; with a margin the smaller of two
 e-values, as in `verdict.margin`). Without one the live version's own share of bad answers is held against a rate that
-was fixed at the promotion.
+was fixed at the promotion: then an alarm is a question (`plan.rollout.asking`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,16 @@ from fairlead.api.watch import WatchedGuard
 from fairlead.verdict import detector
 from fairlead.verdict.bounded import Sums, log_bets
 from fairlead.verdict.detector import Detector
-from fairlead.verdict.failures import GRID, informative, log_bound, log_lr
+from fairlead.verdict.failures import GRID, informative, log_bound, log_lr, log_mean
 from fairlead.verdict.guards import decode, encode, encode_all
 
 LARGEST = 1_000_000
 """Requests of a reference beyond which more would not make it sharper in any way that matters."""
+NEARLY_ALL, MOST = 0.9, 0.5
+"""Of a version that is shown to fail more than the first share now, nothing is asked: nothing could be worse. Looked
+for while it fails more than the second one."""
+BACK = 1e-3
+"""The chance per window that the live version is taken to be back within what was tolerated though it is not."""
 _START = (-inf,) * len(GRID)
 
 
@@ -62,12 +67,59 @@ def seen(
     before = Detector(tuple(map(decode, state.log_r)) or _START, state.windows)
     gained = _gained(state, live, previous)
     after = detector.step(before, [value / design_effect for value in gained]) if gained else before
-    alarm = after.log_evidence >= decode(state.bound)
+    alarm, rises = after.log_evidence >= decode(state.bound), after.log_evidence > 0
+    old = previous or (0, 0)
     return state.model_copy(update={
-        "live": _plus(state.live, live), "previous": _plus(state.previous, previous or (0, 0)),
+        "live": _plus(state.live, live), "previous": _plus(state.previous, old),
+        "lately": _plus(state.lately, live) if rises else ArmCounts(),
+        "lately_previous": _plus(state.lately_previous, old) if rises else ArmCounts(),
+        "hopeless": _hopeless(state, live, design_effect), "log_back": _back(state, live, design_effect),
         "windows": after.windows, "log_r": encode_all(after.log_r), "log_evidence": encode(after.log_evidence),
         "state": "Alarm" if alarm else "Watching", "reason": "",
     })  # fmt: skip
+
+
+def anew(state: WatchedGuard, tolerated: str) -> WatchedGuard:
+    """The guard with another reference: what its detector knew was held against the one before."""
+    return state.model_copy(update={
+        "tolerated": tolerated, "log_r": [], "log_evidence": encode(-inf), "state": "Watching", "reason": "",
+        "lately": ArmCounts(), "lately_previous": ArmCounts(), "hopeless": [],
+    })  # fmt: skip
+
+
+def hopeless(state: WatchedGuard) -> bool:
+    """Whether it is shown that nearly all requests fail now."""
+    return bool(state.hopeless) and log_mean(tuple(map(decode, state.hopeless))) >= decode(state.bound)
+
+
+def _hopeless(state: WatchedGuard, live: tuple[int, int], design_effect: float) -> list[str]:
+    """The detector's state that looks for it."""
+    requests, bad = live
+    if not requests or not state.guard.endswith("/errors"):
+        return state.hopeless
+    if bad <= MOST * requests:
+        return []
+    gained = [value / design_effect for value in _alone(requests, bad, NEARLY_ALL)]
+    return encode_all(detector.step(Detector(tuple(map(decode, state.hopeless)) or _START), gained).log_r)
+
+
+def is_back(state: WatchedGuard) -> bool:
+    """Whether it is shown that the live version is back within what was tolerated at first."""
+    return bool(state.log_back) and log_mean(tuple(map(decode, state.log_back))) >= log_bound(BACK)
+
+
+def as_at_first(state: WatchedGuard) -> WatchedGuard:
+    """The guard with the reference that it had before the world changed."""
+    return anew(state, state.first).model_copy(update={"first": "", "log_back": []})
+
+
+def _back(state: WatchedGuard, live: tuple[int, int], design_effect: float) -> list[str]:
+    """The state of the detector that bets on good answers being more than the tolerated rate leaves."""
+    requests, bad = live
+    if not state.first or not requests:
+        return state.log_back
+    gained = [value / design_effect for value in _alone(requests, requests - bad, 1.0 - decode(state.first))]
+    return encode_all(detector.step(Detector(tuple(map(decode, state.log_back)) or _START), gained).log_r)
 
 
 def _gained(

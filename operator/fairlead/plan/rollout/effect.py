@@ -56,7 +56,8 @@ def told(status: DeploymentStatus, standing: Standing, missing: str) -> Standing
 
 def on_its_way(status: DeploymentStatus) -> bool:
     """Whether something more is to come than that the route is turned."""
-    return bool(status.way_back or status.candidate or phase.running(status))
+    asked = status.watch is not None and status.watch.confirmation is not None
+    return bool(status.way_back or status.candidate or phase.running(status) or asked)
 
 
 def _given(look: Look, status: DeploymentStatus, seen: dict[str, int]) -> str:

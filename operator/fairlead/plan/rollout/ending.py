@@ -34,16 +34,32 @@ def promote(look: Look, state: State, forced: str = "") -> State:
     changes["served"] = served.noted(look, state.status, candidate.version)
     if live:
         back = state.status.way_back
-        good = back.version if back and back.leaves == live.version else live.version
+        good = back.version if back and back.leaves == live.version else _unsuspected(state, live.version)
         state = watchbook.left(look, state, "Superseded", "NewerVersion", f"{candidate.version} went live")
         watched = watching.begin(look, candidate, good)
         joins = latelabels.handed_over(look, state.status.joins, candidate)
         known = latelabels.carried(look, joins, candidate.version)
         watched = watchbook.opened(look, watched, known) if watched else None
+        state = _asked_no_more(look, state, candidate.version)
         changes |= {"previous": good, "watch": watched, "way_back": None, "joins": joins}
         if watched is None or not watch.keeps(watched) or good != live.version:
             changes["retiring"] = retire(look, state, live.version)
     return state.having(Event("Promoted", message), **changes)
+
+
+def _unsuspected(state: State, live: str) -> str:
+    """The way back: the live version, or the one before it while nobody knows whether it has become worse."""
+    kept = state.status.watch
+    return kept.against if kept and kept.confirmation and kept.version == live else live
+
+
+def _asked_no_more(look: Look, state: State, promoted: str) -> State:
+    """The version that answers a share to find something out finishes what it has begun."""
+    kept = state.status.watch
+    share = kept.confirmation.share if kept and kept.confirmation else 0
+    if kept is None or not share or kept.against == promoted:
+        return state
+    return state.having(retiring=retire(look, state, kept.against))
 
 
 def _promoted(candidate: Candidate) -> str:

@@ -13,6 +13,7 @@ PHASES = ("Pending", "Progressing", "Live", "Holding", "RolledBack", "Degraded")
 _TAKEN_BACK = ("RolledBack", "Failed")
 _TOLD = (
     ("rollback_ready", "RollbackReady", "0 while the live version could not be rolled back."),
+    ("world_changed", "WorldChanged", "1 while all versions do worse than before, so that it is not the live one's."),
     ("watched", "Watched", "0 while nothing shows how a live version does that is under watch."),
 )
 
@@ -46,6 +47,9 @@ def _evidence(status: Json, candidate: Json, who: dict[str, str]) -> Iterator[Ga
         said = next((c for c in status.get("conditions") or [] if c["type"] == type_), None)
         if said:
             yield _gauge(name, help_, who, said["status"] == "True")
+        if said and type_ == "WorldChanged":
+            yield _gauge("cannot_confirm", "1 while nobody can find out whether the live one is worse.", who,
+                         said["status"] == "Unknown")  # fmt: skip
     for guard in (status.get("watch") or {}).get("guards") or []:
         labels = who | {"guard": guard["guard"], "version": status["watch"]["version"]}
         yield _gauge("watch_log_evidence", "Log evidence that the live version has become worse since its promotion.",

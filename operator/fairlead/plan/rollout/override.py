@@ -18,6 +18,7 @@ from fairlead.plan.rollout import (
     watch,
     watchbook,
     wayback,
+    world,
 )
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -98,6 +99,8 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
         state = state.having(
             Event("RollbackCancelled", f"{live.version} stays: {wanted.reason}"), way_back=None, watch=None
         )
+    elif world.is_open(state.status):
+        state = world.kept_by_hand(look, state, wanted.reason)
     elif phase.running(state.status):
         return conclude.stopped(look, state, f"stopped by hand: {wanted.reason}").having(heeded=key)
     elif state.candidate is None:

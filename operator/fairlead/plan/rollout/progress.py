@@ -43,7 +43,9 @@ def choose(look: Look, state: State, choice: Choice) -> State:
         if look.spec.paused and choice.version not in (None, live) and _usable(look, candidate):
             return state
         state = ending.withdraw(look, state, *_reason(look, candidate, choice, live))
-    if choice.version in (None, live) or state.candidate or look.spec.paused or phase.running(status):
+    asked = status.watch.confirmation if status.watch else None
+    busy = phase.running(status) or (asked is not None and not asked.blocked)
+    if choice.version in (None, live) or state.candidate or look.spec.paused or busy:
         return state
     assert choice.version
     started = Candidate(version=choice.version, since=look.stamp, against=live or "")
@@ -187,7 +189,7 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         return ending.roll_back(look, harmed, bad), None
     away = _away(look, candidate, unread)
     if away:
-        return _retreat(look, state, candidate, away)
+        return retreat(look, state, candidate, away)
     silent = judge.silence(look, candidate, unread)
     state = state if silent else ahead.told(look, state)
     candidate = state.candidate or candidate
@@ -287,7 +289,7 @@ def _away(look: Look, candidate: Candidate, unread: Problem | None) -> Problem |
     return unread if unread and unread.arm == "candidate" and long else None
 
 
-def _retreat(look: Look, state: State, candidate: Candidate, why: Problem) -> tuple[State, Problem | None]:
+def retreat(look: Look, state: State, candidate: Candidate, why: Problem) -> tuple[State, Problem | None]:
     """Back to the start, with all evidence kept; it begins again by itself when the cause is gone."""
     back = candidate.model_copy(update={
         "step": -1, "weight": 0, "shadow": "", "verdict": "Starting", "routed_at": None, "observed": "0",

@@ -14,6 +14,7 @@ from fairlead.plan.rollout import (
     ability,
     absent,
     afterwards,
+    asking,
     effect,
     expect,
     judge,
@@ -24,6 +25,7 @@ from fairlead.plan.rollout import (
     readiness,
     signals,
     versions,
+    world,
 )
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -33,10 +35,12 @@ from fairlead.plan.rollout.versions import Choice
 def tell(
     look: Look, state: State, choice: Choice, problem: Problem | None, unseen: Problem | None = None,
     stuck: Problem | None = None, trial: Problem | None = None, misplaced: Problem | None = None,
+    doubt: Problem | None = None,
 ) -> DeploymentStatus:  # fmt: skip
     """The status with all that is derived from it. unseen: of a version under watch; stuck: why a rollback of the live
     version does not go on; trial: what stands in an experiment's way; misplaced: why
-    its route can't be where the spec says."""
+    its route can't be where the spec says; doubt: why it can't be found out whether the live version has become
+    worse."""
     status = state.status
     ready = [pod for pod in pods.of(look, status.live.version) if pod.ready] if status.live else []
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
@@ -47,12 +51,15 @@ def tell(
     _guarded(look, told)
     _strangers(look, told, status)
     afterwards.tell(look, told, status.watch, unseen)
+    world.tell(told, status, doubt)
     readiness.tell(look, told, status, stuck)
     pins.tell(look, told, status)
     memory.tell(look, told, status)
     experiments.tell(look, told, status, trial)
     late = effect.late(look, status)
-    standing = effect.told(status, _standing(look, status, choice, stuck if status.way_back else problem), late)
+    alone = asking.holds(status) or (doubt is not None and status.candidate is None)
+    found = _standing(look, status, choice, stuck if status.way_back else doubt if alone else problem)
+    standing = effect.told(status, found, late)
     told.set("Progressing", *standing)
     progress = standing[2]
     trouble = _ready(look, told, status, bool(ready), progress, late)
@@ -75,7 +82,7 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions, late: str) -
         return "Holding" if status.candidate and not told.is_true("Progressing") else "Pending"
     if not ready:
         return "Degraded"
-    if status.way_back:
+    if status.way_back or asking.holds(status) or (status.candidate is None and asking.blocked(status)):
         return "Progressing" if told.is_true("Progressing") else "Holding"
     if status.candidate:
         held = not told.is_true("Progressing") or status.candidate.verdict == "NoEvidence"
@@ -137,6 +144,8 @@ def _standing(
     candidate, back = status.candidate, status.way_back
     if back:
         return _going_back(back, problem)
+    if asking.holds(status) or (candidate is None and asking.blocked(status)):
+        return asking.standing(status, problem)
     if candidate:
         return _on_its_way(look, candidate, problem)
     trial = experiments.progress(status, choice.version)

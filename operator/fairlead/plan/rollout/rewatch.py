@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from fairlead.api.evidence import ArmCounts
 from fairlead.api.watch import WatchedGuard
 from fairlead.plan.rollout import detect
-from fairlead.verdict import latetrace
+from fairlead.verdict import confirm, latetrace
+from fairlead.verdict.confirm import Asked
+from fairlead.verdict.counted import Window
 from fairlead.verdict.guards import Arm, encode
 from fairlead.verdict.latetrace import Carried, Late
 from fairlead.verdict.trace import BadTrace, Ended
-from fairlead.verdict.watchtrace import After, Item, Rule, Ruled, Watched
+from fairlead.verdict.watchtrace import After, Answered, Asking, Heard, Item, Rule, Ruled, Watched
 
 T = TypeVar("T")
+QUESTION = "/question"
 
 
 @dataclass(frozen=True)
@@ -25,20 +28,24 @@ class Rewatched:
     t: float
     guards: Mapping[str, WatchedGuard]
     """By guard; the rollout's own test on labels, which goes on, is `1/labels/rollout`: `live` has the answers that the
-    version gave as a candidate, `previous` those of the version before at that time."""
+    version gave as a candidate, `previous` those of the version before at that time. What was found out when an alarm
+    asked is `0/errors/question`."""
     told: Mapping[str, str]
     """By guard, the log evidence that the ledger says was found at the time."""
 
     @property
     def alarm(self) -> str:
-        """The guard that says that it has become worse; empty if none does."""
-        return next((name for name, one in self.guards.items() if one.state == "Alarm"), "")
+        """The guard that says that it has become worse; empty if none does. The answer to a question goes before the
+        alarm that asked it."""
+        rung = [name for name, one in self.guards.items() if one.state == "Alarm"]
+        return next((name for name in rung if name.endswith(QUESTION)), rung[0] if rung else "")
 
 
 def judge(items: Iterable[Item]) -> Iterator[Rewatched | Ended]:
     """Each window as it would be judged now, and how it ended. Raises BadTrace."""
     guards: dict[str, WatchedGuard] = {}
     tests: dict[str, Carried] = {}
+    asked: dict[str, Asked] = {}
     for item in items:
         match item:
             case Watched():
@@ -47,7 +54,18 @@ def judge(items: Iterable[Item]) -> Iterator[Rewatched | Ended]:
                 guards |= {_late(name): _shown(name, test) for name, test in tests.items()}
             case Ruled():
                 known = {name: _known(guards, name) for name in item.rules}
+                known = {name: detect.anew(one, "") if item.anew else one for name, one in known.items()}
                 guards = guards | {name: _ruled(known[name], rule) for name, rule in item.rules.items()}
+            case Asking():
+                asked = {name: _begun(rule, item.design_effect) for name, rule in item.rules.items()}
+                guards = guards | {_question(name): _told(name, one, item.rules[name]) for name, one in asked.items()}
+            case Heard():
+                for name, (live, previous) in item.windows.items():
+                    one = _effect(_known(asked, name), item.design_effect)
+                    asked = asked | {name: confirm.step(one, Window(previous, live))}
+                    rule = Rule(guards[_question(name)].bound)
+                    guards = guards | {_question(name): _told(name, asked[name], rule)}
+                yield Rewatched(item.t, guards, {_question(name): value for name, value in item.found.items()})
             case Late():
                 told = {name: latetrace.after(_known(tests, name), shown, item.design_effect)
                         for name, shown in item.guards.items()}  # fmt: skip
@@ -57,6 +75,8 @@ def judge(items: Iterable[Item]) -> Iterator[Rewatched | Ended]:
             case After():
                 guards = guards | _window(guards, item)
                 yield Rewatched(item.t, guards, item.found)
+            case Answered():
+                pass  # what follows from it has lines of its own
             case Ended():
                 yield item
 
@@ -70,6 +90,29 @@ def _known(found: Mapping[str, T], name: str) -> T:
 def _ruled(state: WatchedGuard, rule: Rule) -> WatchedGuard:
     told = {"bound": rule.bound, "tolerated": rule.tolerated, "odds": rule.odds, "floor": rule.floor}
     return state.model_copy(update=told)
+
+
+def _question(name: str) -> str:
+    return f"{name}{QUESTION}"
+
+
+def _begun(rule: Rule, design_effect: float) -> Asked:
+    if rule.worse_by:
+        return confirm.begin(float(rule.worse_by), float(rule.rate), design_effect=design_effect)
+    return confirm.begin(odds=float(rule.odds), floor=float(rule.floor), design_effect=design_effect)
+
+
+def _effect(asked: Asked, design_effect: float) -> Asked:
+    return replace(asked, worse=replace(asked.worse, design_effect=design_effect))
+
+
+def _told(name: str, asked: Asked, rule: Rule) -> WatchedGuard:
+    """A question's test, in the form of the guards beside it."""
+    return WatchedGuard(
+        guard=_question(name), bound=rule.bound, odds=encode(asked.worse.odds), floor=encode(asked.worse.floor),
+        windows=asked.worse.windows, live=_counts(asked.live), previous=_counts(asked.previous),
+        log_evidence=encode(asked.log_worse), state="Alarm" if asked.log_worse >= float(rule.bound) else "Watching",
+    )  # fmt: skip
 
 
 def _late(name: str) -> str:

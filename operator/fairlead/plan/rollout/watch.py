@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from math import ceil
 
+from fairlead.api.evidence import ArmCounts
 from fairlead.api.units import human
 from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.core import epoch
-from fairlead.plan.rollout import guards, pods, signals
+from fairlead.plan.rollout import guards, pods, question, signals
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -22,9 +23,12 @@ EARLY = 0.9
 """Share of a window after which it may be closed."""
 CRASHES = 3
 """Restarts since the promotion after which a version without any ready pod goes back."""
+CRASHED = "CrashedAfterPromotion"
 RECENT = 600.0
 """Seconds: if the last of them is longer ago, it is something else that keeps the pods from being ready."""
 
+ASKABLE = ("errors", "latency", "outcomes")
+"""Metrics of which it can be seen within minutes what both versions do. Labels come later than anybody can wait."""
 _REASONS = {"errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse", "labels": "LabelsWorse"}
 
 
@@ -57,7 +61,13 @@ def chosen(look: Look, watch: Watch) -> Watch:
 
 def keeps(watch: Watch) -> bool:
     """Whether the previous version's pods stay."""
-    return watch.holdback > 0 or watch.standby is not None
+    asked = watch.confirmation is not None and watch.confirmation.phase != "Waiting"
+    return watch.holdback > 0 or watch.standby is not None or asked
+
+
+def can_ask(state: WatchedGuard) -> bool:
+    """Whether it can be found out by asking if it is the version."""
+    return state.guard.split("/")[1] in ASKABLE
 
 
 def due(look: Look, watch: Watch) -> bool:
@@ -81,37 +91,49 @@ def next_look(look: Look, watch: Watch) -> float:
 
 
 def harm(look: Look, watch: Watch) -> Problem | None:
-    """Why the version must go back, or None."""
+    """Why the version must go back, or None. Without a holdback an alarm is only a question."""
     for state in watch.guards:
-        if state.state == "Alarm":
-            metric = state.guard.split("/")[1]
-            return Problem(f"{_REASONS[metric]}AfterPromotion", _found(look, watch, state, metric))
-    mine = pods.of(look, watch.version)
-    restarts = sum(pod.restarts for pod in mine) - watch.restarts
+        if state.state == "Alarm" and watch.holdback:
+            return found(look, watch, state)
+    said = crashed(look, watch.version, watch.restarts) if watch.guards else ""
+    return Problem(CRASHED, said) if said else None
+
+
+def crashed(look: Look, version: str, restarts: int) -> str:
+    """That a live version's pods crash and none is ready; empty if it is not so. restarts: those when it went live."""
+    mine = pods.of(look, version)
+    more = sum(pod.restarts for pod in mine) - restarts
     recent = any(pods.ended_since(pod, look.now - RECENT) for pod in mine)
-    if watch.guards and recent and restarts >= CRASHES and not any(pod.ready for pod in mine):
-        cause = pods.problem(look, watch.version)
-        return Problem("CrashedAfterPromotion", f"the server of {watch.version} restarted {restarts} times since it "
-                       f"went live, and no pod is ready{': ' + cause.message if cause else ''}")  # fmt: skip
-    return None
-
-
-def _found(look: Look, watch: Watch, state: WatchedGuard, metric: str) -> str:
-    words = {
-        "errors": "failed", "latency": f"took longer than {human(decode(state.threshold or '0'))} in",
-        "outcomes": "was wrong in", "labels": "was wrong in",
-    }[metric]  # fmt: skip
-    since = human(look.now - epoch(watch.since))
-    if state.previous.requests:
-        other = f"{watch.against} {_share(state.previous.requests, state.previous.failures)} at the same time"
-    else:
-        other = f"{100 * decode(state.tolerated or '1'):.2g} % are tolerated after what {watch.against} did"
+    if not recent or more < CRASHES or any(pod.ready for pod in mine):
+        return ""
+    cause = pods.problem(look, version)
     return (
-        f"{watch.version} has become worse: since it went live {since} ago it {words} "
-        f"{_share(state.live.requests, state.live.failures)}, {other}; evidence {decode(state.log_evidence):.1f} ≥ "
-        f"bound {decode(state.bound):.1f}"
+        f"the server of {version} restarted {more} times since it went live, and no pod is ready"
+        f"{': ' + cause.message if cause else ''}"
     )
 
 
-def _share(requests: int, bad: int) -> str:
-    return f"{bad} of {requests} ({100 * bad / max(1, requests):.2g} %)"
+def reason(guard: str) -> str:
+    """Why a version is rolled back, in a word."""
+    return f"{_REASONS[guard.split('/')[1]]}AfterPromotion"
+
+
+def found(look: Look, watch: Watch, state: WatchedGuard) -> Problem:
+    """What rang. It is told of the time since the evidence began to rise, which is what the alarm is about."""
+    lately = state.lately if state.lately.requests else state.live
+    did = question.did(watch.version, state.guard, lately, state.threshold)
+    since = f"{human(look.now - epoch(watch.since))} after it went live"
+    if watch.holdback:
+        before = state.lately_previous if state.lately.requests else state.previous
+        other = f"{watch.against} {question.shares(before)} at the same time"
+    else:
+        other = _tolerated(watch, state, lately)
+    evidence = f"evidence {decode(state.log_evidence):.1f} ≥ bound {decode(state.bound):.1f}"
+    return Problem(reason(state.guard), f"{did} lately, {since}, {other}; {evidence}")
+
+
+def _tolerated(watch: Watch, state: WatchedGuard, lately: ArmCounts) -> str:
+    rate = decode(state.tolerated or "1")
+    than = "more than" if lately.failures > rate * lately.requests else "where usual are"
+    what = f"what {watch.against} did" + (" and what was seen since" if state.first else "")
+    return f"{than} the {100 * rate:.2g} % that are tolerated after {what}"

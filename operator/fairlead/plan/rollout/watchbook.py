@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from fairlead.api.confirmation import Confirmation
 from fairlead.api.evidence import ArmCounts
 from fairlead.api.ledger import Ledger
 from fairlead.api.watch import Watch, WatchedGuard
@@ -17,7 +18,21 @@ from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.store import ledger_folder
 from fairlead.verdict.guards import Arm
 from fairlead.verdict.latetrace import Carried
-from fairlead.verdict.watchtrace import After, Rule, Watched, after, watched
+from fairlead.verdict.watchtrace import (
+    After,
+    Answered,
+    Asking,
+    Heard,
+    Rule,
+    Ruled,
+    Watched,
+    after,
+    answered_line,
+    asking_line,
+    heard_line,
+    ruled,
+    watched,
+)
 
 SUFFIX = "-watch"
 FEW = 30
@@ -64,6 +79,53 @@ def window(look: Look, old: Watch, new: Watch) -> Watch:
     found = {one.guard: one.log_evidence for one in new.guards if one.guard in counted}
     line = After(look.now, counted, float(look.spec.rollout.design_effect), found)
     return having(new, [after(line)])
+
+
+def asked(look: Look, watch: Watch) -> Watch:
+    """The watch with the line of the question that begins."""
+    wanted = watch.confirmation
+    assert wanted
+    rules = {
+        one.guard: Rule(
+            one.bound, "", one.odds, one.floor, one.beyond.worse_by if one.beyond else "",
+            one.beyond.began if one.beyond else "",
+        )
+        for one in wanted.guards
+    }  # fmt: skip
+    effect = float(look.spec.rollout.design_effect)
+    return having(watch, [asking_line(Asking(look.now, wanted.question, rules, wanted.message, effect))])
+
+
+def heard(look: Look, watch: Watch, before: Confirmation) -> Watch:
+    """The watch with the line of a window of the question, if that has counted anything that is evidence."""
+    then = {one.guard: one for one in before.guards}
+    now = watch.confirmation
+    assert now
+    counted = {
+        one.guard: (
+            _less(one.candidate, then[one.guard].candidate), _less(one.stable, then[one.guard].stable),
+        )
+        for one in now.guards if one.windows != then[one.guard].windows
+    }  # fmt: skip
+    if not counted:
+        return watch
+    found = {one.guard: one.log_evidence for one in now.guards if one.guard in counted}
+    effect = float(look.spec.rollout.design_effect)
+    return having(watch, [heard_line(Heard(look.now, counted, effect, found))])
+
+
+def answered(look: Look, watch: Watch, result: str, message: str) -> Watch:
+    """The watch with the line of how the question ended."""
+    return having(watch, [answered_line(Answered(look.now, result, message[:1024]))])
+
+
+def anew(look: Look, before: Watch, watch: Watch) -> Watch:
+    """The watch with the line of the guards that have another reference, whose detectors begin anew with it."""
+    then = {one.guard: (one.tolerated, one.log_r) for one in before.guards}
+    rules = {
+        one.guard: rule_of(one) for one in watch.guards if (one.tolerated, one.log_r) != then.get(one.guard)
+    }  # fmt: skip
+    return having(watch, [ruled(Ruled(look.now, rules, anew=True))]) if rules else watch
 
 
 def left(look: Look, state: State, result: str, reason: str, message: str) -> State:

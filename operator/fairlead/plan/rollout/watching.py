@@ -49,7 +49,7 @@ def begin(look: Look, candidate: Candidate, previous: str) -> Watch | None:
         guards=_guards(look, candidate, 2 * long) if long else [], counters_fell_at=candidate.counters_fell_at,
     )  # fmt: skip
     book = Book(candidate.cursors)
-    _forget(look, watched, book)
+    forget(look, watched, book)
     return watched.model_copy(update={"cursors": book.close()})
 
 
@@ -60,12 +60,12 @@ def _guards(look: Look, candidate: Candidate, limit: float) -> list[WatchedGuard
     alpha = part / most_windows(limit)
     tolerance = share(after.tolerance)
     pairs = zip(rollout.guards, guards.all_of(look, candidate), strict=True)
-    outcomes = Book(candidate.cursors).outcomes(set()) <= SERIES
+    room = Book(candidate.cursors).outcomes(set()) <= SERIES
     return [
         detect.begin(guard, seen, tolerance, part, alpha)
         for guard, seen in pairs
         if guard.metric == "errors"
-        or (guard.metric in WATCHED and seen.began_at and (outcomes or guard.metric != "outcomes"))
+        or (guard.metric in WATCHED and seen.began_at and (room or guard.metric != "outcomes"))
     ]
 
 
@@ -136,14 +136,14 @@ def window(look: Look, watch: Watch) -> tuple[Watch, Problem | None]:
     if processes.on_probation(look, fell, length(watch)):
         after |= {one.guard: _withheld(one) for one in after.values()}
     for index, guard, state in _of_metric(look, watch, "outcomes"):
-        counts = _outcomes(look, watch, index, guard, book)
+        counts = outcomes(look, watch, index, guard, book)
         if isinstance(counts, Problem):
             problem = problem or counts
             after[state.guard] = _silent(state, counts)
         else:
             after[state.guard] = _judged(look, state, counts)
             seen = seen or counts["candidate"][0] > 0
-    _forget(look, watch, book)
+    forget(look, watch, book)
     states, cursors = list(after.values()), book.close()
     if states == watch.guards and cursors == watch.cursors:
         return watch, problem
@@ -160,39 +160,39 @@ def _pods(look: Look, watch: Watch, book: Book, after: dict[str, WatchedGuard]) 
     mine = [*_of_metric(look, watch, "errors"), *_of_metric(look, watch, "latency")]
     if not mine:
         return False, None
-    reading = _read(look, watch)
+    reading = read(look, watch)
     if isinstance(reading, Problem):
         after |= {state.guard: _silent(state, reading) for _, _, state in mine}
         return False, reading
     trial, found = book.copy(), dict[str, WatchedGuard]()
-    whole = _added(watch, trial, [(s, "", (c.requests, c.failures)) for s, c in reading])
+    whole = added(watch, trial, [(s, "", (c.requests, c.failures)) for s, c in reading])
     for _, _, state in _of_metric(look, watch, "errors"):
         found[state.guard] = _judged(look, state, whole)
     problem = None
     for index, _, state in _of_metric(look, watch, "latency"):
-        slow = _slow(state, index, reading)
-        if isinstance(slow, Problem):
-            problem = slow
-            found[state.guard] = _silent(state, slow)
+        counted = slow(state.threshold, index, reading)
+        if isinstance(counted, Problem):
+            problem = counted
+            found[state.guard] = _silent(state, counted)
         else:
-            added = _added(watch, trial, slow)
-            answered = {arm: latency.answered(counts, whole[arm]) for arm, counts in added.items()}
+            more = added(watch, trial, counted)
+            answered = {arm: latency.answered(counts, whole[arm]) for arm, counts in more.items()}
             found[state.guard] = _judged(look, state, answered)
-    confused = _confused(look, watch, trial)
-    if confused:
+    strange = confused(look, watch, trial)
+    if strange:
         book.replace(processes.marked(book, trial, [(scrape.arm, scrape.pod) for scrape, _ in reading]))
-        after |= {state.guard: _silent(state, confused) for _, _, state in mine}
-        return False, confused
+        after |= {state.guard: _silent(state, strange) for _, _, state in mine}
+        return False, strange
     book.replace(trial)
     after |= found
     return whole["candidate"][0] > 0, problem
 
 
-def _confused(look: Look, watch: Watch, book: Book) -> Problem | None:
+def confused(look: Look, watch: Watch, book: Book) -> Problem | None:
     """Why the counters can't be believed: several processes answer for one."""
-    read = scrapes(look, watch)
+    mine = scrapes(look, watch)
     found = (
-        processes.confused(book, arm, name, [scrape.pod for scrape in read if scrape.arm == arm])
+        processes.confused(book, arm, name, [scrape.pod for scrape in mine if scrape.arm == arm])
         for arm, name in arms(watch).items()
     )
     return next((problem for problem in found if problem), None)
@@ -214,7 +214,7 @@ def _withheld(state: WatchedGuard) -> WatchedGuard:
     return state.model_copy(update={"state": "NoEvidence", "reason": processes.FELL}) if counted else state
 
 
-def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
+def read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
     """The counters of all pods that are read; a pod that isn't ready need not answer."""
     for name in arms(watch).values():
         if versions.read(look, name) is None:
@@ -222,9 +222,9 @@ def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
                            "apply it again")  # fmt: skip
         if not any(pod.ready for pod in pods.of(look, name)):
             return Problem("NoReadyPod", f"{name} has no ready pod")
-    confused = _confused(look, watch, Book(watch.cursors))
-    if confused:
-        return confused
+    strange = confused(look, watch, Book(watch.cursors))
+    if strange:
+        return strange
     found = []
     for scrape in scrapes(look, watch):
         answer = look.world.answer(scrape.request)
@@ -242,8 +242,8 @@ def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
     return found
 
 
-def _slow(
-    state: WatchedGuard, index: int, reading: list[tuple[Scrape, Counters]]
+def slow(
+    threshold: str, index: int, reading: list[tuple[Scrape, Counters]]
 ) -> list[tuple[Scrape, str, tuple[float, float]]] | Problem:
     """(requests, slow ones) of each pod since it started."""
     blind = absent.no_histogram({"candidate": "the live version", "stable": "the version before it"}, reading)
@@ -251,24 +251,25 @@ def _slow(
         return Problem(blind.reason, blind.message)
     found = []
     for scrape, counters in reading:
-        counted = count(counters.buckets, decode(state.threshold))
+        counted = count(counters.buckets, decode(threshold))
         if isinstance(counted, Unusable):
             return Problem(counted.reason, counted.message)
         found.append((scrape, f"/{index}", (float(counted[0]), float(counted[1]))))
     return found
 
 
-def _added(watch: Watch, book: Book, read: list[tuple[Scrape, str, tuple[float, float]]]) -> Counts:
+def added(watch: Watch, book: Book, taken: list[tuple[Scrape, str, tuple[float, float]]]) -> Counts:
+    """What the pods have counted since they were last read, by arm."""
     found = dict.fromkeys(arms(watch), (0, 0))
-    for scrape, part, values in read:
+    for scrape, part, values in taken:
         new = scrape.pod.started is not None and scrape.pod.started > epoch(watch.since)
-        added = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new, part=part).deltas
+        more = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new, part=part).deltas
         requests, bad = found[scrape.arm]
-        found[scrape.arm] = requests + added[0], bad + added[1]
+        found[scrape.arm] = requests + more[0], bad + more[1]
     return found
 
 
-def _outcomes(look: Look, watch: Watch, index: int, guard: Guard, book: Book) -> Counts | Problem:
+def outcomes(look: Look, watch: Watch, index: int, guard: Guard, book: Book) -> Counts | Problem:
     """What Prometheus says was added. Of counters that don't fit each other nothing is taken: a later window has it."""
     answers = promcounters.read(look, index, queries(look, watch, guard), "candidate")
     if isinstance(answers, Problem):
@@ -291,13 +292,13 @@ def _silent(state: WatchedGuard, why: Problem) -> WatchedGuard:
     return state.model_copy(update={"state": "NoEvidence", "reason": why.reason})
 
 
-def _forget(look: Look, watch: Watch, book: Book) -> None:
+def forget(look: Look, watch: Watch, book: Book) -> None:
     """Keep the cursors of what is still read."""
-    read = {(scrape.arm, scrape.pod.uid): scrape.pod.restarts for scrape in scrapes(look, watch)}
+    there = {(scrape.arm, scrape.pod.uid): scrape.pod.restarts for scrape in scrapes(look, watch)}
     mine = set(arms(watch))
 
     def wanted(source: str) -> bool:
         parts = source.split("/")
-        return parts[1] in mine if parts[0].isdigit() else is_read(source, read)
+        return parts[1] in mine if parts[0].isdigit() else is_read(source, there)
 
     book.keep(wanted)

@@ -8,7 +8,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus, Live
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.watch import WatchedGuard, WayBack
 from fairlead.plan.core import WORKLOAD, Event, Request
-from fairlead.plan.rollout import ending, latelabels, pods, progress, readiness, signals, watch, watchbook
+from fairlead.plan.rollout import ending, latelabels, pods, progress, readiness, signals, watch, watchbook, world
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -20,7 +20,8 @@ def begin(look: Look, state: State, to: str, why: Problem, *, forced: bool = Fal
     """The live version shall go, and `to` take its place. forced: a person decided it."""
     live, kept = state.status.live, state.status.watch
     assert live
-    serves = kept is not None and kept.holdback > 0 and kept.against == to
+    asked = kept.confirmation.share if kept and kept.confirmation else 0
+    serves = kept is not None and (kept.holdback > 0 or asked > 0) and kept.against == to
     warmed = sorted(pod.source for pod in pods.of(look, to) if pod.ready) if serves else []
     wanted = WayBack(
         version=to, leaves=live.version, since=look.stamp, reason=why.reason, message=why.message[:1024],
@@ -56,12 +57,12 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
     target, problem = progress.warm(look, _as_candidate(wanted))
     wanted = wanted.model_copy(update={"warmed": target.warmed})
     state = state.having(way_back=wanted)
-    if not signals.is_warm(look, target) or not _made_anew(look, wanted.version):
+    if not signals.is_warm(look, target) or not made_anew(look, wanted.version):
         return state, problem or pods.problem(look, wanted.version)
     return _turn(look, state, wanted), None
 
 
-def _made_anew(look: Look, version: str) -> bool:
+def made_anew(look: Look, version: str) -> bool:
     """Whether the ready pods are those of the workload as it is now: where it has just been deleted and is made again,
     the old pods seem to be ready until they are told to stop."""
     workload = look.world.get(WORKLOAD, look.child(version)) or {}
@@ -82,7 +83,7 @@ def _turn(look: Look, state: State, wanted: WayBack) -> State:
     return state.having(
         Event("RolledBack", message, warning=True),
         live=Live(version=wanted.version, since=look.stamp), previous=_before(status, wanted), way_back=None,
-        watch=None, refused=[*refused, wanted.leaves][-ending.REFUSED:],
+        watch=None, unasked=world.unasked(look, wanted), refused=[*refused, wanted.leaves][-ending.REFUSED:],
         retiring=ending.retire(look, state, wanted.leaves),
     )  # fmt: skip
 
@@ -91,13 +92,16 @@ def _record(look: Look, state: State, wanted: WayBack, message: str) -> RolloutR
     """What the version did since its promotion, and why it left."""
     live, kept = state.status.live, state.status.watch
     assert live
-    guards = [_guard(one) for one in kept.guards] if kept else []
-    errors = next((one for one in kept.guards if one.guard.endswith("/errors")), None) if kept else None
+    asked = kept.confirmation if kept else None
+    worse = {one.guard: one for one in asked.guards if one.state == "Harm"} if asked else {}
+    guards = [worse.get(one.guard) or _guard(one) for one in kept.guards] if kept else []
+    errors = next((one for one in guards if one.guard.endswith("/errors")), None)
     return RolloutRecord(
         version=wanted.leaves, against=wanted.version, result="RolledBack", reason=wanted.reason,
         message=message[:1024], started_at=live.since, ended_at=look.stamp,
-        weight=100 - kept.holdback if kept else 100, guards=latelabels.filed(state, guards),
-        stable=errors.previous if errors else ArmCounts(), candidate=errors.live if errors else ArmCounts(),
+        weight=100 - kept.holdback - (asked.share if asked else 0) if kept else 100,
+        guards=latelabels.filed(state, guards),
+        stable=errors.stable if errors else ArmCounts(), candidate=errors.candidate if errors else ArmCounts(),
         ledger=kept.ledger.uri if kept else "",
     )  # fmt: skip
 
