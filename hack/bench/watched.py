@@ -9,7 +9,7 @@ These are the operator's own tests over whole arrays at once, since a year has h
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -17,13 +17,16 @@ from scipy.special import gammaln
 
 from fairlead.plan.rollout import watch
 from fairlead.verdict import bounded, detector
-from fairlead.verdict.difference import alternatives
+from fairlead.verdict.confirm import GUESSED, part
+from fairlead.verdict.difference import Claim, alternatives
 from fairlead.verdict.failures import GRID, base_rate, log_bound
 from hack.bench.weather import BLOCK, MINUTE, Floats, Rng, Weather
 
 REFERENCE = 10 * MINUTE
 """What the version before did in the rollout: so many stretches before the promotion."""
+MISSED = 0.05
 _CHUNK = 512
+_HALVINGS = 60
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Rules:
     """Seconds for which a question is open."""
     start: int = 30
     """Seconds until the version before serves again."""
-    window: int = 10
+    window: int = 5
     """Seconds of a window while a question is open."""
 
     @property
@@ -54,15 +57,32 @@ class Rules:
 class Seen:
     """What came of a watch. Times in seconds after the promotion."""
 
-    alarm: float | None = None
+    alarm: int | None = None
     """The first alarm: where alarms decide, the version goes back here."""
-    questions: int = 0
-    asked: float = 0.0
-    """Seconds in which a question was open."""
-    back: float | None = None
+    back: int | None = None
     """When the version went back because a question was answered so."""
-    took: list[float] = field(default_factory=list)
-    """Seconds that the tests of both took, by question; those without an answer have none."""
+    questions: int = 0
+    asked: int = 0
+    """Seconds in which a question was open."""
+    took: int | None = None
+    """Seconds of that question, from the first request of the version before."""
+    lasted: int = 0
+
+    def since(self, moment: int) -> Seen:
+        """The same, with times since a later moment."""
+        later = (None if at is None else at - moment for at in (self.alarm, self.back))
+        return Seen(*later, questions=self.questions, asked=self.asked, took=self.took, lasted=self.lasted)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a question ended."""
+
+    worse: bool
+    took: int
+    """Seconds, from the first request of the version before."""
+    before: tuple[int, int]
+    """(requests, bad ones) of the version before."""
 
 
 def watched(rng: Rng, weather: Weather, begin: int, rules: Rules) -> Seen:
@@ -71,24 +91,24 @@ def watched(rng: Rng, weather: Weather, begin: int, rules: Rules) -> Seen:
     end = min(begin + rules.seconds // BLOCK, len(weather.requests))
     reference = slice(begin - REFERENCE, begin)
     counts = int(weather.requests[reference].sum()), int(weather.bad[reference].sum())
-    known = tolerated(*counts, rules)
-    at = begin
+    known, at = tolerated(*counts, rules), begin
     while known is not None:
         found = first_alarm(weather, begin, at, end, known, bound)
         if found is None:
             break
-        seen.alarm = seen.alarm if seen.alarm is not None else (found - begin) * BLOCK
+        seen.alarm = (found - begin) * BLOCK if seen.alarm is None else seen.alarm
         seen.questions += 1
-        asked = found + rules.start // BLOCK
-        taken, before = question(rng, weather, asked, rules, seen.questions, base_rate(counts[1], counts[0]))
-        seen.asked += rules.start + (rules.confirm if taken is None else taken)
-        if taken is not None:
-            seen.took.append(taken)
-            seen.back = (asked - begin) * BLOCK + taken
+        at = found + rules.start // BLOCK
+        answer = question(rng, weather, at, rules, seen.questions, base_rate(counts[1], counts[0]))
+        seen.asked += rules.start + answer.took
+        at += answer.took // BLOCK
+        if answer.worse:
+            seen.back, seen.took = (at - begin) * BLOCK, answer.took
             break
-        counts = before if tolerated(*before, rules) else counts
+        if tolerated(*answer.before, rules):
+            counts = answer.before
         known = tolerated(*counts, rules)
-        at = asked + rules.confirm // BLOCK
+    seen.lasted = max(at - begin, end - begin) * BLOCK if seen.back is None else seen.back
     return seen
 
 
@@ -150,29 +170,40 @@ def grown(log_r: Floats, requests: Floats, bad: Floats, known: float) -> Floats:
 
 def question(
     rng: Rng, weather: Weather, at: int, rules: Rules, number: int, rate: float
-) -> tuple[float | None, tuple[int, int]]:  # fmt: skip
-    """Both versions on the same traffic from this stretch on: seconds until the live one is shown to be worse, or
-    None; and (requests, bad ones) of the version before. rate: what is expected of it."""
+) -> Answer:  # fmt: skip
+    """Both versions on the same traffic from this stretch on, until `verdict.confirm` has an answer or the time is
+    over. number: counted from 1; rate: the last that is known of the version before."""
     last = min(at + rules.confirm // BLOCK, len(weather.requests))
-    if last <= at:
-        return None, (0, 0)
     here = slice(at, last)
     before = rng.binomial(weather.requests[here], rules.share)
     live = weather.requests[here] - before
-    bad_before, bad_live = rng.binomial(before, weather.before[here]), rng.binomial(live, weather.live[here])
     cuts = np.append(np.arange(0, last - at, rules.window // BLOCK), last - at)
-    counts = [_sums(each, cuts) for each in (bad_live, live, bad_before, before)]
-    bound = log_bound(rules.false_alarms / (number * (number + 1)))
-    over = np.flatnonzero(evidence(*counts, rules.worse_by, rate) >= bound)
-    mine = int(before.sum()), int(bad_before.sum())
-    return (float(cuts[over[0] + 1] * BLOCK), mine) if len(over) else (None, mine)
+    if len(cuts) < 2:
+        return Answer(False, 0, (0, 0))
+    drawn = (rng.binomial(live, weather.live[here]), live, rng.binomial(before, weather.before[here]), before)
+    x, n_c, y, n_s = (_sums(each, cuts) for each in drawn)
+    worse, fine = evidence(x, n_c, y, n_s, rules.worse_by, rate)
+    shown = worse >= log_bound(part(rules.false_alarms, 1, number))
+    over = np.flatnonzero(shown | (fine >= log_bound(MISSED)))
+    end = int(over[0]) if len(over) else len(shown) - 1
+    return Answer(
+        bool(shown[end]), int(cuts[end + 1]) * BLOCK, (int(n_s[: end + 1].sum()), int(y[: end + 1].sum()))
+    )  # fmt: skip
 
 
-def evidence(x: Floats, n_c: Floats, y: Floats, n_s: Floats, worse_by: float, rate: float) -> Floats:
-    """Log evidence after each window that the live version (x of n_c bad) is worse than the one before (y of n_s):
-    test A, or with a margin the test for a difference of rates."""
-    gained = differences(x, n_c, y, n_s, worse_by, rate) if worse_by else odds(x, n_c, y, n_s)
-    return np.logaddexp.reduce(np.cumsum(gained, axis=0), axis=1) - np.log(len(GRID))
+def evidence(x: Floats, n_c: Floats, y: Floats, n_s: Floats, worse_by: float, rate: float) -> tuple[Floats, Floats]:
+    """`confirm.Asked`'s log evidence after each window that the live version (x of n_c bad) is worse than the one
+    before (y of n_s), and that it is not."""
+    worse = _mean(odds(x, n_c, y, n_s))
+    if not worse_by:
+        return worse, np.zeros_like(worse)
+    harm = differences("harm", x, n_c, y, n_s, worse_by, _expected(y, n_s, rate, 100.0))
+    fine = differences("safe", x, n_c, y, n_s, worse_by, _expected(y, n_s, rate, GUESSED))
+    return np.minimum(worse, _mean(harm)), _mean(fine)
+
+
+def _mean(gained: Floats) -> Floats:
+    return np.logaddexp.reduce(np.cumsum(gained, axis=0), axis=1) - np.log(gained.shape[1])
 
 
 def odds(x: Floats, n_c: Floats, y: Floats, n_s: Floats) -> Floats:
@@ -191,26 +222,27 @@ def _choose(n: Floats, k: Floats) -> Floats:
     return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
 
 
-def differences(x: Floats, n_c: Floats, y: Floats, n_s: Floats, worse_by: float, rate: float) -> Floats:
-    """The harm of `difference.step` for many windows: (windows, alternatives)."""
-    guesses = np.array([alternatives("harm", each, worse_by) for each in _expected(y, n_s, rate)])
+def differences(
+    claim: Claim, x: Floats, n_c: Floats, y: Floats, n_s: Floats, worse_by: float, rates: list[float]
+) -> Floats:  # fmt: skip
+    """`difference.log_e` for many windows: (windows, alternatives). rates: what is expected in each."""
+    guesses = np.array([alternatives(claim, rate, worse_by) for rate in rates])
     q_s, q_c = guesses[:, :, 0], guesses[:, :, 1]
     low, high = np.zeros_like(q_s), np.full_like(q_s, 1 - worse_by)
-    for _ in range(60):
+    for _ in range(_HALVINGS):
         r = (low + high) / 2
         other = r + worse_by
         falls = n_s[:, None] * (r - q_s) / (r * (1 - r)) + n_c[:, None] * (other - q_c) / (other * (1 - other)) < 0
         low, high = np.where(falls, r, low), np.where(falls, high, r)
     r = (low + high) / 2
-    return sum(
-        bad[:, None] * np.log(q / near) + (n - bad)[:, None] * np.log((1 - q) / (1 - near))
-        for bad, n, q, near in ((y, n_s, q_s, r), (x, n_c, q_c, r + worse_by))
-    )
+    mine = x[:, None] * np.log(q_c / (r + worse_by)) + (n_c - x)[:, None] * np.log((1 - q_c) / (1 - r - worse_by))
+    return mine + y[:, None] * np.log(q_s / r) + (n_s - y)[:, None] * np.log((1 - q_s) / (1 - r))
 
 
-def _expected(y: Floats, n_s: Floats, rate: float) -> list[float]:
-    """The rate of the version before as it is expected in each window, from the ones before it."""
-    weight, found = 100.0, []
+def _expected(y: Floats, n_s: Floats, rate: float, weight: float) -> list[float]:
+    """The rate of the version before as `difference.step` expects it in each window, from the ones before it. weight:
+    the requests that the first one stands for."""
+    found = []
     for bad, n in zip(y.tolist(), n_s.tolist(), strict=True):
         found.append(rate)
         if n:

@@ -73,7 +73,7 @@ def seasons(_rng: Rng, blocks: int) -> tuple[Floats, Floats]:
 
 
 def bursts(rng: Rng, blocks: int) -> tuple[Floats, Floats]:
-    """What came of the demo's answers: 10 to 37 % are wrong by the minute, and every 20 minutes or so there is a bad run
+    """What came of the demo's answers: 10 to 37 % are wrong by the minute, and every 20 minutes or so comes a bad run
     of half a minute to two minutes, 30 to 55 % in stretches of 15 s."""
     rate = _share(0.16, _wander(rng, blocks, 2 * MINUTE, 0.35))
     for begin in _moments(rng, blocks, 20 * MINUTE):
@@ -100,19 +100,39 @@ def outages(rng: Rng, blocks: int) -> tuple[Floats, Floats]:
 
 def busy(rng: Rng, blocks: int) -> tuple[Floats, Floats]:
     """Slow answers: 5 % on average, more with the day's load, and a machine that is slow for an hour every two days."""
-    day = np.sin(2 * np.pi * np.arange(blocks) / DAY)
-    load = np.exp(0.5 * day + _wander(rng, blocks, 5 * MINUTE, 0.3))
-    slow = np.zeros(blocks)
-    for begin in _moments(rng, blocks, 2 * DAY):
-        slow[begin : begin + HOUR] = rng.uniform(0.5, 2.0)
+    load, slow = _crowds(rng, blocks)
     return load, _share(0.05, 1.5 * np.log(load) + slow)
 
 
-TRUTHS: list[tuple[str, Truth]] = [
-    ("still: 2 %, always", still), ("autocorrelated", alike), ("seasonal: day and week", seasons),
-    ("bursty, as the demo", bursts), ("steps: another normal every 3 days", steps),
-    ("outages that hit every version", outages), ("latency that rises with load", busy),
+def uneven(rng: Rng, per_second: float, blocks: int = YEAR) -> Weather:
+    """The same where the pods of the version before have less to do than the live one's, by three tenths: it is no
+    better, and yet its answers are faster."""
+    load, slow = _crowds(rng, blocks)
+    live, before = (_share(0.05, 1.5 * np.log(load * part) + slow) for part in (1.0, 0.7))
+    return made(rng, load, live, before, per_second)
+
+
+def _crowds(rng: Rng, blocks: int) -> tuple[Floats, Floats]:
+    day = np.sin(2 * np.pi * np.arange(blocks) / DAY)
+    slow = np.zeros(blocks)
+    for begin in _moments(rng, blocks, 2 * DAY):
+        slow[begin : begin + HOUR] = rng.uniform(0.5, 2.0)
+    return np.exp(0.5 * day + _wander(rng, blocks, 5 * MINUTE, 0.3)), slow
+
+
+def becomes(rng: Rng, per_second: float, rates: tuple[float, float], after: int, blocks: int) -> Weather:
+    """Steady weather; the live version becomes worse after so many stretches. rates: before and then."""
+    live = np.full(blocks, rates[0])
+    live[after:] = rates[1]
+    return made(rng, np.ones(blocks), live, np.full(blocks, rates[0]), per_second)
+
+
+TRUTHS: list[tuple[str, Truth, float]] = [
+    ("still: 2 %, always", still, 0.0), ("autocorrelated", alike, 0.0), ("day and week", seasons, 0.0),
+    ("bursty, `worseBy: 3%`", bursts, 0.03), ("another normal every 3 days", steps, 0.0),
+    ("outages that every version has", outages, 0.0), ("latency that rises with load", busy, 0.0),
 ]  # fmt: skip
+"""(words, truth, the guard's `worseBy`)"""
 
 
 def _share(middle: float, by: Floats) -> Floats:
