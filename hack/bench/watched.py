@@ -1,7 +1,8 @@
 """A watch after a promotion in the weather of `hack.bench.weather`: as it was, and with each alarm asked first.
 
 An alarm of the detector, which compares with the past, used to be the end of the version. Now it is a question: the
-version before gets a share of the same traffic, and only a test of both on it decides.
+version before gets a share of the same traffic, and only a test of both on it decides. Where it finds nothing, what the
+live version did meanwhile is tolerated from then on, until it is shown to be back within what was tolerated at first.
 
 These are the operator's own tests over whole arrays at once, since a year has half a million windows;
 `tests/unit/bench/test_world.py` compares each with the operator's, number by number.
@@ -13,10 +14,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import betaincinv, gammaln
 
 from fairlead.plan.rollout import watch
-from fairlead.verdict import bounded, detector
+from fairlead.verdict import bounded
 from fairlead.verdict.confirm import GUESSED, part
 from fairlead.verdict.difference import Claim, alternatives
 from fairlead.verdict.failures import GRID, base_rate, log_bound
@@ -25,6 +26,8 @@ from hack.bench.weather import BLOCK, MINUTE, Floats, Rng, Weather
 REFERENCE = 10 * MINUTE
 """What the version before did in the rollout: so many stretches before the promotion."""
 MISSED = 0.05
+ALMOST_ALL = 0.99
+"""The largest share of bad answers that can be a reference."""
 _CHUNK = 512
 _HALVINGS = 60
 
@@ -81,8 +84,10 @@ class Answer:
     worse: bool
     took: int
     """Seconds, from the first request of the version before."""
+    live: tuple[int, int]
+    """(requests, bad ones) of the live version,"""
     before: tuple[int, int]
-    """(requests, bad ones) of the version before."""
+    """and of the one before."""
 
 
 def watched(rng: Rng, weather: Weather, begin: int, rules: Rules) -> Seen:
@@ -91,33 +96,35 @@ def watched(rng: Rng, weather: Weather, begin: int, rules: Rules) -> Seen:
     end = min(begin + rules.seconds // BLOCK, len(weather.requests))
     reference = slice(begin - REFERENCE, begin)
     counts = int(weather.requests[reference].sum()), int(weather.bad[reference].sum())
-    known, at = tolerated(*counts, rules), begin
-    while known is not None:
-        found = first_alarm(weather, begin, at, end, known, bound)
+    first, at = tolerated(*counts, rules), begin
+    known, rate = first, base_rate(counts[1], counts[0])
+    while first is not None and known is not None:
+        found = next_event(weather, (begin, at, end), known, first, bound)
         if found is None:
             break
-        seen.alarm = (found - begin) * BLOCK if seen.alarm is None else seen.alarm
+        at = found[0]
+        if not found[1]:  # what was tolerated at first will do again
+            known = first
+            continue
+        seen.alarm = (at - begin) * BLOCK if seen.alarm is None else seen.alarm
         seen.questions += 1
-        at = found + rules.start // BLOCK
-        answer = question(rng, weather, at, rules, seen.questions, base_rate(counts[1], counts[0]))
+        at += rules.start // BLOCK
+        answer = question(rng, weather, at, rules, seen.questions, rate)
         seen.asked += rules.start + answer.took
         at += answer.took // BLOCK
         if answer.worse:
             seen.back, seen.took = (at - begin) * BLOCK, answer.took
             break
-        if tolerated(*answer.before, rules):
-            counts = answer.before
-        known = tolerated(*counts, rules)
+        known = max(known, tolerated(*answer.live, rules) or ALMOST_ALL)
     seen.lasted = max(at - begin, end - begin) * BLOCK if seen.back is None else seen.back
     return seen
 
 
 def tolerated(requests: int, bad: int, rules: Rules) -> float | None:
     """As `plan.rollout.detect` has it, for a guard on errors or outcomes; None where too little is known."""
-    try:
-        rate = detector.tolerated(bad, requests, 0.0, rules.part) + rules.worse_by + rules.tolerance
-    except ValueError:
+    if bad == requests:
         return None
+    rate = float(betaincinv(bad + 1, requests - bad, 1 - rules.part)) + rules.worse_by + rules.tolerance
     return rate if rate < 1 else None
 
 
@@ -133,21 +140,33 @@ def looks(seconds: int) -> Floats:
     return np.array(ends)
 
 
-def first_alarm(weather: Weather, begin: int, at: int, end: int, known: float, bound: float) -> int | None:
-    """The stretch at whose end a detector that starts at `at` has its first alarm; None if it has none until `end`."""
+def next_event(
+    weather: Weather, span: tuple[int, int, int], known: float, first: float, bound: float
+) -> tuple[int, bool] | None:  # fmt: skip
+    """What the detectors say next, that start at `at`: the stretch at whose end it is an alarm (True), or shown that
+    the rate is back within what was tolerated at first (False); None if neither is until the end.
+
+    span: (promotion, at, end), in stretches; known, first: what is tolerated now, and was at first.
+    """
+    begin, at, end = span
     ends = looks((end - begin) * BLOCK) + begin
     ends = ends[(ends >= at) & (ends <= end)]
-    log_r = np.full(len(GRID), -np.inf)
-    for first in range(0, len(ends) - 1, _CHUNK):
-        cuts = ends[first : first + _CHUNK + 1]
+    worse, back = (np.full(len(GRID), -np.inf) for _ in range(2))
+    for here in range(0, len(ends) - 1, _CHUNK):
+        cuts = ends[here : here + _CHUNK + 1]
         requests, bad = (_sums(counts, cuts) for counts in (weather.requests, weather.bad))
         heard = requests > 0
-        paths = grown(log_r, requests[heard], bad[heard], known)
-        if len(paths):
-            over = np.flatnonzero(np.logaddexp.reduce(paths, axis=1) - np.log(len(GRID)) >= bound)
-            if len(over):
-                return int(cuts[1:][heard][over[0]])
-            log_r = paths[-1]
+        if not heard.any():
+            continue
+        requests, bad, cuts = requests[heard], bad[heard], cuts[1:][heard]
+        paths = [grown(worse, requests, bad, known)]
+        if known > first:
+            paths.append(grown(back, requests, requests - bad, 1 - first))
+        over = [np.flatnonzero(np.logaddexp.reduce(one, axis=1) - np.log(len(GRID)) >= bound) for one in paths]
+        times = [int(one[0]) if len(one) else len(cuts) for one in over]
+        if min(times) < len(cuts):
+            return int(cuts[min(times)]), times[0] == min(times)
+        worse, back = paths[0][-1], paths[-1][-1]
     return None
 
 
@@ -179,16 +198,15 @@ def question(
     live = weather.requests[here] - before
     cuts = np.append(np.arange(0, last - at, rules.window // BLOCK), last - at)
     if len(cuts) < 2:
-        return Answer(False, 0, (0, 0))
+        return Answer(False, 0, (0, 0), (0, 0))
     drawn = (rng.binomial(live, weather.live[here]), live, rng.binomial(before, weather.before[here]), before)
     x, n_c, y, n_s = (_sums(each, cuts) for each in drawn)
     worse, fine = evidence(x, n_c, y, n_s, rules.worse_by, rate)
     shown = worse >= log_bound(part(rules.false_alarms, 1, number))
     over = np.flatnonzero(shown | (fine >= log_bound(MISSED)))
     end = int(over[0]) if len(over) else len(shown) - 1
-    return Answer(
-        bool(shown[end]), int(cuts[end + 1]) * BLOCK, (int(n_s[: end + 1].sum()), int(y[: end + 1].sum()))
-    )  # fmt: skip
+    counts = [(int(n[: end + 1].sum()), int(bad[: end + 1].sum())) for n, bad in ((n_c, x), (n_s, y))]
+    return Answer(bool(shown[end]), int(cuts[end + 1]) * BLOCK, *counts)
 
 
 def evidence(x: Floats, n_c: Floats, y: Floats, n_s: Floats, worse_by: float, rate: float) -> tuple[Floats, Floats]:

@@ -127,12 +127,12 @@ def becomes(rng: Rng, per_second: float, rates: tuple[float, float], after: int,
     return made(rng, np.ones(blocks), live, np.full(blocks, rates[0]), per_second)
 
 
-TRUTHS: list[tuple[str, Truth, float]] = [
-    ("still: 2 %, always", still, 0.0), ("autocorrelated", alike, 0.0), ("day and week", seasons, 0.0),
-    ("bursty, `worseBy: 3%`", bursts, 0.03), ("another normal every 3 days", steps, 0.0),
-    ("outages that every version has", outages, 0.0), ("latency that rises with load", busy, 0.0),
+TRUTHS: list[tuple[str, Truth, dict[str, float]]] = [
+    ("still: 2 %, always", still, {}), ("autocorrelated", alike, {}), ("day and week", seasons, {}),
+    ("bursty, `worseBy: 3%`", bursts, {"worse_by": 0.03}), ("another normal every 3 days", steps, {}),
+    ("outages that every version has", outages, {}), ("latency that rises with load", busy, {"share": 0.5}),
 ]  # fmt: skip
-"""(words, truth, the guard's `worseBy`)"""
+"""(words, truth, what the rules say of it); about latency is asked with half of the requests."""
 
 
 def _share(middle: float, by: Floats) -> Floats:

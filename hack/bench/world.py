@@ -11,6 +11,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 
 import numpy as np
@@ -73,12 +74,12 @@ def years(rng: Rng, made: Callable[[], Weather], rules: Rules, words: str, numbe
 def healthy(rng: Rng, number: int) -> tuple[list[list[object]], bool]:
     """Rows of versions that are as good as the ones before, and whether so few are taken back as is declared."""
     found: list[Study] = []
-    for words, truth, worse_by in TRUTHS:
-        rules = Rules(0, worse_by=worse_by)
-        found += years(rng, lambda truth=truth: year(rng, truth, PER_SECOND), rules, words, number)  # type: ignore[misc]
+    for words, truth, said in TRUTHS:
+        made = partial(year, rng, truth, PER_SECOND)
+        found += years(rng, made, replace(Rules(0), **said), words, number)  # type: ignore[arg-type]
     good = all(study.as_declared(Rules(0).false_alarms) for study in found)
     words = "beyond what is promised: the same, the version before has less to do"
-    found += years(rng, lambda: uneven(rng, PER_SECOND), Rules(0), words, number)
+    found += years(rng, partial(uneven, rng, PER_SECOND), Rules(0, share=0.5), words, number)
     return [study.row() for study in found], good
 
 
@@ -132,7 +133,7 @@ def times(seconds: Sequence[int | None]) -> str:
 def main(arguments: list[str]) -> int:
     """Simulate and print."""
     parser = argparse.ArgumentParser(prog="world", description=__doc__)
-    parser.add_argument("--years", type=int, default=20, help="of each kind of weather")
+    parser.add_argument("--years", type=int, default=5, help="of each kind of weather")
     parser.add_argument("--watches", type=int, default=500, help="of each version that becomes worse")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
