@@ -10,7 +10,7 @@ These are the operator's own tests over whole arrays at once, since a year has h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -73,8 +73,8 @@ class Seen:
 
     def since(self, moment: int) -> Seen:
         """The same, with times since a later moment."""
-        later = (None if at is None else at - moment for at in (self.alarm, self.back))
-        return Seen(*later, questions=self.questions, asked=self.asked, took=self.took, lasted=self.lasted)
+        alarm, back = (None if at is None else at - moment for at in (self.alarm, self.back))
+        return replace(self, alarm=alarm, back=back)
 
 
 @dataclass(frozen=True)
