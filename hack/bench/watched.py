@@ -19,17 +19,20 @@ from scipy.special import betaincinv, gammaln
 from fairlead.plan.rollout import watch
 from fairlead.verdict import bounded
 from fairlead.verdict.confirm import GUESSED, part
-from fairlead.verdict.difference import Claim, alternatives
+from fairlead.verdict.difference import SAFE_AT, Claim
 from fairlead.verdict.failures import GRID, base_rate, log_bound
 from hack.bench.weather import BLOCK, MINUTE, Floats, Rng, Weather
 
 REFERENCE = 10 * MINUTE
 """What the version before did in the rollout: so many stretches before the promotion."""
-MISSED = 0.05
+MISSED, BACK = 0.05, 1e-3
+"""The chances that a version that is worse is called not worse, and that the world is said to be as before though it
+is not."""
 ALMOST_ALL = 0.99
 """The largest share of bad answers that can be a reference."""
-_CHUNK = 512
-_HALVINGS = 60
+_SHORTEST, _LONGEST = 32, 2048
+"""Windows that are looked at together."""
+_HALVINGS = 32
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,11 @@ def next_event(
     ends = looks((end - begin) * BLOCK) + begin
     ends = ends[(ends >= at) & (ends <= end)]
     worse, back = (np.full(len(GRID), -np.inf) for _ in range(2))
-    for here in range(0, len(ends) - 1, _CHUNK):
-        cuts = ends[here : here + _CHUNK + 1]
+    bounds = (bound, log_bound(BACK))
+    here, number = 0, _SHORTEST
+    while here < len(ends) - 1:
+        cuts = ends[here : here + number + 1]
+        here, number = here + number, min(2 * number, _LONGEST)
         requests, bad = (_sums(counts, cuts) for counts in (weather.requests, weather.bad))
         heard = requests > 0
         if not heard.any():
@@ -162,7 +168,10 @@ def next_event(
         paths = [grown(worse, requests, bad, known)]
         if known > first:
             paths.append(grown(back, requests, requests - bad, 1 - first))
-        over = [np.flatnonzero(np.logaddexp.reduce(one, axis=1) - np.log(len(GRID)) >= bound) for one in paths]
+        over = [
+            np.flatnonzero(np.logaddexp.reduce(one, axis=1) - np.log(len(GRID)) >= most)
+            for one, most in zip(paths, bounds, strict=False)
+        ]
         times = [int(one[0]) if len(one) else len(cuts) for one in over]
         if min(times) < len(cuts):
             return int(cuts[min(times)]), times[0] == min(times)
@@ -244,9 +253,14 @@ def differences(
     claim: Claim, x: Floats, n_c: Floats, y: Floats, n_s: Floats, worse_by: float, rates: list[float]
 ) -> Floats:  # fmt: skip
     """`difference.log_e` for many windows: (windows, alternatives). rates: what is expected in each."""
-    guesses = np.array([alternatives(claim, rate, worse_by) for rate in rates])
-    q_s, q_c = guesses[:, :, 0], guesses[:, :, 1]
-    low, high = np.zeros_like(q_s), np.full_like(q_s, 1 - worse_by)
+    rate = np.clip(np.array(rates), 1e-9, (1 - worse_by) * (1 - 1e-4))[:, None]
+    if claim == "harm":
+        odds_beyond = np.array(GRID) * (rate + worse_by) / (1 - rate - worse_by)
+        q_c = odds_beyond / (1 + odds_beyond)
+    else:
+        q_c = np.maximum(rate + np.array(SAFE_AT) * worse_by, rate / 4)
+    q_s = np.broadcast_to(rate, q_c.shape)
+    low, high = np.maximum(np.minimum(q_s, q_c - worse_by), 0), np.maximum(q_s, q_c - worse_by)
     for _ in range(_HALVINGS):
         r = (low + high) / 2
         other = r + worse_by

@@ -104,7 +104,7 @@ def harmful(rng: Rng, number: int) -> tuple[list[list[object]], bool]:
         for per_second in LOADS:
             # a point is tolerated on top of the past unless said otherwise: from 0.1 to 1 % would never be an alarm
             rules = Rules(3600, tolerance=0.01 if rates[0] > 0.01 else 0.001)
-            cells: list[object] = [f"{rates[0]:.2g} → {rates[1]:.2g}", per_second]
+            cells: list[object] = [f"{100 * rates[0]:g} → {100 * rates[1]:g} %", per_second]
             for share in SHARES:
                 seen = until_back(rng, rates, per_second, replace(rules, share=share), number)
                 if share == SHARES[0]:
@@ -133,7 +133,7 @@ def times(seconds: Sequence[int | None]) -> str:
 def main(arguments: list[str]) -> int:
     """Simulate and print."""
     parser = argparse.ArgumentParser(prog="world", description=__doc__)
-    parser.add_argument("--years", type=int, default=5, help="of each kind of weather")
+    parser.add_argument("--years", type=int, default=3, help="of each kind of weather")
     parser.add_argument("--watches", type=int, default=500, help="of each version that becomes worse")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
