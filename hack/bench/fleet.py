@@ -30,7 +30,7 @@ import yaml
 from fairlead.cluster.client import HttpKube
 from fairlead.cluster.errors import Conflict
 from fairlead.cluster.port import GATEWAY, SECRET
-from fairlead.plan.core import DEPLOYMENT, HTTP_ROUTE, MODEL_VERSION, POD, WORKLOAD, Kind
+from fairlead.plan.core import DEPLOYMENT, HTTP_ROUTE, MODEL_VERSION, POD, REPLICA_SET, WORKLOAD, Kind
 from hack.bench.pages import address
 from hack.bench.plane import BUCKET, NAMESPACE, Plane, plane
 from hack.bench.process import SCRATCH, Operator
@@ -74,6 +74,13 @@ async def make(kube: HttpKube, kind: Kind, obj: Json, status: Json | None = None
         except Conflict:  # the operator has seen it already, and said so
             made = await kube.get(kind, made["metadata"]["namespace"], made["metadata"]["name"])
     return made
+
+
+def owner(obj: Json, kind: Kind) -> Json:
+    """The controlling owner reference to an object."""
+    meta = obj["metadata"]
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "name": meta["name"], "uid": meta["uid"],
+            "controller": True}  # fmt: skip
 
 
 async def many(work: Iterable[Awaitable[Any]]) -> None:
@@ -163,13 +170,19 @@ class Hands:
         await self._kube.replace_status(HTTP_ROUTE, body)
 
     async def _run(self, workload: Json) -> None:
-        """One ready pod, at the address that its number in the fleet gives it."""
-        template = workload["spec"]["template"]
+        """One ready pod of a ReplicaSet, at the address that its number in the fleet gives it."""
+        template, wanted = workload["spec"]["template"], workload["spec"]
         number, which = template["metadata"]["labels"]["fairlead.dev/version"].removeprefix("m").split("-")
         name = workload["metadata"]["name"]
         conditions = [{"type": kind, "status": "True", "lastTransitionTime": now()}
                       for kind in ("Initialized", "ContainersReady", "Ready", "PodScheduled")]  # fmt: skip
-        pod = {"metadata": {"name": f"{name}-0", "labels": template["metadata"]["labels"]}, "spec": template["spec"]}
+        labels = template["metadata"]["labels"]
+        made = await make(self._kube, REPLICA_SET, {
+            "metadata": {"name": f"{name}-1", "labels": labels, "ownerReferences": [owner(workload, WORKLOAD)]},
+            "spec": {"replicas": 1, "selector": wanted["selector"], "template": template},
+        })  # fmt: skip
+        meta = {"name": f"{name}-1-0", "labels": labels, "ownerReferences": [owner(made, REPLICA_SET)]}
+        pod = {"metadata": meta, "spec": template["spec"]}
         ip = address(2 * int(number) + int(which) - 1)
         running = [{"name": one["name"], "image": one["image"], "imageID": "", "ready": True, "restartCount": 0,
                     "state": {"running": {"startedAt": now()}}} for one in template["spec"]["containers"]]  # fmt: skip

@@ -86,7 +86,7 @@ def deployment(before: Json, now: Json) -> Iterator[str]:
 def verdict(record: Json) -> str:
     """How a rollout ended."""
     result = {"Live": "is live", "RolledBack": "ROLLED BACK"}.get(record["result"], record["result"])
-    said = str(record.get("message") or record["reason"]).removeprefix(f"{record['version']} {result}").lstrip(":, ")
+    said = str(record.get("message") or record["reason"]).removeprefix(f"{record['version']} goes live").lstrip(":, ")
     return f"{result}: {said}"
 
 

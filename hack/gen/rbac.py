@@ -52,10 +52,12 @@ OPERATOR = RoleTable(
         Right(GROUP, ("pipelineruns",), ("create", "patch", "delete"),
               "Start runs when a trigger says so; delete finished ones by `spec.history`."),
         Right(GROUP, ("modelversions",), ("create", "patch"),
-              "Make the versions that a run produces, and label them as its own. Approvals in another's name are "
-              "refused to the operator as to anybody."),
+              "Make the versions that a run produces, label them as its own, and name their authors. Approvals in "
+              "another's name are refused to the operator as to anybody."),
         Right("batch", ("jobs",), CHILDREN, "Run steps, checks and evaluations."),
         Right("apps", ("deployments",), CHILDREN, "Run the pods of each served version."),
+        Right("apps", ("replicasets",), READ,
+              "Tell the pods of these workloads from others that only have their labels."),
         Right("", ("services",), CHILDREN, "Give each served version an address."),
         Right("", ("pods",), READ,
               "Read why a step failed, and find the serving pods to read their counters. Pods are never made, changed "
@@ -66,6 +68,9 @@ OPERATOR = RoleTable(
         Right("gateway.networking.k8s.io", ("gatewayclasses",), ("get",),
               "Know what the gateway can do. Where rights are given in some namespaces only, it is told from who "
               "accepts the route."),
+        Right("", ("namespaces",), ("get",),
+              "Read what a namespace asks of versions before they go live. Of no other namespace than those that are "
+              "looked after: a Role is enough."),
         Right("monitoring.coreos.com", ("prometheusrules", "podmonitors"), CHILDREN,
               "Make alert rules, and have the served versions scraped."),
         Right("events.k8s.io", ("events",), ("create",), "Tell people what happened."),
@@ -81,8 +86,9 @@ LEADER = RoleTable(
 CREDENTIALS = RoleTable(
     "credentials-reader",
     "ClusterRole `fairlead-credentials-reader`, bound to nobody. The owner of a namespace binds it to the operator's "
-    "ServiceAccount *in that namespace*, so that the operator can list a bucket with a Secret of it.",
-    (Right("", ("secrets",), ("get",), "Read the access key of a bucket whose listing a Dataset asks for."),),
+    "ServiceAccount *in that namespace*, so that the operator can list a bucket with a Secret of it, and read from the "
+    "store what Jobs have answered.",
+    (Right("", ("secrets",), ("get",), "Read the access key of a bucket that is listed, or that has a Job's answer."),),
 )
 
 VIEW = RoleTable(
@@ -104,7 +110,8 @@ APPROVER = RoleTable(
     "approver",
     "ClusterRole `fairlead-approver`, for those who may say that a model goes live. Bind it per namespace.",
     (
-        Right(GROUP, ("modelversions",), (*READ, "update", "patch"), "Write the approval into the version."),
+        Right(GROUP, ("modelversions",), (*READ, "update", "patch"),
+              "Write the approval into the version. The policy below lets them change nothing else."),
         Right(GROUP, ("modelversions",), ("approve",),
               "Checked by the ValidatingAdmissionPolicy `fairlead-approvals` before an approval is accepted."),
     ),

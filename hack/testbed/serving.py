@@ -33,9 +33,10 @@ def server_image() -> str:
 
 def make_version(
     team: Team, name: str, model: str = "m", image: str = "", wrong_digest: bool = False, gpus: int = 0,
-    **settings: Any,
+    metrics: Json | None = None, **settings: Any,
 ) -> str:  # fmt: skip
-    """A ModelVersion without evaluation whose model has these settings; the key of its artifact."""
+    """A ModelVersion without evaluation whose model has these settings; the key of its artifact. metrics: other names
+    of its counters than `METRICS`."""
     gpu = {"gpu": {"count": gpus}} if gpus else {}
     body = json.dumps(settings | {"name": name}).encode()
     key = f"models/{name}/model.json"
@@ -46,7 +47,7 @@ def make_version(
             "model": model,
             "artifact": {"uri": f"s3://{team.bucket}/{key}", "sha256": hashlib.sha256(body).hexdigest()},
             "server": {
-                "runtime": "custom", "image": image or server_image(), "metrics": METRICS,
+                "runtime": "custom", "image": image or server_image(), "metrics": METRICS | (metrics or {}),
                 "resources": {"cpu": "20m", "memory": "64Mi", **gpu},
             },
         },

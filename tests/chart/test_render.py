@@ -52,14 +52,18 @@ def test_the_configuration_is_read_by_the_operator(plain: list[Json], full: list
     assert config.prometheus.url == "http://prometheus.example:9090"
     assert config.prometheus.labels == {"release": "stack"}
     assert (config.tuning.window, config.tuning.drain, config.tuning.evidence_deadline) == (2, 5, 20)
+    assert [(rule.host, rule.path, rule.namespaces) for rule in config.routes.granted] == [
+        (None, "/public/", []), ("*.shop.example", "/", ["shop"]),
+    ]  # fmt: skip
     assert config.workers == 4
+    assert (config.require.approvals, config.require.gates, config.require.not_author) == (1, True, True)
 
 
 def test_the_configuration_has_no_field_that_the_operator_ignores(full: list[Json]) -> None:
     written = yaml.safe_load(one(full, "ConfigMap")["data"]["config.yaml"])
     known = configuration(full).model_dump(by_alias=True)
     assert set(written) <= set(known)
-    for part in ("images", "store", "prometheus", "tuning"):
+    for part in ("images", "store", "prometheus", "tuning", "require", "routes"):
         assert set(written[part]) <= set(known[part]), part
 
 
@@ -157,6 +161,11 @@ def test_every_object_is_labelled_and_placed(full: list[Json]) -> None:
         ({"logLevel": "loud"}, "logLevel"),
         ({"namespaces": ["Team_A"]}, "namespaces"),
         ({"workers": 1000}, "workers"),
+        ({"require": {"approvals": 11}}, "approvals"),
+        ({"require": {"approval": 1}}, "approval"),
+        ({"require": {"approvals": 1}, "approvals": {"enabled": False}}, "require needs approvals.enabled"),
+        ({"routes": {"granted": [{"path": "public"}]}}, "path"),
+        ({"routes": {"granted": [{}]}}, "granted"),
     ],
 )
 def test_wrong_values_are_refused_by_name(values: Json, expected: str) -> None:
@@ -175,6 +184,36 @@ def test_all_values_are_in_the_schema() -> None:
 
     covered(yaml.safe_load((CHART / "values.yaml").read_text()),
             yaml.safe_load((CHART / "values.schema.json").read_text()), "")  # fmt: skip
+
+
+def policies(objects: list[Json]) -> dict[str, str]:
+    """Each policy's text, by name."""
+    return {o["metadata"]["name"]: str(o["spec"]) for o in objects if o["kind"] == "ValidatingAdmissionPolicy"}
+
+
+def test_four_eyes_each_policy_is_bound_and_goes_with_the_switch(plain: list[Json]) -> None:
+    expected = {"fairlead-approvals", "fairlead-authors", "fairlead-floors", "fairlead-judgements", "fairlead-pods"}
+    bound = [o for o in plain if o["kind"] == "ValidatingAdmissionPolicyBinding"]
+    assert set(policies(plain)) == expected == {o["spec"]["policyName"] for o in bound}
+    assert all(o["spec"]["validationActions"] == ["Deny"] for o in bound)
+    assert set(policies(render({"approvals": {"enabled": False}}))) == {"fairlead-pods"}
+
+
+def test_four_eyes_the_operators_own_account_alone_names_others_as_authors() -> None:
+    found = policies(render({"serviceAccount": {"name": "robot"}}))["fairlead-authors"]
+    assert "request.userInfo.username == 'system:serviceaccount:fairlead-system:robot'" in found
+
+
+def test_four_eyes_serviceaccounts_approve_only_where_a_value_says_so(plain: list[Json]) -> None:
+    assert "system:serviceaccount:" in policies(plain)["fairlead-approvals"]
+    allowed = policies(render({"approvals": {"serviceAccounts": True}}))["fairlead-approvals"]
+    assert "system:serviceaccount:" not in allowed
+
+
+def test_forged_evidence_who_makes_pods_is_a_value_and_the_policy_can_be_left_out() -> None:
+    found = policies(render({"pods": {"makers": ["vc:syncer", "other"]}}))["fairlead-pods"]
+    assert 'request.userInfo.username in ["vc:syncer","other"]' in found
+    assert "fairlead-pods" not in policies(render({"pods": {"enabled": False}}))
 
 
 def test_dashboards_are_found_by_grafanas_sidecar(plain: list[Json], full: list[Json]) -> None:

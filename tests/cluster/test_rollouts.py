@@ -40,13 +40,37 @@ def test_promotion_restarts_nothing_and_loses_no_request(team: Team) -> None:
     assert set(load.by_version()) == {"m-1", "m-2"}
 
 
+def children(team: Team, version: str) -> list[Json]:
+    """The workload and the Service of a version."""
+    marks = f"fairlead.dev/deployment=web,fairlead.dev/version={version}"
+    return [one for kind in ("workload", "service") for one in team.cluster.list(kind, team.namespace, marks)]
+
+
+def take_owners_away(team: Team, version: str) -> None:
+    """As somebody does who may edit in the namespace."""
+    for one in children(team, version):
+        kind = "service" if one["kind"] == "Service" else "workload"
+        team.cluster.resource(kind).patch(
+            name=one["metadata"]["name"], namespace=team.namespace, content_type="application/json-patch+json",
+            body=[{"op": "remove", "path": "/metadata/ownerReferences"}],
+        )  # fmt: skip
+
+
 def test_a_version_that_fails_is_rolled_back_and_not_tried_again(team: Team) -> None:
+    """… also where somebody takes the live version's objects from their owner meanwhile: they come home."""
     go_live(team, errorRate=0.01)
+    known = {one["metadata"]["uid"] for one in children(team, "m-1")}
     with traffic(team, 100) as load:
         make_version(team, "m-2", errorRate=0.3)
+        team.wait("deployment", "web", lambda o: bool(o["status"].get("candidate")), 60, "on its way")
+        take_owners_away(team, "m-1")
         done = team.wait("deployment", "web", lambda o: o["status"].get("phase") == "RolledBack", 120, "rolled back")
         since = time.time()
         team.wait("deployment", "web", lambda o: not o["status"].get("retiring"), 60, "drained")
+    home = children(team, "m-1")
+    assert {one["metadata"]["uid"] for one in home} == known
+    assert len(home) == 2
+    assert all(one["metadata"]["ownerReferences"][0]["uid"] == done["metadata"]["uid"] for one in home)
     record = done["status"]["history"][0]
     assert record["result"] == "RolledBack"
     assert record["version"] in done["status"]["refused"]
@@ -68,6 +92,17 @@ def test_artifact_with_another_digest(team: Team) -> None:
     team.s3.put_object(Bucket=team.bucket, Key=key, Body=artifact_body("m-1"))
     team.wait("modelversion", "m-1", lambda o: o["status"]["phase"] == "Approved", 120, "Approved")
     team.wait("deployment", "web", is_live("m-1"), 120, "live")
+
+
+def test_b03_a_label_that_the_servers_page_does_not_have_is_said_before_the_rollout_begins(team: Team) -> None:
+    """Every second request would fail, and none would be counted as failed."""
+    go_live(team)
+    with traffic(team, 30):
+        make_version(team, "m-2", metrics={"failures": 'infer_requests_total{status=~"5.."}'}, errorRate=0.5)
+        seen = team.wait_condition("deployment", "web", "Progressing", "False", "LabelMissing", timeout=120)
+    assert "their labels: code" in condition(seen, "Progressing")["message"]
+    assert seen["status"]["live"]["version"] == "m-1"
+    assert seen["status"]["candidate"]["weight"] == 0
 
 
 def test_server_image_that_does_not_exist_leaves_the_live_version(team: Team) -> None:

@@ -45,10 +45,11 @@ class ApiServer:
 
     def call(
         self, method: str, path: str, body: Any = None, *, user: str = "", dry: bool = False,
-        content: str = "application/json",
+        content: str = "application/json", manager: str = "",
     ) -> Answer:  # fmt: skip
-        """One request; with `user`, as that user by impersonation."""
+        """One request; with `user`, as that user by impersonation; `manager`: who sets fields by it."""
         query = [("fieldValidation", "Strict"), *([("dryRun", "All")] if dry else [])] if method != "GET" else []
+        query += [("fieldManager", manager)] if manager else []
         headers = {"Content-Type": content, "Accept": "application/json"}
         if user:
             headers |= {"Impersonate-User": user, "Impersonate-Group": "system:authenticated"}

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 MANIFEST = Path(__file__).parent / "manifests/good/modelversion-custom.yaml"
 DIGEST, OTHER_DIGEST = "a" * 64, "b" * 64
 EDITOR, BOB, CAROL = "editor@example.com", "bob@example.com", "carol@example.com"
+OWNER = "owner@example.com"
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,8 @@ def server(kubeconfig: str) -> ApiServer:
 @pytest.fixture(scope="module")
 def space(server: ApiServer) -> Iterator[str]:
     """A namespace in which the editor may edit and the others may approve."""
-    with space_with(server, "fl-approvals", {"edit": [EDITOR], "fairlead-approver": [BOB, CAROL]}) as name:
+    users = {"edit": [EDITOR, OWNER], "fairlead-approver": [BOB, CAROL, OWNER]}
+    with space_with(server, "fl-approvals", users) as name:
         yield name
 
 
@@ -117,3 +119,39 @@ def test_the_status_is_the_operators(server: ApiServer, space: str, version: str
         "PATCH", path, {"status": {"phase": "Approved"}}, user=EDITOR, content="application/merge-patch+json"
     )
     assert answer.code == 403
+
+
+OTHERS: list[Json] = [
+    {"spec": {"revoked": "because I can"}}, {"metadata": {"annotations": {"a": "b"}}},
+    {"metadata": {"labels": {"a": "b"}}},
+    {"metadata": {"finalizers": ["example.com/never"]}},
+    {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "b"}]}},
+    {"spec": {"revoked": "because I can"} | approvals((BOB, DIGEST))["spec"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", OTHERS)
+def test_four_eyes_an_approver_changes_nothing_but_approvals(patch: Any, change: Json) -> None:
+    answer = patch(BOB, change)
+    assert answer.code == 403
+    assert "change nothing else of them than spec.approvals" in answer.message
+    assert patch(BOB, approvals((BOB, DIGEST))).ok
+
+
+def test_four_eyes_who_may_make_versions_too_may_change_the_rest(patch: Any) -> None:
+    assert patch(OWNER, {"spec": {"revoked": "a mistake"}}).ok
+    assert patch(OWNER, approvals((OWNER, DIGEST))).ok
+
+
+def test_four_eyes_a_serviceaccount_does_not_approve(server: ApiServer, space: str, patch: Any) -> None:
+    robot = f"system:serviceaccount:{space}:robot"
+    path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{space}/rolebindings"
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "robot"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "fairlead-approver"},
+        "subjects": [{"kind": "ServiceAccount", "name": "robot", "namespace": space}],
+    }  # fmt: skip
+    assert server.call("POST", path, binding).ok
+    answer = patch(robot, approvals((robot, DIGEST)))
+    assert answer.code == 403
+    assert "is a ServiceAccount, and people approve" in answer.message

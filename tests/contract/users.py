@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from tests.contract.apiserver import ApiServer
 
 Json = dict[str, Any]
 RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 
 
@@ -45,7 +47,22 @@ def space_with(
         }  # fmt: skip
         made = server.call("POST", f"{RBAC}/{name}/rolebindings", binding)
         assert made.ok, made.message
+    for user in names:  # the API server learns of bindings in their order: of the last one, of all
+        _wait_for_rights(server, name, user)
     try:
         yield name
     finally:
         server.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+def _wait_for_rights(server: ApiServer, namespace: str, user: str) -> None:
+    """Until the API server's authorizer, which follows bindings a little behind, knows of a user's."""
+    kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
+    deadline = time.monotonic() + 10.0
+    while time.monotonic() < deadline:
+        said = server.call("POST", REVIEWS, kind | {"spec": {"namespace": namespace}}, user=user).body
+        groups = [group for rule in said["status"]["resourceRules"] for group in rule.get("apiGroups", [])]
+        if any(not group.startswith("auth") for group in groups):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{user} has no rights in {namespace} yet")

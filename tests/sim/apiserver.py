@@ -52,12 +52,19 @@ class ApiServer:
     _objects: dict[tuple[Kind, str, str], Json] = field(default_factory=dict)
     _applied: dict[str, set[Path]] = field(default_factory=dict)
     """uid → the fields that the last apply set."""
+    _edited: dict[str, set[Path]] = field(default_factory=dict)
+    """uid → the fields that others have set."""
 
     # --- reading ---------------------------------------------------------------------------------------------
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
-        """An object."""
-        return copy.deepcopy(self._find(kind, namespace, name))
+        """An object, with who has set what of it."""
+        found = copy.deepcopy(self._find(kind, namespace, name))
+        uid, fields = found["metadata"]["uid"], []
+        for manager, operation, sets in (("fairlead", "Apply", self._applied), ("kubectl", "Update", self._edited)):
+            if sets.get(uid):
+                fields.append({"manager": manager, "operation": operation, "fieldsV1": nested(sets[uid])})
+        return {**found, "metadata": {**found["metadata"], "managedFields": fields}}
 
     def all(self, kind: Kind, namespace: str | None = None, selector: str = "") -> list[Json]:
         """Objects in the order of their names."""
@@ -96,6 +103,7 @@ class ApiServer:
         new["metadata"] |= {"uid": str(uuid.UUID(serial)), "creationTimestamp": rfc3339(self.clock())[:19] + "Z"}
         if "spec" in new:
             new["metadata"]["generation"] = 1
+        self._edited[new["metadata"]["uid"]] = leaves(obj)
         return self._store("ADDED", kind, new, None)
 
     def apply(self, kind: Kind, obj: Json) -> Json:
@@ -105,6 +113,7 @@ class ApiServer:
         if (kind, meta.get("namespace", ""), meta["name"]) not in self._objects:
             made = self.create(kind, obj)
             self._applied[made["metadata"]["uid"]] = leaves(obj)
+            self._edited[made["metadata"]["uid"]] = set()
             return made
         old = self._find(kind, meta.get("namespace", ""), meta["name"])
         new = copy.deepcopy(old)
@@ -114,6 +123,7 @@ class ApiServer:
             prune(new, path)
         merge(new, copy.deepcopy(wanted))
         self._applied[uid] = leaves(wanted)
+        self._edited[uid] = self._edited.get(uid, set()) - leaves(wanted)
         return self._update(kind, old, new)
 
     def replace(self, kind: Kind, obj: Json) -> Json:
@@ -161,6 +171,9 @@ class ApiServer:
         old = self._find(kind, namespace, name)
         new = copy.deepcopy(old)
         change(new)
+        uid, changed = old["metadata"]["uid"], leaves(new) - leaves(old) | different(new, old)
+        self._applied[uid] = self._applied.get(uid, set()) - changed
+        self._edited[uid] = self._edited.get(uid, set()) | changed
         return self._update(kind, old, new)
 
     # --- inside ----------------------------------------------------------------------------------------------
@@ -246,6 +259,28 @@ def leaves(obj: Any, at: Path = ()) -> set[Path]:
     if isinstance(obj, dict) and obj:
         return set().union(*(leaves(value, (*at, key)) for key, value in obj.items()))
     return {at}
+
+
+def different(new: Json, old: Json) -> set[Path]:
+    """The fields of both that are not the same."""
+    return {path for path in leaves(new) & leaves(old) if value_at(new, path) != value_at(old, path)}
+
+
+def value_at(obj: Any, path: Path) -> Any:
+    """What stands there."""
+    for key in path:
+        obj = obj[key]
+    return obj
+
+
+def nested(paths: set[Path]) -> Json:
+    """Fields as managed fields write them."""
+    found: Json = {}
+    for path in paths:
+        at = found
+        for key in path:
+            at = at.setdefault(f"f:{key}", {})
+    return found
 
 
 def prune(obj: Json, path: Path) -> None:

@@ -21,12 +21,14 @@ from fairlead.plan.core import (
     POD,
     Answer,
     Listed,
+    ReadDocument,
     Request,
     rfc3339,
 )
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
 from tests.sim.operators import Operators
+from tests.unit.plan.answering import Answers
 
 Json = dict[str, Any]
 EPOCH = 1_800_000_000.0
@@ -56,14 +58,19 @@ def phase(pod: Json) -> str:
 
 
 class Bucket:
-    """The source: answers listings with what is there."""
+    """The source: answers listings with what is there. And the store, with what workers have left."""
 
     def __init__(self) -> None:
         self.letter = "a"
+        self.told = Answers()
 
     async def resolve(self, requests: Iterable[Request]) -> Mapping[Request, Answer]:
         """All the answers."""
-        return {request: Listed(self.letter * 64, 1, 10) for request in requests}
+        return {request: self._answer(request) for request in requests}
+
+    def _answer(self, request: Request) -> Answer:
+        listed = Listed(self.letter * 64, 1, 10)
+        return self.told.answer(request) if isinstance(request, ReadDocument) else listed
 
 
 class Factory(Operators):
@@ -154,7 +161,7 @@ class Factory(Operators):
             return self.rng.choice([{"phase": "Failed", "reason": "Evicted"}, {"phase": "Failed"}])
         said = json.dumps(self._said(main))
         stopped = {"name": main["name"], "state": {"terminated": {"exitCode": 0, "message": said}}}
-        return {"phase": "Succeeded", "containerStatuses": [stopped]}
+        return {"phase": "Succeeded", "containerStatuses": self.bucket.told.keep(job, [stopped])}
 
     def _said(self, main: Json) -> Json:
         task = json.loads(next(e["value"] for e in main["env"] if e["name"] == "FAIRLEAD_TASK"))

@@ -16,11 +16,14 @@ from fairlead.plan.core import (
     HTTP_ROUTE,
     MODEL_VERSION,
     POD,
+    REPLICA_SET,
     WORKLOAD,
     Answer,
     Counters,
     Failed,
     GatewaySeen,
+    NamespaceSeen,
+    ReadNamespace,
     Request,
     ScrapePod,
     Warm,
@@ -52,6 +55,8 @@ class Servers:
             return Warm()
         if isinstance(request, ScrapePod):
             return Counters(int(100 * self._world.loop.time()), 0)
+        if isinstance(request, ReadNamespace):
+            return NamespaceSeen()
         return GatewaySeen(("10.0.0.1",), (("HTTP", 80),)) if "Gateway" in type(request).__name__ else Failed("No", "")
 
 
@@ -131,17 +136,28 @@ class GpuWorld(Operators):
 
     def _replicas(self, workload: Json) -> None:
         template, meta = workload["spec"]["template"], workload["metadata"]
-        owner = {
-            "apiVersion": "apps/v1", "kind": "Deployment", "name": meta["name"], "uid": meta["uid"], "controller": True,
-        }  # fmt: skip
+        labels, made = template["metadata"]["labels"], self._replica_set(workload)
         for index in range(workload["spec"]["replicas"]):
             name = f"{meta['name']}-{index}"
             if not any(pod["metadata"]["name"] == name for pod in self.server.all(POD)):
-                labels = template["metadata"]["labels"]
+                owner = _owner("ReplicaSet", made["metadata"])
                 self.server.create(POD, {
-                    "apiVersion": "v1", "kind": "Pod", "spec": dict(template["spec"]),
+                    "apiVersion": "v1", "kind": "Pod", "spec": dict(made["spec"]["template"]["spec"]),
                     "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels, "ownerReferences": [owner]},
                 })  # fmt: skip
+
+    def _replica_set(self, workload: Json) -> Json:
+        """The workload's, with the template of its first pods."""
+        template, meta = workload["spec"]["template"], workload["metadata"]
+        name = f"{meta['name']}-5d4c"
+        known = next((one for one in self.server.all(REPLICA_SET) if one["metadata"]["name"] == name), None)
+        return known or self.server.create(REPLICA_SET, {
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "spec": {"template": template},
+            "metadata": {
+                "name": name, "namespace": NAMESPACE, "labels": template["metadata"]["labels"],
+                "ownerReferences": [_owner("Deployment", meta)],
+            },
+        })  # fmt: skip
 
     def used(self) -> int:
         """GPUs of the pods that have a node."""
@@ -188,6 +204,10 @@ class GpuWorld(Operators):
             assert self.loop.time() < end, {name: self.status(name) for name in wanted}
             assert not self._controllers.done(), self._controllers
             await asyncio.sleep(0.2)
+
+
+def _owner(kind: str, meta: Json) -> Json:
+    return {"apiVersion": "apps/v1", "kind": kind, "name": meta["name"], "uid": meta["uid"], "controller": True}
 
 
 def _gpus(pod: Json) -> int:

@@ -316,7 +316,7 @@ def test_a_kind_that_appears_later_is_picked_up() -> None:
         assert "configmaps" in world.condition("bear")["message"]
         world.server.absent = set()
         await world.until(done(world, "bear"), within=120)
-        assert world.status("bear")["message"] == ""
+        await world.until(lambda: world.status("bear")["message"] == "", within=30)
         await asyncio.sleep(15)
         world.server.edit(CONFIG_MAP, "play", "bear-config", lambda o: o["data"].update(colour="mud"))
         await world.until(lambda: world.colours()["bear-config"] == "red", within=2)

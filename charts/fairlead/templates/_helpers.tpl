@@ -61,6 +61,15 @@ tuning: {{ toJson . }}
 {{- with .Values.surge }}
 surge: {{ toJson . }}
 {{- end }}
+{{- with .Values.require }}
+{{- if not $.Values.approvals.enabled }}
+{{- fail "require needs approvals.enabled: without the policies anybody approves in any name" }}
+{{- end }}
+require: {{ toJson . }}
+{{- end }}
+{{- with .Values.routes }}
+routes: {{ toJson . }}
+{{- end }}
 namespaces: {{ toJson .Values.namespaces }}
 workers: {{ .Values.workers }}
 {{- end }}

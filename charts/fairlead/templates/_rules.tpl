@@ -70,6 +70,14 @@
     - patch
     - delete
 - apiGroups:
+    - apps
+  resources:
+    - replicasets
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
     - ''
   resources:
     - services
@@ -110,6 +118,12 @@
     - gateway.networking.k8s.io
   resources:
     - gatewayclasses
+  verbs:
+    - get
+- apiGroups:
+    - ''
+  resources:
+    - namespaces
   verbs:
     - get
 - apiGroups:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fairlead.api.common import Timestamp
-from fairlead.api.evidence import AnswerCursor, ArmCounts, Common, Copies, Cursor, GuardEvidence, Split
+from fairlead.api.evidence import Ahead, AnswerCursor, ArmCounts, Common, Copies, Cursor, GuardEvidence, Split
 from fairlead.api.experiment import Comparison, Contender, Division
 from fairlead.api.ledger import Ledger
 from fairlead.api.review import Review
@@ -27,6 +27,24 @@ class GpuPlace(Model):
     """How often it gave its place up, because no node had room."""
     until: Timestamp | None = None
     """It does not ask again before."""
+
+
+class Says(Model):
+    """What a server said instead of an answer."""
+
+    version: Name
+    status: int
+    """Of HTTP."""
+    body: Annotated[str, Field(max_length=256)] = ""
+    """Its beginning, as text in one line."""
+
+
+class Waived(Model):
+    """What a step did not wait for."""
+
+    step: int
+    """The last step in which that was so."""
+    message: Text = ""
 
 
 class Candidate(Model):
@@ -63,6 +81,11 @@ class Candidate(Model):
     """When the counters of both versions' pods were first read, just before the first traffic."""
     restarts: int = 0
     """Restarts of its pods then: later ones are held against it."""
+    unready: Annotated[int, Field(ge=0)] = 0
+    """How often all its pods lost their readiness under traffic, without a restart and while the live version's kept
+    theirs."""
+    tries_at: Timestamp | None = None
+    """After such a loss: it gets no requests before."""
     warmed: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)] = []
     """Pods that have answered a warm-up request: uid and number of restarts."""
     verdict: Literal["Starting", "Continue", "Harm", "NoEvidence"] = "Starting"
@@ -70,9 +93,17 @@ class Candidate(Model):
     """How long it will still take at the present traffic if nothing is found, `4m10s`; empty while it isn't known."""
     doubling: Annotated[str, Field(max_length=16)] = ""
     """How long it takes at the present traffic to find out that it fails twice as often; empty while nothing fails."""
-    guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
+    guards: Annotated[list[GuardEvidence], Field(max_length=9, json_schema_extra=list_map("guard"))] = []
     split: Split = Split()
     common: Common = Common()
+    ahead: Ahead = Ahead()
+    """By the servers' own counters."""
+    answering: Ahead = Ahead()
+    """By the answers that were kept, refused requests included; only while they are read."""
+    says: Annotated[list[Says], Field(max_length=2, json_schema_extra=list_map("version"))] = []
+    """The last failure that each of the two versions answered with, where answers are kept."""
+    waived: Waived | None = None
+    """What was not waited for, because the live version fails where this one answers."""
     cursors: Annotated[list[Cursor], Field(max_length=512, json_schema_extra=list_map("source"))] = []
     answers: Annotated[list[AnswerCursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
     """Of the recorders whose answers are compared."""
@@ -80,7 +111,11 @@ class Candidate(Model):
     """What was seen, window by window, and what was decided on it."""
     review: Review | None = None
     """With a guard on `review`: answers that wait for a person's judgement, and what was said of others."""
+    counters_fell_at: Timestamp | None = None
+    """When a pod's counters last fell without a restart of its container."""
     first_request_at: Timestamp | None = None
+    last_request_at: Timestamp | None = None
+    """End of the last window in which it answered any."""
     last_window_at: Timestamp | None = None
 
 
@@ -133,6 +168,6 @@ class RolloutRecord(Model):
     """The weight that it had reached."""
     stable: ArmCounts = ArmCounts()
     candidate: ArmCounts = ArmCounts()
-    guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
+    guards: Annotated[list[GuardEvidence], Field(max_length=9, json_schema_extra=LIST_ATOMIC)] = []
     ledger: Annotated[str, Field(max_length=1024)] = ""
     """Where its evidence lies in the store, window by window: `kubectl fairlead replay` judges it once more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from fairlead.api.common import S3Location
+from fairlead.api.requirement import Requirement
 from fairlead.api.schema import Model
 
 
@@ -52,6 +53,25 @@ class Surge(Model):
     """Seconds after which a candidate whose pods no node has room for lets its GPUs go, to ask again later."""
 
 
+class Granted(Model):
+    """A host, or paths, that some namespaces' Deployments may have besides what is theirs anyway."""
+
+    host: str | None = None
+    """A host, or `*.` and the end of hosts; it is then no other namespace's. None: whatever the host, or none."""
+    path: str = Field(default="/", pattern=r"^/")
+    """All paths below this prefix."""
+    namespaces: list[str] = []
+    """To whom; empty: to all."""
+
+
+class RoutesConfig(Model):
+    """Which routes Deployments may have besides those below `/<namespace>/` and on hosts of their own."""
+
+    any_path: bool = False
+    """Whatever they ask for, as far as nobody has it already: where all namespaces are one team's."""
+    granted: list[Granted] = []
+
+
 class OperatorConfig(Model):
     """Everything that can be set at installation."""
 
@@ -61,6 +81,9 @@ class OperatorConfig(Model):
     prometheus: PrometheusConfig = PrometheusConfig()
     tuning: Tuning = Tuning()
     surge: Surge = Surge()
+    require: Requirement = Requirement()
+    """What each version must have before it goes live, in all namespaces."""
+    routes: RoutesConfig = RoutesConfig()
     namespaces: list[str] = []
     """Namespaces to watch; empty: all."""
     workers: int = Field(default=8, ge=1, le=64)

@@ -159,6 +159,8 @@ class CheckJob(Model):
     uid: Annotated[str, Field(max_length=36)] = ""
     listing: Annotated[str, Field(max_length=64)]
     attempt: int = 1
+    unreadable: int = 0
+    """Attempts at this listing whose answer could not be read; at most 3."""
     not_before: Timestamp | None = None
 
 

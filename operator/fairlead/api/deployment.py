@@ -9,8 +9,9 @@ from pydantic import ConfigDict, Field
 from fairlead.api.common import Timestamp
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Experiment
-from fairlead.api.guard import Guard
+from fairlead.api.guard import IS_OFF, Guard
 from fairlead.api.record import Record
+from fairlead.api.requirement import Requirement
 from fairlead.api.review import JUDGED, Judgement
 from fairlead.api.schema import (
     LIST_ATOMIC,
@@ -31,6 +32,8 @@ class ModelRef(Model):
     """A model: each newly approved version of it is rolled out."""
     version: Name | None = None
     """One ModelVersion: git decides."""
+    require: Requirement = Requirement()
+    """What a version must have to be chosen. A version that was live here may become so again."""
 
     model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("name", "version")))
 
@@ -49,6 +52,23 @@ class GatewayRef(Model):
     namespace: Name | None = None
 
 
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+Host = Annotated[
+    str,
+    Field(
+        max_length=253, pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$",
+        json_schema_extra=cel(("!self.matches('^[0-9.]+$')", "an address is no host name")),
+    ),
+]  # fmt: skip
+PathPrefix = Annotated[
+    str,
+    Field(
+        max_length=256, pattern=r"^/([-A-Za-z0-9._~]+/)*[-A-Za-z0-9._~]*$",
+        json_schema_extra=cel(("!self.matches('/[.][.]?(/|$)')", "`.` and `..` are no parts of a path")),
+    ),
+]  # fmt: skip
+
+
 class Route(Model):
     """How clients reach the model. Fairlead owns the HTTPRoute or GRPCRoute whole."""
 
@@ -56,10 +76,11 @@ class Route(Model):
     protocol: Literal["HTTP", "GRPC"] = "HTTP"
     """`GRPC`: a GRPCRoute. The server listens for gRPC without TLS on port 8081 (a custom one is told so by the
     environment variable `GRPC_PORT`); on 8080 it goes on saying by HTTP whether it is ready."""
-    host: Annotated[str, Field(max_length=253, pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] | None = None
-    """Host name; default: any."""
-    path: Annotated[str, Field(max_length=256, pattern=r"^/[-A-Za-z0-9._~/]*$")] | None = None
-    """Path prefix, taken off before the server sees the request. Default `/<namespace>/<name>`. Not with GRPC."""
+    host: Host | None = None
+    """Host name; default: any. One that no other namespace has is this one's own, with all of its paths."""
+    path: PathPrefix | None = None
+    """Path prefix, taken off before the server sees the request. Default `/<namespace>/<name>`. Without a host of its own
+    it must be below `/<namespace>/`, unless the installation grants more. Not with GRPC."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -138,10 +159,11 @@ class Rollout(Model):
         CanaryStep(weight=10), CanaryStep(weight=50),
     ]  # fmt: skip
     """Shares of the traffic in rising order, shadow steps first; after the last one the candidate is promoted."""
-    guard: Annotated[list[Guard], Field(min_length=1, max_length=8, json_schema_extra=LIST_ATOMIC)] = [
+    guard: Annotated[list[Guard], Field(min_length=1, max_length=9, json_schema_extra=LIST_ATOMIC)] = [
         Guard(metric="errors"),
     ]
-    """What is watched; any harm rolls back."""
+    """What is watched; any harm rolls back. Errors are guarded also where the list does not name them, unless it ends
+    with `{metric: errors, off: true}`. At most 8 besides errors."""
     false_alarms: Annotated[Percent, Field()] = "1%"
     """The chance that a version that is no worse is rolled back, over the whole rollout and all guards."""
     missed_harm: Percent = "5%"
@@ -162,8 +184,32 @@ class Rollout(Model):
             ("!has(self.steps) || self.steps.map(s, s.weight).isSorted()", "the steps' weights must rise"),
             ("!has(self.falseAlarms) || self.falseAlarms.matches('[1-9]')", "falseAlarms must be above 0%"),
             ("!has(self.missedHarm) || self.missedHarm.matches('[1-9]')", "missedHarm must be above 0%"),
+            ("!has(self.guard) || self.guard.filter(g, g.metric != 'errors').size() <= 8",
+             "at most 8 guards besides errors"),
+            (f"!has(self.guard) || !self.guard.exists(g, {IS_OFF.format('g')}) || "
+             "self.guard.filter(g, g.metric == 'errors').size() == 1",
+             "errors are guarded and off: keep one of the two"),
+            (f"!has(self.guard) || !self.guard.exists(g, {IS_OFF.format('g')}) || "
+             f"{IS_OFF.format('self.guard[self.guard.size() - 1]')}",
+             "write {metric: errors, off: true} as the last of the list: the others are named by their place in it"),
+            (f"!has(self.guard) || self.guard.exists(g, !{IS_OFF.format('g')})",
+             "nothing would be guarded: with errors off, guard something else"),
         )
     )  # fmt: skip
+
+    @property
+    def guards(self) -> list[Guard]:
+        """What is really guarded, in the order that gives guards their ids: the list as it was written, and errors
+        behind it if it does not speak of them. This, not `guard`, is what everything goes by."""
+        if any(one.metric == "errors" for one in self.guard):
+            return [one for one in self.guard if not one.is_off]
+        return [*self.guard, Guard(metric="errors")]
+
+    @property
+    def spelt_out(self) -> list[Guard]:
+        """`guard` with what it leaves unsaid: from this list `guards` are the same, and it says itself if errors are
+        off."""
+        return self.guard if any(one.metric == "errors" for one in self.guard) else self.guards
 
 
 class Override(Model):
@@ -171,7 +217,7 @@ class Override(Model):
     (any more)."""
 
     action: Literal["Rollback", "Promote", "Continue"]
-    """`Rollback`: `version` becomes the live one again, and what is live or on its way is not tried again. `Promote`:
+    """`Rollback`: `version`, which was live here, becomes so again, and what is live or on its way is not tried again. `Promote`:
     `version`, which must be on its way, goes live as soon as its pods are warm. `Continue`: the step that `version` is
     in, with `manual: true`, may be left as far as people are concerned; evidence is waited for as in every step."""
     version: Name

@@ -10,6 +10,8 @@ from fairlead.api.candidate import Candidate, ExperimentStatus, RolloutRecord
 from fairlead.api.common import StatusBase, Timestamp
 from fairlead.api.labelled import Joined
 from fairlead.api.ledger import Ledger
+from fairlead.api.memory import Memory
+from fairlead.api.pinned import Pinned
 from fairlead.api.schema import LIST_ATOMIC, Model, Name, list_map
 from fairlead.api.watch import Watch, WayBack
 
@@ -55,15 +57,34 @@ class GatewayState(Model):
     """When it was asked."""
 
 
+class Claimed(Model):
+    """The host and path that this Deployment holds; nobody who asks for them later gets them."""
+
+    gateway: Annotated[str, Field(max_length=320)]
+    """`<namespace>/<name>`."""
+    protocol: Literal["HTTP", "GRPC"] = "HTTP"
+    host: Annotated[str, Field(max_length=253)] | None = None
+    """Absent: whatever the host."""
+    path: Annotated[str, Field(max_length=256)] | None = None
+    """Absent: by gRPC."""
+    since: Timestamp
+
+
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
-    Watched, RollbackReady, Experiment."""
+    Watched, RollbackReady, VersionReplaced, StateSaved, Experiment, ForeignPod (somebody's pod stands in for a
+    version's)."""
 
     live: Live | None = None
     candidate: Candidate | None = None
     previous: Name | None = None
     """The last good version before the live one: the way back."""
+    versions: Annotated[list[Pinned], Field(max_length=20, json_schema_extra=list_map("name"))] = []
+    """Which objects the names above and below stand for, and what their pods need: a ModelVersion that is deleted, or
+    made again under its name, changes nothing of what is served."""
+    served: Annotated[list[Pinned], Field(max_length=50, json_schema_extra=list_map("name"))] = []
+    """The versions that were live here, the last one first: what a person may go back to."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
     joins: Annotated[list[Joined], Field(max_length=40, json_schema_extra=list_map("version", "guard"))] = []
@@ -74,6 +95,10 @@ class DeploymentStatus(StatusBase):
     """Versions that are compared with each other."""
     stored: Stored | None = None
     """Whether the way back's model is still in the store; looked for once an hour."""
+    memory: Memory | None = None
+    """Whether the store has what must survive the loss of this status (with a store)."""
+    older: Annotated[list[Name], Field(max_length=200, json_schema_extra=LIST_ATOMIC)] = []
+    """After a restore: versions that were older than the live one, however new their objects are."""
     heeded: Annotated[str, Field(max_length=16)] = ""
     """Digest of the override that was carried out last."""
     refused: Annotated[list[Name], Field(max_length=50, json_schema_extra=LIST_ATOMIC)] = []
@@ -90,4 +115,6 @@ class DeploymentStatus(StatusBase):
     """Where clients reach it."""
     gateway: GatewayState | None = None
     """What is known of the Gateway."""
+    claimed: Claimed | None = None
+    """Where its route may be; absent: nowhere."""
     ready_replicas: int = 0

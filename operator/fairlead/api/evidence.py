@@ -169,6 +169,8 @@ class Copies(Model):
     """Those among them with different answers."""
     unclear: int = 0
     """Requests that both answered, but where the live version's answer is not of the declared type, or a failure."""
+    failed: int = 0
+    """Those among `unclear` in which it is a failure."""
     alone: int = 0
     """Requests that only the live version answered."""
 
@@ -181,6 +183,17 @@ class Split(Model):
     log_evidence: Annotated[str, Field(max_length=32)] = "0"
     wrong: bool = False
     """The traffic was not divided as asked; it is counted anew, to see when it is again."""
+
+
+class Ahead(Model):
+    """Whether the candidate is shown to fail less than the live version: its failures are none of the candidate's."""
+
+    stable: ArmCounts = ArmCounts()
+    """Since the step, or the freeze, began,"""
+    candidate: ArmCounts = ArmCounts()
+    """of both versions."""
+    log_lr: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    """Per odds ratio of the test's grid: the whole state of the test; empty at its start."""
 
 
 class Common(Model):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from fairlead.api.schema import Decimal, Key, Model, Name, Percent, cel, exactly_one_of
 
 _RANGE = "[]][ ]*$"
+IS_OFF = "((has({0}.off) && {0}.off) || (has({0}.__false__) && {0}.__false__))"
+"""CEL: a guard is switched off."""
 _RATES = "(^|[^a-zA-Z0-9_:])(i?rate|increase|i?delta|deriv)[ ]*[(]"
 
 
@@ -130,6 +132,11 @@ class Guard(Model):
     min_events: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     """With `outcomes` and `labels`: a step is not left before this many of the candidate have been counted in it. With
     `review`: no shadow step is left before so many pairs have been judged, or all that differed; at most 100."""
+    off: bool | None = None
+    """Only `{metric: errors, off: true}`, as the last of the list: errors are not guarded. Without it they always are,
+    whatever else the list says."""
+    off_unquoted: Annotated[bool | None, Field(alias="false")] = None
+    """What YAML makes of the word `off` where it is written without quotation marks; it means the same."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -137,6 +144,15 @@ class Guard(Model):
             ("(self.metric == 'gauge') == has(self.gauge)", "metric gauge needs gauge, and only that one"),
             ("(self.metric == 'labels') == has(self.labels)", "metric labels needs labels, and only that one"),
             ("!has(self.quantile) || self.metric == 'latency'", "quantile goes with latency"),
+            (
+                f"!{IS_OFF.format('self')} || self.metric == 'errors'",
+                "only errors are guarded without being asked for, so only errors can be off: take the other guard out",
+            ),
+            (
+                f"!{IS_OFF.format('self')} || ((!has(self.role) || self.role == 'alarm') && "
+                "(!has(self.worseBy) || !self.worseBy.matches('[1-9]')))",
+                "a guard that is off has neither a role nor worseBy",
+            ),
             (
                 "!has(self.role) || self.role != 'guardrail' || (has(self.worseBy) && self.worseBy.matches('[1-9]'))",
                 "a guardrail needs worseBy above 0%: that two versions are exactly equal can't be proven",
@@ -171,3 +187,16 @@ class Guard(Model):
             ),
         )
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yaml_off(cls, body: Any) -> Any:
+        """For Python's YAML the word is even no text as a key, but the value False."""
+        return (
+            {"off" if key is False else key: value for key, value in body.items()} if isinstance(body, dict) else body
+        )
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it says that its metric is not guarded."""
+        return bool(self.off or self.off_unquoted)

@@ -57,6 +57,8 @@ class JoinJob(Model):
     uid: Annotated[str, Field(max_length=36)] = ""
     dataset: Annotated[str, Field(max_length=16)]
     attempt: int = 1
+    unreadable: int = 0
+    """Attempts at this version whose answer could not be read; at most 3."""
     not_before: Timestamp | None = None
 
 

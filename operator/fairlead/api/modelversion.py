@@ -10,6 +10,7 @@ from fairlead.api.common import Artifact, EnvVar, Placement, Resources, StatusBa
 from fairlead.api.schema import (
     LIST_ATOMIC,
     LIST_SET,
+    Author,
     Decimal,
     Duration,
     Image,
@@ -81,6 +82,8 @@ class Lineage(Model):
     pipeline: Name | None = None
     datasets: Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=32)] = {}
     """Versions of the Datasets that were read, by name."""
+    author: Author | None = None
+    """Who wrote the Pipeline, where somebody else started the run. Neither's approval counts under `notAuthor`."""
     images: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=64)] = {}
     """The code: the image that each step ran, with its digest."""
     params: Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)] = {}
@@ -232,6 +235,8 @@ class ModelVersionSpec(Model):
 
     model: Name
     """The model that this is a version of."""
+    author: Author | None = None
+    """Who made it. Of a run's version: who started the run."""
     artifact: Artifact
     server: Server = Server()
     lineage: Lineage = Lineage()
@@ -244,6 +249,8 @@ class ModelVersionSpec(Model):
     model_config = ConfigDict(
         json_schema_extra=cel(
             ("self.model == oldSelf.model", "model is immutable; make a new version"),
+            ("has(self.author) == has(oldSelf.author) && (!has(self.author) || self.author == oldSelf.author)",
+             "author is immutable; make a new version"),
             ("self.artifact == oldSelf.artifact", "artifact is immutable; make a new version"),
             ("has(self.server) == has(oldSelf.server) && (!has(self.server) || self.server == oldSelf.server)",
              "server is immutable; make a new version"),
@@ -293,6 +300,8 @@ class Evidence(Model):
     """SHA-256 of the report: what an approval refers to."""
     champion: Annotated[str, Field(max_length=63)] = ""
     """The version it was compared with; empty when there was none."""
+    champion_digest: Annotated[str, Field(max_length=64)] = ""
+    """Digest of that version's model and server: whoever has its name later is another champion."""
     data: Annotated[str, Field(max_length=64)] = ""
     """Digest of the held-out rows."""
     rows: int = 0
@@ -314,6 +323,8 @@ class EvaluationJob(Model):
     """Attempts that failed by the model's or its evaluation's own fault; at most 3."""
     champion: Annotated[str, Field(max_length=63)] = ""
     """Chosen when the attempt began."""
+    champion_digest: Annotated[str, Field(max_length=64)] = ""
+    """Digest of its model and server."""
     dataset_version: Annotated[str, Field(max_length=16)] = ""
     """Pinned when the attempt began."""
     not_before: Timestamp | None = None

@@ -11,6 +11,7 @@ from fairlead.api.modelversion import ModelVersionTemplate
 from fairlead.api.schema import (
     LIST_ATOMIC,
     LIST_SET,
+    Author,
     Duration,
     Key,
     Model,
@@ -111,6 +112,9 @@ class History(Model):
 class PipelineSpec(Model):
     """What runs, when, and what comes out of it."""
 
+    author: Author | None = None
+    """Who changed it last: whoever changes anything but `suspend` puts their own name here, or takes it out. Versions
+    of runs need it where `notAuthor` is required."""
     params: Params = {}
     """Defaults of the parameters, as strings; a run may override them."""
     triggers: Annotated[list[Trigger], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = []

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api.common import StatusBase, Timestamp
 from fairlead.api.pipeline import Params, PipelineSpec
-from fairlead.api.schema import LIST_SET, Model, Name, Text, cel, list_map
+from fairlead.api.schema import LIST_SET, Author, Model, Name, Text, cel, list_map
 
 
 class PipelineRunSpec(Model):
@@ -21,6 +21,8 @@ class PipelineRunSpec(Model):
     """Versions of Datasets by name. Default: each Dataset's current version when the run starts."""
     reason: Text = ""
     """Why it was started."""
+    author: Author | None = None
+    """Who started it; of one that a trigger started, the Pipeline's author."""
     cancel: Literal["now"] | None = None
     """`now` stops the running steps; the run ends as Aborted when their pods are gone."""
 
@@ -31,6 +33,8 @@ class PipelineRunSpec(Model):
              "params are immutable; make a new run"),
             ("has(self.datasets) == has(oldSelf.datasets) && (!has(self.datasets) || self.datasets == oldSelf.datasets)",
              "datasets are immutable; make a new run"),
+            ("has(self.author) == has(oldSelf.author) && (!has(self.author) || self.author == oldSelf.author)",
+             "author is immutable; make a new run"),
             ("!has(oldSelf.cancel) || has(self.cancel)", "a cancel can't be taken back; make a new run"),
         )
     )  # fmt: skip

@@ -65,6 +65,10 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 S3Uri = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+$", max_length=1024)]
 """An object (or, with a trailing slash, a folder of objects) in S3."""
 
+Author = Annotated[str, Field(min_length=1, max_length=253)]
+"""A user, by the name that the API server knows. The ValidatingAdmissionPolicy `fairlead-authors` sees to it that people
+write their own."""
+
 Image = Annotated[str, Field(min_length=1, max_length=512)]
 """A container image; a digest (`name@sha256:…`) pins it."""
 

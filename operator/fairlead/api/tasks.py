@@ -1,7 +1,7 @@
 """What the operator tells a worker, and what a worker says back.
 
-A task travels as JSON in the environment variable `FAIRLEAD_TASK`; a result as JSON in the container's termination
-message (at most 4,096 bytes). Both sides use these types, so they cannot drift apart.
+A task travels as JSON in the environment variable `FAIRLEAD_TASK`; a result as a document in the store, whose digest is
+the container's termination message (see `api/answers.py`). Both sides use these types, so they cannot drift apart.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from fairlead.api.dataset import Check, CheckResult, DatasetVersion, Schema
 from fairlead.api.guard import Loss
@@ -22,7 +22,9 @@ from fairlead.api.schema import Model
 
 TASK_ENV = "FAIRLEAD_TASK"
 RESULT_PATH = "/dev/termination-log"
-RESULT_LIMIT = 4096
+RESULT_LIMIT = 600
+"""Bytes of a termination message. The kubelet shares 12 KiB among a pod's containers: this is the share of one in
+twenty."""
 INPUTS = "/fairlead/in"
 OUTPUTS = "/fairlead/out"
 MODEL = "/fairlead/model"
@@ -141,6 +143,8 @@ class Subject(Model):
     """Base address of its server."""
     name: str
     """The model's name in `v2/models/<name>/infer`."""
+    sha256: str = ""
+    """Digest of the model's bytes, which `fetch` has verified."""
     features: list[str] = []
     """The columns that this model wants, if they differ from the task's."""
 
@@ -171,7 +175,7 @@ class EvaluateTask(Model):
 
 
 class EvaluateResult(Model):
-    """The proof, short enough for a termination message; the report in the store has all of it."""
+    """The proof, as the status has it; the report in the store has all of it."""
 
     digest: str
     report: str
@@ -265,21 +269,19 @@ UNPACKED_LIMIT = 1 << 20
 
 
 class TaskResult(Model):
-    """A termination message: exactly one member is set. One that is too long travels as `{"packed": …}`: its JSON,
-    deflated, in base64."""
+    """What a worker says: exactly one member is set. In a termination message these are `error`, `fetched` and `answer`;
+    the others are in the document that `answer` names. Releases before wrote all of it into the message; what was too
+    long travelled as `{"packed": …}`: its JSON, deflated, in base64."""
 
     error: TaskError | None = None
+    answer: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of the document in the store."""
     snapshot: SnapshotResult | None = None
     fetched: int | None = None
     """Bytes that were fetched and verified."""
     publish: PublishResult | None = None
     evaluate: EvaluateResult | None = None
     join: JoinResult | None = None
-
-    @staticmethod
-    def pack(body: bytes) -> bytes:
-        """The packed form of a result's JSON."""
-        return json.dumps({"packed": base64.b64encode(zlib.compress(body, 9)).decode()}).encode()
 
     @model_validator(mode="before")
     @classmethod

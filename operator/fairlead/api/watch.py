@@ -63,7 +63,9 @@ class Watch(Model):
     restarts: int = 0
     """Restarts of its pods at the promotion."""
     last_window_at: Timestamp
-    guards: Annotated[list[WatchedGuard], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
+    counters_fell_at: Timestamp | None = None
+    """When a pod's counters last fell without a restart of its container."""
+    guards: Annotated[list[WatchedGuard], Field(max_length=9, json_schema_extra=list_map("guard"))] = []
     cursors: Annotated[list[Cursor], Field(max_length=64, json_schema_extra=list_map("source"))] = []
     ledger: Ledger = Ledger()
     """What was seen since the promotion, window by window."""

@@ -23,11 +23,15 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     from fairlead.cli.blocks import Lines, show
     from fairlead.cli.show_modelversion import proof
     from fairlead.plan.core import MODEL_VERSION
+    from fairlead.plan.rollout.requirements import authors
 
     user = await whoami(session)
     changed = await session.change(MODEL_VERSION, args.name, lambda raw: add(raw, user, args.comment))
     evidence = ModelVersion.model_validate(changed).status.evidence
-    show([Lines([f"modelversion {args.name} approved by {user}"]), *(proof(evidence) if evidence else [])])
+    said = [f"modelversion {args.name} approved by {user}"]
+    if user in authors(changed):
+        said.append("You are its author: where Deployments ask for notAuthor, somebody else has to approve it too.")
+    show([Lines(said), *(proof(evidence) if evidence else [])])
     return OK
 
 
@@ -43,12 +47,10 @@ async def whoami(session: Session) -> str:
 
 
 def add(raw: Json, user: str, comment: str) -> bool:
-    """Put the user's approval of the present evidence into the object. False if it is there already. Raises Problem
-    when there is nothing to approve."""
+    """Put the user's approval of the present evidence into the object: a Deployment may ask for it though the version
+    does not. False if it is there already. Raises Problem when there is nothing to approve."""
     name, spec, status = raw["metadata"]["name"], raw["spec"], raw.get("status", {})
     digest = (status.get("evidence") or {}).get("digest")
-    if not spec.get("approval"):
-        raise Problem(f"modelversion {name!r} asks for no approval; its phase is {status.get('phase') or 'Pending'}.")
     if not digest:
         raise Problem(
             f"modelversion {name!r} has no evidence yet (phase {status.get('phase') or 'Pending'}). "

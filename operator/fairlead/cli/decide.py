@@ -26,11 +26,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 @command
 async def rollback(session: Session, args: argparse.Namespace) -> int:
     """Write the wish; the operator carries it out."""
-    from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION
+    from fairlead.plan.core import DEPLOYMENT
 
     raw = await session.get(DEPLOYMENT, args.name)
     target = default_target(raw) if args.to is None else args.to
-    usable(await session.get(MODEL_VERSION, target))
+    await _check(session, raw, target)
+    was_live(raw, target)
     raw = await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Rollback", target, args.reason))
     gone = f"{taken_back(raw, target)} is not tried again" if not compared(raw) else "its experiment ends"
     print(f"deployment {args.name} goes back to {target}; {gone}. "
@@ -75,6 +76,28 @@ async def go_on(session: Session, args: argparse.Namespace) -> int:
     return OK
 
 
+async def _check(session: Session, raw: Json, target: str) -> None:
+    """Raises Problem for a version that may not go live. One that the deployment has recorded may, whoever has its name
+    by now."""
+    from fairlead.plan.core import MODEL_VERSION
+
+    known = pinned(raw, target)
+    try:
+        found = await session.get(MODEL_VERSION, target)
+    except Problem:
+        if known.get("record"):
+            return
+        raise
+    if not known.get("record") or known.get("uid") == found["metadata"].get("uid"):
+        usable(found)
+
+
+def pinned(raw: Json, version: str) -> Json:
+    """What a deployment has recorded of a version; {} if nothing."""
+    found = (raw.get("status") or {}).get("versions") or []
+    return next((one for one in found if one["name"] == version), {})
+
+
 def default_target(raw: Json) -> str:
     """What is gone back to without `--to`: the live version if another one is on its way, else the one before it.
     Raises Problem if there is none."""
@@ -111,6 +134,17 @@ def usable(version: Json) -> None:
         raise Problem(f"{name} was revoked: {version['spec']['revoked']}. Name another version with --to.")
     if phase != "Approved":
         raise Problem(f"{name} is {phase}; only an approved version can go live. Name another one with --to.")
+
+
+def was_live(raw: Json, version: str) -> None:
+    """Raises Problem for a version that was never live here, as far as the status remembers."""
+    status = raw.get("status", {})
+    known = {one["name"] for one in status.get("served") or []}
+    if known and version not in known | {status.get("previous"), (status.get("live") or {}).get("version")}:
+        raise Problem(
+            f"{version} was never live in deployment {raw['metadata']['name']!r}, so it can't be gone back to. To roll "
+            "it out, name it in spec.model.version; kubectl fairlead promote --force then waits for no evidence."
+        )
 
 
 def decide(raw: Json, action: str, version: str, reason: str) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from fairlead.cli.decide import pinned
 from fairlead.cli.session import FAILED, OK, Json, Problem, Session, add_options, command, print_json
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     from fairlead.cli.blocks import show
     from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION
 
-    name = await _version(session, args.subject)
+    name, uid = await _version(session, args.subject)
     raw = await session.get(MODEL_VERSION, name)
+    if uid not in ("", raw["metadata"].get("uid")):
+        raise Problem(f"{args.subject} serves another {name} than the one that is there now: it was made again since. "
+                      f"Its lineage is gone; of the new one: fairlead lineage {name}", FAILED)  # fmt: skip
     deployments = await session.all(DEPLOYMENT)
     if args.output == "json":
         print_json({"modelVersion": raw, "usedBy": uses(name, deployments)})
@@ -40,19 +44,20 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     return OK
 
 
-async def _version(session: Session, subject: str) -> str:
-    """The ModelVersion that is meant: itself, or the live one of a deployment."""
+async def _version(session: Session, subject: str) -> tuple[str, str]:
+    """The ModelVersion that is meant: itself, or the live one of a deployment, with its uid if that is recorded."""
     from fairlead.plan.core import DEPLOYMENT
 
     kind, slash, name = subject.rpartition("/")
     if not slash or kind in ("modelversion", "mv"):
-        return name
+        return name, ""
     if kind not in ("deployment", "mdeploy"):
         raise Problem(f"{subject!r}: write a model version's name or deployment/NAME", 2)
-    live = (await session.get(DEPLOYMENT, name)).get("status", {}).get("live")
+    raw = await session.get(DEPLOYMENT, name)
+    live = raw.get("status", {}).get("live")
     if not live:
         raise Problem(f"deployment {name!r} has nothing live yet. See: fairlead get deployment {name}", FAILED)
-    return str(live["version"])
+    return str(live["version"]), str(pinned(raw, str(live["version"])).get("uid", ""))
 
 
 async def _dataset(session: Session, name: str) -> Json | None:

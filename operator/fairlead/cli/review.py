@@ -102,7 +102,7 @@ async def _read(session: Session, name: str) -> tuple[Deployment, Candidate]:
     from fairlead.plan.core import DEPLOYMENT
 
     found = Deployment.model_validate(await session.get(DEPLOYMENT, name))
-    if not any(guard.metric == "review" for guard in found.spec.rollout.guard):
+    if not any(guard.metric == "review" for guard in found.spec.rollout.guards):
         raise Problem(f"deployment {name!r} asks nobody: it has no guard with `metric: review` in spec.rollout.guard")
     candidate = found.status.candidate
     if candidate is None or candidate.review is None:
@@ -123,7 +123,7 @@ def progress(found: Deployment, candidate: Candidate) -> str:
     known = {*candidate.review.judged, *candidate.review.offered} if candidate.review else set[str]()
     said = {one.pair for one in found.spec.judgements if one.version == candidate.version and one.pair in known}
     done = len(said.union(candidate.review.judged if candidate.review else ()))
-    wanted = max((guard.min_events for guard in found.spec.rollout.guard if guard.metric == "review"), default=0)
+    wanted = max((guard.min_events for guard in found.spec.rollout.guards if guard.metric == "review"), default=0)
     return f"{done} of {wanted} judged" if wanted else f"{done} judged"
 
 

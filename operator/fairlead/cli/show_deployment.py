@@ -74,6 +74,8 @@ def _candidate(found: Deployment, candidate: Candidate, now: float, trail: Trail
     shown: list[Block] = [Title(f"candidate {candidate.version}", candidate.verdict, note), Lines(progress)]
     if candidate.guards:
         shown.append(table(candidate, trail))
+    shown += [Lines([f"last failure of {one.version}: {one.status} {one.body}".rstrip()]) for one in candidate.says]
+    shown += [Lines([candidate.waived.message])] if candidate.waived else []
     return shown + [Lines([f"{g.guard}: {g.message}"]) for g in candidate.guards if g.message]
 
 

@@ -79,7 +79,7 @@ def _guards(found: Deployment) -> Iterator[Shown]:
 
 
 def _rule(found: Deployment, guard: str) -> Guard | None:
-    index, known = int(guard.split("/")[0]), found.spec.rollout.guard
+    index, known = int(guard.split("/")[0]), found.spec.rollout.guards
     return known[index] if index < len(known) and known[index].labels else None
 
 

@@ -15,9 +15,19 @@ def blocks(name: str, found: ModelVersion, now: float) -> list[Block]:
     shown: list[Block] = [Title(f"modelversion {name}", status.phase or "Pending", note), *message(status.message)]
     if status.evidence:
         shown += proof(status.evidence)
-    if status.approved_by:
-        shown.append(Lines([f"approved by {', '.join(status.approved_by)}"]))
+    shown += _people(found)
     return shown + conditions(status.conditions, now)
+
+
+def _people(found: ModelVersion) -> list[Block]:
+    """Whose work it is, and who has approved its present evidence, before it went live or since."""
+    spec, status = found.spec, found.status
+    authors = [one for one in (spec.author, spec.lineage.author) if one]
+    digest = status.evidence.digest if status.evidence else ""
+    approved = sorted({one.user for one in spec.approvals if one.evidence == digest} or {*status.approved_by})
+    lines = [f"work of {' and '.join(authors)}"] if authors else []
+    lines += [f"approved by {', '.join(approved)}"] if approved else []
+    return [Lines(lines)] if lines else []
 
 
 def proof(evidence: Evidence) -> list[Block]:

@@ -29,12 +29,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 @command
 async def run(session: Session, args: argparse.Namespace) -> int:
     """Make the PipelineRun; with `--wait`, follow it."""
+    from fairlead.cli.approve import whoami
     from fairlead.plan.core import PIPELINE
 
     await session.get(PIPELINE, args.pipeline)
     reason = args.reason or f"started by {os.environ.get('USER', 'hand')} with fairlead run"
     params, datasets = pairs(args.param, "param"), pairs(args.dataset, "dataset")
-    made = await _make(session, lambda now: run_object(session.namespace, args.pipeline, params, datasets, reason, now))
+    author = await whoami(session)
+
+    def wanted(now: float) -> Json:
+        return run_object(session.namespace, args.pipeline, params, datasets, reason, now, author)
+
+    made = await _make(session, wanted)
     name = made["metadata"]["name"]
     if args.output == "json":
         print_json(made)
@@ -69,14 +75,17 @@ def pairs(given: list[str], what: str) -> dict[str, str]:
 
 
 def run_object(
-    namespace: str, pipeline: str, params: dict[str, str], datasets: dict[str, str], reason: str, now: float
-) -> Json:
-    """The PipelineRun. Its name ends with the time, so that models made by it sort after earlier ones."""
+    namespace: str, pipeline: str, params: dict[str, str], datasets: dict[str, str], reason: str, now: float,
+    author: str = "",
+) -> Json:  # fmt: skip
+    """The PipelineRun. Its name ends with the time, so that models made by it sort after earlier ones. author: the user
+    that starts it, as the API server knows them."""
     from fairlead.api.common import API_VERSION
     from fairlead.manifests.meta import LABEL_PREFIX
 
     stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
     spec: Json = {"pipeline": pipeline, "reason": reason}
+    spec |= {"author": author} if author else {}
     spec |= {"params": params} if params else {}
     spec |= {"datasets": datasets} if datasets else {}
     return {

@@ -104,7 +104,8 @@ def _known(body: Json) -> Rollout:
 
 def _unknown(told: Any, known: Any, path: str) -> Iterator[str]:
     if isinstance(told, dict) and isinstance(known, dict):
-        for key, value in told.items():
+        for word, value in told.items():
+            key = "off" if word is False else word  # what YAML makes of it
             if key not in known:
                 yield f"{path}{key}"
             else:

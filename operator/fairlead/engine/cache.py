@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from fairlead.engine.claims import Claims, Reader
 from fairlead.plan.core import LABEL_PREFIX, Gauge, Kind
 
 Json = dict[str, Any]
@@ -143,7 +144,8 @@ class Store:
         return True
 
     def bury(self, namespace: str, name: str, uid: str, version: int) -> Entry | None:
-        """Forget an object that was deleted at `version` (0: unknown). Returns what was known of it.
+        """Forget an object that was deleted, or can't be seen any more, since `version` (0: unknown). Returns what was
+        known of it.
 
         A newer object of the same name stays."""
         old = self.find(namespace, name)
@@ -152,9 +154,12 @@ class Store:
         if len(self._buried) >= TOMBSTONES:
             for key in list(self._buried)[: TOMBSTONES // 2]:
                 del self._buried[key]
+        # where the deletion's version is known, whatever is newer is there again: one that had lost the label by which
+        # it is watched
+        rests = "" if version else uid
         version = version or (old.version if old is not None else 0)
         if version >= self._buried.get((namespace, name), ("", 0))[1]:
-            self._buried[(namespace, name)] = (uid, version)
+            self._buried[(namespace, name)] = (rests, version)
         if old is not None:
             self._unlink(namespace, name, old)
             del self.entries[namespace][name]
@@ -202,8 +207,12 @@ def _discard(index: dict[Any, set[Any]], key: Any, member: Any) -> None:
 class Cache:
     """Everything that is watched. `clock`: seconds, monotonic."""
 
-    def __init__(self, kinds: Iterable[Kind], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, kinds: Iterable[Kind], clock: Callable[[], float], claims: Mapping[Kind, Reader] | None = None
+    ) -> None:
+        """claims: how those of a kind's objects are read."""
         self._stores = {kind: Store() for kind in kinds}
+        self._claims = {kind: Claims(read) for kind, read in (claims or {}).items()}
         self._clock = clock
 
     @property
@@ -231,8 +240,14 @@ class Cache:
             entry.cool()
         return store.put(namespace, name, entry)
 
+    def claims(self, kind: Kind) -> Claims:
+        """The claims of a kind's objects; none, where nobody has said how they are read."""
+        return self._claims.get(kind) or Claims()
+
     def clear(self, kind: Kind) -> None:
         """Forget all objects of a kind that is not served any more."""
+        for namespace, name, _ in self._stores[kind]:
+            self.claims(kind).put(namespace, name, None)
         self._stores[kind] = Store()
 
     def remove(self, kind: Kind, namespace: str, name: str, uid: str, version: int = 0) -> Json | None:

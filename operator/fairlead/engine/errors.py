@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import ValidationError
@@ -59,6 +60,20 @@ class StatusRefused(Exception):  # noqa: N818 - the house's names of errors
         super().__init__(f"the API server refuses the status: {cause.message}")
 
 
+class BeingDeleted(Exception):  # noqa: N818 - the house's names of errors
+    """A child is on its way out, and somebody's finalizer holds it."""
+
+
+def classify_all(errors: Sequence[Exception]) -> Trouble:
+    """What several children that could not be written mean together, in the order of their importance. All are named;
+    what may pass by itself decides when to try again."""
+    found = [classify(error) for error in errors]
+    named = [one for one in found if one.reason] or found[:1]
+    passing = next((one for one in found if one.word in ("Conflict", "Transient")), named[0])
+    message = "; ".join(dict.fromkeys(one.message for one in named))
+    return replace(passing, message=message, reason=named[0].reason)
+
+
 def classify(error: Exception) -> Trouble:
     """What an error that came out of looking at an object means."""
     if isinstance(error, Invalid):
@@ -67,6 +82,8 @@ def classify(error: Exception) -> Trouble:
         return Trouble("Invalid", fields(error), "Invalid", final=True)
     if isinstance(error, NameTaken):
         return Trouble("Invalid", str(error), "NameTaken")
+    if isinstance(error, BeingDeleted):
+        return Trouble("Transient", str(error), "BeingDeleted")
     if isinstance(error, ChildError):
         return _child(error)
     if isinstance(error, api.NotLeading):

@@ -78,11 +78,12 @@ class Kernel:
         self._served: set[Kind] = set()
         self.synced = asyncio.Event()
         self.watching = False
-        self.cache = Cache(self._selectors, self._loop.time)
+        claims = {spec.kind: spec.claims for spec in self.specs.values() if spec.claims is not None}
+        self.cache = Cache(self._selectors, self._loop.time, claims)
         kinds = {(kind.api_version, kind.kind): kind for kind in self._selectors}
         writer = Writer(kube, self.cache, kinds, instance)
         self.reconciler = Reconciler(
-            self.specs, self.cache, writer, asker, config, self.metrics, self._served.__contains__, clock
+            self.specs, self.cache, writer, asker, config, self.metrics, self._served.__contains__, clock, self._rng
         )
         self.queue: WorkQueue[Key] = WorkQueue(self.reconciler, config.workers, self._rng)
         self.router = Router(self.specs, self.cache, self.queue, self.reconciler.object_gone)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -17,13 +18,14 @@ from fairlead.api.schema import Model
 from fairlead.cluster import errors as api
 from fairlead.engine import trouble as kernel
 from fairlead.engine.cache import Cache, version_of
-from fairlead.engine.errors import BACKOFFS, StatusRefused, Trouble, classify
+from fairlead.engine.children import Children, Result
+from fairlead.engine.errors import BACKOFFS, StatusRefused, Trouble, classify, classify_all
 from fairlead.engine.logs import fields
 from fairlead.engine.metrics import Metrics
 from fairlead.engine.queue import Turn, WorkQueue
 from fairlead.engine.world import Snapshot, meta_of
 from fairlead.engine.write import Freshness, Writer
-from fairlead.plan.core import Answer, Kind, KindSpec, Meta, Plan, Request, Subject
+from fairlead.plan.core import Answer, Kind, KindSpec, Plan, Request, Subject
 from fairlead.plan.memo import Memo
 
 Json = dict[str, Any]
@@ -85,11 +87,15 @@ class Reconciler:
     metrics: Metrics
     is_served: Callable[[Kind], bool]
     clock: Callable[[], float]
+    rng: random.Random = field(default_factory=random.Random)
     _troubles: dict[str, Trouble] = field(default_factory=dict)
     """uid → what kept the last plan from being carried out."""
     _passes: dict[Key, int] = field(default_factory=dict)
     _crowd: Crowd = field(default_factory=Crowd)
     _memo: Memo[Any] = field(default_factory=lambda: Memo(8192))
+
+    def __post_init__(self) -> None:
+        self.children = Children(self.writer, asyncio.get_running_loop().time, self.rng)
 
     async def __call__(self, turn: Turn[Key]) -> None:
         """Work on a key of the queue."""
@@ -124,10 +130,10 @@ class Reconciler:
         except Exception as error:  # noqa: BLE001 - an object that can't be planned gets a condition
             return await self._unplanned(turn, raw, error, now)
         try:
-            wrote = await self._carry_out(spec, raw, subject, plan, now)
+            done = await self._carry_out(spec, raw, subject, plan, now)
         except StatusRefused as error:
             return await self._unplanned(turn, raw, error, now)
-        return self._settle(turn, plan, wrote, begun)
+        return self._settle(turn, plan, done, begun)
 
     async def _plan(self, turn: Turn[Key], spec: KindSpec[Any], raw: Json, now: float) -> tuple[Subject[Any], Plan]:
         seen = kernel.without_ours(raw)
@@ -157,8 +163,8 @@ class Reconciler:
 
     # --- writing ---------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, spec: KindSpec[Any], raw: Json, subject: Subject[Any], plan: Plan, now: float) -> bool:
-        """Status first, then children, then events. True if anything was changed."""
+    async def _carry_out(self, spec: KindSpec[Any], raw: Json, subject: Subject[Any], plan: Plan, now: float) -> Result:
+        """Status first, then children, then events. What could be written, and what could not."""
         uid = subject.meta.uid
         status = kernel.keep_times(plan.status.model_dump(mode="json", by_alias=True, exclude_none=True), raw)
         known = self._troubles.get(uid)
@@ -171,31 +177,26 @@ class Reconciler:
         meta = meta_of(current)
         failure: Exception | None = None
         try:
-            wrote |= await self._children(meta, plan, Freshness(self.writer.kube, spec.kind, meta, wrote))
+            done = await self.children.write(meta, plan, Freshness(self.writer.kube, spec.kind, meta, wrote))
         except Exception as error:  # noqa: BLE001 - raised below: the events tell of the status, which is written
             failure = error
-            await self._child_failed(spec.kind, current, status, error, now)
+        else:
+            done.wrote |= wrote
+            if done.failures:
+                await self._children_failed(spec.kind, current, status, done.failures, now)
         for event in plan.events:
             await self.writer.event(spec.kind, meta, event, now)
         if failure is not None:
             raise failure
-        if self._troubles.pop(uid, None) is not None:
-            return True  # the condition has lost its cause: the next look writes the status without it
-        return wrote
+        if not done.failures and self._troubles.pop(uid, None) is not None:
+            done.wrote = True  # the condition has lost its cause: the next look writes the status without it
+        return done
 
-    async def _children(self, subject: Meta, plan: Plan, fresh: Freshness) -> bool:
-        wrote = False
-        for wanted in plan.apply:
-            wrote |= await self.writer.apply(subject, wanted, fresh)
-        for wanted in plan.create:
-            wrote |= await self.writer.create(subject, wanted, fresh)
-        for gone in plan.delete:
-            wrote |= await self.writer.delete(subject, gone, fresh)
-        return wrote
-
-    async def _child_failed(self, kind: Kind, current: Json, status: Json, error: Exception, now: float) -> None:
-        """Say in a condition which child could not be written, and why."""
-        found = classify(error)
+    async def _children_failed(
+        self, kind: Kind, current: Json, status: Json, failures: list[Exception], now: float
+    ) -> None:  # fmt: skip
+        """Say in a condition which children could not be written, and why."""
+        found = classify_all(failures)
         if found.reason:
             self._troubles[current["metadata"]["uid"]] = found
             await self._say(kind, current, kernel.lay_over(status, found, current, now))
@@ -215,23 +216,27 @@ class Reconciler:
 
     # --- what comes next -------------------------------------------------------------------------------------
 
-    def _settle(self, turn: Turn[Key], plan: Plan, wrote: bool, begun: float) -> str:
-        """After success: at once if anything was written from which something may follow, and at the time that the plan
-        names."""
+    def _settle(self, turn: Turn[Key], plan: Plan, done: Result, begun: float) -> str:
+        """Afterwards: at once if anything was written from which something may follow, at the time that the plan names,
+        and when a child that could not be written is to be tried again."""
         key, queue = turn.key, turn.queue
         queue.succeeded(key)
         after = RESYNC * queue.rng.uniform(0.8, 1.2)
         if plan.requeue_after is not None:
             after = min(after, max(0.0, plan.requeue_after))
         # from when it was planned, not from when it was done: windows keep their length however long writing takes
-        queue.add_at(key, begun + after)
-        if not wrote:
+        when = begun + after
+        queue.add_at(key, when if done.due is None else min(when, done.due))
+        for error in done.fresh:
+            self._tell(key, error)
+        result = classify_all(done.failures).word.lower() if done.failures else ""
+        if not done.wrote:
             self._passes.pop(key, None)
-            return "ok"
+            return result or "ok"
         if plan.steady:
             self._crowd.seen(key, asyncio.get_running_loop().time())
             self._passes.pop(key, None)
-            return "wrote"
+            return result or "wrote"
         passes = self._passes[key] = self._passes.get(key, 0) + 1
         if passes <= PASSES:
             queue.add(key)
@@ -239,20 +244,26 @@ class Reconciler:
             log.error("its plan does not settle: each look writes again", extra=fields(**_about(key)))
             self.metrics.errors.labels(key.kind.kind, "Unsettled").inc()
             queue.retry(key, BACKOFFS["Bug"])
-        return "wrote"
+        return result or "wrote"
+
+    def _tell(self, key: Key, error: Exception, **more: object) -> None:
+        """Count and log an error."""
+        found = classify(error)
+        self.metrics.errors.labels(key.kind.kind, found.word).inc()
+        about = fields(**_about(key), word=found.word, reason=found.reason, **more)
+        level = _LEVELS.get(found.word, logging.INFO)
+        log.log(level, "%s", found.message, exc_info=error if found.word == "Bug" else None, extra=about)
 
     def _failed(self, turn: Turn[Key], error: Exception) -> str:
         key, found = turn.key, classify(error)
-        self.metrics.errors.labels(key.kind.kind, found.word).inc()
         self._passes.pop(key, None)
         if found.word == "Invalid" and found.final:
+            self.metrics.errors.labels(key.kind.kind, found.word).inc()
             turn.queue.succeeded(key)
             turn.queue.add_at(key, asyncio.get_running_loop().time() + RESYNC * turn.queue.rng.uniform(0.8, 1.2))
             return "invalid"
         retry_in = turn.queue.retry(key, BACKOFFS[found.word], found.retry_after)
-        level = _LEVELS.get(found.word, logging.INFO)
-        about = fields(**_about(key), word=found.word, reason=found.reason, retry_in=round(retry_in, 2))
-        log.log(level, "%s", found.message, exc_info=error if found.word == "Bug" else None, extra=about)
+        self._tell(key, error, retry_in=round(retry_in, 2))
         return found.word.lower()
 
     async def _refresh(self, turn: Turn[Key]) -> None:
@@ -281,6 +292,7 @@ class Reconciler:
     def object_gone(self, uid: str) -> None:
         """An object was deleted: forget what was remembered of it."""
         self._troubles.pop(uid, None)
+        self.children.forget(uid)
         self.writer.forget(uid)
 
 

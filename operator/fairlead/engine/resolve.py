@@ -13,18 +13,23 @@ from typing import Any
 import aiohttp
 
 from fairlead.cluster import errors as api
-from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, SECRET, Kube
+from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, NAMESPACE, SECRET, Kube
 from fairlead.plan.core import (
+    LABEL_PREFIX,
     UNDERWAY,
     Answer,
     Failed,
     FindObject,
     GatewaySeen,
     ListObjects,
+    NamespaceSeen,
     PromQuery,
     ReadAnswers,
+    ReadDocument,
     ReadGateway,
     ReadInput,
+    ReadNamespace,
+    ReadNewest,
     Request,
     SaveDocument,
     ScrapePod,
@@ -33,26 +38,30 @@ from fairlead.plan.core import (
 from fairlead.signals import pods, prometheus
 from fairlead.signals.answers import answers, kept_input
 from fairlead.signals.errors import SignalError
-from fairlead.store.documents import find, save
+from fairlead.store.documents import find, newest, read, save
 from fairlead.store.errors import StoreError
 from fairlead.store.listing import list_objects
 
 LIMITS: dict[type[Any], float] = {
     ListObjects: 120.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
-    SaveDocument: 5.0, FindObject: 5.0, ReadInput: 3.0,
+    SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
 }  # fmt: skip
 """Seconds that an answer may take."""
 AT_ONCE: dict[type[Any], int] = {
     ListObjects: 4, ScrapePod: 64, ReadAnswers: 32, PromQuery: 8, WarmUp: 16, ReadGateway: 8, SaveDocument: 16,
-    FindObject: 16, ReadInput: 8,
+    FindObject: 16, ReadDocument: 16, ReadInput: 8, ReadNewest: 8, ReadNamespace: 8,
 }  # fmt: skip
 """Requests at a time to the same store, or of the same type."""
 CREDENTIALS_TTL = 60.0
+NAMESPACE_TTL = 10.0
+"""Seconds for which a Namespace's annotations are believed."""
 PATIENCE = 0.3
 """Seconds that a look waits for a store."""
 KEEP = 60.0
 """Seconds for which a late answer of the store is kept for whoever asks."""
 
+Late = SaveDocument | FindObject | ReadDocument | ReadNewest
+"""What is asked of a store, and may be answered later."""
 Observer = Callable[[str, str, float], None]
 """(signal, result, seconds)"""
 
@@ -102,17 +111,42 @@ def binding_hint(namespace: str, secret: str) -> str:
     )
 
 
+class Namespaces:
+    """What Namespaces' annotations say to Fairlead, kept for a few seconds: each look of a rollout asks."""
+
+    def __init__(self, kube: Kube, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kube, self._clock = kube, clock
+        self._kept: dict[str, tuple[float, NamespaceSeen]] = {}
+
+    async def read(self, name: str) -> Answer:
+        """Those that are ours. Raises `cluster.errors.ApiError`."""
+        now = self._clock()
+        self._kept = {key: value for key, value in self._kept.items() if value[0] > now}
+        if name in self._kept:
+            return self._kept[name][1]
+        try:
+            found = await self._kube.get(NAMESPACE, "", name)
+        except api.Forbidden:
+            return Failed("NamespaceForbidden", f"Fairlead may not read Namespace {name}; give its ServiceAccount the "
+                          "verb get on namespaces (docs/reference/rbac.md)")  # fmt: skip
+        own = (found["metadata"].get("annotations") or {}).items()
+        seen = NamespaceSeen(tuple(sorted((k, str(v)) for k, v in own if k.startswith(LABEL_PREFIX))))
+        self._kept[name] = (now + NAMESPACE_TTL, seen)
+        return seen
+
+
 class Resolver:
     """Answers requests. Never raises: what can't be had is a `Failed`."""
 
     def __init__(self, kube: Kube, session: aiohttp.ClientSession, observe: Observer) -> None:
         self._kube = kube
         self._credentials = Credentials(kube)
+        self._namespaces = Namespaces(kube)
         self._session = session
         self._observe = observe
         self._threads = ThreadPoolExecutor(16, "listing")
         self._gates: dict[Any, asyncio.Semaphore] = {}
-        self._late: dict[SaveDocument | FindObject, asyncio.Future[Answer]] = {}
+        self._late: dict[Late, asyncio.Future[Answer]] = {}
 
     def close(self) -> None:
         """Begin no more listings."""
@@ -153,6 +187,10 @@ class Resolver:
                 return await self._patiently(save, request)
             case FindObject():
                 return await self._patiently(find, request)
+            case ReadDocument():
+                return await self._patiently(read, request)
+            case ReadNewest():
+                return await self._patiently(newest, request)
             case ScrapePod():
                 return await pods.scrape(self._session, request)
             case ReadAnswers():
@@ -166,6 +204,8 @@ class Resolver:
             case ReadGateway():
                 found = await self._kube.get(GATEWAY, request.namespace, request.name)
                 return _gateway(found, await self._class_of(found))
+            case ReadNamespace():
+                return await self._namespaces.read(request.name)
 
     async def _class_of(self, gateway: dict[str, Any]) -> dict[str, Any]:
         """The GatewayClass; {} where it is gone, or may not be read (an operator with rights in some namespaces)."""
@@ -174,7 +214,7 @@ class Resolver:
         except (api.NotFound, api.Forbidden):
             return {}
 
-    async def _patiently(self, work: Callable[[Any, Any], Answer], request: SaveDocument | FindObject) -> Answer:
+    async def _patiently(self, work: Callable[[Any, Any], Answer], request: Late) -> Answer:
         """A store that hangs must not hold up a rollout: the answer may be had at a later look."""
         task = self._late.get(request)
         if task is None:
@@ -188,7 +228,7 @@ class Resolver:
         return task.result()
 
     async def _in_store(
-        self, work: Callable[[Any, Any], Answer], request: ListObjects | SaveDocument | FindObject
+        self, work: Callable[[Any, Any], Answer], request: ListObjects | Late
     ) -> Answer:  # fmt: skip
         """boto3 blocks: it works in a thread."""
         secret = request.credentials

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from fairlead.engine.cache import Cache, version_of
+from fairlead.engine.cache import Cache, controller_of, version_of
 from fairlead.engine.queue import WorkQueue
 from fairlead.engine.reconcile import Key
-from fairlead.plan.core import Kind, KindSpec, Mapper
+from fairlead.plan.core import Claim, Kind, KindSpec, Mapper
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -41,7 +41,10 @@ class Router:
         """An object of the first list: nobody needs waking but itself, since all are looked at."""
         spec = self._specs.get(kind)
         settled = spec is not None and bool(_guarded(spec.settled, obj))
-        if self._cache.put(kind, obj, cold=settled) and spec is not None and not settled:
+        if not self._cache.put(kind, obj, cold=settled):
+            return
+        self._cache.claims(kind).put(*_name(obj), obj)
+        if spec is not None and not settled:
             self._queue.add(_key(kind, obj), low=True)
 
     def seen(self, kind: Kind, obj: Json, *, low: bool = False) -> None:
@@ -71,9 +74,14 @@ class Router:
     def _take(self, kind: Kind, obj: Json, low: bool, but: str = "") -> None:
         meta = obj["metadata"]
         heeded = any(heeds for _, _, heeds in self._mappers.get(kind, ()))
-        before = self._cache.peek(kind, meta.get("namespace", ""), meta["name"]) if heeded else None
+        known = self._cache.store(kind).find(meta.get("namespace", ""), meta["name"])
+        strays = known is not None and bool(known.owner) and known.owner != controller_of(obj)
+        before = known.peek() if known is not None and (heeded or strays) else None
         if self._cache.put(kind, obj):
-            self._wake(kind, obj, low, but, before)
+            self._claimed(kind, self._cache.claims(kind).put(*_name(obj), obj))
+            self._wake(kind, obj, low, but, before if heeded else None)
+            if strays and before is not None:  # it has lost its owner, who alone can take it back
+                self._wake_owner(before, low, but)
 
     def deleted(self, kind: Kind, obj: Json, by: str = "") -> None:
         """An object was deleted; its resource version is the deletion's. `by`: as for `written`."""
@@ -82,6 +90,7 @@ class Router:
         known = self._cache.remove(kind, meta.get("namespace", ""), meta["name"], meta.get("uid", ""), version)
         self._gone(meta.get("uid", ""))
         if known is not None:
+            self._claimed(kind, self._cache.claims(kind).put(*_name(known), None))
             self._wake(kind, known, low=False, but=by)
 
     def wake_all(self, kind: Kind) -> None:
@@ -94,15 +103,26 @@ class Router:
         if kind in self._specs and obj["metadata"].get("uid") != but:
             self._queue.add(_key(kind, obj), low=low)
         namespace = obj["metadata"].get("namespace", "")
-        for reference in obj["metadata"].get("ownerReferences") or ():
-            owner = self._kinds.get((reference.get("apiVersion", ""), reference.get("kind", "")))
-            if owner is not None and reference.get("controller") and reference.get("uid") != but:
-                self._queue.add(Key(owner, namespace, reference["name"]), low=low)
+        self._wake_owner(obj, low, but)
         for mapped, mapper, heeds in self._mappers.get(kind, ()):
             if heeds and before and _guarded(partial(_same, heeds, before), obj):
                 continue
             for name in _guarded(partial(self._mapped, mapper, mapped, namespace), obj) or ():
                 self._queue.add(Key(mapped, namespace, name), low=low)
+
+    def _wake_owner(self, obj: Json, low: bool, but: str) -> None:
+        namespace = obj["metadata"].get("namespace", "")
+        for reference in obj["metadata"].get("ownerReferences") or ():
+            owner = self._kinds.get((reference.get("apiVersion", ""), reference.get("kind", "")))
+            if owner is not None and reference.get("controller") and reference.get("uid") != but:
+                self._queue.add(Key(owner, namespace, reference["name"]), low=low)
+
+    def _claimed(self, kind: Kind, changed: set[Claim]) -> None:
+        """Wake those to whom it matters that claims have come or gone."""
+        for one in changed:
+            for other in self._cache.claims(kind).near(one):
+                if (other.namespace, other.name) != (one.namespace, one.name) and self._specs[kind].meet(one, other):
+                    self._queue.add(Key(kind, other.namespace, other.name), low=True)
 
     def _mapped(self, mapper: Mapper, kind: Kind, namespace: str, obj: Json) -> list[str]:
         return list(mapper(obj, self._all(kind, namespace)))
@@ -123,6 +143,10 @@ def _guarded(read: Callable[[Json], T], obj: Json) -> T | None:
 
 def _same(heeds: Heeds, before: Json, after: Json) -> bool:
     return bool(heeds(before) == heeds(after))
+
+
+def _name(obj: Json) -> tuple[str, str]:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 def _key(kind: Kind, obj: Json) -> Key:

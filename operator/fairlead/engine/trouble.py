@@ -13,7 +13,7 @@ from fairlead.plan.core import rfc3339
 
 Json = dict[str, Any]
 
-REASONS = frozenset({"Invalid", "NameTaken", "Refused", "Forbidden", "KindMissing", "InternalError"})
+REASONS = frozenset({"Invalid", "NameTaken", "Refused", "Forbidden", "KindMissing", "BeingDeleted", "InternalError"})
 TYPE = "Ready"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from fairlead.api.config import OperatorConfig
 from fairlead.engine.cache import Cache
-from fairlead.plan.core import Answer, Failed, Kind, Meta, Request
+from fairlead.plan.core import Answer, Claim, Failed, Kind, Meta, Request
 from fairlead.plan.memo import Memo
 
 Json = dict[str, Any]
@@ -72,6 +72,11 @@ class Snapshot:
     def served(self, kind: Kind) -> bool:
         """Whether the API server has this kind."""
         return bool(self._once(("served", kind), lambda: self.is_served(kind)))
+
+    def claims(self, kind: Kind, near: Claim) -> tuple[Claim, ...]:
+        """What objects of this kind claim that a claim may meet, in all namespaces that are watched."""
+        found: tuple[Claim, ...] = self._once(("claims", kind, near), lambda: self.cache.claims(kind).near(near))
+        return found
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request of `observe`."""

@@ -13,17 +13,16 @@ from typing import Any
 
 from fairlead.cluster import errors as api
 from fairlead.cluster.port import EVENT, Kube
-from fairlead.engine.cache import Cache, controller_of, version_of
+from fairlead.engine.cache import Cache, version_of
 from fairlead.engine.compare import as_wanted, covers, digest, says, stamped, without_none
-from fairlead.engine.errors import ChildError, NameTaken
+from fairlead.engine.errors import BeingDeleted, ChildError, NameTaken
+from fairlead.engine.owners import Taken, is_of, lost_by
 from fairlead.manifests.meta import MANAGED_BY, short_hash
 from fairlead.plan.core import MANAGER, Delete, Event, Kind, Meta, rfc3339
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
-CREATED_BY = "fairlead.dev/created-by-uid"
-"""Annotation of a child that outlives its maker and so has no ownerReference to it."""
 RIGHT = 4096
 """Comparisons that are kept."""
 EVENT_BUCKET = 600.0
@@ -137,17 +136,35 @@ class Writer:
             return False
         wanted = stamped(without_none(_placed(obj, subject)))
         live = live or await self._live(kind, subject.namespace, name)
-        if live is not None:
-            self._check_owner(kind, subject, live)
-            if as_wanted(wanted, live) or self._altered.get(live["metadata"]["uid"]) == _pair(wanted, live):
-                self._right[live["metadata"]["uid"]] = obj, live
-                return False
+        given_back: Json = {}
+        if live is not None and not is_of(subject, live):
+            live = await self._lost(kind, subject, wanted)
+            given_back = _as_seen(live) if live else {}
+        if live is not None and (
+            as_wanted(wanted, live) or self._altered.get(live["metadata"]["uid"]) == _pair(wanted, live)
+        ):
+            _check_stays(kind, live)
+            self._right[live["metadata"]["uid"]] = obj, live
+            return False
         await fresh.check()
-        written = await _told(kind, name, self.kube.apply(kind, wanted))
+        asked = {**wanted, "metadata": {**wanted["metadata"], **given_back}}
+        written = await _told(kind, name, self.kube.apply(kind, asked))
         self.taken(kind, written, subject.uid)
+        _check_stays(kind, written)
         if not covers(written, wanted):
             self._altered[written["metadata"]["uid"]] = _pair(wanted, written)
         return live is None or version_of(written) != version_of(live)
+
+    async def _lost(self, kind: Kind, subject: Meta, wanted: Json) -> Json | None:
+        """An object of ours that has lost its owner, as it is now; None: it is gone. Raises NameTaken."""
+        name = wanted["metadata"]["name"]
+        live = await self._live(kind, subject.namespace, name)
+        if live is None or is_of(subject, live):
+            return live
+        try:
+            return lost_by(subject, wanted, live)
+        except Taken as why:
+            raise NameTaken(why.told(kind, subject, wanted)) from why
 
     def _seen_right(self, live: Json, obj: Json) -> bool:
         """Whether this very wish has been found fulfilled by this very object: rollouts wish the same each second."""
@@ -219,11 +236,12 @@ class Writer:
 
     @staticmethod
     def _check_owner(kind: Kind, subject: Meta, live: Json) -> None:
-        maker = controller_of(live) or (live["metadata"].get("annotations") or {}).get(CREATED_BY)
-        if maker != subject.uid:
+        """Of what is made once: it can't be told whether somebody else's is as ours would be, so it is never taken
+        over."""
+        if not is_of(subject, live):
             raise NameTaken(
-                f"{kind.kind} {live['metadata']['name']} is there already and was not made for {subject.name}; "
-                f"delete it if it isn't needed, or rename {subject.name}"
+                f"{kind.kind} {live['metadata']['name']} is there already and was not made for {subject.name}, or has "
+                f"lost its owner; delete it if it isn't needed, or rename {subject.name}"
             )
 
     # --- events ----------------------------------------------------------------------------------------------
@@ -254,6 +272,21 @@ class Writer:
 def _placed(obj: Json, subject: Meta) -> Json:
     """The object in the subject's namespace: children never leave it."""
     return {**obj, "metadata": {**obj["metadata"], "namespace": subject.namespace}}
+
+
+def _as_seen(live: Json) -> Json:
+    """For an apply that is refused if the object has changed since."""
+    return {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
+
+
+def _check_stays(kind: Kind, live: Json) -> None:
+    """An object that is on its way out is as wanted, but won't be for long. Raises BeingDeleted."""
+    meta = live["metadata"]
+    if meta.get("deletionTimestamp"):
+        held = ", ".join(meta.get("finalizers") or []) or "its own end"
+        raise BeingDeleted(
+            f"{kind.kind} {meta['name']} is being deleted, and waits for {held}; it is made again when it is gone"
+        )
 
 
 def _pair(wanted: Json, live: Json) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from fairlead.api.answers import IN_STORE, STORE
 from fairlead.api.common import EnvVar
 from fairlead.api.pipeline import Step
 from fairlead.api.tasks import INPUTS, OUTPUTS, FetchTask, PublishTask, SnapshotTask
@@ -49,7 +50,7 @@ def job(who: Identity, pod_spec: Json) -> Json:
             "podReplacementPolicy": "Failed",
             "ttlSecondsAfterFinished": KEEP_FINISHED,
             "template": {
-                "metadata": {"labels": dict(who.labels)},
+                "metadata": {"labels": dict(who.labels), "annotations": {IN_STORE: STORE}},
                 "spec": {"restartPolicy": "Never"} | pod_spec,
             },
         },

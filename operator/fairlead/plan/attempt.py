@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fairlead.api.modelversion import EvaluationJob
-from fairlead.api.tasks import EvaluateResult, TaskError
+from fairlead.api.tasks import EvaluateResult, TaskError, TaskResult
 from fairlead.manifests import evaluation as pods
-from fairlead.plan import failures
-from fairlead.plan.core import LABEL_PREFIX, Json, epoch
+from fairlead.plan import failures, jobpods, proof
+from fairlead.plan.core import LABEL_PREFIX, Json, ReadDocument, epoch
 from fairlead.plan.proof import Work
 
 FEW, MANY = 3, 10
 """Attempts that may fail: by the version's own fault; because a server was too slow, which may be the node's fault."""
 LATE = 5.0
-_OWN = ("BadData", "DeadlineExceeded", "Bug")
+_OWN = ("BadData", "DeadlineExceeded", "Bug", jobpods.UNREADABLE)
 """Failures that are the evaluation's own, and don't end by themselves."""
 
 
@@ -56,32 +56,58 @@ class Broken:
 Outcome = Running | Verified | Evaluated | Broken
 
 
+def find(work: Work, recorded: EvaluationJob) -> jobpods.Found:
+    """The recorded Job and its pod."""
+    meta, evaluates = work.subject.meta, work.subject.body.spec.evaluation is not None
+    sought = jobpods.Sought(
+        recorded.name, meta.uid, recorded.uid, {LABEL_PREFIX + "modelversion": meta.name},
+        pods.EVALUATE if evaluates else pods.FETCH,
+    )  # fmt: skip
+    return jobpods.find(work.world, sought, lambda: _wanted(work, recorded))
+
+
+def _wanted(work: Work, recorded: EvaluationJob) -> Json | None:
+    try:
+        return proof.manifest(work, recorded)
+    except proof.Missing:
+        return None
+
+
+def requests(work: Work, recorded: EvaluationJob) -> list[ReadDocument]:
+    """What has to be read before the Job's answer is known."""
+    return jobpods.requests(find(work, recorded))
+
+
 def look(work: Work, recorded: EvaluationJob) -> Outcome:
     """What became of the recorded Job."""
-    job = failures.own_job(work.world, recorded.name, work.subject.meta.uid)
-    uid = recorded.uid or (job["metadata"]["uid"] if job else "")
-    if not uid:
+    found = find(work, recorded)
+    if not found.uid:
         return Running("")
-    if job is not None and job["metadata"]["uid"] != uid:
-        job = None
-    labels = {LABEL_PREFIX + "modelversion": work.subject.meta.name}
-    pod = failures.decisive(failures.pods_of(work.world, labels, uid))
-    if pod is None:
-        return _without_pod(work, job, uid)
-    answer = failures.result(pod, pods.EVALUATE)
-    if answer is not None and answer.evaluate is not None:  # said; the servers still take their time to stop
-        return Evaluated(uid, answer.evaluate)
-    if failures.ended(pod):
-        return _ended(pod, uid, recorded.verified)
-    return _running(work, job, pod, uid, recorded.verified)
+    if found.foreign and found.problem:
+        return Broken(found.uid, found.problem.reason, found.problem.message, verified=recorded.verified)
+    if found.pod is None:
+        return _without_pod(work, found)
+    said = jobpods.said(work.world, found, found.main)
+    if isinstance(said, jobpods.Reading):
+        return Running(found.uid, said.waiting, said.look_again, verified=True)
+    if isinstance(said, jobpods.Unreadable):
+        return Broken(found.uid, jobpods.UNREADABLE, said.message, FEW, recorded.verified, jobpods.lingers(found))
+    if said is not None and said.evaluate is not None:  # said; the servers still take their time to stop
+        return Evaluated(found.uid, said.evaluate)
+    if jobpods.over(found):
+        return _ended(found, said, recorded.verified)
+    return _running(work, found, recorded.verified)
 
 
-def _without_pod(work: Work, job: Json | None, uid: str) -> Outcome:
+def _without_pod(work: Work, found: jobpods.Found) -> Outcome:
+    job, uid = found.job, found.uid
     if job is not None and (left := _seen_late(job, work.now)) > 0:
         return Running(uid, look_again=left)
     if job is None or failures.gone(job):
-        return Broken(uid, "Disrupted", "the evaluation's pod is gone, and its answer with it; it is repeated")
-    return Running(uid, failures.without_pod(job, work.now), failures.look_again(job, None, work.now))
+        text = "the evaluation's pod is gone, and its answer with it; it is repeated"
+        lost = found.problem or failures.Waiting("Disrupted", text)
+        return Broken(uid, lost.reason, lost.message)
+    return Running(uid, found.problem or found.waiting(work.now), found.look_again(work.now))
 
 
 def _seen_late(job: Json, now: float) -> float:
@@ -90,25 +116,28 @@ def _seen_late(job: Json, now: float) -> float:
     return max((epoch(c["lastTransitionTime"]) + LATE - now for c in ends if "lastTransitionTime" in c), default=0.0)
 
 
-def _running(work: Work, job: Json | None, pod: Json, uid: str, verified: bool) -> Outcome:
+def _running(work: Work, found: jobpods.Found, verified: bool) -> Outcome:
+    assert found.pod is not None
+    pod = found.pod
     verified = verified or _fetched(pod)
     if (stuck := _stuck_server(pod)) is not None:
-        return replace(stuck, uid=uid, verified=verified, abandon=True)
-    again = failures.look_again(job, pod, work.now) if job else None
-    return Running(uid, failures.waiting(pod, work.now), again, verified)
+        return replace(stuck, uid=found.uid, verified=verified, abandon=True)
+    return Running(found.uid, found.problem or found.waiting(work.now), found.look_again(work.now), verified)
 
 
-def _ended(pod: Json, uid: str, verified: bool) -> Outcome:
+def _ended(found: jobpods.Found, said: TaskResult | None, verified: bool) -> Outcome:
+    assert found.pod is not None
+    pod, uid, abandon = found.pod, found.uid, jobpods.lingers(found)
     verified = verified or _fetched(pod)
-    for said in (failures.result(pod, pods.FETCH), failures.result(pod, pods.EVALUATE)):
-        if said is not None and said.error is not None:
-            return replace(_error(pod, said.error), uid=uid, verified=verified)
-    if pod["status"]["phase"] == "Succeeded" and verified and not _evaluates(pod):
+    for word in (failures.result(pod, pods.FETCH), said):
+        if word is not None and word.error is not None:
+            return replace(_error(pod, word.error), uid=uid, verified=verified, abandon=abandon)
+    if said is not None and said.fetched is not None and found.main == pods.FETCH:
         return Verified(uid)
-    failed = failures.failure(pod, None)
+    failed = found.failure(None)
     text = "the evaluation took longer than its timeout; make a version with a longer one, or with fewer rows"
     message = text if failed.reason == "DeadlineExceeded" else failed.message
-    return Broken(uid, failed.reason, message, FEW if failed.reason in _OWN else None, verified)
+    return Broken(uid, failed.reason, message, FEW if failed.reason in _OWN else None, verified, abandon)
 
 
 def _error(pod: Json, error: TaskError) -> Broken:
@@ -116,10 +145,6 @@ def _error(pod: Json, error: TaskError) -> Broken:
         crashed = next((found for name in pods.PORTS if (found := _crashed(pod, name))), None)
         return crashed or Broken("", error.reason, error.message, MANY)
     return Broken("", error.reason, error.message, FEW if error.reason in _OWN and not error.transient else None)
-
-
-def _evaluates(pod: Json) -> bool:
-    return any(container["name"] == pods.EVALUATE for container in pod["spec"]["containers"])
 
 
 def _statuses(pod: Json) -> dict[str, Json]:

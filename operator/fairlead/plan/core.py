@@ -7,7 +7,8 @@ A kind is a `KindSpec`: pure functions over a read-only `World`. The kernel call
 
 The kernel then writes in a fixed order: **status first** (with the resource version that was planned on, so a stale
 view or a second leader changes nothing), then `apply`, `create`, `delete`, then events. Status is the write-ahead
-log: a kind records its intent there, and children follow the status. A kill between any two writes converges,
+log: a kind records its intent there, and children follow the status. A child that can't be written keeps no other one
+from being written; it is named in a condition, and tried again. A kill between any two writes converges,
 because the next plan starts from the recorded intent. After any write the key is looked at again at once.
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from fairlead.api.common import API_VERSION
 from fairlead.api.config import OperatorConfig
@@ -48,6 +49,7 @@ JOB = Kind("batch/v1", "Job", "jobs")
 POD = Kind("v1", "Pod", "pods")
 SERVICE = Kind("v1", "Service", "services")
 WORKLOAD = Kind("apps/v1", "Deployment", "deployments")
+REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
 PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules")
@@ -131,6 +133,22 @@ class Counters:
     requests: float
     failures: float
     buckets: tuple[tuple[float, float], ...] = ()
+    unproven: tuple[Unproven, ...] = field(default=(), compare=False)
+    """What is 0 here without a proof that it is counted at all."""
+
+
+@dataclass(frozen=True)
+class Unproven:
+    """A name or a label that a selector asks for and a page does not have: nobody knows whether nothing has happened,
+    or it is spelt wrongly."""
+
+    of: Literal["requests", "failures", "latency"]
+    reason: str
+    """MetricMissing: another pod of the version may have it, which has had a request already. LabelMissing: its series
+    are there, and have other labels."""
+    name: str
+    """The metric, or the label."""
+    message: str
 
 
 @dataclass(frozen=True)
@@ -256,6 +274,49 @@ class FindObject:
 
 
 @dataclass(frozen=True)
+class ReadDocument:
+    """Read a document that has this digest, and not more than `limit` bytes. Answer: `Document`."""
+
+    namespace: str
+    bucket: str
+    key: str
+    sha256: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+    limit: int = 256 << 10
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document with the digest that was asked for."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ReadNewest:
+    """Read the object whose key is the last one under a prefix. Answer: `Newest`."""
+
+    namespace: str
+    bucket: str
+    prefix: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class Newest:
+    """A document, with its key. Both are empty where there is none."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Presence:
     """Whether it is there."""
 
@@ -292,6 +353,20 @@ class GatewaySeen:
 
 
 @dataclass(frozen=True)
+class ReadNamespace:
+    """What a Namespace's annotations say to Fairlead. Answer: `NamespaceSeen`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class NamespaceSeen:
+    """Its annotations that begin with `fairlead.dev/`, sorted by name."""
+
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Failed:
     """A signal that could not be had. `reason` is CamelCase; `message` says what to do."""
 
@@ -305,9 +380,35 @@ NOT_YET = ("NotAsked", UNDERWAY)
 """Reasons that say nothing of what was asked for."""
 
 Request = (
-    ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadGateway
-)
-Answer = Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | GatewaySeen | Failed
+    ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
+    | ReadGateway | ReadNewest | ReadNamespace
+)  # fmt: skip
+Answer = (
+    Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
+    | NamespaceSeen | Failed
+)  # fmt: skip
+
+
+class Claim(NamedTuple):
+    """What an object takes for itself, of what objects of all namespaces want."""
+
+    place: str
+    """Claims of different places don't meet,"""
+    corner: str
+    """nor do those of different corners of a place; one without a corner may meet all."""
+    namespace: str
+    name: str
+    """Who claims it."""
+    since: float
+    """Epoch seconds: from when it is held; of one that is not, when the object was made."""
+    held: bool
+    """Whether it has been granted."""
+    host: str
+    """Empty: whatever the host."""
+    path: str
+    """All paths below this one."""
+    address: str
+    """The host by which clients have been told to reach it; empty: none yet."""
 
 
 class World(Protocol):
@@ -329,6 +430,10 @@ class World(Protocol):
     def served(self, kind: Kind) -> bool:
         """Whether the API server has this kind. Of one that it hasn't there are no objects, and none can be made:
         a plan that would want one says so in a condition."""
+
+    def claims(self, kind: Kind, near: Claim) -> tuple[Claim, ...]:
+        """What objects of this kind claim that a claim may meet, in all namespaces that are watched. The same tuple as
+        long as nothing changes."""
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request that `observe` returned; `Failed("NotAsked", …)` for any other."""
@@ -354,6 +459,8 @@ class Delete:
     name: str
     uid: str
     propagation: str = "Background"
+    after: tuple[tuple[Kind, str], ...] = ()
+    """(kind, name) of objects of the same plan that take its place: if one of them can't be written, this one stays."""
 
 
 @dataclass
@@ -363,7 +470,8 @@ class Plan:
     status: Model
     """The whole new status. Written only when it differs."""
     apply: list[Json] = field(default_factory=list)
-    """Objects by server-side apply. One that already is as wanted costs no call (see `engine`)."""
+    """Objects by server-side apply, the most important first. One that already is as wanted costs no call (see
+    `engine`); one that can't be written keeps no other from being written."""
     create: list[Json] = field(default_factory=list)
     """Objects that are made once (Jobs, PipelineRuns, ModelVersions). If the name is taken by another owner, the
     kernel reports a conflict naming it."""
@@ -419,6 +527,10 @@ class KindSpec(Generic[M]):
     heeds: Mapping[Kind, Callable[[Json], Any]] = field(default_factory=dict)
     """What plans of this kind go by in another kind's object, for those that change all the time: as long as that stays
     as it was, a change wakes nobody."""
+    claims: Callable[[Json], tuple[Claim, ...]] | None = None
+    """What an object claims of what those of other namespaces want, too."""
+    meet: Callable[[Claim, Claim], bool] = lambda _one, _other: False
+    """Whether a change of one claim can matter to the object of the other."""
     gauges: Callable[[Json], Iterable[Gauge]] = no_gauges
     settled: Callable[[Json], bool] = never_settled
     """Whether nothing is left to be done for an object, whatever becomes of its children (a finished run that is

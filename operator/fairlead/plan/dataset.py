@@ -36,7 +36,20 @@ from fairlead.plan.core import (
     rfc3339,
 )
 from fairlead.plan.failures import Running
-from fairlead.plan.snapshot import Changed, Found, Pause, Refused, Work, begin, look, manifest, outdated, rules
+from fairlead.plan.jobpods import UNREADABLE
+from fairlead.plan.snapshot import (
+    Changed,
+    Found,
+    Pause,
+    Refused,
+    Work,
+    begin,
+    look,
+    manifest,
+    outdated,
+    requests,
+    rules,
+)
 
 VERSIONS = 20
 LATE = 30.0
@@ -69,10 +82,13 @@ def request(subject: Subject[Dataset], world: World) -> ListObjects:
 
 
 def observe(subject: Subject[Dataset], world: World, now: float) -> Iterable[Request]:
-    """The source's listing, unless one is being read, the Dataset is suspended, or it rests until its next moment."""
+    """The source's listing, unless one is being read (then its Job's answer), the Dataset is suspended, or it rests
+    until its next moment."""
     status = subject.body.status
-    busy = status.job is not None and status.job.not_before is None
-    if subject.body.spec.suspend or busy or resting(subject, world, now):
+    work = Work(subject, world, now)
+    if status.job is not None and status.job.not_before is None:
+        return requests(work, status)
+    if subject.body.spec.suspend or resting(subject, world, now):
         return ()
     return (request(subject, world),)
 
@@ -269,8 +285,9 @@ def _forget_waiting(draft: Draft) -> None:
 
 def _retry(draft: Draft, answer: Refused, pause: float) -> Outcome:
     assert draft.status.job is not None
-    again = rfc3339(draft.now + pause)
-    draft.update(job=draft.status.job.model_copy(update={"uid": "", "not_before": again}))
+    again, job = rfc3339(draft.now + pause), draft.status.job
+    unreadable = job.unreadable + (answer.reason == UNREADABLE)
+    draft.update(job=job.model_copy(update={"uid": "", "not_before": again, "unreadable": unreadable}))
     draft.conditions.set("Valid", None, answer.reason, answer.message)
     return "Checking", f"{answer.message}; tried again at {again}", min(pause, _next_poll(draft))
 
@@ -300,7 +317,9 @@ def _published(version: DatasetVersion) -> str:
 
 
 def _sorted(checks: Iterable[CheckResult]) -> list[CheckResult]:
-    return sorted(checks, key=lambda c: c.passed)[:64]
+    """Failed ones first; of long messages the beginning, for a status has room for so much."""
+    short = [c.model_copy(update={"message": f"{c.message[:299]}…"}) if len(c.message) > 300 else c for c in checks]
+    return sorted(short, key=lambda c: c.passed)[:64]
 
 
 def _failed(checks: Iterable[CheckResult]) -> str:

@@ -14,6 +14,7 @@ from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
 from fairlead.api.units import seconds
+from fairlead.plan import claims
 from fairlead.plan.core import (
     DATASET,
     DEPLOYMENT,
@@ -25,6 +26,7 @@ from fairlead.plan.core import (
     POD,
     POD_MONITOR,
     PROMETHEUS_RULE,
+    REPLICA_SET,
     SERVICE,
     WORKLOAD,
     Invalid,
@@ -42,6 +44,7 @@ from fairlead.plan.rollout import (
     afterwards,
     answers,
     children,
+    choosing,
     frame,
     gauges,
     gpus,
@@ -50,9 +53,13 @@ from fairlead.plan.rollout import (
     labeljobs,
     labels,
     ledger,
+    memory,
     override,
+    pins,
+    place,
     progress,
     report,
+    requirements,
     retiring,
     signals,
     stored,
@@ -76,6 +83,9 @@ ADDRESS = 300.0
 def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[Request]:
     """Counters, warm-ups and queries of a running rollout; nothing else costs anything."""
     look, status = look_at(subject, world, now), subject.body.status
+    first = memory.unread(look)
+    if first:
+        return [first, *choosing.requests(look)]
     found: list[Request] = []
     if report.needs_address(look, status) or ability.due(look):
         found.append(signals.gateway(look))
@@ -87,8 +97,9 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += watching.requests(look, status.watch)
-    found += machine.requests(look)
-    return [*found, *stored.requests(look, status), *ledger.requests(look, status)]
+    found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
+    return [*found, *stored.requests(look, status), *ledger.requests(look, status),
+            *memory.requests(look, status)]  # fmt: skip
 
 
 def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
@@ -97,8 +108,12 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         raise Invalid("metadata.name", "must be at most 63 lower-case letters, digits and dashes, and begin with a "
                       "letter: Services are named after it")  # fmt: skip
     look = look_at(subject, world, now)
+    recalled = memory.recall(look)
+    if recalled:
+        return recalled
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
-    state = ledger.settled(look, retiring.tidy(look, state))
+    state = memory.settled(look, ledger.settled(look, retiring.tidy(look, state)))
+    state, misplaced = place.claim(look, state)
     state = stored.heed(look, state)
     state, unseen = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
@@ -111,8 +126,8 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     if state.candidate:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
-    state = labels.tidied(state)
-    status = report.tell(look, state, choice, problem, unseen, stuck, trial)
+    state = memory.noted(look, pins.kept(look, labels.tidied(state)))
+    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced)
     return Plan(
         status=status,
         apply=frame.wanted(look, status),
@@ -132,8 +147,13 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
     again = ability.asks_again(look, status)
     if again is not None:
         times.append(again)
+    if requirements.waits(status):
+        times.append(requirements.AGAIN)
     if status.unsaved:
         times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
+    unsaved = memory.next_try(look, status)
+    if unsaved is not None:
+        times.append(unsaved)
     if stored.requests(look, status):
         times.append(stored.LATE)
     if status.way_back:
@@ -166,6 +186,17 @@ def of_pod(pod: Json, _all: Iterable[Json]) -> Iterable[str]:
     return [name] if name else []
 
 
+def of_set(made: Json, _all: Iterable[Json]) -> Iterable[str]:
+    """ReplicaSets have the labels of their pods."""
+    name = (made["metadata"].get("labels") or {}).get(f"{LABEL_PREFIX}deployment")
+    return [name] if name else []
+
+
+def _of_set(made: Json) -> object:
+    """How many pods it has is seen by the pods."""
+    return made["metadata"].get("ownerReferences"), made["spec"].get("template")
+
+
 def of_version(version: Json, deployments: Iterable[Json]) -> Iterable[str]:
     """Deployments that name a version, its model, or have it live, on its way, or as the way back."""
     name, model = version["metadata"]["name"], version["spec"].get("model")
@@ -185,6 +216,9 @@ SPEC: KindSpec[Deployment] = KindSpec(
     plan=plan,
     observe=observe,
     children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
-    mappers={MODEL_VERSION: of_version, POD: of_pod, DATASET: labeljobs.of_dataset},
+    mappers={MODEL_VERSION: of_version, POD: of_pod, REPLICA_SET: of_set, DATASET: labeljobs.of_dataset},
+    heeds={REPLICA_SET: _of_set},
+    claims=claims.of,
+    meet=claims.meet,
     gauges=gauges.of,
 )

@@ -6,7 +6,7 @@ final, because trying again cannot help.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from fairlead.api.tasks import TaskError, TaskResult
 from fairlead.manifests.pod import GPU_PRODUCT_LABEL
+from fairlead.plan import likeness
 from fairlead.plan.core import JOB, POD, Json, World, epoch
 
 PATIENCE = 20.0
@@ -53,7 +54,7 @@ class Failure:
 
 
 def pods_of(world: World, labels: dict[str, str], job_uid: str) -> list[Json]:
-    """The pods of exactly this Job; `labels` narrow the search."""
+    """The pods that claim to be of exactly this Job; `labels` narrow the search. Which one is: see `jobpods`."""
     return [pod for pod in world.select(POD, labels) if job_uid and controller(pod) == job_uid]
 
 
@@ -81,18 +82,12 @@ def ended(pod: Json) -> bool:
 
 def started(pod: Json) -> bool:
     """Whether one of a pod's containers has run."""
-    return any("running" in s["state"] or "terminated" in s["state"] for _, s in _statuses(pod))
-
-
-def decisive(pods: list[Json]) -> Json | None:
-    """The pod that counts: one that succeeded, else one that is not over, else the newest."""
-    rank = {"Succeeded": 2, "Failed": 0}
-    return max(pods, key=lambda p: (rank.get(_phase(p), 1), p["metadata"].get("creationTimestamp", "")), default=None)
+    return any("running" in s["state"] or "terminated" in s["state"] for _, s in statuses(pod) if "state" in s)
 
 
 def result(pod: Json, container: str) -> TaskResult | None:
-    """What a worker said at its end, or None if it has not, or not readably."""
-    stopped = _terminated(pod, container)
+    """What stands in a worker's message at its end, or None if there is nothing, or nothing readable."""
+    stopped = terminated(pod, container)
     if stopped is None or not stopped.get("message"):
         return None
     try:
@@ -103,7 +98,7 @@ def result(pod: Json, container: str) -> TaskResult | None:
 
 def image_ran(pod: Json, container: str) -> str:
     """The image of a container with its digest, as the node reports it; without one if the node doesn't say."""
-    for name, status in _statuses(pod):
+    for name, status in statuses(pod):
         if name == container:
             image, digest = status.get("image", ""), status.get("imageID", "")
             if "@" in digest:
@@ -137,12 +132,13 @@ def without_pod(job: Json, now: float) -> Waiting | None:
     )  # fmt: skip
 
 
-def waiting(pod: Json, now: float) -> Waiting | None:
-    """Why a pod that is not over can't go on, or None."""
+def waiting(pod: Json, now: float, template: Json | None = None) -> Waiting | None:
+    """Why a pod that is not over can't go on, or None. `template`: what was asked for, a pod's spec."""
     if ended(pod):
         return None
-    looks: tuple[Callable[[Json, float], Waiting | None], ...] = (_leaving, _unschedulable, _containers, _mounting)
-    return next((found for look in looks if (found := look(pod, now))), None)
+    looks: tuple[Callable[[Json, float], Waiting | None], ...] = (_leaving, _unschedulable)
+    found = next((found for look in looks if (found := look(pod, now))), None)
+    return found or _containers(pod, template or {}) or _mounting(pod, now)
 
 
 def _leaving(pod: Json, now: float) -> Waiting | None:
@@ -180,14 +176,15 @@ def _wants(pod: Json) -> str:
     return ", ".join(words).replace(", of product", " of product") or "the pod"
 
 
-def _containers(pod: Json, _now: float) -> Waiting | None:
+def _containers(pod: Json, template: Json) -> Waiting | None:
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-    for container, status in _statuses(pod):
-        state = status["state"].get("waiting", {})
+    for container, status in statuses(pod):
+        state = status.get("state", {}).get("waiting", {})
         # the texts alternate between the pull's error and the back-off; a status that repeated them would never rest
         if state.get("reason") in _PULL:
+            image, changed = _image(pod, template, container, status)
             return Waiting(
-                "ImagePull", f"image {status['image']} of container {container} can't be pulled: check its name, and "
+                "ImagePull", f"image {image} of container {container} can't be pulled{changed}: check its name, and "
                 f"that the node may pull it; kubectl describe pod -n {namespace} {name} shows the registry's answer. "
                 "It starts by itself when the image is there",
             )  # fmt: skip
@@ -197,6 +194,15 @@ def _containers(pod: Json, _now: float) -> Waiting | None:
                 "it starts by itself when that is repaired",
             )  # fmt: skip
     return None
+
+
+def _image(pod: Json, template: Json, container: str, status: Json) -> tuple[str, str]:
+    """The image that a container of the pod really has, and in words whether that is another than was asked for."""
+    mine, asked = likeness.named(pod["spec"]).get(container, {}), likeness.named(template).get(container, {})
+    image, wanted = status.get("image") or mine.get("image", ""), asked.get("image", "")
+    if template and not asked:
+        return image, " (something in the cluster has added this container to the pod)"
+    return image, f" (something in the cluster has rewritten it from {wanted})" if wanted not in ("", image) else ""
 
 
 def _mounting(pod: Json, now: float) -> Waiting | None:
@@ -232,12 +238,20 @@ def look_again(job: Json, pod: Json | None, now: float) -> float | None:
     return since + PATIENCE - now + 0.1 if since is not None and now < since + PATIENCE else None
 
 
-def failure(pod: Json, program: str | None) -> Failure:
-    """Why a failed pod failed. `program`: the container that runs a user's code, if there is one."""
-    return next(found for look in (_by_cluster, _by_memory, _by_program, _by_worker) if (found := look(pod, program)))
+def failure(pod: Json, program: str | None, template: Json | None = None) -> Failure:
+    """Why a failed pod failed. `program`: the container that runs a user's code, if there is one. `template`: what was
+    asked for, a pod's spec; how containers end that others have added decides nothing."""
+    mine = [name for name, _ in statuses(pod) if template is None or name in likeness.named(template)]
+    # the main container first: sidecars are killed when it has ended, and that is no cause
+    mains = [one["name"] for one in pod["status"].get("containerStatuses") or []]
+    mine.sort(key=lambda name: name not in mains)
+    return (
+        _by_cluster(pod) or _by_memory(pod, program, mine) or _by_program(pod, program) or _by_worker(pod, mine)
+        or _by_others(pod, mine)
+    )  # fmt: skip
 
 
-def _by_cluster(pod: Json, _program: str | None) -> Failure | None:
+def _by_cluster(pod: Json) -> Failure | None:
     reason = pod["status"].get("reason", "")
     if reason == "DeadlineExceeded":
         return Failure("DeadlineExceeded", "the attempt ran longer than timeout allows; raise it or do less", "own")
@@ -252,9 +266,9 @@ def _by_cluster(pod: Json, _program: str | None) -> Failure | None:
     return None
 
 
-def _by_memory(pod: Json, program: str | None) -> Failure | None:
-    for name, _ in _statuses(pod):
-        if (_terminated(pod, name) or {}).get("reason") == "OOMKilled":
+def _by_memory(pod: Json, program: str | None, ours: Collection[str]) -> Failure | None:
+    for name in ours:
+        if (terminated(pod, name) or {}).get("reason") == "OOMKilled":
             mine = name == program
             remedy = "raise resources.memory" if mine else "give the node more memory"
             return Failure("OutOfMemory", f"container {name} ran out of memory; {remedy}", "own" if mine else "cluster")
@@ -262,7 +276,7 @@ def _by_memory(pod: Json, program: str | None) -> Failure | None:
 
 
 def _by_program(pod: Json, program: str | None) -> Failure | None:
-    stopped = _terminated(pod, program) if program else None
+    stopped = terminated(pod, program) if program else None
     if not stopped or stopped["exitCode"] == 0:
         return None
     if stopped.get("reason") in ("StartError", "ContainerCannotRun"):
@@ -271,9 +285,9 @@ def _by_program(pod: Json, program: str | None) -> Failure | None:
     return Failure("UserError", f"the program ended with exit code {stopped['exitCode']}", "own")
 
 
-def _by_worker(pod: Json, _program: str | None) -> Failure:
-    for name, _ in _statuses(pod):
-        stopped = _terminated(pod, name)
+def _by_worker(pod: Json, ours: Collection[str]) -> Failure | None:
+    for name in ours:
+        stopped = terminated(pod, name)
         if stopped is None or stopped["exitCode"] == 0:
             continue
         said = result(pod, name)
@@ -281,6 +295,18 @@ def _by_worker(pod: Json, _program: str | None) -> Failure:
             return by_task(said.error)
         code = stopped["exitCode"]
         return Failure("Disrupted", f"container {name} ended with exit code {code} and without an answer", "cluster")
+    return None
+
+
+def _by_others(pod: Json, ours: Collection[str]) -> Failure:
+    """What somebody has added to the pod ended it before Fairlead's own could begin."""
+    for name, _ in statuses(pod):
+        code = (terminated(pod, name) or {}).get("exitCode", 0)
+        if name not in ours and code:
+            return Failure(
+                "Injected", f"container {name}, which something in the cluster has added to the pod, ended with exit "
+                f"code {code} before Fairlead's had done its work; see its log, or exempt the namespace", "cluster",
+            )  # fmt: skip
     return Failure("Disrupted", "the pod failed without saying why", "cluster")
 
 
@@ -300,14 +326,16 @@ def _conditions(obj: Json) -> list[Json]:
     return obj.get("status", {}).get("conditions") or []
 
 
-def _statuses(pod: Json) -> Iterator[tuple[str, Json]]:
+def statuses(pod: Json) -> Iterator[tuple[str, Json]]:
+    """The containers of a pod that have one, by name, in the order of their start."""
     status = pod.get("status", {})
     for one in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
         yield one["name"], one
 
 
-def _terminated(pod: Json, container: str) -> Json | None:
-    for name, status in _statuses(pod):
+def terminated(pod: Json, container: str) -> Json | None:
+    """How a container has ended; None if it has not."""
+    for name, status in statuses(pod):
         if name == container:
             found: Json | None = status.get("state", {}).get("terminated")
             return found

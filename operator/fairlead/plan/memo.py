@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Generic, TypeVar
 
 from fairlead.api.config import OperatorConfig
-from fairlead.plan.core import Answer, Json, Kind, Request, World
+from fairlead.plan.core import Answer, Claim, Json, Kind, Request, World
 
 T = TypeVar("T")
 
@@ -76,6 +76,10 @@ class Reads:
     def served(self, kind: Kind) -> bool:
         """Whether the API server has this kind."""
         return self._note("served", self._world.served(kind), kind)
+
+    def claims(self, kind: Kind, near: Claim) -> tuple[Claim, ...]:
+        """What objects claim that a claim may meet."""
+        return self._note("claims", self._world.claims(kind, near), kind, near)
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request."""

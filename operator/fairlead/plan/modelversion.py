@@ -6,6 +6,7 @@ rejected or revoked costs nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import attempt, proof
+from fairlead.plan import attempt, identity, jobpods, proof
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -26,6 +27,7 @@ from fairlead.plan.core import (
     Json,
     KindSpec,
     Plan,
+    Request,
     Subject,
     World,
     epoch,
@@ -58,6 +60,15 @@ class Draft:
         self.plan.events.append(Event(reason, message[:1024], warning))
 
 
+def observe(subject: Subject[ModelVersion], world: World, now: float) -> Iterable[Request]:
+    """The answer of a Job that has ended."""
+    status, job = subject.body.status, subject.body.status.job
+    open_ = subject.body.spec.revoked is None and status.phase not in FINAL and status.evidence is None
+    if not open_ or job is None or job.not_before is not None:
+        return ()
+    return attempt.requests(proof.Work(subject, world, now), job)
+
+
 def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
     """What a ModelVersion needs next."""
     status, spec = subject.body.status, subject.body.spec
@@ -68,7 +79,7 @@ def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
     elif status.phase not in FINAL:
         if status.evidence is None:
             _prove(draft)
-        if draft.status.evidence is not None and draft.status.phase not in FINAL:
+        if draft.status.evidence is not None and draft.status.phase not in FINAL and not _ends(draft):
             _approve(draft)
         _leftovers(draft)
     draft.update(conditions=draft.conditions.result(), observed_generation=subject.meta.generation)
@@ -89,6 +100,18 @@ def _leftovers(draft: Draft) -> None:
     recorded = draft.status.job.name if draft.status.job else ""
     jobs = draft.work.world.owned(JOB)
     draft.plan.delete += [_deletion(job) for job in jobs if job["metadata"]["name"] != recorded]
+
+
+def _ends(draft: Draft) -> bool:
+    """Let the Job go whose pod would never end, for what somebody has added to it goes on; whether there was one. What
+    it has proven is recorded; once the version is final, nobody would look at its Job any more."""
+    found = attempt.find(draft.work, draft.status.job) if draft.status.job is not None else None
+    if found is None or found.job is None or "deletionTimestamp" in found.job["metadata"]:
+        return False
+    if not jobpods.lingers(found):
+        return False
+    draft.plan.delete.append(_deletion(found.job))
+    return True
 
 
 def _deletion(job: Json) -> Delete:
@@ -208,8 +231,8 @@ def _proven(draft: Draft, job: EvaluationJob, said: EvaluateResult | None) -> No
         draft.conditions.set("Evaluated", True, "NoEvaluation", "spec.evaluation is not set: nothing was measured")
     else:
         evidence = Evidence(
-            digest=said.digest, champion=job.champion, data=said.data, rows=said.rows, scores=said.scores,
-            gates=said.gates, report=said.report, sample=said.sample,
+            digest=said.digest, champion=job.champion, champion_digest=job.champion_digest, data=said.data,
+            rows=said.rows, scores=said.scores, gates=said.gates, report=said.report, sample=said.sample,
         )  # fmt: skip
         text = f"scored on {said.rows} rows" + (f", against {job.champion}" if job.champion else "")
         draft.conditions.set("Evaluated", True, "Evaluated", text)
@@ -245,7 +268,10 @@ def _new_champion(draft: Draft) -> str | None:
     if evaluation is None or evidence is None or not any(g.against == "champion" for g in evaluation.gates):
         return None
     live = proof.champion(draft.work)
-    return live if live and live != evidence.champion else None
+    if live is None:
+        return None
+    known = evidence.champion, evidence.champion_digest or identity.digest_of(live.spec)
+    return live.version if (live.version, identity.digest_of(live.spec)) != known else None
 
 
 def _count(draft: Draft, evidence: Evidence) -> None:
@@ -304,6 +330,7 @@ SPEC: KindSpec[ModelVersion] = KindSpec(
     kind=MODEL_VERSION,
     info=next(info for info in KINDS if info.model is ModelVersion),
     plan=plan,
+    observe=observe,
     children=(JOB, POD),
     mappers={POD: by_pod, DEPLOYMENT: by_deployment, DATASET: by_dataset},
     heeds={DEPLOYMENT: live},

@@ -129,6 +129,7 @@ def _run(draft: Draft, last: LastRun) -> Json:
     decision = next((d for d in draft.status.decisions if d.run == last.name), None)
     spec = PipelineRunSpec(
         pipeline=meta.name,
+        author=draft.spec.author,
         datasets=triggers.pins(draft.spec, draft.status.handled),
         reason=decision.reason if decision else f"{last.trigger}: {last.key}",
     )

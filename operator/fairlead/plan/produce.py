@@ -61,6 +61,7 @@ def _manifest(view: View, run: PipelineRunStatus, spec: PipelineSpec, name: str,
     made = produced.version
     body = ModelVersionSpec(
         model=produced.model,
+        author=_author(view, spec),
         artifact=_artifact(view, spec, output(run, produced.from_)),
         server=made.server,
         lineage=_lineage(view, run),
@@ -89,7 +90,13 @@ def _artifact(view: View, spec: PipelineSpec, record: OutputRecord) -> Artifact:
     )  # fmt: skip
 
 
+def _author(view: View, spec: PipelineSpec) -> str | None:
+    """Who started the run; None unless it is known whose work all of it is, the Pipeline's text included."""
+    return view.subject.body.spec.author if spec.author else None
+
+
 def _lineage(view: View, run: PipelineRunStatus) -> Lineage:
+    writer = run.template.author if run.template else None
     return Lineage(
         run=view.name,
         run_uid=view.uid,
@@ -97,6 +104,7 @@ def _lineage(view: View, run: PipelineRunStatus) -> Lineage:
         datasets={d.name: d.version for d in run.datasets},
         images={s.name: s.image for s in run.steps if s.image},
         params=run.params,
+        author=writer if writer != view.subject.body.spec.author else None,
     )
 
 

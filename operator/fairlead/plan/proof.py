@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fairlead.api.common import Artifact, S3Location
 from fairlead.api.dataset import Dataset
 from fairlead.api.modelversion import Evaluation, EvaluationData, EvaluationJob, ModelVersion, ModelVersionSpec
+from fairlead.api.pinned import Pinned
 from fairlead.api.tasks import EvaluateTask, FetchItem, FetchTask
 from fairlead.api.tasks import Subject as Scored
 from fairlead.api.units import seconds
@@ -15,7 +17,7 @@ from fairlead.manifests.job import Identity
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.presets import NoImage
 from fairlead.manifests.server import server_container
-from fairlead.plan import store, waking
+from fairlead.plan import identity, store, waking
 from fairlead.plan.core import DATASET, DEPLOYMENT, MODEL_VERSION, Invalid, Json, Subject, World
 
 VERIFY_TIMEOUT = 3600
@@ -61,15 +63,27 @@ class Contender:
 # --- what is pinned ----------------------------------------------------------------------------------------------
 
 
-def champion(work: Work) -> str:
-    """The live version of the first Deployment that serves this model; empty if there is none."""
-    model, own = work.subject.body.spec.model, work.subject.meta.name
+def champion(work: Work) -> Contender | None:
+    """The live version of the first Deployment that serves this model, as that Deployment serves it."""
+    model = work.subject.body.spec.model
+    return next((one for one in _lives(work) if one.spec.model == model), None)
+
+
+def _lives(work: Work) -> Iterator[Contender]:
+    """What Deployments serve, but for the subject itself."""
     for deployment in work.world.select(DEPLOYMENT):
-        live = waking.live(deployment)
-        found = work.world.get(MODEL_VERSION, live) if live and live != own else None
-        if found is not None and found["spec"]["model"] == model:
-            return live
-    return ""
+        name = waking.live(deployment)
+        known = identity.named(waking.pinned(deployment), name)
+        mine = known.uid == work.subject.meta.uid if known else name == work.subject.meta.name
+        found = _as_served(work, name, known) if name and not mine else None
+        if found is not None:
+            yield Contender(pods.CHAMPION, name, found.spec)
+
+
+def _as_served(work: Work, name: str, known: Pinned | None) -> ModelVersion | None:
+    recorded = identity.unpin(known) if known else None
+    raw = work.world.get(MODEL_VERSION, name)
+    return recorded or (identity.parse(raw) if raw and identity.is_it(known, raw) else None)
 
 
 def rows(work: Work, data: EvaluationData, dest: str, pinned: str = "") -> Rows:
@@ -118,7 +132,9 @@ def begin(work: Work, old: EvaluationJob | None) -> EvaluationJob:
     if evaluation is None:
         return job
     version = rows(work, evaluation.data, pods.DATA).version
-    return job.model_copy(update={"champion": champion(work), "dataset_version": version})
+    best = champion(work)
+    pinned = {"champion": best.version, "champion_digest": identity.digest_of(best.spec)} if best else {}
+    return job.model_copy(update={**pinned, "dataset_version": version})
 
 
 # --- the Job -----------------------------------------------------------------------------------------------------
@@ -161,11 +177,25 @@ def _evaluation(work: Work, job: EvaluationJob, evaluation: Evaluation) -> pods.
 def _contenders(work: Work, job: EvaluationJob) -> list[Contender]:
     found = [Contender(pods.CHALLENGER, work.subject.meta.name, work.subject.body.spec)]
     if job.champion:
-        raw = work.world.get(MODEL_VERSION, job.champion)
-        if raw is None:
+        best = next((one for one in _known_as(work, job.champion) if _same(one, job.champion_digest)), None)
+        if best is None:
             raise Missing("ChampionMissing", f"champion {job.champion} was deleted; another one is looked for")
-        found.append(Contender(pods.CHAMPION, job.champion, ModelVersion.model_validate(raw).spec))
+        found.append(best)
     return found
+
+
+def _known_as(work: Work, name: str) -> Iterator[Contender]:
+    """Who has a name: of what Deployments serve, and of the cluster's objects."""
+    yield from (one for one in _lives(work) if one.version == name)
+    raw = work.world.get(MODEL_VERSION, name)
+    found = identity.parse(raw) if raw else None
+    if found is not None:
+        yield Contender(pods.CHAMPION, name, found.spec)
+
+
+def _same(one: Contender, digest: str) -> bool:
+    """Whether it has the bytes that were recorded; an attempt of an older release has recorded none."""
+    return digest in ("", identity.digest_of(one.spec))
 
 
 def _reference(work: Work, job: EvaluationJob, evaluation: Evaluation) -> Rows | None:
@@ -200,6 +230,7 @@ def _scored(contender: Contender) -> Scored:
         "subject": contender.role, "version": contender.version, "name": contender.spec.model,
         "url": f"http://127.0.0.1:{pods.PORTS[contender.role]}",
         "features": evaluation.features if evaluation and contender.role == pods.CHAMPION else [],
+        "sha256": contender.spec.artifact.sha256,
     })  # fmt: skip
 
 

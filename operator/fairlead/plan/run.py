@@ -26,6 +26,7 @@ from fairlead.plan.core import (
     Json,
     KindSpec,
     Plan,
+    Request,
     Subject,
     World,
     rfc3339,
@@ -58,7 +59,7 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
     status = subject.body.status
     if status.phase in TERMINAL:
         return Plan(status)
-    view = steps.View(subject, world, now)
+    view = _view(subject, world, now)
     if status.template is None:
         if subject.body.spec.cancel:
             return _end(view, status, "Aborted", "Cancelled", "cancelled before it started")
@@ -145,6 +146,27 @@ def _version(world: World, name: str, wanted: str | None) -> DatasetVersion:
 # --- steps -------------------------------------------------------------------------------------------------------
 
 
+def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable[Request]:
+    """The answers of attempts that have ended."""
+    status = subject.body.status
+    if status.phase in TERMINAL or status.template is None:
+        return []
+    view = _view(subject, world, now)
+    return [request for step in status.steps for request in steps.requests(view, step)]
+
+
+def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View:
+    status = subject.body.status
+
+    def wanted(step: StepStatus) -> Json | None:
+        assert status.template is not None
+        spec = next(one for one in status.template.steps if one.name == step.name)
+        return stepjobs.manifest(view, status, status.template, spec, step)
+
+    view = steps.View(subject, world, now, wanted)
+    return view
+
+
 def _go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Plan:
     by_name = {step.name: step for step in spec.steps}
     before = {s.name: s for s in view.subject.body.status.steps}
@@ -158,6 +180,8 @@ def _go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> P
     status = status.model_copy(update={"steps": looked, "progress": f"{done}/{len(looked)}"})
     found = _next(view, status, spec, cancelled)
     found.events = [*_step_events(before, looked), *found.events]
+    ended = [job for s in looked if (job := steps.lingering(view, s)) is not None]
+    found.delete += [Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"]) for job in ended]
     return found
 
 
@@ -299,6 +323,7 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     kind=PIPELINE_RUN,
     info=next(info for info in KINDS if info.model is PipelineRun),
     plan=plan,
+    observe=observe,
     children=(JOB, POD, MODEL_VERSION),
     mappers={POD: by_pod},
     settled=settled,

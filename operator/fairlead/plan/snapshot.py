@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fairlead.api.dataset import CheckJob, CheckResult, Dataset, DatasetStatus, DatasetVersion
-from fairlead.api.tasks import SnapshotTask, TaskError
+from fairlead.api.tasks import SnapshotResult, SnapshotTask, TaskError, TaskResult
 from fairlead.manifests import job as jobs
 from fairlead.manifests.meta import child_name, labels, owner_reference, short_hash
-from fairlead.plan import failures, store
-from fairlead.plan.core import DATASET, LABEL_PREFIX, Invalid, Json, Subject, World
+from fairlead.plan import failures, jobpods, likeness, store
+from fairlead.plan.core import DATASET, LABEL_PREFIX, Invalid, Json, ReadDocument, Subject, World
 from fairlead.plan.failures import Running
 
 TASK_LIMIT = 100_000
@@ -69,8 +69,12 @@ def rules(work: Work) -> str:
 def begin(work: Work, listing: str) -> CheckJob:
     """Record the next attempt at a listing. Its name is its own for each attempt and each set of rules."""
     old = work.subject.body.status.job
-    attempt = old.attempt + 1 if old is not None and old.listing == listing else 1
-    return CheckJob(name=_name(work, listing, attempt), listing=listing, attempt=attempt)
+    if old is None or old.listing != listing:
+        return CheckJob(name=_name(work, listing, 1), listing=listing)
+    attempt = old.attempt + 1
+    return CheckJob(
+        name=_name(work, listing, attempt), listing=listing, attempt=attempt, unreadable=old.unreadable
+    )  # fmt: skip
 
 
 def _name(work: Work, listing: str, attempt: int) -> str:
@@ -105,53 +109,78 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
     return jobs.snapshot_job(who, config.images.worker, task, [source.reach.credentials, folder.reach.credentials])
 
 
+def _find(work: Work, status: DatasetStatus) -> jobpods.Found:
+    assert status.job is not None
+    sought = jobpods.Sought(
+        status.job.name, work.subject.meta.uid, status.job.uid,
+        {LABEL_PREFIX + "dataset": work.subject.meta.name}, jobs.SNAPSHOT,
+    )  # fmt: skip
+    return jobpods.find(work.world, sought, lambda: manifest(work, status))
+
+
+def requests(work: Work, status: DatasetStatus) -> list[ReadDocument]:
+    """What has to be read before the Job's answer is known."""
+    if status.job is None or status.job.not_before is not None or outdated(work, status.job):
+        return []
+    return jobpods.requests(_find(work, status))
+
+
 def look(work: Work, status: DatasetStatus) -> Running | Pause | Changed | Refused | Found:
     """What became of the recorded Job."""
     recorded = status.job
     assert recorded is not None
     if recorded.not_before is not None:
         return Pause()
-    job = failures.own_job(work.world, recorded.name, work.subject.meta.uid)
-    uid = recorded.uid or (job["metadata"]["uid"] if job else "")
-    if not uid:
+    found = _find(work, status)
+    if not found.uid:
         return Running("")
-    if job is not None and job["metadata"]["uid"] != uid:
-        job = None
-    labels_ = {LABEL_PREFIX + "dataset": work.subject.meta.name}
-    pod = failures.decisive(failures.pods_of(work.world, labels_, uid))
-    if pod is None:
-        return _without_pod(work, recorded.attempt, job, uid)
-    if not failures.ended(pod):
-        return _under_way(work, job, pod, uid)
-    return _ended(recorded.attempt, pod)
+    if found.foreign and found.problem:
+        return Refused(found.problem.reason, found.problem.message, retry=_pause(recorded.attempt))
+    if found.pod is None:
+        return _without_pod(work, recorded.attempt, found)
+    said = jobpods.said(work.world, found, jobs.SNAPSHOT)
+    if isinstance(said, jobpods.Reading):
+        return Running(found.uid, said.waiting, said.look_again)
+    if isinstance(said, jobpods.Unreadable):
+        final = recorded.unreadable + 1 >= jobpods.FEW
+        return Refused(jobpods.UNREADABLE, said.message, retry=None if final else _pause(recorded.attempt))
+    if said is not None or jobpods.over(found):
+        return _ended(recorded.attempt, found, said)
+    return _under_way(work, found)
 
 
-def _without_pod(work: Work, attempt: int, job: Json | None, uid: str) -> Running | Refused:
+def _without_pod(work: Work, attempt: int, found: jobpods.Found) -> Running | Refused:
+    job = found.job
     since = failures.ended_since(job, work.now)
     if since is not None and since < failures.LAG:
-        return Running(uid, None, failures.LAG - since)
+        return Running(found.uid, None, failures.LAG - since)
     if job is None or failures.gone(job):
         text = "the pod that read the source is gone, and its answer with it"
-        return Refused("Disrupted", text, retry=_pause(attempt))
-    return Running(uid, failures.without_pod(job, work.now), failures.look_again(job, None, work.now))
+        lost = found.problem or failures.Waiting("Disrupted", text)
+        return Refused(lost.reason, lost.message, retry=_pause(attempt))
+    return Running(found.uid, found.problem or found.waiting(work.now), found.look_again(work.now))
 
 
-def _under_way(work: Work, job: Json | None, pod: Json, uid: str) -> Running | Refused:
-    waiting = failures.waiting(pod, work.now)
-    image = pod["spec"]["containers"][0]["image"]
-    if waiting is not None and waiting.reason == "ImagePull" and image != work.world.config.images.worker:
-        return Refused(waiting.reason, f"the operator has another worker image than {image} now", retry=0.0)
-    return Running(uid, waiting, failures.look_again(job, pod, work.now) if job else None)
+def _under_way(work: Work, found: jobpods.Found) -> Running | Refused:
+    waiting, image = found.waiting(work.now), likeness.named(found.asked)[jobs.SNAPSHOT]["image"]
+    # compared is what was asked for: the pod's image may be what a mirror's webhook has made of it
+    outdated_image = not likeness.same_image(image, work.world.config.images.worker)
+    if waiting is not None and waiting.reason == "ImagePull" and outdated_image:
+        text = f"the operator has another worker image than {image} now"
+        return Refused(waiting.reason, text, retry=0.0)
+    return Running(found.uid, found.problem or waiting, found.look_again(work.now))
 
 
-def _ended(attempt: int, pod: Json) -> Changed | Refused | Found:
-    said = failures.result(pod, jobs.SNAPSHOT)
+def _ended(attempt: int, found: jobpods.Found, said: TaskResult | None) -> Changed | Refused | Found:
     if said is not None and said.error is not None:
         return _error(attempt, said.error)
     if said is None or said.snapshot is None:
-        failed = failures.failure(pod, None)
+        failed = found.failure(None)
         return Refused(failed.reason, f"the source could not be read: {failed.message}", retry=_pause(attempt))
-    snapshot = said.snapshot
+    return _judged(said.snapshot)
+
+
+def _judged(snapshot: SnapshotResult) -> Refused | Found:
     if snapshot.version is not None:
         return Found(snapshot.version, snapshot.checks)
     failed_ones = [c for c in snapshot.checks if not c.passed and c.severity == "error"]

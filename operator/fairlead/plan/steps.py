@@ -7,6 +7,7 @@ its Job is deleted: nothing here looks at Jobs of steps without a running attemp
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +17,8 @@ from fairlead.api.tasks import PublishResult
 from fairlead.api.units import seconds
 from fairlead.manifests.job import PUBLISH, STEP
 from fairlead.manifests.meta import child_name
-from fairlead.plan import failures
-from fairlead.plan.core import LABEL_PREFIX, Json, Subject, World, epoch, rfc3339
+from fairlead.plan import failures, jobpods, likeness
+from fairlead.plan.core import LABEL_PREFIX, Json, ReadDocument, Subject, World, epoch, rfc3339
 
 DISRUPTIONS = 10
 """Attempts that a step may lose to the cluster."""
@@ -35,6 +36,8 @@ class View:
     subject: Subject[PipelineRun]
     world: World
     now: float
+    wanted: Callable[[StepStatus], Json | None] = lambda _: None
+    """The Job of a recorded attempt, as it is made."""
     look_again: list[float] = field(default_factory=list)
     """Seconds after which something is to be done that no event announces."""
 
@@ -54,8 +57,14 @@ class View:
         same = found is not None and status.job_uid in ("", found["metadata"]["uid"])
         return found if same else None
 
+    def find(self, status: StepStatus) -> jobpods.Found:
+        """The Job of a step's attempt, and its pod."""
+        labels = {LABEL_PREFIX + "run": self.name}
+        sought = jobpods.Sought(status.job, self.uid, status.job_uid, labels, PUBLISH)
+        return jobpods.find(self.world, sought, lambda: self.wanted(status))
+
     def pods(self, job_uid: str) -> list[Json]:
-        """The pods of a Job of this run."""
+        """The pods that claim to be of a Job of this run."""
         return failures.pods_of(self.world, {LABEL_PREFIX + "run": self.name}, job_uid)
 
 
@@ -94,15 +103,27 @@ def begin(view: View, status: StepStatus) -> StepStatus:
     )  # fmt: skip
 
 
+def requests(view: View, status: StepStatus) -> list[ReadDocument]:
+    """What has to be read before the answer of a step's attempt is known."""
+    return jobpods.requests(view.find(status)) if busy(status) else []
+
+
 def outdated(view: View, status: StepStatus) -> Json | None:
     """The Job of an attempt that waits for a worker image which the operator does not use any more, or None."""
-    job = view.job(status) if busy(status) else None
-    pod = failures.decisive(view.pods(status.job_uid)) if job is not None else None
-    waiting = failures.waiting(pod, view.now) if pod is not None else None
-    if job is None or waiting is None or waiting.reason != "ImagePull" or "deletionTimestamp" in job["metadata"]:
+    found = view.find(status) if busy(status) else None
+    if found is None or found.pod is None or found.job is None or "deletionTimestamp" in found.job["metadata"]:
         return None
-    made_with = job["spec"]["template"]["spec"]["containers"][0]["image"]
-    return job if made_with != view.world.config.images.worker else None
+    waiting = failures.waiting(found.pod, view.now)
+    if waiting is None or waiting.reason != "ImagePull":
+        return None
+    made_with = likeness.named(found.asked)[PUBLISH]["image"]
+    return None if likeness.same_image(made_with, view.world.config.images.worker) else found.job
+
+
+def lingering(view: View, status: StepStatus) -> Json | None:
+    """The Job of a step that is over, if what somebody has added to its pod goes on."""
+    found = view.find(status) if over(status) and status.job else None
+    return found.job if found is not None and jobpods.lingers(found) else None
 
 
 def due(view: View, status: StepStatus) -> bool:
@@ -119,27 +140,37 @@ def advance(view: View, step: Step, status: StepStatus) -> StepStatus:
     """The step after a look at its running attempt."""
     if not busy(status):
         return status
-    job = view.job(status)
-    if not status.job_uid:
-        if job is None:
-            return status  # recorded, and still to be made
-        status = _with(status, job_uid=job["metadata"]["uid"])
-    pod = failures.decisive(view.pods(status.job_uid))
-    if pod is None:
-        return _without_pod(view, step, status, job)
-    said = failures.result(pod, PUBLISH)
+    found = view.find(status)
+    if not found.uid:
+        return status  # recorded, and still to be made
+    status = _with(status, job_uid=found.uid)
+    if found.foreign and found.problem:
+        return _settle(view, step, status, failures.Failure(found.problem.reason, found.problem.message, "cluster"))
+    if found.pod is None:
+        return _without_pod(view, step, status, found)
+    said = jobpods.said(view.world, found, PUBLISH)
+    if isinstance(said, jobpods.Reading):
+        _later(view, said.look_again)
+        why = said.waiting or failures.Waiting("", "")
+        return _with(status, phase="Running", reason=why.reason, message=why.message)
+    if isinstance(said, jobpods.Unreadable):
+        return _recall(view, step, status, said)
     if said is not None and said.publish is not None:
         # what was committed counts, whatever becomes of the pod; its phase may follow later
-        return _completed(view, _seen(status, pod), said.publish)
-    if not failures.ended(pod):
-        return _running(view, status, job, pod)
-    if pod["status"]["phase"] == "Failed":
-        failed = failures.failure(pod, None if is_recall(view, status) else STEP)
-        return _settle(view, step, _seen(status, pod), _of_recall(view, status, failed))
-    return _recall(view, step, status)
+        return _completed(view, _seen(status, found.pod), said.publish)
+    if not jobpods.over(found):
+        return _running(view, status, found)
+    return _failed(view, step, _seen(status, found.pod), found)
 
 
-def _without_pod(view: View, step: Step, status: StepStatus, job: Json | None) -> StepStatus:
+def _failed(view: View, step: Step, status: StepStatus, found: jobpods.Found) -> StepStatus:
+    program = None if is_recall(view, status) else STEP
+    failed = found.failure(program)
+    return _settle(view, step, status, _of_recall(view, status, failed))
+
+
+def _without_pod(view: View, step: Step, status: StepStatus, found: jobpods.Found) -> StepStatus:
+    job = found.job
     since = failures.ended_since(job, view.now)
     if since is not None and since < failures.LAG:
         _later(view, failures.LAG - since)
@@ -147,38 +178,45 @@ def _without_pod(view: View, step: Step, status: StepStatus, job: Json | None) -
     if job is not None and failures.has_condition(job, "Complete"):
         return _recall(view, step, status)
     if failures.gone(job):
-        lost = failures.Failure(
-            "Disrupted", "the attempt's Job or pod was deleted before its outcome was seen", "cluster"
-        )
-        return _settle(view, step, status, lost)
-    assert job is not None
-    _later(view, failures.look_again(job, None, view.now))
-    return _waiting(status, failures.without_pod(job, view.now))
+        text = "the attempt's Job or pod was deleted before its outcome was seen"
+        lost = found.problem or failures.Waiting("Disrupted", text)
+        return _settle(view, step, status, failures.Failure(lost.reason, lost.message, "cluster"))
+    _later(view, found.look_again(view.now))
+    return _waiting(status, found.problem or found.waiting(view.now))
 
 
-def _running(view: View, status: StepStatus, job: Json | None, pod: Json) -> StepStatus:
-    if job is not None:
-        _later(view, failures.look_again(job, pod, view.now))
-    waiting = failures.waiting(pod, view.now)
-    if waiting is None and failures.started(pod):
-        return _with(status, phase="Running", reason="", message="")
-    return _waiting(status, waiting)
+def _running(view: View, status: StepStatus, found: jobpods.Found) -> StepStatus:
+    assert found.pod is not None
+    _later(view, found.look_again(view.now))
+    waiting = found.waiting(view.now)
+    if waiting is None and failures.started(found.pod):
+        strange = found.problem or failures.Waiting("", "")
+        return _with(status, phase="Running", reason=strange.reason, message=strange.message)
+    return _waiting(status, found.problem or waiting)
 
 
 def _waiting(status: StepStatus, found: failures.Waiting | None) -> StepStatus:
+    if found is None and status.reason == jobpods.UNREADABLE:
+        return _with(status, phase="Pending")  # why the store is asked
     if found is None:
         return _with(status, phase="Pending", reason="Starting", message="")
     return _with(status, phase="Pending", reason=found.reason, message=found.message)
 
 
-def _recall(view: View, step: Step, status: StepStatus) -> StepStatus:
+def _recall(
+    view: View, step: Step, status: StepStatus, unreadable: jobpods.Unreadable | None = None
+) -> StepStatus:  # fmt: skip
     """The attempt succeeded, but its answer is lost: ask the store what it committed."""
+    if is_recall(view, status) and unreadable is not None:
+        return _settle(view, step, status, failures.Failure(jobpods.UNREADABLE, unreadable.message, "final"))
     if is_recall(view, status):
         lost = failures.Failure("Disrupted", "the attempt succeeded, but its answer was lost twice", "cluster")
         return _settle(view, step, status, lost)
     name = recall_name(view.name, view.uid, status.name, status.attempt)
-    text = "the attempt succeeded, but its pod is gone; asking the store what it has committed"
-    return _with(status, job=name, job_uid="", phase="Pending", reason="Recall", message=text)
+    why = unreadable.message if unreadable else "its pod is gone"
+    text = f"the attempt succeeded, but {why}; asking the store what it has committed"
+    reason = jobpods.UNREADABLE if unreadable else "Recall"
+    return _with(status, job=name, job_uid="", phase="Pending", reason=reason, message=text)
 
 
 def _of_recall(view: View, status: StepStatus, failed: failures.Failure) -> failures.Failure:

@@ -8,7 +8,7 @@ from fairlead.api.common import S3Access, S3Location
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import Access, Place
 from fairlead.manifests.pod import credentials_path
-from fairlead.plan.core import Invalid, ListObjects, SaveDocument
+from fairlead.plan.core import Invalid, ListObjects, ReadNewest, SaveDocument
 
 _NAME_LIMIT = 63
 
@@ -54,6 +54,11 @@ class Location:
         return ListObjects(
             namespace, self.bucket, self.prefix, self.reach.endpoint, self.reach.region, self.reach.credentials
         )
+
+    def newest(self, namespace: str) -> ReadNewest:
+        """The request to read the last document in this folder with the namespace's credentials."""
+        reach = self.reach
+        return ReadNewest(namespace, self.bucket, self.prefix, reach.endpoint, reach.region, reach.credentials)
 
     def saving(self, namespace: str, name: str, body: str) -> SaveDocument:
         """The request to write a document in this folder, once, with the namespace's credentials."""
@@ -117,6 +122,14 @@ def ledger_folder(config: OperatorConfig, namespace: str, deployment: str, rollo
     if config.store is None:
         return None
     return store(None, config, namespace).folder("deployments", deployment, "evidence", rollout)
+
+
+def memory_folder(config: OperatorConfig, namespace: str, deployment: str) -> Location | None:
+    """Where that goes which must survive the loss of a Deployment's status; None without a store. Not below
+    `deployments`: there people let the bucket delete what is old."""
+    if config.store is None:
+        return None
+    return store(None, config, namespace).folder("state", deployment)
 
 
 def predictions_folder(config: OperatorConfig, namespace: str, deployment: str, version: str) -> Location | None:

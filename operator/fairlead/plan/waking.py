@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fairlead.api.pinned import Pinned
+from fairlead.plan import identity
 from fairlead.plan.core import Gauge, Json
 
 FINAL = ("Approved", "Rejected", "Revoked")
@@ -26,10 +28,18 @@ def live(deployment: Json) -> str:
     return str(((deployment.get("status") or {}).get("live") or {}).get("version", ""))
 
 
+def pinned(deployment: Json) -> list[Pinned]:
+    """What a Deployment has recorded of the versions that it uses."""
+    return [Pinned.model_validate(one) for one in (deployment.get("status") or {}).get("versions") or []]
+
+
 def by_deployment(deployment: Json, versions: Iterable[Json]) -> list[str]:
     """The versions that wait and are compared with what this Deployment serves."""
     name, known = live(deployment), list(versions)
-    model = next((v["spec"]["model"] for v in known if v["metadata"]["name"] == name), None)
+    served = identity.named(pinned(deployment), name)
+    recorded = identity.unpin(served) if served else None
+    by_name = (v["spec"]["model"] for v in known if v["metadata"]["name"] == name)
+    model = recorded.spec.model if recorded else next(by_name, None)
     return [v["metadata"]["name"] for v in known if _waiting(v) and v["spec"]["model"] == model]
 
 

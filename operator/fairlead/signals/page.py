@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from math import inf, isfinite, isnan
 
-from fairlead.plan.core import Counters, MetricNames
+from fairlead.plan.core import Counters, MetricNames, Unproven
+from fairlead.signals import absence
+from fairlead.signals.absence import Of
 from fairlead.signals.errors import SignalError
 from fairlead.signals.selector import Selector, parse, unescape
 
@@ -27,15 +29,16 @@ Series = tuple[Mapping[str, str], float]
 def parse_page(text: str, names: MetricNames) -> Counters:
     """The wanted counters of a page.
 
-    A counter without any series is 0: libraries add a labelled series when it is first needed. Raises SignalError:
-    NotMetrics (the page is something else), UnusableValue (NaN, infinite, negative), BadSelector.
+    A counter without any matching series is 0: libraries add a labelled series when it is first needed. What the page
+    has no sign of, neither a series nor a `# TYPE` or `# HELP` line, nor the label on any series, is 0 as well, and
+    `unproven`. Raises SignalError: NotMetrics (the page is something else), UnusableValue (NaN, infinite, negative),
+    BadSelector.
     """
     _check(text)
-    return Counters(
-        requests=_total(text, names.requests),
-        failures=_total(text, names.failures),
-        buckets=_buckets(text, names.latency, names.latency_unit) if names.latency else (),
-    )
+    requests, no_requests = _total(text, names.requests, "requests")
+    failures, no_failures = _total(text, names.failures, "failures")
+    buckets, no_buckets = _buckets(text, names.latency, names.latency_unit) if names.latency else ((), ())
+    return Counters(requests, failures, buckets, (*no_requests, *no_failures, *no_buckets))
 
 
 def _check(text: str) -> None:
@@ -45,27 +48,33 @@ def _check(text: str) -> None:
         raise _not_metrics(first[1])
 
 
-def _total(text: str, selector: str) -> float:
-    total = 0.0
+def _total(text: str, selector: str, of: Of) -> tuple[float, tuple[Unproven, ...]]:
+    total, unproven = 0.0, []
     for one in parse(selector):
-        for _, value in _series(text, one):
-            total += value
+        found, missing = _series(text, one, of)
+        total += sum(value for _, value in found)
+        unproven += missing
     if not isfinite(total):
         raise _unusable(selector, str(total))
-    return total
+    return total, tuple(unproven)
 
 
-def _buckets(text: str, selector: str, unit: float) -> tuple[tuple[float, float], ...]:
+def _buckets(
+    text: str, selector: str, unit: float
+) -> tuple[tuple[tuple[float, float], ...], tuple[Unproven, ...]]:  # fmt: skip
     """Cumulative counts by upper bound in seconds, of all matching histograms together."""
     counts: dict[float, float] = {}
     members: dict[float, int] = {}
+    unproven: list[Unproven] = []
     for one in parse(selector):
-        for labels, value in _series(text, Selector(f"{one.name}_bucket", one.matchers)):
+        series, missing = _series(text, Selector(f"{one.name}_bucket", one.matchers), "latency")
+        unproven += missing
+        for labels, value in series:
             bound = _bound(labels.get("le", ""), one.name)
             counts[bound] = counts.get(bound, 0.0) + value
             members[bound] = members.get(bound, 0) + 1
     if not counts:
-        return ()
+        return (), tuple(unproven)
     if inf not in counts or len(set(members.values())) > 1:
         raise SignalError(
             "UnusableValue",
@@ -76,7 +85,7 @@ def _buckets(text: str, selector: str, unit: float) -> tuple[tuple[float, float]
     for bound in sorted(counts):
         largest = max(largest, counts[bound])  # a page isn't read atomically: keep it cumulative
         rising.append((bound * unit, largest))
-    return tuple(rising)
+    return tuple(rising), tuple(unproven)
 
 
 def _bound(text: str, name: str) -> float:
@@ -89,15 +98,25 @@ def _bound(text: str, name: str) -> float:
     return bound
 
 
-def _series(text: str, selector: Selector) -> Iterator[Series]:
-    """(labels, value) of each matching sample."""
+def _series(text: str, selector: Selector, of: Of) -> tuple[list[Series], list[Unproven]]:
+    """(labels, value) of each matching sample; and what the page does not have though it is asked for."""
+    found: list[Series] = []
+    there, known, seen = False, set[str](), set[str]()
     for start in _starts(text, selector.name):
         line = _REST.match(text, start)
         if line is None:
             raise _not_metrics(text[start - len(selector.name) : start + 60].split("\n", 1)[0])
         labels = _labels(line["labels"]) if line["labels"] else {}
+        there = True
+        known.update(labels)
         if selector.accepts(labels):
-            yield labels, _value(line["value"], selector.name)
+            if (line["labels"] or "") in seen:
+                raise _twice(selector.name, line["labels"] or "")
+            seen.add(line["labels"] or "")
+            found.append((labels, _value(line["value"], selector.name)))
+    if not there:
+        return [], absence.of_metric(text, selector.name, of)
+    return found, absence.of_labels(selector, known, of)
 
 
 def _starts(text: str, name: str) -> Iterator[int]:
@@ -143,6 +162,13 @@ def _value(text: str, name: str) -> float:
 def _unusable(name: str, value: str) -> SignalError:
     return SignalError(
         "UnusableValue", f"The counter {name!r} has the value {value[:40]!r}. A counter is a number that only rises."
+    )
+
+
+def _twice(name: str, labels: str) -> SignalError:
+    return SignalError(
+        "UnusableValue",
+        f"The page has the series {name}{{{labels[:80]}}} twice. Let the server list each one once.",
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
-from fairlead.plan.core import FindObject, Presence, Saved, SaveDocument
+from fairlead.plan.core import Document, FindObject, Newest, Presence, ReadDocument, ReadNewest, Saved, SaveDocument
 from fairlead.store.errors import StoreError
 from fairlead.store.s3 import Bucket, keys_from
 
@@ -28,3 +29,34 @@ def find(request: FindObject, credentials: Mapping[str, str] | None) -> Presence
     if not request.key.endswith("/"):
         return Presence(bucket.exists(request.key))
     return Presence(next(iter(bucket.list(request.key)), None) is not None)
+
+
+def read(request: ReadDocument, credentials: Mapping[str, str] | None) -> Document:
+    """A document, verified. Raises StoreError: with the reason DigestMismatch if its bytes are others, or too many."""
+    bucket = Bucket(request.bucket, request.endpoint, request.region, keys_from(credentials))
+    body = bucket.read(request.key, request.limit)
+    if hashlib.sha256(body).hexdigest() != request.sha256:
+        raise StoreError("DigestMismatch", f"{bucket.uri(request.key)} has other bytes than those that were written")
+    try:
+        return Document(body.decode())
+    except UnicodeDecodeError as error:
+        raise StoreError("DigestMismatch", f"{bucket.uri(request.key)} is no text: {error}") from error
+
+
+NEWEST_LIMIT = 1 << 20
+"""Bytes that a document may have that is read whole into the operator's memory."""
+
+
+def newest(request: ReadNewest, credentials: Mapping[str, str] | None) -> Newest:
+    """The document whose key is the last one under a prefix. Raises StoreError, also for one that is no text."""
+    bucket = Bucket(request.bucket, request.endpoint, request.region, keys_from(credentials))
+    last = max(bucket.list(request.prefix), key=lambda entry: entry.key, default=None)
+    if last is None:
+        return Newest("", "")
+    where = bucket.uri(last.key)
+    if last.size > NEWEST_LIMIT:
+        raise StoreError("BadTask", f"{where} is too large to be a document of Fairlead; move it away")
+    try:
+        return Newest(last.key, bucket.read(last.key).decode())
+    except UnicodeDecodeError as error:
+        raise StoreError("BadTask", f"{where} is no text ({error}); move it away") from error

@@ -140,11 +140,11 @@ class Bucket:
         with translated(self.where):
             return self._client.get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled"
 
-    def read(self, key: str) -> bytes:
-        """A document, whole. At most DOCUMENT_LIMIT bytes."""
+    def read(self, key: str, limit: int = DOCUMENT_LIMIT) -> bytes:
+        """A document, whole. At most `limit` bytes."""
         with translated(self.where, key):
             answer = self._client.get_object(Bucket=self.name, Key=key)
-            if answer["ContentLength"] > DOCUMENT_LIMIT:
+            if answer["ContentLength"] > limit:
                 raise StoreError("BadTask", f"{self.uri(key)} is too large to be a document of Fairlead")
             return answer["Body"].read()
 

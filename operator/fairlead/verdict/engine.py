@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal
 
-from fairlead.verdict import common, difference, gauges, guards, proof
+from fairlead.verdict import ahead, common, difference, gauges, guards, proof
+from fairlead.verdict.ahead import Ahead
 from fairlead.verdict.common import CommonState
 from fairlead.verdict.failures import log_bound
 from fairlead.verdict.gauges import Gauge, GaugeState
@@ -53,6 +54,8 @@ class Metric:
     """Its counts are of pairs (`GuardState.paired`). They come when somebody judges one: it is never silent."""
     late: bool = False
     """It comes days later: that nothing is known of it now means nothing."""
+    comparing: bool = False
+    """It needs answers of the live version to compare with."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,10 @@ class Seen:
     """Requests and failed ones of the live version; None: not known."""
     values: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """By metric that is no count: the value of (live version, candidate)."""
+    both: Window | None = None
+    """Requests and failed ones of both, whether or not a metric is made of them; None: not known."""
+    answers: Window | None = None
+    """Answers that were kept of both, and those among them that are failures or refusals; None: not known."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,10 @@ class State:
     """Likewise; None for an alarm."""
     split: SplitState = field(default_factory=SplitState)
     common: CommonState = field(default_factory=CommonState)
+    ahead: Ahead = field(default_factory=Ahead)
+    """By requests,"""
+    answering: Ahead = field(default_factory=Ahead)
+    """and by answers that were kept: whether the candidate is ahead, in this step."""
     last: tuple[float | None, ...] = ()
     """When each metric was last read."""
     silent: tuple[str, ...] = ()
@@ -174,6 +185,9 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
     if seen.traffic is not None and seen.share is not None:
         split = split_step(split, *seen.traffic, seen.share)
     alone = common.step(state.common, seen.live) if seen.live else state.common
+    frozen, effect = alone.worse and not state.common.worse, rules.design_effect
+    front = Ahead() if frozen else ahead.step(state.ahead, seen.both, effect) if seen.both else state.ahead
+    answering = ahead.step(state.answering, seen.answers, effect) if seen.answers else state.answering
     return State(
         guards=tuple(
             _stepped(guard, seen.windows.get(metric.name), seen.values.get(metric.name))
@@ -183,11 +197,12 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
             kept if window is None or kept is None else _shown(kept, window, rules.design_effect)
             for kept, window in zip(state.proofs, windows, strict=True)
         ),
-        split=split, common=alone, last=last, t=seen.t, began=seen.t if state.began is None else state.began,
+        split=split, common=alone, ahead=front, answering=answering, last=last, t=seen.t,
+        began=seen.t if state.began is None else state.began,
         silent=tuple(
             metric.name for metric, at in zip(rules.metrics, last, strict=True)
             if not (metric.paired or metric.late)
-            and (not (seen.windows or seen.values) or (_read_now(metric, seen) and _old(rules, metric, at, seen.t)))
+            and (not _anything(seen) or (_read_now(metric, seen) and _old(rules, metric, at, seen.t)))
         ),
     )  # fmt: skip
 
@@ -198,6 +213,10 @@ def _stepped(
     if isinstance(guard, GaugeState):
         return gauges.step(guard, *values) if values else guard
     return guards.step(guard, window) if window else guard
+
+
+def _anything(seen: Seen) -> bool:
+    return bool(seen.windows or seen.values or seen.answers)
 
 
 def _read_now(metric: Metric, seen: Seen) -> bool:
@@ -224,7 +243,7 @@ def conclude(rules: Rules, state: State) -> Conclusion:
     for metric, guard in zip(rules.metrics, state.guards, strict=True):
         if guard.log_evidence >= rules.bound:
             return Conclusion("harm", metric.name, "Worse")
-    missing = unknown(state)
+    missing = unknown(rules, state)
     if missing:
         return missing
     waiting = unproven(rules, state)
@@ -235,13 +254,20 @@ def conclude(rules: Rules, state: State) -> Conclusion:
     return Conclusion("continue", waiting or "", "Unproven" if waiting else "")
 
 
-def unknown(state: State) -> Conclusion | None:
+def alone(rules: Rules, state: State) -> bool:
+    """Whether the candidate is the only one that mostly answers: what compares answers is not waited for."""
+    return any(ahead.alone(one, rules.bound) for one in (state.answering, state.ahead))
+
+
+def unknown(rules: Rules, state: State) -> Conclusion | None:
     """Why nothing can be said now, or None."""
     if state.began is None:
         return Conclusion("noEvidence", reason="NotBegun")
-    if state.silent:
-        return Conclusion("noEvidence", state.silent[0], "NothingRead")
-    if state.common.worse:
+    comparing = {metric.name for metric in rules.metrics if metric.comparing}
+    silent = [name for name in state.silent if not (name in comparing and alone(rules, state))]
+    if silent:
+        return Conclusion("noEvidence", silent[0], "NothingRead")
+    if state.common.worse and not ahead.shown(state.ahead, rules.bound):
         return Conclusion("noEvidence", reason="LiveWorse")
     if state.split.wrong:
         return Conclusion("noEvidence", reason="SplitWrong")
@@ -250,5 +276,6 @@ def unknown(state: State) -> Conclusion | None:
 
 def unproven(rules: Rules, state: State) -> str | None:
     """The first guardrail or target that is not proven, or None."""
-    proofs = zip(rules.metrics, state.proofs, strict=True)
+    waived = alone(rules, state)
+    proofs = (pair for pair in zip(rules.metrics, state.proofs, strict=True) if not (waived and pair[0].comparing))
     return next((metric.name for metric, kept in proofs if kept and kept.log_evidence < rules.proof), None)

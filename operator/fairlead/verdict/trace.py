@@ -15,7 +15,8 @@ An evidence ledger has besides, in lines of their own, the rules (`rollout`), th
 was still taking up new weights. Requests that both versions answered, once it is known which answers were right, stand
 in a line `{"t": 12.0, "pairs": {"labels": {"alike": 95, "candidateWrong": 4, "stableWrong": 1}}}`. A line `{"dropped":
 70}` stands for lines that nothing could keep: such a ledger can't be judged once more. Lines of other forms are passed
-over.
+over. Where answers are kept, `answers` among the `metrics` says how many there were, and how many were failures or
+refusals; by them the candidate may be shown to be ahead (`verdict.ahead`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from fairlead.verdict.pairs import Pairs
 ARMS = ("stable", "candidate")
 ERRORS = "errors"
 """The metric that an arm's own `requests` and `failures` are."""
+ANSWERS = "answers"
+"""Besides the metrics: answers that were kept, and those among them that are failures or refusals."""
 LARGEST = 2**53
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from fairlead.api.tasks import RESULT_LIMIT, JoinResult, TaskResult
+from fairlead.api.tasks import JoinResult
 from fairlead.worker import truth
-from fairlead.worker.result import encode
 from fairlead.worker.truth import Rule
+
+COUNTS_LIMIT = 4096
+"""Bytes that the counts of a join may take: they wait in the Deployment's status until they are judged."""
 
 
 @dataclass
@@ -70,19 +72,15 @@ def judge(counted: Counted, request_id: str, label: str, answers: Sequence[objec
             counted.cell(stretch, arm).wrong += found
 
 
-def fitting(result: JoinResult, cuts: Sequence[int], limit: int = RESULT_LIMIT) -> JoinResult:
-    """The result with so few stretches that it is at most so many bytes long. Neighbours become one, as long as no cut
-    (in seconds, as the stretches) lies between them: a longer stretch says less, but nothing wrong."""
-    while True:
-        try:
-            encode(TaskResult(join=result), limit)
-        except ValueError:
-            fewer = _coarser(result.cells, cuts)
-            if len(fewer) == len(result.cells):
-                raise
-            result = result.model_copy(update={"cells": fewer})
-        else:
-            return result
+def fitting(result: JoinResult, cuts: Sequence[int], limit: int = COUNTS_LIMIT) -> JoinResult:
+    """The result with so few stretches that it is at most so many bytes long, if that can be. Neighbours become one, as
+    long as no cut (in seconds, as the stretches) lies between them: a longer stretch says less, but nothing wrong."""
+    while len(result.model_dump_json(by_alias=True, exclude_defaults=True)) > limit:
+        fewer = _coarser(result.cells, cuts)
+        if len(fewer) == len(result.cells):
+            break
+        result = result.model_copy(update={"cells": fewer})
+    return result
 
 
 def _coarser(cells: list[list[int]], cuts: Sequence[int]) -> list[list[int]]:

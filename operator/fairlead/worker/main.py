@@ -26,7 +26,7 @@ from fairlead.api.tasks import (
 from fairlead.store.errors import StoreError
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.logs import configure
-from fairlead.worker.result import encode
+from fairlead.worker.result import encode, keep
 
 log = logging.getLogger("fairlead.worker")
 
@@ -35,7 +35,8 @@ log = logging.getLogger("fairlead.worker")
 def _snapshot(task: str) -> TaskResult:
     from fairlead.worker.snapshot import snapshot
 
-    return TaskResult(snapshot=snapshot(SnapshotTask.model_validate_json(task)))
+    asked = SnapshotTask.model_validate_json(task)
+    return keep("snapshot", asked, asked.store, TaskResult(snapshot=snapshot(asked)))
 
 
 def _fetch(task: str) -> TaskResult:
@@ -47,13 +48,14 @@ def _fetch(task: str) -> TaskResult:
 def _publish(task: str) -> TaskResult:
     from fairlead.worker.publish import publish
 
-    return TaskResult(publish=publish(PublishTask.model_validate_json(task)))
+    asked = PublishTask.model_validate_json(task)
+    return keep("publish", asked, asked.store, TaskResult(publish=publish(asked)))
 
 
 def _evaluate(task: str) -> TaskResult:
     from fairlead.worker.evaluate import evaluate
 
-    return TaskResult(evaluate=evaluate(EvaluateTask.model_validate_json(task)))
+    return TaskResult(answer=evaluate(EvaluateTask.model_validate_json(task)).digest)  # the report is the answer
 
 
 def _record(task: str) -> TaskResult:
@@ -67,7 +69,8 @@ def _record(task: str) -> TaskResult:
 def _join(task: str) -> TaskResult:
     from fairlead.worker.join import join
 
-    return TaskResult(join=join(JoinTask.model_validate_json(task)))
+    asked = JoinTask.model_validate_json(task)
+    return keep("join", asked, asked.store, TaskResult(join=join(asked)))
 
 
 TASKS: dict[str, Callable[[str], TaskResult]] = {
@@ -91,9 +94,7 @@ def attempt(name: str, task: str) -> TaskResult:
     try:
         if name not in TASKS:
             raise TaskFailed("BadTask", f"there is no task {name!r}; there are {', '.join(TASKS)}")
-        result = TASKS[name](task)
-        encode(result)
-        return result
+        return TASKS[name](task)
     except TaskFailed as error:
         return _failed(error.error)
     except StoreError as error:

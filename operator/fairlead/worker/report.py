@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fairlead import __version__
+from fairlead.api import answers
 from fairlead.api.modelversion import GateResult, Score
 from fairlead.api.tasks import EvaluateResult, EvaluateTask
 from fairlead.store.layout import join
@@ -48,12 +49,14 @@ def _content(
     task: EvaluateTask, rows: scoring.Rows, scored: Mapping[str, gates.Scored], scores: list[Score],
     judged: list[GateResult], sample: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """All that an approval speaks of. No times in it: the same evidence has the same digest."""
+    """All that an approval speaks of. No times in it: the same evidence has the same digest. The task's digest covers
+    the digests of all bytes that were scored."""
     intervals = {
         subject: {m: [gates.number(x) for x in bootstrap.interval(s)] for m, s in found.samples.items()}
         for subject, found in scored.items()
     }
     return {
+        answers.REPORT: answers.task_digest(task), "models": {s.subject: s.sha256 for s in task.subjects},
         "version": task.version, "task": task.task, "target": task.target, "features": task.features,
         "data": {"sha256": task.data_sha256, "rows": len(rows.truth), "leftOut": rows.left_out},
         "baseline": {"by": task.by, "sha256": task.reference_sha256} if task.reference else None,

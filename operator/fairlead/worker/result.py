@@ -1,63 +1,45 @@
-"""A task's answer, cut to what a termination message can hold: always valid JSON, optional detail goes first."""
+"""A task's answer: what is long goes into the store under its digest, and the termination message says which."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-from fairlead.api.tasks import RESULT_LIMIT, TaskResult
+from fairlead.api import answers
+from fairlead.api.schema import Model
+from fairlead.api.tasks import RESULT_LIMIT, Place, TaskResult
+from fairlead.worker import digests
+from fairlead.worker.access import place
 
 Json = dict[str, Any]
+MARK = "…"
+"""Where a text was cut."""
 
 
-def encode(result: TaskResult, limit: int = RESULT_LIMIT) -> bytes:
-    """JSON of at most `limit` bytes, packed if need be. Raises ValueError if even the bare facts don't fit."""
+def keep(verb: str, task: Model, where: Place, result: TaskResult) -> TaskResult:
+    """Write the answer into the store, and return what the message says of it. Raises StoreError."""
+    answered = answers.Answered(task=answers.task_digest(task), result=result)
+    body = digests.canonical(answered.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    digest = digests.of_bytes(body)
+    place(where).put_if_absent(answers.key(verb, where.prefix, digest), body)
+    return TaskResult(answer=digest)
+
+
+def encode(result: TaskResult) -> bytes:
+    """A termination message of at most RESULT_LIMIT bytes: an error's text is cut where it is too long."""
     value = result.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    steps = (_shorten_texts(300), _drop_passed, _shorten_texts(120), _few_checks, _drop_messages, _drop_sample)
-    for shorten in (lambda _: None, *steps):
-        shorten(value)
-        body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-        for form in (body, TaskResult.pack(body)):
-            if len(form) <= limit:
-                return form
-    raise ValueError(f"the result has {len(body)} bytes, and packed still more than the {limit} that fit")
+    body = _body(value)
+    while len(body) > RESULT_LIMIT:
+        text = value["error"]["message"].removesuffix(MARK)
+        value["error"]["message"] = _cut(text, max(1, len(body) - RESULT_LIMIT))
+        body = _body(value)
+    return body
 
 
-def _entries(value: Json) -> list[Json]:
-    """The parts that carry messages: the error, checks, gates."""
-    found: list[Json] = [value["error"]] if "error" in value else []
-    for member, name in (("snapshot", "checks"), ("evaluate", "gates")):
-        found += value.get(member, {}).get(name, [])
-    return found
+def _body(value: Json) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _shorten_texts(length: int) -> Callable[[Json], None]:
-    def shorten(value: Json) -> None:
-        for entry in _entries(value):
-            if len(entry.get("message", "").encode()) > length:
-                entry["message"] = entry["message"].encode()[: length - 3].decode(errors="ignore") + "…"
-
-    return shorten
-
-
-def _drop_passed(value: Json) -> None:
-    for entry in value.get("evaluate", {}).get("gates", []):
-        if entry.get("verdict") == "Passed":
-            entry.pop("message", None)
-    if "checks" in value.get("snapshot", {}):
-        value["snapshot"]["checks"] = [c for c in value["snapshot"]["checks"] if not c["passed"]]
-
-
-def _drop_sample(value: Json) -> None:
-    value.get("evaluate", {}).pop("sample", None)
-
-
-def _few_checks(value: Json) -> None:
-    if "checks" in value.get("snapshot", {}):
-        value["snapshot"]["checks"] = value["snapshot"]["checks"][:10]
-
-
-def _drop_messages(value: Json) -> None:
-    for entry in value.get("evaluate", {}).get("gates", []):
-        entry.pop("message", None)
+def _cut(text: str, by: int) -> str:
+    """The text without its last bytes, and a mark."""
+    return text.encode()[: -by - len(MARK.encode())].decode(errors="ignore") + MARK

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from fairlead.plan.core import FindObject, Presence, Saved, SaveDocument
-from fairlead.store.documents import find, save
+from fairlead.plan.core import Document, FindObject, Presence, ReadDocument, Saved, SaveDocument
+from fairlead.store.documents import find, read, save
 from fairlead.store.errors import StoreError
 
 SECRET = {"AWS_ACCESS_KEY_ID": "root", "AWS_SECRET_ACCESS_KEY": "a-root-secret"}
@@ -49,3 +50,28 @@ def test_what_is_in_the_store_is_found_and_what_is_not_is_not(s3: Any, bucket: s
         ("models/m-1/model.bin", True), ("models/m-1/", True), ("models/m-1/model", False), ("models/m-2/", False),
     ):  # fmt: skip
         assert find(FindObject(key=key, **asked), SECRET) == Presence(there)
+
+
+def asking(s3: Any, bucket: str, body: bytes, **changed: Any) -> ReadDocument:
+    fields = {"namespace": "n", "bucket": bucket, "key": "answers/a.json", "endpoint": s3.endpoint, "region": None,
+              "sha256": hashlib.sha256(body).hexdigest(), "credentials": "s3"}  # fmt: skip
+    return ReadDocument(**{**fields, **changed})
+
+
+def test_a_document_is_read_only_with_the_digest_that_was_asked_for(s3: Any, bucket: str) -> None:
+    body = '{"é": 1}'.encode()
+    s3.client.put_object(Bucket=bucket, Key="answers/a.json", Body=body)
+    assert read(asking(s3, bucket, body), SECRET) == Document(body.decode())
+    for changed, reason in (
+        ({"sha256": "0" * 64}, "DigestMismatch"), ({"key": "answers/b.json"}, "ObjectMissing"),
+        ({"limit": len(body) - 1}, "BadTask"), ({"endpoint": "http://127.0.0.1:1"}, "Unreachable"),
+    ):  # fmt: skip
+        with pytest.raises(StoreError) as caught:
+            read(asking(s3, bucket, body, **changed), SECRET)
+        assert caught.value.reason == reason
+
+
+def test_bytes_that_are_no_text_are_no_document(s3: Any, bucket: str) -> None:
+    s3.client.put_object(Bucket=bucket, Key="answers/a.json", Body=b"\xff\xfe")
+    with pytest.raises(StoreError, match="no text"):
+        read(asking(s3, bucket, b"\xff\xfe"), SECRET)

@@ -127,6 +127,28 @@ def test_a_run_gets_a_name_that_fits():
     assert set(made["spec"]) == {"pipeline", "reason"}
 
 
+def test_a_run_names_its_author_as_the_api_server_knows_them(fairlead, memory):
+    memory.put("Pipeline", "delay", spec={})
+    assert fairlead("run", "delay") == 0
+    (made,) = [o for (kind, _), o in memory.objects.items() if kind == "PipelineRun"]
+    assert made["spec"]["author"] == "alice"
+
+
+def test_a_version_that_asks_for_no_approval_can_be_approved_all_the_same(fairlead, memory):
+    memory.put("ModelVersion", "m-1", **version(phase="Approved", approval=None))
+    assert fairlead("approve", "m-1") == 0
+    assert memory.objects["ModelVersion", "m-1"]["spec"]["approvals"] == [{"user": "alice", "evidence": DIGEST}]
+
+
+def test_an_author_who_approves_is_told_that_it_may_not_count(fairlead, memory, capsys):
+    memory.put("ModelVersion", "m-1", **version(author="alice"))
+    assert fairlead("approve", "m-1") == 0
+    assert "somebody else has to approve it too" in capsys.readouterr().out
+    memory.put("ModelVersion", "m-2", **version(author="bob"))
+    assert fairlead("approve", "m-2") == 0
+    assert "somebody else" not in capsys.readouterr().out
+
+
 def test_approve_signs_the_evidence_with_ones_own_name(fairlead, memory, capsys):
     memory.put("ModelVersion", "m-1", **version())
     memory.conflicts = 2
@@ -149,7 +171,6 @@ def test_approving_new_evidence_replaces_ones_word_and_keeps_that_of_others(fair
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (version(approval=None), "asks for no approval"),
         (version() | {"status": {"phase": "Evaluating"}}, "no evidence yet"),
         (version(phase="Rejected"), "is Rejected"),
     ],
@@ -190,6 +211,10 @@ def test_get_history_and_lineage_read_the_same_object(fairlead, memory, capsys):
     assert fairlead("lineage", "m-1", "-o", "json") == 0
     assert json.loads(capsys.readouterr().out)["usedBy"][0]["as"] == "live"
     assert fairlead("lineage", "pod/d") == session.USAGE
+    memory.objects["Deployment", "d"]["status"]["versions"] = [{"name": "m-1", "uid": "the-first"}]
+    memory.objects["ModelVersion", "m-1"]["metadata"]["uid"] = "the-second"
+    assert fairlead("lineage", "deployment/d") == session.FAILED
+    assert "was made again since" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

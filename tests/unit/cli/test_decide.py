@@ -48,6 +48,26 @@ def test_rollback_goes_to_the_last_good_version(memory, capsys):
     assert "goes back to m-1; m-2 is not tried again" in capsys.readouterr().out
 
 
+RECORD = {"name": "m-1", "uid": "the-first", "record": "{}"}
+
+
+@pytest.mark.parametrize("other", [None, "Rejected"])
+def test_identity_rollback_goes_to_what_is_recorded_whoever_has_its_name_now(memory, other):
+    put(memory, previous="m-1", versions=[RECORD])
+    del memory.objects["ModelVersion", "m-1"]
+    if other:
+        memory.put("ModelVersion", "m-1", spec={"model": "m"}, status={"phase": other})
+    assert run("rollback", "web", "--reason", "r") == 0
+    assert override(memory).version == "m-1"
+
+
+def test_identity_the_recorded_one_itself_must_be_approved(memory, capsys):
+    put(memory, previous="m-3", versions=[RECORD | {"name": "m-3"}])
+    memory.objects["ModelVersion", "m-3"]["metadata"]["uid"] = "the-first"
+    assert run("rollback", "web", "--reason", "r") != 0
+    assert "is Rejected" in capsys.readouterr().err
+
+
 def test_rollback_takes_back_what_is_on_its_way_first(memory, capsys):
     put(memory, previous="m-1", candidate={"version": "m-4"})
     assert run("rollback", "web", "--reason", "r") == 0
@@ -72,6 +92,13 @@ def test_rollback_that_makes_no_sense_is_refused(memory, capsys, words, said):
     put(memory)
     assert run("rollback", "web", *words, "--reason", "r") != 0
     assert said in capsys.readouterr().err
+    assert "override" not in memory.objects["Deployment", "web"]["spec"]
+
+
+def test_rollback_to_what_was_never_live_is_refused(memory, capsys):
+    put(memory, served=[{"name": "m-2"}, {"name": "m-0"}])
+    assert run("rollback", "web", "--to", "m-1", "--reason", "r") == 1
+    assert "m-1 was never live in deployment 'web'" in capsys.readouterr().err
     assert "override" not in memory.objects["Deployment", "web"]["spec"]
 
 

@@ -32,6 +32,20 @@ def judge(tmp_path, capsys):
     return run
 
 
+def test_b19_errors_are_judged_whatever_is_listed_unless_they_are_off(judge):
+    latency = ', "metrics": {"latency": {"requests": 90, "failures": 1}}'
+    trace = VECTOR.replace('"failures": 6', f'"failures": 6{latency}').replace(
+        '"failures": 4', f'"failures": 4{latency}'
+    )
+    _, out, _ = judge(trace, "guard: [{metric: latency}]\n")
+    assert list(json.loads(out)["windows"][0]["metrics"]) == ["latency", "errors"]
+    code, out, _ = judge(trace, "guard: [{metric: latency}, {metric: errors, off: true}]\n")
+    assert (code, list(json.loads(out)["windows"][0]["metrics"])) == (0, ["latency"])
+    code, _, said = judge(trace, "guard: [{metric: errors, off: true}]\n")
+    assert code != 0
+    assert "at least one guard" in said
+
+
 def test_the_published_vector(judge):
     code, out, _ = judge(VECTOR)
     found = json.loads(out)["windows"][0]["metrics"]["errors"]

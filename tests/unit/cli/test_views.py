@@ -120,6 +120,16 @@ def test_a_model_version_shows_scores_and_gates():
     assert "approved by alice" in text
 
 
+def test_a_model_version_shows_whose_work_it_is_and_approvals_that_came_after_it_was_free_to_go():
+    spec = VERSION["spec"] | {"author": "carol", "lineage": {"pipeline": "delay", "author": "dave"}}
+    digest = VERSION["status"]["evidence"]["digest"]
+    spec["approvals"] = [{"user": "bob", "evidence": digest}, {"user": "eve", "evidence": "f" * 64}]
+    text = plain(view("modelversion", VERSION | {"spec": spec}, NOW))
+    assert "work of carol and dave" in text
+    assert "approved by bob" in text
+    assert "eve" not in text
+
+
 def test_a_dataset_shows_versions_and_failed_checks():
     text = plain(view("dataset", DATASET, NOW))
     assert "336,776" in text

@@ -64,7 +64,7 @@ def test_a_rollout_from_start_to_rollback() -> None:
 
 def test_a_promotion_is_not_told_twice() -> None:
     record = {"version": "delay-2", "result": "Live", "reason": "Promoted", "endedAt": "t",
-              "message": "delay-2 is live, after 212 requests, 0 failed; before it delay-1"}  # fmt: skip
+              "message": "delay-2 goes live, after 212 requests, 0 failed; before it delay-1"}  # fmt: skip
     assert narrate("Deployment", item("delay"), item("delay", history=[record])) == [
         "deployment delay: delay-2 is live: after 212 requests, 0 failed; before it delay-1"
     ]

@@ -56,9 +56,23 @@ def test_the_dead_stay_dead() -> None:
     found.put(JOB, obj("a", 5))
     assert found.remove(JOB, "ns", "a", "u1", 8)["spec"] == {"n": 5}
     assert not found.put(JOB, obj("a", 7)), "a late event"
-    assert not found.put(JOB, obj("a", 9)), "the same object can't have a later version"
     assert found.get(JOB, "ns", "a") is None
-    assert found.put(JOB, obj("a", 9, uid="u2")), "a new object of that name can"
+    assert found.put(JOB, obj("a", 9, uid="u2")), "a new object of that name"
+
+
+def test_one_that_only_could_not_be_seen_is_there_again() -> None:
+    """Somebody took the label away by which it is watched, and it was given back: its versions go on rising."""
+    found = cache()
+    found.put(JOB, obj("a", 5))
+    found.remove(JOB, "ns", "a", "u1", 8)
+    assert found.put(JOB, obj("a", 9))
+
+
+def test_where_nobody_knows_when_it_was_deleted_the_same_object_does_not_return() -> None:
+    found = cache()
+    found.put(JOB, obj("a", 5))
+    found.remove(JOB, "ns", "a", "u1")
+    assert not found.put(JOB, obj("a", 9))
 
 
 def test_a_late_deletion_does_not_hit_the_next_object_of_that_name() -> None:

@@ -13,9 +13,10 @@ import pytest
 
 from fairlead.cluster import errors as api
 from fairlead.engine import resolve
-from fairlead.engine.resolve import Credentials, CredentialsError, Resolver
+from fairlead.engine.resolve import NAMESPACE_TTL, Credentials, CredentialsError, Namespaces, Resolver
 from fairlead.plan.core import (
     Counters,
+    Document,
     Failed,
     FindObject,
     GatewaySeen,
@@ -23,9 +24,14 @@ from fairlead.plan.core import (
     Listed,
     ListObjects,
     MetricNames,
+    NamespaceSeen,
+    Newest,
     Presence,
     PromQuery,
+    ReadDocument,
     ReadGateway,
+    ReadNamespace,
+    ReadNewest,
     Saved,
     SaveDocument,
     ScrapePod,
@@ -225,6 +231,40 @@ async def test_what_is_in_the_store_is_asked_with_the_namespaces_own_credentials
     found.close()
 
 
+async def test_the_newest_document_is_asked_for_with_the_namespaces_own_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+
+    def newest(request: ReadNewest, secret: Any) -> Newest:
+        asked.append((request.prefix, secret))
+        return Newest("state/web/000000002.json", "{}")
+
+    monkeypatch.setattr(resolve, "newest", newest)
+    found = resolver(Secrets())
+    request = ReadNewest("team", "bucket", "state/web/", "http://s3:9000", None, "s3")
+    assert (await found.resolve([request]))[request] == Newest("state/web/000000002.json", "{}")
+    assert [prefix for prefix, _ in asked] == ["state/web/"]
+    assert asked[0][1]
+    found.close()
+
+
+async def test_an_answer_of_a_job_is_read_with_the_namespaces_own_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def read(request: ReadDocument, secret: Any) -> Document:
+        asked.append((request.key, request.sha256, secret))
+        return Document("{}")
+
+    monkeypatch.setattr(resolve, "read", read)
+    found = resolver(Secrets())
+    request = ReadDocument("team", "bucket", "answers/a.json", "a" * 64, "http://s3:9000", None, "s3")
+    assert (await found.resolve([request]))[request] == Document("{}")
+    assert [one[:2] for one in asked] == [("answers/a.json", "a" * 64)]
+    assert asked[0][2]
+    found.close()
+
+
 class Gateways:
     """An API server with a Gateway, and perhaps its class."""
 
@@ -264,3 +304,40 @@ async def test_a_class_that_may_not_be_read_is_left_out() -> None:
     asked = ReadGateway("infra", "public")
     answers = await resolver(Gateways(None)).resolve([asked])
     assert answers[asked] == GatewaySeen((), (("HTTP", 80),), (("HTTP", 8001),))
+
+
+class OneNamespace:
+    """As much of the API server as reading a Namespace needs."""
+
+    def __init__(self) -> None:
+        self.annotations: dict[str, str] | None = None
+        self.forbidden = False
+        self.asked = 0
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
+        assert (kind.kind, namespace, name) == ("Namespace", "", "team")
+        self.asked += 1
+        if self.forbidden:
+            raise api.Forbidden("no right to see it", 403)
+        return {"metadata": {"name": name} | ({"annotations": self.annotations} if self.annotations else {})}
+
+
+async def test_of_a_namespace_s_annotations_only_ours_are_told_and_they_are_believed_for_seconds() -> None:
+    kube, now = OneNamespace(), 0.0
+    kube.annotations = {"fairlead.dev/require-gates": "true", "team": "a", "fairlead.dev/require-approvals": "1"}
+    read = Namespaces(kube, lambda: now).read  # type: ignore[arg-type]
+    expected = NamespaceSeen((("fairlead.dev/require-approvals", "1"), ("fairlead.dev/require-gates", "true")))
+    assert [await read("team"), await read("team")] == [expected] * 2
+    assert kube.asked == 1
+    kube.annotations, now = None, NAMESPACE_TTL + 1
+    assert await read("team") == NamespaceSeen()
+
+
+async def test_a_namespace_that_may_not_be_read_is_not_one_without_annotations() -> None:
+    kube = OneNamespace()
+    kube.forbidden = True
+    asked = ReadNamespace("team")
+    answers = await resolver(kube).resolve([asked])
+    assert answers[asked].reason == "NamespaceForbidden"  # type: ignore[union-attr]
+    kube.forbidden = False  # a refusal is not kept
+    assert await resolver(kube).resolve([asked]) == {asked: NamespaceSeen()}

@@ -52,6 +52,18 @@ def test_harm_takes_one_out_and_the_others_go_on() -> None:
     assert len(sim.of(WORKLOAD)) == 2
 
 
+def test_identity_one_that_is_made_again_is_taken_out_and_its_second_self_gets_nothing() -> None:
+    sim = begun(experiment(), wrong=ALIKE)
+    run(sim, 3, 100)
+    again = sim.version("m-2", artifact={"uri": "s3://elsewhere/evil", "sha256": "e" * 64})
+    again["metadata"]["uid"] = "another"
+    sim.tick(100)
+    assert (contender(sim, "m-2")["state"], contender(sim, "m-2")["reason"]) == ("Out", "VersionReplaced")
+    assert "m-2" not in sim.shares()
+    sim.tick(100, seconds=20)
+    assert "evil" not in str(sim.of(WORKLOAD))
+
+
 def test_each_candidate_has_its_part_of_the_false_alarms() -> None:
     sim = begun(experiment(), wrong=ALIKE)
     sim.tick(100)
@@ -388,6 +400,7 @@ def test_a_person_promotes_one() -> None:
 def test_a_live_version_that_is_left_ends_it() -> None:
     sim = begun(experiment(), wrong=ALIKE)
     sim.version("m-0", age=2000)
+    sim.status["served"].append({"name": "m-0"})
     decide(sim, "Rollback", "m-0")
     assert "experiment" not in sim.status or trial(sim)["phase"] == "Ended"
     sim.ready("m-0")

@@ -123,13 +123,14 @@ class LabelWorld(Sim):
         if said:
             ended["terminated"]["message"] = said.model_dump_json(by_alias=True, exclude_defaults=True)
         phase = "Running" if said is None else "Failed" if said.error else "Succeeded"
+        job = self.of(JOB)[name]
+        statuses = [{"name": "join", "state": ended if said else {"running": {}}}]
         self.of(POD)[f"{name}-pod"] = {
             "metadata": {"name": f"{name}-pod", "namespace": "team", "uid": f"{uid}-pod",
                          "creationTimestamp": rfc3339(self.now), "labels": {"fairlead.dev/join": "web"},
                          "ownerReferences": [{"uid": uid, "controller": True}]},
-            "spec": {"containers": [{"name": "join"}]},
-            "status": {"phase": phase, "conditions": [], "containerStatuses": [
-                {"name": "join", "state": ended if said else {"running": {}}}]},
+            "spec": job["spec"]["template"]["spec"],
+            "status": {"phase": phase, "conditions": [], "containerStatuses": self.told.keep(job, statuses)},
         }  # fmt: skip
 
     def _drop_pods(self) -> None:

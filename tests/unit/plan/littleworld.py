@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from tests.unit.plan.answering import Answers
 
 from fairlead.api.config import OperatorConfig
 from fairlead.plan.core import (
@@ -19,6 +20,7 @@ from fairlead.plan.core import (
     PIPELINE_RUN,
     POD,
     Answer,
+    Claim,
     Delete,
     Failed,
     Json,
@@ -26,6 +28,7 @@ from fairlead.plan.core import (
     KindSpec,
     Meta,
     Plan,
+    ReadDocument,
     Request,
     Subject,
     epoch,
@@ -57,6 +60,8 @@ class LittleWorld:
     now: float = START
     objects: dict[tuple[str, str], Json] = field(default_factory=dict)
     answers: dict[Request, Answer] = field(default_factory=dict)
+    told: Answers = field(default_factory=Answers)
+    """What workers have left in the store."""
     created: list[tuple[str, str]] = field(default_factory=list)
     """(kind, name) of everything that plans have made, in order."""
     writes: int = 0
@@ -86,9 +91,17 @@ class LittleWorld:
         """See `World`."""
         return True
 
+    def claims(self, _kind: Kind, _near: Claim) -> tuple[Claim, ...]:
+        """See `World`."""
+        return ()
+
     def answer(self, request: Request) -> Answer:
         """See `World`."""
-        return self.answers.get(request, Failed("NotAsked", "")) if request in self._asked else Failed("NotAsked", "")
+        if request not in self._asked:
+            return Failed("NotAsked", "")
+        if isinstance(request, ReadDocument):
+            return self.told.answer(request)
+        return self.answers.get(request, Failed("NotAsked", ""))
 
     # --- as people and Kubernetes change it ---
 
@@ -191,6 +204,9 @@ class LittleWorld:
         template = job["spec"]["template"]
         meta = {"name": name, "labels": template["metadata"]["labels"], "ownerReferences": owners}
         spec = template["spec"] | {"nodeName": "node-1"}
+        for key in ("initContainerStatuses", "containerStatuses"):
+            if key in status:
+                status[key] = self.told.keep(job, status[key])
         return self.put({"kind": "Pod", "metadata": meta, "spec": spec, "status": {"phase": phase} | status})
 
 

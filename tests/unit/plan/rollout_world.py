@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.unit.plan.answering import Answers
+
 from fairlead.api.common import S3Location
 from fairlead.api.config import Images, OperatorConfig, PrometheusConfig, Tuning
 from fairlead.api.deployment import Deployment
@@ -22,10 +24,12 @@ from fairlead.plan.core import (
     HTTP_ROUTE,
     MODEL_VERSION,
     POD,
+    REPLICA_SET,
     SERVICE,
     WORKLOAD,
     Answer,
     AnswersPage,
+    Claim,
     Counters,
     Failed,
     FindObject,
@@ -34,12 +38,17 @@ from fairlead.plan.core import (
     KeptInput,
     Kind,
     Meta,
+    NamespaceSeen,
+    Newest,
     Plan,
     Presence,
     PromQuery,
     ReadAnswers,
+    ReadDocument,
     ReadGateway,
     ReadInput,
+    ReadNamespace,
+    ReadNewest,
     Request,
     Saved,
     SaveDocument,
@@ -50,6 +59,8 @@ from fairlead.plan.core import (
     WarmUp,
     rfc3339,
 )
+from fairlead.signals.errors import SignalError
+from fairlead.signals.page import parse_page
 from fairlead.store.s3 import Object
 
 Json = dict[str, Any]
@@ -70,6 +81,7 @@ class PodCounts:
 
 
 ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
+NO_FLOOR = NamespaceSeen()
 GATEWAY = GatewaySeen(("10.0.0.1",), (("HTTP", 80),), (("HTTP", 80),), "public", ENVOY_GATEWAY)
 
 
@@ -85,6 +97,10 @@ class Sim:
     wrong: dict[str, float] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
     """Versions whose pods don't answer a scrape."""
+    pages: dict[str, Callable[[PodCounts], str]] = field(default_factory=dict)
+    """What the page of a version's pods looks like, where it matters: it is read as the operator does."""
+    processes: dict[str, int] = field(default_factory=dict)
+    """How many processes of a version's pods answer at the same port, each with counters of its own; else one."""
     prometheus_down: bool = False
     series: list[str] = field(default_factory=lambda: ["series"])
     """Those by which Prometheus has the outcomes now; each has its part of them."""
@@ -111,10 +127,15 @@ class Sim:
     store_says: Failed | None = None
     """What the store answers instead of saving."""
     documents: dict[str, str] = field(default_factory=dict)
+    told: Answers = field(default_factory=Answers)
+    """What workers have left in the store."""
     says: dict[str, Callable[[int], object]] = field(default_factory=dict)
     """What a version answers to a request, by the request's number; default: always [1]."""
     asks: Callable[[str], str] = lambda request: f'{{"inputs":[{{"name":"{request}"}}]}}'
     """A request's body, by its id."""
+    refusals: dict[str, tuple[int, object]] = field(default_factory=dict)
+    """Status and body of a version's bad answers; default: 500 and what it says to others. From 500 on they are counted
+    as failures."""
     slowness: dict[str, float] = field(default_factory=dict)
     """Seconds that a version takes to answer a copy."""
     kept: dict[str, list[KeptAnswer]] = field(default_factory=dict)
@@ -124,6 +145,10 @@ class Sim:
     asked: int = 0
     gateway: GatewaySeen | Failed = GATEWAY
     gateway_asked: int = 0
+    floor: NamespaceSeen | Failed = NO_FLOOR
+    """What the Namespace's annotations say."""
+    others: tuple[Claim, ...] = ()
+    """What Deployments of other namespaces claim."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -155,7 +180,9 @@ class Sim:
 
     def version(self, name: str, phase: str = "Approved", age: float = 0.0, **spec: Any) -> Json:
         body = {
-            "metadata": {"name": name, "creationTimestamp": rfc3339(self.now - age), "labels": {}},
+            "metadata": {
+                "name": name, "uid": f"uid-{name}", "creationTimestamp": rfc3339(self.now - age), "labels": {},
+            },
             "spec": {
                 "model": "m", "artifact": {"uri": f"s3://bucket/{name}", "sha256": "a" * 64},
                 "server": {"runtime": "custom", "image": "server:1", "metrics": METRICS}, **spec,
@@ -167,6 +194,11 @@ class Sim:
 
     def pods(self, version: str) -> list[Json]:
         return self.select(POD, {"fairlead.dev/version": version})
+
+    def templates(self, version: str) -> list[Json]:
+        """What a version's pods were made from."""
+        found = self.select(REPLICA_SET, {"fairlead.dev/version": version})
+        return [one["spec"]["template"] for one in found]
 
     def ready(self, version: str, ready: bool = True) -> None:
         """The pods of a version become ready, or are no more."""
@@ -215,18 +247,28 @@ class Sim:
             if not pods:
                 self.failed[version] = self.failed.get(version, 0) + 1
                 continue
-            counts = self.counted.setdefault(self.random.choice(pods)["metadata"]["uid"], PodCounts())
+            counts = self.process(self.random.choice(pods))
             bad = self.random.random() < self.errors.get(version, 0.0)
             counts.requests += 1
-            counts.failures += bad
+            counts.failures += bad and self.code(version) >= 500
             counts.slow += self.random.random() < self.slow.get(version, 0.02)
             self.failed[version] = self.failed.get(version, 0) + bad
             outcome = self.outcomes.setdefault(version, [0, 0])
             outcome[0] += 1
             outcome[1] += self.random.random() < self.wrong.get(version, 0.0)
             self.asked += 1
-            self._keep(version, 500 if bad else 200)
+            self._keep(version, self.code(version) if bad else 200)
             self._copy(copied)
+
+    def process(self, pod: Json) -> PodCounts:
+        """The counters of the process that answers next in a pod."""
+        uid, many = pod["metadata"]["uid"], self.processes.get(pod["metadata"]["labels"]["fairlead.dev/version"], 1)
+        number = self.random.randrange(many) if many > 1 else 0
+        return self.counted.setdefault(f"{uid}/{number}" if number else uid, PodCounts())
+
+    def code(self, version: str) -> int:
+        """The status of a version's bad answers."""
+        return self.refusals.get(version, (500, None))[0]
 
     def copied(self) -> tuple[str, float] | None:
         """The version that gets copies, and of which share."""
@@ -251,10 +293,10 @@ class Sim:
         ready = self.answering(version)
         if ready:
             bad = self.random.random() < self.errors.get(version, 0.0)
-            counts = self.counted.setdefault(self.random.choice(ready)["metadata"]["uid"], PodCounts())
+            counts = self.process(self.random.choice(ready))
             counts.requests += 1
-            counts.failures += bad
-            self._keep(version, 500 if bad else 200, copied=True)
+            counts.failures += bad and self.code(version) >= 500
+            self._keep(version, self.code(version) if bad else 200, copied=True)
 
     def _keep(self, version: str, status: int, copied: bool = False) -> None:
         """In the recorder of one of the version's pods, if the spec has one."""
@@ -262,6 +304,7 @@ class Sim:
             return
         pod = self.random.choice(self.pods(version))["metadata"]["uid"]
         output = self.says.get(version, lambda _: [1])(self.asked)
+        output = self.refusals.get(version, (0, output))[1] if status >= 400 else output
         late = self.slowness.get(version, 0.0) if copied else 0.0
         log = self.kept.setdefault(pod, [])
         number = log[-1].number + 1 if log else 1
@@ -276,13 +319,18 @@ class Sim:
 
     # --- signals ---------------------------------------------------------------------------------------------
 
+    def answer(self, request: Request) -> Answer:
+        return self._answer(request)
+
     def _answer(self, request: Request) -> Answer:
         match request:
             case ReadGateway():
                 self.gateway_asked += 1
                 return self.gateway
+            case ReadNamespace():
+                return self.floor
             case WarmUp():
-                return Warm()
+                return self._warm(request)
             case ScrapePod():
                 return self._scrape(request)
             case PromQuery():
@@ -291,17 +339,34 @@ class Sim:
                 return self._answers(request)
             case ReadInput():
                 return self._input(request)
+            case ReadDocument():
+                return self.told.answer(request)
             case FindObject():
                 return Presence(request.key not in self.lost)
+            case ReadNewest():
+                return self.store_says or self._newest(request)
             case SaveDocument():
                 return self.store_says or self._save(request)
         return Failed("NotAsked", "unknown")
+
+    def _warm(self, request: WarmUp) -> Answer:
+        """A server counts what it is warmed with as any other request."""
+        pod = next(p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url)
+        for _ in range(request.times):
+            self.process(pod).requests += 1
+        return Warm()
 
     def _scrape(self, request: ScrapePod) -> Answer:
         pod = next((p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url), None)
         if pod is None or pod["metadata"]["labels"]["fairlead.dev/version"] in self.unreadable:
             return Failed("Unreachable", "the pod did not answer")
-        counts = self.counted.setdefault(pod["metadata"]["uid"], PodCounts())
+        counts = self.process(pod)
+        page = self.pages.get(pod["metadata"]["labels"]["fairlead.dev/version"])
+        if page is not None:
+            try:
+                return parse_page(page(counts), request.names)
+            except SignalError as failed:
+                return Failed(failed.reason, failed.message)
         fast = counts.requests - counts.slow
         buckets = tuple(zip(BOUNDS, (fast // 2, fast, fast, counts.requests), strict=True))
         return Counters(counts.requests, counts.failures, buckets)
@@ -330,6 +395,10 @@ class Sim:
             return Failed("ObjectChanged", f"{request.key} was written by somebody else")
         return Saved()
 
+    def _newest(self, request: ReadNewest) -> Answer:
+        last = max((key for key in self.documents if key.startswith(request.prefix)), default="")
+        return Newest(last, self.documents.get(last, ""))
+
     def _query(self, request: PromQuery) -> Answer:
         if self.prometheus_down:
             return Failed("Unreachable", "no connection to Prometheus")
@@ -355,7 +424,7 @@ class Sim:
         world.answers = {request: self._answer(request) for request in deployment.observe(subject, world, self.now)}
         return deployment.plan(subject, world, self.now)
 
-    def look(self, passes: int = 6) -> Plan:
+    def look(self, passes: int = 10) -> Plan:
         """Look and carry out until nothing changes, as the kernel does."""
         for _ in range(passes):
             found = self.plan()
@@ -391,19 +460,19 @@ class Sim:
         return True
 
     def _make_pods(self, workload: Json) -> None:
+        made = self._replica_set(workload)
+        owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": made["metadata"]["name"],
+                 "uid": made["metadata"]["uid"], "controller": True}  # fmt: skip
         for index in range(workload["spec"]["replicas"]):
             uid = f"{workload['metadata']['name']}-{index}"
             if uid in self.of(POD):
                 continue
             self.of(POD)[uid] = {
                 "metadata": {
-                    "name": uid, "namespace": "team", "uid": uid,
-                    "labels": workload["spec"]["template"]["metadata"]["labels"],
+                    "name": uid, "namespace": "team", "uid": uid, "creationTimestamp": rfc3339(self.now),
+                    "labels": workload["spec"]["template"]["metadata"]["labels"], "ownerReferences": [owner],
                 },
-                "spec": {
-                    "containers": [{"name": "server"}],
-                    "initContainers": [{"name": "recorder"}] if "record" in self.spec else [],
-                },
+                "spec": copy.deepcopy(made["spec"]["template"]["spec"]),
                 "status": {
                     "phase": "Running", "podIP": self._address(),
                     "conditions": [{"type": "Ready", "status": "False"}],
@@ -414,15 +483,30 @@ class Sim:
                 },
             }  # fmt: skip
 
+    def _replica_set(self, workload: Json) -> Json:
+        """The workload's, with the template of its first pods."""
+        meta = workload["metadata"]
+        owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": meta["name"], "uid": meta["uid"],
+                 "controller": True}  # fmt: skip
+        name, template = f"{meta['name']}-5d4c", workload["spec"]["template"]
+        return self.of(REPLICA_SET).setdefault(name, {
+            "metadata": {
+                "name": name, "namespace": "team", "uid": f"uid-{name}", "ownerReferences": [owner],
+                "labels": template["metadata"]["labels"],
+            },
+            "spec": {"template": template},
+        })  # fmt: skip
+
     def _address(self) -> str:
         self.addresses += 1
         return f"10.1.{self.addresses // 250}.{self.addresses % 250}"
 
     def _drop_pods(self) -> None:
         alive = {w["metadata"]["labels"]["fairlead.dev/version"] for w in self.select(WORKLOAD)}
-        pods = self.of(POD)
-        for uid in [u for u, p in pods.items() if p["metadata"]["labels"]["fairlead.dev/version"] not in alive]:
-            del pods[uid]
+        for kind in (POD, REPLICA_SET):
+            found = self.of(kind)
+            for uid in [u for u, p in found.items() if p["metadata"]["labels"]["fairlead.dev/version"] not in alive]:
+                del found[uid]
 
     # --- shortcuts -------------------------------------------------------------------------------------------
 
@@ -470,6 +554,9 @@ class View:
         self._sim, self.config = sim, sim.config
         self.answers: dict[Request, Answer] = {}
         self.get, self.select, self.owned, self.served = sim.get, sim.select, sim.owned, sim.is_served
+
+    def claims(self, _kind: Kind, near: Claim) -> tuple[Claim, ...]:
+        return tuple(one for one in self._sim.others if one.place == near.place)
 
     def answer(self, request: Request) -> Answer:
         return self.answers.get(request, Failed("NotAsked", "not asked"))

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.plan import deployment
-from fairlead.plan.core import Invalid, Meta, Subject
+from fairlead.plan.core import Invalid, Meta, Subject, rfc3339
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.versions import age_key, choose
 
@@ -46,7 +46,7 @@ def test_nothing_older_than_the_live_one() -> None:
     sim = world()
     sim.version("m-1", age=30)
     sim.version("m-2", age=20)
-    sim.status = {"live": {"version": "m-2", "since": "2026-01-01T00:00:00Z"}, "refused": ["m-3"]}
+    sim.status = {"live": {"version": "m-2", "since": rfc3339(sim.now)}, "refused": ["m-3"]}
     sim.version("m-3")
     assert chosen(sim) == ("m-2", "")
 
@@ -55,7 +55,7 @@ def test_the_live_one_stays_though_it_is_revoked() -> None:
     sim = world()
     sim.version("m-1", age=30)
     sim.version("m-2", age=20, revoked="leaks")
-    sim.status = {"live": {"version": "m-2", "since": "2026-01-01T00:00:00Z"}}
+    sim.status = {"live": {"version": "m-2", "since": rfc3339(sim.now)}}
     assert chosen(sim)[0] == "m-2"
 
 
@@ -88,7 +88,7 @@ def test_what_is_missing_is_said() -> None:
 def test_a_pinned_version_that_was_taken_back() -> None:
     sim = world(model={"version": "m-2"})
     sim.version("m-2")
-    sim.status = {"live": {"version": "m-1", "since": "2026-01-01T00:00:00Z"}, "refused": ["m-2"]}
+    sim.status = {"live": {"version": "m-1", "since": rfc3339(sim.now)}, "refused": ["m-2"]}
     sim.look()
     assert sim.condition("Progressing")["reason"] == "VersionRefused"
     assert "fairlead.dev/retry=m-2" in sim.condition("Progressing")["message"]

@@ -50,6 +50,15 @@ def test_a_worse_candidate_is_taken_back_by_its_labels() -> None:
     assert sim.status["joins"] == []
 
 
+def test_b11_the_numbers_of_the_message_are_those_of_the_evidence() -> None:
+    sim = begun(wrong=WRONG)
+    sim.until(lambda: over(sim))
+    guard, message = sim.status["history"][0]["guards"][1], sim.status["history"][0]["message"]
+    for version, arm in (("m-1", "stable"), ("m-2", "candidate")):
+        counts = guard[arm]
+        assert f"{counts['failures']} of {counts['requests']} labelled answers" in message, version
+
+
 @pytest.mark.parametrize("guard", [labels(), labels(worseBy="5%"), labels(worseBy="8%", role="guardrail")])
 def test_an_equal_one_goes_live_and_its_labels_are_counted(guard: dict) -> None:
     sim = begun(guard, wrong=ALIKE, delay=1.0, more={"steps": ((20, "3s", 20), (50, "12s", 20))})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -126,6 +127,17 @@ class Rollouts(RuleBasedStateMachine):
             del self.sim.of(MODEL_VERSION)[version]
             self.look()
 
+    @rule(which=st.sampled_from(["live", "candidate", "previous"]), phase=st.sampled_from(["Pending", "Approved"]))
+    def made_again_with_other_bytes(self, which: str, phase: str) -> None:
+        found = self.sim.status.get(which, {})
+        version = found if isinstance(found, str) else found.get("version")
+        if version:
+            self.sim.now += 1
+            artifact = {"uri": f"s3://elsewhere/{version}-{self.sim.now:.0f}", "sha256": "e" * 64}
+            again = self.sim.version(version, phase=phase, artifact=artifact)
+            again["metadata"]["uid"] = f"uid-{version}-{self.sim.now:.0f}"
+            self.look()
+
     @rule(writes=st.integers(0, 2))
     def dies_between_writes(self, writes: int) -> None:
         """The operator dies after the status was written, and after some of the children."""
@@ -150,6 +162,7 @@ class Rollouts(RuleBasedStateMachine):
         self._harm_is_out_of_the_route(status)
         self._evidence_is_of_real_requests(status)
         self._nothing_is_written_twice()
+        self._pods_are_of_the_bytes_that_were_chosen(status)
         self.known = copy.deepcopy(status)
 
     def _weights(self, status: dict) -> None:
@@ -191,6 +204,15 @@ class Rollouts(RuleBasedStateMachine):
         assert named <= current | {status.get("wayBack", {}).get("version")}
         for guard in status.get("candidate", {}).get("guards", []):
             assert guard["state"] != "Harm"
+
+    def _pods_are_of_the_bytes_that_were_chosen(self, status: dict) -> None:
+        live = status["live"]["version"]
+        records = {one["name"]: one["record"] for one in status["versions"] if one["record"]}
+        assert live in records
+        for workload in self.sim.select(WORKLOAD):
+            name = workload["metadata"]["labels"]["fairlead.dev/version"]
+            if name in records:
+                assert json.loads(records[name])["spec"]["artifact"]["uri"] in str(workload["spec"]["template"])
 
     def _evidence_is_of_real_requests(self, status: dict) -> None:
         candidate = status.get("candidate")

@@ -187,7 +187,7 @@ def test_a_person_may_cancel_a_rollback_that_waits() -> None:
 
 def test_a_better_version_that_overtakes_a_blocked_rollback_keeps_the_last_good_way_back() -> None:
     sim = promoted("m-2")
-    record = sim.of(MODEL_VERSION).pop("m-1")
+    sim.of(MODEL_VERSION)["m-1"]["spec"]["revoked"] = "not now"
     sim.errors["m-2"] = 0.9
     for _ in range(4):
         sim.tick(100, seconds=10.0)
@@ -197,7 +197,7 @@ def test_a_better_version_that_overtakes_a_blocked_rollback_keeps_the_last_good_
     assert live(sim) == "m-3"
     assert (sim.status["previous"], sim.status["watch"]["against"]) == ("m-1", "m-1")
     assert "wayBack" not in sim.status
-    sim.of(MODEL_VERSION)["m-1"] = record
+    del sim.of(MODEL_VERSION)["m-1"]["spec"]["revoked"]
     sim.tick(seconds=20)
     assert sim.condition("RollbackReady")["status"] == "True"
 

@@ -162,7 +162,7 @@ def test_errors_of_the_candidate_in_shadow_roll_it_back() -> None:
 def test_recorders_that_cannot_be_read_freeze_it() -> None:
     sim = begun(shadowed())
     sim.tick(20)
-    for pod in sim.pods("m-1"):
+    for pod in [*sim.pods("m-1"), *sim.templates("m-1")]:
         pod["spec"]["initContainers"] = []
     sim.tick(20)
     assert sim.candidate["guards"][1]["reason"] == "NoRecorder"

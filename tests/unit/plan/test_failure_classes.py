@@ -68,6 +68,12 @@ def test_failures(one: Json, reason: str, fault: str) -> None:
     assert found.message
 
 
+def test_b05_servers_that_are_killed_at_the_end_are_not_the_cause() -> None:
+    one = pod(initContainerStatuses=[stopped("fetch"), stopped("challenger", 137)],
+              containerStatuses=[stopped("evaluate", 139)])  # fmt: skip
+    assert failures.failure(one, None).message == "container evaluate ended with exit code 139 and without an answer"
+
+
 def waits(container: str, reason: str) -> Json:
     """A pod whose container can't start."""
     state = {"waiting": {"reason": reason, "message": 'secret "keys" not found'}}
@@ -119,13 +125,6 @@ def test_what_no_event_announces_is_looked_for_in_time() -> None:
     after = failures.look_again({}, young, NOW)
     assert after is not None
     assert failures.waiting(young, NOW + after) is not None
-
-
-def test_the_pod_that_counts() -> None:
-    done, running, lost = pod("Succeeded"), pod("Running"), pod("Failed")
-    assert failures.decisive([lost, running, done]) is done
-    assert failures.decisive([lost, running]) is running
-    assert failures.decisive([]) is None
 
 
 @pytest.mark.parametrize(("image", "image_id", "expected"), [

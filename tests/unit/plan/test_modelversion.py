@@ -10,7 +10,8 @@ from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import EvaluateTask, FetchTask, TaskResult
-from fairlead.plan.core import JOB, MODEL_VERSION, POD, Json, rfc3339
+from fairlead.plan import identity
+from fairlead.plan.core import DEPLOYMENT, JOB, MODEL_VERSION, POD, Json, rfc3339
 from fairlead.plan.modelversion import SPEC
 from fairlead.plan.waking import by_dataset, by_deployment, settled
 
@@ -363,6 +364,53 @@ def test_a_crash_between_any_two_writes_makes_one_job(world: LittleWorld, writes
     pinned = task_of(job(world)["spec"]["template"]["spec"]["containers"][0])
     recorded = status(world)["job"].get("champion") or None
     assert recorded == next((s.version for s in pinned.subjects if s.subject == "champion"), None)
+
+
+def pinned(world: LittleWorld, name: str) -> Json:
+    """A Deployment serves this version, and has recorded what it is."""
+    live(world, name)
+    raw = world.get(MODEL_VERSION, name)
+    front = world.get(DEPLOYMENT, "front")
+    assert raw
+    assert front
+    one = identity.pin(raw)
+    assert one
+    front["status"]["versions"] = [one.model_dump(mode="json", by_alias=True, exclude_none=True)]
+    return raw
+
+
+def test_identity_the_champion_is_what_is_served_not_who_has_its_name(world: LittleWorld) -> None:
+    raw = pinned(world, "delay-1")
+    evil = raw["spec"] | {"artifact": {"uri": "s3://store/evil/", "sha256": "e" * 64}}
+    world.remove(MODEL_VERSION, "delay-1")
+    world.put({**raw, "metadata": {"name": "delay-1", "uid": "another"}, "spec": evil})
+    world.put(version(evaluation=EVALUATION))
+    world.look(SPEC, ONE)
+    made = job(world)
+    assert "s3://store/delay-1/" in str(made)
+    assert "evil" not in str(made)
+    assert status(world)["job"]["champion"] == "delay-1"
+
+
+def test_identity_the_champion_is_known_though_its_object_is_gone(world: LittleWorld) -> None:
+    pinned(world, "delay-1")
+    world.remove(MODEL_VERSION, "delay-1")
+    world.put(version(evaluation=EVALUATION))
+    (front,) = world.select(DEPLOYMENT)
+    assert by_deployment(front, world.select(MODEL_VERSION)) == [ONE]
+    world.look(SPEC, ONE)
+    assert "s3://store/delay-1/" in str(job(world))
+
+
+def test_identity_evidence_against_other_bytes_under_the_champions_name_does_not_count(world: LittleWorld) -> None:
+    pinned(world, "delay-1")
+    gate = {"gate": "mae against champion", "verdict": "Passed"}
+    world.put(version(evaluation=EVALUATION, approval={"required": 1}) | {"status": {
+        "phase": "AwaitingApproval", "evaluatedAt": rfc3339(world.now),
+        "evidence": {"digest": PROOF, "champion": "delay-1", "championDigest": "f" * 64, "gates": [gate]},
+    }})  # fmt: skip
+    world.look(SPEC, ONE)
+    assert conditions(world)["Approved"] == ("Unknown", "ChampionChanged")
 
 
 def test_a_champion_that_vanishes_before_the_job_is_made_is_chosen_anew(world: LittleWorld) -> None:

@@ -196,3 +196,33 @@ async def test_a_prometheus_that_is_gone_or_hangs(outside, monkeypatch):
     hangs = await ask(session, PromQuery(url, "x"))
     assert isinstance(hangs, Failed)
     assert hangs.reason == "Timeout"
+
+
+async def test_b02_scrapes_come_to_all_processes_that_answer_on_a_port():
+    """Each listens on the same port, as workers of a server do; a connection that is kept would stay with one."""
+    said: set[float] = set()
+    runners = []
+    port = 0
+    for number in range(3):
+
+        async def page(_: web.Request, number: int = number) -> web.Response:
+            return web.Response(text=f"ok_total {number}\nfailed_total 0\n")
+
+        app = web.Application()
+        app.router.add_get("/metrics", page)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", port, reuse_port=True)
+        await site.start()
+        port = runner.addresses[0][1]
+        runners.append(runner)
+    async with aiohttp.ClientSession() as session:
+        for _ in range(400):
+            found = await ask(session, ScrapePod(f"http://127.0.0.1:{port}/metrics", NAMES))
+            assert isinstance(found, Counters)
+            said.add(found.requests)
+            if len(said) == 3:
+                break
+    for runner in runners:
+        await runner.cleanup()
+    assert said == {0.0, 1.0, 2.0}

@@ -112,3 +112,75 @@ def test_any_text_is_counters_or_a_signal_error(text):
     except SignalError:
         return
     assert found.requests >= 0
+
+
+# --- what is not there is no zero ------------------------------------------------------------------------------------
+
+
+def unproven(text: str, requests: str, failures: str, latency: str | None = None) -> list[tuple[str, str, str]]:
+    found = parse_page(text, MetricNames(requests, failures, latency)).unproven
+    return [(one.of, one.reason, one.name) for one in found]
+
+
+def test_b03_a_name_that_the_page_does_not_have_is_told_with_those_that_are_like_it(page):
+    (told,) = parse_page(page, MetricNames("requests_totl", "requests_total")).unproven
+    assert (told.of, told.reason, told.name) == ("requests", "MetricMissing", "requests_totl")
+    assert "spec.server.metrics.requests" in told.message
+    assert "requests_total" in told.message
+
+
+def test_b03_a_label_that_no_series_has_is_told_with_those_that_they_have(page):
+    (told,) = parse_page(page, MetricNames("requests_total", 'requests_total{status=~"5.."}')).unproven
+    assert (told.of, told.reason, told.name) == ("failures", "LabelMissing", "status")
+    assert "code, model" in told.message
+    for selector in ('requests_total{status!="200"}', 'requests_total{status!~"2.."}', 'requests_total{status=~".*"}'):
+        assert unproven(page, "requests_total", selector) == [("failures", "LabelMissing", "status")], selector
+
+
+@pytest.mark.parametrize(
+    ("text", "failures"),
+    [
+        ('a_total{code="200"} 5\n', 'a_total{code=~"5.."}'), ('a_total{code="200"} 5\n', 'a_total{code="200",kind=""}'),
+        ("# TYPE b_total counter\na_total 5\n", 'b_total{code="5"}'), ("# HELP b_total\na_total 5\n", "b_total"),
+        ("# TYPE b counter\na_total 5\n# EOF\n", "b_total"), ("# TYPE b histogram\na_total 5\n", 'b_count{code="5"}'),
+        ("a_total 5\nb_total 0\n", "b_total"),
+    ],
+)  # fmt: skip
+def test_b03_what_has_only_not_happened_yet_is_a_zero(text, failures):
+    assert unproven(text, "a_total", failures) == []
+    assert parse_page(text, MetricNames("a_total", failures)).requests == 5
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "a_total 5\n", "# TYPE b gauge\nb 1\na_total 5\n", "b_total_x 5\na_total 5\n"]
+)
+def test_b03_what_nothing_on_the_page_speaks_for_is_not_known(text):
+    assert ("failures", "MetricMissing", "b_total") in unproven(text, "a_total", "b_total")
+
+
+def test_b03_each_term_of_a_sum_must_be_there():
+    assert unproven("a_total 5\n", "a_total + b_total", "a_total") == [("requests", "MetricMissing", "b_total")]
+
+
+def test_b03_histograms_too(page):
+    assert unproven(page, "requests_total", "requests_total", "secnds") == [("latency", "MetricMissing", "secnds")]
+    assert unproven(page, "requests_total", "requests_total", 'seconds{kode="200"}') == [
+        ("latency", "LabelMissing", "kode")
+    ]
+
+
+@given(st.sets(st.sampled_from(["200", "404", "500", "503"]), min_size=1), st.sampled_from(["code", "status", "kind"]))
+@settings(max_examples=40)
+def test_b03_a_selector_is_believed_where_its_label_is_there_and_only_there(codes, label):
+    registry = CollectorRegistry()
+    counter = Counter("requests", "Requests", ["code"], registry=registry)
+    for code in codes:
+        counter.labels(code).inc()
+    text = generate_latest(registry).decode()
+    assert bool(unproven(text, "requests_total", f'requests_total{{{label}=~"5.."}}')) == (label != "code")
+
+
+@pytest.mark.parametrize("line", ["a_total", 'a_total{code="200"}'])
+def test_b03_a_series_that_is_there_twice_is_not_added_up(line):
+    with pytest.raises(SignalError, match="twice"):
+        parse_page(f"{line} 5\n{line} 7\n", MetricNames("a_total", "a_total"))

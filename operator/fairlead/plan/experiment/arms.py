@@ -12,9 +12,9 @@ from math import floor
 from fairlead.api.candidate import Candidate, ExperimentStatus
 from fairlead.api.deployment import CanaryStep
 from fairlead.api.units import chance
-from fairlead.plan.core import MODEL_VERSION, Request, Subject
+from fairlead.plan.core import Request, Subject
 from fairlead.plan.experiment import phase
-from fairlead.plan.rollout import answers, ending, ledger, progress, signals
+from fairlead.plan.rollout import answers, ending, ledger, progress, requirements, signals, versions
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -119,9 +119,12 @@ def _taken_out(state: State, version: str) -> State:
 
 
 def _gone(look: Look, arm: Candidate) -> Problem | None:
-    raw = look.world.get(MODEL_VERSION, arm.version)
-    if raw is None or raw["metadata"].get("deletionTimestamp"):
+    raw = versions.record(look, arm.version)
+    if raw is None:
+        return Problem(*versions.gone(look, arm.version))
+    if raw["metadata"].get("deletionTimestamp"):
         return Problem("VersionMissing", f"ModelVersion {arm.version} was deleted")
     if raw["spec"].get("revoked"):
         return Problem("VersionRevoked", f"{arm.version} was revoked: {raw['spec']['revoked']}")
-    return None
+    lack = requirements.lacking(look, raw)
+    return Problem(*lack.told) if lack and lack.certain else None

@@ -7,7 +7,7 @@ from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import human, seconds
 from fairlead.plan.core import Event, epoch
 from fairlead.plan.experiment import arms, phase, reward
-from fairlead.plan.rollout import ending, ledger
+from fairlead.plan.rollout import ending, ledger, memory
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -59,7 +59,8 @@ def _won(look: Look, state: State, wanted: Experiment, winner: Contender) -> tup
         waiting = arm.model_copy(update={"ledger": book})
         rest = [waiting if one.version == arm.version else one for one in kept.arms]
         return state.having(experiment=kept.model_copy(update={"arms": rest})), None
-    return promote(look, state, arm, words), None
+    waits = memory.promised(look, state, arm.version)
+    return (waits, memory.in_the_way(waits)) if waits else (promote(look, state, arm, words), None)
 
 
 def promote(look: Look, state: State, arm: Candidate, words: str, forced: str = "") -> State:

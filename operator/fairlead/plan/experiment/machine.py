@@ -12,7 +12,7 @@ from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import seconds
 from fairlead.plan.core import MODEL_VERSION, Event, Request, epoch
 from fairlead.plan.experiment import arms, conclude, phase, reward, shares, users
-from fairlead.plan.rollout import ability, signals, versions
+from fairlead.plan.rollout import ability, absent, pins, pods, requirements, signals, versions
 from fairlead.plan.rollout.implementations import Ability
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
@@ -126,13 +126,17 @@ def _unusable(look: Look, version: str) -> tuple[str, str] | None:
     raw, found = look.world.get(MODEL_VERSION, version), versions.read(look, version)
     if raw is None or raw["metadata"].get("deletionTimestamp"):
         return "VersionMissing", f"ModelVersion {version} does not exist: create it"
+    if not pins.is_it(look, raw):
+        return versions.gone(look, version)
     if raw["spec"].get("revoked"):
         return "VersionRevoked", f"{version} was revoked ({raw['spec']['revoked']}): make a new one"
     if found is None:
         return "VersionUnreadable", f"ModelVersion {version} has a form that this operator can't read: make it again"
-    if found.status.phase != "Approved":
-        return "NotApproved", f"{version} is {found.status.phase or 'Pending'}: approve it"
-    return None
+    standing = (raw.get("status") or {}).get("phase")
+    if standing != "Approved":
+        return "NotApproved", f"{version} is {standing or 'Pending'}: approve it"
+    lack = requirements.lacking(look, raw)
+    return lack.told if lack else None
 
 
 # --- while it runs -------------------------------------------------------------------------------------------------
@@ -145,14 +149,26 @@ def _run(look: Look, state: State, wanted: Experiment) -> tuple[State, Problem |
     state = _opened(_named(state, before))
     kept = state.status.experiment
     assert kept
-    kept, unknown = reward.window(look, wanted, kept)
-    kept = users.counted(look, wanted, kept, before)
-    problem = next(iter(problems.values()), None) or unknown or _divided_wrongly(kept)
+    problem = pods.foreign(look, kept.against, *(arm.version for arm in kept.arms))
+    if problem is None:  # else what users saw may have been somebody else's answers
+        kept, problem = reward.window(look, wanted, kept)
+        kept = users.counted(look, wanted, kept, before)
+    problem = next(iter(problems.values()), None) or problem or _divided_wrongly(kept)
     state = state.having(experiment=kept)
     state = _shared_out(look, state, wanted, problem)
     state, waits = conclude.go_on(look, state, wanted, problem)
     kept = state.status.experiment
-    return (arms.recorded(look, state) if kept and kept.phase != "Ended" else state), problem or waits
+    told = problem or _quiet(look, state) or waits
+    return (arms.recorded(look, state) if kept and kept.phase != "Ended" else state), told
+
+
+def _quiet(look: Look, state: State) -> Problem | None:
+    """No candidate gets any requests: people are told, and nothing else follows from it."""
+    kept = phase.running(state.status)
+    if kept is None or look.spec.paused:
+        return None
+    found = [absent.quiet(arms.look_at(look, kept, arm), arm) for arm in kept.arms]
+    return found[0] if all(found) and found else None
 
 
 def _named(state: State, before: ExperimentStatus) -> State:

@@ -30,6 +30,8 @@ LONGEST = 3
 SERIES = 160
 """Cursors that the reward may take in status; those of series that are gone stay, as one that came back would be
 counted twice."""
+MANY = 1000
+"""Trials without any success, after which it is asked whether successes are named as the application names them."""
 INCONSISTENT = 5
 """After so many windows in which more was a success than there was, somebody is told."""
 
@@ -112,11 +114,22 @@ def _answers(look: Look, wanted: Experiment, kept: ExperimentStatus) -> Answers 
     if not found[kept.against, "total"].series:
         return Problem("NoSeries", f"Prometheus has no series for {asked[kept.against, 'total'].expression}: is the "
                        "application scraped, and does it count by version?")  # fmt: skip
+    if _never_good(found):
+        return Problem("NoSeries", f"Prometheus has no series for {asked[kept.against, 'successes'].expression}, nor "
+                       f"of another version, after more than {MANY} trials: is it spelt as the application names it? "
+                       "Else there was no success at all")  # fmt: skip
     if Book(kept.cursors).outcomes({source for source, _ in promcounters.sources(found, 0)}) > SERIES:
         return Problem("TooManySeries", "the reward's expressions have too many series, or series that come and go "
                        "with pods: add them up in a recording rule without the pod's label, and name that one in "
                        "spec.experiment.reward (the experiment then starts over)")  # fmt: skip
     return found
+
+
+def _never_good(found: Answers) -> bool:
+    """Whether no version has a series of successes, though there were many trials: nobody could be told apart."""
+    good = [vector for (_, part), vector in found.items() if part == "successes"]
+    trials = sum(value for (_, part), vector in found.items() if part == "total" for _, value in vector.series)
+    return bool(good) and not any(vector.series for vector in good) and trials > MANY
 
 
 def _counted(look: Look, wanted: Experiment, kept: ExperimentStatus, found: dict[str, Trials]) -> ExperimentStatus:

@@ -86,6 +86,9 @@ def _new_users(look: Look, kept: ExperimentStatus) -> ExperimentStatus:
         if not isinstance(answer, Counters):
             said = answer.message if isinstance(answer, Failed) else "not a page of counters"
             return _unknown(kept, f"new users can't be counted, a recorder of {version} does not answer: {said}")
+        if answer.unproven:
+            return _unknown(kept, f"new users can't be counted, a recorder of {version} has no counter of them: it is "
+                            "older than this operator, let its pods be made anew")  # fmt: skip
         source = f"u/{version}/{pod.uid}"
         if source not in book:
             book.begin(source, (answer.requests,))

@@ -7,7 +7,7 @@ from fairlead.api.watch import Watch
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch
 from fairlead.plan.experiment import phase
-from fairlead.plan.rollout import ending, latelabels, pods, watch, watchbook, watching, wayback
+from fairlead.plan.rollout import ending, latelabels, pods, processes, watch, watchbook, watching, wayback
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -101,10 +101,11 @@ def _ended(look: Look, state: State) -> State:
 
 
 def _summary(kept: Watch) -> str:
-    counts = next((one.live for one in kept.guards if one.guard.endswith("/errors")), kept.guards[0].live)
+    counts = next((one.live for one in kept.guards if one.guard.endswith("/errors")), None)
+    failed = f"{counts.failures} of {counts.requests} requests failed, and " if counts else ""
     return (
-        f"{kept.version} is not watched any more: in {human(decode(kept.observed))} of observation "
-        f"{counts.failures} of {counts.requests} requests failed, and nothing speaks against it"
+        f"{kept.version} is not watched any more: in {human(decode(kept.observed))} of observation {failed}nothing "
+        "speaks against it"
     )
 
 
@@ -125,10 +126,13 @@ def tell(look: Look, told: Conditions, kept: Watch | None, problem: Problem | No
     )  # fmt: skip
     quiet = look.now - epoch(kept.last_window_at) > QUIET * watch.pace(look.now - epoch(kept.since))
     words = f"{kept.version} is compared with {with_what}, for {kept.length} of observation"
+    if quiet:
+        words = f"no request has come to {kept.version} since {kept.last_window_at[:19]}Z; {words}"
     told.set(CONDITION, True, "NoTraffic" if quiet else "Watching", words)
 
 
 _BLIND = {
     "TooFewSamples": "the previous version answered too few requests during the rollout to be compared with; let the "
     "steps ask for more requests, or set a holdback",
+    processes.FELL: processes.FELL_WORDS,
 }

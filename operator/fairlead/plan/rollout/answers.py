@@ -30,8 +30,6 @@ END = 2**53
 """After all answers: only where they end is asked for."""
 IN_SHADOW = ("disagreement", "review")
 """Guards that read answers in shadow steps."""
-ALWAYS: tuple[str, ...] = ("scores",)
-"""Guards that read answers in every step."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,9 @@ class Reader:
 
 
 def wanted(look: Look, candidate: Candidate) -> bool:
-    """Whether a guard needs the answers in this step."""
-    if look.spec.record is None or candidate.step < 0:
-        return False
-    needing = (*IN_SHADOW, *ALWAYS) if candidate.shadow else ALWAYS
-    return any(guard.metric in needing for guard in look.spec.rollout.guard)
+    """Whether answers are read in this step: a guard may need them, and where they fail people are told what they
+    say."""
+    return look.spec.record is not None and candidate.step >= 0
 
 
 def requests(look: Look, candidate: Candidate) -> list[ReadAnswers]:

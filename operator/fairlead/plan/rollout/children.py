@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from fairlead.api.common import API_VERSION
+from fairlead.api.deployment import Route
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.api.tasks import MODEL, FetchItem, FetchTask
@@ -24,24 +26,28 @@ from fairlead.plan.core import (
     Kind,
 )
 from fairlead.plan.experiment import phase, traffic
-from fairlead.plan.rollout import ability, gpus, judge, pods, recording, shadow, versions, watch
+from fairlead.plan.rollout import ability, gpus, judge, place, pods, recording, shadow, versions, watch
 from fairlead.plan.rollout.look import Look
 
 ROUTES = (HTTP_ROUTE, GRPC_ROUTE)
 VERSION_LABEL = f"{LABEL_PREFIX}version"
+APPLIED = f"{LABEL_PREFIX}applied"
+"""The kernel's mark of what it has applied."""
 
 
 def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
-    """Everything that should be there. A version whose record or image is missing stays as it is."""
+    """Everything that should be there, the route first: who gets the requests matters most, and it names no Service but
+    the live version's that is not there. A version whose record or image is missing stays as it is."""
     found = []
     for name in _serving(status):
         version = versions.read(look, name)
         if version is not None:
             found += _version(look, name, version)
-    if status.live and look.world.served(look.route_kind):
-        found.append(_route(look, status))
-    if look.spec.record is not None and found:
+    if look.spec.record is not None and (found or status.live):
         found.append(_copies(look, status))
+    where = place.route_of(look, status)
+    if status.live and where and look.world.served(look.route_kind):
+        found.insert(0 if look.is_reachable(status.live.version) else len(found), _route(look, status, where))
     return found + _watching(look, status)
 
 
@@ -107,13 +113,37 @@ def _with_its_images(look: Look, workload: Json) -> Json:
     return workload
 
 
-def _route(look: Look, status: DeploymentStatus) -> Json:
-    trial = phase.running(status)
+def _route(look: Look, status: DeploymentStatus, where: Route) -> Json:
     made = route.grpc_route if look.grpc else route.http_route
     return made(
-        look.name, look.namespace, owner(look), labels(deployment=look.name), look.spec.route,
-        traffic.of(look, trial, partial(_backend, look)) if trial else _divided(look, status),
-        look.route,
+        look.name, look.namespace, owner(look), labels(deployment=look.name), where,
+        _possible(look, status), look.route,
+    )  # fmt: skip
+
+
+def decided(look: Look, status: DeploymentStatus) -> route.Traffic:
+    """Who shall be reached how."""
+    trial = phase.running(status)
+    return traffic.of(look, trial, partial(_backend, look)) if trial else _divided(look, status)
+
+
+def _possible(look: Look, status: DeploymentStatus) -> route.Traffic:
+    """The same, of the live version and those that can be reached: it has the share of one that can't."""
+    found = decided(look, status)
+    assert status.live
+    live = _backend(look, status.live.version)
+
+    def there(backend: route.Backend) -> bool:
+        return backend == live or look.is_reachable(backend.version)
+
+    if all(map(there, found.named)):
+        return found
+    shared = [(backend, weight) for backend, weight in found.shared if backend != live and there(backend)]
+    rest = 100 - sum(weight for _, weight in shared)
+    copy = found.copy if found.copy and there(found.copy.backend) else None
+    return replace(
+        found, named=[one for one in found.named if there(one)], copy=copy,
+        shared=[(live, rest), *shared] if rest else shared,
     )  # fmt: skip
 
 
@@ -166,17 +196,37 @@ def _watching(look: Look, status: DeploymentStatus) -> list[Json]:
 def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
     """Workloads and Services of versions that neither serve nor drain, and that no route names any more."""
     kept = {*_serving(status), *(one.version for one in status.retiring)}
-    routed = route.services(look.route)
-    # of a Deployment that has gone over to the other protocol
-    found = [_delete(kind, raw) for kind in ROUTES if kind != look.route_kind for raw in look.world.owned(kind)]
+    routed = {one for kind in ROUTES for one in route.services(look.world.get(kind, look.name) or {})}
+    found: list[Delete] = []
+    if status.claimed is None:
+        found = [_delete(kind, raw) for kind in ROUTES for raw in look.world.owned(kind)]
+    elif status.live and place.route_of(look, status) and look.world.served(look.route_kind):
+        # of a Deployment that has gone over to the other protocol
+        instead = ((look.route_kind, look.name),)
+        found = [
+            replace(_delete(kind, raw), after=instead)
+            for kind in ROUTES if kind != look.route_kind for raw in look.world.owned(kind)
+        ]  # fmt: skip
     if look.spec.record is None:
         found += [_delete(SERVICE, raw) for raw in look.world.owned(SERVICE) if raw["metadata"]["name"] == look.copies]
     for kind in (WORKLOAD, SERVICE):
-        for raw in look.world.owned(kind):
+        for raw in [*look.world.owned(kind), *_lost(look, kind)]:
             meta = raw["metadata"]
             version = (meta.get("labels") or {}).get(VERSION_LABEL)
             if version and version not in kept and meta["name"] not in routed:
                 found.append(_delete(kind, raw))
+    return found
+
+
+def _lost(look: Look, kind: Kind) -> list[Json]:
+    """Objects of versions that were ours and have lost their owner. Those that are wanted are taken over again."""
+    found = []
+    for raw in look.world.select(kind, {f"{LABEL_PREFIX}deployment": look.name}):
+        meta = raw["metadata"]
+        version = (meta.get("labels") or {}).get(VERSION_LABEL)
+        ours = version and meta["name"] == look.child(version) and APPLIED in (meta.get("annotations") or {})
+        if ours and not meta.get("ownerReferences"):
+            found.append(raw)
     return found
 
 

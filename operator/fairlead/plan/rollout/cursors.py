@@ -16,6 +16,14 @@ def is_read(source: str, restarts: Mapping[tuple[str, str], int]) -> bool:
     return now is not None and int(process) >= now
 
 
+AHEAD = 2
+"""Falls of a pod's counters that are told apart from restarts: after the second one they are not believed any more."""
+
+
+def _process(source: str) -> int:
+    return int(source.split("/")[2])
+
+
 class Book:
     """The cursors of a rollout, open for one look."""
 
@@ -46,14 +54,25 @@ class Book:
         self, pod: str, restarts: int, values: Sequence[float], *, from_zero: bool, part: str = ""
     ) -> Advance:
         """What a pod's process has added; after each restart its counters have another name. A restart may show in the
-        counters before the pod's status tells of it: then the name that they will have goes on from here."""
+        counters before the pod's status tells of it: then the name that they will have goes on from here. There are
+        `AHEAD` such names at most."""
         ahead = restarts + 1
         while f"{pod}/{ahead}{part}" in self:
             ahead += 1
         found = self.read(f"{pod}/{restarts}{part}", values, from_zero=from_zero)
-        for later in range(restarts + 1, ahead + found.reset):
+        for later in range(restarts + 1, min(ahead + found.reset, restarts + 1 + AHEAD)):
             self.begin(f"{pod}/{later}{part}", found.cursor)
         return found
+
+    def falls(self, pod: str, restarts: int) -> int:
+        """How often a pod's counters have fallen without a restart that its status tells of."""
+        return max((_process(source) - restarts for source, _ in self.ahead(pod, restarts, 1)), default=0)
+
+    def ahead(self, pod: str, restarts: int, least: int) -> list[tuple[str, int]]:
+        """The names, and how many values they have, by which a pod's counters will be read after at least so many
+        restarts more."""
+        mine = [(source, len(values)) for source, values in self._at.items() if source.startswith(f"{pod}/")]
+        return [(source, size) for source, size in mine if _process(source) >= restarts + least]
 
     def keep(self, wanted: Callable[[str], bool]) -> None:
         """Drop the sources that will never be read again."""

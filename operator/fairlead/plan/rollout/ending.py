@@ -8,7 +8,7 @@ from fairlead.api.candidate import Candidate, RolloutRecord
 from fairlead.api.deploymentstatus import Live, Retiring
 from fairlead.api.evidence import GuardEvidence
 from fairlead.plan.core import Event, rfc3339
-from fairlead.plan.rollout import latelabels, ledger, watch, watchbook, watching
+from fairlead.plan.rollout import latelabels, ledger, served, watch, watchbook, watching
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -31,6 +31,7 @@ def promote(look: Look, state: State, forced: str = "") -> State:
     message = _promoted(candidate) + (f"; forced: {forced}" if forced else "")
     state = recorded(look, state, candidate, "Live", "Forced" if forced else "Promoted", message)
     changes: dict[str, object] = {"live": Live(version=candidate.version, since=look.stamp), "candidate": None}
+    changes["served"] = served.noted(look, state.status, candidate.version)
     if live:
         back = state.status.way_back
         good = back.version if back and back.leaves == live.version else live.version
@@ -47,9 +48,10 @@ def promote(look: Look, state: State, forced: str = "") -> State:
 
 def _promoted(candidate: Candidate) -> str:
     if not candidate.against:
-        return f"{candidate.version} is live: the first version"
+        return f"{candidate.version} goes live: the first version"
     counts = f"{candidate.answered.requests} requests, {candidate.answered.failures} failed"
-    return f"{candidate.version} is live, after {counts}; before it {candidate.against}"
+    waived = f"; {candidate.waived.message}" if candidate.waived else ""
+    return f"{candidate.version} goes live, after {counts}; before it {candidate.against}{waived}"
 
 
 def again(look: Look, state: State) -> State:
@@ -61,7 +63,7 @@ def again(look: Look, state: State) -> State:
 
 
 def roll_back(look: Look, state: State, why: Problem) -> State:
-    """The candidate has done harm: it is out of the route at once, and not tried again."""
+    """The candidate has done harm: it is to be out of the route at once, and not tried again."""
     return _take_back(look, state, "RolledBack", why)
 
 
@@ -76,7 +78,7 @@ def _take_back(look: Look, state: State, result: Result, why: Problem) -> State:
     again_by = (
         f"To try it once more: kubectl annotate mdeploy -n {look.namespace} {look.name} {RETRY}={candidate.version}"
     )
-    message = f"{why.message}. {candidate.against} answers all requests. {again_by}"
+    message = f"{why.message}. All requests go back to {candidate.against}. {again_by}"
     state = recorded(look, state, candidate, result, why.reason, message)
     return state.having(
         Event(result if result == "RolledBack" else "RolloutFailed", message, warning=True),

@@ -9,6 +9,8 @@ from fairlead.api.review import LONGEST, LONGEST_INPUT, ReviewInput
 
 _FEWER = (128, 64, 32, 16, 8, 4, 2)
 """Elements of a list that are left, by how often it was still too long."""
+FAILURE = 200
+"""Characters of what a server says instead of an answer."""
 _WIDER = 8
 """Characters of a string for each of them."""
 
@@ -17,6 +19,13 @@ def of_output(output: Any) -> str:
     """An answer as people read it, cut off."""
     text = output if isinstance(output, str) else dumped(output)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def of_failure(output: Any) -> str:
+    """What a server said instead of an answer, in one line, cut off. Nothing if it said nothing that can be read."""
+    text = "" if output is None else output if isinstance(output, str) else dumped(output)
+    line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text[:FAILURE])
+    return line[:FAILURE] + ("…" if len(text) > FAILURE or len(line) > FAILURE else "")
 
 
 def of_input(body: str) -> ReviewInput:

@@ -88,6 +88,9 @@ def _proof(guard: GuardEvidence, last: CanaryStep, both: float) -> float:
 
 
 def _doubling(look: Look, candidate: Candidate, both: float) -> float:
+    """Seconds until it would be found that it fails twice as often; infinite where nobody looks for that."""
+    if not any(guard.metric == "errors" for guard in look.spec.rollout.guards):
+        return inf
     answered, live = candidate.answered, candidate.live_answered
     requests, failures = answered.requests + live.requests, answered.failures + live.failures
     copies = share(candidate.shadow) if candidate.shadow else 0.0

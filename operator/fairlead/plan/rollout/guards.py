@@ -39,7 +39,7 @@ def all_of(look: Look, candidate: Candidate) -> list[GuardEvidence]:
     """The guards as the spec lists them now; a new or changed one begins anew."""
     known = {guard.guard: guard for guard in candidate.guards}
     found = []
-    for index, guard in enumerate(look.spec.rollout.guard):
+    for index, guard in enumerate(look.spec.rollout.guards):
         old = known.get(guard_id(index, guard))
         found.append(old if old and old.digest == digests(look)[index] else fresh(look, index, guard))
     return found
@@ -55,18 +55,18 @@ def fresh(look: Look, index: int, guard: Guard) -> GuardEvidence:
 
 def digests(look: Look) -> list[str]:
     """Of all guards."""
-    return look.fixed("digests", lambda: list(map(digest, look.spec.rollout.guard)))
+    return look.fixed("digests", lambda: list(map(digest, look.spec.rollout.guards)))
 
 
 def digest(guard: Guard) -> str:
-    """Of the guard as it was written."""
-    return short_hash(guard.model_dump_json())
+    """Of the guard as it was written. Whether it is off is none of it: one that is has no state."""
+    return short_hash(guard.model_dump_json(exclude={"off", "off_unquoted"}))
 
 
 def alpha(look: Look) -> float:
     """One guard's part of the chance that a healthy version is rolled back."""
     rollout = look.spec.rollout
-    return divide(chance(rollout.false_alarms), len(rollout.guard))
+    return divide(chance(rollout.false_alarms), len(rollout.guards))
 
 
 def live_rate(requests: int, failed: int) -> float:
@@ -124,7 +124,7 @@ def state_of(look: Look, evidence: GuardEvidence) -> GuardState:
         candidate=_arm(evidence.candidate), windows=evidence.windows, floor=decode(evidence.floor),
         design_effect=float(look.spec.rollout.design_effect), beyond=beyond.read(evidence.beyond),
         pairs=pairs.of(evidence),
-        worse_by=share(look.spec.rollout.guard[int(evidence.guard.split("/")[0])].worse_by),
+        worse_by=share(look.spec.rollout.guards[int(evidence.guard.split("/")[0])].worse_by),
     )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from fairlead.api.tasks import FetchItem, JoinResult, JoinTask
 from fairlead.manifests import job as jobs
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.pod import credentials_volume, pod_spec, worker
-from fairlead.plan import failures, store
-from fairlead.plan.core import DATASET, JOB, LABEL_PREFIX, Delete, Json
+from fairlead.plan import failures, jobpods, store
+from fairlead.plan.core import DATASET, JOB, LABEL_PREFIX, Delete, Json, ReadDocument
 from fairlead.plan.failures import Running
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -47,11 +47,13 @@ class Broken:
 
     reason: str
     message: str
+    unreadable: int = 0
+    """Attempts so far whose answer could not be read."""
 
     @property
     def final(self) -> bool:
         """Whether the same version can't be joined any more."""
-        return self.reason in FINAL
+        return self.reason in FINAL or self.unreadable >= jobpods.FEW
 
 
 def dataset(work: Work) -> Dataset | Problem:
@@ -69,11 +71,12 @@ def dataset(work: Work) -> Dataset | Problem:
     return Dataset.model_validate(raw)
 
 
-def begin(work: Work, version: str, attempt: int = 1) -> JoinJob:
+def begin(work: Work, version: str, attempt: int = 1, unreadable: int = 0) -> JoinJob:
     """An attempt to be recorded. Its name is its own for each rollout, guard, version and attempt."""
     meta, joined = work.look.subject.meta, work.joined
     parts = (meta.uid, joined.rollout, joined.guard, joined.digest, version, str(attempt))
-    return JoinJob(name=child_name(f"{meta.name}-labels", *parts), dataset=version, attempt=attempt)
+    name = child_name(f"{meta.name}-labels", *parts)
+    return JoinJob(name=name, dataset=version, attempt=attempt, unreadable=unreadable)
 
 
 def manifest(work: Work) -> Json | None:
@@ -116,36 +119,50 @@ def _task(work: Work, found: Dataset, version: DatasetVersion) -> tuple[JoinTask
     return task, [keeps.credentials, origin.credentials, mine.reach.credentials]
 
 
+def _find(work: Work, recorded: JoinJob) -> jobpods.Found:
+    labels_ = {LABEL: work.look.name}
+    sought = jobpods.Sought(recorded.name, work.look.subject.meta.uid, recorded.uid, labels_, JOIN)
+    return jobpods.find(work.look.world, sought, lambda: manifest(work))
+
+
+def requests(work: Work) -> list[ReadDocument]:
+    """What has to be read before the Job's answer is known."""
+    recorded = work.joined.job
+    return jobpods.requests(_find(work, recorded)) if recorded is not None and not recorded.not_before else []
+
+
 def look(work: Work, recorded: JoinJob) -> Running | Broken | JoinResult:
     """What became of the recorded Job."""
-    world, uid_ = work.look.world, work.look.subject.meta.uid
-    job = failures.own_job(world, recorded.name, uid_)
-    uid = recorded.uid or (job["metadata"]["uid"] if job else "")
-    if not uid:
+    world, found = work.look.world, _find(work, recorded)
+    if not found.uid:
         return Running("")
-    if job is not None and job["metadata"]["uid"] != uid:
-        job = None
-    pod = failures.decisive(failures.pods_of(world, {LABEL: work.look.name}, uid))
-    if pod is None:
-        return _without_pod(work, job, uid)
-    said = failures.result(pod, JOIN)
+    if found.foreign and found.problem:
+        return Broken(found.problem.reason, found.problem.message, recorded.unreadable)
+    if found.pod is None:
+        return _without_pod(work, recorded, found)
+    said = jobpods.said(world, found, JOIN)
+    if isinstance(said, jobpods.Reading):
+        return Running(found.uid, said.waiting, said.look_again)
+    if isinstance(said, jobpods.Unreadable):
+        return Broken(jobpods.UNREADABLE, said.message, recorded.unreadable + 1)
     if said is not None and said.join is not None:
         return said.join
-    if failures.ended(pod):
-        failed = failures.failure(pod, None)
-        return Broken(failed.reason, failed.message)
-    again = failures.look_again(job, pod, work.look.now) if job else None
-    return Running(uid, failures.waiting(pod, work.look.now), again)
+    if jobpods.over(found):
+        failed = found.failure(None)
+        return Broken(failed.reason, failed.message, recorded.unreadable)
+    return Running(found.uid, found.problem or found.waiting(work.look.now), found.look_again(work.look.now))
 
 
-def _without_pod(work: Work, job: Json | None, uid: str) -> Running | Broken:
-    now = work.look.now
+def _without_pod(work: Work, recorded: JoinJob, found: jobpods.Found) -> Running | Broken:
+    now, job = work.look.now, found.job
     since = failures.ended_since(job, now)
     if since is not None and since < failures.LAG:
-        return Running(uid, None, failures.LAG - since)
+        return Running(found.uid, None, failures.LAG - since)
     if job is None or failures.gone(job):
-        return Broken("Disrupted", "the pod that joined labels with answers is gone, and its answer with it")
-    return Running(uid, failures.without_pod(job, now), failures.look_again(job, None, now))
+        text = "the pod that joined labels with answers is gone, and its answer with it"
+        lost = found.problem or failures.Waiting("Disrupted", text)
+        return Broken(lost.reason, lost.message, recorded.unreadable)
+    return Running(found.uid, found.problem or found.waiting(now), found.look_again(now))
 
 
 def pause(attempt: int) -> float:

@@ -7,7 +7,7 @@ from fairlead.api.deployment import CanaryStep
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.units import human, seconds
 from fairlead.plan.core import epoch
-from fairlead.plan.rollout import answers, labels, ledger, pods, promgauge, proofs, review, scores, shadow
+from fairlead.plan.rollout import ahead, answers, labels, ledger, pods, promgauge, proofs, review, scores, shadow
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -55,9 +55,11 @@ def _found(candidate: Candidate, guard: GuardEvidence, metric: str) -> str:
         "scores": ("answered otherwise than usual in", "of", "answers"),
     }[metric]
     windows = "window" if guard.windows == 1 else f"{guard.windows} windows"
+    margin = f", a difference of {100 * decode(guard.beyond.worse_by):g} % is tolerated" if guard.beyond else ""
+    said = ahead.saying(candidate, candidate.version) if metric == "errors" else ""
     return (
         f"{candidate.version} {words[0]} {_counts(guard.candidate, words[2])}, {candidate.against} "
-        f"{_counts(guard.stable, words[2])} in the same {windows}; {evidence}"
+        f"{_counts(guard.stable, words[2])} in the same {windows}{margin}; {evidence}{said}"
     )
 
 
@@ -88,21 +90,18 @@ def silence(look: Look, candidate: Candidate, reading: Problem | None) -> Proble
     if candidate.last_window_at and look.now - epoch(candidate.last_window_at) > fresh:
         return reading or Problem("Stale", "the counters have not been read for a while")
     for guard in candidate.guards:
-        if guard.state == "NoEvidence":
+        if guard.state == "NoEvidence" and not ahead.spared(look, candidate, guard):
             return Problem(guard.reason or "NotBegun", f"guard {guard.guard}: {guard.message}")
     if ledger.stuck(candidate.ledger):
         return Problem("EvidenceUnsaved", f"what was seen can't be saved: {candidate.ledger.message}")
-    if shadow.over(step_of(look, candidate), candidate) and scores.missing(look, candidate):
+    used_up = shadow.over(step_of(look, candidate), candidate) and scores.missing(look, candidate)
+    if used_up and not ahead.alone(look, candidate):
         return Problem(
             "CopiesUsedUp", f"all {candidate.step_requests} copies were answered before the guard on scores knew what "
             "the live version usually answers: raise copies in spec.rollout.steps",
         )  # fmt: skip
-    if candidate.common.worse:
-        most = 100 * decode(candidate.common.tolerated)
-        return Problem(
-            "LiveWorse", f"{candidate.against} itself fails more than before the rollout (more than {most:.2g} %), so "
-            f"{candidate.version} is not the cause, or not alone; it goes on when that is over",
-        )  # fmt: skip
+    if candidate.common.worse and not ahead.shown(look, candidate):
+        return _live_worse(candidate)
     if candidate.split.wrong:
         return Problem(
             "SplitWrong", f"the traffic is not divided as asked ({candidate.weight} % for {candidate.version}): is "
@@ -110,6 +109,19 @@ def silence(look: Look, candidate: Candidate, reading: Problem | None) -> Proble
             "goes on when they are divided as asked",
         )  # fmt: skip
     return None
+
+
+def _live_worse(candidate: Candidate) -> Problem:
+    most, seen = 100 * decode(candidate.common.tolerated), candidate.ahead
+    counts = (
+        f"since that was found it failed {_counts(seen.stable, 'requests')}, {candidate.version} "
+        f"{_counts(seen.candidate, 'requests')}; " if seen.stable.requests else ""
+    )  # fmt: skip
+    return Problem(
+        "LiveWorse", f"{candidate.against} itself fails more than before the rollout (more than {most:.2g} %), so "
+        f"{candidate.version} is not the cause, or not alone; {counts}it goes on when that is over, or when "
+        f"{candidate.version} is shown to fail less{ahead.saying(candidate, candidate.against)}",
+    )  # fmt: skip
 
 
 def missing(look: Look, candidate: Candidate) -> str | None:
@@ -123,11 +135,18 @@ def missing(look: Look, candidate: Candidate) -> str | None:
         return f"{step.for_} of observation"
     if candidate.step_requests < step.requests:
         return f"{step.requests} {'copies' if step.shadow else 'requests'}"
-    seen = _paired(look, candidate, step) if step.shadow else _outcomes(look, candidate)
-    seen = seen or promgauge.missing(look, candidate)
+    waived = ahead.alone(look, candidate) is not None
+    seen = None if step.shadow else _outcomes(look, candidate)
+    seen = seen or (None if waived else _compared(look, candidate, step))
+    return seen or _proofs(look, candidate, waived) or _person(look, candidate)
+
+
+def _compared(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
+    """What must have been compared."""
+    seen = promgauge.missing(look, candidate)
+    seen = seen or (_paired(look, candidate, step) if step.shadow else None)
     seen = seen or (scores.missing(look, candidate) if shadow.compared(candidate) else None)
-    seen = seen or labels.missing(look, candidate)
-    return seen or _proofs(look, candidate) or _person(look, candidate)
+    return seen or labels.missing(look, candidate)
 
 
 def _preview(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
@@ -142,7 +161,7 @@ def _paired(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
 
 def _pairs(look: Look, candidate: Candidate, step: CanaryStep) -> str | None:
     """Answers must have been compared, if they are to be."""
-    if not any(guard.metric in answers.IN_SHADOW for guard in look.spec.rollout.guard):
+    if not any(guard.metric in answers.IN_SHADOW for guard in look.spec.rollout.guards):
         return None
     wanted = 1 if shadow.over(step, candidate) else step.requests
     return f"{wanted} pairs of answers" if candidate.copies.pairs < wanted else None
@@ -155,16 +174,18 @@ def _person(look: Look, candidate: Candidate) -> str | None:
     return f"a person's word: kubectl fairlead continue {look.name} -n {look.namespace}"
 
 
-def _proofs(look: Look, candidate: Candidate) -> str | None:
-    """The last step is left only when all that must be proven is."""
+def _proofs(look: Look, candidate: Candidate, waived: bool) -> str | None:
+    """The last step is left only when all that must be proven is. waived: nobody waits for what needs answers of the
+    live version."""
     if candidate.step + 1 < len(look.spec.rollout.steps):
         return None
-    lacking = (proofs.lacking(*pair) for pair in zip(look.spec.rollout.guard, candidate.guards, strict=False))
+    pairs = zip(look.spec.rollout.guards, candidate.guards, strict=False)
+    lacking = (proofs.lacking(*pair) for pair in pairs if not (waived and pair[0].metric in ahead.UNPROVABLE))
     return next((words for words in lacking if words), None)
 
 
 def _outcomes(look: Look, candidate: Candidate) -> str | None:
-    for guard, state in zip(look.spec.rollout.guard, candidate.guards, strict=False):
+    for guard, state in zip(look.spec.rollout.guards, candidate.guards, strict=False):
         if guard.metric != "outcomes":
             continue
         # a guard that has not seen a single outcome of the candidate in this step has seen nothing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.plan.core import Delete, Json
+from fairlead.plan.core import Delete, Json, ReadDocument
 from fairlead.plan.rollout import joining, labels
 from fairlead.plan.rollout.look import Look
 
@@ -18,6 +18,16 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
         if guard and joined.job and not joined.job.uid and not joined.job.not_before:
             found.append(joining.manifest(labels.work(look, guard, joined)))
     return [one for one in found if one is not None]
+
+
+def requests(look: Look, status: DeploymentStatus) -> list[ReadDocument]:
+    """Answers of Jobs that have ended."""
+    found: list[ReadDocument] = []
+    for joined in status.joins:
+        guard = labels.guard_of(look, joined)
+        if guard and joined.job:
+            found += joining.requests(labels.work(look, guard, joined))
+    return found
 
 
 def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:

@@ -10,9 +10,9 @@ not judged, and the guard has no evidence.
 from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
-from fairlead.api.evidence import GuardEvidence
+from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.guard import Guard
-from fairlead.api.labelled import Joined, LabelCounts, LabelsSeen
+from fairlead.api.labelled import Joined, LabelsSeen, PairCounts
 from fairlead.api.tasks import JoinResult
 from fairlead.plan.core import epoch, rfc3339
 from fairlead.plan.experiment import phase
@@ -42,10 +42,10 @@ UNEQUAL = (
 def window(look: Look, state: State) -> State:
     """The state after what has become of the candidate's labels."""
     candidate = state.candidate
-    if candidate is None or not any(guard.metric == METRIC for guard in look.spec.rollout.guard):
+    if candidate is None or not any(guard.metric == METRIC for guard in look.spec.rollout.guards):
         return state
     states, joins = guards.all_of(look, candidate), []
-    for index, guard in enumerate(look.spec.rollout.guard):
+    for index, guard in enumerate(look.spec.rollout.guards):
         if guard.metric == METRIC:
             joined, states[index] = _one(look, candidate, index, _of(state, candidate, states[index]), states[index])
             joins.append(joined)
@@ -63,7 +63,7 @@ def _of(state: State, candidate: Candidate, evidence: GuardEvidence) -> Joined |
 def _one(
     look: Look, candidate: Candidate, index: int, joined: Joined | None, evidence: GuardEvidence
 ) -> tuple[Joined, GuardEvidence]:  # fmt: skip
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     if joined is None:
         joined = _begun(look, candidate, guard, evidence)
         evidence = evidence.model_copy(update={"began_at": look.stamp, "labels": LabelsSeen()})
@@ -100,7 +100,7 @@ def work(look: Look, guard: Guard, joined: Joined) -> Work:
 
 def guard_of(look: Look, joined: Joined) -> Guard | None:
     """The guard as the spec has it; None if it has it no more."""
-    for index, guard in enumerate(look.spec.rollout.guard):
+    for index, guard in enumerate(look.spec.rollout.guards):
         if guard_id(index, guard) == joined.guard and guards.digest(guard) == joined.digest and guard.labels:
             return guard
     return None
@@ -177,8 +177,8 @@ def _again(mine: Work, not_before: str) -> Joined:
     if mine.look.now < epoch(not_before) or job is None:
         return mine.joined
     version = _current(mine) or job.dataset
-    attempt = job.attempt + 1 if version == job.dataset else 1
-    return mine.joined.model_copy(update={"job": joining.begin(mine, version, attempt)})
+    again = (job.attempt + 1, job.unreadable) if version == job.dataset else (1, 0)
+    return mine.joined.model_copy(update={"job": joining.begin(mine, version, *again)})
 
 
 def _failed(mine: Work, seen: joining.Broken) -> Joined:
@@ -189,7 +189,8 @@ def _failed(mine: Work, seen: joining.Broken) -> Joined:
     if seen.final:
         return joined.model_copy(update={**why, "job": None, "dataset": job.dataset})
     again = rfc3339(mine.look.now + joining.pause(job.attempt))
-    return joined.model_copy(update={**why, "job": job.model_copy(update={"uid": "", "not_before": again})})
+    waits = {"uid": "", "not_before": again, "unreadable": seen.unreadable}
+    return joined.model_copy(update={**why, "job": job.model_copy(update=waits)})
 
 
 def due(look: Look, joined: Joined) -> float | None:
@@ -242,22 +243,30 @@ def _waiting(mine: Work, seen: LabelsSeen) -> str:
 
 
 def found(version: str, against: str, evidence: GuardEvidence) -> str:
-    """Why it is harm, in words."""
-    seen = evidence.labels or LabelsSeen()
-    return (
-        f"{version} was wrong in {_share(seen.candidate)}, {against} in {_share(seen.stable)}; evidence "
-        f"{decode(evidence.log_evidence):.1f} ≥ bound {decode(evidence.bound):.1f}"
-    )
+    """Why it is harm, in words, with the numbers that the evidence is made of: what is not judged (yet) is left
+    out."""
+    parts = []
+    if evidence.candidate.requests + evidence.stable.requests:
+        parts.append(f"{version} was wrong in {_share(evidence.candidate)}, {against} in {_share(evidence.stable)}")
+    both = evidence.labels.pairs if evidence.labels else PairCounts()
+    total = both.alike + both.candidate_wrong + both.stable_wrong
+    if total:
+        parts.append(
+            f"of {total} requests that both answered, {version} alone was wrong in {both.candidate_wrong}, {against} "
+            f"alone in {both.stable_wrong}"
+        )
+    known = f"evidence {decode(evidence.log_evidence):.1f} ≥ bound {decode(evidence.bound):.1f}"
+    return "; ".join([*parts, known])
 
 
-def _share(counts: LabelCounts) -> str:
-    share_ = 100 * counts.wrong / max(1, counts.labelled)
-    return f"{counts.wrong} of {counts.labelled} labelled answers ({share_:.2g} %)"
+def _share(counts: ArmCounts) -> str:
+    share_ = 100 * counts.failures / max(1, counts.requests)
+    return f"{counts.failures} of {counts.requests} labelled answers ({share_:.2g} %)"
 
 
 def missing(look: Look, candidate: Candidate) -> str | None:
     """What a step waits for, in words."""
-    for guard, evidence in zip(look.spec.rollout.guard, candidate.guards, strict=False):
+    for guard, evidence in zip(look.spec.rollout.guards, candidate.guards, strict=False):
         if guard.metric == METRIC and evidence.step_events < guard.min_events:
             return f"{guard.min_events} labels of the candidate's answers"
     return None

@@ -123,7 +123,7 @@ def _referred(look: Look, guard: Guard, state: WatchedGuard, rollout: GuardEvide
     if state.tolerated or known.labelled < guards.ENOUGH:
         return state
     after = look.spec.rollout.after_promotion
-    part = chance(after.false_alarms) / 2 / len(look.spec.rollout.guard)
+    part = chance(after.false_alarms) / 2 / len(look.spec.rollout.guards)
     seen = rollout.model_copy(update={"stable": ArmCounts(requests=known.labelled, failures=known.wrong)})
     return state.model_copy(update={"tolerated": detect.tolerated(guard, seen, share(after.tolerance), part)})
 

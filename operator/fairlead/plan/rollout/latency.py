@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fairlead.api.evidence import GuardEvidence
 from fairlead.api.units import share
 from fairlead.plan.core import Counters, epoch
-from fairlead.plan.rollout import guards
+from fairlead.plan.rollout import absent, guards
 from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look
-from fairlead.plan.rollout.signals import Scrape, pod_of, process_of
+from fairlead.plan.rollout.signals import ARMS, Scrape, pod_of, process_of
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.latency import Unusable, count, merge, threshold
 
@@ -22,12 +22,15 @@ NO_ROOM = (
     "between the live version's quantile and worseBy on top of it the histogram has no bound, so nothing can be "
     "proven; raise worseBy, let the server export finer bounds, or make the guard an alarm"
 )
+_ARMS = {"stable": "the live version", "candidate": "the candidate"}
 Read = Sequence[tuple[Scrape, Counters]]
+Counted = tuple[int, int]
+"""Requests, and those among them that were slow, or failed."""
 
 
 def begin(look: Look, index: int, state: GuardEvidence, read: Read, book: Book) -> GuardEvidence:
     """Freeze the threshold, if the live version has had enough requests, and begin to count from here."""
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     if not state.threshold:
         stable = [counters.buckets for scrape, counters in read if scrape.arm == "stable"]
         if not any(stable):
@@ -52,8 +55,10 @@ def begin(look: Look, index: int, state: GuardEvidence, read: Read, book: Book) 
     })  # fmt: skip
 
 
-def window(look: Look, index: int, state: GuardEvidence, read: Read, book: Book) -> GuardEvidence:
-    """The guard after one more window."""
+def window(
+    look: Look, index: int, state: GuardEvidence, read: Read, book: Book, served: Mapping[str, Counted]
+) -> GuardEvidence:  # fmt: skip
+    """The guard after one more window. served: by arm, all its requests in this window, and those that failed."""
     if not state.began_at:
         return begin(look, index, state, read, book)
     counted = _counts(state, read)
@@ -66,11 +71,21 @@ def window(look: Look, index: int, state: GuardEvidence, read: Read, book: Book)
         added = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new, part=f"/{index}").deltas
         requests, slow = sums[scrape.arm]
         sums[scrape.arm] = requests + added[0], slow + added[1]
-    return guards.seen(look, state, sums["stable"], sums["candidate"])
+    return guards.seen(look, state, *(answered(sums[arm], served[arm]) for arm in ARMS))
+
+
+def answered(counted: Counted, served: Counted) -> Counted:
+    """(requests, slow ones) without those that failed: a version that refuses at once is not a fast one. Histograms do
+    not say which requests failed; these are taken for fast, but for those that can't be."""
+    requests = min(counted[0], max(0, served[0] - served[1]))
+    return requests, min(counted[1], requests)
 
 
 def _counts(state: GuardEvidence, read: Read) -> list[tuple[Scrape, tuple[int, int]]] | Unusable:
     """(requests, slow ones) of each pod since it started."""
+    blind = absent.no_histogram(_ARMS, read)
+    if blind:
+        return blind
     found = []
     for scrape, counters in read:
         counted = count(counters.buckets, decode(state.threshold))

@@ -23,7 +23,7 @@ from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.store import Location, ledger_folder
 from fairlead.verdict.guards import Arm, Window, decode, encode
 from fairlead.verdict.pairs import Pairs
-from fairlead.verdict.trace import ERRORS, Line, write, write_pairs
+from fairlead.verdict.trace import ANSWERS, ERRORS, Line, write, write_pairs
 
 SEGMENT = 30
 """Lines of a segment."""
@@ -98,7 +98,8 @@ def appended(book: Ledger, fresh: Sequence[str], alone: int, waiting: int) -> Le
 
 def _rules(look: Look, candidate: Candidate, same: bool) -> Iterator[str]:
     if not same:
-        rollout = look.spec.rollout.model_dump(mode="json", by_alias=True, exclude_none=True)
+        rules = look.spec.rollout.model_copy(update={"guard": look.spec.rollout.spelt_out})
+        rollout = rules.model_dump(mode="json", by_alias=True, exclude_none=True)
         yield _json({
             "t": look.now, "deployment": f"{look.namespace}/{look.name}", "version": candidate.version,
             "against": candidate.against, "rollout": rollout,
@@ -121,6 +122,8 @@ def _lines(look: Look, before: Candidate | None, after: Candidate) -> Iterator[s
     if after.step != (before.step if before else -1):
         copies = {"shadow": after.shadow} if after.shadow else {}
         yield _json({"t": look.now, "step": after.step, "weight": after.weight, **copies})
+    if after.waived and after.waived != (before.waived if before else None):
+        yield _json({"t": look.now, "waived": after.waived.message})
     if before and after.verdict != before.verdict:
         yield _json({"t": look.now, "now": after.verdict})
 
@@ -172,6 +175,9 @@ def _window(
             continue
         if (guard.stable, guard.candidate) != (old.stable, old.candidate):
             windows[guard.guard] = Window(_since(old.stable, guard.stable), _since(old.candidate, guard.candidate))
+    if after.step == before.step and after.answering != before.answering:
+        old_, new_ = before.answering, after.answering
+        windows[ANSWERS] = Window(_since(old_.stable, new_.stable), _since(old_.candidate, new_.candidate))
     values = _values(after, then)
     if not values and not any(window.stable.requests or window.candidate.requests for window in windows.values()):
         return None

@@ -10,7 +10,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import Deployment, DeploymentSpec
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.manifests.meta import child_name
-from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, LABEL_PREFIX, Event, Json, Kind, Subject, World, rfc3339
+from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, LABEL_PREFIX, SERVICE, Event, Json, Kind, Subject, World, rfc3339
 from fairlead.plan.memo import crowd_of, memo_of
 
 T = TypeVar("T")
@@ -99,6 +99,13 @@ class Look:
     def child(self, version: str) -> str:
         """Name of a version's workload and Service."""
         return child_name(self.name, version)
+
+    def is_reachable(self, version: str) -> bool:
+        """Whether a version has its Service, and that is ours: a route that names one that is not there answers by 500,
+        and what is behind somebody else's is not known."""
+        found = self.world.get(SERVICE, self.child(version)) or {"metadata": {}}
+        owners = found["metadata"].get("ownerReferences") or ()
+        return any(one.get("controller") and one.get("uid") == self.subject.meta.uid for one in owners)
 
 
 def look_at(subject: Subject[Deployment], world: World, now: float) -> Look:

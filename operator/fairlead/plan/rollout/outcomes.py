@@ -25,14 +25,14 @@ def window(look: Look, candidate: Candidate) -> Candidate:
     book = Book(candidate.cursors)
     found = []
     for index, state in enumerate(guards.all_of(look, candidate)):
-        guard = look.spec.rollout.guard[index]
+        guard = look.spec.rollout.guards[index]
         asked = guard.metric == "outcomes" and outcomes_due(look, candidate, index, guard)
         found.append(_one(look, candidate, index, state, book) if asked else state)
     return candidate.model_copy(update={"guards": found, "cursors": book.close()})
 
 
 def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence, book: Book) -> GuardEvidence:
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     answers = promcounters.read(look, index, queries(look, candidate, guard), "stable")
     if not isinstance(answers, Problem) and _too_many(answers, index, book):
         answers = promcounters.too_many(index, SERIES)
@@ -77,9 +77,11 @@ def _judge(
     counts = promcounters.added(index, ARMS, answers, book, _most(look, candidate))
     if counts is None:
         late = state.since is not None and look.now - epoch(state.since) > INCONSISTENT * look.window
-        why = _excess(look.spec.rollout.guard[index], index)
+        why = _excess(look.spec.rollout.guards[index], index)
         return guards.silent(state, "CountersInconsistent", why) if late or not state.since else state
-    return guards.seen(look, state, counts["stable"], counts["candidate"])
+    seen = guards.seen(look, state, counts["stable"], counts["candidate"])
+    words = promcounters.unproven(index, answers)
+    return seen.model_copy(update={"message": words}) if words else seen
 
 
 def _excess(guard: Guard, index: int) -> str:

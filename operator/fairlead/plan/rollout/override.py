@@ -7,7 +7,18 @@ from fairlead.api.deployment import Override
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import MODEL_VERSION, Event, Json
 from fairlead.plan.experiment import conclude, phase
-from fairlead.plan.rollout import ending, pods, readiness, signals, versions, watch, watchbook, wayback
+from fairlead.plan.rollout import (
+    ending,
+    pods,
+    readiness,
+    requirements,
+    served,
+    signals,
+    versions,
+    watch,
+    watchbook,
+    wayback,
+)
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -37,6 +48,9 @@ def _ignored(state: State, key: str, wanted: Override, why: str) -> State:
 def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
     candidate, live = state.candidate, state.status.live
     arm = phase.arm(state.status, wanted.version)
+    lack = _lacking(look, wanted.version)
+    if lack and (arm or (candidate and candidate.version == wanted.version)):
+        return _ignored(state, key, wanted, lack.message) if lack.certain else state
     if arm and not _serves(look, arm):
         return state
     if arm:
@@ -47,6 +61,12 @@ def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
     if live and candidate.against == live.version and _serves(look, candidate):
         return ending.promote(look, state, wanted.reason).having(heeded=key)
     return state  # its pods start and are warmed first
+
+
+def _lacking(look: Look, version: str) -> requirements.Lacking | None:
+    """What keeps a version from going live, whoever wants it to."""
+    raw = versions.record(look, version)
+    return requirements.lacking(look, raw) if raw else None
 
 
 def _continue(state: State, wanted: Override, key: str) -> State:
@@ -67,7 +87,7 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
     if live is None:
         return _ignored(state, key, wanted, "nothing is live")
     if live.version != wanted.version:
-        unready = readiness.unready(look, wanted.version, "")
+        unready = readiness.unready(look, wanted.version, "") or _stranger(look, state, wanted.version)
         if unready:
             return _ignored(state, key, wanted, unready.message)
     elif state.status.way_back:
@@ -93,17 +113,23 @@ def _roll_back(look: Look, state: State, wanted: Override, key: str) -> State:
     return state.having(heeded=key, refused=kept[-ending.REFUSED :])
 
 
+def _stranger(look: Look, state: State, version: str) -> Problem | None:
+    """Only what was live here is gone back to: everything else has to be rolled out."""
+    why = served.stranger(look, state.status, version)
+    return Problem("NeverLive", why) if why else None
+
+
 def _newer(look: Look, state: State, version: str) -> list[str]:
     """The approved versions of the same model that would be rolled out at once, since they are newer."""
-    target = look.world.get(MODEL_VERSION, version)
+    target, made = versions.read(look, version), versions.age(look, version)
     live = state.status.live.version if state.status.live else ""
-    if target is None or version == live:
+    if target is None or made is None or version == live:
         return []
 
     def newer(raw: Json) -> bool:
-        same = raw["spec"].get("model") == target["spec"].get("model")
+        same = raw["spec"].get("model") == target.spec.model
         approved = (raw.get("status") or {}).get("phase") == "Approved"
-        return same and approved and versions.age_key(raw) > versions.age_key(target)
+        return same and approved and versions.age_key(raw) > made
 
     found = sorted(filter(newer, look.world.select(MODEL_VERSION)), key=versions.age_key)
     return [raw["metadata"]["name"] for raw in found]

@@ -14,8 +14,11 @@ from fairlead.manifests.server import FETCH, SERVER
 from fairlead.plan import failures
 from fairlead.plan.core import POD, WORKLOAD, Json, epoch
 from fairlead.plan.memo import memo_of
-from fairlead.plan.rollout import versions
+from fairlead.plan.rollout import strangers, versions
 from fairlead.plan.rollout.look import Look
+
+FOREIGN = "ForeignPod"
+"""Reason, and type of a condition: somebody's pod stands in for a version's."""
 
 
 @dataclass(frozen=True)
@@ -53,28 +56,60 @@ def selector(look: Look, version: str) -> dict[str, str]:
     return {key: value for key, value in found.items() if key.startswith("fairlead.dev/")}
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """The pods with a version's labels: its own, and in words those that are not."""
+
+    own: list[PodView]
+    strangers: list[str]
+
+
 def of(look: Look, version: str) -> list[PodView]:
-    """A version's pods, sorted by uid."""
-    return look.once(("pods", version), lambda: _of(look, version))
+    """A version's own pods, sorted by uid."""
+    return _seen(look, version).own
 
 
-def _of(look: Look, version: str) -> list[PodView]:
+def foreign(look: Look, *names: str) -> Problem | None:
+    """Pods that only have the labels of these versions, if there are any."""
+    found = [(name, _seen(look, name).strangers) for name in names if name]
+    told = [f"{', '.join(pods[:3])} has the labels of {name}, gets its requests and is not Fairlead's"
+            for name, pods in found if pods]  # fmt: skip
+    if not told:
+        return None
+    return Problem(
+        FOREIGN, f"{'; '.join(told)[:700]}: delete it, and see who made it. Versions are not judged while it is there"
+    )
+
+
+def _seen(look: Look, version: str) -> _Seen:
+    return look.once(("pods", version), lambda: _find(look, version))
+
+
+def _find(look: Look, version: str) -> _Seen:
     raws = look.world.select(POD, selector(look, version)) if version else []
+    if not raws:
+        return _Seen([], [])
+    made = strangers.makers(look, version, selector(look, version))
     memo = memo_of(look.world)
+    ground: list[object] = [*raws, *made.sets, made.workload]
 
-    def same(known: list[Json]) -> bool:
-        return len(known) == len(raws) and all(map(is_, known, raws))
+    def same(known: list[object]) -> bool:
+        return len(known) == len(ground) and all(map(is_, known, ground))
 
-    def make() -> tuple[list[Json], list[PodView]]:
-        return raws, _views(raws)
+    def make() -> tuple[list[object], _Seen]:
+        return ground, _split(look, made, raws)
 
-    found: list[PodView] = memo.find(("pods", look.subject.meta.uid, version), same, make) if memo else _views(raws)
+    fresh = any(look.now < epoch(raw["metadata"]["creationTimestamp"]) + 2 * failures.PATIENCE for raw in raws)
+    if memo is None or fresh:  # what is new may become a stranger without anything having changed
+        return _split(look, made, raws)
+    found: _Seen = memo.find(("pods", look.subject.meta.uid, version), same, make)
     return found
 
 
-def _views(raws: list[Json]) -> list[PodView]:
-    found = [_view(raw) for raw in raws if not raw["metadata"].get("deletionTimestamp") and not failures.ended(raw)]
-    return sorted(found, key=lambda pod: pod.uid)
+def _split(look: Look, made: strangers.Makers, raws: list[Json]) -> _Seen:
+    there = [raw for raw in raws if not raw["metadata"].get("deletionTimestamp") and not failures.ended(raw)]
+    own, others = strangers.split(made, there, look.now)
+    return _Seen(sorted(map(_view, own), key=lambda pod: pod.uid), others)
 
 
 def _view(raw: Json) -> PodView:

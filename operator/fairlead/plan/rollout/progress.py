@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
-from fairlead.api.evidence import Copies, Split
+from fairlead.api.evidence import Ahead, Copies, Split
 from fairlead.api.units import seconds
-from fairlead.plan.core import MODEL_VERSION, Event, Failed, Warm, epoch
+from fairlead.plan.core import Event, Failed, Warm, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
     ability,
+    absent,
+    ahead,
     ending,
     expect,
+    flapping,
     gpus,
     judge,
     labels,
     ledger,
+    memory,
     outcomes,
     pods,
     promgauge,
+    requirements,
     review,
     shadow,
     signals,
+    versions,
     windows,
 )
 from fairlead.plan.rollout.look import Look, State
@@ -51,15 +57,15 @@ def choose(look: Look, state: State, choice: Choice) -> State:
 
 def _usable(look: Look, candidate: Candidate) -> bool:
     """Whether the candidate's version is there and was not revoked: else it goes though the rollout is paused."""
-    record = look.world.get(MODEL_VERSION, candidate.version)
+    record = versions.record(look, candidate.version)
     return record is not None and not record["spec"].get("revoked")
 
 
 def _reason(look: Look, candidate: Candidate, choice: Choice, live: str | None) -> tuple[str, str]:
     mine = candidate.version
-    record = look.world.get(MODEL_VERSION, mine)
+    record = versions.record(look, mine)
     if record is None:
-        return "VersionMissing", f"ModelVersion {mine} was deleted"
+        return versions.gone(look, mine)
     if record["spec"].get("revoked"):
         return "VersionRevoked", f"{mine} was revoked: {record['spec']['revoked']}"
     if choice.version is None:
@@ -105,20 +111,46 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     candidate, problem = warm(look, state.candidate or candidate)
     state = state.having(candidate=candidate)
     if not signals.is_warm(look, candidate):
-        return state, problem or pods.problem(look, candidate.version)
+        return state, problem or pods.problem(look, candidate.version) or _lost(look, candidate)
+    held = _held(look, candidate)
+    if held:
+        return state, held
     if not candidate.against:
-        return ending.promote(look, state), None
+        return _first(look, state, candidate)
     reading = windows.read(look, candidate)
     if isinstance(reading, Problem):
         asked = not _not_asked(look, candidate)
         return state, reading if asked else None
+    uncounted = absent.uncounted(look, candidate, reading.counters)
+    if uncounted:
+        return state, uncounted
     if look.spec.paused:
         return state, None
-    unable = ability.in_the_way(look, 0)
+    unable = ability.in_the_way(look, 0) or flapping.waits(look, candidate)
     if unable:
         return state, unable
     begun = shadow.window(look, outcomes.window(look, windows.begin(look, candidate, reading)))
     return _to_step(look, labels.window(look, state.having(candidate=begun)), 0), None
+
+
+def _held(look: Look, candidate: Candidate) -> Problem | None:
+    """What it lacks, or may lack, of what is asked of every version: it goes no further."""
+    raw = versions.record(look, candidate.version)
+    lack = requirements.lacking(look, raw) if raw else None
+    return Problem(*lack.told) if lack else None
+
+
+def _lost(look: Look, candidate: Candidate) -> Problem | None:
+    """What people are told while its pods are not ready again. An experiment goes on with its other arms meanwhile."""
+    return None if look.side_by_side else flapping.told(candidate)
+
+
+def _first(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
+    """The first version goes live as soon as it is known to be counted: there is nothing to compare it with."""
+    if _not_asked(look, candidate):
+        return state, None
+    unknown = absent.of_first(look, candidate)
+    return (state, unknown) if unknown else (ending.promote(look, state), None)
 
 
 def _not_asked(look: Look, candidate: Candidate) -> bool:
@@ -147,7 +179,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     candidate, unread = _windows(look, _renumbered(look, candidate))
     state = labels.window(look, review.go_on(look, state.having(candidate=candidate)))
     candidate = state.candidate or candidate
-    bad = judge.harm(look, candidate)
+    if flapping.lost(look, candidate):
+        candidate = flapping.counted(look, candidate)
+    bad = judge.harm(look, candidate) or flapping.harm(candidate)
     if bad:
         harmed = state.having(candidate=candidate.model_copy(update={"verdict": "Harm"}))
         return ending.roll_back(look, harmed, bad), None
@@ -155,6 +189,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     if away:
         return _retreat(look, state, candidate, away)
     silent = judge.silence(look, candidate, unread)
+    state = state if silent else ahead.told(look, state)
+    candidate = state.candidate or candidate
     verdict = {"verdict": "NoEvidence" if silent else "Continue"}
     candidate = candidate.model_copy(update=verdict | expect.told(look, candidate))
     state = state.having(candidate=candidate)
@@ -163,8 +199,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         more = look.spec.rollout.steps[edited].weight > candidate.weight
         held = more and (silent or look.spec.paused) and not look.side_by_side
         return (state if held else _to_step(look, state, edited)), silent
-    if silent or look.spec.paused or judge.missing(look, candidate):
-        return state, silent
+    still = silent or _held(look, candidate)
+    if still or look.spec.paused or judge.missing(look, candidate):
+        return state, still
     book = ledger.awaiting(candidate.ledger)
     if book is not None:
         return state.having(candidate=candidate.model_copy(update={"ledger": book})), None
@@ -173,7 +210,8 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
         if unable:
             return state, unable
         return _to_step(look, state, candidate.step + 1), None
-    return ending.promote(look, state), None
+    promised = memory.promised(look, state, candidate.version)
+    return (promised, memory.in_the_way(promised)) if promised else (ending.promote(look, state), None)
 
 
 def _renumbered(look: Look, candidate: Candidate) -> Candidate:
@@ -199,7 +237,9 @@ def _edited(look: Look, candidate: Candidate) -> int | None:
 
 def _windows(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
     """Close the windows that can be closed; with why the pods' could not."""
-    problem: Problem | None = None
+    problem = pods.foreign(look, candidate.version, candidate.against)
+    if problem:
+        return candidate, problem  # what its users saw may have been somebody else's answers
     due = signals.due(candidate.last_window_at, look, candidate)
     if due:
         reading = windows.read(look, candidate)
@@ -207,6 +247,7 @@ def _windows(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | Non
             problem = reading
         else:
             candidate = windows.close(look, candidate, reading)
+            problem = windows.confused(look, candidate)
         candidate = shadow.window(look, candidate)
     return promgauge.window(look, outcomes.window(look, candidate)), problem
 
@@ -220,6 +261,7 @@ def _to_step(look: Look, state: State, step: int) -> State:
         "step": step, "weight": wanted.weight, "shadow": wanted.shadow or "", "copies": Copies(),
         "step_since": look.stamp, "routed_at": None, "observed": "0",
         "step_requests": 0, "split": Split(), "verdict": "Continue", "expected": "", "doubling": "",
+        "ahead": Ahead(), "answering": Ahead(),
         "ledger": candidate.ledger.model_copy(update={"awaited": 0}),
         "guards": [guard.model_copy(update={"step_events": 0}) for guard in candidate.guards],
     })  # fmt: skip
@@ -238,7 +280,8 @@ def _away(look: Look, candidate: Candidate, unread: Problem | None) -> Problem |
     if not any(pod.ready for pod in pods.of(look, name)):
         cause = pods.problem(look, name)
         why = f": {cause.message}" if cause else ""
-        return Problem(cause.reason if cause else "CandidateNotReady", f"no pod of {name} is ready{why}")
+        lost = None if cause else flapping.told(candidate)
+        return lost or Problem(cause.reason if cause else "CandidateNotReady", f"no pod of {name} is ready{why}")
     since = epoch(candidate.last_window_at or look.stamp)
     long = look.now - since > look.world.config.tuning.evidence_deadline + ledger.pace(candidate.ledger)
     return unread if unread and unread.arm == "candidate" and long else None
@@ -248,7 +291,7 @@ def _retreat(look: Look, state: State, candidate: Candidate, why: Problem) -> tu
     """Back to the start, with all evidence kept; it begins again by itself when the cause is gone."""
     back = candidate.model_copy(update={
         "step": -1, "weight": 0, "shadow": "", "verdict": "Starting", "routed_at": None, "observed": "0",
-        "step_requests": 0, "split": Split(), "let_on": -1,
+        "step_requests": 0, "split": Split(), "let_on": -1, "ahead": Ahead(), "answering": Ahead(),
     })  # fmt: skip
     said = f"{candidate.version} gets no requests for now: {why.message}"
     return labels.cut_now(look, state).having(Event("CandidateAway", said, warning=True), candidate=back), why

@@ -28,6 +28,8 @@ Counts = dict[str, tuple[int, int]]
 """(all, bad ones) by arm."""
 
 NO_PROMETHEUS = Problem("NoPrometheus", "this guard needs Prometheus: set prometheus.url in the installation's values")
+MANY = 100
+"""Outcomes among which no bad one is worth a word to people."""
 REMEDIES = {
     "BadQuery": "correct the expression",
     "NotPrometheus": "check prometheus.url in the installation's values",
@@ -63,7 +65,24 @@ def read(look: Look, index: int, asked: Asked, needed: str) -> Answers | Problem
         return Problem("NoSeries", f"{field(index, 'promql.total')}: Prometheus has no series for "
                        f"{asked[needed, 'total'].expression}: is the application scraped, and does it count by "
                        "version?")  # fmt: skip
+    good = found.get((needed, "successes"))
+    if good is not None and not good.series and _sum(found, needed, "total"):
+        return Problem("NoSeries", f"{field(index, 'promql.successes')}: Prometheus has no series for "
+                       f"{asked[needed, 'successes'].expression}, though there are outcomes: is it spelt as the "
+                       "application names it? Else each of them was bad")  # fmt: skip
     return found
+
+
+def unproven(index: int, answers: Answers) -> str:
+    """What people are told where no version has a series of bad ones, though there are many outcomes; or nothing."""
+    bad = [vector for (_, part), vector in answers.items() if part == "failures"]
+    total = sum(value for (_, part), vector in answers.items() if part == "total" for _, value in vector.series)
+    if not bad or any(vector.series for vector in bad) or total < MANY:
+        return ""
+    return (
+        f"{field(index, 'promql.failures')} has no series of any version, which counts as no bad outcome: is it spelt "
+        "as the application names it?"
+    )
 
 
 def life(answers: Answers, arm: str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import GuardEvidence, Values
 from fairlead.api.guard import Guard
 from fairlead.plan.core import Failed, PromQuery, Vector, epoch
-from fairlead.plan.rollout import guards, promcounters, shadow
+from fairlead.plan.rollout import ahead, guards, promcounters, shadow
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.signals import ARMS, outcomes_due, queries, version_of
@@ -37,14 +37,14 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 6048
 
 def window(look: Look, candidate: Candidate) -> Candidate:
     """The candidate after what Prometheus says now. Where nothing can be compared, nothing is missed."""
-    if not any(guard.metric == METRIC for guard in look.spec.rollout.guard):
+    if not any(guard.metric == METRIC for guard in look.spec.rollout.guards):
         return candidate
-    apart = not shadow.compared(candidate) or _over(look, candidate)
+    apart = not shadow.compared(candidate) or _over(look, candidate) or ahead.alone(look, candidate) is not None
     if not apart and not candidate.routed_at:
         return candidate
     found = []
     for index, state in enumerate(guards.all_of(look, candidate)):
-        guard = look.spec.rollout.guard[index]
+        guard = look.spec.rollout.guards[index]
         if guard.metric == METRIC and apart:
             state = state.model_copy(update={"state": "Watching", "reason": "", "message": ""})
         elif guard.metric == METRIC and outcomes_due(look, candidate, index, guard):
@@ -60,7 +60,7 @@ def _over(look: Look, candidate: Candidate) -> bool:
 
 
 def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence) -> GuardEvidence:
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     pair = _pair(look, candidate, index, queries(look, candidate, guard))
     if isinstance(pair, Problem):
         return guards.silent(state, pair.reason, pair.message)
@@ -162,7 +162,7 @@ def missing(look: Look, candidate: Candidate) -> str | None:
         return None
     last = candidate.step + 1 >= len(look.spec.rollout.steps)
     over = _over(look, candidate)
-    for guard, state in zip(look.spec.rollout.guard, candidate.guards, strict=False):
+    for guard, state in zip(look.spec.rollout.guards, candidate.guards, strict=False):
         if guard.metric != METRIC:
             continue
         if not state.step_events and not over:

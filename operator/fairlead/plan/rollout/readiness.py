@@ -6,7 +6,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
 from fairlead.plan.conditions import Conditions
-from fairlead.plan.core import MODEL_VERSION, Json
+from fairlead.plan.core import Json
 from fairlead.plan.rollout import pods, stored, versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -25,24 +25,32 @@ def tell(look: Look, told: Conditions, status: DeploymentStatus, stuck: Problem 
     if problem:
         told.set(CONDITION, False, problem.reason, problem.message)
     else:
-        told.set(CONDITION, True, *_ready(look, wanted))
+        reason, message = _ready(look, wanted)
+        told.set(CONDITION, True, reason, message + _unknown(look, wanted, status.live.version))
 
 
 def unready(look: Look, version: str, live: str) -> Problem | None:
     """Why a version could not take over, and what to do about it; None if nothing is known against it. live: the
     version whose requests it would get; empty: don't ask whether it understands them."""
-    raw = look.world.get(MODEL_VERSION, version)
-    if raw is None or raw["metadata"].get("deletionTimestamp"):
+    raw, found, why = _there(look, version), versions.read(look, version), versions.revoked(look, version)
+    if why:
+        return Problem("VersionRevoked", f"{version}, the way back, was revoked: {why}. Name "
+                       f"another version by kubectl fairlead rollback {look.name} --to VERSION")  # fmt: skip
+    if raw is None and found is not None:  # all that its pods need was recorded when it was chosen
+        return _image(look, found, version) or _schema(look, found, version, live)
+    if raw is None:
         return Problem("VersionMissing", f"ModelVersion {version}, the way back, is gone: apply it again, or name "
                        f"another version by kubectl fairlead rollback {look.name} --to VERSION")  # fmt: skip
-    if raw["spec"].get("revoked"):
-        return Problem("VersionRevoked", f"{version}, the way back, was revoked: {raw['spec']['revoked']}. Name "
-                       f"another version by kubectl fairlead rollback {look.name} --to VERSION")  # fmt: skip
-    found = versions.read(look, version)
     if found is None:
         return Problem("VersionUnreadable", f"ModelVersion {version} has a form that this operator can't read; make "
                        "it again, or update Fairlead")  # fmt: skip
     return _standing(raw, version) or _image(look, found, version) or _schema(look, found, version, live)
+
+
+def _there(look: Look, version: str) -> Json | None:
+    """Its ModelVersion, if that is there, is the one that was chosen, and stays."""
+    raw = versions.record(look, version)
+    return None if raw is None or raw["metadata"].get("deletionTimestamp") else raw
 
 
 def _standing(raw: Json, version: str) -> Problem | None:
@@ -69,17 +77,26 @@ def _image(look: Look, found: ModelVersion, version: str) -> Problem | None:
 
 def _schema(look: Look, found: ModelVersion, version: str, live: str) -> Problem | None:
     """As far as both have recorded it: what the old model needs, the live one's clients must send."""
-    other = versions.read(look, live)
-    if other is None or other.spec.evaluation is None or found.spec.evaluation is None:
-        return None
-    lacking = sorted(set(found.spec.evaluation.features) - set(other.spec.evaluation.features))
+    lacking = _beyond(found, versions.read(look, live))
     if not lacking:
         return None
-    names = ", ".join(lacking[:5])
     return Problem(
-        "SchemaDiffers", f"{version}, the way back, needs inputs that {live} does not ask for ({names}), so clients "
+        "SchemaDiffers", f"{version}, the way back, needs inputs that {live} does not ask for ({lacking}), so clients "
         f"may not send them. If they do: kubectl fairlead rollback {look.name} --to {version}",
     )  # fmt: skip
+
+
+def _unknown(look: Look, version: str, live: str) -> str:
+    """What keeps nobody from going back, but may make it useless; nothing if nothing is known of the kind."""
+    new = _beyond(versions.read(look, live), versions.read(look, version))
+    return f". It does not know inputs that {live} asks for ({new}): its server must pass over them" if new else ""
+
+
+def _beyond(one: ModelVersion | None, other: ModelVersion | None) -> str:
+    """The first inputs that the one asks for and the other does not, as far as both have recorded it."""
+    if one is None or other is None or one.spec.evaluation is None or other.spec.evaluation is None:
+        return ""
+    return ", ".join(sorted(set(one.spec.evaluation.features) - set(other.spec.evaluation.features))[:5])
 
 
 def _stored(look: Look, status: DeploymentStatus, version: str) -> Problem | None:
@@ -109,4 +126,5 @@ def _ready(look: Look, version: str) -> tuple[str, str]:
     found = versions.read(look, version)
     gpu = found.spec.server.resources.gpu if found else None
     needs = f"; they need {wanted * gpu.count} free {gpu.resource}" if gpu else ""
-    return "Startable", f"{version} is approved and verified, and its image is known; its pods would be started{needs}"
+    known = "is approved and verified" if _there(look, version) else "is recorded, though its ModelVersion is gone,"
+    return "Startable", f"{version} {known} and its image is known; its pods would be started{needs}"

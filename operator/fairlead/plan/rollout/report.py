@@ -7,47 +7,70 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.watch import WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
-from fairlead.plan.core import MODEL_VERSION, GatewaySeen, Json
+from fairlead.plan.core import GatewaySeen, Json
 from fairlead.plan.experiment import phase
 from fairlead.plan.experiment import tell as experiments
-from fairlead.plan.rollout import ability, afterwards, expect, judge, ledger, pods, readiness, signals
+from fairlead.plan.rollout import (
+    ability,
+    absent,
+    afterwards,
+    effect,
+    expect,
+    judge,
+    ledger,
+    memory,
+    pins,
+    pods,
+    readiness,
+    signals,
+    versions,
+)
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
 
-_TAKEN_BACK = ("RolledBack", "Failed")
-
 
 def tell(
     look: Look, state: State, choice: Choice, problem: Problem | None, unseen: Problem | None = None,
-    stuck: Problem | None = None, trial: Problem | None = None,
+    stuck: Problem | None = None, trial: Problem | None = None, misplaced: Problem | None = None,
 ) -> DeploymentStatus:  # fmt: skip
     """The status with all that is derived from it. unseen: of a version under watch; stuck: why a rollback of the live
-    version does not go on; trial: what stands in an experiment's way."""
+    version does not go on; trial: what stands in an experiment's way; misplaced: why
+    its route can't be where the spec says."""
     status = state.status
     ready = [pod for pod in pods.of(look, status.live.version) if pod.ready] if status.live else []
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
     _route_accepted(look, told, status)
     gateway = ability.tell(look, told, status)
-    _evidence(told, status, problem, trial)
+    _evidence(look, told, status, problem, trial)
     _saved(told, status)
+    _guarded(look, told)
+    _strangers(look, told, status)
     afterwards.tell(look, told, status.watch, unseen)
     readiness.tell(look, told, status, stuck)
+    pins.tell(look, told, status)
+    memory.tell(look, told, status)
     experiments.tell(look, told, status, trial)
-    progress = _progressing(look, told, status, choice, stuck if status.way_back else problem)
-    trouble = _ready(look, told, status, bool(ready), progress)
+    late = effect.late(look, status)
+    standing = effect.told(status, _standing(look, status, choice, stuck if status.way_back else problem), late)
+    told.set("Progressing", *standing)
+    progress = standing[2]
+    trouble = _ready(look, told, status, bool(ready), progress, late)
+    if misplaced:
+        trouble = misplaced.message
+        told.set("Ready", False, misplaced.reason, trouble)
     return status.model_copy(update={
         "observed_generation": look.subject.meta.generation,
         "conditions": told.result(),
-        "phase": _phase(status, bool(ready), told),
+        "phase": "Holding" if misplaced and status.live else _phase(status, bool(ready), told, late),
         "message": (trouble or progress)[:1024],
         "ready_replicas": len(ready),
-        "address": address(look, status),
+        "address": address(look, status) if not misplaced else status.address if status.claimed else "",
         "gateway": gateway,
     })  # fmt: skip
 
 
-def _phase(status: DeploymentStatus, ready: bool, told: Conditions) -> str:
+def _phase(status: DeploymentStatus, ready: bool, told: Conditions, late: str) -> str:
     if status.live is None:
         return "Holding" if status.candidate and not told.is_true("Progressing") else "Pending"
     if not ready:
@@ -59,15 +82,20 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions) -> str:
         return "Holding" if held else "Progressing"
     if phase.running(status):
         return "Progressing"
+    if late:
+        return "Progressing"
     last = status.history[0].result if status.history else "Live"
-    return "RolledBack" if last in _TAKEN_BACK else "Live"
+    return "RolledBack" if last in effect.TAKEN_BACK else "Live"
 
 
 # --- conditions ----------------------------------------------------------------------------------------------------
 
 
-def _ready(look: Look, told: Conditions, status: DeploymentStatus, ready: bool, progress: str) -> str:
-    """Whether requests are answered. Returns what a person must know first, or nothing."""
+def _ready(
+    look: Look, told: Conditions, status: DeploymentStatus, ready: bool, progress: str, late: str
+) -> str:  # fmt: skip
+    """Whether requests are answered. late: how the route differs from what was decided. Returns what a person must know
+    first, or nothing."""
     if status.live is None:
         told.set("Ready", False, "NothingLive", progress)
         return ""
@@ -81,28 +109,31 @@ def _ready(look: Look, told: Conditions, status: DeploymentStatus, ready: bool, 
     if route is not None and route.status == "False":
         told.set("Ready", False, "RouteNotAccepted", route.message)
         return route.message
-    raw = look.world.get(MODEL_VERSION, live)
-    if raw is not None and raw["spec"].get("revoked"):
-        message = f"{live} is live but was revoked: {raw['spec']['revoked']}; approve another version, or name one"
+    if not effect.is_served(look, live):
+        message = f"{live} is live, but gets no requests: {late}"
+        told.set("Ready", False, "NotRouted", message)
+        return message
+    why = versions.revoked(look, live)
+    if why:
+        message = f"{live} is live but was revoked: {why}; approve another version, or name one"
         told.set("Ready", True, "LiveRevoked", message)
         return message
-    gone = "" if raw else f"; ModelVersion {live} is gone, so its pods can't be changed: apply it again"
+    gone = "" if versions.record(look, live) else f"; {_without(look, live)}"
     told.set("Ready", True, "Serving", f"{live} answers{gone}")
     return ""
 
 
-def _progressing(
-    look: Look, told: Conditions, status: DeploymentStatus, choice: Choice, problem: Problem | None
-) -> str:  # fmt: skip
-    """Whether a rollout is on its way. Returns where things stand, in a sentence."""
-    value, reason, message = _standing(look, status, choice, problem)
-    told.set("Progressing", value, reason, message)
-    return message
+def _without(look: Look, live: str) -> str:
+    """What it means that the live version's own ModelVersion is not there."""
+    if versions.read(look, live) is None:
+        return f"ModelVersion {live} is gone, so its pods can't be changed: apply it again"
+    return f"its ModelVersion is gone; {live} is served as it was recorded when it was chosen"
 
 
 def _standing(
     look: Look, status: DeploymentStatus, choice: Choice, problem: Problem | None
-) -> tuple[bool, str, str]:  # fmt: skip
+) -> effect.Standing:  # fmt: skip
+    """Whether a rollout is on its way, and where things stand, in a sentence."""
     candidate, back = status.candidate, status.way_back
     if back:
         return _going_back(back, problem)
@@ -113,8 +144,10 @@ def _standing(
         return trial
     if choice.version is None:
         return False, choice.reason, choice.message
+    if choice.reason and status.live:
+        return False, choice.reason, f"{status.live.version} is live; {choice.message}"
     last = status.history[0] if status.history else None
-    if last and last.result in _TAKEN_BACK:
+    if last and last.result in effect.TAKEN_BACK:
         return False, last.reason, f"{last.version} was taken back: {last.message}"
     if look.spec.paused and status.live and choice.version != status.live.version:
         return False, "Paused", f"{choice.version} waits: set spec.paused to false to roll it out"
@@ -142,21 +175,37 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
         return True, "Frozen", f"{where}; it stays there: {problem.message}"
     if look.spec.paused:
         return False, "Paused", f"{where}; set spec.paused to false to go on"
+    quiet = absent.quiet(look, candidate)
+    if quiet:
+        return True, quiet.reason, f"{where}; {quiet.message}"
     late = expect.impatient(look, candidate)
     if late:
         return True, "TooSlow", f"{where}; {late}"
-    missing = judge.missing(look, candidate)
-    return True, "Observing", where + (f"; waiting for {missing}" if missing else "")
+    missing, waived = judge.missing(look, candidate), candidate.waived
+    now = f". {waived.message}" if waived and waived.step == candidate.step else ""
+    return True, "Observing", where + (f"; waiting for {missing}" if missing else "") + now
 
 
-def _evidence(told: Conditions, status: DeploymentStatus, problem: Problem | None, trial: Problem | None) -> None:
+def _evidence(
+    look: Look, told: Conditions, status: DeploymentStatus, problem: Problem | None, trial: Problem | None
+) -> None:  # fmt: skip
     missing = experiments.frozen(status, trial) or _unseen(status.candidate, problem)
+    if missing is None and status.candidate and status.candidate.step >= 0:
+        missing = absent.quiet(look, status.candidate)
     if missing:
         told.set("EvidenceAvailable", False, missing.reason, missing.message)
     elif phase.opened(status) or (status.candidate and status.candidate.step >= 0):
-        told.set("EvidenceAvailable", True, "Watching", "all versions' counters are read")
+        told.set(
+            "EvidenceAvailable", True, "Watching", "; ".join(["all versions' counters are read", *_doubts(status)])
+        )
     else:
         told.drop("EvidenceAvailable")
+
+
+def _doubts(status: DeploymentStatus) -> list[str]:
+    """What is taken for a zero, and could be a slip of the pen."""
+    guards = status.candidate.guards if status.candidate else []
+    return [guard.message for guard in guards if guard.state == "Watching" and guard.message]
 
 
 def _unseen(candidate: Candidate | None, problem: Problem | None) -> Problem | None:
@@ -176,6 +225,25 @@ def _saved(told: Conditions, status: DeploymentStatus) -> None:
         told.set("EvidenceSaved", True, "Saved", "the store has what was seen")
     elif not books or not any(book.uri for book in books):
         told.drop("EvidenceSaved")
+
+
+def _guarded(look: Look, told: Conditions) -> None:
+    """What nobody looks at is said."""
+    if any(one.metric == "errors" for one in look.spec.rollout.guards):
+        told.drop("ErrorsGuarded")
+    else:
+        told.set("ErrorsGuarded", False, "Off", "errors are not guarded: spec.rollout.guard says off, so a version "
+                 "that fails is neither taken back nor kept from going live for that")  # fmt: skip
+
+
+def _strangers(look: Look, told: Conditions, status: DeploymentStatus) -> None:
+    """Pods that have a version's labels and are not its own."""
+    names = {one.version for one in (status.live, status.candidate, *phase.arms(status)) if one}
+    found = pods.foreign(look, *sorted(names))
+    if found:
+        told.set(pods.FOREIGN, True, found.reason, found.message)
+    else:
+        told.drop(pods.FOREIGN)
 
 
 # --- the route -----------------------------------------------------------------------------------------------------

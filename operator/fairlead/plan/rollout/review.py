@@ -40,7 +40,7 @@ class Differing:
 def guard_of(look: Look) -> tuple[int, Guard] | None:
     """The guard and its index, if there is one."""
     return next(
-        ((i, guard) for i, guard in enumerate(look.spec.rollout.guard) if guard.metric == judgements.METRIC), None
+        ((i, guard) for i, guard in enumerate(look.spec.rollout.guards) if guard.metric == judgements.METRIC), None
     )
 
 

@@ -49,9 +49,9 @@ def unasked(look: Look, candidate: Candidate) -> Candidate:
 
 
 def _each(look: Look, candidate: Candidate, change: Callable[[int, GuardEvidence], GuardEvidence]) -> Candidate:
-    if not any(guard.metric == METRIC for guard in look.spec.rollout.guard):
+    if not any(guard.metric == METRIC for guard in look.spec.rollout.guards):
         return candidate
-    pairs = zip(look.spec.rollout.guard, guards.all_of(look, candidate), strict=True)
+    pairs = zip(look.spec.rollout.guards, guards.all_of(look, candidate), strict=True)
     found = [change(index, one) if guard.metric == METRIC else one for index, (guard, one) in enumerate(pairs)]
     return candidate.model_copy(update={"guards": found})
 
@@ -139,7 +139,7 @@ def _known(
 
 def _begun(look: Look, state: GuardEvidence, first: list[str]) -> GuardEvidence:
     assert look.spec.record
-    guard = look.spec.rollout.guard[int(state.guard.split("/")[0])]
+    guard = look.spec.rollout.guards[int(state.guard.split("/")[0])]
     if look.spec.record.output.type == "class":
         usual = Scores(labels=list(scores.labels(first)))
         places = [_place(usual, label) for label in first]
@@ -190,7 +190,7 @@ def _liked(kept: Scores, mine: list[str]) -> Scores:
 def missing(look: Look, candidate: Candidate) -> str | None:
     """What a step in which answers are compared still waits for, in words: a guard that has seen no answer of the
     candidate has seen nothing."""
-    for guard, state in zip(look.spec.rollout.guard, candidate.guards, strict=False):
+    for guard, state in zip(look.spec.rollout.guards, candidate.guards, strict=False):
         if guard.metric == METRIC and not state.step_events:
             return f"answers for {state.guard}"
     return None

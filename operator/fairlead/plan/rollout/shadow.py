@@ -13,7 +13,7 @@ from fairlead.api.deployment import CanaryStep
 from fairlead.api.evidence import Copies, GuardEvidence
 from fairlead.api.record import Output
 from fairlead.api.units import share
-from fairlead.plan.rollout import answers, guards, judgements, review, scores
+from fairlead.plan.rollout import ahead, answers, guards, judgements, review, scores
 from fairlead.plan.rollout.answers import Batch, Pair
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -56,10 +56,14 @@ def window(look: Look, candidate: Candidate) -> Candidate:
         return _at_rest(look, candidate)
     found = answers.read(look, candidate)
     if isinstance(found, Problem):
-        return _silenced(look, scores.silenced(look, candidate, found), found)
+        silent = scores.silenced(look, candidate, found)
+        return _silenced(look, silent, found) if candidate.shadow else _at_rest(look, silent)
     batch, cursors = found
-    read = candidate.model_copy(update={"answers": cursors})
-    read = scores.window(look, read, batch) if compared(read) else scores.unasked(look, read)
+    read = ahead.heard(candidate.model_copy(update={"answers": cursors}), batch)
+    if compared(read):
+        read = scores.window(look, ahead.answered(look, read, batch), batch)
+    else:
+        read = scores.unasked(look, read)
     return _judged(look, read, batch) if candidate.shadow else _at_rest(look, read)
 
 
@@ -88,6 +92,7 @@ def _judged(look: Look, candidate: Candidate, batch: Batch) -> Candidate:
     copies = Copies(
         pairs=before.pairs + different + alike, different=before.different + different,
         unclear=before.unclear + told.count("incomparable"), alone=before.alone + batch.alone,
+        failed=before.failed + sum(pair.stable.status >= 400 for pair in batch.pairs),
     )  # fmt: skip
     wrong = _unusable(copies, candidate)
     differ = [_shown(pair) for pair, word in zip(batch.pairs, told, strict=True) if word == "disagree"]
@@ -108,7 +113,7 @@ def _shown(pair: Pair) -> Differing:
 
 
 def _margin(look: Look, one: GuardEvidence) -> dict[str, object]:
-    guard = look.spec.rollout.guard[int(one.guard.split("/")[0])]
+    guard = look.spec.rollout.guards[int(one.guard.split("/")[0])]
     tolerated = alone(share(guard.worse_by))
     return {"odds": encode(tolerated.odds), "floor": encode(tolerated.floor)}
 
@@ -122,7 +127,7 @@ def _watching(one: GuardEvidence, began: str | None = None) -> GuardEvidence:
 def _each(
     look: Look, candidate: Candidate, change: Callable[[GuardEvidence], GuardEvidence], metric: str = METRIC
 ) -> Candidate:  # fmt: skip
-    ids = {guard_id(i, guard) for i, guard in enumerate(look.spec.rollout.guard) if guard.metric == metric}
+    ids = {guard_id(i, guard) for i, guard in enumerate(look.spec.rollout.guards) if guard.metric == metric}
     states = guards.all_of(look, candidate)
     if not ids:
         return candidate
@@ -172,12 +177,24 @@ def _rows(output: Output, stable: list[object], candidate: object) -> Answer:
     return "disagree" if "disagree" in told else "agree"
 
 
+def _failing(copies: Copies, candidate: Candidate) -> Problem:
+    """The live version gives hardly an answer that another one could be compared with."""
+    against, version = candidate.against, candidate.version
+    return Problem(
+        ahead.LIVE_FAILS, f"{copies.failed} of {copies.pairs + copies.unclear} answers of {against} in this step are "
+        f"failures, so answers can't be compared; it goes on when {against} answers again, or when {version} is shown "
+        f"to fail less on the same requests{ahead.saying(candidate, against)}{ahead.saying(candidate, version)}",
+    )  # fmt: skip
+
+
 def _unusable(copies: Copies, candidate: Candidate) -> Problem | None:
     """Why the pairs of this step don't show what they seem to."""
     both = copies.pairs + copies.unclear
     if copies.unclear >= ENOUGH and 2 * copies.unclear > both:
-        return Problem("OutputUnreadable", f"{copies.unclear} of {both} answers of {candidate.against} are failures or "
-                       "not of the declared type: correct spec.record.output (type, path)")  # fmt: skip
+        return _failing(copies, candidate) if 2 * copies.failed > copies.unclear else Problem(
+            "OutputUnreadable", f"{copies.unclear - copies.failed} of {both} answers of {candidate.against} are not of "
+            "the declared type: correct spec.record.output (type, path)",
+        )  # fmt: skip
     answered = both + copies.alone
     if answered >= ENOUGH and both < answered * share(candidate.shadow) / 2:
         return Problem("CopiesMissing", f"only {both} of {answered} requests were answered by {candidate.version} too, "

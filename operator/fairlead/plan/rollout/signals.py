@@ -62,11 +62,11 @@ def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
     if candidate.step < 0 and not is_warm(look, candidate):
         return [request for _, request in warm_ups(look, candidate)]
     if not candidate.against:
-        return []
+        return [scrape.request for scrape in scrapes(look, candidate)]
     found: list[Request] = []
     if due(candidate.last_window_at, look, candidate) or candidate.step < 0:
         found += [scrape.request for scrape in scrapes(look, candidate)]
-    for index, guard in enumerate(look.spec.rollout.guard):
+    for index, guard in enumerate(look.spec.rollout.guards):
         if guard.metric in ("outcomes", "gauge") and outcomes_due(look, candidate, index, guard):
             found += queries(look, candidate, guard).values()
     return found
@@ -76,7 +76,9 @@ def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
 
 
 def is_warm(look: Look, candidate: Candidate) -> bool:
-    """Whether all pods that are wanted are ready and have answered a warm-up request."""
+    """Whether all pods that are wanted are ready and have answered a warm-up request, and a route can lead to them."""
+    if not look.is_reachable(candidate.version):
+        return False
     ready = [pod for pod in pods.of(look, candidate.version) if pod.ready]
     return len(ready) >= look.spec.replicas.min and all(pod.source in candidate.warmed for pod in ready)
 
@@ -107,7 +109,7 @@ def base(pod: PodView, port: int) -> str:
 
 def latency_guards(look: Look) -> int:
     """How many guards look at the histogram."""
-    return sum(guard.metric == "latency" for guard in look.spec.rollout.guard)
+    return sum(guard.metric == "latency" for guard in look.spec.rollout.guards)
 
 
 def judged(look: Look, version: str) -> tuple[list[PodView], bool]:

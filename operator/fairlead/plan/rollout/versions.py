@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
+from fairlead.api.pinned import Pinned
+from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION, Json, World, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.memo import memo_of
+from fairlead.plan.rollout import pins, requirements
 from fairlead.plan.rollout.look import RETRY, Look
 
 _TRAILING_NUMBER = re.compile(r"([0-9]+)$")
@@ -20,7 +21,7 @@ _OVER = ("Rejected", "Revoked")
 
 @dataclass(frozen=True)
 class Choice:
-    """The version that should be live, or None and why."""
+    """The version that should be live, or None and why. With the live version: why no newer one is."""
 
     version: str | None
     reason: str = ""
@@ -28,33 +29,81 @@ class Choice:
 
 
 def read(look: Look, name: str) -> ModelVersion | None:
-    """A ModelVersion; None if it is not there, or of a form that this operator can't read."""
-    return look.once(("version", name), lambda: _read(look.world, name))
+    """A version as this Deployment has chosen it, whatever has its name now; the ModelVersion of one that it has not
+    chosen. None if it is not there, or of a form that this operator can't read."""
+    return look.once(("version", name), lambda: _read(look, name))
 
 
-def _read(world: World, name: str) -> ModelVersion | None:
-    raw = world.get(MODEL_VERSION, name) if name else None
-    if raw is None:
-        return None
+def _read(look: Look, name: str) -> ModelVersion | None:
+    known = pins.of(look).get(name)
+    found = _recorded(look.world, known) if known and known.record else None
+    if found is not None or not name:
+        return found
+    raw = record(look, name)
+    return _parse(look.world, raw) if raw is not None else None
+
+
+def _recorded(world: World, known: Pinned) -> ModelVersion | None:
     memo = memo_of(world)
     if memo is None:
-        return _parse(raw)
-    found: ModelVersion | None = memo.of(("version", raw["metadata"]["uid"]), raw, lambda: _parse(raw))
+        return identity.unpin(known)
+    found: ModelVersion | None = memo.find(
+        ("recorded", known.uid), lambda kept: bool(kept == known), lambda: (known, identity.unpin(known))
+    )
     return found
 
 
-def _parse(raw: Json) -> ModelVersion | None:
-    try:
-        return ModelVersion.model_validate({key: raw[key] for key in ("spec", "status") if raw.get(key)})
-    except ValidationError:
-        return None
+def _parse(world: World, raw: Json) -> ModelVersion | None:
+    memo = memo_of(world)
+    if memo is None:
+        return identity.parse(raw)
+    found: ModelVersion | None = memo.of(("version", raw["metadata"]["uid"]), raw, lambda: identity.parse(raw))
+    return found
+
+
+def record(look: Look, name: str) -> Json | None:
+    """The ModelVersion that this Deployment means by a name; None if it is gone, also if another one has its name."""
+    raw = look.world.get(MODEL_VERSION, name)
+    return raw if raw is not None and pins.is_it(look, raw) else None
+
+
+def gone(look: Look, name: str) -> tuple[str, str]:
+    """Reason and words for a version that `record` does not find."""
+    raw, known = look.world.get(MODEL_VERSION, name), pins.of(look).get(name)
+    if raw is None or known is None:
+        return "VersionMissing", f"ModelVersion {name} was deleted"
+    again = f"ModelVersion {name} was deleted and made again"
+    if identity.is_other(known, raw):
+        return "VersionReplaced", f"{again} with other bytes or another server: make it under a new name"
+    return "VersionReplaced", f"{again} from the same bytes: it counts when it is approved once more"
+
+
+def revoked(look: Look, name: str) -> str:
+    """Why a version must not be used any more; empty if nobody has said so. Who makes one again from the same bytes
+    speaks of both."""
+    raw, known = look.world.get(MODEL_VERSION, name), pins.of(look).get(name)
+    if raw is None or (known and identity.is_other(known, raw)):
+        return ""
+    return str(raw["spec"].get("revoked") or "")
 
 
 def age_key(raw: Json) -> tuple[str, int, str]:
     """Sorts versions from old to new: by creation, then by the number at the end of the name (`m-9` before `m-10`)."""
-    meta = raw["metadata"]
-    number = _TRAILING_NUMBER.search(meta["name"])
-    return meta.get("creationTimestamp", ""), int(number[1]) if number else -1, meta["name"]
+    return _age(raw["metadata"].get("creationTimestamp", ""), raw["metadata"]["name"])
+
+
+def _age(created: str, name: str) -> tuple[str, int, str]:
+    number = _TRAILING_NUMBER.search(name)
+    return created, int(number[1]) if number else -1, name
+
+
+def age(look: Look, name: str) -> tuple[str, int, str] | None:
+    """The key of a version by its name; of one that was made again from the same bytes, as of the first one. None: it
+    is not known when it was made."""
+    known, raw = pins.of(look).get(name), record(look, name)
+    if known and known.created:
+        return _age(known.created, name)
+    return age_key(raw) if raw else None
 
 
 def choose(look: Look, status: DeploymentStatus) -> Choice:
@@ -71,13 +120,16 @@ def _pinned(look: Look, status: DeploymentStatus, wanted: str) -> Choice:
     raw = look.world.get(MODEL_VERSION, wanted)
     if raw is None:
         return Choice(None, "VersionMissing", f"ModelVersion {wanted} does not exist; create it, or correct spec.model")
+    if not pins.is_it(look, raw):
+        return Choice(None, *gone(look, wanted))
     if raw["spec"].get("revoked"):
         return Choice(None, "VersionRevoked", f"{wanted} was revoked: {raw['spec']['revoked']}; name another version")
     if wanted in status.refused:
         return Choice(None, "VersionRefused", refusal(look, wanted))
     if _phase(raw) != "Approved" and not _runs(status, wanted, raw):
         return Choice(None, "NotApproved", f"{_standing(raw)}; it is rolled out when it is approved")
-    return Choice(wanted)
+    lack = _lacking(look, status, raw)
+    return Choice(None, *lack.told) if lack else Choice(wanted)
 
 
 def refusal(look: Look, version: str) -> str:
@@ -90,17 +142,25 @@ def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
     compared = look.spec.experiment.versions if look.spec.experiment else []
     mine = [raw for raw in look.world.select(MODEL_VERSION)
             if raw["spec"].get("model") == model and raw["metadata"]["name"] not in compared]  # fmt: skip
-    usable = [raw for raw in mine if _usable(status, raw)]
-    newest = max(usable, key=age_key, default=None)
+    usable = [raw for raw in mine if _usable(status, raw) and pins.is_it(look, raw)
+              and raw["metadata"]["name"] not in status.older]  # fmt: skip
+    held = {raw["metadata"]["name"]: lack for raw in usable if (lack := _lacking(look, status, raw))}
+    free = [raw for raw in usable if raw["metadata"]["name"] not in held]
+    newest = max(free, key=lambda raw: age_of(look, raw), default=None)
     live = status.live.version if status.live else None
     if live is not None:
         newer = newest is not None and _is_newer(look, status, newest)
-        return Choice(newest["metadata"]["name"] if newest and newer else live)
+        later = [raw for raw in usable if _is_newer(look, status, raw)]
+        lack = _first_of(look, later, held) if not newer else None
+        return Choice(newest["metadata"]["name"] if newest and newer else live, *(lack.told if lack else ()))
     if newest is not None:
         return Choice(newest["metadata"]["name"])
     if not mine:
         return Choice(None, "VersionMissing", f"there is no ModelVersion of model {model} yet; create one, or run the "
                       "Pipeline that produces it")  # fmt: skip
+    lack = _first_of(look, usable, held)
+    if lack:
+        return Choice(None, *lack.told)
     last = max(mine, key=age_key)
     return Choice(None, "NotApproved", f"no version of model {model} may go live: {_standing(last)}")
 
@@ -112,6 +172,26 @@ def _usable(status: DeploymentStatus, raw: Json) -> bool:
     return _phase(raw) == "Approved" or _runs(status, name, raw)
 
 
+def _lacking(look: Look, status: DeploymentStatus, raw: Json) -> requirements.Lacking | None:
+    """What it lacks to be chosen. One that is on its way stays there while that is not known: it does not go live."""
+    lack = requirements.lacking(look, raw)
+    return None if lack and not lack.certain and _runs(status, raw["metadata"]["name"], raw) else lack
+
+
+def _first_of(
+    look: Look, found: list[Json], held: dict[str, requirements.Lacking]
+) -> requirements.Lacking | None:  # fmt: skip
+    """What the newest of some versions lacks."""
+    newest = max(found, key=lambda raw: age_of(look, raw), default=None)
+    return held.get(newest["metadata"]["name"]) if newest else None
+
+
+def might_be_next(look: Look, status: DeploymentStatus, raw: Json) -> bool:
+    """Whether it would be rolled out, if nothing more were asked of it."""
+    mine = pins.is_it(look, raw) and raw["metadata"]["name"] not in status.older
+    return mine and _usable(status, raw) and _is_newer(look, status, raw)
+
+
 def _runs(status: DeploymentStatus, name: str, raw: Json) -> bool:
     """Whether it is on its way already, and nothing speaks against it."""
     return status.candidate is not None and status.candidate.version == name and _phase(raw) not in _OVER
@@ -120,11 +200,16 @@ def _runs(status: DeploymentStatus, name: str, raw: Json) -> bool:
 def _is_newer(look: Look, status: DeploymentStatus, raw: Json) -> bool:
     """Whether a version is newer than the live one."""
     assert status.live
-    live = look.world.get(MODEL_VERSION, status.live.version)
+    live = age(look, status.live.version)
     if live is not None:
-        return age_key(raw) > age_key(live)
-    # the live one's record is gone: only what was made after it went live is newer for sure
+        return age_of(look, raw) > live
+    # nobody knows when the live one was made: only what was made after it went live is newer for sure
     return epoch(raw["metadata"].get("creationTimestamp") or status.live.since) > epoch(status.live.since)
+
+
+def age_of(look: Look, raw: Json) -> tuple[str, int, str]:
+    """The key of an object, as of the one that was pinned if it is that."""
+    return age(look, raw["metadata"]["name"]) or age_key(raw)
 
 
 def _phase(raw: Json) -> str:

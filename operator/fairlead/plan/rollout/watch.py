@@ -50,7 +50,7 @@ def arms(watch: Watch) -> dict[str, str]:
 
 def chosen(look: Look, watch: Watch) -> Watch:
     """The watch over those guards that the spec still has as they were."""
-    known = {signals.guard_id(i, g): guards.digests(look)[i] for i, g in enumerate(look.spec.rollout.guard)}
+    known = {signals.guard_id(i, g): guards.digests(look)[i] for i, g in enumerate(look.spec.rollout.guards)}
     kept = [state for state in watch.guards if known.get(state.guard) == state.digest]
     return watch if len(kept) == len(watch.guards) else watch.model_copy(update={"guards": kept})
 

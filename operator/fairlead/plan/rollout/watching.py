@@ -11,7 +11,7 @@ from fairlead.api.guard import Guard
 from fairlead.api.units import chance, seconds, share
 from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.core import Counters, Failed, PromQuery, Request, epoch, rfc3339
-from fairlead.plan.rollout import detect, guards, pods, promcounters, signals, versions
+from fairlead.plan.rollout import absent, detect, guards, latency, pods, processes, promcounters, signals, versions
 from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView, Problem
@@ -46,7 +46,7 @@ def begin(look: Look, candidate: Candidate, previous: str) -> Watch | None:
         version=candidate.version, against=previous, since=look.stamp, until=rfc3339(look.now + 2 * long),
         length=spec.for_, holdback=holdback, standby=rfc3339(look.now + standby) if standby else None,
         restarts=sum(pod.restarts for pod in pods.of(look, candidate.version)), last_window_at=look.stamp,
-        guards=_guards(look, candidate, 2 * long) if long else [],
+        guards=_guards(look, candidate, 2 * long) if long else [], counters_fell_at=candidate.counters_fell_at,
     )  # fmt: skip
     book = Book(candidate.cursors)
     _forget(look, watched, book)
@@ -56,10 +56,10 @@ def begin(look: Look, candidate: Candidate, previous: str) -> Watch | None:
 def _guards(look: Look, candidate: Candidate, limit: float) -> list[WatchedGuard]:
     rollout, after = look.spec.rollout, look.spec.rollout.after_promotion
     # one half for a reference that was too good by luck, the other one for all windows (see `verdict.detector`)
-    part = chance(after.false_alarms) / 2 / len(rollout.guard)
+    part = chance(after.false_alarms) / 2 / len(rollout.guards)
     alpha = part / most_windows(limit)
     tolerance = share(after.tolerance)
-    pairs = zip(rollout.guard, guards.all_of(look, candidate), strict=True)
+    pairs = zip(rollout.guards, guards.all_of(look, candidate), strict=True)
     outcomes = Book(candidate.cursors).outcomes(set()) <= SERIES
     return [
         detect.begin(guard, seen, tolerance, part, alpha)
@@ -116,7 +116,7 @@ def _of_metric(look: Look, watch: Watch, metric: str) -> list[tuple[int, Guard, 
     for state in watch.guards:
         index = int(state.guard.split("/")[0])
         if state.guard.endswith(f"/{metric}"):
-            found.append((index, look.spec.rollout.guard[index], state))
+            found.append((index, look.spec.rollout.guards[index], state))
     return found
 
 
@@ -127,8 +127,14 @@ def window(look: Look, watch: Watch) -> tuple[Watch, Problem | None]:
     """The watch after what was read now, and what could not be read. Where nothing has happened, it is the same."""
     if not due(look, watch):
         return watch, None
+    strange = pods.foreign(look, *arms(watch).values())
+    if strange:
+        return watch.model_copy(update={"guards": [_silent(state, strange) for state in watch.guards]}), strange
     book, after = Book(watch.cursors), {state.guard: state for state in watch.guards}
     seen, problem = _pods(look, watch, book, after)
+    fell = _fell(look, watch, book)
+    if processes.on_probation(look, fell, length(watch)):
+        after |= {one.guard: _withheld(one) for one in after.values()}
     for index, guard, state in _of_metric(look, watch, "outcomes"):
         counts = _outcomes(look, watch, index, guard, book)
         if isinstance(counts, Problem):
@@ -143,7 +149,7 @@ def window(look: Look, watch: Watch) -> tuple[Watch, Problem | None]:
         return watch, problem
     observed = min(look.now - epoch(watch.last_window_at), GAP * length(watch))
     return watch.model_copy(update={
-        "guards": states, "cursors": cursors,
+        "guards": states, "cursors": cursors, "counters_fell_at": fell,
         "last_window_at": watch.last_window_at if problem and not seen else look.stamp,
         "observed": encode(decode(watch.observed) + observed) if seen else watch.observed,
     }), problem  # fmt: skip
@@ -158,18 +164,54 @@ def _pods(look: Look, watch: Watch, book: Book, after: dict[str, WatchedGuard]) 
     if isinstance(reading, Problem):
         after |= {state.guard: _silent(state, reading) for _, _, state in mine}
         return False, reading
-    whole = _added(watch, book, [(s, "", (c.requests, c.failures)) for s, c in reading])
+    trial, found = book.copy(), dict[str, WatchedGuard]()
+    whole = _added(watch, trial, [(s, "", (c.requests, c.failures)) for s, c in reading])
     for _, _, state in _of_metric(look, watch, "errors"):
-        after[state.guard] = _judged(look, state, whole)
+        found[state.guard] = _judged(look, state, whole)
     problem = None
     for index, _, state in _of_metric(look, watch, "latency"):
         slow = _slow(state, index, reading)
         if isinstance(slow, Problem):
             problem = slow
-            after[state.guard] = _silent(state, slow)
+            found[state.guard] = _silent(state, slow)
         else:
-            after[state.guard] = _judged(look, state, _added(watch, book, slow))
+            added = _added(watch, trial, slow)
+            answered = {arm: latency.answered(counts, whole[arm]) for arm, counts in added.items()}
+            found[state.guard] = _judged(look, state, answered)
+    confused = _confused(look, watch, trial)
+    if confused:
+        book.replace(processes.marked(book, trial, [(scrape.arm, scrape.pod) for scrape, _ in reading]))
+        after |= {state.guard: _silent(state, confused) for _, _, state in mine}
+        return False, confused
+    book.replace(trial)
+    after |= found
     return whole["candidate"][0] > 0, problem
+
+
+def _confused(look: Look, watch: Watch, book: Book) -> Problem | None:
+    """Why the counters can't be believed: several processes answer for one."""
+    read = scrapes(look, watch)
+    found = (
+        processes.confused(book, arm, name, [scrape.pod for scrape in read if scrape.arm == arm])
+        for arm, name in arms(watch).items()
+    )
+    return next((problem for problem in found if problem), None)
+
+
+def _fell(look: Look, watch: Watch, book: Book) -> str | None:
+    """When counters last fell without a restart."""
+
+    def falls(book: Book) -> int:
+        return max((book.falls(pod_of(one), one.pod.restarts) for one in scrapes(look, watch)), default=0)
+
+    now = falls(book)
+    return look.stamp if now > falls(Book(watch.cursors)) else watch.counters_fell_at if now else None
+
+
+def _withheld(state: WatchedGuard) -> WatchedGuard:
+    """A guard on the pods' counters, from which nothing follows yet; one that can't be seen says so already."""
+    counted = state.guard.split("/")[1] in processes.COUNTED and state.state != "NoEvidence"
+    return state.model_copy(update={"state": "NoEvidence", "reason": processes.FELL}) if counted else state
 
 
 def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
@@ -180,6 +222,9 @@ def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
                            "apply it again")  # fmt: skip
         if not any(pod.ready for pod in pods.of(look, name)):
             return Problem("NoReadyPod", f"{name} has no ready pod")
+    confused = _confused(look, watch, Book(watch.cursors))
+    if confused:
+        return confused
     found = []
     for scrape in scrapes(look, watch):
         answer = look.world.answer(scrape.request)
@@ -189,6 +234,11 @@ def _read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
             failed = answer if isinstance(answer, Failed) else Failed("BadAnswer", "not a page of counters")
             name = arms(watch)[scrape.arm]
             return Problem(failed.reason, f"the counters of a pod of {name} can't be read: {failed.message}")
+    for arm, name in arms(watch).items():
+        pages = [page for scrape, page in found if scrape.arm == arm]
+        unnamed = absent.unnamed(look, name, "", pages, absent.JUDGED)
+        if unnamed:
+            return unnamed
     return found
 
 
@@ -196,6 +246,9 @@ def _slow(
     state: WatchedGuard, index: int, reading: list[tuple[Scrape, Counters]]
 ) -> list[tuple[Scrape, str, tuple[float, float]]] | Problem:
     """(requests, slow ones) of each pod since it started."""
+    blind = absent.no_histogram({"candidate": "the live version", "stable": "the version before it"}, reading)
+    if blind:
+        return Problem(blind.reason, blind.message)
     found = []
     for scrape, counters in reading:
         counted = count(counters.buckets, decode(state.threshold))

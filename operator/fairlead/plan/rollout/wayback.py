@@ -71,7 +71,7 @@ def _made_anew(look: Look, version: str) -> bool:
 def _turn(look: Look, state: State, wanted: WayBack) -> State:
     """The route goes to the version before, and the one that was live leaves."""
     again_by = f"To try it once more: kubectl annotate mdeploy -n {look.namespace} {look.name} {RETRY}={wanted.leaves}"
-    message = f"{wanted.message}. {wanted.version} answers all requests. {again_by}"
+    message = f"{wanted.message}. All requests go back to {wanted.version}. {again_by}"
     state = ending.filed(state, _record(look, state, wanted, message))
     state = watchbook.left(look, state, "RolledBack", wanted.reason, message)
     kept = state.status.watch

@@ -11,15 +11,29 @@ from fairlead.api.deployment import Rollout
 from fairlead.api.guard import Guard
 from fairlead.api.units import chance, seconds, share
 from fairlead.plan.rollout import promgauge
+from fairlead.plan.rollout.ahead import UNPROVABLE
 from fairlead.plan.rollout.guards import BY_DIFFERENCE, live_rate
 from fairlead.plan.rollout.signals import guard_id
 from fairlead.verdict import common, engine
+from fairlead.verdict.ahead import Ahead
 from fairlead.verdict.engine import Conclusion, Metric, Rules, Seen, State
 from fairlead.verdict.gauges import GaugeState
 from fairlead.verdict.guards import Arm, GuardState
 from fairlead.verdict.margin import alone, margin
 from fairlead.verdict.split import SplitState
-from fairlead.verdict.trace import ERRORS, BadTrace, Began, Ended, Item, Line, Paired, Prior, Stepped, Tolerated
+from fairlead.verdict.trace import (
+    ANSWERS,
+    ERRORS,
+    BadTrace,
+    Began,
+    Ended,
+    Item,
+    Line,
+    Paired,
+    Prior,
+    Stepped,
+    Tolerated,
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ class Play:
             case Stepped():
                 self.weight = item.weight
                 if self.state:
-                    self.state = replace(self.state, split=SplitState())
+                    self.state = replace(self.state, split=SplitState(), ahead=Ahead(), answering=Ahead())
             case Ended():
                 self.ended = item
             case Paired():
@@ -104,7 +118,9 @@ class Play:
                     break
         errors = line.windows.get(ERRORS)
         share_ = self.weight / 100 if self.weight else None
-        return Seen(line.t, windows, line.traffic, share_, errors.stable if errors else None, self._values(line))
+        live = errors.stable if errors else None
+        answers = line.windows.get(ANSWERS)
+        return Seen(line.t, windows, line.traffic, share_, live, self._values(line), errors, answers)
 
     def _values(self, line: Line) -> dict[str, tuple[float, float]]:
         names = {name: (guard_id(index, guard), name, guard.metric) for name, guard, index in _named(self.rollout)}
@@ -136,7 +152,9 @@ class Play:
         of their metric that comes or goes changes their names."""
         was = {index: name for name, _, index in _named(self.rollout)}
         kept = {
-            name: was[index] for name, guard, index in _named(rollout) if guard in self.rollout.guard[index : index + 1]
+            name: was[index]
+            for name, guard, index in _named(rollout)
+            if guard in self.rollout.guards[index : index + 1]
         }
         self.prior = replace(self.prior, metrics=_renamed(self.prior.metrics, self.rollout, rollout))
         self.rollout, old, state = rollout, self.rules, self.state
@@ -167,15 +185,22 @@ def _with_pairs_of(new: GuardState | GaugeState, old: GuardState | GaugeState) -
 
 def _rollout(item: Began) -> Rollout:
     try:
-        return Rollout.model_validate(item.rollout)
+        found = Rollout.model_validate(item.rollout)
     except ValidationError as bad:
         raise BadTrace(f"the trace's rollout can't be read: {bad.errors()[0]['msg']}") from None
+    return found if any(one.metric == "errors" for one in found.guard) else _of_old(found)
+
+
+def _of_old(found: Rollout) -> Rollout:
+    """Ledgers say what is guarded word for word. One that does not speak of errors is from the time when a list without
+    them guarded none."""
+    return found.model_copy(update={"guard": [*found.guard, Guard(metric="errors", off=True)]})
 
 
 def _named(rollout: Rollout) -> Iterator[tuple[str, Guard, int]]:
     """(name, guard, index): the guard's metric; with its index where a metric is guarded more than once."""
-    metrics = [guard.metric for guard in rollout.guard]
-    for index, guard in enumerate(rollout.guard):
+    metrics = [guard.metric for guard in rollout.guards]
+    for index, guard in enumerate(rollout.guards):
         yield guard.metric if metrics.count(guard.metric) == 1 else guard_id(index, guard), guard, index
 
 
@@ -193,7 +218,10 @@ def _renamed(metrics: Mapping[str, Tolerated], old: Rollout, new: Rollout) -> di
 def rules_of(rollout: Rollout, prior: Prior) -> Rules:
     """What a rollout is judged by. Raises BadTrace for a latency margin that nobody has told."""
     return Rules(
-        metrics=tuple(_metric(name, guard, prior) for name, guard, _ in _named(rollout)),
+        metrics=tuple(
+            replace(_metric(name, guard, prior), comparing=guard.metric in UNPROVABLE)
+            for name, guard, _ in _named(rollout)
+        ),
         false_alarms=chance(rollout.false_alarms),
         missed_harm=chance(rollout.missed_harm),
         patience=seconds(rollout.patience),

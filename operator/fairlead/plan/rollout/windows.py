@@ -7,13 +7,13 @@ tests' state) goes into status in one write.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.api.candidate import Candidate
-from fairlead.api.evidence import GuardEvidence
+from fairlead.api.evidence import Ahead, GuardEvidence
 from fairlead.manifests import route
 from fairlead.plan.core import Counters, Failed, epoch
-from fairlead.plan.rollout import common, guards, latency, pods, split, versions
+from fairlead.plan.rollout import absent, ahead, common, guards, latency, pods, processes, split, versions
 from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -42,7 +42,8 @@ class Reading:
 
 def read(look: Look, candidate: Candidate) -> Reading | Problem:
     """The answers of all pods, or why a window can't be closed. A pod that isn't ready need not answer."""
-    missing = _missing_arm(look, candidate)
+    missing = _missing_arm(look, candidate) or pods.foreign(look, candidate.version, candidate.against)
+    missing = missing or confused(look, candidate)
     if missing:
         return missing
     got: list[tuple[Scrape, Counters]] = []
@@ -52,6 +53,11 @@ def read(look: Look, candidate: Candidate) -> Reading | Problem:
             got.append((scrape, answer))
         elif scrape.pod.ready:
             return _unreadable(version_of(candidate, scrape.arm), scrape.arm, answer)
+    for arm in ARMS:
+        pages = [page for scrape, page in got if scrape.arm == arm]
+        unnamed = absent.unnamed(look, version_of(candidate, arm), arm, pages, absent.JUDGED)
+        if unnamed:
+            return unnamed
     return Reading(tuple(got), all(judged(look, version_of(candidate, arm))[1] for arm in ARMS))
 
 
@@ -64,6 +70,15 @@ def _missing_arm(look: Look, candidate: Candidate) -> Problem | None:
         if not any(pod.ready for pod in pods.of(look, name)):
             return Problem("NoReadyPod", f"{name} has no ready pod, so there is nothing to compare")
     return None
+
+
+def confused(look: Look, candidate: Candidate) -> Problem | None:
+    """Why the counters of an arm can't be believed: several processes answer for one."""
+    book = Book(candidate.cursors)
+    every = ((arm, version_of(candidate, arm)) for arm in ARMS)
+    found = (processes.confused(book, arm, name, judged(look, name)[0]) for arm, name in every)
+    why = next((problem for problem in found if problem), None)
+    return replace(why, message=why.message + absent.forced(look, why.arm)) if why else None
 
 
 def _unreadable(version: str, arm: str, answer: object) -> Problem:
@@ -92,7 +107,7 @@ def begin(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
 
 
 def _begin_guard(look: Look, index: int, state: GuardEvidence, reading: Reading, book: Book) -> GuardEvidence:
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     if guard.metric == "errors":
         return _frozen(look, index, state, reading)
     waits = guard.metric == "latency" and not state.began_at
@@ -101,7 +116,7 @@ def _begin_guard(look: Look, index: int, state: GuardEvidence, reading: Reading,
 
 def _frozen(look: Look, index: int, state: GuardEvidence, reading: Reading) -> GuardEvidence:
     """The errors guard with its margin. One that was frozen before keeps it."""
-    guard = look.spec.rollout.guard[index]
+    guard = look.spec.rollout.guards[index]
     tolerated = {} if state.odds else guards.frozen(look, guard, *reading.life("stable"))
     return state.model_copy(update={
         **tolerated, "began_at": state.began_at or look.stamp,
@@ -110,14 +125,39 @@ def _frozen(look: Look, index: int, state: GuardEvidence, reading: Reading) -> G
 
 
 def close(look: Look, candidate: Candidate, reading: Reading) -> Candidate:
-    """The candidate after one more window."""
+    """The candidate after one more window; one in which counters fell that should not is not counted."""
     book = Book(candidate.cursors)
     sums = _sums(candidate, reading, book)
     states = list(_judged(look, candidate, reading, sums, book))
     _forget(look, candidate, book)
+    falls = _falls(reading, book)
+    if falls >= processes.TWICE:
+        return _uncounted(look, candidate, reading, book)
+    if falls > _falls(reading, Book(candidate.cursors)):
+        candidate = candidate.model_copy(update={"counters_fell_at": look.stamp})
+    if falls and processes.on_probation(look, candidate.counters_fell_at, look.window):
+        states = processes.withheld(states)
     after = _counted(look, candidate, sums, reading.whole)
     alone = common.window(candidate.common, *sums["stable"])
-    return after.model_copy(update={"guards": states, "cursors": book.close(), "common": alone})
+    frozen = alone.worse and not candidate.common.worse
+    return after.model_copy(update={
+        "guards": states, "cursors": book.close(), "common": alone,
+        "ahead": Ahead() if frozen else ahead.window(look, candidate.ahead, sums["stable"], sums["candidate"]),
+    })  # fmt: skip
+
+
+def _falls(reading: Reading, book: Book) -> int:
+    """How often counters of a pod have fallen without a restart: the most of all pods."""
+    return max((book.falls(pod_of(scrape), scrape.pod.restarts) for scrape, _ in reading.counters), default=0)
+
+
+def _uncounted(look: Look, candidate: Candidate, reading: Reading, book: Book) -> Candidate:
+    there = [(scrape.arm, scrape.pod) for scrape, _ in reading.counters]
+    marked = processes.marked(Book(candidate.cursors), book, there)
+    seen = candidate.model_copy(update={"cursors": marked.close()})
+    why = confused(look, seen)
+    assert why
+    return seen.model_copy(update={"guards": processes.silenced(guards.all_of(look, candidate), why)})
 
 
 def _sums(candidate: Candidate, reading: Reading, book: Book) -> Sums:
@@ -140,11 +180,11 @@ def _judged(
     look: Look, candidate: Candidate, reading: Reading, sums: Sums, book: Book
 ) -> Iterator[GuardEvidence]:  # fmt: skip
     for index, state in enumerate(guards.all_of(look, candidate)):
-        metric = look.spec.rollout.guard[index].metric
+        metric = look.spec.rollout.guards[index].metric
         if metric == "errors":
             yield guards.seen(look, _frozen(look, index, state, reading), sums["stable"], sums["candidate"])
         elif metric == "latency":
-            yield latency.window(look, index, state, reading.counters, book)
+            yield latency.window(look, index, state, reading.counters, book, sums)
         else:
             yield state
 
@@ -169,6 +209,8 @@ def _counted(look: Look, candidate: Candidate, sums: Sums, whole: bool) -> Candi
     }
     if requests and not candidate.first_request_at:
         changes["first_request_at"] = look.stamp
+    if requests:
+        changes["last_request_at"] = look.stamp
     if requests and in_step:
         changes["observed"] = encode(decode(candidate.observed) + length)
         changes["step_requests"] = candidate.step_requests + requests

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from fairlead.worker.record import extract
-from fairlead.worker.record.names import BODY_LIMIT, FAILED
+from fairlead.worker.record.names import BODY_LIMIT, FAILED, REFUSED
 
 _GRPC = {1: 499, 2: 500, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 13: 500,
          14: 503, 15: 500, 16: 401}  # fmt: skip
@@ -108,17 +109,25 @@ class Exchange:
         headers = self._headers
         if headers is None:
             return None
-        text = not headers.get("content-type", "").startswith("application/grpc")
+        text, status = not headers.get("content-type", "").startswith("application/grpc"), _status(headers)
         micros = headers.get("x-fairlead-record-us", "")
         first = int(micros) / 1000 if micros.isdigit() else 0.0
         return Answer(
-            request_id=headers.get("x-fairlead-record-id", ""), time=now, status=_status(headers),
+            request_id=headers.get("x-fairlead-record-id", ""), time=now, status=status,
             latency=first + max(0.0, now - self._arrived) * 1000,
-            output=self._output(headers, pointer) if text and not self.cut else extract.NONE,
+            output=self._refusal(headers, text) if status >= REFUSED else self._output(headers, pointer, text),
             shadow=_shadow(headers), input=_readable(self._request) if text else None, truncated=self.cut,
         )  # fmt: skip
 
-    def _output(self, headers: dict[str, str], pointer: str | None) -> str:
+    def _refusal(self, headers: dict[str, str], text: bool) -> str:
+        """What is said instead of an answer; gRPC says it in a header."""
+        if text:
+            return extract.refusal(bytes(self._answer), headers.get("content-encoding", ""))
+        return extract.words(unquote(headers.get("grpc-message", "")))
+
+    def _output(self, headers: dict[str, str], pointer: str | None, text: bool) -> str:
+        if self.cut or not text:
+            return extract.NONE
         kind, encoding = headers.get("content-type", ""), headers.get("content-encoding", "")
         return extract.output(bytes(self._answer), kind, encoding, pointer)
 

@@ -10,6 +10,8 @@ from typing import Any
 from fairlead.worker.record.names import BODY_LIMIT
 
 NONE = "null"
+SAID = 1000
+"""Characters that are kept of what a server says instead of an answer."""
 
 
 def output(body: bytes, kind: str, encoding: str, pointer: str | None) -> str:
@@ -29,6 +31,24 @@ def output(body: bytes, kind: str, encoding: str, pointer: str | None) -> str:
     except RecursionError:
         return NONE
     return dumped(at(found, pointer) if pointer is not None else usual(found))
+
+
+def refusal(body: bytes, encoding: str) -> str:
+    """What a server says instead of an answer, as JSON text: its body if that is short JSON, else its beginning as a
+    string; `null` where there is none. Where the output of an answer lies says nothing about it."""
+    plain = decoded(body, encoding)
+    if not plain:
+        return NONE
+    try:
+        found = dumped(json.loads(plain))
+    except (ValueError, RecursionError):
+        found = NONE
+    return found if found != NONE and len(found) <= SAID else words(plain.decode(errors="replace"))
+
+
+def words(text: str) -> str:
+    """The beginning of a text, as JSON text; `null` for an empty one."""
+    return _text(text[:SAID])
 
 
 def dumped(value: Any) -> str:

@@ -7,5 +7,7 @@ POD_ENV = "POD_UID"
 """The pod's uid, by the downward API."""
 BODY_LIMIT = 256 * 1024
 """Bytes of a body that are kept at most."""
+REFUSED = 400
+"""From this status on an answer is none."""
 FAILED = 500
 """From this status on an answer is a failure, which is dropped last."""

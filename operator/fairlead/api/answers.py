@@ -1,0 +1,72 @@
+"""How a worker answers: by a document in the store, of which its termination message has the digest.
+
+The kubelet shares 12 KiB of messages among all containers of a pod, also those that somebody injects, so a message has
+room for a digest and for little more. The document names the task that it answers. An evaluation's is its report; the
+others are an `Answered` in the folder `answers` of the task's place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from fairlead.api.modelversion import GateResult, Score
+from fairlead.api.schema import Model
+from fairlead.api.tasks import EvaluateResult, Place, TaskResult
+
+Json = dict[str, Any]
+
+IN_STORE = "fairlead.dev/answers"
+"""Annotation of a Job's pod: where its answer is found."""
+STORE = "store"
+"""Its value. Jobs of releases before had none, and said all in their message."""
+REPORT = "taskDigest"
+"""Member of a report: the digest of the task that it answers."""
+
+
+class Answered(Model):
+    """An answer, and what was asked."""
+
+    task: str
+    """Digest of the task."""
+    result: TaskResult
+
+
+class _Data(Model):
+    sha256: str
+    rows: int
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with one form for each value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def task_digest(task: Model | Json) -> str:
+    """SHA-256 of a task, as a worker is told it."""
+    value = task.model_dump(mode="json", by_alias=True, exclude_none=True) if isinstance(task, Model) else task
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def key(verb: str, prefix: str, digest: str) -> str:
+    """The key of an answer's document. `prefix`: of the task's place."""
+    folder = prefix.strip("/") if verb == "evaluate" else f"{prefix.strip('/')}/answers"
+    return f"{folder}/{digest}.json".lstrip("/")
+
+
+def parsed(verb: str, text: str, digest: str, place: Place) -> Answered:
+    """A document. Raises ValueError if it is none."""
+    if verb != "evaluate":
+        return Answered.model_validate_json(text)
+    report = json.loads(text)
+    if not isinstance(report, dict):
+        raise ValueError("not a report")
+    data = _Data.model_validate({k: (report.get("data") or {}).get(k) for k in ("sha256", "rows")})
+    result = EvaluateResult(
+        digest=digest, report=f"s3://{place.bucket}/{key(verb, place.prefix, digest)}", data=data.sha256,
+        rows=data.rows, scores=[Score.model_validate(one) for one in report.get("scores") or []],
+        gates=[GateResult.model_validate(one) for one in report.get("gates") or []],
+        sample=str(report.get("sample") or ""),
+    )  # fmt: skip
+    return Answered(task=str(report.get(REPORT) or ""), result=TaskResult(evaluate=result))

@@ -1,0 +1,83 @@
+"""Which object a version's name stands for: by uid and digest, as they were when it was chosen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+from fairlead.api.modelversion import Evidence, ModelVersion, ModelVersionSpec, ModelVersionStatus
+from fairlead.api.pinned import RECORD, Pinned
+from fairlead.plan.core import Json
+
+_LEFT_OUT = ("lineage", "approvals", "revoked")
+"""Of a ModelVersion's spec, what its pods don't need."""
+
+
+def digest_of(spec: ModelVersionSpec) -> str:
+    """SHA-256 over what pods are made of: the model's name, its bytes, and its server. Where the bytes lie does not
+    count, nor do fields that are as by default: those that a newer Fairlead adds change nothing."""
+    server = spec.server.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    whole = json.dumps([spec.model, spec.artifact.sha256, server], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def parse(raw: Json) -> ModelVersion | None:
+    """A ModelVersion; None if it has a form that this operator can't read."""
+    try:
+        return ModelVersion.model_validate({key: raw[key] for key in ("spec", "status") if raw.get(key)})
+    except ValidationError:
+        return None
+
+
+def uid_of(raw: Json) -> str:
+    """An object's uid."""
+    return str(raw["metadata"].get("uid", ""))
+
+
+def pin(raw: Json) -> Pinned | None:
+    """A ModelVersion as it is now; None if it can't be read."""
+    found = parse(raw)
+    if found is None:
+        return None
+    evidence = found.status.evidence or Evidence(digest="")
+    spec = {key: value for key, value in raw["spec"].items() if key not in _LEFT_OUT}
+    record = json.dumps({"spec": spec, "sample": evidence.sample}, separators=(",", ":"), ensure_ascii=False)
+    return Pinned(
+        name=raw["metadata"]["name"], uid=uid_of(raw), digest=digest_of(found.spec),
+        created=raw["metadata"].get("creationTimestamp") or None, evidence=evidence.digest,
+        record=record if len(record) <= RECORD else "",
+    )  # fmt: skip
+
+
+def unpin(kept: Pinned) -> ModelVersion | None:
+    """The version as it was chosen; None where the pin keeps no record, or one that can't be read any more."""
+    if not kept.record:
+        return None
+    try:
+        body = json.loads(kept.record)
+        spec = ModelVersionSpec.model_validate(body["spec"])
+        proof = Evidence(digest=kept.evidence, sample=body.get("sample", ""))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return ModelVersion(spec=spec, status=ModelVersionStatus(evidence=proof))
+
+
+def is_it(kept: Pinned | None, raw: Json | None) -> bool:
+    """Whether an object of the cluster is the one that was chosen. Without a pin it is taken at its name."""
+    return raw is not None and (kept is None or kept.uid == uid_of(raw))
+
+
+def is_other(kept: Pinned, raw: Json) -> bool:
+    """Whether an object that has the pinned one's name has other bytes, or another server."""
+    if kept.uid == uid_of(raw):
+        return False
+    found = parse(raw)
+    return found is None or digest_of(found.spec) != kept.digest
+
+
+def named(pins: Iterable[Pinned], name: str) -> Pinned | None:
+    """The pin of a name."""
+    return next((one for one in pins if one.name == name), None)

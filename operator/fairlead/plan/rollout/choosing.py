@@ -1,0 +1,22 @@
+"""When the Namespace is asked what versions must have: only while one may be chosen that is not live."""
+
+from __future__ import annotations
+
+from fairlead.plan.core import MODEL_VERSION, Request
+from fairlead.plan.rollout import requirements, versions
+from fairlead.plan.rollout.look import Look
+
+
+def requests(look: Look) -> list[Request]:
+    """What choosing needs to know."""
+    return [requirements.namespace(look)] if _open(look) else []
+
+
+def _open(look: Look) -> bool:
+    status, wanted = look.subject.body.status, look.spec.model.version
+    if status.live is None or status.candidate or status.experiment or look.spec.experiment:
+        return True
+    if wanted:
+        return wanted != status.live.version
+    mine = (raw for raw in look.world.select(MODEL_VERSION) if raw["spec"].get("model") == look.spec.model.name)
+    return any(versions.might_be_next(look, status, raw) for raw in mine)

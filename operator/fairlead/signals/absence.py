@@ -1,0 +1,67 @@
+"""What a page of counters does not have though it is asked for: no such thing is a counter at 0.
+
+Libraries add a labelled series when it is first needed, and many of them list the metric from the start all the same,
+in `# TYPE` and `# HELP`. So a value that no series has is a zero; a metric or a label that the page has no sign of is
+spelt wrongly, or nobody knows yet.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Literal
+
+from fairlead.plan.core import Unproven
+from fairlead.signals.selector import Selector
+
+Of = Literal["requests", "failures", "latency"]
+_NAMES = re.compile(r"^(?:# (?:TYPE|HELP) )?([a-zA-Z_:][a-zA-Z0-9_:]*)", re.MULTILINE)
+_SUFFIX = re.compile(r"_(?:total|count|sum|bucket)$")
+"""What a sample's name has more than its family's."""
+MOST = 500
+"""Names of a page that are compared with the one that it lacks."""
+
+
+def of_metric(text: str, name: str, of: Of) -> list[Unproven]:
+    """Of a metric without any series: nothing if the page lists it, else that it is unproven."""
+    family = _SUFFIX.sub("", name)
+    if _listed(text, name) or (family != name and _listed(text, family) and not _sampled(text, family)):
+        return []
+    shown = name.removesuffix("_bucket") if of == "latency" else name
+    words = f"the page has no {shown}, which {_field(of)} names; {_has(text, shown)}"
+    return [Unproven(of, "MetricMissing", shown, words)]
+
+
+def of_labels(selector: Selector, known: set[str], of: Of) -> list[Unproven]:
+    """Of a metric with series: the labels that the selector asks for and none of these has. known: their labels."""
+    lacking = dict.fromkeys(one.label for one in selector.matchers if one.label not in known and one.value != "")
+    name, others = selector.name.removesuffix("_bucket") if of == "latency" else selector.name, sorted(known - {"le"})
+    has = f"their labels: {', '.join(others[:10])}" if others else "they have no labels"
+    words = f"no series of {name} has the label {{}}, which {_field(of)} names; {has}"
+    return [Unproven(of, "LabelMissing", label, words.format(label)) for label in lacking]
+
+
+def _listed(text: str, family: str) -> bool:
+    return any(f"# {word} {family}{end}" in text for word in ("TYPE", "HELP") for end in (" ", "\t", "\n", "\r"))
+
+
+def _sampled(text: str, name: str) -> bool:
+    return re.search(rf"^{name}[ \t{{]", text, re.MULTILINE) is not None
+
+
+def _field(of: Of) -> str:
+    return f"spec.server.metrics.{of}"
+
+
+def _has(text: str, name: str) -> str:
+    if not text.strip():
+        return "it is empty"
+    every = tuple(dict.fromkeys(_NAMES.findall(text[:1_000_000])))[:MOST]
+    close = _closest(name, every)
+    return f"the closest that it has: {', '.join(close)}" if close else "it has nothing alike"
+
+
+@lru_cache(maxsize=256)
+def _closest(name: str, every: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(get_close_matches(name, every, 3, 0.6))

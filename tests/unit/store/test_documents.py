@@ -1,0 +1,55 @@
+"""The newest document of a folder: the last key, whole, and text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from fairlead.plan.core import Newest, ReadNewest
+from fairlead.store import documents
+from fairlead.store.errors import StoreError
+from fairlead.store.s3 import Object
+
+ASKED = ReadNewest("team", "bucket", "team/state/web/", None, None, None)
+
+
+class Folder:
+    """A bucket in memory, listed in any order."""
+
+    held: dict[str, bytes]
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def list(self, prefix: str) -> Iterator[Object]:
+        found = [key for key in sorted(self.held, reverse=True) if key.startswith(prefix)]
+        return (Object(key, len(self.held[key]), "") for key in found[1:] + found[:1])
+
+    def read(self, key: str) -> bytes:
+        return self.held[key]
+
+    def uri(self, key: str) -> str:
+        return f"s3://bucket/{key}"
+
+
+def held(monkeypatch: pytest.MonkeyPatch, **names: bytes) -> None:
+    monkeypatch.setattr(documents, "Bucket", Folder)
+    Folder.held = {f"team/state/{name.replace('_', '/')}.json": body for name, body in names.items()}
+
+
+def test_the_last_key_counts_and_other_folders_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    held(monkeypatch, web_000000009=b"9", web_000000010=b"10", web2_000000011=b"11")
+    assert documents.newest(ASKED, None) == Newest("team/state/web/000000010.json", "10")
+
+
+def test_an_empty_folder_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    held(monkeypatch, web2_000000011=b"11")
+    assert documents.newest(ASKED, None) == Newest("", "")
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b" " * (documents.NEWEST_LIMIT + 1)])
+def test_what_is_no_document_is_named(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    held(monkeypatch, web_000000009=body)
+    with pytest.raises(StoreError, match=r"team/state/web/000000009\.json .*move it away"):
+        documents.newest(ASKED, None)
