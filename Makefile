@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status demo test test-unit lint format generate install bench clean
+.PHONY: help up down status demo soak test test-unit lint format generate install bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,12 @@ demo: ## the whole loop on real data, on the local cluster or FAIRLEAD_KUBECONFI
 	@$(PYTHON) hack/preflight.py
 	@$(MAKE) --no-print-directory venv
 	@$(VENV)/python -m hack.demo $(DEMO)
+
+soak: ## the demo, then an hour of its traffic in which nothing good may be taken back (SOAK="--minutes 10")
+	@$(PYTHON) hack/preflight.py
+	@$(MAKE) --no-print-directory venv
+	@$(VENV)/python -m hack.demo $(DEMO)
+	@$(VENV)/python -m hack.soak $(SOAK)
 
 up: ## start (or repair) the local cluster
 	@$(PYTHON) hack/preflight.py
@@ -48,7 +54,7 @@ format: .venv/stamp ## format the code and repair what ruff can
 generate: .venv/stamp ## CRDs, reference, rights and the chart's copies, from the models
 	@$(VENV)/python -m hack.gen
 
-bench: .venv/stamp ## a benchmark: make bench ONLY=experiments|fleet|joins|recorder|rollback|scale|step|verdicts
+bench: .venv/stamp ## a benchmark: make bench ONLY=experiments|fleet|joins|recorder|rollback|scale|step|verdicts|world
 	@$(VENV)/python -m hack.bench $(ONLY)
 
 clean: down ## also delete the Python environment and all caches of the local cluster

@@ -1,11 +1,11 @@
-"""`python -m hack.bench experiments|fleet|joins|recorder|rollback|scale|step|verdicts [options]`: run a measurement."""
+"""`python -m hack.bench experiments|fleet|joins|recorder|rollback|scale|step|verdicts|world [options]`: measure."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-BENCHES = ("experiments", "fleet", "joins", "recorder", "rollback", "scale", "step", "verdicts")
+BENCHES = ("experiments", "fleet", "joins", "recorder", "rollback", "scale", "step", "verdicts", "world")
 
 
 def main() -> int:

@@ -133,6 +133,10 @@ class GuardEvidence(Model):
     """Of the guard as it was written: a changed guard begins anew."""
     began_at: Timestamp | None = None
     """When its counters were first read; what they counted before is not evidence."""
+    falls: Annotated[int, Field(ge=0)] = 0
+    """With `outcomes`: how often its series have fallen, one fall soon after the other."""
+    fell_at: Timestamp | None = None
+    """When they last did."""
     step_events: int = 0
     """What it has counted for the candidate in this step."""
     since: Timestamp | None = None

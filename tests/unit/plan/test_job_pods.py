@@ -651,7 +651,7 @@ def test_b05_a_store_that_takes_its_time_is_no_news(make: type[User]) -> None:
     user.pod(good(user))
     user.look()
     assert not user.done()
-    assert "has not answered yet" not in user.says()
+    assert "the store has not answered yet" not in user.says()
     assert "the answer can't be read" not in user.says()
     user.world.told.says = None
     user.look()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.api.deployment import Deployment
+from fairlead.plan.core import Answer, PromQuery, Vector
 from fairlead.plan.rollout.cursors import AHEAD, Book
 
 ERRORS = {"m-1": 0.03, "m-2": 0.03}
@@ -161,3 +162,73 @@ def test_b02_a_gauge_is_no_counter() -> None:
     assert sim.status["live"]["version"] == "m-1"
     assert sim.condition("EvidenceAvailable")["reason"] == "SeveralProcesses"
     assert "no counter" in sim.condition("EvidenceAvailable")["message"]
+
+
+OUTCOMES = {
+    "metric": "outcomes", "promql": {"total": "total:{{version}}", "failures": "failures:{{version}}"}, "minEvents": 5,
+}  # fmt: skip
+
+
+class Scraped(Sim):
+    """An application of three processes that count outcomes; each scrape is answered by one of them."""
+
+    several = True
+
+    def traffic(self, requests: int) -> None:
+        before = {version: list(counts) for version, counts in self.outcomes.items()}
+        super().traffic(requests)
+        self.scraped = self.random.randrange(3)
+        for version, (total, wrong) in self.outcomes.items():
+            old = before.get(version, [0, 0])
+            parts = self.parts.setdefault(version, [[0, 0], [0, 0], [0, 0]])
+            number = self.random.randrange(3)
+            parts[number] = [parts[number][0] + total - old[0], parts[number][1] + wrong - old[1]]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.parts: dict[str, list[list[int]]] = {}
+        self.scraped = 0
+
+    def _query(self, request: PromQuery) -> Answer:
+        part, _, version = request.expression.rpartition(":")
+        if not self.several or version not in self.parts:
+            return super()._query(request)
+        total, wrong = self.parts[version][self.scraped]
+        return Vector((("series", float(total if part == "total" else wrong)),))
+
+
+def test_b02_outcomes_that_several_processes_count_are_not_judged() -> None:
+    for seed in range(8):
+        wanted = spec({"metric": "errors"}, OUTCOMES, steps=[(50, "10m", 100)])
+        sim = Scraped(wanted, seed=seed, wrong={"m-1": 0.3, "m-2": 0.3})
+        sim.go_live()
+        for _ in range(10):
+            sim.traffic(100)
+        sim.begin()
+        sim.run(60, 60)
+        assert not rolled_back(sim), sim.status["history"][0]["message"]
+        told = sim.condition("EvidenceAvailable")
+        assert (told["status"], told["reason"]) == ("False", "SeveralProcesses")
+        assert "spec.rollout.guard[1].promql" in told["message"]
+        sim.several = False
+        sim.run(140, 60)
+        assert sim.condition("EvidenceAvailable")["status"] == "True", "it heals"
+
+
+def test_b02_an_application_that_begins_anew_once_goes_on_to_be_counted() -> None:
+    sim = Sim(spec({"metric": "errors"}, OUTCOMES, steps=[(50, "10m", 100)]), wrong={"m-1": 0.3, "m-2": 0.3})
+    sim.go_live()
+    sim.traffic(1000)
+    sim.begin()
+    sim.run(5, 60)
+    before = sim.candidate["guards"][1]["candidate"]["requests"]
+    sim.outcomes = {}
+    sim.tick(40)
+    assert sim.condition("EvidenceAvailable")["reason"] == "CountersFell"
+    seen = sim.candidate["guards"][1]["candidate"]["requests"]
+    assert seen == before + sim.outcomes["m-2"][0]
+    sim.run(130, 20)
+    assert sim.condition("EvidenceAvailable")["status"] == "True"
+    sim.wrong["m-2"] = 0.9
+    sim.run(10, 100)
+    assert sim.status["history"][0]["reason"] == "OutcomesWorse"

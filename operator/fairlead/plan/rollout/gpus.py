@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fairlead.api.candidate import Candidate, GpuPlace
+from fairlead.manifests.meta import child_name
 from fairlead.plan.core import DEPLOYMENT, LABEL_PREFIX, POD, Event, Json, epoch, rfc3339
-from fairlead.plan.rollout import pods, versions
+from fairlead.plan.rollout import pods, strangers, versions
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -192,9 +193,11 @@ def _claim(
 
 
 def _all_at_home(look: Look, deployment: str, version: str, replicas: int) -> bool:
-    """Whether so many pods have a node."""
+    """Whether so many pods of its own have a node."""
     labels = {f"{LABEL_PREFIX}deployment": deployment, f"{LABEL_PREFIX}version": version}
-    return sum(map(_at_home, look.world.select(POD, labels))) >= replicas
+    made = strangers.makers(look.world, child_name(deployment, version), labels)
+    own, _ = strangers.split(made, look.world.select(POD, labels), look.now)
+    return sum(map(_at_home, own)) >= replicas
 
 
 def _at_home(pod: Json) -> bool:

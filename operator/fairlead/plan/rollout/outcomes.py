@@ -7,7 +7,7 @@ from fairlead.api.evidence import GuardEvidence
 from fairlead.api.guard import Guard
 from fairlead.api.units import share
 from fairlead.plan.core import epoch
-from fairlead.plan.rollout import guards, promcounters
+from fairlead.plan.rollout import guards, processes, promcounters
 from fairlead.plan.rollout.cursors import Book
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -16,6 +16,13 @@ from fairlead.plan.rollout.signals import ARMS, judged, outcomes_due, queries, v
 
 SERIES = 90
 """Cursors that all outcomes guards together may take in status."""
+RESTLESS = 120.0
+"""Seconds after a fall of a series in which nothing is decided by it: some scrapes of Prometheus. Where several
+processes answer them, it falls again."""
+_FELL = (
+    "a series has fallen, as when an application begins anew: for two minutes nothing is decided, to see whether it "
+    "falls again"
+)
 INCONSISTENT = 5
 """After so many windows in which the counters did not fit each other, somebody is told."""
 
@@ -46,7 +53,29 @@ def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence, boo
         state = _freeze(look, guard, state, answers)
         if not state.odds:
             return state
-    return _judge(look, candidate, index, state, answers, book)
+    if promcounters.fallen(index, answers, book):
+        state = state.model_copy(update={"falls": state.falls + 1, "fell_at": look.stamp})
+    elif not _restless(look, state):
+        state = state.model_copy(update={"falls": 0, "fell_at": None})
+    if state.falls >= processes.TWICE:
+        for source, value in promcounters.sources(answers, index):
+            book.begin(source, (value,))
+        return guards.silent(state, processes.REASON, _several(index))
+    judged = _judge(look, candidate, index, state, answers, book)
+    return guards.silent(judged, processes.FELL, _FELL) if state.falls else judged
+
+
+def _restless(look: Look, state: GuardEvidence) -> bool:
+    """Whether a fall is so recent that there may be another one."""
+    return state.fell_at is not None and look.now < epoch(state.fell_at) + max(RESTLESS, look.window)
+
+
+def _several(index: int) -> str:
+    return (
+        f"series of {promcounters.field(index, 'promql')} fall again and again: several processes of the application "
+        "answer one scrape, each with counts of its own, or a sum loses those of pods that go. What is counted "
+        "meanwhile is left out. Let the processes share one registry, or scrape each for itself"
+    )
 
 
 def _too_many(answers: Answers, index: int, book: Book) -> bool:

@@ -89,7 +89,7 @@ def _find(look: Look, version: str) -> _Seen:
     raws = look.world.select(POD, selector(look, version)) if version else []
     if not raws:
         return _Seen([], [])
-    made = strangers.makers(look, version, selector(look, version))
+    made = strangers.makers(look.world, look.child(version), selector(look, version))
     memo = memo_of(look.world)
     ground: list[object] = [*raws, *made.sets, made.workload]
 

@@ -120,6 +120,11 @@ def too_many(index: int, most: int) -> Problem:
                    "series that come and go; add them up in a recording rule")  # fmt: skip
 
 
+def fallen(index: int, answers: Answers, book: Book) -> bool:
+    """Whether a series has less than was read before: an application began anew, or several answer one scrape."""
+    return any(value < book.at(source, 0.0) for source, value in sources(answers, index))
+
+
 def added(
     index: int, arms: Iterable[str], answers: Answers, book: Book, most: Mapping[str, int] | None = None
 ) -> Counts | None:  # fmt: skip

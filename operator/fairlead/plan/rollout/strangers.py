@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fairlead.plan import failures, likeness
-from fairlead.plan.core import REPLICA_SET, WORKLOAD, Json, epoch
-from fairlead.plan.rollout.look import Look
+from fairlead.plan.core import REPLICA_SET, WORKLOAD, Json, World, epoch
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,9 @@ class Makers:
         return str(self.workload["metadata"]["uid"]) if self.workload else ""
 
 
-def makers(look: Look, version: str, labels: dict[str, str]) -> Makers:
-    """Who may make pods of a version."""
-    name = look.child(version)
-    return Makers(name, look.world.get(WORKLOAD, name), tuple(look.world.select(REPLICA_SET, labels)))
+def makers(world: World, name: str, labels: dict[str, str]) -> Makers:
+    """Who may make pods of a version: its workload of that name, whose pods have these labels."""
+    return Makers(name, world.get(WORKLOAD, name), tuple(world.select(REPLICA_SET, labels)))
 
 
 def split(made: Makers, pods: Iterable[Json], now: float) -> tuple[list[Json], list[str]]:
