@@ -427,3 +427,19 @@ def test_b01_get_shows_what_is_asked(capsys: pytest.CaptureFixture[str]) -> None
     told = capsys.readouterr().out
     assert "question 1: is it m-2?" in told
     assert "m-1 answers 20 % of the requests" in told
+
+
+def test_b01_taking_a_candidate_back_by_hand_leaves_the_question_open() -> None:
+    sim = promoted(errors={"m-1": 0.01, "m-2": 0.01})
+    sim.spec["rollout"]["steps"] = [{"weight": 10, "for": "3h"}]
+    sim.now += 1
+    sim.begin("m-3")
+    sim.errors = {"m-1": 0.01, "m-2": 0.4, "m-3": 0.4}
+    until_asked(sim)
+    assert question(sim)["phase"] == "Waiting"
+    sim.spec["override"] = {"action": "Rollback", "version": "m-2", "reason": "not m-3", "at": rfc3339(sim.now)}
+    sim.look()
+    assert "candidate" not in sim.status
+    settle(sim)
+    seconds(sim, 30)
+    assert live(sim) == "m-1"

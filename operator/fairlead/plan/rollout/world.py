@@ -95,8 +95,10 @@ def is_told(look: Look, doubt: Problem) -> bool:
 
 
 def is_open(status: DeploymentStatus) -> bool:
-    """Whether it is asked, or has been in vain, if it is the version."""
-    asked = status.watch is not None and status.watch.confirmation is not None
+    """Whether it is asked, or has been in vain, if it is the version. Where a candidate or an experiment is waited for,
+    a person's word is about these."""
+    kept = status.watch.confirmation if status.watch else None
+    asked = kept is not None and kept.phase != "Waiting"
     return asked or (status.world is not None and status.world.state == "Unknown")
 
 
