@@ -41,7 +41,8 @@ def test_b11_grpc_says_it_in_a_header() -> None:
 @pytest.mark.parametrize(
     ("data", "encoding", "found"),
     [
-        (b"", "", None), (gzip.compress(b'{"detail":"no"}', mtime=0), "gzip", {"detail": "no"}), (b"\xff\xfeno", "", "��no"),
+        (b"", "", None), (gzip.compress(b'{"detail":"no"}', mtime=0), "gzip", {"detail": "no"}),
+        (b"\xff\xfeno", "", "��no"),
         (b"no", "br", None), (b"[" * 100_000, "", "[" * SAID), (b'{"a":NaN}', "", '{"a":NaN}'),
     ],
 )  # fmt: skip
