@@ -168,7 +168,7 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(machine.next_look(look, status))
     candidate = status.candidate
     if candidate:
-        if candidate.against:
+        if candidate.against and not asking.holds(status):
             times.append(epoch(candidate.since) + seconds(look.spec.rollout.patience) - look.now)
         if candidate.step >= 0:
             times.append(signals.next_window(look, candidate.last_window_at))

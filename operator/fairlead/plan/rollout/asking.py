@@ -91,15 +91,13 @@ def blocked(status: DeploymentStatus) -> bool:
 
 
 def next_look(look: Look, kept: Watch) -> float | None:
-    """Seconds until something is due; None without a question."""
+    """Seconds until something is due; None without a question, and while it waits for a candidate or an experiment,
+    which are looked at anyway."""
     asked = kept.confirmation
-    if asked is None:
+    if asked is None or asked.phase == "Waiting":
         return None
-    if asked.phase == "Asking":
-        return signals.next_window(look, asked.last_window_at)
-    if asked.phase == "Starting":
-        return SOON
-    return max(0.0, epoch(asked.since) + _longest(look) - look.now)
+    due = signals.next_window(look, asked.last_window_at) if asked.phase == "Asking" else SOON
+    return max(0.0, min(due, _last(look, kept, asked) - look.now))
 
 
 def standing(status: DeploymentStatus, doubt: Problem | None) -> tuple[bool, str, str]:
@@ -373,7 +371,12 @@ def _late(look: Look, state: State) -> bool:
     """Whether the watch has to end."""
     kept, asked = _watch(state), _asked(state)
     assert asked
-    return look.now >= max(epoch(kept.until), epoch(asked.since) + LIMIT * _longest(look))
+    return look.now >= _last(look, kept, asked)
+
+
+def _last(look: Look, kept: Watch, asked: Confirmation) -> float:
+    """When a question ends in any case."""
+    return max(epoch(kept.until), epoch(asked.since) + LIMIT * _longest(look))
 
 
 # --- small things --------------------------------------------------------------------------------------------------
