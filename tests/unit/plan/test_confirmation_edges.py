@@ -69,3 +69,109 @@ def test_b01_a_candidate_that_is_held_by_a_question_past_its_patience_is_not_loo
     assert question(sim)["phase"] == "Asking"
     assert sim.now > since + 900
     assert waited(sim) > 0.05
+
+
+# --- nothing answers that must not ---------------------------------------------------------------------------------
+
+
+def revoke(sim: Sim) -> None:
+    sim.of(MODEL_VERSION)["m-1"]["spec"]["revoked"] = "it is biased"
+
+
+def reject(sim: Sim) -> None:
+    sim.of(MODEL_VERSION)["m-1"]["status"]["phase"] = "Rejected"
+
+
+@pytest.mark.parametrize(("spoil", "reason"), [(revoke, "VersionRevoked"), (reject, "NotApproved")])
+def test_b01_a_version_before_that_is_revoked_while_it_answers_gets_no_requests_any_more(
+    spoil: Any, reason: str
+) -> None:  # fmt: skip
+    sim = asking(bad=0.3, old=0.3)
+    seconds(sim, 10)
+    spoil(sim)
+    sim.look()
+    assert sim.shares() == {"m-2": 100}
+    said = sim.condition("WorldChanged")
+    assert (said["status"], said["reason"]) == ("Unknown", reason)
+    seconds(sim, 60)
+    assert (live(sim), sim.shares()) == ("m-2", {"m-2": 100})
+    assert sim.events.count("ConfirmingStopped") == 1
+
+
+def test_a_version_before_that_is_revoked_while_it_has_a_holdback_gets_no_requests_any_more() -> None:
+    sim = promoted(holdback="10%", errors={"m-1": 0.01, "m-2": 0.01})
+    assert sim.shares() == {"m-2": 90, "m-1": 10}
+    revoke(sim)
+    sim.look()
+    assert sim.shares() == {"m-2": 100}
+    assert watch(sim)["guards"]  # it goes on against what was seen
+    assert "HoldbackEnded" in sim.events
+
+
+# --- nobody goes to and fro ----------------------------------------------------------------------------------------
+
+
+def again_of_m_1() -> Sim:
+    """m-2 is live, and somebody has the version before it rolled out once more."""
+    sim = promoted(errors={"m-1": 0.01, "m-2": 0.01})
+    sim.tick(100, seconds=20)
+    sim.spec["rollout"]["steps"] = [{"weight": 10, "for": "3h"}]
+    sim.spec["model"] = {"version": "m-1"}
+    sim.now += 1
+    sim.look()
+    settle(sim)
+    sim.tick(50)
+    assert (sim.candidate["version"], sim.candidate["step"]) == ("m-1", 0)
+    return sim
+
+
+def test_b01_where_the_candidate_is_the_version_before_it_goes_live_once() -> None:
+    sim = again_of_m_1()
+    sim.errors["m-2"] = 0.4
+    sim.errors["m-1"] = 0.4
+    until_asked(sim)
+    while question(sim)["phase"] == "Waiting":
+        sim.tick(60, seconds=10)
+    settle(sim)
+    sim.errors["m-1"] = 0.01
+    seconds(sim, 60)
+    for _ in range(60):
+        sim.tick(60, seconds=10)
+    assert live(sim) == "m-1"
+    assert "candidate" not in sim.status
+    assert sim.shares() == {"m-1": 100}
+    assert [one["version"] for one in sim.status.get("retiring", [])] == []
+    assert sim.events.count("RolledBack") == 1
+
+
+def test_where_the_live_version_crashes_and_the_candidate_is_the_version_before_it_goes_live_once() -> None:
+    sim = again_of_m_1()
+    for _ in range(3):
+        sim.restart("m-2")
+    sim.ready("m-2", False)
+    sim.look()
+    for _ in range(60):
+        sim.tick(60, seconds=10)
+    assert live(sim) == "m-1"
+    assert "candidate" not in sim.status
+    assert sim.shares() == {"m-1": 100}
+
+
+# --- what is said --------------------------------------------------------------------------------------------------
+
+
+def test_b01_a_watch_that_is_switched_off_while_it_asks_does_not_say_that_nothing_speaks_against_the_version() -> None:
+    sim = asking()
+    sim.spec["rollout"]["afterPromotion"]["for"] = "0s"
+    found = sim.plan()
+    said = [event.message for event in found.events]
+    sim.carry_out(found)
+    sim.look()
+    assert "watch" not in sim.status
+    assert sim.shares() == {"m-2": 100}
+    assert any("nobody knows whether it has become worse" in one for one in said)
+    assert not any("nothing speaks against it" in one for one in said)
+    for _ in range(3):
+        sim.tick(60, seconds=20)
+    assert versions(sim) == {"m-2"}
+    assert sim.condition("WorldChanged").get("status", "False") == "False"

@@ -243,11 +243,11 @@ def _doubt(look: Look, state: State, asked: Confirmation, why: Problem) -> tuple
 
 def _ask(look: Look, state: State, asked: Confirmation) -> tuple[State, Problem | None]:
     kept = _watch(state)
-    if not any(pod.ready for pod in pods.of(look, kept.against)):
+    unfit = _unfit(look, kept)
+    if unfit:
         away = {"phase": "Starting", "share": 0, "started_at": look.stamp, "counting_since": None, "cursors": [],
                 "last_window_at": None}  # fmt: skip
-        told = Event("ConfirmingStopped", f"no pod of {kept.against} is ready, so it gets no requests for now",
-                     warning=True)  # fmt: skip
+        told = Event("ConfirmingStopped", f"{kept.against} gets no requests for now: {unfit}", warning=True)
         return _having(state.having(told), asked.model_copy(update=away)), None
     if asked.counting_since is None:
         if not _routed(look, kept, asked):
@@ -259,6 +259,14 @@ def _ask(look: Look, state: State, asked: Confirmation) -> tuple[State, Problem 
     after, problem = hearing.window(look, kept, asked)
     state = state.having(watch=watchbook.heard(look, kept.model_copy(update={"confirmation": after}), asked))
     return _decided(look, state, after), problem
+
+
+def _unfit(look: Look, kept: Watch) -> str:
+    """Why the version before must not answer any more; empty if it may."""
+    unready = readiness.unready(look, kept.against, kept.version)
+    if unready:
+        return unready.message
+    return "" if any(pod.ready for pod in pods.of(look, kept.against)) else "none of its pods is ready"
 
 
 def _routed(look: Look, kept: Watch, asked: Confirmation) -> bool:

@@ -39,7 +39,9 @@ def choose(look: Look, state: State, choice: Choice) -> State:
     """Begin, go on, or begin again, as the choice says."""
     status, candidate = state.status, state.candidate
     live = status.live.version if status.live else None
-    if candidate and candidate.version != choice.version:
+    if candidate and candidate.version == live:
+        state = _arrived(look, state, candidate)
+    elif candidate and candidate.version != choice.version:
         if look.spec.paused and choice.version not in (None, live) and _usable(look, candidate):
             return state
         state = ending.withdraw(look, state, *_reason(look, candidate, choice, live))
@@ -55,6 +57,13 @@ def choose(look: Look, state: State, choice: Choice) -> State:
         candidate=started,
         retiring=[one for one in state.status.retiring if one.version != choice.version],
     )
+
+
+def _arrived(look: Look, state: State, candidate: Candidate) -> State:
+    """The candidate was the way back, and is live by that way now: its pods stay, and there is nothing to compare."""
+    said = f"{candidate.version} is live again: {candidate.against} was taken back"
+    state = ending.withdraw(look, state, "LiveAgain", said)
+    return state.having(retiring=[one for one in state.status.retiring if one.version != candidate.version])
 
 
 def _usable(look: Look, candidate: Candidate) -> bool:
