@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.plan.rollout_world import Json, Sim
-from tests.unit.plan.test_confirmation import alarmed, asking, question, seconds, until_asked
-from tests.unit.plan.test_deployment_watch import live, promoted, settle, versions, watch, windows
+from tests.unit.plan.rollout_world import Sim
+from tests.unit.plan.test_confirmation import asking, question, seconds, until_asked
+from tests.unit.plan.test_deployment_watch import live, promoted, settle, versions, watch
 
-from fairlead.plan.core import MODEL_VERSION, epoch, rfc3339
+from fairlead.plan.core import MODEL_VERSION, epoch
 
 
 def waited(sim: Sim) -> float:
@@ -175,3 +175,37 @@ def test_b01_a_watch_that_is_switched_off_while_it_asks_does_not_say_that_nothin
         sim.tick(60, seconds=20)
     assert versions(sim) == {"m-2"}
     assert sim.condition("WorldChanged").get("status", "False") == "False"
+
+
+# --- few requests --------------------------------------------------------------------------------------------------
+
+
+def test_b01_with_few_requests_a_window_stays_open_until_it_can_say_something() -> None:
+    sim = asking(bad=0.3, old=0.3)
+    sim.tick(0)
+    served = dict(sim.served)
+    for _ in range(60):
+        sim.tick(2)
+    found = question(sim)["guards"][0]
+    assert 9 <= found["windows"] <= 13  # of ten requests each
+    assert 30 <= float(question(sim)["observed"]) <= 62  # of those in which both answered
+    counted = found["candidate"]["requests"] + found["stable"]["requests"]
+    assert 110 <= counted <= sum(sim.served.values()) - sum(served.values())
+    before = found["windows"]
+    for _ in range(35):
+        sim.tick(1 if question(sim) else 0, seconds=2)
+    assert question(sim)["guards"][0]["windows"] - before >= 6  # ten seconds are enough for any
+    before = question(sim)["guards"][0]["windows"]
+    for _ in range(10):
+        sim.tick(50)
+    assert question(sim)["guards"][0]["windows"] - before >= 9  # and with many requests one a second
+
+
+def test_b01_a_window_that_stays_open_is_looked_at_once_a_second_and_not_written() -> None:
+    sim = asking(bad=0.3, old=0.3)
+    for _ in range(3):
+        sim.tick(50)
+    before = dict(sim.status)
+    sim.tick(1)
+    assert sim.status == before
+    assert waited(sim) >= 0.1

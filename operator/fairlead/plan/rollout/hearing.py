@@ -34,6 +34,10 @@ from fairlead.verdict.guards import decode, encode
 SETTLED, IN_STEP = 20, 0.9
 """Outcomes of the version before that must have come while at least this part of what its share makes one expect."""
 SETTLING = "Settling"
+EXPECTED, LONGEST = 2, 10.0
+"""A window stays open until the share of the version before makes one expect so many requests of it, for at most so
+many seconds: one request alone says nothing. It depends on how many requests came in all, not on who got them: so how
+they are divided is chance as before, and the test stays exact."""
 Reading = list[tuple[Scrape, Counters]]
 
 
@@ -115,6 +119,8 @@ def window(look: Look, watch: Watch, asked: Confirmation) -> tuple[Confirmation,
     if strange:
         blind = [guards.silent(one, strange.reason, strange.message) for one in asked.guards]
         return asked.model_copy(update={"guards": blind}), strange
+    if _few(look, both, asked):
+        return asked, None
     after = {one.guard: one for one in asked.guards}
     answered, problem = _pods(look, both, asked, book, after)
     for index, one in _of_metric(asked, "outcomes"):
@@ -129,11 +135,20 @@ def window(look: Look, watch: Watch, asked: Confirmation) -> tuple[Confirmation,
     if states == asked.guards and cursors == asked.cursors:
         return asked, problem
     began = epoch(asked.last_window_at or look.stamp)
-    length = min(look.now - began, watching.GAP * look.window) if answered and not problem else 0.0
+    length = min(look.now - began, max(LONGEST, watching.GAP * look.window)) if answered and not problem else 0.0
     return asked.model_copy(update={
         "guards": states, "cursors": cursors, "observed": encode(decode(asked.observed) + length),
         "last_window_at": asked.last_window_at if problem and not answered else look.stamp,
     }), problem  # fmt: skip
+
+
+def _few(look: Look, both: Watch, asked: Confirmation) -> bool:
+    """Whether a window stays open: so few requests have come."""
+    reading = watching.read(look, both)
+    if isinstance(reading, Problem) or look.now >= epoch(asked.last_window_at or look.stamp) + LONGEST:
+        return False
+    counts = watching.added(both, Book(asked.cursors), _errors(reading))
+    return asked.share * sum(requests for requests, _ in counts.values()) < 100 * EXPECTED
 
 
 def _pods(
