@@ -36,6 +36,8 @@ class Confirmation(Model):
     """Percent of the requests that the version before answers; 0 until it is warm."""
     counting_since: Timestamp | None = None
     """When the counters of both were first read since it has its share."""
+    settled: bool = False
+    """Whether the requests from before the version before had its share have been answered: only then it is counted."""
     last_window_at: Timestamp | None = None
     observed: Annotated[str, Field(max_length=32)] = "0"
     """Seconds in which both answered requests."""

@@ -188,9 +188,9 @@ def test_b01_with_few_requests_a_window_stays_open_until_it_can_say_something() 
         sim.tick(2)
     found = question(sim)["guards"][0]
     assert 9 <= found["windows"] <= 13  # of ten requests each
-    assert 30 <= float(question(sim)["observed"]) <= 62  # of those in which both answered
+    assert 20 <= float(question(sim)["observed"]) <= 62  # of those in which both answered
     counted = found["candidate"]["requests"] + found["stable"]["requests"]
-    assert 110 <= counted <= sum(sim.served.values()) - sum(served.values())
+    assert 90 <= counted <= sum(sim.served.values()) - sum(served.values())
     before = found["windows"]
     for _ in range(35):
         sim.tick(1 if question(sim) else 0, seconds=2)

@@ -245,8 +245,8 @@ def _ask(look: Look, state: State, asked: Confirmation) -> tuple[State, Problem 
     kept = _watch(state)
     unfit = _unfit(look, kept)
     if unfit:
-        away = {"phase": "Starting", "share": 0, "started_at": look.stamp, "counting_since": None, "cursors": [],
-                "last_window_at": None}  # fmt: skip
+        away = {"phase": "Starting", "share": 0, "started_at": look.stamp, "counting_since": None, "settled": False,
+                "cursors": [], "last_window_at": None}  # fmt: skip
         told = Event("ConfirmingStopped", f"{kept.against} gets no requests for now: {unfit}", warning=True)
         return _having(state.having(told), asked.model_copy(update=away)), None
     if asked.counting_since is None:
@@ -256,6 +256,9 @@ def _ask(look: Look, state: State, asked: Confirmation) -> tuple[State, Problem 
         return (state, begun) if isinstance(begun, Problem) else (_having(state, begun), None)
     if not hearing.due(look, kept, asked):
         return state, None
+    if not asked.settled:
+        settled, unread = hearing.settle(look, kept, asked)
+        return _having(state, settled), unread
     after, problem = hearing.window(look, kept, asked)
     state = state.having(watch=watchbook.heard(look, kept.model_copy(update={"confirmation": after}), asked))
     return _decided(look, state, after), problem
