@@ -44,6 +44,24 @@ def test_a_steady_plan_leaves_nothing_to_be_done(bad: float, end: str) -> None:
     assert steady >= (15 if end == "Live" else 1)
 
 
+def test_a_window_under_traffic_is_steady_at_the_first_look() -> None:
+    """Else each window of a fleet costs two looks."""
+    sim = Sim(spec(steps=((20, "1h", 10),)), store=True, errors={"m-1": 0.02, "m-2": 0.02})
+    sim.go_live()
+    sim.traffic(200)
+    sim.begin()
+    sim.run(3, 60)
+    found = []
+    for _ in range(20):
+        sim.now += 1
+        sim.traffic(60)
+        plan = sim.plan()
+        assert dump(plan.status) != sim.status
+        found.append(plan.steady)
+        sim.carry_out(plan)
+    assert found.count(True) >= 17  # now and then the ledger is saved, and a guard or the split has news
+
+
 def test_a_memo_keeps_what_follows_from_the_same_object() -> None:
     memo, made = Memo[int](2), []
 
