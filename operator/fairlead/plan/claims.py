@@ -13,10 +13,11 @@ An HTTPRoute or GRPCRoute that is not Fairlead's, and Deployments that the opera
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from fairlead.api.config import RoutesConfig
-from fairlead.api.deployment import GatewayRef, Route
+from fairlead.api.deployment import Deployment, GatewayRef, Route
 from fairlead.api.deploymentstatus import Claimed
 from fairlead.manifests.route import path_of
 from fairlead.plan.core import Claim, Json, epoch, rfc3339
@@ -24,17 +25,33 @@ from fairlead.plan.core import Claim, Json, epoch, rfc3339
 
 def of(raw: Json) -> tuple[Claim, ...]:
     """What a Deployment holds, and what it wants, if that is something else."""
-    meta, status = raw["metadata"], raw.get("status") or {}
-    namespace, name = str(meta.get("namespace", "")), str(meta["name"])
-    route = Route.model_validate(raw["spec"]["route"])
+    status = raw.get("status") or {}
+    kept = Claimed.model_validate(status["claimed"]) if status.get("claimed") is not None else None
+    address, live = str(status.get("address") or ""), bool(status.get("live"))
+    return _of(*_who(raw), Route.model_validate(raw["spec"]["route"]), kept, address, live)
+
+
+def of_body(raw: Json, body: Deployment) -> tuple[Claim, ...]:
+    """The same of one that has been parsed."""
+    status = body.status
+    return _of(*_who(raw), body.spec.route, status.claimed, status.address, status.live is not None)
+
+
+def _who(raw: Json) -> tuple[str, str, float]:
+    meta = raw["metadata"]
     created = epoch(meta["creationTimestamp"]) if meta.get("creationTimestamp") else 0.0
-    wanted = claim(route, namespace, name, created, address=str(status.get("address") or ""))
-    kept = status.get("claimed")
+    return str(meta.get("namespace", "")), str(meta["name"]), created
+
+
+@lru_cache(maxsize=4096)  # each look of each rollout asks
+def _of(
+    namespace: str, name: str, created: float, route: Route, kept: Claimed | None, address: str, live: bool
+) -> tuple[Claim, ...]:  # fmt: skip
+    wanted = claim(route, namespace, name, created, address)
     if kept is None:
         # of a time when nobody asked: what was live had its route, and told its address
-        return (wanted._replace(held=bool(status.get("live") and status.get("address"))),)
-    claimed = Claimed.model_validate(kept)
-    had = claim(route_of(claimed), namespace, name, epoch(claimed.since), wanted.address)._replace(held=True)
+        return (wanted._replace(held=live and bool(address)),)
+    had = claim(route_of(kept), namespace, name, epoch(kept.since), address)._replace(held=True)
     return (had,) if _what(had) == _what(wanted) else (had, wanted._replace(address=""))
 
 
@@ -66,6 +83,7 @@ def route_of(kept: Claimed) -> Route:
     return Route(gateway=gateway, protocol=kept.protocol, host=kept.host, path=kept.path)
 
 
+@lru_cache(maxsize=4096)
 def is_for(kept: Claimed, route: Route, namespace: str, name: str) -> bool:
     """Whether what was granted is what a route takes."""
     return _what(claim(route_of(kept), namespace, name, 0.0, "")) == _what(claim(route, namespace, name, 0.0, ""))
