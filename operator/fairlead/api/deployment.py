@@ -24,7 +24,6 @@ from fairlead.api.schema import (
     list_map,
 )
 
-
 _ERRORS = Guard(metric="errors")
 """Guarded unless that is switched off by name."""
 
