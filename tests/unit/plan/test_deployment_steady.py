@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pytest
-from tests.unit.plan.rollout_world import OUTCOMES, Sim, dump, spec
+from tests.unit.plan.rollout_world import GATEWAY, OUTCOMES, Sim, dump, spec
 
 from fairlead.plan.core import MODEL_VERSION, POD
 from fairlead.plan.memo import Memo, Reads, crowd_of
@@ -60,6 +60,21 @@ def test_a_window_under_traffic_is_steady_at_the_first_look() -> None:
         found.append(plan.steady)
         sim.carry_out(plan)
     assert found.count(True) >= 17  # now and then the ledger is saved, and a guard or the split has news
+
+
+@pytest.mark.parametrize(("addresses", "path"), [((), None), (("10.0.0.1",), "/another/path")])
+def test_what_is_asked_in_vain_is_not_written_at_each_look(addresses: tuple[str, ...], path: str | None) -> None:
+    """Each write is followed by a look: that would go on and on."""
+    sim = Sim(spec())
+    sim.gateway = replace(GATEWAY, addresses=addresses)
+    sim.go_live()
+    for _ in range(2):
+        sim.now += 1
+        sim.look()
+        before = sim.status
+        sim.now += 1
+        assert dump(sim.plan().status) == before
+        sim.spec["route"] |= {"path": path} if path else {}
 
 
 def test_a_memo_keeps_what_follows_from_the_same_object() -> None:
