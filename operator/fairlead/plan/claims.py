@@ -60,11 +60,16 @@ def claim(route: Route, namespace: str, name: str, since: float, address: str) -
     path = "/" if route.protocol == "GRPC" else path_of(route, namespace, name)
     gateway = f"{route.gateway.namespace or namespace}/{route.gateway.name}"
     host = urlsplit(address).hostname or ""
-    home = f"/{namespace}"
     return Claim(
-        f"{route.protocol} {gateway}", home if not route.host and _below(path, home) else "", namespace, name, since,
+        f"{route.protocol} {gateway}", "" if route.host else _corner(path, namespace), namespace, name, since,
         False, route.host or "", path, host,
     )  # fmt: skip
+
+
+def _corner(path: str, namespace: str) -> str:
+    """The first two parts of a path at home: it meets none that begins otherwise, but for those that are shorter."""
+    parts = path.split("/", 3)[1:3]
+    return f"/{parts[0]}/{parts[1]}" if len(parts) == 2 and parts[1] and parts[0] == namespace else ""
 
 
 def claimed(route: Route, namespace: str, name: str, since: float) -> Claimed:
@@ -133,10 +138,11 @@ def not_allowed(one: Claim, rules: RoutesConfig) -> str:
 def in_the_way(one: Claim, others: Iterable[Claim], rules: RoutesConfig) -> Claim | None:
     """The claim of another Deployment that this one has to yield to, if there is one; what yields itself is in nobody's
     way. others: all that it may meet."""
-    known = [other for other in others if _by(other) != _by(one) and not not_allowed(other, rules)]
+    known = [other for other in others if _by(other) != _by(one)]
     concerned, todo = {one}, [one]
     while todo:
-        found = [other for other in _before(todo.pop(), known, rules) if other not in concerned]
+        ahead_of = _before(todo.pop(), known, rules)
+        found = [other for other in ahead_of if other not in concerned and not not_allowed(other, rules)]
         concerned.update(found)
         todo += found
     standing: list[Claim] = []
@@ -151,7 +157,8 @@ def in_the_way(one: Claim, others: Iterable[Claim], rules: RoutesConfig) -> Clai
 
 def _before(one: Claim, others: Sequence[Claim], rules: RoutesConfig) -> list[Claim]:
     """Those that forbid it, if they stand themselves."""
-    return [other for other in others if _age(other) < _age(one) and _keeps_out(other, one, rules)]
+    mine = _age(one)
+    return [other for other in others if meet(other, one) and _age(other) < mine and _keeps_out(other, one, rules)]
 
 
 def _age(one: Claim) -> tuple[bool, float, str, str]:
