@@ -24,6 +24,9 @@ from fairlead.api.schema import (
     list_map,
 )
 
+_ERRORS = Guard(metric="errors")
+"""Guarded unless that is switched off by name."""
+
 
 class ModelRef(Model):
     """Which versions go live."""
@@ -224,7 +227,7 @@ class Rollout(Model):
         behind it if it does not speak of them. This, not `guard`, is what everything goes by."""
         if any(one.metric == "errors" for one in self.guard):
             return [one for one in self.guard if not one.is_off]
-        return [*self.guard, Guard(metric="errors")]
+        return [*self.guard, _ERRORS]
 
     @property
     def spelt_out(self) -> list[Guard]:

@@ -10,7 +10,9 @@ from fairlead.api.common import Timestamp
 from fairlead.api.schema import Model, Name
 
 RECORD = 24576
-"""Largest record that is kept, in characters."""
+"""Largest record that is kept, in bytes."""
+RECORDS = 4 * RECORD
+"""All that a Deployment keeps, in bytes: each change of its status writes them."""
 
 
 class Pinned(Model):
@@ -28,4 +30,5 @@ class Pinned(Model):
     """Digest of the evidence that it was approved by."""
     record: Annotated[str, Field(max_length=RECORD)] = ""
     """What its pods need, as JSON: the ModelVersion's `spec` without lineage and approvals, and the evaluation's
-    `sample`. Empty where that is larger than 24 KiB, and of a version that leaves."""
+    `sample`. Empty where that is larger than 24 KiB, of the last ones where all are larger than 96 KiB, and
+    of a version that leaves."""

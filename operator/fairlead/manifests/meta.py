@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 Json = dict[str, Any]
@@ -16,6 +17,7 @@ def short_hash(*parts: str, length: int = 10) -> str:
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:length]
 
 
+@lru_cache(maxsize=16384)
 def child_name(parent: str, *parts: str, limit: int = 63) -> str:
     """`<parent>-<hash of all parts>`: deterministic, unique by the parts, and a valid DNS label."""
     digest = short_hash(parent, *parts)

@@ -13,10 +13,11 @@ An HTTPRoute or GRPCRoute that is not Fairlead's, and Deployments that the opera
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from fairlead.api.config import RoutesConfig
-from fairlead.api.deployment import GatewayRef, Route
+from fairlead.api.deployment import Deployment, GatewayRef, Route
 from fairlead.api.deploymentstatus import Claimed
 from fairlead.manifests.route import path_of
 from fairlead.plan.core import Claim, Json, epoch, rfc3339
@@ -24,17 +25,33 @@ from fairlead.plan.core import Claim, Json, epoch, rfc3339
 
 def of(raw: Json) -> tuple[Claim, ...]:
     """What a Deployment holds, and what it wants, if that is something else."""
-    meta, status = raw["metadata"], raw.get("status") or {}
-    namespace, name = str(meta.get("namespace", "")), str(meta["name"])
-    route = Route.model_validate(raw["spec"]["route"])
+    status = raw.get("status") or {}
+    kept = Claimed.model_validate(status["claimed"]) if status.get("claimed") is not None else None
+    address, live = str(status.get("address") or ""), bool(status.get("live"))
+    return _of(*_who(raw), Route.model_validate(raw["spec"]["route"]), kept, address, live)
+
+
+def of_body(raw: Json, body: Deployment) -> tuple[Claim, ...]:
+    """The same of one that has been parsed."""
+    status = body.status
+    return _of(*_who(raw), body.spec.route, status.claimed, status.address, status.live is not None)
+
+
+def _who(raw: Json) -> tuple[str, str, float]:
+    meta = raw["metadata"]
     created = epoch(meta["creationTimestamp"]) if meta.get("creationTimestamp") else 0.0
-    wanted = claim(route, namespace, name, created, address=str(status.get("address") or ""))
-    kept = status.get("claimed")
+    return str(meta.get("namespace", "")), str(meta["name"]), created
+
+
+@lru_cache(maxsize=4096)  # each look of each rollout asks
+def _of(
+    namespace: str, name: str, created: float, route: Route, kept: Claimed | None, address: str, live: bool
+) -> tuple[Claim, ...]:  # fmt: skip
+    wanted = claim(route, namespace, name, created, address)
     if kept is None:
         # of a time when nobody asked: what was live had its route, and told its address
-        return (wanted._replace(held=bool(status.get("live") and status.get("address"))),)
-    claimed = Claimed.model_validate(kept)
-    had = claim(route_of(claimed), namespace, name, epoch(claimed.since), wanted.address)._replace(held=True)
+        return (wanted._replace(held=live and bool(address)),)
+    had = claim(route_of(kept), namespace, name, epoch(kept.since), address)._replace(held=True)
     return (had,) if _what(had) == _what(wanted) else (had, wanted._replace(address=""))
 
 
@@ -43,11 +60,16 @@ def claim(route: Route, namespace: str, name: str, since: float, address: str) -
     path = "/" if route.protocol == "GRPC" else path_of(route, namespace, name)
     gateway = f"{route.gateway.namespace or namespace}/{route.gateway.name}"
     host = urlsplit(address).hostname or ""
-    home = f"/{namespace}"
     return Claim(
-        f"{route.protocol} {gateway}", home if not route.host and _below(path, home) else "", namespace, name, since,
+        f"{route.protocol} {gateway}", "" if route.host else _corner(path, namespace), namespace, name, since,
         False, route.host or "", path, host,
     )  # fmt: skip
+
+
+def _corner(path: str, namespace: str) -> str:
+    """The first two parts of a path at home: it meets none that begins otherwise, but for those that are shorter."""
+    parts = path.split("/", 3)[1:3]
+    return f"/{parts[0]}/{parts[1]}" if len(parts) == 2 and parts[1] and parts[0] == namespace else ""
 
 
 def claimed(route: Route, namespace: str, name: str, since: float) -> Claimed:
@@ -66,6 +88,7 @@ def route_of(kept: Claimed) -> Route:
     return Route(gateway=gateway, protocol=kept.protocol, host=kept.host, path=kept.path)
 
 
+@lru_cache(maxsize=4096)
 def is_for(kept: Claimed, route: Route, namespace: str, name: str) -> bool:
     """Whether what was granted is what a route takes."""
     return _what(claim(route_of(kept), namespace, name, 0.0, "")) == _what(claim(route, namespace, name, 0.0, ""))
@@ -115,10 +138,11 @@ def not_allowed(one: Claim, rules: RoutesConfig) -> str:
 def in_the_way(one: Claim, others: Iterable[Claim], rules: RoutesConfig) -> Claim | None:
     """The claim of another Deployment that this one has to yield to, if there is one; what yields itself is in nobody's
     way. others: all that it may meet."""
-    known = [other for other in others if _by(other) != _by(one) and not not_allowed(other, rules)]
+    known = [other for other in others if _by(other) != _by(one)]
     concerned, todo = {one}, [one]
     while todo:
-        found = [other for other in _before(todo.pop(), known, rules) if other not in concerned]
+        ahead_of = _before(todo.pop(), known, rules)
+        found = [other for other in ahead_of if other not in concerned and not not_allowed(other, rules)]
         concerned.update(found)
         todo += found
     standing: list[Claim] = []
@@ -133,7 +157,8 @@ def in_the_way(one: Claim, others: Iterable[Claim], rules: RoutesConfig) -> Clai
 
 def _before(one: Claim, others: Sequence[Claim], rules: RoutesConfig) -> list[Claim]:
     """Those that forbid it, if they stand themselves."""
-    return [other for other in others if _age(other) < _age(one) and _keeps_out(other, one, rules)]
+    mine = _age(one)
+    return [other for other in others if meet(other, one) and _age(other) < mine and _keeps_out(other, one, rules)]
 
 
 def _age(one: Claim) -> tuple[bool, float, str, str]:

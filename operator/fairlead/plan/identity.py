@@ -48,7 +48,7 @@ def pin(raw: Json) -> Pinned | None:
     return Pinned(
         name=raw["metadata"]["name"], uid=uid_of(raw), digest=digest_of(found.spec),
         created=raw["metadata"].get("creationTimestamp") or None, evidence=evidence.digest,
-        record=record if len(record) <= RECORD else "",
+        record=record if len(record.encode()) <= RECORD else "",
     )  # fmt: skip
 
 

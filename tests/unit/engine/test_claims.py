@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
+
+import pytest
 
 from fairlead.engine.cache import Cache
 from fairlead.engine.claims import Claims
 from fairlead.engine.reconcile import Key
 from fairlead.engine.route import Router
+from fairlead.plan import claims
 from fairlead.plan.core import DEPLOYMENT, Claim
 from fairlead.plan.deployment import SPEC
 
@@ -136,3 +140,31 @@ def test_those_of_a_corner_are_told_of_each_other_and_of_those_without() -> None
     found.put("a", "y", None)
     assert set(found.near(mine)) == {mine, wide}
     assert near not in found.near(wide)
+
+
+def test_claims_of_many_in_a_namespace_cost_a_look_nothing() -> None:
+    made, woken, cache = router()
+    for number in range(1000):
+        made.listed(DEPLOYMENT, deployment(f"a/x{number}", number + 1))
+    woken.taken()
+    made.seen(DEPLOYMENT, deployment("a/y", 2000))
+    mine = claims.of(deployment("a/y", 2000))[0]
+    assert cache.claims(DEPLOYMENT).near(mine) == (mine,)
+    assert woken.taken() == ["a/y"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_claim_sees_all_that_it_may_meet(seed: int) -> None:
+    dice, known = random.Random(seed), Claims(claims.of)
+    parts, hosts = ["a", "b", "aa"], [None, "h.example.com", "*.example.com"]
+    every = []
+    for number in range(40):
+        namespace, depth = dice.choice(parts), dice.randint(0, 3)
+        path = "/" + "/".join(dice.choice(parts) for _ in range(depth))
+        one = deployment(f"{namespace}/x{number}", 1, path=path, host=dice.choice(hosts[: dice.randint(1, 3)]))
+        known.put(namespace, f"x{number}", one)
+        every += claims.of(one)
+    for one in every:
+        near = set(known.near(one))
+        assert one in near
+        assert {other for other in every if claims.meet(one, other)} <= near

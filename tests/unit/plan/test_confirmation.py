@@ -178,6 +178,8 @@ def test_b01_pods_that_do_not_come_are_told_and_waited_for() -> None:
     windows(sim, 40)
     said = sim.condition("WorldChanged")
     assert (said["status"], said["reason"]) == ("Unknown", "PodsNotReady")
+    windows(sim, 3)
+    assert sim.condition("WorldChanged") == said  # one that counts would be written at each look
     assert live(sim) == "m-2"
     settle(sim)
     seconds(sim, 30)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pytest
-from tests.unit.plan.rollout_world import OUTCOMES, Sim, dump, spec
+from tests.unit.plan.rollout_world import GATEWAY, OUTCOMES, Sim, dump, spec
 
 from fairlead.plan.core import MODEL_VERSION, POD
 from fairlead.plan.memo import Memo, Reads, crowd_of
@@ -42,6 +42,39 @@ def test_a_steady_plan_leaves_nothing_to_be_done(bad: float, end: str) -> None:
             break
     assert sim.status["history"][0]["result"] == end
     assert steady >= (15 if end == "Live" else 1)
+
+
+def test_a_window_under_traffic_is_steady_at_the_first_look() -> None:
+    """Else each window of a fleet costs two looks."""
+    sim = Sim(spec(steps=((20, "1h", 10),)), store=True, errors={"m-1": 0.02, "m-2": 0.02})
+    sim.go_live()
+    sim.traffic(200)
+    sim.begin()
+    sim.run(3, 60)
+    found = []
+    for _ in range(20):
+        sim.now += 1
+        sim.traffic(60)
+        plan = sim.plan()
+        assert dump(plan.status) != sim.status
+        found.append(plan.steady)
+        sim.carry_out(plan)
+    assert found.count(True) >= 17  # now and then the ledger is saved, and a guard or the split has news
+
+
+@pytest.mark.parametrize(("addresses", "path"), [((), None), (("10.0.0.1",), "/another/path")])
+def test_what_is_asked_in_vain_is_not_written_at_each_look(addresses: tuple[str, ...], path: str | None) -> None:
+    """Each write is followed by a look: that would go on and on."""
+    sim = Sim(spec())
+    sim.gateway = replace(GATEWAY, addresses=addresses)
+    sim.go_live()
+    for _ in range(2):
+        sim.now += 1
+        sim.look()
+        before = sim.status
+        sim.now += 1
+        assert dump(sim.plan().status) == before
+        sim.spec["route"] |= {"path": path} if path else {}
 
 
 def test_a_memo_keeps_what_follows_from_the_same_object() -> None:

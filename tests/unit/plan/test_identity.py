@@ -272,6 +272,39 @@ def test_identity_the_status_keeps_only_what_is_in_use() -> None:
     assert len(str(sim.status["versions"])) < 2 * RECORD
 
 
+def test_identity_records_are_counted_in_bytes() -> None:
+    sim = Sim(spec())
+    sim.version("m-1", age=1000)["spec"]["server"]["args"] = ["ä" * 4000] * 5
+    sim.look()
+    assert [(one["name"], one.get("record")) for one in sim.status["versions"]] == [("m-1", "")]
+
+
+def test_identity_many_records_leave_the_status_small_and_the_live_version_has_its_own() -> None:
+    names = [f"m-{number}" for number in range(2, 6)]
+    reward = {"total": "total:{{version}}", "successes": "successes:{{version}}"}
+    trial = {"versions": names, "share": "80%", "reward": reward, "for": "5s", "requests": 50, "then": "Promote"}
+    sim = Sim(spec(experiment=trial), wrong={"m-1": 0.5, "m-2": 0.5, "m-3": 0.5, "m-4": 0.5, "m-5": 0.1})
+    for group in (["m-1"], names):
+        for name in group:
+            sim.version(name, age=1000)["spec"]["server"]["args"] = ["x" * 4000] * 5
+        sim.look()
+        for name in group:
+            sim.ready(name)
+        sim.look()
+    records = {one["name"]: one["record"] for one in sim.status["versions"]}
+    assert [name for name, one in records.items() if one] == ["m-1", "m-2", "m-3", "m-4"]
+    assert list(records) == ["m-1", *names]
+    assert sum(map(len, records.values())) <= 4 * RECORD
+    for _ in range(200):
+        sim.tick(100)
+        if sim.status["experiment"]["phase"] == "Ended":
+            break
+    assert sim.status["live"]["version"] == "m-5"
+    records = {one["name"]: one["record"] for one in sim.status["versions"]}
+    assert records["m-5"]
+    assert records["m-1"]
+
+
 @pytest.mark.parametrize("record", ["", "{", "[]", '{"spec": {}}', '{"spec": null}'])
 def test_identity_a_record_that_can_not_be_read_harms_nobody(record: str) -> None:
     sim = promoted()

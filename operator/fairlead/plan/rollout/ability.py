@@ -46,6 +46,13 @@ def known(look: Look) -> GatewayState | None:
 
 
 def _known(look: Look) -> GatewayState | None:
+    kept, found = look.subject.body.status.gateway, _answered(look)
+    if kept and found and not due(look) and found == kept.model_copy(update={"at": found.at}):
+        return kept  # asked for its address only: no news, else each look would write the time
+    return found
+
+
+def _answered(look: Look) -> GatewayState | None:
     kept, answer = look.subject.body.status.gateway, look.world.answer(signals.gateway(look))
     if isinstance(answer, GatewaySeen):
         features = implementations.relevant(answer.features) if answer.features else None

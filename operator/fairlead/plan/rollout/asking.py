@@ -211,7 +211,7 @@ def _start(look: Look, state: State, asked: Confirmation) -> tuple[State, Proble
         return _having(state.having(told), asked), None
     if look.now < epoch(asked.started_at or look.stamp) + _longest(look):
         return _having(state, asked.model_copy(update={"blocked": False})), None
-    slow = Problem("PodsNotReady", f"its pods are not ready after {human(look.now - epoch(asked.since))}")
+    slow = Problem("PodsNotReady", f"its pods have not become ready since {asked.since[:19]}Z")
     return _doubt(look, state, asked, problem or pods.problem(look, kept.against) or slow)
 
 

@@ -13,7 +13,7 @@ from fairlead.plan.rollout.look import Look
 
 COUNTED = frozenset({
     "observed", "step_requests", "answered", "live_answered", "expected", "doubling", "guards", "split", "common",
-    "ahead", "cursors", "first_request_at", "last_window_at",
+    "ahead", "cursors", "first_request_at", "last_request_at", "last_window_at",
 })  # fmt: skip
 """Fields of a candidate that a window changes; no other object follows from them."""
 WRITTEN = frozenset({"lines", "dropped"})

@@ -46,6 +46,11 @@ GRACE = 60.0
 """Seconds that a new Deployment waits for somebody to allow Fairlead to read the store: a restore brings Secrets and
 RoleBindings in any order."""
 OLDER = 200
+STANDS_ON = (
+    "live", "previous", "way_back", "experiment", "refused", "history", "heeded", "retried", "versions", "served",
+    "memory",
+)  # fmt: skip
+"""Fields of a status that the document is made of."""
 _NUMBER = re.compile(r"([0-9]{1,9})\.json$")
 
 
@@ -184,7 +189,7 @@ def noted(look: Look, state: State) -> State:
     if kept.promise and kept.promise not in _on_their_way(status):
         kept = kept.model_copy(update={"promise": ""})
     after = status.model_copy(update={"memory": kept})
-    if _facts(before) != _facts(after):
+    if any(getattr(before, one) != getattr(after, one) for one in STANDS_ON) and _facts(before) != _facts(after):
         kept = kept.model_copy(update={"due": True})
     return state if kept == status.memory else state.having(memory=kept)
 

@@ -7,7 +7,7 @@ under an old name gets nothing: it has no part in what was seen, decided and app
 from __future__ import annotations
 
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.api.pinned import Pinned
+from fairlead.api.pinned import RECORDS, Pinned
 from fairlead.plan import identity
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import MODEL_VERSION, Event, Json, epoch
@@ -80,7 +80,10 @@ def others(look: Look, status: DeploymentStatus) -> list[str]:
 def kept(look: Look, state: State) -> State:
     """The state with the pins of what it uses, and of what leaves: until its pods are gone its name is taken."""
     before, used = _used(look.subject.body.status), _used(state.status)
-    found = {name: _pin(look, name, name in before) for name in used}
+    lived, lives = look.subject.body.status.live, state.status.live
+    if lives and (lived is None or lived.version != lives.version):
+        before.pop(lives.version, None)  # as one of many on their way there may have been no room for its record
+    found = _within({name: _pin(look, name, name in before) for name in used})
     for one in state.status.retiring:
         known = of(look).get(one.version)
         if known and one.version not in used:
@@ -89,6 +92,16 @@ def kept(look: Look, state: State) -> State:
     if pins != state.status.versions:
         state = state.having(versions=pins)
     return _told(look, state)
+
+
+def _within(found: dict[str, Pinned | None]) -> dict[str, Pinned | None]:
+    """The pins, of which the first ones keep their records, so that the status stays small."""
+    left, kept = RECORDS, dict[str, Pinned | None]()
+    for name, one in found.items():
+        size = len(one.record.encode()) if one else 0
+        kept[name] = one.model_copy(update={"record": ""}) if one and size > left else one
+        left -= size if size <= left else 0
+    return kept
 
 
 def _pin(look: Look, name: str, used_before: bool) -> Pinned | None:

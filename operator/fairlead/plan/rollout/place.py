@@ -13,7 +13,7 @@ from fairlead.plan.rollout.pods import Problem
 
 def claim(look: Look, state: State) -> tuple[State, Problem | None]:
     """Hold what the spec wants; with why that can't be."""
-    mine, kept = claims.of(look.subject.raw), state.status.claimed
+    mine, kept = claims.of_body(look.subject.raw, look.subject.body), state.status.claimed
     wanted = mine[-1]
     problem = _refused(look, wanted)
     if problem is None:

@@ -6,6 +6,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.watch import WayBack
 from fairlead.manifests.route import path_of
+from fairlead.plan import claims
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import GatewaySeen, Json
 from fairlead.plan.experiment import phase
@@ -313,6 +314,9 @@ def needs_address(look: Look, status: DeploymentStatus) -> bool:
     """Whether the Gateway must be asked where it listens: never known, or known for another path or host."""
     if status.live is None and status.candidate is None:
         return False
+    kept = status.claimed
+    if kept and not claims.is_for(kept, look.spec.route, look.namespace, look.name):
+        return False  # it stays where it was
     host, path = look.spec.route.host, _path(look)
     known = status.address
     known_as = known.startswith("grpc") if look.grpc else known.startswith("http") and known.endswith(path)

@@ -18,6 +18,7 @@ from fairlead.plan.rollout.look import Look
 PREFIX = f"{LABEL_PREFIX}require-"
 FIELDS = {"approvals": "a whole number from 0 to 10", "gates": "true or false", "not-author": "true or false"}
 """Annotations of a Namespace, after the prefix, and what they must be."""
+NOTHING = Requirement()
 UNMET, UNKNOWN = "RequirementUnmet", "RequirementUnknown"
 AGAIN = 60.0
 """Seconds after which a Deployment whose versions lack something looks at its Namespace again: no event tells of it."""
@@ -107,7 +108,7 @@ def lacking(look: Look, raw: Json) -> Lacking | None:
     asked = wanted(look)
     if isinstance(asked, Lacking):
         return asked
-    if asked == Requirement():
+    if asked == NOTHING:
         return None
     name = raw["metadata"]["name"]
     if not (raw.get("status") or {}).get("evidence"):
@@ -122,14 +123,13 @@ def lacking(look: Look, raw: Json) -> Lacking | None:
 
 def _whose(look: Look) -> str:
     """Who asks for something."""
-    none = Requirement()
     answer = look.world.answer(namespace(look))
     asking = [
         ("spec.model.require", look.spec.model.require),
-        (f"Namespace {look.namespace}", floor(answer.annotations) if isinstance(answer, NamespaceSeen) else none),
+        (f"Namespace {look.namespace}", floor(answer.annotations) if isinstance(answer, NamespaceSeen) else NOTHING),
         ("the installation", look.world.config.require),
     ]
-    return ", ".join(name for name, asked in asking if asked != none)
+    return ", ".join(name for name, asked in asking if asked != NOTHING)
 
 
 def authors(raw: Json) -> set[str]:

@@ -109,11 +109,15 @@ def base(pod: PodView, port: int) -> str:
 
 def latency_guards(look: Look) -> int:
     """How many guards look at the histogram."""
-    return sum(guard.metric == "latency" for guard in look.spec.rollout.guards)
+    return look.fixed("latency", lambda: sum(guard.metric == "latency" for guard in look.spec.rollout.guards))
 
 
 def judged(look: Look, version: str) -> tuple[list[PodView], bool]:
     """The pods of an arm whose counters are read, and whether these are all."""
+    return look.once(("judged", version), lambda: _judged(look, version))
+
+
+def _judged(look: Look, version: str) -> tuple[list[PodView], bool]:
     found = [pod for pod in pods.of(look, version) if pod.ip]
     most = CURSORS // (2 * (1 + latency_guards(look)))
     return found[:most], len(found) <= most
