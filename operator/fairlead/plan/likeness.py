@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fairlead.api.tasks import TASK_ENV
 from fairlead.plan.core import Json
 
 OURS = "FAIRLEAD_"
@@ -78,7 +79,7 @@ def _of_container(found: Json, wanted: Json) -> Iterator[str]:
     for key in ("command", "args", "workingDir", "restartPolicy"):
         if (found.get(key) or None) != (wanted.get(key) or None):
             yield f"container {name} has another {key}"
-    own = any(one["name"].startswith(OURS) for one in wanted.get("env") or [])  # it runs a program of Fairlead's
+    own = any(one["name"] == TASK_ENV for one in wanted.get("env") or [])  # it runs a program of Fairlead's
     yield from _env(name, found.get("env") or [], wanted.get("env") or [], (OURS, *_LOADS) if own else (OURS,))
     if own and (found.get("envFrom") or []) != (wanted.get("envFrom") or []):
         yield f"container {name} takes variables from elsewhere (envFrom)"

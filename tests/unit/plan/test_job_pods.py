@@ -665,6 +665,23 @@ def test_what_clusters_add_to_pods_is_no_lie() -> None:
     assert user.done(), user.says()
 
 
+def test_what_clusters_add_to_a_users_program_is_no_lie() -> None:
+    """Agents that trace Python programs, and sites that hand out their settings, change it as any other."""
+    user = Steps()
+    user.look()
+
+    def change(spec: Json) -> None:
+        spec["volumes"].append({"name": "agent", "emptyDir": {}})
+        (mine,) = (one for one in spec["initContainers"] if any(v["name"] == "FAIRLEAD_RUN" for v in one["env"]))
+        mine["env"].append({"name": "PYTHONPATH", "value": "/agent"})
+        mine["envFrom"] = [{"configMapRef": {"name": "site"}}]
+        mine["volumeMounts"].append({"name": "agent", "mountPath": "/usr/lib/agent"})
+
+    user.pod(good(user), change=told(change))
+    user.look()
+    assert user.done(), user.says()
+
+
 def test_the_worlds_say_what_workers_say() -> None:
     for user in IN_STORE:
         assert TaskResult.model_validate(user.answer)
