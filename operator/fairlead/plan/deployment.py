@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
-from fairlead.api.units import seconds
 from fairlead.plan import claims
 from fairlead.plan.core import (
     DATASET,
@@ -56,6 +55,7 @@ from fairlead.plan.rollout import (
     ledger,
     memory,
     override,
+    patience,
     pins,
     place,
     progress,
@@ -168,8 +168,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(machine.next_look(look, status))
     candidate = status.candidate
     if candidate:
-        if candidate.against:
-            times.append(epoch(candidate.since) + seconds(look.spec.rollout.patience) - look.now)
+        if (over := patience.ends(look, candidate)) is not None:
+            times.append(over - look.now)
         if candidate.step >= 0:
             times.append(signals.next_window(look, candidate.last_window_at))
         elif signals.is_warm(look, candidate):
