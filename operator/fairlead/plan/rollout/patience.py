@@ -1,7 +1,7 @@
 """How long a candidate may take to show what it is worth.
 
-While Fairlead itself keeps it from going on (what was seen or decided can't be saved, or what is asked of versions can't
-be read) its time stands still: that says nothing about it.
+While Fairlead itself keeps it from going on (what was seen or decided can't be saved, or what is asked of versions
+can't be read) its time stands still: that says nothing about it.
 """
 
 from __future__ import annotations
