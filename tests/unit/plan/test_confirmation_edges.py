@@ -68,6 +68,7 @@ def test_b01_a_candidate_that_is_held_by_a_question_past_its_patience_is_not_loo
     seconds(sim, 400)
     assert question(sim)["phase"] == "Asking"
     assert sim.now > since + 900
+    assert sim.candidate["keptSince"]  # its time stands still: the question is not its fault
     assert waited(sim) > 0.05
 
 

@@ -272,6 +272,9 @@ def test_four_eyes_an_unknown_floor_neither_promotes_nor_takes_back() -> None:
     found = sim.condition("Progressing")
     assert found["reason"] == "Frozen"
     assert "it isn't known what Namespace team asks" in found["message"]
+    for _ in range(30):
+        sim.tick(100, seconds=3600)
+    assert sim.candidate["weight"] == 10, "no patience is lost by it"
     sim.floor = NamespaceSeen()
     sim.run(20, 100)
     assert sim.status["live"]["version"] == "m-2"

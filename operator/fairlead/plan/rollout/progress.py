@@ -5,7 +5,6 @@ from __future__ import annotations
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
 from fairlead.api.evidence import Ahead, Copies, Split
-from fairlead.api.units import seconds
 from fairlead.plan.core import Event, Failed, Warm, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
@@ -21,6 +20,7 @@ from fairlead.plan.rollout import (
     ledger,
     memory,
     outcomes,
+    patience,
     pods,
     promgauge,
     requirements,
@@ -96,13 +96,13 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
         state, problem = _start(look, state, candidate)
     else:
         state, problem = _observe(look, state, candidate)
-    return _patience(look, state, problem)
+    return _patience(look, patience.told(look, state), problem)
 
 
 def _patience(look: Look, state: State, problem: Problem | None) -> tuple[State, Problem | None]:
     candidate = state.candidate
-    limit = seconds(look.spec.rollout.patience)
-    if candidate is None or not candidate.against or look.now < epoch(candidate.since) + limit:
+    over = patience.ends(look, candidate) if candidate else None
+    if candidate is None or over is None or look.now < over:
         return state, problem
     why = problem.message if problem else f"it still waited for {judge.missing(look, candidate)}"
     message = f"{candidate.version} was not live after {look.spec.rollout.patience} (patience): {why}"
