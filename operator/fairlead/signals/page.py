@@ -101,7 +101,7 @@ def _bound(text: str, name: str) -> float:
 def _series(text: str, selector: Selector, of: Of) -> tuple[list[Series], list[Unproven]]:
     """(labels, value) of each matching sample; and what the page does not have though it is asked for."""
     found: list[Series] = []
-    there, known, seen = False, set[str](), set[str]()
+    there, known, seen = False, set[str](), set[frozenset[tuple[str, str]]]()
     for start in _starts(text, selector.name):
         line = _REST.match(text, start)
         if line is None:
@@ -110,9 +110,10 @@ def _series(text: str, selector: Selector, of: Of) -> tuple[list[Series], list[U
         there = True
         known.update(labels)
         if selector.accepts(labels):
-            if (line["labels"] or "") in seen:
+            one = frozenset(labels.items())
+            if one in seen:
                 raise _twice(selector.name, line["labels"] or "")
-            seen.add(line["labels"] or "")
+            seen.add(one)
             found.append((labels, _value(line["value"], selector.name)))
     if not there:
         return [], absence.of_metric(text, selector.name, of)

@@ -159,7 +159,7 @@ def _silent(kept: Watch) -> str:
 
 
 _BLIND = {
-    "TooFewSamples": "the previous version answered too few requests during the rollout to be compared with; let the "
-    "steps ask for more requests, or set a holdback",
+    "TooFewSamples": "during the rollout the previous version answered too few requests to be compared with (let the "
+    "steps ask for more, or set a holdback), or failed nearly all of them (then nothing could be worse than it)",
     processes.FELL: processes.FELL_WORDS,
 }

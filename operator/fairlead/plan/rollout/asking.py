@@ -75,7 +75,10 @@ def requests(look: Look, status: DeploymentStatus) -> list[Request]:
         return []
     if asked.phase == "Starting":
         return [request for _, request in signals.warm_ups(look, _starting(kept, asked))]
-    return hearing.requests(look, kept, asked) if asked.phase == "Asking" else []
+    if asked.phase != "Asking":
+        return []
+    mine = _watched(watch.chosen(look, kept), asked)
+    return hearing.requests(look, kept, asked.model_copy(update={"guards": mine}))
 
 
 def holds(status: DeploymentStatus) -> bool:
@@ -123,8 +126,7 @@ def _heard(look: Look, state: State) -> State:
     kept = _watch(state)
     asked = kept.confirmation
     if asked is not None:
-        known = {one.guard: one.digest for one in kept.guards}
-        mine = [one for one in asked.guards if known.get(one.guard) == one.digest]
+        mine = _watched(kept, asked)
         if len(mine) == len(asked.guards):
             return state
         names = [name for name in asked.rung if name in {one.guard for one in mine}]
@@ -136,6 +138,12 @@ def _heard(look: Look, state: State) -> State:
     state = _mute(look, state, kept, mute) if mute else state
     rung = [one for one in rung if watch.can_ask(one)]
     return _begin(look, state, kept, rung) if rung else state
+
+
+def _watched(kept: Watch, asked: Confirmation) -> list[GuardEvidence]:
+    """The guards of a question that are watched as they were when it began."""
+    known = {one.guard: one.digest for one in kept.guards}
+    return [one for one in asked.guards if known.get(one.guard) == one.digest]
 
 
 def _mute(look: Look, state: State, kept: Watch, rung: WatchedGuard) -> State:
