@@ -47,8 +47,9 @@ class Confirmation(Model):
 
 
 class WorldChange(Model):
-    """A change that is not the live version's fault, or of which nobody could find out whose it is. A Pipeline may be
-    started by the condition that tells of it."""
+    """A change that is not the live version's fault, or of which nobody could find out whose it is. It stays after the
+    watch, until another version is live. `since` is another one for each further change, while the condition may stay
+    as it is: who trains anew because of a change does so once for each `since` of a `Changed` one."""
 
     state: Literal["Changed", "Unknown"]
     version: Name
