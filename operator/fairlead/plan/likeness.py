@@ -8,6 +8,7 @@ what the program was told, its mounts, and everything that could run another pro
 from __future__ import annotations
 
 from collections.abc import Iterator
+from posixpath import normpath
 
 from fairlead.api.tasks import TASK_ENV
 from fairlead.plan.core import Json
@@ -115,8 +116,13 @@ def _mounts(name: str, found: list[Json], wanted: list[Json], kept: tuple[str, .
 
 
 def _overlap(one: str, other: str) -> bool:
-    a, b = one.rstrip("/") + "/", other.rstrip("/") + "/"
+    a, b = _folder(one), _folder(other)
     return a.startswith(b) or b.startswith(a)
+
+
+def _folder(path: str) -> str:
+    """As a node understands it: `/x/../app`, `//app` and `app` are all `/app`."""
+    return normpath("/" + path.lstrip("/")).rstrip("/") + "/"
 
 
 def _runs(hook: object) -> bool:

@@ -451,6 +451,21 @@ def replaced_program(spec: Json) -> None:
     spec["containers"][0]["volumeMounts"].append({"name": "evil", "mountPath": "/app/package/fairlead"})
 
 
+def hidden_by_dots(spec: Json) -> None:
+    spec["volumes"].append({"name": "evil", "configMap": {"name": "evil"}})
+    spec["containers"][0]["volumeMounts"].append({"name": "evil", "mountPath": "/etc/x/../../app"})
+
+
+def hidden_by_no_slash(spec: Json) -> None:
+    spec["volumes"].append({"name": "evil", "configMap": {"name": "evil"}})
+    spec["containers"][0]["volumeMounts"].append({"name": "evil", "mountPath": "fairlead/data"})
+
+
+def hidden_by_slashes(spec: Json) -> None:
+    spec["volumes"].append({"name": "evil", "configMap": {"name": "evil"}})
+    spec["containers"][0]["volumeMounts"].append({"name": "evil", "mountPath": "//fairlead//data"})
+
+
 def replaced_interpreter(spec: Json) -> None:
     spec["volumes"].append({"name": "evil", "emptyDir": {}})
     spec["containers"][0]["volumeMounts"].append({"name": "evil", "mountPath": "/usr"})
@@ -495,7 +510,8 @@ def no_container(spec: Json) -> None:
 
 LIES = [other_image, other_command, more_arguments, other_task, task_twice, hidden_program, hook, beside_it,
         other_volume, one_process_tree, entered, no_container]  # fmt: skip
-PROGRAMS = [replaced_program, replaced_interpreter, other_modules, other_programs, variables_from_elsewhere]
+PROGRAMS = [replaced_program, replaced_interpreter, other_modules, other_programs, variables_from_elsewhere,
+            hidden_by_dots, hidden_by_no_slash, hidden_by_slashes]  # fmt: skip
 """Lies about a program of Fairlead's own."""
 
 
