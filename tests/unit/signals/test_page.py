@@ -75,6 +75,7 @@ def test_a_page_that_was_torn_stays_cumulative():
         ("# ok\nrequests_total{model=m} 5\n", "NotMetrics"), ('# ok\nrequests_total{model="m"}\n', "NotMetrics"),
         ('requests_total{model="m"} NaN\n', "UnusableValue"), ('requests_total{model="m"} +Inf\n', "UnusableValue"),
         ('requests_total{model="m"} -1\n', "UnusableValue"), ('requests_total{model="m"} 1_0\n', "UnusableValue"),
+        ('requests_total{model="m"} 1e300\n', "UnusableValue"), ('requests_total{model="m"} 9.1e15\n', "UnusableValue"),
         ('requests_total{model="m"} 1e999\n', "UnusableValue"), ('seconds_bucket{le="x"} 1\n', "UnusableValue"),
         ('seconds_bucket{le="1"} 1\n', "UnusableValue"),
         ('seconds_bucket{a="1",le="1"} 1\nseconds_bucket{le="+Inf"} 1\nseconds_bucket{a="1",le="+Inf"} 1\n',
