@@ -139,9 +139,10 @@ def _heard(look: Look, state: State) -> State:
 
 
 def _mute(look: Look, state: State, kept: Watch, rung: WatchedGuard) -> State:
-    """Labels come later than anybody can wait: a person is asked at once."""
-    known = state.status.world
-    if known and (known.guard, known.state) == (rung.guard, "Unknown"):
+    """Labels come later than anybody can wait: a person is asked at once. What was found since stays as it is."""
+    before = look.subject.body.status.watch
+    old = next((one.state for one in before.guards if one.guard == rung.guard), "") if before else ""
+    if state.status.world and old == "Alarm":
         return state
     said = (
         f"{watch.found(look, kept, rung).message}. Labels of {kept.against} for the same time would come too late to "
