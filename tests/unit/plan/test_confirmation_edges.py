@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from tests.unit.plan.rollout_world import Sim
-from tests.unit.plan.test_confirmation import asking, question, seconds, until_asked
-from tests.unit.plan.test_deployment_watch import live, promoted, settle, versions, watch
+from tests.unit.plan.test_confirmation import alarmed, asking, question, seconds, until_asked
+from tests.unit.plan.test_deployment_watch import live, promoted, settle, versions, watch, windows
 
 from fairlead.plan.core import MODEL_VERSION, epoch
 
@@ -210,3 +210,21 @@ def test_b01_a_window_that_stays_open_is_looked_at_once_a_second_and_not_written
     sim.tick(1)
     assert sim.status == before
     assert waited(sim) >= 0.1
+
+
+def test_b01_a_bad_minute_that_is_over_when_it_is_asked_is_no_change_of_the_world() -> None:
+    sim = alarmed(confirm={"for": "1m"})
+    sim.errors["m-2"] = 0.01
+    settle(sim)
+    tolerated = watch(sim)["guards"][0]["tolerated"]
+    seconds(sim, 120)
+    assert not question(sim)
+    assert (live(sim), sim.shares()) == ("m-2", {"m-2": 100})
+    assert sim.condition("WorldChanged") == {}
+    assert "world" not in sim.status
+    assert "ConfirmingEnded" in sim.events
+    assert watch(sim)["guards"][0]["tolerated"] == tolerated
+    assert watch(sim)["guards"][0]["state"] == "Watching"
+    windows(sim, 5)
+    assert not question(sim)
+    assert versions(sim) == {"m-2"}

@@ -147,9 +147,10 @@ def _watched(kept: Watch, asked: Confirmation) -> list[GuardEvidence]:
 
 
 def _mute(look: Look, state: State, kept: Watch, rung: WatchedGuard) -> State:
-    """Labels come later than anybody can wait: a person is asked at once."""
-    known = state.status.world
-    if known and (known.guard, known.state) == (rung.guard, "Unknown"):
+    """Labels come later than anybody can wait: a person is asked at once. What was found since stays as it is."""
+    before = look.subject.body.status.watch
+    old = next((one.state for one in before.guards if one.guard == rung.guard), "") if before else ""
+    if state.status.world and old == "Alarm":
         return state
     said = (
         f"{watch.found(look, kept, rung).message}. Labels of {kept.against} for the same time would come too late to "
@@ -318,10 +319,19 @@ def _changed(
 ) -> State:  # fmt: skip
     """It is not the version: nothing is rolled back, people are told, and what is seen now is the reference."""
     first = max(rung, key=lambda one: one.candidate.failures)
+    if _calm(kept, rung):
+        message = f"{asked.message}. That is over: {question.compared(kept, first)}. Nothing was rolled back"
+        return _over(look, state, "AsBefore", message)
     found = "so it is not the version" if shown else f"so nothing shows that it is the version (in {_time(asked)})"
     message = f"{question.compared(kept, first)}: {found}. Nothing was rolled back"
     state = state.having(world=world.changed(look, kept, first, message))
     return _over(look, state, "WorldChanged", message)
+
+
+def _calm(kept: Watch, rung: list[GuardEvidence]) -> bool:
+    """Whether the live version has done no worse in the question than is tolerated anyway: then nothing has changed."""
+    known = {one.guard: decode(one.tolerated or "0") for one in kept.guards}
+    return all(one.candidate.failures <= known[one.guard] * one.candidate.requests for one in rung)
 
 
 def _time(asked: Confirmation) -> str:
@@ -350,13 +360,15 @@ def _over(look: Look, state: State, result: str, message: str) -> State:
     asked = kept.confirmation
     assert asked
     heard = {one.guard: one for one in asked.guards}
+    calm = result == "AsBefore"
     guards = [
-        _rebased(look, one, heard[one.guard]) if one.guard in heard and _rang(one, asked) else one
+        (detect.anew(one, one.tolerated) if calm else _rebased(look, one, heard[one.guard]))
+        if one.guard in heard and _rang(one, asked) else one
         for one in kept.guards
-    ]
+    ]  # fmt: skip
     fresh = watchbook.answered(look, kept, result, message).model_copy(update={"guards": guards, "confirmation": None})
     state = state.having(
-        Event("WorldChanged" if result == "WorldChanged" else "ConfirmingEnded", message, warning=True),
+        Event("WorldChanged" if result == "WorldChanged" else "ConfirmingEnded", message, warning=result != "AsBefore"),
         watch=watchbook.anew(look, kept, fresh),
     )  # fmt: skip
     return let_go(look, state)
