@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.plan.rollout_world import Sim, dump, spec
+from tests.unit.plan.rollout_world import GATEWAY, Sim, View, dump, spec
 
+from fairlead.api.deployment import Deployment, Route
 from fairlead.manifests.route import services, weights
-from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, SERVICE, WORKLOAD, Plan, rfc3339
+from fairlead.plan import claims
+from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, SERVICE, WORKLOAD, Plan, Subject, rfc3339
+from fairlead.plan.memo import Memo
 
 Json = dict[str, Any]
 STEPS = [(10, "2s", 5), (50, "600s", 100_000)]
@@ -195,6 +199,8 @@ def test_traffic_first_the_route_of_the_other_protocol_stays_until_its_successor
     sim = Sim(spec())
     sim.go_live()
     sim.spec["route"] = {**sim.spec["route"], "protocol": "GRPC", "host": "web.example"}
+    sim.carry_out(sim.plan())  # first it is granted
+    assert weights(sim.of(HTTP_ROUTE)["web"])
     found = sim.plan()
     (gone,) = [one for one in found.delete if one.kind == HTTP_ROUTE]
     assert gone.after == ((GRPC_ROUTE, "web"),)
@@ -214,3 +220,40 @@ def test_what_has_lost_its_owner_is_cleaned_up_with_its_version(marked: bool) ->
     sim.look()
     assert len(sim.select(WORKLOAD, {"fairlead.dev/version": "m-2"})) == (0 if marked else 1)
     assert len(sim.select(WORKLOAD, {"fairlead.dev/version": "m-1"})) == 1
+
+
+def test_traffic_first_a_protocol_that_is_refused_keeps_no_rollback_from_the_route() -> None:
+    sim = half_way()
+    before = copy.deepcopy(sim.objects[WORKLOAD])
+    sim.spec["route"] |= {"protocol": "GRPC", "host": "h.example.com"}
+    wanted = claims.claim(Route.model_validate(sim.spec["route"]), "other", "x", 1.0, "")
+    sim.others = (wanted._replace(held=True),)
+    sim.look()
+    assert sim.condition("Ready")["reason"] == "RouteConflict"
+    assert sim.objects[WORKLOAD] == before, "pods go on as they are reached"
+    roll_back(sim)
+    sim.look()
+    assert sim.shares() == {"m-1": 100}
+    assert "web" not in sim.of(GRPC_ROUTE)
+    sim.others = ()
+    sim.look()
+    assert weights(sim.of(GRPC_ROUTE)["web"]) == {live_service(sim): 100}
+    assert "web" not in sim.of(HTTP_ROUTE)
+
+
+def test_traffic_first_a_memo_of_the_look_before_does_not_keep_the_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    sim = Sim(spec())
+    sim.gateway = replace(GATEWAY, listeners=(), grpc_listeners=())  # so that no address becomes known
+    sim.go_live()
+    sim.spec["route"] = {**sim.spec["route"], "protocol": "GRPC", "host": "web.example"}
+    wanted = sim.subject().body.spec
+
+    def subject() -> Subject[Deployment]:
+        found = Sim.subject(sim)
+        return replace(found, body=found.body.model_copy(update={"spec": wanted}))
+
+    monkeypatch.setattr(View, "memo", Memo[Any](100), raising=False)
+    monkeypatch.setattr(sim, "subject", subject)
+    sim.look()
+    assert weights(sim.of(GRPC_ROUTE)["web"])
+    assert "web" not in sim.of(HTTP_ROUTE)

@@ -46,14 +46,14 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
         return children.wanted(look, status)  # copies end with a count
     memo, bare = memo_of(look.world), _bare(status)
 
-    def same(grounds: tuple[Any, DeploymentStatus, Reads]) -> bool:
-        spec, then, reads = grounds
-        return spec is look.spec and then == bare and reads.same(look.world)
+    def same(grounds: tuple[Any, bool, DeploymentStatus, Reads]) -> bool:
+        spec, grpc, then, reads = grounds
+        return spec is look.spec and grpc == look.grpc and then == bare and reads.same(look.world)
 
     def make() -> tuple[Any, list[Json]]:
         reads = Reads(look.world)
         found = children.wanted(Look(look.subject, reads, look.now), bare)
-        return (look.spec, bare, reads), found
+        return (look.spec, look.grpc, bare, reads), found
 
     found: list[Json] = memo.find(("wanted", look.subject.meta.uid), same, make) if memo else make()[1]
     return found

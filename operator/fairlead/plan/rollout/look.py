@@ -83,8 +83,9 @@ class Look:
 
     @property
     def grpc(self) -> bool:
-        """Whether clients speak gRPC."""
-        return self.spec.route.protocol == "GRPC"
+        """Whether clients speak gRPC: as the route was granted, for while another one is refused all goes on by it."""
+        kept = self.subject.body.status.claimed
+        return (kept or self.spec.route).protocol == "GRPC"
 
     @property
     def route(self) -> Json:

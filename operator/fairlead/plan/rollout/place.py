@@ -28,11 +28,14 @@ def claim(look: Look, state: State) -> tuple[State, Problem | None]:
 
 
 def route_of(look: Look, status: DeploymentStatus) -> Route | None:
-    """The route that it may have; None: none, or none of the protocol that the spec asks for."""
+    """The route that it may have; None: none, or not yet: a protocol that has just been granted begins at the next
+    look."""
     kept = status.claimed
-    if kept is None or claims.is_for(kept, look.spec.route, look.namespace, look.name):
-        return look.spec.route if kept else None
-    return claims.route_of(kept) if kept.protocol == look.spec.route.protocol else None
+    if kept is None or (kept.protocol == "GRPC") != look.grpc:
+        return None
+    if claims.is_for(kept, look.spec.route, look.namespace, look.name):
+        return look.spec.route
+    return claims.route_of(kept)
 
 
 def _refused(look: Look, wanted: Claim) -> Problem | None:

@@ -63,6 +63,10 @@ def _parse(world: World, raw: Json) -> ModelVersion | None:
 
 def record(look: Look, name: str) -> Json | None:
     """The ModelVersion that this Deployment means by a name; None if it is gone, also if another one has its name."""
+    return look.once(("record", name), lambda: _record(look, name))
+
+
+def _record(look: Look, name: str) -> Json | None:
     raw = look.world.get(MODEL_VERSION, name)
     return raw if raw is not None and pins.is_it(look, raw) else None
 
@@ -100,6 +104,10 @@ def _age(created: str, name: str) -> tuple[str, int, str]:
 def age(look: Look, name: str) -> tuple[str, int, str] | None:
     """The key of a version by its name; of one that was made again from the same bytes, as of the first one. None: it
     is not known when it was made."""
+    return look.once(("age", name), lambda: _age_by_name(look, name))
+
+
+def _age_by_name(look: Look, name: str) -> tuple[str, int, str] | None:
     known, raw = pins.of(look).get(name), record(look, name)
     if known and known.created:
         return _age(known.created, name)
