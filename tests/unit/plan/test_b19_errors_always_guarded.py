@@ -178,6 +178,38 @@ def test_b19_what_was_guarded_can_be_judged_once_more(guards: tuple[Json, ...]) 
     ]
 
 
+def test_b19_a_guard_that_is_changed_where_it_stands_can_be_judged_once_more() -> None:
+    sim = on_its_way(LATENCY, store=True)
+    for _ in range(4):
+        sim.tick(100)
+    sim.spec["rollout"]["guard"] = [LATENCY | {"role": "guardrail"}]
+    sim.look()  # before its margin is known
+    sim.errors = {"m-2": 0.5}
+    sim.run(20, 100)
+    assert sim.status["history"][0]["reason"] == "ErrorsWorse"
+    assert replay(saved(sim, "m-2")).different == []
+
+
+@pytest.mark.parametrize("late", [0.2, 1.0])
+def test_b19_a_guard_that_counts_in_the_look_in_which_it_begins_can_be_judged_once_more(late: float) -> None:
+    errors, differ = {"metric": "errors"}, {"metric": "disagreement", "worseBy": "5%"}
+    shadow = {"shadow": "50%", "for": "10m", "requests": 20}
+    wanted = spec(errors, {"metric": "scores", "worseBy": "10%"}, steps=((20, "60s", 50),)) | {"record": {}}
+    wanted["rollout"]["steps"].insert(0, shadow)
+    sim = Sim(wanted, store=True)
+    sim.go_live()
+    sim.traffic(300)
+    sim.begin()
+    for _ in range(4):
+        sim.tick(100)
+    sim.spec["rollout"]["guard"] = [errors, differ]
+    sim.tick(100, seconds=late)
+    sim.errors = {"m-2": 0.5}
+    sim.run(20, 100)
+    assert sim.status["history"][0]["result"] == "RolledBack"
+    assert replay(saved(sim, "m-2")).different == []
+
+
 def test_b19_errors_may_be_the_ninth_guard() -> None:
     sim = on_its_way(*([LATENCY] * 8))
     sim.tick(100)

@@ -171,10 +171,12 @@ def _window(
         old = then.get(guard.guard)
         if old is None or old.digest != guard.digest:
             old = judgements.anew(guard)
-        if old is None or guard.guard.endswith("/errors"):
+        if guard.guard.endswith("/errors"):
             continue
-        if (guard.stable, guard.candidate) != (old.stable, old.candidate):
-            windows[guard.guard] = Window(_since(old.stable, guard.stable), _since(old.candidate, guard.candidate))
+        # one that begins may have counted in the same look
+        stable, candidate = (old.stable, old.candidate) if old else (ArmCounts(), ArmCounts())
+        if (guard.stable, guard.candidate) != (stable, candidate):
+            windows[guard.guard] = Window(_since(stable, guard.stable), _since(candidate, guard.candidate))
     if after.step == before.step and after.answering != before.answering:
         old_, new_ = before.answering, after.answering
         windows[ANSWERS] = Window(_since(old_.stable, new_.stable), _since(old_.candidate, new_.candidate))

@@ -156,14 +156,17 @@ class Play:
             for name, guard, index in _named(rollout)
             if guard in self.rollout.guards[index : index + 1]
         }
-        self.prior = replace(self.prior, metrics=_renamed(self.prior.metrics, self.rollout, rollout))
-        self.rollout, old, state = rollout, self.rules, self.state
+        known, old, state = _renamed(self.prior.metrics, self.rollout, rollout), self.rules, self.state
+        if old is not None:  # what was tolerated of a guard that was there is nothing to the one in its place
+            others = {name for name, _, _ in _named(rollout) if name not in kept}
+            known = {name: told for name, told in known.items() if name not in others}
+        self.prior, self.rollout = replace(self.prior, metrics=known), rollout
         if old is not None and state is not None:
             self._restart(kept, old, state)
 
     def _restart(self, kept: Mapping[str, str], old: Rules, state: State) -> None:
         """kept: by the name of a metric that goes on, the one that it had."""
-        self.rules = rules_of(self.rollout, self.prior)
+        self.rules = rules_of(self.rollout, self.prior, begun=True)
         fresh, before = engine.begin(self.rules), {metric.name: i for i, metric in enumerate(old.metrics)}
         places = [before.get(kept[metric.name]) if metric.name in kept else None for metric in self.rules.metrics]
         self.state = replace(
@@ -215,11 +218,12 @@ def _renamed(metrics: Mapping[str, Tolerated], old: Rollout, new: Rollout) -> di
     return {**metrics, **{aliases.get(ids.get(name, name), name): told for name, told in metrics.items()}}
 
 
-def rules_of(rollout: Rollout, prior: Prior) -> Rules:
-    """What a rollout is judged by. Raises BadTrace for a latency margin that nobody has told."""
+def rules_of(rollout: Rollout, prior: Prior, begun: bool = False) -> Rules:
+    """What a rollout is judged by. Raises BadTrace for a latency margin that nobody has told, unless it has begun: of a
+    guard that comes in the middle it is told when its counting begins."""
     return Rules(
         metrics=tuple(
-            replace(_metric(name, guard, prior), comparing=guard.metric in UNPROVABLE)
+            replace(_metric(name, guard, prior, begun), comparing=guard.metric in UNPROVABLE)
             for name, guard, _ in _named(rollout)
         ),
         false_alarms=chance(rollout.false_alarms),
@@ -230,7 +234,7 @@ def rules_of(rollout: Rollout, prior: Prior) -> Rules:
     )
 
 
-def _metric(name: str, guard: Guard, prior: Prior) -> Metric:
+def _metric(name: str, guard: Guard, prior: Prior, begun: bool) -> Metric:
     if guard.metric == "review":
         return Metric(name, guard.role, worse_by=share(guard.worse_by), paired=True)
     known, worse_by = prior.metrics.get(name), share(guard.worse_by)
@@ -243,7 +247,7 @@ def _metric(name: str, guard: Guard, prior: Prior) -> Metric:
         return Metric(name, guard.role, known.margin, known.rate, margin_, by, shadow, late=late)
     if shadow:
         return Metric(name, margin=alone(worse_by), shadow=True)
-    if guard.metric == "latency" and worse_by and not prior.metrics:
+    if guard.metric == "latency" and worse_by and not prior.metrics and not begun:
         raise BadTrace(
             f"what {name} tolerates follows from the live version's histogram; say it in a first line: "
             f'{{"margins": {{"{name}": {{"odds": 1.3, "floor": 0.05, "rate": 0.01, "worseBy": 0.04}}}}}}'
