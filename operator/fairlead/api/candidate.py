@@ -69,6 +69,10 @@ class Candidate(Model):
     """The last step, with `manual: true`, that a person has let go on."""
     routed_at: Timestamp | None = None
     """When the route was first seen to have this weight."""
+    kept_since: Timestamp | None = None
+    """Since when Fairlead itself keeps it from going on: what was seen can't be saved, or what is asked for is unknown."""
+    kept: Annotated[str, Field(max_length=32)] = "0"
+    """Seconds for which that was so before. Patience does not count them."""
     observed: Annotated[str, Field(max_length=32)] = "0"
     """Seconds of this step in which evidence came in."""
     step_requests: int = 0

@@ -36,6 +36,8 @@ class Confirmation(Model):
     """Percent of the requests that the version before answers; 0 until it is warm."""
     counting_since: Timestamp | None = None
     """When the counters of both were first read since it has its share."""
+    settled: bool = False
+    """Whether the requests from before the version before had its share have been answered: only then it is counted."""
     last_window_at: Timestamp | None = None
     observed: Annotated[str, Field(max_length=32)] = "0"
     """Seconds in which both answered requests."""
@@ -45,8 +47,9 @@ class Confirmation(Model):
 
 
 class WorldChange(Model):
-    """A change that is not the live version's fault, or of which nobody could find out whose it is. A Pipeline may be
-    started by the condition that tells of it."""
+    """A change that is not the live version's fault, or of which nobody could find out whose it is. It stays after the
+    watch, until another version is live. `since` is another one for each further change, while the condition may stay
+    as it is: who trains anew because of a change does so once for each `since` of a `Changed` one."""
 
     state: Literal["Changed", "Unknown"]
     version: Name

@@ -74,8 +74,8 @@ class Claimed(Model):
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
-    Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment, ForeignPod (somebody's pod stands in
-    for a version's)."""
+    EvidenceSaved, ErrorsGuarded, Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment,
+    ForeignPod (somebody's pod stands in for a version's)."""
 
     live: Live | None = None
     candidate: Candidate | None = None

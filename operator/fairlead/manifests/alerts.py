@@ -10,7 +10,7 @@ from fairlead.api.deployment import Alerts
 from fairlead.api.modelversion import Server
 from fairlead.api.units import share
 from fairlead.manifests import presets, recorder
-from fairlead.manifests.meta import LABEL_PREFIX, Json
+from fairlead.manifests.meta import LABEL_PREFIX, MANAGED_BY, Json
 from fairlead.manifests.server import METRICS_LABEL, metrics_key, metrics_port_name
 
 GAUGE_NAMESPACE, GAUGE_NAME = "namespace", "deployment"
@@ -59,7 +59,7 @@ def pod_monitor(about: About, servers: Sequence[Server], recorded: bool = False)
         "spec": {
             # a server that doesn't name the format of its page is read nevertheless, as the operator reads it
             "fallbackScrapeProtocol": "PrometheusText0.0.4",
-            "selector": {"matchLabels": {f"{LABEL_PREFIX}deployment": about.name}},
+            "selector": {"matchLabels": {MANAGED_BY: "fairlead", f"{LABEL_PREFIX}deployment": about.name}},
             "podMetricsEndpoints": [*(endpoints[key] for key in sorted(endpoints)), *(sidecars if recorded else [])],
         },
     }

@@ -11,7 +11,7 @@ from fairlead.api.modelversion import Server
 from fairlead.api.tasks import MODEL, FetchTask
 from fairlead.api.units import seconds
 from fairlead.manifests import pod, presets, recorder
-from fairlead.manifests.meta import LABEL_PREFIX, Json, short_hash
+from fairlead.manifests.meta import LABEL_PREFIX, MANAGED_BY, Json, short_hash
 from fairlead.manifests.recorder import Recording
 
 FETCH = "fetch"
@@ -162,13 +162,14 @@ def _ports(version: Serving) -> list[Json]:
 
 
 def service(version: Serving) -> Json:
-    """The Service of a version: what the route's backends name."""
+    """The Service of a version: what the route's backends name. A pod without `managed-by` gets nothing, for the
+    operator does not see it, and no policy says who may make it."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": _meta(version),
         "spec": {
-            "selector": dict(version.selector),
+            "selector": {MANAGED_BY: "fairlead", **version.selector},
             "ports": [
                 {"name": "http", "port": presets.PORT, "targetPort": presets.port_name(version.server)},
                 *([_grpc_port(presets.GRPC_PORT)] if version.grpc else []),
@@ -187,7 +188,7 @@ def copies(meta: Json, selector: Mapping[str, str], port_name: str, grpc: bool) 
     """The Service to which proxies send copies of requests: another version's pods, from one rollout to the next, so
     that the pods that make the copies need not know whose."""
     port = {"name": "http", "port": presets.PORT, "targetPort": port_name}
-    spec = {"selector": dict(selector), "ports": [_grpc_port(presets.PORT) if grpc else port]}
+    spec = {"selector": {MANAGED_BY: "fairlead", **selector}, "ports": [_grpc_port(presets.PORT) if grpc else port]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
 
 

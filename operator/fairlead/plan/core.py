@@ -297,7 +297,7 @@ class Document:
 
 @dataclass(frozen=True)
 class ReadNewest:
-    """Read the object whose key is the last one under a prefix. Answer: `Newest`."""
+    """Read the numbered document with the highest number in a folder. Answer: `Newest`."""
 
     namespace: str
     bucket: str

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
-from fairlead.api.units import seconds
 from fairlead.plan import claims
 from fairlead.plan.core import (
     DATASET,
@@ -56,6 +55,7 @@ from fairlead.plan.rollout import (
     ledger,
     memory,
     override,
+    patience,
     pins,
     place,
     progress,
@@ -120,7 +120,9 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state, stuck = wayback.go_on(look, state)
     choice = versions.choose(look, state.status)
     state, problem = progress.choose(look, state, choice), None
-    if state.candidate and not asking.holds(state.status):
+    if state.candidate and asking.holds(state.status):
+        state = patience.told(look, state, held=True)
+    elif state.candidate:
         state, problem = progress.go_on(look, state)
         # what has just been taken back, or gone live, is not a choice any more
         choice = versions.choose(look, state.status) if state.candidate is None else choice
@@ -168,8 +170,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(machine.next_look(look, status))
     candidate = status.candidate
     if candidate:
-        if candidate.against:
-            times.append(epoch(candidate.since) + seconds(look.spec.rollout.patience) - look.now)
+        if (over := patience.ends(look, candidate)) is not None:
+            times.append(over - look.now)
         if candidate.step >= 0:
             times.append(signals.next_window(look, candidate.last_window_at))
         elif signals.is_warm(look, candidate):

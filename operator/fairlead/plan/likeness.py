@@ -8,13 +8,23 @@ what the program was told, its mounts, and everything that could run another pro
 from __future__ import annotations
 
 from collections.abc import Iterator
+from posixpath import normpath
 
+from fairlead.api.tasks import TASK_ENV
 from fairlead.plan.core import Json
 
 OURS = "FAIRLEAD_"
 """Prefix of variables that only Fairlead sets."""
 _FOLDERS = ("/fairlead", "/dev/termination-log", "/tmp")
 """Where nobody else may mount anything into Fairlead's containers."""
+_PROGRAM = (
+    "/app", "/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/local/bin",
+    "/usr/local/lib",
+)  # fmt: skip
+"""Where Fairlead's own program and its interpreter are."""
+_LOADS = ("PYTHON", "PATH")
+"""How variables begin by which another program would run in the place of Fairlead's own: the image sets them, so what
+a pod says replaces that. What comes by `envFrom` is not seen at all."""
 _HOOKS = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 _SHARED = ("hostPID", "hostIPC", "hostNetwork", "shareProcessNamespace")
 
@@ -70,14 +80,18 @@ def _of_container(found: Json, wanted: Json) -> Iterator[str]:
     for key in ("command", "args", "workingDir", "restartPolicy"):
         if (found.get(key) or None) != (wanted.get(key) or None):
             yield f"container {name} has another {key}"
-    yield from _env(name, found.get("env") or [], wanted.get("env") or [])
-    yield from _mounts(name, found.get("volumeMounts") or [], wanted.get("volumeMounts") or [])
+    own = any(one["name"] == TASK_ENV for one in wanted.get("env") or [])  # it runs a program of Fairlead's
+    yield from _env(name, found.get("env") or [], wanted.get("env") or [], (OURS, *_LOADS) if own else (OURS,))
+    if own and (found.get("envFrom") or []) != (wanted.get("envFrom") or []):
+        yield f"container {name} takes variables from elsewhere (envFrom)"
+    mounts = found.get("volumeMounts") or [], wanted.get("volumeMounts") or []
+    yield from _mounts(name, *mounts, (*_FOLDERS, *_PROGRAM) if own else _FOLDERS)
     for key in _HOOKS:
         if _runs(found.get(key)) and found.get(key) != wanted.get(key):
             yield f"container {name} has a {key} that runs a command"
 
 
-def _env(name: str, found: list[Json], wanted: list[Json]) -> Iterator[str]:
+def _env(name: str, found: list[Json], wanted: list[Json], kept: tuple[str, ...]) -> Iterator[str]:
     asked = {one["name"]: one for one in wanted}
     given: dict[str, list[Json]] = {}
     for one in found:
@@ -86,24 +100,29 @@ def _env(name: str, found: list[Json], wanted: list[Json]) -> Iterator[str]:
         if key not in given or any(not covers(each, one) for each in given[key]):
             yield f"container {name} has another value of {key}"
     for key in given:
-        if key.startswith(OURS) and key not in asked:
+        if key.startswith(kept) and key not in asked:
             yield f"container {name} has a variable {key}"
 
 
-def _mounts(name: str, found: list[Json], wanted: list[Json]) -> Iterator[str]:
+def _mounts(name: str, found: list[Json], wanted: list[Json], kept: tuple[str, ...]) -> Iterator[str]:
     paths = {one["mountPath"]: one for one in wanted}
     for path, one in paths.items():
         if not any(covers(each, one) for each in found if each["mountPath"] == path):
             yield f"container {name} has not the volume {one['name']} at {path}"
     for one in found:
         path = one["mountPath"]
-        if path not in paths and any(_overlap(path, other) for other in (*paths, *_FOLDERS)):
+        if path not in paths and any(_overlap(path, other) for other in (*paths, *kept)):
             yield f"container {name} has something mounted at {path}"
 
 
 def _overlap(one: str, other: str) -> bool:
-    a, b = one.rstrip("/") + "/", other.rstrip("/") + "/"
+    a, b = _folder(one), _folder(other)
     return a.startswith(b) or b.startswith(a)
+
+
+def _folder(path: str) -> str:
+    """As a node understands it: `/x/../app`, `//app` and `app` are all `/app`."""
+    return normpath("/" + path.lstrip("/")).rstrip("/") + "/"
 
 
 def _runs(hook: object) -> bool:

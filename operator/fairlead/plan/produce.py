@@ -16,7 +16,7 @@ from fairlead.api.modelversion import (
 from fairlead.api.pipeline import PipelineSpec, Produces
 from fairlead.api.pipelinerun import OutputRecord, PipelineRunStatus
 from fairlead.manifests.meta import child_name, labels
-from fairlead.plan import store
+from fairlead.plan import identity, store
 from fairlead.plan.core import MODEL_VERSION, Json
 from fairlead.plan.stepjobs import output
 from fairlead.plan.steps import View
@@ -29,21 +29,29 @@ def names(view: View, run: PipelineRunStatus, spec: PipelineSpec) -> list[str]:
     """The versions' names, in the order of `produces`; one that was recorded and made is kept."""
     found = []
     for index, produced in enumerate(spec.produces):
-        recorded = run.models[index] if index < len(run.models) else ""
-        found.append(recorded if recorded and _mine(view, recorded) else _free(view, produced.model))
+        recorded, wanted = run.models[index] if index < len(run.models) else "", _body(view, run, spec, produced)
+        found.append(recorded if recorded and _mine(view, recorded, wanted) else _free(view, wanted))
     return found
 
 
-def _free(view: View, model: str) -> str:
+def _free(view: View, wanted: ModelVersionSpec) -> str:
     """`<model>-<number of the run>`; if that is somebody else's, a name that nobody else makes."""
     number = view.name.removeprefix(f"{view.subject.body.spec.pipeline}-")
-    plain = f"{model}-{number}"
-    taken = view.world.get(MODEL_VERSION, plain) is not None and not _mine(view, plain)
-    return child_name(plain, view.uid, model) if taken or len(plain) > _NAME_LIMIT else plain
+    plain = f"{wanted.model}-{number}"
+    taken = view.world.get(MODEL_VERSION, plain) is not None and not _mine(view, plain, wanted)
+    return child_name(plain, view.uid, wanted.model) if taken or len(plain) > _NAME_LIMIT else plain
 
 
-def _mine(view: View, name: str) -> bool:
-    return made_by(view.world.get(MODEL_VERSION, name)) == view.uid
+def _mine(view: View, name: str, wanted: ModelVersionSpec) -> bool:
+    """Whether a ModelVersion is the one that the run makes. The note of who made it can be written by anybody, and the
+    name known beforehand; so it must say the same, but for what people add to it."""
+    raw = view.world.get(MODEL_VERSION, name)
+    found = identity.parse(raw) if raw and made_by(raw) == view.uid else None
+    return found is not None and _made(found.spec) == _made(wanted)
+
+
+def _made(spec: ModelVersionSpec) -> Json:
+    return spec.model_dump(mode="json", exclude={"approvals", "revoked"})
 
 
 def made_by(version: Json | None) -> str:
@@ -53,13 +61,13 @@ def made_by(version: Json | None) -> str:
 
 def missing(view: View, run: PipelineRunStatus, spec: PipelineSpec) -> list[Json]:
     """Manifests of the recorded versions that are not there yet."""
-    pairs = zip(run.models, spec.produces, strict=True)
-    return [_manifest(view, run, spec, name, produced) for name, produced in pairs if not _mine(view, name)]
+    wanted = [(name, _body(view, run, spec, one)) for name, one in zip(run.models, spec.produces, strict=True)]
+    return [_manifest(view, name, body) for name, body in wanted if not _mine(view, name, body)]
 
 
-def _manifest(view: View, run: PipelineRunStatus, spec: PipelineSpec, name: str, produced: Produces) -> Json:
+def _body(view: View, run: PipelineRunStatus, spec: PipelineSpec, produced: Produces) -> ModelVersionSpec:
     made = produced.version
-    body = ModelVersionSpec(
+    return ModelVersionSpec(
         model=produced.model,
         author=_author(view, spec),
         artifact=_artifact(view, spec, output(run, produced.from_)),
@@ -68,13 +76,16 @@ def _manifest(view: View, run: PipelineRunStatus, spec: PipelineSpec, name: str,
         evaluation=_evaluation(view, run, spec, made.evaluation) if made.evaluation else None,
         approval=made.approval,
     )
+
+
+def _manifest(view: View, name: str, body: ModelVersionSpec) -> Json:
     return {
         "apiVersion": MODEL_VERSION.api_version,
         "kind": MODEL_VERSION.kind,
         "metadata": {
             "name": name,
             "namespace": view.subject.meta.namespace,
-            "labels": labels(run=view.name, pipeline=view.subject.body.spec.pipeline, model=produced.model),
+            "labels": labels(run=view.name, pipeline=view.subject.body.spec.pipeline, model=body.model),
             "annotations": {CREATED_BY: view.uid},
         },
         "spec": body.model_dump(mode="json", by_alias=True, exclude_defaults=True),

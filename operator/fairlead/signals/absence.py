@@ -2,7 +2,7 @@
 
 Libraries add a labelled series when it is first needed, and many of them list the metric from the start all the same,
 in `# TYPE` and `# HELP`. So a value that no series has is a zero; a metric or a label that the page has no sign of is
-spelt wrongly, or nobody knows yet.
+spelt wrongly, or nobody knows yet. What a page lists is a family; its samples may have longer names, by its type.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ Of = Literal["requests", "failures", "latency"]
 _NAMES = re.compile(r"^(?:# (?:TYPE|HELP) )?([a-zA-Z_:][a-zA-Z0-9_:]*)", re.MULTILINE)
 _SUFFIX = re.compile(r"_(?:total|count|sum|bucket)$")
 """What a sample's name has more than its family's."""
+_MADE = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "summary": ("_count", "_sum")}
+"""By type, the samples whose names are longer than the family's. In OpenMetrics a counter has no others."""
 MOST = 500
 """Names of a page that are compared with the one that it lacks."""
 
 
 def of_metric(text: str, name: str, of: Of) -> list[Unproven]:
     """Of a metric without any series: nothing if the page lists it, else that it is unproven."""
-    family = _SUFFIX.sub("", name)
-    if _listed(text, name) or (family != name and _listed(text, family) and not _sampled(text, family)):
+    if _to_come(text, name):
         return []
     shown = name.removesuffix("_bucket") if of == "latency" else name
-    words = f"the page has no {shown}, which {_field(of)} names; {_has(text, shown)}"
+    words = f"the page has no series {shown}, which {_field(of)} names; {_has(text, shown)}"
     return [Unproven(of, "MetricMissing", shown, words)]
 
 
@@ -42,8 +43,36 @@ def of_labels(selector: Selector, known: set[str], of: Of) -> list[Unproven]:
     return [Unproven(of, "LabelMissing", label, words.format(label)) for label in lacking]
 
 
+def _to_come(text: str, name: str) -> bool:
+    """Whether the page lists a metric that will have samples of this name."""
+    family = _SUFFIX.sub("", name)
+    if _listed(text, name):
+        longer = _MADE.get(_type(text, name), ())
+        counter = longer == _MADE["counter"] and not _open_metrics(text)
+        return not longer or (counter and (_listed(text, f"{name}_total") or not _sampled(text, f"{name}_total")))
+    if family == name or not _listed(text, family) or _sampled(text, family):
+        return False
+    kind = _type(text, family)
+    return not kind or name.removeprefix(family) in _MADE.get(kind, ())
+
+
 def _listed(text: str, family: str) -> bool:
-    return any(f"# {word} {family}{end}" in text for word in ("TYPE", "HELP") for end in (" ", "\t", "\n", "\r"))
+    return any(_begins(text, f"# {word} {family}{end}") for word in ("TYPE", "HELP") for end in (" ", "\t", "\n", "\r"))
+
+
+def _begins(text: str, line: str) -> bool:
+    return text.startswith(line) or f"\n{line}" in text
+
+
+def _type(text: str, family: str) -> str:
+    """What the page says that a family is; empty where it doesn't."""
+    found = re.search(rf"^# TYPE {family}[ \t]+(\w+)", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _open_metrics(text: str) -> bool:
+    """Whether it is the format in which the samples of a counter end with _total."""
+    return text.rstrip().endswith("# EOF")
 
 
 def _sampled(text: str, name: str) -> bool:
@@ -57,7 +86,7 @@ def _field(of: Of) -> str:
 def _has(text: str, name: str) -> str:
     if not text.strip():
         return "it is empty"
-    every = tuple(dict.fromkeys(_NAMES.findall(text[:1_000_000])))[:MOST]
+    every = tuple(one for one in dict.fromkeys(_NAMES.findall(text[:1_000_000])) if one != name)[:MOST]
     close = _closest(name, every)
     return f"the closest that it has: {', '.join(close)}" if close else "it has nothing alike"
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from math import inf, isfinite, isnan
+from math import inf, isnan
 
 from fairlead.plan.core import Counters, MetricNames, Unproven
 from fairlead.signals import absence
 from fairlead.signals.absence import Of
+from fairlead.signals.counts import is_count
 from fairlead.signals.errors import SignalError
 from fairlead.signals.selector import Selector, parse, unescape
 
@@ -31,8 +32,8 @@ def parse_page(text: str, names: MetricNames) -> Counters:
 
     A counter without any matching series is 0: libraries add a labelled series when it is first needed. What the page
     has no sign of, neither a series nor a `# TYPE` or `# HELP` line, nor the label on any series, is 0 as well, and
-    `unproven`. Raises SignalError: NotMetrics (the page is something else), UnusableValue (NaN, infinite, negative),
-    BadSelector.
+    `unproven`. Raises SignalError: NotMetrics (the page is something else), UnusableValue (NaN, infinite, negative,
+    above 2^53), BadSelector.
     """
     _check(text)
     requests, no_requests = _total(text, names.requests, "requests")
@@ -54,7 +55,7 @@ def _total(text: str, selector: str, of: Of) -> tuple[float, tuple[Unproven, ...
         found, missing = _series(text, one, of)
         total += sum(value for _, value in found)
         unproven += missing
-    if not isfinite(total):
+    if not is_count(total):
         raise _unusable(selector, str(total))
     return total, tuple(unproven)
 
@@ -101,7 +102,7 @@ def _bound(text: str, name: str) -> float:
 def _series(text: str, selector: Selector, of: Of) -> tuple[list[Series], list[Unproven]]:
     """(labels, value) of each matching sample; and what the page does not have though it is asked for."""
     found: list[Series] = []
-    there, known, seen = False, set[str](), set[str]()
+    there, known, seen = False, set[str](), set[frozenset[tuple[str, str]]]()
     for start in _starts(text, selector.name):
         line = _REST.match(text, start)
         if line is None:
@@ -110,9 +111,10 @@ def _series(text: str, selector: Selector, of: Of) -> tuple[list[Series], list[U
         there = True
         known.update(labels)
         if selector.accepts(labels):
-            if (line["labels"] or "") in seen:
+            one = frozenset(labels.items())
+            if one in seen:
                 raise _twice(selector.name, line["labels"] or "")
-            seen.add(line["labels"] or "")
+            seen.add(one)
             found.append((labels, _value(line["value"], selector.name)))
     if not there:
         return [], absence.of_metric(text, selector.name, of)
@@ -154,7 +156,7 @@ def _value(text: str, name: str) -> float:
         value = float(text) if "_" not in text else float("nan")
     except ValueError:
         value = float("nan")
-    if not isfinite(value) or value < 0:
+    if not is_count(value):
         raise _unusable(name, text)
     return value
 

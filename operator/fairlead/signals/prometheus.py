@@ -10,6 +10,7 @@ import aiohttp
 
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import PromQuery, Vector
+from fairlead.signals.counts import is_count
 from fairlead.signals.errors import SignalError
 from fairlead.signals.http import Reply, fetch
 
@@ -73,7 +74,7 @@ def _vector(result: Any, url: str, signed: bool) -> Vector:
             key = short_hash(*(f"{name}={labels[name]}" for name in sorted(labels)), length=16)
         except (TypeError, KeyError, IndexError, ValueError, OverflowError) as error:
             raise SignalError("NotPrometheus", f"{url} answered a malformed series: {str(entry)[:80]}.") from error
-        if isfinite(value) and (signed or value >= 0):
+        if isfinite(value) if signed else is_count(value):
             series.append((key, value))
         else:
             unusable += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 from fairlead.plan.core import Document, FindObject, Newest, Presence, ReadDocument, ReadNewest, Saved, SaveDocument
@@ -47,10 +48,15 @@ NEWEST_LIMIT = 1 << 20
 """Bytes that a document may have that is read whole into the operator's memory."""
 
 
+_NUMBERED = re.compile(r"[0-9]{9}\.json")
+
+
 def newest(request: ReadNewest, credentials: Mapping[str, str] | None) -> Newest:
-    """The document whose key is the last one under a prefix. Raises StoreError, also for one that is no text."""
+    """The numbered document with the highest number in a folder; what else somebody has put there (a copy, a note) is
+    none. Raises StoreError, also for one that is no text."""
     bucket = Bucket(request.bucket, request.endpoint, request.region, keys_from(credentials))
-    last = max(bucket.list(request.prefix), key=lambda entry: entry.key, default=None)
+    found = (one for one in bucket.list(request.prefix) if _NUMBERED.fullmatch(one.key.removeprefix(request.prefix)))
+    last = max(found, key=lambda entry: entry.key, default=None)
     if last is None:
         return Newest("", "")
     where = bucket.uri(last.key)

@@ -95,7 +95,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Answered:
-    """A question ends. `result`: `Worse`, `WorldChanged`, `Unknown` or `Dropped`."""
+    """A question ends. `result`: `Worse`, `WorldChanged`, `AsBefore`, `Unknown` or `Dropped`."""
 
     t: float
     result: str

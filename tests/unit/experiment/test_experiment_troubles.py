@@ -52,6 +52,20 @@ def test_harm_takes_one_out_and_the_others_go_on() -> None:
     assert len(sim.of(WORKLOAD)) == 2
 
 
+@pytest.mark.parametrize("looks", range(5))
+def test_one_may_leave_in_the_look_in_which_users_are_counted(looks: int) -> None:
+    sim = begun(experiment() | {"record": {"sample": "100%"}}, wrong=ALIKE)
+    sim.look()
+    for _ in range(10 + looks):  # users are counted each fifth time
+        sim.tick(100)
+    assert trial(sim)["division"]["counts"]
+    sim.errors = {"m-2": 1.0}
+    for _ in range(20):
+        sim.tick(100)
+    assert contender(sim, "m-2")["state"] == "Out"
+    assert len(trial(sim)["division"]["counts"]) == 2
+
+
 def test_identity_one_that_is_made_again_is_taken_out_and_its_second_self_gets_nothing() -> None:
     sim = begun(experiment(), wrong=ALIKE)
     run(sim, 3, 100)

@@ -65,7 +65,7 @@ from fairlead.store.s3 import Object
 
 Json = dict[str, Any]
 START = 1_800_000_000.0
-BOUNDS = (0.01, 0.05, 0.1, float("inf"))
+BOUNDS = (0.01, 0.05, 0.1, 1.0, float("inf"))
 KINDS = {("apps/v1", "Deployment"): WORKLOAD, ("v1", "Service"): SERVICE}
 KINDS |= {(k.api_version, k.kind): k for k in (HTTP_ROUTE, *deployment.SPEC.children)}
 METRICS = {"requests": "requests_total", "failures": 'requests_total{code=~"5.."}', "latency": "seconds"}
@@ -78,6 +78,8 @@ class PodCounts:
     requests: int = 0
     failures: int = 0
     slow: int = 0
+    hung: int = 0
+    """Those that took longer than a second."""
 
 
 ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
@@ -367,8 +369,8 @@ class Sim:
                 return parse_page(page(counts), request.names)
             except SignalError as failed:
                 return Failed(failed.reason, failed.message)
-        fast = counts.requests - counts.slow
-        buckets = tuple(zip(BOUNDS, (fast // 2, fast, fast, counts.requests), strict=True))
+        quick, fast = counts.requests - counts.hung, counts.requests - counts.slow - counts.hung
+        buckets = tuple(zip(BOUNDS, (fast // 2, fast, fast, quick, counts.requests), strict=True))
         return Counters(counts.requests, counts.failures, buckets)
 
     def _answers(self, request: ReadAnswers) -> Answer:

@@ -238,6 +238,60 @@ def test_b08_it_waits_for_a_store_that_is_away_and_says_so() -> None:
     assert sim.status["live"]["version"] == "m-2"
 
 
+def impatient(*steps: tuple[int, str, int]) -> Sim:
+    sim = Sim(spec(steps=steps, rollout={"patience": "10m"}), store=True)
+    sim.go_live()
+    sim.begin("m-2")
+    return sim
+
+
+def test_b08_who_waits_for_the_store_for_hours_is_not_taken_back_for_it() -> None:
+    sim = impatient((50, "3s", 10))
+    until_promised(sim)
+    sim.store_says = AWAY
+    for _ in range(100):
+        sim.tick(50, seconds=60)
+    assert sim.candidate["version"] == "m-2"
+    again = sim.plan().requeue_after
+    assert again is not None
+    assert again > 0.5
+    sim.store_says = None
+    for _ in range(3):
+        sim.tick(50, seconds=10)
+    assert sim.status["live"]["version"] == "m-2"
+
+
+def test_b08_a_store_that_was_away_costs_no_patience_and_the_rest_of_it_counts() -> None:
+    sim = impatient((20, "3s", 10), (50, "3s", 1_000_000))
+    sim.store_says = AWAY
+    for _ in range(100):
+        sim.tick(50, seconds=60)
+    assert sim.candidate["step"] == 0
+    sim.store_says = None
+    for _ in range(40):  # three minutes had passed when the store was first asked
+        sim.tick(50, seconds=10)
+    assert sim.candidate["step"] == 1
+    for _ in range(10):
+        sim.tick(50, seconds=10)
+    assert sim.status["history"][0]["reason"] == "PatienceExceeded"
+
+
+def test_b08_while_it_waits_for_the_store_harm_and_people_end_it_as_ever() -> None:
+    sim = impatient((50, "3s", 10))
+    until_promised(sim)
+    sim.store_says = AWAY
+    for _ in range(20):
+        sim.tick(50, seconds=60)
+    before = dict(sim.status)
+    sim.errors["m-2"] = 0.9
+    sim.run(20, 100)
+    assert (sim.status["history"][0]["result"], sim.shares()) == ("RolledBack", {"m-1": 100})
+    sim.status = before
+    sim.spec["override"] = {"action": "Promote", "version": "m-2", "reason": "now", "at": rfc3339(START)}
+    sim.look()
+    assert sim.status["live"]["version"] == "m-2", "a person's word waits for no store"
+
+
 def test_b08_a_rollback_waits_for_nothing_and_is_saved_when_the_store_is_back() -> None:
     sim = Sim(spec(), store=True)
     sim.go_live()

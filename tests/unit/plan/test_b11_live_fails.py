@@ -55,6 +55,16 @@ def test_b11_a_candidate_that_understands_its_clients_goes_live(guards: tuple[Js
     assert any("without comparing answers" in line.get("waived", "") for line in lines(sim))
 
 
+def test_b11_afterwards_it_is_said_that_a_version_that_failed_all_is_no_reference() -> None:
+    sim = begun(shadowed(ERRORS, DIFFER), store=True)
+    changed(sim)
+    until_over(sim)
+    sim.tick(100, seconds=20)
+    told = sim.condition("Watched")
+    assert (told["status"], told["reason"]) == ("False", "TooFewSamples")
+    assert "failed nearly all of them" in told["message"]
+
+
 @pytest.mark.parametrize("guards", [(DIFFER,), (SCORES,), (DIFFER, SCORES)])
 def test_b11_the_replay_decides_the_same(guards: tuple[Json, ...]) -> None:
     sim = begun(shadowed(ERRORS, *guards), store=True)

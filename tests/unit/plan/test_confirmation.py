@@ -363,6 +363,21 @@ def test_b01_outcomes_of_requests_from_before_do_not_speak_against_the_live_vers
     assert sim.condition("WorldChanged")["reason"] == "MoreWrong"
 
 
+@pytest.mark.parametrize("left", [[{"metric": "errors"}], [OUTCOMES]], ids=["taken out", "moved"])
+def test_b01_a_guard_that_is_not_there_any_more_asks_nothing(left: list[Json]) -> None:
+    sim = promoted({"metric": "errors"}, OUTCOMES)
+    sim.tick(100, seconds=20)
+    sim.wrong = {"m-1": 0.0, "m-2": 0.4}
+    until_asked(sim)
+    settle(sim)
+    assert question(sim)["phase"] == "Asking"
+    sim.spec["rollout"]["guard"] = left
+    seconds(sim, 3)
+    assert question(sim) == {}
+    assert live(sim) == "m-2"
+    assert sim.shares() == {"m-2": 100}
+
+
 # --- what is not asked ---------------------------------------------------------------------------------------------
 
 

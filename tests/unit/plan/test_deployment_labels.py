@@ -260,6 +260,10 @@ def test_a_version_that_becomes_worse_after_the_promotion_is_left_to_a_person_wi
     assert "kubectl fairlead rollback web" in said["message"]
     assert sim.events.count("CannotConfirm") == 1
     assert live(sim) == "m-2"
+    # what is found about another guard later on stays, and nobody is asked once more
+    sim.status["world"] |= {"state": "Changed", "guard": "0/errors", "reason": "MoreErrors", "message": "both fail"}
+    sim.tick(100)
+    assert (sim.condition("WorldChanged")["status"], sim.events.count("CannotConfirm")) == ("True", 1)
 
 
 @pytest.mark.parametrize("holdback", ["0%", "20%"])

@@ -94,6 +94,25 @@ def test_b04_a_live_version_that_has_just_recovered_was_shaken_too() -> None:
     assert sim.candidate.get("unready", 0) == 0
 
 
+@pytest.mark.parametrize("age", [5, 300])
+def test_b04_a_live_pod_that_never_starts_is_no_excuse(age: float) -> None:
+    wanted = spec(steps=[(50, "10m", 100_000)]) | {"replicas": {"min": 2}}
+    sim = Sim(wanted)
+    sim.go_live()
+    sim.begin()
+    sim.run(3, 50)
+    pending = sim.pods("m-1")[-1]
+    for _ in range(3):
+        since = rfc3339(sim.now - age)
+        pending["status"]["conditions"] = [{"type": "Ready", "status": "False", "lastTransitionTime": since}]
+        sim.ready("m-2", False)
+        sim.tick(20)
+        if "candidate" in sim.status:
+            again(sim)
+    taken_back = sim.status["history"][0]["reason"] == "CandidateUnready"
+    assert taken_back == (age > 30)
+
+
 @pytest.mark.parametrize("why", [{"ContainersReady": True}, {"DisruptionTarget": True}], ids=["node", "eviction"])
 def test_b04_what_the_cluster_does_is_not_held_against_the_candidate(why: dict[str, bool]) -> None:
     sim = under_way()

@@ -272,6 +272,9 @@ def test_four_eyes_an_unknown_floor_neither_promotes_nor_takes_back() -> None:
     found = sim.condition("Progressing")
     assert found["reason"] == "Frozen"
     assert "it isn't known what Namespace team asks" in found["message"]
+    for _ in range(30):
+        sim.tick(100, seconds=3600)
+    assert sim.candidate["weight"] == 10, "no patience is lost by it"
     sim.floor = NamespaceSeen()
     sim.run(20, 100)
     assert sim.status["live"]["version"] == "m-2"
@@ -343,6 +346,25 @@ def test_four_eyes_force_waits_for_a_floor_that_is_not_known() -> None:
     sim.floor = NamespaceSeen()
     sim.look()
     assert sim.status["live"]["version"] == "m-2"
+
+
+@pytest.mark.parametrize("how", ["revoked", "deleted", "made again"])
+def test_four_eyes_force_does_not_put_live_what_is_revoked_or_gone_at_that_moment(how: str) -> None:
+    """The override is heeded before the candidate is taken out of the way."""
+    sim = live()
+    sim.version("m-2")
+    starts(sim)
+    sim.ready("m-2")
+    sim.look()
+    if how == "revoked":
+        sim.of(MODEL_VERSION)["m-2"]["spec"]["revoked"] = "leaks"
+    elif how == "deleted":
+        del sim.of(MODEL_VERSION)["m-2"]
+    else:
+        sim.of(MODEL_VERSION)["m-2"]["metadata"]["uid"] = "another"
+    decide(sim, "Promote", "m-2")
+    assert "OverrideIgnored" in sim.events
+    assert sim.status["live"]["version"] == "m-1"
 
 
 def test_four_eyes_a_rollback_does_not_put_live_what_was_never_live_here() -> None:

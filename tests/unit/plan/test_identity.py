@@ -235,7 +235,7 @@ def test_identity_a_stranger_that_came_before_the_upgrade_is_not_pinned() -> Non
     sim.look()
     assert template(sim, "m-2") == before
     assert sim.condition("VersionReplaced")["status"] == "True"
-    assert "nobody recorded" in sim.condition("VersionReplaced")["message"]
+    assert "nobody recorded all of what" in sim.condition("VersionReplaced")["message"]
     pins = {one["name"]: one for one in sim.status["versions"]}
     assert "record" not in pins["m-2"] or not pins["m-2"]["record"]
     sim.tick(50)
@@ -315,3 +315,65 @@ def test_identity_a_record_that_can_not_be_read_harms_nobody(record: str) -> Non
     assert template(sim, "m-2") == before
     assert sim.shares() == {"m-2": 100}
     assert dump(DeploymentStatus.model_validate(sim.status)) == sim.status
+
+
+def after_three(**more: Any) -> Sim:
+    sim = promoted(**more)
+    sim.begin("m-3")
+    sim.run(60, 100)
+    assert sim.status["live"]["version"] == "m-3"
+    sim.tick(seconds=20)
+    return sim
+
+
+def taken_back(sim: Sim) -> None:
+    """m-3 becomes bad, and m-2 takes its place."""
+    sim.errors["m-3"] = 0.9
+    for _ in range(10):
+        sim.tick(100, seconds=12)
+        sim.ready("m-2")
+    assert sim.status["live"]["version"] == "m-2"
+
+
+def test_identity_who_has_the_name_of_an_older_version_does_not_become_the_way_back_of_the_way_back() -> None:
+    sim = after_three()
+    sim.spec["paused"] = True  # or else it would be rolled out, as any new version
+    replaced(sim, "m-1")
+    taken_back(sim)
+    assert "previous" not in sim.status
+    assert "evil" not in str(sim.status["versions"])
+
+
+def test_identity_an_older_version_that_is_still_what_it_was_becomes_the_way_back_of_the_way_back() -> None:
+    sim = after_three()
+    taken_back(sim)
+    assert sim.status["previous"] == "m-1"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_identity_after_a_restore_the_older_versions_bytes_are_known_though_it_had_no_pin(there: bool) -> None:
+    sim = promoted()
+    sim.status["versions"] = [one for one in sim.status["versions"] if one["name"] != "m-1"]
+    sim.status["live"]["since"] = rfc3339(sim.now + 60)  # as of the restore
+    if not there:
+        replaced(sim, "m-1")
+    sim.look()
+    (pin,) = (one for one in sim.status["versions"] if one["name"] == "m-1")
+    assert pin["uid"] == "uid-m-1"
+    assert ("VersionReplaced" in sim.events) is not there
+    assert bool(pin["record"]) is there
+
+
+def test_identity_a_rollback_by_hand_after_an_upgrade_does_not_take_who_has_the_name_by_now() -> None:
+    sim = after_three()
+    del sim.status["served"]  # the release before noted none
+    sim.spec["paused"] = True
+    made = replaced(sim, "m-1")
+    sim.spec["override"] = {"action": "Rollback", "version": "m-1", "reason": "odd", "at": rfc3339(sim.now)}
+    sim.look()
+    assert sim.events[-1] == "OverrideIgnored"
+    assert sim.status["live"]["version"] == "m-3"
+    made["metadata"]["creationTimestamp"] = rfc3339(sim.now - 3600)  # it is the one that was live, after all
+    sim.spec["override"]["reason"] = "once more"
+    sim.look()
+    assert sim.status["wayBack"]["version"] == "m-1"

@@ -446,6 +446,43 @@ def hidden_program(spec: Json) -> None:
     spec["containers"][0]["volumeMounts"].append({"name": "evil", "mountPath": "/fairlead"})
 
 
+def replaced_program(spec: Json) -> None:
+    spec["volumes"].append({"name": "evil", "configMap": {"name": "evil"}})
+    spec["containers"][0]["volumeMounts"].append({"name": "evil", "mountPath": "/app/package/fairlead"})
+
+
+def hidden_by_dots(spec: Json) -> None:
+    spec["volumes"].append({"name": "evil", "configMap": {"name": "evil"}})
+    spec["containers"][0]["volumeMounts"].append({"name": "evil", "mountPath": "/etc/x/../../app"})
+
+
+def hidden_by_no_slash(spec: Json) -> None:
+    spec["volumes"].append({"name": "evil", "configMap": {"name": "evil"}})
+    spec["containers"][0]["volumeMounts"].append({"name": "evil", "mountPath": "fairlead/data"})
+
+
+def hidden_by_slashes(spec: Json) -> None:
+    spec["volumes"].append({"name": "evil", "configMap": {"name": "evil"}})
+    spec["containers"][0]["volumeMounts"].append({"name": "evil", "mountPath": "//fairlead//data"})
+
+
+def replaced_interpreter(spec: Json) -> None:
+    spec["volumes"].append({"name": "evil", "emptyDir": {}})
+    spec["containers"][0]["volumeMounts"].append({"name": "evil", "mountPath": "/usr"})
+
+
+def other_modules(spec: Json) -> None:
+    spec["containers"][0]["env"].append({"name": "PYTHONPATH", "value": "/evil:/app/package"})
+
+
+def other_programs(spec: Json) -> None:
+    spec["containers"][0]["env"].append({"name": "PATH", "value": "/evil"})
+
+
+def variables_from_elsewhere(spec: Json) -> None:
+    spec["containers"][0]["envFrom"] = [{"configMapRef": {"name": "evil"}}]
+
+
 def hook(spec: Json) -> None:
     spec["containers"][0]["lifecycle"] = {"postStart": {"exec": {"command": ["sh", "-c", "lie"]}}}
 
@@ -473,6 +510,9 @@ def no_container(spec: Json) -> None:
 
 LIES = [other_image, other_command, more_arguments, other_task, task_twice, hidden_program, hook, beside_it,
         other_volume, one_process_tree, entered, no_container]  # fmt: skip
+PROGRAMS = [replaced_program, replaced_interpreter, other_modules, other_programs, variables_from_elsewhere,
+            hidden_by_dots, hidden_by_no_slash, hidden_by_slashes]  # fmt: skip
+"""Lies about a program of Fairlead's own."""
 
 
 def told(spec_change: Callable[[Json], None]) -> Callable[[Json], None]:
@@ -494,6 +534,25 @@ def test_forged_evidence_of_a_pod_that_is_not_as_its_job_says(make: type[User], 
     user.later(30)
     assert "ForeignPod" in user.says()
     assert user.job["metadata"]["name"] in user.says()
+
+
+@every
+@pytest.mark.parametrize("lie", PROGRAMS)
+def test_forged_evidence_of_another_program_under_the_name_of_fairleads(
+    make: type[User], lie: Callable[[Json], None]
+) -> None:
+    user = make()
+    user.look()
+
+    def change(spec: Json) -> None:
+        mine = next(one for one in spec["containers"] + spec.get("initContainers", []) if one["name"] == user.main)
+        lie(spec | {"containers": [mine]})
+
+    user.pod(good(user), change=told(change))
+    user.look()
+    assert not user.done()
+    user.later(30)
+    assert "ForeignPod" in user.says()
 
 
 @every
@@ -612,11 +671,29 @@ def test_what_clusters_add_to_pods_is_no_lie() -> None:
         spec |= {"serviceAccountName": "default", "tolerations": [{"key": "x"}], "priority": 0, "hostNetwork": False}
         for one in [*spec["initContainers"], *spec["containers"]]:
             one.setdefault("volumeMounts", []).append(token)
+            one["volumeMounts"].append({"name": "mesh", "mountPath": "/usr/share/zoneinfo"})
             one.setdefault("env", []).append({"name": "HTTP_PROXY", "value": "http://proxy"})
             one["terminationMessagePath"] = "/dev/termination-log"
             one["resources"] = {"requests": {"cpu": "1"}}
 
     user.pod(good(user), change=change)
+    user.look()
+    assert user.done(), user.says()
+
+
+def test_what_clusters_add_to_a_users_program_is_no_lie() -> None:
+    """Agents that trace Python programs, and sites that hand out their settings, change it as any other."""
+    user = Steps()
+    user.look()
+
+    def change(spec: Json) -> None:
+        spec["volumes"].append({"name": "agent", "emptyDir": {}})
+        (mine,) = (one for one in spec["initContainers"] if any(v["name"] == "FAIRLEAD_RUN" for v in one["env"]))
+        mine["env"].append({"name": "PYTHONPATH", "value": "/agent"})
+        mine["envFrom"] = [{"configMapRef": {"name": "site"}}]
+        mine["volumeMounts"].append({"name": "agent", "mountPath": "/usr/lib/agent"})
+
+    user.pod(good(user), change=told(change))
     user.look()
     assert user.done(), user.says()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -386,6 +387,38 @@ def test_a_model_name_that_is_taken_gets_another() -> None:
     assert status["phase"] == "Completed"
     assert status["models"] != ["delay-7"]
     assert where.get(MODEL_VERSION, status["models"][0])
+
+
+def test_forged_evidence_a_version_that_only_says_that_the_run_has_made_it_is_not_the_runs() -> None:
+    """Name and annotation can be known beforehand; what the run makes of its outputs can't."""
+    where = world()
+    look(where)
+    succeed(where, "prepare")
+    uid = where.objects["PipelineRun", "delay-7"]["metadata"]["uid"]
+    where.put({
+        "kind": "ModelVersion", "metadata": {"name": "delay-7", "annotations": {"fairlead.dev/created-by-uid": uid}},
+        "spec": {"model": "delay", "artifact": {"uri": "s3://elsewhere/evil", "sha256": "e" * 64}},
+    })  # fmt: skip
+    status = succeed(where, "train")
+    assert (status["phase"], status["models"] == ["delay-7"]) == ("Completed", False)
+    made = where.objects["ModelVersion", status["models"][0]]
+    assert "evil" not in made["spec"]["artifact"]["uri"]
+    assert made["metadata"]["annotations"]["fairlead.dev/created-by-uid"] == uid
+
+
+def test_a_version_of_the_run_that_people_have_approved_or_revoked_since_is_still_the_runs() -> None:
+    """The operator dies after it has made the version, and before the run's status says that it is over."""
+    where = world()
+    look(where)
+    succeed(where, "prepare")
+    before = copy.deepcopy(where.objects["PipelineRun", "delay-7"])
+    succeed(where, "train")
+    made = where.objects["ModelVersion", "delay-7"]["spec"]
+    made |= {"approvals": [{"user": "bob", "evidence": "d" * 64, "at": "2026-03-02T09:00:00Z"}], "revoked": "leaks"}
+    where.objects["PipelineRun", "delay-7"]["status"] = before["status"]
+    where.settle(run.SPEC, "delay-7")
+    assert [name for kind, name in where.objects if kind == "ModelVersion"] == ["delay-7"]
+    assert where.objects["PipelineRun", "delay-7"]["status"]["models"] == ["delay-7"]
 
 
 def test_the_status_of_the_longest_pipeline_is_small() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from tests.unit.plan.rollout_world import Json, PodCounts, Sim, spec
 
-from fairlead.plan.core import POD, REPLICA_SET, rfc3339
+from fairlead.engine.kernel import CHILDREN
+from fairlead.plan.core import MANAGED_BY, POD, POD_MONITOR, REPLICA_SET, SERVICE, rfc3339
 
 LONG = ((20, "100s", 10), (50, "100s", 20))
 
@@ -164,3 +165,21 @@ def test_a_watched_version_is_not_judged_beside_a_stranger() -> None:
     assert sim.status["live"]["version"] == "m-2"
     assert "wayBack" not in sim.status
     assert "spoof2" in sim.condition("Watched")["message"]
+
+
+def test_forged_evidence_what_the_operator_can_not_see_gets_no_requests_and_is_not_scraped() -> None:
+    """It watches pods with one label, and the policy `fairlead-pods` says who may make those; a pod with all labels but
+    that one would answer users under a version's name, and nobody would know."""
+    key, _, value = CHILDREN.partition("=")
+    assert key == MANAGED_BY
+    sim = Sim(spec(steps=[(0, "3s", 1)], rollout={"steps": [{"shadow": "50%", "for": "3s"}]}, record={}))
+    sim.go_live()
+    sim.begin()
+    services = sim.select(SERVICE)
+    assert len(services) >= 2
+    for one in services:
+        assert one["spec"]["selector"][key] == value
+    for monitor in sim.select(POD_MONITOR):
+        assert monitor["spec"]["selector"]["matchLabels"][key] == value
+    for pod in sim.select(POD):
+        assert pod["metadata"]["labels"][key] == value

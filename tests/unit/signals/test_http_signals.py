@@ -135,11 +135,11 @@ async def test_a_vector_keyed_by_labels(outside):
     state.body = vector(
         '{"metric":{"b":"2","a":"1"},"value":[1,"5"]}', '{"metric":{"a":"1","b":"3"},"value":[1,"7"]}',
         '{"metric":{"a":"9"},"value":[1,"NaN"]}', '{"metric":{"a":"8"},"value":[1,"-1"]}',
-        '{"metric":{"a":"7"},"value":[1,"+Inf"]}',
+        '{"metric":{"a":"7"},"value":[1,"+Inf"]}', '{"metric":{"a":"6"},"value":[1,"1e300"]}',
     )  # fmt: skip
     answer = await ask(session, PromQuery(url + "/", "right_total"))
     assert isinstance(answer, Vector)
-    assert answer.unusable == 3
+    assert answer.unusable == 4
     assert sorted(value for _, value in answer.series) == [5.0, 7.0]
     assert len({key for key, _ in answer.series}) == 2
     state.body = vector('{"metric":{"a":"1","b":"2"},"value":[1,"6"]}')

@@ -75,6 +75,7 @@ def test_a_page_that_was_torn_stays_cumulative():
         ("# ok\nrequests_total{model=m} 5\n", "NotMetrics"), ('# ok\nrequests_total{model="m"}\n', "NotMetrics"),
         ('requests_total{model="m"} NaN\n', "UnusableValue"), ('requests_total{model="m"} +Inf\n', "UnusableValue"),
         ('requests_total{model="m"} -1\n', "UnusableValue"), ('requests_total{model="m"} 1_0\n', "UnusableValue"),
+        ('requests_total{model="m"} 1e300\n', "UnusableValue"), ('requests_total{model="m"} 9.1e15\n', "UnusableValue"),
         ('requests_total{model="m"} 1e999\n', "UnusableValue"), ('seconds_bucket{le="x"} 1\n', "UnusableValue"),
         ('seconds_bucket{le="1"} 1\n', "UnusableValue"),
         ('seconds_bucket{a="1",le="1"} 1\nseconds_bucket{le="+Inf"} 1\nseconds_bucket{a="1",le="+Inf"} 1\n',
@@ -152,10 +153,36 @@ def test_b03_what_has_only_not_happened_yet_is_a_zero(text, failures):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\n", "a_total 5\n", "# TYPE b gauge\nb 1\na_total 5\n", "b_total_x 5\na_total 5\n"]
-)
+    "text",
+    [
+        "", "\n", "a_total 5\n", "# TYPE b gauge\nb 1\na_total 5\n", "b_total_x 5\na_total 5\n",
+        '# TYPE b histogram\nb_bucket{le="+Inf"} 3\nb_count 3\nb_sum 1\na_total 5\n', "# TYPE b summary\na_total 5\n",
+        'a_total{why="# TYPE b_total counter"} 5\n',
+    ],
+)  # fmt: skip
 def test_b03_what_nothing_on_the_page_speaks_for_is_not_known(text):
     assert ("failures", "MetricMissing", "b_total") in unproven(text, "a_total", "b_total")
+
+
+@pytest.mark.parametrize(
+    ("failures", "listed"),
+    [
+        ('b{code="500"}', 'histogram\nb_bucket{le="+Inf",code="500"} 3\nb_count{code="500"} 3\nb_sum{code="500"} 1\n'),
+        ('b{code="500"}', 'summary\nb_count{code="500"} 3\nb_sum{code="500"} 1\n'),
+        ('b{code="500"}', 'counter\nb_total{code="500"} 3\nb_created{code="500"} 1.7e9\n# EOF\n'),
+        ("b", "counter\n# EOF\n"), ('b_count{code="500"}', 'counter\nb_total{code="500"} 3\n# EOF\n'),
+    ],
+)  # fmt: skip
+def test_b03_a_family_that_is_listed_is_not_its_series(failures, listed):
+    name = failures.split("{")[0]
+    assert unproven(f"a_total 5\n# TYPE b {listed}", "a_total", failures) == [("failures", "MetricMissing", name)]
+
+
+def test_b03_the_closest_names_are_others():
+    text = 'a_total 5\n# TYPE seconds histogram\nseconds_bucket{le="+Inf"} 3\nseconds_count 3\n'
+    (told,) = parse_page(text, MetricNames("seconds", "a_total")).unproven
+    assert "has no series seconds, which" in told.message
+    assert "seconds_count" in told.message.split("closest")[1]
 
 
 def test_b03_each_term_of_a_sum_must_be_there():
@@ -184,3 +211,8 @@ def test_b03_a_selector_is_believed_where_its_label_is_there_and_only_there(code
 def test_b03_a_series_that_is_there_twice_is_not_added_up(line):
     with pytest.raises(SignalError, match="twice"):
         parse_page(f"{line} 5\n{line} 7\n", MetricNames("a_total", "a_total"))
+
+
+def test_b03_a_series_is_its_labels_in_any_order():
+    with pytest.raises(SignalError, match="twice"):
+        parse_page('a_total{a="1",b="2"} 5\na_total{b="2",a="1"} 7\n', MetricNames("a_total", "a_total"))

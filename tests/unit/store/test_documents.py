@@ -53,3 +53,15 @@ def test_what_is_no_document_is_named(monkeypatch: pytest.MonkeyPatch, body: byt
     held(monkeypatch, web_000000009=body)
     with pytest.raises(StoreError, match=r"team/state/web/000000009\.json .*move it away"):
         documents.newest(ASKED, None)
+
+
+@pytest.mark.parametrize(
+    "name", ["000000010.json.bak", "README", "zzz.json", "000000010 (1).json", "older/000000099.json"]
+)
+def test_what_somebody_has_put_beside_the_documents_is_none_of_them(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:  # fmt: skip
+    """A copy that sorts last was taken for the newest, and no document could be written any more."""
+    held(monkeypatch, web_000000009=b"9", web_000000010=b"10")
+    Folder.held[f"team/state/web/{name}"] = b"x"
+    assert documents.newest(ASKED, None) == Newest("team/state/web/000000010.json", "10")

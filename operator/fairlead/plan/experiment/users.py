@@ -60,6 +60,8 @@ def counted(
     """The experiment after what has been counted since the last time. before: as this look found it."""
     if kept.phase != "Running" or len(phase.taking_part(kept)) < 2:
         return kept
+    if phase.taking_part(kept) != phase.taking_part(before):
+        return kept  # somebody came or left in this look: after it the shares are others
     kept = _routed(look, kept)
     if not sticky(wanted):
         found = _answered(before, kept)

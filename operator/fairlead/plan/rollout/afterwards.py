@@ -7,7 +7,18 @@ from fairlead.api.watch import Watch
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch
 from fairlead.plan.experiment import phase
-from fairlead.plan.rollout import asking, latelabels, pods, processes, watch, watchbook, watching, wayback, world
+from fairlead.plan.rollout import (
+    asking,
+    latelabels,
+    pods,
+    processes,
+    versions,
+    watch,
+    watchbook,
+    watching,
+    wayback,
+    world,
+)
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.verdict.guards import decode
@@ -42,7 +53,9 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None, Problem | No
     state, unheard, doubt = asking.go_on(look, state)
     if state.status.way_back:
         return state, None, None
-    return _ended(look, state), problem or unheard, doubt
+    state = _ended(look, state)
+    kept_on = state.status.watch
+    return state, problem or unheard, doubt if kept_on and kept_on.confirmation else None
 
 
 def _of(state: State) -> Watch:
@@ -51,17 +64,21 @@ def _of(state: State) -> Watch:
 
 
 def _holdback(look: Look, state: State, kept: Watch) -> State:
-    """The holdback ends when it is not wanted any more, when its pods are gone, and when a newer version comes, whose
-    rollout compares with the live version alone. The watch goes on without it."""
+    """The holdback ends when it is not wanted any more, when its version is revoked or its pods are gone, and when a
+    newer version comes, whose rollout compares with the live version alone. The watch goes on without it."""
     state = state.having(watch=kept)
     if not kept.holdback:
         return state
     wanted = int(look.spec.rollout.after_promotion.holdback.rstrip("%"))
     ready = any(pod.ready for pod in pods.of(look, kept.against))
     newer = state.candidate is not None or phase.running(state.status) is not None
-    if wanted and ready and not newer and seconds(look.spec.rollout.after_promotion.for_):
+    revoked = versions.revoked(look, kept.against)
+    if wanted and ready and not newer and not revoked and seconds(look.spec.rollout.after_promotion.for_):
         return state.having(watch=kept.model_copy(update={"holdback": min(wanted, kept.holdback)}))
-    why = "a newer version comes" if newer else "no pod of it is ready" if not ready else "it is not wanted"
+    why = (
+        f"it was revoked: {revoked}" if revoked else "a newer version comes" if newer
+        else "no pod of it is ready" if not ready else "it is not wanted"
+    )  # fmt: skip
     alone = kept.model_copy(update={
         "holdback": 0, "cursors": [c for c in kept.cursors if "stable" not in c.source.split("/")[:2]],
     })  # fmt: skip
@@ -100,6 +117,9 @@ def _ended(look: Look, state: State) -> State:
 
 
 def _summary(kept: Watch) -> str:
+    asked = kept.confirmation
+    if asked is not None:
+        return f"{kept.version} is not watched any more, and nobody knows whether it has become worse: {asked.message}"
     counts = next((one.live for one in kept.guards if one.guard.endswith("/errors")), None)
     failed = f"{counts.failures} of {counts.requests} requests failed, and " if counts else ""
     return (
@@ -139,7 +159,7 @@ def _silent(kept: Watch) -> str:
 
 
 _BLIND = {
-    "TooFewSamples": "the previous version answered too few requests during the rollout to be compared with; let the "
-    "steps ask for more requests, or set a holdback",
+    "TooFewSamples": "during the rollout the previous version answered too few requests to be compared with (let the "
+    "steps ask for more, or set a holdback), or failed nearly all of them (then nothing could be worse than it)",
     processes.FELL: processes.FELL_WORDS,
 }

@@ -75,7 +75,10 @@ def requests(look: Look, status: DeploymentStatus) -> list[Request]:
         return []
     if asked.phase == "Starting":
         return [request for _, request in signals.warm_ups(look, _starting(kept, asked))]
-    return hearing.requests(look, kept, asked) if asked.phase == "Asking" else []
+    if asked.phase != "Asking":
+        return []
+    mine = _watched(watch.chosen(look, kept), asked)
+    return hearing.requests(look, kept, asked.model_copy(update={"guards": mine}))
 
 
 def holds(status: DeploymentStatus) -> bool:
@@ -91,15 +94,13 @@ def blocked(status: DeploymentStatus) -> bool:
 
 
 def next_look(look: Look, kept: Watch) -> float | None:
-    """Seconds until something is due; None without a question."""
+    """Seconds until something is due; None without a question, and while it waits for a candidate or an experiment,
+    which are looked at anyway."""
     asked = kept.confirmation
-    if asked is None:
+    if asked is None or asked.phase == "Waiting":
         return None
-    if asked.phase == "Asking":
-        return signals.next_window(look, asked.last_window_at)
-    if asked.phase == "Starting":
-        return SOON
-    return max(0.0, epoch(asked.since) + _longest(look) - look.now)
+    due = signals.next_window(look, asked.last_window_at) if asked.phase == "Asking" else SOON
+    return max(0.0, min(due, _last(look, kept, asked) - look.now))
 
 
 def standing(status: DeploymentStatus, doubt: Problem | None) -> tuple[bool, str, str]:
@@ -125,8 +126,7 @@ def _heard(look: Look, state: State) -> State:
     kept = _watch(state)
     asked = kept.confirmation
     if asked is not None:
-        known = {one.guard: one.digest for one in kept.guards}
-        mine = [one for one in asked.guards if known.get(one.guard) == one.digest]
+        mine = _watched(kept, asked)
         if len(mine) == len(asked.guards):
             return state
         names = [name for name in asked.rung if name in {one.guard for one in mine}]
@@ -140,10 +140,17 @@ def _heard(look: Look, state: State) -> State:
     return _begin(look, state, kept, rung) if rung else state
 
 
+def _watched(kept: Watch, asked: Confirmation) -> list[GuardEvidence]:
+    """The guards of a question that are watched as they were when it began."""
+    known = {one.guard: one.digest for one in kept.guards}
+    return [one for one in asked.guards if known.get(one.guard) == one.digest]
+
+
 def _mute(look: Look, state: State, kept: Watch, rung: WatchedGuard) -> State:
-    """Labels come later than anybody can wait: a person is asked at once."""
-    known = state.status.world
-    if known and (known.guard, known.state) == (rung.guard, "Unknown"):
+    """Labels come later than anybody can wait: a person is asked at once. What was found since stays as it is."""
+    before = look.subject.body.status.watch
+    old = next((one.state for one in before.guards if one.guard == rung.guard), "") if before else ""
+    if state.status.world and old == "Alarm":
         return state
     said = (
         f"{watch.found(look, kept, rung).message}. Labels of {kept.against} for the same time would come too late to "
@@ -245,11 +252,11 @@ def _doubt(look: Look, state: State, asked: Confirmation, why: Problem) -> tuple
 
 def _ask(look: Look, state: State, asked: Confirmation) -> tuple[State, Problem | None]:
     kept = _watch(state)
-    if not any(pod.ready for pod in pods.of(look, kept.against)):
-        away = {"phase": "Starting", "share": 0, "started_at": look.stamp, "counting_since": None, "cursors": [],
-                "last_window_at": None}  # fmt: skip
-        told = Event("ConfirmingStopped", f"no pod of {kept.against} is ready, so it gets no requests for now",
-                     warning=True)  # fmt: skip
+    unfit = _unfit(look, kept)
+    if unfit:
+        away = {"phase": "Starting", "share": 0, "started_at": look.stamp, "counting_since": None, "settled": False,
+                "cursors": [], "last_window_at": None}  # fmt: skip
+        told = Event("ConfirmingStopped", f"{kept.against} gets no requests for now: {unfit}", warning=True)
         return _having(state.having(told), asked.model_copy(update=away)), None
     if asked.counting_since is None:
         if not _routed(look, kept, asked):
@@ -258,9 +265,20 @@ def _ask(look: Look, state: State, asked: Confirmation) -> tuple[State, Problem 
         return (state, begun) if isinstance(begun, Problem) else (_having(state, begun), None)
     if not hearing.due(look, kept, asked):
         return state, None
+    if not asked.settled:
+        settled, unread = hearing.settle(look, kept, asked)
+        return _having(state, settled), unread
     after, problem = hearing.window(look, kept, asked)
     state = state.having(watch=watchbook.heard(look, kept.model_copy(update={"confirmation": after}), asked))
     return _decided(look, state, after), problem
+
+
+def _unfit(look: Look, kept: Watch) -> str:
+    """Why the version before must not answer any more; empty if it may."""
+    unready = readiness.unready(look, kept.against, kept.version)
+    if unready:
+        return unready.message
+    return "" if any(pod.ready for pod in pods.of(look, kept.against)) else "none of its pods is ready"
 
 
 def _routed(look: Look, kept: Watch, asked: Confirmation) -> bool:
@@ -301,10 +319,19 @@ def _changed(
 ) -> State:  # fmt: skip
     """It is not the version: nothing is rolled back, people are told, and what is seen now is the reference."""
     first = max(rung, key=lambda one: one.candidate.failures)
+    if _calm(kept, rung):
+        message = f"{asked.message}. That is over: {question.compared(kept, first)}. Nothing was rolled back"
+        return _over(look, state, "AsBefore", message)
     found = "so it is not the version" if shown else f"so nothing shows that it is the version (in {_time(asked)})"
     message = f"{question.compared(kept, first)}: {found}. Nothing was rolled back"
     state = state.having(world=world.changed(look, kept, first, message))
     return _over(look, state, "WorldChanged", message)
+
+
+def _calm(kept: Watch, rung: list[GuardEvidence]) -> bool:
+    """Whether the live version has done no worse in the question than is tolerated anyway: then nothing has changed."""
+    known = {one.guard: decode(one.tolerated or "0") for one in kept.guards}
+    return all(one.candidate.failures <= known[one.guard] * one.candidate.requests for one in rung)
 
 
 def _time(asked: Confirmation) -> str:
@@ -333,13 +360,15 @@ def _over(look: Look, state: State, result: str, message: str) -> State:
     asked = kept.confirmation
     assert asked
     heard = {one.guard: one for one in asked.guards}
+    calm = result == "AsBefore"
     guards = [
-        _rebased(look, one, heard[one.guard]) if one.guard in heard and _rang(one, asked) else one
+        (detect.anew(one, one.tolerated) if calm else _rebased(look, one, heard[one.guard]))
+        if one.guard in heard and _rang(one, asked) else one
         for one in kept.guards
-    ]
+    ]  # fmt: skip
     fresh = watchbook.answered(look, kept, result, message).model_copy(update={"guards": guards, "confirmation": None})
     state = state.having(
-        Event("WorldChanged" if result == "WorldChanged" else "ConfirmingEnded", message, warning=True),
+        Event("WorldChanged" if result == "WorldChanged" else "ConfirmingEnded", message, warning=result != "AsBefore"),
         watch=watchbook.anew(look, kept, fresh),
     )  # fmt: skip
     return let_go(look, state)
@@ -373,7 +402,12 @@ def _late(look: Look, state: State) -> bool:
     """Whether the watch has to end."""
     kept, asked = _watch(state), _asked(state)
     assert asked
-    return look.now >= max(epoch(kept.until), epoch(asked.since) + LIMIT * _longest(look))
+    return look.now >= _last(look, kept, asked)
+
+
+def _last(look: Look, kept: Watch, asked: Confirmation) -> float:
+    """When a question ends in any case."""
+    return max(epoch(kept.until), epoch(asked.since) + LIMIT * _longest(look))
 
 
 # --- small things --------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
 from fairlead.api.evidence import GuardEvidence
 from fairlead.api.units import human, seconds, share
-from fairlead.plan.core import epoch
+from fairlead.plan.rollout import patience
 from fairlead.plan.rollout.guards import alpha
 from fairlead.plan.rollout.look import Look
 from fairlead.verdict.expected import until_harm, until_proof
@@ -56,8 +56,8 @@ def _part(step: CanaryStep) -> float:
 
 def impatient(look: Look, candidate: Candidate) -> str:
     """A warning for people where patience will be over first, or nothing."""
-    left = remaining(look, candidate)
-    over = epoch(candidate.since) + seconds(look.spec.rollout.patience) - look.now
+    left, end = remaining(look, candidate), patience.ends(look, candidate)
+    over = end - look.now if end is not None else inf
     if _per_second(candidate) is None or left <= over:
         return ""
     how = human(left) if isfinite(left) else "for ever"

@@ -29,7 +29,7 @@ def lost(look: Look, candidate: Candidate) -> bool:
     if not (candidate.weight or candidate.shadow) or any(pod.ready for pod in every):
         return False
     mine = [pod for pod in every if pod.source in candidate.warmed and _runs(pod)]
-    return bool(mine) and not any(_shaken(look, pod) for pod in pods.of(look, candidate.against))
+    return bool(mine) and not _befell(look, pods.of(look, candidate.against))
 
 
 def _runs(pod: PodView) -> bool:
@@ -38,11 +38,17 @@ def _runs(pod: PodView) -> bool:
     return not pod.ready and pod.started is not None and asked
 
 
+def _befell(look: Look, live: list[PodView]) -> bool:
+    """Whether the live version's pods have it too. One of them that has long not been ready, while others are, is no
+    excuse: else a pod that never starts would let the candidate flap for ever."""
+    return not any(pod.ready for pod in live) or any(_shaken(look, pod) for pod in live)
+
+
 def _shaken(look: Look, pod: PodView) -> bool:
-    """Whether a pod is not ready, or has become so just now."""
+    """Whether a pod has become ready, or not ready, just now."""
     said = (pod.raw.get("status") or {}).get("conditions") or []
     changed = next((c.get("lastTransitionTime") for c in said if c["type"] == "Ready"), None)
-    return not pod.ready or (changed is not None and look.now - epoch(changed) < NEAR)
+    return not pod.ready if changed is None else look.now - epoch(changed) < NEAR
 
 
 def counted(look: Look, candidate: Candidate) -> Candidate:
@@ -75,6 +81,6 @@ def waits(look: Look, candidate: Candidate) -> Problem | None:
 def _losses(candidate: Candidate) -> str:
     times = "once" if candidate.unready == 1 else f"{candidate.unready} times"
     return (
-        f"no pod of {candidate.version} was ready any more, {times} under traffic and without a restart, while those "
-        f"of {candidate.against} were"
+        f"no pod of {candidate.version} was ready any more, {times} under traffic and without a restart, while "
+        f"{candidate.against} kept ready ones"
     )

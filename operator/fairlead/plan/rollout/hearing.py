@@ -1,6 +1,9 @@
 """What is counted while an alarm asks: both versions at the same time, window by window, as in a rollout.
 
-The counters begin anew with the question. Outcomes come late: those that arrive first are of requests that the live
+The counters begin anew with the question, and once more when those requests have been answered that were sent before
+the version before had its share: what hangs fails late, and would be held against the live version alone. Requests that
+all take less than a moment need no more than that; else it takes as long as pods are given to finish what they have
+begun (`tuning.drain`). Outcomes come later still: those that arrive first are of requests that the live
 version answered before the question, and the version before has none to set against them. So outcomes are not counted
 until those of the version before come in as its share of the requests makes one expect, and then the same time once
 more is waited.
@@ -34,6 +37,12 @@ from fairlead.verdict.guards import decode, encode
 SETTLED, IN_STEP = 20, 0.9
 """Outcomes of the version before that must have come while at least this part of what its share makes one expect."""
 SETTLING = "Settling"
+MOMENT, SEEN = 1.0, 20
+"""Seconds; and requests that must have been answered to know that none takes longer."""
+EXPECTED, LONGEST = 2, 10.0
+"""A window stays open until the share of the version before makes one expect so many requests of it, for at most so
+many seconds: one request alone says nothing. It depends on how many requests came in all, not on who got them: so how
+they are divided is chance as before, and the test stays exact."""
 Reading = list[tuple[Scrape, Counters]]
 
 
@@ -74,13 +83,14 @@ def _of_metric(asked: Confirmation, metric: str) -> list[tuple[int, GuardEvidenc
 # --- the first reading ---------------------------------------------------------------------------------------------
 
 
-def begin(look: Look, watch: Watch, asked: Confirmation) -> Confirmation | Problem:
-    """The question from here on: what was counted so far is no evidence."""
+def begin(look: Look, watch: Watch, asked: Confirmation, *, settled: bool = False) -> Confirmation | Problem:
+    """The question from here on: what was counted so far is no evidence. settled: nor need anything be waited for."""
     both, book = _both(look, watch, asked), Book(())
     reading = watching.read(look, both)
     if isinstance(reading, Problem):
         return reading
     watching.added(both, book, _errors(reading))
+    watching.added(both, book, [] if settled else _durations(reading) or [])
     for index, one in _of_metric(asked, "latency"):
         slow = watching.slow(one.threshold, index, reading)
         if isinstance(slow, Problem):
@@ -93,16 +103,59 @@ def begin(look: Look, watch: Watch, asked: Confirmation) -> Confirmation | Probl
         for source, value in promcounters.sources(answers, index):
             book.begin(source, (value,))
     began = [
-        one.model_copy(update={"reason": SETTLING} if one.guard.endswith("/outcomes") else {"began_at": look.stamp})
+        one.model_copy(
+            update={"state": "Watching", "message": ""}
+            | ({"reason": SETTLING} if one.guard.endswith("/outcomes") else {"reason": "", "began_at": look.stamp})
+        )
         for one in asked.guards
     ]
     return asked.model_copy(update={
         "counting_since": look.stamp, "last_window_at": look.stamp, "cursors": book.close(), "guards": began,
+        "settled": settled,
     })  # fmt: skip
 
 
 def _errors(reading: Reading) -> list[tuple[Scrape, str, tuple[float, float]]]:
     return [(scrape, "", (counters.requests, counters.failures)) for scrape, counters in reading]
+
+
+def settle(look: Look, watch: Watch, asked: Confirmation) -> tuple[Confirmation, Problem | None]:
+    """The question, to be counted from here on if the requests from before it have been answered; or as it was, with
+    what could not be read."""
+    both = _both(look, watch, asked)
+    reading = watching.read(look, both)
+    if isinstance(reading, Problem):
+        blind = [guards.silent(one, reading.reason, reading.message) for one in asked.guards]
+        return asked.model_copy(update={"guards": blind}), reading
+    age = look.now - epoch(asked.counting_since or look.stamp)
+    if age < look.world.config.tuning.drain and not _quick(both, asked, reading, age):
+        return asked, None
+    begun = begin(look, watch, asked, settled=True)
+    return (asked, begun) if isinstance(begun, Problem) else (begun, None)
+
+
+def _quick(both: Watch, asked: Confirmation, reading: Reading, age: float) -> bool:
+    """Whether all that was answered since the question began took so little that none of it began before."""
+    found = _durations(reading)
+    if age < signals.EARLY * MOMENT or found is None:
+        return False
+    timed = watching.added(both, Book(asked.cursors), found)
+    every = watching.added(both, Book(asked.cursors), _errors(reading))
+    answered, known = (sum(requests for requests, _ in counts.values()) for counts in (every, timed))
+    untimed = answered - known > len(reading)  # a page is not read in one moment
+    return known >= SEEN and not untimed and not any(slow for _, slow in timed.values())
+
+
+def _durations(reading: Reading) -> list[tuple[Scrape, str, tuple[float, float]]] | None:
+    """(requests, those that took longer than a moment) of each pod since it started; None if a server does not tell."""
+    found = []
+    for scrape, counters in reading:
+        within = [count for bound, count in counters.buckets if bound <= MOMENT]
+        if not within or counters.buckets[-1][0] == MOMENT:
+            return None
+        whole = counters.buckets[-1][1]
+        found.append((scrape, "/moment", (whole, whole - within[-1])))
+    return found
 
 
 # --- a window ------------------------------------------------------------------------------------------------------
@@ -115,6 +168,8 @@ def window(look: Look, watch: Watch, asked: Confirmation) -> tuple[Confirmation,
     if strange:
         blind = [guards.silent(one, strange.reason, strange.message) for one in asked.guards]
         return asked.model_copy(update={"guards": blind}), strange
+    if _few(look, both, asked):
+        return asked, None
     after = {one.guard: one for one in asked.guards}
     answered, problem = _pods(look, both, asked, book, after)
     for index, one in _of_metric(asked, "outcomes"):
@@ -129,11 +184,20 @@ def window(look: Look, watch: Watch, asked: Confirmation) -> tuple[Confirmation,
     if states == asked.guards and cursors == asked.cursors:
         return asked, problem
     began = epoch(asked.last_window_at or look.stamp)
-    length = min(look.now - began, watching.GAP * look.window) if answered and not problem else 0.0
+    length = min(look.now - began, max(LONGEST, watching.GAP * look.window)) if answered and not problem else 0.0
     return asked.model_copy(update={
         "guards": states, "cursors": cursors, "observed": encode(decode(asked.observed) + length),
         "last_window_at": asked.last_window_at if problem and not answered else look.stamp,
     }), problem  # fmt: skip
+
+
+def _few(look: Look, both: Watch, asked: Confirmation) -> bool:
+    """Whether a window stays open: so few requests have come."""
+    reading = watching.read(look, both)
+    if isinstance(reading, Problem) or look.now >= epoch(asked.last_window_at or look.stamp) + LONGEST:
+        return False
+    counts = watching.added(both, Book(asked.cursors), _errors(reading))
+    return asked.share * sum(requests for requests, _ in counts.values()) < 100 * EXPECTED
 
 
 def _pods(

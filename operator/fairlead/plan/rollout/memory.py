@@ -180,6 +180,12 @@ def in_the_way(state: State) -> Problem | None:
     return Problem(kept.failing, f"{kept.promise} goes live when the store knows of it: {kept.message}")
 
 
+def failing(status: DeploymentStatus, version: str) -> bool:
+    """Whether a version would go live if the store took what it must know."""
+    kept = status.memory
+    return kept is not None and kept.promise == version and kept.due and bool(kept.failing)
+
+
 def noted(look: Look, state: State) -> State:
     """The state that says whether the store has all of it."""
     if _folder(look) is None:

@@ -65,9 +65,13 @@ def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
 
 
 def _lacking(look: Look, version: str) -> requirements.Lacking | None:
-    """What keeps a version from going live, whoever wants it to."""
-    raw = versions.record(look, version)
-    return requirements.lacking(look, raw) if raw else None
+    """What keeps a version from going live, whoever wants it to. Of one that is gone, nobody can tell what it has."""
+    raw, why = versions.record(look, version), versions.revoked(look, version)
+    if why:
+        return requirements.Lacking(requirements.UNMET, f"{version} was revoked: {why}")
+    if raw is None:
+        return requirements.Lacking(requirements.UNMET, versions.gone(look, version)[1])
+    return requirements.lacking(look, raw)
 
 
 def _continue(state: State, wanted: Override, key: str) -> State:

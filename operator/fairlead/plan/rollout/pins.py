@@ -29,15 +29,18 @@ def _of(look: Look) -> dict[str, Pinned]:
     found = {one.name: one for one in status.versions}
     for name, since in _used(status).items():
         if name not in found:
-            one = _late(look.world.get(MODEL_VERSION, name), name, since)
+            one = _late(look.world.get(MODEL_VERSION, name), identity.named(status.served, name), name, since)
             found |= {name: one} if one else {}
     return found
 
 
-def _late(raw: Json | None, name: str, since: str) -> Pinned | None:
-    """The pin of a version that was chosen before there were pins. An object that was made later can't be it."""
+def _late(raw: Json | None, noted: Pinned | None, name: str, since: str) -> Pinned | None:
+    """The pin of a version that has none yet. An object that was made later than it was chosen can't be it, nor can one
+    with other bytes than those that were live (`noted`)."""
     if raw is None:
         return None
+    if noted and noted.uid:
+        return noted if identity.is_other(noted, raw) else identity.pin(raw)
     made = raw["metadata"].get("creationTimestamp")
     return Pinned(name=name) if made and epoch(made) > epoch(since) + SKEW else identity.pin(raw)
 
@@ -135,9 +138,9 @@ def tell(look: Look, told: Conditions, status: DeploymentStatus) -> None:
 
 
 def _words(look: Look, names: list[str]) -> str:
-    unknown = [name for name in names if not of(look)[name].uid]
+    unknown = [name for name in names if not of(look)[name].record]
     kept_as = (
-        f"nobody recorded what {', '.join(unknown)} was, so its pods stay as they are" if unknown
+        f"nobody recorded all of what {', '.join(unknown)} was, so its pods stay as they are" if unknown
         else "what was chosen then goes on being served"
     )  # fmt: skip
     return (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
 from fairlead.api.evidence import Ahead, Copies, Split
-from fairlead.api.units import seconds
 from fairlead.plan.core import Event, Failed, Warm, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import (
@@ -21,6 +20,7 @@ from fairlead.plan.rollout import (
     ledger,
     memory,
     outcomes,
+    patience,
     pods,
     promgauge,
     requirements,
@@ -39,7 +39,9 @@ def choose(look: Look, state: State, choice: Choice) -> State:
     """Begin, go on, or begin again, as the choice says."""
     status, candidate = state.status, state.candidate
     live = status.live.version if status.live else None
-    if candidate and candidate.version != choice.version:
+    if candidate and candidate.version == live:
+        state = _arrived(look, state, candidate)
+    elif candidate and candidate.version != choice.version:
         if look.spec.paused and choice.version not in (None, live) and _usable(look, candidate):
             return state
         state = ending.withdraw(look, state, *_reason(look, candidate, choice, live))
@@ -55,6 +57,13 @@ def choose(look: Look, state: State, choice: Choice) -> State:
         candidate=started,
         retiring=[one for one in state.status.retiring if one.version != choice.version],
     )
+
+
+def _arrived(look: Look, state: State, candidate: Candidate) -> State:
+    """The candidate was the way back, and is live by that way now: its pods stay, and there is nothing to compare."""
+    said = f"{candidate.version} is live again: {candidate.against} was taken back"
+    state = ending.withdraw(look, state, "LiveAgain", said)
+    return state.having(retiring=[one for one in state.status.retiring if one.version != candidate.version])
 
 
 def _usable(look: Look, candidate: Candidate) -> bool:
@@ -87,13 +96,13 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
         state, problem = _start(look, state, candidate)
     else:
         state, problem = _observe(look, state, candidate)
-    return _patience(look, state, problem)
+    return _patience(look, patience.told(look, state), problem)
 
 
 def _patience(look: Look, state: State, problem: Problem | None) -> tuple[State, Problem | None]:
     candidate = state.candidate
-    limit = seconds(look.spec.rollout.patience)
-    if candidate is None or not candidate.against or look.now < epoch(candidate.since) + limit:
+    over = patience.ends(look, candidate) if candidate else None
+    if candidate is None or over is None or look.now < over:
         return state, problem
     why = problem.message if problem else f"it still waited for {judge.missing(look, candidate)}"
     message = f"{candidate.version} was not live after {look.spec.rollout.patience} (patience): {why}"

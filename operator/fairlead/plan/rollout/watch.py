@@ -81,8 +81,8 @@ def length(watch: Watch) -> float:
 
 
 def next_look(look: Look, watch: Watch) -> float:
-    """Seconds until something is due."""
-    times = [epoch(watch.until) - look.now] if watch.guards else []
+    """Seconds until something is due. A question may outlast the watch's time, and says itself how long."""
+    times = [epoch(watch.until) - look.now] if watch.guards and watch.confirmation is None else []
     if watch.standby:
         times.append(epoch(watch.standby) - look.now)
     if watch.guards:

@@ -8,7 +8,18 @@ from fairlead.api.deploymentstatus import DeploymentStatus, Live
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.watch import WatchedGuard, WayBack
 from fairlead.plan.core import WORKLOAD, Event, Request
-from fairlead.plan.rollout import ending, latelabels, pods, progress, readiness, signals, watch, watchbook, world
+from fairlead.plan.rollout import (
+    ending,
+    latelabels,
+    pods,
+    progress,
+    readiness,
+    served,
+    signals,
+    watch,
+    watchbook,
+    world,
+)
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -82,7 +93,7 @@ def _turn(look: Look, state: State, wanted: WayBack) -> State:
     refused = [v for v in status.refused if v not in (wanted.leaves, wanted.version)]
     return state.having(
         Event("RolledBack", message, warning=True),
-        live=Live(version=wanted.version, since=look.stamp), previous=_before(status, wanted), way_back=None,
+        live=Live(version=wanted.version, since=look.stamp), previous=_before(look, status, wanted), way_back=None,
         watch=None, unasked=world.unasked(look, wanted), refused=[*refused, wanted.leaves][-ending.REFUSED:],
         retiring=ending.retire(look, state, wanted.leaves),
     )  # fmt: skip
@@ -114,10 +125,12 @@ def _guard(one: WatchedGuard) -> GuardEvidence:
     )  # fmt: skip
 
 
-def _before(status: DeploymentStatus, wanted: WayBack) -> str | None:
-    """The last good version before the one that is gone back to, as far as the history knows."""
+def _before(look: Look, status: DeploymentStatus, wanted: WayBack) -> str | None:
+    """The last good version before the one that is gone back to, as far as the history knows. Not who has only its name
+    by now."""
     for record in status.history:
         if record.version == wanted.version and record.result == "Live":
             bad = {*status.refused, wanted.leaves, wanted.version}
-            return record.against if record.against and record.against not in bad else None
+            good = record.against and record.against not in bad and not served.taken(look, status, record.against)
+            return record.against if good else None
     return None
