@@ -61,8 +61,8 @@ def claim(route: Route, namespace: str, name: str, since: float, address: str) -
     gateway = f"{route.gateway.namespace or namespace}/{route.gateway.name}"
     host = urlsplit(address).hostname or ""
     return Claim(
-        f"{route.protocol} {gateway}", "" if route.host else _corner(path, namespace), namespace, name, since,
-        False, route.host or "", path, host,
+        gateway, "" if route.host else _corner(path, namespace), namespace, name, since,
+        False, route.host or "", path, host, route.protocol,
     )  # fmt: skip
 
 
@@ -98,8 +98,8 @@ def _by(one: Claim) -> tuple[str, str]:
     return one.namespace, one.name
 
 
-def _what(one: Claim) -> tuple[str, str, str]:
-    return one.place, one.host, one.path
+def _what(one: Claim) -> tuple[str, str, str, str]:
+    return one.place, one.protocol, one.host, one.path
 
 
 # --- whose it is -----------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ def meet(one: Claim, other: Claim) -> bool:
 def _keeps_out(first: Claim, one: Claim, rules: RoutesConfig) -> bool:
     """Whether a claim that was there first forbids another one."""
     foreign = first.namespace != one.namespace
-    if _by(first) == _by(one):
+    if _by(first) == _by(one) or (not foreign and first.protocol != one.protocol):
         return False
     if first.host and one.host:
         if not (_covers(first.host, one.host) or _covers(one.host, first.host)):

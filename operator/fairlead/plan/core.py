@@ -409,6 +409,8 @@ class Claim(NamedTuple):
     """All paths below this one."""
     address: str
     """The host by which clients have been told to reach it; empty: none yet."""
+    protocol: str = "HTTP"
+    """Requests of both are told apart by some Gateways only: of two namespaces' they meet."""
 
 
 class World(Protocol):

@@ -16,7 +16,7 @@ from fairlead.plan.core import DEPLOYMENT, Claim
 from fairlead.plan.deployment import SPEC
 
 Json = dict[str, Any]
-WIDE = Claim("HTTP infra/public", "", "", "", 0.0, False, "", "/", "")
+WIDE = Claim("infra/public", "", "", "", 0.0, False, "", "/", "")
 """It may meet all."""
 
 

@@ -13,7 +13,7 @@ from fairlead.plan import claims
 from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, Claim
 
 Json = dict[str, Any]
-PLACE = "HTTP infra/public"
+PLACE = "infra/public"
 NONE = RoutesConfig()
 
 
@@ -208,12 +208,29 @@ def test_attack_paths_a_route_of_before_keeps_its_place() -> None:
     assert sim.status["claimed"]["host"] == "shop.example"
 
 
-def test_attack_paths_by_grpc_the_host_counts() -> None:
+@pytest.mark.parametrize("protocol", ["GRPC", "HTTP"])
+def test_attack_paths_by_grpc_the_host_counts(protocol: str) -> None:
     sim = routed(protocol="GRPC", host="shop.example")
-    sim.others = (other("sec-v/shop", "/", "shop.example")._replace(place="GRPC infra/public"),)
+    sim.others = (other("sec-v/shop", "/", "shop.example")._replace(protocol=protocol),)
     live(sim)
     assert sim.get(GRPC_ROUTE, "web") is None
     assert sim.condition("Ready")["reason"] == "RouteConflict"
+
+
+def test_attack_paths_a_method_s_path_does_not_take_the_requests_of_another_s_grpc() -> None:
+    """A Gateway that takes both kinds of routes for a host may go by the longer path."""
+    sim = routed(host="shop.example", path="/inference.GRPCInferenceService")
+    sim.others = (other("sec-v/shop", "/", "shop.example")._replace(protocol="GRPC"),)
+    live(sim)
+    assert path_in_route(sim) is None
+    assert sim.condition("Ready")["reason"] == "RouteConflict"
+
+
+@pytest.mark.parametrize(("namespace", "stands"), [("team", True), ("sec-v", False)])
+def test_attack_paths_a_namespace_may_serve_both_protocols_under_its_host(namespace: str, stands: bool) -> None:
+    first = other(f"{namespace}/shop", "/", "shop.example")
+    mine = other("team/web", "/", "shop.example", held=False)._replace(protocol="GRPC")
+    assert (claims.in_the_way(mine, [first, mine], RoutesConfig()) is None) == stands
 
 
 def test_attack_paths_claims_are_read_off_the_objects() -> None:
