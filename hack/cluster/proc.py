@@ -86,7 +86,17 @@ def spawn(name: str, argv: Sequence[str], *, state: Path, log: Path, pid_file: P
     process.returncode = 0  # It stays behind on purpose; no ResourceWarning.
     identity = identify(process.pid) or Identity(process.pid, -1, boot_id())
     pid_file.write_text(json.dumps(asdict(identity)))
+    while identity.alive() and not _block(process.pid):
+        os.sched_yield()  # the kernel tells of the new program a moment before it shows its environment, the mark
     return identity
+
+
+def _block(pid: int) -> bytes:
+    """A process's environment; empty if it is gone, or not there yet."""
+    try:
+        return (PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def wait_gone(identity: Identity, timeout: float) -> bool:
