@@ -11,7 +11,7 @@ from typing import Any
 
 from hack.bench.load import Answer, Load
 from hack.testbed.cluster import Json, Team
-from hack.testbed.serving import deploy, is_live, make_version
+from hack.testbed.serving import deploy, is_live, make_version, turn_bad
 
 ENDS = 300.0
 """Seconds that a rollout may take."""
@@ -100,6 +100,22 @@ class Lane:
         self.outcomes.append(found)
         return found
 
+    def after_promotion(self, load: Load, error_rate: float) -> Outcome:
+        """A version goes live without a fault, the one before it drains, and then it turns bad. Everything is counted
+        from that moment on: its reaction is how long it still answers."""
+        version = self.next_version(0.0)
+        drained = is_live(version)
+        self.team.wait(
+            "deployment", self.name, lambda o: drained(o) and not o["status"].get("retiring"), ENDS, f"alone: {version}"
+        )
+        first, turned = len(load.answers), time.time()
+        turn_bad(self.team, version, error_rate, name=self.name)
+        done = self.team.wait("deployment", self.name, lambda o: _taken_back(o, version), ENDS, "taken back")
+        time.sleep(SETTLE)
+        found = _seen(version, load.answers[first:], turned, record(done, version) or {})
+        self.outcomes.append(found)
+        return found
+
     def shadowed(self, load: Load, errorRate: float, **settings: Any) -> Outcome:  # noqa: N803 - the server's setting
         """Send a version that gets copies. Its reaction: from the beginning of the step to the end of the rollout."""
         first, made = len(load.answers), time.time()
@@ -119,6 +135,10 @@ class Lane:
 def _copying(obj: Json, version: str) -> bool:
     candidate = obj.get("status", {}).get("candidate") or {}
     return candidate.get("version") == version and bool(candidate.get("shadow"))
+
+
+def _taken_back(obj: Json, version: str) -> bool:
+    return (record(obj, version) or {}).get("result") == "RolledBack"
 
 
 def record(obj: Json, version: str) -> Json | None:

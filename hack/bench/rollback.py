@@ -5,6 +5,7 @@ healthy     a candidate that fails 2 % like the live version, at 10 requests/s
 outage      Prometheus is killed while a healthy candidate is on its way
 blind       Prometheus is down, the candidate is bad, the steps are short
 shadow      candidates that get copies only: half fail 20 % of them, half answer 30 % of them otherwise
+after       a version that is live, and turns bad when the pods of the one before it are gone
 promotion   candidates that never fail go live under load; no request may be lost
 """
 
@@ -33,6 +34,7 @@ LIVE, BAD = 0.02, 0.2
 SERIES = 'infer_requests_total{namespace="{{namespace}}",version="{{version}}"'
 OUTCOMES = {"metric": "outcomes", "promql": {"total": SERIES + "}", "failures": SERIES + ',code="500"}'}}
 ERRORS = {"metric": "errors"}
+NO_ERRORS = {"metric": "errors", "off": True}
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,17 @@ def healthy(team: Team, options: Options) -> tuple[list[Outcome], bool]:
 
     found = _in_lanes(team, options, work, LIVE, steps=steps, falseAlarms="1%")
     return found, all(o.result == "Live" for o in found) and len(found) >= options.runs
+
+
+def after(team: Team, options: Options) -> tuple[list[Outcome], bool]:
+    """What asking the version before costs in time, and in failed requests, when the live one really is worse."""
+    lane = Lane(team, "after")
+    lane.begin(0.0, steps=[{"weight": 50, "for": "3s", "requests": 100}], falseAlarms="1%")
+    with traffic(team, options.rate, lane.name, lane.name) as load:
+        lane.settle(load)
+        for _ in range(options.runs):
+            _say(lane.after_promotion(load, BAD))
+    return lane.outcomes, all(o.result == "RolledBack" and not o.lost for o in lane.outcomes)
 
 
 def promotion(team: Team, options: Options) -> tuple[list[Outcome], bool]:
@@ -141,7 +154,7 @@ def blind(team: Team, options: Options) -> tuple[list[Outcome], bool]:
         for index in range(options.runs):
             only_prometheus = index % 2 == 1
             lane.configure(
-                steps=steps, falseAlarms="1%", guard=[OUTCOMES] if only_prometheus else [ERRORS, OUTCOMES]
+                steps=steps, falseAlarms="1%", guard=[OUTCOMES, NO_ERRORS] if only_prometheus else [ERRORS, OUTCOMES]
             )  # fmt: skip
             _say(_frozen(lane, load) if only_prometheus else lane.rollout(load, BAD))
     found = lane.outcomes
@@ -275,6 +288,7 @@ SCENARIOS: dict[str, tuple[Scenario, Options]] = {
     "outage": (outage, Options(5, 50, 1)),
     "blind": (blind, Options(6, 50, 1)),
     "shadow": (shadow, Options(10, 100, 1)),
+    "after": (after, Options(5, 100, 1)),
     "promotion": (promotion, Options(20, 100, 1)),
 }
 

@@ -119,6 +119,15 @@ def _answer(request: urllib.request.Request) -> int:
         return error.code if error.headers["content-type"] else 0
 
 
+def turn_bad(team: Team, version: str, share: float, gateway: str = "public", name: str = "web") -> None:
+    """From now on the version's pod, which must have requests, fails this share of them."""
+    host, port = listener(team.cluster, gateway)
+    address = f"http://{host}:{port}/{team.namespace}/{name}/error-rate/{share}"
+    request = urllib.request.Request(address, data=b"", method="POST", headers={"x-fairlead-version": version})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.headers["x-fairlead-model"] == version
+
+
 LEARNT = 5.0
 """Seconds in which a gateway has learnt of a route, on a machine that has other work."""
 

@@ -18,10 +18,9 @@ from hack.bench.load import BODY, Load
 from hack.install.chart import environment
 from hack.testbed.cluster import Json, Team, condition
 from hack.testbed.grpcload import deploy_grpc, grpc_traffic, make_sklearn_version
-from hack.testbed.serving import LEARNT, is_live, listener, make_version, traffic
+from hack.testbed.serving import LEARNT, is_live, listener, make_version, traffic, turn_bad
 
 from tests.cluster.test_rollouts import pods
-from tests.cluster.test_watch import turn_bad
 
 SERIES = 'infer_requests_total{namespace="{{namespace}}",version="{{version}}"'
 REWARD = {"total": SERIES + "}", "successes": SERIES + ',code="200"}'}

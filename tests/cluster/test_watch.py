@@ -5,13 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 from hack.bench.load import Load
 from hack.install.chart import environment
 from hack.testbed.cluster import Json, Team, condition
-from hack.testbed.serving import LEARNT, deploy, is_live, listener, make_version, traffic
+from hack.testbed.serving import LEARNT, deploy, is_live, make_version, traffic, turn_bad
 from kubernetes import client
 
 from fairlead.manifests.presets import PORT
@@ -22,15 +21,6 @@ def promote(team: Team, **rollout: object) -> None:
     deploy(team, **rollout)
     make_version(team, "m-2")
     team.wait("deployment", "web", is_live("m-2"), 90, "live with m-2")
-
-
-def turn_bad(team: Team, version: str, share: float, gateway: str = "public") -> None:
-    """From now on the version's pod fails this share of the requests."""
-    host, port = listener(team.cluster, gateway)
-    address = f"http://{host}:{port}/{team.namespace}/web/error-rate/{share}"
-    request = urllib.request.Request(address, data=b"", method="POST", headers={"x-fairlead-version": version})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.headers["x-fairlead-model"] == version
 
 
 def turn_pods_bad(team: Team, version: str, share: float) -> None:

@@ -32,7 +32,7 @@ def test_the_record_of_a_version_is_found_once_it_has_ended():
 def test_spreads_and_scenarios():
     assert _spread([3.0, 1.0, 2.0]) == "1 / 2 / 3"
     assert _spread([]) == "-"
-    assert set(SCENARIOS) == {"bad", "healthy", "outage", "blind", "promotion", "shadow"}
+    assert set(SCENARIOS) == {"bad", "healthy", "outage", "blind", "promotion", "shadow", "after"}
 
 
 def test_simulated_counters_and_rollouts():
