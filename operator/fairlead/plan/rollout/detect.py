@@ -22,8 +22,8 @@ from fairlead.verdict.guards import decode, encode, encode_all
 LARGEST = 1_000_000
 """Requests of a reference beyond which more would not make it sharper in any way that matters."""
 NEARLY_ALL, MOST = 0.9, 0.5
-"""Of a version that is shown to fail more than the first share now, nothing is asked: nothing could be worse. Looked
-for while it fails more than the second one."""
+"""A version that is shown to fail more than the first share now is not left waiting for a candidate before it is asked.
+Looked for while it fails more than the second one."""
 BACK = 1e-3
 """The chance per window that the live version is taken to be back within what was tolerated though it is not."""
 _START = (-inf,) * len(GRID)
@@ -99,8 +99,7 @@ def _hopeless(state: WatchedGuard, live: tuple[int, int], design_effect: float) 
         return state.hopeless
     if bad <= MOST * requests:
         return []
-    gained = [value / design_effect for value in _alone(requests, bad, NEARLY_ALL)]
-    return encode_all(detector.step(Detector(tuple(map(decode, state.hopeless)) or _START), gained).log_r)
+    return _grown(state.hopeless, _alone(requests, bad, NEARLY_ALL), design_effect)
 
 
 def is_back(state: WatchedGuard) -> bool:
@@ -118,8 +117,13 @@ def _back(state: WatchedGuard, live: tuple[int, int], design_effect: float) -> l
     requests, bad = live
     if not state.first or not requests:
         return state.log_back
-    gained = [value / design_effect for value in _alone(requests, requests - bad, 1.0 - decode(state.first))]
-    return encode_all(detector.step(Detector(tuple(map(decode, state.log_back)) or _START), gained).log_r)
+    return _grown(state.log_back, _alone(requests, requests - bad, 1.0 - decode(state.first)), design_effect)
+
+
+def _grown(log_r: list[str], gained: tuple[float, ...], design_effect: float) -> list[str]:
+    """A detector's state after one more window that can say something."""
+    before = Detector(tuple(map(decode, log_r)) or _START)
+    return encode_all(detector.step(before, [value / design_effect for value in gained]).log_r)
 
 
 def _gained(
