@@ -22,7 +22,7 @@ class Confirmation(Model):
     warmed. `Asking`: it answers its share."""
     blocked: bool = False
     """While `Starting`: it can't be asked at the moment. Then it holds up nobody."""
-    rung: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
+    rung: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=9, json_schema_extra=LIST_ATOMIC)] = []
     """The guards whose alarm asks."""
     reason: Annotated[str, Field(max_length=64)]
     message: Text = ""
@@ -41,7 +41,7 @@ class Confirmation(Model):
     last_window_at: Timestamp | None = None
     observed: Annotated[str, Field(max_length=32)] = "0"
     """Seconds in which both answered requests."""
-    guards: Annotated[list[GuardEvidence], Field(max_length=8, json_schema_extra=list_map("guard"))] = []
+    guards: Annotated[list[GuardEvidence], Field(max_length=9, json_schema_extra=list_map("guard"))] = []
     """What each guard that is asked has seen: `candidate` is the live version, `stable` the one before."""
     cursors: Annotated[list[Cursor], Field(max_length=64, json_schema_extra=list_map("source"))] = []
 

@@ -9,7 +9,9 @@ from tests.unit.plan.rollout_world import Sim
 from tests.unit.plan.test_confirmation import alarmed, asking, question, seconds, until_asked
 from tests.unit.plan.test_deployment_watch import live, promoted, settle, versions, watch, windows
 
-from fairlead.plan.core import MODEL_VERSION, epoch
+from fairlead.api.confirmation import Confirmation
+from fairlead.api.watch import Watch
+from fairlead.plan.core import MODEL_VERSION, epoch, rfc3339
 
 
 def waited(sim: Sim) -> float:
@@ -228,3 +230,15 @@ def test_b01_a_bad_minute_that_is_over_when_it_is_asked_is_no_change_of_the_worl
     windows(sim, 5)
     assert not question(sim)
     assert versions(sim) == {"m-2"}
+
+
+def test_b01_all_guards_that_are_watched_may_ask() -> None:
+    """Eight written ones, and errors besides."""
+    mine = [f"{index}/outcomes" for index in range(8)] + ["8/errors"]
+    watched = Watch.model_validate({
+        "version": "m-2", "against": "m-1", "since": rfc3339(0.0), "until": rfc3339(1.0), "length": "1h",
+        "lastWindowAt": rfc3339(0.0), "guards": [{"guard": name} for name in mine],
+    })  # fmt: skip
+    asked = {"question": 1, "rung": mine, "reason": "OutcomesWorse", "since": rfc3339(0.0)}
+    found = Confirmation.model_validate({**asked, "guards": [{"guard": one.guard} for one in watched.guards]})
+    assert [one.guard for one in found.guards] == found.rung == mine
