@@ -8,7 +8,7 @@ whole reason; nothing becomes null, or is left out, in silence.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -41,7 +41,7 @@ class Declared:
     """What the Dataset's spec says of its files."""
 
     columns: Sequence[Column] = ()
-    csv: Csv = Csv()
+    csv: Csv = field(default_factory=Csv)
 
 
 class Format(Protocol):
@@ -64,6 +64,6 @@ class Format(Protocol):
         ...
 
     def scan(self, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], reading: Reading) -> str:
-        """SQL of a query over all rows, with exactly the reading's columns in its types; order is kept. A cell that does
-        not fit its type is an error of the query (see typed.convert), which travels as the query's error."""
+        """SQL of a query over all rows, with exactly the reading's columns in its types; order is kept. A cell that
+        does not fit its type is an error of the query, which names column and text (see typed.value)."""
         ...
