@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -163,25 +163,25 @@ def _key(file: LocalFile, reading: Reading) -> tuple[object, ...]:
     return (str(file.path), stat.st_size, stat.st_mtime_ns, *written)
 
 
-def _plain(file: LocalFile, reading: Reading) -> bool:
-    """Whether DuckDB's reader is given the file as it is: it can't be trusted with mixed line ends (it refuses them),
-    other encodings (it takes some for others), and escapes (it drops those that escape nothing)."""
-    return reading.encoding == "utf-8" and not _escaped(reading) and _layout(file, reading).line_end != "mixed"
+def _plain(reading: Reading) -> bool:
+    """Whether DuckDB's reader is given files as they are: it can't be trusted with other encodings, of which it knows
+    few, and with escapes, of which it drops those that escape nothing."""
+    return reading.encoding == "utf-8" and not _escaped(reading)
 
 
 def _how(file: LocalFile, reading: Reading) -> _How:
-    found, plain = _layout(file, reading), _plain(file, reading)
+    found = _layout(file, reading)
     return _How(
-        header=found.header, compression=compressed.compression(file) if plain else "none",
-        line_end=found.line_end if plain or found.line_end == "\r" else "\n",
+        header=found.header, compression=compressed.compression(file) if _plain(reading) else "none",
+        line_end=found.line_end,
         # Threads that begin within a quoted line end take it for the end of a record.
         parallel=not found.multiline, longest=_USUAL if found.longest < _USUAL else grammar.LONGEST,
     )  # fmt: skip
 
 
 def _readable(database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Path:
-    """The file, or a copy of it in plain CSV: UTF-8, quotes doubled, one kind of line ends."""
-    if _plain(file, reading):
+    """The file, or a copy of it in plain CSV: UTF-8, its quotes doubled."""
+    if _plain(reading):
         return file.path
     row = database.cursor().execute("SELECT current_setting('temp_directory')").fetchone()
     assert row is not None
@@ -190,25 +190,22 @@ def _readable(database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Rea
     if not copy.exists():
         beside = copy.with_suffix(f".{threading.get_ident()}")
         with beside.open("wb") as opened:
-            grammar.layout(file, _pieces(file, reading), _dialect(reading), _within_room(file, opened))
+            _copy(file, reading, opened)
         beside.rename(copy)
     return copy
 
 
-def _within_room(file: LocalFile, opened: IO[bytes]) -> Callable[[bytes], None]:
-    def write(data: bytes) -> None:
-        try:
-            opened.write(data)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            size = file.path.stat().st_size
-            raise Unreadable(
-                f"{file.name}: no room on the Job's disk for a copy in UTF-8 of its {size} bytes; write UTF-8 with one "
-                "kind of line ends, which is read as it is, or give the Job more scratch space"
-            ) from error
-
-    return write
+def _copy(file: LocalFile, reading: Reading, to: IO[bytes]) -> None:
+    try:
+        to.writelines(_pieces(file, reading))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        size = file.path.stat().st_size
+        raise Unreadable(
+            f"{file.name}: no room on the Job's disk for a copy in UTF-8 of its {size} bytes; write UTF-8 by RFC 4180, "
+            "which is read as it is, or give the Job more scratch space"
+        ) from error
 
 
 # --- SQL -----------------------------------------------------------------------------------------------------------
@@ -221,7 +218,7 @@ def _select(names: Sequence[str], how: _How, paths: Sequence[str], reading: Read
     line_end = how.line_end.replace("\r", "\\r").replace("\n", "\\n")
     options = {
         "auto_detect": "false", "header": "true", "skip": "0", "strict_mode": "true", "null_padding": "false",
-        "ignore_errors": "false", "comment": "''", "allow_quoted_nulls": "false",
+        "ignore_errors": "false", "comment": "''", "hive_partitioning": "false", "allow_quoted_nulls": "false",
         "nullstr": tables.text(reading.null or ""), "delim": tables.text(reading.delimiter or DELIMITERS[0]),
         "quote": tables.text(quote), "escape": tables.text(quote),
         "new_line": tables.text(line_end), "compression": tables.text(how.compression),
