@@ -129,7 +129,6 @@ class _How:
 
     header: tuple[str, ...]
     compression: str
-    line_end: str
     parallel: bool
     longest: int
 
@@ -163,25 +162,26 @@ def _key(file: LocalFile, reading: Reading) -> tuple[object, ...]:
     return (str(file.path), stat.st_size, stat.st_mtime_ns, *written)
 
 
-def _plain(reading: Reading) -> bool:
-    """Whether DuckDB's reader is given files as they are: it can't be trusted with other encodings, of which it knows
-    few, and with escapes, of which it drops those that escape nothing."""
-    return reading.encoding == "utf-8" and not _escaped(reading)
+def _plain(file: LocalFile, reading: Reading) -> bool:
+    """Whether DuckDB's reader is given the file as it is. It can't be trusted with other encodings, of which it knows few;
+    with escapes, of which it drops those that escape nothing; and with line ends in the header, after which it drops
+    rows."""
+    simple = not any(end in name for name in _layout(file, reading).header for end in "\r\n")
+    return reading.encoding == "utf-8" and not _escaped(reading) and simple
 
 
 def _how(file: LocalFile, reading: Reading) -> _How:
     found = _layout(file, reading)
     return _How(
-        header=found.header, compression=compressed.compression(file) if _plain(reading) else "none",
-        line_end=found.line_end,
+        header=found.header, compression=compressed.compression(file) if _plain(file, reading) else "none",
         # Threads that begin within a quoted line end take it for the end of a record.
         parallel=not found.multiline, longest=_USUAL if found.longest < _USUAL else grammar.LONGEST,
     )  # fmt: skip
 
 
 def _readable(database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Path:
-    """The file, or a copy of it in plain CSV: UTF-8, its quotes doubled."""
-    if _plain(reading):
+    """The file, or a copy of it in plain CSV: UTF-8, quotes doubled, names without line ends."""
+    if _plain(file, reading):
         return file.path
     row = database.cursor().execute("SELECT current_setting('temp_directory')").fetchone()
     assert row is not None
@@ -196,8 +196,11 @@ def _readable(database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Rea
 
 
 def _copy(file: LocalFile, reading: Reading, to: IO[bytes]) -> None:
+    names = grammar.first(file, _pieces(file, reading), reading.quote or "")
+    width = len(_layout(file, reading).header)
     try:
-        to.writelines(_pieces(file, reading))
+        to.write((reading.delimiter or DELIMITERS[0]).join(map(str, range(width))).encode())
+        to.writelines(_behind(len(names), _pieces(file, reading)))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -208,6 +211,13 @@ def _copy(file: LocalFile, reading: Reading, to: IO[bytes]) -> None:
         ) from error
 
 
+def _behind(size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """All but the first `size` bytes."""
+    for piece in pieces:
+        yield piece[size:]
+        size -= min(size, len(piece))
+
+
 # --- SQL -----------------------------------------------------------------------------------------------------------
 
 
@@ -215,13 +225,12 @@ def _select(names: Sequence[str], how: _How, paths: Sequence[str], reading: Read
     own = set(how.header)
     cells = ", ".join(tables.name(n) if n in own else f"NULL::VARCHAR AS {tables.name(n)}" for n in names)
     quote = reading.quote or ""
-    line_end = how.line_end.replace("\r", "\\r").replace("\n", "\\n")
     options = {
         "auto_detect": "false", "header": "true", "skip": "0", "strict_mode": "true", "null_padding": "false",
         "ignore_errors": "false", "comment": "''", "hive_partitioning": "false", "allow_quoted_nulls": "false",
         "nullstr": tables.text(reading.null or ""), "delim": tables.text(reading.delimiter or DELIMITERS[0]),
         "quote": tables.text(quote), "escape": tables.text(quote),
-        "new_line": tables.text(line_end), "compression": tables.text(how.compression),
+        "compression": tables.text(how.compression),
         "parallel": str(how.parallel).lower(), "max_line_size": str(how.longest * 2), "buffer_size": str(32 << 20),
         "columns": "{" + ", ".join(f"{tables.text(n)}: 'VARCHAR'" for n in how.header) + "}",
     }  # fmt: skip
