@@ -12,7 +12,8 @@ Encoding = Literal[
     "utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1250", "cp1251", "cp1252", "iso8859-2", "iso8859-15",
     "shift_jis", "gb18030",
 ]  # fmt: skip
-Character = Annotated[str, Field(min_length=1, max_length=1)]
+Character = Annotated[str, Field(pattern=r"^[\x01-\x7f]$")]
+"""One of ASCII."""
 
 
 class Csv(Model):
@@ -20,8 +21,8 @@ class Csv(Model):
 
     delimiter: Character | None = None
     """Between two fields."""
-    quote: Character | None = None
-    """Around fields that have delimiters, quotes or line ends in them."""
+    quote: Annotated[str, Field(pattern=r"^[\x01-\x7f]?$")] | None = None
+    """Around fields that have delimiters, quotes or line ends in them. Nothing: quotes mean nothing."""
     escape: Character | None = None
     """Before a quote inside of quotes. Default: the quote itself, doubled (RFC 4180); Spark writes `\\`."""
     encoding: Encoding | None = None
@@ -44,6 +45,7 @@ class Csv(Model):
                 "!has(self.escape) || !has(self.delimiter) || self.escape != self.delimiter",
                 "escape and delimiter are the same",
             ),
+            ("!has(self.escape) || !has(self.quote) || self.quote != ''", "an escape without a quote means nothing"),
         )
     )
 
