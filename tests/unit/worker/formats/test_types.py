@@ -105,7 +105,7 @@ def test_text_of_a_declared_type(tmp_path: Path, form: str, kind: str, cells: li
     body = ("n;x\n" + "".join(f"{r['n']};{r['x']}\n" for r in rows)).encode() if form == "csv" else lines(*rows)
     found = read(tmp_path, form, {"f": body}, [{"name": "x", "type": kind}])
     assert found.problems == {}
-    assert [row[0] for row in found.table] == values
+    assert [row[1] for row in found.table] == values
 
 
 # --- inference ---------------------------------------------------------------------------------------------------
