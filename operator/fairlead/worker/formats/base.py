@@ -7,7 +7,7 @@ whole reason; nothing becomes null, or is left out, in silence.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +25,15 @@ class Unreadable(Exception):  # noqa: N818 - the house's names of errors
 
     def __init__(self, text: object) -> None:
         super().__init__(line(text))
+
+
+class Misfit(Unreadable):
+    """Columns of some files are not what they are in the others, or were before."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = {column: line(problem) for column, problem in problems.items()}
+        """By column: file, what was found, what was wanted, what to do."""
+        super().__init__("; ".join(f"column {column}: {problem}" for column, problem in self.problems.items()))
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,10 @@ class Format(Protocol):
         follows from all files, never from a sample."""
         ...
 
+    def columns(self, database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Sequence[str]:
+        """The columns that are in a file."""
+        ...
+
     def count(self, file: LocalFile, reading: Reading) -> int:
         """Records, by an independent pass of the format's grammar."""
         ...
@@ -67,3 +80,12 @@ class Format(Protocol):
         """SQL of a query over all rows, with exactly the reading's columns in its types; order is kept. A cell that
         does not fit its type is an error of the query, which names column and text (see typed.value)."""
         ...
+
+
+def distinct(names: Iterable[str]) -> None:
+    """Raises Unreadable if names differ in case only: SQL can't tell them apart."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise Unreadable(f"columns {other} and {name} differ in case only; rename one")

@@ -7,7 +7,7 @@ make infinity of "1e400". So a text must follow the grammar of its type, and be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -18,7 +18,7 @@ INTEGER, FLOAT, BOOLEAN, TIMESTAMP, DATE, STRING = "integer", "float", "boolean"
 NULL, JSON = "null", "json"
 """A column without any value so far, and one of JSON values that have no type in common: their JSON, as text."""
 LIST = "list<"
-"""Lists of numbers: list<float>, list<list<integer>>."""
+"""Lists of numbers, all as floats: list<float>, list<list<float>>."""
 _SQL = {
     STRING: "VARCHAR", INTEGER: "BIGINT", FLOAT: "DOUBLE", BOOLEAN: "BOOLEAN", TIMESTAMP: "TIMESTAMP", DATE: "DATE",
     NULL: "VARCHAR", JSON: "VARCHAR",
@@ -76,7 +76,7 @@ def fits(kind: str, cell: str) -> str:
 
 def _fits_list(kind: str, cell: str) -> str:
     """Lists of this depth whose elements are all numbers or null: a cast would make null of other ones."""
-    depth, numbers = kind.count(LIST), "BIGINT|UBIGINT|NULL" + ("" if INTEGER in kind else "|HUGEINT|DOUBLE")
+    depth, numbers = kind.count(LIST), "BIGINT|UBIGINT|HUGEINT|DOUBLE|NULL"
     shape = rf'\[{{{depth}}}"({numbers})"\]{{{depth}}}|\[{{1,{depth}}}"NULL"\]{{1,{depth}}}'
     json = f"TRY_CAST({cell} AS JSON)"
     return (
@@ -115,12 +115,16 @@ def value(kind: str, cell: str, column: str) -> str:
     )
 
 
-def select(raw: str, types: Mapping[str, str]) -> str:
-    """SQL of a query over the cells of `raw` in their types."""
+def select(raw: str, types: Mapping[str, str], there: Collection[str] | None = None) -> str:
+    """SQL of a query over the cells of `raw` in their types. there: the columns that `raw` has, if not all; the others
+    are null."""
     if not types:
         return raw
-    listed = ", ".join(f"{value(kind, name(c), c)} AS {name(c)}" for c, kind in types.items())
-    return f"SELECT {listed} FROM ({raw})"
+    cells = [
+        f"{value(kind, name(c), c) if there is None or c in there else f'NULL::{sql_type(kind)}'} AS {name(c)}"
+        for c, kind in types.items()
+    ]
+    return f"SELECT {', '.join(cells)} FROM ({raw})"
 
 
 # --- inference -----------------------------------------------------------------------------------------------------
