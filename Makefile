@@ -54,7 +54,7 @@ format: .venv/stamp ## format the code and repair what ruff can
 generate: .venv/stamp ## CRDs, reference, rights and the chart's copies, from the models
 	@$(VENV)/python -m hack.gen
 
-bench: .venv/stamp ## a benchmark: make bench ONLY=experiments|fleet|joins|recorder|rollback|scale|step|verdicts|world
+bench: .venv/stamp ## a benchmark: make bench ONLY=experiments|fleet|joins|readers|recorder|rollback|scale|step|verdicts|world
 	@$(VENV)/python -m hack.bench $(ONLY)
 
 clean: down ## also delete the Python environment and all caches of the local cluster
