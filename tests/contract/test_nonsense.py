@@ -85,7 +85,8 @@ CASES: list[tuple[str, str, Any, str]] = [
     # --- labels with which prometheus-operator would refuse all of a Deployment's rules
     *(("deployment-most", "spec.alerts.labels", labels, "spec.alerts.labels")
       for labels in ({"bad key!": "x"}, {"team": "{{ query"}, {"team": "{{ $value }}"}, {"": "x"}, {"1a": "x"},
-                     {"a-b": "x"}, {"__name__": "x"}, {"alertname": "x"}, {"severity": "none"}, {"namespace": "x"}, {"a" * 64: "x"})),
+                     {"a-b": "x"}, {"__name__": "x"}, {"alertname": "x"}, {"severity": "none"}, {"namespace": "x"},
+                     {"a" * 64: "x"})),
 ]  # fmt: skip
 
 
