@@ -95,15 +95,21 @@ def rules(about: About, alerts: Alerts, live: Server | None, deadline: float) ->
     live: the live version's server, whose counters the objective is measured by; None: unknown. deadline: seconds
     without evidence after which somebody is told.
     """
-    groups = [{"name": f"{about.namespace}.{about.name}.rollout", "rules": _rollout(about, alerts, deadline)}]
+    groups = [_group(about, "rollout", _rollout(about, alerts, deadline))]
     if live is not None:
-        groups.append({"name": f"{about.namespace}.{about.name}.slo", "rules": _slo(about, alerts, live)})
+        groups.append(_group(about, "slo", _slo(about, alerts, live)))
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
         "metadata": about.meta(),
         "spec": {"groups": groups},
     }
+
+
+def _group(about: About, what: str, found: list[Json]) -> Json:
+    """Named after the expressions too, which Prometheus shows in its own words: so it is seen which it has loaded."""
+    revision = short_hash(*(rule["expr"] for rule in found), length=8)
+    return {"name": f"{about.namespace}.{about.name}.{what}.{revision}", "rules": found}
 
 
 def fingerprint(alert: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
