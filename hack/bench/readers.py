@@ -102,7 +102,7 @@ def asked(s3: S3, form: str, store: str) -> str:
     """A snapshot's task, but for its listing."""
     schema = {"columns": [{"name": name, "type": kind} for name, kind in TYPES.items()]}
     return json.dumps({
-        "dataset": "bench", "format": FORMATS[form], "pin": "copy", "schema": schema,
+        "dataset": "bench", "format": FORMATS[form], "pin": "copy", "schema_": schema,
         "source": s3.place(BUCKET, f"{form}/").model_dump(mode="json"),
         "store": s3.place(BUCKET, store).model_dump(mode="json"),
     })  # fmt: skip
