@@ -20,9 +20,10 @@ demo: ## the whole loop on real data, on the local cluster or FAIRLEAD_KUBECONFI
 	@$(MAKE) --no-print-directory venv
 	@$(VENV)/python -m hack.demo $(DEMO)
 
-soak: ## the demo, then an hour of its traffic in which nothing good may be taken back (SOAK="--minutes 10")
+soak: ## readers on 10,000 random tables a writer, the demo, and an hour in which nothing good may be taken back (SOAK="--minutes 10")
 	@$(PYTHON) hack/preflight.py
 	@$(MAKE) --no-print-directory venv
+	@FAIRLEAD_SOAK=1 $(VENV)/python -m pytest -q -n auto --timeout 7200 tests/unit/worker/formats
 	@$(VENV)/python -m hack.demo $(DEMO)
 	@$(VENV)/python -m hack.soak $(SOAK)
 
