@@ -235,7 +235,9 @@ def _saved(told: Conditions, status: DeploymentStatus) -> None:
     books = ledger.books(status)
     failing = next((book for book in books if book.failing), None)
     if failing:
-        told.set("EvidenceSaved", False, failing.failing, failing.message)
+        lost = sum(book.dropped for book in books)
+        words = f"{failing.message}; {lost} lines are nowhere any more" if lost else failing.message
+        told.set("EvidenceSaved", False, failing.failing, words)
     elif any(book.segment for book in books):
         told.set("EvidenceSaved", True, "Saved", "the store has what was seen")
     elif not books or not any(book.uri for book in books):
