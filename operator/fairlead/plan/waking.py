@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 from fairlead.api.pinned import Pinned
 from fairlead.plan import identity
 from fairlead.plan.core import Gauge, Json
@@ -30,7 +32,13 @@ def live(deployment: Json) -> str:
 
 def pinned(deployment: Json) -> list[Pinned]:
     """What a Deployment has recorded of the versions that it uses."""
-    return [Pinned.model_validate(one) for one in (deployment.get("status") or {}).get("versions") or []]
+    found = []
+    for one in (deployment.get("status") or {}).get("versions") or []:
+        try:
+            found.append(Pinned.model_validate(one))
+        except ValidationError:
+            continue  # of another Fairlead's form: then the name stands for whatever has it now
+    return found
 
 
 def by_deployment(deployment: Json, versions: Iterable[Json]) -> list[str]:

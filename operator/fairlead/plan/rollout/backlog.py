@@ -29,9 +29,9 @@ def size(lines: Sequence[str]) -> int:
 
 
 def appended(book: Ledger, fresh: Sequence[str], most: int) -> Ledger:
-    """The ledger with more lines, and the last of all of them: at most so many, and of so many bytes. What is sealed may
-    have been written: then what is left begins another segment. A ledger that the store will have says where lines are
-    missing."""
+    """The ledger with more lines, and the last of all of them: at most so many, and of so many bytes. What is sealed
+    may have been written: then what is left begins another segment. A ledger that the store will have says where lines
+    are missing."""
     short = [line for line in fresh if len(line) <= LINE]
     dropped = len(fresh) - len(short)
     return cut(book.model_copy(update={"lines": [*book.lines, *short]}), most, BYTES, dropped)
@@ -58,8 +58,8 @@ def unanswered(book: Ledger) -> Ledger:
     """The ledger of a store that has not answered yet. After so many lines that is no better than if it were away."""
     if book.failing or (len(book.lines) < LATE and size(book.lines) < BYTES // 2):
         return book
-    words = f"the store has not answered while {len(book.lines)} lines of evidence have come; see whether it is slow, " \
-            "or keeps connections without an answer"  # fmt: skip
+    words = f"the store has not answered while {len(book.lines)} lines of evidence have come; see whether it is " \
+            "slow, or keeps connections without an answer"  # fmt: skip
     return book.model_copy(update={"failing": UNDERWAY, "message": words})
 
 
