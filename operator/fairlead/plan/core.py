@@ -505,6 +505,11 @@ def no_gauges(_raw: Json) -> Iterable[Gauge]:
     return ()
 
 
+def no_smaller(_status: Any) -> Iterable[Any]:
+    """For kinds whose statuses have nothing that can be done without."""
+    return ()
+
+
 def never_settled(_raw: Json) -> bool:
     """For kinds whose objects are always looked after."""
     return False
@@ -534,6 +539,11 @@ class KindSpec(Generic[M]):
     meet: Callable[[Claim, Claim], bool] = lambda _one, _other: False
     """Whether a change of one claim can matter to the object of the other."""
     gauges: Callable[[Json], Iterable[Gauge]] = no_gauges
+    smaller: Callable[[Any], Iterable[Model]] = no_smaller
+    """Smaller and smaller forms of a status, for an API server that does not take the whole one. Each has what the next
+    decisions and the children follow from."""
+    optional: frozenset[Kind] = frozenset()
+    """Other kinds that a cluster may lack, or not let Fairlead see."""
     settled: Callable[[Json], bool] = never_settled
     """Whether nothing is left to be done for an object, whatever becomes of its children (a finished run that is
     cleaned up). Such an object is not even parsed. Gets the raw object; must be cheap."""
