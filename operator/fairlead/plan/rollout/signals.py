@@ -9,7 +9,7 @@ from fairlead.api.guard import Guard
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
 from fairlead.plan.core import MetricNames, PromQuery, ReadGateway, Request, ScrapePod, WarmUp, epoch
-from fairlead.plan.rollout import ledger, pods, promcounters, versions
+from fairlead.plan.rollout import endpoints, ledger, pods, promcounters, versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView
 
@@ -76,11 +76,17 @@ def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
 
 
 def is_warm(look: Look, candidate: Candidate) -> bool:
-    """Whether all pods that are wanted are ready and have answered a warm-up request, and a route can lead to them."""
-    if not look.is_reachable(candidate.version):
-        return False
+    """Whether all pods that are wanted are ready and have answered a warm-up request, and a route can lead to them: the
+    Service is there, and a gateway can know of the pods behind it."""
+    ready = answered(look, candidate)
+    return bool(ready) and look.is_reachable(candidate.version) and endpoints.are_there(look, candidate.version, ready)
+
+
+def answered(look: Look, candidate: Candidate) -> list[PodView]:
+    """The ready pods, if these are as many as are wanted and all have answered a warm-up request; else none."""
     ready = [pod for pod in pods.of(look, candidate.version) if pod.ready]
-    return len(ready) >= look.spec.replicas.min and all(pod.source in candidate.warmed for pod in ready)
+    enough = len(ready) >= look.spec.replicas.min and all(pod.source in candidate.warmed for pod in ready)
+    return ready if enough else []
 
 
 def warm_ups(look: Look, candidate: Candidate) -> list[tuple[PodView, WarmUp]]:
