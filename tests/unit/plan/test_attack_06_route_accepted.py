@@ -110,3 +110,10 @@ def test_a_controller_that_says_nothing_does_not_stop_a_rollout() -> None:
     for _ in range(60):
         sim.tick(100)
     assert sim.status["live"]["version"] == "m-2"
+
+
+def test_a_controller_s_reason_is_bounded_as_the_definition_wants() -> None:
+    sim = live()
+    answered(sim, verdict="False", reason="R" * 500)
+    sim.tick()
+    assert len(sim.condition("RouteAccepted")["reason"]) == 64

@@ -129,6 +129,8 @@ def test_only_a_change_of_who_is_ready_wakes_a_deployment() -> None:
     (made,) = sim.slices().values()
     heeds, mapper = SPEC.heeds[ENDPOINT_SLICE], SPEC.mappers[ENDPOINT_SLICE]
     assert heeds(made) == heeds(made | {"ports": [{"port": 1}]})
+    unready = {"targetRef": {"uid": "new"}, "conditions": {"ready": False}}
+    assert heeds(made) == heeds(made | {"endpoints": [*made["endpoints"], unready]})
     assert heeds(made) != heeds(made | {"endpoints": []})
     assert list(mapper(made, [])) == ["web"]
     assert sim.of(SERVICE)

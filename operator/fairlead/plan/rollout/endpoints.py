@@ -56,4 +56,4 @@ def _of(made: Json) -> Iterator[tuple[str, bool]]:
 
 def heeded(made: Json) -> object:
     """What a plan goes by in a slice."""
-    return made["metadata"].get("labels"), sorted(_of(made))
+    return made["metadata"].get("labels"), sorted(uid for uid, ready in _of(made) if ready)
