@@ -1,17 +1,22 @@
-"""A Deployment's status without its records: what is decided stays, and so does what follows from it."""
+"""A status without its records: what is decided stays, and so does what follows from it."""
 
 from __future__ import annotations
 
 import json
 
+from hack.gen.samples import filled
+from hack.gen.structural import schema_of
 from tests.unit.plan.rollout_world import Sim, View, dump, spec
 from tests.unit.plan.test_backlog import SILENT
 from tests.unit.plan.test_deployment_ledger import begun
 
 from fairlead.api.deploymentstatus import DeploymentStatus
+from fairlead.api.pipeline import PipelineStatus, TriggerDecision
+from fairlead.engine.registry import SPECS
 from fairlead.plan.rollout import children
 from fairlead.plan.rollout.look import look_at
 from fairlead.plan.rollout.smaller import forms
+from fairlead.plan.terse import of_pipeline
 
 RECORDS = {"ledger", "unsaved", "history", "message", "conditions"}
 
@@ -78,3 +83,28 @@ def test_it_goes_on_from_the_smallest_one() -> None:
 def test_a_status_at_rest_has_forms_too() -> None:
     sim = Sim(spec())
     assert [dump(one) for one in forms(sim.subject().body.status)]
+
+
+# --- the other kinds -------------------------------------------------------------------------------------------------
+
+
+def test_each_kind_has_a_smaller_form_that_its_definition_takes() -> None:
+    for one in SPECS:
+        schema = schema_of(one.info.model)["properties"]["status"]
+        whole = one.info.model.model_fields["status"].annotation.model_validate(filled(schema))  # type: ignore[union-attr]
+        message = "x" * 1024
+        long = whole.model_copy(update={
+            "message": message, "conditions": [c.model_copy(update={"message": message}) for c in whole.conditions],
+        })  # fmt: skip
+        found = list(one.smaller(long))
+        assert found, one.kind
+        assert len(found[-1].model_dump_json()) < len(long.model_dump_json())
+        assert type(whole).model_validate(found[-1].model_dump(by_alias=True)) == found[-1]
+        assert (found[-1].phase, found[-1].observed_generation) == (long.phase, long.observed_generation)
+
+
+def test_a_pipeline_keeps_why_each_trigger_waits() -> None:
+    said = [TriggerDecision(at="2026-01-01T00:00:00Z", trigger=name, key=str(n), reason="r")
+            for n, name in enumerate(["a", "b", "a", "b", "c"])]  # fmt: skip
+    (found,) = of_pipeline(PipelineStatus(decisions=said))
+    assert [one.key for one in found.decisions] == ["0", "1", "4"]

@@ -9,22 +9,20 @@ from fairlead.api.candidate import Candidate, RolloutRecord
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.ledger import Ledger
 from fairlead.plan.rollout import backlog
+from fairlead.plan.terse import TEXT, terse
 
 FEW = 20
 """Lines of a ledger that are kept first;"""
 ROOM = 8 << 10
 """and the bytes of them."""
-TEXT = 256
-"""Characters of a message."""
 
 
 def forms(status: DeploymentStatus) -> Iterator[DeploymentStatus]:
     """Smaller and smaller: with short ledgers, with a short history, with neither."""
     short = _ledgers(status, FEW, ROOM)
     yield short
-    shorter = short.model_copy(update={
-        "history": [_brief(one) for one in status.history[:3]], "message": status.message[:TEXT],
-        "conditions": [one.model_copy(update={"message": one.message[:TEXT]}) for one in status.conditions],
+    shorter = terse(short).model_copy(update={
+        "history": [_brief(one) for one in status.history[:3]],
     })  # fmt: skip
     yield shorter
     # the last record says whether what is live was taken back to
