@@ -18,7 +18,7 @@ def answered(sim: Sim, **said: object) -> None:
 
 def live(**settings: object) -> Sim:
     """A version is live behind a Gateway that says nothing of its route."""
-    sim = Sim(spec(**settings), accepts=False)  # type: ignore[arg-type]
+    sim = Sim(spec(**settings), accepts=False, prometheus=None)  # type: ignore[arg-type]
     sim.go_live()
     return sim
 
