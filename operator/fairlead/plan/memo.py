@@ -69,6 +69,10 @@ class Reads:
         """Objects with these labels, sorted by name."""
         return self._note("select", self._world.select(kind, labels), kind, tuple(sorted((labels or {}).items())))
 
+    def indexed(self, kind: Kind, key: str) -> list[Json]:
+        """Objects that have this key in their kind's index, sorted by name."""
+        return self._note("indexed", self._world.indexed(kind, key), kind, key)
+
     def owned(self, kind: Kind) -> list[Json]:
         """Objects whose controller is the subject, sorted by name."""
         return self._note("owned", self._world.owned(kind), kind)

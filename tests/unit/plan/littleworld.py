@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 from tests.unit.plan.answering import Answers
+from tests.unit.plan.indexing import indexed
 
 from fairlead.api.config import OperatorConfig
 from fairlead.plan.core import (
@@ -82,6 +83,10 @@ class LittleWorld:
             o for (k, _), o in sorted(self.objects.items())
             if k == kind.kind and wanted <= (o["metadata"].get("labels") or {}).items()
         ]  # fmt: skip
+
+    def indexed(self, kind: Kind, key: str) -> list[Json]:
+        """See `World`."""
+        return indexed(kind, self.select(kind), key)
 
     def owned(self, kind: Kind) -> list[Json]:
         """See `World`."""

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from tests.unit.plan.indexing import Others
 from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 
 from fairlead.api.config import OperatorConfig
@@ -397,7 +398,7 @@ def test_identity_the_champion_is_known_though_its_object_is_gone(world: LittleW
     world.remove(MODEL_VERSION, "delay-1")
     world.put(version(evaluation=EVALUATION))
     (front,) = world.select(DEPLOYMENT)
-    assert by_deployment(front, world.select(MODEL_VERSION)) == [ONE]
+    assert by_deployment(front, Others(MODEL_VERSION, world.select(MODEL_VERSION))) == [ONE]
     world.look(SPEC, ONE)
     assert "s3://store/delay-1/" in str(job(world))
 
@@ -451,9 +452,10 @@ def test_who_is_woken_by_what() -> None:
     done = version("delay-1") | {"status": {"phase": "Approved"}}
     other = version("fares-1", model="fares")
     deployment = {"metadata": {"name": "d"}, "status": {"live": {"version": "delay-1"}}}
-    assert by_deployment(deployment, [waits, done, other]) == [ONE]
-    assert by_deployment({"metadata": {"name": "d"}}, [waits, done, other]) == []
-    assert by_dataset({"metadata": {"name": "rides"}}, [waits, done, other]) == [ONE]
+    known = Others(MODEL_VERSION, [waits, done, other])
+    assert by_deployment(deployment, known) == [ONE]
+    assert by_deployment({"metadata": {"name": "d"}}, known) == []
+    assert by_dataset({"metadata": {"name": "rides"}}, known) == [ONE]
     assert list(SPEC.mappers[POD]({"metadata": {"labels": {"fairlead.dev/modelversion": ONE}}}, [])) == [ONE]
 
 

@@ -14,6 +14,7 @@ from fairlead.plan.experiment import phase
 from fairlead.plan.memo import memo_of
 from fairlead.plan.rollout import pins, requirements
 from fairlead.plan.rollout.look import RETRY, Look
+from fairlead.plan.waking import of_model
 
 _TRAILING_NUMBER = re.compile(r"([0-9]+)$")
 _OVER = ("Rejected", "Revoked")
@@ -148,8 +149,7 @@ def refusal(look: Look, version: str) -> str:
 
 def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
     compared = look.spec.experiment.versions if look.spec.experiment else []
-    mine = [raw for raw in look.world.select(MODEL_VERSION)
-            if raw["spec"].get("model") == model and raw["metadata"]["name"] not in compared]  # fmt: skip
+    mine = [raw for raw in of_model(look.world, model) if raw["metadata"]["name"] not in compared]
     usable = [raw for raw in mine if _usable(status, raw) and pins.is_it(look, raw)
               and raw["metadata"]["name"] not in status.older]  # fmt: skip
     held = {raw["metadata"]["name"]: lack for raw in usable if (lack := _lacking(look, status, raw))}
