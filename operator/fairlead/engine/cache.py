@@ -56,11 +56,12 @@ def compact(value: Any) -> Any:
 
 
 def strip(obj: Json) -> Json:
-    """The object without what no decision needs: managed fields and the last applied configuration."""
+    """The object without what no decision needs: managed fields, and what somebody has applied last; that somebody has
+    is kept."""
     meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
     annotations = meta.get("annotations")
     if annotations and any(key in annotations for key in _NOISE):
-        meta["annotations"] = {k: v for k, v in annotations.items() if k not in _NOISE}
+        meta["annotations"] = {k: "" if k in _NOISE else v for k, v in annotations.items()}
     return {**obj, "metadata": meta}
 
 

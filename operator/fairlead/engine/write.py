@@ -211,10 +211,17 @@ class Writer:
         if known is None or known["metadata"]["uid"] != gone.uid or known["metadata"].get("deletionTimestamp"):
             return False
         await fresh.check()
-        call = self.kube.delete(gone.kind, subject.namespace, gone.name, gone.uid, gone.propagation)
+        call = self.kube.delete(
+            gone.kind, subject.namespace, gone.name, gone.uid, gone.propagation, gone.resource_version
+        )
         try:
             left = await _told(gone.kind, gone.name, call)
         except ChildError as failed:
+            if gone.resource_version and isinstance(failed.cause, api.Conflict):
+                live = await self._live(gone.kind, subject.namespace, gone.name)
+                if live is not None and live["metadata"]["uid"] == gone.uid:
+                    self.taken(gone.kind, live, "")  # it has changed: whether it shall go is asked anew, by a new look
+                    return False
             if not isinstance(failed.cause, (api.NotFound, api.Conflict)):
                 raise
             left = {}

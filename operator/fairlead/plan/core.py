@@ -467,6 +467,8 @@ class Delete:
     propagation: str = "Background"
     after: tuple[tuple[Kind, str], ...] = ()
     """(kind, name) of objects of the same plan that take its place: if one of them can't be written, this one stays."""
+    resource_version: str = ""
+    """A precondition too, where it is given: an object that has changed since stays."""
 
 
 @dataclass

@@ -125,8 +125,9 @@ def test_noise_is_left_out_and_what_was_given_is_not_changed() -> None:
     found.put(JOB, given_)
     meta = found.get(JOB, "ns", "a")["metadata"]
     assert "managedFields" not in meta
-    assert meta["annotations"] == {"mine": "1"}
+    assert meta["annotations"] == {"kubectl.kubernetes.io/last-applied-configuration": "", "mine": "1"}
     assert "managedFields" in given_["metadata"]
+    assert given_["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] == "{}"
     assert strip(found.get(JOB, "ns", "a")) == found.get(JOB, "ns", "a")
 
 
