@@ -201,6 +201,7 @@ class Kernel:
 
     async def _cool(self) -> None:
         self.cache.cool()
+        self.reconciler.age()
 
     async def _compare_all(self) -> None:
         for kind in tuple(self._served):
