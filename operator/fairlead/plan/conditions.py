@@ -16,6 +16,12 @@ def truth(value: bool | None) -> Truth:
     return "Unknown" if value is None else "True" if value else "False"
 
 
+def quoted(text: str, most: int) -> str:
+    """Words of somebody else for a message: what can't be seen, or turns the writing around, is spelt out; at most so
+    many characters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])[:most]
+
+
 class Conditions:
     """A list of conditions that keeps the time of each one's last transition."""
 

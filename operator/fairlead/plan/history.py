@@ -70,15 +70,20 @@ def sweep(world: World, pipeline: str, rules: VersionHistory, now: float) -> Swe
         return found
     age, needs = seconds(rules.age), _Needs(world)
     for raw, why in sorted(extra, key=lambda one: age_key(one[0])):
-        left = _settled_at(raw) + age - now
+        try:
+            left = _settled_at(raw) + age - now
+            kept = needs.keeps(raw) if left <= 0 else ""
+        except references.STRANGE:
+            left, kept = 0.0, "it has a form that this Fairlead can't read"
         if left > 0:
             found.again = left if found.again is None else min(found.again, left)
-        elif kept := needs.keeps(raw):
+        elif kept:
             found.kept[kept] += 1
         elif len(found.gone) < AT_ONCE:
             found.gone.append((raw, why))
         else:
             found.more = True
+            break
     return found
 
 
@@ -86,7 +91,7 @@ def _extra(world: World, pipeline: str, rules: VersionHistory) -> Iterator[tuple
     """(version, why it is one too many) of each model and outcome, whatever needs them."""
     groups: dict[tuple[str, str], list[Json]] = {}
     for raw in world.select(MODEL_VERSION, {LABEL_PREFIX + "pipeline": pipeline}):
-        if waking.settled(raw) and _made_here(raw, pipeline):
+        if _made_here(raw, pipeline) and waking.settled(raw):
             outcome = "approved" if raw["status"]["phase"] == "Approved" else "rejected"
             groups.setdefault((raw["spec"]["model"], outcome), []).append(raw)
     for (model, outcome), versions in groups.items():
@@ -98,9 +103,10 @@ def _extra(world: World, pipeline: str, rules: VersionHistory) -> Iterator[tuple
 
 def _made_here(raw: Json, pipeline: str) -> bool:
     """Whether a run of the pipeline has made it, by what nobody can change later as well: its lineage."""
-    lineage = raw["spec"].get("lineage") or {}
+    spec = raw.get("spec") or {}
+    lineage = spec.get("lineage") or {}
     run = lineage.get("runUid")
-    return bool(run) and produce.made_by(raw) == run and lineage.get("pipeline") == pipeline
+    return bool(run and spec.get("model")) and produce.made_by(raw) == run and lineage.get("pipeline") == pipeline
 
 
 def _settled_at(raw: Json) -> float:

@@ -6,11 +6,10 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from pydantic import ValidationError
-
 from fairlead.api.modelversion import Evidence, ModelVersion, ModelVersionSpec, ModelVersionStatus
 from fairlead.api.pinned import RECORD, Pinned
-from fairlead.plan.core import Json
+from fairlead.plan.core import MODEL_VERSION, Json
+from fairlead.plan.read import NotReadable, read
 
 _LEFT_OUT = ("lineage", "approvals", "revoked")
 """Of a ModelVersion's spec, what its pods don't need."""
@@ -27,9 +26,18 @@ def digest_of(spec: ModelVersionSpec) -> str:
 def parse(raw: Json) -> ModelVersion | None:
     """A ModelVersion; None if it has a form that this operator can't read."""
     try:
-        return ModelVersion.model_validate({key: raw[key] for key in ("spec", "status") if raw.get(key)})
-    except ValidationError:
+        return read(ModelVersion, MODEL_VERSION, raw)
+    except NotReadable:
         return None
+
+
+def unreadable(raw: Json) -> NotReadable | None:
+    """Why a ModelVersion can't be read; None if it can."""
+    try:
+        read(ModelVersion, MODEL_VERSION, raw)
+    except NotReadable as why:
+        return why
+    return None
 
 
 def uid_of(raw: Json) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.api.dataset import Dataset
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import LastRun, Pipeline, PipelineSpec, PipelineStatus, TriggerDecision
 from fairlead.api.pipelinerun import PipelineRunSpec
@@ -34,6 +35,7 @@ from fairlead.plan.core import (
     epoch,
     rfc3339,
 )
+from fairlead.plan.read import NotReadable, read
 from fairlead.plan.run import TERMINAL
 
 DECISIONS = 20
@@ -256,9 +258,12 @@ def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
     )
     conditions = Conditions(draft.status.conditions, draft.now, draft.subject.meta.generation)
     missing = [name for name in sorted(dag.references(draft.spec)) if draft.world.get(DATASET, name) is None]
+    unreadable = _unreadable(draft)
     if missing:
         text = f"there is no Dataset {', '.join(missing)} in this namespace; create it"
         conditions.set("Ready", False, "DatasetMissing", text)
+    elif unreadable:
+        conditions.set("Ready", False, unreadable.reason, unreadable.message)
     else:
         conditions.set("Ready", True, "Valid", "the pipeline can run")
     history.tell(conditions, swept, draft.spec.history.versions, draft.status)
@@ -267,11 +272,23 @@ def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
     return draft.status.model_copy(
         update={
             "phase": phase,
-            "message": ready.message if ready and missing and phase == "Ready" else message,
+            "message": ready.message if ready and (missing or unreadable) and phase == "Ready" else message,
             "conditions": conditions.result(),
             "observed_generation": draft.subject.meta.generation,
         }
     )
+
+
+def _unreadable(draft: Draft) -> NotReadable | None:
+    """The first Dataset that can't be read: it starts no run, and a run waits for it. All other triggers go on."""
+    for name in sorted(dag.references(draft.spec)):
+        raw = draft.world.get(DATASET, name)
+        try:
+            if raw is not None:
+                read(Dataset, DATASET, raw)
+        except NotReadable as why:
+            return why
+    return None
 
 
 def _summary(draft: Draft) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from fairlead.manifests.presets import NoImage
 from fairlead.manifests.server import server_container
 from fairlead.plan import identity, store, waking
 from fairlead.plan.core import DATASET, DEPLOYMENT, MODEL_VERSION, Invalid, Json, Subject, World
+from fairlead.plan.read import NotReadable, read
 
 VERIFY_TIMEOUT = 3600
 """Seconds that fetching the bytes may take."""
@@ -99,7 +100,10 @@ def rows(work: Work, data: EvaluationData, dest: str, pinned: str = "") -> Rows:
     raw = work.world.get(DATASET, name)
     if raw is None:
         raise Missing("DatasetMissing", f"there is no Dataset {name}; create it: the evaluation reads its rows")
-    dataset = Dataset.model_validate(raw)
+    try:
+        dataset = read(Dataset, DATASET, raw)
+    except NotReadable as why:
+        raise Missing(why.reason, why.message) from None
     current = dataset.status.current
     wanted = data.dataset.version or pinned or (current.version if current else "")
     if not wanted:

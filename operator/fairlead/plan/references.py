@@ -19,14 +19,18 @@ _LONGEST = 63
 _NO_NAMES = frozenset({"cursors", "answers", "warmed", "ledger", "unsaved", "conditions", "judgements", "older"})
 """Parts of a status that are long and name no version; and `older`, of those that need not be there."""
 
+STRANGE = (AttributeError, KeyError, TypeError, ValueError)
+"""What objects raise that have another form than their definition says."""
+
 
 @dataclass(frozen=True)
 class _Follower:
     """A Deployment that takes the newest approved version of a model."""
 
     deployment: str
-    after: str | None
-    """When its live version was made (RFC 3339): it may take what is newer. None: nobody knows; any may be next."""
+    after: float | None
+    """When its live version was made (epoch seconds): it may take what is newer. None: nobody knows; any may be
+    next."""
 
 
 @dataclass
@@ -50,7 +54,7 @@ class References:
         for one in self.followers.get(model, ()):
             if one.after is None:
                 return f"Deployment {one.deployment} has no live version yet"
-            if raw["status"]["phase"] == "Approved" and _made(raw) >= epoch(one.after):
+            if raw["status"]["phase"] == "Approved" and _made(raw) >= one.after:
                 return f"it is newer than what Deployment {one.deployment} serves"
         return ""
 
@@ -62,11 +66,14 @@ def of(world: World) -> References:
         name = raw["metadata"]["name"]
         for version in _names(world, raw):
             found.named.setdefault(version, name)
-        model = _model(world, raw)
+        try:
+            model, after = _model(world, raw), _after(world, raw)
+        except STRANGE:
+            model, after = None, None
         if model is None:
             found.unknown = name
         elif model:
-            found.followers.setdefault(model, []).append(_Follower(name, _after(world, raw)))
+            found.followers.setdefault(model, []).append(_Follower(name, after))
     return found
 
 
@@ -111,7 +118,7 @@ def _model(world: World, raw: Json) -> str | None:
     return str(named["spec"]["model"]) if named else None
 
 
-def _after(world: World, raw: Json) -> str | None:
+def _after(world: World, raw: Json) -> float | None:
     """When the live version was made, as far as that is known."""
     status = raw.get("status") or {}
     live = str((status.get("live") or {}).get("version") or "")
@@ -119,10 +126,11 @@ def _after(world: World, raw: Json) -> str | None:
         return None
     known = next((one for one in status.get("versions") or () if one.get("name") == live), None)
     if known and known.get("created"):
-        return str(known["created"])
+        return epoch(known["created"])
     there = world.get(MODEL_VERSION, live)
     same = there is not None and (not known or not known.get("uid") or known["uid"] == identity.uid_of(there))
-    return there["metadata"].get("creationTimestamp") if there is not None and same else None
+    stamp = there["metadata"].get("creationTimestamp") if there is not None and same else None
+    return epoch(stamp) if stamp else None
 
 
 def _made(raw: Json) -> float:

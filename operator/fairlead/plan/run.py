@@ -24,13 +24,16 @@ from fairlead.plan.core import (
     Event,
     Invalid,
     Json,
+    Kind,
     KindSpec,
+    M,
     Plan,
     Request,
     Subject,
     World,
     rfc3339,
 )
+from fairlead.plan.read import NotReadable, read
 
 TERMINAL = ("Completed", "Failed", "Aborted")
 LOOK_AGAIN = 5.0
@@ -85,7 +88,7 @@ def start(view: steps.View) -> PipelineRunStatus:
     raw = world.get(PIPELINE, spec.pipeline)
     if raw is None:
         raise Waits("PipelineMissing", f"there is no Pipeline {spec.pipeline} in this namespace; create it")
-    template = Pipeline.model_validate({"spec": raw["spec"]}).spec
+    template = _read(Pipeline, PIPELINE, raw, "spec").spec
     try:
         dag.validate(template)
         store.store(template.store, world.config, view.subject.meta.namespace)
@@ -102,6 +105,13 @@ def start(view: steps.View) -> PipelineRunStatus:
             "started_at": rfc3339(view.now),
         }
     )
+
+
+def _read(model: type[M], kind: Kind, raw: Json, *parts: str) -> M:
+    try:
+        return read(model, kind, raw, *parts)
+    except NotReadable as why:
+        raise Waits(why.reason, why.message) from None
 
 
 def _params(template: PipelineSpec, given: Params) -> Params:
@@ -129,7 +139,7 @@ def _version(world: World, name: str, wanted: str | None) -> DatasetVersion:
     raw = world.get(DATASET, name)
     if raw is None:
         raise Waits("DatasetMissing", f"there is no Dataset {name} in this namespace; create it")
-    status = Dataset.model_validate(raw).status
+    status = _read(Dataset, DATASET, raw).status
     if wanted is None:
         if status.current is None:
             raise Waits("DatasetEmpty", f"Dataset {name} has no version yet; see kubectl describe dset {name}")
@@ -206,9 +216,16 @@ def _next(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec, cance
 
 def _run_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec, busy: list[StepStatus]) -> Plan:
     by_name = {step.name: step for step in spec.steps}
-    create = [
-        stepjobs.manifest(view, status, spec, by_name[s.name], s) for s in busy if not s.job_uid and not view.job(s)
-    ]
+    create, unmade = [], dict[str, NotReadable]()
+    for s in busy:
+        if not s.job_uid and not view.job(s):
+            try:
+                create.append(stepjobs.manifest(view, status, spec, by_name[s.name], s))
+            except NotReadable as why:  # the other steps go on
+                unmade[s.name] = why
+                view.look_again.append(LOOK_AGAIN)
+    told = [steps.unmade(s, unmade[s.name]) if s.name in unmade else s for s in status.steps]
+    status = status.model_copy(update={"steps": told})
     reason, message = _summary(status.steps)
     stale = [job for s in busy if (job := steps.outdated(view, s)) is not None]
     delete = [Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"], "Foreground") for job in stale]

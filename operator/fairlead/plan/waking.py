@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pydantic import ValidationError
+
 from fairlead.api.pinned import Pinned
 from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION, Gauge, Json, Peers, World
@@ -28,9 +30,12 @@ def _waiting(raw: Json) -> bool:
 
 def index(raw: Json) -> Iterator[str]:
     """The model; of a version that is not proven yet besides, whom it waits for."""
-    yield f"model/{raw['spec']['model']}"
+    model = (raw.get("spec") or {}).get("model")
+    if not model:
+        return
+    yield f"model/{model}"
     if _waiting(raw):
-        yield f"waits/{raw['spec']['model']}"
+        yield f"waits/{model}"
         for name in _datasets(raw):
             yield f"waits-for/{name}"
 
@@ -55,7 +60,13 @@ def live(deployment: Json) -> str:
 
 def pinned(deployment: Json) -> list[Pinned]:
     """What a Deployment has recorded of the versions that it uses."""
-    return [Pinned.model_validate(one) for one in (deployment.get("status") or {}).get("versions") or []]
+    found = []
+    for one in (deployment.get("status") or {}).get("versions") or []:
+        try:
+            found.append(Pinned.model_validate(one))
+        except ValidationError:
+            continue  # of another Fairlead's form: then the name stands for whatever has it now
+    return found
 
 
 def by_deployment(deployment: Json, versions: Peers) -> list[str]:

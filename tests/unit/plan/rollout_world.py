@@ -124,6 +124,8 @@ class Sim:
     addresses: int = 0
     split_by: dict[str, int] | None = None
     """Weights that the gateway really uses, instead of the route's."""
+    accepts: bool = True
+    """Whether the gateway's controller takes routes; without, it says nothing of them."""
     window: float = 1.0
     store: bool = False
     """Whether the installation has a store."""
@@ -458,6 +460,8 @@ class Sim:
         name = wanted["metadata"]["name"]
         old = self.of(kind).get(name)
         wanted = {**wanted, "metadata": {**wanted["metadata"], "uid": name}, "status": (old or {}).get("status", {})}
+        if self.accepts and kind in (HTTP_ROUTE, GRPC_ROUTE) and not wanted["status"]:
+            wanted["status"] = accepted()
         if old == wanted:
             return False
         self.of(kind)[name] = wanted = copy.deepcopy(wanted)
@@ -567,6 +571,12 @@ class View:
 
     def answer(self, request: Request) -> Answer:
         return self.answers.get(request, Failed("NotAsked", "not asked"))
+
+
+def accepted(name: str = "public", namespace: str = "infra", verdict: str = "True", **said: str) -> Json:
+    """A route's status, as a gateway's controller writes it."""
+    condition = {"type": "Accepted", "status": verdict, "reason": "Accepted", **said}
+    return {"parents": [{"parentRef": {"name": name, "namespace": namespace}, "conditions": [condition]}]}
 
 
 class Documents:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.plan.littleworld import Crash, LittleWorld
 
-from fairlead.plan import history, pipeline, references
+from fairlead.plan import history, pipeline
 from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION, PIPELINE, Json, Plan, rfc3339
 
 DAY = 86400.0
@@ -444,8 +444,34 @@ def test_no_world_loses_what_it_needs(where: LittleWorld, crashes: list[int]) ->
     assert where.objects == again
 
 
-def test_a_strange_deployment_keeps_everything() -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": {"model": "m"}}, {"spec": {}}, {"spec": {"model": {"name": "m"}}, "status": {"live": "m-3"}},
+        {"spec": {"model": {"name": "m"}}, "status": {"live": {"version": "m-3"}, "versions": ["m-3"]}},
+        {"spec": {"model": {"name": "m"}},
+         "status": {"live": {"version": "m-3"}, "versions": [{"name": "m-3", "created": "x"}]}},
+    ],
+)  # fmt: skip
+def test_a_deployment_that_cannot_be_read_keeps_everything(change: Json) -> None:
     where = LittleWorld()
-    version(where, 1)
-    deployment(where)["spec"]["model"] = "m"
-    assert "can't be told" in references.of(where).keeps(where.objects["ModelVersion", "m-1"])
+    pipe(where, approved=1)
+    for number in range(1, 4):
+        version(where, number)
+    deployment(where).update(change)
+    sweep(where)
+    assert names(where) == ["m-1", "m-2", "m-3"]
+    assert "it can't be told which versions Deployment front needs" in condition(where)[2]
+
+
+def test_a_version_that_cannot_be_read_stops_no_other() -> None:
+    where = LittleWorld()
+    pipe(where, approved=1)
+    for number in range(1, 5):
+        version(where, number)
+    version(where, 1)["status"]["conditions"] = ["so"]
+    version(where, 5, name="n-5")["spec"] = {}
+    version(where, 6, name="n-6")["spec"] = {"lineage": version(where, 6, name="n-6")["spec"]["lineage"]}
+    sweep(where)
+    assert names(where) == ["m-1", "m-4", "n-5", "n-6"]
+    assert "a form that this Fairlead can't read" in condition(where)[2]

@@ -182,8 +182,16 @@ def _usable(status: DeploymentStatus, raw: Json) -> bool:
 
 def _lacking(look: Look, status: DeploymentStatus, raw: Json) -> requirements.Lacking | None:
     """What it lacks to be chosen. One that is on its way stays there while that is not known: it does not go live."""
-    lack = requirements.lacking(look, raw)
+    lack = _unreadable(look, raw) or requirements.lacking(look, raw)
     return None if lack and not lack.certain and _runs(status, raw["metadata"]["name"], raw) else lack
+
+
+def _unreadable(look: Look, raw: Json) -> requirements.Lacking | None:
+    """Why a version can't be rolled out that another Fairlead has written."""
+    if _parse(look.world, raw) is not None:
+        return None
+    why = identity.unreadable(raw)
+    return requirements.Lacking(why.reason.replace(MODEL_VERSION.kind, "Version"), why.message) if why else None
 
 
 def _first_of(
