@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from typing import Any
 
@@ -444,6 +445,20 @@ def test_rows_of_a_dataset_are_waited_for_and_pinned(world: LittleWorld) -> None
     task = task_of(job(world)["spec"]["template"]["spec"]["containers"][0])
     assert (task.data_sha256, task.data_format) == (ROWS, "csv")
     assert status(world)["job"]["datasetVersion"] == "b" * 16
+
+
+def test_rows_of_a_version_that_only_the_store_still_has(world: LittleWorld) -> None:
+    old = "0123456789abcdef"
+    world.put(version(evaluation=EVALUATION | {"data": {"dataset": {"name": "rides", "version": old}}}))
+    source = {"s3": {"bucket": "src"}}
+    world.put({"kind": "Dataset", "metadata": {"name": "rides"}, "spec": {"source": source, "format": "csv"}})
+    world.settle(SPEC, ONE)
+    spec = job(world)["spec"]["template"]["spec"]
+    texts = [e["value"] for e in spec["initContainers"][0]["env"] if e["name"] == "FAIRLEAD_TASK"]
+    (rows,) = [item for item in json.loads(texts[0])["items"] if item["manifest"]]
+    assert (rows["uri"], rows["sha256"]) == (f"s3://store/fairlead/team/datasets/rides/versions/{old}.json", old)
+    world.put(version(evaluation=EVALUATION | {"data": {"dataset": {"name": "rides", "version": "../x"}}}))
+    assert "has no version ../x" in str(world.plan(SPEC, ONE).status)
 
 
 def test_who_is_woken_by_what() -> None:
