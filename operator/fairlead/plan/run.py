@@ -126,7 +126,11 @@ def _params(template: PipelineSpec, given: Params) -> Params:
 
 def _pinned(view: steps.View, template: PipelineSpec) -> list[PinnedDataset]:
     asked = view.subject.body.spec.datasets
-    return [_version(view, name, asked.get(name)) for name in sorted(set(dag.datasets(template)) | set(asked))]
+    names = sorted(set(dag.datasets(template)) | set(asked))
+    if len(names) > dag.DATASETS:
+        text = f"the steps' Datasets and spec.datasets are {len(names)} together; a run can pin {dag.DATASETS}"
+        raise Refused("InvalidDatasets", f"spec.datasets: {text}: name only such as the steps read")
+    return [_version(view, name, asked.get(name)) for name in names]
 
 
 def _version(view: steps.View, name: str, wanted: str | None) -> PinnedDataset:

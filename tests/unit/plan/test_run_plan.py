@@ -263,6 +263,12 @@ def test_after_a_restore_a_run_may_name_a_version_before_its_dataset_has_any() -
     assert look(where)["phase"] == "Running"
 
 
+def test_a_run_that_names_more_datasets_than_it_can_pin_says_so() -> None:
+    status = look(world(datasets={f"d{number}": "v1" for number in range(32)}))
+    assert status["conditions"][0]["reason"] == "InvalidDatasets"
+    assert "33 together; a run can pin 32" in status["message"]
+
+
 @pytest.mark.parametrize(("spec", "reason", "words"), [
     ({"params": {"depth": "3"}}, "InvalidParams", "depth"),
     ({"datasets": {"flights": "v9"}}, "InvalidDatasets", "v2, v1"),
