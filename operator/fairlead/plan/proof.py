@@ -74,7 +74,7 @@ def _lives(work: Work) -> Iterator[Contender]:
     """What Deployments serve, but for the subject itself."""
     for deployment in work.world.select(DEPLOYMENT):
         name = waking.live(deployment)
-        known = identity.named(waking.pinned(deployment), name)
+        known = waking.pinned(deployment, name)
         mine = known.uid == work.subject.meta.uid if known else name == work.subject.meta.name
         found = _as_served(work, name, known) if name and not mine else None
         if found is not None:
@@ -82,7 +82,7 @@ def _lives(work: Work) -> Iterator[Contender]:
 
 
 def _as_served(work: Work, name: str, known: Pinned | None) -> ModelVersion | None:
-    recorded = identity.unpin(known) if known else None
+    recorded = identity.recorded(work.world, known) if known else None
     raw = work.world.get(MODEL_VERSION, name)
     return recorded or (identity.parse(raw) if raw and identity.is_it(known, raw) else None)
 

@@ -58,21 +58,21 @@ def live(deployment: Json) -> str:
     return str(((deployment.get("status") or {}).get("live") or {}).get("version", ""))
 
 
-def pinned(deployment: Json) -> list[Pinned]:
-    """What a Deployment has recorded of the versions that it uses."""
-    found = []
+def pinned(deployment: Json, name: str) -> Pinned | None:
+    """What a Deployment has recorded of a version that it uses."""
     for one in (deployment.get("status") or {}).get("versions") or []:
         try:
-            found.append(Pinned.model_validate(one))
-        except ValidationError:
+            if one["name"] == name:
+                return Pinned.model_validate(one)
+        except (ValidationError, KeyError, TypeError):
             continue  # of another Fairlead's form: then the name stands for whatever has it now
-    return found
+    return None
 
 
 def by_deployment(deployment: Json, versions: Peers) -> list[str]:
     """The versions that wait and are compared with what this Deployment serves."""
     name = live(deployment)
-    served = identity.named(pinned(deployment), name)
+    served = pinned(deployment, name)
     recorded = identity.unpin(served) if served else None
     by_name = None if recorded or not name else versions.get(name)
     model = recorded.spec.model if recorded else by_name["spec"]["model"] if by_name else ""

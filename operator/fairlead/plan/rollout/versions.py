@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
-from fairlead.api.pinned import Pinned
 from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION, Json, World, epoch
 from fairlead.plan.experiment import phase
@@ -37,21 +36,11 @@ def read(look: Look, name: str) -> ModelVersion | None:
 
 def _read(look: Look, name: str) -> ModelVersion | None:
     known = pins.of(look).get(name)
-    found = _recorded(look.world, known) if known and known.record else None
+    found = identity.recorded(look.world, known) if known and known.record else None
     if found is not None or not name:
         return found
     raw = record(look, name)
     return _parse(look.world, raw) if raw is not None else None
-
-
-def _recorded(world: World, known: Pinned) -> ModelVersion | None:
-    memo = memo_of(world)
-    if memo is None:
-        return identity.unpin(known)
-    found: ModelVersion | None = memo.find(
-        ("recorded", known.uid), lambda kept: bool(kept == known), lambda: (known, identity.unpin(known))
-    )
-    return found
 
 
 def _parse(world: World, raw: Json) -> ModelVersion | None:
