@@ -145,9 +145,11 @@ class ApiServer:
         old = self._current(kind, obj)
         return self._update(kind, old, {**copy.deepcopy(old), "status": copy.deepcopy(obj.get("status", {}))})
 
-    def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None) -> Json:
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None, version: str = "") -> Json:
         """Delete, or mark as being deleted if there are finalizers."""
         old = self._find(kind, namespace, name)
+        if version not in ("", old["metadata"]["resourceVersion"]):
+            raise api.Conflict("the resource version in the precondition does not match the one in record", 409)
         if uid not in (None, old["metadata"]["uid"]):
             raise api.Conflict("the UID in the precondition does not match the UID in record", 409)
         if old["metadata"].get("finalizers"):

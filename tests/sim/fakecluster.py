@@ -101,10 +101,12 @@ class FakeKube:
         name = obj["metadata"]["name"]
         return await self._write("status", kind, name, lambda: self.server.replace_status(kind, obj))
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, propagation: str = "Background") -> Json:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str, propagation: str = "Background", version: str = ""
+    ) -> Json:
         """Delete an object."""
         del propagation
-        return await self._write("delete", kind, name, lambda: self.server.delete(kind, namespace, name, uid))
+        return await self._write("delete", kind, name, lambda: self.server.delete(kind, namespace, name, uid, version))
 
     async def served(self, kind: Kind) -> bool:
         """Whether the kind is there."""

@@ -47,6 +47,7 @@
   verbs:
     - create
     - patch
+    - delete
 - apiGroups:
     - batch
   resources:

@@ -99,7 +99,8 @@ class FetchItem(Model):
     """With `manifest`: how the Dataset's source is reached, for versions pinned by reference. Default: `access`."""
     uri: str
     sha256: str
-    """Of an object: of its bytes. Of a folder: see Artifact. Of a manifest: the version's digest."""
+    """Of an object: of its bytes. Of a folder: see Artifact. Of a manifest: the version's digest, or its
+    first 16 digits."""
     dest: str
     """Folder (a single object keeps its base name)."""
 

@@ -93,7 +93,8 @@ class Kernel:
         self.synced = asyncio.Event()
         self.watching = False
         claims = {spec.kind: spec.claims for spec in self.specs.values() if spec.claims is not None}
-        self.cache = Cache(self._selectors, self._loop.time, claims)
+        index = {spec.kind: spec.index for spec in self.specs.values()}
+        self.cache = Cache(self._selectors, self._loop.time, claims, index)
         kinds = {(kind.api_version, kind.kind): kind for kind in self._selectors}
         writer = Writer(kube, self.cache, kinds, instance)
         self.reconciler = Reconciler(
@@ -235,6 +236,7 @@ class Kernel:
 
     async def _cool(self) -> None:
         self.cache.cool()
+        self.reconciler.age()
 
     async def _compare_all(self) -> None:
         for kind in tuple(self._served):

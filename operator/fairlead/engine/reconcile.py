@@ -92,7 +92,7 @@ class Reconciler:
     rng: random.Random = field(default_factory=random.Random)
     _passes: dict[Key, int] = field(default_factory=dict)
     _crowd: Crowd = field(default_factory=Crowd)
-    _memo: Memo[Any] = field(default_factory=lambda: Memo(8192))
+    _memo: Memo[Any] = field(default_factory=Memo)
 
     def __post_init__(self) -> None:
         self._steady = asyncio.get_running_loop().time
@@ -278,6 +278,12 @@ class Reconciler:
     def _forget(self, key: Key, queue: WorkQueue[Key]) -> None:
         queue.forget(key)
         self._passes.pop(key, None)
+
+    def age(self) -> None:
+        """Forget what has not been used for a while: to be called when the cache is cooled, for what is remembered
+        keeps objects from being cooled."""
+        self._memo.age()
+        self.writer.age()
 
     def object_gone(self, uid: str) -> None:
         """An object was deleted: forget what was remembered of it."""

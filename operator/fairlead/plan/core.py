@@ -14,7 +14,7 @@ because the next plan starts from the recorded intent. After any write the key i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
@@ -443,6 +443,10 @@ class World(Protocol):
     def select(self, kind: Kind, labels: Mapping[str, str] | None = None) -> list[Json]:
         """Objects with these labels, sorted by name."""
 
+    def indexed(self, kind: Kind, key: str) -> list[Json]:
+        """Objects that have this key in their kind's index (`KindSpec.index`), sorted by name. Costs as much as there
+        are of them, however many objects the kind has."""
+
     def owned(self, kind: Kind) -> list[Json]:
         """Objects whose controller is the subject, sorted by name."""
 
@@ -480,6 +484,8 @@ class Delete:
     propagation: str = "Background"
     after: tuple[tuple[Kind, str], ...] = ()
     """(kind, name) of objects of the same plan that take its place: if one of them can't be written, this one stays."""
+    resource_version: str = ""
+    """A precondition too, where it is given: an object that has changed since stays."""
 
 
 @dataclass
@@ -532,7 +538,25 @@ def never_settled(_raw: Json) -> bool:
     return False
 
 
-Mapper = Callable[[Json, Iterable[Json]], Iterable[str]]
+def no_keys(_raw: Json) -> Iterable[str]:
+    """For kinds whose objects are found by name, label and owner only."""
+    return ()
+
+
+class Peers(Protocol):
+    """All objects of a kind in a namespace, each read only when it is asked for."""
+
+    def __iter__(self) -> Iterator[Json]:
+        """All of them, in no order."""
+
+    def get(self, name: str) -> Json | None:
+        """One by name, or None."""
+
+    def indexed(self, key: str) -> list[Json]:
+        """Those that have this key in their kind's index, sorted by name."""
+
+
+Mapper = Callable[[Json, Peers], Iterable[str]]
 """(an object of another kind, all objects of this kind in its namespace) -> names of those to look at again."""
 
 
@@ -561,6 +585,8 @@ class KindSpec(Generic[M]):
     decisions and the children follow from."""
     optional: frozenset[Kind] = frozenset()
     """Other kinds that a cluster may lack, or not let Fairlead see."""
+    index: Callable[[Json], Iterable[str]] = no_keys
+    """Keys by which an object is found among thousands; read once for each version of an object."""
     settled: Callable[[Json], bool] = never_settled
     """Whether nothing is left to be done for an object, whatever becomes of its children (a finished run that is
     cleaned up). Such an object is not even parsed. Gets the raw object; must be cheap."""

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from fairlead.api.modelversion import Evidence, ModelVersion, ModelVersionSpec, ModelVersionStatus
 from fairlead.api.pinned import RECORD, Pinned
-from fairlead.plan.core import MODEL_VERSION, Json
+from fairlead.plan.core import MODEL_VERSION, Json, World
+from fairlead.plan.memo import memo_of
 from fairlead.plan.read import NotReadable, read
 
 _LEFT_OUT = ("lineage", "approvals", "revoked")
@@ -71,6 +72,18 @@ def unpin(kept: Pinned) -> ModelVersion | None:
     except (ValueError, KeyError, TypeError):
         return None
     return ModelVersion(spec=spec, status=ModelVersionStatus(evidence=proof))
+
+
+def recorded(world: World, kept: Pinned) -> ModelVersion | None:
+    """`unpin`, once as long as the pin stays the same: each look of each rollout asks, and each proof asks of the live
+    versions of all Deployments."""
+    memo = memo_of(world)
+    if memo is None:
+        return unpin(kept)
+    found: ModelVersion | None = memo.find(
+        ("recorded", kept.uid, kept.name), lambda known: bool(known == kept), lambda: (kept, unpin(kept))
+    )
+    return found
 
 
 def is_it(kept: Pinned | None, raw: Json | None) -> bool:

@@ -33,7 +33,7 @@ from fairlead.plan.core import (
     epoch,
     rfc3339,
 )
-from fairlead.plan.waking import FINAL, by_dataset, by_deployment, by_pod, gauges, live, settled
+from fairlead.plan.waking import FINAL, by_dataset, by_deployment, by_pod, gauges, index, live, settled
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 
@@ -336,5 +336,6 @@ SPEC: KindSpec[ModelVersion] = KindSpec(
     mappers={POD: by_pod, DEPLOYMENT: by_deployment, DATASET: by_dataset},
     heeds={DEPLOYMENT: live},
     gauges=gauges,
+    index=index,
     settled=settled,
 )

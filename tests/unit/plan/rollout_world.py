@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.unit.plan.answering import Answers
+from tests.unit.plan.indexing import indexed
 
 from fairlead.api.common import S3Location
 from fairlead.api.config import Images, OperatorConfig, PrometheusConfig, Tuning
@@ -202,6 +203,9 @@ class Sim:
                 labels = meta["labels"] | {"kubernetes.io/service-name": meta["name"]}
                 found[name] = {"metadata": {"name": name, "labels": labels}, "endpoints": ready}
         return found
+
+    def indexed(self, kind: Kind, key: str) -> list[Json]:
+        return indexed(kind, self.select(kind), key)
 
     def owned(self, kind: Kind) -> list[Json]:
         return [o for o in self.select(kind) if o["metadata"].get("ownerReferences")]
@@ -608,6 +612,7 @@ class View:
         self._sim, self.config = sim, sim.config
         self.answers: dict[Request, Answer] = {}
         self.get, self.select, self.owned, self.served = sim.get, sim.select, sim.owned, sim.is_served
+        self.indexed = sim.indexed
 
     def claims(self, _kind: Kind, near: Claim) -> tuple[Claim, ...]:
         return tuple(one for one in self._sim.others if one.place == near.place)

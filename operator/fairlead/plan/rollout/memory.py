@@ -21,7 +21,6 @@ from fairlead.plan import store
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     LABEL_PREFIX,
-    MODEL_VERSION,
     NOT_YET,
     Event,
     Failed,
@@ -36,6 +35,7 @@ from fairlead.plan.core import (
 from fairlead.plan.rollout import ledger, versions
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
+from fairlead.plan.waking import of_model
 
 CONDITION = "StateSaved"
 ANEW = f"{LABEL_PREFIX}begin-anew"
@@ -253,7 +253,7 @@ def _older(look: Look, status: DeploymentStatus, live: str) -> list[str]:
     found, since = versions.read(look, live), versions.age(look, live)
     if found is None or since is None:
         return status.older
-    mine = [raw for raw in look.world.select(MODEL_VERSION) if raw["spec"].get("model") == found.spec.model]
+    mine = of_model(look.world, found.spec.model)
     ages = {raw["metadata"]["name"]: versions.age_of(look, raw) for raw in mine}
     before = sorted((name for name, age in ages.items() if age < since), key=lambda name: ages[name])
     gone = [name for name in status.older if name not in before and name != live]

@@ -182,7 +182,7 @@ def warm(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
             warmed.append(pod.source)
         elif isinstance(answer, Failed) and answer.reason != "NotAsked":
             problem = Problem(answer.reason, f"{candidate.version} does not answer its first request: {answer.message}")
-    return candidate.model_copy(update={"warmed": sorted(warmed)}), problem
+    return candidate.model_copy(update={"warmed": sorted(warmed[: signals.WARMED])}), problem
 
 
 # --- under traffic -------------------------------------------------------------------------------------------------

@@ -89,6 +89,11 @@ def answered(look: Look, candidate: Candidate) -> list[PodView]:
     return ready if enough else []
 
 
+WARMED = 500
+"""So many pods of a version are remembered to have answered a warm-up request: as many as it can have. There are more
+for a moment when pods are replaced; the others are asked once more."""
+
+
 def warm_ups(look: Look, candidate: Candidate) -> list[tuple[PodView, WarmUp]]:
     """A request for each ready pod that has not had one. The evaluation kept what it sent to the model."""
     version = versions.read(look, candidate.version)

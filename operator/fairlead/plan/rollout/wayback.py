@@ -34,7 +34,7 @@ def begin(look: Look, state: State, to: str, why: Problem, *, forced: bool = Fal
     assert live
     asked = kept.confirmation.share if kept and kept.confirmation else 0
     serves = kept is not None and (kept.holdback > 0 or asked > 0) and kept.against == to
-    warmed = sorted(pod.source for pod in pods.of(look, to) if pod.ready) if serves else []
+    warmed = sorted(pod.source for pod in pods.of(look, to) if pod.ready)[: signals.WARMED] if serves else []
     wanted = WayBack(
         version=to, leaves=live.version, since=look.stamp, reason=why.reason, message=why.message[:1024],
         forced=forced, warmed=warmed,
