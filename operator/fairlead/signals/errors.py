@@ -9,7 +9,7 @@ class SignalError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-        """A stable CamelCase word: Unreachable, Timeout, HttpStatus, TooLarge, NotMetrics, UnusableValue,
-        BadSelector, BadQuery, NotPrometheus, NotReady, WarmUpRefused."""
+        """A stable CamelCase word: Unreachable, Timeout, HttpStatus, TooLarge, TooSlow, Compressed, NotMetrics,
+        UnusableValue, BadAnswer, BadSelector, BadQuery, NotPrometheus, NotReady, WarmUpRefused."""
         self.message = message
         """What happened, and what to do next."""

@@ -12,7 +12,9 @@ from aiohttp.test_utils import TestServer
 
 from fairlead.plan.core import Counters, Failed, MetricNames, PromQuery, ScrapePod, Vector, Warm, WarmUp
 from fairlead.signals import pods, prometheus
+from fairlead.signals.aside import Aside
 from fairlead.signals.errors import SignalError
+from fairlead.signals.http import Outside as Way
 
 NAMES = MetricNames("ok_total + failed_total", "failed_total")
 
@@ -21,7 +23,7 @@ async def ask(session: aiohttp.ClientSession, request: ScrapePod | PromQuery | W
     """The answer, as the operator gives it to a plan."""
     fetch = {ScrapePod: pods.scrape, PromQuery: prometheus.query, WarmUp: pods.warm_up}[type(request)]
     try:
-        return await fetch(session, request)
+        return await fetch(Way(session, Aside()), request)
     except SignalError as error:
         return Failed(error.reason, error.message)
 

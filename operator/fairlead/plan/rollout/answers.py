@@ -84,7 +84,7 @@ def readers(look: Look, candidate: Candidate) -> list[Reader]:
         return []
     known = {cursor.source: cursor for cursor in candidate.answers}
     return [
-        Reader(arm, pod, _request(pod, known.get(f"{arm}/{pod.uid}")))
+        Reader(arm, pod, _request(look.namespace, pod, known.get(f"{arm}/{pod.uid}")))
         for arm in ARMS
         for pod in signals.judged(look, signals.version_of(candidate, arm))[0]
         if has_recorder(pod)
@@ -96,9 +96,10 @@ def has_recorder(pod: PodView) -> bool:
     return any(one["name"] == RECORDER for one in pod.raw["spec"].get("initContainers") or [])
 
 
-def _request(pod: PodView, cursor: AnswerCursor | None) -> ReadAnswers:
+def _request(namespace: str, pod: PodView, cursor: AnswerCursor | None) -> ReadAnswers:
     url = f"{signals.base(pod, presets.RECORDER_PORT)}/answers"
-    return ReadAnswers(url, cursor.after, cursor.boot) if cursor else ReadAnswers(url, END)
+    after, boot = (cursor.after, cursor.boot) if cursor else (END, "")
+    return ReadAnswers(url, after, boot, namespace)
 
 
 def read(look: Look, candidate: Candidate) -> tuple[Batch, list[AnswerCursor]] | Problem:
