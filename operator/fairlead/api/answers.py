@@ -11,6 +11,7 @@ import hashlib
 import json
 from typing import Any
 
+from fairlead.api import foreign
 from fairlead.api.modelversion import GateResult, Score
 from fairlead.api.schema import Model
 from fairlead.api.tasks import EvaluateResult, Place, TaskResult
@@ -59,10 +60,10 @@ def parsed(verb: str, text: str, digest: str, place: Place) -> Answered:
     """A document. Raises ValueError if it is none."""
     if verb != "evaluate":
         return Answered.model_validate_json(text)
-    report = json.loads(text)
-    if not isinstance(report, dict):
+    report = foreign.parse(text, finite=False)
+    if not isinstance(report, dict) or not all(isinstance(report.get(k) or [], list) for k in ("scores", "gates")):
         raise ValueError("not a report")
-    data = _Data.model_validate({k: (report.get("data") or {}).get(k) for k in ("sha256", "rows")})
+    data = _Data.model_validate(report.get("data"))
     result = EvaluateResult(
         digest=digest, report=f"s3://{place.bucket}/{key(verb, place.prefix, digest)}", data=data.sha256,
         rows=data.rows, scores=[Score.model_validate(one) for one in report.get("scores") or []],

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
+from fairlead.api import foreign
 from fairlead.api.modelversion import Evidence, ModelVersion, ModelVersionSpec, ModelVersionStatus
 from fairlead.api.pinned import RECORD, Pinned
 from fairlead.plan.core import Json
@@ -57,7 +58,7 @@ def unpin(kept: Pinned) -> ModelVersion | None:
     if not kept.record:
         return None
     try:
-        body = json.loads(kept.record)
+        body = foreign.parse(kept.record)
         spec = ModelVersionSpec.model_validate(body["spec"])
         proof = Evidence(digest=kept.evidence, sample=body.get("sample", ""))
     except (ValueError, KeyError, TypeError):

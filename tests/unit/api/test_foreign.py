@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +60,19 @@ def test_brackets_side_by_side_or_in_a_text_are_no_depth() -> None:
     assert parse(json.dumps("[" * 1000)) == "[" * 1000
 
 
+def test_a_text_full_of_commas_is_no_list() -> None:
+    for text in (",:[{" * 200_000, '\\"' * 300_000):
+        assert parse(json.dumps([text])) == [text]
+
+
+@pytest.mark.parametrize("text", ['"\\"' * 300_000, '[,"' * 300_000, ',"\\' * 300_000, '"' * 900_001 + "\\"])
+def test_no_torn_text_takes_long(text: str) -> None:
+    started = time.thread_time()
+    with pytest.raises(Unreadable):
+        parse(text)
+    assert time.thread_time() - started < 0.25
+
+
 def test_half_a_surrogate_pair_becomes_what_can_be_written() -> None:
     found = parse('{"a\\ud800":["\\udfff","\\ud83d\\ude00"]}')
     assert found == {"a?": ["?", "\U0001f600"]}
@@ -82,3 +97,24 @@ def test_the_slowest_text_that_is_taken_costs_little() -> None:
     started = time.thread_time()
     parse(text)
     assert time.thread_time() - started < 0.25
+
+
+SOURCE = Path(foreign.__file__).parents[1]
+OWN = {
+    "api/foreign.py": "this is the one reader",
+    "engine/cache.py": "its own copies",
+    "cluster/client.py": "the API server, which has read it before",
+}
+
+
+def test_nobody_else_reads_what_somebody_else_has_written() -> None:
+    """In the operator and the command line. A Job reads in a process of its own; the recorder does so beside a server,
+    and its answers go to the operator."""
+    files = [one for one in SOURCE.rglob("*.py") if one.relative_to(SOURCE).parts[0] != "worker"]
+    files.append(SOURCE / "worker/record/extract.py")
+    found = {
+        one.relative_to(SOURCE).as_posix() for one in files for node in ast.walk(ast.parse(one.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("loads", "load", "JSONDecoder", "from_json")
+        and isinstance(node.value, ast.Name) and node.value.id in ("json", "pydantic_core", "simplejson", "orjson")
+    }  # fmt: skip
+    assert found == OWN.keys()
