@@ -20,6 +20,9 @@ DIGITS = 64
 """Characters of a whole number: more than that is no number that anybody can reckon with."""
 PARTS = 150_000
 """Elements of a text: they take up to a quarter of a microsecond each, and nothing else runs meanwhile."""
+FEW = 20_000
+"""Elements of a document of Fairlead's own: where it is somebody else's after all, each may be an error of its own, and
+a list of errors takes a hundred times as long to make as one of numbers."""
 LENGTH = 4 << 20
 """Bytes or characters of a text."""
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)

@@ -292,4 +292,4 @@ class TaskResult(Model):
             body = zlib.decompressobj().decompress(base64.b64decode(data["packed"]), UNPACKED_LIMIT)
         except (zlib.error, TypeError) as error:
             raise ValueError(f"not a packed result: {error}") from error
-        return foreign.parse(body, length=UNPACKED_LIMIT)
+        return foreign.parse(body, parts=foreign.FEW)

@@ -42,7 +42,7 @@ def of_labels(selector: Selector, known: set[str], of: Of) -> list[Unproven]:
     """Of a metric with series: the labels that the selector asks for and none of these has. known: their labels."""
     lacking = dict.fromkeys(one.label for one in selector.matchers if one.label not in known and one.value != "")
     name, others = selector.name.removesuffix("_bucket") if of == "latency" else selector.name, sorted(known - {"le"})
-    has = f"their labels: {', '.join(others[:10])}" if others else "they have no labels"
+    has = f"their labels: {', '.join(one[:40] for one in others[:10])}" if others else "they have no labels"
     words = f"no series of {name} has the label {{}}, which {_field(of)} names; {has}"
     return [Unproven(of, "LabelMissing", label, words.format(label)) for label in lacking]
 

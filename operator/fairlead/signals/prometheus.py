@@ -36,7 +36,9 @@ async def query(outside: Outside, request: PromQuery) -> Vector:
         kind = data.get("resultType")
         if kind != "vector":
             remedy = _REMEDIES.get(str(kind), _REMEDY)
-            raise SignalError("BadQuery", f"{request.expression!r} gives a {kind}, not an instant vector: {remedy}.")
+            raise SignalError(
+                "BadQuery", f"{request.expression!r} gives a {str(kind)[:40]}, not an instant vector: {remedy}."
+            )
         return _vector(data.get("result"), url, request.signed, budget)
 
     return await fetch(
