@@ -41,9 +41,10 @@ from fairlead.plan.core import (
 from fairlead.signals import pods, prometheus
 from fairlead.signals.answers import answers, kept_input
 from fairlead.signals.aside import Aside
+from fairlead.signals.budget import Allowance
 from fairlead.signals.errors import SignalError
 from fairlead.signals.gate import Gate
-from fairlead.signals.http import Outside
+from fairlead.signals.http import ANSWERS, Outside
 from fairlead.store.documents import find, newest, read, save
 from fairlead.store.errors import StoreError
 from fairlead.store.listing import list_objects
@@ -167,8 +168,9 @@ class Resolver:
 
     async def resolve(self, requests: Iterable[Request]) -> Mapping[Request, Answer]:
         """All the answers."""
-        asked = list(dict.fromkeys(requests))
-        return dict(zip(asked, await asyncio.gather(*map(self._answer, asked)), strict=True))
+        asked, allowed = list(dict.fromkeys(requests)), Allowance(ANSWERS)
+        found = await asyncio.gather(*(self._answer(one, allowed) for one in asked))
+        return dict(zip(asked, found, strict=True))
 
     def _gate(self, request: Request) -> AbstractAsyncContextManager[None]:
         kind = type(request)
@@ -177,14 +179,14 @@ class Resolver:
             self._gates[key] = Gate(AT_ONCE[kind], SHARES.get(kind, AT_ONCE[kind]))
         return self._gates[key].place(request.namespace if isinstance(request, Shared) else "")
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request, allowed: Allowance) -> Answer:
         signal = type(request).__name__
         async with self._gate(request):
             started = time.monotonic()
             limit = LIMITS[type(request)]
             try:
                 async with asyncio.timeout(limit):
-                    answer = await self._ask(request)
+                    answer = await self._ask(request, allowed)
             except TimeoutError:
                 answer = Failed("Timeout", f"no answer within {limit:g} s")
             except (SignalError, StoreError, CredentialsError) as failed:
@@ -201,7 +203,7 @@ class Resolver:
         self._observe(signal, result, time.monotonic() - started)
         return answer
 
-    async def _ask(self, request: Request) -> Answer:
+    async def _ask(self, request: Request, allowed: Allowance) -> Answer:
         match request:
             case ListObjects():
                 return await self._in_store(list_objects, request)
@@ -216,7 +218,7 @@ class Resolver:
             case ScrapePod():
                 return await pods.scrape(self._outside(request.namespace), request)
             case ReadAnswers():
-                return await answers(self._outside(request.namespace), request)
+                return await answers(self._outside(request.namespace, allowed), request)
             case ReadInput():
                 return await kept_input(self._outside(request.namespace), request)
             case WarmUp():
@@ -229,8 +231,8 @@ class Resolver:
             case ReadNamespace():
                 return await self._namespaces.read(request.name)
 
-    def _outside(self, namespace: str) -> Outside:
-        return Outside(self._session, self._aside, namespace)
+    def _outside(self, namespace: str, allowed: Allowance | None = None) -> Outside:
+        return Outside(self._session, self._aside, namespace, allowed or Allowance(ANSWERS))
 
     async def _class_of(self, gateway: dict[str, Any]) -> dict[str, Any]:
         """The GatewayClass; {} where it is gone, or may not be read (an operator with rights in some namespaces)."""

@@ -40,6 +40,7 @@ async def answers(outside: Outside, request: ReadAnswers) -> AnswersPage:
 async def _page(outside: Outside, url: str, after: int) -> AnswersPage:
     def read(reply: Reply, _budget: Budget) -> AnswersPage:
         _ok(reply, url)
+        outside.answers.take(len(reply.body))
         try:
             return parse(reply.body)
         except ValueError as bad:

@@ -30,3 +30,20 @@ class Budget:
         """Raise TooSlow if it is spent."""
         if self._clock() > self._end:
             raise TooSlow(self._what, self._seconds)
+
+
+class Allowance:
+    """Bytes of answers that may be taken in for one look at one object, from all of its pods together."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._left = size
+
+    def take(self, size: int) -> None:
+        """Raise SignalError if there is no room for so many more."""
+        if size > self._left:
+            raise SignalError(
+                "TooLarge",
+                f"the pods' answers have more than {self._size >> 20} MiB since the last look. Keep a smaller share of "
+                "them (spec.record.sample), or shorter outputs (spec.record.output.path).",
+            )
+        self._left -= size

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
 
 from fairlead.signals.aside import LONG, QUICK, SMALL, Aside
-from fairlead.signals.budget import Budget, TooSlow
+from fairlead.signals.budget import Allowance, Budget, TooSlow
 from fairlead.signals.errors import SignalError
 
 T = TypeVar("T")
 
 PLAIN = {"Accept-Encoding": "identity"}
 """A few compressed bytes may stand for as many as one likes."""
+ANSWERS = 6 << 20
+"""Bytes of answers of one look: in memory they are some ten times as many, and to judge by them takes its time."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Outside:
     aside: Aside
     whose: str = ""
     """The namespace of the object that asks."""
+    answers: Allowance = field(default_factory=lambda: Allowance(ANSWERS))
+    """What its pods' recorders may say at one look."""
 
 
 Use = Callable[[Reply, Budget], T]

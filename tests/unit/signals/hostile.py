@@ -49,6 +49,14 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
 }
 
 
+MANY = (
+    b'{"boot":"b","next":9,"dropped":0,"answers":['
+    + b",".join(b'[%d,"r%d",1.5,200,1,"%s",false,1.0]' % (i, i, b"x" * 200) for i in range(1, 8500))
+    + b"]}"
+)
+"""As a recorder writes it, of 2 MB."""
+
+
 def path(name: str) -> str:
     """Where a page is."""
     return "/" + "-".join(name.split())
@@ -59,6 +67,7 @@ def main() -> None:
     bodies = {path(name): body for name, (body, _) in (PAGES | ANSWERS).items()}
     bodies |= {
         "/good": GOOD, "/large": GOOD + b"# other\n" * 20_000, "/bomb": gzip.compress(bytes(64 << 20)),
+        "/many": MANY,
         "/fine": b'{"boot":"b","next":1,"dropped":0,"answers":[[1,"r",1.5,200,1,[2],false,1.0]]}',
     }  # fmt: skip
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
@@ -162,6 +163,21 @@ async def test_others_windows_go_on_while_one_namespace_has_64_hostile_pods(url:
             assert "ok" not in {reason(one) for one in list((await attack).values())[48:]}
         lags.append(lag.worst)
     assert min(lags) < LAG
+
+
+async def test_the_answers_of_all_pods_of_a_look_have_a_bound(url: str, resolver: Resolver) -> None:
+    """Each page was within its own; a hundred of them were a gigabyte."""
+    asked = [ReadAnswers(f"{url}/many?{number}", 0, "", "hostile") for number in range(40)]
+    tracemalloc.start()
+    try:
+        answers = await resolver.resolve(asked)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    found = Counter(reason(one) for one in answers.values())
+    assert found["ok"] in (2, 3)
+    assert found["ok"] + found["TooLarge"] + found["Timeout"] == len(asked)
+    assert peak < 150 << 20
 
 
 async def test_compressed_answers_are_not_opened(url: str, resolver: Resolver) -> None:

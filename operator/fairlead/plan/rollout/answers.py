@@ -26,6 +26,8 @@ LATE = 2.0
 """Seconds that a copy's answer may come after the live version's."""
 KEPT = 5.0
 """Seconds that a candidate's answer waits for its twin: more than `LATE` by what clocks may differ, and a window."""
+AT_ONCE = 20_000
+"""Answers of all pods that are dealt with at one look: more take so long that others would wait."""
 END = 2**53
 """After all answers: only where they end is asked for."""
 IN_SHADOW = ("disagreement", "review")
@@ -149,7 +151,7 @@ def dealt(
 ) -> tuple[Batch, dict[str, int]]:  # fmt: skip
     """What can be dealt with of these pages, and by source the number of the last answer that was."""
     mine = list(pages)
-    if any(page.more for _, page in mine):
+    if any(page.more for _, page in mine) or sum(len(page.answers) for _, page in mine) > AT_ONCE:
         # too far behind to find pairs: what is left out is missed, and nothing is counted wrongly
         return Batch(), {reader.source: page.next for reader, page in mine}
     live, own = ([_opened(*one) for one in mine if one[0].arm == arm] for arm in ARMS)
