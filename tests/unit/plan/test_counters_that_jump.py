@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
+from typing import Any
 
 from tests.unit.plan.rollout_world import Sim, spec
+
+from fairlead.api.evidence import ArmCounts, GuardEvidence
+from fairlead.plan.rollout.guards import seen
+from fairlead.verdict.failures import MOST
 
 
 def test_a_counter_that_jumps_is_named_costs_nothing_and_counts_for_nothing() -> None:
@@ -37,3 +43,15 @@ def test_a_counter_that_jumps_is_named_costs_nothing_and_counts_for_nothing() ->
         sim.tick(60)
     assert sim.condition("EvidenceAvailable")["status"] == "True"
     assert sim.candidate["guards"][0]["candidate"]["requests"] > after["candidate"]["requests"]
+
+
+def test_a_window_of_a_guard_s_own_counters_that_jump_is_left_out_and_named() -> None:
+    """Those of Prometheus, while nobody knows how many requests there were that could have had outcomes."""
+    look: Any = SimpleNamespace(stamp="2027-01-15T08:00:00.000000Z")
+    state = GuardEvidence(guard="0/outcomes", state="Watching", stable=ArmCounts(requests=7, failures=1), windows=3)
+    after = seen(look, state, (MOST, 5), (10**12, 10**11))
+    assert (after.state, after.reason) == ("NoEvidence", "UnusableValue")
+    assert "since the last look" in after.message
+    assert (after.stable, after.candidate, after.log_lr, after.windows) == (
+        state.stable, state.candidate, state.log_lr, state.windows
+    )  # fmt: skip

@@ -70,7 +70,7 @@ def _beyond(candidate: Candidate, reading: Reading) -> Problem | None:
         return None
     arm = max(ARMS, key=lambda one: sums[one][0])
     name, requests = version_of(candidate, arm), sums[arm][0]
-    return Problem("UnusableValue", f"the counters of {name} have risen by {requests} requests since they were last "
+    return Problem(guards.BEYOND, f"the counters of {name} have risen by {requests} requests since they were last "
                    f"counted; {MOST} is the most. Let server.metrics.requests name a counter of requests; "
                    "if it does, restart the pods: then it begins anew", arm)  # fmt: skip
 
