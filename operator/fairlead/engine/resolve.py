@@ -33,6 +33,7 @@ from fairlead.plan.core import (
     ReadInput,
     ReadNamespace,
     ReadNewest,
+    ReadRules,
     Request,
     SaveDocument,
     ScrapePod,
@@ -54,11 +55,13 @@ log = logging.getLogger(__name__)
 LIMITS: dict[type[Any], float] = {
     ListObjects: 120.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
+    ReadRules: 15.0,
 }  # fmt: skip
 """Seconds that an answer may take."""
 AT_ONCE: dict[type[Any], int] = {
     ListObjects: 4, ScrapePod: 128, ReadAnswers: 64, PromQuery: 8, WarmUp: 32, ReadGateway: 8, SaveDocument: 16,
     FindObject: 16, ReadDocument: 16, ReadInput: 8, ReadNewest: 8, ReadNamespace: 8,
+    ReadRules: 4,
 }  # fmt: skip
 """Requests at a time to the same store, or of the same type."""
 SHARES: dict[type[Any], int] = {ScrapePod: 32, ReadAnswers: 16, PromQuery: 4, WarmUp: 8, ReadInput: 4}
@@ -225,6 +228,8 @@ class Resolver:
                 return await pods.warm_up(self._outside(request.namespace), request)
             case PromQuery():
                 return await prometheus.query(self._outside(request.namespace), request)
+            case ReadRules():
+                return await prometheus.rules(self._outside(request.namespace), request)
             case ReadGateway():
                 found = await self._kube.get(GATEWAY, request.namespace, request.name)
                 return _gateway(found, await self._class_of(found))

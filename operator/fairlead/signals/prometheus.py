@@ -6,8 +6,9 @@ from math import isfinite
 from typing import Any
 
 from fairlead.api import foreign
+from fairlead.manifests.alerts import fingerprint
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.core import PromQuery, Vector
+from fairlead.plan.core import PromQuery, ReadRules, RulesSeen, Vector
 from fairlead.signals.budget import Budget
 from fairlead.signals.counts import is_count
 from fairlead.signals.errors import SignalError
@@ -44,6 +45,27 @@ async def query(outside: Outside, request: PromQuery) -> Vector:
     return await fetch(
         outside, "POST", url, read, seconds=QUERY_SECONDS, limit=QUERY_LIMIT, data={"query": request.expression},
         headers=_ANEW,
+    )  # fmt: skip
+
+
+async def rules(outside: Outside, request: ReadRules) -> RulesSeen:
+    """The alert rules that are loaded in some groups. Raises SignalError."""
+    url = request.url.rstrip("/") + "/api/v1/rules"
+    asked = [("type", "alert"), *(("rule_group[]", group) for group in request.groups)]
+
+    def read(reply: Reply, _budget: Budget) -> RulesSeen:
+        groups = _data(url, reply, "the rules").get("groups")
+        try:
+            return RulesSeen(tuple(
+                (group["name"], fingerprint(rule["name"], rule.get("labels") or {}, rule.get("annotations") or {}),
+                 str(rule.get("lastError") or "")[:300])
+                for group in groups or [] if group["name"] in request.groups for rule in group["rules"]
+            ))  # fmt: skip
+        except (TypeError, KeyError, AttributeError) as error:
+            raise SignalError("NotPrometheus", f"{url} answered a malformed list of rules.") from error
+
+    return await fetch(
+        outside, "GET", url, read, seconds=QUERY_SECONDS, limit=QUERY_LIMIT, params=asked, headers=_ANEW
     )  # fmt: skip
 
 
