@@ -125,6 +125,8 @@ class ScrapePod:
 
     url: str
     names: MetricNames
+    namespace: str = field(default="", compare=False)
+    """Whose request it is: requests of all namespaces come in turn."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ class ReadAnswers:
     """Only later ones than this number."""
     boot: str = ""
     """The recorder's process that gave the number; another one has other numbers. Empty: not known yet."""
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,7 @@ class ReadInput:
 
     url: str
     request_id: str
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -220,6 +224,7 @@ class PromQuery:
     expression: str
     signed: bool = False
     """Of a gauge: negative values are values."""
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -237,6 +242,7 @@ class ReadRules:
 
     url: str
     groups: tuple[str, ...]
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -255,6 +261,7 @@ class WarmUp:
     body: str
     """JSON of an inference request; empty: only ask whether the model is ready."""
     times: int = 3
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

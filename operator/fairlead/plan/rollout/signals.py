@@ -100,14 +100,14 @@ def warm_ups(look: Look, candidate: Candidate) -> list[tuple[PodView, WarmUp]]:
     if version is None:
         return []
     cold = [pod for pod in pods.of(look, candidate.version) if pod.ready and pod.source not in candidate.warmed]
-    return [(pod, _warm_up(version, pod)) for pod in cold]
+    return [(pod, _warm_up(version, pod, look.namespace)) for pod in cold]
 
 
-def _warm_up(version: ModelVersion, pod: PodView) -> WarmUp:
+def _warm_up(version: ModelVersion, pod: PodView, namespace: str) -> WarmUp:
     sample = version.status.evidence.sample if version.status.evidence else ""
     ready = presets.preset(version.spec.server).ready(version.spec.model)
     path = f"/v2/models/{version.spec.model}/infer" if sample else ready
-    return WarmUp(f"{base(pod, presets.PORT)}{path}", sample)
+    return WarmUp(f"{base(pod, presets.PORT)}{path}", sample, namespace=namespace)
 
 
 def base(pod: PodView, port: int) -> str:
@@ -167,7 +167,9 @@ def scrape(look: Look, version: ModelVersion, pod: PodView) -> ScrapePod:
         latency=own.latency if latency_guards(look) else None,
         latency_unit=0.001 if own.latency_unit == "ms" else 1.0,
     )  # fmt: skip
-    return ScrapePod(f"{base(pod, presets.metrics(version.spec.server).port or presets.PORT)}{own.path}", names)
+    return ScrapePod(
+        f"{base(pod, presets.metrics(version.spec.server).port or presets.PORT)}{own.path}", names, look.namespace
+    )
 
 
 # --- outcomes ------------------------------------------------------------------------------------------------------
