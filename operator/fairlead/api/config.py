@@ -72,6 +72,23 @@ class RoutesConfig(Model):
     granted: list[Granted] = []
 
 
+class EndpointsConfig(Model):
+    """Which stores the operator connects to for what people write; its own `store` always."""
+
+    allow: list[str] = []
+    """Hosts, `*.` and the end of hosts, addresses and networks (`10.0.0.0/8`); if there are any, no other endpoint is
+    used. An address that is named is allowed even where it would be refused: loopback, link-local, the API server's."""
+    refuse: list[str] = []
+    """Addresses and networks that are refused besides, for example those of the control plane's nodes."""
+
+
+class IdentityConfig(Model):
+    """Who may have the operator's own cloud identity used for what it names without a Secret."""
+
+    namespaces: list[str] = []
+    """Besides each namespace for its own folder in the operator's store; `*`: all."""
+
+
 class OperatorConfig(Model):
     """Everything that can be set at installation."""
 
@@ -84,6 +101,8 @@ class OperatorConfig(Model):
     require: Requirement = Requirement()
     """What each version must have before it goes live, in all namespaces."""
     routes: RoutesConfig = RoutesConfig()
+    endpoints: EndpointsConfig = EndpointsConfig()
+    identity: IdentityConfig = IdentityConfig()
     namespaces: list[str] = []
     """Namespaces to watch; empty: all."""
     workers: int = Field(default=8, ge=1, le=64)

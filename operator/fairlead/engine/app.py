@@ -26,6 +26,7 @@ from fairlead.engine.metrics import Metrics
 from fairlead.engine.registry import SPECS
 from fairlead.engine.resolve import Resolver
 from fairlead.engine.source import KopfSource
+from fairlead.store.endpoints import Rules, control_plane
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,8 @@ class App:
         self._metrics.leader.set(1)
         no_cookies = aiohttp.DummyCookieJar()  # a jar is searched through for each request
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256), cookie_jar=no_cookies) as session:
-            resolver = Resolver(kube, session, self._metrics.signal)
+            rules = Rules(self._config, await asyncio.to_thread(control_plane))
+            resolver = Resolver(kube, session, self._metrics.signal, rules)
             try:
                 return await self._work(kube, lease, resolver, stopped)
             finally:
