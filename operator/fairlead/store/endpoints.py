@@ -146,8 +146,8 @@ def _refusal(endpoint: str) -> StoreError:
     return StoreError(
         "EndpointRefused",
         f"endpoint {endpoint} is not one that Fairlead connects to; write the address of an S3 service (loopback, "
-        "link-local and control-plane addresses are none), or have the platform's team allow it (endpoints.allow of the "
-        "chart)",
+        "link-local and control-plane addresses are none), or have the platform's team allow it (endpoints.allow of "
+        "the chart)",
     )
 
 

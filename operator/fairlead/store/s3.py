@@ -158,7 +158,7 @@ class Bucket:
         for entry in page.get("Contents", ()):
             key, size, etag = str(entry["Key"]), int(entry["Size"]), str(entry["ETag"])
             if not 0 <= size <= SIZE_LIMIT:
-                raise ForeignAnswerError(f"an object can't have {size:.3g} bytes")
+                raise ForeignAnswerError("an object can't have such a size")
             if not key.endswith("/"):
                 yield Object(key, size, etag.strip('"'))
 
