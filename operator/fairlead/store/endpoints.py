@@ -85,15 +85,16 @@ class Rules:
         if request.credentials is None and not self._lends(request):
             raise StoreError("CredentialsMissing", NO_IDENTITY.format(bucket=request.bucket, ns=request.namespace))
 
-    def connecting(self, endpoint: str | None) -> Callable[[str, str], None]:
-        """What is asked before each connection (host, address) that is made for an endpoint."""
+    def connecting(self, endpoint: str | None) -> Callable[[str], None]:
+        """What is told the address before each connection that is made for an endpoint. It raises StoreError."""
 
-        def check(host: str, address: str) -> None:
+        def check(address: str) -> None:
+            found = ipaddress.ip_address(address)
             if endpoint is None:
-                if self._forbidden(ipaddress.ip_address(address)):
-                    raise _refusal(host)
+                if self._forbidden(found):
+                    raise _refusal("of AWS")
             elif _place(endpoint) != self._own:
-                self._check_address(endpoint, host, ipaddress.ip_address(address))
+                self._check_address(endpoint, _place(endpoint)[1], found)
 
         return check
 

@@ -23,8 +23,8 @@ class Terms:
     """`seconds` in all, counted from when this is made."""
 
     seconds: float
-    check: Callable[[str, str], None] | None = None
-    """Told host and address before a connection is made; raises StoreError where it is not wanted."""
+    check: Callable[[str], None] | None = None
+    """Told the address before a connection is made; raises StoreError where it is not wanted."""
     trusted: bool = True
     """The platform has named the store; what is wrong with it may be told in full."""
     answer: int = ANSWER_LIMIT

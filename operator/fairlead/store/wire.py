@@ -63,7 +63,7 @@ class _Checked:
             raise NameResolutionError(self.host, self, error) from error
         if terms and terms.check and self.proxy is None:  # a proxy is the platform's, and looks names up itself
             for *_, address in found:
-                terms.check(self._dns_host, str(address[0]))
+                terms.check(str(address[0]))
         failed: OSError = OSError("the name has no address")
         for family, kind, protocol, _, address in found:
             sock = _Socket(family, kind, protocol)

@@ -6,6 +6,9 @@ import asyncio
 import base64
 import gc
 import resource
+import socket
+import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -191,3 +194,78 @@ async def test_to_who_may_not_know_all_that_is_no_store_looks_alike(
     found = await answer(resolver, closed)
     told.add((found.reason, found.message.replace("http://127.0.0.1:1", "E").replace("html", "B")))
     assert len(told) == 1, told
+
+
+async def test_to_an_endpoint_that_is_refused_nothing_is_sent_and_no_secret_is_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Any] = []
+
+    class NoSecrets:
+        async def get(self, *what: Any) -> dict[str, Any]:
+            read.append(what)
+            return {}
+
+    resolver = Resolver(NoSecrets(), None, lambda *_: None, rules())  # type: ignore[arg-type]
+    monkeypatch.setattr(resolve, "PATIENCE", 30.0)
+    document = ReadDocument("a", "good", "answer.json", "0" * 64, store.endpoint, None, "s3")
+    for request in (asked(store, "good"), document):
+        found = await answer(resolver, request)
+        assert isinstance(found, Failed)
+        assert found.reason == "EndpointRefused"
+    assert (store.asked, read) == ([], [])
+    resolver.close()
+
+
+async def test_a_name_that_means_this_machine_is_not_connected_to(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it meant when somebody has looked before: the address that is used is the one that is checked."""
+    port = store.server_address[1]
+    here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+    looked_up: list[str] = []
+
+    def lookup(host: str, *_: Any, **__: Any) -> Any:
+        looked_up.append(host)
+        return here
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    resolver = Resolver(Secrets(), None, lambda *_: None, rules())  # type: ignore[arg-type]
+    found = await answer(resolver, replace(asked(store, "good"), endpoint=f"http://s3.team.test:{port}"))
+    assert isinstance(found, Failed)
+    assert found.reason == "EndpointRefused"
+    assert (store.asked, looked_up) == ([], ["s3.team.test"]), "it is looked up once, and not tried again"
+    resolver.close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For 127.0.0.1, with its key in the same file."""
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=here"]
+    made += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", f"{file}.crt"]
+    subprocess.run(made, check=True, capture_output=True)
+    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
+    return file
+
+
+@pytest.mark.parametrize(
+    ("bucket", "reason"), [("good", ""), ("trickle", "ListingTooSlow"), ("giant", "ListingTooLarge")]
+)
+async def test_the_bounds_hold_behind_tls_too(
+    store: Store, certificate: Path, monkeypatch: pytest.MonkeyPatch, resolver: Resolver, bucket: str, reason: str
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    store.socket = context.wrap_socket(store.socket, server_side=True)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    monkeypatch.setattr(resolve, "LISTING", 2.0)
+    started = time.monotonic()
+    request = replace(asked(store, bucket), endpoint=store.endpoint.replace("http:", "https:"))
+    found = await answer(resolver, request)
+    if reason:
+        assert isinstance(found, Failed)
+        assert found.reason == reason, found.message
+        assert time.monotonic() - started < 5.0
+    else:
+        assert isinstance(found, Listed), found
