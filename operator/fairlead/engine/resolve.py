@@ -18,6 +18,7 @@ from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, NAMESPACE, SECRET, Kub
 from fairlead.engine.pools import CrowdedError, FairPool
 from fairlead.plan.core import (
     LABEL_PREFIX,
+    NO_TURN,
     UNDERWAY,
     Answer,
     Failed,
@@ -186,7 +187,7 @@ class Resolver:
             except (SignalError, StoreError, CredentialsError) as failed:
                 answer = Failed(failed.reason, failed.message)
             except CrowdedError as failed:
-                answer = Failed("NoTurn", CROWDED.format(running=failed.running))
+                answer = Failed(NO_TURN, CROWDED.format(running=failed.running))
             except api.ApiError as failed:
                 answer = Failed("ApiUnavailable", failed.message)
         result = answer.reason if isinstance(answer, Failed) else "ok"

@@ -202,9 +202,9 @@ def _sorted_out(entries: Iterable[str]) -> tuple[frozenset[str], tuple[Network, 
     names, networks = set(), []
     for entry in entries:
         try:
-            networks.append(ipaddress.ip_network(entry.strip("[]"), strict=False))
+            networks.append(ipaddress.ip_network(entry, strict=False))
         except ValueError:
-            names.add(entry.lower().rstrip("."))
+            names.add(entry)
     return frozenset(names), tuple(networks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from fairlead.api.config import OperatorConfig
+from fairlead.api.dataset import Dataset
 from fairlead.plan.core import FindObject, ListObjects
 from fairlead.store.endpoints import Rules, control_plane
 from fairlead.store.errors import StoreError
@@ -123,6 +125,13 @@ def test_addresses_that_the_platform_refuses() -> None:
     assert not refused(found, "http://10.2.2.3:9000", "10.2.2.3")
 
 
+@pytest.mark.parametrize("entry", ["10.0.0.0/33", "10.0.0.256", "fd00::/129", "10.0.0.0/8/8"])
+def test_a_network_with_a_slip_in_it_is_not_taken_for_a_host(entry: str) -> None:
+    for field in ("allow", "refuse"):
+        with pytest.raises(ValueError, match=f"endpoints.{field}"):
+            rules(endpoints={field: [entry]})
+
+
 @pytest.mark.parametrize("endpoint", ["http://", "http://[::1", "http://a:port", "http://a:99999"])
 def test_what_is_no_address_is_said_so(endpoint: str) -> None:
     with pytest.raises(StoreError, match="correct endpoint") as caught:
@@ -191,3 +200,26 @@ def test_the_platform_may_let_namespaces_use_it_where_it_knows_the_store() -> No
 
 def test_who_brings_a_secret_needs_no_leave() -> None:
     assert lent(rules(None), listing("http://s3.team.svc", "s3"))
+
+
+# --- at kubectl apply --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "taken"),
+    [
+        ("http://s3.example.com:9000", True), ("https://s3", True), ("http://10.0.0.7:9000", True),
+        ("http://[fd12::7]:9000", True),
+        ("http://localhost.example.com", True), ("http://127-0-0-1.example.com", True),
+        ("http://localhost", False), ("http://localhost:9000", False), ("http://a.localhost.", False),
+        ("http://127.0.0.1", False), ("https://169.254.169.254", False), ("http://0.0.0.0:80", False),
+        ("http://[::1]:9000", False), ("http://[::]", False), ("http://[FE80::1]", False),
+        ("http://me:secret@s3", False), ("http://s3/path", False), ("http://s3?x", False), ("http://s3#x", False),
+        ("http://s3\\@127.0.0.1", False), ("ftp://s3", False), ("http://", False), ("http:// s3", False),
+    ],
+)  # fmt: skip
+def test_what_can_be_said_at_kubectl_apply_is_said_there(endpoint: str, taken: bool) -> None:
+    found = Dataset.model_json_schema()["$defs"]["S3Location"]["properties"]["endpoint"]["anyOf"][0]
+    (rule,) = found["x-kubernetes-validations"]
+    bad = rule["rule"].removeprefix("!self.matches(r'").removesuffix("')")
+    assert (re.search(found["pattern"], endpoint) is not None and re.search(bad, endpoint) is None) is taken
