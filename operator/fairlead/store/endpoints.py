@@ -47,10 +47,12 @@ class Named(Protocol):
         """None: the operator's own identity."""
 
 
-def control_plane() -> frozenset[str]:
-    """The API server's addresses as a pod sees them, and the name by which it was told. Asks the resolver."""
-    host = os.environ.get("KUBERNETES_SERVICE_HOST", "")
-    return frozenset({*_addresses(API_SERVER), *_addresses(host), host} - {""})
+def control_plane(told: Iterable[str] = ()) -> frozenset[str]:
+    """The API server's addresses as a pod sees them, and the names by which it was told. `told`: `host:port` of more.
+
+    Asks the resolver."""
+    hosts = {os.environ.get("KUBERNETES_SERVICE_HOST", ""), *(urlsplit(f"//{one}").hostname or "" for one in told)}
+    return frozenset({*_addresses(API_SERVER), *(found for host in hosts for found in _addresses(host)), *hosts} - {""})
 
 
 def _addresses(host: str) -> list[str]:

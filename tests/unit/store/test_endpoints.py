@@ -151,13 +151,14 @@ def test_the_api_servers_addresses_are_those_a_pod_sees(monkeypatch: pytest.Monk
     def found(host: str, *_: Any, **__: Any) -> Any:
         if host == "kubernetes.default.svc":
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.96.0.1", 0))]
-        if host == "api.example.com":
+        if host in ("api.example.com", "172.18.0.2"):
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("172.18.0.2", 0))]
         raise socket.gaierror("no such name")
 
     monkeypatch.setattr(socket, "getaddrinfo", found)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "api.example.com")
     assert control_plane() == {"10.96.0.1", "172.18.0.2", "api.example.com"}
+    assert control_plane(["172.18.0.2:6443", "[fd00::2]:6443"]) == control_plane() | {"fd00::2"}
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found("elsewhere"))
     assert control_plane() == frozenset()
