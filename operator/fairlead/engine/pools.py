@@ -1,8 +1,9 @@
 """Threads for what blocks, shared so that no namespace and no store can take them from the others.
 
-A namespace has at most a share of the threads, a store of it at most a share of those; who waits is taken in turn, by
-namespace and then by store. A place is free again only when its thread has ended, whoever has stopped waiting for it:
-what hangs, hangs in its own namespace's places.
+A namespace has at most a share of the threads, and one more than it has only where more than that are free: so there
+is a place for who comes new, however many namespaces hang. A store has at most a share of its namespace's. Who waits is
+taken in turn, by namespace and then by store. A place is free again only when its thread has ended, whoever has stopped
+waiting for it: what hangs, hangs in its own namespace's places.
 """
 
 from __future__ import annotations
@@ -76,8 +77,9 @@ class FairPool:
 
     def _next(self) -> _Job | None:
         """Who is next: the namespace that was served longest ago, and of it the store that was."""
+        most = min(self._share, self._threads - self._running[None])
         for namespace, stores in list(self._lines.items()):
-            if self._running[namespace] >= self._share:
+            if self._running[namespace] >= most:
                 continue
             for store, line in list(stores.items()):
                 while line and line[0].done.done():  # nobody waits for it any more

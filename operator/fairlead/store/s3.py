@@ -152,6 +152,8 @@ class Bucket:
                 if number >= PAGES:
                     raise SpentError("pages")
                 yield from self._objects(page)
+                if terms := current():
+                    terms.pause()
 
     @staticmethod
     def _objects(page: Any) -> Iterator[Object]:

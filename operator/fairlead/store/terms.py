@@ -6,6 +6,7 @@ work for everybody, so nobody's store may keep a thread, fill the memory, or lea
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from fairlead.store.errors import SpentError
 
 ANSWER_LIMIT = 4 << 20
 """Bytes of one answer, headers included. A full page of a listing with the longest keys that S3 allows has 3.5 MiB."""
+
+PAUSE = 1.0
+"""Seconds at most between two pages of a listing."""
 
 
 @dataclass
@@ -31,6 +35,7 @@ class Terms:
     """Bytes that an answer may have."""
     _until: float = field(init=False)
     _read: int = field(default=0, init=False)
+    _worked: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self._until = time.monotonic() + self.seconds
@@ -41,6 +46,13 @@ class Terms:
         if left <= 0:
             raise SpentError("time")
         return left
+
+    def pause(self) -> None:
+        """Between two pages: leave the processor to the others, so that all threads together take one at most and the
+        event loop is not kept waiting. Alone there is none."""
+        worked = time.thread_time() - self._worked
+        time.sleep(min(worked * (_at_work.number - 1), PAUSE, self.left()))
+        self._worked = time.thread_time()
 
     def asked(self) -> None:
         """A request goes out: its answer is counted anew."""
@@ -54,6 +66,18 @@ class Terms:
             raise SpentError("bytes")
 
 
+class _AtWork:
+    """How many works are under way on terms."""
+
+    def __init__(self) -> None:
+        self.number, self._lock = 0, threading.Lock()
+
+    def add(self, by: int) -> None:
+        with self._lock:
+            self.number += by
+
+
+_at_work = _AtWork()
 _current: ContextVar[Terms | None] = ContextVar("terms", default=None)
 
 
@@ -66,9 +90,12 @@ def current() -> Terms | None:
 def under(terms: Terms) -> Iterator[Terms]:
     """What is done inside is done on these terms."""
     token = _current.set(terms)
+    terms._worked = time.thread_time()
+    _at_work.add(1)
     try:
         yield terms
     finally:
+        _at_work.add(-1)
         _current.reset(token)
 
 

@@ -102,6 +102,16 @@ async def test_those_who_wait_are_taken_in_turn_by_namespace_and_store() -> None
     ]  # fmt: skip
 
 
+async def test_however_many_namespaces_hang_there_is_a_place_for_who_comes_new() -> None:
+    pool, slow = FairPool("test", threads=24, share=6, store_share=6), Hanging()
+    hanging = [asyncio.ensure_future(pool.run(f"n-{n % 12}", "s", slow, LONG)) for n in range(240)]
+    await slow.reaches(22)
+    for n in range(3):
+        assert await pool.run(f"new-{n}", "s", lambda: "quick", LONG) == "quick"
+    slow.go.set()
+    await asyncio.gather(*hanging)
+
+
 async def test_all_threads_are_used_and_no_more() -> None:
     pool, slow = FairPool("test", threads=4, share=3, store_share=3), Hanging()
     hanging = [asyncio.ensure_future(pool.run(f"n-{n % 5}", "s", slow, LONG)) for n in range(20)]
