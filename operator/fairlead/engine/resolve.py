@@ -33,6 +33,7 @@ from fairlead.plan.core import (
     ReadInput,
     ReadNamespace,
     ReadNewest,
+    ReadRules,
     Request,
     SaveDocument,
     ScrapePod,
@@ -50,10 +51,12 @@ from fairlead.store.terms import Terms, under
 LIMITS: dict[type[Any], float] = {
     ListObjects: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
+    ReadRules: 15.0,
 }  # fmt: skip
 """Seconds that an answer may take, waiting for a place included."""
 AT_ONCE: dict[type[Any], int] = {
     ScrapePod: 64, ReadAnswers: 32, PromQuery: 8, WarmUp: 16, ReadGateway: 8, ReadInput: 8, ReadNamespace: 8,
+    ReadRules: 4,
 }  # fmt: skip
 """Requests of the same type at a time. What is asked of stores has pools instead."""
 LISTING, EVIDENCE = 120.0, 20.0
@@ -216,6 +219,8 @@ class Resolver:
                 return await pods.warm_up(self._session, request)
             case PromQuery():
                 return await prometheus.query(self._session, request)
+            case ReadRules():
+                return await prometheus.rules(self._session, request)
             case ReadGateway():
                 found = await self._kube.get(GATEWAY, request.namespace, request.name)
                 return _gateway(found, await self._class_of(found))
