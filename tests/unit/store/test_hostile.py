@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.store.hostile import Store, serving
+from hack.testbed.badstore import Store, serving
 
 from fairlead.api.config import OperatorConfig
 from fairlead.engine import resolve
