@@ -63,6 +63,8 @@ def _joined(given: Answers, classes: Labels) -> Predictions | str:
     if given.problem:
         return given.problem
     parts = [p for p in given.probabilities if p is not None]
+    if not parts and len({part.dtype.kind for part in given.labels}) != 1:
+        return "it answers strings to some rows and numbers to others"
     if not parts:
         return Predictions(np.concatenate(given.labels))
     if len(parts) != len(given.probabilities) or len({p.shape[1] for p in parts}) != 1:

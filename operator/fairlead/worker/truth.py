@@ -44,7 +44,7 @@ class Rule:
 def wrong(output: str, label: str, rule: Rule, request_id: str) -> bool | None:
     """Whether an answer is not what the label says, or is drawn as wrong by its loss; None if it is not an answer to
     one row, or has no loss."""
-    answer = _single(json.loads(output))
+    answer = _answer(output)
     if isinstance(answer, list):
         return None
     found, truth = number(answer), number(label)
@@ -73,14 +73,30 @@ def draw(request_id: str) -> Decimal:
     return Decimal(int.from_bytes(hashlib.sha256(request_id.encode()).digest()[:7])) / (1 << 56)
 
 
+def _answer(output: str) -> Any:
+    """What is too deep or too long to be parsed is the text that it is."""
+    try:
+        answer = _single(json.loads(output))
+        return answer if isinstance(answer, list) else _plain(answer)
+    except (ValueError, RecursionError):
+        return output
+
+
 def _single(answer: Any) -> Any:
     while isinstance(answer, list) and len(answer) == 1:
         answer = answer[0]
     return answer
 
 
+def _plain(answer: Any) -> Any:
+    """Objects and null as their canonical JSON."""
+    if isinstance(answer, (str, bool, int, float)):
+        return answer
+    return json.dumps(answer, sort_keys=True, separators=(",", ":"))
+
+
 def _text(answer: Any) -> str:
-    return answer if isinstance(answer, str) else json.dumps(answer, sort_keys=True, separators=(",", ":"))
+    return answer if isinstance(answer, str) else json.dumps(answer)
 
 
 def number(value: Any) -> Decimal | None:

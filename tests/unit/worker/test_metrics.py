@@ -52,7 +52,11 @@ def test_classification_metrics_are_what_their_names_say() -> None:
         ("rmse", Predictions(np.array([np.inf, -np.inf])), "2 of 2 predictions"),
         ("mae", Predictions(np.array([1.0])), "1 predictions for 2 rows"),
         ("mse", Predictions(np.array(["a", "b"])), "mse needs numbers"),
-        ("error_rate", Predictions(np.array(["a", "b"])), "numbers but the target has strings, or the other way"),
+        (
+            "error_rate",
+            Predictions(np.array(["a", "b"])),
+            "the target has numbers, but the model answers the string 'a'",
+        ),
         ("accuracy", Predictions(np.array([1.0, np.nan])), "NaN or infinite"),
         ("log_loss", Predictions(np.array([1.0, 0.0])), "needs probabilities"),
         ("log_loss", Predictions(np.zeros(2), np.zeros((2, 3))), "3 probabilities a row but 2 classes"),
