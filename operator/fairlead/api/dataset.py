@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import S3Location, StatusBase, Timestamp
+from fairlead.api.reading import Csv
 from fairlead.api.schema import (
     LIST_ATOMIC,
     LIST_SET,
@@ -106,6 +107,8 @@ class DatasetSpec(Model):
     source: Source
     format: Literal["parquet", "csv", "jsonl"]
     """How the files are written."""
+    csv: Csv | None = None
+    """With format csv: how CSV is written."""
     watch: Watch = Watch()
     pin: Literal["copy", "reference"] = "copy"
     """`copy` keeps the bytes in the content-addressed store; `reference` keeps S3 version ids (a versioned bucket)."""
@@ -115,6 +118,10 @@ class DatasetSpec(Model):
     """Where versions are kept. Default: the operator's store."""
     suspend: bool = False
     """Stop looking at the source; published versions stay."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(("!has(self.csv) || self.format == 'csv'", "csv needs format: csv"))
+    )
 
 
 class DatasetVersion(Model):
