@@ -47,7 +47,7 @@ CARRIED: dict[str, tuple[pa.Array, Json]] = {
     "timestamp in ns": (pa.array([-1], pa.timestamp("ns")),
                         carried("BYTES", ["1969-12-31T23:59:59.999999999"], content="str")),
     "timestamp with a zone": (pa.array([datetime(2024, 7, 1, 12, tzinfo=UTC), None], ZONED),
-                              carried("BYTES", ["2024-07-01T12:00:00+00:00", None], content="str")),
+                              carried("BYTES", ["2024-07-01T12:00:00", None], content="str")),
     "list of timestamps with a zone": (pa.array([[datetime(2024, 7, 1, tzinfo=UTC)]], pa.list_(ZONED)),
                                        carried("BYTES", ["2024-07-01T00:00:00+00:00"], content="str")),
     "uuid": (pa.array([b"\0" * 15 + b"\1"], pa.uuid()),

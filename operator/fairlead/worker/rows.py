@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from fairlead.worker import folders, tables, tensors
 from fairlead.worker.errors import TaskFailed
+from fairlead.worker.formats.words import line
 from fairlead.worker.metrics import Labels
 from fairlead.worker.tensors import NUMBERS, Feature, Lists, Type
 
@@ -31,7 +32,8 @@ class Table:
         self, database: duckdb.DuckDBPyConnection, folder: Path, form: str, target: str, needed: Sequence[str]
     ) -> None:
         self._database = database
-        self._scan = folders.rows(folder, form).scan
+        self.rows = folders.rows(database, folder, form)
+        self._scan = self.rows.scan
         self.types = {name: Type.of(said) for name, said in self._said(folder).items()}
         self.target = target
         missing = [c for c in (*needed, target) if c not in self.types]
@@ -57,7 +59,7 @@ class Table:
         try:
             found = self._database.execute(f"DESCRIBE {self._scan}").fetchall()
         except duckdb.Error as error:
-            text = folders.line(error)
+            text = line(error)
             raise TaskFailed("BadData", f"the files in {folder} don't make one table: {text}") from error
         return {str(row[0]): str(row[1]) for row in found}
 
@@ -144,7 +146,7 @@ class Table:
         try:
             yield from self._database.cursor().execute(query).to_arrow_reader(size)
         except (duckdb.Error, pa.ArrowException) as error:
-            raise TaskFailed("BadData", f"the rows can't be read: {folders.line(error)}") from error
+            raise TaskFailed("BadData", f"the rows can't be read: {line(error)}") from error
 
 
 def labels(values: Sequence[Any], numeric: bool) -> Labels:
