@@ -101,7 +101,7 @@ def _ask(task: EvaluateTask, table: Table, asked: Sequence[Asked]) -> tuple[scor
             )
     log.info("answered", extra={"rows": table.known, "left_out": table.left_out})
     text = sample.decode() if len(sample) <= SAMPLE_LIMIT else ""
-    return scoring.Rows(np.concatenate(truth), groups, table.left_out), text
+    return scoring.Rows(np.concatenate(truth), groups, table.left_out, table.reading()), text
 
 
 def _judge(task: EvaluateTask, asked: Sequence[Asked], scored: Mapping[str, gates.Scored]) -> list[GateResult]:

@@ -75,9 +75,8 @@ def reading_of(folder: Path) -> Reading | None:
     try:
         return Reading.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise TaskFailed(
-            "BadData", f"{path} does not say how the rows are read: {line(error)}; fetch them anew"
-        ) from error
+        text = f"{path} does not say how the rows are read; fetch them anew: {line(error)}"
+        raise TaskFailed("BadData", text) from error
 
 
 def as_text(reading: Reading, columns: Collection[str]) -> Reading:

@@ -14,15 +14,13 @@ from fairlead.worker import folders, tables, tensors
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.words import line
 from fairlead.worker.metrics import Labels
-from fairlead.worker.tensors import NUMBERS, Feature, Lists, Type
+from fairlead.worker.tensors import EXACT, NUMBERS, Feature, Lists, Type
 
 Batch: TypeAlias = pa.RecordBatch
 """Rows, by column."""
 Row = tuple[Any, ...]
 PROFILED = 10_000
 """Rows that are looked at together for the shape of their lists."""
-EXACT = 2**53
-"""Integers up to here are floats too."""
 
 
 class Table:
@@ -54,6 +52,13 @@ class Table:
     def numeric(self) -> bool:
         """Whether the target is a number, or true and false; else it is text."""
         return self.kind in NUMBERS or self.kind == "boolean"
+
+    def reading(self) -> dict[str, Any]:
+        """How the rows were read, of the columns that were asked for: by their Dataset's version, or inferred."""
+        found = self.rows.reading
+        asked = [c for c in found.columns if c.name in self._columns]
+        said = found.model_copy(update={"columns": asked}).model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return {**said, "of": "dataset" if self.rows.declared else "rows"}
 
     def _said(self, folder: Path) -> dict[str, str]:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,8 @@ class Rows:
     """The baseline's group of each row."""
     left_out: int
     """Rows without a target."""
+    reading: dict[str, Any]
+    """How they were read, as the report says it."""
 
 
 def score(

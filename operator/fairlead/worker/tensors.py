@@ -37,6 +37,8 @@ _REMEDIES = {
     "UNION": "give each of its types a column of its own", "INTERVAL": "write it as a number, such as seconds",
 }  # fmt: skip
 NUMBERS: frozenset[Kind] = frozenset(("integer", "unsigned", "float"))
+EXACT = 2**53
+"""Integers up to here are floats too."""
 _SENT: dict[Kind, str] = {"boolean": "BOOL", "integer": "INT64", "unsigned": "UINT64", "float": "FP64"}
 _LISTS = re.compile(r"\[\d*\]$")
 _EPOCH = datetime(1970, 1, 1)
@@ -62,7 +64,14 @@ class Type:
 
     def scalar(self, column: str, use: str) -> Kind:
         """The kind, if a value is one number, text or time. Raises TaskFailed (BadData) if not."""
-        if self.depth or self.kind is None or self.kind == "bytes":
+        kind = self.one(column, use)
+        if kind == "bytes":
+            raise TaskFailed("BadData", f"column {column} is {self._short()}: it can't be {use}; name another column")
+        return kind
+
+    def one(self, column: str, use: str) -> Kind:
+        """The kind, if a value is no list, and nothing with members. Raises TaskFailed (BadData) if it is."""
+        if self.depth or self.kind is None:
             raise TaskFailed("BadData", f"column {column} is {self._short()}: it can't be {use}; name another column")
         return self.kind
 

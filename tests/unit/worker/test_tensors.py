@@ -115,7 +115,8 @@ SCALARS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "zoned": (ZONED, st.datetimes(date_min, datetime(9999, 12, 30), timezones=st.just(UTC))),
 }
 DECODED: dict[str, Any] = {
-    "date": date.fromisoformat, "timestamp": datetime.fromisoformat, "zoned": lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC),
+    "date": date.fromisoformat, "timestamp": datetime.fromisoformat,
+    "zoned": lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC),
     "bytes": base64.b64decode,
 }  # fmt: skip
 

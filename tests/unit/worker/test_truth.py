@@ -21,6 +21,8 @@ from fairlead.worker.truth import Rule, number, wrong
         ('"cat"', "cat", "0", False), ('"Cat"', "cat", "0", True), ('" cat"', "cat", "0", True),
         ('"cat"', "1", "0", True),
         ("[1]", "1", "0", False), ("[[1]]", "1", "0", False), ("[1, 1]", "1", "0", None), ("[]", "1", "0", None),
+        ('"yes"', "yes", "0", False), ('"T"', "T", "0", False), ('"T"', "F", "0", True), ("true", "T", "0", True),
+        ("[" * 100_000, "1", "0", True), ("9" * 100_000, "9", "0", True), ("[" * 900 + "]" * 900, "1", "0", None),
         ("2.5", "3", "0.5", False), ("2.4", "3", "0.5", True), ("1e3", "1000.4", "0.5", False),
         ("NaN", "1", "100", True), ("Infinity", "1", "100", True), ("NaN", "nan", "0", True),
         ("9007199254740993", "9007199254740992", "0", True), ("null", "1", "0", True),

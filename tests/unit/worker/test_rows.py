@@ -1,0 +1,123 @@
+"""Rows of a folder are read as their version is: its reading decides, never what a cell looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fairlead.api.reading import ReadColumn, Reading
+from fairlead.worker import baseline, folders, tables
+from fairlead.worker.errors import TaskFailed
+from fairlead.worker.rows import Table, labels
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with tables.connect(tmp_path) as connection:
+        yield connection
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "rows"
+    made.mkdir()
+    return made
+
+
+def csv_reading(**types: str) -> Reading:
+    columns = [ReadColumn(name=name, type=kind, declared=True) for name, kind in types.items()]
+    return Reading(format="csv", delimiter=",", quote='"', encoding="utf-8", null="", columns=columns)
+
+
+def write(folder: Path, text: str, reading: Reading | None = None) -> None:
+    (folder / "a.csv").write_text(text)
+    if reading:
+        (folder / folders.READING).write_text(reading.model_dump_json(by_alias=True))
+
+
+def all_values(table: Table, column: str) -> list[Any]:
+    return [value for batch in table.batches(100) for value in table.values(batch, column)]
+
+
+@pytest.mark.parametrize(
+    "words", [("no", "yes"), ("F", "T"), ("0", "1"), ("007", "7"), ("false", "true"), ("nan", "1")]
+)
+def test_d08_a_target_that_is_declared_a_string_is_text(database: Any, folder: Path, words: tuple[str, str]) -> None:
+    text = "x,y\n" + "".join(f"{i},{words[i % 2]}\n" for i in range(10))
+    write(folder, text, csv_reading(x="integer", y="string"))
+    table = Table(database, folder, "csv", "y", ["x"])
+    assert not table.numeric
+    assert all_values(table, "y") == list(words) * 5
+    assert labels(all_values(table, "y"), table.numeric).tolist() == list(words) * 5
+    assert baseline.classes_of(table).tolist() == sorted(words)
+
+
+def test_d08_class_names_and_ids_are_text_without_a_reading_too(database: Any, folder: Path) -> None:
+    write(folder, "id,flag,y\n007,T,yes\n008,F,no\n")
+    table = Table(database, folder, "csv", "y", ["id", "flag"])
+    assert [table.types[c].said for c in ("id", "flag", "y")] == ["VARCHAR"] * 3
+    assert {f.datatype for f in table.features(["id", "flag"]).values()} == {"BYTES"}
+    assert all_values(table, "id") == ["007", "008"]
+    assert table.reading() == {
+        "format": "csv", "delimiter": ",", "quote": '"', "escape": '"', "encoding": "utf-8", "null": "", "of": "rows",
+        "columns": [{"name": c, "type": "string"} for c in ("id", "flag", "y")],
+    }  # fmt: skip
+
+
+def test_d08_the_reading_travels_with_the_rows(database: Any, folder: Path) -> None:
+    write(
+        folder, "x;y;z\n1;2;3\n", csv_reading(x="float", y="integer", z="string").model_copy(update={"delimiter": ";"})
+    )
+    table = Table(database, folder, "parquet", "y", ["x", "z"])  # the Dataset's format is another by now
+    assert [f.datatype for f in table.features(["x", "z"]).values()] == ["FP64", "BYTES"]
+    assert table.reading()["of"] == "dataset"
+    assert table.reading()["columns"][0] == {"name": "x", "type": "float", "declared": True}
+
+
+def test_a_reading_that_is_none_is_named(database: Any, folder: Path) -> None:
+    write(folder, "x,y\n1,2\n")
+    (folder / folders.READING).write_text("{")
+    with pytest.raises(TaskFailed, match=r"\.fairlead-reading\.json does not say how the rows are read"):
+        Table(database, folder, "csv", "y", ["x"])
+
+
+def test_a_cell_that_is_not_of_its_type_is_named(database: Any, folder: Path) -> None:
+    write(folder, "x,y\n1,2\nfive,3\n", csv_reading(x="integer", y="integer"))
+    with pytest.raises(TaskFailed, match="the rows can't be read: .*column x: five is no integer") as caught:
+        Table(database, folder, "csv", "y", ["x"]).features(["x"])
+    assert caught.value.error.reason == "BadData"
+
+
+def test_what_engines_leave_in_a_folder_is_no_row(database: Any, folder: Path) -> None:
+    pq.write_table(pa.table({"y": [1.0]}), folder / "part-0.parquet")
+    (folder / "_SUCCESS").touch()
+    (folder / "._SUCCESS.crc").write_text("crc")
+    (folder / "_delta_log").mkdir()
+    (folder / "_delta_log/0.json").write_text("{}")
+    (folder / ".hidden").mkdir()
+    pq.write_table(pa.table({"y": [2.0]}), folder / ".hidden/x.parquet")
+    assert Table(database, folder, "parquet", "y", []).known == 1
+
+
+def test_a_column_that_is_text_here_and_a_number_there_is_named(database: Any, tmp_path: Path) -> None:
+    made = []
+    for name, values in (("data", ["1", "2"]), ("reference", [1, 2])):
+        where = tmp_path / name
+        where.mkdir()
+        pq.write_table(pa.table({"g": values, "y": [1.0, 2.0]}), where / "a.parquet")
+        made.append(Table(database, where, "parquet", "y", ["g"]))
+    made[0].check_alike(made[1], ["y"])
+    with pytest.raises(TaskFailed, match="column g is VARCHAR in the rows and BIGINT in the baseline's reference"):
+        made[0].check_alike(made[1], ["g", "y"])
+
+
+def test_integers_that_no_float_can_tell_apart_are_no_classes(database: Any, folder: Path) -> None:
+    pq.write_table(pa.table({"y": [2**53, 2**53 + 1]}), folder / "a.parquet")
+    with pytest.raises(TaskFailed, match="y has integers beyond 2\\^53"):
+        Table(database, folder, "parquet", "y", []).check_classes()
