@@ -75,3 +75,53 @@ class Reading(Model):
     def types(self) -> dict[str, str]:
         """Type by column."""
         return {column.name: column.type for column in self.columns}
+
+    def after(self, before: Reading) -> Reading:
+        """This reading of later files, with the columns that only the files before have."""
+        mine = {column.name: column for column in self.columns}
+        old = [mine.get(column.name, column) for column in before.columns]
+        names = {column.name for column in old}
+        return self.model_copy(update={"columns": [*old, *(c for c in self.columns if c.name not in names)]})
+
+
+SHOWN = 100
+"""Columns of a reading in a status."""
+_NAME, _TYPE = 63, 63
+
+
+class ShownColumn(Model):
+    """A column, as it is read."""
+
+    name: Annotated[str, Field(max_length=_NAME)]
+    type: Annotated[str, Field(max_length=_TYPE)]
+    declared: bool = False
+    """By spec.schema; else inferred over all files, and kept for later ones."""
+
+
+class ShownReading(Model):
+    """How the current version's files are read."""
+
+    format: Annotated[str, Field(max_length=16)]
+    delimiter: Annotated[str, Field(max_length=8)] | None = None
+    quote: Annotated[str, Field(max_length=8)] | None = None
+    escape: Annotated[str, Field(max_length=8)] | None = None
+    encoding: Annotated[str, Field(max_length=16)] | None = None
+    null: Annotated[str, Field(max_length=64)] | None = None
+    columns: Annotated[list[ShownColumn], Field(max_length=SHOWN, json_schema_extra=LIST_ATOMIC)] = []
+    more: int = 0
+    """Columns besides the ones shown; the version's manifest has all."""
+
+
+def shown(reading: Reading) -> ShownReading:
+    """What a status has room for."""
+    columns = [
+        ShownColumn(name=_cut(c.name, _NAME), type=_cut(c.type, _TYPE), declared=c.declared) for c in reading.columns
+    ]
+    return ShownReading(
+        format=reading.format, delimiter=reading.delimiter, quote=reading.quote, escape=reading.escape,
+        encoding=reading.encoding, null=reading.null, columns=columns[:SHOWN], more=max(0, len(columns) - SHOWN),
+    )  # fmt: skip
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -8,6 +8,7 @@ import duckdb
 
 from fairlead.api.dataset import Check, CheckResult
 from fairlead.worker import tables
+from fairlead.worker.formats.words import line
 
 
 def rows(check: Check, number: int) -> CheckResult:
@@ -31,7 +32,7 @@ def unique(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
     try:
         groups, number, example = connection.cursor().execute(query).fetchone() or (0, 0, "")
     except duckdb.Error as error:
-        return _result(check, title, False, f"can't be checked: {_first_line(error)}")
+        return _result(check, title, False, f"can't be checked: {line(error, 600)}")
     text = f"{number} rows share {groups} keys, for example {example}; drop the doubles" if groups else ""
     return _result(check, title, not groups, text)
 
@@ -43,10 +44,16 @@ def sql(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
     try:
         row = connection.cursor().execute(check.sql).fetchone()
     except duckdb.Error as error:
-        return _result(check, title, False, f"the query can't be run; correct it: {_first_line(error)}")
+        return _result(check, title, False, f"the query can't be run; correct it: {line(error, 600)}")
     value = row[0] if row else None
     passed = bool(value) if isinstance(value, (bool, int)) else False
     return _result(check, title, passed, "" if passed else f"the query answered {value!r}, wanted true")
+
+
+def not_run(check: Check) -> CheckResult:
+    """A check that could not be made."""
+    title = f"unique {', '.join(check.unique)}" if check.unique else f"sql {' '.join((check.sql or '').split())}"
+    return _result(check, title, False, "was not made: the columns are not as declared; correct these first")
 
 
 def over_all(checks: Sequence[Check], connection: duckdb.DuckDBPyConnection) -> list[CheckResult]:
@@ -58,9 +65,5 @@ def over_all(checks: Sequence[Check], connection: duckdb.DuckDBPyConnection) -> 
     ]
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:300]
-
-
 def _result(check: Check, title: str, passed: bool, message: str) -> CheckResult:
-    return CheckResult(check=title[:128], passed=passed, severity=check.severity, message=message[:1024])
+    return CheckResult(check=line(title, 128), passed=passed, severity=check.severity, message=line(message))

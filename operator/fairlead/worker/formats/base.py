@@ -64,7 +64,7 @@ class Format(Protocol):
         follows from all files, never from a sample."""
         ...
 
-    def columns(self, file: LocalFile, reading: Reading) -> Sequence[str]:
+    def columns(self, database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Sequence[str]:
         """The columns that are in a file."""
         ...
 

@@ -20,7 +20,7 @@ class CsvTable:
     ) -> Reading:  # fmt: skip
         """See Format."""
         wanted = {c.name: c.type for c in declared.columns}
-        written = csv.dialect(files, declared.csv, fixed, list(wanted))
+        written = csv.dialect(files, declared, fixed)
         names = list(dict.fromkeys([*wanted, *(c for file in files for c in csv.columns(file, written))]))
         distinct(names)
         known = {c: kind for c, kind in (fixed.types() if fixed else {}).items() if kind != typed.NULL} | wanted
@@ -37,8 +37,9 @@ class CsvTable:
         except duckdb.Error as error:
             raise Unreadable(error) from error
 
-    def columns(self, file: LocalFile, reading: Reading) -> Sequence[str]:
+    def columns(self, database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Sequence[str]:
         """See Format."""
+        del database
         return csv.columns(file, reading)
 
     def count(self, file: LocalFile, reading: Reading) -> int:

@@ -24,8 +24,8 @@ _KINDS = {"VARCHAR": typed.STRING, "BOOLEAN": typed.BOOLEAN, "NULL": typed.NULL}
 _NUMBERS = {"BIGINT", "UBIGINT", "HUGEINT", "DOUBLE"}
 _NUMBER = "number"
 """Integer or float, or a string if it is beyond both: their texts decide."""
-_LINE = 1 << 30
-"""Bytes of a line, at most."""
+_LINE = 16 << 20
+"""Bytes of a line, at most: each thread holds some of them."""
 
 
 class JsonLines:
@@ -45,16 +45,16 @@ class JsonLines:
         names = list(dict.fromkeys([*wanted, *seen]))
         distinct(names)
         if len(names) > _KEYS:
-            raise Unreadable(f"the lines have {len(names)} different keys, and tables {_KEYS} columns at most: move keys "
-                             "that are data into values")  # fmt: skip
+            many = f"the lines have {len(names)} different keys, and a table {_KEYS} columns at most"
+            raise Unreadable(f"{many}: move keys that are data into values")
         types = {c: wanted.get(c) or _unless_null(known.get(c)) or seen[c] for c in names}
         types |= _numbers(database, files, [c for c, kind in types.items() if kind == _NUMBER])
         return Reading(format="jsonl", columns=[ReadColumn(name=c, type=types[c], declared=c in wanted) for c in names])
 
-    def columns(self, file: LocalFile, reading: Reading) -> Sequence[str]:
-        """See Format: all of the reading's. A key that no line has is a column of nulls."""
-        del file
-        return list(reading.types())
+    def columns(self, database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Sequence[str]:
+        """See Format: keys that any line has."""
+        del reading
+        return list(_structure(database, file))
 
     def count(self, file: LocalFile, reading: Reading) -> int:
         """See Format: lines that are not blank."""
@@ -115,6 +115,8 @@ def _lines(file: LocalFile) -> Iterator[list[tuple[int, bytes]]]:
 def _objects_of(file: LocalFile, lines: list[bytes], before: int) -> list[tuple[int, bytes]]:
     found = []
     for number, line in enumerate(lines, before + 1):
+        if len(line) > _LINE:
+            raise Unreadable(f"{file.name}: line {number} has {len(line)} bytes, at most {_LINE} are read; split it")
         if line[:1] == b"{":
             found.append((number, line))
         elif stripped := line.strip():
@@ -145,16 +147,28 @@ def _plain(database: duckdb.DuckDBPyConnection, file: LocalFile) -> Path:
 
 def _call(function: str, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], more: str = "") -> str:
     listed = ", ".join(text(str(_plain(database, file))) for file in files)
-    options = "format = 'newline_delimited', auto_detect = false, hive_partitioning = false, compression = 'none'"
-    return f"{function}([{listed}], {options}, maximum_object_size = {_LINE}{more})"
+    options = "format = 'newline_delimited', auto_detect = false, hive_partitioning = false"
+    return f"{function}([{listed}], {options}, compression = 'uncompressed', maximum_object_size = {_LINE}{more})"
 
 
 def _objects(database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile]) -> str:
     return f"SELECT json FROM {_call('read_json', database, files, ', columns = {json: JSON}, records = false')}"
 
 
+_known: dict[tuple[str, int, int], dict[str, str]] = {}
+"""What has been gone over already, by path, size and time."""
+
+
 def _structure(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str, str]:
     """Kind by key, over all lines."""
+    stat = file.path.stat()
+    key = (str(file.path), stat.st_size, stat.st_mtime_ns)
+    if key not in _known:
+        _known[key] = _looked_at(database, file)
+    return _known[key]
+
+
+def _looked_at(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str, str]:
     query = f"SELECT json_group_structure(json)::VARCHAR FROM ({_objects(database, [file])})"
     try:
         row = database.cursor().execute(query).fetchone()

@@ -1,4 +1,4 @@
-"""Parquet. It describes itself, file by file: types are those of the files, or one that all of them are without loss."""
+"""Parquet. It describes itself, file by file: types are those of the files, or one that all are without loss."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Parquet:
         listed = [ReadColumn(name=c, type=wanted.get(c) or known[c], declared=c in wanted) for c in names]
         return Reading(format="parquet", columns=listed)
 
-    def columns(self, file: LocalFile, reading: Reading) -> Sequence[str]:
+    def columns(self, database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Sequence[str]:
         """See Format."""
-        del reading
+        del database, reading
         return list(kinds(file))
 
     def count(self, file: LocalFile, reading: Reading) -> int:
@@ -64,7 +64,7 @@ class Parquet:
         del reading
         try:
             with pq.ParquetFile(file.path, page_checksum_verification=True, memory_map=True) as parquet:
-                rows = sum(batch.num_rows for batch in parquet.iter_batches(65536))
+                rows: int = sum(batch.num_rows for batch in parquet.iter_batches(65536))
                 promised = parquet.metadata.num_rows
         except (pa.ArrowException, OSError) as error:
             raise Unreadable(error) from error
@@ -84,7 +84,7 @@ class Parquet:
         del database
         groups: dict[tuple[tuple[str, str], ...], list[LocalFile]] = {}
         for file in files:
-            groups.setdefault(tuple(sorted(_stored(file).items())), []).append(file)
+            groups.setdefault(tuple(sorted(stored(file).items())), []).append(file)
         mixed = {c for c in reading.types() if len({dict(g).get(c) for g in groups}) > 1}
         return " UNION ALL ".join(_select(dict(g), members, reading, mixed) for g, members in groups.items())
 
@@ -181,8 +181,8 @@ def _misfit(file: LocalFile, found: str, known: str) -> str:
     return f"{file.name}: it is {found}, and {known} in other files; write one type, or declare it in spec.schema"
 
 
-def _stored(file: LocalFile) -> dict[str, str]:
-    """Arrow's type by column, as it says it."""
+def stored(file: LocalFile) -> dict[str, str]:
+    """What Arrow calls the type of each column."""
     return {field.name: str(field.type) for field in _schema(file)}
 
 
@@ -191,10 +191,10 @@ def _read(files: Iterable[LocalFile]) -> str:
     return f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
 
 
-def _select(stored: Mapping[str, str], files: Sequence[LocalFile], reading: Reading, mixed: set[str]) -> str:
+def _select(types: Mapping[str, str], files: Sequence[LocalFile], reading: Reading, mixed: set[str]) -> str:
     cells = []
     for column in reading.columns:
-        cell, found = name(column.name), stored.get(column.name, "null")
+        cell, found = name(column.name), types.get(column.name, "null")
         if found == "null":
             cell = "NULL"
         elif found.startswith("timestamp") and "tz=" in found:
