@@ -40,7 +40,7 @@ class Rows:
     """The baseline's group of each row."""
     left_out: int
     """Rows without a target."""
-    reading: dict[str, Any]
+    reading: dict[str, Any] = field(default_factory=dict)
     """How they were read, as the report says it."""
 
 
