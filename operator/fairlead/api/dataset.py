@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import S3Location, StatusBase, Timestamp
-from fairlead.api.reading import Csv
+from fairlead.api.reading import Csv, ShownReading
 from fairlead.api.schema import (
     LIST_ATOMIC,
     LIST_SET,
@@ -187,6 +187,9 @@ class DatasetStatus(StatusBase):
     job: CheckJob | None = None
     checks: Annotated[list[CheckResult], Field(max_length=64, json_schema_extra=LIST_ATOMIC)] = []
     """The last results, failed ones first."""
+    reading: ShownReading | None = None
+    """How the current version's files are read: what is declared, and what was inferred. A later file that does not fit
+    is refused."""
 
 
 class Dataset(Model):

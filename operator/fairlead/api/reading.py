@@ -12,7 +12,7 @@ Encoding = Literal[
     "utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1250", "cp1251", "cp1252", "iso8859-2", "iso8859-15",
     "shift_jis", "gb18030",
 ]  # fmt: skip
-Character = Annotated[str, Field(pattern=r"^[\x01-\x7f]$")]
+Character = Annotated[str, Field(max_length=1, pattern=r"^[\x01-\x7f]$")]
 """One of ASCII."""
 
 
@@ -21,7 +21,7 @@ class Csv(Model):
 
     delimiter: Character | None = None
     """Between two fields."""
-    quote: Annotated[str, Field(pattern=r"^[\x01-\x7f]?$")] | None = None
+    quote: Annotated[str, Field(max_length=1, pattern=r"^[\x01-\x7f]?$")] | None = None
     """Around fields that have delimiters, quotes or line ends in them. Nothing: quotes mean nothing."""
     escape: Character | None = None
     """Before a quote inside of quotes. Default: the quote itself, doubled (RFC 4180); Spark writes `\\`."""

@@ -12,6 +12,9 @@ from fairlead.api.schema import Model
 from fairlead.worker import digests
 from fairlead.worker.errors import TaskFailed
 
+READING = ".fairlead-reading.json"
+"""Beside a version's files in a pod: how they are read."""
+
 
 class File(Model):
     """A file of a version. Path, size and sha256 are its identity; the rest says where it came from."""
