@@ -15,9 +15,8 @@ from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.base import Declared, LocalFile, Unreadable
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import line
+from fairlead.worker.manifest import READING
 
-READING = ".fairlead-reading.json"
-"""Beside the files of a version: how they are read."""
 _HIDDEN = ("_", ".")
 """What a name begins with that is no data (nor a folder of data): the rule of Spark and Hive."""
 

@@ -91,6 +91,8 @@ class Joining:
         self.answers_in, self.store = answers, store
         self.since = _micros(task.since)
         self.fresh = 0
+        self.text = False
+        """Whether labels are text by their column's type."""
         self._lock = Lock()
         self._here: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
         """Files of the log that have been fetched and not been read, by version and key."""
@@ -106,7 +108,9 @@ class Joining:
         types = self._types(rows.scan)
         key, label = tables.name(self.task.request_id), f"CAST({tables.name(self.task.label)} AS VARCHAR)"
         known = f"{key} IS NOT NULL AND {label} IS NOT NULL"
-        if rows.reading.types().get(self.task.label) == "float":  # what is not a number is no label
+        kind = rows.reading.types().get(self.task.label)
+        self.text = kind == "string"
+        if kind == "float":  # what is not a number is no label
             known += f" AND NOT coalesce(isnan(TRY_CAST({label} AS DOUBLE)), false)"
         self._run(
             f"CREATE TABLE labels AS SELECT {_id(key, types[self.task.request_id])} AS id, min({label}) AS label, "
@@ -244,7 +248,7 @@ class Joining:
     def counted(self) -> Counted:
         """Judge each labelled request."""
         counted = Counted()
-        rule = Rule(Decimal(self.task.tolerance), self.task.loss, Decimal(self.task.cap))
+        rule = Rule(Decimal(self.task.tolerance), self.task.loss, Decimal(self.task.cap), self.text)
         for arm, stretch, number in self._run(
             "SELECT arm, stretch, sum(number) FROM answered "
             "WHERE stretch IN (SELECT stretch FROM hits) GROUP BY arm, stretch"

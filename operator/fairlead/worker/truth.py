@@ -6,6 +6,8 @@
   any case, are 1 and 0, because files and servers differ in how they write them. A number is wrong if it is farther
   than the tolerance from the label; NaN and infinity are far from everything.
 - Anything else is wrong if its text is not the label's. Of an object or null the text is its canonical JSON.
+- Where the labels' column is text, an answer that is text is compared as text, unless there is a tolerance: `"007"` is
+  not `"7"`. Only true and false may differ in their case. An answer that is a number is still compared as one.
 
 A loss (how far a number is from the label, or its square, at most the cap) is made a yes or no: an answer is drawn as
 wrong with the chance loss/cap. So the expected share of wrong answers is the mean loss in parts of the cap, and every
@@ -39,6 +41,8 @@ class Rule:
     loss: Loss = "wrong"
     cap: Decimal = Decimal(1)
     """Greater than 0."""
+    text: bool = False
+    """Whether labels are text by their column's type."""
 
 
 def wrong(output: str, label: str, rule: Rule, request_id: str) -> bool | None:
@@ -47,6 +51,8 @@ def wrong(output: str, label: str, rule: Rule, request_id: str) -> bool | None:
     answer = _answer(output)
     if isinstance(answer, list):
         return None
+    if rule.text and isinstance(answer, str) and rule.loss == "wrong" and not rule.tolerance:
+        return answer != label and not _same_truth(answer, label)
     found, truth = number(answer), number(label)
     if rule.loss != "wrong":
         if truth is None:
@@ -55,6 +61,10 @@ def wrong(output: str, label: str, rule: Rule, request_id: str) -> bool | None:
     if found is None or truth is None:
         return _text(answer) != label
     return _distance(found, truth) > rule.tolerance
+
+
+def _same_truth(one: str, other: str) -> bool:
+    return one.lower() in _TRUTHS and one.lower() == other.lower()
 
 
 def _loss(found: Decimal, truth: Decimal, rule: Rule) -> Decimal:

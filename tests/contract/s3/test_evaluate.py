@@ -19,7 +19,7 @@ from fairlead.api.modelversion import Gate
 from fairlead.api.tasks import EvaluateTask, Subject
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.evaluate import evaluate
-from fairlead.worker.folders import READING
+from fairlead.worker.manifest import READING
 
 Model = Callable[[dict[str, list[Any]]], tuple[int, Any]]
 

@@ -215,7 +215,7 @@ def test_a_file_of_the_log_that_can_not_be_read_is_named(s3: Any, bucket: str) -
     assert failed.value.error.reason == "CorruptFile"
 
 
-@pytest.mark.parametrize(("right", "other"), [("yes", "no"), ("T", "F"), ("true", "false")])
+@pytest.mark.parametrize(("right", "other"), [("yes", "no"), ("T", "F"), ("true", "false"), ("007", "7")])
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_d08_labels_and_ids_are_text(s3: Any, bucket: str, right: str, other: str, form: str) -> None:
     ids = [f"{n:03}" for n in range(10)]

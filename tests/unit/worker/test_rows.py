@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from fairlead.api.reading import ReadColumn, Reading
-from fairlead.worker import baseline, folders, tables
+from fairlead.worker import baseline, tables
 from fairlead.worker.errors import TaskFailed
+from fairlead.worker.manifest import READING
 from fairlead.worker.rows import Table, labels
 
 
@@ -38,7 +39,7 @@ def csv_reading(**types: str) -> Reading:
 def write(folder: Path, text: str, reading: Reading | None = None) -> None:
     (folder / "a.csv").write_text(text)
     if reading:
-        (folder / folders.READING).write_text(reading.model_dump_json(by_alias=True))
+        (folder / READING).write_text(reading.model_dump_json(by_alias=True))
 
 
 def all_values(table: Table, column: str) -> list[Any]:
@@ -82,7 +83,7 @@ def test_d08_the_reading_travels_with_the_rows(database: Any, folder: Path) -> N
 
 def test_a_reading_that_is_none_is_named(database: Any, folder: Path) -> None:
     write(folder, "x,y\n1,2\n")
-    (folder / folders.READING).write_text("{")
+    (folder / READING).write_text("{")
     with pytest.raises(TaskFailed, match=r"\.fairlead-reading\.json does not say how the rows are read"):
         Table(database, folder, "csv", "y", ["x"])
 

@@ -33,6 +33,19 @@ def test_right_and_wrong(output: str, label: str, tolerance: str, found: bool | 
     assert wrong(output, label, Rule(Decimal(tolerance)), "r-1") is found
 
 
+@pytest.mark.parametrize(
+    ("output", "label", "tolerance", "found"),
+    [
+        ('"007"', "007", "0", False), ('"7"', "007", "0", True), ('"1.0"', "1", "0", True), ('"1e2"', "100", "0", True),
+        ("7", "007", "0", False), ("1.0", "1", "0", False), ("true", "True", "0", False), ("true", "1", "0", False),
+        ('"True"', "true", "0", False), ('"true"', "1", "0", True), ('"T"', "T", "0", False), ('"t"', "T", "0", True),
+        ('"2.4"', "2.5", "0.5", False),
+    ],
+)  # fmt: skip
+def test_d08_labels_of_a_text_column_are_compared_as_text(output: str, label: str, tolerance: str, found: bool) -> None:
+    assert wrong(output, label, Rule(Decimal(tolerance), text=True), "r-1") is found
+
+
 ABSOLUTE, SQUARED = (Rule(loss=loss, cap=Decimal(10)) for loss in ("absolute", "squared"))
 IDS = [f"r-{number}" for number in range(4000)]
 
