@@ -53,10 +53,11 @@ CARRIED: dict[str, tuple[pa.Array, Json]] = {
     "uuid": (pa.array([b"\0" * 15 + b"\1"], pa.uuid()),
              carried("BYTES", ["00000000-0000-0000-0000-000000000001"], content="str")),
     "null": (pa.nulls(2), carried("FP64", [None, None])),
-    "list": (pa.array([[0.5, 1.0], [2.0, None]]), carried("FP64", [0.5, 1.0, 2.0, None], [2, 2])),
-    "fixed list": (pa.array([[1, 2, 3]], pa.list_(pa.int64(), 3)), carried("INT64", [1, 2, 3], [1, 3])),
-    "lists of lists": (pa.array([[[1, 2], [3, 4], [5, 6]]] * 2), carried("INT64", [1, 2, 3, 4, 5, 6] * 2, [2, 3, 2])),
-    "list of uint64": (pa.array([[2**64 - 1]], pa.list_(pa.uint64())), carried("UINT64", [2**64 - 1], [1, 1])),
+    "list": (pa.array([[0.5, 1.0], [2.0, None]]), carried("FP64", [0.5, 1.0, 2.0, None], [2, 2], "np")),
+    "fixed list": (pa.array([[1, 2, 3]], pa.list_(pa.int64(), 3)), carried("INT64", [1, 2, 3], [1, 3], "np")),
+    "lists of lists": (pa.array([[[1, 2], [3, 4], [5, 6]]] * 2),
+                       carried("INT64", [1, 2, 3, 4, 5, 6] * 2, [2, 3, 2], "np")),
+    "list of uint64": (pa.array([[2**64 - 1]], pa.list_(pa.uint64())), carried("UINT64", [2**64 - 1], [1, 1], "np")),
     "list of strings": (pa.array([["a", "b"]]), carried("BYTES", ["a", "b"], [1, 2], "str")),
 }  # fmt: skip
 """The tensor by the type's name."""

@@ -156,6 +156,8 @@ def tensor(feature: Feature, column: pa.Array) -> Json:
     }  # fmt: skip
     if feature.datatype == "BYTES":
         found["parameters"] = {"content_type": "base64" if feature.kind == "bytes" else "str"}
+    elif feature.shape:  # MLServer's data frames would have a row for each value otherwise
+        found["parameters"] = {"content_type": "np"}
     return found
 
 
