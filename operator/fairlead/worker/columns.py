@@ -65,7 +65,7 @@ def inspect(
     try:
         found = _check(database, file, reading, schema, fixed, problems)
     except duckdb.Error as error:
-        raise (jsonl.explained(file, error) if reading.format == "jsonl" else Unreadable(error)) from error
+        raise (jsonl.explained([file], error) if reading.format == "jsonl" else Unreadable(error)) from error
     if found != rows:
         numbers = f"{rows} records by its format's grammar, and {found} were read from it"
         raise Unreadable(f"{file.name} has {numbers}; write it with another library, or as Parquet")
@@ -120,8 +120,9 @@ def _count(
     declared = {column.name for column in reading.columns if column.declared}
     for number, (rule, bad) in enumerate(wrong):
         shown = _example(database, rows, rule) if number < EXAMPLES else ""
-        remedy = "" if rule.column in declared else ", which it was so far; declare the column's type in spec.schema"
-        text = f"{file.name}: {bad} of {found[0]} rows {rule.words}{remedy}{shown}"
+        text = f"{file.name}: {bad} of {found[0]} rows {rule.words}{shown}"
+        if rule.column not in declared:
+            text += ", as they were so far: correct them, or declare the column's type in spec.schema"
         problems.add(rule.column, text, shape=rule.shape)
     return int(found[0])
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -129,7 +129,6 @@ class _How:
 
     header: tuple[str, ...]
     compression: str
-    line_end: str
     parallel: bool
     longest: int
 
@@ -164,23 +163,24 @@ def _key(file: LocalFile, reading: Reading) -> tuple[object, ...]:
 
 
 def _plain(file: LocalFile, reading: Reading) -> bool:
-    """Whether DuckDB's reader is given the file as it is: it can't be trusted with mixed line ends (it refuses them),
-    other encodings (it takes some for others), and escapes (it drops those that escape nothing)."""
-    return reading.encoding == "utf-8" and not _escaped(reading) and _layout(file, reading).line_end != "mixed"
+    """Whether DuckDB's reader is given the file as it is. It can't be trusted with other encodings, of which it knows few;
+    with escapes, of which it drops those that escape nothing; and with line ends in the header, after which it drops
+    rows."""
+    simple = not any(end in name for name in _layout(file, reading).header for end in "\r\n")
+    return reading.encoding == "utf-8" and not _escaped(reading) and simple
 
 
 def _how(file: LocalFile, reading: Reading) -> _How:
-    found, plain = _layout(file, reading), _plain(file, reading)
+    found = _layout(file, reading)
     return _How(
-        header=found.header, compression=compressed.compression(file) if plain else "none",
-        line_end=found.line_end if plain or found.line_end == "\r" else "\n",
+        header=found.header, compression=compressed.compression(file) if _plain(file, reading) else "none",
         # Threads that begin within a quoted line end take it for the end of a record.
         parallel=not found.multiline, longest=_USUAL if found.longest < _USUAL else grammar.LONGEST,
     )  # fmt: skip
 
 
 def _readable(database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Path:
-    """The file, or a copy of it in plain CSV: UTF-8, quotes doubled, one kind of line ends."""
+    """The file, or a copy of it in plain CSV: UTF-8, quotes doubled, names without line ends."""
     if _plain(file, reading):
         return file.path
     row = database.cursor().execute("SELECT current_setting('temp_directory')").fetchone()
@@ -190,25 +190,32 @@ def _readable(database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Rea
     if not copy.exists():
         beside = copy.with_suffix(f".{threading.get_ident()}")
         with beside.open("wb") as opened:
-            grammar.layout(file, _pieces(file, reading), _dialect(reading), _within_room(file, opened))
+            _copy(file, reading, opened)
         beside.rename(copy)
     return copy
 
 
-def _within_room(file: LocalFile, opened: IO[bytes]) -> Callable[[bytes], None]:
-    def write(data: bytes) -> None:
-        try:
-            opened.write(data)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            size = file.path.stat().st_size
-            raise Unreadable(
-                f"{file.name}: no room on the Job's disk for a copy in UTF-8 of its {size} bytes; write UTF-8 with one "
-                "kind of line ends, which is read as it is, or give the Job more scratch space"
-            ) from error
+def _copy(file: LocalFile, reading: Reading, to: IO[bytes]) -> None:
+    names = grammar.first(file, _pieces(file, reading), reading.quote or "")
+    width = len(_layout(file, reading).header)
+    try:
+        to.write((reading.delimiter or DELIMITERS[0]).join(map(str, range(width))).encode())
+        to.writelines(_behind(len(names), _pieces(file, reading)))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        size = file.path.stat().st_size
+        raise Unreadable(
+            f"{file.name}: no room on the Job's disk for a copy in UTF-8 of its {size} bytes; write UTF-8 by RFC 4180, "
+            "which is read as it is, or give the Job more scratch space"
+        ) from error
 
-    return write
+
+def _behind(size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """All but the first `size` bytes."""
+    for piece in pieces:
+        yield piece[size:]
+        size -= min(size, len(piece))
 
 
 # --- SQL -----------------------------------------------------------------------------------------------------------
@@ -218,13 +225,12 @@ def _select(names: Sequence[str], how: _How, paths: Sequence[str], reading: Read
     own = set(how.header)
     cells = ", ".join(tables.name(n) if n in own else f"NULL::VARCHAR AS {tables.name(n)}" for n in names)
     quote = reading.quote or ""
-    line_end = how.line_end.replace("\r", "\\r").replace("\n", "\\n")
     options = {
         "auto_detect": "false", "header": "true", "skip": "0", "strict_mode": "true", "null_padding": "false",
-        "ignore_errors": "false", "comment": "''", "allow_quoted_nulls": "false",
+        "ignore_errors": "false", "comment": "''", "hive_partitioning": "false", "allow_quoted_nulls": "false",
         "nullstr": tables.text(reading.null or ""), "delim": tables.text(reading.delimiter or DELIMITERS[0]),
         "quote": tables.text(quote), "escape": tables.text(quote),
-        "new_line": tables.text(line_end), "compression": tables.text(how.compression),
+        "compression": tables.text(how.compression),
         "parallel": str(how.parallel).lower(), "max_line_size": str(how.longest * 2), "buffer_size": str(32 << 20),
         "columns": "{" + ", ".join(f"{tables.text(n)}: 'VARCHAR'" for n in how.header) + "}",
     }  # fmt: skip

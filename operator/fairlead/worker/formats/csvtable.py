@@ -21,7 +21,8 @@ class CsvTable:
         """See Format."""
         wanted = {c.name: c.type for c in declared.columns}
         written = csv.dialect(files, declared, fixed)
-        names = list(dict.fromkeys([*wanted, *(c for file in files for c in csv.columns(file, written))]))
+        headers = (column for file in files for column in csv.columns(file, written))
+        names = list(dict.fromkeys([*headers, *wanted]))
         distinct(names)
         known = {c: kind for c, kind in (fixed.types() if fixed else {}).items() if kind != typed.NULL} | wanted
         if unknown := [c for c in names if c not in known]:

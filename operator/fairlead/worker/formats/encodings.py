@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fairlead.worker.formats.base import LocalFile, Unreadable
 from fairlead.worker.formats.compressed import Stream, opened
 
-BLOCK = 2 << 20
+BLOCK = 256 << 10
 """Bytes that are read at once: few enough to stay in a processor's cache, where the grammar goes over them thrice."""
 _MARKS = {"utf-8": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
 _NAMES = {"utf-8": "UTF-8", "utf-16": "UTF-16", "utf-16-le": "UTF-16-LE", "utf-16-be": "UTF-16-BE"}

@@ -2,15 +2,16 @@
 as many fields as the header, and where it is broken. It gives no cells: those come from a library's reader, and this is
 the proof that it lost none.
 
-Records end with a line feed, with CR LF (both may be mixed), or, in a file that has no line feed outside of quotes,
-with a carriage return. A field is quoted whole or not at all; a quote inside of quotes is doubled. A line without
-anything on it is no record, but in a file of one column it is one: a cell without a value.
+Records end as the first one does: with a line feed, with CR LF, or with a carriage return. (Mixed ends are refused: in
+a file of line feeds a CR before one can be the end of a cell that nobody has quoted.) A field is quoted whole or not at
+all; a quote inside of quotes is doubled. A line without anything on it is no record, but in a file of one column it is
+one: a cell without a value.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from fairlead.worker.formats.base import LocalFile, Unreadable
 from fairlead.worker.formats.words import cell
 
 Positions = NDArray[np.int64]
-LineEnd = Literal["\n", "\r\n", "\r", "mixed"]
+LineEnd = Literal["\n", "\r\n", "\r"]
 LONGEST = 16 << 20
 """Bytes of the longest record that is read."""
 _LF, _CR = 10, 13
@@ -57,45 +58,47 @@ class Layout:
     """Bytes of the longest record, with its line end."""
 
 
-def layout(
-    file: LocalFile, pieces: Iterable[bytes], dialect: Dialect, sink: Callable[[bytes], object] | None = None
-) -> Layout:
+def layout(file: LocalFile, pieces: Iterable[bytes], dialect: Dialect) -> Layout:
     """Go over all of a file.
 
     Args:
         file: For messages.
         pieces: Its bytes, in UTF-8 without a byte order mark.
         dialect: Delimiter and quote are ASCII.
-        sink: Given all records, with LF where CR LF ends them.
 
     Raises:
         Irregular: With the line of what is wrong.
         Unreadable: It is not UTF-8, has NUL bytes, is empty, or has a record longer than LONGEST.
     """
-    scan = _Scan(file, dialect, sink)
+    scan = _Scan(file, dialect)
     for block in _joined(pieces, scan):
         scan.block(block)
     return scan.result()
 
 
 def _joined(pieces: Iterable[bytes], scan: _Scan) -> Iterator[bytes]:
-    """Pieces, each with what of the one before was not a whole record; at last the rest, with a line end."""
+    """Pieces, each with what of the one before was not a whole record, and at least as much again, so that a long
+    record is not gone over too often; at last the rest, with a line end."""
+    pending = b""
     for piece in pieces:
         if len(scan.rest) > LONGEST:
             raise Irregular(
                 f"{scan.file.name}: the record that begins on line {scan.line} is longer than {LONGEST} bytes; is a "
                 "quote there never closed? Write shorter records, or declare csv.quote"
             )
-        yield scan.rest + piece
-    if scan.rest:
-        yield scan.rest + (b"\r" if scan.end == _CR else b"\n")
+        pending += piece
+        if len(pending) >= len(scan.rest):
+            yield scan.rest + pending
+            pending = b""
+    if last := scan.rest + pending:
+        yield last if last.endswith(scan.line_end.encode()) else last + scan.line_end.encode()
 
 
 class _Scan:
     """One pass over a file."""
 
-    def __init__(self, file: LocalFile, dialect: Dialect, sink: Callable[[bytes], object] | None) -> None:
-        self.file, self.dialect, self._sink = file, dialect, sink
+    def __init__(self, file: LocalFile, dialect: Dialect) -> None:
+        self.file, self.dialect = file, dialect
         self.rest = b""
         """Bytes of a record whose end was not seen yet."""
         self.line = 1
@@ -107,7 +110,8 @@ class _Scan:
         self._header: tuple[str, ...] = ()
         self._records = 0
         self._longest = 0
-        self._crlf = self._bare = self._multiline = False
+        self._multiline = False
+        self._crlf: bool | None = None
 
     def result(self) -> Layout:
         """What was found, after the last block."""
@@ -118,10 +122,12 @@ class _Scan:
             )
         if not self._header:
             raise Unreadable(f"{self.file.name}: empty, without a header; remove it, or write a line of column names")
-        ends: LineEnd = (
-            "\r" if self.end == _CR else "mixed" if self._crlf and self._bare else "\r\n" if self._crlf else "\n"
-        )
-        return Layout(self._header, self._records, ends, self._multiline, self._longest)
+        return Layout(self._header, self._records, self.line_end, self._multiline, self._longest)
+
+    @property
+    def line_end(self) -> LineEnd:
+        """What ends records, as far as is known."""
+        return "\r" if self.end == _CR else "\r\n" if self._crlf else "\n"
 
     def block(self, data: bytes) -> None:
         """Take whole records from the beginning of `data`, and keep the rest."""
@@ -141,9 +147,6 @@ class _Scan:
         self._fields(whole, found)
         self._multiline = self._multiline or found.multiline
         self.line += whole.count(bytes([self.end]))
-        if self._sink is not None:
-            returned = found.others[found.others < size]
-            self._sink(np.delete(np.frombuffer(whole, np.uint8), returned).tobytes() if len(returned) else whole)
 
     def _found_end(self, data: bytes) -> bool:
         """Whether what ends the first record, and so all, is known."""
@@ -191,18 +194,20 @@ class _Scan:
     def _lines(self, whole: bytes, found: _Structure) -> None:
         """What ends lines outside of quotes."""
         others = found.others[found.others < len(whole)]
-        self._crlf = self._crlf or bool(len(others))
-        self._bare = self._bare or len(others) < len(found.ends)
-        if not len(others):
+        if self._crlf is None:
+            self._crlf = self.end == _LF and len(others) > 0 and int(others[0]) + 1 == int(found.ends[0])
+        if not self._crlf:
+            wrong = others
+        elif np.array_equal(others + 1, found.ends):
             return
-        bytes_ = np.frombuffer(whole, np.uint8)
-        alone = others[bytes_[others + 1] != _LF] if self.end == _LF else others
-        if len(alone):
-            line = self.line + whole.count(bytes([self.end]), 0, int(alone[0]))
-            what = "a carriage return" if self.end == _LF else "a line feed"
+        else:
+            wrong = np.setxor1d(others + 1, found.ends)
+        if len(wrong):
+            line = self.line + whole.count(bytes([self.end]), 0, int(wrong[0]))
+            shown = {"\n": "LF", "\r": "CR", "\r\n": "CR LF"}[self.line_end]
             raise Irregular(
-                f"{self.file.name}: line {line}: {what} that ends no line as the others do; quote the field it is in, "
-                "or write the same line ends everywhere"
+                f"{self.file.name}: line {line} does not end with {shown}, as line 1 does; write the same line ends "
+                "everywhere, and quote fields that have a carriage return or a line feed in them"
             )
 
     def _fields(self, whole: bytes, found: _Structure) -> None:

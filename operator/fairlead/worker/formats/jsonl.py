@@ -42,13 +42,14 @@ class JsonLines:
         for file in files:
             for key, found in _structure(database, file).items():
                 seen[key] = _joined(seen.get(key, typed.NULL), found)
-        names = list(dict.fromkeys([*wanted, *seen]))
+        names = list(dict.fromkeys([*seen, *wanted]))
         distinct(names)
         if len(names) > _KEYS:
             many = f"the lines have {len(names)} different keys, and a table {_KEYS} columns at most"
             raise Unreadable(f"{many}: move keys that are data into values")
         types = {c: wanted.get(c) or _unless_null(known.get(c)) or seen[c] for c in names}
         types |= _numbers(database, files, [c for c, kind in types.items() if kind == _NUMBER])
+        types = {c: typed.JSON if typed.LIST in kind and typed.NULL in kind else kind for c, kind in types.items()}
         return Reading(format="jsonl", columns=[ReadColumn(name=c, type=types[c], declared=c in wanted) for c in names])
 
     def columns(self, database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Sequence[str]:
@@ -77,18 +78,24 @@ class JsonLines:
         return typed.select(self.raw(database, files, reading), reading.types())
 
 
-def explained(file: LocalFile, error: Exception) -> Unreadable:
-    """What is wrong with a file that DuckDB can't read, by its first line that is wrong."""
-    number = 0
-    for lines in _lines(file):
-        for number, line in lines:
-            try:
-                json.loads(line, object_pairs_hook=_once)
-            except RecursionError:
-                return Unreadable(f"{file.name}: line {number} is nested too deeply; write it flatter")
-            except ValueError as found:
-                return Unreadable(f"{file.name}: line {number}: {found}; write one JSON object a line")
-    return Unreadable(f"{file.name}: {error}")
+def explained(files: Sequence[LocalFile], error: Exception) -> Unreadable:
+    """What is wrong with files that DuckDB can't read, by the first line that is wrong."""
+    for file in files:
+        for lines in _lines(file):
+            for number, line in lines:
+                if wrong := _wrong(line):
+                    return Unreadable(f"{file.name}: line {number}: {wrong}; write one JSON object a line")
+    return Unreadable(f"{files[0].name if len(files) == 1 else 'the files'}: {error}")
+
+
+def _wrong(line: bytes) -> str:
+    try:
+        json.loads(line, object_pairs_hook=_once)
+    except RecursionError:
+        return "it is nested too deeply"
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -173,7 +180,7 @@ def _looked_at(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str
     try:
         row = database.cursor().execute(query).fetchone()
     except duckdb.Error as error:
-        raise explained(file, error) from error
+        raise explained([file], error) from error
     found = json.loads(row[0]) if row and row[0] else {}
     return {key: _kind(shape) for key, shape in found.items()} if isinstance(found, dict) else {}
 
@@ -185,7 +192,7 @@ def _kind(shape: Any) -> str:
         inner = _kind(shape[0])
         if inner == _NUMBER:
             return f"{typed.LIST}{typed.FLOAT}>"
-        if inner.startswith(typed.LIST):
+        if inner == typed.NULL or inner.startswith(typed.LIST):
             return f"{typed.LIST}{inner}>"
     return typed.JSON
 
@@ -194,7 +201,13 @@ def _joined(known: str, found: str) -> str:
     """Of two files."""
     if found in (known, typed.NULL):
         return known
-    return found if known == typed.NULL else typed.JSON
+    if known == typed.NULL:
+        return found
+    lists = known.startswith(typed.LIST) and found.startswith(typed.LIST)
+    if lists and typed.NULL in known + found:  # lists without any value
+        inner = _joined(known[len(typed.LIST) : -1], found[len(typed.LIST) : -1])
+        return typed.JSON if inner == typed.JSON else f"{typed.LIST}{inner}>"
+    return typed.JSON
 
 
 def _unless_null(kind: str | None) -> str | None:
@@ -207,4 +220,7 @@ def _numbers(
     if not columns:
         return {}
     texts = Reading(format="jsonl", columns=[ReadColumn(name=c, type=typed.STRING) for c in columns])
-    return typed.infer(database, JsonLines().raw(database, files, texts), columns)
+    try:
+        return typed.infer(database, JsonLines().raw(database, files, texts), columns)
+    except duckdb.Error as error:
+        raise explained(files, error) from error

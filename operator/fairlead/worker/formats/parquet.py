@@ -37,7 +37,8 @@ class Parquet:
         del database
         wanted = {c.name: c.type for c in declared.columns}
         known = {c: t for c, t in (fixed.types() if fixed else {}).items() if c not in wanted}
-        names, problems = dict.fromkeys(wanted), {}
+        names: dict[str, None] = {}
+        problems: dict[str, str] = {}
         for file in files:
             for column, kind in kinds(file).items():
                 names[column] = None
@@ -48,6 +49,7 @@ class Parquet:
                     problems[column] = _misfit(file, kind, known[column])
                 else:
                     known[column] = joined
+        names |= dict.fromkeys(wanted)
         distinct(names)
         if problems:
             raise Misfit(problems)
