@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.api.dataset import Check
-from fairlead.worker import checks, oip, tables
+from fairlead.worker import checks, folders, oip, tables
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.rows import Table
 
@@ -43,7 +43,7 @@ def evaluated(database: Any, folder: Path) -> dict[str, Any]:
 
 def checked(database: Any, folder: Path) -> dict[str, Any]:
     """What a check of the whole column says, and one whose answer is the column's type itself."""
-    database.execute(f"CREATE VIEW data AS SELECT * FROM read_parquet({tables.text(str(folder))} || '/*.parquet')")
+    database.execute(f"CREATE VIEW data AS {folders.rows(database, folder, 'parquet').scan}")
     asked = Check.model_validate({"sql": "SELECT count(*) > 0 AND max(f) IS NOT DISTINCT FROM max(f) FROM data"})
     odd = Check.model_validate({"sql": "SELECT any_value(f) FROM data"})
     return {"check": checks.sql(asked, database).model_dump(mode="json"),
