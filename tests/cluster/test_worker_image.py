@@ -46,7 +46,8 @@ def pod(image: str) -> Json:
             "restartPolicy": "Never", "automountServiceAccountToken": False,
             "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [{
-                "name": "types", "image": image, "command": ["python3", "/script/inside.py", "/types"],
+                "name": "types", "image": image, "imagePullPolicy": "IfNotPresent",
+                "command": ["python3", "/script/inside.py", "/types"],
                 "resources": {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
                                     "readOnlyRootFilesystem": True},
