@@ -10,8 +10,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from fairlead.api.reading import Reading
 from fairlead.worker import folders, tables, tensors
 from fairlead.worker.errors import TaskFailed
+from fairlead.worker.formats import typed
 from fairlead.worker.formats.words import line
 from fairlead.worker.metrics import Labels
 from fairlead.worker.tensors import EXACT, NUMBERS, Feature, Lists, Type
@@ -32,7 +34,8 @@ class Table:
         self._database = database
         self.rows = folders.rows(database, folder, form)
         self._scan = self.rows.scan
-        self.types = {name: Type.of(said) for name, said in self._said(folder).items()}
+        read = self.rows.reading.types()
+        self.types = {name: _type(self.rows.reading, read.get(name), said) for name, said in self._said(folder).items()}
         self.target = target
         missing = [c for c in (*needed, target) if c not in self.types]
         if missing:
@@ -152,6 +155,15 @@ class Table:
             yield from self._database.cursor().execute(query).to_arrow_reader(size)
         except (duckdb.Error, pa.ArrowException) as error:
             raise TaskFailed("BadData", f"the rows can't be read: {line(error)}") from error
+
+
+def _type(reading: Reading, read: str | None, said: str) -> Type:
+    """read: the column's type by the reading; said: by DuckDB, to which some are text that are none."""
+    if read == typed.NULL:
+        return Type("float", 0, "null")
+    if read == typed.JSON and reading.format == "jsonl":
+        return Type(None, 0, "JSON objects, or values of several types")
+    return Type.of(said)
 
 
 def labels(values: Sequence[Any], numeric: bool) -> Labels:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fairlead.api.reading import ReadColumn, Reading
-from fairlead.worker import baseline, tables
+from fairlead.worker import baseline, oip, tables
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.manifest import READING
 from fairlead.worker.rows import Table, labels
@@ -122,3 +122,32 @@ def test_integers_that_no_float_can_tell_apart_are_no_classes(database: Any, fol
     pq.write_table(pa.table({"y": [2**53, 2**53 + 1]}), folder / "a.parquet")
     with pytest.raises(TaskFailed, match="y has integers beyond 2\\^53"):
         Table(database, folder, "parquet", "y", []).check_classes()
+
+
+def test_d11_json_lines_have_lists_and_what_is_no_column_is_refused(database: Any, folder: Path) -> None:
+    (folder / "a.jsonl").write_text(
+        '{"f": [0.5, 1], "g": [[1, 2]], "o": {"a": 1}, "m": 1, "id": "007", "big": 99999999999999999999, "y": 1}\n'
+        '{"f": [2, 3], "g": [[3, 4]], "o": {"a": 2}, "m": "x", "id": "008", "big": 1, "y": 2, "nothing": null}\n'
+    )
+    table = Table(database, folder, "jsonl", "y", ["f", "g", "id", "nothing"])
+    features = table.features(["f", "g", "id", "nothing"])
+    assert {n: (f.datatype, f.shape) for n, f in features.items()} == {
+        "f": ("FP64", (2,)), "g": ("FP64", (1, 2)), "id": ("BYTES", ()), "nothing": ("FP64", ()),
+    }  # fmt: skip
+    (batch,) = table.batches(10)
+    assert [oip.tensor(f, batch.column(n))["data"] for n, f in features.items()] == [
+        [0.5, 1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0], ["007", "008"], [None, None],
+    ]  # fmt: skip
+    for column in ("o", "m"):
+        with pytest.raises(TaskFailed, match=f"column {column} is JSON objects, or values of several types"):
+            table.features([column])
+    assert table.features(["big"])["big"].datatype == "BYTES", "no integer of 64 bits: text, as the reading says"
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_column_without_any_value_goes_as_nulls(database: Any, folder: Path, form: str) -> None:
+    (folder / "a").write_text("x,y\n,1\n,2\n" if form == "csv" else '{"x": null, "y": 1}\n{"x": null, "y": 2}\n')
+    table = Table(database, folder, form, "y", ["x"])
+    (batch,) = table.batches(10)
+    assert oip.tensor(table.features(["x"])["x"], batch.column("x"))["data"] == [None, None]
+    assert table.known == 2
