@@ -18,6 +18,7 @@ from fairlead.api.tasks import EvaluateResult, EvaluateTask, Subject
 from fairlead.worker import gates, oip, report, scoring, tables
 from fairlead.worker.baseline import Group
 from fairlead.worker.errors import TaskFailed
+from fairlead.worker.formats.words import line
 from fairlead.worker.metrics import Labels
 from fairlead.worker.rows import Batch, Table, labels
 from fairlead.worker.tensors import Feature
@@ -53,7 +54,7 @@ class Asked(scoring.Answers):
             self.add(*self._server.infer(self.request(rows), rows.num_rows))
         except oip.Refused as error:
             first = sum(len(part) for part in self.labels)
-            self.problem = f"rows {first} to {first + rows.num_rows - 1}: {error}"
+            self.problem = line(f"rows {first} to {first + rows.num_rows - 1}: {error}")
             log.warning("refused", extra={"subject": self.subject.subject, "problem": self.problem})
 
 
