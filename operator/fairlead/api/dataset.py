@@ -15,6 +15,7 @@ from fairlead.api.schema import (
     Duration,
     Key,
     Model,
+    Span,
     Text,
     cel,
     exactly_one_of,
@@ -32,7 +33,7 @@ class Source(Model):
 class Watch(Model):
     """How often the source is looked at."""
 
-    every: Duration = "5m"
+    every: Span = "5m"
     """Time between two listings."""
     settle: Duration = "10s"
     """A listing must stay the same for this long before it is read: uploads in progress are not a version."""
@@ -75,8 +76,8 @@ class Schema(Model):
 class RowsCheck(Model):
     """Bounds on the number of rows of a version."""
 
-    min: Annotated[int, Field(ge=0)] | None = None
-    max: Annotated[int, Field(ge=0)] | None = None
+    min: Annotated[int, Field(ge=0, le=10**15)] | None = None
+    max: Annotated[int, Field(ge=0, le=10**15)] | None = None
 
     model_config = ConfigDict(
         json_schema_extra=cel(
