@@ -66,6 +66,8 @@ REFUSED: dict[str, tuple[pa.Array, str]] = {
     "struct": (pa.array([{"a": 1}]), r"column f is STRUCT\(a BIGINT\): the protocol can't carry it; flatten it"),
     "list of structs": (pa.array([[{"a": 1}]]), "the protocol can't carry it; flatten it"),
     "map": (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "column f is MAP.*flatten it"),
+    "duration": (pa.array([1], pa.duration("us")), "column f is a duration: .* write it as a number"),
+    "list of durations": (pa.array([[1]], pa.list_(pa.duration("us"))), "column f is a list<duration>: the protocol"),
     "ragged": (pa.array([[1.0, 2.0], [1.0]]), "column f: row 1 has 1 values in a list where the rows before have 2"),
     "ragged within": (pa.array([[[1], [2]], [[1], [2, 3]]]), "row 1 has 2 values in a list where .* have 1"),
     "empty": (pa.array([[1.0], []]), "row 1 has an empty list"),

@@ -163,6 +163,8 @@ def _type(reading: Reading, read: str | None, said: str) -> Type:
         return Type("float", 0, "null")
     if read == typed.JSON and reading.format == "jsonl":
         return Type(None, 0, "JSON objects, or values of several types")
+    if read is not None and "duration" in read:  # stored as integers, of whatever unit
+        return Type(None, 0, f"a {read}")
     return Type.of(said)
 
 

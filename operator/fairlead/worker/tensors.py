@@ -35,6 +35,7 @@ _KINDS: dict[str, Kind] = {
 _REMEDIES = {
     "STRUCT": "flatten it into columns of their own", "MAP": "flatten it into columns of their own",
     "UNION": "give each of its types a column of its own", "INTERVAL": "write it as a number, such as seconds",
+    "a duration": "write it as a number, such as seconds",
 }  # fmt: skip
 NUMBERS: frozenset[Kind] = frozenset(("integer", "unsigned", "float"))
 EXACT = 2**53

@@ -151,3 +151,12 @@ def test_a_column_without_any_value_goes_as_nulls(database: Any, folder: Path, f
     (batch,) = table.batches(10)
     assert oip.tensor(table.features(["x"])["x"], batch.column("x"))["data"] == [None, None]
     assert table.known == 2
+
+
+def test_d08_a_float_is_sent_as_one_though_the_files_have_integers(database: Any, folder: Path) -> None:
+    pq.write_table(pa.table({"x": [1, 2], "z": [1, 2], "y": [1, 2]}), folder / "a.parquet")
+    columns = [ReadColumn(name="x", type="float", declared=True), ReadColumn(name="z", type="integer"),
+               ReadColumn(name="y", type="float", declared=True)]  # fmt: skip
+    (folder / READING).write_text(Reading(format="parquet", columns=columns).model_dump_json())
+    features = Table(database, folder, "parquet", "y", ["x", "z"]).features(["x", "z"])
+    assert [f.datatype for f in features.values()] == ["FP64", "INT64"]
