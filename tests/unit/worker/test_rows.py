@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,3 +161,12 @@ def test_d08_a_float_is_sent_as_one_though_the_files_have_integers(database: Any
     (folder / READING).write_text(Reading(format="parquet", columns=columns).model_dump_json())
     features = Table(database, folder, "parquet", "y", ["x", "z"]).features(["x", "z"])
     assert [f.datatype for f in features.values()] == ["FP64", "INT64"]
+
+
+def test_files_are_read_as_they_are_written_compressed_or_in_another_encoding(database: Any, folder: Path) -> None:
+    reading = csv_reading(x="string", y="integer").model_copy(update={"encoding": "latin-1", "delimiter": ";"})
+    (folder / READING).write_text(reading.model_dump_json())
+    (folder / "a.csv.gz").write_bytes(gzip.compress("x;y\nZürich;1\n".encode("latin-1")))
+    (folder / "b.csv").write_bytes("x;y\nGenève;2\n".encode("latin-1"))
+    table = Table(database, folder, "csv", "y", ["x"])
+    assert all_values(table, "x") == ["Zürich", "Genève"]
