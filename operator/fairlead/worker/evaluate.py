@@ -97,9 +97,8 @@ def _ask(task: EvaluateTask, table: Table, asked: Sequence[Asked]) -> tuple[scor
                 list(pool.map(Asked.wait, asked, repeat(batch.slice(0, 1))))
             list(pool.map(Asked.ask, asked, repeat(batch)))
             truth.append(labels(table.values(batch, task.target), table.numeric))
-            groups += (
-                zip(*(table.values(batch, name) for name in task.by), strict=True) if task.by else [()] * len(batch)
-            )
+            by = [table.values(batch, name) for name in task.by]
+            groups += zip(*by, strict=True) if by else [()] * batch.num_rows
     log.info("answered", extra={"rows": table.known, "left_out": table.left_out})
     text = sample.decode() if len(sample) <= SAMPLE_LIMIT else ""
     return scoring.Rows(np.concatenate(truth), groups, table.left_out, table.reading()), text

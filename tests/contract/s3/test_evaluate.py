@@ -149,6 +149,11 @@ def test_without_a_champion_its_gates_are_skipped(s3: Any, bucket: str, rows: Pa
         (lambda _: answer([1.0]), "shape \\[1, 1\\] for"),
         (lambda inputs: answer(["a"] * len(inputs["x"]), "BYTES"), "needs numbers"),
         (lambda _: (200, {"hello": 1}), "not one of the protocol"),
+        (
+            lambda inputs: answer(["1"] * n, "BYTES") if (n := len(inputs["x"])) < 300 else answer([1.0] * n),
+            "strings to some rows and numbers to others",
+        ),
+        (lambda inputs: answer([{}] * len(inputs["x"]), "BYTES"), "an object where its datatype"),
     ],
 )
 def test_a_model_that_does_not_answer_the_rows_closes_its_gates(
