@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,7 @@ def fits(values: list[Any]) -> bool:
     return None not in values or all(int(float(v)) == v for v in values if isinstance(v, int))
 
 
-@settings(max_examples=200, deadline=timedelta(seconds=2), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(columns())
 def test_d11_what_was_sent_says_the_same_or_is_refused_by_name(
     database: Any, tmp_path: Path, column: tuple[str, pa.Array, list[Any]]
