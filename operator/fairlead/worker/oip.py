@@ -23,6 +23,8 @@ _NOT_YET = frozenset((404, 502, 503, 504))
 _POLL = 0.25
 LIMIT = 64 << 20
 """Bytes of an answer."""
+VALUES = 2_000_000
+"""Values of an answer, about: each may take a hundred bytes of this pod's memory, however short it is in JSON."""
 
 
 class Refused(Exception):  # noqa: N818 - the house's names of errors
@@ -58,6 +60,8 @@ def answers(body: bytes, rows: int) -> tuple[Labels, Floats | None]:
 
 def _first_output(body: bytes) -> Json:
     """The first output tensor, with a list of sizes as its shape, and a list as its data."""
+    if sum(map(body.count, (b",", b"[", b"{"))) > VALUES:
+        raise Refused(f"the answer has more than {VALUES} values; answer fewer a row, or lower batch")
     try:
         output = json.loads(body)["outputs"][0]
         shape, data = output["shape"], output["data"]

@@ -66,6 +66,11 @@ def test_what_is_no_answer_is_refused_with_the_reason(body: bytes, words: str) -
     assert len(str(caught.value)) < 1000
 
 
+def test_an_answer_of_very_many_values_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(Refused, match="more than 2000000 values"):
+        answers(b'{"outputs":[{"shape":[1],"data":[' + b"[]," * 1_000_000 + b"[]]}]}", 1)
+
+
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
