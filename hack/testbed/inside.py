@@ -18,6 +18,15 @@ from fairlead.worker.errors import TaskFailed
 from fairlead.worker.rows import Table
 
 
+SQL = """
+    SELECT count(*) > 0 AND max(f) IS NOT DISTINCT FROM max(f)
+    AND date_trunc('day', timestamptz '2024-07-01 01:00:00+02')::VARCHAR = '2024-06-30 00:00:00+00'
+    AND (timestamptz '2024-07-01 00:00:00+00' AT TIME ZONE 'Europe/Zurich')::VARCHAR = '2024-07-01 02:00:00'
+    AND strftime(now(), '%Y') > '2000' FROM data
+"""
+"""Also what needs DuckDB's calendar and time zones, which come as an extension: a pod can't fetch one."""
+
+
 def main(folder: Path) -> int:
     """Print them all."""
     for file in sorted(folder.glob("*.parquet")):
@@ -44,7 +53,7 @@ def evaluated(database: Any, folder: Path) -> dict[str, Any]:
 def checked(database: Any, folder: Path) -> dict[str, Any]:
     """What a check of the whole column says, and one whose answer is the column's type itself."""
     database.execute(f"CREATE VIEW data AS {folders.rows(database, folder, 'parquet').scan}")
-    asked = Check.model_validate({"sql": "SELECT count(*) > 0 AND max(f) IS NOT DISTINCT FROM max(f) FROM data"})
+    asked = Check.model_validate({"sql": SQL})
     odd = Check.model_validate({"sql": "SELECT any_value(f) FROM data"})
     return {"check": checks.sql(asked, database).model_dump(mode="json"),
             "odd": checks.sql(odd, database).model_dump(mode="json")}  # fmt: skip
