@@ -17,7 +17,6 @@ from fairlead.worker import checks, folders, oip, tables
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.rows import Table
 
-
 SQL = """
     SELECT count(*) > 0 AND max(f) IS NOT DISTINCT FROM max(f)
     AND date_trunc('day', timestamptz '2024-07-01 01:00:00+02')::VARCHAR = '2024-06-30 00:00:00+00'
