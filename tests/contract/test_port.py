@@ -108,6 +108,19 @@ async def test_apply_leaves_others_fields_alone_and_takes_ours_back(where: tuple
     assert found["data"] == {"colour": "red", "theirs": "kept"}
 
 
+async def test_delete_as_it_was_seen_leaves_what_has_changed_since(where: tuple[Kube, str]) -> None:
+    kube, ns = where
+    made = await kube.create(CONFIG_MAP, config(ns, colour="red"))
+    uid, seen = made["metadata"]["uid"], made["metadata"]["resourceVersion"]
+    changed = await kube.replace(CONFIG_MAP, {**made, "data": {"colour": "mud"}})
+    with pytest.raises(api.Conflict):
+        await kube.delete(CONFIG_MAP, ns, "c", uid, version=seen)
+    assert (await kube.get(CONFIG_MAP, ns, "c"))["data"] == {"colour": "mud"}
+    await kube.delete(CONFIG_MAP, ns, "c", uid, version=changed["metadata"]["resourceVersion"])
+    with pytest.raises(api.NotFound):
+        await kube.get(CONFIG_MAP, ns, "c")
+
+
 async def test_delete_needs_the_right_uid(where: tuple[Kube, str]) -> None:
     kube, ns = where
     made = await kube.create(TOY, in_ns(ns, toy("bear")))
@@ -221,3 +234,9 @@ async def test_no_answer_is_unavailable(kubeconfig: str) -> None:
     with pytest.raises(api.Unavailable):
         await kube.get(TOY, "x", "y")
     await kube.close()
+
+
+async def test_the_api_server_says_where_it_is_reached(http: HttpKube) -> None:
+    asked, *own = await http.addresses()
+    assert own, "besides the address that it was asked at"
+    assert all(part.rpartition(":")[2].isdigit() for part in (asked, *own))

@@ -8,6 +8,7 @@ import duckdb
 
 from fairlead.api.dataset import Check, CheckResult
 from fairlead.worker import tables
+from fairlead.worker.decision import decision
 from fairlead.worker.formats.words import line
 
 
@@ -42,12 +43,10 @@ def sql(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
     assert check.sql is not None
     title = f"sql {' '.join(check.sql.split())}"
     try:
-        row = connection.cursor().execute(check.sql).fetchone()
+        passed, said = decision(connection.cursor().execute(check.sql))
     except duckdb.Error as error:
         return _result(check, title, False, f"the query can't be run; correct it: {line(error, 600)}")
-    value = row[0] if row else None
-    passed = bool(value) if isinstance(value, (bool, int)) else False
-    return _result(check, title, passed, "" if passed else f"the query answered {value!r}, wanted true")
+    return _result(check, title, passed, "" if passed else f"the query answered {said}, wanted true")
 
 
 def not_run(check: Check) -> CheckResult:

@@ -12,7 +12,7 @@ from fairlead.api.dataset import CheckResult, Schema
 from fairlead.api.reading import Reading
 from fairlead.worker import tables
 from fairlead.worker.formats import jsonl, parquet
-from fairlead.worker.formats.base import LocalFile, Unreadable
+from fairlead.worker.formats.base import LocalFile, Unreadable, unreadable
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import cell, line
 from fairlead.worker.rules import Cells, Rule
@@ -66,7 +66,7 @@ def inspect(
     try:
         found = _check(database, file, reading, schema, fixed, problems)
     except duckdb.Error as error:
-        raise (jsonl.explained([file], error) if reading.format == "jsonl" else Unreadable(error)) from error
+        raise (jsonl.explained([file], error) if reading.format == "jsonl" else unreadable(error)) from error
     if found != rows:
         numbers = f"{rows} records by its format's grammar, and {found} were read from it"
         raise Unreadable(f"{file.name} has {numbers}; write it with another library, or as Parquet")

@@ -32,6 +32,7 @@ def connect(folder: Path, *readable: Path) -> duckdb.DuckDBPyConnection:
     allowed = ", ".join(text(str(path)) for path in (folder, *readable))
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
+    connection.execute("SET TimeZone = 'UTC'")  # wherever the pod is
     connection.execute("SET lock_configuration = true")
     return connection
 

@@ -93,6 +93,18 @@ def test_a_listing_that_settled_is_read_and_becomes_a_version() -> None:
     assert where.select(JOB) == [], "the Job goes once its outcome is recorded"
 
 
+def test_how_the_current_version_is_read_is_shown_and_what_is_refused_changes_nothing() -> None:
+    where = world()
+    reading = {"format": "csv", "delimiter": ";", "columns": [{"name": "id", "type": "integer"}]}
+    answer(where, settle(where, "a"), {"snapshot": {"version": version("v1"), "reading": reading}})
+    shown = look(where)["reading"]
+    assert (shown["delimiter"], shown["columns"][0]["type"]) == (";", "integer")
+    checks = [{"check": "column id", "passed": False, "message": "b.csv: 1 of 2 rows are not integer"}]
+    answer(where, settle(where, "b"), {"snapshot": {"checks": checks}})
+    status = look(where)
+    assert (status["phase"], status["reading"]) == ("Invalid", shown)
+
+
 def test_steady_state_writes_nothing() -> None:
     where = world()
     publish(where, "a", "v1")
@@ -214,6 +226,24 @@ def test_an_unreachable_source_keeps_what_is_published_and_heals(reason: str) ->
     assert where.writes == before
     source(where, "a")
     assert look(where)["phase"] == "Ready"
+
+
+def test_a_source_that_was_not_asked_is_not_one_that_can_t_be_reached() -> None:
+    where = world()
+    publish(where, "a", "v1")
+    source(where, Failed("NoTurn", "others were under way"))
+    status = look(where)
+    assert condition(status, "SourceReachable") == ("Unknown", "NoTurn", "others were under way")
+    assert (status["phase"], status["message"]) == ("Ready", "others were under way")
+    source(where, "a")
+    assert condition(look(where), "SourceReachable")[0] == "True"
+
+
+def test_an_endpoint_that_is_refused_is_told_with_its_field_and_not_with_the_secret() -> None:
+    where = world()
+    source(where, Failed("EndpointRefused", "endpoint http://x is none"))
+    told = "spec.source.s3: endpoint http://x is none"
+    assert condition(look(where), "SourceReachable") == ("False", "EndpointRefused", told)
 
 
 def test_an_empty_source_waits() -> None:

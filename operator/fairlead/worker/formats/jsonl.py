@@ -14,7 +14,7 @@ import duckdb
 
 from fairlead.api.reading import ReadColumn, Reading
 from fairlead.worker.formats import compressed, encodings, typed
-from fairlead.worker.formats.base import Declared, LocalFile, Unreadable, distinct
+from fairlead.worker.formats.base import Declared, LocalFile, Unreadable, distinct, unreadable
 from fairlead.worker.formats.words import cell
 from fairlead.worker.tables import name, text
 
@@ -84,14 +84,15 @@ class JsonLines:
         return typed.select(self.raw(database, files, reading), reading.types())
 
 
-def explained(files: Sequence[LocalFile], error: Exception) -> Unreadable:
+def explained(files: Sequence[LocalFile], error: duckdb.Error) -> Unreadable:
     """What is wrong with files that DuckDB can't read, by the first line that is wrong."""
+    found = unreadable(error)
     for file in files:
         for lines in _lines(file):
             for number, line in lines:
                 if wrong := _wrong(line):
                     return Unreadable(f"{file.name}: line {number}: {wrong}; write one JSON object a line")
-    return Unreadable(f"{files[0].name if len(files) == 1 else 'the files'}: {error}")
+    return found
 
 
 def _wrong(line: bytes) -> str:

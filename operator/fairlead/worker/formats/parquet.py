@@ -203,7 +203,7 @@ def _select(types: Mapping[str, str], files: Sequence[LocalFile], reading: Readi
             cell = f"make_timestamp(epoch_us({cell}))"
         elif "uuid" in found:
             cell = f"CAST({cell} AS VARCHAR)"
-        elif column.name in mixed and column.type == typed.FLOAT:
+        elif column.type == typed.FLOAT and (column.declared or column.name in mixed):
             cell = f"CAST({cell} AS DOUBLE)"
         cells.append(f"{cell} AS {name(column.name)}")
     return f"SELECT {', '.join(cells) or '*'} FROM ({_read(files)})"

@@ -166,7 +166,7 @@ def test_types_of_json_lines_are_jsons_own_over_all_lines(tmp_path: Path) -> Non
         "a": lines(
             {"i": 1, "f": 1, "s": "2024-01-02", "b": True, "m": 1, "l": [1], "ll": [[1.5]], "o": {"k": 1}, "n": None}
         ),
-        "b": lines({"i": -2, "f": 1.5, "s": "1", "b": None, "m": "1", "l": [0.5, None], "ll": [[2]], "o": {}, "n": None}),
+        "b": lines({"i": -2, "f": 1.5, "s": "1", "b": None, "m": "1", "l": [0.5, None], "ll": [[2]], "o": {}}),
     }
     found = read(tmp_path, "jsonl", files)
     assert found.types == {
