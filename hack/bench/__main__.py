@@ -5,7 +5,19 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHES = ("experiments", "fleet", "joins", "readers", "recorder", "rollback", "scale", "step", "stores", "verdicts", "world")
+BENCHES = (
+    "experiments",
+    "fleet",
+    "joins",
+    "readers",
+    "recorder",
+    "rollback",
+    "scale",
+    "step",
+    "stores",
+    "verdicts",
+    "world",
+)
 
 
 def main() -> int:
