@@ -26,6 +26,8 @@ Positions = NDArray[np.int64]
 LineEnd = Literal["\n", "\r\n", "\r"]
 LONGEST = 16 << 20
 """Bytes of the longest record that is read."""
+WIDEST = 5000
+"""Columns of the widest file that is read: DuckDB needs some 30 kB a column and thread."""
 _LF, _CR = 10, 13
 _NO_BYTE = -1
 _NONE: Positions = np.empty(0, np.int64)
@@ -306,6 +308,11 @@ def header(file: LocalFile, record: bytes, dialect: Dialect) -> tuple[str, ...]:
     as `column0`. Raises Irregular if two are the same, or differ in upper and lower case only, which SQL does not tell
     apart."""
     cells = split(record, dialect)
+    if len(cells) > WIDEST:
+        raise Irregular(
+            f"{file.name}: line 1 names {len(cells)} columns, and {WIDEST} are read at most; write many columns as "
+            "rows of (id, column, value), or keep them in one column"
+        )
     names = tuple(name or f"column{number}" for number, name in enumerate(cells))
     seen: dict[str, str] = {}
     for name in names:
