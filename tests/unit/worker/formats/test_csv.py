@@ -209,7 +209,8 @@ def test_long_records_are_read_and_endless_ones_refused(tmp_path: Path) -> None:
     long = b"x" * (5 << 20)
     _, _, rows = read(tmp_path, b"a,b\n1," + long + b'\n2,"' + b"\n" * (5 << 20) + b'"\n')
     assert [len(row[1] or "") for row in rows] == [5 << 20, 5 << 20]
-    assert "is longer than 16777216 bytes" in refused(tmp_path, b'a,b\n1,"' + b"x\n" * (20 << 20))
+    assert "on line 2 is longer than 16777216 bytes" in refused(tmp_path, b'a,b\n1,"' + b"x\n" * (20 << 20))
+    assert "on line 3 is longer than 16777216 bytes" in refused(tmp_path, b"a,b\n1,2\n1," + b"x" * (17 << 20) + b"\n")
 
 
 def test_wide_files_are_read_up_to_a_bound(tmp_path: Path) -> None:
