@@ -286,7 +286,7 @@ def _corrupt(work: Work, files: Sequence[LocalFile], error: Unreadable) -> TaskF
     about = [f.name for f in files if len(files) == 1 or re.match(rf"{re.escape(f.name)}[: ]", str(error))]
     uri = work.source.uri(task.source.prefix + max(about, key=len, default=""))
     what = f"{uri} is not {task.format}" if about else f"{uri} can't be read as one table of {task.format}"
-    return TaskFailed("CorruptFile", f"{what}: {error}; replace or remove it")
+    return TaskFailed("CorruptFile", line(f"{what}: {error}; replace or remove it"))
 
 
 def _checked(work: Work, reading: Reading | None) -> list[CheckResult]:
