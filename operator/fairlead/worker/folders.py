@@ -46,7 +46,7 @@ def rows(database: duckdb.DuckDBPyConnection, folder: Path, form: str, text: Col
         raise TaskFailed("BadData", f"there are no files in {folder}; rows are needed")
     try:
         kept = reading_of(folder)
-        reading = kept or FORMATS[form].infer(database, files, Declared(), None)
+        reading = _there(database, files, kept) if kept else FORMATS[form].infer(database, files, Declared(), None)
         lost = None if kept else _lost(database, files, reading)
         scan = FORMATS[reading.format].scan(database, files, as_text(reading, text))
     except Unreadable as error:
@@ -82,6 +82,16 @@ def as_text(reading: Reading, columns: Collection[str]) -> Reading:
     """The reading by which these columns are strings, where cells are written as text."""
     changed = [c.model_copy(update={"type": "string"}) if c.name in columns else c for c in reading.columns]
     return reading if reading.format == "parquet" else reading.model_copy(update={"columns": changed})
+
+
+def _there(database: duckdb.DuckDBPyConnection, files: list[LocalFile], reading: Reading) -> Reading:
+    """The reading of the columns that some file has: a version's reading also has those of files that are gone. Of JSON
+    lines a key that no line has is a column of nulls."""
+    if reading.format == "jsonl":
+        return reading
+    form = FORMATS[reading.format]
+    there = {name for file in files for name in form.columns(database, file, reading)}
+    return reading.model_copy(update={"columns": [c for c in reading.columns if c.name in there]})
 
 
 def _lost(database: duckdb.DuckDBPyConnection, files: list[LocalFile], reading: Reading) -> str:
