@@ -162,4 +162,4 @@ def test_d10_a_query_over_a_timestamp_with_a_zone(s3: Any, bucket: str) -> None:
     shows = "select min(t) from data"
     found = snapshot(task(s3, bucket, checks=[Check(sql=asks), Check(sql=shows, severity="warn")]))
     assert found.version is not None
-    assert "datetime(1970, 1, 1, 0, 0)" in next(c.message for c in found.checks if not c.passed)
+    assert "a value of type timestamp" in next(c.message for c in found.checks if not c.passed)
