@@ -149,6 +149,23 @@ def test_a_pipeline_shows_why_it_ran_or_did_not():
     assert "dataset/flights  7c1e  -    waits for delay-3" in text
 
 
+def test_a_pipeline_shows_which_versions_were_cleared_away():
+    gone = [
+        {"name": f"delay-{n}", "uid": str(n), "at": START, "reason": "50 newer approved versions are kept"}
+        for n in range(9, 0, -1)
+    ]
+    raw = {
+        "kind": "Pipeline",
+        "metadata": {"name": "delay"},
+        "spec": {"steps": [{"name": "train", "image": "i"}]},
+        "status": {"cleared": gone, "clearedVersions": 12},
+    }
+    text = plain(view("pipeline", raw, NOW))
+    assert "CLEARED (12)" in text
+    assert "delay-9" in text
+    assert "delay-4" not in text
+
+
 @pytest.mark.parametrize("kind", ["Deployment", "PipelineRun", "ModelVersion", "Dataset"])
 def test_an_object_that_was_just_made_can_be_shown(kind):
     raw = next(r for r in (DEPLOYMENT, RUN, VERSION, DATASET) if r["kind"] == kind)
