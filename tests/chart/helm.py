@@ -19,7 +19,7 @@ EVERYTHING: Json = {
     "prometheus": {"url": "http://prometheus.example:9090", "labels": {"release": "stack"}},
     "tuning": {"window": 2, "drain": 5, "evidenceDeadline": 20},
     "routes": {"granted": [{"path": "/public/"}, {"host": "*.shop.example", "namespaces": ["shop"]}]},
-    "workers": 4,
+    "workers": 4, "jobs": {"deadline": "30m", "memory": "8Gi", "scratch": "50Gi"},
     "require": {"approvals": 1, "gates": True, "notAuthor": True},
     "metrics": {
         "podMonitor": {"enabled": True}, "rules": {"enabled": True},

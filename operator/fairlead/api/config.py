@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from fairlead.api.common import S3Location
+from fairlead.api.limits import Bytes, TimeLimit
 from fairlead.api.requirement import Requirement
 from fairlead.api.schema import Model
 
@@ -53,6 +54,17 @@ class Surge(Model):
     """Seconds after which a candidate whose pods no node has room for lets its GPUs go, to ask again later."""
 
 
+class JobsConfig(Model):
+    """Limits of Fairlead's own containers in Jobs. Users' steps and model servers have their own."""
+
+    deadline: TimeLimit = "1h"
+    """How long a Job may run that has no `timeout` of its own, from the moment when its pod is on a node."""
+    memory: Bytes = "4Gi"
+    """Memory that each may use."""
+    scratch: Bytes = "20Gi"
+    """Room on the node's disk that a Job may use which is known to need less; not of pods with a user's step."""
+
+
 class Granted(Model):
     """A host, or paths, that some namespaces' Deployments may have besides what is theirs anyway."""
 
@@ -81,6 +93,7 @@ class OperatorConfig(Model):
     prometheus: PrometheusConfig = PrometheusConfig()
     tuning: Tuning = Tuning()
     surge: Surge = Surge()
+    jobs: JobsConfig = JobsConfig()
     require: Requirement = Requirement()
     """What each version must have before it goes live, in all namespaces."""
     routes: RoutesConfig = RoutesConfig()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import S3Location, StatusBase, Timestamp
+from fairlead.api.limits import JobResources, TimeLimit
 from fairlead.api.schema import (
     LIST_ATOMIC,
     LIST_SET,
@@ -94,10 +95,17 @@ class Check(Model):
     """Columns that together identify a row."""
     sql: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     """A DuckDB query over the table `data` whose first value must be true."""
+    timeout: TimeLimit | None = None
+    """With `sql`: how long the query may run; default `5m`. One that runs longer has failed."""
     severity: Literal["error", "warn"] = "error"
     """`warn` only reports."""
 
-    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("rows", "unique", "sql")))
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            exactly_one_of("rows", "unique", "sql"),
+            ("!has(self.timeout) || has(self.sql)", "timeout needs sql"),
+        )
+    )
 
 
 class DatasetSpec(Model):
@@ -113,6 +121,10 @@ class DatasetSpec(Model):
     checks: Annotated[list[Check], Field(max_length=64, json_schema_extra=LIST_ATOMIC)] = []
     store: S3Location | None = None
     """Where versions are kept. Default: the operator's store."""
+    timeout: TimeLimit | None = None
+    """How long reading and checking a listing may take. Default: `jobs.deadline` of the installation, `1h`."""
+    resources: JobResources | None = None
+    """What the program needs that reads and checks a listing."""
     suspend: bool = False
     """Stop looking at the source; published versions stay."""
 
@@ -161,6 +173,8 @@ class CheckJob(Model):
     attempt: int = 1
     unreadable: int = 0
     """Attempts at this listing whose answer could not be read; at most 3."""
+    exceeded: int = 0
+    """Attempts at this listing that came to a limit of their Job; the pause before the next one grows with each."""
     not_before: Timestamp | None = None
 
 

@@ -35,7 +35,7 @@ from fairlead.plan.core import (
     epoch,
     rfc3339,
 )
-from fairlead.plan.failures import Running
+from fairlead.plan.failures import LIMITS, Running
 from fairlead.plan.jobpods import UNREADABLE
 from fairlead.plan.snapshot import (
     Changed,
@@ -286,8 +286,9 @@ def _forget_waiting(draft: Draft) -> None:
 def _retry(draft: Draft, answer: Refused, pause: float) -> Outcome:
     assert draft.status.job is not None
     again, job = rfc3339(draft.now + pause), draft.status.job
-    unreadable = job.unreadable + (answer.reason == UNREADABLE)
-    draft.update(job=job.model_copy(update={"uid": "", "not_before": again, "unreadable": unreadable}))
+    unreadable, exceeded = job.unreadable + (answer.reason == UNREADABLE), job.exceeded + (answer.reason in LIMITS)
+    changes = {"uid": "", "not_before": again, "unreadable": unreadable, "exceeded": exceeded}
+    draft.update(job=job.model_copy(update=changes))
     draft.conditions.set("Valid", None, answer.reason, answer.message)
     return "Checking", f"{answer.message}; tried again at {again}", min(pause, _next_poll(draft))
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Timer
+from typing import Any
 
 import duckdb
 
 from fairlead.api.dataset import Check, CheckResult
+from fairlead.api.units import seconds
 from fairlead.worker import tables
+
+LONGEST = "5m"
+"""How long a query may run that has no timeout of its own."""
 
 
 def rows(check: Check, number: int) -> CheckResult:
@@ -37,16 +43,33 @@ def unique(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
 
 
 def sql(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
-    """A query over `data` whose first value must be true."""
+    """A query over `data` whose first value must be true, and that ends in time."""
     assert check.sql is not None
-    title = f"sql {' '.join(check.sql.split())}"
+    title, allowed = f"sql {' '.join(check.sql.split())}", check.timeout or LONGEST
     try:
-        row = connection.cursor().execute(check.sql).fetchone()
+        row = _within(seconds(allowed), connection.cursor(), check.sql)
+    except duckdb.InterruptException:
+        text = f"the query ran longer than {allowed}; make it end, or raise the check's timeout"
+        return _result(check, title, False, text)
+    except duckdb.OutOfMemoryException as error:
+        text = f"the query needs more room than it has; raise spec.resources, or ask for less: {_first_line(error)}"
+        return _result(check, title, False, text)
     except duckdb.Error as error:
         return _result(check, title, False, f"the query can't be run; correct it: {_first_line(error)}")
     value = row[0] if row else None
     passed = bool(value) if isinstance(value, (bool, int)) else False
     return _result(check, title, passed, "" if passed else f"the query answered {value!r}, wanted true")
+
+
+def _within(allowed: float, cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...] | None:
+    """The first row of a query. Raises duckdb.InterruptException if it has not ended within `allowed` seconds."""
+    timer = Timer(allowed, cursor.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        return cursor.execute(query).fetchone()
+    finally:
+        timer.cancel()
 
 
 def over_all(checks: Sequence[Check], connection: duckdb.DuckDBPyConnection) -> list[CheckResult]:

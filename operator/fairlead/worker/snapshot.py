@@ -96,8 +96,10 @@ def _listed(task: SnapshotTask, source: Bucket) -> list[Object]:
 
 
 def _rules(task: SnapshotTask) -> str:
+    """What decides about a listing besides the listing: the memory too, for a query may need more than there is."""
     return digests.of_bytes(digests.canonical([
-        _schema_digest(task), task.pin, [c.model_dump(mode="json", exclude_none=True) for c in task.checks],
+        tables.memory_limit(), _schema_digest(task), task.pin,
+        [c.model_dump(mode="json", exclude_none=True) for c in task.checks],
     ]))  # fmt: skip
 
 

@@ -17,9 +17,10 @@ SQL_TYPES = {
 
 
 def memory_limit() -> int:
-    """Bytes that DuckDB may use: half of what the container may, at most 4 GiB; 1 GiB if that isn't known."""
+    """Bytes that DuckDB may use: half of what the container may, for readers and their libraries need the rest; 1 GiB
+    if that isn't known."""
     text = _CGROUP_LIMIT.read_text().strip() if _CGROUP_LIMIT.is_file() else "max"
-    return min(int(text) // 2, 4 << 30) if text.isdigit() else 1 << 30
+    return int(text) // 2 if text.isdigit() else 1 << 30
 
 
 def connect(folder: Path, *readable: Path) -> duckdb.DuckDBPyConnection:
