@@ -26,7 +26,16 @@ class Source(Model):
     """Where the data comes from."""
 
     s3: S3Location
-    """Objects under a prefix of a bucket. All objects there are one version's files."""
+    """A folder of a bucket, or one object: with or without its slash, `prefix: flights` is `flights/` and never
+    `flights-old/`. All objects there are one version's files, but for those whose name, or folder, begins with `_` or
+    `.`: engines leave them beside their data."""
+    exclude: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]] | None,
+        Field(max_length=16, json_schema_extra=LIST_SET),
+    ] = None
+    """What is no data either: `README.md`, `*.txt`, `old/`. `*`, `?` and `[abc]` stand for characters of one name. A
+    pattern without a slash is compared with each name of an object's path below the prefix, one with a slash with the
+    path's first names. What lies in a folder that matches is left out too."""
 
 
 class Watch(Model):
@@ -142,6 +151,8 @@ class DatasetVersion(Model):
     rows: int = 0
     bytes: int = 0
     files: int = 0
+    ignored: int = 0
+    """Objects beside them that were no data when it was published."""
 
 
 class CheckResult(Model):
@@ -162,6 +173,8 @@ class Listing(Model):
     """Since when it has looked like this."""
     objects: int = 0
     bytes: int = 0
+    ignored: int = 0
+    """Objects that are no data, by their names or by `exclude`. They don't count for the digest."""
 
 
 class CheckJob(Model):

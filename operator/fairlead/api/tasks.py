@@ -69,6 +69,9 @@ class SnapshotTask(Model):
     listing: str
     """Digest of the listing to read (see store.listing); if the source differs, the answer is ObjectChanged."""
     source: Place
+    """`prefix` is a folder, or an object (see store.keys)."""
+    exclude: list[str] | None = None
+    """Patterns of paths that are no data."""
     store: Place
     """`prefix` is the Dataset's own folder."""
     format: Literal["parquet", "csv", "jsonl"]

@@ -7,7 +7,7 @@ made; what it found is recorded before it is deleted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fairlead.api.dataset import CheckResult, Dataset, DatasetStatus, DatasetVersion, Listing
@@ -54,7 +54,8 @@ from fairlead.plan.snapshot import (
 VERSIONS = 20
 LATE = 30.0
 """Seconds by which a listing may be late before the next one's moment is waited for."""
-EMPTY = "no objects under {}; they are looked for every {}"
+EMPTY = "no objects under {}{}; they are looked for every {}"
+NO_DATA = " (but {} that are no data, by how their names begin or by spec.source.exclude)"
 
 
 @dataclass
@@ -78,7 +79,9 @@ class Draft:
 
 def request(subject: Subject[Dataset], world: World) -> ListObjects:
     """The listing of the source."""
-    return store.source(subject.body.spec.source.s3, world.config).listing(subject.meta.namespace)
+    wanted = subject.body.spec.source
+    asked = store.source(wanted.s3, world.config).listing(subject.meta.namespace)
+    return replace(asked, exclude=tuple(wanted.exclude or ()))
 
 
 def observe(subject: Subject[Dataset], world: World, now: float) -> Iterable[Request]:
@@ -196,10 +199,16 @@ def _listed(draft: Draft, found: Plan, answer: Listed) -> Outcome:
     if answer.objects == 0:
         draft.update(listing=None, job=None)
         every, phase = draft.subject.body.spec.watch.every, "Watching" if draft.status.current else "Pending"
-        return phase, EMPTY.format(_source(draft), every), _next_poll(draft)
+        others = NO_DATA.format(answer.ignored) if answer.ignored else ""
+        return phase, EMPTY.format(_source(draft), others, every), _next_poll(draft)
     if answer.digest != _listing(draft.status):
-        seen = Listing(digest=answer.digest, since=rfc3339(draft.now), objects=answer.objects, bytes=answer.bytes)
+        seen = Listing(
+            digest=answer.digest, since=rfc3339(draft.now), objects=answer.objects, bytes=answer.bytes,
+            ignored=answer.ignored,
+        )  # fmt: skip
         draft.update(listing=seen, job=None)
+    elif draft.status.listing is not None and answer.ignored != draft.status.listing.ignored:
+        draft.update(listing=draft.status.listing.model_copy(update={"ignored": answer.ignored}))
     valid = draft.conditions.get("Valid")
     known = valid is not None and valid.status != "Unknown"
     if known and answer.digest == draft.status.handled and rules(draft.work()) == draft.status.rules:

@@ -66,7 +66,10 @@ def rules(work: Work) -> str:
     decides = {"source", "format", "pin", "schema_", "checks", "timeout", "resources"}
     relevant = spec.model_dump_json(include=decides, exclude_none=True)
     folder = store.dataset_folder(spec.store, work.world.config, work.subject.meta.namespace, work.subject.meta.name)
-    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), length=32)
+    prefix = spec.source.s3.prefix
+    # once all keys that begin like this were data; versions of that time have paths that no file can have
+    named = ("a folder or an object",) if prefix and not prefix.endswith("/") else ()
+    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), *named, length=32)
 
 
 def begin(work: Work, listing: str) -> CheckJob:
@@ -99,7 +102,7 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
     folder = store.dataset_folder(spec.store, config, meta.namespace, meta.name)
     task = SnapshotTask(
         dataset=meta.name, listing=status.job.listing, source=source.place(), store=folder.place(),
-        format=spec.format, pin=spec.pin, schema_=spec.schema_, checks=spec.checks,
+        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, checks=spec.checks,
         previous=status.current.manifest if status.current else None,
     )  # fmt: skip
     if len(task.model_dump_json()) > TASK_LIMIT:

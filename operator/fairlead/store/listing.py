@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from fairlead.plan.core import Listed, ListObjects
+from fairlead.store.keys import Source
 from fairlead.store.s3 import Bucket, Object, keys_from
 
 
@@ -36,6 +38,7 @@ def _sorted(objects: Iterable[Object]) -> Listed:
 
 
 def list_objects(request: ListObjects, credentials: Mapping[str, str] | None) -> Listed:
-    """List a prefix. `credentials`: the Secret's decoded data; None: the pod's own identity. Raises StoreError."""
+    """List a source. `credentials`: the Secret's decoded data; None: the pod's own identity. Raises StoreError."""
     bucket = Bucket(request.bucket, request.endpoint, request.region, keys_from(credentials))
-    return digest(lambda: bucket.list(request.prefix))
+    source = Source(bucket, request.prefix, request.exclude)
+    return replace(digest(source.data), ignored=source.ignored)

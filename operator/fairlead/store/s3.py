@@ -121,7 +121,7 @@ class Bucket:
         with translated(self.where):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
                 for entry in page.get("Contents", ()):
-                    if not entry["Key"].endswith("/"):
+                    if entry["Size"] or not entry["Key"].endswith("/"):
                         yield Object(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
 
     def exists(self, key: str) -> bool:

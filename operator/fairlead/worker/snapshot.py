@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from fairlead.api.dataset import CheckResult, DatasetVersion
 from fairlead.api.schema import Model
 from fairlead.api.tasks import FetchItem, SnapshotResult, SnapshotTask
-from fairlead.store import layout, listing
+from fairlead.store import keys, layout, listing
 from fairlead.store.errors import StoreError
 from fairlead.store.s3 import Bucket, Object
 from fairlead.worker import checks, columns, digests, tables
@@ -25,6 +25,7 @@ from fairlead.worker.access import located, place
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import parallel, reader
 from fairlead.worker.manifest import File, Manifest, SourceBucket, parse
+from fairlead.worker.paths import fetchable
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,10 @@ class Reading:
     folder: Path
     database: duckdb.DuckDBPyConnection
     previous: Manifest | None
+    root: str
+    """How the keys of all files begin; the rest is a file's path."""
+    ignored: int
+    """Objects that are no data."""
     problems: columns.Problems = field(default_factory=columns.Problems)
     files: dict[str, File] = field(default_factory=dict)
     local: dict[str, Path] = field(default_factory=dict)
@@ -66,11 +71,14 @@ def snapshot(task: SnapshotTask) -> SnapshotResult:
     record = layout.listing(task.store.prefix, task.listing)
     if (done := _handled(task, store, record)) is not None:
         return done
-    objects = _listed(task, source)
+    found = keys.Source(source, task.source.prefix, task.exclude or ())
+    objects = _listed(task, source, found)
     if task.pin == "reference" and not source.versioned():
         raise TaskFailed("BadTask", f"bucket {source.name} keeps no versions; turn versioning on, or set pin: copy")
     with tempfile.TemporaryDirectory(prefix="fairlead-") as folder, tables.connect(Path(folder)) as database:
-        reading = Reading(task, source, store, Path(folder), database, _previous(task, store))
+        reading = Reading(
+            task, source, store, Path(folder), database, _previous(task, store), found.root, found.ignored
+        )
         _read(reading, objects)
         results = _checked(reading)
     if any(not r.passed and r.severity == "error" for r in results):
@@ -82,23 +90,25 @@ def snapshot(task: SnapshotTask) -> SnapshotResult:
     return result
 
 
-def _listed(task: SnapshotTask, source: Bucket) -> list[Object]:
-    objects = sorted(source.list(task.source.prefix), key=lambda o: o.key)
+def _listed(task: SnapshotTask, source: Bucket, found: keys.Source) -> list[Object]:
+    objects = sorted(found.data(), key=lambda o: o.key)
     if not objects:
         raise TaskFailed("ObjectMissing", f"there is nothing under {source.uri(task.source.prefix)}; put files there")
-    found = listing.digest(lambda: objects).digest
-    if found != task.listing:
+    if listing.digest(lambda: objects).digest != task.listing:
         raise TaskFailed(
             "ObjectChanged", f"{source.uri(task.source.prefix)} changed since it was listed; it is listed again",
             transient=True,
         )  # fmt: skip
+    paths = [entry.key.removeprefix(found.root) for entry in objects]
+    remedy = "Rename the objects, or leave them out by spec.source.exclude"
+    fetchable(paths, source.uri(found.root), remedy, strict=True)  # what is published can be fetched
     return objects
 
 
 def _rules(task: SnapshotTask) -> str:
     """What decides about a listing besides the listing: the memory too, for a query may need more than there is."""
     return digests.of_bytes(digests.canonical([
-        tables.memory_limit(), _schema_digest(task), task.pin,
+        tables.memory_limit(), task.source.prefix, _schema_digest(task), task.pin,
         [c.model_dump(mode="json", exclude_none=True) for c in task.checks],
     ]))  # fmt: skip
 
@@ -141,11 +151,10 @@ def _previous(task: SnapshotTask, store: Bucket) -> Manifest | None:
 
 
 def _read(reading: Reading, objects: list[Object]) -> None:
-    prefix = reading.task.source.prefix
     kept = {(f.path, f.size, f.etag): f for f in reading.previous.files} if reading.previous else {}
 
     def one(entry: Object) -> None:
-        path = entry.key.removeprefix(prefix)
+        path = entry.key.removeprefix(reading.root)
         old = kept.get((path, entry.size, entry.etag))
         if old is not None and _unchanged(reading, old):
             return
@@ -206,8 +215,10 @@ def _inspect(reading: Reading, local: Path, path: str) -> int:
     try:
         rows = columns.inspect(reading.database, task.format, local, path, task.schema_, problems)
     except columns.Unreadable as error:
-        uri = reading.source.uri(task.source.prefix + path)
-        raise TaskFailed("CorruptFile", f"{uri} is not {task.format}: {error}; replace or remove it") from error
+        raise TaskFailed(
+            "CorruptFile", f"{reading.source.uri(reading.root + path)} is not {task.format}: {error}; replace it, or "
+            f"leave it out: spec.source.exclude: [{json.dumps(path.rpartition('/')[2])}]",
+        ) from error  # fmt: skip
     with reading.lock:
         reading.problems.merge(problems)
     return rows
@@ -251,7 +262,7 @@ def _over_all(reading: Reading, sound: bool) -> list[CheckResult]:
 def _publish(reading: Reading) -> DatasetVersion:
     task, files = reading.task, [reading.files[path] for path in sorted(reading.files)]
     origin = SourceBucket(
-        bucket=task.source.bucket, prefix=task.source.prefix, endpoint=task.source.endpoint, region=task.source.region
+        bucket=task.source.bucket, prefix=reading.root, endpoint=task.source.endpoint, region=task.source.region
     )
     manifest = Manifest(
         dataset=task.dataset, format=task.format, pin=task.pin, source=origin, schema_digest=_schema_digest(task),
@@ -263,5 +274,5 @@ def _publish(reading: Reading) -> DatasetVersion:
     return DatasetVersion(
         version=manifest.version, digest=manifest.digest, manifest=reading.store.uri(key),
         at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), rows=sum(f.rows for f in files),
-        bytes=sum(f.size for f in files), files=len(files),
+        bytes=sum(f.size for f in files), files=len(files), ignored=reading.ignored,
     )  # fmt: skip
