@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairlead.api.dataset import Dataset
-from fairlead.cli.blocks import Block, Table, Title
+from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import ago, count, size
 
@@ -18,6 +18,8 @@ def blocks(name: str, found: Dataset, now: float) -> list[Block]:
             [v.version, ago(v.at, now), count(v.rows), count(v.files), size(v.bytes)] for v in status.versions[:10]
         ]  # fmt: skip
         shown.append(Table(["VERSION", "PUBLISHED", "ROWS", "FILES", "SIZE"], rows))
+    if status.listing and status.listing.ignored:
+        shown.append(Lines([f"{count(status.listing.ignored)} objects are no data, by their names or by exclude"]))
     if status.checks:
         rows = [[c.check, "Passed" if c.passed else "Failed", c.severity, c.message] for c in status.checks]
         shown.append(Table(["CHECK", "RESULT", "SEVERITY", "MESSAGE"], rows))
