@@ -67,10 +67,7 @@ class Source:
     def data(self) -> Iterator[Object]:
         """The objects that are data, as the store lists them. Raises StoreError."""
         self.ignored = 0
-        if self._object is not None:  # it is named: whatever its name begins with
-            yield self._object
-            return
-        for one in self._bucket.list(self.root):
+        for one in [self._object] if self._object is not None else self._bucket.list(self.root):
             path = one.key.removeprefix(self.root)
             if hidden(path) or excluded(path, self._exclude):
                 self.ignored += 1

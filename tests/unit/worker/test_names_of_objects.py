@@ -76,7 +76,7 @@ def test_d04_a_prefix_is_a_folder_and_never_its_siblings(buckets: Buckets, prefi
     assert fetched(result) == {"a.jsonl": LINE, "x/b.jsonl": LINE}
 
 
-@pytest.mark.parametrize("key", ["flights/a.jsonl", "a.jsonl", "x/_a.jsonl"])
+@pytest.mark.parametrize("key", ["flights/a.jsonl", "a.jsonl", "_x/a.jsonl"])
 @pytest.mark.parametrize("pin", ["copy", "reference"])
 def test_d04_a_prefix_may_be_one_object(buckets: Buckets, key: str, pin: str) -> None:
     buckets.source.objects = {key: LINE, key + "-old": LINE * 2, "flights/b.jsonl": LINE * 3}
@@ -197,6 +197,12 @@ def test_d04_a_folder_of_an_artifact_with_such_keys_is_named_before_anything_is_
         fetch(FetchTask(items=[item]))
     assert caught.value.error.reason == "BadData"
     assert not list(tmp_path.iterdir())
+
+
+def test_d09_an_object_is_no_data_by_its_name_even_if_it_is_the_only_one(buckets: Buckets) -> None:
+    buckets.source.objects = {"x/_a.jsonl": LINE}
+    found = keys.Source(buckets.source, "x/_a.jsonl")
+    assert (list(found.data()), found.ignored) == ([], 1)
 
 
 # --- D09 -----------------------------------------------------------------------------------------------------------
