@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status demo soak test test-unit lint format generate install bench clean
+.PHONY: help up down status demo soak test test-unit lint format generate install lock bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ format: .venv/stamp ## format the code and repair what ruff can
 
 generate: .venv/stamp ## CRDs, reference, rights and the chart's copies, from the models
 	@$(VENV)/python -m hack.gen
+
+lock: .venv/stamp ## versions and digests of what the images install, anew from pyproject.toml (LOCK=--upgrade for the newest)
+	@$(VENV)/python -m hack.lock $(LOCK)
 
 bench: .venv/stamp ## a benchmark: make bench ONLY=experiments|fleet|joins|recorder|rollback|scale|step|verdicts|world
 	@$(VENV)/python -m hack.bench $(ONLY)

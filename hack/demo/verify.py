@@ -96,5 +96,8 @@ def good_versions(found: Facts) -> Iterator[Check]:
 def alerts(found: Facts) -> Iterator[Check]:
     """Rules are loaded, and the one for a rollback has fired."""
     yield bool(found.rules), f"Prometheus has loaded the rules {', '.join(found.rules) or '(none)'}"
+    conditions = status(found.world.get("Deployment", story.DEPLOYMENT)).get("conditions") or []
+    said = next((one["status"] for one in conditions if one["type"] == "AlertsLoaded"), "not there")
+    yield said == "True", f"the Deployment's condition AlertsLoaded is {said}"
     rollback = [name for name in found.fired if "RolledBack" in name]
     yield bool(rollback), f"Prometheus fired {', '.join(sorted(found.fired)) or 'nothing'}"

@@ -39,6 +39,7 @@ KINDS = {
     "httproute": ("gateway.networking.k8s.io/v1", "HTTPRoute"),
     "prometheusrule": ("monitoring.coreos.com/v1", "PrometheusRule"),
     "configmap": ("v1", "ConfigMap"),
+    "networkpolicy": ("networking.k8s.io/v1", "NetworkPolicy"),
     "lease": ("coordination.k8s.io/v1", "Lease"),
 }
 STORE_BUCKET = "fairlead"

@@ -23,6 +23,13 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- .Values.serviceAccount.name | default (ternary (include "fairlead.fullname" .) "default" .Values.serviceAccount.create) -}}
 {{- end }}
 
+{{/* The port of an address; without an address that of AWS. */}}
+{{- define "fairlead.port" -}}
+{{- $host := (urlParse (default "https://aws" .)).host -}}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $host) -}}
+{{- $port | default (ternary "80" "443" (hasPrefix "http:" (default "" .))) -}}
+{{- end }}
+
 {{/* The operator's configuration; its fields are those of operator/fairlead/api/config.py. */}}
 {{- define "fairlead.config" -}}
 images:

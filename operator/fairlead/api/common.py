@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from fairlead.api.schema import (
     LIST_ATOMIC,
     LIST_SET,
+    Cores,
     Decimal,
     Duration,
     Image,
     Key,
+    LabelKey,
+    LabelValue,
+    Memory,
     Model,
     Name,
-    Quantity,
     S3Uri,
     Text,
     cel,
     list_map,
+    strictly,
 )
 
 GROUP = "fairlead.dev"
@@ -40,7 +44,7 @@ class S3Access(Model):
 
     endpoint: Annotated[str, Field(max_length=256, pattern=r"^https?://[^/@\s]+$")] | None = None
     """Address of an S3-compatible service, `http://s3.example:9000`. Default: the operator's store, else AWS."""
-    region: Annotated[str, Field(max_length=32)] | None = None
+    region: Annotated[str, Field(max_length=32, json_schema_extra=strictly("^[A-Za-z0-9-]*$"))] | None = None
     """Region; default `us-east-1`."""
     credentials: SecretRef | None = None
     """Secret with the access key. Default: the operator's store's; else the pod's own cloud identity."""
@@ -51,7 +55,7 @@ class S3Location(S3Access):
 
     bucket: Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")]
     """The bucket."""
-    prefix: Annotated[str, Field(max_length=512)] = ""
+    prefix: Annotated[str, Field(max_length=512, json_schema_extra=strictly(r"^[^\x00-\x1f\x7f]*$"))] = ""
     """The folder, for example `flights/`."""
 
 
@@ -78,9 +82,9 @@ class Gpu(Model):
 class Resources(Model):
     """What a container needs. Memory is request and limit alike; CPU is a request only, so it may use idle cores."""
 
-    cpu: Quantity | None = None
+    cpu: Cores | None = None
     """Cores: `2`, `500m`."""
-    memory: Quantity | None = None
+    memory: Memory | None = None
     """Bytes: `8Gi`."""
     gpu: Gpu | None = None
     """GPUs of one pod."""
@@ -96,16 +100,33 @@ class EnvVar(Model):
 class Toleration(Model):
     """A taint that the pod tolerates."""
 
-    key: Annotated[str, Field(max_length=253)] | None = None
+    key: (
+        Annotated[str, Field(max_length=253, json_schema_extra=strictly("^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"))]
+        | None
+    ) = None
+    """Without one, and with `operator: Exists`, every taint is tolerated."""
     operator: Literal["Exists", "Equal"] = "Equal"
-    value: Annotated[str, Field(max_length=63)] | None = None
+    value: LabelValue | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
+                "a toleration without key needs operator: Exists, and tolerates every taint then",
+            ),
+            (
+                "!has(self.value) || !has(self.operator) || self.operator != 'Exists'",
+                "operator Exists goes without a value",
+            ),
+        )
+    )
 
 
 class Placement(Model):
     """Where a pod may run."""
 
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=16)] = {}
+    node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] = {}
     """Labels that a node must have."""
     tolerations: Annotated[list[Toleration], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = []
     """Taints that are tolerated."""

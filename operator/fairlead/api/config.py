@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 
 from fairlead.api.common import S3Location
-from fairlead.api.limits import Bytes, TimeLimit
+from fairlead.api.limits import Bytes
 from fairlead.api.requirement import Requirement
-from fairlead.api.schema import Model
+from fairlead.api.schema import Model, Span
 
 
 class Images(Model):
@@ -57,7 +57,7 @@ class Surge(Model):
 class JobsConfig(Model):
     """Limits of Fairlead's own containers in Jobs. Users' steps and model servers have their own."""
 
-    deadline: TimeLimit = "1h"
+    deadline: Span = "1h"
     """How long a Job may run that has no `timeout` of its own, from the moment when its pod is on a node."""
     memory: Bytes = "4Gi"
     """Memory that each may use."""

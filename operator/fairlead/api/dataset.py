@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import S3Location, StatusBase, Timestamp
-from fairlead.api.limits import JobResources, TimeLimit
+from fairlead.api.limits import JobResources
 from fairlead.api.schema import (
     LIST_ATOMIC,
     LIST_SET,
@@ -15,6 +15,7 @@ from fairlead.api.schema import (
     Duration,
     Key,
     Model,
+    Span,
     Text,
     cel,
     exactly_one_of,
@@ -41,7 +42,7 @@ class Source(Model):
 class Watch(Model):
     """How often the source is looked at."""
 
-    every: Duration = "5m"
+    every: Span = "5m"
     """Time between two listings."""
     settle: Duration = "10s"
     """A listing must stay the same for this long before it is read: uploads in progress are not a version."""
@@ -84,8 +85,8 @@ class Schema(Model):
 class RowsCheck(Model):
     """Bounds on the number of rows of a version."""
 
-    min: Annotated[int, Field(ge=0)] | None = None
-    max: Annotated[int, Field(ge=0)] | None = None
+    min: Annotated[int, Field(ge=0, le=10**15)] | None = None
+    max: Annotated[int, Field(ge=0, le=10**15)] | None = None
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -104,7 +105,7 @@ class Check(Model):
     """Columns that together identify a row."""
     sql: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     """A DuckDB query over the table `data` whose first value must be true."""
-    timeout: TimeLimit | None = None
+    timeout: Span | None = None
     """With `sql`: how long the query may run; default `5m`. One that runs longer has failed."""
     severity: Literal["error", "warn"] = "error"
     """`warn` only reports."""
@@ -130,7 +131,7 @@ class DatasetSpec(Model):
     checks: Annotated[list[Check], Field(max_length=64, json_schema_extra=LIST_ATOMIC)] = []
     store: S3Location | None = None
     """Where versions are kept. Default: the operator's store."""
-    timeout: TimeLimit | None = None
+    timeout: Span | None = None
     """How long reading and checking a listing may take. Default: `jobs.deadline` of the installation, `1h`."""
     resources: JobResources | None = None
     """What the program needs that reads and checks a listing."""

@@ -15,13 +15,16 @@ from fairlead.api.requirement import Requirement
 from fairlead.api.review import JUDGED, Judgement
 from fairlead.api.schema import (
     LIST_ATOMIC,
+    Chance,
     Duration,
     Model,
     Name,
-    Percent,
+    Share,
+    Span,
     cel,
     exactly_one_of,
     list_map,
+    strictly,
 )
 
 _ERRORS = Guard(metric="errors")
@@ -102,7 +105,7 @@ class CanaryStep(Model):
     weight: Annotated[int, Field(ge=0, le=100)] = 0
     """Percent of the requests that the candidate gets. 0: only those that ask for it by the header
     `x-fairlead-version`, and with `shadow` copies of the others."""
-    shadow: Percent | None = None
+    shadow: Share | None = None
     """With weight 0: of so many of the live version's requests the candidate gets a copy, whose answer nobody gets."""
     copies: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
     """With `shadow`: after about so many copies no more are made, and the step is judged by what they showed."""
@@ -154,10 +157,10 @@ class AfterPromotion(Model):
     holdback: Annotated[str, Field(max_length=4, pattern=r"^([0-9]|[1-4][0-9]|50)%$")] = "0%"
     """Share of the requests that the previous version goes on answering meanwhile. The two are then compared on the
     same traffic; without it, with what the previous version did during the rollout."""
-    tolerance: Percent = "1%"
+    tolerance: Share = "1%"
     """Without a holdback: percentage points by which the share of bad answers may have risen since the rollout, on
     top of `worseBy`, for reasons that are not the version's."""
-    false_alarms: Percent = "1%"
+    false_alarms: Chance = "1%"
     """The chance that a version that is no worse than the one before is rolled back, over the whole watch, all guards
     and all questions."""
     confirm: Confirm = Confirm()
@@ -188,14 +191,14 @@ class Rollout(Model):
     ]
     """What is watched; any harm rolls back. Errors are guarded also where the list does not name them, unless it ends
     with `{metric: errors, off: true}`. At most 8 besides errors."""
-    false_alarms: Annotated[Percent, Field()] = "1%"
+    false_alarms: Chance = "1%"
     """The chance that a version that is no worse is rolled back, over the whole rollout and all guards."""
-    missed_harm: Percent = "5%"
+    missed_harm: Chance = "5%"
     """The chance that a guardrail or a target is called proven though it is not so."""
     design_effect: Annotated[str, Field(max_length=8, pattern=r"^[1-9][0-9]{0,3}(\.[0-9]{1,2})?$")] = "1"
     """How many requests stand for one independent one: above 1 where clients retry or send bursts that fail together.
     Evidence then grows more slowly by this factor."""
-    patience: Duration = "24h"
+    patience: Span = "24h"
     """A rollout that has not ended by then is taken back, and a condition says why."""
     after_promotion: AfterPromotion = AfterPromotion()
     """How it is watched once it is live."""
@@ -255,15 +258,32 @@ class Override(Model):
 class Slo(Model):
     """What users may expect; alert rules are made from it."""
 
-    availability: Percent = "99%"
+    availability: Share = "99%"
     """Share of requests that succeed."""
 
 
 class Alerts(Model):
     """The PrometheusRule that is made for this Deployment."""
 
-    labels: Annotated[dict[str, Annotated[str, Field(max_length=128)]], Field(max_length=16)] = {}
-    """Added to each alert, for example the team."""
+    labels: Annotated[
+        dict[
+            Annotated[str, Field(json_schema_extra=strictly("^[a-zA-Z_][a-zA-Z0-9_]{0,62}$"))],
+            Annotated[str, Field(max_length=128)],
+        ],
+        Field(
+            max_length=16,
+            json_schema_extra=cel(
+                (
+                    "self.all(key, !key.startsWith('__') && "
+                    "!(key in ['alertname', 'severity', 'namespace', 'deployment', 'window']))",
+                    "alertname, severity, namespace, deployment and window are set by Fairlead, and names with __ are "
+                    "Prometheus' own: choose others",
+                ),
+                ("self.all(key, !self[key].contains('{{'))", "a label is plain text: no template ({{…}})"),
+            ),
+        ),
+    ] = {}
+    """Added to each alert, for example the team. Plain text, under names that Prometheus takes."""
     slo: Slo = Slo()
 
 

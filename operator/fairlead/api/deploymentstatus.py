@@ -58,6 +58,20 @@ class GatewayState(Model):
     """When it was asked."""
 
 
+class AlertsSeen(Model):
+    """What Prometheus has said of this Deployment's alert rules."""
+
+    rules: Annotated[str, Field(max_length=16)]
+    """Digest of the rules that it shall have."""
+    version: Name | None = None
+    """The live version that they were made for."""
+    since: Timestamp
+    """Since when they are these."""
+    asked: Timestamp | None = None
+    """When it was asked last."""
+    loaded: bool = False
+
+
 class Claimed(Model):
     """The host and path that this Deployment holds; nobody who asks for them later gets them."""
 
@@ -74,7 +88,7 @@ class Claimed(Model):
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
-    EvidenceSaved, ErrorsGuarded, Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment,
+    EvidenceSaved, ErrorsGuarded, Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment, AlertsLoaded,
     ForeignPod (somebody's pod stands in for a version's)."""
 
     live: Live | None = None
@@ -120,6 +134,8 @@ class DeploymentStatus(StatusBase):
     """Where clients reach it."""
     gateway: GatewayState | None = None
     """What is known of the Gateway."""
+    alerts: AlertsSeen | None = None
+    """Whether Prometheus has the alert rules; absent where none are made, or none can be asked."""
     claimed: Claimed | None = None
     """Where its route may be; absent: nowhere."""
     ready_replicas: int = 0

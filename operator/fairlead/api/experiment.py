@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api.common import Timestamp
 from fairlead.api.guard import PromCounters
-from fairlead.api.schema import LIST_SET, Duration, Model, Name, Percent, Text, cel
+from fairlead.api.schema import LIST_SET, Duration, Model, Name, Share, Span, Text, cel
 
 
 class Sticky(Model):
@@ -36,13 +36,13 @@ class Experiment(Model):
     reward: PromCounters
     """What the versions are compared by: two counters by version, for example all users and those who bought
     something. Larger `successes` (smaller `failures`) are better."""
-    confidence: Percent = "95%"
+    confidence: Share = "95%"
     """The chance that the version that is named as the winner is in truth no worse than any other one."""
     for_: Annotated[Duration, Field(alias="for")] = "1h"
     """Nobody wins before so much time, counting only time in which evidence came in."""
     requests: Annotated[int, Field(ge=1, le=100_000_000)] = 1000
     """Nobody wins before the reward's total of each version has grown by this much."""
-    patience: Duration = "14d"
+    patience: Span = "14d"
     """After this it ends without a winner, and a condition says what is known by then."""
     then: Literal["Report", "Promote"] = "Report"
     """`Report`: a condition names the winner. `Promote`: it goes live, and its pods become the live ones. With

@@ -12,8 +12,6 @@ Bytes = Annotated[str, Field(max_length=8, pattern=r"^([1-9][0-9]{0,5}Mi|[1-9][0
 """A number of bytes that a node may have: `512Mi`, `8Gi`, `1Ti`."""
 Cores = Annotated[str, Field(max_length=7, pattern=r"^([1-9][0-9]{0,5}m|[1-9][0-9]{0,2})$")]
 """CPU cores that a node may have: `500m`, `4`."""
-TimeLimit = Annotated[str, Field(max_length=6, pattern=r"^[1-9][0-9]{0,4}[smh]$")]
-"""How long something may take: `90s`, `30m`, `6h`."""
 
 _UNITS = {"Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 

@@ -13,17 +13,18 @@ from fairlead.api.schema import (
     LIST_SET,
     Author,
     Decimal,
-    Duration,
     Image,
     Key,
     Model,
     Name,
     Percent,
     S3Uri,
+    Span,
     Text,
     cel,
     exactly_one_of,
     list_map,
+    strictly,
 )
 
 
@@ -31,7 +32,9 @@ class ServerMetrics(Model):
     """Names of the counters that a custom server exports. Each may carry a label selector: `name{code=~"5.."}`.
     Supported matchers: `=`, `!=`, `=~`, `!~`. All series that match are added up."""
 
-    path: Annotated[str, Field(max_length=128, pattern=r"^/")] = "/metrics"
+    path: Annotated[
+        str, Field(max_length=128, pattern=r"^/", json_schema_extra=strictly("^/[-A-Za-z0-9._~/?&=%:,;+@!$'()*]*$"))
+    ] = "/metrics"
     port: Annotated[int, Field(ge=1024, le=65535)] | None = None
     """Default: the server's port."""
     requests: Annotated[str, Field(max_length=256)]
@@ -60,7 +63,7 @@ class Server(Placement):
     resources: Resources = Resources()
     metrics: ServerMetrics | None = None
     """Needed by `custom`; a runtime's preset knows its own."""
-    timeout: Duration = "2m"
+    timeout: Span = "2m"
     """How long a pod may take to load the model."""
 
     model_config = ConfigDict(
@@ -177,7 +180,7 @@ class EvaluationBase(Model):
     """Computed for challenger, champion and baseline alike. `mape`, `error_rate` and `accuracy` are shares (`0.45`).
     Rows whose target is 0 don't count for `mape`. For `log_loss` the server is asked for the output `predict_proba`."""
     gates: Annotated[list[Gate], Field(max_length=32, json_schema_extra=LIST_ATOMIC)] = []
-    timeout: Duration = "1h"
+    timeout: Span = "1h"
     """An attempt that runs longer is stopped and counts as failed."""
     resources: JobResources | None = None
     """What the program needs that brings the bytes, asks the servers, and computes the metrics. `scratch` is of the whole
@@ -213,7 +216,7 @@ class ApprovalPolicy(Model):
 
     required: Annotated[int, Field(ge=1, le=10)] = 1
     """How many different people. Each needs the verb `approve` on modelversions."""
-    expires: Duration = "14d"
+    expires: Span = "14d"
     """A version that is not approved this long after its evaluation is rejected."""
 
 

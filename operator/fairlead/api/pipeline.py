@@ -16,6 +16,7 @@ from fairlead.api.schema import (
     Key,
     Model,
     Name,
+    Span,
     Text,
     cel,
     exactly_one_of,
@@ -88,7 +89,7 @@ class Step(Container):
     inputs: Annotated[dict[Key, Input], Field(max_length=32)] = {}
     outputs: Annotated[dict[Key, Output], Field(max_length=32)] = {}
     retry: Retry = Retry()
-    timeout: Duration = "24h"
+    timeout: Span = "24h"
     """An attempt that runs longer is stopped and counts as failed."""
 
 

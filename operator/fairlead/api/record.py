@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from fairlead.api.schema import Decimal, Duration, Model, Percent, cel
+from fairlead.api.schema import Decimal, Model, Percent, Share, Span, cel
 
 
 class Output(Model):
@@ -34,13 +34,13 @@ class Record(Model):
     """Which answers are kept, and for how long they wait. They lie in the store as Parquet files, by version and
     day: request id, version, time, status, latency, answer, and the chance with which it was kept."""
 
-    sample: Percent = "100%"
+    sample: Share = "100%"
     """Share of the requests. Which ones follows from the request id, so of a request all versions' answers are kept
     or none."""
     inputs: bool = False
     """Keep the requests' bodies too: up to 256 KiB of text each, whole or not at all. With a guard on `review`, people
     see the beginning of those whose answers they compare."""
-    every: Duration = "60s"
+    every: Span = "60s"
     """How long an answer waits at most before it is written to the store."""
     output: Output = Output()
 

@@ -9,13 +9,17 @@ _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION_PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 
 
+LONGEST = 36_525 * 86_400.0
+"""Seconds of a century: longer ones, from before the schema had a bound, would end beyond what a calendar has."""
+
+
 @lru_cache(maxsize=1024)
 def seconds(duration: str) -> float:
     """Seconds of a duration such as `1h30m`. Raises ValueError for anything else."""
     parts = _DURATION_PART.findall(duration)
     if not parts or "".join(n + u for n, u in parts) != duration:
         raise ValueError(f"not a duration: {duration!r}; write for example 30s, 5m, 1h30m")
-    return sum(int(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+    return min(sum(int(number) * _UNIT_SECONDS[unit] for number, unit in parts), LONGEST)
 
 
 def share(percent: str) -> float:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fairlead.cli.text import printable
+
 GOOD = {"Live", "Completed", "Approved", "Passed", "True", "Ready", "ok", "Continue"}
 BAD = {"RolledBack", "Failed", "Rejected", "Revoked", "Aborted", "Degraded", "Harm", "False"}
 WAITING = {"Pending", "Running", "Progressing", "Starting", "Verifying", "Evaluating", "AwaitingApproval", "Holding",
@@ -78,13 +80,19 @@ def plain(blocks: Iterable[Block]) -> str:
 def _plain(block: Block) -> list[str]:
     match block:
         case Title():
-            return ["  ".join(part for part in (block.text, block.state, block.note) if part)]
+            return ["  ".join(printable(part) for part in (block.text, block.state, block.note) if part)]
         case Lines():
-            return list(block.lines)
+            return _lines(block)
         case Table():
-            return [*([block.caption] if block.caption else []), *_columns([block.headers, *block.rows])]
+            rows = [[printable(cell) for cell in row] for row in (block.headers, *block.rows)]
+            return [*([printable(block.caption)] if block.caption else []), *_columns(rows)]
         case Node():
-            return [block.text, *_branches(block, "")]
+            return [printable(block.text), *_branches(block, "")]
+
+
+def _lines(block: Lines) -> list[str]:
+    """A message may have several lines."""
+    return [printable(line) for text in block.lines for line in text.split("\n")]
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -96,7 +104,7 @@ def _branches(node: Node, indent: str) -> list[str]:
     found: list[str] = []
     for child in node.children:
         last = child is node.children[-1]
-        found.append(f"{indent}{'└─ ' if last else '├─ '}{child.text}")
+        found.append(f"{indent}{'└─ ' if last else '├─ '}{printable(child.text)}")
         found += _branches(child, indent + ("   " if last else "│  "))
     return found
 
@@ -116,18 +124,21 @@ def _drawn(block: Block) -> Any:
 
     match block:
         case Title():
-            return f"[bold]{escape(block.text)}[/]  {_coloured(block.state)}  [dim]{escape(block.note)}[/]"
+            text, note = escape(printable(block.text)), escape(printable(block.note))
+            return f"[bold]{text}[/]  {_coloured(block.state)}  [dim]{note}[/]"
         case Lines():
-            return escape("\n".join(block.lines))
+            return escape("\n".join(_lines(block)))
         case Table():
-            table = RichTable(title=block.caption or None, title_justify="left", box=None, pad_edge=False)
+            table = RichTable(
+                title=escape(printable(block.caption)) or None, title_justify="left", box=None, pad_edge=False
+            )
             for header in block.headers:
-                table.add_column(Text(header, style="bold dim"))
+                table.add_column(Text(printable(header), style="bold dim"))
             for row in block.rows:
                 table.add_row(*(_coloured(cell) for cell in row))
             return table
         case Node():
-            return escape("\n".join([block.text, *_branches(block, "")]))
+            return escape("\n".join([printable(block.text), *_branches(block, "")]))
 
 
 def _coloured(text: str) -> str:
@@ -135,5 +146,5 @@ def _coloured(text: str) -> str:
 
     for words, colour in ((GOOD, "green"), (BAD, "red"), (WAITING, "yellow")):
         if text in words:
-            return f"[{colour}]{escape(text)}[/]"
-    return escape(text)
+            return f"[{colour}]{text}[/]"
+    return escape(printable(text))

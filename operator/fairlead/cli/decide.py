@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from fairlead.cli.session import NOT_FOUND, OK, Json, Problem, Session, add_options, command
+from fairlead.cli.session import NOT_FOUND, OK, Json, Problem, Session, add_options, command, tell
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,7 +34,7 @@ async def rollback(session: Session, args: argparse.Namespace) -> int:
     was_live(raw, target)
     raw = await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Rollback", target, args.reason))
     gone = f"{taken_back(raw, target)} is not tried again" if not compared(raw) else "its experiment ends"
-    print(f"deployment {args.name} goes back to {target}; {gone}. "
+    tell(f"deployment {args.name} goes back to {target}; {gone}. "
           f"See: kubectl fairlead get deployment {args.name} --watch")  # fmt: skip
     return OK
 
@@ -58,7 +58,7 @@ async def promote(session: Session, args: argparse.Namespace) -> int:
             "Name that one, or leave out --version."
         )
     await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Promote", version, args.reason))
-    print(f"{version} goes live as soon as its pods are warm. See: kubectl fairlead get deployment {args.name} --watch")
+    tell(f"{version} goes live as soon as its pods are warm. See: kubectl fairlead get deployment {args.name} --watch")
     return OK
 
 
@@ -72,7 +72,7 @@ async def go_on(session: Session, args: argparse.Namespace) -> int:
         raise Problem(f"deployment {args.name!r} has no version in a step.")
     version = candidate["version"]
     await session.change(DEPLOYMENT, args.name, lambda raw: decide(raw, "Continue", version, args.reason))
-    print(f"{version} may leave step {candidate['step'] + 1}. See: kubectl fairlead get deployment {args.name} --watch")
+    tell(f"{version} may leave step {candidate['step'] + 1}. See: kubectl fairlead get deployment {args.name} --watch")
     return OK
 
 

@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from fairlead.api.review import ReviewInput
-from fairlead.cli.text import count
+from fairlead.cli.text import count, printable
 
 FEWEST = 6
 """Lines that are shown in the smallest terminal."""
@@ -70,8 +70,3 @@ def _members(value: Any, width: int) -> Iterator[str]:
         inner[0] = label + inner[0]
         inner[-1] += "," if number < len(value) else ""
         yield from inner
-
-
-def printable(text: str) -> str:
-    """Without what a terminal would obey: people and models may say anything."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from fairlead.cli.session import FAILED, NOT_FOUND, OK, USAGE, Json, Problem, Session, add_options, command, print_json
+from fairlead.cli.session import (
+    FAILED,
+    NOT_FOUND,
+    OK,
+    USAGE,
+    Json,
+    Problem,
+    Session,
+    add_options,
+    command,
+    print_json,
+    tell,
+)
 
 if TYPE_CHECKING:
     from fairlead.api.candidate import Candidate
@@ -160,7 +172,7 @@ async def _judge(session: Session, name: str, said: list[tuple[str, str]]) -> in
         )
     words = [(pair, Blind(pair, "", "", "").better(word)) for pair, word in said]
     after = await _write(session, name, candidate.version, words)
-    print(f"{len(said)} written; {progress(after, candidate)}")
+    tell(f"{len(said)} written; {progress(after, candidate)}")
     return OK
 
 
@@ -215,17 +227,15 @@ def _answer(ask: Callable[[str], str]) -> str:
 def shown(pair: Blind) -> list[Block]:
     """What was asked, and the two answers under each other."""
     from fairlead.cli.blocks import Lines
-    from fairlead.cli.given import lines, printable
+    from fairlead.cli.given import lines
 
-    head = f"pair {pair.id}" + (f"  request {printable(pair.request)}" if pair.request else "")
+    head = f"pair {pair.id}" + (f"  request {pair.request}" if pair.request else "")
     given = ["", *lines(pair.input)] if pair.input else []
     return [Lines([head, *given, "", "A", *_indented(pair.a), "", "B", *_indented(pair.b)])]
 
 
 def _indented(text: str) -> list[str]:
-    from fairlead.cli.given import printable
-
-    return [f"  {printable(line)}" for line in text.split("\n")]
+    return [f"  {line}" for line in text.split("\n")]
 
 
 # --- writing -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from fairlead.cluster.port import Kube
@@ -101,7 +101,7 @@ def guarded(work: Callable[[], int]) -> int:
         code = work()
         sys.stdout.flush()  # here a reader that has gone can still be told from an error
     except Problem as problem:
-        print(f"error: {problem}", file=sys.stderr)
+        tell(f"error: {problem}", sys.stderr)
         return problem.code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -180,6 +180,13 @@ def _yaml(path: Path) -> Json:
     except (OSError, yaml.YAMLError):
         return {}  # the client says what is wrong with it
     return found if isinstance(found, dict) else {}
+
+
+def tell(text: str, file: TextIO | None = None) -> None:
+    """Print words that may have come from an object. file: standard output by default."""
+    from fairlead.cli.text import printable
+
+    print("\n".join(printable(line) for line in text.split("\n")), file=file, flush=True)
 
 
 def print_json(value: Any) -> None:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 
-from fairlead.cli.session import FAILED, OK, USAGE, Json, Problem, Session, add_options, command, print_json
+from fairlead.cli.session import FAILED, OK, USAGE, Json, Problem, Session, add_options, command, print_json, tell
 
 ENDED = ("Completed", "Failed", "Aborted")
 
@@ -45,7 +45,7 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     if args.output == "json":
         print_json(made)
     else:
-        print(f"pipelinerun {name} created; follow it: fairlead get run {name} -n {session.namespace} --watch")
+        tell(f"pipelinerun {name} created; follow it: fairlead get run {name} -n {session.namespace} --watch")
     return await _follow(session, name) if args.wait else OK
 
 
@@ -110,9 +110,9 @@ async def _follow(session: Session, name: str) -> int:
         for step in status.get("steps", []):
             line = f"{step['name']}: {step.get('phase', 'Pending')} {step.get('reason', '')}".rstrip()
             if said.get(step["name"], f"{step['name']}: Pending") != line:
-                print(line, flush=True)
+                tell(line)
             said[step["name"]] = line
         if status.get("phase") in ENDED:
-            print(f"{name}: {status['phase']} {status.get('message', '')}".rstrip())
+            tell(f"{name}: {status['phase']} {status.get('message', '')}".rstrip())
             return OK if status["phase"] == "Completed" else FAILED
         await asyncio.sleep(1)

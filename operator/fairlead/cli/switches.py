@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from fairlead.cli.session import OK, Json, Problem, Session, add_options, command
+from fairlead.cli.session import OK, Json, Problem, Session, add_options, command, tell
 
 _ENDED = ("Completed", "Failed", "Aborted")
 
@@ -28,7 +28,7 @@ async def cancel(session: Session, args: argparse.Namespace) -> int:
     from fairlead.plan.core import PIPELINE_RUN
 
     await session.change(PIPELINE_RUN, args.name, set_cancel)
-    print(f"pipelinerun {args.name} is being stopped; it is Aborted when its pods are gone")
+    tell(f"pipelinerun {args.name} is being stopped; it is Aborted when its pods are gone")
     return OK
 
 
@@ -48,7 +48,7 @@ async def _paused(session: Session, name: str, value: bool) -> int:
     from fairlead.plan.core import DEPLOYMENT
 
     await session.change(DEPLOYMENT, name, lambda raw: set_paused(raw, value))
-    print(f"deployment {name} is {'paused: weights stay, harm still rolls back' if value else 'going on'}")
+    tell(f"deployment {name} is {'paused: weights stay, harm still rolls back' if value else 'going on'}")
     return OK
 
 

@@ -8,6 +8,12 @@ from fairlead.api.units import human
 from fairlead.plan.core import epoch
 
 
+def printable(text: str) -> str:
+    """With escapes for what a terminal would obey (ESC and its like) or that would make it show something else than is
+    there (marks of direction, line breaks): objects, people and models may say anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def ago(timestamp: str | None, now: float) -> str:
     """`3m10s ago`; a dash for no time."""
     return f"{human(max(0.0, now - epoch(timestamp)))} ago" if timestamp else "-"

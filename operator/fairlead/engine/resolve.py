@@ -30,6 +30,7 @@ from fairlead.plan.core import (
     ReadInput,
     ReadNamespace,
     ReadNewest,
+    ReadRules,
     Request,
     SaveDocument,
     ScrapePod,
@@ -45,11 +46,13 @@ from fairlead.store.listing import list_objects
 LIMITS: dict[type[Any], float] = {
     ListObjects: 120.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
+    ReadRules: 15.0,
 }  # fmt: skip
 """Seconds that an answer may take."""
 AT_ONCE: dict[type[Any], int] = {
     ListObjects: 4, ScrapePod: 64, ReadAnswers: 32, PromQuery: 8, WarmUp: 16, ReadGateway: 8, SaveDocument: 16,
     FindObject: 16, ReadDocument: 16, ReadInput: 8, ReadNewest: 8, ReadNamespace: 8,
+    ReadRules: 4,
 }  # fmt: skip
 """Requests at a time to the same store, or of the same type."""
 CREDENTIALS_TTL = 60.0
@@ -201,6 +204,8 @@ class Resolver:
                 return await pods.warm_up(self._session, request)
             case PromQuery():
                 return await prometheus.query(self._session, request)
+            case ReadRules():
+                return await prometheus.rules(self._session, request)
             case ReadGateway():
                 found = await self._kube.get(GATEWAY, request.namespace, request.name)
                 return _gateway(found, await self._class_of(found))

@@ -10,7 +10,7 @@ from fairlead.api.deployment import Alerts
 from fairlead.api.modelversion import Server
 from fairlead.api.units import share
 from fairlead.manifests import presets, recorder
-from fairlead.manifests.meta import LABEL_PREFIX, MANAGED_BY, Json
+from fairlead.manifests.meta import LABEL_PREFIX, MANAGED_BY, Json, short_hash
 from fairlead.manifests.server import METRICS_LABEL, metrics_key, metrics_port_name
 
 GAUGE_NAMESPACE, GAUGE_NAME = "namespace", "deployment"
@@ -95,14 +95,35 @@ def rules(about: About, alerts: Alerts, live: Server | None, deadline: float) ->
     live: the live version's server, whose counters the objective is measured by; None: unknown. deadline: seconds
     without evidence after which somebody is told.
     """
-    groups = [{"name": f"{about.namespace}.{about.name}.rollout", "rules": _rollout(about, alerts, deadline)}]
+    groups = [_group(about, "rollout", _rollout(about, alerts, deadline))]
     if live is not None:
-        groups.append({"name": f"{about.namespace}.{about.name}.slo", "rules": _slo(about, alerts, live)})
+        groups.append(_group(about, "slo", _slo(about, alerts, live)))
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
         "metadata": about.meta(),
         "spec": {"groups": groups},
+    }
+
+
+def _group(about: About, what: str, found: list[Json]) -> Json:
+    """Named after the expressions too, which Prometheus shows in its own words: so it is seen which it has loaded."""
+    revision = short_hash(*(rule["expr"] for rule in found), length=8)
+    return {"name": f"{about.namespace}.{about.name}.{what}.{revision}", "rules": found}
+
+
+def fingerprint(alert: str, labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
+    """Names an alert rule by what Prometheus says of it as it was written; the expression it writes anew."""
+    return short_hash(
+        alert, *(f"{k}={v}" for part in (labels, annotations) for k, v in sorted(part.items())), length=16
+    )
+
+
+def wanted(rules: Json) -> dict[str, frozenset[str]]:
+    """The fingerprints of a PrometheusRule's alerts, by group."""
+    return {
+        group["name"]: frozenset(fingerprint(r["alert"], r["labels"], r["annotations"]) for r in group["rules"])
+        for group in rules["spec"]["groups"]
     }
 
 

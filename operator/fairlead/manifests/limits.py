@@ -17,6 +17,8 @@ SPILL = 5
 """Bytes of scratch for each byte of data: the files themselves, and four times as much for what is decompressed and for
 what a query does not keep in memory."""
 _MI, _GI = 1 << 20, 1 << 30
+_LONGEST = (1 << 31) - 1
+"""Seconds that Kubernetes takes for a deadline."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def reading(config: JobsConfig, own: JobResources | None = None, data: int = 0, 
 
 def deadline(config: JobsConfig, own: str | None = None) -> int:
     """Seconds that a pod may take from the moment when it is on a node."""
-    return max(1, math.ceil(seconds(own or config.deadline)))
+    return min(max(1, math.ceil(seconds(own or config.deadline))), _LONGEST)
 
 
 def _least(one: str, other: str) -> str:

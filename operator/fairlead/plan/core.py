@@ -235,6 +235,22 @@ class Vector:
 
 
 @dataclass(frozen=True)
+class ReadRules:
+    """Which alert rules Prometheus has loaded in these groups. Answer: `RulesSeen`."""
+
+    url: str
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RulesSeen:
+    """The alert rules that are loaded: (group, fingerprint as of `manifests.alerts.fingerprint`, what went wrong when
+    the rule was evaluated last)."""
+
+    rules: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
 class WarmUp:
     """Send a request to a server a few times. Answer: `Warm`."""
 
@@ -385,11 +401,11 @@ NOT_YET = ("NotAsked", UNDERWAY)
 
 Request = (
     ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
-    | ReadGateway | ReadNewest | ReadNamespace
+    | ReadGateway | ReadNewest | ReadNamespace | ReadRules
 )  # fmt: skip
 Answer = (
     Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
-    | NamespaceSeen | Failed
+    | NamespaceSeen | RulesSeen | Failed
 )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ from fairlead.plan.experiment import machine, phase
 from fairlead.plan.rollout import (
     ability,
     afterwards,
+    alerting,
     answers,
     asking,
     children,
@@ -90,6 +91,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
     found: list[Request] = []
     if report.needs_address(look, status) or ability.due(look):
         found.append(signals.gateway(look))
+    found += alerting.requests(look, status)
     if status.candidate:
         found += signals.of_candidate(look, status.candidate)
         found += answers.requests(look, status.candidate)
@@ -150,6 +152,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
     again = ability.asks_again(look, status)
     if again is not None:
         times.append(again)
+    if (alerts := alerting.asks_again(look, status)) is not None:
+        times.append(alerts)
     if requirements.waits(status):
         times.append(requirements.AGAIN)
     if status.unsaved:

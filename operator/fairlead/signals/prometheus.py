@@ -8,8 +8,9 @@ from typing import Any
 
 import aiohttp
 
+from fairlead.manifests.alerts import fingerprint
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.core import PromQuery, Vector
+from fairlead.plan.core import PromQuery, ReadRules, RulesSeen, Vector
 from fairlead.signals.counts import is_count
 from fairlead.signals.errors import SignalError
 from fairlead.signals.http import Reply, fetch
@@ -43,6 +44,22 @@ async def query(session: aiohttp.ClientSession, request: PromQuery) -> Vector:
             f"{request.expression!r} gives a {kind}, not an instant vector: {_REMEDIES.get(str(kind), _REMEDY)}.",
         )
     return _vector(data.get("result"), url, request.signed)
+
+
+async def rules(session: aiohttp.ClientSession, request: ReadRules) -> RulesSeen:
+    """The alert rules that are loaded in some groups. Raises SignalError."""
+    url = request.url.rstrip("/") + "/api/v1/rules"
+    asked = [("type", "alert"), *(("rule_group[]", group) for group in request.groups)]
+    reply = await fetch(session, "GET", url, seconds=QUERY_SECONDS, limit=QUERY_LIMIT, params=asked, headers=_ANEW)
+    groups = _data(url, reply, "the rules").get("groups")
+    try:
+        return RulesSeen(tuple(
+            (group["name"], fingerprint(rule["name"], rule.get("labels") or {}, rule.get("annotations") or {}),
+             str(rule.get("lastError") or "")[:300])
+            for group in groups or [] if group["name"] in request.groups for rule in group["rules"]
+        ))  # fmt: skip
+    except (TypeError, KeyError, AttributeError) as error:
+        raise SignalError("NotPrometheus", f"{url} answered a malformed list of rules.") from error
 
 
 def _data(url: str, reply: Reply, expression: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from fairlead.api import schema
-from fairlead.api.units import human, seconds, share
+from fairlead.api.units import LONGEST, human, seconds, share
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 PARTS = st.lists(st.tuples(st.integers(0, 999), st.sampled_from(sorted(UNITS))), min_size=1, max_size=4)
@@ -25,14 +25,27 @@ def test_a_duration_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> Non
 
 @given(st.text(alphabet="0123456789mshd. -", max_size=8))
 @settings(max_examples=200)
-def test_the_schema_accepts_exactly_what_can_be_read(text: str) -> None:
-    accepted = re.fullmatch(TypeAdapter(schema.Duration).json_schema()["pattern"], text) is not None
+def test_what_the_schema_accepts_can_be_read_and_what_can_be_read_is_parsed(text: str) -> None:
     try:
-        seconds(text)
-        readable = True
+        length = seconds(text)
     except ValueError:
-        readable = False
-    assert accepted == readable
+        length = None
+    for name in ("Duration", "Span"):
+        adapter = TypeAdapter(getattr(schema, name))
+        accepted = re.fullmatch(adapter.json_schema()["pattern"], text) is not None
+        assert length is not None or not accepted
+        assert not accepted or name == "Duration" or length >= 1
+        try:
+            assert adapter.validate_python(text) == text
+            parsed = True
+        except ValidationError:
+            parsed = False
+        assert parsed == (length is not None)
+
+
+def test_a_length_beyond_all_times_is_a_century() -> None:
+    assert seconds("10000000000000000d") == LONGEST
+    assert seconds("999d") == 999 * 86400
 
 
 @pytest.mark.parametrize("text", ["", "5", "m", "1.5h", "-1s", "1h 30m", "10 s", "1w"])
@@ -77,7 +90,8 @@ def test_lengths_as_people_read_them(length: float, expected: str) -> None:
         ("Name", ["a", "delay-12", "1st"], ["", "A", "-a", "a-", "a.b", "a" * 64]),
         ("Key", ["a", "_x", "dep_delay"], ["", "1a", "a-b", "a b"]),
         ("Decimal", ["1", "-0.5", "1e6", "2.5E-3"], ["", ".5", "1.", "NaN", "inf", "1,5"]),
-        ("Quantity", ["1", "500m", "8Gi", "1.5"], ["", "8GB", "-1", "1 Gi"]),
+        ("Cores", ["1", "500m", "1.5"], ["", "8GB", "-1", "1 Gi"]),
+        ("Memory", ["1", "8Gi", "1.5Gi"], ["", "8GB", "-1", "1 Gi"]),
         ("S3Uri", ["s3://abc/x", "s3://abc/x/"], ["s3://abc", "s3://abc/", "http://abc/x", "s3://A/x"]),
         ("Digest", ["0" * 64], ["0" * 63, "G" * 64, "A" * 64]),
     ],

@@ -34,12 +34,15 @@ def record(number: int, result: str, guard: str = "") -> Json:
     return {"version": f"delay-{number}", "result": result, "reason": "x", "endedAt": f"t{number}", "guards": guards}
 
 
+LOADED = {"type": "AlertsLoaded", "status": "True"}
+
+
 def world(*objects: tuple[str, Json], history: list[Json], live: str = "") -> World:
     """A world with three versions of the data, some runs and a Deployment."""
     made = World()
     versions = [{"version": v, "files": n, "rows": n} for v, n in (("a", 2), ("b", 3), ("c", 4))]
     made.receive("Dataset", "ADDED", item("flights", 1, status={"versions": versions}))
-    status = {"history": history, "live": {"version": live}}
+    status = {"history": history, "live": {"version": live}, "conditions": [LOADED]}
     made.receive("Deployment", "ADDED", item("delay", 1, status=status))
     for kind, one in objects:
         made.receive(kind, "ADDED", one)

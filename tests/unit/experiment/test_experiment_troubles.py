@@ -113,7 +113,7 @@ def test_a_report_names_the_winner_and_changes_nothing() -> None:
     for _ in range(40):
         sim.tick(100)
     assert "candidate" not in sim.status
-    assert sim.look().requeue_after is None
+    assert sim.rests()
 
 
 def test_patience_ends_it_with_all_numbers() -> None:

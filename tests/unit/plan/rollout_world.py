@@ -17,6 +17,7 @@ from fairlead.api.common import S3Location
 from fairlead.api.config import Images, OperatorConfig, PrometheusConfig, Tuning
 from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
+from fairlead.manifests import alerts
 from fairlead.manifests.route import weights
 from fairlead.plan import deployment
 from fairlead.plan.core import (
@@ -24,6 +25,7 @@ from fairlead.plan.core import (
     HTTP_ROUTE,
     MODEL_VERSION,
     POD,
+    PROMETHEUS_RULE,
     REPLICA_SET,
     SERVICE,
     WORKLOAD,
@@ -49,7 +51,9 @@ from fairlead.plan.core import (
     ReadInput,
     ReadNamespace,
     ReadNewest,
+    ReadRules,
     Request,
+    RulesSeen,
     Saved,
     SaveDocument,
     ScrapePod,
@@ -59,6 +63,7 @@ from fairlead.plan.core import (
     WarmUp,
     rfc3339,
 )
+from fairlead.plan.rollout import alerting
 from fairlead.signals.errors import SignalError
 from fairlead.signals.page import parse_page
 from fairlead.store.s3 import Object
@@ -103,7 +108,10 @@ class Sim:
     """What the page of a version's pods looks like, where it matters: it is read as the operator does."""
     processes: dict[str, int] = field(default_factory=dict)
     """How many processes of a version's pods answer at the same port, each with counters of its own; else one."""
+    generation: int = 1
+    """Of the spec: rises with each edit, for whatever depends on it."""
     prometheus_down: bool = False
+    prometheus: str | None = "http://prometheus:9090"
     series: list[str] = field(default_factory=lambda: ["series"])
     """Those by which Prometheus has the outcomes now; each has its part of them."""
     gauges: dict[str, Answer] = field(default_factory=dict)
@@ -147,6 +155,9 @@ class Sim:
     asked: int = 0
     gateway: GatewaySeen | Failed = GATEWAY
     gateway_asked: int = 0
+    loaded: Answer | None = None
+    """What Prometheus says of its alert rules; None: it has those that there are."""
+    rules_asked: int = 0
     floor: NamespaceSeen | Failed = NO_FLOOR
     """What the Namespace's annotations say."""
     others: tuple[Claim, ...] = ()
@@ -156,7 +167,7 @@ class Sim:
         self.random = random.Random(self.seed)
         self.config = OperatorConfig(
             images=Images(worker="worker:1", runtimes={"sklearn": "sklearn:1"}, proxy="envoy:1"),
-            prometheus=PrometheusConfig(url="http://prometheus:9090"), tuning=Tuning(window=self.window, drain=15),
+            prometheus=PrometheusConfig(url=self.prometheus), tuning=Tuning(window=self.window, drain=15),
             store=S3Location(bucket="fairlead") if self.store else None,
         )  # fmt: skip
 
@@ -324,6 +335,13 @@ class Sim:
     def answer(self, request: Request) -> Answer:
         return self._answer(request)
 
+    def _loaded(self, request: ReadRules) -> RulesSeen:
+        return RulesSeen(tuple(
+            (group, one, "")
+            for raw in self.of(PROMETHEUS_RULE).values() for group, ones in alerts.wanted(raw).items() for one in ones
+            if group in request.groups
+        ))  # fmt: skip
+
     def _answer(self, request: Request) -> Answer:
         match request:
             case ReadGateway():
@@ -331,6 +349,9 @@ class Sim:
                 return self.gateway
             case ReadNamespace():
                 return self.floor
+            case ReadRules():
+                self.rules_asked += 1
+                return self.loaded or self._loaded(request)
             case WarmUp():
                 return self._warm(request)
             case ScrapePod():
@@ -417,7 +438,7 @@ class Sim:
 
     def subject(self) -> Subject[Deployment]:
         raw = {"metadata": {"name": "web", "namespace": "team", "uid": "u"}, "spec": self.spec, "status": self.status}
-        meta = Meta("web", "team", "u", 1, "1", START, annotations=self.annotations)
+        meta = Meta("web", "team", "u", self.generation, "1", START, annotations=self.annotations)
         return Subject(meta, Deployment.model_validate({"spec": self.spec, "status": self.status}), raw)
 
     def plan(self) -> Plan:
@@ -433,6 +454,15 @@ class Sim:
             if not self.carry_out(found):
                 return found
         raise AssertionError(f"the plan does not settle: {self.status}")
+
+    def rests(self) -> bool:
+        """Whether nothing is due; that Prometheus is asked for its rules again is no sign of anything."""
+        for _ in range(3):
+            after = self.look().requeue_after
+            if after is None or after > 2 * alerting.AGAIN:
+                return True
+            self.now += after
+        return False
 
     def carry_out(self, found: Plan) -> bool:
         """Write a plan; whether anything changed."""

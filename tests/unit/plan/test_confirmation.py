@@ -413,7 +413,7 @@ def test_b01_after_a_rollback_that_helped_nothing_is_said_and_nothing_is_looked_
     sim.tick(20, seconds=700)
     assert "unasked" not in sim.status
     sim.tick(20, seconds=20)
-    assert sim.look().requeue_after is None
+    assert sim.rests()
     crash(sim, "m-1")
     assert sim.condition("WorldChanged") == {}
 

@@ -7,6 +7,7 @@ from tests.unit.plan.rollout_world import OUTCOMES, Sim, spec
 
 from fairlead.manifests.route import services
 from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, SERVICE, WORKLOAD
+from fairlead.plan.rollout import alerting
 
 
 def live(sim: Sim) -> str:
@@ -29,13 +30,16 @@ def test_first_version_goes_live_when_it_is_warm() -> None:
     assert sim.condition("Ready")["status"] == "True"
 
 
-def test_steady_state_asks_nothing_and_is_not_looked_at_again() -> None:
+def test_steady_state_asks_nothing_and_is_looked_at_once_an_hour() -> None:
     sim = Sim(spec())
     sim.go_live()
-    before = sim.plans
+    sim.tick(seconds=alerting.SOON)
+    before, asked = sim.plans, sim.rules_asked
     found = sim.look()
     assert sim.plans == before + 1
-    assert found.requeue_after is None
+    assert found.requeue_after == pytest.approx(alerting.RARELY, abs=0.1)
+    sim.tick(seconds=alerting.RARELY - 1)
+    assert sim.rules_asked == asked
 
 
 def test_promotion_step_by_step() -> None:
@@ -62,7 +66,7 @@ def test_promotion_step_by_step() -> None:
     assert {w["metadata"]["labels"]["fairlead.dev/version"] for w in sim.select(WORKLOAD)} == {"m-2"}
     assert {w["metadata"]["labels"]["fairlead.dev/version"] for w in sim.select(SERVICE)} == {"m-2"}
     sim.tick(seconds=7200)  # the watch after the promotion ends, though it saw nothing
-    assert sim.look().requeue_after is None
+    assert sim.rests()
 
 
 def test_errors_roll_back_and_the_record_says_why() -> None:

@@ -76,7 +76,7 @@ def test_healthy_all_the_time_stays_and_the_watch_ends() -> None:
     assert "watch" not in sim.status
     assert sim.condition("Watched") == {}
     assert "WatchEnded" in sim.events
-    assert sim.look().requeue_after is None
+    assert sim.rests()
 
 
 def test_a_failure_that_begins_an_hour_after_the_promotion_is_rolled_back_to_warm_pods() -> None:
@@ -364,7 +364,7 @@ def test_the_first_version_is_not_watched_and_has_no_way_back() -> None:
     sim.go_live()
     assert "watch" not in sim.status
     assert sim.condition("RollbackReady") == {}
-    assert sim.look().requeue_after is None
+    assert sim.rests()
 
 
 def test_a_newer_version_is_compared_with_the_watched_one_which_stays_under_watch() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -10,16 +11,30 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from fairlead.plan.core import Counters, Failed, MetricNames, PromQuery, ScrapePod, Vector, Warm, WarmUp
+from fairlead.manifests.alerts import fingerprint
+from fairlead.plan.core import (
+    Counters,
+    Failed,
+    MetricNames,
+    PromQuery,
+    ReadRules,
+    RulesSeen,
+    ScrapePod,
+    Vector,
+    Warm,
+    WarmUp,
+)
 from fairlead.signals import pods, prometheus
 from fairlead.signals.errors import SignalError
 
 NAMES = MetricNames("ok_total + failed_total", "failed_total")
 
 
-async def ask(session: aiohttp.ClientSession, request: ScrapePod | PromQuery | WarmUp):
+async def ask(session: aiohttp.ClientSession, request: ScrapePod | PromQuery | WarmUp | ReadRules):
     """The answer, as the operator gives it to a plan."""
-    fetch = {ScrapePod: pods.scrape, PromQuery: prometheus.query, WarmUp: pods.warm_up}[type(request)]
+    fetch = {
+        ScrapePod: pods.scrape, PromQuery: prometheus.query, WarmUp: pods.warm_up, ReadRules: prometheus.rules,
+    }[type(request)]  # fmt: skip
     try:
         return await fetch(session, request)
     except SignalError as error:
@@ -226,3 +241,25 @@ async def test_b02_scrapes_come_to_all_processes_that_answer_on_a_port():
     for runner in runners:
         await runner.cleanup()
     assert said == {0.0, 1.0, 2.0}
+
+
+async def test_the_alert_rules_of_some_groups(outside):
+    state, url, session = outside
+    rule = {"name": "A", "labels": {"team": "x"}, "annotations": {"summary": "s"}, "query": "up", "health": "ok"}
+    failing = {"name": "B", "health": "err", "lastError": "many-to-many"}
+    groups = [{"name": "mine", "rules": [rule, failing]}, {"name": "another", "rules": [rule]}]
+    state.body = json.dumps({"status": "success", "data": {"groups": groups}})
+    assert await ask(session, ReadRules(url, ("mine",))) == RulesSeen((
+        ("mine", fingerprint("A", {"team": "x"}, {"summary": "s"}), ""),
+        ("mine", fingerprint("B", {}, {}), "many-to-many"),
+    ))  # fmt: skip
+    assert state.seen == [("GET", "/api/v1/rules", "")]
+
+
+@pytest.mark.parametrize("groups", ["[1]", '[{"name": "mine"}]', '[{"name": "mine", "rules": [{}]}]', '{"a": 1}'])
+async def test_a_malformed_list_of_rules_is_named(outside, groups: str):
+    state, url, session = outside
+    state.body = f'{{"status": "success", "data": {{"groups": {groups}}}}}'
+    found = await ask(session, ReadRules(url, ("mine",)))
+    assert isinstance(found, Failed)
+    assert found.reason == "NotPrometheus"

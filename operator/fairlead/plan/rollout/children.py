@@ -185,16 +185,26 @@ def _watching(look: Look, status: DeploymentStatus) -> list[Json]:
         return []
     found = (versions.read(look, name) for name in _serving(status))
     servers = [version.spec.server for version in found if version is not None]
-    marks = labels(deployment=look.name) | config.labels
-    about = alerts.About(look.name, look.namespace, owner(look), marks, look.grpc)
     made = []
     if servers and look.world.served(POD_MONITOR):
-        made.append(alerts.pod_monitor(about, servers, look.spec.record is not None))
-    if status.live and look.world.served(PROMETHEUS_RULE):
-        live = versions.read(look, status.live.version)
-        deadline = look.world.config.tuning.evidence_deadline
-        made.append(alerts.rules(about, look.spec.alerts, live.spec.server if live else None, deadline))
-    return made
+        made.append(alerts.pod_monitor(_about(look), servers, look.spec.record is not None))
+    rules = alert_rules(look, status)
+    return [*made, rules] if rules else made
+
+
+def alert_rules(look: Look, status: DeploymentStatus) -> Json | None:
+    """The PrometheusRule; None where there is nothing to tell of, or nobody to be told."""
+    config = look.world.config.prometheus
+    if not (config.enabled and status.live and look.world.served(PROMETHEUS_RULE)):
+        return None
+    live = versions.read(look, status.live.version)
+    deadline = look.world.config.tuning.evidence_deadline
+    return alerts.rules(_about(look), look.spec.alerts, live.spec.server if live else None, deadline)
+
+
+def _about(look: Look) -> alerts.About:
+    marks = labels(deployment=look.name) | look.world.config.prometheus.labels
+    return alerts.About(look.name, look.namespace, owner(look), marks, look.grpc)
 
 
 def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:

@@ -15,6 +15,7 @@ from fairlead.plan.rollout import (
     ability,
     absent,
     afterwards,
+    alerting,
     asking,
     effect,
     expect,
@@ -47,6 +48,7 @@ def tell(
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
     _route_accepted(look, told, status)
     gateway = ability.tell(look, told, status)
+    seen = alerting.tell(look, told, status)
     _evidence(look, told, status, problem, trial)
     _saved(told, status)
     _guarded(look, told)
@@ -75,6 +77,7 @@ def tell(
         "ready_replicas": len(ready),
         "address": address(look, status) if not misplaced else status.address if status.claimed else "",
         "gateway": gateway,
+        "alerts": seen,
     })  # fmt: skip
 
 

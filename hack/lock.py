@@ -1,0 +1,43 @@
+"""What is installed into Fairlead's images, to the last file: `make lock`.
+
+`operator/requirements/*.txt` name each package of an image with its version and the digests of its files; pip refuses
+any other (`--require-hashes`). They are made from pyproject.toml, and from sklearn.in for the model server. What is
+locked already stays as it is, as far as it still fits; `make lock LOCK=--upgrade` takes the newest of everything.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "operator" / "requirements"
+SOURCES: dict[str, tuple[str, ...]] = {
+    "operator": ("pyproject.toml",),
+    # on top of the operator's, in the same image
+    "worker": ("pyproject.toml", "--extra", "worker", "--constraint", "operator/requirements/operator.txt"),
+    "sklearn": ("operator/requirements/sklearn.in",),
+    "build": ("operator/requirements/build.in",),
+}
+"""By image: what its packages are chosen from."""
+
+
+def lock(image: str, *options: str) -> None:
+    """Write the lock file of an image. Raises CalledProcessError if there is no solution."""
+    command = [
+        sys.executable, "-m", "uv", "pip", "compile", *SOURCES[image], "--output-file", str(FOLDER / f"{image}.txt"),
+        "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-emit-index-url", "--quiet",
+        *options,
+    ]  # fmt: skip
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def main(options: list[str]) -> None:
+    """Lock all images."""
+    for image in SOURCES:
+        lock(image, *options)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
