@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api.common import S3Location, StatusBase, Timestamp
 from fairlead.api.limits import JobResources
+from fairlead.api.reading import Csv, ShownReading
 from fairlead.api.schema import (
     LIST_ATOMIC,
     LIST_SET,
@@ -124,6 +125,8 @@ class DatasetSpec(Model):
     source: Source
     format: Literal["parquet", "csv", "jsonl"]
     """How the files are written."""
+    csv: Csv | None = None
+    """With format csv: how CSV is written."""
     watch: Watch = Watch()
     pin: Literal["copy", "reference"] = "copy"
     """`copy` keeps the bytes in the content-addressed store; `reference` keeps S3 version ids (a versioned bucket)."""
@@ -137,6 +140,10 @@ class DatasetSpec(Model):
     """What the program needs that reads and checks a listing."""
     suspend: bool = False
     """Stop looking at the source; published versions stay."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(("!has(self.csv) || self.format == 'csv'", "csv needs format: csv"))
+    )
 
 
 class DatasetVersion(Model):
@@ -208,6 +215,9 @@ class DatasetStatus(StatusBase):
     job: CheckJob | None = None
     checks: Annotated[list[CheckResult], Field(max_length=64, json_schema_extra=LIST_ATOMIC)] = []
     """The last results, failed ones first."""
+    reading: ShownReading | None = None
+    """How the current version's files are read: what is declared, and what was inferred. A later file that does not fit
+    is refused."""
 
 
 class Dataset(Model):

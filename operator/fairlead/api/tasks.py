@@ -18,6 +18,7 @@ from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
 from fairlead.api.modelversion import Gate, GateResult, Metric, Score
 from fairlead.api.pipelinerun import OutputRecord
+from fairlead.api.reading import Csv, ShownReading
 from fairlead.api.schema import Model
 
 TASK_ENV = "FAIRLEAD_TASK"
@@ -77,6 +78,7 @@ class SnapshotTask(Model):
     format: Literal["parquet", "csv", "jsonl"]
     pin: Literal["copy", "reference"]
     schema_: Schema | None = None
+    csv: Csv | None = None
     checks: list[Check] = []
     previous: str | None = None
     """Manifest of the last version (`s3://…` in the store): objects with the same key, size and ETag are not read
@@ -90,6 +92,8 @@ class SnapshotResult(Model):
     checks: list[CheckResult] = []
     read: int = 0
     """Objects that had to be read."""
+    reading: ShownReading | None = None
+    """How the version's files are read; None if there is none, or if an earlier release has read them."""
 
 
 class FetchItem(Model):

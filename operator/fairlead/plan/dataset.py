@@ -313,7 +313,7 @@ def _refused(draft: Draft, found: Plan, answer: Refused) -> Outcome:
 def _found(draft: Draft, found: Plan, answer: Found) -> Outcome:
     old, new = draft.status.current, answer.version
     others = [v for v in draft.status.versions if v.version != new.version]
-    draft.update(current=new, versions=[new, *others][:VERSIONS], checks=_sorted(answer.checks))
+    draft.update(current=new, versions=[new, *others][:VERSIONS], checks=_sorted(answer.checks), reading=answer.reading)
     warned = sum(not c.passed for c in answer.checks)
     text = f"{warned} checks warn: {_failed(answer.checks)}" if warned else "all checks passed"
     draft.conditions.set("Valid", True, "ChecksPassed", text)

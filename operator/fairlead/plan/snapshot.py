@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fairlead.api.dataset import CheckJob, CheckResult, Dataset, DatasetStatus, DatasetVersion
+from fairlead.api.reading import ShownReading
 from fairlead.api.tasks import SnapshotResult, SnapshotTask, TaskError, TaskResult
 from fairlead.manifests import job as jobs
 from fairlead.manifests import limits
@@ -58,12 +59,13 @@ class Found:
 
     version: DatasetVersion
     checks: list[CheckResult]
+    reading: ShownReading | None = None
 
 
 def rules(work: Work) -> str:
     """A digest of everything besides the listing that decides what becomes of it."""
     spec = work.subject.body.spec
-    decides = {"source", "format", "pin", "schema_", "checks", "timeout", "resources"}
+    decides = {"source", "format", "csv", "pin", "schema_", "checks", "timeout", "resources"}
     relevant = spec.model_dump_json(include=decides, exclude_none=True)
     folder = store.dataset_folder(spec.store, work.world.config, work.subject.meta.namespace, work.subject.meta.name)
     prefix = spec.source.s3.prefix
@@ -102,7 +104,8 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
     folder = store.dataset_folder(spec.store, config, meta.namespace, meta.name)
     task = SnapshotTask(
         dataset=meta.name, listing=status.job.listing, source=source.place(), store=folder.place(),
-        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, checks=spec.checks,
+        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, csv=spec.csv,
+        checks=spec.checks,
         previous=status.current.manifest if status.current else None,
     )  # fmt: skip
     if len(task.model_dump_json()) > TASK_LIMIT:
@@ -200,7 +203,7 @@ def _ended(recorded: CheckJob, found: jobpods.Found, said: TaskResult | None) ->
 
 def _judged(snapshot: SnapshotResult) -> Refused | Found:
     if snapshot.version is not None:
-        return Found(snapshot.version, snapshot.checks)
+        return Found(snapshot.version, snapshot.checks, snapshot.reading)
     failed_ones = [c for c in snapshot.checks if not c.passed and c.severity == "error"]
     first = failed_ones[0] if failed_ones else None
     more = f" (and {len(failed_ones) - 1} more)" if len(failed_ones) > 1 else ""

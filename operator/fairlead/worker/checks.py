@@ -11,6 +11,7 @@ import duckdb
 from fairlead.api.dataset import Check, CheckResult
 from fairlead.api.units import seconds
 from fairlead.worker import tables
+from fairlead.worker.formats.words import line
 
 LONGEST = "5m"
 """How long a query may run that has no timeout of its own."""
@@ -37,7 +38,7 @@ def unique(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
     try:
         groups, number, example = connection.cursor().execute(query).fetchone() or (0, 0, "")
     except duckdb.Error as error:
-        return _result(check, title, False, f"can't be checked: {_first_line(error)}")
+        return _result(check, title, False, f"can't be checked: {line(error, 600)}")
     text = f"{number} rows share {groups} keys, for example {example}; drop the doubles" if groups else ""
     return _result(check, title, not groups, text)
 
@@ -52,10 +53,10 @@ def sql(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
         text = f"the query ran longer than {allowed}; make it end, or raise the check's timeout"
         return _result(check, title, False, text)
     except duckdb.OutOfMemoryException as error:
-        text = f"the query needs more room than it has; raise spec.resources, or ask for less: {_first_line(error)}"
+        text = f"the query needs more room than it has; raise spec.resources, or ask for less: {line(error, 300)}"
         return _result(check, title, False, text)
     except duckdb.Error as error:
-        return _result(check, title, False, f"the query can't be run; correct it: {_first_line(error)}")
+        return _result(check, title, False, f"the query can't be run; correct it: {line(error, 600)}")
     value = row[0] if row else None
     passed = bool(value) if isinstance(value, (bool, int)) else False
     return _result(check, title, passed, "" if passed else f"the query answered {value!r}, wanted true")
@@ -72,6 +73,12 @@ def _within(allowed: float, cursor: duckdb.DuckDBPyConnection, query: str) -> tu
         timer.cancel()
 
 
+def not_run(check: Check) -> CheckResult:
+    """A check that could not be made."""
+    title = f"unique {', '.join(check.unique)}" if check.unique else f"sql {' '.join((check.sql or '').split())}"
+    return _result(check, title, False, "was not made: the columns are not as declared; correct these first")
+
+
 def over_all(checks: Sequence[Check], connection: duckdb.DuckDBPyConnection) -> list[CheckResult]:
     """Results of the checks that read the table `data`."""
     return [
@@ -81,9 +88,5 @@ def over_all(checks: Sequence[Check], connection: duckdb.DuckDBPyConnection) -> 
     ]
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:300]
-
-
 def _result(check: Check, title: str, passed: bool, message: str) -> CheckResult:
-    return CheckResult(check=title[:128], passed=passed, severity=check.severity, message=message[:1024])
+    return CheckResult(check=line(title, 128), passed=passed, severity=check.severity, message=line(message))

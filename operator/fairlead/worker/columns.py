@@ -1,31 +1,24 @@
-"""The schema, file by file: columns, types, nulls, bounds. Each problem says how many rows, and where."""
+"""The columns, file by file: are they as declared, and as they were read before? Each problem says how many rows, which
+file, and shows one."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
 import duckdb
 
-from fairlead.api.dataset import CheckResult, Column, Schema
-from fairlead.worker import tables
+from fairlead.api.dataset import CheckResult, Schema
+from fairlead.api.reading import Reading
+from fairlead.worker.formats import jsonl, parquet
+from fairlead.worker.formats.base import LocalFile, Unreadable
+from fairlead.worker.formats.registry import FORMATS
+from fairlead.worker.formats.words import cell, line
+from fairlead.worker.rules import Cells, Rule
 
-_PARQUET_TYPES = {
-    "string": {"VARCHAR"},
-    "integer": {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
-                "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"},
-    "boolean": {"BOOLEAN"},
-    "timestamp": {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"},
-    "date": {"DATE"},
-}  # fmt: skip
-# Integers are floats without loss of meaning: writers store a month without gaps as integers.
-_PARQUET_TYPES["float"] = _PARQUET_TYPES["integer"] | {"FLOAT", "DOUBLE"}
 SHOWN_FILES = 3
-
-
-class Unreadable(Exception):  # noqa: N818 - the house's names of errors
-    """The file isn't what its format says; the message is the reader's."""
+EXAMPLES = 8
+"""Rules of a file whose first wrong row is looked for."""
 
 
 class Problems:
@@ -33,22 +26,26 @@ class Problems:
 
     def __init__(self) -> None:
         self._by_column: dict[str, list[str]] = defaultdict(list)
+        self.shapes = False
+        """Whether a column is not of its type somewhere, or not there."""
 
-    def add(self, column: str, message: str) -> None:
+    def add(self, column: str, message: str, *, shape: bool = True) -> None:
         """One file's problem with a column."""
         self._by_column[column].append(message)
+        self.shapes |= shape
 
     def merge(self, other: Problems) -> None:
         """Take over another's."""
         for column, messages in other._by_column.items():
             self._by_column[column] += messages
+        self.shapes |= other.shapes
 
     def results(self) -> list[CheckResult]:
         """One failed result a column; one passed result if there are none."""
         if not self._by_column:
             return [CheckResult(check="schema", passed=True)]
         return [
-            CheckResult(check=f"column {column}"[:128], passed=False, message=_few(sorted(messages))[:1024])
+            CheckResult(check=line(f"column {column}", 128), passed=False, message=line(_few(sorted(messages))))
             for column, messages in sorted(self._by_column.items())
         ]
 
@@ -59,94 +56,93 @@ def _few(messages: list[str]) -> str:
 
 
 def inspect(
-    connection: duckdb.DuckDBPyConnection, form: str, file: Path, path: str, schema: Schema | None, problems: Problems
-) -> int:
-    """Read all of a file and check its columns; returns its rows. Raises Unreadable."""
+    database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading, schema: Schema | None,
+    fixed: Collection[str], problems: Problems,
+) -> int:  # fmt: skip
+    """Read all of a file and check its columns; returns its rows. fixed: undeclared columns whose type follows from
+    other files than this. Raises Unreadable, also if records were lost on the way."""
+    rows = FORMATS[reading.format].count(file, reading)
     try:
-        rows = _read_all(connection, form, file)
-        if schema is not None:
-            _check(connection, form, file, path, schema, problems)
+        found = _check(database, file, reading, schema, fixed, problems)
     except duckdb.Error as error:
-        raise Unreadable(str(error).splitlines()[0]) from error
+        raise (jsonl.explained([file], error) if reading.format == "jsonl" else Unreadable(error)) from error
+    if found != rows:
+        numbers = f"{rows} records by its format's grammar, and {found} were read from it"
+        raise Unreadable(f"{file.name} has {numbers}; write it with another library, or as Parquet")
     return rows
 
 
-def _read_all(connection: duckdb.DuckDBPyConnection, form: str, file: Path) -> int:
-    """Decode every cell, so that damage shows even in columns that no check names."""
-    cursor = connection.cursor()
-    if form != "parquet":
-        found = cursor.execute(f"SELECT count(*), count(COLUMNS(*)) FROM ({tables.scan_raw(form, file)})").fetchone()
-        return int(found[0]) if found else 0
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(file, page_checksum_verification=True, memory_map=True) as parquet:
-            return sum(batch.num_rows for batch in parquet.iter_batches(65536))
-    except (pa.ArrowException, OSError) as error:
-        raise Unreadable(str(error).splitlines()[0]) from error
-
-
 def _check(
-    connection: duckdb.DuckDBPyConnection, form: str, file: Path, path: str, schema: Schema, problems: Problems
+    database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading, schema: Schema | None,
+    fixed: Collection[str], problems: Problems,
+) -> int:  # fmt: skip
+    there = FORMATS[reading.format].columns(database, file, reading)
+    cells = Cells()
+    if schema is not None:
+        _declared(file, reading, schema, there, cells, problems)
+    if reading.format != "parquet":
+        for column in reading.columns:
+            if column.name in fixed and column.name in there and not column.declared:
+                cells.text(column.name, column.type, None)
+    return _count(database, file, reading, cells, problems)
+
+
+def _instead(path: str, column: str, there: Sequence[str]) -> str:
+    """What a file has in the place of a column that it lacks."""
+    folder = next((part for part in path.split("/")[:-1] if part.startswith(f"{column}=")), "")
+    if folder:
+        return (
+            f"{column} is in the folders' names ({line(folder, 60)}/), and columns are read from files only: "
+            "write it into the files"
+        )
+    return f"it has {line(', '.join(sorted(there)), 200)}"
+
+
+def _declared(
+    file: LocalFile, reading: Reading, schema: Schema, there: Sequence[str], cells: Cells, problems: Problems
 ) -> None:
-    source = tables.scan_raw(form, file)
-    types = {str(row[0]): str(row[1]) for row in connection.cursor().execute(f"DESCRIBE {source}").fetchall()}
-    present = []
+    stored = parquet.stored(file) if reading.format == "parquet" else {}
+    kinds = parquet.kinds(file) if reading.format == "parquet" else {}
     for column in schema.columns:
-        if column.name not in types:
-            problems.add(column.name, f"{path} lacks it; it has {', '.join(sorted(types))[:200]}")
-        elif form == "parquet" and (wrong := _wrong_type(column, types[column.name])):
-            problems.add(column.name, f"{path}: {wrong}")
+        if column.name not in there:
+            if reading.format != "jsonl" or not column.nullable:
+                problems.add(column.name, f"{file.name} lacks it; {_instead(file.name, column.name, there)}")
+        elif column.name not in kinds:
+            cells.text(column.name, column.type, column)
+        elif wrong := parquet.wrong_type(column.type, kinds[column.name]):
+            problems.add(column.name, f"{file.name}: {wrong}")
         else:
-            present.append(column)
+            cells.stored(column, stored[column.name])
     if schema.extra == "forbid":
-        for extra in sorted(set(types) - {c.name for c in schema.columns}):
-            problems.add(extra, f"{path} has it, but the schema forbids columns that it does not list")
-    _count(connection, source, present, typed=form == "parquet", path=path, problems=problems)
-
-
-def _wrong_type(column: Column, found: str) -> str:
-    if found in _PARQUET_TYPES[column.type] or (column.type == "float" and found.startswith("DECIMAL")):
-        return ""
-    hint = "; write nullable integers (Int64 in pandas)" if column.type == "integer" and found == "DOUBLE" else ""
-    return f"it is {found}, not {column.type}{hint}"
+        for extra in sorted(set(there) - {c.name for c in schema.columns}):
+            text = f"{file.name} has it, but the schema forbids columns that it does not list"
+            problems.add(extra, text, shape=False)
 
 
 def _count(
-    connection: duckdb.DuckDBPyConnection, source: str, columns: Iterable[Column], *, typed: bool, path: str,
-    problems: Problems,
-) -> None:  # fmt: skip
-    """One pass over the file for all rules of all columns."""
-    rules = [(c.name, words, condition) for c in columns for words, condition in _rules(c, typed)]
-    if not rules:
-        return
-    counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for _, _, condition in rules)
-    found = connection.cursor().execute(f"SELECT count(*), {counts} FROM ({source})").fetchone() or ()
-    for (column, words, _), bad in zip(rules, found[1:], strict=True):
-        if bad:
-            problems.add(column, f"{path}: {bad} of {found[0]} rows {words}")
+    database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading, cells: Cells, problems: Problems
+) -> int:
+    """One pass over the file for all rules of all columns; returns the rows that were read."""
+    raw = FORMATS[reading.format].raw(database, [file], reading)
+    counts = "".join(f", count_if({rule.condition})" for rule in cells.rules)
+    rows = f"SELECT {', '.join(cells.select)} FROM ({raw})" if cells.select else raw
+    found = database.cursor().execute(f"SELECT count(*){counts} FROM ({rows})").fetchone() or (0,)
+    wrong = [(rule, bad) for rule, bad in zip(cells.rules, found[1:], strict=True) if bad]
+    declared = {column.name for column in reading.columns if column.declared}
+    for number, (rule, bad) in enumerate(wrong):
+        shown = _example(database, rows, rule) if number < EXAMPLES else ""
+        text = f"{file.name}: {bad} of {found[0]} rows {rule.words}{shown}"
+        if rule.column not in declared:
+            text += ", as they were so far: correct them, or declare the column's type in spec.schema"
+        problems.add(rule.column, text, shape=rule.shape)
+    return int(found[0])
 
 
-def _rules(column: Column, typed: bool) -> list[tuple[str, str]]:
-    """(what is wrong with a row, SQL that is true for such a row)."""
-    cell = tables.name(column.name)
-    value = cell if typed else f"TRY_CAST({cell} AS {tables.SQL_TYPES[column.type]})"
-    found = []
-    if not typed and column.type == "integer":
-        found.append(("are not integer", f"NOT regexp_full_match(trim({cell}::VARCHAR), '[-+]?[0-9]+')"))
-    elif not typed and column.type != "string":
-        found.append((f"are not {column.type}", f"{cell} IS NOT NULL AND {value} IS NULL"))
-    number = column.type == "float"
-    if not column.nullable:
-        nan = f" OR isnan({value}::DOUBLE)" if number else ""
-        found.append(("are null" + (" or NaN" if number else ""), f"{cell} IS NULL{nan}"))
-    real = f" AND NOT isnan({value}::DOUBLE)" if number else ""
-    if column.min is not None:
-        found.append((f"are below {column.min}", f"{value} < {column.min}{real}"))
-    if column.max is not None:
-        found.append((f"are above {column.max}", f"{value} > {column.max}{real}"))
-    if column.in_ is not None:
-        allowed = ", ".join(tables.text(v) for v in column.in_) or "NULL"
-        found.append(("have a value that is not allowed", f"{cell} IS NOT NULL AND {cell}::VARCHAR NOT IN ({allowed})"))
-    return found
+def _example(database: duckdb.DuckDBPyConnection, rows: str, rule: Rule) -> str:
+    """The first wrong row."""
+    numbered = f"SELECT row_number() OVER () AS n, * FROM ({rows})"
+    query = f"SELECT n, {rule.cell}::VARCHAR FROM ({numbered}) WHERE {rule.condition} LIMIT 1"
+    row = database.cursor().execute(query).fetchone()
+    if row is None:
+        return ""
+    return f", for example {cell(row[1])} in row {row[0]}" if row[1] is not None else f", for example row {row[0]}"

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fairlead.api.reading import Reading
+
 CHUNK = 1 << 20
 
 
@@ -35,6 +37,11 @@ def of_folder(files: Iterable[tuple[str, str]]) -> str:
     return of_bytes("".join(sorted(f"{sha256}  {path}\n" for path, sha256 in files)).encode())
 
 
-def of_version(files: Iterable[tuple[str, int, str]]) -> str:
-    """SHA-256 of a Dataset version from its files' (path, size, sha256): of canonical JSON, sorted by path."""
-    return of_bytes(canonical([list(f) for f in sorted(files)]))
+def of_version(files: Iterable[tuple[str, int, str]], reading: Reading | None = None) -> str:
+    """SHA-256 of a Dataset version from its files' (path, size, sha256): of canonical JSON, sorted by path; and from
+    how they are read, if they don't say so themselves. Whether a type was declared or inferred makes no difference."""
+    listed = [list(f) for f in sorted(files)]
+    if reading is None:
+        return of_bytes(canonical(listed))
+    written = reading.model_dump(mode="json", exclude_none=True, exclude={"columns": {"__all__": {"declared"}}})
+    return of_bytes(canonical({"files": listed, "reading": written}))

@@ -18,7 +18,7 @@ from fairlead.store.s3 import Bucket, Received
 from fairlead.worker import digests
 from fairlead.worker.access import bucket, located
 from fairlead.worker.errors import TaskFailed
-from fairlead.worker.manifest import File, Manifest, parse
+from fairlead.worker.manifest import READING, File, Manifest, parse
 from fairlead.worker.paths import fetchable, inside
 
 THREADS = 8
@@ -117,6 +117,9 @@ def _manifest(item: FetchItem, store: Bucket, key: str, staging: Path) -> int:
         _same(uri, file.sha256, got.sha256)
 
     parallel(one, manifest.files)
+    if manifest.reading is not None:
+        kept = manifest.reading.model_dump(mode="json", by_alias=True, exclude_none=True)
+        inside(staging, READING).write_bytes(digests.canonical(kept))
     return sum(file.size for file in manifest.files)
 
 

@@ -7,9 +7,13 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from fairlead.api.reading import Reading
 from fairlead.api.schema import Model
 from fairlead.worker import digests
 from fairlead.worker.errors import TaskFailed
+
+READING = ".fairlead-reading.json"
+"""Beside a version's files in a pod: how they are read."""
 
 
 class File(Model):
@@ -35,7 +39,8 @@ class SourceBucket(Model):
 
 
 class Manifest(Model):
-    """A published version. Its digest is of (path, size, sha256) alone, so the same bytes give the same version."""
+    """A published version. Its digest is of (path, size, sha256) alone, so the same bytes give the same version; of
+    text (CSV, JSON lines) also of how it is read, for the same bytes read in another way are other data."""
 
     dataset: str
     format: Literal["parquet", "csv", "jsonl"]
@@ -44,11 +49,14 @@ class Manifest(Model):
     schema_digest: str
     """Of the schema that each file was checked by."""
     files: list[File]
+    reading: Reading | None = None
+    """None: written by a release that knew of none."""
 
     @property
     def digest(self) -> str:
         """What names this version (64 hex digits)."""
-        return digests.of_version((f.path, f.size, f.sha256) for f in self.files)
+        files = ((f.path, f.size, f.sha256) for f in self.files)
+        return digests.of_version(files, None if self.format == "parquet" else self.reading)
 
     @property
     def version(self) -> str:

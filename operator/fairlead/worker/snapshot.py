@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import tempfile
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -15,6 +17,7 @@ import duckdb
 from pydantic import ValidationError
 
 from fairlead.api.dataset import CheckResult, DatasetVersion
+from fairlead.api.reading import Csv, Reading, shown
 from fairlead.api.schema import Model
 from fairlead.api.tasks import FetchItem, SnapshotResult, SnapshotTask
 from fairlead.store import keys, layout, listing
@@ -24,10 +27,16 @@ from fairlead.worker import checks, columns, digests, tables
 from fairlead.worker.access import located, place
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import parallel, reader
+from fairlead.worker.formats import parquet
+from fairlead.worker.formats.base import Declared, LocalFile, Misfit, Unreadable
+from fairlead.worker.formats.registry import FORMATS
+from fairlead.worker.formats.words import line
 from fairlead.worker.manifest import File, Manifest, SourceBucket, parse
 from fairlead.worker.paths import fetchable
 
 log = logging.getLogger(__name__)
+READERS = 2
+"""Grows when files are read in another way than before, so that earlier answers are not taken over."""
 
 
 class Handled(Model):
@@ -39,7 +48,7 @@ class Handled(Model):
 
 
 @dataclass
-class Reading:
+class Work:
     """A listing that is being read."""
 
     task: SnapshotTask
@@ -54,7 +63,9 @@ class Reading:
     """Objects that are no data."""
     problems: columns.Problems = field(default_factory=columns.Problems)
     files: dict[str, File] = field(default_factory=dict)
-    local: dict[str, Path] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+    """Files that the last version had."""
+    local: dict[str, LocalFile] = field(default_factory=dict)
     read: int = 0
     lock: Lock = field(default_factory=Lock)
     numbers: count[int] = field(default_factory=count)
@@ -63,6 +74,17 @@ class Reading:
     def whole(self) -> bool:
         """Whether a check needs all rows at once."""
         return any(check.rows is None for check in self.task.checks)
+
+    @property
+    def fixed(self) -> Reading | None:
+        """How the last version was read: so are later files, while nothing else is declared."""
+        same = self.previous is not None and self.previous.schema_digest == _schema_digest(self.task)
+        return self.previous.reading if self.previous is not None and same else None
+
+    @property
+    def streams(self) -> bool:
+        """Whether files are looked at as they come: Parquet says itself what it is. Text says so all together."""
+        return self.task.format == "parquet"
 
 
 def snapshot(task: SnapshotTask) -> SnapshotResult:
@@ -76,15 +98,14 @@ def snapshot(task: SnapshotTask) -> SnapshotResult:
     if task.pin == "reference" and not source.versioned():
         raise TaskFailed("BadTask", f"bucket {source.name} keeps no versions; turn versioning on, or set pin: copy")
     with tempfile.TemporaryDirectory(prefix="fairlead-") as folder, tables.connect(Path(folder)) as database:
-        reading = Reading(
-            task, source, store, Path(folder), database, _previous(task, store), found.root, found.ignored
-        )
-        _read(reading, objects)
-        results = _checked(reading)
-    if any(not r.passed and r.severity == "error" for r in results):
-        result = SnapshotResult(checks=results, read=reading.read)
+        work = Work(task, source, store, Path(folder), database, _previous(task, store), found.root, found.ignored)
+        _read(work, objects)
+        reading = _understood(work)
+        results = _checked(work, reading)
+    if reading is None or any(not r.passed and r.severity == "error" for r in results):
+        result = SnapshotResult(checks=results, read=work.read)
     else:
-        result = SnapshotResult(version=_publish(reading), checks=results, read=reading.read)
+        result = SnapshotResult(version=_publish(work, reading), checks=results, read=work.read, reading=shown(reading))
     handled = Handled(rules=_rules(task), result=result)
     store.put(record, digests.canonical(handled.model_dump(mode="json", by_alias=True)))
     return result
@@ -108,14 +129,15 @@ def _listed(task: SnapshotTask, source: Bucket, found: keys.Source) -> list[Obje
 def _rules(task: SnapshotTask) -> str:
     """What decides about a listing besides the listing: the memory too, for a query may need more than there is."""
     return digests.of_bytes(digests.canonical([
-        tables.memory_limit(), task.source.prefix, _schema_digest(task), task.pin,
+        READERS, tables.memory_limit(), task.source.prefix, _schema_digest(task), task.pin,
         [c.model_dump(mode="json", exclude_none=True) for c in task.checks],
     ]))  # fmt: skip
 
 
 def _schema_digest(task: SnapshotTask) -> str:
     schema = task.schema_.model_dump(mode="json", exclude_none=True) if task.schema_ else None
-    return digests.of_bytes(digests.canonical([task.format, schema]))
+    csv = task.csv.model_dump(mode="json", exclude_none=True) if task.csv else None
+    return digests.of_bytes(digests.canonical([task.format, schema, *([csv] if csv else [])]))
 
 
 def _handled(task: SnapshotTask, store: Bucket, record: str) -> SnapshotResult | None:
@@ -150,129 +172,171 @@ def _previous(task: SnapshotTask, store: Bucket) -> Manifest | None:
     return found if found.pin == task.pin and same_place else None
 
 
-def _read(reading: Reading, objects: list[Object]) -> None:
-    kept = {(f.path, f.size, f.etag): f for f in reading.previous.files} if reading.previous else {}
+def _read(work: Work, objects: list[Object]) -> None:
+    kept = {(f.path, f.size, f.etag): f for f in work.previous.files} if work.previous else {}
 
     def one(entry: Object) -> None:
-        path = entry.key.removeprefix(reading.root)
+        path = entry.key.removeprefix(work.root)
         old = kept.get((path, entry.size, entry.etag))
-        if old is not None and _unchanged(reading, old):
+        if old is not None and _unchanged(work, old):
             return
-        _read_new(reading, entry, path)
+        _read_new(work, entry, path)
 
     parallel(one, objects)
 
 
-def _unchanged(reading: Reading, file: File) -> bool:
-    """Take a file over from the last version; its rows are read from the store if a check needs them."""
-    assert reading.previous is not None
-    by_same_schema = reading.previous.schema_digest == _schema_digest(reading.task)
-    rows = file.rows
-    if reading.whole or not by_same_schema:
-        local = _new_path(reading)
-        item = FetchItem(access=reading.task.store, source=reading.task.source, uri="", sha256="", dest="")
+def _unchanged(work: Work, file: File) -> bool:
+    """Take a file over from the last version; its rows are read from the store if a check needs them, or if it is to be
+    read in another way."""
+    assert work.previous is not None
+    if work.whole or work.fixed is None:
+        local = _new_file(work, file.path)
+        item = FetchItem(access=work.task.store, source=work.task.source, uri="", sha256="", dest="")
         try:
-            _, got = reader(reading.previous, reading.store, reading.task.store.prefix, item)(file, local)
+            _, got = reader(work.previous, work.store, work.task.store.prefix, item)(file, local.path)
         except StoreError as error:
             if error.reason != "ObjectMissing":
                 raise
             return False
         if got.sha256 != file.sha256:
             return False
-        rows = _inspect(reading, local, file.path) if not by_same_schema else rows
-        _keep(reading, file.path, local)
-    with reading.lock:
-        reading.files[file.path] = file.model_copy(update={"rows": rows})
+        rows = _inspected(work, local, None) if work.streams and work.fixed is None else file.rows
+        _keep(work, local)
+        file = file.model_copy(update={"rows": rows})
+    with work.lock:
+        work.files[file.path] = file
+        work.kept.add(file.path)
     return True
 
 
-def _read_new(reading: Reading, entry: Object, path: str) -> None:
-    local = _new_path(reading)
-    got = reading.source.download(entry.key, local, etag=entry.etag)
-    if reading.task.pin == "reference" and not got.version_id:
-        raise TaskFailed("BadTask", f"{reading.source.uri(entry.key)} has no version id; upload it again, or pin: copy")
-    rows = _inspect(reading, local, path)
-    if reading.task.pin == "copy":
-        blob = layout.blob(reading.task.store.prefix, got.sha256)
-        if not reading.store.exists(blob):
-            reading.store.upload(blob, local)
-    _keep(reading, path, local)
-    pinned = got.version_id if reading.task.pin == "reference" else None
-    with reading.lock:
-        reading.read += 1
-        reading.files[path] = File(
+def _read_new(work: Work, entry: Object, path: str) -> None:
+    local = _new_file(work, path)
+    got = work.source.download(entry.key, local.path, etag=entry.etag)
+    if work.task.pin == "reference" and not got.version_id:
+        raise TaskFailed("BadTask", f"{work.source.uri(entry.key)} has no version id; upload it again, or pin: copy")
+    rows = _inspected(work, local, None) if work.streams else 0
+    if work.task.pin == "copy":
+        blob = layout.blob(work.task.store.prefix, got.sha256)
+        if not work.store.exists(blob):
+            work.store.upload(blob, local.path)
+    _keep(work, local)
+    pinned = got.version_id if work.task.pin == "reference" else None
+    with work.lock:
+        work.read += 1
+        work.files[path] = File(
             path=path, size=got.size, sha256=got.sha256, rows=rows, etag=entry.etag, version_id=pinned
         )
-    log.info("read", extra={"path": path, "bytes": got.size, "rows": rows})
+    log.info("read", extra={"path": path, "bytes": got.size})
 
 
-def _new_path(reading: Reading) -> Path:
-    return reading.folder / f"{next(reading.numbers)}.{reading.task.format}"
+def _new_file(work: Work, path: str) -> LocalFile:
+    return LocalFile(work.folder / f"{next(work.numbers)}.{work.task.format}", path)
 
 
-def _inspect(reading: Reading, local: Path, path: str) -> int:
-    problems, task = columns.Problems(), reading.task
+def _keep(work: Work, file: LocalFile) -> None:
+    """Of Parquet whose rows nobody needs any more, only what its columns are."""
+    if work.streams and not work.whole:
+        parquet.keep_footer(file)
+    with work.lock:
+        work.local[file.name] = file
+
+
+# --- what the files are ------------------------------------------------------------------------------------------
+
+
+def _understood(work: Work) -> Reading | None:
+    """How the files are read, and whether they are what is declared. None if they can't be read in one way."""
+    task, fixed = work.task, work.fixed
+    kept = work.kept if fixed is not None else set()
+    new = [work.local[path] for path in sorted(work.local) if path not in kept]
+    declared = Declared(task.schema_.columns if task.schema_ else (), task.csv or Csv())
     try:
-        rows = columns.inspect(reading.database, task.format, local, path, task.schema_, problems)
-    except columns.Unreadable as error:
-        raise TaskFailed(
-            "CorruptFile", f"{reading.source.uri(reading.root + path)} is not {task.format}: {error}; replace it, or "
-            f"leave it out: spec.source.exclude: [{json.dumps(path.rpartition('/')[2])}]",
-        ) from error  # fmt: skip
-    with reading.lock:
-        reading.problems.merge(problems)
+        found = FORMATS[task.format].infer(work.database, new, declared, fixed) if new else fixed
+    except Misfit as error:
+        for column, problem in error.problems.items():
+            work.problems.add(column, problem)
+        return None
+    except Unreadable as error:
+        raise _corrupt(work, new, error) from error
+    assert found is not None
+    reading = found.after(fixed) if fixed is not None and kept else found
+    if not work.streams:
+        types = fixed.types() if fixed is not None else {}
+        parallel(lambda file: _count_rows(work, file, reading, types), new)
+    return reading
+
+
+def _count_rows(work: Work, file: LocalFile, reading: Reading, fixed: Collection[str]) -> None:
+    rows = _inspected(work, file, reading, fixed)
+    with work.lock:
+        work.files[file.name] = work.files[file.name].model_copy(update={"rows": rows})
+
+
+def _inspected(work: Work, file: LocalFile, reading: Reading | None, fixed: Collection[str] = ()) -> int:
+    """Rows; what is wrong with them is noted."""
+    problems, task = columns.Problems(), work.task
+    known = reading or Reading(format=task.format)
+    try:
+        rows = columns.inspect(work.database, file, known, task.schema_, fixed, problems)
+    except Unreadable as error:
+        raise _corrupt(work, [file], error) from error
+    with work.lock:
+        work.problems.merge(problems)
     return rows
 
 
-def _keep(reading: Reading, path: str, local: Path) -> None:
-    if reading.whole:
-        with reading.lock:
-            reading.local[path] = local
-    else:
-        local.unlink()
+def _corrupt(work: Work, files: Sequence[LocalFile], error: Unreadable) -> TaskFailed:
+    """Messages about one file begin with its name."""
+    task = work.task
+    about = [f.name for f in files if len(files) == 1 or re.match(rf"{re.escape(f.name)}[: ]", str(error))]
+    path = max(about, key=len, default="")
+    uri = work.source.uri(work.root + path)
+    if not about:
+        return TaskFailed("CorruptFile", f"{uri} can't be read as one table of {task.format}: {error}; replace them")
+    pattern = json.dumps(path.rpartition("/")[2], ensure_ascii=False)
+    remedy = f"replace it, or leave it out: spec.source.exclude: [{pattern}]"
+    return TaskFailed("CorruptFile", f"{uri} is not {task.format}: {error}; {remedy}")
 
 
-def _checked(reading: Reading) -> list[CheckResult]:
+def _checked(work: Work, reading: Reading | None) -> list[CheckResult]:
     """All results, failed ones first."""
-    task, number = reading.task, sum(f.rows for f in reading.files.values())
-    results = reading.problems.results() if task.schema_ else []
-    sound = all(r.passed for r in results)
+    task, number = work.task, sum(f.rows for f in work.files.values())
+    results = work.problems.results() if task.schema_ or work.problems.shapes else []
     results += [checks.rows(c, number) for c in task.checks if c.rows is not None]
-    if reading.whole:
-        results += _over_all(reading, sound)
+    if work.whole:
+        results += _over_all(work, reading)
     return sorted(results, key=lambda r: (r.passed, r.severity != "error"))[:64]
 
 
-def _over_all(reading: Reading, sound: bool) -> list[CheckResult]:
-    """Checks over the rows of all files together. `sound`: the columns are as declared; if they are not, they have
-    been complained of already, and files that make no table are no second complaint."""
-    task = reading.task
-    declared = task.schema_.columns if task.schema_ else []
-    files = [reading.local[path] for path in sorted(reading.local)]
+def _over_all(work: Work, reading: Reading | None) -> list[CheckResult]:
+    """Checks over the rows of all files together. They need columns that are what they are declared to be."""
+    if reading is None or work.problems.shapes:
+        return [checks.not_run(c) for c in work.task.checks if c.rows is None]
+    files = [work.local[path] for path in sorted(work.local)]
     try:
-        reading.database.execute(f"CREATE VIEW data AS {tables.scan(task.format, files, declared)}")
-    except duckdb.Error as error:
-        if not sound:
-            return []
-        text = str(error).splitlines()[0]
-        raise TaskFailed("BadData", f"the files don't make one table: {text}; give them the same columns") from error
-    return checks.over_all(task.checks, reading.database)
+        query = FORMATS[reading.format].scan(work.database, files, reading)
+        work.database.execute(f"CREATE VIEW data AS {query}")
+    except (duckdb.Error, Unreadable) as error:
+        raise TaskFailed(
+            "BadData", f"the files don't make one table: {line(error)}; give them the same columns"
+        ) from error
+    return checks.over_all(work.task.checks, work.database)
 
 
-def _publish(reading: Reading) -> DatasetVersion:
-    task, files = reading.task, [reading.files[path] for path in sorted(reading.files)]
+def _publish(work: Work, reading: Reading) -> DatasetVersion:
+    task, files = work.task, [work.files[path] for path in sorted(work.files)]
     origin = SourceBucket(
-        bucket=task.source.bucket, prefix=reading.root, endpoint=task.source.endpoint, region=task.source.region
+        bucket=task.source.bucket, prefix=work.root, endpoint=task.source.endpoint, region=task.source.region
     )
     manifest = Manifest(
         dataset=task.dataset, format=task.format, pin=task.pin, source=origin, schema_digest=_schema_digest(task),
-        files=files,
+        files=files, reading=reading,
     )  # fmt: skip
     key = layout.manifest(task.store.prefix, manifest.version)
-    if not reading.store.put_if_absent(key, manifest.encoded()):
+    if not work.store.put_if_absent(key, manifest.encoded()):
         log.info("these bytes are a version already", extra={"version": manifest.version})
     return DatasetVersion(
-        version=manifest.version, digest=manifest.digest, manifest=reading.store.uri(key),
+        version=manifest.version, digest=manifest.digest, manifest=work.store.uri(key),
         at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), rows=sum(f.rows for f in files),
-        bytes=sum(f.size for f in files), files=len(files), ignored=reading.ignored,
+        bytes=sum(f.size for f in files), files=len(files), ignored=work.ignored,
     )  # fmt: skip

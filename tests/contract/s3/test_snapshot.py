@@ -95,7 +95,7 @@ def test_unchanged_objects_are_not_read_again(s3: Any, bucket: str) -> None:
         (parquet([1], delay=3000.0), "column delay", "1 of 1 rows are above 2000"),
         (parquet([1], delay=-61.0), "column delay", "are below -60"),
         (parquet([1], carrier="ZZ"), "column carrier", "not allowed"),
-        (parquet([1], delay="late"), "column delay", "it is VARCHAR, not float"),
+        (parquet([1], delay="late"), "column delay", "it is string, not float"),
         (parquet([1]).replace(b"carrier", b"carried"), "column carrier", "lacks it"),
     ],
 )

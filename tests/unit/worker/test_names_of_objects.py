@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.worker.bucket import NAME, Buckets, connected
 
+from fairlead.api.dataset import Schema
 from fairlead.api.tasks import Access, FetchItem, FetchTask, Place, SnapshotResult, SnapshotTask
 from fairlead.store import keys, listing
 from fairlead.store.errors import StoreError
@@ -235,6 +236,16 @@ def test_d09_a_stranger_is_named_with_the_pattern_that_leaves_it_out(buckets: Bu
     told = refused(buckets, "out/", format="parquet", exclude=["*.parquet"])
     assert "s3://abc/out/docs/README.md" in told
     assert 'spec.source.exclude: ["README.md"]' in told
+
+
+def test_d09_a_column_that_is_in_the_folders_names_is_refused_by_its_name(buckets: Buckets) -> None:
+    buckets.source.objects = {"out/year=2024/part-0.jsonl": LINE, "out/year=2025/part-0.jsonl": LINE}
+    columns = [{"name": "id", "type": "integer"}, {"name": "year", "type": "integer"}]
+    result = read(buckets, "out/", schema_=Schema.model_validate({"columns": columns}))
+    assert result.version is None
+    (failed,) = [check for check in result.checks if not check.passed]
+    assert failed.check == "column year"
+    assert "year is in the folders' names (year=2024/), and columns are read from files only" in failed.message
 
 
 @pytest.mark.parametrize(

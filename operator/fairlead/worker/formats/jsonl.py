@@ -1,0 +1,226 @@
+"""JSON lines: one object a line, a column for each key that any line has. Types are JSON's own, over all lines."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from fairlead.api.reading import ReadColumn, Reading
+from fairlead.worker.formats import compressed, encodings, typed
+from fairlead.worker.formats.base import Declared, LocalFile, Unreadable, distinct
+from fairlead.worker.formats.words import cell
+from fairlead.worker.tables import name, text
+
+_ENCODING = "utf-8"
+_KEYS = 5000
+"""Columns at most. More keys than that are data."""
+_KINDS = {"VARCHAR": typed.STRING, "BOOLEAN": typed.BOOLEAN, "NULL": typed.NULL}
+_NUMBERS = {"BIGINT", "UBIGINT", "HUGEINT", "DOUBLE"}
+_NUMBER = "number"
+"""Integer or float, or a string if it is beyond both: their texts decide."""
+_LINE = 16 << 20
+"""Bytes of a line, at most: each thread holds some of them."""
+
+
+class JsonLines:
+    """The reader."""
+
+    def infer(
+        self, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], declared: Declared,
+        fixed: Reading | None,
+    ) -> Reading:  # fmt: skip
+        """See Format."""
+        wanted = {c.name: c.type for c in declared.columns}
+        known = fixed.types() if fixed else {}
+        seen: dict[str, str] = {}
+        for file in files:
+            for key, found in _structure(database, file).items():
+                seen[key] = _joined(seen.get(key, typed.NULL), found)
+        names = list(dict.fromkeys([*seen, *wanted]))
+        distinct(names)
+        if len(names) > _KEYS:
+            many = f"the lines have {len(names)} different keys, and a table {_KEYS} columns at most"
+            raise Unreadable(f"{many}: move keys that are data into values")
+        types = {c: wanted.get(c) or _unless_null(known.get(c)) or seen[c] for c in names}
+        types |= _numbers(database, files, [c for c, kind in types.items() if kind == _NUMBER])
+        types = {c: typed.JSON if typed.LIST in kind and typed.NULL in kind else kind for c, kind in types.items()}
+        return Reading(format="jsonl", columns=[ReadColumn(name=c, type=types[c], declared=c in wanted) for c in names])
+
+    def columns(self, database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Sequence[str]:
+        """See Format: keys that any line has."""
+        del reading
+        return list(_structure(database, file))
+
+    def count(self, file: LocalFile, reading: Reading) -> int:
+        """See Format: lines that are not blank."""
+        del reading
+        return sum(len(lines) for lines in _lines(file))
+
+    def raw(self, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], reading: Reading) -> str:
+        """See Format. Cells are texts: of a string itself, of anything else its JSON; in columns of several types all
+        are JSON, so that "1" is not 1."""
+        types = reading.types()
+        nested = {c for c, kind in types.items() if kind == typed.JSON or kind.startswith(typed.LIST)}
+        if not types:
+            return f"SELECT NULL AS nothing FROM ({_objects(database, files)})"
+        listed = ", ".join(f"{name(c)}: '{'JSON' if c in nested else 'VARCHAR'}'" for c in types)
+        cells = ", ".join(f"{name(c)}::VARCHAR AS {name(c)}" if c in nested else name(c) for c in types)
+        return f"SELECT {cells} FROM {_call('read_json', database, files, f', columns = {{{listed}}}')}"
+
+    def scan(self, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], reading: Reading) -> str:
+        """See Format."""
+        return typed.select(self.raw(database, files, reading), reading.types())
+
+
+def explained(files: Sequence[LocalFile], error: Exception) -> Unreadable:
+    """What is wrong with files that DuckDB can't read, by the first line that is wrong."""
+    for file in files:
+        for lines in _lines(file):
+            for number, line in lines:
+                if wrong := _wrong(line):
+                    return Unreadable(f"{file.name}: line {number}: {wrong}; write one JSON object a line")
+    return Unreadable(f"{files[0].name if len(files) == 1 else 'the files'}: {error}")
+
+
+def _wrong(line: bytes) -> str:
+    try:
+        json.loads(line, object_pairs_hook=_once)
+    except RecursionError:
+        return "it is nested too deeply"
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(k for k, _ in pairs if sum(k == other for other, _ in pairs) > 1)
+        raise ValueError(f"key {cell(twice)} is there twice")
+    return found
+
+
+def _lines(file: LocalFile) -> Iterator[list[tuple[int, bytes]]]:
+    """Lines that are not blank, with their numbers, some at a time. Raises Unreadable if one is no object."""
+    if (mark := encodings.marked(file)) not in (None, _ENCODING):
+        raise Unreadable(f"{file.name} is {mark}; JSON is UTF-8: write it so")
+    rest, number = b"", 0
+    for block in encodings.blocks(file, _ENCODING):
+        lines = (rest + block).split(b"\n")
+        rest = lines.pop()
+        yield _objects_of(file, lines, number)
+        number += len(lines)
+    yield _objects_of(file, [rest], number)
+
+
+def _objects_of(file: LocalFile, lines: list[bytes], before: int) -> list[tuple[int, bytes]]:
+    found = []
+    for number, line in enumerate(lines, before + 1):
+        if len(line) > _LINE:
+            raise Unreadable(f"{file.name}: line {number} has {len(line)} bytes, at most {_LINE} are read; split it")
+        if line[:1] == b"{":
+            found.append((number, line))
+        elif stripped := line.strip():
+            if stripped[:1] != b"{":
+                shown = cell(stripped[:100].decode(errors="replace"))
+                raise Unreadable(f"{file.name}: line {number} is {shown}, not an object in braces; write one a line")
+            found.append((number, line))
+    return found
+
+
+def _plain(database: duckdb.DuckDBPyConnection, file: LocalFile) -> Path:
+    """The file, or a copy of it without compression and byte order mark, in the database's folder."""
+    if compressed.compression(file) == "none" and encodings.marked(file) is None:
+        return file.path
+    row = database.cursor().execute("SELECT current_setting('temp_directory')").fetchone()
+    assert row is not None
+    stat = file.path.stat()
+    key = hashlib.sha256(repr((str(file.path), stat.st_size, stat.st_mtime_ns)).encode()).hexdigest()[:24]
+    copy = Path(row[0]).parent / f".plain-{key}.jsonl"
+    if not copy.exists():
+        beside = copy.with_suffix(f".{threading.get_ident()}")
+        with beside.open("wb") as opened:
+            for block in encodings.blocks(file, _ENCODING):
+                opened.write(block)
+        beside.rename(copy)
+    return copy
+
+
+def _call(function: str, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], more: str = "") -> str:
+    listed = ", ".join(text(str(_plain(database, file))) for file in files)
+    options = "format = 'newline_delimited', auto_detect = false, hive_partitioning = false"
+    return f"{function}([{listed}], {options}, compression = 'uncompressed', maximum_object_size = {_LINE}{more})"
+
+
+def _objects(database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile]) -> str:
+    return f"SELECT json FROM {_call('read_json', database, files, ', columns = {json: JSON}, records = false')}"
+
+
+_known: dict[tuple[str, int, int], dict[str, str]] = {}
+"""What has been gone over already, by path, size and time."""
+
+
+def _structure(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str, str]:
+    """Kind by key, over all lines."""
+    stat = file.path.stat()
+    key = (str(file.path), stat.st_size, stat.st_mtime_ns)
+    if key not in _known:
+        _known[key] = _looked_at(database, file)
+    return _known[key]
+
+
+def _looked_at(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str, str]:
+    query = f"SELECT json_group_structure(json)::VARCHAR FROM ({_objects(database, [file])})"
+    try:
+        row = database.cursor().execute(query).fetchone()
+    except duckdb.Error as error:
+        raise explained([file], error) from error
+    found = json.loads(row[0]) if row and row[0] else {}
+    return {key: _kind(shape) for key, shape in found.items()} if isinstance(found, dict) else {}
+
+
+def _kind(shape: Any) -> str:
+    if isinstance(shape, str):
+        return _KINDS.get(shape) or (_NUMBER if shape in _NUMBERS else typed.JSON)
+    if isinstance(shape, list) and len(shape) == 1:
+        inner = _kind(shape[0])
+        if inner == _NUMBER:
+            return f"{typed.LIST}{typed.FLOAT}>"
+        if inner == typed.NULL or inner.startswith(typed.LIST):
+            return f"{typed.LIST}{inner}>"
+    return typed.JSON
+
+
+def _joined(known: str, found: str) -> str:
+    """Of two files."""
+    if found in (known, typed.NULL):
+        return known
+    if known == typed.NULL:
+        return found
+    lists = known.startswith(typed.LIST) and found.startswith(typed.LIST)
+    if lists and typed.NULL in known + found:  # lists without any value
+        inner = _joined(known[len(typed.LIST) : -1], found[len(typed.LIST) : -1])
+        return typed.JSON if inner == typed.JSON else f"{typed.LIST}{inner}>"
+    return typed.JSON
+
+
+def _unless_null(kind: str | None) -> str | None:
+    return None if kind == typed.NULL else kind
+
+
+def _numbers(
+    database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], columns: Sequence[str]
+) -> dict[str, str]:  # fmt: skip
+    if not columns:
+        return {}
+    texts = Reading(format="jsonl", columns=[ReadColumn(name=c, type=typed.STRING) for c in columns])
+    try:
+        return typed.infer(database, JsonLines().raw(database, files, texts), columns)
+    except duckdb.Error as error:
+        raise explained(files, error) from error
