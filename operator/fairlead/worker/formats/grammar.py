@@ -90,8 +90,11 @@ def _joined(pieces: Iterable[bytes], scan: _Scan) -> Iterator[bytes]:
         if len(pending) >= len(scan.rest):
             yield scan.rest + pending
             pending = b""
-    if last := scan.rest + pending:
-        yield last if last.endswith(scan.line_end.encode()) else last + scan.line_end.encode()
+    if pending:
+        yield scan.rest + pending
+    if scan.rest:
+        scan.found_end(scan.rest, last=True)
+        yield scan.rest if scan.rest.endswith(scan.line_end.encode()) else scan.rest + scan.line_end.encode()
 
 
 class _Scan:
@@ -131,7 +134,7 @@ class _Scan:
 
     def block(self, data: bytes) -> None:
         """Take whole records from the beginning of `data`, and keep the rest."""
-        if not self.end and not self._found_end(data):
+        if not self.found_end(data):
             self.rest = data
             return
         found = _Structure(data, self._delimiter, self._quote, self.end)
@@ -148,12 +151,14 @@ class _Scan:
         self._multiline = self._multiline or found.multiline
         self.line += whole.count(bytes([self.end]))
 
-    def _found_end(self, data: bytes) -> bool:
-        """Whether what ends the first record, and so all, is known."""
-        found = _Structure(data, self._delimiter, self._quote, _LF)
-        feed = int(found.ends[0]) if len(found.ends) else len(data)
-        returned = int(found.others[0]) if len(found.others) else len(data)
-        if min(feed, returned + 1) >= len(data):
+    def found_end(self, data: bytes, *, last: bool = False) -> bool:
+        """Whether what ends the first record, and so all, is known. With the `last` data it is."""
+        if self.end:
+            return True
+        found, none = _Structure(data, self._delimiter, self._quote, _LF), len(data) + 1
+        feed = int(found.ends[0]) if len(found.ends) else none
+        returned = int(found.others[0]) if len(found.others) else none
+        if min(feed, returned + 1) >= len(data) and not last:
             return False
         self.end = _LF if feed <= returned + 1 else _CR
         return True
