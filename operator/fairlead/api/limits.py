@@ -13,6 +13,8 @@ Bytes = Annotated[str, Field(max_length=8, pattern=r"^([1-9][0-9]{0,5}Mi|[1-9][0
 Cores = Annotated[str, Field(max_length=7, pattern=r"^([1-9][0-9]{0,5}m|[1-9][0-9]{0,2})$")]
 """CPU cores that a node may have: `500m`, `4`."""
 
+SCRATCH_ENV = "SCRATCH"
+"""Variable with the bytes of the node's disk that a worker may write; absent where they are not limited."""
 _UNITS = {"Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 
 

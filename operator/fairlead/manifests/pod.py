@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fairlead.api.common import Gpu, Placement, Resources
+from fairlead.api.limits import SCRATCH_ENV
 from fairlead.api.schema import Model
 from fairlead.api.tasks import CREDENTIALS, SECRETS, TASK_ENV
 from fairlead.manifests.limits import Limits
@@ -108,7 +109,12 @@ def worker(
         env={TASK_ENV: literal(task.model_dump_json(by_alias=True, exclude_none=True))},
         wanted=WORKER_RESOURCES, mounts=[*keys, *mounts],
     )  # fmt: skip
-    return made | {"resources": limits.resources()} if limits else made
+    if limits is None:
+        return made
+    if limits.scratch:
+        bytes_ = {"resourceFieldRef": {"resource": "limits.ephemeral-storage"}}
+        made["env"].append({"name": SCRATCH_ENV, "valueFrom": bytes_})
+    return made | {"resources": limits.resources()}
 
 
 def pod_spec(

@@ -127,9 +127,9 @@ def _listed(task: SnapshotTask, source: Bucket, found: keys.Source) -> list[Obje
 
 
 def _rules(task: SnapshotTask) -> str:
-    """What decides about a listing besides the listing: the memory too, for a query may need more than there is."""
+    """What decides about a listing besides the listing: the limits too, for a query may need more than there is."""
     return digests.of_bytes(digests.canonical([
-        READERS, tables.memory_limit(), task.source.prefix, _schema_digest(task), task.pin,
+        READERS, tables.memory_limit(), tables.spill_limit(), task.source.prefix, _schema_digest(task), task.pin,
         [c.model_dump(mode="json", exclude_none=True) for c in task.checks],
     ]))  # fmt: skip
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
 from fairlead.api.dataset import Column
+from fairlead.api.limits import SCRATCH_ENV
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 SQL_TYPES = {
@@ -23,6 +25,13 @@ def memory_limit() -> int:
     return int(text) // 2 if text.isdigit() else 1 << 30
 
 
+def spill_limit() -> int | None:
+    """Bytes that DuckDB may write: half of the container's scratch, for files that are read need the rest. None if that
+    isn't known: as many as there are."""
+    text = os.environ.get(SCRATCH_ENV, "")
+    return int(text) // 2 if text.isdigit() else None
+
+
 def connect(folder: Path, *readable: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory that may spill below `folder`, read there and below `readable`, and touch nothing else:
     queries are foreign."""
@@ -30,6 +39,8 @@ def connect(folder: Path, *readable: Path) -> duckdb.DuckDBPyConnection:
         ":memory:",
         config={"memory_limit": f"{memory_limit()}B", "threads": 2, "temp_directory": str(folder / ".spill")},
     )
+    if (most := spill_limit()) is not None:  # in `config` it would have no effect
+        connection.execute(f"SET max_temp_directory_size = '{most}B'")
     allowed = ", ".join(text(str(path)) for path in (folder, *readable))
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")

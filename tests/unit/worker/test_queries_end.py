@@ -49,6 +49,18 @@ def test_attack_07_one_that_asks_for_too_much_memory_says_what_to_raise(
     assert "raise spec.resources" in found.message
 
 
+def test_attack_07_one_that_writes_too_much_to_the_disk_says_what_to_raise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "memory_limit", lambda: 64 << 20)
+    monkeypatch.setenv("SCRATCH", str(2 << 20))
+    query = "select count(*) > 0 from (select distinct hash(range)::varchar || range from range(5000000))"
+    with tables.connect(tmp_path) as connection:
+        found = checks.sql(Check(sql=query), connection)
+    assert not found.passed
+    assert "raise spec.resources" in found.message
+
+
 def test_half_of_the_containers_memory_is_left_for_the_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = tmp_path / "memory.max"
     monkeypatch.setattr(tables, "_CGROUP_LIMIT", limit)
