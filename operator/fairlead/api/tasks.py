@@ -55,7 +55,8 @@ class TaskError(Model):
 
     reason: Literal[
         "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "CorruptFile",
-        "DigestMismatch", "OutputMissing", "ServerFailed", "BadData", "BadTask", "Bug",
+        "DigestMismatch", "OutputMissing", "ServerFailed", "BadData", "BadTask", "Bug", "EndpointRefused",
+        "CredentialsMissing", "ListingTooLarge", "ListingTooSlow",
     ]  # fmt: skip
     message: str
     """What happened and what to do about it, with the object or field named."""

@@ -398,6 +398,8 @@ UNDERWAY = "Underway"
 """Reason of a `Failed` where a store has not answered yet; it may at a later look."""
 NOT_YET = ("NotAsked", UNDERWAY)
 """Reasons that say nothing of what was asked for."""
+NO_TURN = "NoTurn"
+"""Reason of a `Failed` where the store was not asked: others of the namespace were under way all the time."""
 
 Request = (
     ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
