@@ -51,13 +51,16 @@ OPERATOR = RoleTable(
               "Own children where the API server enforces permissions on owner references (OpenShift)."),
         Right(GROUP, ("pipelineruns",), ("create", "patch", "delete"),
               "Start runs when a trigger says so; delete finished ones by `spec.history`."),
-        Right(GROUP, ("modelversions",), ("create", "patch"),
-              "Make the versions that a run produces, label them as its own, and name their authors. Approvals in "
-              "another's name are refused to the operator as to anybody."),
+        Right(GROUP, ("modelversions",), ("create", "patch", "delete"),
+              "Make the versions that a run produces, label them as its own, and name their authors; delete old ones "
+              "that nothing needs by the Pipeline's `spec.history.versions`. Approvals in another's name are refused "
+              "to the operator as to anybody."),
         Right("batch", ("jobs",), CHILDREN, "Run steps, checks and evaluations."),
         Right("apps", ("deployments",), CHILDREN, "Run the pods of each served version."),
         Right("apps", ("replicasets",), READ,
               "Tell the pods of these workloads from others that only have their labels."),
+        Right("discovery.k8s.io", ("endpointslices",), READ,
+              "Give a version its first requests only when gateways can know of its pods."),
         Right("", ("services",), CHILDREN, "Give each served version an address."),
         Right("", ("pods",), READ,
               "Read why a step failed, and find the serving pods to read their counters. Pods are never made, changed "

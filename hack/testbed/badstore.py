@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 PAGE = (
@@ -44,6 +46,11 @@ class Store(ThreadingHTTPServer):
         self.go, self.asked, self.elsewhere = threading.Event(), list[str](), ""
         self._changed = threading.Condition()
         self.kept: dict[str, bytes] = {}
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who has asked may have gone: that is no error here."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     def came(self, bucket: str) -> None:
         """A request for a bucket has come."""

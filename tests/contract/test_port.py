@@ -108,6 +108,19 @@ async def test_apply_leaves_others_fields_alone_and_takes_ours_back(where: tuple
     assert found["data"] == {"colour": "red", "theirs": "kept"}
 
 
+async def test_delete_as_it_was_seen_leaves_what_has_changed_since(where: tuple[Kube, str]) -> None:
+    kube, ns = where
+    made = await kube.create(CONFIG_MAP, config(ns, colour="red"))
+    uid, seen = made["metadata"]["uid"], made["metadata"]["resourceVersion"]
+    changed = await kube.replace(CONFIG_MAP, {**made, "data": {"colour": "mud"}})
+    with pytest.raises(api.Conflict):
+        await kube.delete(CONFIG_MAP, ns, "c", uid, version=seen)
+    assert (await kube.get(CONFIG_MAP, ns, "c"))["data"] == {"colour": "mud"}
+    await kube.delete(CONFIG_MAP, ns, "c", uid, version=changed["metadata"]["resourceVersion"])
+    with pytest.raises(api.NotFound):
+        await kube.get(CONFIG_MAP, ns, "c")
+
+
 async def test_delete_needs_the_right_uid(where: tuple[Kube, str]) -> None:
     kube, ns = where
     made = await kube.create(TOY, in_ns(ns, toy("bear")))

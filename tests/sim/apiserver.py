@@ -43,6 +43,10 @@ class ApiServer:
     absent: set[Kind] = field(default_factory=set)
     admission: Callable[[Kind, Json], str | None] = lambda _kind, _obj: None
     """Says why an object is refused, or None."""
+    unknown: set[Kind] = field(default_factory=set)
+    """Kinds of an extension's own API server, which is away: it can't be said whether they are there."""
+    forbidden: set[Kind] = field(default_factory=set)
+    """Kinds that the operator may not list."""
     version: int = 0
     log: list[Change] = field(default_factory=list)
     oldest: int = 0
@@ -141,9 +145,11 @@ class ApiServer:
         old = self._current(kind, obj)
         return self._update(kind, old, {**copy.deepcopy(old), "status": copy.deepcopy(obj.get("status", {}))})
 
-    def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None) -> Json:
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None, version: str = "") -> Json:
         """Delete, or mark as being deleted if there are finalizers."""
         old = self._find(kind, namespace, name)
+        if version not in ("", old["metadata"]["resourceVersion"]):
+            raise api.Conflict("the resource version in the precondition does not match the one in record", 409)
         if uid not in (None, old["metadata"]["uid"]):
             raise api.Conflict("the UID in the precondition does not match the UID in record", 409)
         if old["metadata"].get("finalizers"):
@@ -203,7 +209,8 @@ class ApiServer:
     def _admit(self, kind: Kind, obj: Json) -> None:
         refusal = self.admission(kind, obj)
         if refusal:
-            raise api.Refused(f'{kind.kind} "{obj["metadata"]["name"]}" is invalid: {refusal}', 422)
+            message = f'{kind.kind} "{obj["metadata"]["name"]}" is invalid: {refusal}'
+            raise api.from_answer(422, "Invalid", message, None)
 
     def _store(self, type_: str, kind: Kind, obj: Json, before: Json | None) -> Json:
         self.version += 1

@@ -47,6 +47,7 @@
   verbs:
     - create
     - patch
+    - delete
 - apiGroups:
     - batch
   resources:
@@ -73,6 +74,14 @@
     - apps
   resources:
     - replicasets
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
+    - discovery.k8s.io
+  resources:
+    - endpointslices
   verbs:
     - get
     - list

@@ -177,7 +177,7 @@ class Condition(Model):
     observed_generation: int = 0
 
 
-Conditions = Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))]
+Conditions = Annotated[list[Condition], Field(max_length=24, json_schema_extra=list_map("type"))]
 
 
 class StatusBase(Model):

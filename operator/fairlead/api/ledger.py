@@ -8,7 +8,8 @@ from pydantic import Field
 
 from fairlead.api.schema import LIST_ATOMIC, Model, Text
 
-Line = Annotated[str, Field(max_length=65536)]
+LINE = 65536
+Line = Annotated[str, Field(max_length=LINE)]
 """The longest are the rules: 8 guards with two PromQL expressions each."""
 
 

@@ -98,7 +98,8 @@ class DatasetVersionRef(Model):
 
     name: Name
     version: Annotated[str, Field(max_length=16)] | None = None
-    """Default: the current one when the evaluation starts; it is then pinned in the evidence."""
+    """Also one that only the store still has. Default: the current one when the evaluation starts; it is then pinned in
+    the evidence."""
 
 
 class EvaluationData(Model):

@@ -103,11 +103,26 @@ class Produces(Model):
     version: ModelVersionTemplate
 
 
+class VersionHistory(Model):
+    """Which of the ModelVersions that its runs have made are kept on the API server, counted by model. A version is
+    cleared away when there are so many newer ones with the same outcome and it is older than `age`; its bytes and its
+    evaluation stay in the store. One that something still needs stays: `VersionsCleared` says which, and why."""
+
+    clear: bool = True
+    """`false`: none is ever cleared away."""
+    approved: Annotated[int, Field(ge=1, le=10000)] = 50
+    rejected: Annotated[int, Field(ge=0, le=10000)] = 20
+    """Rejected and revoked ones."""
+    age: Duration = "7d"
+    """Nothing is cleared away sooner after it was approved, rejected or revoked."""
+
+
 class History(Model):
-    """How many finished runs are kept on the API server. Their data stays in the store."""
+    """How many finished runs, and which ModelVersions, are kept on the API server. Their data stays in the store."""
 
     succeeded: Annotated[int, Field(ge=1, le=1000)] = 10
     failed: Annotated[int, Field(ge=1, le=1000)] = 10
+    versions: VersionHistory = VersionHistory()
 
 
 class PipelineSpec(Model):
@@ -167,8 +182,18 @@ class LastRun(Model):
     at: Timestamp
 
 
+class ClearedVersion(Model):
+    """A ModelVersion that was cleared away, by `spec.history.versions`."""
+
+    name: Name
+    uid: Annotated[str, Field(max_length=36)]
+    at: Timestamp
+    reason: Text = ""
+
+
 class PipelineStatus(StatusBase):
-    """What happened. Conditions: Ready (the spec makes sense, and what it needs is there)."""
+    """What happened. Conditions: Ready (the spec makes sense, and what it needs is there), VersionsCleared (no more old
+    versions are there than asked for; once there were more)."""
 
     runs: int = 0
     """How many runs have been numbered."""
@@ -180,6 +205,10 @@ class PipelineStatus(StatusBase):
     active: int = 0
     succeeded: int = 0
     failed: int = 0
+    cleared: Annotated[list[ClearedVersion], Field(max_length=20, json_schema_extra=list_map("name", "uid"))] = []
+    """The last 20 versions that were cleared away, newest first."""
+    cleared_versions: int = 0
+    """How many that were in all."""
 
 
 class Pipeline(Model):

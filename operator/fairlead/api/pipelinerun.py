@@ -18,7 +18,8 @@ class PipelineRunSpec(Model):
     params: Params = {}
     """Override the pipeline's."""
     datasets: Annotated[dict[str, Annotated[str, Field(max_length=16)]], Field(max_length=32)] = {}
-    """Versions of Datasets by name. Default: each Dataset's current version when the run starts."""
+    """Versions of Datasets by name, also such as only the store still has. Default: each Dataset's current version when
+    the run starts."""
     reason: Text = ""
     """Why it was started."""
     author: Author | None = None
@@ -46,6 +47,7 @@ class PinnedDataset(Model):
     name: Name
     version: Annotated[str, Field(max_length=16)]
     digest: Annotated[str, Field(max_length=64)]
+    """Of what the version consists of; of one that only the store still had, its first 16 digits."""
     manifest: Annotated[str, Field(max_length=1024)]
 
 

@@ -27,7 +27,7 @@ class Csv(Model):
     """Before a quote inside of quotes. Default: the quote itself, doubled (RFC 4180); Spark writes `\\`."""
     encoding: Encoding | None = None
     """Of the characters. Default: UTF-8, or UTF-16 if a byte order mark says so."""
-    null: Annotated[str, Field(max_length=64)] | None = None
+    null: Annotated[str | None, Field(alias="nullText", max_length=64)] = None
     """The unquoted text that means null. Default: no text at all."""
 
     model_config = ConfigDict(
@@ -106,7 +106,7 @@ class ShownReading(Model):
     quote: Annotated[str, Field(max_length=8)] | None = None
     escape: Annotated[str, Field(max_length=8)] | None = None
     encoding: Annotated[str, Field(max_length=16)] | None = None
-    null: Annotated[str, Field(max_length=64)] | None = None
+    null: Annotated[str | None, Field(alias="nullText", max_length=64)] = None
     columns: Annotated[list[ShownColumn], Field(max_length=SHOWN, json_schema_extra=LIST_ATOMIC)] = []
     more: int = 0
     """Columns besides the ones shown; the version's manifest has all."""

@@ -7,12 +7,12 @@ the container's termination message (see `api/answers.py`). Both sides use these
 from __future__ import annotations
 
 import base64
-import json
 import zlib
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from fairlead.api import foreign
 from fairlead.api.dataset import Check, CheckResult, DatasetVersion, Schema
 from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
@@ -55,7 +55,7 @@ class TaskError(Model):
 
     reason: Literal[
         "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "CorruptFile",
-        "DigestMismatch", "OutputMissing", "ServerFailed", "BadData", "BadTask", "Bug", "EndpointRefused",
+        "DigestMismatch", "OutputMissing", "ServerFailed", "OutOfMemory", "BadData", "BadTask", "Bug", "EndpointRefused",
         "CredentialsMissing", "ListingTooLarge", "ListingTooSlow",
     ]  # fmt: skip
     message: str
@@ -107,7 +107,8 @@ class FetchItem(Model):
     """With `manifest`: how the Dataset's source is reached, for versions pinned by reference. Default: `access`."""
     uri: str
     sha256: str
-    """Of an object: of its bytes. Of a folder: see Artifact. Of a manifest: the version's digest."""
+    """Of an object: of its bytes. Of a folder: see Artifact. Of a manifest: the version's digest, or its
+    first 16 digits."""
     dest: str
     """Folder (a single object keeps its base name)."""
 
@@ -300,4 +301,4 @@ class TaskResult(Model):
             body = zlib.decompressobj().decompress(base64.b64decode(data["packed"]), UNPACKED_LIMIT)
         except (zlib.error, TypeError) as error:
             raise ValueError(f"not a packed result: {error}") from error
-        return json.loads(body)
+        return foreign.parse(body, parts=foreign.FEW)

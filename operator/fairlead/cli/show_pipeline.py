@@ -7,6 +7,9 @@ from fairlead.cli.blocks import Block, Table, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import ago
 
+CLEARED = 5
+"""So many versions that were cleared away are shown, the last ones."""
+
 
 def blocks(name: str, found: Pipeline, now: float) -> list[Block]:
     """The view."""
@@ -20,4 +23,7 @@ def blocks(name: str, found: Pipeline, now: float) -> list[Block]:
     if status.decisions:
         rows = [[ago(d.at, now), d.trigger, d.key, d.run or "-", d.reason] for d in status.decisions]
         shown.append(Table(["DECIDED", "TRIGGER", "SAW", "RUN", "WHY"], rows))
+    if status.cleared:
+        gone = [[one.name, ago(one.at, now), one.reason] for one in status.cleared[:CLEARED]]
+        shown.append(Table([f"CLEARED ({status.cleared_versions})", "AGO", "WHY"], gone))
     return shown + conditions(status.conditions, now)

@@ -168,10 +168,13 @@ class HttpKube:
         verb = "replace_status" if subresource else "replace"
         return await self._call("PUT", verb, kind, path, obj, {"fieldManager": MANAGER})
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, propagation: str = "Background") -> Json:
-        """Delete exactly this object."""
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str, propagation: str = "Background", version: str = ""
+    ) -> Json:
+        """Delete exactly this object; with `version`, only if it has not changed since."""
         self._guard()
-        body = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
+        same = {"uid": uid, "resourceVersion": version} if version else {"uid": uid}
+        body = {"preconditions": same, "propagationPolicy": propagation}
         return await self._call("DELETE", "delete", kind, path_of(kind, namespace, name), body)
 
     async def served(self, kind: Kind) -> bool:

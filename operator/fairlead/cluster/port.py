@@ -52,8 +52,11 @@ class Kube(Protocol):
     async def replace_status(self, kind: Kind, obj: Json) -> Json:
         """Replace an object's status; its resourceVersion is a precondition. Raises Conflict."""
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, propagation: str = "Background") -> Json:
-        """Delete exactly the object with this uid. Returns the object if it is still going away, else a Status."""
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str, propagation: str = "Background", version: str = ""
+    ) -> Json:
+        """Delete exactly the object with this uid; with `version`, only as it was then. Returns the object if it is
+        still going away, else a Status."""
 
     async def served(self, kind: Kind) -> bool:
         """Whether the API server has this kind."""

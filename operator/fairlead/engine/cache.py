@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +21,8 @@ from fairlead.engine.claims import Claims, Reader
 from fairlead.plan.core import LABEL_PREFIX, Gauge, Kind
 
 Json = dict[str, Any]
+Index = Callable[[Json], Iterable[str]]
+log = logging.getLogger(__name__)
 
 COOL_AFTER = 60.0
 """Seconds without a look after which only the compressed form is kept."""
@@ -53,25 +56,28 @@ def compact(value: Any) -> Any:
 
 
 def strip(obj: Json) -> Json:
-    """The object without what no decision needs: managed fields and the last applied configuration."""
+    """The object without what no decision needs: managed fields, and what somebody has applied last; that somebody has
+    is kept."""
     meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
     annotations = meta.get("annotations")
     if annotations and any(key in annotations for key in _NOISE):
-        meta["annotations"] = {k: v for k, v in annotations.items() if k not in _NOISE}
+        meta["annotations"] = {k: "" if k in _NOISE else v for k, v in annotations.items()}
     return {**obj, "metadata": meta}
 
 
 class Entry:
     """An object, warm (parsed) or cold (compressed)."""
 
-    __slots__ = ("_cold", "_gauges", "_hot", "labels", "owner", "uid", "used", "version")
+    __slots__ = ("_cold", "_gauges", "_hot", "keys", "labels", "owner", "uid", "used", "version")
 
-    def __init__(self, obj: Json, now: float) -> None:
+    def __init__(self, obj: Json, now: float, keys: tuple[str, ...] = ()) -> None:
+        """keys: its place in the kind's index."""
         meta = obj["metadata"]
         self.uid: str = meta.get("uid", "")
         self.version = version_of(obj)
         self.labels: dict[str, str] = compact(meta.get("labels") or {})
         self.owner = controller_of(obj)
+        self.keys = keys
         self.used = now
         self._hot: Json | None = obj
         self._cold: bytes | None = None
@@ -119,6 +125,7 @@ class Store:
         self.entries: dict[str, dict[str, Entry]] = {}
         self._owned: dict[str, set[tuple[str, str]]] = {}
         self._labelled: dict[tuple[str, str, str], set[str]] = {}
+        self._keyed: dict[tuple[str, str], set[str]] = {}
         self._buried: dict[tuple[str, str], tuple[str, int]] = {}
 
     def find(self, namespace: str, name: str) -> Entry | None:
@@ -141,6 +148,8 @@ class Store:
             self._owned.setdefault(entry.owner, set()).add((namespace, name))
         for label in _indexed(namespace, entry.labels):
             self._labelled.setdefault(label, set()).add(name)
+        for key in entry.keys:
+            self._keyed.setdefault((namespace, key), set()).add(name)
         return True
 
     def bury(self, namespace: str, name: str, uid: str, version: int) -> Entry | None:
@@ -170,6 +179,12 @@ class Store:
             _discard(self._owned, entry.owner, (namespace, name))
         for label in _indexed(namespace, entry.labels):
             _discard(self._labelled, label, name)
+        for key in entry.keys:
+            _discard(self._keyed, (namespace, key), name)
+
+    def keyed(self, namespace: str, key: str) -> list[str]:
+        """Names of the objects with this key in the index, sorted."""
+        return sorted(self._keyed.get((namespace, key), ()))
 
     def owned(self, namespace: str, uid: str) -> list[str]:
         """Names of the objects in the namespace whose controller has this uid, sorted."""
@@ -208,11 +223,16 @@ class Cache:
     """Everything that is watched. `clock`: seconds, monotonic."""
 
     def __init__(
-        self, kinds: Iterable[Kind], clock: Callable[[], float], claims: Mapping[Kind, Reader] | None = None
+        self,
+        kinds: Iterable[Kind],
+        clock: Callable[[], float],
+        claims: Mapping[Kind, Reader] | None = None,
+        index: Mapping[Kind, Index] | None = None,
     ) -> None:
-        """claims: how those of a kind's objects are read."""
+        """claims: how those of a kind's objects are read; index: the same of the keys by which they are found."""
         self._stores = {kind: Store() for kind in kinds}
         self._claims = {kind: Claims(read) for kind, read in (claims or {}).items()}
+        self._index = dict(index or {})
         self._clock = clock
 
     @property
@@ -235,10 +255,21 @@ class Cache:
             return False  # before any copying: most of a relist is known
         # an object that changes all the time is not kept for long: to share its strings costs more than it saves
         bare = cold or (old is not None and old.warm)
-        entry = Entry(strip(obj) if bare else compact(strip(obj)), self._clock())
+        entry = Entry(strip(obj) if bare else compact(strip(obj)), self._clock(), self._keys(kind, obj))
         if cold:
             entry.cool()
         return store.put(namespace, name, entry)
+
+    def _keys(self, kind: Kind, obj: Json) -> tuple[str, ...]:
+        """Its place in the index; a strange object has none."""
+        read = self._index.get(kind)
+        if read is None:
+            return ()
+        try:
+            return tuple(sys.intern(key) for key in read(obj))
+        except Exception:
+            log.exception("the keys of %s %s can't be read", kind.kind, obj["metadata"].get("name"))
+            return ()
 
     def claims(self, kind: Kind) -> Claims:
         """The claims of a kind's objects; none, where nobody has said how they are read."""
@@ -275,6 +306,12 @@ class Cache:
         """Objects of a namespace, one by one as they are asked for, in no order."""
         now = self._clock()
         return (entry.read(now) for entry in list(self._stores[kind].entries.get(namespace, {}).values()))
+
+    def indexed(self, kind: Kind, namespace: str, key: str) -> list[Json]:
+        """Objects of a namespace with this key in the kind's index, sorted by name."""
+        store, now = self._stores[kind], self._clock()
+        entries = store.entries.get(namespace, {})
+        return [entries[name].read(now) for name in store.keyed(namespace, key)]
 
     def owned(self, kind: Kind, namespace: str, uid: str) -> list[Json]:
         """Objects of a namespace whose controller has this uid, sorted by name."""

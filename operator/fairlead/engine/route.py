@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -125,11 +126,27 @@ class Router:
                     self._queue.add(Key(kind, other.namespace, other.name), low=True)
 
     def _mapped(self, mapper: Mapper, kind: Kind, namespace: str, obj: Json) -> list[str]:
-        return list(mapper(obj, self._all(kind, namespace)))
+        return list(mapper(obj, _Peers(self._cache, kind, namespace)))
 
-    def _all(self, kind: Kind, namespace: str) -> Iterator[Json]:
-        """All objects of a kind, read only if the mapper asks for them. They stay warm: the next event asks again."""
-        return self._cache.each(kind, namespace)
+
+@dataclass(frozen=True)
+class _Peers:
+    """`plan.core.Peers` over the cache. What is read stays warm: the next event asks again."""
+
+    cache: Cache
+    kind: Kind
+    namespace: str
+
+    def __iter__(self) -> Iterator[Json]:
+        return self.cache.each(self.kind, self.namespace)
+
+    def get(self, name: str) -> Json | None:
+        """One by name, or None."""
+        return self.cache.get(self.kind, self.namespace, name)
+
+    def indexed(self, key: str) -> list[Json]:
+        """Those with this key in their kind's index, sorted by name."""
+        return self.cache.indexed(self.kind, self.namespace, key)
 
 
 def _guarded(read: Callable[[Json], T], obj: Json) -> T | None:

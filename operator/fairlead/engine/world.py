@@ -65,6 +65,10 @@ class Snapshot:
         key = ("select", kind, tuple(sorted((labels or {}).items())))
         return list(self._once(key, lambda: self.cache.select(kind, self.namespace, labels)))
 
+    def indexed(self, kind: Kind, key: str) -> list[Json]:
+        """Objects that have this key in their kind's index, sorted by name."""
+        return list(self._once(("indexed", kind, key), lambda: self.cache.indexed(kind, self.namespace, key)))
+
     def owned(self, kind: Kind) -> list[Json]:
         """Objects whose controller is the subject, sorted by name."""
         return list(self._once(("owned", kind), lambda: self.cache.owned(kind, self.namespace, self.uid)))

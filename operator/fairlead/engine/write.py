@@ -19,12 +19,11 @@ from fairlead.engine.errors import BeingDeleted, ChildError, NameTaken
 from fairlead.engine.owners import Taken, is_of, lost_by
 from fairlead.manifests.meta import MANAGED_BY, short_hash
 from fairlead.plan.core import MANAGER, Delete, Event, Kind, Meta, rfc3339
+from fairlead.plan.memo import Recent
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
-RIGHT = 4096
-"""Comparisons that are kept."""
 EVENT_BUCKET = 600.0
 """Seconds in which the same event is told once."""
 
@@ -73,7 +72,7 @@ class Writer:
     """uid → (hash of what we wrote, hash of what the API server made of it), where these differ: an older CRD
     prunes fields, for example. Without this the same write would be tried for ever."""
 
-    _right: dict[str, tuple[Json, Json]] = field(default_factory=dict)
+    _right: Recent[tuple[Json, Json]] = field(default_factory=Recent)
     """uid → (object as it was wanted, as it was there): what has been compared and found right."""
 
     def taken(self, kind: Kind, obj: Json, subject: str) -> None:
@@ -117,7 +116,11 @@ class Writer:
     def forget(self, uid: str) -> None:
         """The object is gone."""
         self._altered.pop(uid, None)
-        self._right.pop(uid, None)
+        self._right.drop(uid)
+
+    def age(self) -> None:
+        """Time has passed: comparisons that nobody has asked for are forgotten."""
+        self._right.age()
 
     # --- children --------------------------------------------------------------------------------------------
 
@@ -144,7 +147,7 @@ class Writer:
             as_wanted(wanted, live) or self._altered.get(live["metadata"]["uid"]) == _pair(wanted, live)
         ):
             _check_stays(kind, live)
-            self._right[live["metadata"]["uid"]] = obj, live
+            self._right.put(live["metadata"]["uid"], (obj, live))
             return False
         await fresh.check()
         asked = {**wanted, "metadata": {**wanted["metadata"], **given_back}}
@@ -168,8 +171,6 @@ class Writer:
 
     def _seen_right(self, live: Json, obj: Json) -> bool:
         """Whether this very wish has been found fulfilled by this very object: rollouts wish the same each second."""
-        if len(self._right) > RIGHT:
-            self._right.clear()
         kept = self._right.get(live["metadata"]["uid"])
         return kept is not None and kept[0] is obj and kept[1] is live
 
@@ -211,10 +212,17 @@ class Writer:
         if known is None or known["metadata"]["uid"] != gone.uid or known["metadata"].get("deletionTimestamp"):
             return False
         await fresh.check()
-        call = self.kube.delete(gone.kind, subject.namespace, gone.name, gone.uid, gone.propagation)
+        call = self.kube.delete(
+            gone.kind, subject.namespace, gone.name, gone.uid, gone.propagation, gone.resource_version
+        )
         try:
             left = await _told(gone.kind, gone.name, call)
         except ChildError as failed:
+            if gone.resource_version and isinstance(failed.cause, api.Conflict):
+                live = await self._live(gone.kind, subject.namespace, gone.name)
+                if live is not None and live["metadata"]["uid"] == gone.uid:
+                    self.taken(gone.kind, live, "")  # it has changed: whether it shall go is asked anew, by a new look
+                    return False
             if not isinstance(failed.cause, (api.NotFound, api.Conflict)):
                 raise
             left = {}

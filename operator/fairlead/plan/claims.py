@@ -167,8 +167,14 @@ def _age(one: Claim) -> tuple[bool, float, str, str]:
 
 def meet(one: Claim, other: Claim) -> bool:
     """Whether one of the two may have to yield to the other."""
-    hosts = _covers(one.host, other.host) or _covers(other.host, one.host) or not (one.host and other.host)
-    return hosts and (bool(one.host) or bool(other.host) or _share(one.path, other.path))
+    if one.host and other.host:
+        return _covers(one.host, other.host) or _covers(other.host, one.host)
+    if not _share(one.path, other.path):
+        return False
+    if not (one.host or other.host):
+        return True
+    named, reached = (one, other) if one.host else (other, one)
+    return named.path != "/" or named.host == reached.address
 
 
 def _keeps_out(first: Claim, one: Claim, rules: RoutesConfig) -> bool:

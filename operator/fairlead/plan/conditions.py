@@ -16,6 +16,12 @@ def truth(value: bool | None) -> Truth:
     return "Unknown" if value is None else "True" if value else "False"
 
 
+def quoted(text: str, most: int) -> str:
+    """Words of somebody else for a message: what can't be seen, or turns the writing around, is spelt out; at most so
+    many characters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])[:most]
+
+
 class Conditions:
     """A list of conditions that keeps the time of each one's last transition."""
 
@@ -26,7 +32,7 @@ class Conditions:
 
     def set(self, type_: str, value: bool | None, reason: str, message: str = "") -> None:
         """Set one; the transition time moves only when the status does."""
-        status = truth(value)
+        status, reason = truth(value), reason[:64]  # some reasons are others' words: a kubelet's, a controller's
         old = self._old.get(type_)
         said = (status, reason, message[:1024], self._generation)
         if old and said == (old.status, old.reason, old.message, old.observed_generation):

@@ -14,7 +14,7 @@ because the next plan starts from the recorded intent. After any write the key i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
@@ -50,6 +50,7 @@ POD = Kind("v1", "Pod", "pods")
 SERVICE = Kind("v1", "Service", "services")
 WORKLOAD = Kind("apps/v1", "Deployment", "deployments")
 REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
+ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
 PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules")
@@ -128,6 +129,8 @@ class ScrapePod:
 
     url: str
     names: MetricNames
+    namespace: str = field(default="", compare=False)
+    """Whose request it is: requests of all namespaces come in turn."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,7 @@ class ReadAnswers:
     """Only later ones than this number."""
     boot: str = ""
     """The recorder's process that gave the number; another one has other numbers. Empty: not known yet."""
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,7 @@ class ReadInput:
 
     url: str
     request_id: str
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -223,6 +228,7 @@ class PromQuery:
     expression: str
     signed: bool = False
     """Of a gauge: negative values are values."""
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -240,6 +246,7 @@ class ReadRules:
 
     url: str
     groups: tuple[str, ...]
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -258,6 +265,7 @@ class WarmUp:
     body: str
     """JSON of an inference request; empty: only ask whether the model is ready."""
     times: int = 3
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -448,6 +456,10 @@ class World(Protocol):
     def select(self, kind: Kind, labels: Mapping[str, str] | None = None) -> list[Json]:
         """Objects with these labels, sorted by name."""
 
+    def indexed(self, kind: Kind, key: str) -> list[Json]:
+        """Objects that have this key in their kind's index (`KindSpec.index`), sorted by name. Costs as much as there
+        are of them, however many objects the kind has."""
+
     def owned(self, kind: Kind) -> list[Json]:
         """Objects whose controller is the subject, sorted by name."""
 
@@ -485,6 +497,8 @@ class Delete:
     propagation: str = "Background"
     after: tuple[tuple[Kind, str], ...] = ()
     """(kind, name) of objects of the same plan that take its place: if one of them can't be written, this one stays."""
+    resource_version: str = ""
+    """A precondition too, where it is given: an object that has changed since stays."""
 
 
 @dataclass
@@ -527,12 +541,35 @@ def no_gauges(_raw: Json) -> Iterable[Gauge]:
     return ()
 
 
+def no_smaller(_status: Any) -> Iterable[Any]:
+    """For kinds whose statuses have nothing that can be done without."""
+    return ()
+
+
 def never_settled(_raw: Json) -> bool:
     """For kinds whose objects are always looked after."""
     return False
 
 
-Mapper = Callable[[Json, Iterable[Json]], Iterable[str]]
+def no_keys(_raw: Json) -> Iterable[str]:
+    """For kinds whose objects are found by name, label and owner only."""
+    return ()
+
+
+class Peers(Protocol):
+    """All objects of a kind in a namespace, each read only when it is asked for."""
+
+    def __iter__(self) -> Iterator[Json]:
+        """All of them, in no order."""
+
+    def get(self, name: str) -> Json | None:
+        """One by name, or None."""
+
+    def indexed(self, key: str) -> list[Json]:
+        """Those that have this key in their kind's index, sorted by name."""
+
+
+Mapper = Callable[[Json, Peers], Iterable[str]]
 """(an object of another kind, all objects of this kind in its namespace) -> names of those to look at again."""
 
 
@@ -556,6 +593,13 @@ class KindSpec(Generic[M]):
     meet: Callable[[Claim, Claim], bool] = lambda _one, _other: False
     """Whether a change of one claim can matter to the object of the other."""
     gauges: Callable[[Json], Iterable[Gauge]] = no_gauges
+    smaller: Callable[[Any], Iterable[Model]] = no_smaller
+    """Smaller and smaller forms of a status, for an API server that does not take the whole one. Each has what the next
+    decisions and the children follow from."""
+    optional: frozenset[Kind] = frozenset()
+    """Other kinds that a cluster may lack, or not let Fairlead see."""
+    index: Callable[[Json], Iterable[str]] = no_keys
+    """Keys by which an object is found among thousands; read once for each version of an object."""
     settled: Callable[[Json], bool] = never_settled
     """Whether nothing is left to be done for an object, whatever becomes of its children (a finished run that is
     cleaned up). Such an object is not even parsed. Gets the raw object; must be cheap."""

@@ -22,6 +22,10 @@ def dependencies(step: Step) -> set[str]:
     return set(step.needs) | {split(i.output)[0] for i in step.inputs.values() if i.output}
 
 
+DATASETS = 32
+"""So many versions of Datasets a run can pin."""
+
+
 def datasets(spec: PipelineSpec) -> list[str]:
     """Names of the Datasets that the steps read, sorted."""
     return sorted({i.dataset for step in spec.steps for i in step.inputs.values() if i.dataset})
@@ -38,6 +42,9 @@ def validate(spec: PipelineSpec) -> None:
     for index, step in enumerate(spec.steps):
         _check_step(f"spec.steps[{index}]", step, steps, spec.params)
     _check_cycles(spec.steps)
+    if len(read := datasets(spec)) > DATASETS:
+        raise Invalid("spec.steps", f"they read {len(read)} Datasets; a run can pin {DATASETS}: make several "
+                      "Pipelines, or keep files that belong together in one Dataset")  # fmt: skip
     for index, produced in enumerate(spec.produces):
         _check_produces(f"spec.produces[{index}]", produced, steps)
     for index, trigger in enumerate(spec.triggers):

@@ -14,7 +14,7 @@ from fairlead.api.dataset import CheckResult, Dataset, DatasetStatus, DatasetVer
 from fairlead.api.kinds import KINDS
 from fairlead.api.units import seconds
 from fairlead.manifests.meta import short_hash
-from fairlead.plan import gauges, store
+from fairlead.plan import gauges, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -372,6 +372,7 @@ SPEC: KindSpec[Dataset] = KindSpec(
     kind=DATASET,
     info=next(info for info in KINDS if info.model is Dataset),
     plan=plan,
+    smaller=terse.forms,
     observe=observe,
     children=(JOB, POD),
     mappers={POD: by_pod},

@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from pydantic import ValidationError
-
+from fairlead.api import foreign
 from fairlead.api.modelversion import Evidence, ModelVersion, ModelVersionSpec, ModelVersionStatus
 from fairlead.api.pinned import RECORD, Pinned
-from fairlead.plan.core import Json
+from fairlead.plan.core import MODEL_VERSION, Json, World
+from fairlead.plan.memo import memo_of
+from fairlead.plan.read import NotReadable, read
 
 _LEFT_OUT = ("lineage", "approvals", "revoked")
 """Of a ModelVersion's spec, what its pods don't need."""
@@ -27,9 +28,18 @@ def digest_of(spec: ModelVersionSpec) -> str:
 def parse(raw: Json) -> ModelVersion | None:
     """A ModelVersion; None if it has a form that this operator can't read."""
     try:
-        return ModelVersion.model_validate({key: raw[key] for key in ("spec", "status") if raw.get(key)})
-    except ValidationError:
+        return read(ModelVersion, MODEL_VERSION, raw)
+    except NotReadable:
         return None
+
+
+def unreadable(raw: Json) -> NotReadable | None:
+    """Why a ModelVersion can't be read; None if it can."""
+    try:
+        read(ModelVersion, MODEL_VERSION, raw)
+    except NotReadable as why:
+        return why
+    return None
 
 
 def uid_of(raw: Json) -> str:
@@ -57,12 +67,24 @@ def unpin(kept: Pinned) -> ModelVersion | None:
     if not kept.record:
         return None
     try:
-        body = json.loads(kept.record)
+        body = foreign.parse(kept.record)
         spec = ModelVersionSpec.model_validate(body["spec"])
         proof = Evidence(digest=kept.evidence, sample=body.get("sample", ""))
     except (ValueError, KeyError, TypeError):
         return None
     return ModelVersion(spec=spec, status=ModelVersionStatus(evidence=proof))
+
+
+def recorded(world: World, kept: Pinned) -> ModelVersion | None:
+    """`unpin`, once as long as the pin stays the same: each look of each rollout asks, and each proof asks of the live
+    versions of all Deployments."""
+    memo = memo_of(world)
+    if memo is None:
+        return unpin(kept)
+    found: ModelVersion | None = memo.find(
+        ("recorded", kept.uid, kept.name), lambda known: bool(known == kept), lambda: (kept, unpin(kept))
+    )
+    return found
 
 
 def is_it(kept: Pinned | None, raw: Json | None) -> bool:

@@ -15,22 +15,58 @@ from fairlead.plan.core import Answer, Claim, Json, Kind, Request, World
 T = TypeVar("T")
 
 
-class Memo(Generic[T]):
-    """The last result by key, for so many keys as were used last."""
+class Recent(Generic[T]):
+    """Values that are used: one that nobody has asked for between two calls of `age` is forgotten by the second.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._kept: dict[Hashable, tuple[Any, T]] = {}
+    There is no largest number of them: beyond that each would push out the one that is asked for next, and nothing
+    would be found any more. They are bounded by what is looked at meanwhile."""
+
+    def __init__(self) -> None:
+        self._young: dict[Hashable, T] = {}
+        self._old: dict[Hashable, T] = {}
+
+    def get(self, key: Hashable) -> T | None:
+        """A value that is kept, or None."""
+        found = self._young.get(key)
+        if found is None and (found := self._old.pop(key, None)) is not None:
+            self._young[key] = found
+        return found
+
+    def put(self, key: Hashable, value: T) -> None:
+        """Keep a value."""
+        self._old.pop(key, None)
+        self._young[key] = value
+
+    def drop(self, key: Hashable) -> None:
+        """Forget a value."""
+        self._young.pop(key, None)
+        self._old.pop(key, None)
+
+    def age(self) -> None:
+        """Time has passed: to be called every half a minute or so."""
+        self._young, self._old = {}, self._young
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+
+class Memo(Generic[T]):
+    """The last result by key, for keys that are used (see `Recent`)."""
+
+    def __init__(self) -> None:
+        self._kept = Recent[tuple[Any, T]]()
+
+    def age(self) -> None:
+        """Time has passed: to be called every half a minute or so."""
+        self._kept.age()
 
     def find(self, key: Hashable, same: Callable[[Any], bool], make: Callable[[], tuple[Any, T]]) -> T:
         """The kept result of the key if `same` says so of the grounds that it was made on, else that of `make`, which
         returns grounds and result."""
-        kept = self._kept.pop(key, None)
+        kept = self._kept.get(key)
         if kept is None or not same(kept[0]):
             kept = make()
-        self._kept[key] = kept  # the last one is the one that was used last
-        if len(self._kept) > self._most:
-            del self._kept[next(iter(self._kept))]
+            self._kept.put(key, kept)
         return kept[1]
 
     def of(self, key: Hashable, ground: object, make: Callable[[], T]) -> T:
@@ -68,6 +104,10 @@ class Reads:
     def select(self, kind: Kind, labels: Mapping[str, str] | None = None) -> list[Json]:
         """Objects with these labels, sorted by name."""
         return self._note("select", self._world.select(kind, labels), kind, tuple(sorted((labels or {}).items())))
+
+    def indexed(self, kind: Kind, key: str) -> list[Json]:
+        """Objects that have this key in their kind's index, sorted by name."""
+        return self._note("indexed", self._world.indexed(kind, key), kind, key)
 
     def owned(self, kind: Kind) -> list[Json]:
         """Objects whose controller is the subject, sorted by name."""

@@ -14,7 +14,7 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import attempt, identity, jobpods, proof
+from fairlead.plan import attempt, identity, jobpods, proof, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -33,7 +33,7 @@ from fairlead.plan.core import (
     epoch,
     rfc3339,
 )
-from fairlead.plan.waking import FINAL, by_dataset, by_deployment, by_pod, gauges, live, settled
+from fairlead.plan.waking import FINAL, by_dataset, by_deployment, by_pod, gauges, index, live, settled
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 
@@ -330,10 +330,12 @@ SPEC: KindSpec[ModelVersion] = KindSpec(
     kind=MODEL_VERSION,
     info=next(info for info in KINDS if info.model is ModelVersion),
     plan=plan,
+    smaller=terse.forms,
     observe=observe,
     children=(JOB, POD),
     mappers={POD: by_pod, DEPLOYMENT: by_deployment, DATASET: by_dataset},
     heeds={DEPLOYMENT: live},
     gauges=gauges,
+    index=index,
     settled=settled,
 )

@@ -10,17 +10,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.api.dataset import Dataset
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import LastRun, Pipeline, PipelineSpec, PipelineStatus, TriggerDecision
 from fairlead.api.pipelinerun import PipelineRunSpec
 from fairlead.api.units import seconds
 from fairlead.manifests.meta import child_name, labels, owner_reference
-from fairlead.plan import dag, failures, gauges, store, triggers
+from fairlead.plan import dag, failures, gauges, history, store, terse, triggers
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
     JOB,
     LABEL_PREFIX,
+    MODEL_VERSION,
     PIPELINE,
     PIPELINE_RUN,
     Delete,
@@ -33,6 +35,7 @@ from fairlead.plan.core import (
     epoch,
     rfc3339,
 )
+from fairlead.plan.read import NotReadable, read
 from fairlead.plan.run import TERMINAL
 
 DECISIONS = 20
@@ -74,8 +77,9 @@ def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
         found.requeue_after = _decide(draft, found)
     if draft.status.last_run is not None and not draft.status.last_run.uid:
         found.create = [_run(draft, draft.status.last_run)]
-    found.delete = _old(draft)
-    found.status = _finish(draft)
+    swept = history.sweep(world, subject.meta.name, draft.spec.history.versions, now)
+    _clear(draft, found, swept)
+    found.status = _finish(draft, swept)
     return found
 
 
@@ -229,10 +233,23 @@ def _old(draft: Draft) -> list[Delete]:
     return [Delete(PIPELINE_RUN, run["metadata"]["name"], run["metadata"]["uid"]) for run in gone]
 
 
+def _clear(draft: Draft, found: Plan, swept: history.Sweep) -> None:
+    """Old runs and old versions go. Thousands of versions go in small lots, so that nothing else has to wait."""
+    before = draft.subject.body.status
+    draft.status = history.recorded(draft.status, swept, draft.world, draft.now)
+    found.delete = [*_old(draft), *swept.deletions]
+    others = bool(found.create or found.events)
+    if told := history.news(before, draft.status):
+        found.events.append(Event("VersionsCleared", told[:1024]))
+    found.steady = swept.more and not others
+    times = (found.requeue_after, swept.again, history.PAUSE if swept.more else None)
+    found.requeue_after = min((one for one in times if one is not None), default=None)
+
+
 # --- what people see ---------------------------------------------------------------------------------------------
 
 
-def _finish(draft: Draft) -> PipelineStatus:
+def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
     count = [_phase(run) for run in draft.runs]
     draft.update(
         active=sum(phase not in TERMINAL for phase in count),
@@ -241,20 +258,37 @@ def _finish(draft: Draft) -> PipelineStatus:
     )
     conditions = Conditions(draft.status.conditions, draft.now, draft.subject.meta.generation)
     missing = [name for name in sorted(dag.references(draft.spec)) if draft.world.get(DATASET, name) is None]
+    unreadable = _unreadable(draft)
     if missing:
         text = f"there is no Dataset {', '.join(missing)} in this namespace; create it"
         conditions.set("Ready", False, "DatasetMissing", text)
+    elif unreadable:
+        conditions.set("Ready", False, unreadable.reason, unreadable.message)
     else:
         conditions.set("Ready", True, "Valid", "the pipeline can run")
+    history.tell(conditions, swept, draft.spec.history.versions, draft.status)
     phase, message = _summary(draft)
+    ready = conditions.get("Ready")
     return draft.status.model_copy(
         update={
             "phase": phase,
-            "message": conditions.result()[0].message if missing and phase == "Ready" else message,
+            "message": ready.message if ready and (missing or unreadable) and phase == "Ready" else message,
             "conditions": conditions.result(),
             "observed_generation": draft.subject.meta.generation,
         }
     )
+
+
+def _unreadable(draft: Draft) -> NotReadable | None:
+    """The first Dataset that can't be read: it starts no run, and a run waits for it. All other triggers go on."""
+    for name in sorted(dag.references(draft.spec)):
+        raw = draft.world.get(DATASET, name)
+        try:
+            if raw is not None:
+                read(Dataset, DATASET, raw)
+        except NotReadable as why:
+            return why
+    return None
 
 
 def _summary(draft: Draft) -> tuple[str, str]:
@@ -297,7 +331,9 @@ SPEC: KindSpec[Pipeline] = KindSpec(
     kind=PIPELINE,
     info=next(info for info in KINDS if info.model is Pipeline),
     plan=plan,
+    smaller=terse.of_pipeline,
     children=(PIPELINE_RUN, JOB),
-    mappers={PIPELINE_RUN: by_run, DATASET: by_dataset},
+    mappers={PIPELINE_RUN: by_run, DATASET: by_dataset, MODEL_VERSION: history.by_version},
+    heeds={MODEL_VERSION: history.outcome},
     gauges=gauges.of_pipeline,
 )

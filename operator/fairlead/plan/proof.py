@@ -18,8 +18,9 @@ from fairlead.manifests.job import Identity
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.presets import NoImage
 from fairlead.manifests.server import server_container
-from fairlead.plan import identity, store, waking
+from fairlead.plan import identity, olderdata, store, waking
 from fairlead.plan.core import DATASET, DEPLOYMENT, MODEL_VERSION, Invalid, Json, Subject, World
+from fairlead.plan.read import NotReadable, read
 
 
 class Missing(Exception):  # noqa: N818 - the house's names of errors
@@ -71,7 +72,7 @@ def _lives(work: Work) -> Iterator[Contender]:
     """What Deployments serve, but for the subject itself."""
     for deployment in work.world.select(DEPLOYMENT):
         name = waking.live(deployment)
-        known = identity.named(waking.pinned(deployment), name)
+        known = waking.pinned(deployment, name)
         mine = known.uid == work.subject.meta.uid if known else name == work.subject.meta.name
         found = _as_served(work, name, known) if name and not mine else None
         if found is not None:
@@ -79,7 +80,7 @@ def _lives(work: Work) -> Iterator[Contender]:
 
 
 def _as_served(work: Work, name: str, known: Pinned | None) -> ModelVersion | None:
-    recorded = identity.unpin(known) if known else None
+    recorded = identity.recorded(work.world, known) if known else None
     raw = work.world.get(MODEL_VERSION, name)
     return recorded or (identity.parse(raw) if raw and identity.is_it(known, raw) else None)
 
@@ -97,21 +98,37 @@ def rows(work: Work, data: EvaluationData, dest: str, pinned: str = "") -> Rows:
     raw = work.world.get(DATASET, name)
     if raw is None:
         raise Missing("DatasetMissing", f"there is no Dataset {name}; create it: the evaluation reads its rows")
-    dataset = Dataset.model_validate(raw)
+    try:
+        dataset = read(Dataset, DATASET, raw)
+    except NotReadable as why:
+        raise Missing(why.reason, why.message) from None
     current = dataset.status.current
     wanted = data.dataset.version or pinned or (current.version if current else "")
     if not wanted:
         raise Missing("NoVersion", f"Dataset {name} has no version yet; the evaluation begins when it has one")
-    known = {v.version: v for v in (*dataset.status.versions, current) if v is not None}
-    if wanted not in known:
-        raise Missing("VersionMissing", f"Dataset {name} has no version {wanted} among its last 20; name another")
+    uri, digest = _manifest_of(work, name, dataset, wanted)
     keeps = store.store(dataset.spec.store, config, work.subject.meta.namespace).reach
     origin = store.reach(dataset.spec.source.s3, config) if dataset.spec.pin == "reference" else keeps
     item = FetchItem(
         access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
-        uri=known[wanted].manifest, sha256=known[wanted].digest, dest=dest,
+        uri=uri, sha256=digest, dest=dest,
     )  # fmt: skip
     return Rows(item, (keeps.credentials, origin.credentials), dataset.spec.format, wanted)
+
+
+def _manifest_of(work: Work, name: str, dataset: Dataset, version: str) -> tuple[str, str]:
+    """Where a version's manifest lies, and the digest that it must have; of one that the status does not have (any
+    more) as much of it as its name says. Whether the store has that one the Job finds out. Raises Missing."""
+    status = dataset.status
+    for one in (status.current, *status.versions):
+        if one is not None and one.version == version:
+            return one.manifest, one.digest
+    if not olderdata.is_version(version):
+        last = ", ".join(one.version for one in status.versions[:5]) or "none"
+        raise Missing(
+            "VersionMissing", f"Dataset {name} has no version {version} (its last ones: {last}); name another"
+        )
+    return olderdata.uri(work.world, work.subject.meta.namespace, name, dataset, version), version
 
 
 def _artifact(work: Work, artifact: Artifact, dest: str) -> tuple[FetchItem, str | None]:

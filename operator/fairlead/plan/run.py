@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.api.dataset import Dataset, DatasetVersion
+from fairlead.api.dataset import Dataset
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
 from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepStatus
-from fairlead.plan import dag, produce, stepjobs, steps, store
+from fairlead.plan import dag, olderdata, produce, stepjobs, steps, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -24,13 +24,16 @@ from fairlead.plan.core import (
     Event,
     Invalid,
     Json,
+    Kind,
     KindSpec,
+    M,
     Plan,
     Request,
     Subject,
     World,
     rfc3339,
 )
+from fairlead.plan.read import NotReadable, read
 
 TERMINAL = ("Completed", "Failed", "Aborted")
 LOOK_AGAIN = 5.0
@@ -85,7 +88,7 @@ def start(view: steps.View) -> PipelineRunStatus:
     raw = world.get(PIPELINE, spec.pipeline)
     if raw is None:
         raise Waits("PipelineMissing", f"there is no Pipeline {spec.pipeline} in this namespace; create it")
-    template = Pipeline.model_validate({"spec": raw["spec"]}).spec
+    template = _read(Pipeline, PIPELINE, raw, "spec").spec
     try:
         dag.validate(template)
         store.store(template.store, world.config, view.subject.meta.namespace)
@@ -104,6 +107,13 @@ def start(view: steps.View) -> PipelineRunStatus:
     )
 
 
+def _read(model: type[M], kind: Kind, raw: Json, *parts: str) -> M:
+    try:
+        return read(model, kind, raw, *parts)
+    except NotReadable as why:
+        raise Waits(why.reason, why.message) from None
+
+
 def _params(template: PipelineSpec, given: Params) -> Params:
     unknown = sorted(set(given) - set(template.params))
     if unknown:
@@ -116,42 +126,72 @@ def _params(template: PipelineSpec, given: Params) -> Params:
 
 def _pinned(view: steps.View, template: PipelineSpec) -> list[PinnedDataset]:
     asked = view.subject.body.spec.datasets
-    found = []
-    for name in sorted(set(dag.datasets(template)) | set(asked)):
-        version = _version(view.world, name, asked.get(name))
-        found.append(
-            PinnedDataset(name=name, version=version.version, digest=version.digest, manifest=version.manifest)
-        )
-    return found
+    names = sorted(set(dag.datasets(template)) | set(asked))
+    if len(names) > dag.DATASETS:
+        text = f"the steps' Datasets and spec.datasets are {len(names)} together; a run can pin {dag.DATASETS}"
+        raise Refused("InvalidDatasets", f"spec.datasets: {text}: name only such as the steps read")
+    return [_version(view, name, asked.get(name)) for name in names]
 
 
-def _version(world: World, name: str, wanted: str | None) -> DatasetVersion:
-    raw = world.get(DATASET, name)
+def _version(view: steps.View, name: str, wanted: str | None) -> PinnedDataset:
+    raw = view.world.get(DATASET, name)
     if raw is None:
         raise Waits("DatasetMissing", f"there is no Dataset {name} in this namespace; create it")
-    status = Dataset.model_validate(raw).status
-    if wanted is None:
-        if status.current is None:
-            raise Waits("DatasetEmpty", f"Dataset {name} has no version yet; see kubectl describe dset {name}")
-        return status.current
-    for version in [*status.versions, *([status.current] if status.current else [])]:
-        if version.version == wanted:
-            return version
-    if not status.versions:
-        raise Waits("DatasetEmpty", f"Dataset {name} has no version yet; see kubectl describe dset {name}")
-    there = ", ".join(v.version for v in status.versions[:5])
-    raise Refused("InvalidDatasets", f"spec.datasets.{name}: no version {wanted} among its last 20 ({there} …)")
+    dataset = _read(Dataset, DATASET, raw)
+    status = dataset.status
+    known = [version for version in (status.current, *status.versions) if version is not None]
+    if wanted is None and status.current is None:
+        raise _empty(name)
+    for version in known:
+        if wanted in (None, version.version):
+            return PinnedDataset(name=name, version=version.version, digest=version.digest, manifest=version.manifest)
+    return _older(view, name, dataset, wanted or "")
+
+
+def _empty(name: str) -> Waits:
+    return Waits("DatasetEmpty", f"Dataset {name} has no version yet; see kubectl describe dset {name}")
+
+
+def _older(view: steps.View, name: str, dataset: Dataset, wanted: str) -> PinnedDataset:
+    """A version that only the store still knows. What its name says of its digest is what its Jobs verify it by."""
+    try:
+        where = olderdata.manifest(view.world, view.subject.meta.namespace, name, dataset, wanted)
+    except olderdata.Unknown as why:
+        raise Waits(why.reason, why.message) from None
+    except olderdata.NotThere as why:
+        if not dataset.status.versions:
+            raise _empty(name) from None
+        there = ", ".join(v.version for v in dataset.status.versions[:5])
+        raise Refused("InvalidDatasets", f"spec.datasets.{name}: {why}; its last ones are {there}") from None
+    except Invalid as invalid:
+        raise Refused("InvalidDatasets", f"spec.datasets.{name}: Dataset {name}: {invalid}") from None
+    return PinnedDataset(name=name, version=wanted, digest=wanted, manifest=where)
+
+
+def _questions(view: steps.View) -> Iterator[Request]:
+    """Whether the store has the versions that the run names and no status has any more."""
+    for name, wanted in sorted(view.subject.body.spec.datasets.items()):
+        raw = view.world.get(DATASET, name)
+        try:
+            dataset = read(Dataset, DATASET, raw) if raw is not None else None
+            asked = dataset and olderdata.question(view.world, view.subject.meta.namespace, name, dataset, wanted)
+        except (NotReadable, Invalid):
+            continue  # the plan says so
+        if asked:
+            yield asked
 
 
 # --- steps -------------------------------------------------------------------------------------------------------
 
 
 def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable[Request]:
-    """The answers of attempts that have ended."""
+    """Before it starts, whether versions are there that it names; then the answers of attempts that have ended."""
     status = subject.body.status
-    if status.phase in TERMINAL or status.template is None:
+    if status.phase in TERMINAL:
         return []
     view = _view(subject, world, now)
+    if status.template is None:
+        return list(_questions(view))
     return [request for step in status.steps for request in steps.requests(view, step)]
 
 
@@ -206,9 +246,16 @@ def _next(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec, cance
 
 def _run_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec, busy: list[StepStatus]) -> Plan:
     by_name = {step.name: step for step in spec.steps}
-    create = [
-        stepjobs.manifest(view, status, spec, by_name[s.name], s) for s in busy if not s.job_uid and not view.job(s)
-    ]
+    create, unmade = [], dict[str, NotReadable]()
+    for s in busy:
+        if not s.job_uid and not view.job(s):
+            try:
+                create.append(stepjobs.manifest(view, status, spec, by_name[s.name], s))
+            except NotReadable as why:  # the other steps go on
+                unmade[s.name] = why
+                view.look_again.append(LOOK_AGAIN)
+    told = [steps.unmade(s, unmade[s.name]) if s.name in unmade else s for s in status.steps]
+    status = status.model_copy(update={"steps": told})
     reason, message = _summary(status.steps)
     stale = [job for s in busy if (job := steps.outdated(view, s)) is not None]
     delete = [Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"], "Foreground") for job in stale]
@@ -323,6 +370,7 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     kind=PIPELINE_RUN,
     info=next(info for info in KINDS if info.model is PipelineRun),
     plan=plan,
+    smaller=terse.of_run,
     observe=observe,
     children=(JOB, POD, MODEL_VERSION),
     mappers={POD: by_pod},

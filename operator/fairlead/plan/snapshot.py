@@ -17,7 +17,7 @@ from fairlead.plan.failures import Running
 TASK_LIMIT = 100_000
 """Characters of a task: Linux takes 128 KiB in one environment variable."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
-_SURROUNDINGS = ("BadTask", "Bug", "ServerFailed", "DigestMismatch")
+_SURROUNDINGS = ("BadTask", "Bug", "ServerFailed", "DigestMismatch", "OutOfMemory")
 """Errors that are not the data's: a change outside of the listing can end them."""
 _RAISE = failures.Raise("spec.resources.memory", "spec.resources.scratch", "spec.timeout")
 
@@ -192,12 +192,11 @@ def _under_way(work: Work, found: jobpods.Found) -> Running | Refused:
 
 def _ended(recorded: CheckJob, found: jobpods.Found, said: TaskResult | None) -> Changed | Refused | Found:
     if said is not None and said.error is not None:
-        return _error(recorded.attempt, said.error)
+        return _error(recorded, said.error)
     if said is None or said.snapshot is None:
         failed = found.failure(None, _RAISE)
-        exceeded = failed.reason in failures.LIMITS
-        pause = failures.rest(recorded.exceeded + 1) if exceeded else _pause(recorded.attempt)
-        return Refused(failed.reason, f"the source could not be read: {failed.message}", retry=pause)
+        text = f"the source could not be read: {failed.message}"
+        return Refused(failed.reason, text, retry=_rest(recorded, failed.reason))
     return _judged(said.snapshot)
 
 
@@ -211,11 +210,15 @@ def _judged(snapshot: SnapshotResult) -> Refused | Found:
     return Refused("ChecksFailed", f"{told}{more}; correct the data or the check", snapshot.checks)
 
 
-def _error(attempt: int, error: TaskError) -> Changed | Refused:
+def _rest(recorded: CheckJob, reason: str) -> float:
+    return failures.rest(recorded.exceeded + 1) if reason in failures.LIMITS else _pause(recorded.attempt)
+
+
+def _error(recorded: CheckJob, error: TaskError) -> Changed | Refused:
     if error.reason in ("ObjectChanged", "ObjectMissing"):
         return Changed(error.message)
     again = error.transient or failures.by_task(error).fault == "cluster" or error.reason in _SURROUNDINGS
-    return Refused(error.reason, error.message, retry=_pause(attempt) if again else None)
+    return Refused(error.reason, error.message, retry=_rest(recorded, error.reason) if again else None)
 
 
 def _pause(attempt: int) -> float:

@@ -13,11 +13,12 @@ from fairlead.manifests import limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import dag, store, template
 from fairlead.plan.core import DATASET, PIPELINE_RUN, Json
+from fairlead.plan.read import read
 from fairlead.plan.steps import View, is_recall
 
 
 def manifest(view: View, run: PipelineRunStatus, spec: PipelineSpec, step: Step, status: StepStatus) -> Json:
-    """The Job that the attempt recorded in `status` needs."""
+    """The Job that the attempt recorded in `status` needs. Raises NotReadable for a Dataset that can't be read."""
     who, pod = _identity(view, status), _pod(view, run, spec, step, status)
     return jobs.recall_job(who, pod) if is_recall(view, status) else jobs.step_job(who, pod)
 
@@ -74,7 +75,7 @@ def _fetch_dataset(view: View, pinned: PinnedDataset, dest: str) -> tuple[FetchI
     if raw is None:  # deleted since the run started; its versions stay in the operator's store
         keeps = origin = store.store(None, config, namespace).reach
     else:
-        spec = Dataset.model_validate(raw).spec
+        spec = read(Dataset, DATASET, raw, "spec").spec
         keeps = store.store(spec.store, config, namespace).reach
         origin = store.reach(spec.source.s3, config) if spec.pin == "reference" else keeps
     item = FetchItem(

@@ -19,6 +19,7 @@ from fairlead.manifests.job import PUBLISH, STEP
 from fairlead.manifests.meta import child_name
 from fairlead.plan import failures, jobpods, likeness
 from fairlead.plan.core import LABEL_PREFIX, Json, ReadDocument, Subject, World, epoch, rfc3339
+from fairlead.plan.read import NotReadable
 
 DISRUPTIONS = 10
 """Attempts that a step may lose to the cluster."""
@@ -61,7 +62,10 @@ class View:
         """The Job of a step's attempt, and its pod."""
         labels = {LABEL_PREFIX + "run": self.name}
         sought = jobpods.Sought(status.job, self.uid, status.job_uid, labels, PUBLISH)
-        return jobpods.find(self.world, sought, lambda: self.wanted(status))
+        try:
+            return jobpods.find(self.world, sought, lambda: self.wanted(status))
+        except NotReadable:
+            return jobpods.Found(PUBLISH, "")  # what it is to be compared with is not known at the moment
 
     def pods(self, job_uid: str) -> list[Json]:
         """The pods that claim to be of a Job of this run."""
@@ -101,6 +105,11 @@ def begin(view: View, status: StepStatus) -> StepStatus:
         status, attempt=attempt, job=name, job_uid="", not_before=None, reason="Starting", message="",
         started_at=status.started_at or rfc3339(view.now),
     )  # fmt: skip
+
+
+def unmade(status: StepStatus, why: NotReadable) -> StepStatus:
+    """The step whose Job can't be made, for what it needs can't be read."""
+    return _with(status, phase="Pending", reason=why.reason, message=why.message)
 
 
 def requests(view: View, status: StepStatus) -> list[ReadDocument]:

@@ -13,6 +13,7 @@ from fairlead.api.pipeline import PipelineSpec, ScheduleTrigger, Trigger
 from fairlead.manifests.meta import short_hash
 from fairlead.plan import cron
 from fairlead.plan.core import DATASET, World, epoch, rfc3339
+from fairlead.plan.read import NotReadable, read
 
 _NAME_LIMIT = 128
 
@@ -71,9 +72,13 @@ def _dataset(trigger: Trigger, before: dict[str, str], world: World) -> Due | No
 
 
 def current_version(world: World, dataset: str) -> str:
-    """A Dataset's current version, or an empty string."""
+    """A Dataset's current version, or an empty string: without one, and where it can't be read, which the Pipeline's
+    condition says."""
     raw = world.get(DATASET, dataset)
-    current = Dataset.model_validate(raw).status.current if raw else None
+    try:
+        current = read(Dataset, DATASET, raw).status.current if raw else None
+    except NotReadable:
+        return ""
     return current.version if current else ""
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from pydantic import ValidationError
 
 from fairlead.api.pinned import Pinned
 from fairlead.plan import identity
-from fairlead.plan.core import Gauge, Json
+from fairlead.plan.core import MODEL_VERSION, Gauge, Json, Peers, World
 
 FINAL = ("Approved", "Rejected", "Revoked")
 LABEL = "fairlead.dev/modelversion"
@@ -23,30 +25,63 @@ def _waiting(raw: Json) -> bool:
     return (raw.get("status") or {}).get("phase") not in FINAL
 
 
+# --- how they are found --------------------------------------------------------------------------------------------
+
+
+def index(raw: Json) -> Iterator[str]:
+    """The model; of a version that is not proven yet besides, whom it waits for."""
+    model = (raw.get("spec") or {}).get("model")
+    if not model:
+        return
+    yield f"model/{model}"
+    if _waiting(raw):
+        yield f"waits/{model}"
+        for name in _datasets(raw):
+            yield f"waits-for/{name}"
+
+
+def of_model(world: World, model: str) -> list[Json]:
+    """All versions of a model, sorted by name."""
+    return world.indexed(MODEL_VERSION, f"model/{model}")
+
+
+def waiting_of(world: World, model: str) -> list[Json]:
+    """The versions of a model that are not approved, rejected or revoked yet, sorted by name."""
+    return world.indexed(MODEL_VERSION, f"waits/{model}")
+
+
+# --- who is woken --------------------------------------------------------------------------------------------------
+
+
 def live(deployment: Json) -> str:
     """The version that a Deployment serves: all that versions are compared by. Empty if there is none."""
     return str(((deployment.get("status") or {}).get("live") or {}).get("version", ""))
 
 
-def pinned(deployment: Json) -> list[Pinned]:
-    """What a Deployment has recorded of the versions that it uses."""
-    return [Pinned.model_validate(one) for one in (deployment.get("status") or {}).get("versions") or []]
+def pinned(deployment: Json, name: str) -> Pinned | None:
+    """What a Deployment has recorded of a version that it uses."""
+    for one in (deployment.get("status") or {}).get("versions") or []:
+        try:
+            if one["name"] == name:
+                return Pinned.model_validate(one)
+        except (ValidationError, KeyError, TypeError):
+            continue  # of another Fairlead's form: then the name stands for whatever has it now
+    return None
 
 
-def by_deployment(deployment: Json, versions: Iterable[Json]) -> list[str]:
+def by_deployment(deployment: Json, versions: Peers) -> list[str]:
     """The versions that wait and are compared with what this Deployment serves."""
-    name, known = live(deployment), list(versions)
-    served = identity.named(pinned(deployment), name)
+    name = live(deployment)
+    served = pinned(deployment, name)
     recorded = identity.unpin(served) if served else None
-    by_name = (v["spec"]["model"] for v in known if v["metadata"]["name"] == name)
-    model = recorded.spec.model if recorded else next(by_name, None)
-    return [v["metadata"]["name"] for v in known if _waiting(v) and v["spec"]["model"] == model]
+    by_name = None if recorded or not name else versions.get(name)
+    model = recorded.spec.model if recorded else by_name["spec"]["model"] if by_name else ""
+    return [v["metadata"]["name"] for v in versions.indexed(f"waits/{model}")] if model else []
 
 
-def by_dataset(dataset: Json, versions: Iterable[Json]) -> list[str]:
+def by_dataset(dataset: Json, versions: Peers) -> list[str]:
     """The versions that wait for rows of this Dataset."""
-    name = dataset["metadata"]["name"]
-    return [v["metadata"]["name"] for v in versions if _waiting(v) and name in _datasets(v)]
+    return [v["metadata"]["name"] for v in versions.indexed(f"waits-for/{dataset['metadata']['name']}")]
 
 
 def _datasets(version: Json) -> set[str]:

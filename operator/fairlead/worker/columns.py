@@ -10,8 +10,9 @@ import duckdb
 
 from fairlead.api.dataset import CheckResult, Schema
 from fairlead.api.reading import Reading
+from fairlead.worker import tables
 from fairlead.worker.formats import jsonl, parquet
-from fairlead.worker.formats.base import LocalFile, Unreadable
+from fairlead.worker.formats.base import LocalFile, Unreadable, unreadable
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import cell, line
 from fairlead.worker.rules import Cells, Rule
@@ -65,7 +66,7 @@ def inspect(
     try:
         found = _check(database, file, reading, schema, fixed, problems)
     except duckdb.Error as error:
-        raise (jsonl.explained([file], error) if reading.format == "jsonl" else Unreadable(error)) from error
+        raise (jsonl.explained([file], error) if reading.format == "jsonl" else unreadable(error)) from error
     if found != rows:
         numbers = f"{rows} records by its format's grammar, and {found} were read from it"
         raise Unreadable(f"{file.name} has {numbers}; write it with another library, or as Parquet")
@@ -124,10 +125,14 @@ def _count(
 ) -> int:
     """One pass over the file for all rules of all columns; returns the rows that were read."""
     raw = FORMATS[reading.format].raw(database, [file], reading)
-    counts = "".join(f", count_if({rule.condition})" for rule in cells.rules)
+    counts = [f"count_if({rule.condition})" for rule in cells.rules]
+    if reading.format == "jsonl":  # DuckDB looks into a line for the cells that are asked for only
+        cells.select += [f"{tables.name(column.name)} AS a{n}" for n, column in enumerate(reading.columns)]
+        counts += [f"count(a{n})" for n in range(len(reading.columns))]
     rows = f"SELECT {', '.join(cells.select)} FROM ({raw})" if cells.select else raw
-    found = database.cursor().execute(f"SELECT count(*){counts} FROM ({rows})").fetchone() or (0,)
-    wrong = [(rule, bad) for rule, bad in zip(cells.rules, found[1:], strict=True) if bad]
+    query = f"SELECT {', '.join(['count(*)', *counts])} FROM ({rows})"
+    found = database.cursor().execute(query).fetchone() or (0,)
+    wrong = [(rule, bad) for rule, bad in zip(cells.rules, found[1:], strict=False) if bad]
     declared = {column.name for column in reading.columns if column.declared}
     for number, (rule, bad) in enumerate(wrong):
         shown = _example(database, rows, rule) if number < EXAMPLES else ""

@@ -99,9 +99,13 @@ def snapshot(task: SnapshotTask) -> SnapshotResult:
         raise TaskFailed("BadTask", f"bucket {source.name} keeps no versions; turn versioning on, or set pin: copy")
     with tempfile.TemporaryDirectory(prefix="fairlead-") as folder, tables.connect(Path(folder)) as database:
         work = Work(task, source, store, Path(folder), database, _previous(task, store), found.root, found.ignored)
-        _read(work, objects)
-        reading = _understood(work)
-        results = _checked(work, reading)
+        try:
+            _read(work, objects)
+            reading = _understood(work)
+            results = _checked(work, reading)
+        except duckdb.OutOfMemoryException as error:
+            text = "the rows can't be read with what the Job has; raise spec.resources, or write smaller files"
+            raise TaskFailed("OutOfMemory", f"{text}: {line(error, 300)}") from error
     if reading is None or any(not r.passed and r.severity == "error" for r in results):
         result = SnapshotResult(checks=results, read=work.read)
     else:

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from tests.contract.s3.test_snapshot import failures, parquet, put, task
 
 from fairlead.api.dataset import Check, Schema
 from fairlead.api.reading import Csv, Reading
 from fairlead.api.tasks import FetchItem, FetchTask
+from fairlead.worker import columns
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import fetch
 from fairlead.worker.manifest import READING
@@ -130,3 +132,15 @@ def test_columns_of_files_that_are_gone_are_gone(s3: Any, bucket: str) -> None:
     put(s3, bucket, **{"1.parquet": parquet([2], new=["x"])})
     second = published(task(s3, bucket, previous=first.version.manifest))
     assert [c.name for c in second.reading.columns] == ["id", "delay", "carrier", "new"]
+
+
+def test_rows_that_need_more_memory_are_no_corrupt_files(s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(s3, bucket, **{"1.csv": b"id,delay,carrier\n1,2.5,AA\n"})
+
+    def full(*_args: Any) -> int:
+        raise duckdb.OutOfMemoryException("could not allocate block")
+
+    monkeypatch.setattr(columns, "_check", full)
+    with pytest.raises(TaskFailed, match="raise spec.resources") as caught:
+        snapshot(task(s3, bucket, format="csv"))
+    assert caught.value.error.reason == "OutOfMemory"

@@ -74,6 +74,21 @@ def test_the_same_bytes_are_the_same_version(s3: Any, bucket: str, tmp_path: Pat
     assert pq.read_table(tmp_path / "sub/2.parquet")["id"].to_pylist() == [3]
 
 
+def test_a_version_is_fetched_by_its_name_alone(s3: Any, bucket: str, tmp_path: Path) -> None:
+    """As a run does that names one which no status has any more."""
+    put(s3, bucket, **{"1.parquet": parquet([1, 2])})
+    first = snapshot(task(s3, bucket)).version
+    assert first is not None
+
+    def item(sha256: str) -> FetchItem:
+        return FetchItem(access=s3.access(), manifest=True, uri=first.manifest, sha256=sha256, dest=str(tmp_path))
+
+    assert fetch(FetchTask(items=[item(first.version)])) == first.bytes
+    for wrong in ("f" * 16, first.digest[:4], "", first.digest[:-1] + "x"):
+        with pytest.raises(TaskFailed, match="expected"):
+            fetch(FetchTask(items=[item(wrong)]))
+
+
 def test_unchanged_objects_are_not_read_again(s3: Any, bucket: str) -> None:
     put(s3, bucket, **{"1.parquet": parquet([1, 2]), "2.parquet": parquet([3])})
     first = snapshot(task(s3, bucket)).version

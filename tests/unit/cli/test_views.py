@@ -83,6 +83,9 @@ DATASET = {
         "versions": [{"version": "7c1e", "digest": "7c1e", "manifest": "s3://bucket/m", "at": START, "rows": 336776,
                       "bytes": 5_000_000, "files": 12}],
         "checks": [{"check": "rows", "passed": False, "message": "12 rows, at least 1000 are needed"}],
+        "reading": {"format": "csv", "delimiter": ";", "more": 7, "columns": [
+            {"name": "id", "type": "integer", "declared": True}, {"name": "delay", "type": "float"},
+        ]},
     },
 }  # fmt: skip
 
@@ -134,6 +137,9 @@ def test_a_dataset_shows_versions_and_failed_checks():
     text = plain(view("dataset", DATASET, NOW))
     assert "336,776" in text
     assert "Failed  error     12 rows, at least 1000 are needed" in text
+    assert "read as csv: delimiter ';' (and 7 more columns" in text
+    assert "id      integer  declared" in text
+    assert "delay   float    inferred" in text
     assert "are no data" not in text
 
 
@@ -154,6 +160,23 @@ def test_a_pipeline_shows_why_it_ran_or_did_not():
     text = plain(view("pipeline", raw, NOW))
     assert "0 active, 3 succeeded, 0 failed, last delay-3 1m00s ago" in text
     assert "dataset/flights  7c1e  -    waits for delay-3" in text
+
+
+def test_a_pipeline_shows_which_versions_were_cleared_away():
+    gone = [
+        {"name": f"delay-{n}", "uid": str(n), "at": START, "reason": "50 newer approved versions are kept"}
+        for n in range(9, 0, -1)
+    ]
+    raw = {
+        "kind": "Pipeline",
+        "metadata": {"name": "delay"},
+        "spec": {"steps": [{"name": "train", "image": "i"}]},
+        "status": {"cleared": gone, "clearedVersions": 12},
+    }
+    text = plain(view("pipeline", raw, NOW))
+    assert "CLEARED (12)" in text
+    assert "delay-9" in text
+    assert "delay-4" not in text
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "PipelineRun", "ModelVersion", "Dataset"])

@@ -125,8 +125,9 @@ def test_noise_is_left_out_and_what_was_given_is_not_changed() -> None:
     found.put(JOB, given_)
     meta = found.get(JOB, "ns", "a")["metadata"]
     assert "managedFields" not in meta
-    assert meta["annotations"] == {"mine": "1"}
+    assert meta["annotations"] == {"kubectl.kubernetes.io/last-applied-configuration": "", "mine": "1"}
     assert "managedFields" in given_["metadata"]
+    assert given_["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] == "{}"
     assert strip(found.get(JOB, "ns", "a")) == found.get(JOB, "ns", "a")
 
 
@@ -205,3 +206,35 @@ def test_any_order_of_events_ends_alike(seed: int) -> None:
         else:
             found.put(JOB, one)
     assert {name: found.get(JOB, "ns", name)["metadata"]["uid"] for name in alive} == alive
+
+
+def test_an_index_follows_each_version_of_an_object() -> None:
+    def index(raw: Json) -> list[str]:
+        return [f"n/{raw['spec']['n'] % 2}"]
+
+    found = Cache([JOB], Clock(), index={JOB: index})
+    for name, version in (("a", 3), ("b", 4), ("c", 5)):
+        found.put(JOB, obj(name, version, uid=name))
+    assert [one["metadata"]["name"] for one in found.indexed(JOB, "ns", "n/1")] == ["a", "c"]
+    found.put(JOB, obj("a", 6, uid="a"))
+    found.remove(JOB, "ns", "c", "c")
+    assert found.indexed(JOB, "ns", "n/1") == []
+    assert [one["metadata"]["name"] for one in found.indexed(JOB, "ns", "n/0")] == ["a", "b"]
+    assert found.indexed(JOB, "elsewhere", "n/0") == []
+
+
+def test_an_object_whose_keys_cannot_be_read_is_there_all_the_same() -> None:
+    found = Cache([JOB], Clock(), index={JOB: lambda raw: [raw["spec"]["none"]]})
+    assert found.put(JOB, obj("a", 1))
+    assert found.get(JOB, "ns", "a") is not None
+
+
+def test_looking_by_key_warms_nothing_else() -> None:
+    clock = Clock()
+    found = Cache([JOB], clock, index={JOB: lambda raw: [str(raw["spec"]["n"])]})
+    for number in range(1, 101):
+        found.put(JOB, obj(f"o{number}", number, uid=str(number)))
+    clock.now = COOL_AFTER
+    found.cool()
+    assert [one["metadata"]["name"] for one in found.indexed(JOB, "ns", "7")] == ["o7"]
+    assert sum(entry.warm for _, _, entry in found.store(JOB)) == 1

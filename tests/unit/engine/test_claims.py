@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from fairlead.api.config import RoutesConfig
 from fairlead.engine.cache import Cache
-from fairlead.engine.claims import Claims
+from fairlead.engine.claims import Claims, corner_of
 from fairlead.engine.reconcile import Key
 from fairlead.engine.route import Router
 from fairlead.plan import claims
@@ -123,23 +124,58 @@ def test_one_object_may_hold_one_place_and_want_another() -> None:
 
 
 def test_those_of_a_corner_are_told_of_each_other_and_of_those_without() -> None:
-    """… and of nobody else: what others at home do costs them nothing."""
-    mine = Claim("here", "/a", "a", "x", 1.0, True, "", "/a/x", "")
-    near, far = mine._replace(name="y"), mine._replace(corner="/b", namespace="b", path="/b/x")
-    wide = mine._replace(corner="", namespace="c", host="h.example", path="/")
+    """… and of nobody else: what others at home do costs them nothing, nor do hosts by which nobody reaches them."""
+    mine = Claim("here", "/a/x", "a", "x", 1.0, True, "", "/a/x", "gate.example")
+    near, far = mine._replace(name="y"), mine._replace(corner="/b/x", namespace="b", path="/b/x")
+    host = mine._replace(corner="", namespace="c", host="h.example", path="/", address="h.example")
+    gate, below = host._replace(name="g", host="gate.example"), host._replace(name="p", path="/a/x/y")
     found = Claims(lambda obj: (obj["claim"],))
-    for one in (mine, near, far):
-        found.put(one.namespace, one.name, {"claim": one})
+
+    def put(*claims: Claim) -> None:
+        for one in claims:
+            found.put(one.namespace, one.name, {"claim": one})
+
+    put(mine, near, far)
     before = found.near(mine)
     assert set(before) == {mine, near}
-    found.put("b", "x", {"claim": far._replace(since=2.0)})
+    far = far._replace(since=2.0)
+    put(far, host)
     assert found.near(mine) is before
-    found.put("c", "x", {"claim": wide})
-    assert set(found.near(mine)) == {mine, near, wide}
-    assert set(found.near(wide)) == {mine, near, far._replace(since=2.0), wide}
+    assert found.near(host) == (host,)
+    put(gate)
+    assert set(found.near(mine)) == {mine, near, gate}
+    assert set(found.near(gate)) == {mine, near, far, gate}
+    put(below)
+    assert set(found.near(mine)) == {mine, near, gate, below}
+    assert set(found.near(below)) == {mine, near, host, below}
+    wide = mine._replace(corner="", name="w", path="/")
+    put(wide)
+    assert set(found.near(mine)) == {mine, near, gate, below, wide}
+    assert set(found.near(below)) == {mine, near, far, host, below, wide}
+    assert set(found.near(wide)) == {mine, near, far, host, gate, below, wide}
     found.put("a", "y", None)
-    assert set(found.near(mine)) == {mine, wide}
-    assert near not in found.near(wide)
+    assert near not in {*found.near(mine), *found.near(wide), *found.near(below)}
+    pattern = host._replace(name="q", host="*.example")
+    put(pattern)
+    assert found.near(host) == found.near(pattern) == found.near(wide)
+    found.put("c", "q", None)
+    assert set(found.near(host)) == {host, below, mine, far, wide}
+
+
+def test_a_host_of_thousands_costs_the_others_nothing() -> None:
+    made, woken, cache = router()
+    for number in range(4_200):
+        host = f"h{number}.example"
+        made.listed(DEPLOYMENT, deployment(f"t{number % 50}/x{number}", number + 1, host=host, path="/"))
+    woken.taken()
+    mine = claims.of(deployment("t7/x7", 1, host="h7.example", path="/"))[0]
+    before = cache.claims(DEPLOYMENT).near(mine)
+    assert before == (mine,)
+    made.seen(DEPLOYMENT, deployment("t8/new", 9_000, host="new.example", path="/"))
+    assert woken.taken() == ["t8/new"]
+    assert cache.claims(DEPLOYMENT).near(mine) is before
+    made.seen(DEPLOYMENT, deployment("t9/late", 9_001, host="h7.example", path="/"))
+    assert sorted(woken.taken()) == ["t7/x7", "t9/late"]
 
 
 def test_claims_of_many_in_a_namespace_cost_a_look_nothing() -> None:
@@ -168,3 +204,37 @@ def test_a_claim_sees_all_that_it_may_meet(seed: int) -> None:
         near = set(known.near(one))
         assert one in near
         assert {other for other in every if claims.meet(one, other)} <= near
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_who_is_in_the_way_is_told_from_few_as_from_all(seed: int) -> None:
+    """Whatever changes, and though who stands may depend on a third."""
+    dice, found = random.Random(seed), Claims(lambda obj: (obj["claim"],))
+    parts, hosts = ["a", "b", "aa"], ["", "", "h.example.com", "g.example.com", "*.example.com"]
+    hosts = hosts[: dice.randint(3, 5)]
+    rules = RoutesConfig.model_validate({"granted": [{"path": "/b"}]} if dice.random() < 0.5 else {})
+    known: dict[tuple[str, str], Claim] = {}
+    for number in range(60):
+        namespace = dice.choice(parts)
+        path = "/" + "/".join(dice.choice(parts) for _ in range(dice.randint(0, 3)))
+        host = dice.choice(hosts)
+        corner = corner_of(path) if not host and path.startswith(f"/{namespace}/") else ""
+        name, since, held = f"x{dice.randrange(25)}", float(dice.randrange(5)), dice.random() < 0.7
+        address = dice.choice(["", "h.example.com", "gate"])
+        one = Claim("here", corner, namespace, name, since, held, host, path, address)
+        if (namespace, name) in known and dice.random() < 0.5:
+            known.pop((namespace, name))
+            found.put(namespace, name, None)
+        else:
+            known[namespace, name] = one
+            found.put(namespace, name, {"claim": one})
+        if number % 15 != 14:
+            continue
+        for each in known.values():
+            near = found.near(each)
+            # of two without a host, others at home are left out, as ever
+            all_ = [o for o in known.values() if each.host or not each.corner or o.corner in (each.corner, "")]
+            assert claims.in_the_way(each, near, rules) == claims.in_the_way(each, sorted(all_), rules)
+            assert {other for other in known.values() if claims.meet(each, other)} <= set(near)
+            for other in known.values():
+                assert claims.meet(each, other) or not claims._keeps_out(each, other, rules)

@@ -10,10 +10,12 @@ from typing import Any
 
 import yaml
 from tests.unit.plan.answering import Answers
+from tests.unit.plan.indexing import indexed
 
 from fairlead.api.config import OperatorConfig
 from fairlead.plan.core import (
     DATASET,
+    DEPLOYMENT,
     JOB,
     MODEL_VERSION,
     PIPELINE,
@@ -45,7 +47,7 @@ CONFIG = OperatorConfig.model_validate(
         },
     }
 )  # fmt: skip
-KINDS = {kind.kind: kind for kind in (DATASET, PIPELINE, PIPELINE_RUN, MODEL_VERSION, JOB, POD)}
+KINDS = {kind.kind: kind for kind in (DATASET, PIPELINE, PIPELINE_RUN, MODEL_VERSION, DEPLOYMENT, JOB, POD)}
 
 
 class Crash(Exception):  # noqa: N818 - reads as what it is
@@ -82,6 +84,10 @@ class LittleWorld:
             o for (k, _), o in sorted(self.objects.items())
             if k == kind.kind and wanted <= (o["metadata"].get("labels") or {}).items()
         ]  # fmt: skip
+
+    def indexed(self, kind: Kind, key: str) -> list[Json]:
+        """See `World`."""
+        return indexed(kind, self.select(kind), key)
 
     def owned(self, kind: Kind) -> list[Json]:
         """See `World`."""
@@ -179,7 +185,9 @@ class LittleWorld:
         else:
             assert isinstance(what, Delete)
             found = self.objects.get((what.kind.kind, what.name))
-            if found is not None and found["metadata"]["uid"] == what.uid:
+            version = what.resource_version
+            same = found is not None and version in ("", found["metadata"]["resourceVersion"])
+            if found is not None and same and found["metadata"]["uid"] == what.uid:
                 self.remove(what.kind, what.name)
 
     def settle(self, spec: KindSpec[Any], name: str) -> Plan:

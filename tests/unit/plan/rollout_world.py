@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.unit.plan.answering import Answers
+from tests.unit.plan.indexing import indexed
 
 from fairlead.api.common import S3Location
 from fairlead.api.config import Images, OperatorConfig, PrometheusConfig, Tuning
@@ -21,6 +22,7 @@ from fairlead.manifests import alerts
 from fairlead.manifests.route import weights
 from fairlead.plan import deployment
 from fairlead.plan.core import (
+    ENDPOINT_SLICE,
     GRPC_ROUTE,
     HTTP_ROUTE,
     MODEL_VERSION,
@@ -108,6 +110,8 @@ class Sim:
     """What the page of a version's pods looks like, where it matters: it is read as the operator does."""
     processes: dict[str, int] = field(default_factory=dict)
     """How many processes of a version's pods answer at the same port, each with counters of its own; else one."""
+    unlisted: set[str] = field(default_factory=set)
+    """Versions whose Service has no EndpointSlice yet."""
     generation: int = 1
     """Of the spec: rises with each edit, for whatever depends on it."""
     prometheus_down: bool = False
@@ -131,6 +135,8 @@ class Sim:
     addresses: int = 0
     split_by: dict[str, int] | None = None
     """Weights that the gateway really uses, instead of the route's."""
+    accepts: bool = True
+    """Whether the gateway's controller takes routes; without, it says nothing of them."""
     window: float = 1.0
     store: bool = False
     """Whether the installation has a store."""
@@ -181,7 +187,25 @@ class Sim:
 
     def select(self, kind: Kind, labels: Mapping[str, str] | None = None) -> list[Json]:
         wanted = (labels or {}).items()
-        return [o for _, o in sorted(self.of(kind).items()) if wanted <= o["metadata"].get("labels", {}).items()]
+        known = self.slices() if kind == ENDPOINT_SLICE else self.of(kind)
+        return [o for _, o in sorted(known.items()) if wanted <= o["metadata"].get("labels", {}).items()]
+
+    def slices(self) -> dict[str, Json]:
+        """What the endpoint controller makes of the Services of versions and their ready pods."""
+        found = {}
+        for service in self.of(SERVICE).values():
+            meta = service["metadata"]
+            version = meta["labels"].get("fairlead.dev/version", "")
+            if version and version not in self.unlisted:
+                name = f"{meta['name']}-x7d2k"
+                ready = [{"targetRef": {"uid": p["metadata"]["uid"]}, "conditions": {"ready": True}}
+                         for p in self.answering(version)]  # fmt: skip
+                labels = meta["labels"] | {"kubernetes.io/service-name": meta["name"]}
+                found[name] = {"metadata": {"name": name, "labels": labels}, "endpoints": ready}
+        return found
+
+    def indexed(self, kind: Kind, key: str) -> list[Json]:
+        return indexed(kind, self.select(kind), key)
 
     def owned(self, kind: Kind) -> list[Json]:
         return [o for o in self.select(kind) if o["metadata"].get("ownerReferences")]
@@ -484,6 +508,8 @@ class Sim:
         name = wanted["metadata"]["name"]
         old = self.of(kind).get(name)
         wanted = {**wanted, "metadata": {**wanted["metadata"], "uid": name}, "status": (old or {}).get("status", {})}
+        if self.accepts and kind in (HTTP_ROUTE, GRPC_ROUTE) and not wanted["status"]:
+            wanted["status"] = accepted()
         if old == wanted:
             return False
         self.of(kind)[name] = wanted = copy.deepcopy(wanted)
@@ -586,12 +612,19 @@ class View:
         self._sim, self.config = sim, sim.config
         self.answers: dict[Request, Answer] = {}
         self.get, self.select, self.owned, self.served = sim.get, sim.select, sim.owned, sim.is_served
+        self.indexed = sim.indexed
 
     def claims(self, _kind: Kind, near: Claim) -> tuple[Claim, ...]:
         return tuple(one for one in self._sim.others if one.place == near.place)
 
     def answer(self, request: Request) -> Answer:
         return self.answers.get(request, Failed("NotAsked", "not asked"))
+
+
+def accepted(name: str = "public", namespace: str = "infra", verdict: str = "True", **said: str) -> Json:
+    """A route's status, as a gateway's controller writes it."""
+    condition = {"type": "Accepted", "status": verdict, "reason": "Accepted", **said}
+    return {"parents": [{"parentRef": {"name": name, "namespace": namespace}, "conditions": [condition]}]}
 
 
 class Documents:

@@ -138,6 +138,15 @@ def test_attack_07_a_raised_limit_counts_at_once(changed: dict[str, Any]) -> Non
     assert memory == ("8Gi" if "resources" in changed else "4Gi")
 
 
+def test_attack_07_readers_that_lack_memory_say_it_themselves() -> None:
+    where = datasets.world()
+    error = {"error": {"reason": "OutOfMemory", "message": "the rows can't be read; raise spec.resources"}}
+    datasets.answer(where, datasets.settle(where, "a"), error, 1)
+    status = datasets.look(where)
+    assert datasets.condition(status, "Valid")[:2] == ("Unknown", "OutOfMemory")
+    assert status["job"]["exceeded"] == 1
+
+
 def test_attack_07_scratch_follows_the_data() -> None:
     where = datasets.world(checks=[{"unique": ["id"]}])
     datasets.source(where, Listed("a" * 64, 7, 100 << 30))

@@ -77,3 +77,12 @@ def test_a_cycle_is_named_in_order() -> None:
     assert len(cycle) == 4
     needs = {"a": "c", "b": "a", "c": "b"}
     assert all(needs[one] == other for one, other in pairwise(cycle))
+
+
+def test_so_many_datasets_as_a_run_can_pin() -> None:
+    def reads(number: int) -> dict[str, object]:
+        return {"name": f"s{number}", "inputs": {"x": {"dataset": f"d{number}"}}}
+
+    dag.validate(spec(*(reads(number) for number in range(dag.DATASETS))))
+    with pytest.raises(Invalid, match="a run can pin 32"):
+        dag.validate(spec(*(reads(number) for number in range(dag.DATASETS + 1))))

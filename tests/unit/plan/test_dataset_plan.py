@@ -93,6 +93,18 @@ def test_a_listing_that_settled_is_read_and_becomes_a_version() -> None:
     assert where.select(JOB) == [], "the Job goes once its outcome is recorded"
 
 
+def test_how_the_current_version_is_read_is_shown_and_what_is_refused_changes_nothing() -> None:
+    where = world()
+    reading = {"format": "csv", "delimiter": ";", "columns": [{"name": "id", "type": "integer"}]}
+    answer(where, settle(where, "a"), {"snapshot": {"version": version("v1"), "reading": reading}})
+    shown = look(where)["reading"]
+    assert (shown["delimiter"], shown["columns"][0]["type"]) == (";", "integer")
+    checks = [{"check": "column id", "passed": False, "message": "b.csv: 1 of 2 rows are not integer"}]
+    answer(where, settle(where, "b"), {"snapshot": {"checks": checks}})
+    status = look(where)
+    assert (status["phase"], status["reading"]) == ("Invalid", shown)
+
+
 def test_steady_state_writes_nothing() -> None:
     where = world()
     publish(where, "a", "v1")

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.plan.rollout_world import GATEWAY, OUTCOMES, Sim, dump, spec
 
 from fairlead.plan.core import MODEL_VERSION, POD
-from fairlead.plan.memo import Memo, Reads, crowd_of
+from fairlead.plan.memo import Memo, Reads, Recent, crowd_of
 from fairlead.plan.rollout.look import look_at
 
 
@@ -78,7 +78,7 @@ def test_what_is_asked_in_vain_is_not_written_at_each_look(addresses: tuple[str,
 
 
 def test_a_memo_keeps_what_follows_from_the_same_object() -> None:
-    memo, made = Memo[int](2), []
+    memo, made = Memo[int](), []
 
     def make() -> int:
         made.append(1)
@@ -87,10 +87,34 @@ def test_a_memo_keeps_what_follows_from_the_same_object() -> None:
     one, other = {"a": 1}, {"a": 1}
     assert [memo.of("k", one, make), memo.of("k", one, make), memo.of("k", other, make)] == [1, 1, 2]
     memo.of("l", one, make)
+    memo.age()
     memo.of("k", other, make)
-    memo.of("m", one, make)  # now l, which was used least recently, is forgotten
+    memo.age()  # now l, which nobody has asked for meanwhile, is forgotten
     assert memo.of("k", other, make) == 2
-    assert memo.of("l", one, make) == 5
+    assert memo.of("l", one, make) == 4
+
+
+@pytest.mark.parametrize("many", [8_191, 8_193, 20_000])
+def test_a_memo_keeps_what_is_looked_at_however_much_that_is(many: int) -> None:
+    """One look at each in turn, as the kernel does: with a largest number, one object more would have cost all."""
+    memo, made = Memo[int](), []
+    grounds = [object() for _ in range(many)]
+    for _ in range(2):
+        for number, ground in enumerate(grounds):
+            memo.of(number, ground, lambda: made.append(1) or 0)  # type: ignore[func-returns-value]
+    assert len(made) == many
+
+
+def test_what_nobody_looks_at_any_more_is_not_kept() -> None:
+    kept = Recent[int]()
+    for number in range(100):
+        kept.put(number, number + 1)
+    kept.age()
+    assert kept.get(7) == 8
+    kept.drop(8)
+    kept.age()
+    assert [kept.get(number) for number in (6, 7, 8)] == [None, 8, None]
+    assert len(kept) == 1
 
 
 @dataclass

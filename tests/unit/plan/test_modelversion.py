@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from tests.unit.plan.indexing import Others
 from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 
 from fairlead.api.config import OperatorConfig
@@ -397,7 +399,7 @@ def test_identity_the_champion_is_known_though_its_object_is_gone(world: LittleW
     world.remove(MODEL_VERSION, "delay-1")
     world.put(version(evaluation=EVALUATION))
     (front,) = world.select(DEPLOYMENT)
-    assert by_deployment(front, world.select(MODEL_VERSION)) == [ONE]
+    assert by_deployment(front, Others(MODEL_VERSION, world.select(MODEL_VERSION))) == [ONE]
     world.look(SPEC, ONE)
     assert "s3://store/delay-1/" in str(job(world))
 
@@ -445,15 +447,30 @@ def test_rows_of_a_dataset_are_waited_for_and_pinned(world: LittleWorld) -> None
     assert status(world)["job"]["datasetVersion"] == "b" * 16
 
 
+def test_rows_of_a_version_that_only_the_store_still_has(world: LittleWorld) -> None:
+    old = "0123456789abcdef"
+    world.put(version(evaluation=EVALUATION | {"data": {"dataset": {"name": "rides", "version": old}}}))
+    source = {"s3": {"bucket": "src"}}
+    world.put({"kind": "Dataset", "metadata": {"name": "rides"}, "spec": {"source": source, "format": "csv"}})
+    world.settle(SPEC, ONE)
+    spec = job(world)["spec"]["template"]["spec"]
+    texts = [e["value"] for e in spec["initContainers"][0]["env"] if e["name"] == "FAIRLEAD_TASK"]
+    (rows,) = [item for item in json.loads(texts[0])["items"] if item["manifest"]]
+    assert (rows["uri"], rows["sha256"]) == (f"s3://store/fairlead/team/datasets/rides/versions/{old}.json", old)
+    world.put(version(evaluation=EVALUATION | {"data": {"dataset": {"name": "rides", "version": "../x"}}}))
+    assert "has no version ../x" in str(world.plan(SPEC, ONE).status)
+
+
 def test_who_is_woken_by_what() -> None:
     waits = version() | {"status": {"phase": "AwaitingApproval"}}
     waits["spec"]["evaluation"] = EVALUATION | {"data": {"dataset": {"name": "rides"}}}
     done = version("delay-1") | {"status": {"phase": "Approved"}}
     other = version("fares-1", model="fares")
     deployment = {"metadata": {"name": "d"}, "status": {"live": {"version": "delay-1"}}}
-    assert by_deployment(deployment, [waits, done, other]) == [ONE]
-    assert by_deployment({"metadata": {"name": "d"}}, [waits, done, other]) == []
-    assert by_dataset({"metadata": {"name": "rides"}}, [waits, done, other]) == [ONE]
+    known = Others(MODEL_VERSION, [waits, done, other])
+    assert by_deployment(deployment, known) == [ONE]
+    assert by_deployment({"metadata": {"name": "d"}}, known) == []
+    assert by_dataset({"metadata": {"name": "rides"}}, known) == [ONE]
     assert list(SPEC.mappers[POD]({"metadata": {"labels": {"fairlead.dev/modelversion": ONE}}}, [])) == [ONE]
 
 

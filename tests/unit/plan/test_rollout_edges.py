@@ -7,11 +7,15 @@ import json
 from typing import Any
 
 import pytest
+from annotated_types import MaxLen
 from tests.unit.plan.rollout_world import Sim, spec
 from tests.unit.plan.test_deployment_rollout import live
 
+from fairlead.api.candidate import Candidate
+from fairlead.api.confirmation import Confirmation
+from fairlead.api.watch import WayBack
 from fairlead.plan.core import WORKLOAD, Failed
-from fairlead.plan.rollout import ledger
+from fairlead.plan.rollout import ledger, signals
 from fairlead.verdict import trace
 from fairlead.verdict.trace import BadTrace
 
@@ -209,3 +213,15 @@ def test_copies_that_are_used_up_before_scores_are_known_are_told_of() -> None:
     step["copies"] = 5000
     sim.run(60, 30)
     assert live(sim) == "m-2" or sim.candidate["step"] == 1
+
+
+def test_more_ready_pods_than_can_be_remembered_refuse_no_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a moment, while pods are replaced."""
+    for model in (Candidate, WayBack, Confirmation):
+        assert model.model_fields["warmed"].metadata == [MaxLen(signals.WARMED)]
+    sim = Sim(spec(replicas={"min": 3}))
+    sim.go_live()
+    monkeypatch.setattr(signals, "WARMED", 2)
+    sim.begin("m-2")
+    assert len(sim.candidate["warmed"]) == 2
+    assert sim.candidate["step"] == -1

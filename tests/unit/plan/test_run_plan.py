@@ -11,7 +11,7 @@ import yaml
 from tests.unit.plan.littleworld import LittleWorld, stopped
 
 from fairlead.plan import run
-from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json
+from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Failed, FindObject, Json, Presence
 
 PIPELINE = """
 kind: Pipeline
@@ -193,6 +193,80 @@ def test_later_edits_of_the_pipeline_are_for_the_next_run() -> None:
 def test_a_pinned_version_is_read() -> None:
     where = world(datasets={"flights": "v1"})
     assert look(where)["datasets"][0]["manifest"] == "s3://store/v1.json"
+
+
+OLD = "0123456789abcdef"
+
+
+def asked(where: LittleWorld) -> FindObject:
+    """What a run that names an old version asks the store."""
+    (request,) = run.observe(where.subject(run.SPEC, "delay-7"), where, where.now)
+    assert isinstance(request, FindObject)
+    return request
+
+
+def test_a_version_that_only_the_store_still_has_is_read() -> None:
+    where = world(datasets={"flights": OLD})
+    request = asked(where)
+    assert (request.bucket, request.key) == ("store", f"fairlead/team/datasets/flights/versions/{OLD}.json")
+    assert request.credentials == "keys"
+    where.answers[request] = Presence(True)
+    status = look(where)
+    assert status["datasets"] == [{
+        "name": "flights", "version": OLD, "digest": OLD,
+        "manifest": f"s3://store/fairlead/team/datasets/flights/versions/{OLD}.json",
+    }]  # fmt: skip
+    (item,) = task_of(live(where, "prepare"), "fetch")["items"]
+    assert (item["uri"], item["sha256"], item["manifest"]) == (status["datasets"][0]["manifest"], OLD, True)
+
+
+def test_a_version_that_not_even_the_store_has_ends_the_run() -> None:
+    where = world(datasets={"flights": OLD})
+    where.answers[asked(where)] = Presence(False)
+    status = look(where)
+    assert (status["phase"], status["conditions"][0]["reason"]) == ("Failed", "InvalidDatasets")
+    assert "neither the Dataset's status nor the store has version" in status["message"]
+    assert "v2, v1" in status["message"]
+
+
+@pytest.mark.parametrize("failed", [Failed("Underway", "not yet"), Failed("AccessDenied", "the store says no")])
+def test_a_run_waits_for_a_store_that_does_not_say(failed: Failed) -> None:
+    where = world(datasets={"flights": OLD})
+    request = asked(where)
+    where.answers[request] = failed
+    status, plan = look(where), where.plan(run.SPEC, "delay-7")
+    assert (status["phase"], status["conditions"][0]["reason"]) == ("Pending", failed.reason)
+    assert plan.requeue_after is not None
+    where.answers[request] = Presence(True)
+    assert look(where)["phase"] == "Running"
+
+
+def test_a_version_that_the_status_still_has_is_not_looked_for() -> None:
+    where = world(datasets={"flights": "v1"})
+    assert list(run.observe(where.subject(run.SPEC, "delay-7"), where, where.now)) == []
+
+
+@pytest.mark.parametrize("name", ["../../../x", "0123456789ABCDEF", "0123", "versions/x"])
+def test_what_can_be_no_version_is_not_looked_for(name: str) -> None:
+    where = world(datasets={"flights": name})
+    assert list(run.observe(where.subject(run.SPEC, "delay-7"), where, where.now)) == []
+    assert look(where)["conditions"][0]["reason"] == "InvalidDatasets"
+
+
+def test_after_a_restore_a_run_may_name_a_version_before_its_dataset_has_any() -> None:
+    where = world(datasets={"flights": OLD})
+    where.objects["Dataset", "flights"]["status"] = {}
+    request = asked(where)
+    where.answers[request] = Presence(False)
+    assert look(where)["conditions"][0]["reason"] == "DatasetEmpty"
+    where.answers[request] = Presence(True)
+    assert look(where)["phase"] == "Running"
+
+
+def test_a_run_that_names_more_datasets_than_it_can_pin_says_so() -> None:
+    status = look(world(datasets={f"d{number}": "v1" for number in range(32)}))
+    assert status["conditions"][0]["reason"] == "InvalidDatasets"
+    assert "33 together; a run can pin 32" in status["message"]
 
 
 @pytest.mark.parametrize(("spec", "reason", "words"), [

@@ -252,7 +252,7 @@ def test_traffic_first_a_memo_of_the_look_before_does_not_keep_the_protocol(monk
         found = Sim.subject(sim)
         return replace(found, body=found.body.model_copy(update={"spec": wanted}))
 
-    monkeypatch.setattr(View, "memo", Memo[Any](100), raising=False)
+    monkeypatch.setattr(View, "memo", Memo[Any](), raising=False)
     monkeypatch.setattr(sim, "subject", subject)
     sim.look()
     assert weights(sim.of(GRPC_ROUTE)["web"])

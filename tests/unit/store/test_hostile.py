@@ -269,3 +269,17 @@ async def test_the_bounds_hold_behind_tls_too(
         assert time.monotonic() - started < 5.0
     else:
         assert isinstance(found, Listed), found
+
+
+async def test_a_proxy_is_the_platform_s_and_is_gone_through(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks the name up itself; that it is on this machine is nobody else's choice."""
+    monkeypatch.setenv("http_proxy", store.endpoint)
+    monkeypatch.delenv("no_proxy", raising=False)
+    resolver = Resolver(Secrets(), None, lambda *_: None, rules())  # type: ignore[arg-type]
+    found = await answer(resolver, replace(asked(store, "good"), endpoint="http://s3.team-behind-a-proxy.test:9000"))
+    assert isinstance(found, Listed), found
+    refused = await answer(resolver, replace(asked(store, "good"), endpoint="http://127.1:9000"))
+    assert isinstance(refused, Failed)
+    assert refused.reason == "EndpointRefused"
+    assert store.asked == ["good"]
+    resolver.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fairlead.plan.core import MODEL_VERSION, Request
+from fairlead.plan.core import Request
 from fairlead.plan.rollout import requirements, versions
 from fairlead.plan.rollout.look import Look
+from fairlead.plan.waking import of_model
 
 
 def requests(look: Look) -> list[Request]:
@@ -18,5 +19,5 @@ def _open(look: Look) -> bool:
         return True
     if wanted:
         return wanted != status.live.version
-    mine = (raw for raw in look.world.select(MODEL_VERSION) if raw["spec"].get("model") == look.spec.model.name)
+    mine = of_model(look.world, look.spec.model.name or "")
     return any(versions.might_be_next(look, status, raw) for raw in mine)

@@ -8,7 +8,7 @@ from fairlead.api.candidate import Candidate, RolloutRecord
 from fairlead.api.deploymentstatus import Live, Retiring
 from fairlead.api.evidence import GuardEvidence
 from fairlead.plan.core import Event, rfc3339
-from fairlead.plan.rollout import latelabels, ledger, served, watch, watchbook, watching
+from fairlead.plan.rollout import backlog, latelabels, ledger, served, watch, watchbook, watching
 from fairlead.plan.rollout.look import RETRY, Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -130,8 +130,7 @@ def recorded(
     )  # fmt: skip
     book = ledger.ended(look, candidate, record)
     record = record.model_copy(update={"ledger": book.uri})
-    unsaved = [*state.status.unsaved, book] if book.uri else state.status.unsaved
-    return filed(state, record).having(unsaved=unsaved[-ledger.TAILS :])
+    return backlog.waiting(filed(state, record), book)
 
 
 def filed(state: State, record: RolloutRecord) -> State:

@@ -161,13 +161,20 @@ def _needs(look: Look, candidate: Candidate) -> Claim | None:
 
 
 def _claims(look: Look) -> Iterator[Claim]:
-    """What all candidates of the namespace ask for; not those that have given up for now."""
+    """What all candidates of the namespace ask for; not those that have given up for now, nor what another Deployment
+    says in a form that can't be read."""
     for raw in look.world.select(DEPLOYMENT):
-        status = raw.get("status") or {}
-        for candidate in [status.get("candidate") or {}, *((status.get("experiment") or {}).get("arms") or [])]:
-            found = _claimed(look, raw, candidate)
-            if found is not None:
-                yield found
+        try:
+            yield from _claims_of(look, raw)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+
+
+def _claims_of(look: Look, raw: Json) -> list[Claim]:
+    status = raw.get("status") or {}
+    candidates = [status.get("candidate") or {}, *((status.get("experiment") or {}).get("arms") or [])]
+    found = (_claimed(look, raw, candidate) for candidate in candidates)
+    return [one for one in found if one is not None]
 
 
 def _claimed(look: Look, raw: Json, candidate: Json) -> Claim | None:

@@ -20,6 +20,7 @@ from fairlead.manifests.pod import credentials_volume, pod_spec, worker
 from fairlead.plan import failures, jobpods, store
 from fairlead.plan.core import DATASET, JOB, LABEL_PREFIX, Delete, Json, ReadDocument
 from fairlead.plan.failures import Running
+from fairlead.plan.read import NotReadable, read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 
@@ -67,7 +68,10 @@ def dataset(work: Work) -> Dataset | Problem:
         return Problem("DatasetMissing", f"there is no Dataset {work.wanted.dataset} in namespace "
                        f"{work.look.namespace}, which the guard's labels.dataset names: create it, or name "
                        "another")  # fmt: skip
-    return Dataset.model_validate(raw)
+    try:
+        return read(Dataset, DATASET, raw)
+    except NotReadable as why:
+        return Problem(why.reason, why.message)
 
 
 def begin(work: Work, version: str, attempt: int = 1, unreadable: int = 0) -> JoinJob:

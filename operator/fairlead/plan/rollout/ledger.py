@@ -17,8 +17,8 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.ledger import Ledger
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.core import NOT_YET, Failed, Saved, SaveDocument
-from fairlead.plan.rollout import judgements, pairs
+from fairlead.plan.core import NOT_YET, UNDERWAY, Failed, Saved, SaveDocument
+from fairlead.plan.rollout import backlog, judgements, pairs
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.store import Location, ledger_folder
 from fairlead.verdict.guards import Arm, Window, decode, encode
@@ -29,16 +29,12 @@ SEGMENT = 30
 """Lines of a segment."""
 KEPT = 120
 """Lines that are kept where nothing takes them."""
-TAILS = 6
-"""Ended rollouts whose last lines wait for the store."""
 NOT_SET_UP = ("CredentialsForbidden", "CredentialsMissing")
 """Nobody has allowed Fairlead to write to the store: then the last lines are all there is, and nothing waits."""
 RARELY = 60.0
 """Seconds between tries where nobody has allowed it."""
 PACES = ((140, 60.0), (100, 10.0), (60, 3.0))
 """From so many unsaved lines on, windows are at least so many seconds long."""
-_LOST = '{"dropped":'
-"""How a line begins that stands for others, which nothing could keep."""
 MOST = 200
 """Lines that wait for a store that does not take them. Then the oldest ones are dropped: harm is still looked for."""
 
@@ -80,20 +76,9 @@ def _appended(book: Ledger, fresh: list[str]) -> Ledger:
 
 
 def appended(book: Ledger, fresh: Sequence[str], alone: int, waiting: int) -> Ledger:
-    """The ledger with more lines, and only its last ones where nothing will take them (`alone`), or does not at the
-    moment (`waiting`). What is sealed may have been written: then what is left begins another segment. A ledger that
-    the store will have says where lines are missing."""
-    book = book.model_copy(update={"lines": [*book.lines, *fresh]})
-    room = waiting if stuck(book) else alone
-    if len(book.lines) <= room or (book.uri and not book.failing):
-        return book
-    lines = [line for line in book.lines if not line.startswith(_LOST)]
-    kept = lines[len(lines) - room + (1 if book.uri else 0) :]
-    dropped = book.dropped + len(lines) - len(kept)
-    gap = [_json({"dropped": dropped})] if book.uri else []
-    return book.model_copy(update={
-        "lines": [*gap, *kept], "dropped": dropped, "sealed": 0, "segment": book.segment + (1 if book.sealed else 0),
-    })  # fmt: skip
+    """The ledger with more lines, and only its last ones: so many where nothing will ever take them (`alone`), or while
+    they wait for a store that will (`waiting`)."""
+    return backlog.appended(book, fresh, alone if not book.uri or book.failing in NOT_SET_UP else waiting)
 
 
 def _rules(look: Look, candidate: Candidate, same: bool) -> Iterator[str]:
@@ -244,9 +229,12 @@ def moved_on(look: Look, book: Ledger, whole: bool) -> Ledger:
         book = book.model_copy(
             update={"lines": rest, "segment": book.segment + 1, "sealed": 0, "failing": "", "message": ""}
         )
+    elif isinstance(answer, Failed) and answer.reason == UNDERWAY:
+        book = backlog.unanswered(book)
     elif isinstance(answer, Failed) and answer.reason not in NOT_YET:
         book = book.model_copy(update={"failing": answer.reason, "message": answer.message[:1024]})
-    asked_for = whole or book.awaited > book.segment or len(book.lines) >= SEGMENT
+    many = len(book.lines) >= SEGMENT or backlog.size(book.lines) >= backlog.SEALED
+    asked_for = whole or book.awaited > book.segment or many
     ready = book.uri and not book.sealed and book.lines and asked_for
     return book.model_copy(update={"sealed": min(len(book.lines), 8 * SEGMENT)}) if ready else book
 
@@ -275,7 +263,7 @@ def settled(look: Look, state: State) -> State:
 def tails(look: Look, status: DeploymentStatus) -> list[Ledger]:
     """The ended rollouts whose last lines wait for the store. Of those that nobody may save, nothing is kept."""
     moved = [moved_on(look, book, whole=True) for book in status.unsaved]
-    return [book for book in moved if book.lines and book.uri and book.failing not in NOT_SET_UP][-TAILS:]
+    return [book for book in moved if book.lines and book.uri and book.failing not in NOT_SET_UP]
 
 
 def stuck(book: Ledger) -> bool:
@@ -285,7 +273,7 @@ def stuck(book: Ledger) -> bool:
 
 def full(book: Ledger) -> bool:
     """Whether each further line costs an older one: what can wait should."""
-    return stuck(book) and len(book.lines) >= MOST
+    return stuck(book) and (len(book.lines) >= MOST or backlog.size(book.lines) > 3 * backlog.BYTES // 4)
 
 
 def pace(book: Ledger) -> float:

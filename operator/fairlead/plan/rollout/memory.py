@@ -15,13 +15,13 @@ import re
 
 from pydantic import ValidationError
 
+from fairlead.api import foreign
 from fairlead.api.deploymentstatus import DeploymentStatus, Live
 from fairlead.api.memory import Memory, Recollection
 from fairlead.plan import store
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     LABEL_PREFIX,
-    MODEL_VERSION,
     NOT_YET,
     Event,
     Failed,
@@ -36,6 +36,7 @@ from fairlead.plan.core import (
 from fairlead.plan.rollout import ledger, versions
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
+from fairlead.plan.waking import of_model
 
 CONDITION = "StateSaved"
 ANEW = f"{LABEL_PREFIX}begin-anew"
@@ -74,9 +75,10 @@ def recall(look: Look) -> Plan | None:
         return None
     if isinstance(answer, Newest):
         try:
-            return _restored(look, Recollection.model_validate_json(answer.text))
-        except ValidationError as error:
-            wrong = f"s3://{request.bucket}/{answer.key} is not what Fairlead writes ({error.error_count()} errors)"
+            return _restored(look, Recollection.model_validate(foreign.parse(answer.text, parts=foreign.FEW)))
+        except ValueError as error:
+            why = f"{error.error_count()} errors" if isinstance(error, ValidationError) else error
+            wrong = f"s3://{request.bucket}/{answer.key} is not what Fairlead writes ({why})"
             return _waiting(look, Failed("BadDocument", f"{wrong}; move it away, then the one before it counts"))
     assert isinstance(answer, Failed)
     allowed = answer.reason not in ledger.NOT_SET_UP or look.now < look.subject.meta.created + GRACE
@@ -253,7 +255,7 @@ def _older(look: Look, status: DeploymentStatus, live: str) -> list[str]:
     found, since = versions.read(look, live), versions.age(look, live)
     if found is None or since is None:
         return status.older
-    mine = [raw for raw in look.world.select(MODEL_VERSION) if raw["spec"].get("model") == found.spec.model]
+    mine = of_model(look.world, found.spec.model)
     ages = {raw["metadata"]["name"]: versions.age_of(look, raw) for raw in mine}
     before = sorted((name for name, age in ages.items() if age < since), key=lambda name: ages[name])
     gone = [name for name in status.older if name not in before and name != live]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import Override
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.core import MODEL_VERSION, Event, Json
+from fairlead.plan.core import Event, Json
 from fairlead.plan.experiment import conclude, phase
 from fairlead.plan.rollout import (
     ending,
@@ -22,6 +22,7 @@ from fairlead.plan.rollout import (
 )
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
+from fairlead.plan.waking import of_model
 
 REASON = "Forced"
 
@@ -134,9 +135,8 @@ def _newer(look: Look, state: State, version: str) -> list[str]:
         return []
 
     def newer(raw: Json) -> bool:
-        same = raw["spec"].get("model") == target.spec.model
         approved = (raw.get("status") or {}).get("phase") == "Approved"
-        return same and approved and versions.age_key(raw) > made
+        return approved and versions.age_key(raw) > made
 
-    found = sorted(filter(newer, look.world.select(MODEL_VERSION)), key=versions.age_key)
+    found = sorted(filter(newer, of_model(look.world, target.spec.model)), key=versions.age_key)
     return [raw["metadata"]["name"] for raw in found]

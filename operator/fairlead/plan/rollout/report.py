@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
-from fairlead.api.deploymentstatus import DeploymentStatus
+from fairlead.api.deploymentstatus import Claimed, DeploymentStatus
 from fairlead.api.watch import WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan import claims
-from fairlead.plan.conditions import Conditions
+from fairlead.plan.conditions import Conditions, quoted
 from fairlead.plan.core import GatewaySeen, Json
 from fairlead.plan.experiment import phase
 from fairlead.plan.experiment import tell as experiments
@@ -32,6 +32,8 @@ from fairlead.plan.rollout import (
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
+
+ROUTE, NOT_ACCEPTED = "RouteAccepted", "RouteNotAccepted"
 
 
 def tell(
@@ -84,7 +86,8 @@ def tell(
 def _phase(status: DeploymentStatus, ready: bool, told: Conditions, late: str) -> str:
     if status.live is None:
         return "Holding" if status.candidate and not told.is_true("Progressing") else "Pending"
-    if not ready:
+    route = told.get(ROUTE)
+    if not ready or (route is not None and route.status == "False"):
         return "Degraded"
     if status.way_back or asking.holds(status) or (status.candidate is None and asking.blocked(status)):
         return "Progressing" if told.is_true("Progressing") else "Holding"
@@ -95,6 +98,8 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions, late: str) -
         return "Progressing"
     if late:
         return "Progressing"
+    if route is not None and route.status == "Unknown":
+        return "Pending"  # nobody knows whether any request gets here
     last = status.history[0].result if status.history else "Live"
     return "RolledBack" if last in effect.TAKEN_BACK else "Live"
 
@@ -116,14 +121,14 @@ def _ready(
         message = f"no pod of {live} is ready" + (f": {cause.message}" if cause else "")
         told.set("Ready", False, cause.reason if cause else "NoReadyPod", message)
         return message
-    route = told.get("RouteAccepted")
-    if route is not None and route.status == "False":
-        told.set("Ready", False, "RouteNotAccepted", route.message)
-        return route.message
     if not effect.is_served(look, live):
         message = f"{live} is live, but gets no requests: {late}"
         told.set("Ready", False, "NotRouted", message)
         return message
+    route = told.get(ROUTE)
+    if route is not None and route.status != "True":
+        told.set("Ready", False, NOT_ACCEPTED, route.message)
+        return route.message
     why = versions.revoked(look, live)
     if why:
         message = f"{live} is live but was revoked: {why}; approve another version, or name one"
@@ -233,7 +238,9 @@ def _saved(told: Conditions, status: DeploymentStatus) -> None:
     books = ledger.books(status)
     failing = next((book for book in books if book.failing), None)
     if failing:
-        told.set("EvidenceSaved", False, failing.failing, failing.message)
+        lost = sum(book.dropped for book in books)
+        words = f"{failing.message}; {lost} lines are nowhere any more" if lost else failing.message
+        told.set("EvidenceSaved", False, failing.failing, words)
     elif any(book.segment for book in books):
         told.set("EvidenceSaved", True, "Saved", "the store has what was seen")
     elif not books or not any(book.uri for book in books):
@@ -264,26 +271,37 @@ def _strangers(look: Look, told: Conditions, status: DeploymentStatus) -> None:
 
 def _route_accepted(look: Look, told: Conditions, status: DeploymentStatus) -> None:
     if status.live is None:
-        told.drop("RouteAccepted")
+        told.drop(ROUTE)
         return
     if not look.world.served(look.route_kind):
-        told.set("RouteAccepted", False, "GatewayApiMissing", f"the cluster has no {look.route_kind.kind}: install "
-                 "Gateway API and a controller for it")  # fmt: skip
+        told.set(ROUTE, False, "GatewayApiMissing", f"the cluster has no {look.route_kind.kind} that "
+                 "Fairlead may see: install Gateway API and a controller for it; if they are there, see the operator's "
+                 "log and its role")  # fmt: skip
         return
     raw = look.route
+    if not raw or _elsewhere(look.subject.body.status.claimed, status.claimed):
+        told.drop(ROUTE)  # what was said was said of another route, or by another Gateway
     generation = raw["metadata"].get("generation", 0) if raw else 0
     said = [c for c in _said(look, raw) if c.get("observedGeneration", generation) == generation]
     if not said:
-        if told.get("RouteAccepted") is None:
-            told.set("RouteAccepted", None, "Waiting", f"{_gateway(look)} has not answered yet; is it there, and does "
+        if told.get(ROUTE) is None:
+            told.set(ROUTE, None, "Waiting", f"{_gateway(look)} has not answered yet; is it there, and does "
                      "its controller run?")  # fmt: skip
         return  # weights move all the time: what was said of the last ones holds until something else is said
     bad = next((c for c in said if c["type"] in ("Accepted", "ResolvedRefs") and c["status"] == "False"), None)
     if bad:
-        told.set("RouteAccepted", False, bad.get("reason", "NotAccepted"), f"{_gateway(look)} does not take the route: "
-                 f"{str(bad.get('message') or bad.get('reason', ''))[:500]}. {_remedy(look, bad)}")  # fmt: skip
-    else:
-        told.set("RouteAccepted", True, "Accepted", f"{_gateway(look)} has taken the route")
+        why = quoted(str(bad.get("message") or bad.get("reason", "")), 500)
+        told.set(ROUTE, False, str(bad.get("reason", "NotAccepted"))[:64], f"{_gateway(look)} does not take the "
+                 f"route: {why}. {_remedy(look, bad)}")  # fmt: skip
+    elif any(c["type"] == "Accepted" and c["status"] == "True" for c in said):
+        told.set(ROUTE, True, "Accepted", f"{_gateway(look)} has taken the route")
+
+
+def _elsewhere(before: Claimed | None, after: Claimed | None) -> bool:
+    """Whether the route has gone to another Gateway, or speaks another protocol."""
+    if before is None or after is None:
+        return False
+    return (before.gateway, before.protocol) != (after.gateway, after.protocol)
 
 
 def _remedy(look: Look, bad: Json) -> str:

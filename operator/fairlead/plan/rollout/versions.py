@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
-from fairlead.api.pinned import Pinned
 from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION, Json, World, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.memo import memo_of
 from fairlead.plan.rollout import pins, requirements
 from fairlead.plan.rollout.look import RETRY, Look
+from fairlead.plan.waking import of_model
 
 _TRAILING_NUMBER = re.compile(r"([0-9]+)$")
 _OVER = ("Rejected", "Revoked")
@@ -36,21 +36,11 @@ def read(look: Look, name: str) -> ModelVersion | None:
 
 def _read(look: Look, name: str) -> ModelVersion | None:
     known = pins.of(look).get(name)
-    found = _recorded(look.world, known) if known and known.record else None
+    found = identity.recorded(look.world, known) if known and known.record else None
     if found is not None or not name:
         return found
     raw = record(look, name)
     return _parse(look.world, raw) if raw is not None else None
-
-
-def _recorded(world: World, known: Pinned) -> ModelVersion | None:
-    memo = memo_of(world)
-    if memo is None:
-        return identity.unpin(known)
-    found: ModelVersion | None = memo.find(
-        ("recorded", known.uid), lambda kept: bool(kept == known), lambda: (known, identity.unpin(known))
-    )
-    return found
 
 
 def _parse(world: World, raw: Json) -> ModelVersion | None:
@@ -148,8 +138,7 @@ def refusal(look: Look, version: str) -> str:
 
 def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
     compared = look.spec.experiment.versions if look.spec.experiment else []
-    mine = [raw for raw in look.world.select(MODEL_VERSION)
-            if raw["spec"].get("model") == model and raw["metadata"]["name"] not in compared]  # fmt: skip
+    mine = [raw for raw in of_model(look.world, model) if raw["metadata"]["name"] not in compared]
     usable = [raw for raw in mine if _usable(status, raw) and pins.is_it(look, raw)
               and raw["metadata"]["name"] not in status.older]  # fmt: skip
     held = {raw["metadata"]["name"]: lack for raw in usable if (lack := _lacking(look, status, raw))}
@@ -182,8 +171,16 @@ def _usable(status: DeploymentStatus, raw: Json) -> bool:
 
 def _lacking(look: Look, status: DeploymentStatus, raw: Json) -> requirements.Lacking | None:
     """What it lacks to be chosen. One that is on its way stays there while that is not known: it does not go live."""
-    lack = requirements.lacking(look, raw)
+    lack = _unreadable(look, raw) or requirements.lacking(look, raw)
     return None if lack and not lack.certain and _runs(status, raw["metadata"]["name"], raw) else lack
+
+
+def _unreadable(look: Look, raw: Json) -> requirements.Lacking | None:
+    """Why a version can't be rolled out that another Fairlead has written."""
+    if _parse(look.world, raw) is not None:
+        return None
+    why = identity.unreadable(raw)
+    return requirements.Lacking(why.reason.replace(MODEL_VERSION.kind, "Version"), why.message) if why else None
 
 
 def _first_of(

@@ -13,7 +13,7 @@ from fairlead.api.confirmation import Confirmation
 from fairlead.api.evidence import ArmCounts
 from fairlead.api.ledger import Ledger
 from fairlead.api.watch import Watch, WatchedGuard
-from fairlead.plan.rollout import ledger
+from fairlead.plan.rollout import backlog, ledger
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.store import ledger_folder
 from fairlead.verdict.guards import Arm
@@ -135,8 +135,7 @@ def left(look: Look, state: State, result: str, reason: str, message: str) -> St
         return state
     told = {"t": look.now, "end": result, "reason": reason, "message": message[:1024]}
     book = _appended(watch.ledger, json.dumps(told, separators=(",", ":"), ensure_ascii=False))
-    unsaved = [*state.status.unsaved, book][-ledger.TAILS :] if book.uri else state.status.unsaved
-    return state.having(watch=watch.model_copy(update={"ledger": Ledger()}), unsaved=unsaved)
+    return backlog.waiting(state, book).having(watch=watch.model_copy(update={"ledger": Ledger()}))
 
 
 def _counts(one: WatchedGuard) -> tuple[ArmCounts, ArmCounts]:

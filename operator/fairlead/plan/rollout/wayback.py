@@ -10,6 +10,7 @@ from fairlead.api.watch import WatchedGuard, WayBack
 from fairlead.plan.core import WORKLOAD, Event, Request
 from fairlead.plan.rollout import (
     ending,
+    endpoints,
     latelabels,
     pods,
     progress,
@@ -33,7 +34,7 @@ def begin(look: Look, state: State, to: str, why: Problem, *, forced: bool = Fal
     assert live
     asked = kept.confirmation.share if kept and kept.confirmation else 0
     serves = kept is not None and (kept.holdback > 0 or asked > 0) and kept.against == to
-    warmed = sorted(pod.source for pod in pods.of(look, to) if pod.ready) if serves else []
+    warmed = sorted(pod.source for pod in pods.of(look, to) if pod.ready)[: signals.WARMED] if serves else []
     wanted = WayBack(
         version=to, leaves=live.version, since=look.stamp, reason=why.reason, message=why.message[:1024],
         forced=forced, warmed=warmed,
@@ -69,7 +70,8 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
     wanted = wanted.model_copy(update={"warmed": target.warmed})
     state = state.having(way_back=wanted)
     if not signals.is_warm(look, target) or not made_anew(look, wanted.version):
-        return state, problem or pods.problem(look, wanted.version)
+        unknown = endpoints.problem(look, wanted.version, wanted.since, signals.answered(look, target))
+        return state, problem or pods.problem(look, wanted.version) or unknown
     return _turn(look, state, wanted), None
 
 

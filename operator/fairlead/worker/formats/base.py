@@ -27,6 +27,13 @@ class Unreadable(Exception):  # noqa: N818 - the house's names of errors
         super().__init__(line(text))
 
 
+def unreadable(error: duckdb.Error) -> Unreadable:
+    """Of a reader's error; but memory that does not do is no fault of the files, and raised as it is."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        raise error
+    return Unreadable(error)
+
+
 class Misfit(Unreadable):
     """Columns of some files are not what they are in the others, or were before."""
 

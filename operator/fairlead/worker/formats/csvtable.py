@@ -8,7 +8,7 @@ import duckdb
 
 from fairlead.api.reading import ReadColumn, Reading
 from fairlead.worker.formats import csv, typed
-from fairlead.worker.formats.base import Declared, LocalFile, Unreadable, distinct
+from fairlead.worker.formats.base import Declared, LocalFile, distinct, unreadable
 
 
 class CsvTable:
@@ -36,7 +36,7 @@ class CsvTable:
         try:
             return typed.infer(database, csv.raw(database, files, written), columns)
         except duckdb.Error as error:
-            raise Unreadable(error) from error
+            raise unreadable(error) from error
 
     def columns(self, database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Sequence[str]:
         """See Format."""

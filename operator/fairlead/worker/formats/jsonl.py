@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,17 +14,23 @@ import duckdb
 
 from fairlead.api.reading import ReadColumn, Reading
 from fairlead.worker.formats import compressed, encodings, typed
-from fairlead.worker.formats.base import Declared, LocalFile, Unreadable, distinct
+from fairlead.worker.formats.base import Declared, LocalFile, Unreadable, distinct, unreadable
 from fairlead.worker.formats.words import cell
 from fairlead.worker.tables import name, text
 
 _ENCODING = "utf-8"
 _KEYS = 5000
 """Columns at most. More keys than that are data."""
-_KINDS = {"VARCHAR": typed.STRING, "BOOLEAN": typed.BOOLEAN, "NULL": typed.NULL}
-_NUMBERS = {"BIGINT", "UBIGINT", "HUGEINT", "DOUBLE"}
+_NUMBERS = {"UBIGINT", "HUGEINT", "DOUBLE"}
 _NUMBER = "number"
 """Integer or float, or a string if it is beyond both: their texts decide."""
+_ALL = (
+    ", records = true, sample_size = -1, map_inference_threshold = -1, field_appearance_threshold = 0, "
+    "dateformat = '%%', timestampformat = '%%'"
+)
+"""All lines, each key a column, however rarely it is there."""
+_RENAMED = re.compile(r"_[0-9]+$|^C[0-9]+$")
+"""Names that DuckDB gives to keys that differ in case only, and to one that is empty."""
 _LINE = 16 << 20
 """Bytes of a line, at most: each thread holds some of them."""
 
@@ -41,7 +48,7 @@ class JsonLines:
         seen: dict[str, str] = {}
         for file in files:
             for key, found in _structure(database, file).items():
-                seen[key] = _joined(seen.get(key, typed.NULL), found)
+                seen[key] = _joined(seen.get(key), found)
         names = list(dict.fromkeys([*seen, *wanted]))
         distinct(names)
         if len(names) > _KEYS:
@@ -49,7 +56,6 @@ class JsonLines:
             raise Unreadable(f"{many}: move keys that are data into values")
         types = {c: wanted.get(c) or _unless_null(known.get(c)) or seen[c] for c in names}
         types |= _numbers(database, files, [c for c, kind in types.items() if kind == _NUMBER])
-        types = {c: typed.JSON if typed.LIST in kind and typed.NULL in kind else kind for c, kind in types.items()}
         return Reading(format="jsonl", columns=[ReadColumn(name=c, type=types[c], declared=c in wanted) for c in names])
 
     def columns(self, database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading) -> Sequence[str]:
@@ -71,21 +77,22 @@ class JsonLines:
             return f"SELECT NULL AS nothing FROM ({_objects(database, files)})"
         listed = ", ".join(f"{name(c)}: '{'JSON' if c in nested else 'VARCHAR'}'" for c in types)
         cells = ", ".join(f"{name(c)}::VARCHAR AS {name(c)}" if c in nested else name(c) for c in types)
-        return f"SELECT {cells} FROM {_call('read_json', database, files, f', columns = {{{listed}}}')}"
+        return f"SELECT {cells} FROM {_call(database, files, f', auto_detect = false, columns = {{{listed}}}')}"
 
     def scan(self, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], reading: Reading) -> str:
         """See Format."""
         return typed.select(self.raw(database, files, reading), reading.types())
 
 
-def explained(files: Sequence[LocalFile], error: Exception) -> Unreadable:
+def explained(files: Sequence[LocalFile], error: duckdb.Error) -> Unreadable:
     """What is wrong with files that DuckDB can't read, by the first line that is wrong."""
+    found = unreadable(error)
     for file in files:
         for lines in _lines(file):
             for number, line in lines:
                 if wrong := _wrong(line):
                     return Unreadable(f"{file.name}: line {number}: {wrong}; write one JSON object a line")
-    return Unreadable(f"{files[0].name if len(files) == 1 else 'the files'}: {error}")
+    return found
 
 
 def _wrong(line: bytes) -> str:
@@ -152,14 +159,16 @@ def _plain(database: duckdb.DuckDBPyConnection, file: LocalFile) -> Path:
     return copy
 
 
-def _call(function: str, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], more: str = "") -> str:
+def _call(database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], more: str) -> str:
     listed = ", ".join(text(str(_plain(database, file))) for file in files)
-    options = "format = 'newline_delimited', auto_detect = false, hive_partitioning = false"
-    return f"{function}([{listed}], {options}, compression = 'uncompressed', maximum_object_size = {_LINE}{more})"
+    options = "format = 'newline_delimited', hive_partitioning = false, compression = 'uncompressed'"
+    return f"read_json([{listed}], {options}, maximum_object_size = {_LINE}{more})"
 
 
 def _objects(database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile]) -> str:
-    return f"SELECT json FROM {_call('read_json', database, files, ', columns = {json: JSON}, records = false')}"
+    return (
+        f"SELECT json FROM {_call(database, files, ', auto_detect = false, columns = {json: JSON}, records = false')}"
+    )
 
 
 _known: dict[tuple[str, int, int], dict[str, str]] = {}
@@ -176,38 +185,43 @@ def _structure(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str
 
 
 def _looked_at(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str, str]:
-    query = f"SELECT json_group_structure(json)::VARCHAR FROM ({_objects(database, [file])})"
+    cursor, source = database.cursor(), _call(database, [file], _ALL)
     try:
-        row = database.cursor().execute(query).fetchone()
+        found = {str(row[0]): str(row[1]) for row in cursor.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
+    except duckdb.BinderException:  # objects without any key are no records for DuckDB
+        return {}
     except duckdb.Error as error:
         raise explained([file], error) from error
-    found = json.loads(row[0]) if row and row[0] else {}
-    return {key: _kind(shape) for key, shape in found.items()} if isinstance(found, dict) else {}
+    if any(_RENAMED.search(key) for key in found):
+        keys = f"SELECT DISTINCT unnest(json_keys(json)) FROM ({_objects(database, [file])})"
+        real = [str(row[0]) for row in cursor.execute(keys).fetchall()]
+        distinct(real)
+        if "" in real:
+            raise Unreadable(f"{file.name}: a key has no name; a column needs one")
+    kinds = {key: _kind(shape) for key, shape in found.items()}
+    return kinds | dict.fromkeys(_empty(database, file, [c for c in kinds if kinds[c] == typed.JSON]), typed.NULL)
 
 
-def _kind(shape: Any) -> str:
-    if isinstance(shape, str):
-        return _KINDS.get(shape) or (_NUMBER if shape in _NUMBERS else typed.JSON)
-    if isinstance(shape, list) and len(shape) == 1:
-        inner = _kind(shape[0])
-        if inner == _NUMBER:
-            return f"{typed.LIST}{typed.FLOAT}>"
-        if inner == typed.NULL or inner.startswith(typed.LIST):
-            return f"{typed.LIST}{inner}>"
-    return typed.JSON
+def _kind(shape: str) -> str:
+    """Of DuckDB's guess over all lines; what it makes of texts does not count."""
+    if shape in ("BOOLEAN", "BIGINT"):
+        return typed.BOOLEAN if shape == "BOOLEAN" else typed.INTEGER
+    if shape in _NUMBERS:
+        return _NUMBER
+    scalar = shape.rstrip("[]")
+    if shape.endswith("]") and scalar in _NUMBERS | {"BIGINT"}:
+        depth = shape.count("[]")
+        return typed.LIST * depth + typed.FLOAT + ">" * depth
+    return typed.JSON if shape.startswith(("JSON", "STRUCT", "MAP")) or shape.endswith("]") else typed.STRING
 
 
-def _joined(known: str, found: str) -> str:
+def _joined(known: str | None, found: str) -> str:
     """Of two files."""
-    if found in (known, typed.NULL):
-        return known
-    if known == typed.NULL:
+    if known in (None, typed.NULL, found):
         return found
-    lists = known.startswith(typed.LIST) and found.startswith(typed.LIST)
-    if lists and typed.NULL in known + found:  # lists without any value
-        inner = _joined(known[len(typed.LIST) : -1], found[len(typed.LIST) : -1])
-        return typed.JSON if inner == typed.JSON else f"{typed.LIST}{inner}>"
-    return typed.JSON
+    if known is None or found == typed.NULL:
+        return known
+    return _NUMBER if {known, found} == {_NUMBER, typed.INTEGER} else typed.JSON
 
 
 def _unless_null(kind: str | None) -> str | None:
@@ -217,10 +231,27 @@ def _unless_null(kind: str | None) -> str | None:
 def _numbers(
     database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], columns: Sequence[str]
 ) -> dict[str, str]:  # fmt: skip
+    """Integer, float, or string for numbers that neither holds."""
     if not columns:
         return {}
-    texts = Reading(format="jsonl", columns=[ReadColumn(name=c, type=typed.STRING) for c in columns])
     try:
-        return typed.infer(database, JsonLines().raw(database, files, texts), columns)
+        return typed.infer(database, _texts(database, files, columns), columns)
     except duckdb.Error as error:
         raise explained(files, error) from error
+
+
+def _empty(database: duckdb.DuckDBPyConnection, file: LocalFile, columns: Sequence[str]) -> list[str]:
+    """Columns that are null in every line: DuckDB calls them JSON too."""
+    if not columns:
+        return []
+    counts = ", ".join(f"count({name(c)})" for c in columns)
+    try:
+        row = database.cursor().execute(f"SELECT {counts} FROM ({_texts(database, [file], columns)})").fetchone() or ()
+    except duckdb.Error as error:
+        raise explained([file], error) from error
+    return [column for column, number in zip(columns, row, strict=True) if not number]
+
+
+def _texts(database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], columns: Sequence[str]) -> str:
+    reading = Reading(format="jsonl", columns=[ReadColumn(name=c, type=typed.STRING) for c in columns])
+    return JsonLines().raw(database, files, reading)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,16 @@ class Read:
         return self.reading.types()
 
 
+_numbers = itertools.count()
+
+
 def read(
     folder: Path, form: str, files: Mapping[str, bytes], schema: Sequence[Mapping[str, Any]] = (),
-    fixed: Reading | None = None, csv: Csv | None = None,
+    fixed: Reading | None = None, csv: Csv | None = None, connected: duckdb.DuckDBPyConnection | None = None,
 ) -> Read:  # fmt: skip
-    """Read files as a snapshot does. Raises Unreadable."""
-    with reader(folder) as database:
-        local = [LocalFile(folder / f"{number}.{form}", name) for number, name in enumerate(sorted(files))]
+    """Read files as a snapshot does. connected: a database for the files of the folder. Raises Unreadable."""
+    with reader(folder) if connected is None else nullcontext(connected) as database:
+        local = [LocalFile(folder / f"{next(_numbers)}.{form}", name) for name in sorted(files)]
         for file in local:
             file.path.write_bytes(files[file.name])
         declared = Schema.model_validate({"columns": schema}) if schema else None

@@ -166,7 +166,7 @@ def test_types_of_json_lines_are_jsons_own_over_all_lines(tmp_path: Path) -> Non
         "a": lines(
             {"i": 1, "f": 1, "s": "2024-01-02", "b": True, "m": 1, "l": [1], "ll": [[1.5]], "o": {"k": 1}, "n": None}
         ),
-        "b": lines({"i": -2, "f": 1.5, "s": "1", "b": None, "m": "1", "l": [0.5, None], "ll": [], "o": {}, "n": None}),
+        "b": lines({"i": -2, "f": 1.5, "s": "1", "b": None, "m": "1", "l": [0.5, None], "ll": [[2]], "o": {}}),
     }
     found = read(tmp_path, "jsonl", files)
     assert found.types == {
@@ -175,7 +175,7 @@ def test_types_of_json_lines_are_jsons_own_over_all_lines(tmp_path: Path) -> Non
     }  # fmt: skip
     assert found.table == [
         (1, 1.0, "2024-01-02", True, "1", [1.0], [[1.5]], '{"k":1}', None),
-        (-2, 1.5, "1", None, '"1"', [0.5, None], [], "{}", None),
+        (-2, 1.5, "1", None, '"1"', [0.5, None], [[2.0]], "{}", None),
     ]
 
 

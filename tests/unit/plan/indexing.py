@@ -1,0 +1,36 @@
+"""The index of a kind over a plain list of objects, as the kernel's cache keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.plan import modelversion
+from fairlead.plan.core import Json, Kind
+
+INDEXES: dict[Kind, Callable[[Json], Iterable[str]]] = {modelversion.SPEC.kind: modelversion.SPEC.index}
+
+
+def indexed(kind: Kind, objects: Iterable[Json], key: str) -> list[Json]:
+    """Those of a kind's objects that have this key."""
+    return [one for one in objects if key in INDEXES[kind](one)]
+
+
+@dataclass(frozen=True)
+class Others:
+    """`plan.core.Peers` over a list."""
+
+    kind: Kind
+    objects: list[Any]
+
+    def __iter__(self) -> Iterator[Json]:
+        return iter(self.objects)
+
+    def get(self, name: str) -> Json | None:
+        """One by name, or None."""
+        return next((one for one in self.objects if one["metadata"]["name"] == name), None)
+
+    def indexed(self, key: str) -> list[Json]:
+        """Those with this key."""
+        return indexed(self.kind, self.objects, key)
