@@ -1,11 +1,23 @@
-"""Measure: `python -m hack.bench experiments|fleet|joins|recorder|rollback|scale|step|stores|verdicts|world …`."""
+"""`python -m hack.bench experiments|fleet|joins|readers|recorder|rollback|scale|step|stores|verdicts|world …`."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-BENCHES = ("experiments", "fleet", "joins", "recorder", "rollback", "scale", "step", "stores", "verdicts", "world")
+BENCHES = (
+    "experiments",
+    "fleet",
+    "joins",
+    "readers",
+    "recorder",
+    "rollback",
+    "scale",
+    "step",
+    "stores",
+    "verdicts",
+    "world",
+)
 
 
 def main() -> int:

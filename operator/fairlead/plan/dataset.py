@@ -53,6 +53,8 @@ from fairlead.plan.snapshot import (
 )
 
 VERSIONS = 20
+WHOLE = 8
+"""Checks whose messages a status has in full."""
 LATE = 30.0
 """Seconds by which a listing may be late before the next one's moment is waited for."""
 EMPTY = "no objects under {}{}; they are looked for every {}"
@@ -335,9 +337,15 @@ def _published(version: DatasetVersion) -> str:
 
 
 def _sorted(checks: Iterable[CheckResult]) -> list[CheckResult]:
-    """Failed ones first; of long messages the beginning, for a status has room for so much."""
-    short = [c.model_copy(update={"message": f"{c.message[:299]}…"}) if len(c.message) > 300 else c for c in checks]
-    return sorted(short, key=lambda c: c.passed)[:64]
+    """Failed ones first; the first ones' reasons whole, of others' the beginning: a status has room for so much."""
+    found = sorted(checks, key=lambda c: c.passed)[:64]
+    return [_short(check, 1000 if number < WHOLE else 300) for number, check in enumerate(found)]
+
+
+def _short(check: CheckResult, length: int) -> CheckResult:
+    if len(check.message) <= length:
+        return check
+    return check.model_copy(update={"message": f"{check.message[: length - 1]}…"})
 
 
 def _failed(checks: Iterable[CheckResult]) -> str:

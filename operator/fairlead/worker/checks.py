@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Timer
-from typing import Any
 
 import duckdb
 
 from fairlead.api.dataset import Check, CheckResult
 from fairlead.api.units import seconds
 from fairlead.worker import tables
+from fairlead.worker.decision import decision
 from fairlead.worker.formats.words import line
 
 LONGEST = "5m"
@@ -48,7 +48,7 @@ def sql(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
     assert check.sql is not None
     title, allowed = f"sql {' '.join(check.sql.split())}", check.timeout or LONGEST
     try:
-        row = _within(seconds(allowed), connection.cursor(), check.sql)
+        passed, said = _within(seconds(allowed), connection.cursor(), check.sql)
     except duckdb.InterruptException:
         text = f"the query ran longer than {allowed}; make it end, or raise the check's timeout"
         return _result(check, title, False, text)
@@ -57,18 +57,16 @@ def sql(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
         return _result(check, title, False, text)
     except duckdb.Error as error:
         return _result(check, title, False, f"the query can't be run; correct it: {line(error, 600)}")
-    value = row[0] if row else None
-    passed = bool(value) if isinstance(value, (bool, int)) else False
-    return _result(check, title, passed, "" if passed else f"the query answered {value!r}, wanted true")
+    return _result(check, title, passed, "" if passed else f"the query answered {said}, wanted true")
 
 
-def _within(allowed: float, cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...] | None:
-    """The first row of a query. Raises duckdb.InterruptException if it has not ended within `allowed` seconds."""
+def _within(allowed: float, cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[bool, str]:
+    """What a query decides. Raises duckdb.InterruptException if it has not ended within `allowed` seconds."""
     timer = Timer(allowed, cursor.interrupt)
     timer.daemon = True
     timer.start()
     try:
-        return cursor.execute(query).fetchone()
+        return decision(cursor.execute(query))
     finally:
         timer.cancel()
 

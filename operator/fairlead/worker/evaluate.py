@@ -18,8 +18,10 @@ from fairlead.api.tasks import EvaluateResult, EvaluateTask, Subject
 from fairlead.worker import gates, oip, report, scoring, tables
 from fairlead.worker.baseline import Group
 from fairlead.worker.errors import TaskFailed
+from fairlead.worker.formats.words import line
 from fairlead.worker.metrics import Labels
-from fairlead.worker.rows import Feature, Named, Table, labels
+from fairlead.worker.rows import Batch, Table, labels
+from fairlead.worker.tensors import Feature
 
 SAMPLE_LIMIT = 1500
 log = logging.getLogger(__name__)
@@ -35,24 +37,24 @@ class Asked(scoring.Answers):
         self._features = [features[name] for name in subject.features or task.features]
         self._probabilities = "log_loss" in task.metrics
 
-    def request(self, rows: Sequence[Named]) -> bytes:
+    def request(self, rows: Batch) -> bytes:
         """The request for these rows."""
         found = oip.request(self._features, rows, self._probabilities)
         return json.dumps(found, separators=(",", ":"), allow_nan=False).encode()
 
-    def wait(self, rows: Sequence[Named]) -> None:
+    def wait(self, rows: Batch) -> None:
         """Wait until the server can answer. Raises TaskFailed (ServerFailed)."""
         self._server.wait(self.request(rows))
 
-    def ask(self, rows: Sequence[Named]) -> None:
+    def ask(self, rows: Batch) -> None:
         """Send the next rows. After a refusal nothing more is asked. Raises TaskFailed (ServerFailed)."""
         if self.problem:
             return
         try:
-            self.add(*self._server.infer(self.request(rows), len(rows)))
+            self.add(*self._server.infer(self.request(rows), rows.num_rows))
         except oip.Refused as error:
             first = sum(len(part) for part in self.labels)
-            self.problem = f"rows {first} to {first + len(rows) - 1}: {error}"
+            self.problem = line(f"rows {first} to {first + rows.num_rows - 1}: {error}")
             log.warning("refused", extra={"subject": self.subject.subject, "problem": self.problem})
 
 
@@ -64,18 +66,23 @@ def evaluate(task: EvaluateTask) -> EvaluateResult:
         table = Table(database, Path(task.data), task.data_format, task.target, [*names, *task.by])
         if not table.known:
             raise TaskFailed("BadData", f"no row has a {task.target}; the evaluation needs rows with the truth")
+        if task.task == "classification":
+            table.check_classes()
+        reference = _reference(task, database, table)
         features = table.features(names)
         asked = [Asked(subject, task, features) for subject in task.subjects]
         rows, sample = _ask(task, table, asked)
-        scored = scoring.score(task, rows, {a.subject.subject: a for a in asked}, _reference(task, database))
+        scored = scoring.score(task, rows, {a.subject.subject: a for a in asked}, reference)
     judged = _judge(task, asked, scored)
     return report.store(task, rows, scored, judged, sample)
 
 
-def _reference(task: EvaluateTask, database: duckdb.DuckDBPyConnection) -> Table | None:
+def _reference(task: EvaluateTask, database: duckdb.DuckDBPyConnection, rows: Table) -> Table | None:
     if task.reference is None:
         return None
-    return Table(database, Path(task.reference), task.reference_format, task.target, task.by)
+    found = Table(database, Path(task.reference), task.reference_format, task.target, task.by)
+    rows.check_alike(found, [*task.by, task.target])
+    return found
 
 
 def _ask(task: EvaluateTask, table: Table, asked: Sequence[Asked]) -> tuple[scoring.Rows, str]:
@@ -86,14 +93,15 @@ def _ask(task: EvaluateTask, table: Table, asked: Sequence[Asked]) -> tuple[scor
     with ThreadPoolExecutor(len(asked)) as pool:
         for batch in table.batches(task.batch):
             if not sample:
-                sample = asked[0].request(batch[:1])
-                list(pool.map(Asked.wait, asked, repeat(batch[:1])))
+                sample = asked[0].request(batch.slice(0, 1))
+                list(pool.map(Asked.wait, asked, repeat(batch.slice(0, 1))))
             list(pool.map(Asked.ask, asked, repeat(batch)))
-            truth.append(labels([row[task.target] for row in batch], table.numeric))
-            groups += [tuple(row[name] for name in task.by) for row in batch]
+            truth.append(labels(table.values(batch, task.target), table.numeric))
+            by = [table.values(batch, name) for name in task.by]
+            groups += zip(*by, strict=True) if by else [()] * batch.num_rows
     log.info("answered", extra={"rows": table.known, "left_out": table.left_out})
     text = sample.decode() if len(sample) <= SAMPLE_LIMIT else ""
-    return scoring.Rows(np.concatenate(truth), groups, table.left_out), text
+    return scoring.Rows(np.concatenate(truth), groups, table.left_out, table.reading()), text
 
 
 def _judge(task: EvaluateTask, asked: Sequence[Asked], scored: Mapping[str, gates.Scored]) -> list[GateResult]:

@@ -27,11 +27,13 @@ from fairlead.api.labelled import UsedLabels
 from fairlead.api.tasks import FetchTask, JoinResult, JoinTask
 from fairlead.store.layout import join as joined_key
 from fairlead.store.s3 import Bucket
-from fairlead.worker import digests, tables
+from fairlead.worker import digests, folders, tables
 from fairlead.worker.access import place
 from fairlead.worker.counting import Counted, fitting, judge
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import fetch, parallel
+from fairlead.worker.formats.words import line
+from fairlead.worker.tensors import EXACT, Type
 from fairlead.worker.truth import Rule
 
 BINS = 40
@@ -89,6 +91,8 @@ class Joining:
         self.answers_in, self.store = answers, store
         self.since = _micros(task.since)
         self.fresh = 0
+        self.text = False
+        """Whether labels are text by their column's type."""
         self._lock = Lock()
         self._here: tuple[dict[str, Path], dict[str, Path]] = ({}, {})
         """Files of the log that have been fetched and not been read, by version and key."""
@@ -99,13 +103,18 @@ class Joining:
         """Read them, and set apart those that were not counted before."""
         dest = self.folder / "labels"
         fetch(FetchTask(items=[self.task.labels.model_copy(update={"dest": str(dest)})]))
-        files = sorted(p for p in dest.rglob("*") if p.is_file() and not p.name.startswith("."))
-        key, label = tables.name(self.task.request_id), tables.name(self.task.label)
-        scan = tables.scan(self.task.format, files)
-        known = f"{key} IS NOT NULL AND {label} IS NOT NULL{self._no_nan(scan, label)}"
+        # as they are written: "007" is no 7, and "yes" is not true
+        rows = folders.rows(self.database, dest, self.task.format, text=(self.task.request_id, self.task.label))
+        types = self._types(rows.scan)
+        key, label = tables.name(self.task.request_id), f"CAST({tables.name(self.task.label)} AS VARCHAR)"
+        known = f"{key} IS NOT NULL AND {label} IS NOT NULL"
+        kind = rows.reading.types().get(self.task.label)
+        self.text = kind == "string"
+        if kind == "float":  # what is not a number is no label
+            known += f" AND NOT coalesce(isnan(TRY_CAST({label} AS DOUBLE)), false)"
         self._run(
-            f"CREATE TABLE labels AS SELECT CAST({key} AS VARCHAR) AS id, min(CAST({label} AS VARCHAR)) AS label, "
-            f"count(DISTINCT CAST({label} AS VARCHAR)) AS said FROM ({scan}) WHERE {known} GROUP BY id"
+            f"CREATE TABLE labels AS SELECT {_id(key, types[self.task.request_id])} AS id, min({label}) AS label, "
+            f"count(DISTINCT {label}) AS said FROM ({rows.scan}) WHERE {known} GROUP BY id"
         )
         self._used()
         self._run(
@@ -119,8 +128,8 @@ class Joining:
             used=self.task.used,
         )
 
-    def _no_nan(self, scan: str, label: str) -> str:
-        """Checks the columns. What is not a number is no label."""
+    def _types(self, scan: str) -> dict[str, str]:
+        """Of the columns, which are checked."""
         types = {str(row[0]): str(row[1]) for row in self._run(f"DESCRIBE {scan}").fetchall()}
         wanted = {"requestId": self.task.request_id, "label": self.task.label}
         missing = [f"labels.{member} ({column})" for member, column in wanted.items() if column not in types]
@@ -129,7 +138,9 @@ class Joining:
                 "BadData", f"this version has no column for {' and '.join(missing)}; it has {', '.join(types)[:300]}. "
                 "Name the right column in the guard, or publish the labels with it",
             )  # fmt: skip
-        return f" AND NOT isnan({label})" if types[self.task.label] in ("FLOAT", "DOUBLE") else ""
+        for column in wanted.values():
+            Type.of(types[column]).one(column, "an id or a label")
+        return types
 
     def _used(self) -> None:
         self._run("CREATE TABLE used (id VARCHAR, label VARCHAR)")
@@ -237,7 +248,7 @@ class Joining:
     def counted(self) -> Counted:
         """Judge each labelled request."""
         counted = Counted()
-        rule = Rule(Decimal(self.task.tolerance), self.task.loss, Decimal(self.task.cap))
+        rule = Rule(Decimal(self.task.tolerance), self.task.loss, Decimal(self.task.cap), self.text)
         for arm, stretch, number in self._run(
             "SELECT arm, stretch, sum(number) FROM answered "
             "WHERE stretch IN (SELECT stretch FROM hits) GROUP BY arm, stretch"
@@ -288,8 +299,15 @@ class Joining:
             return self.database.execute(query, list(values))
         except duckdb.Error as error:
             what, remedy = source
-            text = str(error).splitlines()[0]
-            raise TaskFailed("CorruptFile", f"{what} can't be read: {text}; {remedy}") from error
+            raise TaskFailed("CorruptFile", f"{what} can't be read: {line(error)}; {remedy}") from error
+
+
+def _id(cell: str, type_: str) -> str:
+    """SQL: an id as text. Integers with gaps are stored as floats, and no request is called `7.0`."""
+    if type_ not in ("FLOAT", "DOUBLE"):
+        return f"CAST({cell} AS VARCHAR)"
+    whole = f"{cell} = trunc({cell}) AND abs({cell}) < {EXACT}"
+    return f"CASE WHEN {whole} THEN {cell}::BIGINT::VARCHAR ELSE {cell}::VARCHAR END"
 
 
 def _micros(stamp: str) -> int:

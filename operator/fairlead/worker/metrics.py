@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairlead.api.modelversion import Metric
+from fairlead.worker import truth as said
 
 Floats = NDArray[np.float64]
 Labels = NDArray[Any]
-"""Floats, or strings: of one kind within an array."""
+"""Floats, or strings (as objects: one long one must not widen all): of one kind within an array."""
 REGRESSION: frozenset[Metric] = frozenset(("mae", "mse", "rmse", "mape"))
 HIGHER_IS_BETTER: frozenset[Metric] = frozenset(("accuracy",))
 _CLIP = 1e-15
@@ -68,8 +69,8 @@ def loss(metric: Metric, truth: Labels, predicted: Predictions, classes: Labels)
         return Loss(_log_loss(truth, predicted, classes), ones)
     if metric in REGRESSION:
         return _regression(metric, truth, predicted, ones)
-    wrong = _comparable(truth, predicted.labels) != predicted.labels
-    return Loss(wrong.astype(np.float64), ones)
+    wanted, given = _comparable(truth, predicted.labels)
+    return Loss((wanted != given).astype(np.float64), ones)
 
 
 def _regression(metric: Metric, truth: Labels, predicted: Predictions, ones: Floats) -> Loss:
@@ -87,12 +88,35 @@ def _regression(metric: Metric, truth: Labels, predicted: Predictions, ones: Flo
         return Loss(errors if metric == "mae" else errors**2, ones)
 
 
-def _comparable(truth: Labels, labels: Labels) -> Labels:
-    if truth.dtype.kind != labels.dtype.kind:
-        raise Unusable("the model answers numbers but the target has strings, or the other way round")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+def _comparable(truth: Labels, labels: Labels) -> tuple[Labels, Labels]:
+    """Both as numbers, or both as text. Where only one is text and all of it says numbers, they are compared as
+    numbers: the answer 1 is the class that is called `1`. Text and text is compared as text."""
+    if _are_numbers(truth) and not _are_numbers(labels):
+        labels = _numbers(labels, "the target has numbers, but the model answers")
+    elif _are_numbers(labels) and not _are_numbers(truth):
+        words = "the model answers numbers, but the target has"
+        number_of = dict(zip(np.unique(truth).tolist(), _numbers(np.unique(truth), words).tolist(), strict=True))
+        if len(set(number_of.values())) < len(number_of):
+            raise Unusable(f"{words} strings of which several are one number; let the model answer strings")
+        truth = np.asarray([number_of[name] for name in truth.tolist()], dtype=np.float64)
+    if _are_numbers(labels) and not np.isfinite(labels).all():
         raise Unusable("some predictions are NaN or infinite")
-    return truth
+    return truth, labels
+
+
+def _are_numbers(labels: Labels) -> bool:
+    return labels.dtype.kind == "f"
+
+
+def _numbers(texts: Labels, words: str) -> Floats:
+    """The numbers that texts say. Raises Unusable if one says none."""
+    found = []
+    for text in texts.tolist():
+        number = said.number(text)
+        if number is None:
+            raise Unusable(f"{words} the string {text[:60]!r}; let it answer the classes by their names in the target")
+        found.append(float(number))
+    return np.asarray(found, dtype=np.float64)
 
 
 def _log_loss(truth: Labels, predicted: Predictions, classes: Labels) -> Floats:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import json
+import math
 import time
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -14,71 +14,104 @@ import urllib3
 
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.metrics import Floats, Labels
-from fairlead.worker.rows import Feature, Named, labels
+from fairlead.worker.rows import Batch
+from fairlead.worker.tensors import Feature, tensor
 
 Json = dict[str, Any]
 PROBABILITIES = "predict_proba"
 _NOT_YET = frozenset((404, 502, 503, 504))
 _POLL = 0.25
+LIMIT = 64 << 20
+"""Bytes of an answer."""
+VALUES = 2_000_000
+"""Values of an answer, about: each may take a hundred bytes of this pod's memory, however short it is in JSON."""
 
 
 class Refused(Exception):  # noqa: N818 - the house's names of errors
     """The server answered, but not with predictions; the message says what."""
 
 
-def request(features: Sequence[Feature], rows: Sequence[Named], probabilities: bool) -> Json:
-    """An inference request: one tensor a column, to be read as a data frame. Nulls and NaN go as null."""
-    inputs = []
-    for feature in features:
-        tensor: Json = {
-            "name": feature.name, "datatype": feature.datatype, "shape": [len(rows), 1],
-            "data": [_cell(row[feature.name], feature) for row in rows],
-        }  # fmt: skip
-        if feature.datatype == "BYTES":
-            tensor["parameters"] = {"content_type": "str"}
-        inputs.append(tensor)
-    found: Json = {"parameters": {"content_type": "pd"}, "inputs": inputs}
+def request(features: Sequence[Feature], rows: Batch, probabilities: bool) -> Json:
+    """An inference request: one tensor a column, to be read as a data frame; a single column of lists is to be read as
+    one array. Nulls and NaN go as null. Raises TaskFailed (BadData) for what a tensor can't carry."""
+    alone = len(features) == 1 and len(features[0].shape) > 0
+    found: Json = {
+        "parameters": {"content_type": "np" if alone else "pd"},
+        "inputs": [tensor(feature, rows.column(feature.name)) for feature in features],
+    }
     return {**found, "outputs": [{"name": PROBABILITIES}]} if probabilities else found
 
 
-def _cell(value: Any, feature: Feature) -> Any:
-    if value is None or value != value:  # only NaN differs from itself
-        return None
-    if isinstance(value, (float, Decimal)) and abs(value) == float("inf"):
-        raise TaskFailed("BadData", f"column {feature.name} has infinite values; a request can't carry them")
-    if feature.datatype == "FP64":
-        return float(value)
-    if feature.datatype == "BYTES" and not isinstance(value, str):
-        return value.isoformat() if isinstance(value, datetime.date) else str(value)
-    return value
-
-
 def answers(body: bytes, rows: int) -> tuple[Labels, Floats | None]:
-    """Labels (n,), and if the first output tensor has k > 1 columns, or was asked for as such, probabilities (n, k)."""
-    try:
-        output = json.loads(body)["outputs"][0]
-        data, shape = output["data"], [int(n) for n in output["shape"]]
-    except (ValueError, LookupError, TypeError) as error:
-        raise Refused(f"the answer is not one of the protocol: {body[:200]!r}") from error
+    """Labels (n,), and if the first output tensor has k > 1 columns, or was asked for as such, probabilities (n, k).
+    Raises Refused."""
+    output = _first_output(body)
+    shape, flat = output["shape"], _flat(output["data"])
     if not shape or shape[0] != rows:
-        raise Refused(f"the answer has shape {shape} for {rows} rows")
-    flat = _flat(data)
-    width = int(np.prod(shape[1:], dtype=np.int64))
+        raise Refused(f"the answer has shape {shape[:8]} for {rows} rows")
+    width = math.prod(shape[1:])
     if len(flat) != rows * width:
-        raise Refused(f"the answer has {len(flat)} values, but shape {shape}")
+        raise Refused(f"the answer has {len(flat)} values, but shape {shape[:8]}")
     if width == 1 and output.get("name") != PROBABILITIES:
-        return labels(flat, output.get("datatype") not in ("BYTES", "BOOL")), None
-    try:
-        table = np.asarray(flat, dtype=np.float64).reshape(rows, width)
-    except (TypeError, ValueError) as error:
-        raise Refused("the answer has several values a row that are not numbers") from error
+        return _labels(flat, output.get("datatype")), None
+    table = np.asarray([_number(v) for v in flat], dtype=np.float64).reshape(rows, width)
     return np.argmax(table, axis=1).astype(np.float64), table
 
 
-def _flat(data: Any) -> list[Any]:
+def _first_output(body: bytes) -> Json:
+    """The first output tensor, with a list of sizes as its shape, and a list as its data."""
+    if sum(map(body.count, (b",", b"[", b"{"))) > VALUES:
+        raise Refused(f"the answer has more than {VALUES} values; answer fewer a row, or lower batch")
+    try:
+        output = json.loads(body)["outputs"][0]
+        shape, data = output["shape"], output["data"]
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise Refused(f"the answer is not one of the protocol: {body[:200]!r}") from error
+    if not isinstance(data, list) or not isinstance(shape, list) or not all(_is_size(n) for n in shape):
+        raise Refused(f"the answer is not one of the protocol: {body[:200]!r}")
+    found: Json = output
+    return found
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _flat(data: list[Any]) -> list[Any]:
     while data and isinstance(data[0], list):
+        if not all(isinstance(part, list) for part in data):
+            raise Refused("the answer has lists beside values in one list of its data")
         data = [value for part in data for value in part]
-    return list(data)
+    return data
+
+
+def _labels(values: list[Any], datatype: Any) -> Labels:
+    """Strings of BYTES, else numbers. Numbers are taken as such of BYTES too: arrays of objects are sent so."""
+    if datatype == "BYTES" and any(isinstance(v, str) for v in values):
+        wrong = [v for v in values if not isinstance(v, str)]
+        if wrong:
+            raise Refused(f"the answer has {_short(wrong[0])} beside strings in its BYTES")
+        return np.asarray(values, dtype=np.object_)
+    return np.asarray([_number(v) for v in values], dtype=np.float64)
+
+
+def _number(value: Any) -> float:
+    """Null is not a number, and what is beyond all floats is infinite: no metric takes either."""
+    if value is None:
+        return math.nan
+    if not isinstance(value, (bool, int, float)):
+        raise Refused(f"the answer has {_short(value)} where its datatype and shape want a number")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _short(value: Any) -> str:
+    """A value of an answer for a message: what is nested may be too deep, or too large, to be written."""
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    return json.dumps(value[:60] if isinstance(value, str) else value)
 
 
 class Server:
@@ -94,7 +127,7 @@ class Server:
         deadline, last = time.monotonic() + self._timeout, "it does not answer"
         while time.monotonic() < deadline:
             try:
-                status = self._http.request("GET", f"{self._url}/v2/health/ready").status
+                status = self._send("GET", "/v2/health/ready")[0]
                 if status == 200:
                     status = self._post(body)[0]
                     if status not in _NOT_YET:
@@ -117,6 +150,8 @@ class Server:
             except urllib3.exceptions.HTTPError:
                 self.wait(body)
                 continue
+            if len(answer) > LIMIT:
+                raise Refused(f"the answer is larger than {LIMIT >> 20} MiB; answer less a row, or lower batch")
             if status != 200:
                 raise Refused(f"the server answered {status}: {answer[:200].decode(errors='replace')}")
             return answers(answer, rows)
@@ -127,11 +162,18 @@ class Server:
         )
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
-        answer = self._http.request(
-            "POST", f"{self._url}/v2/models/{self._model}/infer", body=body,
-            headers={"Content-Type": "application/json"},
-        )  # fmt: skip
-        return answer.status, answer.data
+        return self._send("POST", f"/v2/models/{self._model}/infer", body, {"Content-Type": "application/json"})
+
+    def _send(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        """Status and body, of which no more is read than one byte above the limit."""
+        answer = self._http.request(method, self._url + path, body=body, headers=headers, preload_content=False)
+        with closing(answer):
+            found = answer.read(LIMIT + 1)
+            if len(found) <= LIMIT:
+                answer.release_conn()  # read to its end: the next request may use it
+        return answer.status, found
 
 
 def _words(error: Exception) -> str:

@@ -58,7 +58,8 @@ def _content(
     return {
         answers.REPORT: answers.task_digest(task), "models": {s.subject: s.sha256 for s in task.subjects},
         "version": task.version, "task": task.task, "target": task.target, "features": task.features,
-        "data": {"sha256": task.data_sha256, "rows": len(rows.truth), "leftOut": rows.left_out},
+        "data": {"sha256": task.data_sha256, "rows": len(rows.truth), "leftOut": rows.left_out,
+                 "reading": rows.reading},
         "baseline": {"by": task.by, "sha256": task.reference_sha256} if task.reference else None,
         "scores": [s.model_dump(mode="json", by_alias=True) for s in scores],
         "intervals": intervals,

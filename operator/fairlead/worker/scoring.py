@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,8 @@ class Rows:
     """The baseline's group of each row."""
     left_out: int
     """Rows without a target."""
+    reading: dict[str, Any] = field(default_factory=dict)
+    """How they were read, as the report says it."""
 
 
 def score(
@@ -63,6 +66,8 @@ def _joined(given: Answers, classes: Labels) -> Predictions | str:
     if given.problem:
         return given.problem
     parts = [p for p in given.probabilities if p is not None]
+    if not parts and len({part.dtype.kind for part in given.labels}) != 1:
+        return "it answers strings to some rows and numbers to others"
     if not parts:
         return Predictions(np.concatenate(given.labels))
     if len(parts) != len(given.probabilities) or len({p.shape[1] for p in parts}) != 1:

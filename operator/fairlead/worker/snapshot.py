@@ -296,10 +296,11 @@ def _corrupt(work: Work, files: Sequence[LocalFile], error: Unreadable) -> TaskF
     path = max(about, key=len, default="")
     uri = work.source.uri(work.root + path)
     if not about:
-        return TaskFailed("CorruptFile", f"{uri} can't be read as one table of {task.format}: {error}; replace them")
+        text = f"{uri} can't be read as one table of {task.format}: {error}; replace or remove them"
+        return TaskFailed("CorruptFile", line(text))
     pattern = json.dumps(path.rpartition("/")[2], ensure_ascii=False)
     remedy = f"replace it, or leave it out: spec.source.exclude: [{pattern}]"
-    return TaskFailed("CorruptFile", f"{uri} is not {task.format}: {error}; {remedy}")
+    return TaskFailed("CorruptFile", line(f"{uri} is not {task.format}: {error}; {remedy}"))
 
 
 def _checked(work: Work, reading: Reading | None) -> list[CheckResult]:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
-from fairlead.api.dataset import Column
 from fairlead.api.limits import SCRATCH_ENV
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-SQL_TYPES = {
-    "string": "VARCHAR", "integer": "BIGINT", "float": "DOUBLE", "boolean": "BOOLEAN", "timestamp": "TIMESTAMP",
-    "date": "DATE",
-}  # fmt: skip
 
 
 def memory_limit() -> int:
@@ -44,6 +38,7 @@ def connect(folder: Path, *readable: Path) -> duckdb.DuckDBPyConnection:
     allowed = ", ".join(text(str(path)) for path in (folder, *readable))
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")
+    connection.execute("SET TimeZone = 'UTC'")  # wherever the pod is
     connection.execute("SET lock_configuration = true")
     return connection
 
@@ -56,31 +51,3 @@ def text(value: str) -> str:
 def name(column: str) -> str:
     """An SQL identifier."""
     return '"' + column.replace('"', '""') + '"'
-
-
-def scan(form: str, files: Sequence[Path], columns: Sequence[Column] = ()) -> str:
-    """SQL of a query over all rows of the files, with the declared columns in their declared types.
-
-    Args:
-        form: parquet, csv or jsonl.
-        files: Files of the same columns; order is kept.
-        columns: Declared columns; all of them must be there.
-    """
-    listed = "[" + ", ".join(text(str(f)) for f in files) + "]"
-    if form == "parquet":
-        return f"SELECT * FROM read_parquet({listed}, union_by_name = true)"
-    if form == "csv":
-        types = "{" + ", ".join(f"{text(c.name)}: {text(SQL_TYPES[c.type])}" for c in columns) + "}"
-        typed = f", types = {types}" if columns else ""
-        return f"SELECT * FROM read_csv({listed}, header = true, union_by_name = true, sample_size = -1{typed})"
-    casts = ", ".join(f"CAST({name(c.name)} AS {SQL_TYPES[c.type]}) AS {name(c.name)}" for c in columns)
-    replaced = f" REPLACE ({casts})" if casts else ""
-    source = f"read_json({listed}, format = 'newline_delimited', union_by_name = true, sample_size = -1)"
-    return f"SELECT *{replaced} FROM {source}"
-
-
-def scan_raw(form: str, file: Path) -> str:
-    """SQL of a query over one file as it is; the cells of CSV are strings."""
-    if form == "csv":
-        return f"SELECT * FROM read_csv({text(str(file))}, header = true, all_varchar = true)"
-    return scan(form, [file])

@@ -6,6 +6,8 @@
   any case, are 1 and 0, because files and servers differ in how they write them. A number is wrong if it is farther
   than the tolerance from the label; NaN and infinity are far from everything.
 - Anything else is wrong if its text is not the label's. Of an object or null the text is its canonical JSON.
+- Where the labels' column is text, an answer that is text is compared as text, unless there is a tolerance: `"007"` is
+  not `"7"`. Only true and false may differ in their case. An answer that is a number is still compared as one.
 
 A loss (how far a number is from the label, or its square, at most the cap) is made a yes or no: an answer is drawn as
 wrong with the chance loss/cap. So the expected share of wrong answers is the mean loss in parts of the cap, and every
@@ -39,14 +41,18 @@ class Rule:
     loss: Loss = "wrong"
     cap: Decimal = Decimal(1)
     """Greater than 0."""
+    text: bool = False
+    """Whether labels are text by their column's type."""
 
 
 def wrong(output: str, label: str, rule: Rule, request_id: str) -> bool | None:
     """Whether an answer is not what the label says, or is drawn as wrong by its loss; None if it is not an answer to
     one row, or has no loss."""
-    answer = _single(json.loads(output))
+    answer = _answer(output)
     if isinstance(answer, list):
         return None
+    if rule.text and isinstance(answer, str) and rule.loss == "wrong" and not rule.tolerance:
+        return answer != label and not _same_truth(answer, label)
     found, truth = number(answer), number(label)
     if rule.loss != "wrong":
         if truth is None:
@@ -55,6 +61,10 @@ def wrong(output: str, label: str, rule: Rule, request_id: str) -> bool | None:
     if found is None or truth is None:
         return _text(answer) != label
     return _distance(found, truth) > rule.tolerance
+
+
+def _same_truth(one: str, other: str) -> bool:
+    return one.lower() in _TRUTHS and one.lower() == other.lower()
 
 
 def _loss(found: Decimal, truth: Decimal, rule: Rule) -> Decimal:
@@ -73,14 +83,30 @@ def draw(request_id: str) -> Decimal:
     return Decimal(int.from_bytes(hashlib.sha256(request_id.encode()).digest()[:7])) / (1 << 56)
 
 
+def _answer(output: str) -> Any:
+    """What is too deep or too long to be parsed is the text that it is."""
+    try:
+        answer = _single(json.loads(output))
+        return answer if isinstance(answer, list) else _plain(answer)
+    except (ValueError, RecursionError):
+        return output
+
+
 def _single(answer: Any) -> Any:
     while isinstance(answer, list) and len(answer) == 1:
         answer = answer[0]
     return answer
 
 
+def _plain(answer: Any) -> Any:
+    """Objects and null as their canonical JSON."""
+    if isinstance(answer, (str, bool, int, float)):
+        return answer
+    return json.dumps(answer, sort_keys=True, separators=(",", ":"))
+
+
 def _text(answer: Any) -> str:
-    return answer if isinstance(answer, str) else json.dumps(answer, sort_keys=True, separators=(",", ":"))
+    return answer if isinstance(answer, str) else json.dumps(answer)
 
 
 def number(value: Any) -> Decimal | None:

@@ -19,6 +19,7 @@ from fairlead.api.modelversion import Gate
 from fairlead.api.tasks import EvaluateTask, Subject
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.evaluate import evaluate
+from fairlead.worker.manifest import READING
 
 Model = Callable[[dict[str, list[Any]]], tuple[int, Any]]
 
@@ -148,6 +149,11 @@ def test_without_a_champion_its_gates_are_skipped(s3: Any, bucket: str, rows: Pa
         (lambda _: answer([1.0]), "shape \\[1, 1\\] for"),
         (lambda inputs: answer(["a"] * len(inputs["x"]), "BYTES"), "needs numbers"),
         (lambda _: (200, {"hello": 1}), "not one of the protocol"),
+        (
+            lambda inputs: answer(["1"] * n, "BYTES") if (n := len(inputs["x"])) < 300 else answer([1.0] * n),
+            "strings to some rows and numbers to others",
+        ),
+        (lambda inputs: answer([{}] * len(inputs["x"]), "BYTES"), "an object where its datatype"),
     ],
 )
 def test_a_model_that_does_not_answer_the_rows_closes_its_gates(
@@ -195,3 +201,57 @@ def test_classes_by_label_and_by_probability(s3: Any, bucket: str, rows: Path, s
 def test_columns_that_are_not_there(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
     with pytest.raises(TaskFailed, match="the rows lack distance; they have carrier, late, x, y"):
         evaluate(task(s3, bucket, rows, [serve(linear(0.0))], [], features=["x", "distance"]))
+
+
+@pytest.mark.parametrize("words", [("no", "yes"), ("F", "T"), ("0", "1")])
+def test_d08_class_names_are_text_from_the_file_to_the_verdict(
+    s3: Any, bucket: str, tmp_path: Path, serve: Any, words: tuple[str, str]
+) -> None:
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    (folder / "a.csv").write_text("x,id,y\n" + "".join(f"{i},00{i % 7},{words[i % 2]}\n" for i in range(50)))
+    types = {"x": "integer", "id": "string", "y": "string"}
+    columns = [{"name": name, "type": kind, "declared": True} for name, kind in types.items()]
+    reading = {"format": "csv", "delimiter": ",", "quote": '"', "encoding": "utf-8", "null": "", "columns": columns}
+    (folder / READING).write_text(json.dumps(reading))
+
+    def model(inputs: dict[str, list[Any]]) -> tuple[int, Any]:
+        assert set(inputs["id"]) <= {f"00{n}" for n in range(7)}
+        return answer([words[x % 2] for x in inputs["x"]], "BYTES")
+
+    asked = task(
+        s3, bucket, folder, [serve(model)], [{"metric": "accuracy", "min": "1"}], task="classification", target="y",
+        features=["x", "id"], data_format="csv", reference_format="csv", metrics=["accuracy"], by=["id"],
+    )  # fmt: skip
+    result = evaluate(asked)
+    assert [g.verdict for g in result.gates] == ["Passed"]
+    (key,) = s3.keys(bucket)
+    report = json.loads(s3.client.get_object(Bucket=bucket, Key=key)["Body"].read())
+    assert report["data"]["reading"]["columns"] == columns
+    assert report["data"]["reading"]["of"] == "dataset"
+
+
+def test_d11_lists_are_tensors_and_what_can_not_be_sent_stops_before_anybody_is_asked(
+    s3: Any, bucket: str, tmp_path: Path, serve: Any
+) -> None:
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    lists = [[float(i), 1.0] for i in range(40)]
+    table = pa.table({"f": lists, "big": pa.array(range(40), pa.uint64()), "s": [{"a": 1}] * 40, "y": [1.0] * 40})
+    pq.write_table(table, folder / "a.parquet")
+
+    def model(inputs: dict[str, list[Any]]) -> tuple[int, Any]:
+        assert len(inputs["f"]) == 2 * len(inputs["big"])
+        return answer([1.0] * len(inputs["big"]))
+
+    lone = {"reference": None, "by": [], "metrics": ["mae"]}
+    gates = [{"metric": "mae", "max": "0"}]
+    asked = task(s3, bucket, folder, [serve(model)], gates, features=["f", "big"], batch=10, **lone)
+    result = evaluate(asked)
+    assert [g.verdict for g in result.gates] == ["Passed"]
+    assert [(t["datatype"], t["shape"]) for t in json.loads(result.sample)["inputs"]] == [
+        ("FP64", [1, 2]), ("UINT64", [1, 1]),
+    ]  # fmt: skip
+    nobody = task(s3, bucket, folder, ["http://127.0.0.1:1"], gates, features=["f", "s"], **lone)
+    with pytest.raises(TaskFailed, match=r"column s is STRUCT.*: the protocol can't carry it; flatten it"):
+        evaluate(nobody)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -212,3 +213,28 @@ def test_a_file_of_the_log_that_can_not_be_read_is_named(s3: Any, bucket: str) -
     with pytest.raises(TaskFailed, match=r"torn.parquet can't be read: .*; remove it, or restore it") as failed:
         join(asked(s3, bucket, labelled(s3, bucket, {"a": 1})))
     assert failed.value.error.reason == "CorruptFile"
+
+
+@pytest.mark.parametrize(("right", "other"), [("yes", "no"), ("T", "F"), ("true", "false"), ("007", "7")])
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_d08_labels_and_ids_are_text(s3: Any, bucket: str, right: str, other: str, form: str) -> None:
+    ids = [f"{n:03}" for n in range(10)]
+    answered(s3, bucket, "m-1", [(one, 10.0 * n, json.dumps([right])) for n, one in enumerate(ids)])
+    answered(s3, bucket, "m-2", [(one, 10.0 * n, json.dumps([other])) for n, one in enumerate(ids)])
+    labels = labelled(s3, bucket, dict.fromkeys(ids, right), form)
+    found = join(asked(s3, bucket, labels, format=form))
+    assert (found.matched, found.pairs) == (10, [0, 10, 0, 0])
+
+
+def test_d08_ids_with_gaps_that_were_stored_as_floats_are_found(s3: Any, bucket: str) -> None:
+    answered(s3, bucket, "m-1", [(str(n), 10.0 * n, "[1]") for n in range(10)])
+    rows: dict[str, Any] = {"request_id": [*(float(n) for n in range(10)), None], "label": [1] * 11}
+    found = join(asked(s3, bucket, labelled(s3, bucket, {}, **rows)))
+    assert (found.rows, found.matched) == (10, 10)
+
+
+def test_an_answer_that_can_not_be_parsed_is_a_wrong_one(s3: Any, bucket: str) -> None:
+    outputs = ["[1]", "[" * 100_000, "9" * 100_000, '{"a":' * 100_000]
+    answered(s3, bucket, "m-1", [(f"a{n}", 10.0 * n, output) for n, output in enumerate(outputs)])
+    found = join(asked(s3, bucket, labelled(s3, bucket, {f"a{n}": 1 for n in range(4)})))
+    assert sums(found)[0][1:] == [4, 4, 3]

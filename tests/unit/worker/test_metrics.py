@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -52,7 +54,17 @@ def test_classification_metrics_are_what_their_names_say() -> None:
         ("rmse", Predictions(np.array([np.inf, -np.inf])), "2 of 2 predictions"),
         ("mae", Predictions(np.array([1.0])), "1 predictions for 2 rows"),
         ("mse", Predictions(np.array(["a", "b"])), "mse needs numbers"),
-        ("error_rate", Predictions(np.array(["a", "b"])), "numbers but the target has strings, or the other way"),
+        (
+            "error_rate",
+            Predictions(np.array(["a", "b"])),
+            "the target has numbers, but the model answers the string 'a'",
+        ),
+        (
+            "error_rate",
+            Predictions(np.array(["1", "b"])),
+            "the target has numbers, but the model answers the string 'b'",
+        ),
+        ("accuracy", Predictions(np.array(["1", "1e999"])), "NaN or infinite"),
         ("accuracy", Predictions(np.array([1.0, np.nan])), "NaN or infinite"),
         ("log_loss", Predictions(np.array([1.0, 0.0])), "needs probabilities"),
         ("log_loss", Predictions(np.zeros(2), np.zeros((2, 3))), "3 probabilities a row but 2 classes"),
@@ -67,3 +79,26 @@ def test_what_cannot_be_scored_is_said(metric: metrics.Metric, predicted: Predic
 def test_a_certain_and_wrong_probability_costs_much_but_not_everything() -> None:
     predicted = Predictions(np.array([1.0]), np.array([[0.0, 1.0]]))
     assert score("log_loss", np.array([0.0]), predicted, np.array([0.0, 1.0])) == pytest.approx(34.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("truth", "answers"),
+    [
+        (["1", "0", "1"], [1.0, 0.0, 0.0]), (["01", "2", "01"], [1.0, 2.0, 2.0]), ([1.0, 0.0, 1.0], ["1", "0", "0"]),
+        ([1.0, 0.0, 1.0], ["1.0", "0", "00"]), (["true", "False", "true"], [1.0, 0.0, 0.0]),
+        (["yes", "no", "yes"], ["yes", "no", "no"]), (["007", "7", "007"], ["007", "7", "7"]),
+        (["T", "F", "T"], ["T", "F", "F"]),
+    ],
+)  # fmt: skip
+def test_d08_a_class_that_says_a_number_may_be_answered_as_one(truth: list[Any], answers: list[Any]) -> None:
+    wanted, given = (np.array(v, dtype=object if isinstance(v[0], str) else np.float64) for v in (truth, answers))
+    assert score("error_rate", wanted, Predictions(given), np.unique(wanted)) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("truth", "words"),
+    [(["yes", "no"], "target has the string 'no'"), (["007", "7"], "strings of which several are one number")],
+)
+def test_d08_numbers_are_no_answer_where_classes_are_text(truth: list[str], words: str) -> None:
+    with pytest.raises(Unusable, match=words):
+        score("accuracy", np.array(truth, dtype=object), Predictions(np.array([7.0, 7.0])), np.unique(truth))

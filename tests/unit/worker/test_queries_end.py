@@ -33,6 +33,18 @@ def test_attack_07_a_query_that_never_ends_is_a_failed_check(data: duckdb.DuckDB
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.parametrize("query", [
+    "with recursive r(n) as (select 1::hugeint union all select n+1 from r) select n<0 from r where n<0",
+    "select range<0 from range(100000000000) where range<0 or hash(range)=5",
+    "select count(*) > 0 from range(1000000000) a, range(1000000000) b where a.range * b.range % 7 = 3",
+])  # fmt: skip
+def test_attack_07_nor_does_one_that_looks_for_a_first_row_for_ever(
+    data: duckdb.DuckDBPyConnection, query: str
+) -> None:  # fmt: skip
+    found = checks.sql(Check(sql=query, timeout="1s"), data)
+    assert found.message == "the query ran longer than 1s; make it end, or raise the check's timeout"
+
+
 def test_attack_07_one_that_ends_in_time_is_not_disturbed_later(data: duckdb.DuckDBPyConnection) -> None:
     assert checks.sql(Check(sql="select true", timeout="1s"), data).passed
     time.sleep(1.2)  # the timer's moment

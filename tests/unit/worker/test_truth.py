@@ -21,6 +21,8 @@ from fairlead.worker.truth import Rule, number, wrong
         ('"cat"', "cat", "0", False), ('"Cat"', "cat", "0", True), ('" cat"', "cat", "0", True),
         ('"cat"', "1", "0", True),
         ("[1]", "1", "0", False), ("[[1]]", "1", "0", False), ("[1, 1]", "1", "0", None), ("[]", "1", "0", None),
+        ('"yes"', "yes", "0", False), ('"T"', "T", "0", False), ('"T"', "F", "0", True), ("true", "T", "0", True),
+        ("[" * 100_000, "1", "0", True), ("9" * 100_000, "9", "0", True), ("[" * 900 + "]" * 900, "1", "0", None),
         ("2.5", "3", "0.5", False), ("2.4", "3", "0.5", True), ("1e3", "1000.4", "0.5", False),
         ("NaN", "1", "100", True), ("Infinity", "1", "100", True), ("NaN", "nan", "0", True),
         ("9007199254740993", "9007199254740992", "0", True), ("null", "1", "0", True),
@@ -29,6 +31,19 @@ from fairlead.worker.truth import Rule, number, wrong
 )  # fmt: skip
 def test_right_and_wrong(output: str, label: str, tolerance: str, found: bool | None) -> None:
     assert wrong(output, label, Rule(Decimal(tolerance)), "r-1") is found
+
+
+@pytest.mark.parametrize(
+    ("output", "label", "tolerance", "found"),
+    [
+        ('"007"', "007", "0", False), ('"7"', "007", "0", True), ('"1.0"', "1", "0", True), ('"1e2"', "100", "0", True),
+        ("7", "007", "0", False), ("1.0", "1", "0", False), ("true", "True", "0", False), ("true", "1", "0", False),
+        ('"True"', "true", "0", False), ('"true"', "1", "0", True), ('"T"', "T", "0", False), ('"t"', "T", "0", True),
+        ('"2.4"', "2.5", "0.5", False),
+    ],
+)  # fmt: skip
+def test_d08_labels_of_a_text_column_are_compared_as_text(output: str, label: str, tolerance: str, found: bool) -> None:
+    assert wrong(output, label, Rule(Decimal(tolerance), text=True), "r-1") is found
 
 
 ABSOLUTE, SQUARED = (Rule(loss=loss, cap=Decimal(10)) for loss in ("absolute", "squared"))

@@ -163,9 +163,9 @@ def _key(file: LocalFile, reading: Reading) -> tuple[object, ...]:
 
 
 def _plain(file: LocalFile, reading: Reading) -> bool:
-    """Whether DuckDB's reader is given the file as it is. It can't be trusted with other encodings, of which it knows few;
-    with escapes, of which it drops those that escape nothing; and with names in which there are line ends, or delimiters
-    (behind a byte order mark), after which it drops rows."""
+    """Whether DuckDB's reader is given the file as it is. It can't be trusted with other encodings, of which it knows
+    few; with escapes, of which it drops those that escape nothing; and with names in which there are line ends, or
+    delimiters (behind a byte order mark), after which it drops rows."""
     special = {"\r", "\n", reading.delimiter, reading.quote}
     simple = not any(special & set(name) for name in _layout(file, reading).header)
     return reading.encoding == "utf-8" and not _escaped(reading) and simple

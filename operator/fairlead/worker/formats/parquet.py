@@ -180,7 +180,9 @@ def _joined(known: str, found: str, *, fixed: bool) -> str | None:
 
 
 def _misfit(file: LocalFile, found: str, known: str) -> str:
-    return f"{file.name}: it is {found}, and {known} in other files; write one type, or declare it in spec.schema"
+    numbers = {found, known} <= {typed.INTEGER, typed.FLOAT}
+    remedy = "write one type" + (", or declare it in spec.schema" if numbers else "")
+    return f"{file.name}: it is {found}, and {known} in other files; {remedy}"
 
 
 def stored(file: LocalFile) -> dict[str, str]:
@@ -203,7 +205,7 @@ def _select(types: Mapping[str, str], files: Sequence[LocalFile], reading: Readi
             cell = f"make_timestamp(epoch_us({cell}))"
         elif "uuid" in found:
             cell = f"CAST({cell} AS VARCHAR)"
-        elif column.name in mixed and column.type == typed.FLOAT:
+        elif column.type == typed.FLOAT and (column.declared or column.name in mixed):
             cell = f"CAST({cell} AS DOUBLE)"
         cells.append(f"{cell} AS {name(column.name)}")
     return f"SELECT {', '.join(cells) or '*'} FROM ({_read(files)})"
