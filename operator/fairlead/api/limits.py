@@ -6,12 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fairlead.api.schema import Model
+from fairlead.api.schema import Cores, Model
 
 Bytes = Annotated[str, Field(max_length=8, pattern=r"^([1-9][0-9]{0,5}Mi|[1-9][0-9]{0,4}Gi|[1-9][0-9]?Ti)$")]
 """A number of bytes that a node may have: `512Mi`, `8Gi`, `1Ti`."""
-Cores = Annotated[str, Field(max_length=7, pattern=r"^([1-9][0-9]{0,5}m|[1-9][0-9]{0,2})$")]
-"""CPU cores that a node may have: `500m`, `4`."""
 
 SCRATCH_ENV = "SCRATCH"
 """Variable with the bytes of the node's disk that a worker may write; absent where they are not limited."""
