@@ -1,11 +1,11 @@
-"""`python -m hack.bench experiments|fleet|joins|recorder|rollback|scale|step|verdicts|world [options]`: measure."""
+"""Measure: `python -m hack.bench experiments|fleet|joins|recorder|rollback|scale|step|stores|verdicts|world …`."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-BENCHES = ("experiments", "fleet", "joins", "recorder", "rollback", "scale", "step", "verdicts", "world")
+BENCHES = ("experiments", "fleet", "joins", "recorder", "rollback", "scale", "step", "stores", "verdicts", "world")
 
 
 def main() -> int:

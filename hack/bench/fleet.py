@@ -30,7 +30,16 @@ import yaml
 from fairlead.cluster.client import HttpKube
 from fairlead.cluster.errors import Conflict
 from fairlead.cluster.port import GATEWAY, SECRET
-from fairlead.plan.core import DEPLOYMENT, HTTP_ROUTE, MODEL_VERSION, POD, REPLICA_SET, WORKLOAD, Kind
+from fairlead.plan.core import (
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    HTTP_ROUTE,
+    MODEL_VERSION,
+    POD,
+    REPLICA_SET,
+    WORKLOAD,
+    Kind,
+)
 from hack.bench.pages import address
 from hack.bench.plane import BUCKET, NAMESPACE, Plane, plane
 from hack.bench.process import SCRATCH, Operator
@@ -186,9 +195,16 @@ class Hands:
         ip = address(2 * int(number) + int(which) - 1)
         running = [{"name": one["name"], "image": one["image"], "imageID": "", "ready": True, "restartCount": 0,
                     "state": {"running": {"startedAt": now()}}} for one in template["spec"]["containers"]]  # fmt: skip
-        await make(self._kube, POD, pod, {
+        made = await make(self._kube, POD, pod, {
             "phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "conditions": conditions, "startTime": now(),
             "containerStatuses": running,
+        })  # fmt: skip
+        endpoint = {"addresses": [ip], "conditions": {"ready": True},
+                    "targetRef": {"kind": "Pod", "namespace": TEAM, "name": meta["name"],
+                                  "uid": made["metadata"]["uid"]}}  # fmt: skip
+        await make(self._kube, ENDPOINT_SLICE, {
+            "metadata": {"name": f"{name}-1", "labels": labels | {"kubernetes.io/service-name": name}},
+            "addressType": "IPv4", "endpoints": [endpoint],
         })  # fmt: skip
 
     async def until(self, what: str, count: int, holds: Callable[[Json], bool], limit: float) -> None:

@@ -19,6 +19,8 @@ EVERYTHING: Json = {
     "prometheus": {"url": "http://prometheus.example:9090", "labels": {"release": "stack"}},
     "tuning": {"window": 2, "drain": 5, "evidenceDeadline": 20},
     "routes": {"granted": [{"path": "/public/"}, {"host": "*.shop.example", "namespaces": ["shop"]}]},
+    "endpoints": {"allow": ["s3.example.com", "*.stores.example", "10.7.0.0/16"], "refuse": ["fd00::/8", "10.0.0.3"]},
+    "identity": {"namespaces": ["shop"]},
     "workers": 4,
     "require": {"approvals": 1, "gates": True, "notAuthor": True},
     "metrics": {

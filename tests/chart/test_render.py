@@ -55,6 +55,9 @@ def test_the_configuration_is_read_by_the_operator(plain: list[Json], full: list
     assert [(rule.host, rule.path, rule.namespaces) for rule in config.routes.granted] == [
         (None, "/public/", []), ("*.shop.example", "/", ["shop"]),
     ]  # fmt: skip
+    assert config.endpoints.allow == ["s3.example.com", "*.stores.example", "10.7.0.0/16"]
+    assert config.endpoints.refuse == ["fd00::/8", "10.0.0.3"]
+    assert config.identity.namespaces == ["shop"]
     assert config.workers == 4
     assert (config.require.approvals, config.require.gates, config.require.not_author) == (1, True, True)
 
@@ -63,7 +66,7 @@ def test_the_configuration_has_no_field_that_the_operator_ignores(full: list[Jso
     written = yaml.safe_load(one(full, "ConfigMap")["data"]["config.yaml"])
     known = configuration(full).model_dump(by_alias=True)
     assert set(written) <= set(known)
-    for part in ("images", "store", "prometheus", "tuning", "require", "routes"):
+    for part in ("images", "store", "prometheus", "tuning", "require", "routes", "endpoints", "identity"):
         assert set(written[part]) <= set(known[part]), part
 
 
@@ -166,6 +169,9 @@ def test_every_object_is_labelled_and_placed(full: list[Json]) -> None:
         ({"require": {"approvals": 1}, "approvals": {"enabled": False}}, "require needs approvals.enabled"),
         ({"routes": {"granted": [{"path": "public"}]}}, "path"),
         ({"routes": {"granted": [{}]}}, "granted"),
+        ({"endpoints": {"allow": ["http://s3.example.com"]}}, "allow"),
+        ({"endpoints": {"refuse": ["10.0.0.0/28/4"]}}, "refuse"),
+        ({"identity": {"namespaces": ["*.shop"]}}, "namespaces"),
     ],
 )
 def test_wrong_values_are_refused_by_name(values: Json, expected: str) -> None:

@@ -7,6 +7,7 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from hack.testbed.cluster import Team, condition
 
 DATASET = """
@@ -90,6 +91,23 @@ def test_missing_secret(good: Team) -> None:
     assert "forgotten" in condition(seen, "SourceReachable")["message"]
     good.secret("forgotten", *good.keys)
     good.wait_condition("dataset", "rides", "Ready", "True", timeout=120)
+
+
+def test_the_cluster_s_own_control_plane_is_no_store(team: Team) -> None:
+    """By the Service's name and address, and where the API server itself is: the operator does not go there."""
+    service = team.cluster.get("service", "kubernetes", "default")
+    own = team.cluster.get("endpoints", "kubernetes", "default")
+    assert service
+    assert own
+    node = own["subsets"][0]["addresses"][0]["ip"]
+    endpoints = {"name": "kubernetes.default.svc", "service": service["spec"]["clusterIP"], "node": node}
+    for name, host in endpoints.items():
+        body = yaml.safe_load(DATASET.format(bucket=team.bucket, secret="s3"))
+        body["metadata"]["name"] = name
+        body["spec"]["source"]["s3"]["endpoint"] = f"https://{host}:443"
+        team.apply(body)
+    for name in endpoints:
+        team.wait_condition("dataset", name, "SourceReachable", "False", "EndpointRefused")
 
 
 def test_corrupt_parquet_keeps_the_published_version(good: Team) -> None:

@@ -234,3 +234,9 @@ async def test_no_answer_is_unavailable(kubeconfig: str) -> None:
     with pytest.raises(api.Unavailable):
         await kube.get(TOY, "x", "y")
     await kube.close()
+
+
+async def test_the_api_server_says_where_it_is_reached(http: HttpKube) -> None:
+    asked, *own = await http.addresses()
+    assert own, "besides the address that it was asked at"
+    assert all(part.rpartition(":")[2].isdigit() for part in (asked, *own))

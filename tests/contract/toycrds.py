@@ -21,7 +21,8 @@ _TOY_STATUS = {
         "jobUid": {"type": "string"},
         "done": {"type": "boolean"},
         "asked": {"type": "string"},
-        "windows": {"type": "array", "items": {"type": "number"}},
+        "windows": {"type": "array", "items": {"type": "number"}, "maxItems": 10},
+        "lastWindowAt": {"type": "string", "maxLength": 40},
     },
 }
 _SPEC = {

@@ -43,6 +43,10 @@ class ApiServer:
     absent: set[Kind] = field(default_factory=set)
     admission: Callable[[Kind, Json], str | None] = lambda _kind, _obj: None
     """Says why an object is refused, or None."""
+    unknown: set[Kind] = field(default_factory=set)
+    """Kinds of an extension's own API server, which is away: it can't be said whether they are there."""
+    forbidden: set[Kind] = field(default_factory=set)
+    """Kinds that the operator may not list."""
     version: int = 0
     log: list[Change] = field(default_factory=list)
     oldest: int = 0
@@ -205,7 +209,8 @@ class ApiServer:
     def _admit(self, kind: Kind, obj: Json) -> None:
         refusal = self.admission(kind, obj)
         if refusal:
-            raise api.Refused(f'{kind.kind} "{obj["metadata"]["name"]}" is invalid: {refusal}', 422)
+            message = f'{kind.kind} "{obj["metadata"]["name"]}" is invalid: {refusal}'
+            raise api.from_answer(422, "Invalid", message, None)
 
     def _store(self, type_: str, kind: Kind, obj: Json, before: Json | None) -> Json:
         self.version += 1

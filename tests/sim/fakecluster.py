@@ -75,6 +75,8 @@ class FakeKube:
         """All objects, two at a time."""
         await self._way("list", kind, "")
         self.server._served(kind)
+        if kind in self.server.forbidden:
+            raise api.Forbidden(f'{kind.plural} is forbidden: User "fairlead" cannot list resource', 403)
         found, version = self.server.all(kind, namespace, selector), str(self.server.version)
         if metadata_only:
             found = [{"metadata": obj["metadata"]} for obj in found]
@@ -109,6 +111,8 @@ class FakeKube:
     async def served(self, kind: Kind) -> bool:
         """Whether the kind is there."""
         await self._way("discover", kind, "")
+        if kind in self.server.unknown:
+            raise api.Unavailable("the server is currently unable to handle the request", 503)
         return kind not in self.server.absent
 
     async def close(self) -> None:

@@ -13,10 +13,12 @@ from fairlead.engine.kernel import Kernel, Pace
 from fairlead.plan import deployment
 from fairlead.plan.core import (
     DEPLOYMENT,
+    ENDPOINT_SLICE,
     HTTP_ROUTE,
     MODEL_VERSION,
     POD,
     REPLICA_SET,
+    SERVICE,
     WORKLOAD,
     Answer,
     Counters,
@@ -130,6 +132,8 @@ class GpuWorld(Operators):
                     self._schedule(pod)
                 except ApiError:
                     continue  # deleted meanwhile
+            for service in self.server.all(SERVICE):
+                self._slice(service)
             self.server.collect_garbage()
             pending = sum(not pod["spec"].get("nodeName") for pod in self.server.all(POD))
             self.most_pending = max(self.most_pending, pending)
@@ -158,6 +162,24 @@ class GpuWorld(Operators):
                 "ownerReferences": [_owner("Deployment", meta)],
             },
         })  # fmt: skip
+
+    def _slice(self, service: Json) -> None:
+        """The Service's EndpointSlice, with its labels and those of its pods that are ready."""
+        meta, wanted = service["metadata"], service["spec"]["selector"].items()
+        pods = [pod for pod in self.server.all(POD) if wanted <= pod["metadata"]["labels"].items()]
+        ends = [{"addresses": [pod["status"]["podIP"]], "conditions": {"ready": True},
+                 "targetRef": {"kind": "Pod", "uid": pod["metadata"]["uid"]}}
+                for pod in pods if pod.get("status", {}).get("podIP")]  # fmt: skip
+        name = f"{meta['name']}-x7d2k"
+        known = next((one for one in self.server.all(ENDPOINT_SLICE) if one["metadata"]["name"] == name), None)
+        if known is None:
+            labels = meta["labels"] | {"kubernetes.io/service-name": meta["name"]}
+            self.server.create(ENDPOINT_SLICE, {
+                "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "endpoints": ends,
+                "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
+            })  # fmt: skip
+        elif known["endpoints"] != ends:
+            self.server.edit(ENDPOINT_SLICE, NAMESPACE, name, lambda o: o.update(endpoints=ends))
 
     def used(self) -> int:
         """GPUs of the pods that have a node."""

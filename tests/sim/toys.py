@@ -30,6 +30,7 @@ from fairlead.plan.core import (
     Request,
     Subject,
     World,
+    rfc3339,
 )
 
 Json = dict[str, Any]
@@ -66,6 +67,7 @@ class ToyStatus(StatusBase):
     done: bool = False
     asked: str = ""
     windows: Annotated[list[float], Field(max_length=10)] = []
+    last_window_at: str = ""
 
 
 class Toy(Model):
@@ -148,6 +150,7 @@ def plan(subject: Subject[Toy], world: World, now: float) -> Plan:
     if spec.every:
         if not windows or now - windows[-1] >= spec.every - 1e-6:
             windows = [*windows[-9:], now]
+            new["last_window_at"] = rfc3339(now)
         after = windows[-1] + spec.every - now
     if spec.ask:
         answer = world.answer(PromQuery("http://prom", spec.ask))
@@ -176,6 +179,8 @@ def shelves_of(_toy: Json, shelves: Iterable[Json]) -> Iterable[str]:
 SPECS: tuple[KindSpec[Any], ...] = (
     KindSpec(
         TOY, KindInfo(Toy, "toys", "toy", ()), plan, observe, children=(JOB, CONFIG_MAP, SHELF), gauges=gauges,
+        smaller=lambda status: [status.model_copy(update={"windows": status.windows[-1:]})],
+        optional=frozenset({CONFIG_MAP}),
         settled=lambda raw: raw["metadata"].get("labels", {}).get("settled") == "yes",
     ),
     KindSpec(SHELF, KindInfo(Shelf, "shelves", "shelf", ()), plan_shelf, mappers={TOY: shelves_of}),

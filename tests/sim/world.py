@@ -71,14 +71,17 @@ class SimWorld:
 
     # --- operators -------------------------------------------------------------------------------------------
 
-    def start(self, crash: Crash | None = None, guard: Callable[[], None] = lambda: None) -> Kernel:
-        """A new operator process."""
+    def start(
+        self, crash: Crash | None = None, guard: Callable[[], None] = lambda: None, behind: float = 0.0
+    ) -> Kernel:  # fmt: skip
+        """A new operator process. behind: seconds by which its node's clock is."""
         self.crash = crash
         self.kube = FakeKube(self.server, self.rng, self.faults, crash, guard)
         source = FakeSource(self.server, self.rng, self.faults)
         config = OperatorConfig(images=Images(worker="worker"), workers=4)
         self.kernel = Kernel(
-            SPECS, self.kube, source, self.asker, config, clock=self.now, rng=self.rng, pace=self.pace
+            SPECS, self.kube, source, self.asker, config, clock=lambda: self.now() - behind, rng=self.rng,
+            pace=self.pace,
         )  # fmt: skip
         self._operator = asyncio.create_task(self.kernel.run())
         return self.kernel

@@ -77,6 +77,12 @@ require: {{ toJson . }}
 {{- with .Values.routes }}
 routes: {{ toJson . }}
 {{- end }}
+{{- with .Values.endpoints }}
+endpoints: {{ toJson . }}
+{{- end }}
+{{- with .Values.identity }}
+identity: {{ toJson . }}
+{{- end }}
 namespaces: {{ toJson .Values.namespaces }}
 workers: {{ .Values.workers }}
 {{- end }}

@@ -79,6 +79,14 @@
     - list
     - watch
 - apiGroups:
+    - discovery.k8s.io
+  resources:
+    - endpointslices
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
     - ''
   resources:
     - services

@@ -11,6 +11,7 @@ import hashlib
 import json
 from typing import Any
 
+from fairlead.api import foreign
 from fairlead.api.modelversion import GateResult, Score
 from fairlead.api.schema import Model
 from fairlead.api.tasks import EvaluateResult, Place, TaskResult
@@ -21,6 +22,8 @@ IN_STORE = "fairlead.dev/answers"
 """Annotation of a Job's pod: where its answer is found."""
 STORE = "store"
 """Its value. Jobs of releases before had none, and said all in their message."""
+SCORES = 5000
+"""Of a report, and gates: of each slice some."""
 REPORT = "taskDigest"
 """Member of a report: the digest of the task that it answers."""
 
@@ -58,15 +61,18 @@ def key(verb: str, prefix: str, digest: str) -> str:
 def parsed(verb: str, text: str, digest: str, place: Place) -> Answered:
     """A document. Raises ValueError if it is none."""
     if verb != "evaluate":
-        return Answered.model_validate_json(text)
-    report = json.loads(text)
+        return Answered.model_validate(foreign.parse(text, parts=foreign.FEW))
+    report = foreign.parse(text, finite=False)
     if not isinstance(report, dict):
         raise ValueError("not a report")
-    data = _Data.model_validate({k: (report.get("data") or {}).get(k) for k in ("sha256", "rows")})
+    lists = [report.get(name) or [] for name in ("scores", "gates")]
+    if not all(isinstance(one, list) and len(one) <= SCORES for one in lists):
+        raise ValueError(f"not a report: its scores and gates are lists of at most {SCORES}")
+    data = _Data.model_validate(report.get("data"))
     result = EvaluateResult(
         digest=digest, report=f"s3://{place.bucket}/{key(verb, place.prefix, digest)}", data=data.sha256,
-        rows=data.rows, scores=[Score.model_validate(one) for one in report.get("scores") or []],
-        gates=[GateResult.model_validate(one) for one in report.get("gates") or []],
+        rows=data.rows, scores=[Score.model_validate(one) for one in lists[0]],
+        gates=[GateResult.model_validate(one) for one in lists[1]],
         sample=str(report.get("sample") or ""),
     )  # fmt: skip
     return Answered(task=str(report.get(REPORT) or ""), result=TaskResult(evaluate=result))

@@ -39,10 +39,25 @@ class SecretRef(Model):
     `AWS_SESSION_TOKEN`)."""
 
 
+Endpoint = Annotated[
+    str,
+    Field(
+        max_length=256,
+        pattern=r"^https?://[^/@\s]+$",
+        json_schema_extra=strictly(r"^https?://([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$")
+        | cel(
+            (r"!self.matches(r'^https?://(([^:]*[.])?localhost[.]?(:[0-9]+)?$|127[.]|0[.]0[.]0[.]0|169[.]254[.]|\[::1?\]|\[[fF][eE][89abAB])')",
+             "loopback and link-local addresses are no stores; write the address of an S3 service"),
+        ),
+    ),
+]  # fmt: skip
+"""Scheme, host and port, and no more. Which hosts the operator goes to, store/endpoints.py says."""
+
+
 class S3Access(Model):
     """How an S3 bucket is reached."""
 
-    endpoint: Annotated[str, Field(max_length=256, pattern=r"^https?://[^/@\s]+$")] | None = None
+    endpoint: Endpoint | None = None
     """Address of an S3-compatible service, `http://s3.example:9000`. Default: the operator's store, else AWS."""
     region: Annotated[str, Field(max_length=32, json_schema_extra=strictly("^[A-Za-z0-9-]*$"))] | None = None
     """Region; default `us-east-1`."""
@@ -162,7 +177,7 @@ class Condition(Model):
     observed_generation: int = 0
 
 
-Conditions = Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))]
+Conditions = Annotated[list[Condition], Field(max_length=24, json_schema_extra=list_map("type"))]
 
 
 class StatusBase(Model):

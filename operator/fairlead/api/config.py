@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import ipaddress
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from fairlead.api.common import S3Location
 from fairlead.api.requirement import Requirement
@@ -72,6 +75,33 @@ class RoutesConfig(Model):
     granted: list[Granted] = []
 
 
+def _named(entry: str) -> str:
+    """A host or a network. A network with a slip in it would be taken for a host, and keep nobody out."""
+    if "/" in entry or ":" in entry or not entry.strip("0123456789."):
+        ipaddress.ip_network(entry, strict=False)
+    return entry.lower().rstrip(".")
+
+
+Hosts = list[Annotated[str, AfterValidator(_named)]]
+
+
+class EndpointsConfig(Model):
+    """Which stores the operator connects to for what people write; its own `store` always."""
+
+    allow: Hosts = []
+    """Hosts, `*.` and the end of hosts, addresses and networks (`10.0.0.0/8`); if there are any, no other endpoint is
+    used. An address that is named is allowed even where it would be refused: loopback, link-local, the API server's."""
+    refuse: Hosts = []
+    """Addresses and networks that are refused besides, for example those of the control plane's nodes."""
+
+
+class IdentityConfig(Model):
+    """Who may have the operator's own cloud identity used for what it names without a Secret."""
+
+    namespaces: list[str] = []
+    """Besides each namespace for its own folder in the operator's store; `*`: all."""
+
+
 class OperatorConfig(Model):
     """Everything that can be set at installation."""
 
@@ -84,6 +114,8 @@ class OperatorConfig(Model):
     require: Requirement = Requirement()
     """What each version must have before it goes live, in all namespaces."""
     routes: RoutesConfig = RoutesConfig()
+    endpoints: EndpointsConfig = EndpointsConfig()
+    identity: IdentityConfig = IdentityConfig()
     namespaces: list[str] = []
     """Namespaces to watch; empty: all."""
     workers: int = Field(default=8, ge=1, le=64)

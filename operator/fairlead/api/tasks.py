@@ -7,12 +7,12 @@ the container's termination message (see `api/answers.py`). Both sides use these
 from __future__ import annotations
 
 import base64
-import json
 import zlib
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from fairlead.api import foreign
 from fairlead.api.dataset import Check, CheckResult, DatasetVersion, Schema
 from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
@@ -54,7 +54,8 @@ class TaskError(Model):
 
     reason: Literal[
         "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "CorruptFile",
-        "DigestMismatch", "OutputMissing", "ServerFailed", "BadData", "BadTask", "Bug",
+        "DigestMismatch", "OutputMissing", "ServerFailed", "BadData", "BadTask", "Bug", "EndpointRefused",
+        "CredentialsMissing", "ListingTooLarge", "ListingTooSlow",
     ]  # fmt: skip
     message: str
     """What happened and what to do about it, with the object or field named."""
@@ -293,4 +294,4 @@ class TaskResult(Model):
             body = zlib.decompressobj().decompress(base64.b64decode(data["packed"]), UNPACKED_LIMIT)
         except (zlib.error, TypeError) as error:
             raise ValueError(f"not a packed result: {error}") from error
-        return json.loads(body)
+        return foreign.parse(body, parts=foreign.FEW)

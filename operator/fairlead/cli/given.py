@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any
 
+from fairlead.api import foreign
 from fairlead.api.review import ReviewInput
 from fairlead.cli.text import count, printable
 
@@ -34,8 +35,8 @@ def lines(given: ReviewInput, columns: int | None = None, rows: int | None = Non
 
 def _body(text: str, width: int) -> list[str]:
     try:
-        return [part for line in pretty(json.loads(text), width) for part in _fitting(line, width)]
-    except (ValueError, RecursionError):
+        return [part for line in pretty(foreign.parse(text, finite=False), width) for part in _fitting(line, width)]
+    except ValueError:
         return [part for line in text.split("\n") for part in _fitting(line, width)]
 
 

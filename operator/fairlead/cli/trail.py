@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from math import isfinite
 
+from fairlead.api import foreign
 from fairlead.api.candidate import Candidate
 
 WIDTH = 24
@@ -25,7 +25,7 @@ class Trail:
             self._rollout = candidate.ledger.name
             self._seen.clear()
         for line in candidate.ledger.lines:
-            body = json.loads(line)
+            body = foreign.parse(line)
             for guard, value in (body.get("logEvidence") or {}).items():
                 self._seen[guard][float(body["t"])] = float(value)
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies
 
 import aiohttp
@@ -20,7 +20,7 @@ from kubernetes.aio import client as k8s
 from kubernetes.aio import config as k8s_config
 
 from fairlead.cluster import errors
-from fairlead.cluster.port import Json, Page
+from fairlead.cluster.port import NAMESPACE, Json, Page
 from fairlead.plan.core import MANAGER, Kind
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
@@ -185,6 +185,12 @@ class HttpKube:
         except errors.NotFound:
             return False
         return any(r.get("name") == kind.plural and r.get("kind") == kind.kind for r in found.get("resources", ()))
+
+    async def addresses(self) -> list[str]:
+        """Where the API server that answers says that it is reached (`host:port`), besides what it was asked at."""
+        found = await self._call("GET", "discover", NAMESPACE, "/api")
+        own = [str(one.get("serverAddress", "")) for one in found.get("serverAddressByClientCIDRs") or ()]
+        return [urlsplit(self._configuration.host).netloc, *filter(None, own)]
 
     async def _call(
         self, method: str, verb: str, kind: Kind, path: str, body: Json | None = None,

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class ApiError(Exception):
     """A request failed. `status`: the HTTP code, 0 without an answer. `retry_after`: seconds, if the server said so."""
@@ -43,6 +45,11 @@ class Refused(ApiError):
     """400, 413, 422 …: the API server refuses the object as it is; the message names the fields."""
 
 
+class TooLarge(Refused):
+    """The object is larger than the API server, its store, or a bound of the definition allows; the message says which
+    field, where it knows."""
+
+
 class TooManyRequests(ApiError):
     """429: the API server asks for patience."""
 
@@ -60,10 +67,18 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }  # fmt: skip
 
 
+_TOO_LARGE = re.compile(
+    r": Too (many|long): |request (entity )?is too large|Request entity too large|message larger than max"
+)
+"""In answers of 422 (a bound of the definition), and of 500 (etcd takes 1.5 MiB, and a message to it 2 MiB)."""
+
+
 def from_answer(status: int, reason: str, message: str, retry_after: float | None) -> ApiError:
     """The error for an HTTP answer; `reason` is the Status object's."""
     if status == 409 and reason == "AlreadyExists":
         return AlreadyExists(message, status, retry_after)
+    if status == 413 or _TOO_LARGE.search(message):
+        return TooLarge(message, status, retry_after)
     # a create that times out inside the API server, and the like: trying again is right
     if status >= 500 or reason in ("Timeout", "ServerTimeout"):
         return Unavailable(message, status, retry_after)

@@ -18,6 +18,7 @@ import aiohttp
 import yaml
 
 from fairlead.api.config import OperatorConfig
+from fairlead.cluster import errors as api
 from fairlead.cluster.client import HttpKube, load_configuration
 from fairlead.engine.health import Health
 from fairlead.engine.kernel import Kernel
@@ -26,6 +27,7 @@ from fairlead.engine.metrics import Metrics
 from fairlead.engine.registry import SPECS
 from fairlead.engine.resolve import Resolver
 from fairlead.engine.source import KopfSource
+from fairlead.store.endpoints import Rules, control_plane
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +108,8 @@ class App:
         self._metrics.leader.set(1)
         no_cookies = aiohttp.DummyCookieJar()  # a jar is searched through for each request
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256), cookie_jar=no_cookies) as session:
-            resolver = Resolver(kube, session, self._metrics.signal)
+            rules = Rules(self._config, await asyncio.to_thread(control_plane, await _told(kube)))
+            resolver = Resolver(kube, session, self._metrics.signal, rules)
             try:
                 return await self._work(kube, lease, resolver, stopped)
             finally:
@@ -153,6 +156,15 @@ def _lease(options: Options, kube: HttpKube) -> Lease:
         kube, options.namespace, options.lease, options.identity or own_identity(),
         duration=length, renew=length * 2 / 3, retry=length / 7.5,
     )  # fmt: skip
+
+
+async def _told(kube: HttpKube) -> list[str]:
+    """Where the API server says that it is: no store is there."""
+    try:
+        return await kube.addresses()
+    except api.ApiError as failed:
+        log.warning("the API server does not say where it is (%s); what its Service leads to is known", failed.message)
+        return []
 
 
 async def _freeze_when(kernel: Kernel) -> None:

@@ -21,6 +21,8 @@ from fairlead.plan.core import Invalid, Kind
 
 Word = Literal["Invalid", "Transient", "Conflict", "Bug"]
 
+UNSETTLED = Backoff(first=1.0, cap=30.0)
+"""Of a plan that does not settle: a rollout among them must still be taken back, soon."""
 BACKOFFS: dict[Word, Backoff] = {
     "Invalid": Backoff(first=5.0, cap=300.0),
     "Transient": Backoff(first=0.5, cap=30.0),
@@ -58,6 +60,7 @@ class StatusRefused(Exception):  # noqa: N818 - the house's names of errors
 
     def __init__(self, cause: api.Refused) -> None:
         super().__init__(f"the API server refuses the status: {cause.message}")
+        self.cause = cause
 
 
 class BeingDeleted(Exception):  # noqa: N818 - the house's names of errors
@@ -86,6 +89,8 @@ def classify(error: Exception) -> Trouble:
         return Trouble("Transient", str(error), "BeingDeleted")
     if isinstance(error, ChildError):
         return _child(error)
+    if isinstance(error, StatusRefused) and isinstance(error.cause, api.TooLarge):
+        return Trouble("Bug", too_large(error), "StatusTooLarge")
     if isinstance(error, api.NotLeading):
         return Trouble("Transient", str(error))
     if isinstance(error, api.ApiError):
@@ -96,6 +101,12 @@ def classify(error: Exception) -> Trouble:
 def bug_message(error: Exception) -> str:
     """What a condition says of an error that should not happen."""
     return f"{type(error).__name__}: {error}; this is an error in Fairlead, its log has the details"[:1000]
+
+
+def too_large(error: StatusRefused) -> str:
+    """What a condition says of a status that nobody can write."""
+    words = "what is to be done can't be recorded, so it is not begun; this is an error in Fairlead"
+    return f"the status is too large for the API server: {error.cause.message[:600]}; {words}"
 
 
 def _child(error: ChildError) -> Trouble:

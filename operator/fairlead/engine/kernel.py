@@ -53,6 +53,17 @@ def selectors_of(specs: Iterable[KindSpec[Any]]) -> dict[Kind, str]:
     return {**dict.fromkeys(others, CHILDREN), **dict.fromkeys(own, "")}
 
 
+def optional_of(specs: Iterable[KindSpec[Any]]) -> frozenset[Kind]:
+    """Kinds that all who use them can do without."""
+    known = list(specs)
+    needed = {one for spec in known for one in (spec.kind, *spec.children, *spec.mappers) if one not in spec.optional}
+    return frozenset(kind for spec in known for kind in spec.optional) - needed
+
+
+def _full(kind: Kind) -> str:
+    return f"{kind.plural}.{kind.api_version.rpartition('/')[0]}".rstrip(".")
+
+
 class Kernel:
     """Looks after the objects of these kinds. `kube` must refuse writes that this replica has no right to."""
 
@@ -76,6 +87,9 @@ class Kernel:
         self.specs = {spec.kind: spec for spec in specs}
         self._selectors = selectors_of(self.specs.values())
         self._served: set[Kind] = set()
+        self._optional = optional_of(self.specs.values())
+        self._withheld: dict[Kind, str] = {}
+        """Optional kinds that are there, and that the API server does not let us list: why."""
         self.synced = asyncio.Event()
         self.watching = False
         claims = {spec.kind: spec.claims for spec in self.specs.values() if spec.claims is not None}
@@ -124,11 +138,32 @@ class Kernel:
             if await self._own_kinds():
                 break
             await asyncio.sleep(self._pace.missing)
-        await asyncio.gather(*map(self._lister.fill, self._served))
+        optional = self._served & self._optional
+        await asyncio.gather(*map(self._lister.fill, self._served - optional), *map(self._fill, optional))
         self.synced.set()
         objects = sum(len(self.cache.store(kind)) for kind in self.cache.kinds)
         log.info("%d objects listed in %.1f s", objects, self._loop.time() - started)
         self.queue.start()
+
+    async def _fill(self, kind: Kind) -> bool:
+        """List an optional kind. One that can't be is as if the cluster had none of it: nothing else waits for it, and
+        it is tried again."""
+        why = await self._lister.fill_if_possible(kind)
+        if why:
+            self._withhold(kind, why)
+        else:
+            self._withheld.pop(kind, None)
+            self._served.add(kind)
+            self.metrics.kinds_withheld.labels(_full(kind)).set(0)
+        return not why
+
+    def _withhold(self, kind: Kind, why: str) -> None:
+        if kind not in self._withheld:
+            log.warning("%s (%s) can't be listed, and is done without: %s", kind.plural, kind.api_version, why)
+        self._withheld[kind] = why
+        self._served.discard(kind)
+        self.cache.clear(kind)
+        self.metrics.kinds_withheld.labels(_full(kind)).set(1)
 
     async def _own_kinds(self) -> bool:
         """Discover. False while a kind of our own is missing."""
@@ -210,6 +245,11 @@ class Kernel:
     async def _compare(self, kind: Kind) -> None:
         try:
             await self._lister.compare(kind)
+        except api.Forbidden as failed:
+            if kind in self._optional:
+                self._withhold(kind, failed.message)
+                self._wake({kind})
+            log.warning("%s can't be compared with the API server: %s", kind.plural, failed.message)
         except api.ApiError as failed:
             log.warning("%s can't be compared with the API server: %s", kind.plural, failed.message)
         except Exception:
@@ -217,8 +257,19 @@ class Kernel:
 
     async def _discover(self) -> set[Kind]:
         kinds = list(self._selectors)
-        found = await asyncio.gather(*map(self._kube.served, kinds))
+        found = await asyncio.gather(*map(self._is_there, kinds))
         return {kind for kind, there in zip(kinds, found, strict=True) if there}
+
+    async def _is_there(self, kind: Kind) -> bool:
+        """Whether the API server has a kind. Of an optional one that can't be asked for, as it was: an extension's own
+        server that is away stops nothing else."""
+        try:
+            return await self._kube.served(kind)
+        except api.ApiError as failed:
+            if kind not in self._optional:
+                raise
+            log.warning("it is not known whether %s (%s) is served: %s", kind.plural, kind.api_version, failed.message)
+            return kind in self._served
 
     async def _discover_again(self) -> None:
         """Notice kinds that came or went, and let their owners see to it."""
@@ -228,19 +279,31 @@ class Kernel:
             log.warning("the API server can't be asked for its kinds: %s", failed.message)
             return
         came, went = found - self._served, self._served - found
+        for kind in self._withheld.keys() - found:
+            self._withheld.pop(kind)
+            self.metrics.kinds_withheld.labels(_full(kind)).set(0)
         for kind in went:
             log.warning("%s (%s) is not served any more", kind.plural, kind.api_version)
             self._served.discard(kind)
             self.cache.clear(kind)
-        for kind in came:
+        for kind in tuple(came):
+            if kind in self._optional:
+                if not await self._fill(kind):
+                    came.discard(kind)
+                    continue
+            else:
+                await self._lister.fill(kind)
+                self._served.add(kind)
             log.info("%s (%s) is served now", kind.plural, kind.api_version)
-            await self._lister.fill(kind)
-            self._served.add(kind)
         if came or went:
-            self._changed.set()
-            for spec in self.specs.values():
-                if (came | went) & {spec.kind, *spec.children, *spec.mappers}:
-                    self.router.wake_all(spec.kind)
+            self._wake(came | went)
+
+    def _wake(self, kinds: set[Kind]) -> None:
+        """Watch by what is served now, and look at all whom it concerns."""
+        self._changed.set()
+        for spec in self.specs.values():
+            if kinds & {spec.kind, *spec.children, *spec.mappers}:
+                self.router.wake_all(spec.kind)
 
 
 @dataclass

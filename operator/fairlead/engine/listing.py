@@ -24,6 +24,8 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
 PAUSES = Backoff(first=0.5, cap=30.0)
+TRIES = 3
+"""Times that a kind is listed that can be done without."""
 
 
 @dataclass
@@ -50,6 +52,19 @@ class Lister:
                 what = f"{kind.plural} ({kind.api_version})"
                 log.warning("%s can't be listed, trying again in %.1f s: %s", what, pause, failed.message)
                 await asyncio.sleep(pause)
+
+    async def fill_if_possible(self, kind: Kind) -> str:
+        """Take in all objects of a kind that can be done without. Tries a few times, but not what is forbidden. Returns
+        why that can't be; empty: it is done."""
+        for failures in range(1, TRIES + 1):
+            try:
+                await self._fill(kind)
+                return ""
+            except api.ApiError as failed:
+                if isinstance(failed, api.Forbidden) or failures == TRIES:
+                    return failed.message
+                await asyncio.sleep(max(PAUSES.delay(failures, self.rng), min(failed.retry_after or 0.0, 5.0)))
+        raise AssertionError("there is at least one try")
 
     async def _fill(self, kind: Kind) -> None:
         for namespace in tuple(self.namespaces) or (None,):

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 _FIELDS = ("kind", "namespace", "name", "result", "seconds", "wrote", "word", "reason", "retry_in")
+LONGEST = 16_384
+"""Characters of a message, and of a trace's end: errors quote what somebody else has written."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -20,11 +22,11 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": record.getMessage()[:LONGEST],
         }
         line |= {key: getattr(record, f"of_{key}") for key in _FIELDS if hasattr(record, f"of_{key}")}
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
+            line["trace"] = self.formatException(record.exc_info)[-LONGEST:]
         return json.dumps(line, ensure_ascii=False, default=str)
 
 

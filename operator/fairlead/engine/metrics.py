@@ -62,6 +62,14 @@ class Metrics:
             "fairlead_signal_seconds", "Length of getting a signal from outside.", ["signal", "result"],
             buckets=FAST, registry=registry,
         )  # fmt: skip
+        self.clock_behind = PrometheusGauge(
+            "fairlead_clock_behind_objects",
+            "Objects whose status has times that the operator's clock has not reached yet.", registry=registry,
+        )  # fmt: skip
+        self.kinds_withheld = PrometheusGauge(
+            "fairlead_kind_withheld", "1 for an optional kind that the API server has and does not let be listed.",
+            ["kind"], registry=registry,
+        )  # fmt: skip
         self.leader = PrometheusGauge("fairlead_leader", "1 while this replica leads.", registry=registry)
         self.leader.set(0)
         # to find a series by its labels takes longer than to count

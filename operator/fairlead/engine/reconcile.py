@@ -19,10 +19,12 @@ from fairlead.cluster import errors as api
 from fairlead.engine import trouble as kernel
 from fairlead.engine.cache import Cache, version_of
 from fairlead.engine.children import Children, Result
-from fairlead.engine.errors import BACKOFFS, StatusRefused, Trouble, classify, classify_all
+from fairlead.engine.clocks import Clocks
+from fairlead.engine.errors import BACKOFFS, UNSETTLED, StatusRefused, classify, classify_all
 from fairlead.engine.logs import fields
 from fairlead.engine.metrics import Metrics
 from fairlead.engine.queue import Turn, WorkQueue
+from fairlead.engine.statuses import Statuses
 from fairlead.engine.world import Snapshot, meta_of
 from fairlead.engine.write import Freshness, Writer
 from fairlead.plan.core import Answer, Kind, KindSpec, Plan, Request, Subject
@@ -88,14 +90,15 @@ class Reconciler:
     is_served: Callable[[Kind], bool]
     clock: Callable[[], float]
     rng: random.Random = field(default_factory=random.Random)
-    _troubles: dict[str, Trouble] = field(default_factory=dict)
-    """uid → what kept the last plan from being carried out."""
     _passes: dict[Key, int] = field(default_factory=dict)
     _crowd: Crowd = field(default_factory=Crowd)
     _memo: Memo[Any] = field(default_factory=Memo)
 
     def __post_init__(self) -> None:
-        self.children = Children(self.writer, asyncio.get_running_loop().time, self.rng)
+        self._steady = asyncio.get_running_loop().time
+        self.children = Children(self.writer, self._steady, self.rng)
+        self.clocks = Clocks(self.clock, self._steady)
+        self.statuses = Statuses(self.writer, self.metrics, self._steady)
 
     async def __call__(self, turn: Turn[Key]) -> None:
         """Work on a key of the queue."""
@@ -124,7 +127,8 @@ class Reconciler:
         if raw["metadata"].get("deletionTimestamp") or spec.settled(raw):
             queue.forget(key)
             return "settled"
-        begun, now = asyncio.get_running_loop().time(), self.clock()
+        begun, (now, behind) = self._steady(), self.clocks.now(raw)
+        self.statuses.note_clock(key.kind, raw, behind)
         try:
             subject, plan = await self._plan(turn, spec, raw, now)
         except Exception as error:  # noqa: BLE001 - an object that can't be planned gets a condition
@@ -166,13 +170,7 @@ class Reconciler:
     async def _carry_out(self, spec: KindSpec[Any], raw: Json, subject: Subject[Any], plan: Plan, now: float) -> Result:
         """Status first, then children, then events. What could be written, and what could not."""
         uid = subject.meta.uid
-        status = kernel.keep_times(plan.status.model_dump(mode="json", by_alias=True, exclude_none=True), raw)
-        known = self._troubles.get(uid)
-        wanted = kernel.lay_over(status, known, raw, now) if known else status
-        try:
-            current = await self.writer.status(spec.kind, raw, wanted)
-        except api.Refused as refused:
-            raise StatusRefused(refused) from refused
+        current, status, told = await self.statuses.write(spec, raw, plan, now)
         wrote = current is not raw
         meta = meta_of(current)
         failure: Exception | None = None
@@ -184,11 +182,11 @@ class Reconciler:
             done.wrote |= wrote
             if done.failures:
                 await self._children_failed(spec.kind, current, status, done.failures, now)
-        for event in plan.events:
+        for event in (*plan.events, *told):
             await self.writer.event(spec.kind, meta, event, now)
         if failure is not None:
             raise failure
-        if not done.failures and self._troubles.pop(uid, None) is not None:
+        if not done.failures and self.statuses.healed(uid):
             done.wrote = True  # the condition has lost its cause: the next look writes the status without it
         return done
 
@@ -198,21 +196,13 @@ class Reconciler:
         """Say in a condition which children could not be written, and why."""
         found = classify_all(failures)
         if found.reason:
-            self._troubles[current["metadata"]["uid"]] = found
-            await self._say(kind, current, kernel.lay_over(status, found, current, now))
+            await self.statuses.say(kind, current, status, found, now)
 
     async def _unplanned(self, turn: Turn[Key], raw: Json, error: Exception, now: float) -> str:
         found = classify(error)
         if found.reason:
-            await self._say(turn.key.kind, raw, kernel.lay_over(kernel.bare(raw, found), found, raw, now))
+            await self.statuses.unplanned(turn.key.kind, raw, found, now)
         return self._failed(turn, error)
-
-    async def _say(self, kind: Kind, raw: Json, status: Json) -> None:
-        """Write the status if that is possible; the error at hand matters more than one of this write."""
-        try:
-            await self.writer.status(kind, raw, status)
-        except (api.ApiError, api.NotLeading) as failed:
-            log.warning("a condition could not be written: %s", failed)
 
     # --- what comes next -------------------------------------------------------------------------------------
 
@@ -220,7 +210,6 @@ class Reconciler:
         """Afterwards: at once if anything was written from which something may follow, at the time that the plan names,
         and when a child that could not be written is to be tried again."""
         key, queue = turn.key, turn.queue
-        queue.succeeded(key)
         after = RESYNC * queue.rng.uniform(0.8, 1.2)
         if plan.requeue_after is not None:
             after = min(after, max(0.0, plan.requeue_after))
@@ -230,20 +219,21 @@ class Reconciler:
         for error in done.fresh:
             self._tell(key, error)
         result = classify_all(done.failures).word.lower() if done.failures else ""
-        if not done.wrote:
+        if plan.steady and done.wrote:
+            self._crowd.seen(key, self._steady())
+        if plan.steady or not done.wrote:
+            queue.succeeded(key)
             self._passes.pop(key, None)
-            return result or "ok"
-        if plan.steady:
-            self._crowd.seen(key, asyncio.get_running_loop().time())
-            self._passes.pop(key, None)
-            return result or "wrote"
+            return result or ("wrote" if done.wrote else "ok")
         passes = self._passes[key] = self._passes.get(key, 0) + 1
         if passes <= PASSES:
+            queue.succeeded(key)
             queue.add(key)
         else:
-            log.error("its plan does not settle: each look writes again", extra=fields(**_about(key)))
+            pause = queue.retry(key, UNSETTLED)
+            about = fields(**_about(key), retry_in=round(pause, 2))
+            log.error("its plan does not settle: each look writes again", extra=about)
             self.metrics.errors.labels(key.kind.kind, "Unsettled").inc()
-            queue.retry(key, BACKOFFS["Bug"])
         return result or "wrote"
 
     def _tell(self, key: Key, error: Exception, **more: object) -> None:
@@ -297,7 +287,8 @@ class Reconciler:
 
     def object_gone(self, uid: str) -> None:
         """An object was deleted: forget what was remembered of it."""
-        self._troubles.pop(uid, None)
+        self.statuses.forget(uid)
+        self.clocks.forget(uid)
         self.children.forget(uid)
         self.writer.forget(uid)
 

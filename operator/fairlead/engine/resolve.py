@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import aiohttp
 
+from fairlead.api.config import OperatorConfig
 from fairlead.cluster import errors as api
 from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, NAMESPACE, SECRET, Kube
+from fairlead.engine.logs import fields
+from fairlead.engine.pools import CrowdedError, FairPool
 from fairlead.plan.core import (
     LABEL_PREFIX,
+    NO_TURN,
     UNDERWAY,
     Answer,
     Failed,
@@ -38,23 +43,36 @@ from fairlead.plan.core import (
 )
 from fairlead.signals import pods, prometheus
 from fairlead.signals.answers import answers, kept_input
+from fairlead.signals.aside import Aside
+from fairlead.signals.budget import Allowance
 from fairlead.signals.errors import SignalError
+from fairlead.signals.gate import Gate
+from fairlead.signals.http import ANSWERS, Outside
 from fairlead.store.documents import find, newest, read, save
+from fairlead.store.endpoints import Rules
 from fairlead.store.errors import StoreError
 from fairlead.store.listing import list_objects
+from fairlead.store.terms import Terms, under
+
+log = logging.getLogger(__name__)
 
 LIMITS: dict[type[Any], float] = {
-    ListObjects: 120.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
+    ListObjects: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
     ReadRules: 15.0,
 }  # fmt: skip
-"""Seconds that an answer may take."""
+"""Seconds that an answer may take, waiting for a place included."""
 AT_ONCE: dict[type[Any], int] = {
-    ListObjects: 4, ScrapePod: 64, ReadAnswers: 32, PromQuery: 8, WarmUp: 16, ReadGateway: 8, SaveDocument: 16,
-    FindObject: 16, ReadDocument: 16, ReadInput: 8, ReadNewest: 8, ReadNamespace: 8,
+    ScrapePod: 128, ReadAnswers: 64, PromQuery: 8, WarmUp: 32, ReadGateway: 8, ReadInput: 8, ReadNamespace: 8,
     ReadRules: 4,
 }  # fmt: skip
-"""Requests at a time to the same store, or of the same type."""
+"""Requests of the same type at a time. What is asked of stores has pools instead."""
+SHARES: dict[type[Any], int] = {ScrapePod: 32, ReadAnswers: 16, PromQuery: 4, WarmUp: 8, ReadInput: 4}
+"""Of these, how many of one namespace: its pods may be slow."""
+LISTING, EVIDENCE = 120.0, 20.0
+"""Seconds that a thread may work on a listing, and on a document."""
+TURN = 150.0
+"""Seconds that a listing waits for its turn."""
 CREDENTIALS_TTL = 60.0
 NAMESPACE_TTL = 10.0
 """Seconds for which a Namespace's annotations are believed."""
@@ -65,6 +83,8 @@ KEEP = 60.0
 
 Late = SaveDocument | FindObject | ReadDocument | ReadNewest
 """What is asked of a store, and may be answered later."""
+Shared = ScrapePod | ReadAnswers | PromQuery | WarmUp | ReadInput
+"""What has SHARES."""
 Observer = Callable[[str, str, float], None]
 """(signal, result, seconds)"""
 
@@ -141,51 +161,70 @@ class Namespaces:
 class Resolver:
     """Answers requests. Never raises: what can't be had is a `Failed`."""
 
-    def __init__(self, kube: Kube, session: aiohttp.ClientSession, observe: Observer) -> None:
+    def __init__(
+        self, kube: Kube, session: aiohttp.ClientSession, observe: Observer, rules: Rules | None = None
+    ) -> None:
         self._kube = kube
+        self._rules = rules or Rules(OperatorConfig.model_validate({"images": {"worker": "none"}}))
         self._credentials = Credentials(kube)
         self._namespaces = Namespaces(kube)
-        self._session = session
+        self._session, self._aside = session, Aside()
         self._observe = observe
-        self._threads = ThreadPoolExecutor(16, "listing")
-        self._gates: dict[Any, asyncio.Semaphore] = {}
+        self._listings = FairPool("listing", threads=24, share=6, store_share=4)
+        self._evidence = FairPool("evidence", threads=24, share=6, store_share=4)
+        self._gates: dict[type[Any], Gate] = {}
         self._late: dict[Late, asyncio.Future[Answer]] = {}
 
     def close(self) -> None:
-        """Begin no more listings."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Ask no store for anything more."""
+        self._listings.close()
+        self._evidence.close()
+        self._aside.close()
 
     async def resolve(self, requests: Iterable[Request]) -> Mapping[Request, Answer]:
         """All the answers."""
-        asked = list(dict.fromkeys(requests))
-        return dict(zip(asked, await asyncio.gather(*map(self._answer, asked)), strict=True))
+        asked, allowed = list(dict.fromkeys(requests)), Allowance(ANSWERS)
+        found = await asyncio.gather(*(self._answer(one, allowed) for one in asked))
+        return dict(zip(asked, found, strict=True))
 
-    def _gate(self, request: Request) -> asyncio.Semaphore:
-        key = (ListObjects, request.endpoint, request.bucket) if isinstance(request, ListObjects) else type(request)
-        return self._gates.setdefault(key, asyncio.Semaphore(AT_ONCE[type(request)]))
+    def _gate(self, request: Request) -> AbstractAsyncContextManager[None]:
+        kind = type(request)
+        if kind not in AT_ONCE:
+            return nullcontext()
+        if kind not in self._gates:
+            self._gates[kind] = Gate(AT_ONCE[kind], SHARES.get(kind, AT_ONCE[kind]))
+        return self._gates[kind].place(request.namespace if isinstance(request, Shared) else "")
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request, allowed: Allowance) -> Answer:
         signal = type(request).__name__
         async with self._gate(request):
             started = time.monotonic()
             limit = LIMITS[type(request)]
             try:
                 async with asyncio.timeout(limit):
-                    answer = await self._ask(request)
+                    answer = await self._ask(request, allowed)
             except TimeoutError:
                 answer = Failed("Timeout", f"no answer within {limit:g} s")
             except (SignalError, StoreError, CredentialsError) as failed:
                 answer = Failed(failed.reason, failed.message)
+            except CrowdedError as failed:
+                answer = Failed(NO_TURN, CROWDED.format(running=failed.running))
             except api.ApiError as failed:
                 answer = Failed("ApiUnavailable", failed.message)
+            except Exception as bug:
+                # one answer that nobody has thought of must not take the others of the same look with it
+                log.exception("a signal could not be read", extra=fields(kind=signal))
+                answer = Failed(
+                    "Bug", f"{type(bug).__name__} while it was read: please report it with the operator's log"
+                )
         result = answer.reason if isinstance(answer, Failed) else "ok"
         self._observe(signal, result, time.monotonic() - started)
         return answer
 
-    async def _ask(self, request: Request) -> Answer:
+    async def _ask(self, request: Request, allowed: Allowance) -> Answer:
         match request:
             case ListObjects():
-                return await self._in_store(list_objects, request)
+                return await self._in_store(self._listings, LISTING, list_objects, request)
             case SaveDocument():
                 return await self._patiently(save, request)
             case FindObject():
@@ -195,22 +234,25 @@ class Resolver:
             case ReadNewest():
                 return await self._patiently(newest, request)
             case ScrapePod():
-                return await pods.scrape(self._session, request)
+                return await pods.scrape(self._outside(request.namespace), request)
             case ReadAnswers():
-                return await answers(self._session, request)
+                return await answers(self._outside(request.namespace, allowed), request)
             case ReadInput():
-                return await kept_input(self._session, request)
+                return await kept_input(self._outside(request.namespace), request)
             case WarmUp():
-                return await pods.warm_up(self._session, request)
+                return await pods.warm_up(self._outside(request.namespace), request)
             case PromQuery():
-                return await prometheus.query(self._session, request)
+                return await prometheus.query(self._outside(request.namespace), request)
             case ReadRules():
-                return await prometheus.rules(self._session, request)
+                return await prometheus.rules(self._outside(request.namespace), request)
             case ReadGateway():
                 found = await self._kube.get(GATEWAY, request.namespace, request.name)
                 return _gateway(found, await self._class_of(found))
             case ReadNamespace():
                 return await self._namespaces.read(request.name)
+
+    def _outside(self, namespace: str, allowed: Allowance | None = None) -> Outside:
+        return Outside(self._session, self._aside, namespace, allowed or Allowance(ANSWERS))
 
     async def _class_of(self, gateway: dict[str, Any]) -> dict[str, Any]:
         """The GatewayClass; {} where it is gone, or may not be read (an operator with rights in some namespaces)."""
@@ -223,7 +265,7 @@ class Resolver:
         """A store that hangs must not hold up a rollout: the answer may be had at a later look."""
         task = self._late.get(request)
         if task is None:
-            task = self._late[request] = asyncio.ensure_future(self._in_store(work, request))
+            task = self._late[request] = asyncio.ensure_future(self._in_store(self._evidence, EVIDENCE, work, request))
             forget = asyncio.get_running_loop().call_later
             task.add_done_callback(lambda _: forget(KEEP, self._late.pop, request, None))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
@@ -233,13 +275,25 @@ class Resolver:
         return task.result()
 
     async def _in_store(
-        self, work: Callable[[Any, Any], Answer], request: ListObjects | Late
-    ) -> Answer:  # fmt: skip
-        """boto3 blocks: it works in a thread."""
-        secret = request.credentials
+        self, pool: FairPool, seconds: float, work: Callable[[Any, Any], Answer], request: ListObjects | Late
+    ) -> Answer:
+        """boto3 blocks: it works in a thread, on these terms."""
+        self._rules.check(request)
+        secret, rules = request.credentials, self._rules
         found = await self._credentials.read(request.namespace, secret) if secret else None
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, work, request, found)
+
+        def act() -> Answer:
+            terms = Terms(seconds, rules.connecting(request.endpoint), rules.trusts(request.endpoint))
+            with under(terms):
+                return work(request, found)
+
+        return await pool.run(request.namespace, (request.endpoint, request.bucket), act, TURN)
+
+
+CROWDED = (
+    "{running} other requests of this namespace to its stores were under way all the time, and it may have no more at "
+    "once; see which of its stores are slow"
+)
 
 
 def _gateway(obj: dict[str, Any], class_: dict[str, Any]) -> GatewaySeen:

@@ -6,18 +6,32 @@ carries them along after their cause is gone.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from fairlead.engine.errors import Trouble
 from fairlead.plan.core import rfc3339
 
 Json = dict[str, Any]
 
-REASONS = frozenset({"Invalid", "NameTaken", "Refused", "Forbidden", "KindMissing", "BeingDeleted", "InternalError"})
+REASONS = frozenset({
+    "Invalid", "NameTaken", "Refused", "Forbidden", "KindMissing", "BeingDeleted", "InternalError", "StatusTooLarge",
+})  # fmt: skip
 TYPE = "Ready"
+CLOCK, LARGE = "ClockBehind", "StatusTooLarge"
+"""Conditions of the kernel's own."""
+
+
+class Mark(NamedTuple):
+    """A condition of the kernel's own, that is true for now."""
+
+    type: str
+    message: str
 
 
 def _is_ours(condition: Json) -> bool:
+    if condition.get("type") in (CLOCK, LARGE):
+        return True
     return condition.get("type") == TYPE and condition.get("status") == "False" and condition.get("reason") in REASONS
 
 
@@ -43,6 +57,18 @@ def lay_over(status: Json, trouble: Trouble, raw: Json, now: float) -> Json:
     others = [c for c in status.get("conditions") or [] if c.get("type") != TYPE]
     merged = sorted([*others, condition], key=lambda c: str(c["type"]))
     return keep_times({**status, "message": trouble.message[:1024], "conditions": merged}, raw)
+
+
+def marked(status: Json, marks: Iterable[Mark], raw: Json, now: float) -> Json:
+    """The status with these conditions."""
+    made = [{
+        "type": one.type, "status": "True", "reason": one.type, "message": one.message[:1024],
+        "lastTransitionTime": rfc3339(now), "observedGeneration": raw["metadata"].get("generation", 0),
+    } for one in marks]  # fmt: skip
+    if not made:
+        return status
+    merged = sorted([*(status.get("conditions") or []), *made], key=lambda c: str(c["type"]))
+    return keep_times({**status, "conditions": merged}, raw)
 
 
 def keep_times(status: Json, raw: Json) -> Json:

@@ -32,7 +32,7 @@ class Conditions:
 
     def set(self, type_: str, value: bool | None, reason: str, message: str = "") -> None:
         """Set one; the transition time moves only when the status does."""
-        status = truth(value)
+        status, reason = truth(value), reason[:64]  # some reasons are others' words: a kubelet's, a controller's
         old = self._old.get(type_)
         said = (status, reason, message[:1024], self._generation)
         if old and said == (old.status, old.reason, old.message, old.observed_generation):

@@ -50,6 +50,7 @@ POD = Kind("v1", "Pod", "pods")
 SERVICE = Kind("v1", "Service", "services")
 WORKLOAD = Kind("apps/v1", "Deployment", "deployments")
 REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
+ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
 PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules")
@@ -124,6 +125,8 @@ class ScrapePod:
 
     url: str
     names: MetricNames
+    namespace: str = field(default="", compare=False)
+    """Whose request it is: requests of all namespaces come in turn."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ class ReadAnswers:
     """Only later ones than this number."""
     boot: str = ""
     """The recorder's process that gave the number; another one has other numbers. Empty: not known yet."""
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,7 @@ class ReadInput:
 
     url: str
     request_id: str
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -219,6 +224,7 @@ class PromQuery:
     expression: str
     signed: bool = False
     """Of a gauge: negative values are values."""
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -236,6 +242,7 @@ class ReadRules:
 
     url: str
     groups: tuple[str, ...]
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -254,6 +261,7 @@ class WarmUp:
     body: str
     """JSON of an inference request; empty: only ask whether the model is ready."""
     times: int = 3
+    namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -394,6 +402,8 @@ UNDERWAY = "Underway"
 """Reason of a `Failed` where a store has not answered yet; it may at a later look."""
 NOT_YET = ("NotAsked", UNDERWAY)
 """Reasons that say nothing of what was asked for."""
+NO_TURN = "NoTurn"
+"""Reason of a `Failed` where the store was not asked: others of the namespace were under way all the time."""
 
 Request = (
     ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
@@ -527,6 +537,11 @@ def no_gauges(_raw: Json) -> Iterable[Gauge]:
     return ()
 
 
+def no_smaller(_status: Any) -> Iterable[Any]:
+    """For kinds whose statuses have nothing that can be done without."""
+    return ()
+
+
 def never_settled(_raw: Json) -> bool:
     """For kinds whose objects are always looked after."""
     return False
@@ -574,6 +589,11 @@ class KindSpec(Generic[M]):
     meet: Callable[[Claim, Claim], bool] = lambda _one, _other: False
     """Whether a change of one claim can matter to the object of the other."""
     gauges: Callable[[Json], Iterable[Gauge]] = no_gauges
+    smaller: Callable[[Any], Iterable[Model]] = no_smaller
+    """Smaller and smaller forms of a status, for an API server that does not take the whole one. Each has what the next
+    decisions and the children follow from."""
+    optional: frozenset[Kind] = frozenset()
+    """Other kinds that a cluster may lack, or not let Fairlead see."""
     index: Callable[[Json], Iterable[str]] = no_keys
     """Keys by which an object is found among thousands; read once for each version of an object."""
     settled: Callable[[Json], bool] = never_settled

@@ -14,12 +14,13 @@ from fairlead.api.dataset import CheckResult, Dataset, DatasetStatus, DatasetVer
 from fairlead.api.kinds import KINDS
 from fairlead.api.units import seconds
 from fairlead.manifests.meta import short_hash
-from fairlead.plan import gauges, store
+from fairlead.plan import gauges, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
     JOB,
     LABEL_PREFIX,
+    NO_TURN,
     POD,
     Delete,
     Event,
@@ -167,7 +168,10 @@ def _watch(draft: Draft, found: Plan) -> Outcome:
             return draft.status.phase, draft.status.message, _next_poll(draft)
         return draft.status.phase, draft.status.message, 0.0  # a Job has just ended: look at the source next
     if isinstance(answer, Failed):
-        message = _with_secret(draft, answer.message)
+        if answer.reason == NO_TURN:
+            draft.conditions.set("SourceReachable", None, answer.reason, answer.message)
+            return draft.status.phase or "Pending", answer.message, _next_poll(draft)
+        message = _with_secret(draft, answer)
         draft.conditions.set("SourceReachable", False, answer.reason, message)
         return "Unreachable", message, _next_poll(draft)
     assert isinstance(answer, Listed)
@@ -179,8 +183,12 @@ def _source(draft: Draft) -> str:
     return store.source(draft.subject.body.spec.source.s3, draft.world.config).uri()
 
 
-def _with_secret(draft: Draft, message: str) -> str:
-    """A message about a source names the Secret that it was asked with: the first thing to look at."""
+def _with_secret(draft: Draft, answer: Failed) -> str:
+    """A message about a source names the field that is at fault, or the Secret that it was asked with: the first thing
+    to look at."""
+    if answer.reason == "EndpointRefused":
+        return f"spec.source.s3: {answer.message}"
+    message = answer.message
     secret = store.source(draft.subject.body.spec.source.s3, draft.world.config).reach.credentials
     return message if secret is None or secret in message else f"{message} (Secret {secret})"
 
@@ -354,6 +362,7 @@ SPEC: KindSpec[Dataset] = KindSpec(
     kind=DATASET,
     info=next(info for info in KINDS if info.model is Dataset),
     plan=plan,
+    smaller=terse.forms,
     observe=observe,
     children=(JOB, POD),
     mappers={POD: by_pod},

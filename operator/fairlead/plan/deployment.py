@@ -17,6 +17,7 @@ from fairlead.plan import claims
 from fairlead.plan.core import (
     DATASET,
     DEPLOYMENT,
+    ENDPOINT_SLICE,
     GRPC_ROUTE,
     HTTP_ROUTE,
     JOB,
@@ -46,6 +47,7 @@ from fairlead.plan.rollout import (
     asking,
     children,
     choosing,
+    endpoints,
     frame,
     gauges,
     gpus,
@@ -64,6 +66,7 @@ from fairlead.plan.rollout import (
     requirements,
     retiring,
     signals,
+    smaller,
     stored,
     versions,
     watch,
@@ -197,7 +200,7 @@ def of_pod(pod: Json, _all: Iterable[Json]) -> Iterable[str]:
 
 
 def of_set(made: Json, _all: Iterable[Json]) -> Iterable[str]:
-    """ReplicaSets have the labels of their pods."""
+    """ReplicaSets have the labels of their pods, and EndpointSlices those of their Service."""
     name = (made["metadata"].get("labels") or {}).get(f"{LABEL_PREFIX}deployment")
     return [name] if name else []
 
@@ -226,8 +229,16 @@ SPEC: KindSpec[Deployment] = KindSpec(
     plan=plan,
     observe=observe,
     children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
-    mappers={MODEL_VERSION: of_version, POD: of_pod, REPLICA_SET: of_set, DATASET: labeljobs.of_dataset},
-    heeds={REPLICA_SET: _of_set},
+    mappers={
+        MODEL_VERSION: of_version,
+        POD: of_pod,
+        REPLICA_SET: of_set,
+        ENDPOINT_SLICE: of_set,
+        DATASET: labeljobs.of_dataset,
+    },
+    heeds={REPLICA_SET: _of_set, ENDPOINT_SLICE: endpoints.heeded},
+    smaller=smaller.forms,
+    optional=frozenset({HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR, ENDPOINT_SLICE}),
     claims=claims.of,
     meet=claims.meet,
     gauges=gauges.of,

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 
+from fairlead.api import foreign
 from fairlead.api.modelversion import Evidence, ModelVersion, ModelVersionSpec, ModelVersionStatus
 from fairlead.api.pinned import RECORD, Pinned
 from fairlead.plan.core import MODEL_VERSION, Json, World
@@ -66,7 +67,7 @@ def unpin(kept: Pinned) -> ModelVersion | None:
     if not kept.record:
         return None
     try:
-        body = json.loads(kept.record)
+        body = foreign.parse(kept.record)
         spec = ModelVersionSpec.model_validate(body["spec"])
         proof = Evidence(digest=kept.evidence, sample=body.get("sample", ""))
     except (ValueError, KeyError, TypeError):

@@ -8,14 +8,13 @@ answer is the document in the store that has it, and that names the task.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pydantic import ValidationError
 
-from fairlead.api import answers
+from fairlead.api import answers, foreign
 from fairlead.api.tasks import TASK_ENV, Place, TaskResult
 from fairlead.plan import failures, likeness
 from fairlead.plan.core import NOT_YET, Document, Failed, Json, ReadDocument, World
@@ -246,7 +245,7 @@ def _question(job: Json, container: str) -> _Question:
     """From the Job's template, which nobody can change."""
     spec = likeness.named(job["spec"]["template"]["spec"])[container]
     text = next(one["value"] for one in spec["env"] if one["name"] == TASK_ENV).replace("$$", "$")
-    task = json.loads(text)
+    task = foreign.parse(text)
     return _Question(spec["command"][-1], task, Place.model_validate(task["store"]))
 
 

@@ -14,7 +14,7 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import attempt, identity, jobpods, proof
+from fairlead.plan import attempt, identity, jobpods, proof, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -330,6 +330,7 @@ SPEC: KindSpec[ModelVersion] = KindSpec(
     kind=MODEL_VERSION,
     info=next(info for info in KINDS if info.model is ModelVersion),
     plan=plan,
+    smaller=terse.forms,
     observe=observe,
     children=(JOB, POD),
     mappers={POD: by_pod, DEPLOYMENT: by_deployment, DATASET: by_dataset},

@@ -16,7 +16,7 @@ from fairlead.api.pipeline import LastRun, Pipeline, PipelineSpec, PipelineStatu
 from fairlead.api.pipelinerun import PipelineRunSpec
 from fairlead.api.units import seconds
 from fairlead.manifests.meta import child_name, labels, owner_reference
-from fairlead.plan import dag, failures, gauges, history, store, triggers
+from fairlead.plan import dag, failures, gauges, history, store, terse, triggers
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -331,6 +331,7 @@ SPEC: KindSpec[Pipeline] = KindSpec(
     kind=PIPELINE,
     info=next(info for info in KINDS if info.model is Pipeline),
     plan=plan,
+    smaller=terse.of_pipeline,
     children=(PIPELINE_RUN, JOB),
     mappers={PIPELINE_RUN: by_run, DATASET: by_dataset, MODEL_VERSION: history.by_version},
     heeds={MODEL_VERSION: history.outcome},

@@ -10,7 +10,7 @@ from fairlead.api.dataset import Dataset
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
 from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepStatus
-from fairlead.plan import dag, olderdata, produce, stepjobs, steps, store
+from fairlead.plan import dag, olderdata, produce, stepjobs, steps, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -370,6 +370,7 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     kind=PIPELINE_RUN,
     info=next(info for info in KINDS if info.model is PipelineRun),
     plan=plan,
+    smaller=terse.of_run,
     observe=observe,
     children=(JOB, POD, MODEL_VERSION),
     mappers={POD: by_pod},

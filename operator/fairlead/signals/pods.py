@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 
-import aiohttp
-
 from fairlead.plan.core import Counters, ScrapePod, Warm, WarmUp
+from fairlead.signals.budget import Budget
 from fairlead.signals.errors import SignalError
-from fairlead.signals.http import fetch
+from fairlead.signals.http import Outside, Reply, fetch
 from fairlead.signals.page import parse_page
 
 SCRAPE_SECONDS = 0.9
@@ -21,39 +20,45 @@ ANEW = 0.25
 """Share of the scrapes after which the connection is closed: one that is kept stays with one of several processes that
 answer at the same port, and that they are several would not be seen."""
 
-_PLAIN = {"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"}
+_PLAIN = {"Accept": "text/plain;version=0.0.4"}
+_KEPT = 1024
+"""Bytes of the answer to a warm-up that are looked at."""
 
 
-async def scrape(session: aiohttp.ClientSession, request: ScrapePod) -> Counters:
+async def scrape(outside: Outside, request: ScrapePod) -> Counters:
     """A pod's counters now. Raises SignalError."""
     headers = _PLAIN | {"Connection": "close"} if random.random() < ANEW else _PLAIN
-    reply = await fetch(
-        session, "GET", request.url, seconds=SCRAPE_SECONDS, limit=SCRAPE_LIMIT, headers=headers
+    labels = outside.aside.labels(outside.whose)
+
+    def read(reply: Reply, budget: Budget) -> Counters:
+        if reply.status != 200:
+            raise SignalError(
+                "HttpStatus", f"{request.url} answered {reply.status}. Check server.metrics.path and port."
+            )  # fmt: skip
+        return parse_page(reply.text, request.names, labels, budget)
+
+    return await fetch(
+        outside, "GET", request.url, read, seconds=SCRAPE_SECONDS, limit=SCRAPE_LIMIT, headers=headers
     )  # fmt: skip
-    if reply.status != 200:
-        raise SignalError(
-            "HttpStatus", f"{request.url} answered {reply.status}. Check server.metrics.path and port."
-        )  # fmt: skip
-    return parse_page(reply.text, request.names)
 
 
-async def warm_up(session: aiohttp.ClientSession, request: WarmUp) -> Warm:
+async def warm_up(outside: Outside, request: WarmUp) -> Warm:
     """Send the request `times` times, one after the other, so that the model is loaded and its caches are filled
     before a user's request comes. Raises SignalError when one is not answered with success."""
     for _ in range(max(1, request.times) if request.body else 1):
-        await _once(session, request)
+        await _once(outside, request)
     return Warm()
 
 
-async def _once(session: aiohttp.ClientSession, request: WarmUp) -> None:
+async def _once(outside: Outside, request: WarmUp) -> None:
     options = {"data": request.body, "headers": {"Content-Type": "application/json"}} if request.body else {}
     reply = await fetch(
-        session, "POST" if request.body else "GET", request.url,
-        seconds=WARM_UP_SECONDS, limit=WARM_UP_LIMIT, **options,
+        outside, "POST" if request.body else "GET", request.url, lambda reply, _: reply,
+        seconds=WARM_UP_SECONDS, limit=WARM_UP_LIMIT, keep=_KEPT, **options,
     )  # fmt: skip
     if 200 <= reply.status < 300:
         return
-    words = " ".join(reply.text.split())[:200]
+    words = " ".join(reply.text[:_KEPT].split())[:200]
     if request.body and 400 <= reply.status < 500 and reply.status != 429:
         raise SignalError(
             "WarmUpRefused",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from math import isfinite
 from typing import Any
 
-import aiohttp
-
+from fairlead.api import foreign
 from fairlead.manifests.alerts import fingerprint
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import PromQuery, ReadRules, RulesSeen, Vector
+from fairlead.signals.budget import Budget
 from fairlead.signals.counts import is_count
 from fairlead.signals.errors import SignalError
-from fairlead.signals.http import Reply, fetch
+from fairlead.signals.http import Outside, Reply, fetch
 
 QUERY_SECONDS = 2.0
 """Short: other guards of the same rollout wait for it."""
@@ -29,44 +28,52 @@ _REMEDIES = {
 }
 
 
-async def query(session: aiohttp.ClientSession, request: PromQuery) -> Vector:
+async def query(outside: Outside, request: PromQuery) -> Vector:
     """The series of an instant vector now. Raises SignalError."""
     url = request.url.rstrip("/") + "/api/v1/query"
-    reply = await fetch(
-        session, "POST", url, seconds=QUERY_SECONDS, limit=QUERY_LIMIT, data={"query": request.expression},
+
+    def read(reply: Reply, budget: Budget) -> Vector:
+        data = _data(url, reply, request.expression)
+        kind = data.get("resultType")
+        if kind != "vector":
+            remedy = _REMEDIES.get(str(kind), _REMEDY)
+            raise SignalError(
+                "BadQuery", f"{request.expression!r} gives a {str(kind)[:40]}, not an instant vector: {remedy}."
+            )
+        return _vector(data.get("result"), url, request.signed, budget)
+
+    return await fetch(
+        outside, "POST", url, read, seconds=QUERY_SECONDS, limit=QUERY_LIMIT, data={"query": request.expression},
         headers=_ANEW,
     )  # fmt: skip
-    data = _data(url, reply, request.expression)
-    kind = data.get("resultType")
-    if kind != "vector":
-        raise SignalError(
-            "BadQuery",
-            f"{request.expression!r} gives a {kind}, not an instant vector: {_REMEDIES.get(str(kind), _REMEDY)}.",
-        )
-    return _vector(data.get("result"), url, request.signed)
 
 
-async def rules(session: aiohttp.ClientSession, request: ReadRules) -> RulesSeen:
+async def rules(outside: Outside, request: ReadRules) -> RulesSeen:
     """The alert rules that are loaded in some groups. Raises SignalError."""
     url = request.url.rstrip("/") + "/api/v1/rules"
     asked = [("type", "alert"), *(("rule_group[]", group) for group in request.groups)]
-    reply = await fetch(session, "GET", url, seconds=QUERY_SECONDS, limit=QUERY_LIMIT, params=asked, headers=_ANEW)
-    groups = _data(url, reply, "the rules").get("groups")
-    try:
-        return RulesSeen(tuple(
-            (group["name"], fingerprint(rule["name"], rule.get("labels") or {}, rule.get("annotations") or {}),
-             str(rule.get("lastError") or "")[:300])
-            for group in groups or [] if group["name"] in request.groups for rule in group["rules"]
-        ))  # fmt: skip
-    except (TypeError, KeyError, AttributeError) as error:
-        raise SignalError("NotPrometheus", f"{url} answered a malformed list of rules.") from error
+
+    def read(reply: Reply, _budget: Budget) -> RulesSeen:
+        groups = _data(url, reply, "the rules").get("groups")
+        try:
+            return RulesSeen(tuple(
+                (group["name"], fingerprint(rule["name"], rule.get("labels") or {}, rule.get("annotations") or {}),
+                 str(rule.get("lastError") or "")[:300])
+                for group in groups or [] if group["name"] in request.groups for rule in group["rules"]
+            ))  # fmt: skip
+        except (TypeError, KeyError, AttributeError) as error:
+            raise SignalError("NotPrometheus", f"{url} answered a malformed list of rules.") from error
+
+    return await fetch(
+        outside, "GET", url, read, seconds=QUERY_SECONDS, limit=QUERY_LIMIT, params=asked, headers=_ANEW
+    )  # fmt: skip
 
 
 def _data(url: str, reply: Reply, expression: str) -> dict[str, Any]:
     """`data` of a successful answer."""
     try:
-        body = json.loads(reply.text)
-    except (ValueError, RecursionError):
+        body = foreign.parse(reply.body, length=QUERY_LIMIT)
+    except ValueError:
         body = None
     if not isinstance(body, dict) or "status" not in body:
         raise SignalError(
@@ -82,10 +89,11 @@ def _data(url: str, reply: Reply, expression: str) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _vector(result: Any, url: str, signed: bool) -> Vector:
+def _vector(result: Any, url: str, signed: bool, budget: Budget) -> Vector:
     series: list[tuple[str, float]] = []
     unusable = 0
     for entry in result if isinstance(result, list) else []:
+        budget.check()
         try:
             labels, value = entry["metric"], float(entry["value"][1])
             key = short_hash(*(f"{name}={labels[name]}" for name in sorted(labels)), length=16)

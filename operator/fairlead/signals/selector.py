@@ -14,8 +14,11 @@ _MATCHER = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]
 _END = re.compile(r"\s*\}")
 _ESCAPE = re.compile(r"\\(.)")
 _LONGEST_VALUE = 512
+_MOST_CHOICES, _MOST_STEPS = 256, 2**21
+"""Of a selector's patterns: ways to read their alternatives, and steps of a value that matches nearly."""
 _REPEATS = re.compile(r"(?<!\\)[*+{]")
 _OPTIONAL = re.compile(r"(?<![\\(*+}])\?")
+_CLASS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 # What could take exponential time (a repeated group) or needs state (references, look-around).
 _DANGEROUS = re.compile(r"\)[*+?{]|\(\?(?!:)|\\[1-9]|[*+?}][*+{]")
 
@@ -92,12 +95,28 @@ def _one(text: str, position: int) -> tuple[Selector, int]:
 def _matcher(text: str, label: str, operation: str, value: str) -> Matcher:
     if operation in ("=", "!="):
         return Matcher(label, operation == "=", value)
-    if _DANGEROUS.search(value) or len(_REPEATS.findall(value)) > 2 or len(_OPTIONAL.findall(value)) > 4:
+    if _DANGEROUS.search(value) or len(_REPEATS.findall(value)) > 2 or _long(value):
         raise _bad(text, f"the pattern {value!r} could take very long: don't repeat groups, repeat at most twice")
     try:
         return Matcher(label, operation == "=~", re.compile(value, re.DOTALL))
     except (re.error, RecursionError, OverflowError) as error:
         raise _bad(text, f"the pattern {value!r} is none ({error})") from error
+
+
+def _long(pattern: str) -> bool:
+    """Whether a value can be tried in too many ways: alternatives next to each other multiply, and each repetition
+    does with the value's length."""
+    plain = _CLASS.sub("", pattern)
+    choices, within = 1 << len(_OPTIONAL.findall(pattern)), [0]
+    for one in plain:
+        if one == "(":
+            within.append(0)
+        elif one == ")" and len(within) > 1:
+            choices *= within.pop() + 1
+        elif one == "|":
+            within[-1] += 1
+    steps = (choices + within[0]) * (1, _LONGEST_VALUE, _LONGEST_VALUE**2 // 2)[len(_REPEATS.findall(pattern))]
+    return choices > _MOST_CHOICES or steps > _MOST_STEPS
 
 
 def _bad(text: str, why: str) -> SignalError:

@@ -18,10 +18,20 @@ def save(request: SaveDocument, credentials: Mapping[str, str] | None) -> Saved:
     """
     bucket = Bucket(request.bucket, request.endpoint, request.region, keys_from(credentials))
     body = request.body.encode()
-    if not bucket.put_if_absent(request.key, body) and bucket.read(request.key) != body:
+    if not bucket.put_if_absent(request.key, body) and not _is(bucket, request.key, body):
         what = bucket.uri(request.key)
         raise StoreError("ObjectChanged", f"{what} was written by somebody else; move it away, then it is written anew")
     return Saved()
+
+
+def _is(bucket: Bucket, key: str, body: bytes) -> bool:
+    """Whether this is what stands there; of what is longer only so much is read."""
+    try:
+        return bucket.read(key, len(body)) == body
+    except StoreError as error:
+        if error.reason == "BadTask":
+            return False
+        raise
 
 
 def find(request: FindObject, credentials: Mapping[str, str] | None) -> Presence:
@@ -63,6 +73,6 @@ def newest(request: ReadNewest, credentials: Mapping[str, str] | None) -> Newest
     if last.size > NEWEST_LIMIT:
         raise StoreError("BadTask", f"{where} is too large to be a document of Fairlead; move it away")
     try:
-        return Newest(last.key, bucket.read(last.key).decode())
+        return Newest(last.key, bucket.read(last.key, NEWEST_LIMIT).decode())
     except UnicodeDecodeError as error:
         raise StoreError("BadTask", f"{where} is no text ({error}); move it away") from error

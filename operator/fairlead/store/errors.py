@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 Reason = Literal[
-    "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "DigestMismatch", "BadTask"
-]
+    "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "DigestMismatch", "BadTask",
+    "EndpointRefused", "CredentialsMissing", "ListingTooLarge", "ListingTooSlow",
+]  # fmt: skip
 
 
 class StoreError(Exception):
@@ -17,3 +18,15 @@ class StoreError(Exception):
         self.reason: Reason = reason
         self.message = message
         self.transient = transient
+
+
+class SpentError(Exception):
+    """What the terms of the work give is used up."""
+
+    def __init__(self, of: Literal["time", "bytes", "pages", "objects", "memory"]) -> None:
+        super().__init__(f"no more {of}")
+        self.of = of
+
+
+class ForeignAnswerError(Exception):
+    """What was answered is not what an S3 store answers."""

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 
 from fairlead.plan.core import Listed, ListObjects
+from fairlead.store.errors import SpentError
 from fairlead.store.s3 import Bucket, Object, keys_from
+from fairlead.store.translate import translated
+
+OBJECTS = 1_000_000
+"""Of one listing."""
+UNORDERED = 16 << 20
+"""Bytes of memory that a listing may take which has to be sorted here: some 100,000 objects."""
+_OVERHEAD = sys.getsizeof(b"") + 8
+"""Bytes that a line takes besides its own: an object, and its place in a list."""
 
 
 def digest(listing: Callable[[], Iterable[Object]]) -> Listed:
     """SHA-256 over the sorted lines `key<TAB>size<TAB>etag`; object and byte counts. A listing in order (as S3
-    promises) needs constant memory; from a store that does not keep order it is taken again and sorted."""
+    promises) needs constant memory; from a store that does not keep order it is taken again and sorted.
+
+    Raises SpentError for one that is too large."""
     return _in_order(listing()) or _sorted(listing())
 
 
@@ -27,15 +39,28 @@ def _in_order(objects: Iterable[Object]) -> Listed | None:
             return None
         running.update(line)
         count, size, last = count + 1, size + entry.size, line
+        if count > OBJECTS:
+            raise SpentError("objects")
     return Listed(running.hexdigest(), count, size)
 
 
 def _sorted(objects: Iterable[Object]) -> Listed:
-    found = sorted(((_line(o), o.size) for o in objects), key=lambda pair: pair[0])
-    return Listed(hashlib.sha256(b"".join(line for line, _ in found)).hexdigest(), len(found), sum(s for _, s in found))
+    lines, size, taken = [], 0, 0
+    for entry in objects:
+        line = _line(entry)
+        lines.append(line)
+        size, taken = size + entry.size, taken + len(line) + _OVERHEAD
+        if taken > UNORDERED:
+            raise SpentError("memory")
+    lines.sort()
+    running = hashlib.sha256()
+    for line in lines:
+        running.update(line)
+    return Listed(running.hexdigest(), len(lines), size)
 
 
 def list_objects(request: ListObjects, credentials: Mapping[str, str] | None) -> Listed:
     """List a prefix. `credentials`: the Secret's decoded data; None: the pod's own identity. Raises StoreError."""
     bucket = Bucket(request.bucket, request.endpoint, request.region, keys_from(credentials))
-    return digest(lambda: bucket.list(request.prefix))
+    with translated(bucket.where):
+        return digest(lambda: bucket.list(request.prefix))

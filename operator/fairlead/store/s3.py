@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,15 +11,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairlead.store.errors import StoreError
+from fairlead.store.errors import ForeignAnswerError, SpentError, StoreError
+from fairlead.store.terms import answers_of, current
 from fairlead.store.translate import Where, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 CHUNK = 1 << 20
-DOCUMENT_LIMIT = 1 << 30
-"""Largest document (manifest, report) that is read into memory, in bytes."""
+CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 30.0
+"""Seconds. The second is for what comes at once; how long all of it may take, the terms of the work say."""
+DOCUMENT_LIMIT = 64 << 20
+"""Largest document (manifest, report) that is written, or read into memory, in bytes."""
+PAGES = 10_000
+"""Of one listing."""
+SIZE_LIMIT = 1 << 53
+"""Bytes of an object that are believed."""
 _creating = threading.Lock()
 
 
@@ -53,10 +61,17 @@ def keys_in(folder: str | None) -> Keys | None:
 
 
 @lru_cache(maxsize=1)
+def _core() -> Any:
+    import botocore.session
+
+    return botocore.session.get_session()
+
+
+@lru_cache(maxsize=1)
 def _session() -> Any:
     import boto3
 
-    return boto3.session.Session()
+    return boto3.session.Session(botocore_session=_core())
 
 
 def _client(endpoint: str | None, region: str, keys: Keys | None) -> S3Client:
@@ -68,10 +83,13 @@ def _client(endpoint: str | None, region: str, keys: Keys | None) -> S3Client:
 @lru_cache(maxsize=64)
 def _made(endpoint: str | None, region: str, keys: Keys | None) -> S3Client:
     from botocore.config import Config
+    from botocore.utils import get_environ_proxies
+
+    from fairlead.store.wire import Session
 
     config = Config(
-        connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=16, s3={"addressing_style": "path" if endpoint else "auto"},
+        connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT, max_pool_connections=16,
+        retries={"mode": "standard", "total_max_attempts": 3}, s3={"addressing_style": "path" if endpoint else "auto"},
         # Bytes are verified by SHA-256 here; stores differ in which of S3's newer checksums they know.
         request_checksum_calculation="when_required", response_checksum_validation="when_required",
     )  # fmt: skip
@@ -80,6 +98,13 @@ def _made(endpoint: str | None, region: str, keys: Keys | None) -> S3Client:
         aws_access_key_id=keys.access if keys else None, aws_secret_access_key=keys.secret if keys else None,
         aws_session_token=keys.token if keys else None,
     )  # fmt: skip
+    authorities = _core().get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True
+    session = Session(
+        verify=authorities, proxies=get_environ_proxies(client.meta.endpoint_url), max_pool_connections=16,
+        timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+    )  # fmt: skip
+    hooks: Any = client.meta.events
+    hooks.register("before-send.s3", lambda request, **_: session.send(request))
     return client
 
 
@@ -106,7 +131,8 @@ class Bucket:
 
     def __init__(self, name: str, endpoint: str | None, region: str | None, keys: Keys | None) -> None:
         self.name = name
-        self.where = Where(name, endpoint or "AWS")
+        terms = current()
+        self.where = Where(name, endpoint or "AWS", terse=terms is not None and not terms.trusted)
         try:
             self._client = _client(endpoint, region or "us-east-1", keys)
         except ValueError as error:
@@ -119,10 +145,24 @@ class Bucket:
     def list(self, prefix: str) -> Iterator[Object]:
         """All objects under the prefix, page by page, without folder markers."""
         with translated(self.where):
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
-                for entry in page.get("Contents", ()):
-                    if not entry["Key"].endswith("/"):
-                        yield Object(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+            for number, page in enumerate(pages):
+                if "IsTruncated" not in page:
+                    raise ForeignAnswerError("it is no page of a listing")
+                if number >= PAGES:
+                    raise SpentError("pages")
+                yield from self._objects(page)
+                if terms := current():
+                    terms.pause()
+
+    @staticmethod
+    def _objects(page: Any) -> Iterator[Object]:
+        for entry in page.get("Contents", ()):
+            key, size, etag = str(entry["Key"]), int(entry["Size"]), str(entry["ETag"])
+            if not 0 <= size <= SIZE_LIMIT:
+                raise ForeignAnswerError("an object can't have such a size")
+            if not key.endswith("/"):
+                yield Object(key, size, etag.strip('"'))
 
     def exists(self, key: str) -> bool:
         """Whether there is such an object."""
@@ -141,12 +181,16 @@ class Bucket:
             return self._client.get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled"
 
     def read(self, key: str, limit: int = DOCUMENT_LIMIT) -> bytes:
-        """A document, whole. At most `limit` bytes."""
-        with translated(self.where, key):
-            answer = self._client.get_object(Bucket=self.name, Key=key)
-            if answer["ContentLength"] > limit:
+        """A document, whole. At most `limit` bytes, whatever the store says of its length."""
+        with translated(self.where, key), answers_of(limit):
+            body = self._client.get_object(Bucket=self.name, Key=key)["Body"]
+            found = bytearray()
+            while len(found) <= limit and (chunk := body.read(limit + 1 - len(found))):
+                found += chunk
+            if len(found) > limit:
+                body.close()
                 raise StoreError("BadTask", f"{self.uri(key)} is too large to be a document of Fairlead")
-            return answer["Body"].read()
+            return bytes(found)
 
     def download(
         self, key: str, to: Path, *, etag: str | None = None, version_id: str | None = None, tries: int = 3
@@ -199,11 +243,13 @@ class Bucket:
 
     def put(self, key: str, body: bytes) -> None:
         """Store a document, replacing what is there."""
+        self._fits(key, body)
         with translated(self.where, key):
             self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType="application/json")
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
         """Store a document unless the key is taken. Returns whether it was free; exactly one of several wins."""
+        self._fits(key, body)
         try:
             with translated(self.where, key):
                 self._client.put_object(
@@ -215,3 +261,12 @@ class Bucket:
                 return False
             raise
         return True
+
+    def _fits(self, key: str, body: bytes) -> None:
+        """What is too large to be read again is not written."""
+        if len(body) > DOCUMENT_LIMIT:
+            raise StoreError(
+                "BadTask",
+                f"{self.uri(key)} would have {len(body) >> 20} MiB, and a document of Fairlead has at most "
+                f"{DOCUMENT_LIMIT >> 20}; put the data into fewer, larger files",
+            )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairlead.store.errors import Reason, StoreError
+from fairlead.store.errors import ForeignAnswerError, Reason, SpentError, StoreError
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -20,6 +20,9 @@ class Where:
     bucket: str
     endpoint: str
     """Address, or "AWS"."""
+    terse: bool = False
+    """Whoever has named it may not learn more of what answers there than an S3 store would say: it may be none, and in
+    a network that only the operator reaches."""
 
     def uri(self, key: str | None) -> str:
         """`s3://bucket/key`, or the bucket alone."""
@@ -48,6 +51,12 @@ _CODES: dict[str, tuple[Reason, str]] = {
     "AuthorizationHeaderMalformed": ("BadTask", "{endpoint} expects another region; set region"),
     "NotImplemented": ("BadTask", "{endpoint} cannot do this ({code}); use a store with conditional writes"),
 }
+_TERSE = (
+    "{endpoint} did not answer as an S3 store does for {uri}; check that the store runs, that endpoint names it, and "
+    "that network policies let the operator reach it"
+)
+_MARK = "x-amz-request-id"
+"""A header of each answer of S3."""
 _BY_STATUS = {403: "AccessDenied", 404: "NoSuchKey", 412: "PreconditionFailed", 301: "PermanentRedirect"}
 
 
@@ -56,10 +65,14 @@ def refused(error: ClientError, where: Where, key: str | None) -> StoreError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     known = _CODES.get(code) or _CODES.get(_BY_STATUS.get(status, ""))
+    if where.terse and not _of_s3(error, code):
+        return _terse(where, key)
     words = {"bucket": where.bucket, "endpoint": where.endpoint, "uri": where.uri(key), "code": code}
     if (known and status < 500) or code == "NotImplemented":
         reason, text = known or _CODES["NotImplemented"]
         return StoreError(reason, text.format(**words))
+    if where.terse:
+        return _terse(where, key)
     detail = error.response.get("Error", {}).get("Message", "")
     text = f"{where.endpoint} answered {status} {code} for {where.uri(key)}: {detail}"
     if status >= 500 or code in ("SlowDown", "RequestTimeout", "TooManyRequests") or status == 429:
@@ -67,9 +80,53 @@ def refused(error: ClientError, where: Where, key: str | None) -> StoreError:
     return StoreError("BadTask", text)
 
 
+def _of_s3(error: ClientError, code: str) -> bool:
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return code in _CODES or _MARK in headers
+
+
+def _terse(where: Where, key: str | None) -> StoreError:
+    return StoreError("Unreachable", _TERSE.format(endpoint=where.endpoint, uri=where.uri(key)), transient=True)
+
+
+def foreign(error: Exception, where: Where, key: str | None) -> StoreError:
+    """The error for an answer that is none of an S3 store."""
+    if where.terse:
+        return _terse(where, key)
+    text = (
+        f"{where.endpoint} answered for {where.uri(key)} what no S3 store does ({str(error)[:200]}); correct endpoint"
+    )
+    return StoreError("Unreachable", text, transient=True)
+
+
+def spent(error: SpentError, where: Where, key: str | None) -> StoreError:
+    """The error for work that the store has made too long or too large."""
+    if key is not None and error.of == "time":
+        return StoreError("Unreachable", f"{where.endpoint} took too long over {where.uri(key)}", transient=True)
+    if key is not None:
+        return StoreError("BadTask", f"{where.uri(key)} is too large to be a document of Fairlead")
+    reason, text = _SPENT[error.of]
+    return StoreError(reason, text.format(uri=where.uri(None)))
+
+
+_SPENT: dict[str, tuple[Reason, str]] = {
+    "time": ("ListingTooSlow", "{uri} can't be listed in the time that a listing may take; narrow prefix, or see why "
+             "the store is slow"),
+    "bytes": ("ListingTooLarge", "{uri}: one page of its listing is larger than a page of S3 can be; see what answers "
+              "at endpoint"),
+    "pages": ("ListingTooLarge", "{uri}: its listing does not end; narrow prefix, or put the data into fewer, larger "
+              "files"),
+    "objects": ("ListingTooLarge", "{uri} has more objects than a Dataset may have (1,000,000); narrow prefix, or put "
+                "the data into fewer, larger files"),
+    "memory": ("ListingTooLarge", "{uri} is listed in no order, and is too large to be sorted; narrow prefix, or use a "
+               "store that lists in order of keys"),
+}  # fmt: skip
+
+
 def unanswered(error: BotoCoreError, where: Where, key: str | None) -> StoreError:
     """The error for a call that got no answer."""
     from botocore import exceptions as boto
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
         return StoreError(
@@ -79,6 +136,10 @@ def unanswered(error: BotoCoreError, where: Where, key: str | None) -> StoreErro
         )
     if isinstance(error, (boto.ParamValidationError, boto.InvalidEndpointConfigurationError)):
         return StoreError("BadTask", f"{where.uri(key)} is not a valid location: {error}")
+    if where.terse:
+        return _terse(where, key)
+    if isinstance(error, (ResponseParserError, boto.PaginationError)):
+        return foreign(error, where, key)
     cause = f"{error} {error.kwargs.get('error', '')}"
     if any(word in cause for word in ("resolve", "Name or service not known", "nodename", "getaddrinfo")):
         hint = "its host name is not known; correct endpoint"
@@ -93,8 +154,9 @@ def unanswered(error: BotoCoreError, where: Where, key: str | None) -> StoreErro
 
 @contextmanager
 def translated(where: Where, key: str | None = None) -> Iterator[None]:
-    """Turn botocore's errors inside into StoreError."""
+    """Turn botocore's errors inside into StoreError, and what its parsers stumble over in an answer."""
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
@@ -102,3 +164,7 @@ def translated(where: Where, key: str | None = None) -> Iterator[None]:
         raise refused(error, where, key) from error
     except (BotoCoreError, HTTPClientError) as error:
         raise unanswered(error, where, key) from error
+    except SpentError as error:
+        raise spent(error, where, key) from error
+    except (ForeignAnswerError, HTTPError, KeyError, ValueError) as error:
+        raise foreign(error, where, key) from error

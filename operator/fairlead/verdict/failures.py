@@ -19,6 +19,13 @@ from math import exp, floor, fsum, lgamma, log, sqrt
 GRID = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Odds ratios (times the tolerated one) whose likelihood is averaged."""
 
+MOST = 10**9
+"""Requests of a window, of both versions together, that can be reckoned with: the logarithms of factorials are known to
+1e-5 up to here. No server answers as many; a window with more says nothing, whatever its outcome."""
+WIDE = 10**4
+"""Up to here a distribution is summed term by term."""
+_SPACING = 4.0
+"""Of a wide one, terms a standard deviation."""
 _NEGLIGIBLE = 2.0**-60
 _LARGEST_SHARE = 1.0 - 1e-9
 
@@ -39,14 +46,15 @@ def log_lr(x: int, n_c: int, n_s: int, k: int, psi0: float = 1.0) -> tuple[float
 
 
 def informative(x: int, n_c: int, n_s: int, k: int) -> bool:
-    """Whether a window's counts could have been others, given its `n_c`, `n_s` and `k`; if not, it says nothing.
+    """Whether a window's counts could have been others, given its `n_c`, `n_s` and `k`; if not, or if there are more
+    than MOST, it says nothing. (The counts that are given decide on that, so the rest stays a martingale.)
 
     Raises ValueError for counts that can't be.
     """
     low, high = max(0, k - n_s), min(k, n_c)
     if not (n_c >= 0 and n_s >= 0 and k >= 0 and low <= x <= high):
         raise ValueError(f"impossible counts: {x} of {k} failures among {n_c} requests of {n_c + n_s}")
-    return low < high
+    return low < high and n_c + n_s <= MOST
 
 
 def log_mean(log_lrs: Sequence[float]) -> float:
@@ -87,10 +95,12 @@ def log_normaliser(n_c: int, n_s: int, k: int, psi: float) -> float:
     Arguments as for `log_lr`, which has checked them; psi > 0.
 
     Sums outwards from the mode by the ratio of neighbouring terms, until they no longer matter: the work grows with
-    the distribution's width (about the root of k), not with its support.
+    the distribution's width (about the root of k), not with its support. A wide one is summed by some of its terms.
     """
     low, high = max(0, k - n_s), min(k, n_c)
     mode = _mode(n_c, n_s, k, psi, low, high)
+    if min(n_c, n_s, k, n_c + n_s - k) > WIDE:
+        return _spaced(n_c, n_s, k, psi, mode)
     rest = n_s - k
     total = term = 1.0
     for j in range(mode, high):
@@ -106,6 +116,35 @@ def log_normaliser(n_c: int, n_s: int, k: int, psi: float) -> float:
             break
     weight = lgamma(mode + 1) + lgamma(n_c - mode + 1) + lgamma(k - mode + 1) + lgamma(rest + mode + 1)
     return mode * log(psi) - weight + log(total)
+
+
+def _spaced(n_c: int, n_s: int, k: int, psi: float, mode: int) -> float:
+    """As `log_normaliser`, in the same time for all counts: every h-th term outwards from the mode, times h.
+
+    The error is negligible. The distribution is that of a sum of independent yes-or-no outcomes (its generating
+    function has only real roots: Vatutin & Mikhailov 1982), so with s its standard deviation its characteristic
+    function is at most exp(-2 s^2 sin(t/2)^2). By Poisson's summation formula the sum over every h-th term, times h, is
+    off by a share of at most the sum over m = 1 … h-1 of its values at 2 pi m/h; with sin(x) >= 2x/pi that is at most
+    2 exp(-8 (s/h)^2) (1 + …), which for h = s/4 is below 1e-50. s is known nearly, from the curvature at the mode; were
+    it only half as large, the error would still be below 1e-13.
+    """
+    low, high, rest = max(0, k - n_s), min(k, n_c), n_s - k
+
+    def log_term(x: int) -> float:
+        return x * log(psi) - (lgamma(x + 1) + lgamma(n_c - x + 1) + lgamma(k - x + 1) + lgamma(rest + x + 1))
+
+    curvature = sum(1.0 / (count + 1) for count in (mode, n_c - mode, k - mode, rest + mode))
+    step = max(1, floor(1.0 / sqrt(curvature) / _SPACING))
+    top, total = log_term(mode), 1.0
+    for each in (step, -step):
+        x = mode + each
+        while low <= x <= high:
+            term = exp(log_term(x) - top)
+            total += term
+            if term < _NEGLIGIBLE:
+                break
+            x += each
+    return top + log(total * step)
 
 
 def _mode(n_c: int, n_s: int, k: int, psi: float, low: int, high: int) -> int:

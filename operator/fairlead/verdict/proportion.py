@@ -16,7 +16,10 @@ from fairlead.verdict import checks
 _HALVINGS = 200
 _TINY = 1e-300
 _PRECISION = 1e-15
-_TERMS = 100_000
+_TERMS = 20_000
+"""Of a continued fraction: it needs about the root of the counts."""
+_EXACT = 10**7
+"""Trials up to which a bound is exact."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,16 @@ class Interval:
 def upper_bound(successes: int, trials: int, beta: float) -> float:
     """The share below which the truth lies with probability 1 - beta (Clopper & Pearson, one-sided). 1 without trials.
 
+    Of more than ten million trials it is that of a tenth (a hundredth, …) of them with at least that share of
+    successes: a little larger, and known in no time.
+
     Raises ValueError for counts that can't be, or a beta outside (0, 1).
     """
     _check(successes, trials)
     checks.shares(beta=beta)
-    if successes == trials:
+    while trials > _EXACT:
+        successes, trials = -(-successes // 10), trials // 10
+    if successes >= trials:
         return 1.0
 
     def log_tail(share: float) -> float:

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any
 
+from fairlead.api import foreign
 from fairlead.verdict.gauges import LARGEST as LARGEST_VALUE
 from fairlead.verdict.guards import Arm, Window
 from fairlead.verdict.margin import Margin
@@ -128,7 +129,7 @@ def read(lines: Iterable[str]) -> Iterator[Item]:
         if not text.strip():
             continue
         try:
-            found = _line(json.loads(text, parse_constant=_refused))
+            found = _line(foreign.parse(text))
         except (ValueError, OverflowError, TypeError, AttributeError, KeyError) as bad:
             raise BadTrace(f"line {number}: {bad}") from None
         if found is not None:
@@ -271,7 +272,3 @@ def _count(counts: Mapping[str, Any], key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
         raise ValueError(f"{key} is a whole number that is not negative, not {value!r}")
     return value
-
-
-def _refused(word: str) -> float:
-    raise ValueError(f"{word} is not a count")

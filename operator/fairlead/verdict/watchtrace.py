@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite, isnan
 from typing import Any
 
+from fairlead.api import foreign
 from fairlead.verdict import latetrace
 from fairlead.verdict.guards import Arm
 from fairlead.verdict.latetrace import Carried, Late
@@ -129,7 +130,7 @@ def read(lines: Iterable[str]) -> Iterator[Item]:
     """What the lines say, in their order; lines of other forms are passed over. Raises BadTrace."""
     for number, text in enumerate(lines, 1):
         try:
-            found = _item(json.loads(text)) if text.strip() else None
+            found = _item(foreign.parse(text)) if text.strip() else None
         except (ValueError, OverflowError, TypeError, AttributeError, KeyError) as bad:
             raise BadTrace(f"line {number}: {bad}") from None
         if found is not None:

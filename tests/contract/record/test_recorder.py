@@ -21,6 +21,8 @@ from tests.contract.record.conftest import make
 
 from fairlead.plan.core import ReadInput
 from fairlead.signals.answers import kept_input
+from fairlead.signals.aside import Aside
+from fairlead.signals.http import Outside
 
 LIMIT = 256 * 1024
 
@@ -211,7 +213,8 @@ async def test_what_was_asked_is_had_from_the_recorder(tmp_path: Path) -> None:
                 await http.post(f"{pod.url}/headers", data=body, headers={"x-request-id": one})
             pod.recorded(len(bodies))
             url = f"{pod.answers_url}/answers"
-            assert {one: (await kept_input(http, ReadInput(url, one))).text for one in expected} == expected
+            way = Outside(http, Aside())
+            assert {one: (await kept_input(way, ReadInput(url, one))).text for one in expected} == expected
 
 
 async def test_streams_are_not_held_back(pod: Pod) -> None:

@@ -61,7 +61,7 @@ def test_the_server_s_patience_is_kept() -> None:
 @pytest.mark.parametrize(
     ("status", "reason", "kind"),
     [(409, "AlreadyExists", api.AlreadyExists), (409, "Conflict", api.Conflict), (404, "", api.NotFound),
-     (422, "Invalid", api.Refused), (413, "", api.Refused), (500, "", api.Unavailable),
+     (422, "Invalid", api.Refused), (413, "", api.TooLarge), (500, "", api.Unavailable),
      (504, "Timeout", api.Unavailable),
      (410, "Expired", api.Gone), (429, "", api.TooManyRequests), (401, "", api.Unauthorized)],
 )  # fmt: skip

@@ -109,6 +109,31 @@ async def test_a_slow_source_ends_in_a_timeout(monkeypatch: pytest.MonkeyPatch) 
     assert answers[SCRAPE] == Failed("Timeout", "no answer within 0.02 s")
 
 
+async def test_slow_pods_of_one_namespace_keep_no_other_s_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All places were taken by whoever had as many slow pods."""
+    at_once, most = 0, 0
+
+    async def slow(_: Any, request: ScrapePod) -> Counters:
+        nonlocal at_once, most
+        if request.namespace == "slow":
+            at_once += 1
+            most = max(most, at_once)
+            await asyncio.sleep(0.2)
+            at_once -= 1
+        return Counters(1, 0)
+
+    monkeypatch.setattr(resolve.pods, "scrape", slow)
+    found = resolver(Secrets())
+    many = [ScrapePod(f"http://10.0.0.{i}", MetricNames("r", "f"), "slow") for i in range(200)]
+    waiting = asyncio.create_task(found.resolve(many))
+    await asyncio.sleep(0)
+    started = asyncio.get_running_loop().time()
+    assert (await found.resolve([SCRAPE]))[SCRAPE] == Counters(1, 0)
+    assert asyncio.get_running_loop().time() - started < 0.1
+    assert len(await waiting) == len(many)
+    assert most == resolve.SHARES[ScrapePod]
+
+
 async def test_a_store_s_error_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> Listed:
         raise StoreError("BucketMissing", "make the bucket")
@@ -117,10 +142,19 @@ async def test_a_store_s_error_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> 
     assert (await resolver(Secrets()).resolve([LIST]))[LIST] == Failed("BucketMissing", "make the bucket")
 
 
-async def test_a_programming_error_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolve.pods, "scrape", answering(KeyError("bug")))
-    with pytest.raises(KeyError):
-        await resolver(Secrets()).resolve([SCRAPE])
+async def test_a_programming_error_costs_its_own_request_and_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resolve.pods, "scrape", answering(OverflowError("bug")))
+    monkeypatch.setattr(resolve.pods, "warm_up", answering(Warm()))
+    warm, seen = WarmUp("http://10.0.0.1", "{}"), list[Any]()
+    answers = await resolver(Secrets(), seen).resolve([SCRAPE, warm])
+    assert answers[warm] == Warm()
+    found = answers[SCRAPE]
+    assert isinstance(found, Failed)
+    assert (found.reason, found.message.split()[0]) == ("Bug", "OverflowError")
+    assert ("ScrapePod", "Bug") in [(signal, result) for signal, result, _ in seen]
+    assert "Traceback" in caplog.text
 
 
 async def test_credentials_reach_the_listing_and_nothing_else(

@@ -22,6 +22,7 @@ from fairlead.manifests import alerts
 from fairlead.manifests.route import weights
 from fairlead.plan import deployment
 from fairlead.plan.core import (
+    ENDPOINT_SLICE,
     GRPC_ROUTE,
     HTTP_ROUTE,
     MODEL_VERSION,
@@ -109,6 +110,8 @@ class Sim:
     """What the page of a version's pods looks like, where it matters: it is read as the operator does."""
     processes: dict[str, int] = field(default_factory=dict)
     """How many processes of a version's pods answer at the same port, each with counters of its own; else one."""
+    unlisted: set[str] = field(default_factory=set)
+    """Versions whose Service has no EndpointSlice yet."""
     generation: int = 1
     """Of the spec: rises with each edit, for whatever depends on it."""
     prometheus_down: bool = False
@@ -184,7 +187,22 @@ class Sim:
 
     def select(self, kind: Kind, labels: Mapping[str, str] | None = None) -> list[Json]:
         wanted = (labels or {}).items()
-        return [o for _, o in sorted(self.of(kind).items()) if wanted <= o["metadata"].get("labels", {}).items()]
+        known = self.slices() if kind == ENDPOINT_SLICE else self.of(kind)
+        return [o for _, o in sorted(known.items()) if wanted <= o["metadata"].get("labels", {}).items()]
+
+    def slices(self) -> dict[str, Json]:
+        """What the endpoint controller makes of the Services of versions and their ready pods."""
+        found = {}
+        for service in self.of(SERVICE).values():
+            meta = service["metadata"]
+            version = meta["labels"].get("fairlead.dev/version", "")
+            if version and version not in self.unlisted:
+                name = f"{meta['name']}-x7d2k"
+                ready = [{"targetRef": {"uid": p["metadata"]["uid"]}, "conditions": {"ready": True}}
+                         for p in self.answering(version)]  # fmt: skip
+                labels = meta["labels"] | {"kubernetes.io/service-name": meta["name"]}
+                found[name] = {"metadata": {"name": name, "labels": labels}, "endpoints": ready}
+        return found
 
     def indexed(self, kind: Kind, key: str) -> list[Json]:
         return indexed(kind, self.select(kind), key)

@@ -18,7 +18,7 @@ def answered(sim: Sim, **said: object) -> None:
 
 def live(**settings: object) -> Sim:
     """A version is live behind a Gateway that says nothing of its route."""
-    sim = Sim(spec(**settings), accepts=False)  # type: ignore[arg-type]
+    sim = Sim(spec(**settings), accepts=False, prometheus=None)  # type: ignore[arg-type]
     sim.go_live()
     return sim
 
@@ -110,3 +110,10 @@ def test_a_controller_that_says_nothing_does_not_stop_a_rollout() -> None:
     for _ in range(60):
         sim.tick(100)
     assert sim.status["live"]["version"] == "m-2"
+
+
+def test_a_controller_s_reason_is_bounded_as_the_definition_wants() -> None:
+    sim = live()
+    answered(sim, verdict="False", reason="R" * 500)
+    sim.tick()
+    assert len(sim.condition("RouteAccepted")["reason"]) == 64

@@ -216,6 +216,24 @@ def test_an_unreachable_source_keeps_what_is_published_and_heals(reason: str) ->
     assert look(where)["phase"] == "Ready"
 
 
+def test_a_source_that_was_not_asked_is_not_one_that_can_t_be_reached() -> None:
+    where = world()
+    publish(where, "a", "v1")
+    source(where, Failed("NoTurn", "others were under way"))
+    status = look(where)
+    assert condition(status, "SourceReachable") == ("Unknown", "NoTurn", "others were under way")
+    assert (status["phase"], status["message"]) == ("Ready", "others were under way")
+    source(where, "a")
+    assert condition(look(where), "SourceReachable")[0] == "True"
+
+
+def test_an_endpoint_that_is_refused_is_told_with_its_field_and_not_with_the_secret() -> None:
+    where = world()
+    source(where, Failed("EndpointRefused", "endpoint http://x is none"))
+    told = "spec.source.s3: endpoint http://x is none"
+    assert condition(look(where), "SourceReachable") == ("False", "EndpointRefused", told)
+
+
 def test_an_empty_source_waits() -> None:
     where = world()
     source(where, Listed("e" * 64, 0, 0))

@@ -128,3 +128,20 @@ def test_copies(given: dict[str, str], shadow: bool) -> None:
     answer = found.answer(100.0, None)
     assert answer is not None
     assert answer.shadow is shadow
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "\u00b2", "", "-1", "1e3"])
+def test_headers_that_are_no_numbers_cost_no_answer(number: str) -> None:
+    """`isdigit` is true of a superscript, and `int` takes no more than 4,300 digits."""
+    for name in ("status_", "grpc_status", "x_fairlead_record_us"):
+        message = headers(end=True)
+        for one in message.response_headers.headers.headers:
+            if one.key == name.rstrip("_").replace("_", "-").replace(
+                "status", ":status" if name == "status_" else "status"
+            ):
+                one.raw_value = number.encode("latin-1")
+        if name == "grpc_status":
+            message.response_headers.headers.headers.add(key="grpc-status", raw_value=number.encode("latin-1"))
+        answer = after(message)[0].answer(100.0, None)
+        assert answer is not None
+        assert 0 <= answer.status < 10**15

@@ -20,7 +20,9 @@ from fairlead.manifests.meta import Json
 from fairlead.plan.core import Failed, KeptInput, ReadInput
 from fairlead.plan.rollout.excerpts import of_input
 from fairlead.signals.answers import kept_input
+from fairlead.signals.aside import Aside
 from fairlead.signals.errors import SignalError
+from fairlead.signals.http import Outside
 
 REVIEW: Json = {"metric": "review", "minEvents": 12}
 LONG = {"shadow": "100%", "for": "1h", "requests": 10_000}
@@ -152,8 +154,8 @@ async def recorder() -> AsyncIterator[str]:
 async def test_a_request_is_read_from_a_recorder(recorder: str) -> None:
     async with aiohttp.ClientSession() as session:
         for one, text in (("a b", "{}"), ("empty", None), ("gone", None)):
-            assert await kept_input(session, ReadInput(recorder, one)) == KeptInput(text)
+            assert await kept_input(Outside(session, Aside()), ReadInput(recorder, one)) == KeptInput(text)
         for one, reason in (("bad", "BadAnswer"), ("away", "HttpStatus")):
             with pytest.raises(SignalError) as found:
-                await kept_input(session, ReadInput(recorder, one))
+                await kept_input(Outside(session, Aside()), ReadInput(recorder, one))
             assert found.value.reason == reason

@@ -25,7 +25,9 @@ from fairlead.plan.core import (
     WarmUp,
 )
 from fairlead.signals import pods, prometheus
+from fairlead.signals.aside import Aside
 from fairlead.signals.errors import SignalError
+from fairlead.signals.http import Outside as Way
 
 NAMES = MetricNames("ok_total + failed_total", "failed_total")
 
@@ -36,7 +38,7 @@ async def ask(session: aiohttp.ClientSession, request: ScrapePod | PromQuery | W
         ScrapePod: pods.scrape, PromQuery: prometheus.query, WarmUp: pods.warm_up, ReadRules: prometheus.rules,
     }[type(request)]  # fmt: skip
     try:
-        return await fetch(session, request)
+        return await fetch(Way(session, Aside()), request)
     except SignalError as error:
         return Failed(error.reason, error.message)
 

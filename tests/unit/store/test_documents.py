@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from fairlead.plan.core import Newest, ReadNewest
-from fairlead.store import documents
+from fairlead.store import documents, s3
 from fairlead.store.errors import StoreError
 from fairlead.store.s3 import Object
 
@@ -26,7 +26,8 @@ class Folder:
         found = [key for key in sorted(self.held, reverse=True) if key.startswith(prefix)]
         return (Object(key, len(self.held[key]), "") for key in found[1:] + found[:1])
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, limit: int) -> bytes:
+        assert limit == documents.NEWEST_LIMIT
         return self.held[key]
 
     def uri(self, key: str) -> str:
@@ -65,3 +66,13 @@ def test_what_somebody_has_put_beside_the_documents_is_none_of_them(
     held(monkeypatch, web_000000009=b"9", web_000000010=b"10")
     Folder.held[f"team/state/web/{name}"] = b"x"
     assert documents.newest(ASKED, None) == Newest("team/state/web/000000010.json", "10")
+
+
+def test_what_could_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest of very many files, for example: whoever reads it has so much memory, and no more."""
+    monkeypatch.setattr(s3, "DOCUMENT_LIMIT", 1 << 20)
+    bucket = s3.Bucket("b", "http://127.0.0.1:1", None, s3.Keys("id", "hush"))
+    for write in (bucket.put, bucket.put_if_absent):
+        with pytest.raises(StoreError, match=r"s3://b/m\.json would have 1 MiB.*fewer, larger files") as caught:
+            write("m.json", b" " * ((1 << 20) + 1))
+        assert caught.value.reason == "BadTask"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from botocore import exceptions as boto
 
-from fairlead.store.errors import StoreError
+from fairlead.api.tasks import TaskError
+from fairlead.store.errors import Reason, StoreError
 from fairlead.store.translate import Where, translated
 
 WHERE = Where("data", "http://s3:9000")
@@ -50,6 +53,11 @@ def test_each_error_has_a_reason_and_a_remedy(error: Exception, reason: str, tra
         raise error
     assert (caught.value.reason, caught.value.transient) == (reason, transient)
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize("reason", get_args(Reason))
+def test_each_reason_can_be_a_worker_s_answer(reason: Reason) -> None:
+    assert TaskError(reason=reason, message="said").reason == reason
 
 
 def test_other_errors_pass() -> None:

@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import nchypergeom_fisher
 
-from fairlead.verdict.failures import GRID, base_rate, log_bound, log_lr, log_mean, odds_ratio
+from fairlead.verdict import failures
+from fairlead.verdict.failures import (
+    GRID,
+    MOST,
+    WIDE,
+    base_rate,
+    log_bound,
+    log_lr,
+    log_mean,
+    log_normaliser,
+    odds_ratio,
+)
 
 windows = st.tuples(st.integers(0, 80), st.integers(0, 80)).flatmap(
     lambda n: st.integers(0, sum(n)).flatmap(
@@ -126,3 +137,39 @@ def test_bound_and_margins():
 def test_a_margin_takes_evidence_away():
     plain, tolerant = log_mean(log_lr(4, 100, 900, 10)), log_mean(log_lr(4, 100, 900, 10, 3.0))
     assert tolerant < plain
+
+
+wide = st.tuples(st.integers(20_000, 3_000_000), st.integers(20_000, 3_000_000), st.floats(0.3, 0.7)).map(
+    lambda one: (one[0], one[1], min(one[0] + one[1] - WIDE - 1, max(WIDE + 1, int(one[2] * min(one[:2])))))
+)
+
+
+@given(wide, st.floats(-2, 3))
+@settings(max_examples=25, deadline=None)
+def test_a_wide_window_is_summed_by_some_of_its_terms_as_by_all(window, exponent):
+    n_c, n_s, k = window
+    some = log_normaliser(n_c, n_s, k, 10**exponent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failures, "WIDE", MOST)
+        every = log_normaliser(n_c, n_s, k, 10**exponent)
+    assert some == pytest.approx(every, abs=1e-7)  # which is the rounding of their factorials
+
+
+def test_ordinary_windows_are_summed_as_ever():
+    """What has been recorded is computed again to the last bit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failures, "_spaced", None)
+        assert log_lr(WIDE // 2, 10 * WIDE, 10 * WIDE, WIDE)
+
+
+@pytest.mark.parametrize("power", [4, 5, 6, 7, 8, 9, 10, 12, 15, 17])
+def test_no_counts_take_longer_than_others(power):
+    """A counter that jumps by 10^12 held everything up for 36 s."""
+    n = 10**power // 2
+    for x, k in ((n // 2, n), (n // 3, n), (n - 1, n), (min(n, 40), 50), (n // 7 * 2, n // 3)):
+        started = time.thread_time()
+        values = log_lr(x, n, n, k, 1.3)
+        assert time.thread_time() - started < 0.05
+        assert all(isfinite(value) for value in values)
+        if 2 * n > MOST:
+            assert values == (0.0,) * len(GRID)

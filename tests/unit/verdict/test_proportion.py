@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from math import exp, inf, log, nan
 
 import pytest
@@ -114,3 +115,22 @@ def test_impossible_levels_are_refused():
     for best in (0.0, inf):
         with pytest.raises(ValueError, match="trials_best"):
             confidence_sequence(1, 5, 0.05, best)
+
+
+@given(st.integers(10_000_001, 400_000_000), st.floats(0, 1), st.sampled_from([1e-6, 1e-4, 0.05, 0.3]))
+@settings(max_examples=40, deadline=None)
+def test_an_upper_bound_of_very_many_trials_is_never_below_the_exact_one(trials, share, level):
+    successes = int(share**4 * trials)
+    exact = 1.0 if successes == trials else float(beta.ppf(1 - level, successes + 1, trials - successes))
+    found = upper_bound(successes, trials, level)
+    assert exact * (1 - 1e-9) <= found <= 1
+    assert found - exact < 0.003
+
+
+@pytest.mark.parametrize("power", [7, 9, 12, 15, 17])
+def test_no_counts_take_longer_than_others(power):
+    trials = 10**power
+    for successes in (0, 1, 3, trials // 1000, trials // 3, trials // 2, trials - 1, trials):
+        started = time.thread_time()
+        assert successes / trials <= upper_bound(successes, trials, 1e-4) <= 1
+        assert time.thread_time() - started < 0.1

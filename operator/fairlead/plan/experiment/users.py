@@ -50,7 +50,7 @@ def _recorders(look: Look, kept: ExperimentStatus) -> list[tuple[str, PodView, S
     for version in phase.taking_part(kept):
         for pod in [pod for pod in pods.of(look, version) if pod.ready][:PODS]:
             host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
-            found.append((version, pod, ScrapePod(f"http://{host}:{PORT}/metrics", names)))
+            found.append((version, pod, ScrapePod(f"http://{host}:{PORT}/metrics", names, look.namespace)))
     return found
 
 

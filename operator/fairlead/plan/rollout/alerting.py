@@ -55,7 +55,7 @@ def digest(found: Json) -> str:
 
 
 def _question(look: Look, found: Json) -> ReadRules:
-    return ReadRules(str(look.world.config.prometheus.url), tuple(sorted(alerts.wanted(found))))
+    return ReadRules(str(look.world.config.prometheus.url), tuple(sorted(alerts.wanted(found))), look.namespace)
 
 
 def asks_again(look: Look, status: DeploymentStatus) -> float | None:

@@ -26,6 +26,8 @@ LATE = 2.0
 """Seconds that a copy's answer may come after the live version's."""
 KEPT = 5.0
 """Seconds that a candidate's answer waits for its twin: more than `LATE` by what clocks may differ, and a window."""
+AT_ONCE = 20_000
+"""Answers of all pods that are dealt with at one look: more take so long that others would wait."""
 END = 2**53
 """After all answers: only where they end is asked for."""
 IN_SHADOW = ("disagreement", "review")
@@ -84,7 +86,7 @@ def readers(look: Look, candidate: Candidate) -> list[Reader]:
         return []
     known = {cursor.source: cursor for cursor in candidate.answers}
     return [
-        Reader(arm, pod, _request(pod, known.get(f"{arm}/{pod.uid}")))
+        Reader(arm, pod, _request(look.namespace, pod, known.get(f"{arm}/{pod.uid}")))
         for arm in ARMS
         for pod in signals.judged(look, signals.version_of(candidate, arm))[0]
         if has_recorder(pod)
@@ -96,9 +98,10 @@ def has_recorder(pod: PodView) -> bool:
     return any(one["name"] == RECORDER for one in pod.raw["spec"].get("initContainers") or [])
 
 
-def _request(pod: PodView, cursor: AnswerCursor | None) -> ReadAnswers:
+def _request(namespace: str, pod: PodView, cursor: AnswerCursor | None) -> ReadAnswers:
     url = f"{signals.base(pod, presets.RECORDER_PORT)}/answers"
-    return ReadAnswers(url, cursor.after, cursor.boot) if cursor else ReadAnswers(url, END)
+    after, boot = (cursor.after, cursor.boot) if cursor else (END, "")
+    return ReadAnswers(url, after, boot, namespace)
 
 
 def read(look: Look, candidate: Candidate) -> tuple[Batch, list[AnswerCursor]] | Problem:
@@ -148,7 +151,7 @@ def dealt(
 ) -> tuple[Batch, dict[str, int]]:  # fmt: skip
     """What can be dealt with of these pages, and by source the number of the last answer that was."""
     mine = list(pages)
-    if any(page.more for _, page in mine):
+    if any(page.more for _, page in mine) or sum(len(page.answers) for _, page in mine) > AT_ONCE:
         # too far behind to find pairs: what is left out is missed, and nothing is counted wrongly
         return Batch(), {reader.source: page.next for reader, page in mine}
     live, own = ([_opened(*one) for one in mine if one[0].arm == arm] for arm in ARMS)

@@ -223,6 +223,8 @@ def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
         ]  # fmt: skip
     if look.spec.record is None:
         found += [_delete(SERVICE, raw) for raw in look.world.owned(SERVICE) if raw["metadata"]["name"] == look.copies]
+    if status.live and not look.world.served(look.route_kind):
+        return found  # what a route names that can't be seen is not known
     for kind in (WORKLOAD, SERVICE):
         for raw in [*look.world.owned(kind), *_lost(look, kind)]:
             meta = raw["metadata"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from fairlead.api import foreign
 from fairlead.api.review import LONGEST, LONGEST_INPUT, ReviewInput
 
 _FEWER = (128, 64, 32, 16, 8, 4, 2)
@@ -31,8 +32,8 @@ def of_failure(output: Any) -> str:
 def of_input(body: str) -> ReviewInput:
     """A request's body: JSON stays JSON, of which long lists keep their ends and long strings their beginnings."""
     try:
-        text, cut = _shortened(json.loads(body), len(body))
-    except (ValueError, RecursionError):
+        text, cut = _shortened(foreign.parse(body, finite=False), len(body))
+    except ValueError:
         text, cut = body, False
     if len(text) > LONGEST_INPUT:
         text, cut = f"{text[:LONGEST_INPUT]}…", True

@@ -31,6 +31,8 @@ of its own, it is taken to fail 1 % of them."""
 BY_DIFFERENCE = ("errors", "outcomes")
 """Metrics whose `worseBy` is judged as a difference of rates. How many labels or scores come in a window may depend on
 what they are, which that test does not allow."""
+BEYOND = "UnusableValue"
+"""Reason where what is counted has risen by more than can be reckoned with."""
 ENOUGH = 100
 """Outcomes of the live version that must be known before a margin on top of their rate means anything."""
 
@@ -95,7 +97,14 @@ def silent(evidence: GuardEvidence, reason: str, message: str) -> GuardEvidence:
 def seen(
     look: Look, evidence: GuardEvidence, stable: tuple[int, int], candidate: tuple[int, int]
 ) -> GuardEvidence:  # fmt: skip
-    """The guard after one more window: (requests, failures) of each arm."""
+    """The guard after one more window: (requests, failures) of each arm. One that is too large to be reckoned with is
+    left out, and told."""
+    if stable[0] + candidate[0] > failures.MOST:
+        words = (
+            f"what it counts rose by {stable[0]} (live version) and {candidate[0]} (candidate) since the last look, "
+            f"and more than {failures.MOST} is not counted: name a counter of requests, or of what came of them"
+        )
+        return silent(evidence, BEYOND, words).model_copy(update={"since": look.stamp})
     before, window = state_of(look, evidence), Window(Arm(*stable), Arm(*candidate))
     empty = not stable[0] and not candidate[0]
     after = before if empty else step(before, window)

@@ -46,7 +46,7 @@ def _next(look: Look, review: Review) -> list[ReviewPair]:
 def _asked(look: Look, candidate: Candidate, pair: ReviewPair) -> Iterator[ReadInput]:
     for pod in signals.judged(look, candidate.version)[0]:
         if answers.has_recorder(pod):
-            yield ReadInput(f"{signals.base(pod, presets.RECORDER_PORT)}/answers", pair.request)
+            yield ReadInput(f"{signals.base(pod, presets.RECORDER_PORT)}/answers", pair.request, look.namespace)
 
 
 def _told(look: Look, candidate: Candidate, pair: ReviewPair) -> ReviewInput | None:

@@ -15,6 +15,7 @@ import re
 
 from pydantic import ValidationError
 
+from fairlead.api import foreign
 from fairlead.api.deploymentstatus import DeploymentStatus, Live
 from fairlead.api.memory import Memory, Recollection
 from fairlead.plan import store
@@ -74,9 +75,10 @@ def recall(look: Look) -> Plan | None:
         return None
     if isinstance(answer, Newest):
         try:
-            return _restored(look, Recollection.model_validate_json(answer.text))
-        except ValidationError as error:
-            wrong = f"s3://{request.bucket}/{answer.key} is not what Fairlead writes ({error.error_count()} errors)"
+            return _restored(look, Recollection.model_validate(foreign.parse(answer.text, parts=foreign.FEW)))
+        except ValueError as error:
+            why = f"{error.error_count()} errors" if isinstance(error, ValidationError) else error
+            wrong = f"s3://{request.bucket}/{answer.key} is not what Fairlead writes ({why})"
             return _waiting(look, Failed("BadDocument", f"{wrong}; move it away, then the one before it counts"))
     assert isinstance(answer, Failed)
     allowed = answer.reason not in ledger.NOT_SET_UP or look.now < look.subject.meta.created + GRACE

@@ -12,6 +12,7 @@ from fairlead.plan.rollout import (
     absent,
     ahead,
     ending,
+    endpoints,
     expect,
     flapping,
     gpus,
@@ -122,7 +123,8 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     candidate, problem = warm(look, state.candidate or candidate)
     state = state.having(candidate=candidate)
     if not signals.is_warm(look, candidate):
-        return state, problem or pods.problem(look, candidate.version) or _lost(look, candidate)
+        unknown = endpoints.problem(look, candidate.version, candidate.since, signals.answered(look, candidate))
+        return state, problem or pods.problem(look, candidate.version) or unknown or _lost(look, candidate)
     held = _held(look, candidate)
     if held:
         return state, held

@@ -190,7 +190,10 @@ def queries(look: Look, guard: Guard, version: str) -> dict[str, PromQuery]:
         return {}
     return {
         part: PromQuery(
-            url, text.replace("{{version}}", version).replace("{{namespace}}", look.namespace), signed=part == "value"
+            url,
+            text.replace("{{version}}", version).replace("{{namespace}}", look.namespace),
+            part == "value",
+            look.namespace,
         )
         for part, text in _expressions(guard).items()
     }

@@ -274,8 +274,9 @@ def _route_accepted(look: Look, told: Conditions, status: DeploymentStatus) -> N
         told.drop(ROUTE)
         return
     if not look.world.served(look.route_kind):
-        told.set(ROUTE, False, "GatewayApiMissing", f"the cluster has no {look.route_kind.kind}: install "
-                 "Gateway API and a controller for it")  # fmt: skip
+        told.set(ROUTE, False, "GatewayApiMissing", f"the cluster has no {look.route_kind.kind} that "
+                 "Fairlead may see: install Gateway API and a controller for it; if they are there, see the operator's "
+                 "log and its role")  # fmt: skip
         return
     raw = look.route
     if not raw or _elsewhere(look.subject.body.status.claimed, status.claimed):

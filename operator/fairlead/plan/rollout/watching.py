@@ -18,6 +18,7 @@ from fairlead.plan.rollout.pods import PodView, Problem
 from fairlead.plan.rollout.promcounters import Counts
 from fairlead.plan.rollout.signals import Scrape, pod_of
 from fairlead.plan.rollout.watch import arms, chosen, due, length, most_windows
+from fairlead.verdict.failures import MOST
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.latency import Unusable, count
 
@@ -283,6 +284,8 @@ def _judged(look: Look, state: WatchedGuard, counts: Counts) -> WatchedGuard:
     previous = counts.get("stable")
     if previous is None and not state.tolerated:
         return _silent(state, Problem("TooFewSamples", ""))
+    if sum(requests for requests, _ in counts.values()) > MOST:
+        return _silent(state, Problem(guards.BEYOND, ""))
     if not any(requests for requests, _ in counts.values()):
         return state.model_copy(update={"state": "Watching", "reason": ""})
     return detect.seen(state, counts["candidate"], previous, float(look.spec.rollout.design_effect))

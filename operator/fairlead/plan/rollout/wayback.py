@@ -10,6 +10,7 @@ from fairlead.api.watch import WatchedGuard, WayBack
 from fairlead.plan.core import WORKLOAD, Event, Request
 from fairlead.plan.rollout import (
     ending,
+    endpoints,
     latelabels,
     pods,
     progress,
@@ -69,7 +70,8 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
     wanted = wanted.model_copy(update={"warmed": target.warmed})
     state = state.having(way_back=wanted)
     if not signals.is_warm(look, target) or not made_anew(look, wanted.version):
-        return state, problem or pods.problem(look, wanted.version)
+        unknown = endpoints.problem(look, wanted.version, wanted.since, signals.answered(look, target))
+        return state, problem or pods.problem(look, wanted.version) or unknown
     return _turn(look, state, wanted), None
 
 

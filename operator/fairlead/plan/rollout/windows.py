@@ -18,6 +18,7 @@ from fairlead.plan.rollout.cursors import Book, is_read
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.signals import ARMS, Scrape, judged, pod_of, process_of, scrapes, version_of
+from fairlead.verdict.failures import MOST
 from fairlead.verdict.guards import decode, encode
 
 LONGEST = 3
@@ -58,7 +59,20 @@ def read(look: Look, candidate: Candidate) -> Reading | Problem:
         unnamed = absent.unnamed(look, version_of(candidate, arm), arm, pages, absent.JUDGED)
         if unnamed:
             return unnamed
-    return Reading(tuple(got), all(judged(look, version_of(candidate, arm))[1] for arm in ARMS))
+    reading = Reading(tuple(got), all(judged(look, version_of(candidate, arm))[1] for arm in ARMS))
+    return _beyond(candidate, reading) or reading
+
+
+def _beyond(candidate: Candidate, reading: Reading) -> Problem | None:
+    """Why counters tell nothing that rose by what nobody can have answered, and what can't be reckoned with."""
+    sums = _sums(candidate, reading, Book(candidate.cursors))
+    if candidate.counting_since is None or sum(requests for requests, _ in sums.values()) <= MOST:
+        return None
+    arm = max(ARMS, key=lambda one: sums[one][0])
+    name, requests = version_of(candidate, arm), sums[arm][0]
+    return Problem(guards.BEYOND, f"the counters of {name} have risen by {requests} requests since they were last "
+                   f"counted; {MOST} is the most. Let server.metrics.requests name a counter of requests; "
+                   "if it does, restart the pods: then it begins anew", arm)  # fmt: skip
 
 
 def _missing_arm(look: Look, candidate: Candidate) -> Problem | None:

@@ -13,6 +13,7 @@ from fairlead.worker.record.names import BODY_LIMIT, FAILED, REFUSED
 _GRPC = {1: 499, 2: 500, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 13: 500,
          14: 503, 15: 500, 16: 401}  # fmt: skip
 """HTTP status by gRPC status, as google.rpc.Code gives them."""
+_DIGITS = 15
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Exchange:
             return None
         text, status = not headers.get("content-type", "").startswith("application/grpc"), _status(headers)
         micros = headers.get("x-fairlead-record-us", "")
-        first = int(micros) / 1000 if micros.isdigit() else 0.0
+        first = _number(micros, 0) / 1000
         return Answer(
             request_id=headers.get("x-fairlead-record-id", ""), time=now, status=status,
             latency=first + max(0.0, now - self._arrived) * 1000,
@@ -138,8 +139,13 @@ def _named(headers: Any) -> dict[str, str]:
 
 def _status(headers: dict[str, str]) -> int:
     grpc, status = headers.get("grpc-status", "0"), headers.get(":status", "0")
-    code = int(grpc) if grpc.isdigit() else 2
-    return _GRPC.get(code, 500) if code else int(status) if status.isdigit() else 0
+    code = _number(grpc, 2)
+    return _GRPC.get(code, 500) if code else _number(status, 0)
+
+
+def _number(text: str, otherwise: int) -> int:
+    """A header's number. `isdigit` alone lets pass what `int` does not take: superscripts, and thousands of digits."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else otherwise
 
 
 def _shadow(headers: dict[str, str]) -> bool:

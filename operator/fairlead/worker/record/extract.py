@@ -7,9 +7,12 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from fairlead.api import foreign
 from fairlead.worker.record.names import BODY_LIMIT
 
 NONE = "null"
+DEPTH = foreign.DEPTH // 2
+"""Of an answer: it is read again as part of a page."""
 SAID = 1000
 """Characters that are kept of what a server says instead of an answer."""
 
@@ -25,11 +28,11 @@ def output(body: bytes, kind: str, encoding: str, pointer: str | None) -> str:
     if kind.startswith("text/event-stream"):
         return _text(_streamed(plain))
     try:
-        found = json.loads(plain)
+        found = foreign.parse(plain, depth=DEPTH, finite=False)
+    except foreign.Beyond:
+        return NONE
     except ValueError:
         return NONE if pointer is not None else _text(_utf8(plain))
-    except RecursionError:
-        return NONE
     return dumped(at(found, pointer) if pointer is not None else usual(found))
 
 
@@ -40,8 +43,8 @@ def refusal(body: bytes, encoding: str) -> str:
     if not plain:
         return NONE
     try:
-        found = dumped(json.loads(plain))
-    except (ValueError, RecursionError):
+        found = dumped(foreign.parse(plain, depth=DEPTH, finite=False))
+    except ValueError:
         found = NONE
     return found if found != NONE and len(found) <= SAID else words(plain.decode(errors="replace"))
 
@@ -115,7 +118,7 @@ def _streamed(body: bytes) -> str | None:
 
 
 def _delta(event: bytes) -> Any:
-    return _or_none(lambda: json.loads(event)) if event != b"[DONE]" else None
+    return _or_none(lambda: foreign.parse(event, depth=DEPTH, finite=False)) if event != b"[DONE]" else None
 
 
 def _or_none(read: Callable[[], Any]) -> Any:

@@ -1,0 +1,98 @@
+"""Pods and recorders that answer what nobody should: a process of its own, for it must not take the test's time.
+
+`python hostile.py` prints its port.
+"""
+
+from __future__ import annotations
+
+import gzip
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+GOOD = b'# TYPE infer_requests_total counter\ninfer_requests_total{code="200"} 7\ninfer_requests_total{code="500"} 1\n'
+
+
+def lines(size: int, line: str) -> bytes:
+    """A page of about so many bytes. line: with a {} for a number."""
+    number = size // (len(line) + 4)
+    return "".join(line.format(i) for i in range(number)).encode()
+
+
+BIG = 4 * 1024 * 1024 - 64 * 1024
+PAGES: dict[str, tuple[bytes, str]] = {
+    "one label of 3.5 MB": (b'infer_requests_total{a="' + b"x" * 3_500_000 + b'"} 1\n', "TooLarge"),
+    "a label that never ends": (b'# x\ninfer_requests_total{a="' + b"x" * BIG, "TooLarge"),
+    "nothing but braces": (b"# x\ninfer_requests_total{" * (BIG // 27), "NotMetrics"),
+    "very many series": (lines(BIG, 'infer_requests_total{{a="{}"}} 1\n'), "TooSlow"),
+    "very many names that begin alike": (lines(BIG, "infer_requests_totals{} 1\n"), "TooSlow"),
+    "a pattern that backtracks": (lines(BIG, 'infer_requests_total{{code="' + "ab" * 250 + '{}"}} 1\n'), "TooSlow"),
+    "very many labels": (lines(BIG, 'infer_requests_total{{l{}="",code=""}} 1\n'), "TooSlow"),
+    "no text": (b"\xff" * BIG, "NotMetrics"),
+    "no lines": (b" " * BIG, "ok"),
+    "very many bounds": (lines(200_000, 'seconds_bucket{{le="{}"}} 1\n'), "TooLarge"),
+    "names that are alike": (lines(BIG, "infer_request_total_of_what_" + "a" * 60 + "{}_total 1\n"), "ok"),
+    "a number of a million digits": (b"infer_requests_total " + b"9" * 1_000_000 + b"\n", "TooLarge"),
+    "a number of 8000 digits": (b"infer_requests_total " + b"9" * 8000 + b"\n", "UnusableValue"),
+    "too large": (b"# x\n" * (5 << 18), "TooLarge"),
+}
+ANSWERS: dict[str, tuple[bytes, str]] = {
+    "1e999": (b'{"boot":"b","next":1e999,"dropped":0,"answers":[]}', "BadAnswer"),
+    "digits": (b'{"boot":"b","next":' + b"9" * 100_000 + b',"dropped":0,"answers":[]}', "BadAnswer"),
+    "brackets": (b"[" * 10_000 + b"]" * 10_000, "BadAnswer"),
+    "nan": (b'{"boot":"b","next":NaN,"dropped":0,"answers":[]}', "BadAnswer"),
+    "elements": (b"[" + b"[]," * 700_000 + b"[]]", "BadAnswer"),
+    "boot": (b'{"boot":"' + b"b" * 1_000_000 + b'","next":1,"dropped":0,"answers":[]}', "BadAnswer"),
+    "time": (b'{"boot":"b","next":1,"dropped":0,"answers":[[1,"r",1e300,200,1,null,false,1]]}', "BadAnswer"),
+    "status": (b'{"boot":"b","next":1,"dropped":0,"answers":[[1,"r",1,1e308,1,null,false,1]]}', "BadAnswer"),
+    "list": (b'{"boot":"b","next":1,"dropped":0,"answers":{"a":1}}', "BadAnswer"),
+    "row": (b'{"boot":"b","next":1,"dropped":0,"answers":[7]}', "BadAnswer"),
+}
+
+
+MANY = (
+    b'{"boot":"b","next":9,"dropped":0,"answers":['
+    + b",".join(b'[%d,"r%d",1.5,200,1,"%s",false,1.0]' % (i, i, b"x" * 200) for i in range(1, 8500))
+    + b"]}"
+)
+"""As a recorder writes it, of 2 MB."""
+
+
+def path(name: str) -> str:
+    """Where a page is."""
+    return "/" + "-".join(name.split())
+
+
+def main() -> None:
+    """Answer for ever."""
+    bodies = {path(name): body for name, (body, _) in (PAGES | ANSWERS).items()}
+    bodies |= {
+        "/good": GOOD, "/large": GOOD + b"# other\n" * 20_000, "/bomb": gzip.compress(bytes(64 << 20)),
+        "/many": MANY,
+        "/fine": b'{"boot":"b","next":1,"dropped":0,"answers":[[1,"r",1.5,200,1,[2],false,1.0]]}',
+    }  # fmt: skip
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+        def do_GET(self) -> None:
+            name = self.path.split("?")[0]
+            body = bodies[name]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            if name == "/bomb":
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            try:
+                self.wfile.write(body)
+            except OSError:
+                self.close_connection = True  # who asked has heard enough
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.request_queue_size = 128
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

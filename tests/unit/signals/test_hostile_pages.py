@@ -1,0 +1,237 @@
+"""What pods and recorders may answer, and what it costs whom: a name for it, and nobody else anything."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+from tests.unit.signals import hostile
+from tests.unit.signals.hostile import ANSWERS, BIG, PAGES, lines, path
+
+from fairlead.engine.app import tune
+from fairlead.engine.resolve import Resolver
+from fairlead.plan.core import AnswersPage, Counters, Failed, MetricNames, ReadAnswers, Request, ScrapePod
+from fairlead.signals import aside
+from fairlead.signals.errors import SignalError
+from fairlead.signals.labels import MOST, Labels
+from fairlead.signals.page import parse_page
+
+NAMES = MetricNames("infer_requests_total", 'infer_requests_total{code=~"5.."}')
+SLOW = MetricNames("infer_requests_total", 'infer_requests_total{code=~"[ab]*[ab]*c"}', "seconds")
+LAG = 0.1
+"""Seconds for which the event loop may be held up; the lease is lost after 8."""
+TRIES = 3
+"""A machine that has other things to do holds a loop up now and then; a page does so each time."""
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with subprocess.Popen([sys.executable, hostile.__file__], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        server.kill()
+
+
+@pytest.fixture(autouse=True)
+def _tuned() -> Iterator[None]:
+    """As the operator's process is."""
+    before, rounds = sys.getswitchinterval(), gc.get_threshold()
+    tune()
+    yield
+    sys.setswitchinterval(before)
+    gc.set_threshold(*rounds)
+
+
+@pytest.fixture
+async def resolver() -> AsyncIterator[Resolver]:
+    async with aiohttp.ClientSession() as session:
+        found = Resolver(None, session, lambda *_: None)  # type: ignore[arg-type]
+        yield found
+        found.close()
+
+
+class Lag:
+    """The longest time for which the loop was held up."""
+
+    def __init__(self) -> None:
+        self.worst = 0.0
+
+    async def __aenter__(self) -> Lag:
+        self._task = asyncio.create_task(self._watch())
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def _watch(self) -> None:
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(0.002)
+            now = time.monotonic()
+            self.worst, last = max(self.worst, now - last - 0.002), now
+
+
+def reason(answer: object) -> str:
+    return answer.reason if isinstance(answer, Failed) else "ok"
+
+
+def page(url: str, name: str, number: int = 0, whose: str = "hostile") -> ScrapePod:
+    names = SLOW if name in ("a pattern that backtracks", "very many bounds") else NAMES
+    return ScrapePod(f"{url}{path(name)}?{number}", names, whose)
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_a_hostile_page_is_a_named_failure_of_its_own(url: str, resolver: Resolver, name: str) -> None:
+    lags = []
+    for _ in range(TRIES):
+        async with Lag() as lag:
+            asked = page(url, name)
+            answers = await resolver.resolve([asked])
+        assert reason(answers[asked]) == PAGES[name][1]
+        lags.append(lag.worst)
+    assert min(lags) < LAG
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_a_hostile_recorder_is_a_named_failure_of_its_own(url: str, resolver: Resolver, name: str) -> None:
+    lags = []
+    for _ in range(TRIES):
+        async with Lag() as lag:
+            asked = ReadAnswers(f"{url}/{name}", 0)
+            answers = await resolver.resolve([asked])
+        found = answers[asked]
+        assert isinstance(found, Failed)
+        assert found.reason == ANSWERS[name][1]
+        assert len(found.message) < 500
+        lags.append(lag.worst)
+    assert min(lags) < LAG
+
+
+async def test_attack_05_a_number_that_is_infinite(url: str, resolver: Resolver) -> None:
+    """The pod answers `"next":1e999`: OverflowError went past everything that was caught, and took with it the answers
+    of all that was asked in the same look."""
+    bad, good = ReadAnswers(f"{url}/1e999", 0), ScrapePod(f"{url}/good", NAMES)
+    answers = await resolver.resolve([bad, good])
+    assert answers[good] == Counters(8.0, 1.0)
+    found = answers[bad]
+    assert isinstance(found, Failed)
+    assert (found.reason, "1e999" in found.message) == ("BadAnswer", True)
+
+
+async def test_64_pages_with_one_huge_label_leave_nothing_in_memory(url: str, resolver: Resolver) -> None:
+    """They left 436 MiB in a cache of labels."""
+    tracemalloc.start()
+    try:
+        asked = [page(url, "one label of 3.5 MB", number) for number in range(64)]
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        answers = await resolver.resolve(asked)
+        peak = tracemalloc.get_traced_memory()[1]
+        gc.collect()
+        after = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert {reason(answers[one]) for one in asked} <= {"TooLarge", "Timeout"}
+    assert after - before < 24 << 20
+    assert peak - before < 96 << 20
+
+
+async def test_others_windows_go_on_while_one_namespace_has_64_hostile_pods(url: str, resolver: Resolver) -> None:
+    """Each second all of them are asked, and so is one small page and one large page of somebody else's."""
+    names = list(PAGES)
+    hostile: list[Request] = [page(url, names[i % len(names)], i) for i in range(48)]
+    hostile += [ReadAnswers(f"{url}/elements?{i}", 0, "", "hostile") for i in range(16)]
+    small, large = ScrapePod(f"{url}/good", NAMES, "quiet"), ScrapePod(f"{url}/large", NAMES, "quiet")
+    lags = []
+    for _ in range(TRIES):
+        async with Lag() as lag:
+            attack = asyncio.create_task(resolver.resolve(hostile))
+            await asyncio.sleep(0.05)
+            begun = time.monotonic()
+            answers = await resolver.resolve([small, large])
+            assert time.monotonic() - begun < 1.0
+            assert answers == {small: Counters(8.0, 1.0), large: Counters(8.0, 1.0)}
+            assert "ok" not in {reason(one) for one in list((await attack).values())[48:]}
+        lags.append(lag.worst)
+    assert min(lags) < LAG
+
+
+async def test_the_answers_of_all_pods_of_a_look_have_a_bound(url: str, resolver: Resolver) -> None:
+    """Each page was within its own; a hundred of them were a gigabyte."""
+    asked = [ReadAnswers(f"{url}/many?{number}", 0, "", "hostile") for number in range(40)]
+    tracemalloc.start()
+    try:
+        answers = await resolver.resolve(asked)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    found = Counter(reason(one) for one in answers.values())
+    assert found["ok"] in (2, 3)
+    assert found["ok"] + found["TooLarge"] + found["Timeout"] == len(asked)
+    assert peak < 150 << 20
+
+
+async def test_compressed_answers_are_not_opened(url: str, resolver: Resolver) -> None:
+    asked = ScrapePod(f"{url}/bomb", NAMES)
+    answers = await resolver.resolve([asked])
+    assert reason(answers[asked]) == "Compressed"
+
+
+async def test_a_namespace_that_was_slow_is_read_aside_for_a_while() -> None:
+    now = [0.0]
+    found = aside.Aside(lambda: now[0])
+    found.beware("slow")
+    assert (found.slow("slow"), found.slow("other")) == (True, False)
+    now[0] = aside.BEWARE + 1
+    assert not found.slow("slow")
+    found.close()
+
+
+async def test_a_namespace_has_its_places_and_no_more() -> None:
+    found = aside.Aside()
+    async with found.place("a", 1), found.place("a", 1):
+        with pytest.raises(SignalError, match="no turn"):
+            async with found.place("a", 0.02):
+                pass
+        async with found.place("b", 0.02):
+            pass
+    async with found.place("a", 0.02):
+        pass
+    found.close()
+
+
+def test_labels_are_kept_within_a_bound() -> None:
+    tracemalloc.start()
+    found = Labels()
+    for number in range(20_000):
+        assert found.of(f'a="{number}",b="{"x" * 400}"') == {"a": str(number), "b": "x" * 400}
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert used < 20 * MOST
+    assert found.of('a="1"') is found.of('a="1"')
+    assert found.of("a=1") is None
+
+
+def test_no_page_costs_more_than_its_budget() -> None:
+    text = lines(BIG, 'infer_requests_total{{a="{}"}} 1\n').decode()
+    started = time.thread_time()
+    with pytest.raises(SignalError) as caught:
+        parse_page(text, NAMES)
+    assert caught.value.reason == "TooSlow"
+    assert time.thread_time() - started < 2 * aside.LONG
+
+
+async def test_an_answer_that_is_as_the_recorder_writes_it(url: str, resolver: Resolver) -> None:
+    asked = ReadAnswers(f"{url}/fine", 0)
+    found = (await resolver.resolve([asked]))[asked]
+    assert isinstance(found, AnswersPage)
+    assert found.answers[0].output == [2]
