@@ -89,6 +89,17 @@ def _check(
     return _count(database, file, reading, cells, set(fixed) - declared, problems)
 
 
+def _instead(path: str, column: str, there: Sequence[str]) -> str:
+    """What a file has in the place of a column that it lacks."""
+    folder = next((part for part in path.split("/")[:-1] if part.startswith(f"{column}=")), "")
+    if folder:
+        return (
+            f"{column} is in the folders' names ({line(folder, 60)}/), and columns are read from files only: "
+            "write it into the files"
+        )
+    return f"it has {line(', '.join(sorted(there)), 200)}"
+
+
 def _declared(
     file: LocalFile, reading: Reading, schema: Schema, there: Sequence[str], cells: Cells, problems: Problems
 ) -> None:
@@ -97,7 +108,7 @@ def _declared(
     for column in schema.columns:
         if column.name not in there:
             if reading.format != "jsonl" or not column.nullable:
-                problems.add(column.name, f"{file.name} lacks it; it has {line(', '.join(sorted(there)), 200)}")
+                problems.add(column.name, f"{file.name} lacks it; {_instead(file.name, column.name, there)}")
         elif column.name not in kinds:
             cells.text(column.name, column.type, column)
         elif wrong := parquet.wrong_type(column.type, kinds[column.name]):

@@ -142,9 +142,9 @@ def test_rows_that_need_more_memory_are_no_corrupt_files(s3: Any, bucket: str, m
         raise duckdb.OutOfMemoryException("could not allocate block")
 
     monkeypatch.setattr(columns, "_check", full)
-    with pytest.raises(TaskFailed, match="memory that the Job has; give it more") as caught:
+    with pytest.raises(TaskFailed, match=r"raise spec\.resources") as caught:
         snapshot(task(s3, bucket, format="csv"))
-    assert caught.value.error.reason == "BadTask"
+    assert caught.value.error.reason == "OutOfMemory"
 
 
 @pytest.mark.parametrize(("kind", "unique"), [("string", True), ("integer", False)])

@@ -26,6 +26,8 @@ Positions = NDArray[np.int64]
 LineEnd = Literal["\n", "\r\n", "\r"]
 LONGEST = 16 << 20
 """Bytes of the longest record that is read."""
+WIDEST = 5000
+"""Columns of the widest file that is read: DuckDB needs some 30 kB a column and thread."""
 _LF, _CR = 10, 13
 _NO_BYTE = -1
 _NONE: Positions = np.empty(0, np.int64)
@@ -82,10 +84,7 @@ def _joined(pieces: Iterable[bytes], scan: _Scan) -> Iterator[bytes]:
     pending = b""
     for piece in pieces:
         if len(scan.rest) > LONGEST:
-            raise Irregular(
-                f"{scan.file.name}: the record that begins on line {scan.line} is longer than {LONGEST} bytes; is a "
-                "quote there never closed? Write shorter records, or declare csv.quote"
-            )
+            raise scan.too_long(scan.line)
         pending += piece
         if len(pending) >= len(scan.rest):
             yield scan.rest + pending
@@ -126,6 +125,13 @@ class _Scan:
         if not self._header:
             raise Unreadable(f"{self.file.name}: empty, without a header; remove it, or write a line of column names")
         return Layout(self._header, self._records, self.line_end, self._multiline, self._longest)
+
+    def too_long(self, line: int) -> Irregular:
+        """What to say of the record that begins on a line."""
+        return Irregular(
+            f"{self.file.name}: the record that begins on line {line} is longer than {LONGEST} bytes; is a quote there "
+            "never closed? Write shorter records, or declare csv.quote"
+        )
 
     @property
     def line_end(self) -> LineEnd:
@@ -219,7 +225,10 @@ class _Scan:
         """All records have as many fields as the header."""
         ends = found.ends
         starts = np.concatenate(([0], ends[:-1] + 1))
-        self._longest = max(self._longest, int((ends - starts).max()) + 1)
+        longest = int((ends - starts).argmax())
+        self._longest = max(self._longest, int(ends[longest] - starts[longest]) + 1)
+        if self._longest > LONGEST:
+            raise self.too_long(self.line + whole.count(bytes([self.end]), 0, int(starts[longest])))
         skip = 0
         if not self._header:
             self._header = header(self.file, whole[: int(ends[0])].removesuffix(b"\r"), self.dialect)
@@ -306,6 +315,11 @@ def header(file: LocalFile, record: bytes, dialect: Dialect) -> tuple[str, ...]:
     as `column0`. Raises Irregular if two are the same, or differ in upper and lower case only, which SQL does not tell
     apart."""
     cells = split(record, dialect)
+    if len(cells) > WIDEST:
+        raise Irregular(
+            f"{file.name}: line 1 names {len(cells)} columns, and {WIDEST} are read at most; write many columns as "
+            "rows of (id, column, value), or keep them in one column"
+        )
     names = tuple(name or f"column{number}" for number, name in enumerate(cells))
     seen: dict[str, str] = {}
     for name in names:

@@ -209,4 +209,13 @@ def test_long_records_are_read_and_endless_ones_refused(tmp_path: Path) -> None:
     long = b"x" * (5 << 20)
     _, _, rows = read(tmp_path, b"a,b\n1," + long + b'\n2,"' + b"\n" * (5 << 20) + b'"\n')
     assert [len(row[1] or "") for row in rows] == [5 << 20, 5 << 20]
-    assert "is longer than 16777216 bytes" in refused(tmp_path, b'a,b\n1,"' + b"x\n" * (20 << 20))
+    assert "on line 2 is longer than 16777216 bytes" in refused(tmp_path, b'a,b\n1,"' + b"x\n" * (20 << 20))
+    assert "on line 3 is longer than 16777216 bytes" in refused(tmp_path, b"a,b\n1,2\n1," + b"x" * (17 << 20) + b"\n")
+
+
+def test_wide_files_are_read_up_to_a_bound(tmp_path: Path) -> None:
+    def wide(count: int) -> bytes:
+        return b",".join(b"c%d" % n for n in range(count)) + b"\n" + b",".join([b"1"] * count) + b"\n"
+
+    assert read(tmp_path, wide(5000))[2] == [("1",) * 5000]
+    assert "line 1 names 5001 columns, and 5000 are read at most" in refused(tmp_path, wide(5001))
