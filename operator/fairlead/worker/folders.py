@@ -11,14 +11,12 @@ import duckdb
 from pydantic import ValidationError
 
 from fairlead.api.reading import Reading
+from fairlead.store.keys import hidden
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.base import Declared, LocalFile, Unreadable
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import line
 from fairlead.worker.manifest import READING
-
-_HIDDEN = ("_", ".")
-"""What a name begins with that is no data (nor a folder of data): the rule of Spark and Hive."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def rows(database: duckdb.DuckDBPyConnection, folder: Path, form: str, text: Col
 def data_files(folder: Path) -> list[LocalFile]:
     """The files that are data, sorted by path."""
     found = [(path.relative_to(folder), path) for path in folder.rglob("*") if path.is_file()]
-    shown = [(name, path) for name, path in found if not any(part.startswith(_HIDDEN) for part in name.parts)]
+    shown = [(name, path) for name, path in found if not hidden(name.as_posix())]
     return [LocalFile(path, str(name)) for name, path in sorted(shown)]
 
 
