@@ -31,6 +31,7 @@ KINDS = {
     "pod": ("v1", "Pod"),
     "secret": ("v1", "Secret"),
     "service": ("v1", "Service"),
+    "endpointslice": ("discovery.k8s.io/v1", "EndpointSlice"),
     "namespace": ("v1", "Namespace"),
     "node": ("v1", "Node"),
     "gateway": ("gateway.networking.k8s.io/v1", "Gateway"),

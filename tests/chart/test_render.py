@@ -161,6 +161,8 @@ def test_every_object_is_labelled_and_placed(full: list[Json]) -> None:
         ({"store": {"bucket": "No Bucket"}}, "bucket"),
         ({"store": {"endpoint": "http://me:secret@s3"}}, "endpoint"),
         ({"tuning": {"windows": 1}}, "windows"),
+        ({"jobs": {"memory": "99999999999T"}}, "memory"),
+        ({"jobs": {"deadline": "0s"}}, "deadline"),
         ({"logLevel": "loud"}, "logLevel"),
         ({"namespaces": ["Team_A"]}, "namespaces"),
         ({"workers": 1000}, "workers"),

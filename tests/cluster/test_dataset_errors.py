@@ -96,10 +96,10 @@ def test_missing_secret(good: Team) -> None:
 def test_the_cluster_s_own_control_plane_is_no_store(team: Team) -> None:
     """By the Service's name and address, and where the API server itself is: the operator does not go there."""
     service = team.cluster.get("service", "kubernetes", "default")
-    own = team.cluster.get("endpoints", "kubernetes", "default")
+    own = team.cluster.get("endpointslice", "kubernetes", "default")
     assert service
     assert own
-    node = own["subsets"][0]["addresses"][0]["ip"]
+    node = own["endpoints"][0]["addresses"][0]
     endpoints = {"name": "kubernetes.default.svc", "service": service["spec"]["clusterIP"], "node": node}
     for name, host in endpoints.items():
         body = yaml.safe_load(DATASET.format(bucket=team.bucket, secret="s3"))

@@ -47,7 +47,7 @@ def test_attack_06_a_plan_that_does_not_settle_is_looked_at_more_and_more_rarely
         await world.until(done(world, "bear"))
         await asyncio.sleep(600)
         early = len(await world.quiet(600))
-        assert 600 / 30 - 2 < early < 600 / 15 + 2, "one in 15 to 30 s"
+        assert 600 / 15 - 2 < early < 600 / 7.5 + 2, "one in 7.5 to 15 s"
         assert 'fairlead_errors_total{error="Unsettled",kind="Toy"}' in metrics(world)
         world.server.edit(TOY, "play", "restless", lambda o: o["spec"].pop("every"))
         await asyncio.sleep(40)

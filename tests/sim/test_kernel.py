@@ -55,6 +55,24 @@ def test_reaches_the_desired_state_and_then_writes_nothing() -> None:
     play(story)
 
 
+def test_what_was_remembered_of_looks_is_forgotten_when_nobody_looks() -> None:
+    """It would keep objects parsed that the cache keeps compressed."""
+
+    async def story(world: SimWorld) -> None:
+        world.server.create(TOY, toy("bear", colour="brown"))
+        kernel = world.start()
+        await world.until(done(world, "bear"))
+        memo, right = kernel.reconciler._memo._kept, kernel.reconciler.writer._right
+        assert len(memo) > 0
+        assert len(right) > 0
+        await asyncio.sleep(100)
+        assert (len(memo), len(right)) == (0, 0)
+        world.server.edit(TOY, "play", "bear", lambda o: o["spec"].update(colour="blue"))
+        await world.until(lambda: world.colours()["bear-config"] == "blue", within=1.0)
+
+    play(story)
+
+
 def test_status_is_written_before_children() -> None:
     async def story(world: SimWorld) -> None:
         world.server.create(TOY, toy("bear"))

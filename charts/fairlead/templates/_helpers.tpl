@@ -68,6 +68,9 @@ tuning: {{ toJson . }}
 {{- with .Values.surge }}
 surge: {{ toJson . }}
 {{- end }}
+{{- with .Values.jobs }}
+jobs: {{ toJson . }}
+{{- end }}
 {{- with .Values.require }}
 {{- if not $.Values.approvals.enabled }}
 {{- fail "require needs approvals.enabled: without the policies anybody approves in any name" }}

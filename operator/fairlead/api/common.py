@@ -71,7 +71,7 @@ class S3Location(S3Access):
     bucket: Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")]
     """The bucket."""
     prefix: Annotated[str, Field(max_length=512, json_schema_extra=strictly(r"^[^\x00-\x1f\x7f]*$"))] = ""
-    """Keys must begin with this, for example `flights/`."""
+    """The folder, for example `flights/`."""
 
 
 class Artifact(S3Access):

@@ -8,8 +8,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from fairlead.api.common import S3Location
+from fairlead.api.limits import Bytes
 from fairlead.api.requirement import Requirement
-from fairlead.api.schema import Model
+from fairlead.api.schema import Model, Span
 
 
 class Images(Model):
@@ -54,6 +55,17 @@ class Surge(Model):
     soon as the one before it has a node for all of its pods."""
     wait: float = Field(default=600.0, gt=0)
     """Seconds after which a candidate whose pods no node has room for lets its GPUs go, to ask again later."""
+
+
+class JobsConfig(Model):
+    """Limits of Fairlead's own containers in Jobs. Users' steps and model servers have their own."""
+
+    deadline: Span = "1h"
+    """How long a Job may run that has no `timeout` of its own, from the moment when its pod is on a node."""
+    memory: Bytes = "4Gi"
+    """Memory that each may use."""
+    scratch: Bytes = "20Gi"
+    """Room on the node's disk that a Job may use which is known to need less; not of pods with a user's step."""
 
 
 class Granted(Model):
@@ -111,6 +123,7 @@ class OperatorConfig(Model):
     prometheus: PrometheusConfig = PrometheusConfig()
     tuning: Tuning = Tuning()
     surge: Surge = Surge()
+    jobs: JobsConfig = JobsConfig()
     require: Requirement = Requirement()
     """What each version must have before it goes live, in all namespaces."""
     routes: RoutesConfig = RoutesConfig()

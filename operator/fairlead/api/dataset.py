@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import S3Location, StatusBase, Timestamp
+from fairlead.api.limits import JobResources
 from fairlead.api.reading import Csv, ShownReading
 from fairlead.api.schema import (
     LIST_ATOMIC,
@@ -27,7 +28,16 @@ class Source(Model):
     """Where the data comes from."""
 
     s3: S3Location
-    """Objects under a prefix of a bucket. All objects there are one version's files."""
+    """A folder of a bucket, or one object: with or without its slash, `prefix: flights` is `flights/` and never
+    `flights-old/`. All objects there are one version's files, but for those whose name, or folder, begins with `_` or
+    `.`: engines leave them beside their data."""
+    exclude: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]] | None,
+        Field(max_length=16, json_schema_extra=LIST_SET),
+    ] = None
+    """What is no data either: `README.md`, `*.txt`, `old/`. `*`, `?` and `[abc]` stand for characters of one name. A
+    pattern without a slash is compared with each name of an object's path below the prefix, one with a slash with the
+    path's first names. What lies in a folder that matches is left out too."""
 
 
 class Watch(Model):
@@ -96,10 +106,17 @@ class Check(Model):
     """Columns that together identify a row."""
     sql: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     """A DuckDB query over the table `data` whose first value must be true."""
+    timeout: Span | None = None
+    """With `sql`: how long the query may run; default `5m`. One that runs longer has failed."""
     severity: Literal["error", "warn"] = "error"
     """`warn` only reports."""
 
-    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("rows", "unique", "sql")))
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            exactly_one_of("rows", "unique", "sql"),
+            ("!has(self.timeout) || has(self.sql)", "timeout needs sql"),
+        )
+    )
 
 
 class DatasetSpec(Model):
@@ -117,6 +134,10 @@ class DatasetSpec(Model):
     checks: Annotated[list[Check], Field(max_length=64, json_schema_extra=LIST_ATOMIC)] = []
     store: S3Location | None = None
     """Where versions are kept. Default: the operator's store."""
+    timeout: Span | None = None
+    """How long reading and checking a listing may take. Default: `jobs.deadline` of the installation, `1h`."""
+    resources: JobResources | None = None
+    """What the program needs that reads and checks a listing."""
     suspend: bool = False
     """Stop looking at the source; published versions stay."""
 
@@ -138,6 +159,8 @@ class DatasetVersion(Model):
     rows: int = 0
     bytes: int = 0
     files: int = 0
+    ignored: int = 0
+    """Objects beside them that were no data when it was published."""
 
 
 class CheckResult(Model):
@@ -158,6 +181,8 @@ class Listing(Model):
     """Since when it has looked like this."""
     objects: int = 0
     bytes: int = 0
+    ignored: int = 0
+    """Objects that are no data, by their names or by `exclude`. They don't count for the digest."""
 
 
 class CheckJob(Model):
@@ -169,6 +194,8 @@ class CheckJob(Model):
     attempt: int = 1
     unreadable: int = 0
     """Attempts at this listing whose answer could not be read; at most 3."""
+    exceeded: int = 0
+    """Attempts at this listing that came to a limit of their Job; the pause before the next one grows with each."""
     not_before: Timestamp | None = None
 
 

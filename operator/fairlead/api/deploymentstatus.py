@@ -89,7 +89,7 @@ class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
     EvidenceSaved, ErrorsGuarded, Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment, AlertsLoaded,
-    ForeignPod (somebody's pod stands in for a version's)."""
+    ForeignPod (somebody's pod stands in for a version's); of any kind: ClockBehind, StatusTooLarge."""
 
     live: Live | None = None
     candidate: Candidate | None = None

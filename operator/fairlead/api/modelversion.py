@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import Artifact, EnvVar, Placement, Resources, StatusBase, Timestamp
+from fairlead.api.limits import JobResources
 from fairlead.api.schema import (
     LIST_ATOMIC,
     LIST_SET,
@@ -181,6 +182,10 @@ class EvaluationBase(Model):
     Rows whose target is 0 don't count for `mape`. For `log_loss` the server is asked for the output `predict_proba`."""
     gates: Annotated[list[Gate], Field(max_length=32, json_schema_extra=LIST_ATOMIC)] = []
     timeout: Span = "1h"
+    """An attempt that runs longer is stopped and counts as failed."""
+    resources: JobResources | None = None
+    """What the program needs that brings the bytes, asks the servers, and computes the metrics. `scratch` is of the whole
+    pod: models and rows lie there."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(

@@ -55,7 +55,7 @@ class TaskError(Model):
 
     reason: Literal[
         "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "CorruptFile",
-        "DigestMismatch", "OutputMissing", "ServerFailed", "BadData", "BadTask", "Bug", "EndpointRefused",
+        "DigestMismatch", "OutputMissing", "ServerFailed", "OutOfMemory", "BadData", "BadTask", "Bug", "EndpointRefused",
         "CredentialsMissing", "ListingTooLarge", "ListingTooSlow",
     ]  # fmt: skip
     message: str
@@ -71,6 +71,9 @@ class SnapshotTask(Model):
     listing: str
     """Digest of the listing to read (see store.listing); if the source differs, the answer is ObjectChanged."""
     source: Place
+    """`prefix` is a folder, or an object (see store.keys)."""
+    exclude: list[str] | None = None
+    """Patterns of paths that are no data."""
     store: Place
     """`prefix` is the Dataset's own folder."""
     format: Literal["parquet", "csv", "jsonl"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fairlead.api.dataset import Dataset
 from fairlead.api.reading import ShownReading
-from fairlead.cli.blocks import Block, Table, Title
+from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import ago, count, size
 
@@ -22,6 +22,8 @@ def blocks(name: str, found: Dataset, now: float) -> list[Block]:
             [v.version, ago(v.at, now), count(v.rows), count(v.files), size(v.bytes)] for v in status.versions[:10]
         ]  # fmt: skip
         shown.append(Table(["VERSION", "PUBLISHED", "ROWS", "FILES", "SIZE"], rows))
+    if status.listing and status.listing.ignored:
+        shown.append(Lines([f"{count(status.listing.ignored)} objects are no data, by their names or by exclude"]))
     shown += _reading(status.reading)
     if status.checks:
         rows = [[c.check, "Passed" if c.passed else "Failed", c.severity, c.message] for c in status.checks]

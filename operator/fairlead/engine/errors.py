@@ -21,7 +21,7 @@ from fairlead.plan.core import Invalid, Kind
 
 Word = Literal["Invalid", "Transient", "Conflict", "Bug"]
 
-UNSETTLED = Backoff(first=1.0, cap=30.0)
+UNSETTLED = Backoff(first=1.0, cap=15.0)
 """Of a plan that does not settle: a rollout among them must still be taken back, soon."""
 BACKOFFS: dict[Word, Backoff] = {
     "Invalid": Backoff(first=5.0, cap=300.0),

@@ -13,6 +13,7 @@ from fairlead.api.common import Gpu, Placement
 from fairlead.api.tasks import INPUTS, MODEL, EvaluateTask, FetchTask
 from fairlead.manifests import pod
 from fairlead.manifests.job import Identity, job
+from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import Json
 
 FETCH = "fetch"
@@ -37,6 +38,8 @@ class EvaluationPod:
     """The worker's."""
     fetch: FetchTask
     fetch_credentials: Sequence[str | None]
+    limits: Limits
+    """Of fetch and evaluate."""
     deadline: int
     """Seconds from the moment the pod is on a node."""
     evaluate: EvaluateTask | None = None
@@ -58,8 +61,8 @@ def evaluation_job(who: Identity, parts: EvaluationPod) -> Json:
     """fetch → servers → evaluate, in one pod."""
     assert parts.evaluate is not None
     main = pod.worker(
-        EVALUATE, parts.image, "evaluate", parts.evaluate,
-        credentials=[parts.evaluate_credentials], mounts=[pod.mount("in", INPUTS, read_only=True)],
+        EVALUATE, parts.image, "evaluate", parts.evaluate, credentials=[parts.evaluate_credentials],
+        mounts=[pod.mount("in", INPUTS, read_only=True)], limits=parts.limits,
     )  # fmt: skip
     sidecars = [_sidecar(server) for server in parts.servers]
     spec = pod.pod_spec(
@@ -85,7 +88,8 @@ def _fetch(parts: EvaluationPod) -> Json:
     if parts.evaluate is not None:
         mounts += [pod.mount(VOLUMES[CHAMPION], MODELS[CHAMPION]), pod.mount("in", INPUTS)]
     return pod.worker(
-        FETCH, parts.image, "fetch", parts.fetch, credentials=parts.fetch_credentials, mounts=mounts
+        FETCH, parts.image, "fetch", parts.fetch, credentials=parts.fetch_credentials, mounts=mounts,
+        limits=parts.limits,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from fairlead.api.common import EnvVar
 from fairlead.api.pipeline import Step
 from fairlead.api.tasks import INPUTS, OUTPUTS, FetchTask, PublishTask, SnapshotTask
 from fairlead.manifests import pod
+from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import Json
 
 KEEP_FINISHED = 7 * 86400
@@ -57,11 +58,14 @@ def job(who: Identity, pod_spec: Json) -> Json:
     }
 
 
-def snapshot_job(who: Identity, image: str, task: SnapshotTask, credentials: Iterable[str | None]) -> Json:
-    """Reads, checks and publishes a listing."""
+def snapshot_job(
+    who: Identity, image: str, task: SnapshotTask, credentials: Iterable[str | None], limits: Limits, deadline: int
+) -> Json:
+    """Reads, checks and publishes a listing. `deadline`: seconds from the moment the pod is on a node."""
     secrets = [secret for secret in credentials if secret]
-    main = pod.worker(SNAPSHOT, image, "snapshot", task, credentials=secrets)
-    return job(who, pod.pod_spec([main], volumes=map(pod.credentials_volume, secrets)))
+    main = pod.worker(SNAPSHOT, image, "snapshot", task, credentials=secrets, limits=limits)
+    volumes = map(pod.credentials_volume, secrets)
+    return job(who, pod.pod_spec([main], volumes=volumes, activeDeadlineSeconds=deadline))
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class StepPod:
     fetch_credentials: tuple[str | None, ...]
     publish: PublishTask
     publish_credentials: str | None
+    limits: Limits
+    """Of fetch and publish."""
     deadline: int
     """Seconds from the moment the pod is on a node; waiting for a node doesn't count."""
 
@@ -106,8 +112,8 @@ def recall_job(who: Identity, parts: StepPod) -> Json:
 
 def _fetch(parts: StepPod) -> Json:
     return pod.worker(
-        FETCH, parts.worker_image, "fetch", parts.fetch,
-        credentials=parts.fetch_credentials, mounts=[pod.mount("in", INPUTS)],
+        FETCH, parts.worker_image, "fetch", parts.fetch, credentials=parts.fetch_credentials,
+        mounts=[pod.mount("in", INPUTS)], limits=parts.limits,
     )  # fmt: skip
 
 
@@ -124,8 +130,8 @@ def _step(parts: StepPod) -> Json:
 
 def _publish(parts: StepPod) -> Json:
     return pod.worker(
-        PUBLISH, parts.worker_image, "publish", parts.publish,
-        credentials=[parts.publish_credentials], mounts=[pod.mount("out", OUTPUTS, read_only=True)],
+        PUBLISH, parts.worker_image, "publish", parts.publish, credentials=[parts.publish_credentials],
+        mounts=[pod.mount("out", OUTPUTS, read_only=True)], limits=parts.limits,
     )  # fmt: skip
 
 

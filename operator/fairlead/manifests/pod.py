@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fairlead.api.common import Gpu, Placement, Resources
+from fairlead.api.limits import SCRATCH_ENV
 from fairlead.api.schema import Model
 from fairlead.api.tasks import CREDENTIALS, SECRETS, TASK_ENV
+from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import Json, short_hash
 
 USER = 65532
 GPU_PRODUCT_LABEL = "nvidia.com/gpu.product"
 TMP = "/tmp"
 WORKER_RESOURCES = Resources(cpu="50m")
-"""Workers stream; DuckDB may use what the node has, so there is no memory limit."""
+"""Of a worker that is not in a Job: what it may use is the pod's matter."""
 
 
 def resources(wanted: Resources) -> Json:
@@ -94,18 +96,25 @@ def worker(
     *,
     credentials: Iterable[str | None] = (),
     mounts: Iterable[Json] = (),
-    wanted: Resources = WORKER_RESOURCES,
+    limits: Limits | None = None,
 ) -> Json:
     """A container of Fairlead's worker: `fairlead worker <verb>` with its task in the environment.
 
-    `credentials` are names of Secrets (None is left out); the pod needs `credentials_volume` of each.
+    `credentials` are names of Secrets (None is left out); the pod needs `credentials_volume` of each. `limits`: of
+    containers in Jobs.
     """
     keys = [credentials_mount(secret) for secret in credentials if secret]
-    return container(
+    made = container(
         name, image, command=["fairlead", "worker", verb],
         env={TASK_ENV: literal(task.model_dump_json(by_alias=True, exclude_none=True))},
-        wanted=wanted, mounts=[*keys, *mounts],
+        wanted=WORKER_RESOURCES, mounts=[*keys, *mounts],
     )  # fmt: skip
+    if limits is None:
+        return made
+    if limits.scratch:
+        bytes_ = {"resourceFieldRef": {"resource": "limits.ephemeral-storage"}}
+        made["env"].append({"name": SCRATCH_ENV, "valueFrom": bytes_})
+    return made | {"resources": limits.resources()}
 
 
 def pod_spec(

@@ -16,6 +16,7 @@ FEW, MANY = 3, 10
 LATE = 5.0
 _OWN = ("BadData", "DeadlineExceeded", "Bug", jobpods.UNREADABLE)
 """Failures that are the evaluation's own, and don't end by themselves."""
+_RAISE = failures.Raise("evaluation.resources.memory", "evaluation.resources.scratch", "evaluation.timeout")
 
 
 @dataclass(frozen=True)
@@ -134,10 +135,15 @@ def _ended(found: jobpods.Found, said: TaskResult | None, verified: bool) -> Out
             return replace(_error(pod, word.error), uid=uid, verified=verified, abandon=abandon)
     if said is not None and said.fetched is not None and found.main == pods.FETCH:
         return Verified(uid)
-    failed = found.failure(None)
-    text = "the evaluation took longer than its timeout; make a version with a longer one, or with fewer rows"
-    message = text if failed.reason == "DeadlineExceeded" else failed.message
-    return Broken(uid, failed.reason, message, FEW if failed.reason in _OWN else None, verified, abandon)
+    proves = found.main == pods.EVALUATE
+    failed = found.failure(None, _RAISE if proves else failures.INSTALLATION)
+    own = failed.reason in _OWN or (proves and failed.reason in failures.LIMITS)
+    message = failed.message
+    if proves and failed.reason == "DeadlineExceeded":
+        message = "the evaluation took longer than its timeout; make a version with a longer one, or with fewer rows"
+    elif proves and failed.reason in failures.LIMITS:
+        message += " in a new version"
+    return Broken(uid, failed.reason, message, FEW if own else None, verified, abandon)
 
 
 def _error(pod: Json, error: TaskError) -> Broken:

@@ -96,6 +96,8 @@ class ListObjects:
     region: str | None
     credentials: str | None
     """Name of the Secret in the namespace."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of paths that are no data (see store.keys)."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ class Listed:
     digest: str
     objects: int
     bytes: int
+    ignored: int = 0
+    """Objects besides that are no data."""
 
 
 @dataclass(frozen=True)

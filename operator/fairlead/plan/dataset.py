@@ -7,7 +7,7 @@ made; what it found is recorded before it is deleted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fairlead.api.dataset import CheckResult, Dataset, DatasetStatus, DatasetVersion, Listing
@@ -36,7 +36,7 @@ from fairlead.plan.core import (
     epoch,
     rfc3339,
 )
-from fairlead.plan.failures import Running
+from fairlead.plan.failures import LIMITS, Running
 from fairlead.plan.jobpods import UNREADABLE
 from fairlead.plan.snapshot import (
     Changed,
@@ -53,9 +53,12 @@ from fairlead.plan.snapshot import (
 )
 
 VERSIONS = 20
+WHOLE = 8
+"""Checks whose messages a status has in full."""
 LATE = 30.0
 """Seconds by which a listing may be late before the next one's moment is waited for."""
-EMPTY = "no objects under {}; they are looked for every {}"
+EMPTY = "no objects under {}{}; they are looked for every {}"
+NO_DATA = " (but {} that are no data, by how their names begin or by spec.source.exclude)"
 
 
 @dataclass
@@ -79,7 +82,9 @@ class Draft:
 
 def request(subject: Subject[Dataset], world: World) -> ListObjects:
     """The listing of the source."""
-    return store.source(subject.body.spec.source.s3, world.config).listing(subject.meta.namespace)
+    wanted = subject.body.spec.source
+    asked = store.source(wanted.s3, world.config).listing(subject.meta.namespace)
+    return replace(asked, exclude=tuple(wanted.exclude or ()))
 
 
 def observe(subject: Subject[Dataset], world: World, now: float) -> Iterable[Request]:
@@ -204,10 +209,16 @@ def _listed(draft: Draft, found: Plan, answer: Listed) -> Outcome:
     if answer.objects == 0:
         draft.update(listing=None, job=None)
         every, phase = draft.subject.body.spec.watch.every, "Watching" if draft.status.current else "Pending"
-        return phase, EMPTY.format(_source(draft), every), _next_poll(draft)
+        others = NO_DATA.format(answer.ignored) if answer.ignored else ""
+        return phase, EMPTY.format(_source(draft), others, every), _next_poll(draft)
     if answer.digest != _listing(draft.status):
-        seen = Listing(digest=answer.digest, since=rfc3339(draft.now), objects=answer.objects, bytes=answer.bytes)
+        seen = Listing(
+            digest=answer.digest, since=rfc3339(draft.now), objects=answer.objects, bytes=answer.bytes,
+            ignored=answer.ignored,
+        )  # fmt: skip
         draft.update(listing=seen, job=None)
+    elif draft.status.listing is not None and answer.ignored != draft.status.listing.ignored:
+        draft.update(listing=draft.status.listing.model_copy(update={"ignored": answer.ignored}))
     valid = draft.conditions.get("Valid")
     known = valid is not None and valid.status != "Unknown"
     if known and answer.digest == draft.status.handled and rules(draft.work()) == draft.status.rules:
@@ -294,8 +305,9 @@ def _forget_waiting(draft: Draft) -> None:
 def _retry(draft: Draft, answer: Refused, pause: float) -> Outcome:
     assert draft.status.job is not None
     again, job = rfc3339(draft.now + pause), draft.status.job
-    unreadable = job.unreadable + (answer.reason == UNREADABLE)
-    draft.update(job=job.model_copy(update={"uid": "", "not_before": again, "unreadable": unreadable}))
+    unreadable, exceeded = job.unreadable + (answer.reason == UNREADABLE), job.exceeded + (answer.reason in LIMITS)
+    changes = {"uid": "", "not_before": again, "unreadable": unreadable, "exceeded": exceeded}
+    draft.update(job=job.model_copy(update=changes))
     draft.conditions.set("Valid", None, answer.reason, answer.message)
     return "Checking", f"{answer.message}; tried again at {again}", min(pause, _next_poll(draft))
 
@@ -325,9 +337,15 @@ def _published(version: DatasetVersion) -> str:
 
 
 def _sorted(checks: Iterable[CheckResult]) -> list[CheckResult]:
-    """Failed ones first; of long messages the beginning, for a status has room for so much."""
-    short = [c.model_copy(update={"message": f"{c.message[:299]}…"}) if len(c.message) > 300 else c for c in checks]
-    return sorted(short, key=lambda c: c.passed)[:64]
+    """Failed ones first; the first ones' reasons whole, of others' the beginning: a status has room for so much."""
+    found = sorted(checks, key=lambda c: c.passed)[:64]
+    return [_short(check, 1000 if number < WHOLE else 300) for number, check in enumerate(found)]
+
+
+def _short(check: CheckResult, length: int) -> CheckResult:
+    if len(check.message) <= length:
+        return check
+    return check.model_copy(update={"message": f"{check.message[: length - 1]}…"})
 
 
 def _failed(checks: Iterable[CheckResult]) -> str:

@@ -53,6 +53,29 @@ class Failure:
     fault: Literal["own", "cluster", "final"]
 
 
+@dataclass(frozen=True)
+class Raise:
+    """Which fields set the limits that a Job came to."""
+
+    memory: str = "jobs.memory in the installation's values"
+    """Of Fairlead's own containers."""
+    scratch: str = "jobs.scratch in the installation's values"
+    deadline: str = "jobs.deadline in the installation's values"
+
+
+INSTALLATION = Raise()
+STEP = Raise(deadline="timeout")
+LIMITS = ("OutOfMemory", "OutOfScratch", "DeadlineExceeded")
+"""Reasons of attempts that came to a limit of their Job. Another one would, too, unless something is changed."""
+FIRST_REST, LONGEST_REST = 60.0, 86400.0
+
+
+def rest(exceeded: int) -> float:
+    """Seconds until another attempt after `exceeded` ones (at least one) that came to a limit of their Job: a minute,
+    six minutes, 36 … a day."""
+    return float(min(LONGEST_REST, FIRST_REST * 6.0 ** min(exceeded - 1, 5)))
+
+
 def pods_of(world: World, labels: dict[str, str], job_uid: str) -> list[Json]:
     """The pods that claim to be of exactly this Job; `labels` narrow the search. Which one is: see `jobpods`."""
     return [pod for pod in world.select(POD, labels) if job_uid and controller(pod) == job_uid]
@@ -238,39 +261,50 @@ def look_again(job: Json, pod: Json | None, now: float) -> float | None:
     return since + PATIENCE - now + 0.1 if since is not None and now < since + PATIENCE else None
 
 
-def failure(pod: Json, program: str | None, template: Json | None = None) -> Failure:
+def failure(pod: Json, program: str | None, template: Json | None = None, limits: Raise = STEP) -> Failure:
     """Why a failed pod failed. `program`: the container that runs a user's code, if there is one. `template`: what was
-    asked for, a pod's spec; how containers end that others have added decides nothing."""
+    asked for, a pod's spec; how containers end that others have added decides nothing. `limits`: what to raise."""
     mine = [name for name, _ in statuses(pod) if template is None or name in likeness.named(template)]
     # the main container first: sidecars are killed when it has ended, and that is no cause
     mains = [one["name"] for one in pod["status"].get("containerStatuses") or []]
     mine.sort(key=lambda name: name not in mains)
     return (
-        _by_cluster(pod) or _by_memory(pod, program, mine) or _by_program(pod, program) or _by_worker(pod, mine)
-        or _by_others(pod, mine)
+        _by_cluster(pod, template or {}, limits) or _by_memory(pod, program, mine, limits.memory)
+        or _by_program(pod, program) or _by_worker(pod, mine) or _by_others(pod, mine)
     )  # fmt: skip
 
 
-def _by_cluster(pod: Json) -> Failure | None:
+def _by_cluster(pod: Json, template: Json, limits: Raise) -> Failure | None:
     reason = pod["status"].get("reason", "")
     if reason == "DeadlineExceeded":
-        return Failure("DeadlineExceeded", "the attempt ran longer than timeout allows; raise it or do less", "own")
+        text = f"the attempt ran longer than {limits.deadline} allows; raise it or do less"
+        return Failure("DeadlineExceeded", text, "own")
     for condition in _conditions(pod):
         if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
             why = condition.get("reason", "")
             return Failure("Disrupted", f"the cluster ended the pod ({why})", "cluster")
     if pod["metadata"].get("deletionTimestamp"):
         return Failure("Disrupted", "the pod was deleted", "cluster")
+    room = _scratch(template)
+    if reason == "Evicted" and room:  # where the node itself has no room, the pod is a DisruptionTarget
+        text = f"the pod wrote more than {room} to its node's disk; raise {limits.scratch}"
+        return Failure("OutOfScratch", text, "cluster")
     if reason:  # the kubelet refused or removed the pod: Evicted, NodeAffinity, UnexpectedAdmissionError …
         return Failure("Disrupted", f"the node refused the pod ({reason})", "cluster")
     return None
 
 
-def _by_memory(pod: Json, program: str | None, ours: Collection[str]) -> Failure | None:
+def _scratch(template: Json) -> str:
+    """Room on the node's disk that a pod may use; empty: as much as there is."""
+    limits = [one.get("resources", {}).get("limits", {}) for one in likeness.named(template).values()]
+    return next((str(one["ephemeral-storage"]) for one in limits if "ephemeral-storage" in one), "")
+
+
+def _by_memory(pod: Json, program: str | None, ours: Collection[str], limit: str) -> Failure | None:
     for name in ours:
         if (terminated(pod, name) or {}).get("reason") == "OOMKilled":
             mine = name == program
-            remedy = "raise resources.memory" if mine else "give the node more memory"
+            remedy = f"raise {'resources.memory' if mine else limit}"
             return Failure("OutOfMemory", f"container {name} ran out of memory; {remedy}", "own" if mine else "cluster")
     return None
 

@@ -60,10 +60,11 @@ class Found:
         """Seconds after which something that no event announces may have to be said; None: an event will come."""
         return failures.look_again(self.job, self.pod, now) if self.job is not None else None
 
-    def failure(self, program: str | None) -> failures.Failure:
-        """Why its pod failed. `program`: the container that runs a user's code, if there is one."""
+    def failure(self, program: str | None, limits: failures.Raise = failures.STEP) -> failures.Failure:
+        """Why its pod failed. `program`: the container that runs a user's code, if there is one. `limits`: what to
+        raise."""
         assert self.pod is not None
-        return failures.failure(self.pod, program, self.asked)
+        return failures.failure(self.pod, program, self.asked, limits)
 
     @property
     def problem(self) -> failures.Waiting | None:

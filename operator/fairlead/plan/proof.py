@@ -13,6 +13,7 @@ from fairlead.api.tasks import EvaluateTask, FetchItem, FetchTask
 from fairlead.api.tasks import Subject as Scored
 from fairlead.api.units import seconds
 from fairlead.manifests import evaluation as pods
+from fairlead.manifests import limits
 from fairlead.manifests.job import Identity
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.presets import NoImage
@@ -20,9 +21,6 @@ from fairlead.manifests.server import server_container
 from fairlead.plan import identity, olderdata, store, waking
 from fairlead.plan.core import DATASET, DEPLOYMENT, MODEL_VERSION, Invalid, Json, Subject, World
 from fairlead.plan.read import NotReadable, read
-
-VERIFY_TIMEOUT = 3600
-"""Seconds that fetching the bytes may take."""
 
 
 class Missing(Exception):  # noqa: N818 - the house's names of errors
@@ -168,7 +166,11 @@ def manifest(work: Work, job: EvaluationJob) -> Json:
         return pods.evaluation_job(who, _evaluation(work, job, spec.evaluation))
     item, secret = _artifact(work, spec.artifact, pods.MODELS[pods.CHALLENGER])
     fetch = FetchTask(items=[item])
-    return pods.verify_job(who, pods.EvaluationPod(work.world.config.images.worker, fetch, (secret,), VERIFY_TIMEOUT))
+    config = work.world.config
+    parts = pods.EvaluationPod(
+        config.images.worker, fetch, (secret,), limits.reading(config.jobs), limits.deadline(config.jobs)
+    )  # fmt: skip
+    return pods.verify_job(who, parts)
 
 
 def _evaluation(work: Work, job: EvaluationJob, evaluation: Evaluation) -> pods.EvaluationPod:
@@ -182,7 +184,8 @@ def _evaluation(work: Work, job: EvaluationJob, evaluation: Evaluation) -> pods.
         image=work.world.config.images.worker,
         fetch=FetchTask(items=[*(item for item, _ in models), *(t.item for t in tables)]),
         fetch_credentials=[*(secret for _, secret in models), *(s for t in tables for s in t.secrets)],
-        deadline=int(seconds(evaluation.timeout)),
+        limits=limits.reading(work.world.config.jobs, evaluation.resources),
+        deadline=limits.deadline(work.world.config.jobs, evaluation.timeout),
         evaluate=_task(work, contenders, data, reference),
         evaluate_credentials=folder.reach.credentials,
         servers=[_server(work, c) for c in contenders],

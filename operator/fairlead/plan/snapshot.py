@@ -8,6 +8,7 @@ from fairlead.api.dataset import CheckJob, CheckResult, Dataset, DatasetStatus, 
 from fairlead.api.reading import ShownReading
 from fairlead.api.tasks import SnapshotResult, SnapshotTask, TaskError, TaskResult
 from fairlead.manifests import job as jobs
+from fairlead.manifests import limits
 from fairlead.manifests.meta import child_name, labels, owner_reference, short_hash
 from fairlead.plan import failures, jobpods, likeness, store
 from fairlead.plan.core import DATASET, LABEL_PREFIX, Invalid, Json, ReadDocument, Subject, World
@@ -16,8 +17,9 @@ from fairlead.plan.failures import Running
 TASK_LIMIT = 100_000
 """Characters of a task: Linux takes 128 KiB in one environment variable."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
-_SURROUNDINGS = ("BadTask", "Bug", "ServerFailed", "DigestMismatch")
+_SURROUNDINGS = ("BadTask", "Bug", "ServerFailed", "DigestMismatch", "OutOfMemory")
 """Errors that are not the data's: a change outside of the listing can end them."""
+_RAISE = failures.Raise("spec.resources.memory", "spec.resources.scratch", "spec.timeout")
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,13 @@ class Found:
 def rules(work: Work) -> str:
     """A digest of everything besides the listing that decides what becomes of it."""
     spec = work.subject.body.spec
-    relevant = spec.model_dump_json(include={"source", "format", "csv", "pin", "schema_", "checks"}, exclude_none=True)
+    decides = {"source", "format", "csv", "pin", "schema_", "checks", "timeout", "resources"}
+    relevant = spec.model_dump_json(include=decides, exclude_none=True)
     folder = store.dataset_folder(spec.store, work.world.config, work.subject.meta.namespace, work.subject.meta.name)
-    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), length=32)
+    prefix = spec.source.s3.prefix
+    # once all keys that begin like this were data; versions of that time have paths that no file can have
+    named = ("a folder or an object",) if prefix and not prefix.endswith("/") else ()
+    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), *named, length=32)
 
 
 def begin(work: Work, listing: str) -> CheckJob:
@@ -75,7 +81,8 @@ def begin(work: Work, listing: str) -> CheckJob:
         return CheckJob(name=_name(work, listing, 1), listing=listing)
     attempt = old.attempt + 1
     return CheckJob(
-        name=_name(work, listing, attempt), listing=listing, attempt=attempt, unreadable=old.unreadable
+        name=_name(work, listing, attempt), listing=listing, attempt=attempt, unreadable=old.unreadable,
+        exceeded=old.exceeded,
     )  # fmt: skip
 
 
@@ -97,7 +104,8 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
     folder = store.dataset_folder(spec.store, config, meta.namespace, meta.name)
     task = SnapshotTask(
         dataset=meta.name, listing=status.job.listing, source=source.place(), store=folder.place(),
-        format=spec.format, pin=spec.pin, schema_=spec.schema_, csv=spec.csv, checks=spec.checks,
+        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, csv=spec.csv,
+        checks=spec.checks,
         previous=status.current.manifest if status.current else None,
     )  # fmt: skip
     if len(task.model_dump_json()) > TASK_LIMIT:
@@ -108,7 +116,16 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
         owner=owner_reference(DATASET.api_version, DATASET.kind, meta.name, meta.uid),
         labels=labels(dataset=meta.name, attempt=str(status.job.attempt)),
     )
-    return jobs.snapshot_job(who, config.images.worker, task, [source.reach.credentials, folder.reach.credentials])
+    secrets = [source.reach.credentials, folder.reach.credentials]
+    time = limits.deadline(config.jobs, spec.timeout)
+    return jobs.snapshot_job(who, config.images.worker, task, secrets, _limits(work, status), time)
+
+
+def _limits(work: Work, status: DatasetStatus) -> limits.Limits:
+    spec, seen = work.subject.body.spec, status.listing
+    # of Parquet, each file is looked at by itself, unless a check asks for all rows at once
+    kept = spec.format != "parquet" or any(check.rows is None for check in spec.checks)
+    return limits.reading(work.world.config.jobs, spec.resources, seen.bytes if seen else 0, kept=kept)
 
 
 def _find(work: Work, status: DatasetStatus) -> jobpods.Found:
@@ -147,7 +164,7 @@ def look(work: Work, status: DatasetStatus) -> Running | Pause | Changed | Refus
         final = recorded.unreadable + 1 >= jobpods.FEW
         return Refused(jobpods.UNREADABLE, said.message, retry=None if final else _pause(recorded.attempt))
     if said is not None or jobpods.over(found):
-        return _ended(recorded.attempt, found, said)
+        return _ended(recorded, found, said)
     return _under_way(work, found)
 
 
@@ -173,12 +190,13 @@ def _under_way(work: Work, found: jobpods.Found) -> Running | Refused:
     return Running(found.uid, found.problem or waiting, found.look_again(work.now))
 
 
-def _ended(attempt: int, found: jobpods.Found, said: TaskResult | None) -> Changed | Refused | Found:
+def _ended(recorded: CheckJob, found: jobpods.Found, said: TaskResult | None) -> Changed | Refused | Found:
     if said is not None and said.error is not None:
-        return _error(attempt, said.error)
+        return _error(recorded, said.error)
     if said is None or said.snapshot is None:
-        failed = found.failure(None)
-        return Refused(failed.reason, f"the source could not be read: {failed.message}", retry=_pause(attempt))
+        failed = found.failure(None, _RAISE)
+        text = f"the source could not be read: {failed.message}"
+        return Refused(failed.reason, text, retry=_rest(recorded, failed.reason))
     return _judged(said.snapshot)
 
 
@@ -192,11 +210,15 @@ def _judged(snapshot: SnapshotResult) -> Refused | Found:
     return Refused("ChecksFailed", f"{told}{more}; correct the data or the check", snapshot.checks)
 
 
-def _error(attempt: int, error: TaskError) -> Changed | Refused:
+def _rest(recorded: CheckJob, reason: str) -> float:
+    return failures.rest(recorded.exceeded + 1) if reason in failures.LIMITS else _pause(recorded.attempt)
+
+
+def _error(recorded: CheckJob, error: TaskError) -> Changed | Refused:
     if error.reason in ("ObjectChanged", "ObjectMissing"):
         return Changed(error.message)
     again = error.transient or failures.by_task(error).fault == "cluster" or error.reason in _SURROUNDINGS
-    return Refused(error.reason, error.message, retry=_pause(attempt) if again else None)
+    return Refused(error.reason, error.message, retry=_rest(recorded, error.reason) if again else None)
 
 
 def _pause(attempt: int) -> float:

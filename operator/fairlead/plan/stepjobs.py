@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Input, PipelineSpec, Step
 from fairlead.api.pipelinerun import OutputRecord, PinnedDataset, PipelineRunStatus, StepStatus
 from fairlead.api.tasks import INPUTS, OUTPUTS, FetchItem, FetchTask, PublishItem, PublishTask
-from fairlead.api.units import seconds
 from fairlead.manifests import job as jobs
+from fairlead.manifests import limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import dag, store, template
 from fairlead.plan.core import DATASET, PIPELINE_RUN, Json
@@ -51,7 +50,8 @@ def _pod(view: View, run: PipelineRunStatus, spec: PipelineSpec, step: Step, sta
         fetch_credentials=tuple(secret for _, secrets in fetched for secret in secrets),
         publish=PublishTask(store=folder.place(), attempt=status.attempt, outputs=outputs),
         publish_credentials=folder.reach.credentials,
-        deadline=max(1, math.ceil(seconds(step.timeout))),
+        limits=limits.streaming(config.jobs),
+        deadline=limits.deadline(config.jobs, step.timeout),
     )
 
 

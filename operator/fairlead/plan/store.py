@@ -35,7 +35,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class Location:
-    """A folder of a bucket. `prefix` is empty or ends with a slash, unless a user's source names part of a key."""
+    """A folder of a bucket. `prefix` is empty or ends with a slash, unless it is a user's source as it was written."""
 
     bucket: str
     prefix: str
@@ -84,7 +84,7 @@ def reach(own: S3Access, config: OperatorConfig) -> Reach:
 
 
 def source(own: S3Location, config: OperatorConfig) -> Location:
-    """A Dataset's source. The prefix stays as written: it may name part of a key."""
+    """A Dataset's source. The prefix stays as written: whether it names a folder or an object, the store knows."""
     return Location(own.bucket, own.prefix, reach(own, config))
 
 

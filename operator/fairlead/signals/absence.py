@@ -25,7 +25,7 @@ MOST = 500
 """Names of a page that are compared with the one that it lacks,"""
 _SEARCHED = 256 * 1024
 """from this many of its first characters."""
-_ALIKE = 0.5
+_ALIKE = 0.4
 """Of two names' runs of three characters, the share that both have, from which on they are alike."""
 
 

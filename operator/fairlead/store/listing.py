@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from fairlead.plan.core import Listed, ListObjects
 from fairlead.store.errors import SpentError
+from fairlead.store.keys import Source
 from fairlead.store.s3 import Bucket, Object, keys_from
 from fairlead.store.translate import translated
 
@@ -60,7 +62,8 @@ def _sorted(objects: Iterable[Object]) -> Listed:
 
 
 def list_objects(request: ListObjects, credentials: Mapping[str, str] | None) -> Listed:
-    """List a prefix. `credentials`: the Secret's decoded data; None: the pod's own identity. Raises StoreError."""
+    """List a source. `credentials`: the Secret's decoded data; None: the pod's own identity. Raises StoreError."""
     bucket = Bucket(request.bucket, request.endpoint, request.region, keys_from(credentials))
     with translated(bucket.where):
-        return digest(lambda: bucket.list(request.prefix))
+        source = Source(bucket, request.prefix, request.exclude)
+        return replace(digest(source.data), ignored=source.ignored)

@@ -161,7 +161,7 @@ class Bucket:
             key, size, etag = str(entry["Key"]), int(entry["Size"]), str(entry["ETag"])
             if not 0 <= size <= SIZE_LIMIT:
                 raise ForeignAnswerError("an object can't have such a size")
-            if not key.endswith("/"):
+            if size or not key.endswith("/"):
                 yield Object(key, size, etag.strip('"'))
 
     def exists(self, key: str) -> bool:

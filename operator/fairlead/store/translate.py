@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fairlead.store.errors import ForeignAnswerError, Reason, SpentError, StoreError
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
+
+E = TypeVar("E", bound=Exception)
 
 
 @dataclass(frozen=True)
@@ -161,10 +164,20 @@ def translated(where: Where, key: str | None = None) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise refused(error, where, key) from error
+        raise refused(_bare(error), where, key) from error
     except (BotoCoreError, HTTPClientError) as error:
-        raise unanswered(error, where, key) from error
+        raise unanswered(_bare(error), where, key) from error
     except SpentError as error:
-        raise spent(error, where, key) from error
+        raise spent(_bare(error), where, key) from error
     except (ForeignAnswerError, HTTPError, KeyError, ValueError) as error:
-        raise foreign(error, where, key) from error
+        raise foreign(_bare(error), where, key) from error
+
+
+def _bare(error: E) -> E:
+    """The error without what the places had in hand that it went through, for they had the answer: megabytes, which the
+    error would keep until somebody looks for cycles."""
+    one: BaseException | None = error
+    while one is not None:
+        traceback.clear_frames(one.__traceback__)
+        one = one.__context__
+    return error

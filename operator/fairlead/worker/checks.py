@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Timer
 
 import duckdb
 
 from fairlead.api.dataset import Check, CheckResult
+from fairlead.api.units import seconds
 from fairlead.worker import tables
 from fairlead.worker.decision import decision
 from fairlead.worker.formats.words import line
+
+LONGEST = "5m"
+"""How long a query may run that has no timeout of its own."""
 
 
 def rows(check: Check, number: int) -> CheckResult:
@@ -39,14 +44,31 @@ def unique(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
 
 
 def sql(check: Check, connection: duckdb.DuckDBPyConnection) -> CheckResult:
-    """A query over `data` whose first value must be true."""
+    """A query over `data` whose first value must be true, and that ends in time."""
     assert check.sql is not None
-    title = f"sql {' '.join(check.sql.split())}"
+    title, allowed = f"sql {' '.join(check.sql.split())}", check.timeout or LONGEST
     try:
-        passed, said = decision(connection.cursor().execute(check.sql))
+        passed, said = _within(seconds(allowed), connection.cursor(), check.sql)
+    except duckdb.InterruptException:
+        text = f"the query ran longer than {allowed}; make it end, or raise the check's timeout"
+        return _result(check, title, False, text)
+    except duckdb.OutOfMemoryException as error:
+        text = f"the query needs more room than it has; raise spec.resources, or ask for less: {line(error, 300)}"
+        return _result(check, title, False, text)
     except duckdb.Error as error:
         return _result(check, title, False, f"the query can't be run; correct it: {line(error, 600)}")
     return _result(check, title, passed, "" if passed else f"the query answered {said}, wanted true")
+
+
+def _within(allowed: float, cursor: duckdb.DuckDBPyConnection, query: str) -> tuple[bool, str]:
+    """What a query decides. Raises duckdb.InterruptException if it has not ended within `allowed` seconds."""
+    timer = Timer(allowed, cursor.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        return decision(cursor.execute(query))
+    finally:
+        timer.cancel()
 
 
 def not_run(check: Check) -> CheckResult:

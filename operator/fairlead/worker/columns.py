@@ -85,7 +85,19 @@ def _check(
         for column in reading.columns:
             if column.name in fixed and column.name in there and not column.declared:
                 cells.text(column.name, column.type, None)
-    return _count(database, file, reading, cells, problems)
+    declared = {column.name for column in schema.columns} if schema else set()
+    return _count(database, file, reading, cells, set(fixed) - declared, problems)
+
+
+def _instead(path: str, column: str, there: Sequence[str]) -> str:
+    """What a file has in the place of a column that it lacks."""
+    folder = next((part for part in path.split("/")[:-1] if part.startswith(f"{column}=")), "")
+    if folder:
+        return (
+            f"{column} is in the folders' names ({line(folder, 60)}/), and columns are read from files only: "
+            "write it into the files"
+        )
+    return f"it has {line(', '.join(sorted(there)), 200)}"
 
 
 def _declared(
@@ -96,7 +108,7 @@ def _declared(
     for column in schema.columns:
         if column.name not in there:
             if reading.format != "jsonl" or not column.nullable:
-                problems.add(column.name, f"{file.name} lacks it; it has {line(', '.join(sorted(there)), 200)}")
+                problems.add(column.name, f"{file.name} lacks it; {_instead(file.name, column.name, there)}")
         elif column.name not in kinds:
             cells.text(column.name, column.type, column)
         elif wrong := parquet.wrong_type(column.type, kinds[column.name]):
@@ -110,8 +122,9 @@ def _declared(
 
 
 def _count(
-    database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading, cells: Cells, problems: Problems
-) -> int:
+    database: duckdb.DuckDBPyConnection, file: LocalFile, reading: Reading, cells: Cells, fixed: Collection[str],
+    problems: Problems,
+) -> int:  # fmt: skip
     """One pass over the file for all rules of all columns; returns the rows that were read."""
     raw = FORMATS[reading.format].raw(database, [file], reading)
     counts = [f"count_if({rule.condition})" for rule in cells.rules]
@@ -122,11 +135,10 @@ def _count(
     query = f"SELECT {', '.join(['count(*)', *counts])} FROM ({rows})"
     found = database.cursor().execute(query).fetchone() or (0,)
     wrong = [(rule, bad) for rule, bad in zip(cells.rules, found[1:], strict=False) if bad]
-    declared = {column.name for column in reading.columns if column.declared}
     for number, (rule, bad) in enumerate(wrong):
         shown = _example(database, rows, rule) if number < EXAMPLES else ""
         text = f"{file.name}: {bad} of {found[0]} rows {rule.words}{shown}"
-        if rule.column not in declared:
+        if rule.column in fixed:
             text += ", as they were so far: correct them, or declare the column's type in spec.schema"
         problems.add(rule.column, text, shape=rule.shape)
     return int(found[0])

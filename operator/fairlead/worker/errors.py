@@ -8,7 +8,7 @@ from fairlead.api.tasks import TaskError
 
 Reason = Literal[
     "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "CorruptFile",
-    "DigestMismatch", "OutputMissing", "ServerFailed", "BadData", "BadTask", "Bug",
+    "DigestMismatch", "OutputMissing", "ServerFailed", "OutOfMemory", "BadData", "BadTask", "Bug",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from fairlead.worker import digests
 from fairlead.worker.access import bucket, located
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.manifest import READING, File, Manifest, parse
-from fairlead.worker.paths import inside
+from fairlead.worker.paths import fetchable, inside
 
 THREADS = 8
 T = TypeVar("T")
@@ -96,7 +96,9 @@ def _folder(item: FetchItem, store: Bucket, prefix: str, staging: Path) -> int:
         target.parent.mkdir(parents=True, exist_ok=True)
         found[path] = store.download(key, target)
 
-    parallel(one, [entry.key for entry in store.list(prefix)])
+    keys = [entry.key for entry in store.list(prefix)]
+    fetchable([key.removeprefix(prefix) for key in keys], item.uri, "Make it anew with other names", strict=False)
+    parallel(one, keys)
     if not found:
         raise TaskFailed("ObjectMissing", f"there is nothing under {item.uri}; put the files back")
     _same(item.uri, item.sha256, digests.of_folder((path, got.sha256) for path, got in found.items()))

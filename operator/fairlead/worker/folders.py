@@ -11,14 +11,12 @@ import duckdb
 from pydantic import ValidationError
 
 from fairlead.api.reading import Reading
+from fairlead.store.keys import hidden
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.base import Declared, LocalFile, Unreadable
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import line
 from fairlead.worker.manifest import READING
-
-_HIDDEN = ("_", ".")
-"""What a name begins with that is no data (nor a folder of data): the rule of Spark and Hive."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def rows(database: duckdb.DuckDBPyConnection, folder: Path, form: str, text: Col
         raise TaskFailed("BadData", f"there are no files in {folder}; rows are needed")
     try:
         kept = reading_of(folder)
-        reading = kept or FORMATS[form].infer(database, files, Declared(), None)
+        reading = _there(database, files, kept) if kept else FORMATS[form].infer(database, files, Declared(), None)
         lost = None if kept else _lost(database, files, reading)
         scan = FORMATS[reading.format].scan(database, files, as_text(reading, text))
     except Unreadable as error:
@@ -61,7 +59,7 @@ def rows(database: duckdb.DuckDBPyConnection, folder: Path, form: str, text: Col
 def data_files(folder: Path) -> list[LocalFile]:
     """The files that are data, sorted by path."""
     found = [(path.relative_to(folder), path) for path in folder.rglob("*") if path.is_file()]
-    shown = [(name, path) for name, path in found if not any(part.startswith(_HIDDEN) for part in name.parts)]
+    shown = [(name, path) for name, path in found if not hidden(name.as_posix())]
     return [LocalFile(path, str(name)) for name, path in sorted(shown)]
 
 
@@ -82,6 +80,16 @@ def as_text(reading: Reading, columns: Collection[str]) -> Reading:
     """The reading by which these columns are strings, where cells are written as text."""
     changed = [c.model_copy(update={"type": "string"}) if c.name in columns else c for c in reading.columns]
     return reading if reading.format == "parquet" else reading.model_copy(update={"columns": changed})
+
+
+def _there(database: duckdb.DuckDBPyConnection, files: list[LocalFile], reading: Reading) -> Reading:
+    """The reading of the columns that some file has: a version's reading also has those of files that are gone. Of JSON
+    lines a key that no line has is a column of nulls."""
+    if reading.format == "jsonl":
+        return reading
+    form = FORMATS[reading.format]
+    there = {name for file in files for name in form.columns(database, file, reading)}
+    return reading.model_copy(update={"columns": [c for c in reading.columns if c.name in there]})
 
 
 def _lost(database: duckdb.DuckDBPyConnection, files: list[LocalFile], reading: Reading) -> str:

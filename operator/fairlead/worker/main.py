@@ -24,6 +24,7 @@ from fairlead.api.tasks import (
     TaskResult,
 )
 from fairlead.store.errors import StoreError
+from fairlead.worker import disk
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.logs import configure
 from fairlead.worker.result import encode, keep
@@ -104,8 +105,7 @@ def attempt(name: str, task: str) -> TaskResult:
         return _failed(TaskError(reason="BadTask", message=text))
     except OSError as error:
         log.exception("input or output failed")
-        text = f"the pod's disk refused: {error}; give it more ephemeral storage"
-        return _failed(TaskError(reason="Unreachable", message=text, transient=True))
+        return _failed(disk.failed(error))
     except Exception as error:
         log.exception("failed by a bug")
         text = f"{type(error).__name__}: {error}; see the pod's log, and report it"

@@ -12,12 +12,13 @@ from fairlead.api.pipelinerun import OutputRecord
 from fairlead.api.tasks import PublishItem, PublishResult, PublishTask
 from fairlead.store.errors import StoreError
 from fairlead.store.layout import join
+from fairlead.store.names import LONGEST_KEY, short
 from fairlead.store.s3 import Bucket
 from fairlead.worker import digests
 from fairlead.worker.access import place
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import parallel
-from fairlead.worker.paths import files_under
+from fairlead.worker.paths import files_under, unfit
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +57,13 @@ def _committed(store: Bucket, outcome: str) -> PublishResult | None:
 
 def _upload(store: Bucket, attempt: str, item: PublishItem) -> OutputRecord:
     path = Path(item.path)
-    if path.is_dir():
-        return _upload_folder(store, attempt, item, path)
-    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
-        raise TaskFailed("BadData", f"{path} links to something outside of {path.parent}; write a copy instead")
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         raise _missing(item)
+    root = path.parent.resolve()
+    if path.is_dir() and path.resolve().is_relative_to(root):  # this container holds the store's keys: no way to them
+        return _upload_folder(store, attempt, item, path)
+    if why := unfit(path, root):
+        raise TaskFailed("BadData", f"output {item.name} can't be stored: at {path}, {why}")
     digest, size = digests.of_file(path), path.stat().st_size
     key = _key(attempt, digest, item)
     store.upload(key, path)
@@ -80,6 +82,12 @@ def _upload_folder(store: Bucket, attempt: str, item: PublishItem, folder: Path)
     found = {relative: (digests.of_file(path), path.stat().st_size) for relative, path in files}
     digest = digests.of_folder((path, sha256) for path, (sha256, _) in found.items())
     key = _key(attempt, digest, item)
+    for relative, _ in files:
+        if (length := len(f"{key}/{relative}".encode())) > LONGEST_KEY:
+            raise TaskFailed(
+                "BadData", f"{short(relative)} of output {item.name} would have a key of {length} bytes, and S3 allows "
+                f"{LONGEST_KEY}; give it a shorter name",
+            )  # fmt: skip
     parallel(lambda entry: store.upload(f"{key}/{entry[0]}", entry[1]), files)
     size = sum(size for _, size in found.values())
     return OutputRecord(name=item.name, type=item.type, uri=f"{store.uri(key)}/", sha256=digest, bytes=size)

@@ -20,7 +20,7 @@ from fairlead.api.dataset import CheckResult, DatasetVersion
 from fairlead.api.reading import Csv, Reading, shown
 from fairlead.api.schema import Model
 from fairlead.api.tasks import FetchItem, SnapshotResult, SnapshotTask
-from fairlead.store import layout, listing
+from fairlead.store import keys, layout, listing
 from fairlead.store.errors import StoreError
 from fairlead.store.s3 import Bucket, Object
 from fairlead.worker import checks, columns, digests, tables
@@ -32,6 +32,7 @@ from fairlead.worker.formats.base import Declared, LocalFile, Misfit, Unreadable
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import line
 from fairlead.worker.manifest import File, Manifest, SourceBucket, parse
+from fairlead.worker.paths import fetchable
 
 log = logging.getLogger(__name__)
 READERS = 2
@@ -56,6 +57,10 @@ class Work:
     folder: Path
     database: duckdb.DuckDBPyConnection
     previous: Manifest | None
+    root: str
+    """How the keys of all files begin; the rest is a file's path."""
+    ignored: int
+    """Objects that are no data."""
     problems: columns.Problems = field(default_factory=columns.Problems)
     files: dict[str, File] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
@@ -88,18 +93,19 @@ def snapshot(task: SnapshotTask) -> SnapshotResult:
     record = layout.listing(task.store.prefix, task.listing)
     if (done := _handled(task, store, record)) is not None:
         return done
-    objects = _listed(task, source)
+    found = keys.Source(source, task.source.prefix, task.exclude or ())
+    objects = _listed(task, source, found)
     if task.pin == "reference" and not source.versioned():
         raise TaskFailed("BadTask", f"bucket {source.name} keeps no versions; turn versioning on, or set pin: copy")
     with tempfile.TemporaryDirectory(prefix="fairlead-") as folder, tables.connect(Path(folder)) as database:
-        work = Work(task, source, store, Path(folder), database, _previous(task, store))
+        work = Work(task, source, store, Path(folder), database, _previous(task, store), found.root, found.ignored)
         try:
             _read(work, objects)
             reading = _understood(work)
             results = _checked(work, reading)
         except duckdb.OutOfMemoryException as error:
-            text = "the rows can't be read in the memory that the Job has; give it more, or write smaller files"
-            raise TaskFailed("BadTask", f"{text}: {line(error, 300)}") from error
+            text = "the rows can't be read with what the Job has; raise spec.resources, or write smaller files"
+            raise TaskFailed("OutOfMemory", f"{text}: {line(error, 300)}") from error
     if reading is None or any(not r.passed and r.severity == "error" for r in results):
         result = SnapshotResult(checks=results, read=work.read)
     else:
@@ -109,22 +115,26 @@ def snapshot(task: SnapshotTask) -> SnapshotResult:
     return result
 
 
-def _listed(task: SnapshotTask, source: Bucket) -> list[Object]:
-    objects = sorted(source.list(task.source.prefix), key=lambda o: o.key)
+def _listed(task: SnapshotTask, source: Bucket, found: keys.Source) -> list[Object]:
+    objects = sorted(found.data(), key=lambda o: o.key)
     if not objects:
         raise TaskFailed("ObjectMissing", f"there is nothing under {source.uri(task.source.prefix)}; put files there")
-    found = listing.digest(lambda: objects).digest
-    if found != task.listing:
+    if listing.digest(lambda: objects).digest != task.listing:
         raise TaskFailed(
             "ObjectChanged", f"{source.uri(task.source.prefix)} changed since it was listed; it is listed again",
             transient=True,
         )  # fmt: skip
+    paths = [entry.key.removeprefix(found.root) for entry in objects]
+    remedy = "Rename the objects, or leave them out by spec.source.exclude"
+    fetchable(paths, source.uri(found.root), remedy, strict=True)  # what is published can be fetched
     return objects
 
 
 def _rules(task: SnapshotTask) -> str:
+    """What decides about a listing besides the listing: the limits too, for a query may need more than there is."""
     return digests.of_bytes(digests.canonical([
-        READERS, _schema_digest(task), task.pin, [c.model_dump(mode="json", exclude_none=True) for c in task.checks],
+        READERS, tables.memory_limit(), tables.spill_limit(), task.source.prefix, _schema_digest(task), task.pin,
+        [c.model_dump(mode="json", exclude_none=True) for c in task.checks],
     ]))  # fmt: skip
 
 
@@ -167,11 +177,10 @@ def _previous(task: SnapshotTask, store: Bucket) -> Manifest | None:
 
 
 def _read(work: Work, objects: list[Object]) -> None:
-    prefix = work.task.source.prefix
     kept = {(f.path, f.size, f.etag): f for f in work.previous.files} if work.previous else {}
 
     def one(entry: Object) -> None:
-        path = entry.key.removeprefix(prefix)
+        path = entry.key.removeprefix(work.root)
         old = kept.get((path, entry.size, entry.etag))
         if old is not None and _unchanged(work, old):
             return
@@ -284,9 +293,14 @@ def _corrupt(work: Work, files: Sequence[LocalFile], error: Unreadable) -> TaskF
     """Messages about one file begin with its name."""
     task = work.task
     about = [f.name for f in files if len(files) == 1 or re.match(rf"{re.escape(f.name)}[: ]", str(error))]
-    uri = work.source.uri(task.source.prefix + max(about, key=len, default=""))
-    what = f"{uri} is not {task.format}" if about else f"{uri} can't be read as one table of {task.format}"
-    return TaskFailed("CorruptFile", f"{what}: {error}; replace or remove it")
+    path = max(about, key=len, default="")
+    uri = work.source.uri(work.root + path)
+    if not about:
+        text = f"{uri} can't be read as one table of {task.format}: {error}; replace or remove them"
+        return TaskFailed("CorruptFile", line(text))
+    pattern = json.dumps(path.rpartition("/")[2], ensure_ascii=False)
+    remedy = f"replace it, or leave it out: spec.source.exclude: [{pattern}]"
+    return TaskFailed("CorruptFile", line(f"{uri} is not {task.format}: {error}; {remedy}"))
 
 
 def _checked(work: Work, reading: Reading | None) -> list[CheckResult]:
@@ -317,7 +331,7 @@ def _over_all(work: Work, reading: Reading | None) -> list[CheckResult]:
 def _publish(work: Work, reading: Reading) -> DatasetVersion:
     task, files = work.task, [work.files[path] for path in sorted(work.files)]
     origin = SourceBucket(
-        bucket=task.source.bucket, prefix=task.source.prefix, endpoint=task.source.endpoint, region=task.source.region
+        bucket=task.source.bucket, prefix=work.root, endpoint=task.source.endpoint, region=task.source.region
     )
     manifest = Manifest(
         dataset=task.dataset, format=task.format, pin=task.pin, source=origin, schema_digest=_schema_digest(task),
@@ -329,5 +343,5 @@ def _publish(work: Work, reading: Reading) -> DatasetVersion:
     return DatasetVersion(
         version=manifest.version, digest=manifest.digest, manifest=work.store.uri(key),
         at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), rows=sum(f.rows for f in files),
-        bytes=sum(f.size for f in files), files=len(files),
+        bytes=sum(f.size for f in files), files=len(files), ignored=work.ignored,
     )  # fmt: skip

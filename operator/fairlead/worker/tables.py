@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import duckdb
+
+from fairlead.api.limits import SCRATCH_ENV
 
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def memory_limit() -> int:
-    """Bytes that DuckDB may use: half of what the container may, at most 4 GiB; 1 GiB if that isn't known."""
+    """Bytes that DuckDB may use: half of what the container may, for readers and their libraries need the rest; 1 GiB
+    if that isn't known."""
     text = _CGROUP_LIMIT.read_text().strip() if _CGROUP_LIMIT.is_file() else "max"
-    return min(int(text) // 2, 4 << 30) if text.isdigit() else 1 << 30
+    return int(text) // 2 if text.isdigit() else 1 << 30
+
+
+def spill_limit() -> int | None:
+    """Bytes that DuckDB may write: half of the container's scratch, for files that are read need the rest. None if that
+    isn't known: as many as there are."""
+    text = os.environ.get(SCRATCH_ENV, "")
+    return int(text) // 2 if text.isdigit() else None
 
 
 def connect(folder: Path, *readable: Path) -> duckdb.DuckDBPyConnection:
@@ -22,6 +33,8 @@ def connect(folder: Path, *readable: Path) -> duckdb.DuckDBPyConnection:
         ":memory:",
         config={"memory_limit": f"{memory_limit()}B", "threads": 2, "temp_directory": str(folder / ".spill")},
     )
+    if (most := spill_limit()) is not None:  # in `config` it would have no effect
+        connection.execute(f"SET max_temp_directory_size = '{most}B'")
     allowed = ", ".join(text(str(path)) for path in (folder, *readable))
     connection.execute(f"SET allowed_directories = [{allowed}]")
     connection.execute("SET enable_external_access = false")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from tests.contract.s3.test_snapshot import failures, parquet, put, task
 
@@ -141,6 +142,24 @@ def test_rows_that_need_more_memory_are_no_corrupt_files(s3: Any, bucket: str, m
         raise duckdb.OutOfMemoryException("could not allocate block")
 
     monkeypatch.setattr(columns, "_check", full)
-    with pytest.raises(TaskFailed, match="memory that the Job has; give it more") as caught:
+    with pytest.raises(TaskFailed, match=r"raise spec\.resources") as caught:
         snapshot(task(s3, bucket, format="csv"))
-    assert caught.value.error.reason == "BadTask"
+    assert caught.value.error.reason == "OutOfMemory"
+
+
+@pytest.mark.parametrize(("kind", "unique"), [("string", True), ("integer", False)])
+def test_keys_are_compared_as_what_they_are_declared_to_be(s3: Any, bucket: str, kind: str, unique: bool) -> None:
+    put(s3, bucket, **{"1.csv": b"id,x\n01,1\n1,2\n"})
+    schema = Schema.model_validate({"columns": [{"name": "id", "type": kind}]})
+    result = snapshot(task(s3, bucket, format="csv", schema_=schema, checks=[Check(unique=["id"])]))
+    assert (result.version is not None) == unique
+
+
+def test_d10_a_query_over_a_timestamp_with_a_zone(s3: Any, bucket: str) -> None:
+    at = pa.array([0, 3_600_000_000], pa.timestamp("us", "Europe/Berlin"))
+    put(s3, bucket, **{"1.parquet": parquet([1, 2], t=at)})
+    asks = "select max(t) = timestamp '1970-01-01 01:00:00' from data"
+    shows = "select min(t) from data"
+    found = snapshot(task(s3, bucket, checks=[Check(sql=asks), Check(sql=shows, severity="warn")]))
+    assert found.version is not None
+    assert "a value of type timestamp" in next(c.message for c in found.checks if not c.passed)

@@ -140,6 +140,13 @@ def test_a_dataset_shows_versions_and_failed_checks():
     assert "read as csv: delimiter ';' (and 7 more columns" in text
     assert "id      integer  declared" in text
     assert "delay   float    inferred" in text
+    assert "are no data" not in text
+
+
+def test_d09_a_dataset_shows_how_many_objects_are_no_data():
+    listing = {"digest": "a", "since": START, "objects": 12, "ignored": 1234}
+    text = plain(view("dataset", {**DATASET, "status": DATASET["status"] | {"listing": listing}}, NOW))
+    assert "1,234 objects are no data, by their names or by exclude" in text
 
 
 def test_a_pipeline_shows_why_it_ran_or_did_not():

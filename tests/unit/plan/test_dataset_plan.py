@@ -93,6 +93,15 @@ def test_a_listing_that_settled_is_read_and_becomes_a_version() -> None:
     assert where.select(JOB) == [], "the Job goes once its outcome is recorded"
 
 
+def test_d13_the_first_reasons_stand_in_the_status_whole() -> None:
+    where = world()
+    checks = [{"check": f"column c{n}", "passed": False, "message": "x" * 990 + " remedy"} for n in range(10)]
+    answer(where, settle(where, "a"), {"snapshot": {"checks": checks}})
+    said = [check["message"] for check in look(where)["checks"]]
+    assert all(message.endswith(" remedy") for message in said[:8])
+    assert [len(message) for message in said[8:]] == [300, 300]
+
+
 def test_how_the_current_version_is_read_is_shown_and_what_is_refused_changes_nothing() -> None:
     where = world()
     reading = {"format": "csv", "delimiter": ";", "columns": [{"name": "id", "type": "integer"}]}

@@ -94,10 +94,10 @@ def test_a_large_page_takes_a_few_milliseconds():
     lines += [f'requests_total{{model="m",code="{200 + i}"}} 1' for i in range(50)]
     text = "# page\n" + "\n".join(lines)
     assert len(text) > 90_000
-    started = time.perf_counter()
+    started = time.thread_time()
     for _ in range(5):
         assert parse_page(text, NAMES).requests == 50.0
-    assert (time.perf_counter() - started) / 5 < 0.01
+    assert (time.thread_time() - started) / 5 < 0.01
 
 
 fragments = st.sampled_from(

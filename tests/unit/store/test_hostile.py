@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from hack.testbed.badstore import Store, serving
 
 from fairlead.api.config import OperatorConfig
@@ -283,3 +284,15 @@ async def test_a_proxy_is_the_platform_s_and_is_gone_through(store: Store, monke
     assert refused.reason == "EndpointRefused"
     assert store.asked == ["good"]
     resolver.close()
+
+
+async def test_an_error_keeps_no_answer_in_memory(store: Store, resolver: Resolver) -> None:
+    """Else 40 Datasets a second would fill it before somebody looks for cycles."""
+    gc.collect()
+    gc.disable()
+    try:
+        assert isinstance(await answer(resolver, asked(store, "tags")), Failed)
+        kept = [one for one in gc.get_objects() if isinstance(one, AWSResponse) and len(one.content) > MIB]
+    finally:
+        gc.enable()
+    assert kept == []

@@ -170,3 +170,15 @@ def test_files_are_read_as_they_are_written_compressed_or_in_another_encoding(da
     (folder / "b.csv").write_bytes("x;y\nGenève;2\n".encode("latin-1"))
     table = Table(database, folder, "csv", "y", ["x"])
     assert all_values(table, "x") == ["Zürich", "Genève"]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_column_of_files_that_are_gone_is_missing(database: Any, folder: Path, form: str) -> None:
+    reading = csv_reading(x="integer", old="integer", y="integer").model_copy(update={"format": form})
+    if form == "csv":
+        write(folder, "x,y\n1,2\n", reading)
+    else:
+        pq.write_table(pa.table({"x": [1], "y": [2]}), folder / "a.parquet")
+        (folder / READING).write_text(reading.model_dump_json())
+    with pytest.raises(TaskFailed, match="the rows lack old; they have x, y"):
+        Table(database, folder, form, "y", ["x", "old"])

@@ -14,6 +14,7 @@ from fairlead.api.guard import Labels
 from fairlead.api.labelled import Joined, JoinJob
 from fairlead.api.tasks import FetchItem, JoinResult, JoinTask
 from fairlead.manifests import job as jobs
+from fairlead.manifests import limits
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.pod import credentials_volume, pod_spec, worker
 from fairlead.plan import failures, jobpods, store
@@ -26,8 +27,6 @@ from fairlead.plan.rollout.pods import Problem
 JOIN = "join"
 LABEL = f"{LABEL_PREFIX}join"
 """Label of Jobs and pods: the Deployment whose answers are joined. By `deployment` serving pods are found."""
-TIMEOUT = 3600
-"""Seconds that an attempt may take."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 FINAL = ("BadData",)
 """Errors that only another version of the Dataset, or another guard, can end."""
@@ -99,9 +98,11 @@ def manifest(work: Work) -> Json | None:
         owner=owner_reference(API_VERSION, "Deployment", look.name, look.subject.meta.uid),
         labels=labels(join=look.name, attempt=str(recorded.attempt)),
     )  # fmt: skip
-    main = worker(JOIN, look.world.config.images.worker, "join", task, credentials=secrets)
+    config = look.world.config
+    allowed = limits.reading(config.jobs, data=version.bytes, kept=True)
+    main = worker(JOIN, config.images.worker, "join", task, credentials=secrets, limits=allowed)
     volumes = [credentials_volume(secret) for secret in secrets if secret]
-    return jobs.job(who, pod_spec([main], volumes=volumes, activeDeadlineSeconds=TIMEOUT))
+    return jobs.job(who, pod_spec([main], volumes=volumes, activeDeadlineSeconds=limits.deadline(config.jobs)))
 
 
 def _task(work: Work, found: Dataset, version: DatasetVersion) -> tuple[JoinTask, list[str | None]]:
@@ -152,7 +153,7 @@ def look(work: Work, recorded: JoinJob) -> Running | Broken | JoinResult:
     if said is not None and said.join is not None:
         return said.join
     if jobpods.over(found):
-        failed = found.failure(None)
+        failed = found.failure(None, failures.INSTALLATION)
         return Broken(failed.reason, failed.message, recorded.unreadable)
     return Running(found.uid, found.problem or found.waiting(work.look.now), found.look_again(work.look.now))
 
@@ -169,8 +170,10 @@ def _without_pod(work: Work, recorded: JoinJob, found: jobpods.Found) -> Running
     return Running(found.uid, found.problem or found.waiting(now), found.look_again(now))
 
 
-def pause(attempt: int) -> float:
-    """Seconds until the next attempt."""
+def pause(attempt: int, reason: str) -> float:
+    """Seconds until the next attempt after one that failed for this reason."""
+    if reason in failures.LIMITS:
+        return failures.rest(attempt)
     return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 1, 10)))
 
 

@@ -188,7 +188,7 @@ def _failed(mine: Work, seen: joining.Broken) -> Joined:
     why = {"reason": seen.reason, "message": text[:1024]}
     if seen.final:
         return joined.model_copy(update={**why, "job": None, "dataset": job.dataset})
-    again = rfc3339(mine.look.now + joining.pause(job.attempt))
+    again = rfc3339(mine.look.now + joining.pause(job.attempt, seen.reason))
     waits = {"uid": "", "not_before": again, "unreadable": seen.unreadable}
     return joined.model_copy(update={**why, "job": job.model_copy(update=waits)})
 

@@ -31,7 +31,7 @@ def unreadable(error: duckdb.Error) -> Unreadable:
     """Of a reader's error; but memory that does not do is no fault of the files, and raised as it is."""
     if isinstance(error, duckdb.OutOfMemoryException):
         raise error
-    return Unreadable(error)
+    return Unreadable(str(error).split("\nLINE ")[0])  # what follows is the query
 
 
 class Misfit(Unreadable):

@@ -97,7 +97,9 @@ def explained(files: Sequence[LocalFile], error: duckdb.Error) -> Unreadable:
 
 def _wrong(line: bytes) -> str:
     try:
-        json.loads(line, object_pairs_hook=_once)
+        json.dumps(json.loads(line, object_pairs_hook=_once), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "half of a pair of surrogates (\\ud800 to \\udfff) is no character"
     except RecursionError:
         return "it is nested too deeply"
     except ValueError as error:
@@ -234,8 +236,11 @@ def _numbers(
     """Integer, float, or string for numbers that neither holds."""
     if not columns:
         return {}
+    texts = _texts(database, files, columns)
     try:
-        return typed.infer(database, _texts(database, files, columns), columns)
+        found = typed.infer(database, texts, columns)
+        left = [column for column, kind in found.items() if kind == typed.STRING]
+        return found | dict.fromkeys(typed.without_numbers(database, texts, left), typed.FLOAT)
     except duckdb.Error as error:
         raise explained(files, error) from error
 

@@ -180,7 +180,9 @@ def _joined(known: str, found: str, *, fixed: bool) -> str | None:
 
 
 def _misfit(file: LocalFile, found: str, known: str) -> str:
-    return f"{file.name}: it is {found}, and {known} in other files; write one type, or declare it in spec.schema"
+    numbers = {found, known} <= {typed.INTEGER, typed.FLOAT}
+    remedy = "write one type" + (", or declare it in spec.schema" if numbers else "")
+    return f"{file.name}: it is {found}, and {known} in other files; {remedy}"
 
 
 def stored(file: LocalFile) -> dict[str, str]:

@@ -157,6 +157,15 @@ def infer(database: duckdb.DuckDBPyConnection, raw: str, columns: Sequence[str])
     return known
 
 
+def without_numbers(database: duckdb.DuckDBPyConnection, raw: str, columns: Sequence[str]) -> list[str]:
+    """Columns whose texts are all NaN or infinite. Raises duckdb.Error."""
+    if not columns:
+        return []
+    each = ", ".join(f"bool_and(regexp_full_match({name(c)}, '{_NOT_FINITE}'))" for c in columns)
+    row = database.cursor().execute(f"SELECT {each} FROM ({raw})").fetchone() or ()
+    return [column for column, found in zip(columns, row, strict=True) if found]
+
+
 _OK = "ok"
 
 

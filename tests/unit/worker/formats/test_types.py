@@ -189,6 +189,7 @@ def test_types_of_json_lines_are_jsons_own_over_all_lines(tmp_path: Path) -> Non
         (b'{"a":1}\n{"a":"\xff"}\n', "line 2: "),
         (b'{"a":1}\n{"a":1,"a":2}\n', 'line 2: key "a" is there twice'),
         (b'{"a":1,"A":2}\n', "differ in case only"),
+        (b'{"a":"\\ud800"}\n', "a.jsonl: line 1: half of a pair of surrogates"),
         ('{"a":1}\n'.encode("utf-16"), "utf-16"),
     ],
 )
@@ -196,6 +197,10 @@ def test_d13_what_is_no_json_line_is_named_by_its_line(tmp_path: Path, body: byt
     with pytest.raises(Unreadable) as caught:
         read(tmp_path, "jsonl", {"a.jsonl": body})
     assert words in str(caught.value)
+
+
+def test_a_column_of_nan_is_one_of_floats(tmp_path: Path) -> None:
+    assert read(tmp_path, "jsonl", {"a": b'{"x":NaN,"y":1e400}\n'}).types == {"x": "float", "y": "string"}
 
 
 def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:

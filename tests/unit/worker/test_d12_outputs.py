@@ -1,0 +1,160 @@
+"""D12: what a step leaves is stored whole, or the step fails by the name of what can't be; nothing is left out."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.unit.worker.bucket import NAME, Memory
+
+from fairlead.api.tasks import Access, FetchItem, FetchTask, Place, PublishItem, PublishTask, TaskError
+from fairlead.plan.failures import by_task
+from fairlead.worker import fetch as fetching
+from fairlead.worker import main, result
+from fairlead.worker import publish as publishing
+from fairlead.worker.errors import TaskFailed
+from fairlead.worker.paths import files_under
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A step's output folder, with a file in `model`."""
+    (tmp_path / "out" / "model").mkdir(parents=True)
+    (tmp_path / "out" / "model" / "model.joblib").write_bytes(b"weights")
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Memory:
+    found = Memory(NAME)
+    monkeypatch.setattr(publishing, "place", lambda _: found)
+    monkeypatch.setattr(result, "place", lambda _: found)
+    monkeypatch.setattr(fetching, "located", lambda uri, _: (found, uri.removeprefix(f"s3://{NAME}/")))
+    return found
+
+
+def publish(out: Path, name: str = "model", prefix: str = "ns/pipelines/p/uid/train") -> Any:
+    """What the container `publish` says."""
+    item = PublishItem(name=name, type="model", path=str(out / name))
+    task = PublishTask(store=Place(bucket=NAME, prefix=prefix), attempt=1, outputs=[item])
+    return main.attempt("publish", task.model_dump_json())
+
+
+def refused(out: Path, store: Memory, name: str = "model") -> TaskError:
+    """The error; nothing was stored, and the container can say it."""
+    said = publish(out, name)
+    assert said.error is not None
+    assert (said.error.reason, said.error.transient) == ("BadData", False)
+    assert by_task(said.error).fault == "own", "the program may do better the next time: it spends the step's retry"
+    assert not store.objects
+    assert len(json.dumps(json.loads(result.encode(said)))) <= 700
+    return TaskError.model_validate(said.error)
+
+
+def test_d12_a_name_that_is_not_utf_8(out: Path, store: Memory) -> None:
+    Path(os.fsdecode(os.fsencode(out / "model") + b"/caf\xe9.bin")).write_bytes(b"x")
+    assert r"caf\xe9.bin: its name is not UTF-8; rename it" in refused(out, store).message
+
+
+def test_d12_a_name_with_a_line_break(out: Path, store: Memory) -> None:
+    (out / "model" / "a\nb").write_bytes(b"x")
+    assert r"a\nb: it has a control character, such as a line break; rename it" in refused(out, store).message
+
+
+def test_d12_a_link_to_nothing(out: Path, store: Memory) -> None:
+    (out / "model" / "latest").symlink_to("nowhere")
+    assert "latest: it is a link to nothing; remove it" in refused(out, store).message
+
+
+def test_d12_an_output_that_is_a_link_to_nothing(out: Path, store: Memory) -> None:
+    (out / "score").symlink_to("nowhere")
+    assert "output score can't be stored" in refused(out, store, "score").message
+    assert "it is a link to nothing" in refused(out, store, "score").message
+
+
+def test_d12_pipes_and_sockets(out: Path, store: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(out / "pipe")
+    assert "no file but a pipe" in refused(out, store, "pipe").message
+    os.mkfifo(out / "model" / "pipe")
+    monkeypatch.chdir(out / "model")  # a socket's path is short
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind("sock")
+        told = refused(out, store).message
+    assert "pipe: it is no file but a pipe, a socket or a device; remove it" in told
+    assert "sock: it is no file" in told
+
+
+def test_d12_what_can_not_be_read(out: Path, store: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _: not str(path).endswith("secret.bin"))
+    (out / "model" / "secret.bin").write_bytes(b"x")
+    assert "secret.bin: it can't be read; change its mode" in refused(out, store).message
+
+
+def test_d12_a_folder_that_can_not_be_listed(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path)
+
+    original = os.scandir
+    (out / "model" / "closed").mkdir()
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(TaskFailed, match="closed can't be listed; change its mode"):
+        list(files_under(out / "model"))
+
+
+def test_d12_a_name_that_makes_a_key_too_long(out: Path, store: Memory) -> None:
+    deep = out / "model" / ("d" * 250) / ("e" * 250) / ("f" * 250) / ("g" * 250)
+    deep.mkdir(parents=True)
+    (deep / "x.bin").write_bytes(b"x")
+    assert "S3 allows 1024; give it a shorter name" in refused(out, store).message
+
+
+def test_d12_several_are_named_and_counted(out: Path, store: Memory) -> None:
+    for number in range(9):
+        (out / "model" / f"l{number}").symlink_to("nowhere")
+    told = refused(out, store).message
+    assert "l0: it is a link to nothing" in told
+    assert "more" in told
+
+
+def test_d12_an_output_that_leads_to_the_stores_keys_is_refused(out: Path, store: Memory, tmp_path: Path) -> None:
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "AWS_SECRET_ACCESS_KEY").write_text("secret")
+    (out / "stolen").symlink_to(tmp_path / "credentials")
+    assert "it links to a folder or out of out" in refused(out, store, "stolen").message
+
+
+NAMES = st.one_of(
+    st.binary(min_size=1, max_size=20), st.text("ab.\n\té\U0001f600 _", min_size=1, max_size=8).map(str.encode),
+).filter(lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b".."))  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(NAMES, min_size=1, max_size=3, unique=True), st.integers(0, 10**9))
+def test_d12_every_name_of_a_file_is_stored_and_comes_back_or_is_refused(
+    tmp_path: Path, store: Memory, found: list[bytes], number: int
+) -> None:
+    store.objects.clear()
+    place = Path(tempfile.mkdtemp(dir=tmp_path))
+    out = place / "out"
+    (out / "model").mkdir(parents=True)
+    wanted = {os.fsdecode(name): bytes([index]) * 3 for index, name in enumerate(found)}
+    for name, body in wanted.items():
+        (out / "model" / name).write_bytes(body)
+    said = publish(out, prefix=f"p/{number}")
+    if said.error is not None:
+        assert said.error.reason == "BadData"
+        return
+    (record,) = json.loads(store.objects[f"p/{number}/outcome.json"])["outputs"]
+    dest = place / "in"
+    item = FetchItem(access=Access(), uri=record["uri"], sha256=record["sha256"], dest=str(dest))
+    fetching.fetch(FetchTask(items=[item]))
+    assert {path.name: path.read_bytes() for path in dest.iterdir()} == wanted
