@@ -12,9 +12,10 @@ import pytest
 from kubernetes import config
 
 from fairlead.api.common import Gpu
+from fairlead.api.config import JobsConfig
 from fairlead.api.pipeline import Step
 from fairlead.api.tasks import EvaluateTask, FetchTask, JoinTask, Place, PublishTask, SnapshotTask
-from fairlead.manifests import evaluation
+from fairlead.manifests import evaluation, limits
 from fairlead.manifests import job as jobs
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.manifests.pod import container, credentials_volume, pod_spec, worker
@@ -28,6 +29,7 @@ WORKER = "registry.example/fairlead/worker:1.0"
 PINNED = f"registry.example/fairlead/worker:1.0@sha256:{'a' * 64}"
 OWNER = "11111111-2222-3333-4444-555555555555"
 STORE = Place(bucket="store", prefix="x/", credentials="/fairlead/credentials/keys")
+READS = limits.reading(JobsConfig())
 MESH = {"name": "mesh-proxy", "image": "mesh.example/proxy:1", "volumeMounts": [
     {"name": "mesh", "mountPath": "/etc/mesh"}]}  # fmt: skip
 
@@ -97,7 +99,7 @@ def who(live: Live, **more: str) -> jobs.Identity:
 
 def snapshot(live: Live) -> Json:
     task = SnapshotTask(dataset="rows", listing="a" * 64, source=STORE, store=STORE, format="csv", pin="copy")
-    return jobs.snapshot_job(who(live), WORKER, task, ["keys"])
+    return jobs.snapshot_job(who(live), WORKER, task, ["keys"], READS, 60)
 
 
 def step(live: Live) -> Json:
@@ -105,6 +107,7 @@ def step(live: Live) -> Json:
         step=Step.model_validate({"name": "train", "image": "train:1", "command": ["sh", "-c", "echo $(HOME) $$"]}),
         env={"FAIRLEAD_PARAMS": "{}"}, worker_image=PINNED, fetch=FetchTask(items=[]), fetch_credentials=(),
         publish=PublishTask(store=STORE, attempt=1, outputs=[]), publish_credentials="keys", deadline=60,
+        limits=limits.streaming(JobsConfig()),
     )  # fmt: skip
     return jobs.step_job(who(live), parts)
 
@@ -117,7 +120,7 @@ def evaluate(live: Live) -> Json:
     servers = [container(name, "sklearn:1", ports=[{"containerPort": port}]) for name, port in evaluation.PORTS.items()]
     return evaluation.evaluation_job(who(live), evaluation.EvaluationPod(
         image=WORKER, fetch=FetchTask(items=[]), fetch_credentials=["keys"], deadline=60, evaluate=task,
-        evaluate_credentials="keys", servers=servers, gpu=Gpu(count=1),
+        evaluate_credentials="keys", servers=servers, gpu=Gpu(count=1), limits=READS,
     ))  # fmt: skip
 
 
@@ -127,7 +130,7 @@ def join(live: Live) -> Json:
         "requestId": "id", "label": "y", "log": STORE.model_dump(), "stable": "m-1", "candidate": "m-2",
         "since": "2026-01-01T00:00:00Z", "store": STORE.model_dump(),
     })  # fmt: skip
-    main = worker("join", WORKER, "join", task, credentials=["keys"])
+    main = worker("join", WORKER, "join", task, credentials=["keys"], limits=READS)
     return jobs.job(who(live), pod_spec([main], volumes=[credentials_volume("keys")], activeDeadlineSeconds=60))
 
 
