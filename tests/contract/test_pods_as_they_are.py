@@ -156,11 +156,13 @@ def run(live: Live, manifest: Json) -> jobpods.Found:
 
 
 class _Owned:
-    """The same, where the Job has an owner."""
+    """The same, where the Job has an owner; with these pods, if they are given."""
 
-    def __init__(self, live: Live, name: str, meta: Json) -> None:
-        self.live, self.name, self.meta = live, name, meta
-        self.select = live.select
+    def __init__(self, live: Live, name: str, meta: Json, pods: list[Json] | None = None) -> None:
+        self.live, self.name, self.meta, self.pods = live, name, meta, pods
+
+    def select(self, kind: Kind, wanted: Mapping[str, str] | None = None) -> list[Json]:
+        return self.live.select(kind, wanted) if self.pods is None else self.pods
 
     def get(self, kind: Kind, name: str) -> Json | None:
         found = self.live.get(kind, name)
@@ -242,9 +244,10 @@ def test_forged_evidence_pods_made_by_hand_are_strangers(
         "spec": {"restartPolicy": "Never", "containers": [
             {"name": found.main, "image": WORKER, "command": ["sh", "-c", "echo lie > /dev/termination-log"]}]},
     }  # fmt: skip
-    live.create(POD, forged)
+    both = [found.pod, live.create(POD, forged)]  # the Job's controller removes one of the two when it sees them
     sought = jobpods.Sought(meta["name"], OWNER, meta["uid"], manifest["metadata"]["labels"], found.main)
-    seen = jobpods.find(_Owned(live, meta["name"], meta), sought, lambda: manifest)  # type: ignore[arg-type]
+    world = _Owned(live, meta["name"], meta, both)
+    seen = jobpods.find(world, sought, lambda: manifest)  # type: ignore[arg-type]
     assert seen.pod is not None
     assert seen.pod["metadata"]["name"] == found.pod["metadata"]["name"]
     assert [one for one in seen.strangers if f"{meta['name']}-forge" in one]
