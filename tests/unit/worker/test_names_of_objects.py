@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import io
+import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -236,6 +240,39 @@ def test_d09_a_stranger_is_named_with_the_pattern_that_leaves_it_out(buckets: Bu
     told = refused(buckets, "out/", format="parquet", exclude=["*.parquet"])
     assert "s3://abc/out/docs/README.md" in told
     assert 'spec.source.exclude: ["README.md"]' in told
+
+
+@pytest.mark.parametrize(
+    ("bad", "others", "pattern"),
+    [
+        ("x[1]?.parquet", [], "x[[]1][?].parquet"),
+        ("a/part-0.parquet", ["b/part-0.parquet"], "a/part-0.parquet"),
+        ("part-0.parquet", ["b/part-0.parquet"], "/part-0.parquet"),
+        ("a/b", ["b/c.parquet"], "a/b"),
+    ],
+)
+def test_d09_the_pattern_leaves_out_the_stranger_and_nothing_else(
+    buckets: Buckets, bad: str, others: list[str], pattern: str
+) -> None:
+    good = io.BytesIO()
+    pq.write_table(pa.table({"id": [1]}), good)
+    buckets.source.objects = {f"out/{path}": good.getvalue() for path in [*others, "c.parquet"]}
+    buckets.source.objects[f"out/{bad}"] = b"stranger"
+    assert f"spec.source.exclude: [{json.dumps(pattern)}]" in refused(buckets, "out/", format="parquet")
+    kept = read(buckets, "out/", format="parquet", exclude=[pattern])
+    assert kept.version is not None
+    assert (kept.version.files, kept.version.ignored) == (len(others) + 1, 1)
+
+
+def test_more_objects_than_a_manifest_can_have_are_refused_before_they_are_read(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buckets.source.objects = {f"out/part-{number}.jsonl": LINE for number in range(20)}
+    monkeypatch.setattr("fairlead.worker.snapshot.DOCUMENT_LIMIT", 3000)
+    assert "there are 20 objects under s3://abc/out/" in refused(buckets, "out/")
+    assert buckets.store.objects == {}
+    monkeypatch.setattr("fairlead.worker.snapshot.DOCUMENT_LIMIT", 4000)
+    assert read(buckets, "out/").version is not None, "no more is expected than there is"
 
 
 def test_d09_a_column_that_is_in_the_folders_names_is_refused_by_its_name(buckets: Buckets) -> None:
