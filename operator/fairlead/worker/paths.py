@@ -86,7 +86,7 @@ def unfit(path: Path, root: Path) -> str:
 def _below(folder: Path) -> Iterator[tuple[str, Path]]:
     """All that is no folder, and links to folders."""
     waiting = [str(folder)]
-    while waiting:  # os.walk goes one call deeper with each folder, and a program may nest more of them than Python calls
+    while waiting:  # os.walk calls itself for each folder in another, and a program may nest more than Python allows
         at = waiting.pop()
         try:
             with os.scandir(at) as entries:

@@ -137,8 +137,8 @@ def _listed(task: SnapshotTask, source: Bucket, found: keys.Source) -> list[Obje
     least = sum(LEAST + len(path.encode()) + len(entry.etag) for path, entry in zip(paths, objects, strict=True))
     if least > DOCUMENT_LIMIT:  # said before all of them are read
         raise TaskFailed(
-            "BadData", f"there are {len(objects)} objects under {source.uri(found.root)}, and the manifest of a version "
-            f"with so many would have more than {DOCUMENT_LIMIT >> 20} MiB; put the data into fewer, larger files",
+            "BadData", f"there are {len(objects)} objects under {source.uri(found.root)}, and a manifest that names "
+            f"all of them would have more than {DOCUMENT_LIMIT >> 20} MiB; put the data into fewer, larger files",
         )  # fmt: skip
     return objects
 

@@ -84,7 +84,7 @@ def test_attack_07_publish_of_a_step_says_what_to_raise() -> None:
     assert "container publish ran out of memory; raise jobs.memory in the installation's values" in user.says()
 
 
-@pytest.mark.parametrize("make", [Snapshots, Joins])
+@pytest.mark.parametrize("make", [Snapshots, Joins, Verifications])
 @pytest.mark.parametrize("how", HOW)
 def test_attack_07_another_attempt_comes_later_and_later(make: type[User], how: str) -> None:
     user = make()
