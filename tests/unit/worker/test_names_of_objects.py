@@ -21,7 +21,7 @@ from fairlead.api.dataset import Schema
 from fairlead.api.tasks import Access, FetchItem, FetchTask, Place, SnapshotResult, SnapshotTask
 from fairlead.store import keys, listing
 from fairlead.store.errors import StoreError
-from fairlead.worker import main
+from fairlead.worker import folders, main
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import fetch
 from fairlead.worker.snapshot import snapshot
@@ -233,6 +233,22 @@ def test_d09_what_is_no_data_makes_no_other_version(buckets: Buckets) -> None:
     buckets.source.objects |= {f"out/{key}": body for key, body in LEFT.items()}
     assert listing.digest(found.data) == before
     assert found.ignored == len(LEFT)
+
+
+@pytest.mark.parametrize("path", ["_b.jsonl", "_x/b.jsonl", "x/.b.jsonl"])
+def test_d09_what_a_version_of_an_older_release_has_stays_its_data(
+    buckets: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    buckets.source.objects = {"out/a.jsonl": LINE, f"out/{path}": LINE * 2}
+    with monkeypatch.context() as before:
+        before.setattr(keys, "hidden", lambda _: False)
+        result = read(buckets, "out/")
+    assert fetched(result) == {"a.jsonl": LINE, path: LINE * 2}
+    assert result.version is not None
+    item = FetchItem(access=Access(), manifest=True, uri=result.version.manifest, sha256=result.version.digest,
+                     dest=str(tmp_path))  # fmt: skip
+    fetch(FetchTask(items=[item]))
+    assert [one.name for one in folders.data_files(tmp_path)] == sorted(["a.jsonl", path])
 
 
 def test_d09_a_stranger_is_named_with_the_pattern_that_leaves_it_out(buckets: Buckets) -> None:
