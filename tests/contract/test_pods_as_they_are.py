@@ -12,11 +12,11 @@ import pytest
 from kubernetes import config
 
 from fairlead.api.common import Gpu
+from fairlead.api.config import JobsConfig
 from fairlead.api.pipeline import Step
 from fairlead.api.tasks import EvaluateTask, FetchTask, JoinTask, Place, PublishTask, SnapshotTask
-from fairlead.manifests import evaluation
+from fairlead.manifests import evaluation, limits
 from fairlead.manifests import job as jobs
-from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.manifests.pod import container, credentials_volume, pod_spec, worker
 from fairlead.plan import jobpods
@@ -28,8 +28,8 @@ Json = dict[str, Any]
 WORKER = "registry.example/fairlead/worker:1.0"
 PINNED = f"registry.example/fairlead/worker:1.0@sha256:{'a' * 64}"
 OWNER = "11111111-2222-3333-4444-555555555555"
-LIMITS = Limits("1Gi", "64Mi", scratch="2Gi")
 STORE = Place(bucket="store", prefix="x/", credentials="/fairlead/credentials/keys")
+READS = limits.reading(JobsConfig())
 MESH = {"name": "mesh-proxy", "image": "mesh.example/proxy:1", "volumeMounts": [
     {"name": "mesh", "mountPath": "/etc/mesh"}]}  # fmt: skip
 
@@ -99,14 +99,15 @@ def who(live: Live, **more: str) -> jobs.Identity:
 
 def snapshot(live: Live) -> Json:
     task = SnapshotTask(dataset="rows", listing="a" * 64, source=STORE, store=STORE, format="csv", pin="copy")
-    return jobs.snapshot_job(who(live), WORKER, task, ["keys"], LIMITS, 60)
+    return jobs.snapshot_job(who(live), WORKER, task, ["keys"], READS, 60)
 
 
 def step(live: Live) -> Json:
     parts = jobs.StepPod(
         step=Step.model_validate({"name": "train", "image": "train:1", "command": ["sh", "-c", "echo $(HOME) $$"]}),
         env={"FAIRLEAD_PARAMS": "{}"}, worker_image=PINNED, fetch=FetchTask(items=[]), fetch_credentials=(),
-        publish=PublishTask(store=STORE, attempt=1, outputs=[]), publish_credentials="keys", deadline=60, limits=LIMITS,
+        publish=PublishTask(store=STORE, attempt=1, outputs=[]), publish_credentials="keys", deadline=60,
+        limits=limits.streaming(JobsConfig()),
     )  # fmt: skip
     return jobs.step_job(who(live), parts)
 
@@ -119,7 +120,7 @@ def evaluate(live: Live) -> Json:
     servers = [container(name, "sklearn:1", ports=[{"containerPort": port}]) for name, port in evaluation.PORTS.items()]
     return evaluation.evaluation_job(who(live), evaluation.EvaluationPod(
         image=WORKER, fetch=FetchTask(items=[]), fetch_credentials=["keys"], deadline=60, evaluate=task,
-        evaluate_credentials="keys", servers=servers, gpu=Gpu(count=1), limits=LIMITS,
+        evaluate_credentials="keys", servers=servers, gpu=Gpu(count=1), limits=READS,
     ))  # fmt: skip
 
 
@@ -129,7 +130,7 @@ def join(live: Live) -> Json:
         "requestId": "id", "label": "y", "log": STORE.model_dump(), "stable": "m-1", "candidate": "m-2",
         "since": "2026-01-01T00:00:00Z", "store": STORE.model_dump(),
     })  # fmt: skip
-    main = worker("join", WORKER, "join", task, credentials=["keys"], limits=LIMITS)
+    main = worker("join", WORKER, "join", task, credentials=["keys"], limits=READS)
     return jobs.job(who(live), pod_spec([main], volumes=[credentials_volume("keys")], activeDeadlineSeconds=60))
 
 
@@ -155,11 +156,13 @@ def run(live: Live, manifest: Json) -> jobpods.Found:
 
 
 class _Owned:
-    """The same, where the Job has an owner."""
+    """The same, where the Job has an owner; with these pods, if they are given."""
 
-    def __init__(self, live: Live, name: str, meta: Json) -> None:
-        self.live, self.name, self.meta = live, name, meta
-        self.select = live.select
+    def __init__(self, live: Live, name: str, meta: Json, pods: list[Json] | None = None) -> None:
+        self.live, self.name, self.meta, self.pods = live, name, meta, pods
+
+    def select(self, kind: Kind, wanted: Mapping[str, str] | None = None) -> list[Json]:
+        return self.live.select(kind, wanted) if self.pods is None else self.pods
 
     def get(self, kind: Kind, name: str) -> Json | None:
         found = self.live.get(kind, name)
@@ -241,9 +244,10 @@ def test_forged_evidence_pods_made_by_hand_are_strangers(
         "spec": {"restartPolicy": "Never", "containers": [
             {"name": found.main, "image": WORKER, "command": ["sh", "-c", "echo lie > /dev/termination-log"]}]},
     }  # fmt: skip
-    live.create(POD, forged)
+    both = [found.pod, live.create(POD, forged)]  # the Job's controller removes one of the two when it sees them
     sought = jobpods.Sought(meta["name"], OWNER, meta["uid"], manifest["metadata"]["labels"], found.main)
-    seen = jobpods.find(_Owned(live, meta["name"], meta), sought, lambda: manifest)  # type: ignore[arg-type]
+    world = _Owned(live, meta["name"], meta, both)
+    seen = jobpods.find(world, sought, lambda: manifest)  # type: ignore[arg-type]
     assert seen.pod is not None
     assert seen.pod["metadata"]["name"] == found.pod["metadata"]["name"]
     assert [one for one in seen.strangers if f"{meta['name']}-forge" in one]

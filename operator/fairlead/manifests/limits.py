@@ -13,6 +13,9 @@ from fairlead.manifests.meta import Json
 CPU = "50m"
 READS, STREAMS = "256Mi", "64Mi"
 """Memory that is requested for a program that reads tables, and for one that only moves bytes; both may use more."""
+ROOM = "64Mi"
+"""Of a node's disk, requested where it is not known what is needed. Kubernetes takes the limit for the request of who
+has none: then no node with a disk smaller than the limit would be given the pod."""
 SPILL = 5
 """Bytes of scratch for each byte of data: the files themselves, and four times as much for what is decompressed and for
 what a query does not keep in memory."""
@@ -31,14 +34,14 @@ class Limits:
     cpu: str = CPU
     scratch: str | None = None
     """Of the whole pod, as Kubernetes adds it up; None: what others write in the same pod is not limited."""
-    requested_scratch: str | None = None
+    requested_scratch: str = ROOM
+    """Room on the disk that a node must have free, where it is limited at all."""
 
     def resources(self) -> Json:
         """`resources` of the container."""
         requests, limits = {"cpu": self.cpu, "memory": self.requested}, {"memory": self.memory}
-        if self.requested_scratch:
-            requests["ephemeral-storage"] = self.requested_scratch
         if self.scratch:
+            requests["ephemeral-storage"] = self.requested_scratch
             limits["ephemeral-storage"] = self.scratch
         return {"requests": requests, "limits": limits}
 
@@ -60,7 +63,7 @@ def reading(config: JobsConfig, own: JobResources | None = None, data: int = 0, 
     own = own or JobResources()
     memory = own.memory or config.memory
     scratch = own.scratch or _larger(config.scratch, _GI + SPILL * data)
-    asked = own.scratch or (_mebibytes(data) if kept and data else None)
+    asked = own.scratch or _larger(ROOM, data if kept else 0)
     return Limits(memory, own.memory or _least(READS, memory), own.cpu or CPU, scratch, asked)
 
 

@@ -14,7 +14,7 @@ from fairlead.plan.proof import Work
 FEW, MANY = 3, 10
 """Attempts that may fail: by the version's own fault; because a server was too slow, which may be the node's fault."""
 LATE = 5.0
-_OWN = ("BadData", "DeadlineExceeded", "Bug", jobpods.UNREADABLE)
+_OWN = ("BadData", "Bug", jobpods.UNREADABLE)
 """Failures that are the evaluation's own, and don't end by themselves."""
 _RAISE = failures.Raise("evaluation.resources.memory", "evaluation.resources.scratch", "evaluation.timeout")
 

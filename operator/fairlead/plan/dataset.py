@@ -57,7 +57,8 @@ WHOLE = 8
 """Checks whose messages a status has in full."""
 LATE = 30.0
 """Seconds by which a listing may be late before the next one's moment is waited for."""
-EMPTY = "no objects under {}{}; they are looked for every {}"
+EMPTY = "no objects under {}{}{}; they are looked for every {}"
+FOLDER = " (a folder, or one object: a prefix does not stand for all keys that begin like it)"
 NO_DATA = " (but {} that are no data, by how their names begin or by spec.source.exclude)"
 
 
@@ -210,7 +211,9 @@ def _listed(draft: Draft, found: Plan, answer: Listed) -> Outcome:
         draft.update(listing=None, job=None)
         every, phase = draft.subject.body.spec.watch.every, "Watching" if draft.status.current else "Pending"
         others = NO_DATA.format(answer.ignored) if answer.ignored else ""
-        return phase, EMPTY.format(_source(draft), others, every), _next_poll(draft)
+        prefix = draft.subject.body.spec.source.s3.prefix
+        meant = FOLDER if prefix and not prefix.endswith("/") else ""
+        return phase, EMPTY.format(_source(draft), meant, others, every), _next_poll(draft)
     if answer.digest != _listing(draft.status):
         seen = Listing(
             digest=answer.digest, since=rfc3339(draft.now), objects=answer.objects, bytes=answer.bytes,

@@ -33,6 +33,7 @@ from fairlead.plan.core import (
     epoch,
     rfc3339,
 )
+from fairlead.plan.failures import LIMITS, rest
 from fairlead.plan.waking import FINAL, by_dataset, by_deployment, by_pod, gauges, index, live, settled
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
@@ -207,6 +208,8 @@ def _broken(draft: Draft, seen: attempt.Broken) -> None:
     failures = job.failures + int(seen.limit is not None)
     final = seen.limit is not None and failures >= seen.limit
     pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(job.attempt - 1, 10))
+    if seen.limit is None and seen.reason in LIMITS:
+        pause = rest(job.attempt)
     message = seen.message if final else f"{seen.message} (tried again in {human(pause)})"
     condition = "Evaluated" if seen.verified else "Verified"
     known_false = final or seen.reason == "DigestMismatch"

@@ -48,6 +48,8 @@ class Rows:
     secrets: tuple[str | None, ...]
     form: str = "parquet"
     version: str = ""
+    bytes: int = 0
+    """As far as that is known."""
 
 
 @dataclass(frozen=True)
@@ -106,29 +108,30 @@ def rows(work: Work, data: EvaluationData, dest: str, pinned: str = "") -> Rows:
     wanted = data.dataset.version or pinned or (current.version if current else "")
     if not wanted:
         raise Missing("NoVersion", f"Dataset {name} has no version yet; the evaluation begins when it has one")
-    uri, digest = _manifest_of(work, name, dataset, wanted)
+    uri, digest, size = _manifest_of(work, name, dataset, wanted)
     keeps = store.store(dataset.spec.store, config, work.subject.meta.namespace).reach
     origin = store.reach(dataset.spec.source.s3, config) if dataset.spec.pin == "reference" else keeps
     item = FetchItem(
         access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
         uri=uri, sha256=digest, dest=dest,
     )  # fmt: skip
-    return Rows(item, (keeps.credentials, origin.credentials), dataset.spec.format, wanted)
+    return Rows(item, (keeps.credentials, origin.credentials), dataset.spec.format, wanted, size)
 
 
-def _manifest_of(work: Work, name: str, dataset: Dataset, version: str) -> tuple[str, str]:
-    """Where a version's manifest lies, and the digest that it must have; of one that the status does not have (any
-    more) as much of it as its name says. Whether the store has that one the Job finds out. Raises Missing."""
+def _manifest_of(work: Work, name: str, dataset: Dataset, version: str) -> tuple[str, str, int]:
+    """Where a version's manifest lies, the digest that it must have, and the bytes of its files; of one that the status
+    does not have (any more) as much of the digest as its name says, and no bytes. Whether the store has that one the
+    Job finds out. Raises Missing."""
     status = dataset.status
     for one in (status.current, *status.versions):
         if one is not None and one.version == version:
-            return one.manifest, one.digest
+            return one.manifest, one.digest, one.bytes
     if not olderdata.is_version(version):
         last = ", ".join(one.version for one in status.versions[:5]) or "none"
         raise Missing(
             "VersionMissing", f"Dataset {name} has no version {version} (its last ones: {last}); name another"
         )
-    return olderdata.uri(work.world, work.subject.meta.namespace, name, dataset, version), version
+    return olderdata.uri(work.world, work.subject.meta.namespace, name, dataset, version), version, 0
 
 
 def _artifact(work: Work, artifact: Artifact, dest: str) -> tuple[FetchItem, str | None]:
@@ -184,7 +187,9 @@ def _evaluation(work: Work, job: EvaluationJob, evaluation: Evaluation) -> pods.
         image=work.world.config.images.worker,
         fetch=FetchTask(items=[*(item for item, _ in models), *(t.item for t in tables)]),
         fetch_credentials=[*(secret for _, secret in models), *(s for t in tables for s in t.secrets)],
-        limits=limits.reading(work.world.config.jobs, evaluation.resources),
+        limits=limits.reading(
+            work.world.config.jobs, evaluation.resources, sum(one.bytes for one in tables), kept=True
+        ),
         deadline=limits.deadline(work.world.config.jobs, evaluation.timeout),
         evaluate=_task(work, contenders, data, reference),
         evaluate_credentials=folder.reach.credentials,

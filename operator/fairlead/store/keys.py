@@ -6,9 +6,10 @@ The operator that lists a source, and the worker that reads it, ask here alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import translate
 from functools import lru_cache
+from glob import escape
 from itertools import islice
 from typing import Protocol
 
@@ -94,6 +95,14 @@ def excluded(path: str, patterns: tuple[str, ...]) -> bool:
         len(names) <= len(parts) and all(name.match(part) for name, part in zip(names, parts, strict=False))
         for names in paths
     )
+
+
+def leaving_out(path: str, paths: Iterable[str]) -> str:
+    """A pattern that leaves this path out, and none of the others."""
+    name = escape(path.rpartition("/")[2])
+    if sum(excluded(one, (name,)) for one in paths) <= 1:
+        return name
+    return escape(path) if "/" in path else f"/{escape(path)}"
 
 
 @lru_cache(maxsize=256)

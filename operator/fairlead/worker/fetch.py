@@ -14,11 +14,12 @@ from typing import TypeVar
 
 from fairlead.api.tasks import FetchItem, FetchTask
 from fairlead.store import layout
+from fairlead.store.keys import hidden
 from fairlead.store.s3 import Bucket, Received
 from fairlead.worker import digests
 from fairlead.worker.access import bucket, located
 from fairlead.worker.errors import TaskFailed
-from fairlead.worker.manifest import READING, File, Manifest, parse
+from fairlead.worker.manifest import ALL, READING, File, Manifest, parse
 from fairlead.worker.paths import fetchable, inside
 
 THREADS = 8
@@ -121,6 +122,8 @@ def _manifest(item: FetchItem, store: Bucket, key: str, staging: Path) -> int:
     if manifest.reading is not None:
         kept = manifest.reading.model_dump(mode="json", by_alias=True, exclude_none=True)
         inside(staging, READING).write_bytes(digests.canonical(kept))
+    if any(hidden(file.path) for file in manifest.files):
+        inside(staging, ALL).touch()
     return sum(file.size for file in manifest.files)
 
 

@@ -16,7 +16,7 @@ from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.base import Declared, LocalFile, Unreadable
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import line
-from fairlead.worker.manifest import READING
+from fairlead.worker.manifest import ALL, READING
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,12 @@ def rows(database: duckdb.DuckDBPyConnection, folder: Path, form: str, text: Col
 
 
 def data_files(folder: Path) -> list[LocalFile]:
-    """The files that are data, sorted by path."""
+    """The files that are data, sorted by path: what a version's manifest names is, whatever its name."""
     found = [(path.relative_to(folder), path) for path in folder.rglob("*") if path.is_file()]
-    shown = [(name, path) for name, path in found if not hidden(name.as_posix())]
+    if (folder / ALL).is_file():
+        shown = [(name, path) for name, path in found if name.as_posix() not in (ALL, READING)]
+    else:
+        shown = [(name, path) for name, path in found if not hidden(name.as_posix())]
     return [LocalFile(path, str(name)) for name, path in sorted(shown)]
 
 

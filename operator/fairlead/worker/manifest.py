@@ -14,6 +14,9 @@ from fairlead.worker.errors import TaskFailed
 
 READING = ".fairlead-reading.json"
 """Beside a version's files in a pod: how they are read."""
+ALL = ".fairlead-all"
+"""Beside the files of a version that has some whose names begin with `_` or `.`, as older releases made them: all are
+data."""
 
 
 class File(Model):

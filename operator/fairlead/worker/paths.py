@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -84,11 +85,18 @@ def unfit(path: Path, root: Path) -> str:
 
 def _below(folder: Path) -> Iterator[tuple[str, Path]]:
     """All that is no folder, and links to folders."""
-
-    def unreadable(error: OSError) -> None:
-        raise TaskFailed("BadData", f"{names.shown(str(error.filename))} can't be listed; change its mode") from error
-
-    for at, folders, others in os.walk(folder, onerror=unreadable):
-        for name in [*others, *(name for name in folders if os.path.islink(os.path.join(at, name)))]:
-            path = Path(at, name)
-            yield path.relative_to(folder).as_posix(), path
+    waiting = [str(folder)]
+    while waiting:  # os.walk calls itself for each folder in another, and a program may nest more than Python allows
+        at = waiting.pop()
+        try:
+            with os.scandir(at) as entries:
+                found = list(entries)
+        except OSError as error:
+            remedy = "nest fewer folders" if error.errno == errno.ENAMETOOLONG else "change its mode"
+            raise TaskFailed("BadData", f"{names.short(at)} can't be listed; {remedy}") from error
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+            else:
+                path = Path(entry.path)
+                yield path.relative_to(folder).as_posix(), path

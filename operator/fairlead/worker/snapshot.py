@@ -22,7 +22,7 @@ from fairlead.api.schema import Model
 from fairlead.api.tasks import FetchItem, SnapshotResult, SnapshotTask
 from fairlead.store import keys, layout, listing
 from fairlead.store.errors import StoreError
-from fairlead.store.s3 import Bucket, Object
+from fairlead.store.s3 import DOCUMENT_LIMIT, Bucket, Object
 from fairlead.worker import checks, columns, digests, tables
 from fairlead.worker.access import located, place
 from fairlead.worker.errors import TaskFailed
@@ -37,6 +37,8 @@ from fairlead.worker.paths import fetchable
 log = logging.getLogger(__name__)
 READERS = 2
 """Grows when files are read in another way than before, so that earlier answers are not taken over."""
+LEAST = 116
+"""Bytes that a manifest has of each file besides its path and etag."""
 
 
 class Handled(Model):
@@ -61,6 +63,8 @@ class Work:
     """How the keys of all files begin; the rest is a file's path."""
     ignored: int
     """Objects that are no data."""
+    paths: Sequence[str]
+    """Of all files."""
     problems: columns.Problems = field(default_factory=columns.Problems)
     files: dict[str, File] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
@@ -97,8 +101,11 @@ def snapshot(task: SnapshotTask) -> SnapshotResult:
     objects = _listed(task, source, found)
     if task.pin == "reference" and not source.versioned():
         raise TaskFailed("BadTask", f"bucket {source.name} keeps no versions; turn versioning on, or set pin: copy")
+    paths = [entry.key.removeprefix(found.root) for entry in objects]
     with tempfile.TemporaryDirectory(prefix="fairlead-") as folder, tables.connect(Path(folder)) as database:
-        work = Work(task, source, store, Path(folder), database, _previous(task, store), found.root, found.ignored)
+        work = Work(
+            task, source, store, Path(folder), database, _previous(task, store), found.root, found.ignored, paths
+        )
         try:
             _read(work, objects)
             reading = _understood(work)
@@ -127,6 +134,12 @@ def _listed(task: SnapshotTask, source: Bucket, found: keys.Source) -> list[Obje
     paths = [entry.key.removeprefix(found.root) for entry in objects]
     remedy = "Rename the objects, or leave them out by spec.source.exclude"
     fetchable(paths, source.uri(found.root), remedy, strict=True)  # what is published can be fetched
+    least = sum(LEAST + len(path.encode()) + len(entry.etag) for path, entry in zip(paths, objects, strict=True))
+    if least > DOCUMENT_LIMIT:  # said before all of them are read
+        raise TaskFailed(
+            "BadData", f"there are {len(objects)} objects under {source.uri(found.root)}, and a manifest that names "
+            f"all of them would have more than {DOCUMENT_LIMIT >> 20} MiB; put the data into fewer, larger files",
+        )  # fmt: skip
     return objects
 
 
@@ -298,7 +311,7 @@ def _corrupt(work: Work, files: Sequence[LocalFile], error: Unreadable) -> TaskF
     if not about:
         text = f"{uri} can't be read as one table of {task.format}: {error}; replace or remove them"
         return TaskFailed("CorruptFile", line(text))
-    pattern = json.dumps(path.rpartition("/")[2], ensure_ascii=False)
+    pattern = json.dumps(keys.leaving_out(path, work.paths), ensure_ascii=False)
     remedy = f"replace it, or leave it out: spec.source.exclude: [{pattern}]"
     return TaskFailed("CorruptFile", line(f"{uri} is not {task.format}: {error}; {remedy}"))
 

@@ -10,7 +10,7 @@ from tests.unit.plan.littleworld import stopped
 from tests.unit.plan.test_job_pods import Evaluations, Joins, Snapshots, Steps, User, Verifications, every, good
 
 from fairlead.api.config import JobsConfig
-from fairlead.api.limits import JobResources
+from fairlead.api.limits import JobResources, size
 from fairlead.manifests import limits
 from fairlead.plan import failures
 from fairlead.plan.core import JOB, Json, Listed
@@ -84,7 +84,7 @@ def test_attack_07_publish_of_a_step_says_what_to_raise() -> None:
     assert "container publish ran out of memory; raise jobs.memory in the installation's values" in user.says()
 
 
-@pytest.mark.parametrize("make", [Snapshots, Joins])
+@pytest.mark.parametrize("make", [Snapshots, Joins, Verifications])
 @pytest.mark.parametrize("how", HOW)
 def test_attack_07_another_attempt_comes_later_and_later(make: type[User], how: str) -> None:
     user = make()
@@ -164,7 +164,19 @@ def test_attack_07_parquet_that_is_looked_at_file_by_file_asks_for_no_room() -> 
     datasets.look(where)
     where.now += 10
     datasets.look(where)
-    assert "ephemeral-storage" not in containers(where.select(JOB)[0])[0]["resources"]["requests"]
+    found = containers(where.select(JOB)[0])[0]["resources"]
+    assert found["limits"]["ephemeral-storage"] == f"{501 << 10}Mi"
+    assert found["requests"]["ephemeral-storage"] == "64Mi", "without a request, Kubernetes takes the limit for it"
+
+
+@every
+def test_attack_07_small_nodes_are_given_jobs_too(make: type[User]) -> None:
+    """What is limited and not requested is requested as much as it is limited: Kubernetes' rule."""
+    for one in containers(make().job):
+        asked, most = one["resources"]["requests"], one["resources"]["limits"]
+        needs = {name: size(asked.get(name, amount)) for name, amount in most.items()}
+        assert needs["memory"] <= 256 << 20
+        assert needs.get("ephemeral-storage", 0) <= 64 << 20
 
 
 def test_attack_07_nobody_asks_for_more_than_the_limit() -> None:

@@ -34,6 +34,13 @@ def test_d09_a_source_without_data_says_what_else_is_there() -> None:
     assert datasets.look(where)["message"].startswith("no objects under s3://src/rides/; they are looked for")
 
 
+def test_d04_a_prefix_without_a_slash_under_which_nothing_is_says_what_a_prefix_means() -> None:
+    where = datasets.world(source={"s3": {"bucket": "src", "prefix": "rides/part-"}})
+    datasets.source(where, Listed("e" * 64, 0, 0))
+    told = datasets.look(where)["message"]
+    assert told.startswith("no objects under s3://src/rides/part- (a folder, or one object: a prefix does not stand")
+
+
 def test_d09_patterns_are_asked_for_with_the_listing_and_told_to_the_job() -> None:
     where = datasets.world(source={"s3": {"bucket": "src", "prefix": "rides/"}, "exclude": ["README.md", "old/"]})
     request = dataset.request(where.subject(dataset.SPEC, "rides"), where)

@@ -447,6 +447,20 @@ def test_rows_of_a_dataset_are_waited_for_and_pinned(world: LittleWorld) -> None
     assert status(world)["job"]["datasetVersion"] == "b" * 16
 
 
+def test_attack_07_an_evaluation_has_room_for_the_rows(world: LittleWorld) -> None:
+    rows = {"version": "b" * 16, "digest": ROWS, "manifest": "s3://store/m.json", "at": "2026-01-01T00:00:00Z"}
+    rows["bytes"] = 100 << 30
+    spec = {"source": {"s3": {"bucket": "rides", "prefix": "in/"}}, "format": "csv"}
+    status = {"current": rows, "versions": [rows]}
+    world.put({"kind": "Dataset", "metadata": {"name": "rides"}, "spec": spec, "status": status})
+    world.put(version(evaluation=EVALUATION | {"data": {"dataset": {"name": "rides"}}}))
+    world.settle(SPEC, ONE)
+    pod = job(world)["spec"]["template"]["spec"]
+    for one in (pod["initContainers"][0], pod["containers"][0]):
+        assert one["resources"]["limits"]["ephemeral-storage"] == f"{501 << 10}Mi"
+        assert one["resources"]["requests"]["ephemeral-storage"] == f"{100 << 10}Mi"
+
+
 def test_rows_of_a_version_that_only_the_store_still_has(world: LittleWorld) -> None:
     old = "0123456789abcdef"
     world.put(version(evaluation=EVALUATION | {"data": {"dataset": {"name": "rides", "version": old}}}))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import inspect
 import json
 import os
 import socket
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -108,6 +111,39 @@ def test_d12_a_folder_that_can_not_be_listed(out: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(TaskFailed, match="closed can't be listed; change its mode"):
         list(files_under(out / "model"))
+
+
+def nest(folder: Path, number: int) -> Path:
+    """The innermost of so many folders."""
+    for _ in range(number):
+        folder /= "d"
+        folder.mkdir()
+    return folder
+
+
+def test_d12_more_folders_in_one_another_than_python_calls(out: Path) -> None:
+    (nest(out / "model", 250) / "x.bin").write_bytes(b"x")
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 150)
+    try:
+        files = [path for path, _ in files_under(out / "model")]
+    finally:
+        sys.setrecursionlimit(usual)
+    assert files == ["d/" * 250 + "x.bin", "model.joblib"]
+
+
+def test_d12_folders_that_are_too_deep_to_be_listed_are_refused(
+    out: Path, store: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("/d/d"):
+            raise OSError(errno.ENAMETOOLONG, "File name too long", str(path))
+        return original(path)
+
+    original = os.scandir
+    nest(out / "model", 3)
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert "d/d can't be listed; nest fewer folders" in refused(out, store).message
 
 
 def test_d12_a_name_that_makes_a_key_too_long(out: Path, store: Memory) -> None:

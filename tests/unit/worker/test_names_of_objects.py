@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import io
+import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +21,7 @@ from fairlead.api.dataset import Schema
 from fairlead.api.tasks import Access, FetchItem, FetchTask, Place, SnapshotResult, SnapshotTask
 from fairlead.store import keys, listing
 from fairlead.store.errors import StoreError
-from fairlead.worker import main
+from fairlead.worker import folders, main
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import fetch
 from fairlead.worker.snapshot import snapshot
@@ -231,11 +235,60 @@ def test_d09_what_is_no_data_makes_no_other_version(buckets: Buckets) -> None:
     assert found.ignored == len(LEFT)
 
 
+@pytest.mark.parametrize("path", ["_b.jsonl", "_x/b.jsonl", "x/.b.jsonl"])
+def test_d09_what_a_version_of_an_older_release_has_stays_its_data(
+    buckets: Buckets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    buckets.source.objects = {"out/a.jsonl": LINE, f"out/{path}": LINE * 2}
+    with monkeypatch.context() as before:
+        before.setattr(keys, "hidden", lambda _: False)
+        result = read(buckets, "out/")
+    assert fetched(result) == {"a.jsonl": LINE, path: LINE * 2}
+    assert result.version is not None
+    item = FetchItem(access=Access(), manifest=True, uri=result.version.manifest, sha256=result.version.digest,
+                     dest=str(tmp_path))  # fmt: skip
+    fetch(FetchTask(items=[item]))
+    assert [one.name for one in folders.data_files(tmp_path)] == sorted(["a.jsonl", path])
+
+
 def test_d09_a_stranger_is_named_with_the_pattern_that_leaves_it_out(buckets: Buckets) -> None:
     buckets.source.objects = {"out/part-0.parquet": b"PAR1 no PAR1", "out/docs/README.md": b"# what is here\n"}
     told = refused(buckets, "out/", format="parquet", exclude=["*.parquet"])
     assert "s3://abc/out/docs/README.md" in told
     assert 'spec.source.exclude: ["README.md"]' in told
+
+
+@pytest.mark.parametrize(
+    ("bad", "others", "pattern"),
+    [
+        ("x[1]?.parquet", [], "x[[]1][?].parquet"),
+        ("a/part-0.parquet", ["b/part-0.parquet"], "a/part-0.parquet"),
+        ("part-0.parquet", ["b/part-0.parquet"], "/part-0.parquet"),
+        ("a/b", ["b/c.parquet"], "a/b"),
+    ],
+)
+def test_d09_the_pattern_leaves_out_the_stranger_and_nothing_else(
+    buckets: Buckets, bad: str, others: list[str], pattern: str
+) -> None:
+    good = io.BytesIO()
+    pq.write_table(pa.table({"id": [1]}), good)
+    buckets.source.objects = {f"out/{path}": good.getvalue() for path in [*others, "c.parquet"]}
+    buckets.source.objects[f"out/{bad}"] = b"stranger"
+    assert f"spec.source.exclude: [{json.dumps(pattern)}]" in refused(buckets, "out/", format="parquet")
+    kept = read(buckets, "out/", format="parquet", exclude=[pattern])
+    assert kept.version is not None
+    assert (kept.version.files, kept.version.ignored) == (len(others) + 1, 1)
+
+
+def test_more_objects_than_a_manifest_can_have_are_refused_before_they_are_read(
+    buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buckets.source.objects = {f"out/part-{number}.jsonl": LINE for number in range(20)}
+    monkeypatch.setattr("fairlead.worker.snapshot.DOCUMENT_LIMIT", 3000)
+    assert "there are 20 objects under s3://abc/out/" in refused(buckets, "out/")
+    assert buckets.store.objects == {}
+    monkeypatch.setattr("fairlead.worker.snapshot.DOCUMENT_LIMIT", 4000)
+    assert read(buckets, "out/").version is not None, "no more is expected than there is"
 
 
 def test_d09_a_column_that_is_in_the_folders_names_is_refused_by_its_name(buckets: Buckets) -> None:
