@@ -7,6 +7,7 @@ Usage: inside.py <folder of <name>.parquet>, each with the feature f and the tar
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -59,4 +60,6 @@ def checked(database: Any, folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    ended = main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    os._exit(ended)  # as the worker itself ends, whatever threads the libraries have left

@@ -37,7 +37,7 @@ def version(number: int, **notes: str) -> Json:
 def test_old_versions_are_cleared_away_and_kept_ones_stay(team: Team) -> None:
     for number in range(1, 6):
         team.apply(version(number, **({"fairlead.dev/keep": "audit"} if number == 2 else {})))
-        team.wait("modelversion", f"m-{number}", lambda o: o["status"]["phase"] == "Revoked", 30, "Revoked")
+        team.wait("modelversion", f"m-{number}", lambda o: o.get("status", {}).get("phase") == "Revoked", 30, "Revoked")
     team.apply(PIPELINE)
     seen = team.wait_condition("pipeline", "p", "VersionsCleared", "False", "StillNeeded", timeout=60)
     assert "it has the annotation fairlead.dev/keep" in condition(seen, "VersionsCleared")["message"]

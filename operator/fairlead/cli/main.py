@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from fairlead.cli import commands, operator
 
@@ -24,10 +27,16 @@ def parser(program: str) -> argparse.ArgumentParser:
     return found
 
 
-def _worker(args: argparse.Namespace) -> int:
+def _worker(args: argparse.Namespace) -> NoReturn:
     from fairlead.worker.main import run
 
-    return run(str(args.task))
+    code = run(str(args.task))
+    # Threads of Arrow and DuckDB that are still there when the interpreter takes itself apart can end the process by an
+    # abort, and a Job that has done its work would have failed. What matters is written by now.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
