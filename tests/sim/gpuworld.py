@@ -10,7 +10,7 @@ from typing import Any
 from fairlead.api.config import OperatorConfig
 from fairlead.cluster.errors import ApiError
 from fairlead.engine.kernel import Kernel, Pace
-from fairlead.plan import deployment
+from fairlead.plan import deployment, modelversion
 from fairlead.plan.core import (
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -101,7 +101,8 @@ class GpuWorld(Operators):
             },
         }  # fmt: skip
         made = self._put(MODEL_VERSION, f"{model}-{number}", spec)
-        self._status(MODEL_VERSION, made, {"phase": "Approved"})
+        generation = made["metadata"].get("generation", 0)
+        self._status(MODEL_VERSION, made, {"phase": "Approved", "observedGeneration": generation})
 
     def _put(self, kind: Any, name: str, spec: Json) -> Json:
         meta = {"name": name, "namespace": NAMESPACE, "labels": {"app.kubernetes.io/managed-by": "fairlead"}}
@@ -115,9 +116,8 @@ class GpuWorld(Operators):
         """A new operator process."""
         kube = FakeKube(self.server, self.rng, self.faults, crash)
         source = FakeSource(self.server, self.rng, self.faults)
-        kernel = Kernel(
-            (deployment.SPEC,), kube, source, Servers(self), self.config, clock=self.now, rng=self.rng, pace=Pace()
-        )
+        specs = deployment.SPEC, modelversion.SPEC
+        kernel = Kernel(specs, kube, source, Servers(self), self.config, clock=self.now, rng=self.rng, pace=Pace())
         self.started(kernel)
 
     # --- Kubernetes ------------------------------------------------------------------------------------------

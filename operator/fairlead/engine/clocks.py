@@ -2,7 +2,8 @@
 
 A new leader's clock, or one that was set back, may be behind that by which a status was written. Nothing would be due
 then until it has caught up: no window of a rollout would close, and nobody would know. So for that object time goes on
-from what is recorded, and people are told. From more than an hour nothing good follows: then it waits, and says so.
+from what is recorded, a little slower until the clock has caught up, and people are told. From more than an hour
+nothing good follows: then it waits until no more than that is left, and says so.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ TOLERATED = 2.0
 """Seconds by which clocks differ anyway."""
 MOST = 3600.0
 """Seconds that are bridged."""
+SLOWED = 0.95
+"""Seconds that pass for an object in one second, until the clock has caught up. Where it was the other clock that was
+wrong, that of the leader before was ahead, nobody sets this one."""
 
 
 class _Last(NamedTuple):
@@ -45,8 +49,10 @@ class Clocks:
     def now(self, raw: Json) -> tuple[float, float]:
         """The time to look at an object, and by how many seconds the clock is behind it; 0.0: it is not."""
         uid, now, steady = raw["metadata"].get("uid", ""), self.clock(), self.steady()
-        last = self._last.get(uid) or _Last(latest(raw.get("status")), steady)
-        bridged = last.at + steady - last.when
+        last = self._last.get(uid) or _written(raw, steady)
+        if _on(last, steady) - now > MOST:
+            last = _written(raw, steady)  # it was this clock that was ahead, for a while: only what it left counts
+        bridged = _on(last, steady)
         if now >= bridged - TOLERATED:
             self._last[uid] = _Last(now, steady)
             return now, 0.0
@@ -59,6 +65,15 @@ class Clocks:
     def forget(self, uid: str) -> None:
         """The object is gone."""
         self._last.pop(uid, None)
+
+
+def _written(raw: Json, steady: float) -> _Last:
+    return _Last(latest(raw.get("status")), steady)
+
+
+def _on(last: _Last, steady: float) -> float:
+    """What time it is by the last that is known."""
+    return last.at + SLOWED * (steady - last.when)
 
 
 def latest(status: Any) -> float:

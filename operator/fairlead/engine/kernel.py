@@ -200,6 +200,8 @@ class Kernel:
                 log.error("the watch failed and is started again: %s", ended[0])
                 await asyncio.sleep(self._pace.restart.delay(failures, self._rng))
                 await self._discover_again()
+                for kind in tuple(self._served & self._optional):
+                    await self._compare(kind)  # what is forbidden now is done without: the others have a watch again
 
     def deliver(self, kind: Kind, type_: str | None, obj: Json) -> None:
         """Take in an event of the source. Never raises: a strange object must not end the watch."""

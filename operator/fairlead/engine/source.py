@@ -36,6 +36,10 @@ LISTED, CHANGED = 0.2, 3.0
 after it has changed: what changes changes again soon, and a new worker each time costs more than the event."""
 
 
+WATCHER = "watcher for "
+"""How Kopf names the task that watches a kind."""
+
+
 class Source(Protocol):
     """Where events come from."""
 
@@ -107,20 +111,22 @@ class KopfSource:
         """The thread's work."""
         error: BaseException | None = None
         try:
-            asyncio.run(self._operator(kinds, post, stop))
+            asyncio.run(self._operator(kinds, post, stop, lambda why: loop.call_soon_threadsafe(_fail, ended, why)))
         except BaseException as failed:  # noqa: BLE001 - it is raised where `run` waits
             error = failed
         if not stop.is_set():
             loop.call_soon_threadsafe(_fail, ended, RuntimeError(f"the watch has ended: {error!r}"))
 
-    async def _operator(self, kinds: Mapping[Kind, str], post: Deliver, stop: threading.Event) -> None:
+    async def _operator(
+        self, kinds: Mapping[Kind, str], post: Deliver, stop: threading.Event, lost: Callable[[Exception], object]
+    ) -> None:  # fmt: skip
         registry, settings = kopf.OperatorRegistry(), settings_for(kinds)
         kopf.on.login(registry=registry)(self._login)
         for kind in kinds:
             group, version = split(kind)
             on = kopf.on.event(group=group, version=version, plural=kind.plural, registry=registry)
             on(_handler(kind, post, settings.queueing))
-        beating = asyncio.create_task(self._beat())  # before Kopf begins: tasks made later are Kopf's to cancel
+        beating = asyncio.create_task(self._beat(lost))  # before Kopf begins: tasks made later are Kopf's to cancel
         where: dict[str, Any] = {"namespaces": list(self.namespaces)} if self.namespaces else {"clusterwide": True}
         try:
             await kopf.operator(
@@ -135,9 +141,16 @@ class KopfSource:
         finally:
             beating.cancel()
 
-    async def _beat(self) -> None:
+    async def _beat(self, lost: Callable[[Exception], object]) -> None:
+        """lost: is told of a kind's watch that has failed: Kopf goes on with the others, and without that one for ever.
+        One answer of 403 or 404 is enough, as an API server gives while its roles or definitions are not loaded."""
+        watchers = set[asyncio.Task[Any]]()
         while True:
             self.beat = time.monotonic()
+            watchers |= {task for task in asyncio.all_tasks() if task.get_name().startswith(WATCHER)}
+            for task in watchers:
+                if task.done() and not task.cancelled() and (why := task.exception()) is not None:
+                    lost(RuntimeError(f"the {task.get_name()} has failed: {why}"))
             await asyncio.sleep(2.0)
 
     async def _login(self, **_kwargs: Any) -> kopf.ConnectionInfo:

@@ -123,7 +123,10 @@ def _forms(spec: KindSpec[Any], status: Model) -> Iterable[Model]:
     yield from spec.smaller(status)
 
 
-_WAITS = "nothing is due until it has caught up; set the clock of the operator's node"
+_WAITS = (
+    "no window closes until no more than an hour is left, so no evidence takes anything back; set the clock of the "
+    "operator's node"
+)
 
 
 def _clock(behind: float) -> str:

@@ -16,6 +16,7 @@ from fairlead.api.units import seconds
 from fairlead.plan import produce, references, waking
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
+    DEPLOYMENT,
     LABEL_PREFIX,
     MODEL_VERSION,
     PIPELINE_RUN,
@@ -33,6 +34,8 @@ PAUSE = 1.0
 """Seconds until the next look, while there are more."""
 KEEP = "fairlead.dev/keep"
 """Annotation of a version that shall stay; whatever its value."""
+_WHO_NEEDS = (DEPLOYMENT, PIPELINE_RUN)
+"""Kinds whose objects need versions."""
 _TOOLS = (
     "argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/", "helm.toolkit.fluxcd.io/", "meta.helm.sh/",
     "app.kubernetes.io/instance", "kubectl.kubernetes.io/last-applied-configuration",
@@ -65,7 +68,8 @@ def sweep(world: World, pipeline: str, rules: VersionHistory, now: float) -> Swe
     found = Sweep()
     if not rules.clear:
         return found
-    extra = list(_extra(world, pipeline, rules))
+    # who is not shown may need anything
+    extra = list(_extra(world, pipeline, rules)) if all(map(world.served, _WHO_NEEDS)) else []
     if not extra:
         return found
     age, needs = seconds(rules.age), _Needs(world)
@@ -91,7 +95,7 @@ def _extra(world: World, pipeline: str, rules: VersionHistory) -> Iterator[tuple
     """(version, why it is one too many) of each model and outcome, whatever needs them."""
     groups: dict[tuple[str, str], list[Json]] = {}
     for raw in world.select(MODEL_VERSION, {LABEL_PREFIX + "pipeline": pipeline}):
-        if _made_here(raw, pipeline) and waking.settled(raw):
+        if _made_here(raw, pipeline) and waking.settled(raw) and not _is_going(raw):
             outcome = "approved" if raw["status"]["phase"] == "Approved" else "rejected"
             groups.setdefault((raw["spec"]["model"], outcome), []).append(raw)
     for (model, outcome), versions in groups.items():
@@ -106,7 +110,13 @@ def _made_here(raw: Json, pipeline: str) -> bool:
     spec = raw.get("spec") or {}
     lineage = spec.get("lineage") or {}
     run = lineage.get("runUid")
-    return bool(run and spec.get("model")) and produce.made_by(raw) == run and lineage.get("pipeline") == pipeline
+    known = bool(run and lineage.get("run") and spec.get("model"))
+    return known and produce.made_by(raw) == run and lineage.get("pipeline") == pipeline
+
+
+def _is_going(raw: Json) -> bool:
+    """Whether it is being deleted already: whoever holds it, it counts for nothing."""
+    return bool(raw["metadata"].get("deletionTimestamp"))
 
 
 def _settled_at(raw: Json) -> float:
@@ -135,8 +145,6 @@ class _Needs:
     @staticmethod
     def _own(raw: Json) -> str:
         meta = raw["metadata"]
-        if meta.get("deletionTimestamp"):
-            return "it is being deleted already"
         notes = {**(meta.get("labels") or {}), **(meta.get("annotations") or {})}
         if KEEP in notes:
             return f"it has the annotation {KEEP}"
@@ -146,8 +154,8 @@ class _Needs:
 
     def _run(self, raw: Json) -> str:
         """The run that made it, as long as that is there; and one of its name, which might speak of it."""
-        name = raw["spec"]["lineage"].get("run") or ""
-        return f"run {name} names it" if name and self._world.get(PIPELINE_RUN, name) is not None else ""
+        name = raw["spec"]["lineage"]["run"]
+        return f"run {name} names it" if self._world.get(PIPELINE_RUN, name) is not None else ""
 
     def _peers(self, raw: Json) -> str:
         model, name = raw["spec"]["model"], raw["metadata"]["name"]
@@ -164,6 +172,7 @@ class _Needs:
             approved = [
                 raw for raw in waking.of_model(self._world, model)
                 if (raw.get("status") or {}).get("phase") == "Approved" and not raw["spec"].get("revoked")
+                and not _is_going(raw)
             ]  # fmt: skip
             self._newest[model] = max(approved, key=age_key)["metadata"]["name"] if approved else ""
         return self._newest[model]
@@ -193,8 +202,7 @@ def recorded(status: PipelineStatus, found: Sweep, world: World, now: float) -> 
 
 def _is_there(world: World, one: ClearedVersion) -> bool:
     raw = world.get(MODEL_VERSION, one.name)
-    going = raw is not None and raw["metadata"].get("deletionTimestamp")
-    return raw is not None and not going and raw["metadata"].get("uid") == one.uid
+    return raw is not None and not _is_going(raw) and raw["metadata"].get("uid") == one.uid
 
 
 def news(before: PipelineStatus, after: PipelineStatus) -> str:

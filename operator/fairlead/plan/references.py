@@ -101,6 +101,7 @@ def _words(value: Any) -> Iterator[str]:
     elif isinstance(value, dict):
         for key, one in value.items():
             if key not in _NO_NAMES:
+                yield key
                 yield from _words(one)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import kopf
 import pytest
+from kopf._core.reactor import orchestration
 from tests.sim.toys import CONFIG_MAP, SHELF, SPECS, TOY
 
 from fairlead.cli.main import main, parser
@@ -19,7 +22,7 @@ from fairlead.engine import app, logs
 from fairlead.engine.health import Health
 from fairlead.engine.kernel import CHILDREN, selectors_of
 from fairlead.engine.metrics import Metrics, families
-from fairlead.engine.source import KopfSource, settings_for, split
+from fairlead.engine.source import WATCHER, KopfSource, settings_for, split
 from fairlead.plan.core import DEPLOYMENT, JOB, POD, WORKLOAD, Gauge
 
 
@@ -134,3 +137,28 @@ def test_a_configuration_that_can_t_be_used_is_named(
 def test_the_entry_point_returns_the_exit_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(logs, "setup", lambda _level: None)
     assert main(["operator", "--config", str(tmp_path / "none.yaml")]) == 2
+
+
+async def test_one_kind_whose_watch_has_failed_ends_the_watch_so_that_it_begins_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Kopf would go on with the other kinds, and without that one."""
+
+    async def forbidden() -> None:
+        raise PermissionError("toys is forbidden")
+
+    async def operator(*, stop_flag: threading.Event, **_settings: object) -> None:
+        watchers = [asyncio.create_task(forbidden(), name="watcher for toys@None")]
+        watchers += [asyncio.create_task(asyncio.sleep(60), name="watcher for shelves@None")]
+        await asyncio.to_thread(stop_flag.wait)
+        await asyncio.gather(watchers[0], return_exceptions=True)
+        watchers[1].cancel()
+
+    monkeypatch.setattr(kopf, "operator", operator)
+    with pytest.raises(RuntimeError, match="watcher for toys@None has failed: toys is forbidden"):
+        await asyncio.wait_for(KopfSource().run({TOY: ""}, lambda *_: None), 60)
+
+
+def test_kopf_names_its_watchers_so() -> None:
+    source = inspect.getsource(orchestration)
+    assert f'name=f"{WATCHER}' in source

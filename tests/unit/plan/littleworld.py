@@ -66,6 +66,8 @@ class LittleWorld:
     """What workers have left in the store."""
     created: list[tuple[str, str]] = field(default_factory=list)
     """(kind, name) of everything that plans have made, in order."""
+    unserved: set[Kind] = field(default_factory=set)
+    """Kinds that the API server does not have at the moment."""
     writes: int = 0
     _uids: Any = field(default_factory=itertools.count)
     _subject: str = ""
@@ -93,9 +95,9 @@ class LittleWorld:
         """See `World`."""
         return [o for o in self.select(kind) if owner(o) == self._subject]
 
-    def served(self, _kind: Kind) -> bool:
+    def served(self, kind: Kind) -> bool:
         """See `World`."""
-        return True
+        return kind not in self.unserved
 
     def claims(self, _kind: Kind, _near: Claim) -> tuple[Claim, ...]:
         """See `World`."""

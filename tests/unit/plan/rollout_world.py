@@ -170,6 +170,7 @@ class Sim:
     """What Deployments of other namespaces claim."""
 
     def __post_init__(self) -> None:
+        self.spec = copy.deepcopy(self.spec)  # tests edit it, and its parts are constants of their modules
         self.random = random.Random(self.seed)
         self.config = OperatorConfig(
             images=Images(worker="worker:1", runtimes={"sklearn": "sklearn:1"}, proxy="envoy:1"),

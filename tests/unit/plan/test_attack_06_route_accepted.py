@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.unit.plan.rollout_world import Sim, accepted, spec
+import pytest
+from tests.unit.plan.rollout_world import ENVOY_GATEWAY, Sim, accepted, spec
 
 from fairlead.plan.core import HTTP_ROUTE, Failed
 
@@ -117,3 +118,22 @@ def test_a_controller_s_reason_is_bounded_as_the_definition_wants() -> None:
     answered(sim, verdict="False", reason="R" * 500)
     sim.tick()
     assert len(sim.condition("RouteAccepted")["reason"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "taken"),
+    [((1, "True"), (2, "False"), "False"), ((2, "False"), (2, "True"), "True"), ((2, "True"), (1, "True"), "True")],
+    ids=["stale", "of this route", "the only one that knows of it"],
+)
+def test_the_words_of_another_controller(before: tuple[int, str], now: tuple[int, str], taken: str) -> None:
+    """The Gateway's class was another one's before, who has left what it said."""
+    sim = live()
+    parents = []
+    for (generation, verdict), controller in ((before, "traefik.io/gateway-controller"), (now, ENVOY_GATEWAY)):
+        parent = accepted(verdict=verdict)["parents"][0]
+        parent["conditions"][0]["observedGeneration"] = generation
+        parents.append(parent | {"controllerName": controller})
+    sim.of(HTTP_ROUTE)["web"]["metadata"]["generation"] = 2
+    sim.of(HTTP_ROUTE)["web"]["status"] = {"parents": parents}
+    sim.tick()
+    assert sim.condition("RouteAccepted")["status"] == taken

@@ -102,6 +102,24 @@ def test_where_slices_are_not_shown_nothing_waits_for_them() -> None:
     assert ENDPOINT_SLICE in SPEC.optional
 
 
+def test_a_rollback_does_not_wait_for_slices_that_do_not_show() -> None:
+    """What is live has long had a Service, and seems to have no slice either: they lack the Service's labels."""
+    sim = live()
+    sim.begin()
+    for _ in range(60):
+        sim.tick(100)
+    sim.tick(0, seconds=LATE)
+    assert sim.status["live"]["version"] == "m-2"
+    sim.unlisted = {"m-1", "m-2"}
+    sim.spec["override"] = {"action": "Rollback", "version": "m-1", "reason": "we want it back",
+                            "at": "2027-01-15T09:00:00Z"}  # fmt: skip
+    sim.look()
+    sim.ready("m-1")
+    sim.tick(10)
+    assert sim.status["live"]["version"] == "m-1"
+    assert sim.shares() == {"m-1": 100}
+
+
 @pytest.mark.parametrize("wrong", ["another", "unready", "strange"])
 def test_a_slice_that_does_not_have_the_pods_is_none(wrong: str) -> None:
     sim = live()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.plan.littleworld import Crash, LittleWorld
 
 from fairlead.plan import history, pipeline
-from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION, PIPELINE, Json, Plan, rfc3339
+from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION, PIPELINE, PIPELINE_RUN, Json, Kind, Plan, rfc3339
 
 DAY = 86400.0
 SPEC: Json = {"steps": [{"name": "train", "image": "i"}]}
@@ -217,6 +217,7 @@ NEEDED: dict[str, Json] = {
     "refused": {"refused": ["m-1"]},
     "history": {"history": [{"from": "m-1", "to": "m-3"}]},
     "of a newer Fairlead": {"mirrors": {"east": ["m-1"]}},
+    "of a newer Fairlead, by name": {"shares": {"m-1": 5}},
 }
 
 
@@ -340,12 +341,40 @@ def test_the_newest_approved_one_stays_though_newer_ones_were_revoked() -> None:
     assert names(where) == ["m-1", "m-2"]
 
 
+@pytest.mark.parametrize("going", [{"spec__revoked": ""}, {"spec__revoked": "bad"}])
+def test_one_that_is_being_deleted_counts_for_nothing(going: Json) -> None:
+    """Somebody's finalizer holds it: the one before it is the newest that is left."""
+    where = LittleWorld()
+    pipe(where, approved=1)
+    for number in range(1, 4):
+        version(where, number)
+    version(where, 4, metadata__deletionTimestamp=rfc3339(where.now), metadata__finalizers=["example.com/f"], **going)
+    sweep(where)
+    assert names(where) == ["m-3", "m-4"]
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, PIPELINE_RUN])
+def test_without_those_who_need_them_none_is_cleared_away(kind: Kind) -> None:
+    """A definition that is taken away and comes back takes what is known of its objects with it."""
+    where = LittleWorld()
+    pipe(where, approved=1)
+    for number in range(1, 4):
+        version(where, number)
+    where.unserved.add(kind)
+    sweep(where)
+    assert names(where) == ["m-1", "m-2", "m-3"]
+    where.unserved.clear()
+    sweep(where)
+    assert names(where) == ["m-3"]
+
+
 @pytest.mark.parametrize(
     "more",
     [
         {"metadata__annotations": {}},
         {"metadata__annotations": {"fairlead.dev/created-by-uid": "another"}},
         {"spec__lineage": {}},
+        {"spec__lineage": {"pipeline": "p", "runUid": "run-1"}},
         {"spec__lineage": {"pipeline": "other", "run": "p-1", "runUid": "run-1"}},
         {"metadata__labels": {"fairlead.dev/pipeline": "other"}},
         {"metadata__annotations__argocd.argoproj.io/tracking-id": "x"},

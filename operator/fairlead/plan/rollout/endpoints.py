@@ -19,9 +19,18 @@ LATE = 30.0
 
 def are_there(look: Look, version: str, ready: Iterable[PodView]) -> bool:
     """Whether slices of a version's Service have these pods as ready. Where the cluster does not show its slices, it is
-    taken to be so."""
+    taken to be so: a rollback must not wait for what can't be seen."""
     wanted = {pod.uid for pod in ready}
-    return not look.world.served(ENDPOINT_SLICE) or wanted <= _pods(look, version)
+    return not look.world.served(ENDPOINT_SLICE) or wanted <= _pods(look, version) or _are_hidden(look)
+
+
+def _are_hidden(look: Look) -> bool:
+    """Whether there are slices that don't show, or don't have the labels of their Service: what is live has long had a
+    Service, and would have one."""
+    live = look.subject.body.status.live
+    if live is None or look.now < epoch(live.since) + LATE or not look.is_reachable(live.version):
+        return False
+    return not _slices(look, live.version)
 
 
 def problem(look: Look, version: str, since: str, ready: Iterable[PodView]) -> Problem | None:
@@ -41,10 +50,15 @@ def _pods(look: Look, version: str) -> set[str]:
 
 
 def _ready(look: Look, version: str) -> Iterator[str]:
+    for made in _slices(look, version):
+        yield from (uid for uid, ready in _of(made) if ready)
+
+
+def _slices(look: Look, version: str) -> list[Json]:
+    """Those of a version's Service."""
     labels = {f"{LABEL_PREFIX}deployment": look.name, f"{LABEL_PREFIX}version": version}
-    for made in look.world.select(ENDPOINT_SLICE, labels):
-        if made["metadata"]["labels"].get(SERVICE_NAME) == look.child(version):
-            yield from (uid for uid, ready in _of(made) if ready)
+    found = look.world.select(ENDPOINT_SLICE, labels)
+    return [made for made in found if made["metadata"]["labels"].get(SERVICE_NAME) == look.child(version)]
 
 
 def _of(made: Json) -> Iterator[tuple[str, bool]]:

@@ -281,8 +281,7 @@ def _route_accepted(look: Look, told: Conditions, status: DeploymentStatus) -> N
     raw = look.route
     if not raw or _elsewhere(look.subject.body.status.claimed, status.claimed):
         told.drop(ROUTE)  # what was said was said of another route, or by another Gateway
-    generation = raw["metadata"].get("generation", 0) if raw else 0
-    said = [c for c in _said(look, raw) if c.get("observedGeneration", generation) == generation]
+    said = _said(look, raw)
     if not said:
         if told.get(ROUTE) is None:
             told.set(ROUTE, None, "Waiting", f"{_gateway(look)} has not answered yet; is it there, and does "
@@ -312,15 +311,18 @@ def _remedy(look: Look, bad: Json) -> str:
 
 
 def _said(look: Look, raw: Json) -> list[Json]:
-    """The conditions that the Gateway's controller has set."""
-    wanted = look.spec.route.gateway
+    """What the Gateway's controller says of the route as it is now. Another one, of whose class the Gateway was before,
+    may have left its own words: those of the known one count, if it has any."""
+    wanted, state = signals.gateway(look), look.subject.body.status.gateway
+    known = state.controller if state and state.name == f"{wanted.namespace}/{wanted.name}" else ""
+    generation = raw["metadata"].get("generation", 0) if raw else 0
+    found: dict[str, list[Json]] = {}
     for parent in (raw.get("status") or {}).get("parents") or []:
         ref = parent.get("parentRef", {})
-        if ref.get("name") == wanted.name and ref.get("namespace", look.namespace) == (
-            wanted.namespace or look.namespace
-        ):
-            return parent.get("conditions") or []
-    return []
+        if (ref.get("namespace", look.namespace), ref.get("name")) == (wanted.namespace, wanted.name):
+            said = [c for c in parent.get("conditions") or [] if c.get("observedGeneration", generation) == generation]
+            found.setdefault(str(parent.get("controllerName", "")), []).extend(said)
+    return found.get(known) or [one for said in found.values() for one in said]
 
 
 def _gateway(look: Look) -> str:
