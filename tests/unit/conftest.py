@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # how long an example takes is up to the machine, and to what else it does
 settings.register_profile("unhurried", deadline=None)
 settings.register_profile("soak", deadline=None, max_examples=10_000)
 settings.load_profile("soak" if os.environ.get("FAIRLEAD_SOAK") else "unhurried")
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the operator asks for has minutes to come: a machine that is busy with other things is no slow server."""
+    from fairlead.engine import resolve
+    from fairlead.signals import answers, pods, prometheus
+
+    for kind in resolve.LIMITS:
+        monkeypatch.setitem(resolve.LIMITS, kind, 300.0)
+    for module, name in [
+        (resolve, "PATIENCE"), (resolve, "LISTING"), (resolve, "EVIDENCE"), (resolve, "TURN"), (answers, "SECONDS"),
+        (pods, "SCRAPE_SECONDS"), (prometheus, "QUERY_SECONDS"),
+    ]:  # fmt: skip
+        monkeypatch.setattr(module, name, 300.0)

@@ -43,10 +43,10 @@ def test_what_is_written_is_read(value: Any, ascii_: bool) -> None:
     ],
 )  # fmt: skip
 def test_what_goes_beyond_a_bound_is_refused_with_the_reason(text: str | bytes, why: str) -> None:
-    started = time.process_time()
+    started = time.thread_time()
     with pytest.raises(Unreadable, match=why):
         parse(text)
-    assert time.process_time() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 def test_depth_is_counted_to_the_last() -> None:
