@@ -17,12 +17,12 @@ settings.load_profile("soak" if os.environ.get("FAIRLEAD_SOAK") else "unhurried"
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the operator asks for has minutes to come: a machine that is busy with other things is no slow server."""
     from fairlead.engine import resolve
-    from fairlead.signals import answers, pods, prometheus
+    from fairlead.signals import answers, http, pods, prometheus
 
     for kind in resolve.LIMITS:
         monkeypatch.setitem(resolve.LIMITS, kind, 300.0)
     for module, name in [
         (resolve, "PATIENCE"), (resolve, "LISTING"), (resolve, "EVIDENCE"), (resolve, "TURN"), (answers, "SECONDS"),
-        (pods, "SCRAPE_SECONDS"), (prometheus, "QUERY_SECONDS"),
+        (http, "CONNECT"), (pods, "SCRAPE_SECONDS"), (prometheus, "QUERY_SECONDS"),
     ]:  # fmt: skip
         monkeypatch.setattr(module, name, 300.0)

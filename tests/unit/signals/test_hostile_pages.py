@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import subprocess
 import sys
 import time
@@ -15,15 +16,14 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from tests.unit.signals import hostile
-from tests.unit.signals.hostile import ANSWERS, BIG, PAGES, lines, path
+from tests.unit.signals.hostile import ANSWERS, BIG, ENDLESS, PAGES, lines, path
 
 from fairlead.engine.app import tune
 from fairlead.engine.resolve import Resolver
 from fairlead.plan.core import AnswersPage, Counters, Failed, MetricNames, ReadAnswers, Request, ScrapePod
-from fairlead.signals import aside
+from fairlead.signals import aside, wire
 from fairlead.signals.errors import SignalError
 from fairlead.signals.labels import MOST, Labels
 from fairlead.signals.page import parse_page
@@ -71,7 +71,7 @@ def _tuned() -> Iterator[None]:
 
 @pytest.fixture
 async def resolver() -> AsyncIterator[Resolver]:
-    async with aiohttp.ClientSession() as session:
+    async with wire.session() as session:
         found = Resolver(None, session, lambda *_: None)  # type: ignore[arg-type]
         yield found
         found.close()
@@ -125,15 +125,17 @@ def reason(answer: object) -> str:
     return answer.reason if isinstance(answer, Failed) else "ok"
 
 
-def page(url: str, name: str, number: int = 0, whose: str = "hostile") -> ScrapePod:
+def page(url: str, name: str, number: object = 0, whose: str = "hostile") -> ScrapePod:
     names = SLOW if name in ("a pattern that backtracks", "very many bounds") else NAMES
     return ScrapePod(f"{url}{path(name)}?{number}", names, whose)
 
 
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_hostile_page_is_a_named_failure_of_its_own(url: str, resolver: Resolver, name: str) -> None:
+    number = itertools.count()
+
     async def ask() -> None:
-        asked = page(url, name)
+        asked = page(url, name, whose=f"hostile-{next(number)}")  # one that is not known as slow
         assert reason((await resolver.resolve([asked]))[asked]) == PAGES[name][1]
 
     await holds_nothing_up(ask)
@@ -149,6 +151,28 @@ async def test_a_hostile_recorder_is_a_named_failure_of_its_own(url: str, resolv
         assert len(found.message) < 500
 
     await holds_nothing_up(ask)
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+async def test_what_arrives_costs_little_whatever_it_is(url: str, resolver: Resolver, name: str) -> None:
+    """32 such pods held the loop up for half a second each second, and took 100 MiB more each time."""
+
+    async def ask() -> None:
+        asked = page(url, name)
+        assert reason((await resolver.resolve([asked]))[asked]) == ENDLESS[name][2]
+
+    await holds_nothing_up(ask)
+    gc.collect()
+    gc.disable()  # the operator looks for cycles rarely
+    tracemalloc.start()
+    try:
+        answers = await resolver.resolve([page(url, name, number) for number in range(16)])
+        left, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert {reason(one) for one in answers.values()} == {ENDLESS[name][2]}
+    assert (left < 8 << 20, peak < 32 << 20) == (True, True)
 
 
 async def test_attack_05_a_number_that_is_infinite(url: str, resolver: Resolver) -> None:
