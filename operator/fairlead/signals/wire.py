@@ -64,7 +64,8 @@ class _Handler(ResponseHandler):
 class _Connector(aiohttp.TCPConnector):
     def __init__(self, limit: int) -> None:
         super().__init__(limit=limit)
-        self._factory = partial(_Handler, loop=self._loop)
+        factory: Any = partial(_Handler, loop=self._loop)
+        self._factory = factory
 
 
 def session(connections: int = 256) -> aiohttp.ClientSession:

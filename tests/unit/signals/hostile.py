@@ -50,6 +50,7 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ENDLESS: dict[str, tuple[bytes, bytes, str]] = {
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"x: aaaa\r\n" * 10_000, "Unreachable"),
     "go on": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 5000, "TooSlow"),
     "chunks of a byte": (CHUNKED, b"1\r\na\r\n" * 10_000, "TooSlow"),
     "answers that nobody has asked for": (
