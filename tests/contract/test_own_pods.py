@@ -11,6 +11,7 @@ import pytest
 
 from fairlead.api.tasks import Place, SnapshotTask
 from fairlead.manifests import job as jobs
+from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import labels
 from tests.contract.apiserver import Answer, ApiServer
 from tests.contract.users import server_with, space_with
@@ -69,7 +70,7 @@ def made_by_its_job(server: ApiServer, space: str) -> Json:
     task = SnapshotTask(dataset="rows", listing="a" * 64, source=place, store=place, format="csv", pin="copy")
     owner = {"apiVersion": "v1", "kind": "Namespace", "name": space, "uid": "none"}
     who = jobs.Identity(f"rows-{uuid.uuid4().hex[:8]}", space, owner, labels(dataset="rows"))
-    job = jobs.snapshot_job(who, "nowhere.example/worker:1", task, [])
+    job = jobs.snapshot_job(who, "nowhere.example/worker:1", task, [], Limits("1Gi", "64Mi"), 60)
     del job["metadata"]["ownerReferences"]
     made = server.call("POST", f"/apis/batch/v1/namespaces/{space}/jobs", job)
     assert made.ok, made.message

@@ -16,6 +16,7 @@ from fairlead.api.pipeline import Step
 from fairlead.api.tasks import EvaluateTask, FetchTask, JoinTask, Place, PublishTask, SnapshotTask
 from fairlead.manifests import evaluation
 from fairlead.manifests import job as jobs
+from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.manifests.pod import container, credentials_volume, pod_spec, worker
 from fairlead.plan import jobpods
@@ -27,6 +28,7 @@ Json = dict[str, Any]
 WORKER = "registry.example/fairlead/worker:1.0"
 PINNED = f"registry.example/fairlead/worker:1.0@sha256:{'a' * 64}"
 OWNER = "11111111-2222-3333-4444-555555555555"
+LIMITS = Limits("1Gi", "64Mi", scratch="2Gi")
 STORE = Place(bucket="store", prefix="x/", credentials="/fairlead/credentials/keys")
 MESH = {"name": "mesh-proxy", "image": "mesh.example/proxy:1", "volumeMounts": [
     {"name": "mesh", "mountPath": "/etc/mesh"}]}  # fmt: skip
@@ -97,14 +99,14 @@ def who(live: Live, **more: str) -> jobs.Identity:
 
 def snapshot(live: Live) -> Json:
     task = SnapshotTask(dataset="rows", listing="a" * 64, source=STORE, store=STORE, format="csv", pin="copy")
-    return jobs.snapshot_job(who(live), WORKER, task, ["keys"])
+    return jobs.snapshot_job(who(live), WORKER, task, ["keys"], LIMITS, 60)
 
 
 def step(live: Live) -> Json:
     parts = jobs.StepPod(
         step=Step.model_validate({"name": "train", "image": "train:1", "command": ["sh", "-c", "echo $(HOME) $$"]}),
         env={"FAIRLEAD_PARAMS": "{}"}, worker_image=PINNED, fetch=FetchTask(items=[]), fetch_credentials=(),
-        publish=PublishTask(store=STORE, attempt=1, outputs=[]), publish_credentials="keys", deadline=60,
+        publish=PublishTask(store=STORE, attempt=1, outputs=[]), publish_credentials="keys", deadline=60, limits=LIMITS,
     )  # fmt: skip
     return jobs.step_job(who(live), parts)
 
@@ -117,7 +119,7 @@ def evaluate(live: Live) -> Json:
     servers = [container(name, "sklearn:1", ports=[{"containerPort": port}]) for name, port in evaluation.PORTS.items()]
     return evaluation.evaluation_job(who(live), evaluation.EvaluationPod(
         image=WORKER, fetch=FetchTask(items=[]), fetch_credentials=["keys"], deadline=60, evaluate=task,
-        evaluate_credentials="keys", servers=servers, gpu=Gpu(count=1),
+        evaluate_credentials="keys", servers=servers, gpu=Gpu(count=1), limits=LIMITS,
     ))  # fmt: skip
 
 
@@ -127,7 +129,7 @@ def join(live: Live) -> Json:
         "requestId": "id", "label": "y", "log": STORE.model_dump(), "stable": "m-1", "candidate": "m-2",
         "since": "2026-01-01T00:00:00Z", "store": STORE.model_dump(),
     })  # fmt: skip
-    main = worker("join", WORKER, "join", task, credentials=["keys"])
+    main = worker("join", WORKER, "join", task, credentials=["keys"], limits=LIMITS)
     return jobs.job(who(live), pod_spec([main], volumes=[credentials_volume("keys")], activeDeadlineSeconds=60))
 
 
