@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -26,3 +28,12 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
         (http, "CONNECT"), (pods, "SCRAPE_SECONDS"), (prometheus, "QUERY_SECONDS"),
     ]:  # fmt: skip
         monkeypatch.setattr(module, name, 300.0)
+
+
+@pytest.fixture
+def own_garbage() -> Iterator[None]:
+    """What other tests have left in memory is not searched for cycles in the time that this one measures."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fairlead.api import foreign
 from fairlead.api.foreign import DEPTH, DIGITS, Unreadable, parse
 
+pytestmark = pytest.mark.usefixtures("own_garbage")
 leaves = st.none() | st.booleans() | st.integers(-(10**60), 10**60) | st.floats(allow_nan=False) | st.text(max_size=9)
 values = st.recursive(
     leaves.filter(lambda one: one not in (float("inf"), -float("inf"))),

@@ -34,7 +34,7 @@ LAG = 0.1
 """Seconds for which the event loop may be held up; the lease is lost after 8."""
 TRIES = 10
 """What holds the loop up does so each time; a machine that is busy with other things does now and then."""
-pytestmark = pytest.mark.usefixtures("unhurried")
+pytestmark = pytest.mark.usefixtures("unhurried", "own_garbage")
 asking: ContextVar[str] = ContextVar("asking", default="")
 
 
