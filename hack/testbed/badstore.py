@@ -36,7 +36,7 @@ def entry(key: str, size: object = 3) -> str:
 
 
 class Store(ThreadingHTTPServer):
-    """Counts what it was asked. `go` ends what hangs."""
+    """Counts what it was asked. `go` ends what hangs; `slowness`: seconds that `slow` takes else."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -44,6 +44,7 @@ class Store(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
         self.go, self.asked, self.elsewhere = threading.Event(), list[str](), ""
+        self.slowness = 12.0
         self._changed = threading.Condition()
         self.kept: dict[str, bytes] = {}
 
@@ -61,7 +62,7 @@ class Store(ThreadingHTTPServer):
     def wait_for(self, number: int) -> bool:
         """Wait until so many have come; False if they don't."""
         with self._changed:
-            return self._changed.wait_for(lambda: len(self.asked) >= number, 10.0)
+            return self._changed.wait_for(lambda: len(self.asked) >= number, 60.0)
 
     @property
     def endpoint(self) -> str:
@@ -140,7 +141,7 @@ def good(one: Answers, _: int) -> None:
 
 
 def slow(one: Answers, _: int) -> None:
-    one.server.go.wait(12.0)
+    one.server.go.wait(one.server.slowness)
     one.whole(page(entry("in/a")))
 
 
@@ -163,6 +164,9 @@ BUCKETS: dict[str, Callable[[Answers, int], None]] = {
     "giant": lambda one, _: one.trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 209715200\r\n\r\n", b" " * (1 << 20), 0.0),
     "chunks": lambda one, _: one.trickle(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 65536, 0.0),
     "tags": lambda one, _: one.whole(page("<a/>" * 1_000_000)),
+    "attributes": lambda one, _: one.whole(page("<a " + " ".join(f'a{n}=""' for n in range(300_000)) + "/>")),
+    "lines": lambda one, _: one.whole(page("<Key>" + "ab\n" * 1_300_000 + "</Key>")),
+    "references": lambda one, _: one.whole(page("<Key>" + "&amp;ab" * 500_000 + "</Key>")),
     "bomb": lambda one, _: one.whole(BOMB.encode()),
     "wide": lambda one, _: one.whole(BOMB.encode("utf-16")),
     "html": lambda one, _: one.whole(b"<html><body>secret</body></html>"),

@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 # how long an example takes is up to the machine, and to what else it does
 settings.register_profile("unhurried", deadline=None)
 settings.register_profile("soak", deadline=None, max_examples=10_000)
 settings.load_profile("soak" if os.environ.get("FAIRLEAD_SOAK") else "unhurried")
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the operator asks for has minutes to come: a machine that is busy with other things is no slow server."""
+    from fairlead.engine import resolve
+    from fairlead.signals import answers, http, pods, prometheus
+
+    for kind in resolve.LIMITS:
+        monkeypatch.setitem(resolve.LIMITS, kind, 300.0)
+    for module, name in [
+        (resolve, "PATIENCE"), (resolve, "LISTING"), (resolve, "EVIDENCE"), (resolve, "TURN"), (answers, "SECONDS"),
+        (http, "CONNECT"), (pods, "SCRAPE_SECONDS"), (prometheus, "QUERY_SECONDS"),
+    ]:  # fmt: skip
+        monkeypatch.setattr(module, name, 300.0)
+
+
+@pytest.fixture
+def own_garbage() -> Iterator[None]:
+    """What other tests have left in memory is not searched for cycles in the time that this one measures."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()

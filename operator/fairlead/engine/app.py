@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import yaml
 
 from fairlead.api.config import OperatorConfig
@@ -27,6 +26,7 @@ from fairlead.engine.metrics import Metrics
 from fairlead.engine.registry import SPECS
 from fairlead.engine.resolve import Resolver
 from fairlead.engine.source import KopfSource
+from fairlead.signals import wire
 from fairlead.store.endpoints import Rules, control_plane
 
 log = logging.getLogger(__name__)
@@ -106,8 +106,7 @@ class App:
             return 0
         acquired.result()
         self._metrics.leader.set(1)
-        no_cookies = aiohttp.DummyCookieJar()  # a jar is searched through for each request
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256), cookie_jar=no_cookies) as session:
+        async with wire.session() as session:
             rules = Rules(self._config, await asyncio.to_thread(control_plane, await _told(kube)))
             resolver = Resolver(kube, session, self._metrics.signal, rules)
             try:

@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 PLAIN = {"Accept-Encoding": "identity"}
 """A few compressed bytes may stand for as many as one likes."""
+CONNECT = 0.5
+"""Seconds that a connection may take to be made."""
 ANSWERS = 6 << 20
 """Bytes of answers of one look: in memory they are some ten times as many, and to judge by them takes its time."""
 
@@ -62,7 +64,7 @@ async def fetch(
     Raises what `use` raises, and SignalError (Timeout, Unreachable, TooLarge, TooSlow, Compressed). Redirects are not
     followed: a pod that answers for another address would be judged by the other's counters.
     """
-    timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, 0.5))
+    timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT))
     fixed: dict[str, Any] = {"allow_redirects": False, "auto_decompress": False, "read_bufsize": SMALL}
     options["headers"] = {**PLAIN, **options.get("headers", {})}
     async with AsyncExitStack() as held:

@@ -30,6 +30,11 @@ TAGS = 1 << 16
 """Of one answer. A full page of a listing has some 25,000; each is an object in memory, however short it is."""
 
 
+PARTS = 2 * TAGS
+"""Of one answer: tags, attributes, lines and references to characters, each of which is an object too. Those 25,000
+tags, each in a line of its own, and ten of the others in each key, are half as many."""
+
+
 def _bounded(sock: socket.socket, receive: Callable[[], int]) -> int:
     terms = current()
     if terms is None:
@@ -140,5 +145,5 @@ def _acceptable(body: bytes) -> None:
     """Before it is parsed: no document of S3 declares entities, and none has so many elements."""
     if b"\0" in body or b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         raise ForeignAnswerError("it is no document of S3")
-    if body.count(b"<") > TAGS:
+    if body.count(b"<") > TAGS or sum(map(body.count, (b"<", b"=", b"&", b"\n", b"\r"))) > PARTS:
         raise SpentError("bytes")

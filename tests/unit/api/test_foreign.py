@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fairlead.api import foreign
 from fairlead.api.foreign import DEPTH, DIGITS, Unreadable, parse
 
+pytestmark = pytest.mark.usefixtures("own_garbage")
 leaves = st.none() | st.booleans() | st.integers(-(10**60), 10**60) | st.floats(allow_nan=False) | st.text(max_size=9)
 values = st.recursive(
     leaves.filter(lambda one: one not in (float("inf"), -float("inf"))),
@@ -43,10 +44,10 @@ def test_what_is_written_is_read(value: Any, ascii_: bool) -> None:
     ],
 )  # fmt: skip
 def test_what_goes_beyond_a_bound_is_refused_with_the_reason(text: str | bytes, why: str) -> None:
-    started = time.process_time()
+    started = time.thread_time()
     with pytest.raises(Unreadable, match=why):
         parse(text)
-    assert time.process_time() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 def test_depth_is_counted_to_the_last() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 
@@ -45,10 +44,9 @@ async def test_a_namespace_that_hangs_keeps_no_other_one_waiting(pool: FairPool)
     slow = Hanging()
     hanging = [asyncio.ensure_future(pool.run("a", f"store-{n}", slow, LONG)) for n in range(40)]
     await slow.reaches(3)
-    started = time.monotonic()
     assert await pool.run("b", "store", lambda: "quick", LONG) == "quick"
-    assert time.monotonic() - started < 1.0
     assert slow.begun == 3
+    assert not any(one.done() for one in hanging)
     slow.go.set()
     assert await asyncio.gather(*hanging) == ["late"] * 40
 

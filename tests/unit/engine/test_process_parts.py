@@ -109,7 +109,7 @@ async def test_a_watch_that_ends_by_itself_is_an_error(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(kopf, "operator", broken)
     with pytest.raises(RuntimeError, match="no such kind"):
-        await asyncio.wait_for(KopfSource().run({JOB: ""}, lambda *_: None), 5)
+        await asyncio.wait_for(KopfSource().run({JOB: ""}, lambda *_: None), 60)
 
 
 def test_the_command_line_knows_its_commands() -> None:

@@ -6,6 +6,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.api.evidence import ArmCounts, GuardEvidence
@@ -13,6 +14,7 @@ from fairlead.plan.rollout.guards import seen
 from fairlead.verdict.failures import MOST
 
 
+@pytest.mark.usefixtures("own_garbage")
 def test_a_counter_that_jumps_is_named_costs_nothing_and_counts_for_nothing() -> None:
     """Each such window held the event loop up: 1.3 s at 10^9, 36 s at 10^12."""
     sim = Sim(spec(steps=[(50, "10m", 100)]), seed=3)

@@ -14,6 +14,7 @@ from fairlead.api import answers
 from fairlead.api.tasks import Place, TaskResult
 from fairlead.plan.rollout.excerpts import of_input, of_output
 
+pytestmark = pytest.mark.usefixtures("own_garbage")
 PLACE = Place(bucket="b", prefix="p")
 DATA: dict[str, Any] = {"data": {"sha256": "a" * 64, "rows": 1}}
 TEXTS = [

@@ -48,7 +48,16 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
     "row": (b'{"boot":"b","next":1,"dropped":0,"answers":[7]}', "BadAnswer"),
 }
 
-
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS: dict[str, tuple[bytes, bytes, str]] = {
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"x: aaaa\r\n" * 10_000, "Unreachable"),
+    "go on": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 5000, "TooSlow"),
+    "chunks of a byte": (CHUNKED, b"1\r\na\r\n" * 10_000, "TooSlow"),
+    "answers that nobody has asked for": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n#", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" * 3000, "ok"
+    ),
+}  # fmt: skip
+"""What is sent first, and then again and again; and what it is called."""
 MANY = (
     b'{"boot":"b","next":9,"dropped":0,"answers":['
     + b",".join(b'[%d,"r%d",1.5,200,1,"%s",false,1.0]' % (i, i, b"x" * 200) for i in range(1, 8500))
@@ -71,12 +80,26 @@ def main() -> None:
         "/fine": b'{"boot":"b","next":1,"dropped":0,"answers":[[1,"r",1.5,200,1,[2],false,1.0]]}',
     }  # fmt: skip
 
+    endless = {path(name): what[:2] for name, what in ENDLESS.items()}
+
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
             """Nothing."""
 
+        def send_for_ever(self, first: bytes, more: bytes) -> None:
+            self.close_connection = True
+            try:
+                self.wfile.write(first)
+                while True:
+                    self.wfile.write(more)
+            except OSError:
+                pass  # who asked has heard enough
+
         def do_GET(self) -> None:
             name = self.path.split("?")[0]
+            if name in endless:
+                self.send_for_ever(*endless[name])
+                return
             body = bodies[name]
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -88,8 +111,10 @@ def main() -> None:
             except OSError:
                 self.close_connection = True  # who asked has heard enough
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.request_queue_size = 128
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128
+
+    server = Server(("127.0.0.1", 0), Handler)
     print(server.server_port, flush=True)
     server.serve_forever()
 

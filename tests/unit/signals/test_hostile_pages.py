@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import subprocess
 import sys
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
 
-import aiohttp
 import pytest
 from tests.unit.signals import hostile
-from tests.unit.signals.hostile import ANSWERS, BIG, PAGES, lines, path
+from tests.unit.signals.hostile import ANSWERS, BIG, ENDLESS, PAGES, lines, path
 
 from fairlead.engine.app import tune
 from fairlead.engine.resolve import Resolver
 from fairlead.plan.core import AnswersPage, Counters, Failed, MetricNames, ReadAnswers, Request, ScrapePod
-from fairlead.signals import aside
+from fairlead.signals import aside, wire
 from fairlead.signals.errors import SignalError
 from fairlead.signals.labels import MOST, Labels
 from fairlead.signals.page import parse_page
@@ -29,8 +32,10 @@ NAMES = MetricNames("infer_requests_total", 'infer_requests_total{code=~"5.."}')
 SLOW = MetricNames("infer_requests_total", 'infer_requests_total{code=~"[ab]*[ab]*c"}', "seconds")
 LAG = 0.1
 """Seconds for which the event loop may be held up; the lease is lost after 8."""
-TRIES = 3
-"""A page that holds the loop up does so each time."""
+TRIES = 10
+"""What holds the loop up does so each time; a machine that is busy with other things does now and then."""
+pytestmark = pytest.mark.usefixtures("unhurried", "own_garbage")
+asking: ContextVar[str] = ContextVar("asking", default="")
 
 
 @contextmanager
@@ -66,15 +71,23 @@ def _tuned() -> Iterator[None]:
 
 @pytest.fixture
 async def resolver() -> AsyncIterator[Resolver]:
-    async with aiohttp.ClientSession() as session:
+    async with wire.session() as session:
         found = Resolver(None, session, lambda *_: None)  # type: ignore[arg-type]
         yield found
         found.close()
 
 
+def kept_waiting() -> float:
+    """Seconds that this thread was ready to run while other processes had the processors; 0 where nobody counts."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
 class Lag:
     """The most work that the process did between two turns of the loop: for so long it was held up. A clock would
-    count what other processes do."""
+    count what other processes do; and what this one's other threads do while those keep the loop's from running."""
 
     def __init__(self) -> None:
         self.worst = 0.0
@@ -88,47 +101,78 @@ class Lag:
         self._task.cancel()
 
     async def _watch(self) -> None:
-        last = time.process_time()
+        worked, waited = time.process_time(), kept_waiting()
         while True:
             await asyncio.sleep(0.002)
-            now = time.process_time()
-            self.worst, last = max(self.worst, now - last), now
+            now, so_far = time.process_time(), kept_waiting()
+            self.worst = max(self.worst, now - worked - (so_far - waited))
+            worked, waited = now, so_far
+
+
+async def holds_nothing_up(attempt: Callable[[], Awaitable[None]]) -> None:
+    """Do it until the loop was held up for less than LAG once."""
+    lags = []
+    for _ in range(TRIES):
+        async with Lag() as lag:
+            await attempt()
+        lags.append(lag.worst)
+        if lag.worst < LAG:
+            return
+    pytest.fail(f"the loop was held up for {lags} s")
 
 
 def reason(answer: object) -> str:
     return answer.reason if isinstance(answer, Failed) else "ok"
 
 
-def page(url: str, name: str, number: int = 0, whose: str = "hostile") -> ScrapePod:
+def page(url: str, name: str, number: object = 0, whose: str = "hostile") -> ScrapePod:
     names = SLOW if name in ("a pattern that backtracks", "very many bounds") else NAMES
     return ScrapePod(f"{url}{path(name)}?{number}", names, whose)
 
 
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_hostile_page_is_a_named_failure_of_its_own(url: str, resolver: Resolver, name: str) -> None:
-    lags = []
-    for _ in range(TRIES):
-        async with Lag() as lag:
-            asked = page(url, name)
-            answers = await resolver.resolve([asked])
-        assert reason(answers[asked]) == PAGES[name][1]
-        lags.append(lag.worst)
-    assert min(lags) < LAG
+    number = itertools.count()
+
+    async def ask() -> None:
+        asked = page(url, name, whose=f"hostile-{next(number)}")  # one that is not known as slow
+        assert reason((await resolver.resolve([asked]))[asked]) == PAGES[name][1]
+
+    await holds_nothing_up(ask)
 
 
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_a_hostile_recorder_is_a_named_failure_of_its_own(url: str, resolver: Resolver, name: str) -> None:
-    lags = []
-    for _ in range(TRIES):
-        async with Lag() as lag:
-            asked = ReadAnswers(f"{url}/{name}", 0)
-            answers = await resolver.resolve([asked])
-        found = answers[asked]
+    async def ask() -> None:
+        asked = ReadAnswers(f"{url}/{name}", 0)
+        found = (await resolver.resolve([asked]))[asked]
         assert isinstance(found, Failed)
         assert found.reason == ANSWERS[name][1]
         assert len(found.message) < 500
-        lags.append(lag.worst)
-    assert min(lags) < LAG
+
+    await holds_nothing_up(ask)
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+async def test_what_arrives_costs_little_whatever_it_is(url: str, resolver: Resolver, name: str) -> None:
+    """32 such pods held the loop up for half a second each second, and took 100 MiB more each time."""
+
+    async def ask() -> None:
+        asked = page(url, name)
+        assert reason((await resolver.resolve([asked]))[asked]) == ENDLESS[name][2]
+
+    await holds_nothing_up(ask)
+    gc.collect()
+    gc.disable()  # the operator looks for cycles rarely
+    tracemalloc.start()
+    try:
+        answers = await resolver.resolve([page(url, name, number) for number in range(16)])
+        left, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert {reason(one) for one in answers.values()} == {ENDLESS[name][2]}
+    assert (left < 8 << 20, peak < 32 << 20) == (True, True)
 
 
 async def test_attack_05_a_number_that_is_infinite(url: str, resolver: Resolver) -> None:
@@ -155,30 +199,49 @@ async def test_64_pages_with_one_huge_label_leave_nothing_in_memory(url: str, re
         after = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert {reason(answers[one]) for one in asked} <= {"TooLarge", "Timeout"}
+    assert {reason(answers[one]) for one in asked} == {"TooLarge"}
     assert after - before < 24 << 20
     assert peak - before < 96 << 20
 
 
 async def test_others_windows_go_on_while_one_namespace_has_64_hostile_pods(
-    url: str, quiet: str, resolver: Resolver
+    url: str, quiet: str, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each second all of them are asked, and so is one small page and one large page of somebody else's."""
+    """Each second all of them are asked, and so is one small page and one large page of somebody else's. The large one
+    is read when those are that had a place before it, and none that had not."""
     names = list(PAGES)
     bad: list[Request] = [page(url, names[i % len(names)], i) for i in range(48)]
     bad += [ReadAnswers(f"{url}/elements?{i}", 0, "", "hostile") for i in range(16)]
     good = [ScrapePod(f"{quiet}/{name}", NAMES, "quiet") for name in ("good", "large")]
-    lags, read = [], []
-    for _ in range(TRIES):
-        async with Lag() as lag:
-            attack = asyncio.create_task(resolver.resolve(bad))
-            await asyncio.sleep(0.05)
-            answers = await resolver.resolve(good)
-            read.append(list(answers.values()) == [Counters(8.0, 1.0)] * 2)
-            assert "ok" not in {reason(one) for one in list((await attack).values())[48:]}
-        lags.append(lag.worst)
-    assert min(lags) < LAG
-    assert any(read)
+    begun, ahead, work, under_way = list[str](), list[int](), resolver._aside.work, asyncio.Event()
+
+    async def watched(read: Callable[[], Any]) -> Any:
+        whose, before = asking.get(), len(begun)
+        if before > 1:
+            under_way.set()
+
+        def noted() -> Any:
+            ahead.extend([len(begun) - before] * (whose == "quiet"))
+            begun.append(whose)
+            return read()
+
+        return await work(noted)
+
+    async def ask(whose: str, requests: list[Any]) -> list[Any]:
+        asking.set(whose)
+        return list((await resolver.resolve(requests)).values())
+
+    async def attack() -> None:
+        hostile = asyncio.create_task(ask("hostile", bad))
+        await under_way.wait()
+        assert await asyncio.create_task(ask("quiet", good)) == [Counters(8.0, 1.0)] * 2
+        assert ahead.pop() <= aside.EACH
+        assert "ok" not in {reason(one) for one in (await hostile)[48:]}
+        begun.clear()
+        under_way.clear()
+
+    monkeypatch.setattr(resolver._aside, "work", watched)
+    await holds_nothing_up(attack)
 
 
 async def test_the_answers_of_all_pods_of_a_look_have_a_bound(url: str, resolver: Resolver) -> None:
@@ -192,7 +255,7 @@ async def test_the_answers_of_all_pods_of_a_look_have_a_bound(url: str, resolver
         tracemalloc.stop()
     found = Counter(reason(one) for one in answers.values())
     assert found["ok"] in (2, 3)
-    assert found["ok"] + found["TooLarge"] + found["Timeout"] == len(asked)
+    assert found == {"ok": found["ok"], "TooLarge": len(asked) - found["ok"]}
     assert peak < 150 << 20
 
 
@@ -228,7 +291,7 @@ async def test_a_namespace_has_its_places_and_no_more() -> None:
 def test_labels_are_kept_within_a_bound() -> None:
     tracemalloc.start()
     found = Labels()
-    for number in range(20_000):
+    for number in range(3000):
         assert found.of(f'a="{number}",b="{"x" * 400}"') == {"a": str(number), "b": "x" * 400}
     used = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()

@@ -30,6 +30,7 @@ from fairlead.signals.errors import SignalError
 from fairlead.signals.http import Outside as Way
 
 NAMES = MetricNames("ok_total + failed_total", "failed_total")
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 async def ask(session: aiohttp.ClientSession, request: ScrapePod | PromQuery | WarmUp | ReadRules):

@@ -9,7 +9,6 @@ import resource
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from fairlead.store import listing
 from fairlead.store.endpoints import Rules
 
 MIB = 1 << 20
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 
 class Secrets:
@@ -73,16 +73,15 @@ def resident() -> int:
 async def test_attack_03_forty_datasets_on_a_slow_store_keep_no_other_namespace_waiting(
     store: Store, resolver: Resolver
 ) -> None:
+    store.slowness = 600.0
     slow = [asyncio.ensure_future(answer(resolver, asked(store, f"bucket{n:02}", "sec-a"))) for n in range(40)]
     assert await asyncio.to_thread(store.wait_for, 6)
-    started = time.monotonic()
     found = await answer(resolver, asked(store, "good", "b"))
     assert isinstance(found, Listed)
     assert found.objects == 3
-    assert time.monotonic() - started < 1.0
     saved = SaveDocument("sec-a", "good", "evidence/1.jsonl", "{}\n", store.endpoint, None, "s3")
     assert await answer(resolver, saved) == Saved(), "the evidence has threads of its own"
-    assert time.monotonic() - started < 2.0
+    assert not any(one.done() for one in slow)
     assert len(store.asked) == 8, "no more than the share was begun"
     store.go.set()
     assert all(isinstance(one, Listed) for one in await asyncio.gather(*slow))
@@ -100,6 +99,9 @@ async def test_attack_03_forty_datasets_on_a_slow_store_keep_no_other_namespace_
         ("chunks", "Unreachable", "check the store"),
         ("tags", "ListingTooLarge", "larger than a page of S3"),
         ("nested", "ListingTooLarge", "larger than a page of S3"),
+        ("attributes", "ListingTooLarge", "larger than a page of S3"),
+        ("lines", "ListingTooLarge", "larger than a page of S3"),
+        ("references", "ListingTooLarge", "larger than a page of S3"),
         ("unordered", "ListingTooLarge", "listed in no order"),
         ("again", "Unreachable", "what no S3 store does"),
         ("bomb", "Unreachable", "what no S3 store does"),
@@ -119,16 +121,15 @@ async def test_a_listing_that_is_none_ends_with_a_reason_and_within_bounds(
     store: Store, resolver: Resolver, monkeypatch: pytest.MonkeyPatch, bucket: str, reason: str, says: str
 ) -> None:
     monkeypatch.setattr(listing, "UNORDERED", 2 * MIB)
-    monkeypatch.setattr(resolve, "LISTING", 1.5 if reason == "ListingTooSlow" else 60.0)
+    if reason == "ListingTooSlow":
+        monkeypatch.setattr(resolve, "LISTING", 1.5)
     gc.collect()
-    before, started = resident(), time.monotonic()
+    before = resident()
     found = await answer(resolver, asked(store, bucket))
     assert isinstance(found, Failed)
     assert (found.reason, says in found.message) == (reason, True), found.message
     assert len(found.message) < 600
     assert resident() - before < 96 * MIB
-    if reason == "ListingTooSlow":
-        assert time.monotonic() - started < 4.0
 
 
 async def test_a_listing_is_bounded_in_objects(
@@ -156,9 +157,8 @@ async def test_nobody_is_sent_elsewhere(store: Store, resolver: Resolver, bucket
 async def test_a_document_is_bounded_whatever_the_store_says_of_its_length(
     store: Store, resolver: Resolver, monkeypatch: pytest.MonkeyPatch, bucket: str, reason: str
 ) -> None:
-    monkeypatch.setattr(resolve, "EVIDENCE", 2.0)
-    monkeypatch.setattr(resolve, "PATIENCE", 30.0)
-    monkeypatch.setitem(resolve.LIMITS, ReadDocument, 30.0)
+    if bucket == "trickle":
+        monkeypatch.setattr(resolve, "EVIDENCE", 2.0)
     before = resident()
     found = await answer(resolver, ReadDocument("a", bucket, "answer.json", "0" * 64, store.endpoint, None, "s3"))
     assert isinstance(found, Failed)
@@ -167,14 +167,12 @@ async def test_a_document_is_bounded_whatever_the_store_says_of_its_length(
 
 
 async def test_a_store_that_says_go_on_and_hangs_up_is_not_waited_for_for_ever(
-    store: Store, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+    store: Store, resolver: Resolver
 ) -> None:
-    monkeypatch.setattr(resolve, "EVIDENCE", 5.0)
-    monkeypatch.setattr(resolve, "PATIENCE", 30.0)
-    monkeypatch.setitem(resolve.LIMITS, SaveDocument, 30.0)
     found = await answer(resolver, SaveDocument("a", "hangup", "k", "{}", store.endpoint, None, "s3"))
     assert isinstance(found, Failed)
     assert found.reason == "Unreachable", found.message
+    assert "too long" not in found.message, "it was read on until the time was up"
 
 
 SECRETIVE = ["html", "json", "empty", "refuses", "fails", "moved", "elsewhere", "bomb", "dated"]
@@ -197,9 +195,7 @@ async def test_to_who_may_not_know_all_that_is_no_store_looks_alike(
     assert len(told) == 1, told
 
 
-async def test_to_an_endpoint_that_is_refused_nothing_is_sent_and_no_secret_is_read(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_to_an_endpoint_that_is_refused_nothing_is_sent_and_no_secret_is_read(store: Store) -> None:
     read: list[Any] = []
 
     class NoSecrets:
@@ -208,7 +204,6 @@ async def test_to_an_endpoint_that_is_refused_nothing_is_sent_and_no_secret_is_r
             return {}
 
     resolver = Resolver(NoSecrets(), None, lambda *_: None, rules())  # type: ignore[arg-type]
-    monkeypatch.setattr(resolve, "PATIENCE", 30.0)
     document = ReadDocument("a", "good", "answer.json", "0" * 64, store.endpoint, None, "s3")
     for request in (asked(store, "good"), document):
         found = await answer(resolver, request)
@@ -260,14 +255,13 @@ async def test_the_bounds_hold_behind_tls_too(
     context.load_cert_chain(certificate)
     store.socket = context.wrap_socket(store.socket, server_side=True)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
-    monkeypatch.setattr(resolve, "LISTING", 2.0)
-    started = time.monotonic()
+    if bucket == "trickle":
+        monkeypatch.setattr(resolve, "LISTING", 2.0)
     request = replace(asked(store, bucket), endpoint=store.endpoint.replace("http:", "https:"))
     found = await answer(resolver, request)
     if reason:
         assert isinstance(found, Failed)
         assert found.reason == reason, found.message
-        assert time.monotonic() - started < 5.0
     else:
         assert isinstance(found, Listed), found
 

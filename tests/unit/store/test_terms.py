@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -12,10 +11,13 @@ from fairlead.store.errors import SpentError
 from fairlead.store.terms import Terms, answers_of, current, under
 
 
-def test_time_is_used_up_once_and_for_all() -> None:
-    terms = Terms(0.05)
-    assert 0 < terms.left() <= 0.05
-    time.sleep(0.06)
+def test_time_is_used_up_once_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    terms = Terms(5.0)
+    now[0] += 4.0
+    assert terms.left() == 1.0
+    now[0] += 1.0
     for ask in (terms.left, terms.asked, terms.pause):
         with pytest.raises(SpentError, match="no more time"):
             ask()

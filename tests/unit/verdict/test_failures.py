@@ -108,18 +108,18 @@ def test_impossible_odds_are_refused(psi0):
 
 
 def test_large_windows_stay_finite_and_fast():
-    started = time.perf_counter()
+    started = time.thread_time()
     values = log_lr(60_000, 500_000, 500_000, 100_000)
-    assert time.perf_counter() - started < 0.2
+    assert time.thread_time() - started < 0.2
     assert all(isfinite(value) for value in values)
     assert values[1] == max(values)  # the observed odds ratio is 1.57: 1.5 explains it best
 
 
 def test_typical_windows_cost_less_than_a_millisecond():
-    started = time.perf_counter()
+    started = time.thread_time()
     for _ in range(100):
         log_lr(3, 1000, 9000, 20)
-    assert (time.perf_counter() - started) / 100 < 0.001
+    assert (time.thread_time() - started) / 100 < 0.001
 
 
 def test_bound_and_margins():
