@@ -12,7 +12,7 @@ from fairlead.manifests import alerts
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Failed, Json, ReadRules, RulesSeen, epoch
-from fairlead.plan.rollout import children
+from fairlead.plan.rollout import children, versions
 from fairlead.plan.rollout.look import Look
 
 CONDITION = "AlertsLoaded"
@@ -44,8 +44,7 @@ def rules(look: Look, status: DeploymentStatus) -> Json | None:
     """What Prometheus shall have; None without one to ask."""
     if not look.world.config.prometheus.url:
         return None
-    live = status.live.version if status.live else ""
-    return look.once(("alerts", live), lambda: children.alert_rules(look, status))
+    return children.alert_rules(look, status)
 
 
 def digest(found: Json) -> str:
@@ -94,15 +93,28 @@ def _heard(look: Look, told: Conditions, seen: AlertsSeen, found: Json, answer: 
     missing = wanted - {(group, one) for group, one, _ in answer.rules}
     failing = next((error for group, one, error in answer.rules if error and (group, one) in wanted), "")
     name = found["metadata"]["name"]
+    left_out = _left_out(look, seen.version)
     if missing and look.now < epoch(seen.since) + ON_THE_WAY:
         told.set(CONDITION, None, "NotLoadedYet", "the alert rules are new; Prometheus loads them within minutes")
     elif missing:
         told.set(CONDITION, False, "NotLoaded", _advice(look, name, len(missing), len(wanted)))
     elif failing:
         told.set(CONDITION, False, "Failing", f"Prometheus can't evaluate a rule of PrometheusRule {name}: {failing}")
+    elif left_out:
+        told.set(CONDITION, False, "BadSelector", left_out)
     else:
         told.set(CONDITION, True, "Loaded", f"Prometheus has all {len(wanted)} alert rules")
     return seen.model_copy(update={"asked": look.stamp, "loaded": not missing and not failing})
+
+
+def _left_out(look: Look, version: str | None) -> str:
+    """Which alert was not made, and why; empty if all were."""
+    live = versions.read(look, version or "")
+    why = alerts.unwritten(live.spec.server, look.grpc) if live else ""
+    return why and (
+        f"FairleadErrorBudgetBurn is not among the alert rules: {version}: {why}. Prometheus would refuse all rules with "
+        "it; the next version can name its counters otherwise"
+    )
 
 
 def _advice(look: Look, name: str, missing: int, of: int) -> str:
