@@ -182,6 +182,11 @@ class Guard(Model):
                 "at most 100 pairs are judged in a rollout",
             ),
             (
+                "self.metric in ['latency', 'gauge'] || !has(self.worseBy) || "
+                "self.worseBy.matches('^(100([.]0+)?|[0-9]{1,2}([.][0-9]+)?)%$')",
+                "worseBy is in percentage points here: more than 100% can't be exceeded",
+            ),
+            (
                 "self.metric != 'review' || !has(self.worseBy) || self.worseBy.matches('^[0-9]{1,2}([.][0-9]+)?%$')",
                 "with review, worseBy is below 100%",
             ),

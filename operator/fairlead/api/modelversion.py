@@ -28,7 +28,6 @@ from fairlead.api.schema import (
 )
 from fairlead.api.selectors import WRITTEN
 
-
 Counter = Annotated[
     str,
     Field(

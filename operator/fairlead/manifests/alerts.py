@@ -104,8 +104,8 @@ def rules(about: About, alerts: Alerts, live: Server | None, deadline: float) ->
 
 
 def unwritten(live: Server, grpc: bool) -> str:
-    """Why there is no alert on the error budget: what Prometheus may not understand of the counters' selectors. Empty if
-    there is one. Its rules are left out then: with them, Prometheus would have none of the Deployment."""
+    """Why there is no alert on the error budget: what Prometheus may not understand of the counters' selectors. Empty
+    if there is one. With such rules, Prometheus would have none of the Deployment."""
     names = presets.counters(live, grpc)
     for field in ("requests", "failures"):
         try:

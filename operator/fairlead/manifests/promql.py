@@ -1,5 +1,5 @@
-"""Counters' selectors in the words of PromQL, and only those that Prometheus' parser takes for certain: one expression that
-it refuses costs all rules of its PrometheusRule."""
+"""Counters' selectors in the words of PromQL, and only those that Prometheus' parser takes for certain: one expression
+that it refuses costs all rules of its PrometheusRule."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 from fairlead.api.selectors import Term, terms
 
-_WORDS = frozenset(
-    "and or unless atan2 sum avg count min max group stddev stdvar topk bottomk count_values quantile limitk limit_ratio"
-    " offset smoothed anchored by without on ignoring group_left group_right bool fill fill_left fill_right start end step"
-    " range max_of min_of inf nan".split()
-)
+_WORDS = frozenset((
+    "and", "or", "unless", "atan2", "sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "topk", "bottomk",
+    "count_values", "quantile", "limitk", "limit_ratio", "offset", "smoothed", "anchored", "by", "without", "on",
+    "ignoring", "group_left", "group_right", "fill", "fill_left", "fill_right", "bool", "start", "end", "step", "range",
+    "max_of", "min_of", "inf", "nan",
+))  # fmt: skip
 """What can't stand for a metric's name everywhere, in any case."""
 _OTHERWISE = re.compile(
     r"\(\?(?!:)|\)[*+?{]|[*+?}][*+{]"  # what Prometheus has not, or limits otherwise

@@ -1,4 +1,4 @@
-"""What reaches a PrometheusRule is what Prometheus' parser takes: one expression that it refuses costs all the others."""
+"""What reaches a PrometheusRule is what Prometheus' parser takes: one that it refuses costs all the others."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ WEIRD = [
 
 @pytest.mark.parametrize("selector", WEIRD)
 def test_a_selector_that_prometheus_may_refuse_costs_the_alert_on_errors_only(selector: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         written(selector)
     for metrics in ({"requests": selector, "failures": "b"}, {"requests": "b", "failures": selector}):
         live = Server.model_validate({"runtime": "custom", "image": "server:1", "metrics": metrics})
@@ -67,7 +67,8 @@ def test_presets_can_be_written() -> None:
 @pytest.mark.parametrize(
     ("selector", "good"),
     [
-        ("a", True), ("a:b_total", True), ("a{}", True), (' a{ x = "y" , z=~"5.." , } + b ', True), (r'a{x="\\\"\n"}', True),
+        ("a", True), ("a:b_total", True), ("a{}", True), (' a{ x = "y" , z=~"5.." , } + b ', True),
+        (r'a{x="\\\"\n"}', True),
         ('a{x="}+{"}', True), ('a{x="é"}', True),
         ("", False), ("a + ", False), ("+ a", False), ("a b", False), ("a{", False), ("a{,}", False), ("a{x}", False),
         ('a{x="y" z="w"}', False), (r'a{x=~"\."}', False), ('a{x="\n"}', False), ("rate(a[5m])", False), ("a-b", False),

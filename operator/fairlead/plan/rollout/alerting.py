@@ -112,8 +112,8 @@ def _left_out(look: Look, version: str | None) -> str:
     live = versions.read(look, version or "")
     why = alerts.unwritten(live.spec.server, look.grpc) if live else ""
     return why and (
-        f"FairleadErrorBudgetBurn is not among the alert rules: {version}: {why}. Prometheus would refuse all rules with "
-        "it; the next version can name its counters otherwise"
+        f"FairleadErrorBudgetBurn is not among the alert rules: {version}: {why}. Prometheus would refuse all rules "
+        "with it; the next version can name its counters otherwise"
     )
 
 
