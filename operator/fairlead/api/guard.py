@@ -183,11 +183,11 @@ class Guard(Model):
             ),
             (
                 "self.metric in ['latency', 'gauge'] || !has(self.worseBy) || "
-                "self.worseBy.matches('^(100([.]0+)?|[0-9]{1,2}([.][0-9]+)?)%$')",
-                "worseBy is in percentage points here: more than 100% can't be exceeded",
+                "self.worseBy.matches('^(100([.]0+)?|..?([.].+)?)%')",
+                "worseBy is in percentage points: at most 100%",
             ),
             (
-                "self.metric != 'review' || !has(self.worseBy) || self.worseBy.matches('^[0-9]{1,2}([.][0-9]+)?%$')",
+                "self.metric != 'review' || !has(self.worseBy) || !self.worseBy.startsWith('100')",
                 "with review, worseBy is below 100%",
             ),
         )
