@@ -182,9 +182,8 @@ class Guard(Model):
                 "at most 100 pairs are judged in a rollout",
             ),
             (
-                "self.metric in ['latency', 'gauge'] || !has(self.worseBy) || "
-                "self.worseBy.matches('^(100([.]0+)?|..?([.].+)?)%')",
-                "worseBy is in percentage points: at most 100%",
+                "self.metric == 'latency' || !has(self.worseBy) || self.worseBy.matches('^(100([.]0+)?|..?([.].+)?)%')",
+                "worseBy is at most 100% here",
             ),
             (
                 "self.metric != 'review' || !has(self.worseBy) || !self.worseBy.startsWith('100')",
