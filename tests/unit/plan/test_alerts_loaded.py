@@ -89,6 +89,18 @@ def test_without_prometheus_nothing_is_said() -> None:
     assert not [c for c in sim.status["conditions"] if c["type"] == alerting.CONDITION]
 
 
+@pytest.mark.parametrize("change", [{"url": None}, {"enabled": False}])
+def test_when_nobody_is_told_any_more_nothing_is_said_any_more(change: dict[str, bool | None]) -> None:
+    sim = live()
+    sim.tick(seconds=alerting.SOON)
+    assert said(sim) == ("True", "Loaded")
+    config = sim.config.prometheus.model_copy(update=change)
+    sim.config = sim.config.model_copy(update={"prometheus": config})
+    sim.tick()
+    assert "alerts" not in sim.status
+    assert not [c for c in sim.status["conditions"] if c["type"] == alerting.CONDITION]
+
+
 def test_an_alert_that_prometheus_would_not_understand_is_left_out_and_told_of() -> None:
     sim = Sim(spec())
     metrics = {**METRICS, "failures": 'requests_total{code=~"(?=5).."}'}

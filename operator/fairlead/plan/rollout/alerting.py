@@ -34,7 +34,7 @@ def _at_rest(look: Look, status: DeploymentStatus) -> bool:
     """Whether nothing that the rules are made from has changed and no question is due: most looks need no more."""
     seen, live = status.alerts, status.live
     return (
-        seen is not None and live is not None and seen.version == live.version
+        _heard_of(look) and seen is not None and live is not None and seen.version == live.version
         and look.subject.body.status.observed_generation == look.subject.meta.generation
         and asks_again(look, status) != 0.0
     )  # fmt: skip
@@ -42,9 +42,13 @@ def _at_rest(look: Look, status: DeploymentStatus) -> bool:
 
 def rules(look: Look, status: DeploymentStatus) -> Json | None:
     """What Prometheus shall have; None without one to ask."""
-    if not look.world.config.prometheus.url:
-        return None
-    return children.alert_rules(look, status)
+    return children.alert_rules(look, status) if _heard_of(look) else None
+
+
+def _heard_of(look: Look) -> bool:
+    """Whether rules are made, and there is one to ask about them."""
+    config = look.world.config.prometheus
+    return bool(config.enabled and config.url)
 
 
 def digest(found: Json) -> str:
