@@ -79,6 +79,8 @@ CASES: list[tuple[str, str, Any, str]] = [
       for endpoint in ("http://s3.example:0", "http://s3.example:65536", "http://s3.example:99999",
                        "http://s3.example:09")),
     ("dataset-most", "spec.schema.columns.0", {"name": "kind", "type": "string", "in": []}, "columns[0].in"),
+    *(("dataset-most", "spec", {"source": {"s3": {"bucket": "city"}}, "format": "csv", "csv": csv}, "spec.csv")
+      for csv in ({"escape": "\n"}, {"escape": "\r"}, {"nullText": "a\nb"}, {"delimiter": "\n"}, {"quote": "\r"})),
     # --- counters that Prometheus could not read: it would refuse all rules of the Deployment
     *(("modelversion-custom", f"{SERVER}.metrics.{field}", selector, f"metrics.{field}")
       for field in ("requests", "failures", "latency")
@@ -144,6 +146,8 @@ def test_refused_with_the_fields_name(server: ApiServer, name: str, path: str, v
         ("dataset-most", "spec.schema.columns.0.max", "1e99"),
         *(("dataset-most", "spec.source.s3.endpoint", endpoint)
           for endpoint in ("http://s3.example", "https://s3.example:65535", "http://[fd00::6699]", "http://[fd00::1]:9000")),
+        *(("dataset-most", "spec", {"source": {"s3": {"bucket": "city"}}, "format": "csv", "csv": csv})
+          for csv in ({"escape": "\\", "nullText": "\\N"}, {"nullText": ""}, {"delimiter": "\t", "quote": ""})),
         ("deployment-most", f"{ROLLOUT}.guard.0", {"metric": "errors", "worseBy": "100%"}),
         *(("modelversion-custom", f"{SERVER}.metrics.requests", selector)
           for selector in ("a:b_total", ' a{ code =~ "5..", } + b{} ', r'a{path=~"/v1\\.0/\".*"}', 'a{x="}+{"}')),
