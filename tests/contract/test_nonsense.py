@@ -20,10 +20,10 @@ STEP, SERVER, ROLLOUT = "spec.steps.0", "spec.server", "spec.rollout"
 CASES: list[tuple[str, str, Any, str]] = [
     # --- quantities: what a node would take for an error in everybody's pods, or for half a byte
     *(("pipeline-most", f"{STEP}.resources", {"cpu": cpu}, "resources.cpu")
-      for cpu in ("99999999999T", "10000", "0", "0m", "2Gi", "1k", "-1", "1e3", "0.0001")),
+      for cpu in ("99999999999T", "10000", "0", "0m", "2Gi", "1k", "-1", "1e3", "0.0001", "0.0", "0.000")),
     *(("pipeline-most", f"{STEP}.resources", {"memory": memory}, "resources.memory")
       for memory in ("99999999999T", "100Ti", "0", "128", "500m", "8", "0Gi0", "8GB", "-1Gi", "1e9", "1Ki",
-                     "99999999Gi")),
+                     "99999999Gi", "0Gi", "0.000Ti", "0.0G")),
     ("modelversion-custom", f"{SERVER}.resources", {"cpu": "99999999999T"}, "resources.cpu"),
     ("modelversion-custom", f"{SERVER}.resources", {"gpu": {"count": 65}}, "resources.gpu.count"),
     # --- lengths of time: none where there must be one, and longer than anybody waits
@@ -45,6 +45,8 @@ CASES: list[tuple[str, str, Any, str]] = [
     # --- shares and chances
     ("deployment-most", f"{ROLLOUT}.guard.0.worseBy", "99999%", "worseBy"),
     ("deployment-most", f"{ROLLOUT}.guard.0.worseBy", "1001%", "worseBy"),
+    *(("deployment-most", f"{ROLLOUT}.guard.0", {"metric": "errors", "worseBy": by}, "guard[0]")
+      for by in ("101%", "100.1%", "1000%")),
     ("deployment-most", f"{ROLLOUT}.falseAlarms", "51%", "falseAlarms"),
     ("deployment-most", f"{ROLLOUT}.falseAlarms", "99999%", "falseAlarms"),
     ("deployment-most", f"{ROLLOUT}.missedHarm", "50.01%", "missedHarm"),
@@ -73,6 +75,17 @@ CASES: list[tuple[str, str, Any, str]] = [
     ("modelversion-custom", "spec.artifact.uri", "s3://models/a\nb", "spec.artifact.uri"),
     ("dataset-most", "spec.source.s3.prefix", "a\x1bb", "prefix"),
     ("dataset-most", "spec.source.s3.region", "eu 1", "region"),
+    *(("dataset-most", "spec.source.s3.endpoint", endpoint, "endpoint")
+      for endpoint in ("http://s3.example:0", "http://s3.example:65536", "http://s3.example:99999",
+                       "http://s3.example:09")),
+    ("dataset-most", "spec.schema.columns.0", {"name": "kind", "type": "string", "in": []}, "columns[0].in"),
+    *(("dataset-most", "spec", {"source": {"s3": {"bucket": "city"}}, "format": "csv", "csv": csv}, "spec.csv")
+      for csv in ({"escape": "\n"}, {"escape": "\r"}, {"nullText": "a\nb"}, {"delimiter": "\n"}, {"quote": "\r"})),
+    # --- counters that Prometheus could not read: it would refuse all rules of the Deployment
+    *(("modelversion-custom", f"{SERVER}.metrics.{field}", selector, f"metrics.{field}")
+      for field in ("requests", "failures", "latency")
+      for selector in ("", "a b", "a{", 'a{code="5"', 'a{code="5"} b', "rate(a[5m])", 'a{__name__="b"}',
+                       r'a{path=~"\."}', 'a{x="\n"}', "a +")),
     # --- where pods may run
     ("pipeline-most", f"{STEP}.tolerations", [{}], "a toleration without key"),
     ("pipeline-most", f"{STEP}.tolerations", [{"operator": "Equal", "value": "x"}], "a toleration without key"),
@@ -116,9 +129,10 @@ def test_refused_with_the_fields_name(server: ApiServer, name: str, path: str, v
 @pytest.mark.parametrize(
     ("name", "path", "value"),
     [
-        *(("pipeline-most", f"{STEP}.resources", {"cpu": cpu}) for cpu in ("500m", "2", "0.5", "1.5", "9999", "96")),
+        *(("pipeline-most", f"{STEP}.resources", {"cpu": cpu})
+          for cpu in ("500m", "2", "0.5", "0.050", "0.001", "1.5", "9999", "96")),
         *(("pipeline-most", f"{STEP}.resources", {"memory": m})
-          for m in ("8Gi", "512Mi", "1.5Gi", "0.5Gi", "1Ti", "134217728", "131072Ki", "2G", "64M")),
+          for m in ("8Gi", "512Mi", "1.5Gi", "0.5Gi", "0.250Ti", "1Ti", "134217728", "131072Ki", "2G", "64M")),
         *(("dataset-most", "spec.watch.every", every) for every in ("1s", "5m", "1h30m", "999d", "90s500ms")),
         *(("deployment-most", f"{ROLLOUT}.afterPromotion.standby", length) for length in ("0s", "250ms", "14d")),
         ("deployment-most", f"{ROLLOUT}.guard.1.worseBy", "1000%"),
@@ -130,6 +144,13 @@ def test_refused_with_the_fields_name(server: ApiServer, name: str, path: str, v
         ("modelversion-custom", f"{SERVER}.metrics.path", "/stats/prometheus?usedonly&filter=a.b"),
         ("modelversion-custom", f"{SERVER}.image", "Example.com:5000/a/b_c:v1.2@sha256:" + "0" * 64),
         ("dataset-most", "spec.schema.columns.0.max", "1e99"),
+        *(("dataset-most", "spec.source.s3.endpoint", endpoint)
+          for endpoint in ("http://s3.example", "https://s3.example:65535", "http://[fd00::6699]", "http://[fd00::1]:9000")),
+        *(("dataset-most", "spec", {"source": {"s3": {"bucket": "city"}}, "format": "csv", "csv": csv})
+          for csv in ({"escape": "\\", "nullText": "\\N"}, {"nullText": ""}, {"delimiter": "\t", "quote": ""})),
+        ("deployment-most", f"{ROLLOUT}.guard.0", {"metric": "errors", "worseBy": "100%"}),
+        *(("modelversion-custom", f"{SERVER}.metrics.requests", selector)
+          for selector in ("a:b_total", ' a{ code =~ "5..", } + b{} ', r'a{path=~"/v1\\.0/\".*"}', 'a{x="}+{"}')),
     ],
 )  # fmt: skip
 def test_what_makes_sense_is_accepted(server: ApiServer, name: str, path: str, value: Any) -> None:

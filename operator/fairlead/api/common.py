@@ -44,10 +44,12 @@ Endpoint = Annotated[
     Field(
         max_length=256,
         pattern=r"^https?://[^/@\s]+$",
-        json_schema_extra=strictly(r"^https?://([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$")
+        json_schema_extra=strictly(r"^https?://([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?$")
         | cel(
             (r"!self.matches(r'^https?://(([^:]*[.])?localhost[.]?(:[0-9]+)?$|127[.]|0[.]0[.]0[.]0|169[.]254[.]|\[::1?\]|\[[fF][eE][89abAB])')",
              "loopback and link-local addresses are no stores; write the address of an S3 service"),
+            ("!self.matches(':(6[6-9]|[7-9][0-9]|65[6-9]|655[4-9]|6553[6-9])[0-9]*$') || self.matches(':[0-9]{1,4}$')",
+             "a port is at most 65535"),
         ),
     ),
 ]  # fmt: skip

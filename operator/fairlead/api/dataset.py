@@ -62,7 +62,7 @@ class Column(Model):
     """Largest allowed value of a number."""
     in_: Annotated[
         list[Annotated[str, Field(max_length=128)]] | None,
-        Field(alias="in", max_length=1000, json_schema_extra=LIST_SET),
+        Field(alias="in", max_length=1000, json_schema_extra=LIST_SET | {"minItems": 1}),
     ] = None
     """The allowed values of a string."""
 

@@ -182,7 +182,11 @@ class Guard(Model):
                 "at most 100 pairs are judged in a rollout",
             ),
             (
-                "self.metric != 'review' || !has(self.worseBy) || self.worseBy.matches('^[0-9]{1,2}([.][0-9]+)?%$')",
+                "self.metric == 'latency' || !has(self.worseBy) || self.worseBy.matches('^(100([.]0+)?|..?([.].+)?)%')",
+                "worseBy is at most 100% here",
+            ),
+            (
+                "self.metric != 'review' || !has(self.worseBy) || !self.worseBy.startsWith('100')",
                 "with review, worseBy is below 100%",
             ),
         )

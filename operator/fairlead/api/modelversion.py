@@ -26,6 +26,20 @@ from fairlead.api.schema import (
     list_map,
     strictly,
 )
+from fairlead.api.selectors import WRITTEN
+
+Counter = Annotated[
+    str,
+    Field(
+        max_length=256,
+        json_schema_extra=cel((
+            f"self.matches('{WRITTEN.translate({92: chr(92) * 2})}') && !self.contains('__name__')",
+            'a selector is name or name{label="value",code=~"5.."}, several joined by +; within quotes a backslash is '
+            "written twice",
+        )),
+    ),
+]  # fmt: skip
+"""A metric of the server's page, and which series of it."""
 
 
 class ServerMetrics(Model):
@@ -37,11 +51,11 @@ class ServerMetrics(Model):
     ] = "/metrics"
     port: Annotated[int, Field(ge=1024, le=65535)] | None = None
     """Default: the server's port."""
-    requests: Annotated[str, Field(max_length=256)]
+    requests: Counter
     """Counter of answered requests, failed ones included."""
-    failures: Annotated[str, Field(max_length=256)]
+    failures: Counter
     """Counter of failed requests."""
-    latency: Annotated[str, Field(max_length=256)] | None = None
+    latency: Counter | None = None
     """Histogram of response times, without `_bucket`."""
     latency_unit: Literal["s", "ms"] = "s"
     """Unit of that histogram's bounds."""

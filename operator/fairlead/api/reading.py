@@ -45,6 +45,8 @@ class Csv(Model):
                 "!has(self.escape) || !has(self.delimiter) || self.escape != self.delimiter",
                 "escape and delimiter are the same",
             ),
+            ("!has(self.escape) || !(self.escape in ['\\n', '\\r'])", "escape can't be a line end"),
+            ("!has(self.nullText) || !self.nullText.matches('[\\n\\r]')", "nullText is text without line ends"),
             ("!has(self.escape) || !has(self.quote) || self.quote != ''", "an escape without a quote means nothing"),
         )
     )

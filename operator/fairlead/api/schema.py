@@ -130,6 +130,8 @@ Image = Annotated[
 ]
 """A container image; a digest (`name@sha256:…`) pins it."""
 
+_PART = r"0\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9])"
+"""Less than one, and more than none."""
 _QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"
 
 Cores = Annotated[
@@ -137,7 +139,7 @@ Cores = Annotated[
     Field(
         max_length=20,
         pattern=_QUANTITY,
-        json_schema_extra=strictly(r"^([1-9][0-9]{0,3}(\.[0-9]{1,3})?|0\.[0-9]{1,3}|[1-9][0-9]{0,6}m)$"),
+        json_schema_extra=strictly(rf"^([1-9][0-9]{{0,3}}(\.[0-9]{{1,3}})?|{_PART}|[1-9][0-9]{{0,6}}m)$"),
     ),
 ]
 """Cores as Kubernetes writes them, up to 9999: `500m`, `2`, `0.5`."""
@@ -149,7 +151,7 @@ Memory = Annotated[
         pattern=_QUANTITY,
         json_schema_extra=strictly(
             r"^([1-9][0-9]{6,13}|[1-9][0-9]{3,10}(k|Ki)|[1-9][0-9]{0,7}(\.[0-9]{1,3})?(M|Mi)"
-            r"|([1-9][0-9]{0,4}|0)(\.[0-9]{1,3})?(G|Gi)|([1-9][0-9]?|0)(\.[0-9]{1,3})?(T|Ti))$"
+            rf"|([1-9][0-9]{{0,4}}(\.[0-9]{{1,3}})?|{_PART})(G|Gi)|([1-9][0-9]?(\.[0-9]{{1,3}})?|{_PART})(T|Ti))$"
         ),
     ),
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fairlead.api.deployment import Alerts
 from fairlead.api.modelversion import Server
 from fairlead.api.units import share
-from fairlead.manifests import presets, recorder
+from fairlead.manifests import presets, promql, recorder
 from fairlead.manifests.meta import LABEL_PREFIX, MANAGED_BY, Json, short_hash
 from fairlead.manifests.server import METRICS_LABEL, metrics_key, metrics_port_name
 
@@ -22,10 +22,6 @@ NOT_WATCHED = 300
 """Seconds: the windows of a watch are up to a minute long."""
 EVENTS = 10
 """Failed requests in the long window below which nobody is called: a single one may be a large share of few."""
-
-_TERM = re.compile(
-    r"\s*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(?P<labels>(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?\s*(?:\+|$)"
-)
 
 
 @dataclass(frozen=True)
@@ -92,11 +88,12 @@ def _meta_label(label: str) -> str:
 def rules(about: About, alerts: Alerts, live: Server | None, deadline: float) -> Json:
     """The alert rules of a Deployment.
 
-    live: the live version's server, whose counters the objective is measured by; None: unknown. deadline: seconds
+    live: the live version's server, whose counters the objective is measured by, if Prometheus understands their
+    selectors; None: unknown. deadline: seconds
     without evidence after which somebody is told.
     """
     groups = [_group(about, "rollout", _rollout(about, alerts, deadline))]
-    if live is not None:
+    if live is not None and not unwritten(live, about.grpc):
         groups.append(_group(about, "slo", _slo(about, alerts, live)))
     return {
         "apiVersion": "monitoring.coreos.com/v1",
@@ -104,6 +101,18 @@ def rules(about: About, alerts: Alerts, live: Server | None, deadline: float) ->
         "metadata": about.meta(),
         "spec": {"groups": groups},
     }
+
+
+def unwritten(live: Server, grpc: bool) -> str:
+    """Why there is no alert on the error budget: what Prometheus may not understand of the counters' selectors. Empty
+    if there is one. With such rules, Prometheus would have none of the Deployment."""
+    names = presets.counters(live, grpc)
+    for field in ("requests", "failures"):
+        try:
+            promql.total(getattr(names, field), "rate", "5m", {})
+        except ValueError as error:
+            return f"spec.server.metrics.{field}: {error}"
+    return ""
 
 
 def _group(about: About, what: str, found: list[Json]) -> Json:
@@ -213,13 +222,7 @@ def _ratio(about: About, requests: str, failures: str, window: str) -> str:
 
 
 def _total(about: About, selector: str, function: str, window: str) -> str:
-    """`rate` or `increase` of a selector's terms, added up over this Deployment's pods. A missing counter is 0."""
-    own = f'namespace="{about.namespace}",deployment="{about.name}"'
-    terms = []
-    for term in _TERM.finditer(selector):
-        labels = ",".join(filter(None, [(term["labels"] or "").strip().rstrip(","), own]))
-        terms.append(f"(sum({function}({term['name']}{{{labels}}}[{window}])) or vector(0))")
-    return " + ".join(terms)
+    return promql.total(selector, function, window, {"namespace": about.namespace, "deployment": about.name})
 
 
 def _alert(

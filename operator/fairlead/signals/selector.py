@@ -7,12 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from fairlead.api.selectors import terms
 from fairlead.signals.errors import SignalError
 
-_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_MATCHER = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"\s*(?:,|(?=\}))')
-_END = re.compile(r"\s*\}")
-_ESCAPE = re.compile(r"\\(.)")
 _LONGEST_VALUE = 512
 _MOST_CHOICES, _MOST_STEPS = 256, 2**21
 """Of a selector's patterns: ways to read their alternatives, and steps of a value that matches nearly."""
@@ -54,42 +51,11 @@ class Selector:
 @lru_cache(maxsize=1024)
 def parse(text: str) -> tuple[Selector, ...]:
     """The selectors whose series are added up. Raises SignalError(BadSelector)."""
-    found: list[Selector] = []
-    position = 0
-    while True:
-        selector, position = _one(text, position)
-        found.append(selector)
-        rest = text[position:].lstrip()
-        if not rest:
-            return tuple(found)
-        if not rest.startswith("+"):
-            raise _bad(text, f"unexpected {rest[:20]!r}")
-        position = len(text) - len(rest) + 1
-
-
-def unescape(value: str) -> str:
-    r"""A label's value without its escapes (`\\`, `\"`, `\n`)."""
-    return _ESCAPE.sub(lambda m: "\n" if m[1] == "n" else m[1], value) if "\\" in value else value
-
-
-def _one(text: str, position: int) -> tuple[Selector, int]:
-    while text[position : position + 1].isspace():
-        position += 1
-    name = _NAME.match(text, position)
-    if name is None:
-        raise _bad(text, "a metric's name is expected")
-    position = name.end()
-    if text[position : position + 1] != "{":
-        return Selector(name[0]), position
-    position += 1
-    matchers: list[Matcher] = []
-    while (end := _END.match(text, position)) is None:
-        part = _MATCHER.match(text, position)
-        if part is None:
-            raise _bad(text, f"a matcher is expected at {text[position : position + 20]!r}")
-        matchers.append(_matcher(text, part[1], part[2], unescape(part[3])))
-        position = part.end()
-    return Selector(name[0], tuple(matchers)), end.end()
+    try:
+        found = terms(text)
+    except ValueError as error:
+        raise _bad(text, str(error)) from error
+    return tuple(Selector(one.name, tuple(_matcher(text, *asked) for asked in one.matchers)) for one in found)
 
 
 def _matcher(text: str, label: str, operation: str, value: str) -> Matcher:

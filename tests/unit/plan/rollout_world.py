@@ -569,9 +569,9 @@ class Sim:
 
     # --- shortcuts -------------------------------------------------------------------------------------------
 
-    def go_live(self, name: str = "m-1") -> None:
+    def go_live(self, name: str = "m-1", **spec: Any) -> None:
         """The first version is live."""
-        self.version(name, age=1000)
+        self.version(name, age=1000, **spec)
         self.look()
         self.ready(name)
         self.look()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.plan.rollout_world import Sim, spec
+from tests.unit.plan.rollout_world import METRICS, Sim, spec
 
 from fairlead.manifests import alerts
 from fairlead.plan.core import PROMETHEUS_RULE, Failed, RulesSeen
@@ -87,6 +87,31 @@ def test_without_prometheus_nothing_is_said() -> None:
     sim.go_live()
     assert "alerts" not in sim.status
     assert not [c for c in sim.status["conditions"] if c["type"] == alerting.CONDITION]
+
+
+@pytest.mark.parametrize("change", [{"url": None}, {"enabled": False}])
+def test_when_nobody_is_told_any_more_nothing_is_said_any_more(change: dict[str, bool | None]) -> None:
+    sim = live()
+    sim.tick(seconds=alerting.SOON)
+    assert said(sim) == ("True", "Loaded")
+    config = sim.config.prometheus.model_copy(update=change)
+    sim.config = sim.config.model_copy(update={"prometheus": config})
+    sim.tick()
+    assert "alerts" not in sim.status
+    assert not [c for c in sim.status["conditions"] if c["type"] == alerting.CONDITION]
+
+
+def test_an_alert_that_prometheus_would_not_understand_is_left_out_and_told_of() -> None:
+    sim = Sim(spec())
+    metrics = {**METRICS, "failures": 'requests_total{code=~"(?=5).."}'}
+    sim.go_live(server={"runtime": "custom", "image": "server:1", "metrics": metrics})
+    sim.tick(seconds=alerting.SOON)
+    assert said(sim) == ("False", "BadSelector")
+    message = sim.condition(alerting.CONDITION)["message"]
+    assert "FairleadErrorBudgetBurn" in message
+    assert "spec.server.metrics.failures" in message
+    (rule,) = sim.of(PROMETHEUS_RULE).values()
+    assert [group["name"].split(".")[2] for group in rule["spec"]["groups"]] == ["rollout"], "the others are there"
 
 
 @pytest.mark.parametrize("change", ["labels", "annotations", "alert"])

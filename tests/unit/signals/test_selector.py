@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairlead.api.selectors import unescape
 from fairlead.signals.errors import SignalError
-from fairlead.signals.selector import Selector, parse, unescape
+from fairlead.signals.selector import Selector, parse
 
 
 def accepts(selector: str, **labels: str) -> bool:

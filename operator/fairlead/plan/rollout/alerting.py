@@ -12,7 +12,7 @@ from fairlead.manifests import alerts
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Failed, Json, ReadRules, RulesSeen, epoch
-from fairlead.plan.rollout import children
+from fairlead.plan.rollout import children, versions
 from fairlead.plan.rollout.look import Look
 
 CONDITION = "AlertsLoaded"
@@ -34,7 +34,7 @@ def _at_rest(look: Look, status: DeploymentStatus) -> bool:
     """Whether nothing that the rules are made from has changed and no question is due: most looks need no more."""
     seen, live = status.alerts, status.live
     return (
-        seen is not None and live is not None and seen.version == live.version
+        _heard_of(look) and seen is not None and live is not None and seen.version == live.version
         and look.subject.body.status.observed_generation == look.subject.meta.generation
         and asks_again(look, status) != 0.0
     )  # fmt: skip
@@ -42,10 +42,13 @@ def _at_rest(look: Look, status: DeploymentStatus) -> bool:
 
 def rules(look: Look, status: DeploymentStatus) -> Json | None:
     """What Prometheus shall have; None without one to ask."""
-    if not look.world.config.prometheus.url:
-        return None
-    live = status.live.version if status.live else ""
-    return look.once(("alerts", live), lambda: children.alert_rules(look, status))
+    return children.alert_rules(look, status) if _heard_of(look) else None
+
+
+def _heard_of(look: Look) -> bool:
+    """Whether rules are made, and there is one to ask about them."""
+    config = look.world.config.prometheus
+    return bool(config.enabled and config.url)
 
 
 def digest(found: Json) -> str:
@@ -94,15 +97,28 @@ def _heard(look: Look, told: Conditions, seen: AlertsSeen, found: Json, answer: 
     missing = wanted - {(group, one) for group, one, _ in answer.rules}
     failing = next((error for group, one, error in answer.rules if error and (group, one) in wanted), "")
     name = found["metadata"]["name"]
+    left_out = _left_out(look, seen.version)
     if missing and look.now < epoch(seen.since) + ON_THE_WAY:
         told.set(CONDITION, None, "NotLoadedYet", "the alert rules are new; Prometheus loads them within minutes")
     elif missing:
         told.set(CONDITION, False, "NotLoaded", _advice(look, name, len(missing), len(wanted)))
     elif failing:
         told.set(CONDITION, False, "Failing", f"Prometheus can't evaluate a rule of PrometheusRule {name}: {failing}")
+    elif left_out:
+        told.set(CONDITION, False, "BadSelector", left_out)
     else:
         told.set(CONDITION, True, "Loaded", f"Prometheus has all {len(wanted)} alert rules")
     return seen.model_copy(update={"asked": look.stamp, "loaded": not missing and not failing})
+
+
+def _left_out(look: Look, version: str | None) -> str:
+    """Which alert was not made, and why; empty if all were."""
+    live = versions.read(look, version or "")
+    why = alerts.unwritten(live.spec.server, look.grpc) if live else ""
+    return why and (
+        f"FairleadErrorBudgetBurn is not among the alert rules: {version}: {why}. Prometheus would refuse all rules "
+        "with it; the next version can name its counters otherwise"
+    )
 
 
 def _advice(look: Look, name: str, missing: int, of: int) -> str:

@@ -194,10 +194,14 @@ def _watching(look: Look, status: DeploymentStatus) -> list[Json]:
 
 def alert_rules(look: Look, status: DeploymentStatus) -> Json | None:
     """The PrometheusRule; None where there is nothing to tell of, or nobody to be told."""
-    config = look.world.config.prometheus
-    if not (config.enabled and status.live and look.world.served(PROMETHEUS_RULE)):
+    live = status.live.version if status.live else ""
+    return look.once(("alerts", live), lambda: _alert_rules(look, live))
+
+
+def _alert_rules(look: Look, version: str) -> Json | None:
+    if not (look.world.config.prometheus.enabled and version and look.world.served(PROMETHEUS_RULE)):
         return None
-    live = versions.read(look, status.live.version)
+    live = versions.read(look, version)
     deadline = look.world.config.tuning.evidence_deadline
     return alerts.rules(_about(look), look.spec.alerts, live.spec.server if live else None, deadline)
 
