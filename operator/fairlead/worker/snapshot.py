@@ -28,7 +28,7 @@ from fairlead.worker.access import located, place
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import parallel, reader
 from fairlead.worker.formats import parquet
-from fairlead.worker.formats.base import Declared, LocalFile, Misfit, Unreadable
+from fairlead.worker.formats.base import Declared, LocalFile, Misfit, Unreadable, distinct
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import line
 from fairlead.worker.manifest import File, Manifest, SourceBucket, parse
@@ -256,14 +256,15 @@ def _understood(work: Work) -> Reading | None:
     declared = Declared(task.schema_.columns if task.schema_ else (), task.csv or Csv())
     try:
         found = FORMATS[task.format].infer(work.database, new, declared, fixed) if new else fixed
+        assert found is not None
+        reading = found.after(fixed) if fixed is not None and kept else found
+        distinct(reading.types())
     except Misfit as error:
         for column, problem in error.problems.items():
             work.problems.add(column, problem)
         return None
     except Unreadable as error:
         raise _corrupt(work, new, error) from error
-    assert found is not None
-    reading = found.after(fixed) if fixed is not None and kept else found
     if not work.streams:
         types = fixed.types() if fixed is not None else {}
         parallel(lambda file: _count_rows(work, file, reading, types), new)

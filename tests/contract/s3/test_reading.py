@@ -163,3 +163,17 @@ def test_d10_a_query_over_a_timestamp_with_a_zone(s3: Any, bucket: str) -> None:
     found = snapshot(task(s3, bucket, checks=[Check(sql=asks), Check(sql=shows, severity="warn")]))
     assert found.version is not None
     assert "a value of type timestamp" in next(c.message for c in found.checks if not c.passed)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_later_columns_that_differ_in_case_only_are_refused(s3: Any, bucket: str, form: str) -> None:
+    def body(name: str) -> bytes:
+        texts = {"csv": f"{name},x\n1,2\n", "jsonl": f'{{"{name}": 1}}\n'}
+        return texts[form].encode() if form in texts else parquet([1], **{name: ["x"]})
+
+    plain: dict[str, Any] = {"format": form, "schema_": None}
+    put(s3, bucket, **{f"1.{form}": body("key")})
+    first = published(task(s3, bucket, **plain))
+    put(s3, bucket, **{f"2.{form}": body("KEY")})
+    with pytest.raises(TaskFailed, match="columns key and KEY differ in case only; rename one"):
+        snapshot(task(s3, bucket, previous=first.version.manifest, **plain))

@@ -77,7 +77,8 @@ class JsonLines:
             return f"SELECT NULL AS nothing FROM ({_objects(database, files)})"
         listed = ", ".join(f"{name(c)}: '{'JSON' if c in nested else 'VARCHAR'}'" for c in types)
         cells = ", ".join(f"{name(c)}::VARCHAR AS {name(c)}" if c in nested else name(c) for c in types)
-        return f"SELECT {cells} FROM {_call(database, files, f', auto_detect = false, columns = {{{listed}}}')}"
+        options = f", auto_detect = false, records = true, columns = {{{listed}}}"
+        return f"SELECT {cells} FROM {_call(database, files, options)}"
 
     def scan(self, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], reading: Reading) -> str:
         """See Format."""
@@ -194,6 +195,7 @@ def _looked_at(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str
         return {}
     except duckdb.Error as error:
         raise explained([file], error) from error
+    distinct(found)
     if any(_RENAMED.search(key) for key in found):
         keys = f"SELECT DISTINCT unnest(json_keys(json)) FROM ({_objects(database, [file])})"
         real = [str(row[0]) for row in cursor.execute(keys).fetchall()]
