@@ -35,7 +35,7 @@ from fairlead.worker.manifest import File, Manifest, SourceBucket, parse
 from fairlead.worker.paths import fetchable
 
 log = logging.getLogger(__name__)
-READERS = 2
+READERS = 3
 """Grows when files are read in another way than before, so that earlier answers are not taken over."""
 
 

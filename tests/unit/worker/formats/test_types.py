@@ -349,3 +349,25 @@ def test_integers_beside_floats_are_floats_only_if_a_float_holds_them(tmp_path: 
     assert sorted(read(tmp_path, "parquet", files(2**53)).table) == [(1.5,), (2.0**53,)]
     with pytest.raises(duckdb.Error, match="9007199254740993 is no float, as column n is in other files"):
         read(tmp_path, "parquet", files(2**53 + 1))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"a": "' + b"x" * (20 << 20), "a.jsonl: line 1 has more than 16777216 bytes"),
+        (b'{"a": 1}\n' + b" " * (20 << 20), "a.jsonl: line 2 has more than 16777216 bytes"),
+        (b'{"a": ' + b"[" * 2_000_000 + b"]" * 2_000_000 + b"}\n", "a.jsonl: line 1 is nested more than 1000 deep"),
+        (b"".join(b'{"k%d": 1}\n' % n for n in range(30_000)), "different keys, and a table 5000 columns at most"),
+    ],
+    ids=["long", "blank", "deep", "keys"],
+)
+def test_json_that_has_no_end_is_refused_before_it_takes_the_machine(tmp_path: Path, body: bytes, words: str) -> None:
+    """A long line was read again for each piece of it, a deep one ended the process, and keys took their square."""
+    with pytest.raises(Unreadable) as caught:
+        read(tmp_path, "jsonl", {"a.jsonl": body})
+    assert words in str(caught.value)
+
+
+def test_brackets_within_strings_are_no_depth(tmp_path: Path) -> None:
+    text = "[{" * 3000 + '\\"' + "[" * 3000
+    assert read(tmp_path, "jsonl", {"a.jsonl": lines({"a": text, "b": [[1.5]]})}).table == [(text, [[1.5]])]
