@@ -341,6 +341,8 @@ def _publish(work: Work, reading: Reading) -> DatasetVersion:
     key = layout.manifest(task.store.prefix, manifest.version)
     if not work.store.put_if_absent(key, manifest.encoded()):
         log.info("these bytes are a version already", extra={"version": manifest.version})
+        if work.store.read(key) != manifest.encoded():  # but of another schema: what is declared now counts from now on
+            work.store.put(key, manifest.encoded())
     return DatasetVersion(
         version=manifest.version, digest=manifest.digest, manifest=work.store.uri(key),
         at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), rows=sum(f.rows for f in files),
