@@ -139,7 +139,7 @@ def _alike(files: Sequence[LocalFile], found: Reading, before: Set[str]) -> None
         first, *more = columns(file, found)
         for delimiter in DELIMITERS if not more and first not in before else ():
             cells = _names(first.encode(), delimiter, found)
-            if len(cells) > 1 and before.union(*(columns(other, found) for other in files)).intersection(cells):
+            if len(cells) > 1 and {*before, *(name for other in files for name in columns(other, found))} & {*cells}:
                 raise Irregular(
                     f"{file.name}: line 1 has 1 field {cell(first)}, and other files have columns that it has if "
                     f"{cell(delimiter)} divides them, not {cell(found.delimiter)}; write all files with one delimiter"

@@ -265,7 +265,8 @@ class _Scan:
 def _blank(bytes_: NDArray[np.uint8], starts: Positions, ends: Positions) -> NDArray[np.bool_]:
     """Which records are lines without anything on them."""
     lengths = ends - starts
-    return (lengths == 0) | ((lengths == 1) & (bytes_[starts] == _CR))
+    found: NDArray[np.bool_] = (lengths == 0) | ((lengths == 1) & (bytes_[starts] == _CR))
+    return found
 
 
 class _Structure:

@@ -222,8 +222,8 @@ def _looked_at(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str
     cursor, source = database.cursor(), _call(database, [file], _ALL)
     some = f"SELECT json_keys(json) AS keys FROM ({_objects(database, [file])}) LIMIT {_FIRST}"
     try:
-        keys = cursor.execute(f"SELECT count(DISTINCT key) FROM (SELECT unnest(keys) AS key FROM ({some}))").fetchone()
-        _few(int(keys[0]) if keys else 0)
+        many = cursor.execute(f"SELECT count(DISTINCT key) FROM (SELECT unnest(keys) AS key FROM ({some}))").fetchone()
+        _few(int(many[0]) if many else 0)
         found = {str(row[0]): str(row[1]) for row in cursor.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
     except duckdb.BinderException:  # objects without any key are no records for DuckDB
         return {}
