@@ -27,6 +27,8 @@ _CHAIN = (INTEGER, FLOAT, BOOLEAN, DATE, TIMESTAMP)
 """What an undeclared column may be, narrowest first; STRING otherwise."""
 _FIRST = 2000
 """Rows that are looked at first: what they contradict need not be tried on all."""
+_TOGETHER = 50
+"""Columns that are first looked at in one query, of which all types are tried: it takes the square of their number."""
 
 _LIKE_INTEGER = r"\s*[-+]?[0-9]+\s*"
 _NOT_FINITE = r"(?i)\s*[-+]?(nan|inf|infinity)\s*"
@@ -145,7 +147,9 @@ def infer(database: duckdb.DuckDBPyConnection, raw: str, columns: Sequence[str])
     nothing is lost: "007", "yes", " 1" and integers beyond 64 bits are strings. A column without any value is NULL.
     `raw` is read once, and once more for each type that only later rows contradict. Raises duckdb.Error."""
     sought = {column: _Open(list(_CHAIN)) for column in columns}
-    _strike(database, f"SELECT * FROM ({raw}) LIMIT {_FIRST}", sought, all_at_once=True)
+    for start in range(0, len(columns), _TOGETHER):
+        some = {column: sought[column] for column in columns[start : start + _TOGETHER]}
+        _strike(database, f"SELECT * FROM ({raw}) LIMIT {_FIRST}", some, all_at_once=True)
     known: dict[str, str] = {}
     while missing := {c: o for c, o in sought.items() if c not in known}:
         _strike(database, raw, missing, all_at_once=False)
