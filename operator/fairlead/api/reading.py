@@ -36,7 +36,10 @@ class Csv(Model):
                 "!has(self.delimiter) || !(self.delimiter in ['\\n', '\\r', '\"'])",
                 "delimiter can't be a quote or line end",
             ),
-            ("!has(self.quote) || !(self.quote in ['\\n', '\\r'])", "quote can't be a line end"),
+            (
+                "!has(self.quote) || self.quote.matches('^[^\\\\sA-Za-z0-9]?$')",
+                "quote can't be a letter, a digit or white space",
+            ),
             (
                 "!has(self.quote) || !has(self.delimiter) || self.quote != self.delimiter",
                 "quote and delimiter are the same",
@@ -47,6 +50,10 @@ class Csv(Model):
             ),
             ("!has(self.escape) || !(self.escape in ['\\n', '\\r'])", "escape can't be a line end"),
             ("!has(self.nullText) || !self.nullText.matches('[\\n\\r]')", "nullText is text without line ends"),
+            (
+                "!has(self.nullText) || !has(self.delimiter) || !self.nullText.contains(self.delimiter)",
+                "nullText can't have the delimiter in it: no field could be it",
+            ),
             ("!has(self.escape) || !has(self.quote) || self.quote != ''", "an escape without a quote means nothing"),
         )
     )

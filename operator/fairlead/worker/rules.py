@@ -42,7 +42,10 @@ class Cells:
     rules: list[Rule] = field(default_factory=list)
 
     def text(self, column: str, kind: str, declared: Column | None) -> None:
-        """A column of texts that is to be of a type."""
+        """A column of texts that is to be of a type, declared or, as it was so far, inferred."""
+        if declared is None:
+            self._inferred(column, kind)
+            return
         n = len(self.select)
         cell, value, good = f"c{n}", f"v{n}", f"k{n}"
         self.select.append(f"{name(column)} AS {cell}")
@@ -55,14 +58,18 @@ class Cells:
             self.select += [f"{typed.fits(kind, name(column))} AS {good}"]
             self.select += [f"{typed.maybe(kind, name(column))} AS {value}"] if kind == typed.FLOAT else []
             self._add(column, f"are not {kind}", f"{cell} IS NOT NULL AND NOT {good}", cell, shape=True)
-        if declared is not None:
-            beyond = f"{good} AND {value} IS NULL AND starts_with(trim({cell}), '-')"
-            for words, condition in _declared(declared, cell, value, "int64" if kind == typed.INTEGER else "double"):
-                if kind == typed.INTEGER and words.startswith("are below") and _inside(declared.min):
-                    condition = f"{condition} OR ({beyond})"
-                if kind == typed.INTEGER and words.startswith("are above") and _inside(declared.max):
-                    condition = f"{condition} OR ({beyond.replace(' AND starts', ' AND NOT starts')})"
-                self._add(column, words, condition, cell)
+        beyond = f"{good} AND {value} IS NULL AND starts_with(trim({cell}), '-')"
+        for words, condition in _declared(declared, cell, value, "int64" if kind == typed.INTEGER else "double"):
+            if kind == typed.INTEGER and words.startswith("are below") and _inside(declared.min):
+                condition = f"{condition} OR ({beyond})"
+            if kind == typed.INTEGER and words.startswith("are above") and _inside(declared.max):
+                condition = f"{condition} OR ({beyond.replace(' AND starts', ' AND NOT starts')})"
+            self._add(column, words, condition, cell)
+
+    def _inferred(self, column: str, kind: str) -> None:
+        cell, good = (f"{letter}{len(self.select)}" for letter in "ck")
+        self.select += [f"{name(column)} AS {cell}", f"{typed.plainly(kind, name(column))} AS {good}"]
+        self._add(column, f"are not {kind}", f"{cell} IS NOT NULL AND NOT {good}", cell, shape=True)
 
     def stored(self, column: Column, stored: str) -> None:
         """A column that has a type already. stored: what Arrow calls it."""

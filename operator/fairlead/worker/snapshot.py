@@ -28,14 +28,14 @@ from fairlead.worker.access import located, place
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import parallel, reader
 from fairlead.worker.formats import parquet
-from fairlead.worker.formats.base import Declared, LocalFile, Misfit, Unreadable
+from fairlead.worker.formats.base import Declared, LocalFile, Misfit, Unreadable, distinct
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import line
 from fairlead.worker.manifest import File, Manifest, SourceBucket, parse
 from fairlead.worker.paths import fetchable
 
 log = logging.getLogger(__name__)
-READERS = 2
+READERS = 3
 """Grows when files are read in another way than before, so that earlier answers are not taken over."""
 LEAST = 116
 """Bytes that a manifest has of each file besides its path and etag."""
@@ -269,14 +269,15 @@ def _understood(work: Work) -> Reading | None:
     declared = Declared(task.schema_.columns if task.schema_ else (), task.csv or Csv())
     try:
         found = FORMATS[task.format].infer(work.database, new, declared, fixed) if new else fixed
+        assert found is not None
+        reading = found.after(fixed) if fixed is not None and kept else found
+        distinct(reading.types())
     except Misfit as error:
         for column, problem in error.problems.items():
             work.problems.add(column, problem)
         return None
     except Unreadable as error:
         raise _corrupt(work, new, error) from error
-    assert found is not None
-    reading = found.after(fixed) if fixed is not None and kept else found
     if not work.streams:
         types = fixed.types() if fixed is not None else {}
         parallel(lambda file: _count_rows(work, file, reading, types), new)
@@ -353,6 +354,8 @@ def _publish(work: Work, reading: Reading) -> DatasetVersion:
     key = layout.manifest(task.store.prefix, manifest.version)
     if not work.store.put_if_absent(key, manifest.encoded()):
         log.info("these bytes are a version already", extra={"version": manifest.version})
+        if work.store.read(key) != manifest.encoded():  # but of another schema: what is declared now counts from now on
+            work.store.put(key, manifest.encoded())
     return DatasetVersion(
         version=manifest.version, digest=manifest.digest, manifest=work.store.uri(key),
         at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), rows=sum(f.rows for f in files),

@@ -163,3 +163,38 @@ def test_d10_a_query_over_a_timestamp_with_a_zone(s3: Any, bucket: str) -> None:
     found = snapshot(task(s3, bucket, checks=[Check(sql=asks), Check(sql=shows, severity="warn")]))
     assert found.version is not None
     assert "a value of type timestamp" in next(c.message for c in found.checks if not c.passed)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_later_columns_that_differ_in_case_only_are_refused(s3: Any, bucket: str, form: str) -> None:
+    def body(name: str) -> bytes:
+        texts = {"csv": f"{name},x\n1,2\n", "jsonl": f'{{"{name}": 1}}\n'}
+        return texts[form].encode() if form in texts else parquet([1], **{name: ["x"]})
+
+    plain: dict[str, Any] = {"format": form, "schema_": None}
+    put(s3, bucket, **{f"1.{form}": body("key")})
+    first = published(task(s3, bucket, **plain))
+    put(s3, bucket, **{f"2.{form}": body("KEY")})
+    with pytest.raises(TaskFailed, match="columns key and KEY differ in case only; rename one"):
+        snapshot(task(s3, bucket, previous=first.version.manifest, **plain))
+
+
+def test_the_manifest_of_the_same_bytes_says_what_is_declared_now(s3: Any, bucket: str) -> None:
+    """So that a declared type travels with the version, and the rest of its reading is fixed for later files."""
+    put(s3, bucket, **{"1.parquet": parquet([1], more=[1])})
+    first = published(task(s3, bucket))
+    more = Schema.model_validate({"columns": [{"name": "more", "type": "float"}]})
+    again = published(task(s3, bucket, schema_=more, previous=first.version.manifest))
+    assert again.version.version == first.version.version
+    kept = Reading.model_validate(json.loads(body(s3, again.version.manifest))["reading"])
+    assert kept.types()["more"] == "float"
+
+    s3.client.delete_object(Bucket=bucket, Key="in/1.parquet")
+    put(s3, bucket, **{"1.csv": b"id,x\n1,2\n"})
+    text: dict[str, Any] = {"format": "csv", "store": s3.place(bucket, "text")}
+    first = published(task(s3, bucket, schema_=None, **text))
+    declared = Schema.model_validate({"columns": [{"name": "id", "type": "integer"}]})
+    again = published(task(s3, bucket, schema_=declared, previous=first.version.manifest, **text))
+    put(s3, bucket, **{"2.csv": b"id,x\n2,late\n"})
+    found = failures(snapshot(task(s3, bucket, schema_=declared, previous=again.version.manifest, **text)))
+    assert "as they were so far" in found["column x"]

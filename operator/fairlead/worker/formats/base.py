@@ -90,9 +90,11 @@ class Format(Protocol):
 
 
 def distinct(names: Iterable[str]) -> None:
-    """Raises Unreadable if names differ in case only: SQL can't tell them apart."""
+    """Raises Unreadable if names differ in case only: SQL can't tell them apart; or if SQL can't say one at all."""
     seen: dict[str, str] = {}
     for name in names:
+        if "\0" in name:
+            raise Unreadable(f"column {name} has a NUL character in its name; rename it")
         other = seen.setdefault(name.lower(), name)
         if other != name:
             raise Unreadable(f"columns {other} and {name} differ in case only; rename one")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -44,7 +44,10 @@ def dialect(files: Sequence[LocalFile], declared: Declared, fixed: Reading | Non
     delimiter = _first(spec.delimiter, base.delimiter) or _delimiter(
         files, known, [column.name for column in declared.columns]
     )
-    return known.model_copy(update={"delimiter": delimiter})
+    found = known.model_copy(update={"delimiter": delimiter})
+    _null(found)
+    _alike(files, found, {column.name for column in base.columns})
+    return found
 
 
 def columns(file: LocalFile, reading: Reading) -> tuple[str, ...]:
@@ -64,6 +67,12 @@ def raw(database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], reading
     if not files:
         raise ValueError("there are no files to read")
     names = list(dict.fromkeys(name for file in files for name in columns(file, reading)))
+    for file in files:
+        if reading.null and (blank := _layout(file, reading).blank):
+            raise Irregular(
+                f"{file.name}: line {blank} has nothing on it, in a file of one column with a csv.nullText; write "
+                f'a text that is empty as "", and no text as {cell(reading.null)}'
+            )
     parts = [
         _select(names, how, [str(_readable(database, file, reading)) for file in group], reading)
         for how, group in groupby(files, lambda file: _how(file, reading))
@@ -111,6 +120,30 @@ def _delimiter(files: Sequence[LocalFile], known: Reading, names: Sequence[str])
     if refused and not candidates:
         raise refused[0]
     return candidates[0] if candidates else DELIMITERS[0]
+
+
+def _null(found: Reading) -> None:
+    """That some field can be what means null."""
+    for what, character in (("delimiter", found.delimiter), ("quote", found.quote), ("line end", "\n")):
+        if character and character in (found.null or "").replace("\r", "\n"):
+            raise Unreadable(
+                f"csv.nullText {cell(found.null)} has the {what} in it, so no unquoted field can be it; declare the "
+                "text that stands for null without it"
+            )
+
+
+def _alike(files: Sequence[LocalFile], found: Reading, before: Set[str]) -> None:
+    """That no file of one column would have columns of the others with another delimiter: theirs would be null in it.
+    before: columns of earlier files."""
+    for file in files:
+        first, *more = columns(file, found)
+        for delimiter in DELIMITERS if not more and first not in before else ():
+            cells = _names(first.encode(), delimiter, found)
+            if len(cells) > 1 and {*before, *(name for other in files for name in columns(other, found))} & {*cells}:
+                raise Irregular(
+                    f"{file.name}: line 1 has 1 field {cell(first)}, and other files have columns that it has if "
+                    f"{cell(delimiter)} divides them, not {cell(found.delimiter)}; write all files with one delimiter"
+                )
 
 
 def _names(head: bytes, delimiter: str, known: Reading) -> list[str]:

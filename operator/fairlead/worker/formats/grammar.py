@@ -58,6 +58,8 @@ class Layout:
     """Whether a line end stands within quotes."""
     longest: int
     """Bytes of the longest record, with its line end."""
+    blank: int = 0
+    """In a file of one column: the first line without anything on it, which is a record; 0 if there is none."""
 
 
 def layout(file: LocalFile, pieces: Iterable[bytes], dialect: Dialect) -> Layout:
@@ -112,6 +114,7 @@ class _Scan:
         self._header: tuple[str, ...] = ()
         self._records = 0
         self._longest = 0
+        self._blank = 0
         self._multiline = False
         self._crlf: bool | None = None
 
@@ -124,7 +127,7 @@ class _Scan:
             )
         if not self._header:
             raise Unreadable(f"{self.file.name}: empty, without a header; remove it, or write a line of column names")
-        return Layout(self._header, self._records, self.line_end, self._multiline, self._longest)
+        return Layout(self._header, self._records, self.line_end, self._multiline, self._longest, self._blank)
 
     def too_long(self, line: int) -> Irregular:
         """What to say of the record that begins on a line."""
@@ -236,13 +239,14 @@ class _Scan:
         wanted = len(self._header) - 1
         delimiters = found.delimiters[: np.searchsorted(found.delimiters, len(whole))]
         self._records += len(ends) - skip
+        if not wanted and not self._blank:
+            self._blank = self._first_blank(whole, starts, ends)
         if len(delimiters) == len(ends) * wanted and _regular(delimiters, starts, ends, wanted):
             return
         counts = np.diff(np.searchsorted(delimiters, ends), prepend=0)
         wrong = np.flatnonzero(counts != wanted)
         bytes_ = np.frombuffer(whole, np.uint8)
-        lengths = ends[wrong] - starts[wrong]
-        blank = (lengths == 0) | ((lengths == 1) & (bytes_[starts[wrong]] == _CR))
+        blank = _blank(bytes_, starts[wrong], ends[wrong])
         if not blank.all():
             bad = int(wrong[~blank][0])
             line = self.line + whole.count(bytes([self.end]), 0, int(starts[bad]))
@@ -251,6 +255,18 @@ class _Scan:
                 "write as many as the header, quote fields that have the delimiter in them, or declare csv.delimiter"
             )
         self._records -= int(blank.sum())
+
+    def _first_blank(self, whole: bytes, starts: Positions, ends: Positions) -> int:
+        """Its line; 0 if there is none."""
+        blank = np.flatnonzero(_blank(np.frombuffer(whole, np.uint8), starts, ends))
+        return self.line + whole.count(bytes([self.end]), 0, int(starts[blank[0]])) if len(blank) else 0
+
+
+def _blank(bytes_: NDArray[np.uint8], starts: Positions, ends: Positions) -> NDArray[np.bool_]:
+    """Which records are lines without anything on them."""
+    lengths = ends - starts
+    found: NDArray[np.bool_] = (lengths == 0) | ((lengths == 1) & (bytes_[starts] == _CR))
+    return found
 
 
 class _Structure:

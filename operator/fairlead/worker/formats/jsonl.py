@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from fairlead.api.reading import ReadColumn, Reading
 from fairlead.worker.formats import compressed, encodings, typed
@@ -33,6 +34,11 @@ _RENAMED = re.compile(r"_[0-9]+$|^C[0-9]+$")
 """Names that DuckDB gives to keys that differ in case only, and to one that is empty."""
 _LINE = 16 << 20
 """Bytes of a line, at most: each thread holds some of them."""
+_DEPTH = 1000
+"""Lists and objects in each other, at most: DuckDB has no bound, and ends its process."""
+_FIRST = 20_000
+"""Lines whose keys are counted before DuckDB sees them: it takes minutes where keys are data."""
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 class JsonLines:
@@ -51,9 +57,7 @@ class JsonLines:
                 seen[key] = _joined(seen.get(key), found)
         names = list(dict.fromkeys([*seen, *wanted]))
         distinct(names)
-        if len(names) > _KEYS:
-            many = f"the lines have {len(names)} different keys, and a table {_KEYS} columns at most"
-            raise Unreadable(f"{many}: move keys that are data into values")
+        _few(len(names))
         types = {c: wanted.get(c) or _unless_null(known.get(c)) or seen[c] for c in names}
         types |= _numbers(database, files, [c for c, kind in types.items() if kind == _NUMBER])
         return Reading(format="jsonl", columns=[ReadColumn(name=c, type=types[c], declared=c in wanted) for c in names])
@@ -66,7 +70,7 @@ class JsonLines:
     def count(self, file: LocalFile, reading: Reading) -> int:
         """See Format: lines that are not blank."""
         del reading
-        return sum(len(lines) for lines in _lines(file))
+        return _records(file)
 
     def raw(self, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], reading: Reading) -> str:
         """See Format. Cells are texts: of a string itself, of anything else its JSON; in columns of several types all
@@ -77,7 +81,8 @@ class JsonLines:
             return f"SELECT NULL AS nothing FROM ({_objects(database, files)})"
         listed = ", ".join(f"{name(c)}: '{'JSON' if c in nested else 'VARCHAR'}'" for c in types)
         cells = ", ".join(f"{name(c)}::VARCHAR AS {name(c)}" if c in nested else name(c) for c in types)
-        return f"SELECT {cells} FROM {_call(database, files, f', auto_detect = false, columns = {{{listed}}}')}"
+        options = f", auto_detect = false, records = true, columns = {{{listed}}}"
+        return f"SELECT {cells} FROM {_call(database, files, options)}"
 
     def scan(self, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], reading: Reading) -> str:
         """See Format."""
@@ -125,6 +130,8 @@ def _lines(file: LocalFile) -> Iterator[list[tuple[int, bytes]]]:
         rest = lines.pop()
         yield _objects_of(file, lines, number)
         number += len(lines)
+        if len(rest) > _LINE:
+            raise _too_long(file, number + 1)
     yield _objects_of(file, [rest], number)
 
 
@@ -132,7 +139,9 @@ def _objects_of(file: LocalFile, lines: list[bytes], before: int) -> list[tuple[
     found = []
     for number, line in enumerate(lines, before + 1):
         if len(line) > _LINE:
-            raise Unreadable(f"{file.name}: line {number} has {len(line)} bytes, at most {_LINE} are read; split it")
+            raise _too_long(file, number)
+        if len(line) > _DEPTH and line.count(b"[") + line.count(b"{") > _DEPTH and _depth(line) > _DEPTH:
+            raise Unreadable(f"{file.name}: line {number} is nested more than {_DEPTH} deep; flatten it")
         if line[:1] == b"{":
             found.append((number, line))
         elif stripped := line.strip():
@@ -141,6 +150,18 @@ def _objects_of(file: LocalFile, lines: list[bytes], before: int) -> list[tuple[
                 raise Unreadable(f"{file.name}: line {number} is {shown}, not an object in braces; write one a line")
             found.append((number, line))
     return found
+
+
+def _too_long(file: LocalFile, number: int) -> Unreadable:
+    return Unreadable(f"{file.name}: line {number} has more than {_LINE} bytes, which are not read; split it")
+
+
+def _depth(line: bytes) -> int:
+    bytes_ = np.frombuffer(_STRING.sub(b"", line), np.uint8)
+    steps = np.isin(bytes_, np.frombuffer(b"[{", np.uint8)).astype(np.int32) - np.isin(
+        bytes_, np.frombuffer(b"]}", np.uint8)
+    )
+    return int(np.cumsum(steps).max(initial=0))
 
 
 def _plain(database: duckdb.DuckDBPyConnection, file: LocalFile) -> Path:
@@ -174,26 +195,41 @@ def _objects(database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile]) ->
 
 
 _known: dict[tuple[str, int, int], dict[str, str]] = {}
+_counted: dict[tuple[str, int, int], int] = {}
 """What has been gone over already, by path, size and time."""
+
+
+def _key(file: LocalFile) -> tuple[str, int, int]:
+    stat = file.path.stat()
+    return (str(file.path), stat.st_size, stat.st_mtime_ns)
+
+
+def _records(file: LocalFile) -> int:
+    if (key := _key(file)) not in _counted:
+        _counted[key] = sum(len(lines) for lines in _lines(file))
+    return _counted[key]
 
 
 def _structure(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str, str]:
     """Kind by key, over all lines."""
-    stat = file.path.stat()
-    key = (str(file.path), stat.st_size, stat.st_mtime_ns)
-    if key not in _known:
+    if (key := _key(file)) not in _known:
         _known[key] = _looked_at(database, file)
     return _known[key]
 
 
 def _looked_at(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str, str]:
+    _records(file)  # lines that DuckDB can't be trusted with
     cursor, source = database.cursor(), _call(database, [file], _ALL)
+    some = f"SELECT json_keys(json) AS keys FROM ({_objects(database, [file])}) LIMIT {_FIRST}"
     try:
+        many = cursor.execute(f"SELECT count(DISTINCT key) FROM (SELECT unnest(keys) AS key FROM ({some}))").fetchone()
+        _few(int(many[0]) if many else 0)
         found = {str(row[0]): str(row[1]) for row in cursor.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
     except duckdb.BinderException:  # objects without any key are no records for DuckDB
         return {}
     except duckdb.Error as error:
         raise explained([file], error) from error
+    distinct(found)
     if any(_RENAMED.search(key) for key in found):
         keys = f"SELECT DISTINCT unnest(json_keys(json)) FROM ({_objects(database, [file])})"
         real = [str(row[0]) for row in cursor.execute(keys).fetchall()]
@@ -202,6 +238,12 @@ def _looked_at(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str
             raise Unreadable(f"{file.name}: a key has no name; a column needs one")
     kinds = {key: _kind(shape) for key, shape in found.items()}
     return kinds | dict.fromkeys(_empty(database, file, [c for c in kinds if kinds[c] == typed.JSON]), typed.NULL)
+
+
+def _few(keys: int) -> None:
+    if keys > _KEYS:
+        many = f"the lines have {keys} different keys, and a table {_KEYS} columns at most"
+        raise Unreadable(f"{many}: move keys that are data into values")
 
 
 def _kind(shape: str) -> str:

@@ -22,6 +22,8 @@ _AS_DECLARED = {
 _DECIMAL = "decimal"
 _DIGITS = 38
 """Of a decimal, at most: DuckDB reads wrong numbers from longer ones."""
+_EXACT = 2**53
+"""Integers up to here are floats too."""
 _SHOWN = 200
 """Characters of a nested type's name."""
 
@@ -163,7 +165,23 @@ def _schema(file: LocalFile) -> pa.Schema:
 
 
 def _precision(named: str) -> int:
-    return int(named[len(_DECIMAL) + 1 :].split(",")[0])
+    return _digits(named)[0]
+
+
+def _digits(named: str) -> tuple[int, int]:
+    """All, and those of the fraction."""
+    precision, scale = named[len(_DECIMAL) + 1 : -1].split(",")
+    return int(precision), int(scale)
+
+
+def _wider(known: str, found: str) -> str | None:
+    """The decimal that has the digits of both; None if those are too many: DuckDB would round."""
+    if known == _DECIMAL:  # of a release that did not say how many
+        return known
+    (precision, scale), (others, fraction) = _digits(known), _digits(found)
+    most = max(scale, fraction)
+    whole = max(precision - scale, others - fraction)
+    return f"{_DECIMAL}({whole + most},{most})" if whole + most <= _DIGITS else None
 
 
 def _joined(known: str, found: str, *, fixed: bool) -> str | None:
@@ -173,7 +191,7 @@ def _joined(known: str, found: str, *, fixed: bool) -> str | None:
     if known == typed.NULL:
         return found
     if known.startswith(_DECIMAL) and found.startswith(_DECIMAL):
-        return _DECIMAL
+        return _wider(known, found)
     if known == typed.FLOAT and found == typed.INTEGER:
         return known
     return typed.FLOAT if (known, found) == (typed.INTEGER, typed.FLOAT) and not fixed else None
@@ -206,6 +224,14 @@ def _select(types: Mapping[str, str], files: Sequence[LocalFile], reading: Readi
         elif "uuid" in found:
             cell = f"CAST({cell} AS VARCHAR)"
         elif column.type == typed.FLOAT and (column.declared or column.name in mixed):
-            cell = f"CAST({cell} AS DOUBLE)"
+            cell = _float(column, cell, wide=found in ("int64", "uint64"))
         cells.append(f"{cell} AS {name(column.name)}")
     return f"SELECT {', '.join(cells) or '*'} FROM ({_read(files)})"
+
+
+def _float(column: ReadColumn, cell: str, *, wide: bool) -> str:
+    """Integers that are floats because those of other files are: only such as floats can hold."""
+    if column.declared or not wide:
+        return f"CAST({cell} AS DOUBLE)"
+    problem = text(f" is no float, as column {column.name} is in other files; write one type, or declare it")
+    return f"CASE WHEN abs({cell}::HUGEINT) > {_EXACT} THEN error({cell} || {problem})::DOUBLE ELSE {cell}::DOUBLE END"

@@ -27,12 +27,14 @@ _CHAIN = (INTEGER, FLOAT, BOOLEAN, DATE, TIMESTAMP)
 """What an undeclared column may be, narrowest first; STRING otherwise."""
 _FIRST = 2000
 """Rows that are looked at first: what they contradict need not be tried on all."""
+_TOGETHER = 50
+"""Columns that are first looked at in one query, of which all types are tried: it takes the square of their number."""
 
 _LIKE_INTEGER = r"\s*[-+]?[0-9]+\s*"
 _NOT_FINITE = r"(?i)\s*[-+]?(nan|inf|infinity)\s*"
 _DAY = r"[0-9]{4,}[-/][0-9]{1,2}[-/][0-9]{1,2}"
 _LIKE_DATE = rf"\s*{_DAY}([ T]00:00(:00(\.0+)?)?)?\s*"
-_ZONE = r" ?(Z|UTC|[-+][0-9]{2}(:?[0-9]{2})?)"
+_ZONE = r" ?(Z|UTC|[-+](0[0-9]|1[0-8])(:?[0-5][0-9])?)"
 _LIKE_TIMESTAMP = rf"\s*{_DAY}([ T][0-9]{{1,2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]+)?)?({_ZONE})?)?\s*"
 _WITH_ZONE = rf":[0-9]{{2}}(\.[0-9]+)?{_ZONE}\s*$"
 
@@ -41,7 +43,8 @@ _PLAIN_FLOAT = (
 )
 """A float that is no id: no leading zeros; and without a fraction, of so few digits that a float keeps all of them."""
 _PLAIN_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_PLAIN_TIMESTAMP = rf"{_PLAIN_DATE}([ T][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]+)?)?({_ZONE})?)?"
+_PLAIN_TIMESTAMP = rf"{_PLAIN_DATE}([ T][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]{{1,6}}0*)?)?({_ZONE})?)?"
+"""Of no more than microseconds: what is finer would be cut off."""
 
 
 def sql_type(kind: str) -> str:
@@ -87,11 +90,12 @@ def _fits_list(kind: str, cell: str) -> str:
 
 def _moment(cell: str) -> str:
     """A timestamp without a zone is UTC; one with a zone becomes UTC. Null if it is none."""
-    written = f"replace(replace({cell}, ' UTC', 'Z'), 'UTC', 'Z')"
+    bare = f"trim({cell}, ' \t\n\f\r')"
+    written = f"replace(replace({bare}, ' UTC', 'Z'), 'UTC', 'Z')"
     seconds = f"regexp_replace({written}, '([ T][0-9]{{1,2}}:[0-9]{{2}}) ?([Z+-])', '\\1:00\\2')"
     zoned = f"regexp_replace({seconds}, ' ([-+][0-9]{{2}})', '\\1')"
     instant = f"make_timestamp(epoch_us(TRY_CAST({zoned} AS TIMESTAMPTZ)))"
-    return f"CASE WHEN regexp_matches({cell}, '{_WITH_ZONE}') THEN {instant} ELSE TRY_CAST({cell} AS TIMESTAMP) END"
+    return f"CASE WHEN regexp_matches({cell}, '{_WITH_ZONE}') THEN {instant} ELSE TRY_CAST({bare} AS TIMESTAMP) END"
 
 
 def maybe(kind: str, cell: str) -> str:
@@ -143,7 +147,9 @@ def infer(database: duckdb.DuckDBPyConnection, raw: str, columns: Sequence[str])
     nothing is lost: "007", "yes", " 1" and integers beyond 64 bits are strings. A column without any value is NULL.
     `raw` is read once, and once more for each type that only later rows contradict. Raises duckdb.Error."""
     sought = {column: _Open(list(_CHAIN)) for column in columns}
-    _strike(database, f"SELECT * FROM ({raw}) LIMIT {_FIRST}", sought, all_at_once=True)
+    for start in range(0, len(columns), _TOGETHER):
+        some = {column: sought[column] for column in columns[start : start + _TOGETHER]}
+        _strike(database, f"SELECT * FROM ({raw}) LIMIT {_FIRST}", some, all_at_once=True)
     known: dict[str, str] = {}
     while missing := {c: o for c, o in sought.items() if c not in known}:
         _strike(database, raw, missing, all_at_once=False)
@@ -186,6 +192,12 @@ def _strike(database: duckdb.DuckDBPyConnection, rows: str, sought: Mapping[str,
             sought[column].left.remove(kind)
         elif not all_at_once:
             sought[column].left.insert(0, _OK)
+
+
+def plainly(kind: str, cell: str) -> str:
+    """SQL: whether a text that is not null is of an inferred type as inference would have it: `007` is no integer, and
+    `yes` is no boolean. It is never null for such a text."""
+    return f"coalesce({_plain(kind, cell)}, false)" if kind in _CHAIN else fits(kind, cell)
 
 
 def _finite(cell: str) -> str:

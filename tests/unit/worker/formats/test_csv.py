@@ -219,3 +219,33 @@ def test_wide_files_are_read_up_to_a_bound(tmp_path: Path) -> None:
 
     assert read(tmp_path, wide(5000))[2] == [("1",) * 5000]
     assert "line 1 names 5001 columns, and 5000 are read at most" in refused(tmp_path, wide(5001))
+
+
+def test_a_file_with_another_delimiter_than_the_others_is_no_column_more(tmp_path: Path) -> None:
+    said = 'line 1 has 1 field "id,x", and other files have columns that it has if "," divides them, not ";"'
+    assert said in refused(tmp_path, b"id;x\n1;2,3\n", b"id,x\n1,2\n")
+    before = Reading.model_validate({
+        "format": "csv", "delimiter": ";", "encoding": "utf-8",
+        "columns": [{"name": "id", "type": "integer"}, {"name": "x", "type": "integer"}],
+    })  # fmt: skip
+    with pytest.raises(Unreadable, match="write all files with one delimiter"):
+        csv.dialect(written(tmp_path, b"id,x\n1,2\n"), Declared(), before)
+    alone = before.model_copy(update={"columns": []})
+    assert csv.dialect(written(tmp_path, b"id,x\n1,2\n"), Declared(), alone).delimiter == ";"
+
+
+@pytest.mark.parametrize(
+    ("spec", "what"),
+    [({"null": '""'}, "quote"), ({"null": "a;b"}, "delimiter"), ({"null": "N\nA"}, "line end")],
+)
+def test_what_no_field_can_be_does_not_mean_null(tmp_path: Path, spec: dict[str, str], what: str) -> None:
+    assert f"has the {what} in it" in refused(tmp_path, b"id;x\n1;2\n", **spec)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_blank_line_of_one_column_is_null_or_refused_where_nulls_are_a_text(tmp_path: Path, end: str) -> None:
+    content = end.join(["note", "a", "", '""', "NA", ""]).encode()
+    assert read(tmp_path, content)[2] == [("a",), (None,), ("",), ("NA",)]
+    assert "line 3 has nothing on it" in refused(tmp_path, content, null="NA")
+    whole = end.join(["note", "a", '""', "NA", ""]).encode()
+    assert read(tmp_path, whole, null="NA")[2] == [("a",), ("",), (None,)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -289,3 +291,83 @@ def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
         read(tmp_path, "parquet", {"f": out.getvalue()})
     with pytest.raises(Unreadable, match="columns a and A differ in case only"):
         read(tmp_path, "parquet", {"f": parquet(a=[1], A=[2])})
+
+
+def test_objects_without_any_key_are_nulls_and_no_texts(tmp_path: Path) -> None:
+    for kind in ("string", "integer"):
+        found = read(tmp_path, "jsonl", {"a.jsonl": b"{}\n{}\n"}, [{"name": "s", "type": kind, "nullable": True}])
+        assert found.table == [(None,), (None,)]
+
+
+def test_a_name_that_sql_cannot_say_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match=r"column a\\x00b has a NUL character in its name"):
+        read(tmp_path, "jsonl", {"a.jsonl": b'{"a\\u0000b": 1}\n'})
+
+
+def test_white_space_is_no_part_of_a_timestamp(tmp_path: Path) -> None:
+    cells = [" 2024-01-02 10:00 ", "\t2024-01-02 12:00+02:00 ", "2024-01-02 10:00:00 UTC "]
+    body = ("id,t\n" + "".join(f"1,{cell}\n" for cell in cells)).encode()
+    found = read(tmp_path, "csv", {"a.csv": body}, [{"name": "t", "type": "timestamp"}])
+    assert [t for _, t in found.table] == [dt.datetime(2024, 1, 2, 10)] * 3
+    wrong = read(tmp_path, "csv", {"a.csv": b"id,t\n1,2024-01-02 10:00+99:00\n"}, [{"name": "t", "type": "timestamp"}])
+    assert "1 of 1 rows are not timestamp" in wrong.problems["column t"]
+
+
+def test_times_finer_than_a_microsecond_are_not_cut_unless_declared(tmp_path: Path) -> None:
+    for fraction, kind in (("123456000", "timestamp"), ("123456789", "string")):
+        body = f"id,t\n1,2024-01-02 10:00:00.{fraction}\n".encode()
+        assert read(tmp_path, "csv", {"a.csv": body}).types["t"] == kind
+
+
+@pytest.mark.parametrize(
+    ("first", "later"), [("1", "007"), ("1", "+7"), ("true", "yes"), ("true", "1"), ("1.5", "00.5"), ("1.5", "1e400")]
+)
+def test_later_texts_are_of_an_inferred_type_only_if_nothing_is_lost(tmp_path: Path, first: str, later: str) -> None:
+    before = read(tmp_path, "csv", {"a.csv": f"id,x\n1,{first}\n".encode()}).reading
+    assert not read(tmp_path, "csv", {"b.csv": f"id,x\n2,{first}\n3,\n".encode()}, fixed=before).problems
+    found = read(tmp_path, "csv", {"b.csv": f"id,x\n2,{later}\n".encode()}, fixed=before)
+    assert "as they were so far" in found.problems["column x"]
+    assert f'for example "{later}" in row 1' in found.problems["column x"]
+
+
+def test_decimals_of_several_scales_keep_all_digits_or_are_refused(tmp_path: Path) -> None:
+    def of(value: str, precision: int, scale: int) -> bytes:
+        return parquet(d=pa.array([Decimal(value)], pa.decimal128(precision, scale)))
+
+    files = {"a.parquet": of("1.10", 10, 2), "b.parquet": of("1.234", 12, 3)}
+    found = read(tmp_path, "parquet", files)
+    assert (found.types["d"], sorted(found.table)) == ("decimal(12,3)", [(Decimal("1.1"),), (Decimal("1.234"),)])
+    files = {"a.parquet": of("1" + "0" * 36, 38, 0), "b.parquet": of("0." + "0" * 14 + "1", 38, 15)}
+    with pytest.raises(Misfit, match=r"it is decimal\(38,15\), and decimal\(38,0\) in other files"):
+        read(tmp_path, "parquet", files)
+
+
+def test_integers_beside_floats_are_floats_only_if_a_float_holds_them(tmp_path: Path) -> None:
+    def files(number: int) -> dict[str, bytes]:
+        return {"a.parquet": parquet(n=[number]), "b.parquet": parquet(n=[1.5])}
+
+    assert sorted(read(tmp_path, "parquet", files(2**53)).table) == [(1.5,), (2.0**53,)]
+    with pytest.raises(duckdb.Error, match="9007199254740993 is no float, as column n is in other files"):
+        read(tmp_path, "parquet", files(2**53 + 1))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"a": "' + b"x" * (20 << 20), "a.jsonl: line 1 has more than 16777216 bytes"),
+        (b'{"a": 1}\n' + b" " * (20 << 20), "a.jsonl: line 2 has more than 16777216 bytes"),
+        (b'{"a": ' + b"[" * 2_000_000 + b"]" * 2_000_000 + b"}\n", "a.jsonl: line 1 is nested more than 1000 deep"),
+        (b"".join(b'{"k%d": 1}\n' % n for n in range(30_000)), "different keys, and a table 5000 columns at most"),
+    ],
+    ids=["long", "blank", "deep", "keys"],
+)
+def test_json_that_has_no_end_is_refused_before_it_takes_the_machine(tmp_path: Path, body: bytes, words: str) -> None:
+    """A long line was read again for each piece of it, a deep one ended the process, and keys took their square."""
+    with pytest.raises(Unreadable) as caught:
+        read(tmp_path, "jsonl", {"a.jsonl": body})
+    assert words in str(caught.value)
+
+
+def test_brackets_within_strings_are_no_depth(tmp_path: Path) -> None:
+    text = "[{" * 3000 + '\\"' + "[" * 3000
+    assert read(tmp_path, "jsonl", {"a.jsonl": lines({"a": text, "b": [[1.5]]})}).table == [(text, [[1.5]])]
