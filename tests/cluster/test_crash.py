@@ -62,14 +62,22 @@ def operator(team: Team) -> Iterator[Operator]:
         made.kill()
 
 
+@pytest.fixture
+def killer(operator: Operator) -> Iterator[Killer]:
+    """Starts the operator, and kills it, until the test is over: also one that has failed."""
+    made = Killer(operator)
+    made.start()
+    yield made
+    made.done.set()
+    made.join()
+
+
 @pytest.mark.alone
 @pytest.mark.timeout(1500)
-def test_killed_at_random_moments(team: Team, operator: Operator) -> None:
+def test_killed_at_random_moments(team: Team, operator: Operator, killer: Killer) -> None:
     jobs = JobLog(team)
     jobs.start()
     apply_loop(team)
-    killer = Killer(operator)
-    killer.start()
     rounds = 0
     with traffic(team, 30, model=MODEL, wait=False) as load:
         while killer.kills < KILLS or rounds < 2:
@@ -126,9 +134,7 @@ def check_evidence(deployment: Json, load: Load) -> None:
 
 @pytest.mark.alone
 @pytest.mark.timeout(900)
-def test_an_experiment_killed_at_random_moments(team: Team, operator: Operator) -> None:
-    killer = Killer(operator)
-    killer.start()
+def test_an_experiment_killed_at_random_moments(team: Team, operator: Operator, killer: Killer) -> None:
     go_live(team, m1=0.4, m2=0.4, m3=0.05)
     with traffic(team, 100) as load:
         compare(team, "latency", then="Promote")
