@@ -99,9 +99,9 @@ def measured(code: str, tree: Path, *arguments: str) -> tuple[Any, float, float,
     return result, seconds, cpu, memory
 
 
-def asked(s3: S3, form: str, store: str) -> str:
+def asked(s3: S3, form: str, store: str, *, declared: bool) -> str:
     """A snapshot's task, but for its listing."""
-    schema = {"columns": [{"name": name, "type": kind} for name, kind in TYPES.items()]}
+    schema = {"columns": [{"name": name, "type": kind} for name, kind in TYPES.items()]} if declared else None
     return json.dumps({
         "dataset": "bench", "format": FORMATS[form], "pin": "copy", "schema_": schema,
         "source": s3.place(BUCKET, f"{form}/").model_dump(mode="json"),
@@ -122,7 +122,7 @@ def checked_out(commit: str) -> Iterator[Path]:
             subprocess.run([*git, "remove", "--force", str(tree)], check=True, capture_output=True)
 
 
-def run(rows: int, times: int, before: str, forms: Sequence[str]) -> tuple[list[list[object]], bool]:
+def run(rows: int, times: int, before: str, forms: Sequence[str], *, declared: bool) -> tuple[list[list[object]], bool]:
     """Rows (format, reader, result, seconds, CPU, peak MiB), the quickest of so many; and whether the limit is kept
     where both read all rows."""
     found: list[list[object]] = []
@@ -137,7 +137,9 @@ def run(rows: int, times: int, before: str, forms: Sequence[str]) -> tuple[list[
             best: dict[str, tuple[Any, float, float, float]] = {}
             for attempt in range(times):
                 for name, tree in trees.items():
-                    one = measured(_SNAPSHOT, tree, asked(s3, form, f"store/{form}/{name}/{attempt}"))
+                    one = measured(
+                        _SNAPSHOT, tree, asked(s3, form, f"store/{form}/{name}/{attempt}", declared=declared)
+                    )
                     best[name] = min(one, best.get(name, one), key=lambda figures: figures[2])
             for name, expression in PLAIN[form].items():
                 code = f"import duckdb, pandas\npath = {str(files[form])!r}\nresult = {expression}"
@@ -157,8 +159,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--times", type=int, default=3, help="of which the quickest counts")
     parser.add_argument("--before", default=BEFORE, help="the commit to compare with")
     parser.add_argument("--formats", nargs="+", choices=list(FORMATS), default=list(FORMATS))
+    parser.add_argument("--undeclared", action="store_true", help="without a schema: all types are found")
     options = parser.parse_args(arguments)
-    rows, met = run(options.rows, options.times, options.before, options.formats)
+    rows, met = run(options.rows, options.times, options.before, options.formats, declared=not options.undeclared)
     table(f"{options.rows:,} rows of {len(TYPES)} columns", rows, ["format", "by", "rows", "s", "CPU, s", "peak MiB"])
     keep("readers", rows)
     print(f"at most {LIMIT} times the CPU of {options.before}: {'met' if met else 'MISSED'}")
