@@ -210,7 +210,7 @@ def test_copies_that_are_used_up_before_scores_are_known_are_told_of() -> None:
     sim.run(30, 30)
     assert sim.condition("EvidenceAvailable")["reason"] == "CopiesUsedUp"
     assert sim.candidate["step"] == 0
-    step["copies"] = 5000
+    sim.spec["rollout"]["steps"][0]["copies"] = 5000
     sim.run(60, 30)
     assert live(sim) == "m-2" or sim.candidate["step"] == 1
 
