@@ -73,8 +73,13 @@ def root(info: KindInfo) -> Node:
 
 
 def status(schema: Node) -> Node:
-    """The status's schema, without what only serves people who write."""
+    """The status's schema, without what only serves people who write. Its fields are explained here, what lies below
+    them in the reference: the words of a Deployment's status would be half of its definition."""
     out = plain(schema, described=True)
+    out["properties"] = {
+        name: plain(node, described=False) | {key: node[key] for key in ("description",) if key in node}
+        for name, node in out["properties"].items()
+    }
     for name in COPIES:
         if name in out["properties"]:
             out["properties"][name] = plain(schema["properties"][name], described=False)
