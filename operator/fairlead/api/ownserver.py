@@ -81,7 +81,7 @@ class Stop(Model):
 class Spread(Model):
     """Pods of a version are spread over the values of a node's label."""
 
-    topology_key: LabelKey
+    topology_key: Annotated[LabelKey, Field(max_length=317)]
     """The label, such as `topology.kubernetes.io/zone`."""
     when_unsatisfiable: Literal["ScheduleAnyway", "DoNotSchedule"] | None = None
     """Default: `ScheduleAnyway`."""
