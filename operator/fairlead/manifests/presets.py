@@ -33,8 +33,16 @@ HEALTH = {"oip": "/v2/health/ready", "openai": "/health"}
 """Path that answers 200 when a custom server can answer, by protocol."""
 
 
-class NoImage(LookupError):  # noqa: N818 - a state of the installation
+class Unservable(Exception):  # noqa: N818 - a state of the installation
+    """A server of which no pod can be made here; the message says what to do."""
+
+    reason = "Unservable"
+
+
+class NoImage(Unservable):
     """A runtime for which neither the ModelVersion nor the installation names an image."""
+
+    reason = "NoImage"
 
 
 @dataclass(frozen=True)

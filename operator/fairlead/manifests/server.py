@@ -10,7 +10,7 @@ from fairlead.api.config import OperatorConfig
 from fairlead.api.modelversion import Server
 from fairlead.api.tasks import MODEL, FetchTask
 from fairlead.api.units import seconds
-from fairlead.manifests import pod, presets, recorder, serverpod
+from fairlead.manifests import marks, pod, presets, recorder, serverpod
 from fairlead.manifests.meta import LABEL_PREFIX, MANAGED_BY, Json, short_hash
 from fairlead.manifests.recorder import Recording
 
@@ -80,12 +80,19 @@ class Serving:
     """Whether requests come in by gRPC."""
 
 
+def check(server: Server, recorded: bool, config: OperatorConfig) -> None:
+    """Raises presets.Unservable when the installation has no pod for this server."""
+    presets.check_images(server, recorded, config.images)
+    marks.check(server, config)
+
+
 def workload(version: Serving, config: OperatorConfig) -> Json:
     """The apps/v1 Deployment of a version: fetch (verifies the model's digest) → server, and with a recording the
-    sidecars recorder and proxy. Raises presets.NoImage.
+    sidecars recorder and proxy. Raises presets.Unservable.
 
     A pod that leaves goes on answering for a while, and none leaves before its successor is ready.
     """
+    check(version.server, version.recording is not None, config)
     labels = {**version.server.labels, **version.labels, METRICS_LABEL: metrics_key(version.server)}
     return {
         "apiVersion": "apps/v1",
@@ -135,7 +142,7 @@ def _pod(version: Serving, config: OperatorConfig) -> Json:
         placement=version.server, gpu=version.server.resources.gpu,
         terminationGracePeriodSeconds=DRAIN + serverpod.grace(version.server) + (recorder.GRACE if kept else 0),
         topologySpreadConstraints=serverpod.spread(version.server, version.selector),
-        **serverpod.fields(version.server),
+        **serverpod.fields(version.server), **serverpod.priority(version.server),
     )  # fmt: skip
 
 

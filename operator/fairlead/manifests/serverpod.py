@@ -47,15 +47,18 @@ def _volume_name(files: ConfigFiles) -> str:
 
 
 def fields(server: Server) -> Json:
-    """Fields of the pod's spec: as whom it runs, in what, and how important it is."""
+    """Fields of the pod's spec: as whom it runs, in what, and with which Secrets its images are pulled."""
     found: Json = {}
     if server.service_account:
         found |= {"serviceAccountName": server.service_account, "automountServiceAccountToken": True}
-    if server.priority_class:
-        found["priorityClassName"] = server.priority_class
     if server.runtime_class:
         found["runtimeClassName"] = server.runtime_class
     return found | pull_secrets([server])
+
+
+def priority(server: Server) -> Json:
+    """How important its pods are in production. Evaluations put nobody out."""
+    return {"priorityClassName": server.priority_class} if server.priority_class else {}
 
 
 def pull_secrets(servers: Sequence[Server]) -> Json:
