@@ -14,7 +14,7 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import attempt, identity, jobpods, proof, terse
+from fairlead.plan import accounts, attempt, identity, jobpods, proof, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -65,7 +65,9 @@ def observe(subject: Subject[ModelVersion], world: World, now: float) -> Iterabl
     """The answer of a Job that has ended."""
     status, job = subject.body.status, subject.body.status.job
     open_ = subject.body.spec.revoked is None and status.phase not in FINAL and status.evidence is None
-    if not open_ or job is None or job.not_before is not None:
+    if open_ and (job is None or job.not_before is not None):
+        return accounts.requests(subject.meta.namespace, [subject.body.spec.server])
+    if not open_ or job is None:
         return ()
     return attempt.requests(proof.Work(subject, world, now), job)
 
@@ -144,6 +146,7 @@ def _begin(draft: Draft) -> None:
     except proof.Missing as missing:
         draft.conditions.set("Evaluated", None, missing.reason, missing.message)
         draft.say("Pending", missing.message)
+        draft.plan.requeue_after = missing.again
         if draft.status.job is not None:  # the last attempt is over, whatever its pod still says
             again = rfc3339(draft.work.now)
             draft.update(job=draft.status.job.model_copy(update={"not_before": again}))
