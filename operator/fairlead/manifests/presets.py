@@ -12,7 +12,7 @@ from fairlead.api.tasks import MODEL
 from fairlead.manifests.pod import TMP
 
 PORT = 8080
-"""Where a serving pod's server listens."""
+"""Port of a version's Service, and where a serving pod's server listens that is told where."""
 GRPC_PORT = 8081
 """Where it listens for gRPC, if it does."""
 GRPC_NAME = "grpc"
@@ -28,6 +28,10 @@ PROXY_GRPC_PORT = 8093
 """Where the proxy listens for gRPC."""
 PROXY_STATS_PORT = 8092
 """Where the proxy's `/stats/prometheus` is read."""
+
+
+HEALTH = {"oip": "/v2/health/ready", "openai": "/health"}
+"""Path that answers 200 when a custom server can answer, by protocol."""
 
 
 class NoImage(LookupError):  # noqa: N818 - a state of the installation
@@ -130,7 +134,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "custom": Preset(
         env=lambda _model, port, _metrics_port: {"PORT": str(port)},
-        ready=lambda _model: "/v2/health/ready",
+        ready=lambda _model: HEALTH["oip"],
     ),
 }
 
@@ -138,6 +142,29 @@ PRESETS: Mapping[str, Preset] = {
 def preset(server: Server) -> Preset:
     """The preset of a server's runtime."""
     return PRESETS[server.runtime]
+
+
+def port(server: Server, wanted: int = PORT) -> int:
+    """Where a server listens: where it always does, or where it is told to, `wanted`."""
+    return server.port or wanted
+
+
+def grpc_port(server: Server) -> int:
+    """Where a serving pod's server listens for gRPC, if it does: not where it answers HTTP."""
+    return GRPC_PORT if server.port != GRPC_PORT else PORT
+
+
+def ready_path(server: Server, model_name: str) -> str:
+    """Path that answers 200 when a server can answer requests."""
+    own = server.ready or (HEALTH.get(server.protocol) if server.runtime == "custom" else None)
+    return own or preset(server).ready(model_name)
+
+
+def infer_path(server: Server, model_name: str) -> str | None:
+    """Path of requests that Fairlead knows how to make; None where it knows none."""
+    if server.protocol == "oip":
+        return f"/v2/models/{model_name}/infer"
+    return server.warm_up.path if server.warm_up else None
 
 
 def image(server: Server, images: Images) -> str:
@@ -179,16 +206,13 @@ def counters(server: Server, grpc: bool) -> Counters:
     return (grpc and preset(server).grpc_metrics) or metrics(server)
 
 
-def metrics(server: Server, port: int = PORT, metrics_port: int = METRICS_PORT) -> Counters:
-    """Where and by which names a server's counters are read; the port is always set.
-
-    port: the server's; metrics_port: where runtimes with a metrics port of their own listen for scrapes.
-    """
+def metrics(server: Server) -> Counters:
+    """Where and by which names a serving pod's counters are read; the port is always set."""
     known = preset(server)
     if counted_by_proxy(server):
         return BY_PROXY
     own = known.metrics or _named(server)
-    return replace(own, port=own.port or (metrics_port if known.own_metrics_port else port))
+    return replace(own, port=own.port or (METRICS_PORT if known.own_metrics_port else port(server)))
 
 
 def _named(server: Server) -> Counters:
@@ -204,4 +228,4 @@ def port_name(server: Server) -> str:
 
     A Service names it, so that pods with and without a proxy can stand behind it.
     """
-    return "http-metrics" if metrics(server).port == PORT else "http"
+    return "http-metrics" if metrics(server).port == port(server) else "http"

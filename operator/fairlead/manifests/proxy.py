@@ -115,7 +115,7 @@ def bootstrap(proxy: Proxy) -> Json:
         }}]},
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [
             {"prefix": f"cluster.{SERVER}.upstream_rq"}, {"prefix": f"cluster.{GRPC}.upstream_rq"},
-            {"prefix": f"cluster.{GRPC}.grpc."},
+            *([{"prefix": f"cluster.{GRPC}.grpc."}] if proxy.grpc else []),
             {"prefix": f"cluster.{tee.CLUSTER}.upstream_rq"}, {"prefix": "http.serving.downstream_rq"},
             {"prefix": "http.serving.ext_proc."}, {"prefix": f"cluster.{RECORDER}.upstream_"},
             {"prefix": f"cluster.{RECORDER}.circuit_breakers"}, {"prefix": "server.memory_"},
@@ -127,8 +127,8 @@ def bootstrap(proxy: Proxy) -> Json:
                 *([_listener("grpc", proxy.grpc[0], _serving(proxy, GRPC))] if proxy.grpc else []),
             ],
             "clusters": [
-                _server(SERVER, proxy.server), _server(PROBES, proxy.server), _admin(proxy),
-                *([_recorder(proxy)] if proxy.recorder else []),
+                _server(SERVER, proxy.server), _server(PROBES, proxy.server),
+                *([_recorder(proxy)] if proxy.recorder else []), _admin(proxy),
                 *([_server(GRPC, proxy.grpc[1])] if proxy.grpc else []),
                 *([tee.cluster(proxy.copies, _http2())] if proxy.copies else []),
             ],
