@@ -182,7 +182,8 @@ def proxy_image(images: Images) -> str:
     """The proxy's image. Raises NoImage."""
     if not images.proxy:
         raise NoImage(
-            "there is no image for the proxy that records answers: set images.proxy in the installation's values"
+            "there is no image for the proxy that counts requests and records answers: set images.proxy in the "
+            "installation's values; a server that counts for itself needs none (spec.server.metrics)"
         )
     return images.proxy
 
