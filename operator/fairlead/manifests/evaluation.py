@@ -79,8 +79,7 @@ def _sidecar(server: Json) -> Json:
     # Without any request a busy node starves a server, and the model would be blamed for it.
     needs = found.get("resources", {})
     found["resources"] = needs | {"requests": {"cpu": LEAST_CPU} | needs.get("requests", {})}
-    # The end of a crashed server's log becomes its message: a person sees why without searching for the pod.
-    return found | {"restartPolicy": "Always", "terminationMessagePolicy": "FallbackToLogsOnError"}
+    return found | {"restartPolicy": "Always"}
 
 
 def _fetch(parts: EvaluationPod) -> Json:
