@@ -274,6 +274,23 @@ class Warm:
 
 
 @dataclass(frozen=True)
+class AskReady:
+    """Ask a server that has not started yet, as its start-up probe does, for people to see. Answer: `ReadySaid`."""
+
+    url: str
+    namespace: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class ReadySaid:
+    """What a server answers when it is asked whether it is ready."""
+
+    status: int
+    text: str
+    """The beginning of the body."""
+
+
+@dataclass(frozen=True)
 class SaveDocument:
     """Write a document that is written once: if it is there already, it must be the same. Answer: `Saved`."""
 
@@ -411,11 +428,11 @@ NO_TURN = "NoTurn"
 
 Request = (
     ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
-    | ReadGateway | ReadNewest | ReadNamespace | ReadRules
+    | ReadGateway | ReadNewest | ReadNamespace | ReadRules | AskReady
 )  # fmt: skip
 Answer = (
     Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
-    | NamespaceSeen | RulesSeen | Failed
+    | NamespaceSeen | RulesSeen | ReadySaid | Failed
 )  # fmt: skip
 
 

@@ -110,9 +110,7 @@ def _warm_up(version: ModelVersion, pod: PodView, namespace: str) -> WarmUp:
     return WarmUp(f"{base(pod, presets.PORT)}{path}", sample, namespace=namespace)
 
 
-def base(pod: PodView, port: int) -> str:
-    host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
-    return f"http://{host}:{port}"
+base = pods.base
 
 
 # --- counters of the pods ------------------------------------------------------------------------------------------
