@@ -104,7 +104,8 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += [*watching.requests(look, status.watch), *asking.requests(look, status)]
-    found += [*starting.requests(look, status), *machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
+    found += starting.requests(look, status)
+    found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status),
             *memory.requests(look, status)]  # fmt: skip
 

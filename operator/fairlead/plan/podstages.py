@@ -12,8 +12,8 @@ _STARTS = ("ContainerCreating", "PodInitializing")
 
 
 def told(pod: Json) -> str:
-    """What a pod waits for: a node, its volumes (which Secrets and ConfigMaps), an image. Empty once its first container
-    runs, or has run."""
+    """What a pod waits for: a node, its volumes (which Secrets and ConfigMaps), an image. Empty once its first
+    container runs, or has run."""
     if failures.started(pod):
         return ""
     if not pod["spec"].get("nodeName"):

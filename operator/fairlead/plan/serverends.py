@@ -42,8 +42,8 @@ def _late(probe: Probe, status: Json, end: Json, seen: str) -> str:
     last = f"; its log ends with: {said}" if said else ""
     code = f" (exit code {end['exitCode']}: not for its memory)" if end["exitCode"] == 137 else ""
     return (
-        f"{answered} for {probe.tries} s, so the start-up probe has ended the server{code}{last}. In a new ModelVersion: "
-        f"{ELSEWHERE}; {SLOWER}"
+        f"{answered} for {probe.tries} s, so the start-up probe has ended the server{code}{last}. In a new "
+        f"ModelVersion: {ELSEWHERE}; {SLOWER}"
     )
 
 

@@ -1,8 +1,8 @@
 """How a model server's process has ended, and what it said last.
 
-The kubelet hands over the end of the log of a server that ended with another exit code than 0 (`FallbackToLogsOnError`):
-nobody has to find the pod, and Fairlead needs no right to read logs. These are a program's own words: shown, never parsed
-for what to do.
+The kubelet hands over the end of the log of a server that ended with another exit code than 0
+(`FallbackToLogsOnError`): nobody has to find the pod, and Fairlead needs no right to read logs. These are a program's
+own words: shown, never parsed for what to do.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _telling(lines: list[str]) -> int:
 def probe(pod: Json, container: str) -> Probe | None:
     """The start-up probe of a pod's container, if it has one."""
     every = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
-    asked = next((one for one in every if one["name"] == container), {})
+    asked: Json = next((one for one in every if one["name"] == container), {})
     found = asked.get("startupProbe") or {}
     if "httpGet" not in found:
         return None

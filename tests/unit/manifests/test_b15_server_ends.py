@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ STARTED, TOLD = "started", "told to stop"
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> object:
+def start(tmp_path: Path) -> Callable[[str], subprocess.Popen[str]]:
     """Start the preset's command with this program in place of MLServer."""
 
     def begin(program: str) -> subprocess.Popen[str]:
@@ -27,14 +29,15 @@ def start(tmp_path: Path) -> object:
     return begin
 
 
-@pytest.mark.parametrize(("program", "code"), [("exit 0", 1), ("exit 3", 3), ('[ "$1 $2" = "start /tmp" ] || exit 9', 1)])
-def test_b15_who_ends_without_being_told_to_has_failed(start: object, program: str, code: int) -> None:
-    assert callable(start)
+AS_ASKED = '[ "$1 $2" = "start /tmp" ] || exit 9'
+
+
+@pytest.mark.parametrize(("program", "code"), [("exit 0", 1), ("exit 3", 3), (AS_ASKED, 1)])
+def test_b15_who_ends_without_being_told_to_has_failed(start: Any, program: str, code: int) -> None:
     assert start(program).wait(10) == code
 
 
-def test_a_server_that_is_told_to_stop_stops_in_order(start: object) -> None:
-    assert callable(start)
+def test_a_server_that_is_told_to_stop_stops_in_order(start: Any) -> None:
     told = start(f"trap 'echo {TOLD}; exit 0' TERM; echo {STARTED}; while :; do sleep 0.05; done")
     assert told.stdout.readline().strip() == STARTED
     told.send_signal(signal.SIGTERM)

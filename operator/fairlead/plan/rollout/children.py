@@ -99,8 +99,8 @@ def _version(look: Look, name: str, version: ModelVersion) -> list[Json]:
 
 
 def _with_its_images(look: Look, workload: Json) -> Json:
-    """A workload that serves keeps the images, sidecars and command that it was made with: upgrading Fairlead must not restart
-    models."""
+    """A workload that serves keeps the images, sidecars and command that it was made with: upgrading Fairlead must not
+    restart models."""
     live = look.world.get(WORKLOAD, workload["metadata"]["name"])
     if live is None or not (live.get("status") or {}).get("readyReplicas"):
         return workload
