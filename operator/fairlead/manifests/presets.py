@@ -92,6 +92,17 @@ def _mlserver_env(model: str, port: int, metrics_port: int) -> dict[str, str]:
     }
 
 
+# MLServer ends with 0 when its model can't be loaded, and of such an end the kubelet keeps no log. Whoever ends without
+# having been told to has failed.
+_MLSERVER = """
+trap 'told=yes; kill -TERM $server' TERM INT
+mlserver start "$@" & server=$!
+wait $server; code=$?
+if [ "$told" ]; then wait $server; exit $?; fi
+[ "$code" != 0 ] || code=1
+exit $code
+"""
+
 # MLServer labels the path by its template, and counts GETs of it too.
 _INFER = 'method="POST",path=~"/v2/models/.*/infer"'
 
@@ -120,7 +131,7 @@ GRPC_BY_PROXY = replace(
 PRESETS: Mapping[str, Preset] = {
     "sklearn": Preset(
         # a folder without settings: the model is named by the environment, and nothing of the artifact is imported
-        command=("mlserver", "start", TMP),
+        command=("sh", "-c", _MLSERVER, "mlserver", TMP),
         env=_mlserver_env,
         ready=lambda model: f"/v2/models/{model}/ready",
         metrics=Counters(

@@ -44,6 +44,8 @@ def server_container(
         name, presets.image(server, config.images), command=server.command or known.command, args=server.args,
         env=serverpod.env(server, told), wanted=server.resources,
         mounts=[pod.mount(volume, MODEL, read_only=True), *serverpod.mounts(server)],
+        # the end of a crashed server's log becomes its message: a person sees why without searching for the pod
+        terminationMessagePolicy="FallbackToLogsOnError",
         startupProbe=_ready(path, port) | {
             "periodSeconds": 1, "failureThreshold": max(1, ceil(seconds(server.timeout))),
         },
@@ -111,6 +113,17 @@ def workload(version: Serving, config: OperatorConfig) -> Json:
             "template": {"metadata": {"labels": labels, **_annotations(version)}, "spec": _pod(version, config)},
         },
     }
+
+
+def keep(spec: Json, live: Json) -> None:
+    """Leave how the server is started, and what is kept of its log, as in `live`, the spec of pods that serve: a later
+    Fairlead does it otherwise, and that must not restart models. Changes `spec`, the same version's."""
+    had = next((one for one in live["containers"] if one["name"] == SERVER), None)
+    for container in spec["containers"]:
+        if had is not None and container["name"] == SERVER:
+            for key in ("command", "terminationMessagePolicy"):
+                container.pop(key, None)
+                container |= {key: had[key]} if key in had else {}
 
 
 def _annotations(version: Serving) -> Json:

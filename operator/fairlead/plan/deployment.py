@@ -68,6 +68,7 @@ from fairlead.plan.rollout import (
     running,
     signals,
     smaller,
+    starting,
     stored,
     versions,
     watch,
@@ -105,6 +106,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
     elif status.watch:
         found += [*watching.requests(look, status.watch), *asking.requests(look, status)]
     found += running.requests(look, status, children.serving(status))
+    found += starting.requests(look, status)
     found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status),
             *memory.requests(look, status)]  # fmt: skip

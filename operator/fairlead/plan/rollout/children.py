@@ -101,8 +101,8 @@ def _version(look: Look, name: str, version: ModelVersion) -> list[Json]:
 
 
 def _with_its_images(look: Look, workload: Json) -> Json:
-    """A workload that serves keeps the images and sidecars that it was made with: upgrading Fairlead must not restart
-    models."""
+    """A workload that serves keeps the images, sidecars and command that it was made with: upgrading Fairlead must not
+    restart models."""
     live = look.world.get(WORKLOAD, workload["metadata"]["name"])
     if live is None or not (live.get("status") or {}).get("readyReplicas"):
         return workload
@@ -111,6 +111,7 @@ def _with_its_images(look: Look, workload: Json) -> Json:
     spec = workload["spec"]["template"]["spec"]
     for container in [*spec["initContainers"], *spec["containers"]]:
         container["image"] = images.get(container["name"], container["image"])
+    server.keep(spec, had)
     recorder.keep(workload["spec"]["template"], live["spec"]["template"])
     return workload
 

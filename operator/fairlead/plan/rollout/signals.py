@@ -116,9 +116,7 @@ def sample_of(version: ModelVersion) -> str:
     return own.body if own else proof.sample if proof else ""
 
 
-def base(pod: PodView, port: int) -> str:
-    host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
-    return f"http://{host}:{port}"
+base = pods.base
 
 
 # --- counters of the pods ------------------------------------------------------------------------------------------
