@@ -9,7 +9,7 @@ from fairlead.api.guard import Guard
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
 from fairlead.plan.core import MetricNames, PromQuery, ReadGateway, Request, ScrapePod, WarmUp, epoch
-from fairlead.plan.rollout import endpoints, ledger, pods, promcounters, versions
+from fairlead.plan.rollout import endpoints, ledger, pods, promcounters, sizes, versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView
 
@@ -85,8 +85,8 @@ def is_warm(look: Look, candidate: Candidate) -> bool:
 def answered(look: Look, candidate: Candidate) -> list[PodView]:
     """The ready pods, if these are as many as are wanted and all have answered a warm-up request; else none."""
     ready = [pod for pod in pods.of(look, candidate.version) if pod.ready]
-    enough = len(ready) >= look.spec.replicas.min and all(pod.source in candidate.warmed for pod in ready)
-    return ready if enough else []
+    enough = len(ready) >= sizes.needed(look, candidate.version)
+    return ready if enough and all(pod.source in candidate.warmed for pod in ready) else []
 
 
 WARMED = 500
