@@ -1,4 +1,4 @@
-"""The HorizontalPodAutoscaler of a Deployment: one for all of its versions, by the Deployment's own subresource `scale`."""
+"""The HorizontalPodAutoscaler of a Deployment: one for all versions, by the Deployment's subresource `scale`."""
 
 from __future__ import annotations
 
