@@ -134,6 +134,14 @@ def _judged(look: Look, version: str) -> tuple[list[PodView], bool]:
     return found[:most], len(found) <= most
 
 
+def counting(look: Look, version: str) -> list[PodView]:
+    """The pods of an arm whose counters are read: those that are judged, and where these are all, those that leave, so
+    that what they answered meanwhile is not lost."""
+    mine, every = judged(look, version)
+    most = CURSORS // (2 * (1 + latency_guards(look))) - len(mine)
+    return [*mine, *[pod for pod in pods.leaving(look, version) if pod.ip][:most]] if every else mine
+
+
 def scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
     """How the counters of both arms' pods are read. A version whose ModelVersion is gone has none."""
     return look.once(("scrapes", candidate.version, candidate.against), lambda: _scrapes(look, candidate))
@@ -155,7 +163,7 @@ def _scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
         name = version_of(candidate, arm)
         version = versions.read(look, name)
         if version is not None:
-            found += [Scrape(arm, pod, scrape(look, version, pod)) for pod in judged(look, name)[0]]
+            found += [Scrape(arm, pod, scrape(look, version, pod)) for pod in counting(look, name)]
     return found
 
 
