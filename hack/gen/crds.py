@@ -43,11 +43,19 @@ def version(info: KindInfo) -> Node:
         "name": VERSION,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        "subresources": subresources(info),
         "selectableFields": [{"jsonPath": path} for path in info.selectable],
         "additionalPrinterColumns": [printed(column) for column in info.columns],
         "schema": {"openAPIV3Schema": root(info)},
     }
+
+
+def subresources(info: KindInfo) -> Node:
+    """The parts of an object that are written by their own addresses."""
+    if info.scale is None:
+        return {"status": {}}
+    paths = {"specReplicasPath": info.scale.wanted, "statusReplicasPath": info.scale.there}
+    return {"status": {}, "scale": paths | {"labelSelectorPath": info.scale.selector}}
 
 
 def printed(column: Column) -> Node:

@@ -11,6 +11,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Experiment
 from fairlead.api.guard import IS_OFF, Guard
 from fairlead.api.record import Record
+from fairlead.api.replicas import Replicas
 from fairlead.api.requirement import Requirement
 from fairlead.api.review import JUDGED, Judgement
 from fairlead.api.schema import (
@@ -42,13 +43,6 @@ class ModelRef(Model):
     """What a version must have to be chosen. A version that was live here may become so again."""
 
     model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("name", "version")))
-
-
-class Replicas(Model):
-    """How many pods each version has while it gets traffic."""
-
-    min: Annotated[int, Field(ge=1, le=500)] = 1
-    """Pods of a version."""
 
 
 class GatewayRef(Model):

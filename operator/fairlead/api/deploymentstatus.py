@@ -13,6 +13,7 @@ from fairlead.api.labelled import Joined
 from fairlead.api.ledger import Ledger
 from fairlead.api.memory import Memory
 from fairlead.api.pinned import Pinned
+from fairlead.api.replicas import Scaling
 from fairlead.api.schema import LIST_ATOMIC, Model, Name, list_map
 from fairlead.api.watch import Watch, WayBack
 
@@ -89,7 +90,7 @@ class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
     EvidenceSaved, ErrorsGuarded, Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment, AlertsLoaded,
-    ForeignPod (somebody's pod stands in for a version's); of any kind: ClockBehind, StatusTooLarge."""
+    ForeignPod (somebody's pod stands in for a version's), Scaled; of any kind: ClockBehind, StatusTooLarge."""
 
     live: Live | None = None
     candidate: Candidate | None = None
@@ -139,3 +140,9 @@ class DeploymentStatus(StatusBase):
     claimed: Claimed | None = None
     """Where its route may be; absent: nowhere."""
     ready_replicas: int = 0
+    replicas: int = 0
+    """Pods that `selector` finds: those of the version that gets most of the requests."""
+    selector: Annotated[str, Field(max_length=256)] = ""
+    """Their labels; whoever scales measures these pods."""
+    scaling: Scaling | None = None
+    """Where somebody scales: what is kept of the number of pods."""

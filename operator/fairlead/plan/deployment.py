@@ -15,6 +15,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
 from fairlead.plan import accounts, claims
 from fairlead.plan.core import (
+    AUTOSCALER,
     DATASET,
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -66,6 +67,7 @@ from fairlead.plan.rollout import (
     requirements,
     retiring,
     running,
+    scaling,
     signals,
     smaller,
     starting,
@@ -138,6 +140,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     if state.candidate:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
+    state = scaling.go_on(look, state).having(*scaling.set_back(look))
     state = memory.noted(look, pins.kept(look, labels.tidied(state)))
     status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced, doubt)
     return Plan(
@@ -174,6 +177,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(stored.LATE)
     if status.unasked:
         times.append(epoch(status.unasked.until) - look.now)
+    if (kept := scaling.next_look(look, status)) is not None:
+        times.append(kept)
     if status.way_back:
         times.append(wayback.SOON)
     elif status.watch:
@@ -234,7 +239,7 @@ SPEC: KindSpec[Deployment] = KindSpec(
     info=next(info for info in KINDS if info.model is Deployment),
     plan=plan,
     observe=observe,
-    children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
+    children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR, AUTOSCALER),
     mappers={
         MODEL_VERSION: of_version,
         POD: of_pod,
@@ -244,7 +249,7 @@ SPEC: KindSpec[Deployment] = KindSpec(
     },
     heeds={REPLICA_SET: _of_set, ENDPOINT_SLICE: endpoints.heeded},
     smaller=smaller.forms,
-    optional=frozenset({HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR, ENDPOINT_SLICE}),
+    optional=frozenset({HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR, ENDPOINT_SLICE, AUTOSCALER}),
     claims=claims.of,
     meet=claims.meet,
     gauges=gauges.of,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_
 
 from pydantic import ValidationError
@@ -64,12 +64,19 @@ class _Seen:
     """The pods with a version's labels: its own, and in words those that are not."""
 
     own: list[PodView]
+    leaving: list[PodView]
     strangers: list[str]
 
 
 def of(look: Look, version: str) -> list[PodView]:
     """A version's own pods, sorted by uid."""
     return _seen(look, version).own
+
+
+def leaving(look: Look, version: str) -> list[PodView]:
+    """A version's own pods that have been told to go: they finish what they have begun, and go on counting it. None of
+    them is ready, whatever it says, for none need answer."""
+    return _seen(look, version).leaving
 
 
 def foreign(look: Look, *names: str) -> Problem | None:
@@ -91,7 +98,7 @@ def _seen(look: Look, version: str) -> _Seen:
 def _find(look: Look, version: str) -> _Seen:
     raws = look.world.select(POD, selector(look, version)) if version else []
     if not raws:
-        return _Seen([], [])
+        return _Seen([], [], [])
     made = strangers.makers(look.world, look.child(version), selector(look, version))
     memo = memo_of(look.world)
     ground: list[object] = [*raws, *made.sets, made.workload]
@@ -110,9 +117,18 @@ def _find(look: Look, version: str) -> _Seen:
 
 
 def _split(look: Look, made: strangers.Makers, raws: list[Json]) -> _Seen:
-    there = [raw for raw in raws if not raw["metadata"].get("deletionTimestamp") and not failures.ended(raw)]
-    own, others = strangers.split(made, there, look.now)
-    return _Seen(sorted(map(_view, own), key=lambda pod: pod.uid), others)
+    alive = [raw for raw in raws if not failures.ended(raw)]
+    own, others = strangers.split(made, [raw for raw in alive if not _goes(raw)], look.now)
+    going, _ = strangers.split(made, [raw for raw in alive if _goes(raw)], look.now)
+    return _Seen(_views(own), [replace(pod, ready=False) for pod in _views(going)], others)
+
+
+def _goes(raw: Json) -> bool:
+    return bool(raw["metadata"].get("deletionTimestamp"))
+
+
+def _views(raws: list[Json]) -> list[PodView]:
+    return sorted(map(_view, raws), key=lambda pod: pod.uid)
 
 
 def _view(raw: Json) -> PodView:
