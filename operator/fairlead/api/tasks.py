@@ -62,6 +62,8 @@ class TaskError(Model):
     """What happened and what to do about it, with the object or field named."""
     transient: bool = False
     """Whether trying again without any change may help."""
+    dest: str = ""
+    """Of a fetch: where what failed was to be put."""
 
 
 class SnapshotTask(Model):

@@ -31,7 +31,11 @@ def fetch(task: FetchTask) -> int:
     """Bring all items; returns the bytes. Raises TaskFailed or StoreError; what failed is not in place then."""
     total = 0
     for item in task.items:
-        got = _fetch_item(item)
+        try:
+            got = _fetch_item(item)
+        except TaskFailed as failed:
+            failed.error = failed.error.model_copy(update={"dest": item.dest})
+            raise
         log.info("fetched", extra={"uri": item.uri, "bytes": got, "dest": item.dest})
         total += got
     return total
