@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 HEAVY = {
-    "fairlead.api.tasks", "fairlead.api.modelversion", "fairlead.cli.commands", "fairlead.engine", "boto3", "pyarrow", "duckdb",
+    "fairlead.api.tasks", "fairlead.api.modelversion", "fairlead.cli.commands", "fairlead.engine", "boto3", "pyarrow",
+    "duckdb",
 }  # fmt: skip
 
 
