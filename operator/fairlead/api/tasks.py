@@ -107,6 +107,8 @@ class Subject(Model):
     """Digest of the model's bytes, which `fetch` has verified."""
     features: list[str] = []
     """The columns that this model wants, if they differ from the task's."""
+    ready: str | None = None
+    """Path that says when its server can answer; None: `/v2/health/ready`."""
 
 
 class EvaluateTask(Model):

@@ -11,7 +11,7 @@ from fairlead.api.tasks import MODEL
 from fairlead.manifests.pod import TMP
 
 PORT = 8080
-"""Where a serving pod's server listens."""
+"""Port of a version's Service, and where a serving pod's server listens that is told where."""
 GRPC_PORT = 8081
 """Where it listens for gRPC, if it does."""
 GRPC_NAME = "grpc"
@@ -29,8 +29,20 @@ PROXY_STATS_PORT = 8092
 """Where the proxy's `/stats/prometheus` is read."""
 
 
-class NoImage(LookupError):  # noqa: N818 - a state of the installation
+HEALTH = {"oip": "/v2/health/ready", "openai": "/health"}
+"""Path that answers 200 when a custom server can answer, by protocol."""
+
+
+class Unservable(Exception):  # noqa: N818 - a state of the installation
+    """A server of which no pod can be made here; the message says what to do."""
+
+    reason = "Unservable"
+
+
+class NoImage(Unservable):
     """A runtime for which neither the ModelVersion nor the installation names an image."""
+
+    reason = "NoImage"
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "custom": Preset(
         env=lambda _model, port, _metrics_port: {"PORT": str(port)},
-        ready=lambda _model: "/v2/health/ready",
+        ready=lambda _model: HEALTH["oip"],
     ),
 }
 
@@ -102,6 +114,29 @@ PRESETS: Mapping[str, Preset] = {
 def preset(server: Server) -> Preset:
     """The preset of a server's runtime."""
     return PRESETS[server.runtime]
+
+
+def port(server: Server, wanted: int = PORT) -> int:
+    """Where a server listens: where it always does, or where it is told to, `wanted`."""
+    return server.port or wanted
+
+
+def grpc_port(server: Server) -> int:
+    """Where a serving pod's server listens for gRPC, if it does: not where it answers HTTP."""
+    return GRPC_PORT if server.port != GRPC_PORT else PORT
+
+
+def ready_path(server: Server, model_name: str) -> str:
+    """Path that answers 200 when a server can answer requests."""
+    own = server.ready or (HEALTH.get(server.protocol) if server.runtime == "custom" else None)
+    return own or preset(server).ready(model_name)
+
+
+def infer_path(server: Server, model_name: str) -> str | None:
+    """Path of requests that Fairlead knows how to make; None where it knows none."""
+    if server.protocol == "oip":
+        return f"/v2/models/{model_name}/infer"
+    return server.warm_up.path if server.warm_up else None
 
 
 def image(server: Server, images: Images) -> str:
@@ -136,16 +171,13 @@ def counters(server: Server, grpc: bool) -> ServerMetrics:
     return (grpc and preset(server).grpc_metrics) or metrics(server)
 
 
-def metrics(server: Server, port: int = PORT, metrics_port: int = METRICS_PORT) -> ServerMetrics:
-    """Where and by which names a server's counters are read; the port is always set.
-
-    port: the server's; metrics_port: where runtimes with a metrics port of their own listen for scrapes.
-    """
+def metrics(server: Server) -> ServerMetrics:
+    """Where and by which names a serving pod's counters are read; the port is always set."""
     known = preset(server)
     own = known.metrics or server.metrics
     if own is None:
         raise NoImage(f"runtime {server.runtime} needs spec.server.metrics")
-    return own.model_copy(update={"port": own.port or (metrics_port if known.own_metrics_port else port)})
+    return own.model_copy(update={"port": own.port or (METRICS_PORT if known.own_metrics_port else port(server))})
 
 
 def port_name(server: Server) -> str:
@@ -153,4 +185,4 @@ def port_name(server: Server) -> str:
 
     A Service names it, so that pods with and without a proxy can stand behind it.
     """
-    return "http-metrics" if metrics(server).port == PORT else "http"
+    return "http-metrics" if metrics(server).port == port(server) else "http"

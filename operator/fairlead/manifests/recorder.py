@@ -105,10 +105,10 @@ def _recorder(recording: Recording, worker: str) -> Json:
 
 def _proxy(recording: Recording, server: Server, model_name: str, images: Images) -> Json:
     proxy = Proxy(
-        listen=presets.PROXY_PORT, stats=presets.PROXY_STATS_PORT, server=presets.PORT, recorder=_SOCKET,
+        listen=presets.PROXY_PORT, stats=presets.PROXY_STATS_PORT, server=presets.port(server), recorder=_SOCKET,
         sample=recording.parts, inputs=recording.inputs, quiet=_quiet(server, model_name),
         copies=Copies(recording.copies, presets.PORT, recording.grpc) if recording.copies else None,
-        grpc=(presets.PROXY_GRPC_PORT, presets.GRPC_PORT) if recording.grpc else None,
+        grpc=(presets.PROXY_GRPC_PORT, presets.grpc_port(server)) if recording.grpc else None,
     )  # fmt: skip
     made = pod.container(
         PROXY, presets.proxy_image(images), command=["envoy"],
@@ -127,7 +127,6 @@ def _proxy(recording: Recording, server: Server, model_name: str, images: Images
 
 def _quiet(server: Server, model_name: str) -> tuple[str, ...]:
     """Paths that ask whether the server lives, and for its counters."""
-    paths = [
-        presets.preset(server).ready(model_name), "/v2/health/ready", "/v2/health/live", presets.metrics(server).path,
-    ]  # fmt: skip
+    known = ["/v2/health/ready", "/v2/health/live"] if server.protocol == "oip" else []
+    paths = [presets.ready_path(server, model_name), *known, presets.metrics(server).path]
     return tuple(dict.fromkeys(paths))

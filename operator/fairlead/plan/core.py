@@ -30,6 +30,8 @@ M = TypeVar("M", bound=Model)
 MANAGER = "fairlead"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_PREFIX = "fairlead.dev/"
+SERVE = f"{LABEL_PREFIX}serve"
+"""On a ServiceAccount: `true` lets served models run as it."""
 
 
 class Kind(NamedTuple):
@@ -395,6 +397,22 @@ class NamespaceSeen:
 
 
 @dataclass(frozen=True)
+class ReadAccount:
+    """Whether the owner of a namespace lets served models run as a ServiceAccount. Answer: `AccountSeen`."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class AccountSeen:
+    """Whether it is there, and whether it has the label `fairlead.dev/serve: "true"`."""
+
+    exists: bool
+    granted: bool = False
+
+
+@dataclass(frozen=True)
 class Failed:
     """A signal that could not be had. `reason` is CamelCase; `message` says what to do."""
 
@@ -411,11 +429,11 @@ NO_TURN = "NoTurn"
 
 Request = (
     ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
-    | ReadGateway | ReadNewest | ReadNamespace | ReadRules
+    | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount
 )  # fmt: skip
 Answer = (
     Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
-    | NamespaceSeen | RulesSeen | Failed
+    | NamespaceSeen | RulesSeen | AccountSeen | Failed
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
-from fairlead.plan import claims
+from fairlead.plan import accounts, claims
 from fairlead.plan.core import (
     DATASET,
     DEPLOYMENT,
@@ -66,6 +66,7 @@ from fairlead.plan.rollout import (
     report,
     requirements,
     retiring,
+    running,
     signals,
     smaller,
     stored,
@@ -104,6 +105,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += [*watching.requests(look, status.watch), *asking.requests(look, status)]
+    found += running.requests(look, status, children.serving(status))
     found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status),
             *memory.requests(look, status)]  # fmt: skip
@@ -160,6 +162,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(alerts)
     if requirements.waits(status):
         times.append(requirements.AGAIN)
+    if running.waits(look, children.serving(status)):
+        times.append(accounts.AGAIN)
     if status.unsaved:
         times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
     unsaved = memory.next_try(look, status)

@@ -17,7 +17,7 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import attempt, findings, identity, jobpods, proof, terse
+from fairlead.plan import accounts, attempt, findings, identity, jobpods, proof, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -71,8 +71,11 @@ class Draft:
 def observe(subject: Subject[ModelVersion], world: World, now: float) -> Iterable[Request]:
     """The answer of a Job that has ended."""
     status, job = subject.body.status, subject.body.status.job
-    open_ = (status.phase not in FINAL and status.evidence is None) or unverified(subject.raw)
-    if subject.body.spec.revoked is not None or not open_ or job is None or job.not_before is not None:
+    unproven = (status.phase not in FINAL and status.evidence is None) or unverified(subject.raw)
+    open_ = subject.body.spec.revoked is None and unproven
+    if open_ and (job is None or job.not_before is not None):
+        return accounts.requests(subject.meta.namespace, [subject.body.spec.server])
+    if not open_ or job is None:
         return ()
     return attempt.requests(proof.Work(subject, world, now), job)
 
@@ -198,6 +201,7 @@ def _begin(draft: Draft) -> None:
     except proof.Missing as missing:
         draft.conditions.set("Evaluated", None, missing.reason, missing.message)
         draft.say("Pending", missing.message)
+        draft.plan.requeue_after = missing.again
         if draft.status.job is not None:  # the last attempt is over, whatever its pod still says
             again = rfc3339(draft.work.now)
             draft.update(job=draft.status.job.model_copy(update={"not_before": again}))

@@ -8,13 +8,13 @@ from operator import is_
 from pydantic import ValidationError
 
 from fairlead.api.tasks import TaskResult
-from fairlead.manifests import presets
+from fairlead.manifests import presets, server
 from fairlead.manifests.meta import labels
 from fairlead.manifests.server import FETCH, SERVER
 from fairlead.plan import failures
 from fairlead.plan.core import POD, WORKLOAD, Json, epoch
 from fairlead.plan.memo import memo_of
-from fairlead.plan.rollout import strangers, versions
+from fairlead.plan.rollout import running, strangers, versions
 from fairlead.plan.rollout.look import Look
 
 FOREIGN = "ForeignPod"
@@ -142,7 +142,7 @@ def ended_since(pod: PodView, since: float) -> bool:
 
 def problem(look: Look, version: str) -> Problem | None:
     """Why a version's pods don't become ready, or None if nothing speaks against it yet."""
-    refused = _no_image(look, version) or _not_made(look, version)
+    refused = _unservable(look, version) or _not_made(look, version)
     if refused:
         return refused
     for pod in of(look, version):
@@ -157,15 +157,16 @@ def problem(look: Look, version: str) -> Problem | None:
     return None
 
 
-def _no_image(look: Look, version: str) -> Problem | None:
+def _unservable(look: Look, version: str) -> Problem | None:
     known = versions.read(look, version)
     if known is None:
         return None
     try:
-        presets.check_images(known.spec.server, look.spec.record is not None, look.world.config.images)
-    except presets.NoImage as missing:
-        return Problem("NoImage", str(missing))
-    return None
+        server.check(known.spec.server, look.spec.record is not None, look.world.config)
+    except presets.Unservable as missing:
+        return Problem(missing.reason, str(missing))
+    why = running.refused(look, version, known)
+    return Problem(*why) if why else None
 
 
 def _not_made(look: Look, version: str) -> Problem | None:
