@@ -342,7 +342,7 @@ class ModelVersionTemplate(Model):
 
     server: Server = Server()
     evaluation: EvaluationTemplate | None = None
-    """Without one, the version is approved as soon as its artifact is verified."""
+    """Without one, nothing is measured: each pod verifies the artifact before it loads it."""
     approval: ApprovalPolicy | None = None
 
     model_config = ConfigDict(json_schema_extra=cel(_EVALUATES))
@@ -453,7 +453,7 @@ class EvaluationJob(Model):
 
 class ModelVersionStatus(StatusBase):
     """How far the proof has come. Phases: Pending, Verifying, Evaluating, Rejected, AwaitingApproval, Approved,
-    Revoked. Conditions: Verified, Evaluated, Approved."""
+    Revoked. Conditions: Verified (unknown while its pods are to do that), Evaluated, Approved."""
 
     job: EvaluationJob | None = None
     evidence: Evidence | None = None

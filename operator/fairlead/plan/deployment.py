@@ -49,6 +49,7 @@ from fairlead.plan.rollout import (
     children,
     choosing,
     endpoints,
+    firstlook,
     frame,
     gauges,
     gpus,
@@ -126,7 +127,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
     state = memory.settled(look, ledger.settled(look, retiring.tidy(look, state)))
     state, misplaced = place.claim(look, state)
-    state = stored.heed(look, state)
+    state = firstlook.heed(look, stored.heed(look, state))
     state, unseen, doubt = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
     choice = versions.choose(look, state.status)

@@ -229,6 +229,18 @@ def answers(look: Look, pod: PodView) -> str:
     return "is taken, and not answered," if late else ""
 
 
+def fetched(pod: PodView) -> TaskResult | None:
+    """What `fetch` has said of the model's bytes when it ended last; None if it has not, or said nothing readable."""
+    end = _last_end(_container(pod.raw, FETCH))
+    if end is None:
+        return None
+    try:
+        said = TaskResult.model_validate_json(end.get("message") or "{}")
+    except ValidationError:
+        return None
+    return said if said.error is not None or end["exitCode"] == 0 else None
+
+
 def _fetching(raw: Json) -> Problem | None:
     end = serverlog.last_end(_container(raw, FETCH))
     if end is None or end["exitCode"] == 0:
