@@ -217,16 +217,36 @@ def act(team: Team, kind: str, name: str, action: str) -> None:
 
 
 def interpreted() -> list[str]:
-    """The test files of the health checks, by Argo CD's own interpreter: what it says otherwise."""
+    """The test files of the health checks and actions, by Argo CD's own interpreter: what it says otherwise."""
     cm, found = settings(), []
     for tests in sorted(SCRIPTS.glob("*/*/health_test.yaml")):
         kind = tests.parent
-        script = str(cm[f"resource.customizations.health.{kind.parent.name}_{kind.name}"])
+        key = f"{kind.parent.name}_{kind.name}"
+        scripts = {"health": str(cm[f"resource.customizations.health.{key}"])}
         wanted = yaml.safe_load(tests.read_text(encoding="utf-8"))["tests"]
-        asked = [{"object": _plain(kind / one["inputPath"]), "health": script} for one in wanted]
-        for one, said in zip(wanted, ask_scripts(asked), strict=True):
-            if said.get("health") != one["healthStatus"]:
-                found.append(f"{kind.name}/{one['inputPath']}: {said}, not {one['healthStatus']}")
+        said = ask_scripts([{"object": _plain(kind / one["inputPath"]), **scripts} for one in wanted])
+        for one, answer in zip(wanted, said, strict=True):
+            if answer.get("health") != one["healthStatus"]:
+                found.append(f"{kind.name}/{one['inputPath']}: {answer}, not {one['healthStatus']}")
+        if (kind / "actions").exists():
+            scripts["actions"] = str(cm[f"resource.customizations.actions.{key}"])
+            found += _acted(kind / "actions", scripts)
+    return found
+
+
+def _acted(folder: Path, scripts: dict[str, str]) -> list[str]:
+    """Actions that fail, or make another spec than their test says. The moment of a decision is any."""
+    wanted = yaml.safe_load((folder / "action_test.yaml").read_text(encoding="utf-8"))["actionTests"]
+    asked = [{"object": _plain(folder / one["inputPath"]), "run": one["action"], **scripts} for one in wanted]
+    found = []
+    for one, said in zip(wanted, ask_scripts(asked), strict=True):
+        expected = json.loads(json.dumps(yaml.safe_load((folder / one["expectedOutputPath"]).read_text()), default=str))
+        objects = [each["unstructuredObj"] for each in expected] if isinstance(expected, list) else [expected]
+        made = [each["resource"] for each in said.get("made") or []]
+        for each in [*objects, *made]:
+            (each["spec"].get("override") or {}).pop("at", None)
+        if [each["spec"] for each in made] != [each["spec"] for each in objects]:
+            found.append(f"{folder.parent.name}/{one['action']}: {said.get('error') or made}, not {objects}")
     return found
 
 
