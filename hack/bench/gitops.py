@@ -416,7 +416,8 @@ def _tell_rollouts(rollouts: list[Rollout]) -> None:
     drifts = sum(text.startswith("OutOfSync") for text in wrong)
     lags = [max(0.0, one.told - one.settled) for one in rollouts if one.told] or [0.0]
     table("Rollouts by commits", [[
-        len(rollouts), sum(not one.good for one in rollouts), drifts, len(wrong) - drifts, quantile(lags, 0.5), max(lags),
+        len(rollouts), sum(not one.good for one in rollouts), drifts, len(wrong) - drifts, quantile(lags, 0.5),
+        max(lags),
     ]], ["rollouts", "bad versions", "OutOfSync", "wrong health", "health follows, s", "worst"])  # fmt: skip
     print("\n".join(wrong), flush=True)
 
