@@ -14,7 +14,7 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import attempt, identity, jobpods, proof, terse
+from fairlead.plan import attempt, identity, jobpods, proof, proofstanding, standing, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -83,7 +83,8 @@ def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
         if draft.status.evidence is not None and draft.status.phase not in FINAL and not _ends(draft):
             _approve(draft)
         _leftovers(draft)
-    draft.update(conditions=draft.conditions.result(), observed_generation=subject.meta.generation)
+    standing.tell(draft.conditions, proofstanding.standing(draft.status, draft.conditions))
+    draft.update(**draft.conditions.said(), observed_generation=subject.meta.generation)
     draft.plan.status = draft.status
     return draft.plan
 

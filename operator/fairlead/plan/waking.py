@@ -18,7 +18,13 @@ def settled(raw: Json) -> bool:
     """Approved, rejected and revoked versions cost nothing until their spec changes."""
     status = raw.get("status") or {}
     current = status.get("observedGeneration") == raw["metadata"].get("generation")
-    return status.get("phase") in FINAL and current
+    return status.get("phase") in FINAL and current and has_standing(status)
+
+
+def has_standing(status: Json) -> bool:
+    """Whether it is said where the object stands. A release of Fairlead that said nothing of the kind may have written
+    the status last: such an object is looked at once more."""
+    return any(one.get("type") == "Ready" for one in status.get("conditions") or ())
 
 
 def _waiting(raw: Json) -> bool:
