@@ -48,7 +48,7 @@ WORST_FIRST = (
     Bad("ForeignPod", "True"),
     Bad("EvidenceAvailable", "False"),
     Bad("Progressing", "False", frozenset({"Settled", "Paused", "NothingLive", "NotApproved", "RequirementUnmet"})),
-    Bad("LastRunSucceeded", "False"),
+    Bad("LastRunSucceeded", "False", frozenset({"RunAborted"})),
     Bad("EvidenceSaved", "False"),
     Bad("StateSaved", "False"),
     Bad("RollbackReady", "False"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from fairlead.plan.conditions import RECONCILING, STALLED, Conditions
+from fairlead.plan.core import Json
 
 Word = Literal["Ready", "Reconciling", "Stalled"]
 
@@ -45,3 +46,9 @@ def tell(told: Conditions, found: Standing) -> None:
             told.set(type_, True, found.reason, found.message)
         else:
             told.drop(type_)
+
+
+def has_standing(status: Json) -> bool:
+    """Whether it is said where the object stands. A release of Fairlead that said nothing of the kind may have written
+    the status last: such an object is looked at once more."""
+    return any(one.get("type") == "Ready" for one in status.get("conditions") or ())

@@ -9,22 +9,22 @@ from pydantic import ValidationError
 from fairlead.api.pinned import Pinned
 from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION, Gauge, Json, Peers, World
+from fairlead.plan.standing import has_standing
 
 FINAL = ("Approved", "Rejected", "Revoked")
 LABEL = "fairlead.dev/modelversion"
 
 
-def settled(raw: Json) -> bool:
-    """Approved, rejected and revoked versions cost nothing until their spec changes."""
+def final(raw: Json) -> bool:
+    """Whether it is approved, rejected or revoked, by its spec as it is."""
     status = raw.get("status") or {}
     current = status.get("observedGeneration") == raw["metadata"].get("generation")
-    return status.get("phase") in FINAL and current and has_standing(status)
+    return status.get("phase") in FINAL and current
 
 
-def has_standing(status: Json) -> bool:
-    """Whether it is said where the object stands. A release of Fairlead that said nothing of the kind may have written
-    the status last: such an object is looked at once more."""
-    return any(one.get("type") == "Ready" for one in status.get("conditions") or ())
+def settled(raw: Json) -> bool:
+    """Approved, rejected and revoked versions cost nothing until their spec changes, or where they are used."""
+    return final(raw) and has_standing(raw.get("status") or {})
 
 
 def _waiting(raw: Json) -> bool:

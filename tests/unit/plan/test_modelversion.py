@@ -113,7 +113,7 @@ def test_without_evaluation_it_is_approved_once_its_bytes_are_verified(world: Li
     assert status(world)["evidence"]["digest"] == DIGEST
     assert conditions(world) == {
         "Approved": ("True", "NoApprovalNeeded"), "Evaluated": ("True", "NoEvaluation"),
-        "Verified": ("True", "Verified"),
+        "Verified": ("True", "Verified"), "Ready": ("True", "NoApprovalNeeded"),
     }  # fmt: skip
     assert settled(world.objects["ModelVersion", ONE])
 
