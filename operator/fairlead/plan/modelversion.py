@@ -14,7 +14,7 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import attempt, identity, jobpods, proof, proofstanding, standing, terse
+from fairlead.plan import attempt, identity, jobpods, proof, proofstanding, standing, terse, usage
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -34,7 +34,7 @@ from fairlead.plan.core import (
     rfc3339,
 )
 from fairlead.plan.failures import LIMITS, rest
-from fairlead.plan.waking import FINAL, by_dataset, by_deployment, by_pod, gauges, index, live, settled
+from fairlead.plan.waking import FINAL, by_dataset, by_deployment, by_pod, gauges, heeded, index, settled
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 
@@ -84,9 +84,18 @@ def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
             _approve(draft)
         _leftovers(draft)
     standing.tell(draft.conditions, proofstanding.standing(draft.status, draft.conditions))
+    _used(draft)
     draft.update(**draft.conditions.said(), observed_generation=subject.meta.generation)
     draft.plan.status = draft.status
     return draft.plan
+
+
+def _used(draft: Draft) -> None:
+    """Say where it is live, on its way, or was taken back."""
+    found = usage.uses(draft.work.world, draft.work.subject.meta.name, draft.status.deployments)
+    draft.update(
+        deployments=found[: usage.MOST], more_deployments=max(0, len(found) - usage.MOST), in_use=usage.summary(found)
+    )
 
 
 def _revoke(draft: Draft, why: str) -> None:
@@ -338,8 +347,9 @@ SPEC: KindSpec[ModelVersion] = KindSpec(
     observe=observe,
     children=(JOB, POD),
     mappers={POD: by_pod, DEPLOYMENT: by_deployment, DATASET: by_dataset},
-    heeds={DEPLOYMENT: live},
+    heeds={DEPLOYMENT: heeded},
     gauges=gauges,
     index=index,
     settled=settled,
+    stale=usage.stale,
 )

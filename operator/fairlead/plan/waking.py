@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import ValidationError
 
 from fairlead.api.pinned import Pinned
-from fairlead.plan import identity
+from fairlead.plan import identity, usage
 from fairlead.plan.core import MODEL_VERSION, Gauge, Json, Peers, World
 from fairlead.plan.standing import has_standing
 
@@ -35,11 +35,12 @@ def _waiting(raw: Json) -> bool:
 
 
 def index(raw: Json) -> Iterator[str]:
-    """The model; of a version that is not proven yet besides, whom it waits for."""
+    """The model, and who uses it; of a version that is not proven yet besides, whom it waits for."""
     model = (raw.get("spec") or {}).get("model")
     if not model:
         return
     yield f"model/{model}"
+    yield from usage.keys(raw)
     if _waiting(raw):
         yield f"waits/{model}"
         for name in _datasets(raw):
@@ -75,8 +76,17 @@ def pinned(deployment: Json, name: str) -> Pinned | None:
     return None
 
 
+def heeded(deployment: Json) -> object:
+    """What ModelVersions go by in a Deployment: what it serves, and what part each version has in it."""
+    return live(deployment), usage.parts(deployment)
+
+
 def by_deployment(deployment: Json, versions: Peers) -> list[str]:
-    """The versions that wait and are compared with what this Deployment serves."""
+    """The versions that wait and are compared with what this Deployment serves, and those that it uses."""
+    return [*_compared(deployment, versions), *usage.by_deployment(deployment, versions)]
+
+
+def _compared(deployment: Json, versions: Peers) -> list[str]:
     name = live(deployment)
     served = pinned(deployment, name)
     recorded = identity.unpin(served) if served else None
