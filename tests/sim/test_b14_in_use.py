@@ -35,9 +35,10 @@ class Street(Operators):
         self._controllers = asyncio.create_task(asyncio.Event().wait())  # type: ignore[arg-type]
         for number in (1, 2, 3):
             artifact = {"uri": "s3://bucket/m", "sha256": "a" * 64}
-            self._put(MODEL_VERSION, f"m-{number}", {"model": "m", "artifact": artifact}, {"phase": "Approved", "observedGeneration": 1, "conditions": [
-                          {"type": "Approved", "status": "True", "reason": "Approved", "lastTransitionTime": NOW},
-                      ]})  # fmt: skip
+            self._put(MODEL_VERSION, f"m-{number}", {"model": "m", "artifact": artifact}, {
+                "phase": "Approved", "observedGeneration": 1,
+                "conditions": [{"type": "Approved", "status": "True", "reason": "Approved", "lastTransitionTime": NOW}],
+            })  # fmt: skip
         self._put(DEPLOYMENT, "front", {"model": {"version": "m-1"}, "route": {"gateway": {"name": "g"}}}, {
             "live": {"version": "m-1", "since": NOW}, "candidate": {"version": "m-2", "since": NOW, "against": "m-1"},
         })  # fmt: skip

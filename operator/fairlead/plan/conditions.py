@@ -32,6 +32,8 @@ class Bad(NamedTuple):
     status: Truth
     but: frozenset[str] = frozenset()
     """Reasons for which it is nothing bad."""
+    unless_ready: bool = False
+    """Nor is it while all that is asked for is there."""
 
 
 WORST_FIRST = (
@@ -47,7 +49,7 @@ WORST_FIRST = (
     Bad("VersionReplaced", "True"),
     Bad("ForeignPod", "True"),
     Bad("EvidenceAvailable", "False"),
-    Bad("Progressing", "False", frozenset({"Settled", "Paused", "NothingLive", "NotApproved", "RequirementUnmet"})),
+    Bad("Progressing", "False", frozenset({"Settled", "Paused", "NothingLive", "NotApproved", "RequirementUnmet"}), True),
     Bad("LastRunSucceeded", "False", frozenset({"RunAborted"})),
     Bad("EvidenceSaved", "False"),
     Bad("StateSaved", "False"),
@@ -67,9 +69,10 @@ def problem(conditions: Iterable[tuple[str, str, str, str]]) -> str:
     """The worst of some conditions (type, status, reason, message): its reason and the first words of its message;
     empty where none is bad."""
     known = {one[0]: one for one in conditions}
+    ready = known.get("Ready", ("", ""))[1] == "True"
     for bad in WORST_FIRST:
-        type_, status, reason, message = known.get(bad.type, ("", "", "", ""))
-        if type_ and status == bad.status and reason not in bad.but:
+        _, status, reason, message = known.get(bad.type, ("", "", "", ""))
+        if status == bad.status and reason not in bad.but and not (ready and bad.unless_ready):
             return _cut(f"{reason}: {message}" if message else reason)
     return ""
 
