@@ -36,6 +36,7 @@ class Bad(NamedTuple):
     """Nor is it while all that is asked for is there."""
 
 
+_RESTS = frozenset({"Settled", "Paused", "NothingLive", "NotApproved", "RequirementUnmet"})
 WORST_FIRST = (
     Bad(STALLED, "True"),
     Bad(AVAILABLE, "False", frozenset({"NothingLive", "NoVersion"})),  # a beginning
@@ -49,7 +50,7 @@ WORST_FIRST = (
     Bad("VersionReplaced", "True"),
     Bad("ForeignPod", "True"),
     Bad("EvidenceAvailable", "False"),
-    Bad("Progressing", "False", frozenset({"Settled", "Paused", "NothingLive", "NotApproved", "RequirementUnmet"}), True),
+    Bad("Progressing", "False", _RESTS, True),
     Bad("LastRunSucceeded", "False", frozenset({"RunAborted"})),
     Bad("EvidenceSaved", "False"),
     Bad("StateSaved", "False"),
@@ -57,6 +58,7 @@ WORST_FIRST = (
     Bad("Watched", "False"),
     Bad("GatewayAble", "False"),
     Bad("Experiment", "False", frozenset({"Waiting", "Paused", "Undecided", "Stopped"})),
+    Bad("Scaled", "False"),
     Bad("AlertsLoaded", "False"),
     Bad("ErrorsGuarded", "False"),
     Bad("StatusTooLarge", "True"),
