@@ -17,7 +17,7 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import accounts, attempt, findings, identity, jobpods, proof, terse
+from fairlead.plan import accounts, attempt, findings, identity, jobpods, proof, proofstanding, standing, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -96,7 +96,8 @@ def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
     elif unverified(subject.raw):
         _verify_later(draft)
         _leftovers(draft)
-    draft.update(conditions=draft.conditions.result(), observed_generation=subject.meta.generation)
+    standing.tell(draft.conditions, proofstanding.standing(draft.status, draft.conditions))
+    draft.update(**draft.conditions.said(), observed_generation=subject.meta.generation)
     draft.plan.status = draft.status
     return draft.plan
 
