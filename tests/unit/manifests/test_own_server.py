@@ -209,9 +209,8 @@ def test_pods_are_spread_as_it_asks() -> None:
     mine = {"labelSelector": {"matchLabels": dict(serving(own()).selector)}}
     assert pod(own(spread=[zone]))["topologySpreadConstraints"] == [zone | mine]
     (default,) = pod(own())["topologySpreadConstraints"]
-    assert (
-        default == {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"} | mine
-    )
+    host = {"topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway", "maxSkew": 1}
+    assert default == host | mine
 
 
 @pytest.mark.parametrize(
@@ -223,9 +222,7 @@ def test_pods_are_spread_as_it_asks() -> None:
         ("annotations", "sidecar.istio.io/userVolume"), ("annotations", "prometheus.io.evil.example/scrape"),
     ],
 )  # fmt: skip
-def test_marks_that_could_make_more_of_a_pod_are_refused_until_the_installation_allows_them(
-    what: str, key: str
-) -> None:
+def test_marks_that_could_make_more_of_a_pod_need_the_installations_word(what: str, key: str) -> None:
     asked = own(**{what: {key: "a"}})
     with pytest.raises(marks.NotAllowed, match=rf"spec\.server\.{what} has {key}.*pods\.{what}\.allowed"):
         server.workload(serving(asked), CONFIG)
@@ -296,7 +293,8 @@ TOLD = own(port=None, protocol="oip")
     ("challenger", "champion", "found"),
     [
         (TOLD, TOLD, (8080, 8180)), (own(), TOLD, (9000, 8180)), (TOLD, own(), (8080, 9000)),
-        (own(), own(port=9001), (9000, 9001)), (TOLD, own(port=8080), (8280, 8080)), (own(port=8181), Server(), (8181, 8280)),
+        (own(), own(port=9001), (9000, 9001)), (TOLD, own(port=8080), (8280, 8080)),
+        (own(port=8181), Server(), (8181, 8280)),
     ],
 )  # fmt: skip
 def test_two_servers_in_a_pod_never_share_a_port(challenger: Server, champion: Server, found: tuple[int, int]) -> None:
