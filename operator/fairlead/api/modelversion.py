@@ -59,19 +59,32 @@ class ServerMetrics(Model):
     """Names of the counters that a custom server exports. Each may carry a label selector: `name{code=~"5.."}`.
     Supported matchers: `=`, `!=`, `=~`, `!~`. All series that match are added up."""
 
+    from_: Annotated[Literal["Server", "Proxy"] | None, Field(alias="from")] = None
+    """`Server` (default): the server counts, and the names below are needed. `Proxy`: a proxy beside the server counts
+    requests, failures (an answer of 500 or above, or none) and latency, whatever the server is."""
     path: Annotated[
         str, Field(max_length=128, pattern=r"^/", json_schema_extra=strictly("^/[-A-Za-z0-9._~/?&=%:,;+@!$'()*]*$"))
     ] = "/metrics"
     port: Annotated[int, Field(ge=1024, le=65535)] | None = None
     """Default: the server's port."""
-    requests: Counter
+    requests: Counter | None = None
     """Counter of answered requests, failed ones included."""
-    failures: Counter
+    failures: Counter | None = None
     """Counter of failed requests."""
     latency: Counter | None = None
     """Histogram of response times, without `_bucket`."""
     latency_unit: Literal["s", "ms"] = "s"
     """Unit of that histogram's bounds."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("(has(self.from) && self.from == 'Proxy') || (has(self.requests) && has(self.failures))",
+             "name the counters requests and failures; or let the proxy count any server's: from: Proxy"),
+            ("!has(self.from) || self.from != 'Proxy' || "
+             "!(has(self.requests) || has(self.failures) || has(self.latency) || has(self.port))",
+             "the proxy's counters have names of their own: take requests, failures, latency and port out"),
+        )
+    )  # fmt: skip
 
 
 _OWN = ("command", "port", "ready", "warmUp")
@@ -85,8 +98,7 @@ class Server(Placement):
     it can answer."""
 
     runtime: Literal["sklearn", "custom"] = "sklearn"
-    """`sklearn`: MLServer with scikit-learn, which loads `model.joblib`. `custom`: `image`, and `metrics` names its
-    counters."""
+    """`sklearn`: MLServer with scikit-learn, which loads `model.joblib`. `custom`: the server of `image`."""
     image: Image | None = None
     """Default: the image that the operator's configuration names for the runtime."""
     protocol: Protocol = "oip"
@@ -129,17 +141,13 @@ class Server(Placement):
     runtime_class: ObjectName | None = None
     """RuntimeClass of the pods, for example one of a confidential virtual machine."""
     metrics: ServerMetrics | None = None
-    """Needed by `custom`; a runtime's preset knows its own."""
+    """Which counters a custom server exports. Default: it exports none, and a proxy beside it counts."""
     timeout: Span = "2m"
     """How long a pod may take to load the model."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
             ("!has(self.runtime) || self.runtime != 'custom' || has(self.image)", "a custom server needs image"),
-            (
-                "!has(self.runtime) || self.runtime != 'custom' || has(self.metrics)",
-                "a custom server needs metrics: how else would it be judged?",
-            ),
             (
                 "has(self.runtime) && self.runtime == 'custom' || "
                 f"!({' || '.join(f'has(self.{name})' for name in _OWN)} || has(self.protocol) && self.protocol != 'oip')",
@@ -335,7 +343,7 @@ class ModelVersionTemplate(Model):
 
     server: Server = Server()
     evaluation: EvaluationTemplate | None = None
-    """Without one, the version is approved as soon as its artifact is verified."""
+    """Without one, nothing is measured: each pod verifies the artifact before it loads it."""
     approval: ApprovalPolicy | None = None
 
     model_config = ConfigDict(json_schema_extra=cel(_EVALUATES))
@@ -446,7 +454,7 @@ class EvaluationJob(Model):
 
 class ModelVersionStatus(StatusBase):
     """How far the proof has come. Phases: Pending, Verifying, Evaluating, Rejected, AwaitingApproval, Approved,
-    Revoked. Conditions: Verified, Evaluated, Approved."""
+    Revoked. Conditions: Verified (unknown while its pods are to do that), Evaluated, Approved."""
 
     job: EvaluationJob | None = None
     evidence: Evidence | None = None

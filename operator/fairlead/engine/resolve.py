@@ -25,6 +25,7 @@ from fairlead.plan.core import (
     UNDERWAY,
     AccountSeen,
     Answer,
+    AskReady,
     Failed,
     FindObject,
     GatewaySeen,
@@ -62,15 +63,15 @@ log = logging.getLogger(__name__)
 LIMITS: dict[type[Any], float] = {
     ListObjects: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
-    ReadRules: 15.0, ReadAccount: 2.0,
+    ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0,
 }  # fmt: skip
 """Seconds that an answer may take, waiting for a place included."""
 AT_ONCE: dict[type[Any], int] = {
     ScrapePod: 128, ReadAnswers: 64, PromQuery: 8, WarmUp: 32, ReadGateway: 8, ReadInput: 8, ReadNamespace: 8,
-    ReadRules: 4, ReadAccount: 8,
+    ReadRules: 4, ReadAccount: 8, AskReady: 32,
 }  # fmt: skip
 """Requests of the same type at a time. What is asked of stores has pools instead."""
-SHARES: dict[type[Any], int] = {ScrapePod: 32, ReadAnswers: 16, PromQuery: 4, WarmUp: 8, ReadInput: 4}
+SHARES: dict[type[Any], int] = {ScrapePod: 32, ReadAnswers: 16, PromQuery: 4, WarmUp: 8, ReadInput: 4, AskReady: 8}
 """Of these, how many of one namespace: its pods may be slow."""
 LISTING, EVIDENCE = 120.0, 20.0
 """Seconds that a thread may work on a listing, and on a document."""
@@ -86,7 +87,7 @@ KEEP = 60.0
 
 Late = SaveDocument | FindObject | ReadDocument | ReadNewest
 """What is asked of a store, and may be answered later."""
-Shared = ScrapePod | ReadAnswers | PromQuery | WarmUp | ReadInput
+Shared = ScrapePod | ReadAnswers | PromQuery | WarmUp | ReadInput | AskReady
 """What has SHARES."""
 Observer = Callable[[str, str, float], None]
 """(signal, result, seconds)"""
@@ -270,6 +271,8 @@ class Resolver:
                 return await kept_input(self._outside(request.namespace), request)
             case WarmUp():
                 return await pods.warm_up(self._outside(request.namespace), request)
+            case AskReady():
+                return await pods.ask_ready(self._outside(request.namespace), request)
             case PromQuery():
                 return await prometheus.query(self._outside(request.namespace), request)
             case ReadRules():

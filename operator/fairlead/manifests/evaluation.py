@@ -109,8 +109,7 @@ def _sidecar(server: Json) -> Json:
     needs = found.get("resources", {})
     least = {} if "cpu" in needs.get("limits", {}) else {"cpu": LEAST_CPU}
     found["resources"] = needs | {"requests": least | needs.get("requests", {})}
-    # The end of a crashed server's log becomes its message: a person sees why without searching for the pod.
-    return found | {"restartPolicy": "Always", "terminationMessagePolicy": "FallbackToLogsOnError"}
+    return found | {"restartPolicy": "Always"}
 
 
 def _fetch(parts: EvaluationPod) -> Json:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from fairlead.api.config import Images
-from fairlead.api.modelversion import Server, ServerMetrics
+from fairlead.api.modelversion import Server
 from fairlead.api.tasks import MODEL
 from fairlead.manifests.pod import TMP
 
@@ -46,15 +47,28 @@ class NoImage(Unservable):
 
 
 @dataclass(frozen=True)
+class Counters:
+    """Where and by which names a server's counters are read. Selectors as in `ServerMetrics`."""
+
+    requests: str
+    failures: str
+    latency: str | None = None
+    latency_unit: Literal["s", "ms"] = "s"
+    path: str = "/metrics"
+    port: int = 0
+    """0: not yet known, the server's own."""
+
+
+@dataclass(frozen=True)
 class Preset:
     """A runtime. `env` and `ready` get the model's name; `env` also the server's and the metrics' port."""
 
     env: Callable[[str, int, int], Mapping[str, str]]
     ready: Callable[[str], str]
     """Path that answers 200 once the model is loaded."""
-    metrics: ServerMetrics | None = None
-    """None: the ModelVersion names them."""
-    grpc_metrics: ServerMetrics | None = None
+    metrics: Counters | None = None
+    """None: the ModelVersion names them, or the proxy counts."""
+    grpc_metrics: Counters | None = None
     """Of gRPC requests, where they are counted apart."""
     own_metrics_port: bool = False
     command: Sequence[str] = ()
@@ -78,23 +92,56 @@ def _mlserver_env(model: str, port: int, metrics_port: int) -> dict[str, str]:
     }
 
 
+# MLServer ends with 0 when its model can't be loaded, and of such an end the kubelet keeps no log. Whoever ends without
+# having been told to has failed.
+_MLSERVER = """
+trap 'told=yes; kill -TERM $server' TERM INT
+mlserver start "$@" & server=$!
+wait $server; code=$?
+if [ "$told" ]; then wait $server; exit $?; fi
+[ "$code" != 0 ] || code=1
+exit $code
+"""
+
 # MLServer labels the path by its template, and counts GETs of it too.
 _INFER = 'method="POST",path=~"/v2/models/.*/infer"'
+
+_OF_SERVER = 'envoy_cluster_name="server"'
+BY_PROXY = Counters(
+    requests=f"envoy_cluster_upstream_rq_xx{{{_OF_SERVER}}}",
+    failures=f'envoy_cluster_upstream_rq_xx{{{_OF_SERVER},envoy_response_code_class="5"}}',
+    latency=f"envoy_cluster_upstream_rq_time{{{_OF_SERVER}}}",
+    latency_unit="ms", path="/stats/prometheus", port=PROXY_STATS_PORT,
+)  # fmt: skip
+"""What the proxy counts of the requests that it passes on to the server: probes are not among them, and an answer that
+the server did not give (it closed the connection, or refused it) is a 503 of the proxy's own."""
+
+_OF_GRPC = 'envoy_cluster_name="grpc"'
+_SERVERS_FAULT = (2, 4, 12, 13, 14, 15)
+"""Unknown, DeadlineExceeded, Unimplemented, Internal, Unavailable, DataLoss: the codes whose counterpart in HTTP is a
+5xx (google.rpc.Code)."""
+GRPC_BY_PROXY = replace(
+    BY_PROXY,
+    requests=f"envoy_cluster_grpc_total{{{_OF_GRPC}}}",
+    failures=" + ".join(f"envoy_cluster_grpc_{code}{{{_OF_GRPC}}}" for code in _SERVERS_FAULT),
+    latency=f"envoy_cluster_upstream_rq_time{{{_OF_GRPC}}}",
+)
+"""The same of gRPC calls."""
 
 PRESETS: Mapping[str, Preset] = {
     "sklearn": Preset(
         # a folder without settings: the model is named by the environment, and nothing of the artifact is imported
-        command=("mlserver", "start", TMP),
+        command=("sh", "-c", _MLSERVER, "mlserver", TMP),
         env=_mlserver_env,
         ready=lambda model: f"/v2/models/{model}/ready",
-        metrics=ServerMetrics(
+        metrics=Counters(
             requests=f"rest_server_requests_total{{{_INFER}}}",
             failures=f'rest_server_requests_total{{{_INFER},status_code=~"5.."}}',
             latency=f"rest_server_request_duration_seconds{{{_INFER}}}",
         ),
         # MLServer's counter of answered gRPC calls misses those that fail; these are of all requests that reach the
         # model, also by REST, and call a failure what the model refuses
-        grpc_metrics=ServerMetrics(
+        grpc_metrics=Counters(
             requests="model_infer_request_success_total + model_infer_request_failure_total",
             failures="model_infer_request_failure_total",
             latency='grpc_server_handling_seconds{grpc_method="ModelInfer"}',
@@ -154,7 +201,8 @@ def proxy_image(images: Images) -> str:
     """The proxy's image. Raises NoImage."""
     if not images.proxy:
         raise NoImage(
-            "there is no image for the proxy that records answers: set images.proxy in the installation's values"
+            "there is no image for the proxy that counts requests and records answers: set images.proxy in the "
+            "installation's values; a server that counts for itself needs none (spec.server.metrics)"
         )
     return images.proxy
 
@@ -162,22 +210,37 @@ def proxy_image(images: Images) -> str:
 def check_images(server: Server, recorded: bool, images: Images) -> None:
     """Raises NoImage when a pod of this server can't be made."""
     image(server, images)
-    if recorded:
+    if recorded or counted_by_proxy(server):
         proxy_image(images)
 
 
-def counters(server: Server, grpc: bool) -> ServerMetrics:
+def counted_by_proxy(server: Server) -> bool:
+    """Whether the proxy beside the server counts its requests."""
+    return preset(server).metrics is None and (server.metrics is None or server.metrics.from_ == "Proxy")
+
+
+def counters(server: Server, grpc: bool) -> Counters:
     """Which of a server's counters tell of the requests that come in by a protocol."""
+    if counted_by_proxy(server):
+        return GRPC_BY_PROXY if grpc else BY_PROXY
     return (grpc and preset(server).grpc_metrics) or metrics(server)
 
 
-def metrics(server: Server) -> ServerMetrics:
+def metrics(server: Server) -> Counters:
     """Where and by which names a serving pod's counters are read; the port is always set."""
     known = preset(server)
-    own = known.metrics or server.metrics
-    if own is None:
-        raise NoImage(f"runtime {server.runtime} needs spec.server.metrics")
-    return own.model_copy(update={"port": own.port or (METRICS_PORT if known.own_metrics_port else port(server))})
+    if counted_by_proxy(server):
+        return BY_PROXY
+    own = known.metrics or _named(server)
+    return replace(own, port=own.port or (METRICS_PORT if known.own_metrics_port else port(server)))
+
+
+def _named(server: Server) -> Counters:
+    """Those that a ModelVersion names. Raises NoImage."""
+    own = server.metrics
+    if own is None or own.requests is None or own.failures is None:
+        raise NoImage(f"runtime {server.runtime} needs requests and failures in spec.server.metrics")
+    return Counters(own.requests, own.failures, own.latency, own.latency_unit, own.path, own.port or 0)
 
 
 def port_name(server: Server) -> str:

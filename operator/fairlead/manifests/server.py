@@ -44,6 +44,8 @@ def server_container(
         name, presets.image(server, config.images), command=server.command or known.command, args=server.args,
         env=serverpod.env(server, told), wanted=server.resources,
         mounts=[pod.mount(volume, MODEL, read_only=True), *serverpod.mounts(server)],
+        # the end of a crashed server's log becomes its message: a person sees why without searching for the pod
+        terminationMessagePolicy="FallbackToLogsOnError",
         startupProbe=_ready(path, port) | {
             "periodSeconds": 1, "failureThreshold": max(1, ceil(seconds(server.timeout))),
         },
@@ -75,9 +77,14 @@ class Serving:
     credentials: tuple[str | None, ...]
     worker_image: str
     recording: Recording | None = None
-    """None: answers are not kept, and there is no proxy."""
+    """None: answers are not kept."""
     grpc: bool = False
     """Whether requests come in by gRPC."""
+
+    @property
+    def proxied(self) -> bool:
+        """Whether requests come through a proxy beside the server."""
+        return self.recording is not None or presets.counted_by_proxy(self.server)
 
 
 def check(server: Server, recorded: bool, config: OperatorConfig) -> None:
@@ -87,8 +94,8 @@ def check(server: Server, recorded: bool, config: OperatorConfig) -> None:
 
 
 def workload(version: Serving, config: OperatorConfig) -> Json:
-    """The apps/v1 Deployment of a version: fetch (verifies the model's digest) → server, and with a recording the
-    sidecars recorder and proxy. Raises presets.Unservable.
+    """The apps/v1 Deployment of a version: fetch (verifies the model's digest) → server, and beside it the proxy that
+    counts, or with a recording recorder and proxy. Raises presets.Unservable.
 
     A pod that leaves goes on answering for a while, and none leaves before its successor is ready.
     """
@@ -108,8 +115,20 @@ def workload(version: Serving, config: OperatorConfig) -> Json:
     }
 
 
+def keep(spec: Json, live: Json) -> None:
+    """Leave how the server is started, and what is kept of its log, as in `live`, the spec of pods that serve: a later
+    Fairlead does it otherwise, and that must not restart models. Changes `spec`, the same version's."""
+    had = next((one for one in live["containers"] if one["name"] == SERVER), None)
+    for container in spec["containers"]:
+        if had is not None and container["name"] == SERVER:
+            for key in ("command", "terminationMessagePolicy"):
+                container.pop(key, None)
+                container |= {key: had[key]} if key in had else {}
+
+
 def _annotations(version: Serving) -> Json:
-    found = dict(version.server.annotations) | (version.recording.annotations() if version.recording else {})
+    of_proxy = version.recording.annotations() if version.recording else recorder.COUNTS
+    found = dict(version.server.annotations) | (of_proxy if version.proxied else {})
     return {"annotations": found} if found else {}
 
 
@@ -128,11 +147,11 @@ def _pod(version: Serving, config: OperatorConfig) -> Json:
     server |= {
         "ports": _ports(version),
         # patient: taking an overloaded pod away would only give its load to the others
-        "readinessProbe": _ready(path, presets.PROXY_PORT if kept else port, 10)
+        "readinessProbe": _ready(path, presets.PROXY_PORT if version.proxied else port, 10)
         | {"periodSeconds": 5, "failureThreshold": 3},
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN}}},
     }
-    sidecars = _sidecars(version, kept, config) if kept else []
+    sidecars = _sidecars(version, config)
     return pod.pod_spec(
         [server], init_containers=[fetch, *sidecars],
         volumes=[
@@ -146,13 +165,20 @@ def _pod(version: Serving, config: OperatorConfig) -> Json:
     )  # fmt: skip
 
 
-def _sidecars(version: Serving, kept: Recording, config: OperatorConfig) -> list[Json]:
-    return recorder.sidecars(kept, version.server, version.model_name, version.worker_image, config.images)
+def _sidecars(version: Serving, config: OperatorConfig) -> list[Json]:
+    if version.recording:
+        made = recorder.sidecars
+        return made(version.recording, version.server, version.model_name, version.worker_image, config.images)
+    if not version.proxied:
+        return []
+    return recorder.counting(version.server, version.model_name, version.grpc, config.images)
 
 
 def metrics_port_name(server: Server) -> str:
     """Name of the container port that exports the counters: those of a server with a single port are read where its
     requests come in."""
+    if presets.counted_by_proxy(server):
+        return recorder.STATS_NAME
     return "metrics" if presets.metrics(server).port != presets.port(server) else presets.port_name(server)
 
 
@@ -162,12 +188,13 @@ def metrics_key(server: Server) -> str:
 
 
 def _ports(version: Serving) -> list[Json]:
-    proxied, port = version.recording is not None, presets.port(version.server)
+    proxied, port = version.proxied, presets.port(version.server)
     counted = presets.metrics(version.server).port
     found = [{"name": "server" if proxied else presets.port_name(version.server), "containerPort": port}]
     if version.grpc and not proxied:
         found.append({"name": presets.GRPC_NAME, "containerPort": presets.grpc_port(version.server)})
-    return found if counted == port else [*found, {"name": "metrics", "containerPort": counted}]
+    own = counted != port and not presets.counted_by_proxy(version.server)
+    return [*found, {"name": "metrics", "containerPort": counted}] if own else found
 
 
 def service(version: Serving) -> Json:

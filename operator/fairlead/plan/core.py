@@ -53,6 +53,7 @@ SERVICE = Kind("v1", "Service", "services")
 WORKLOAD = Kind("apps/v1", "Deployment", "deployments")
 REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
 ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
+AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
 PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules")
@@ -278,6 +279,23 @@ class Warm:
 
 
 @dataclass(frozen=True)
+class AskReady:
+    """Ask a server that has not started yet, as its start-up probe does, for people to see. Answer: `ReadySaid`."""
+
+    url: str
+    namespace: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class ReadySaid:
+    """What a server answers when it is asked whether it is ready."""
+
+    status: int
+    text: str
+    """The beginning of the body."""
+
+
+@dataclass(frozen=True)
 class SaveDocument:
     """Write a document that is written once: if it is there already, it must be the same. Answer: `Saved`."""
 
@@ -431,11 +449,11 @@ NO_TURN = "NoTurn"
 
 Request = (
     ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
-    | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount
+    | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount | AskReady
 )  # fmt: skip
 Answer = (
     Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
-    | NamespaceSeen | RulesSeen | AccountSeen | Failed
+    | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | Failed
 )  # fmt: skip
 
 

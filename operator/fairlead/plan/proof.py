@@ -62,6 +62,12 @@ class Contender:
     spec: ModelVersionSpec
 
 
+def by_every_pod(spec: ModelVersionSpec) -> bool:
+    """Whether a version may be approved before anybody has looked at its bytes: nothing is measured, and nobody is
+    asked. Who is asked can rely on it that they are there."""
+    return spec.evaluation is None and spec.approval is None
+
+
 # --- what is pinned ----------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets, server
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Json
-from fairlead.plan.rollout import pods, running, stored, versions
+from fairlead.plan.rollout import pods, running, sizes, stored, versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 
@@ -121,7 +121,7 @@ def _starting(look: Look, status: DeploymentStatus, version: str) -> Problem | N
 
 
 def _ready(look: Look, version: str) -> tuple[str, str]:
-    wanted, ready = look.spec.replicas.min, sum(pod.ready for pod in pods.of(look, version))
+    wanted, ready = sizes.whole(look, look.subject.body.status), sum(pod.ready for pod in pods.of(look, version))
     if ready >= wanted:
         return "Running", f"{version} could answer at once: its pods run"
     found = versions.read(look, version)
