@@ -233,7 +233,7 @@ def test_a_version_waits_for_its_account_from_the_first_look(world: LittleWorld)
     assert pending(world)[0] == "ServiceAccountNotGranted"
     world.answers[ReadAccount(NAMESPACE, "scorer")] = AccountSeen(True, True)
     later(world, 5)
-    assert status(world)["phase"] == "Verifying"
+    assert status(world)["phase"] == "Approved"
 
 
 def test_a_version_with_marks_that_are_not_allowed_says_so_from_the_first_look(world: LittleWorld) -> None:
@@ -244,4 +244,4 @@ def test_a_version_with_marks_that_are_not_allowed_says_so_from_the_first_look(w
         SERVER_CONFIG.model_dump() | {"pods": {"annotations": {"allowed": ["iam.amazonaws.com/role"]}}}
     )
     world.settle(SPEC, ONE)
-    assert status(world)["phase"] == "Verifying"
+    assert status(world)["phase"] == "Approved"
