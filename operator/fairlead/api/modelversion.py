@@ -117,7 +117,8 @@ class Server(Placement):
     ready: UrlPath | None = None
     """Path that answers 200 once requests can be answered. Default: `/v2/health/ready`, for `openai` `/health`."""
     warm_up: WarmUpRequest | None = None
-    """What new pods are warmed with. Default: a request of the evaluation, if there was one."""
+    """A request that each new pod answers three times before it gets a share of the traffic, by POST as
+    `application/json`; an answer of 500 or above (or 429) holds the version up. For `oip` it is one of the evaluation."""
     stop: Stop | None = None
     """How it is stopped. Default: it has 30 s to finish open requests."""
     secrets: Annotated[list[Name], Field(max_length=8, json_schema_extra=LIST_SET)] = []

@@ -74,7 +74,8 @@ def observe(subject: Subject[ModelVersion], world: World, now: float) -> Iterabl
     unproven = (status.phase not in FINAL and status.evidence is None) or unverified(subject.raw)
     open_ = subject.body.spec.revoked is None and unproven
     if open_ and (job is None or job.not_before is not None):
-        return accounts.requests(subject.meta.namespace, [subject.body.spec.server])
+        asks = status.phase not in FINAL
+        return accounts.requests(subject.meta.namespace, [subject.body.spec.server] if asks else [])
     if not open_ or job is None:
         return ()
     return attempt.requests(proof.Work(subject, world, now), job)
@@ -139,7 +140,13 @@ def _deletion(job: Json) -> Delete:
 def _prove(draft: Draft) -> None:
     if draft.status.job is not None:
         _go_on(draft, draft.status.job)
-    elif proof.by_every_pod(draft.work.subject.body.spec):
+        return
+    try:
+        proof.servable(draft.work)
+    except proof.Missing as missing:
+        _wait_for(draft, missing)
+        return
+    if proof.by_every_pod(draft.work.subject.body.spec):
         _unverified(draft)
         _unmeasured(draft)
     else:
@@ -200,16 +207,20 @@ def _begin(draft: Draft) -> None:
         job = proof.begin(draft.work, draft.status.job)
         created = proof.manifest(draft.work, job)
     except proof.Missing as missing:
-        draft.conditions.set("Evaluated", None, missing.reason, missing.message)
-        draft.say("Pending", missing.message)
-        draft.plan.requeue_after = missing.again
-        if draft.status.job is not None:  # the last attempt is over, whatever its pod still says
-            again = rfc3339(draft.work.now)
-            draft.update(job=draft.status.job.model_copy(update={"not_before": again}))
+        _wait_for(draft, missing)
         return
     draft.update(job=job)
     draft.plan.create = [created]
     draft.say("Verifying", "fetching the model, and comparing its digest")
+
+
+def _wait_for(draft: Draft, missing: proof.Missing) -> None:
+    draft.conditions.set("Evaluated", None, missing.reason, missing.message)
+    draft.say("Pending", missing.message)
+    draft.plan.requeue_after = missing.again
+    if draft.status.job is not None:  # the last attempt is over, whatever its pod still says
+        again = rfc3339(draft.work.now)
+        draft.update(job=draft.status.job.model_copy(update={"not_before": again}))
 
 
 def _look(draft: Draft, job: EvaluationJob) -> None:

@@ -154,9 +154,9 @@ def begin(work: Work, old: EvaluationJob | None) -> EvaluationJob:
         name=child_name(f"{meta.name}-evaluate", meta.uid, str(attempt)), attempt=attempt,
         failures=old.failures if old else 0,
     )  # fmt: skip
-    _servable(work)
     if evaluation is None:
         return job
+    servable(work)
     version = rows(work, evaluation.data, pods.DATA).version
     best = champion(work)
     if best and best.spec.server.protocol != "oip":
@@ -168,8 +168,8 @@ def begin(work: Work, old: EvaluationJob | None) -> EvaluationJob:
     return job.model_copy(update={**pinned, "dataset_version": version})
 
 
-def _servable(work: Work) -> None:
-    """What its pods ask for, they may have. Raises Missing."""
+def servable(work: Work) -> None:
+    """Whether its pods may have what they ask for. Raises Missing."""
     server, account = work.subject.body.spec.server, work.subject.body.spec.server.service_account
     try:
         marks.check(server, work.world.config)
