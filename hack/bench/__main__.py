@@ -1,4 +1,4 @@
-"""`python -m hack.bench experiments|fleet|joins|readers|recorder|rollback|scale|step|stores|verdicts|world …`."""
+"""`python -m hack.bench experiments|first|fleet|joins|readers|recorder|rollback|scale|step|stores|verdicts|world …`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 
 BENCHES = (
     "experiments",
+    "first",
     "fleet",
     "joins",
     "readers",
