@@ -1,5 +1,4 @@
-"""`python -m hack.bench experiments|fleet|gitops|joins|readers|recorder|rollback|scale|step|stores|verdicts|world …`
-measures one thing."""
+"""`python -m hack.bench NAME …` measures one thing; the names are those of BENCHES."""
 
 from __future__ import annotations
 
@@ -8,6 +7,7 @@ import sys
 
 BENCHES = (
     "experiments",
+    "first",
     "fleet",
     "gitops",
     "joins",

@@ -154,7 +154,10 @@ def _prove(draft: Draft) -> None:
 
 
 def _unverified(draft: Draft) -> None:
-    text = "nobody has looked at the model's bytes yet: each pod compares them with their digest before it loads them"
+    text = (
+        "nobody has looked at the model's bytes yet: each pod compares them with their digest before it loads them"
+        if draft.work.subject.body.spec.artifact else "the image is the model, and no node has said yet that it runs it"
+    )  # fmt: skip
     draft.conditions.set("Verified", None, findings.BY_EVERY_POD, text)
 
 
@@ -189,7 +192,7 @@ def _verify_later(draft: Draft) -> None:
         draft.conditions.set("Verified", None, found.reason, found.message)
     else:
         _unverified(draft)
-        if not findings.is_taken(work.world, work.subject.meta.uid):
+        if work.subject.body.spec.artifact and not findings.is_taken(work.world, work.subject.meta.uid):
             _unless_taken(draft)
 
 
@@ -279,9 +282,10 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
 def _verified(draft: Draft) -> None:
     if draft.status.job is not None and not draft.status.job.verified:
         draft.update(job=draft.status.job.model_copy(update={"verified": True}))
+    model = "model's bytes have" if draft.work.subject.body.spec.artifact else "image that runs has"
     if not draft.conditions.is_true("Verified"):
-        draft.event("Verified", "the model's bytes have the digest that the spec names")
-    draft.conditions.set("Verified", True, "Verified", "the model's bytes have the digest that the spec names")
+        draft.event("Verified", f"the {model} the digest that the spec names")
+    draft.conditions.set("Verified", True, "Verified", f"the {model} the digest that the spec names")
 
 
 def _broken(draft: Draft, seen: attempt.Broken) -> None:
@@ -312,7 +316,8 @@ def _broken(draft: Draft, seen: attempt.Broken) -> None:
 
 
 def _unmeasured(draft: Draft) -> None:
-    evidence = Evidence(digest=draft.work.subject.body.spec.artifact.sha256)
+    spec = draft.work.subject.body.spec
+    evidence = Evidence(digest=spec.artifact.sha256 if spec.artifact else identity.digest_of(spec))
     draft.conditions.set("Evaluated", True, "NoEvaluation", "spec.evaluation is not set: nothing was measured")
     draft.update(evidence=evidence, evaluated_at=rfc3339(draft.work.now))
 
@@ -373,7 +378,8 @@ def _count(draft: Draft, evidence: Evidence) -> None:
         draft.event("Approved", who)
         draft.say("Approved", f"{_summary(evidence)}{who}")
         verified = draft.conditions.get("Verified")
-        draft.plan.requeue_after = UNTAKEN if verified is not None and verified.status == "Unknown" else None
+        late = verified is not None and verified.status == "Unknown" and spec.artifact is not None
+        draft.plan.requeue_after = UNTAKEN if late else None
         return
     assert draft.status.evaluated_at is not None
     left = epoch(draft.status.evaluated_at) + seconds(spec.approval.expires) - now
