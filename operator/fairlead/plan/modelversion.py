@@ -150,7 +150,7 @@ def _begin(draft: Draft) -> None:
         return
     draft.update(job=job)
     draft.plan.create = [created]
-    draft.say("Verifying", "fetching the model, and comparing its digest")
+    draft.say("Verifying", "the pod that fetches the model is made")
 
 
 def _look(draft: Draft, job: EvaluationJob) -> None:
@@ -177,6 +177,7 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
             draft.plan.requeue_after = 0.0
         return
     draft.plan.requeue_after = seen.look_again
+    draft.update(job=job.model_copy(update={"uid": seen.uid, "crash": seen.crash or job.crash}))
     if seen.verified:
         _verified(draft)
     evaluating = seen.verified and draft.work.subject.body.spec.evaluation is not None
@@ -185,6 +186,9 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
     if seen.waiting is not None:
         draft.conditions.set(condition, None, seen.waiting.reason, seen.waiting.message)
         draft.say(draft.status.phase, seen.waiting.message)
+    elif seen.stage:
+        draft.conditions.set(condition, None, "Starting", seen.stage)
+        draft.say("Evaluating" if evaluating else "Verifying", seen.stage)
     elif evaluating:
         draft.conditions.set("Evaluated", None, "Evaluating", against)
         draft.say("Evaluating", against)
@@ -220,7 +224,7 @@ def _broken(draft: Draft, seen: attempt.Broken) -> None:
         draft.plan.delete += [_deletion(j) for j in draft.work.world.owned(JOB) if j["metadata"]["uid"] == seen.uid]
     if final:
         draft.update(job=job)
-        _reject(draft, seen.reason, f"{message} (after {failures} attempts)")
+        _reject(draft, seen.reason, f"{message} (after {failures} attempts)" if failures > 1 else message)
         return
     draft.update(job=job.model_copy(update={"not_before": rfc3339(draft.work.now + pause)}))
     draft.say("Evaluating" if seen.verified else "Verifying", message)

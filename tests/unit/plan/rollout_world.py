@@ -92,6 +92,7 @@ class PodCounts:
 
 ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
 NO_FLOOR = NamespaceSeen()
+SILENT = Failed("Unreachable", "nothing listens")
 GATEWAY = GatewaySeen(("10.0.0.1",), (("HTTP", 80),), (("HTTP", 80),), "public", ENVOY_GATEWAY)
 
 
@@ -160,7 +161,7 @@ class Sim:
     boots: dict[str, int] = field(default_factory=dict)
     """By pod, how often its recorder has begun anew."""
     asked: int = 0
-    unready: Answer = Failed("Unreachable", "nothing listens")
+    unready: Answer = SILENT
     """What servers answer that have not started yet."""
     gateway: GatewaySeen | Failed = GATEWAY
     gateway_asked: int = 0

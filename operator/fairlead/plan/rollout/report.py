@@ -177,7 +177,8 @@ def _going_back(look: Look, back: WayBack, problem: Problem | None) -> tuple[boo
     words = f"{back.message}. {back.version} shall answer again"
     if problem:
         return False, problem.reason, f"{words}, but can't: {problem.message}"
-    return True, "RollingBack", f"{words}; its pods start and are warmed up: {starting.told(look, back.version)}"
+    waits = starting.told(look, back.version)
+    return True, "RollingBack", f"{words}; its pods start and are warmed up: {waits}"
 
 
 def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tuple[bool, str, str]:
