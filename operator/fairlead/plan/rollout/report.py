@@ -25,6 +25,7 @@ from fairlead.plan.rollout import (
     pins,
     pods,
     readiness,
+    replacing,
     signals,
     starting,
     versions,
@@ -170,7 +171,8 @@ def _standing(
         return False, last.reason, f"{last.version} was taken back: {last.message}"
     if look.spec.paused and status.live and choice.version != status.live.version:
         return False, "Paused", f"{choice.version} waits: set spec.paused to false to roll it out"
-    return False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet"
+    anew = replacing.told(look, status.live.version) if status.live else None
+    return anew or (False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet")
 
 
 def _going_back(look: Look, back: WayBack, problem: Problem | None) -> tuple[bool, str, str]:
