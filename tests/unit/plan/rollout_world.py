@@ -79,6 +79,9 @@ KINDS |= {(k.api_version, k.kind): k for k in (HTTP_ROUTE, *deployment.SPEC.chil
 METRICS = {"requests": "requests_total", "failures": 'requests_total{code=~"5.."}', "latency": "seconds"}
 
 
+NOTHING_LISTENS = Failed("Unreachable", "nothing listens")
+
+
 @dataclass
 class PodCounts:
     """What a pod has counted."""
@@ -92,7 +95,6 @@ class PodCounts:
 
 ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"
 NO_FLOOR = NamespaceSeen()
-SILENT = Failed("Unreachable", "nothing listens")
 GATEWAY = GatewaySeen(("10.0.0.1",), (("HTTP", 80),), (("HTTP", 80),), "public", ENVOY_GATEWAY)
 
 
@@ -161,7 +163,7 @@ class Sim:
     boots: dict[str, int] = field(default_factory=dict)
     """By pod, how often its recorder has begun anew."""
     asked: int = 0
-    unready: Answer = SILENT
+    unready: Answer = NOTHING_LISTENS
     """What servers answer that have not started yet."""
     gateway: GatewaySeen | Failed = GATEWAY
     gateway_asked: int = 0

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_
 
 from pydantic import ValidationError
 
 from fairlead.api.tasks import TaskResult
-from fairlead.manifests import presets
+from fairlead.manifests import presets, server
 from fairlead.manifests.meta import labels
 from fairlead.manifests.server import FETCH, SERVER
 from fairlead.plan import failures, serverends, serverlog
 from fairlead.plan.conditions import quoted
 from fairlead.plan.core import POD, WORKLOAD, AskReady, Failed, Json, ReadySaid, epoch
 from fairlead.plan.memo import memo_of
-from fairlead.plan.rollout import strangers, versions
+from fairlead.plan.rollout import running, strangers, versions
 from fairlead.plan.rollout.look import Look
 
 FOREIGN = "ForeignPod"
@@ -64,12 +64,19 @@ class _Seen:
     """The pods with a version's labels: its own, and in words those that are not."""
 
     own: list[PodView]
+    leaving: list[PodView]
     strangers: list[str]
 
 
 def of(look: Look, version: str) -> list[PodView]:
     """A version's own pods, sorted by uid."""
     return _seen(look, version).own
+
+
+def leaving(look: Look, version: str) -> list[PodView]:
+    """A version's own pods that have been told to go: they finish what they have begun, and go on counting it. None of
+    them is ready, whatever it says, for none need answer."""
+    return _seen(look, version).leaving
 
 
 def foreign(look: Look, *names: str) -> Problem | None:
@@ -91,7 +98,7 @@ def _seen(look: Look, version: str) -> _Seen:
 def _find(look: Look, version: str) -> _Seen:
     raws = look.world.select(POD, selector(look, version)) if version else []
     if not raws:
-        return _Seen([], [])
+        return _Seen([], [], [])
     made = strangers.makers(look.world, look.child(version), selector(look, version))
     memo = memo_of(look.world)
     ground: list[object] = [*raws, *made.sets, made.workload]
@@ -110,9 +117,18 @@ def _find(look: Look, version: str) -> _Seen:
 
 
 def _split(look: Look, made: strangers.Makers, raws: list[Json]) -> _Seen:
-    there = [raw for raw in raws if not raw["metadata"].get("deletionTimestamp") and not failures.ended(raw)]
-    own, others = strangers.split(made, there, look.now)
-    return _Seen(sorted(map(_view, own), key=lambda pod: pod.uid), others)
+    alive = [raw for raw in raws if not failures.ended(raw)]
+    own, others = strangers.split(made, [raw for raw in alive if not _goes(raw)], look.now)
+    going, _ = strangers.split(made, [raw for raw in alive if _goes(raw)], look.now)
+    return _Seen(_views(own), [replace(pod, ready=False) for pod in _views(going)], others)
+
+
+def _goes(raw: Json) -> bool:
+    return bool(raw["metadata"].get("deletionTimestamp"))
+
+
+def _views(raws: list[Json]) -> list[PodView]:
+    return sorted(map(_view, raws), key=lambda pod: pod.uid)
 
 
 def _view(raw: Json) -> PodView:
@@ -145,7 +161,7 @@ def ended_since(pod: PodView, since: float) -> bool:
 
 def problem(look: Look, version: str) -> Problem | None:
     """Why a version's pods don't become ready, or None if nothing speaks against it yet."""
-    refused = _no_image(look, version) or _not_made(look, version)
+    refused = _unservable(look, version) or _not_made(look, version)
     if refused:
         return refused
     for pod in of(look, version):
@@ -160,15 +176,16 @@ def problem(look: Look, version: str) -> Problem | None:
     return None
 
 
-def _no_image(look: Look, version: str) -> Problem | None:
+def _unservable(look: Look, version: str) -> Problem | None:
     known = versions.read(look, version)
     if known is None:
         return None
     try:
-        presets.check_images(known.spec.server, look.spec.record is not None, look.world.config.images)
-    except presets.NoImage as missing:
-        return Problem("NoImage", str(missing))
-    return None
+        server.check(known.spec.server, look.spec.record is not None, look.world.config)
+    except presets.Unservable as missing:
+        return Problem(missing.reason, str(missing))
+    why = running.refused(look, version, known)
+    return Problem(*why) if why else None
 
 
 def _not_made(look: Look, version: str) -> Problem | None:
@@ -210,6 +227,18 @@ def answers(look: Look, pod: PodView) -> str:
         return f"is answered {said.status}" + (f" {quoted(said.text, 120)!r}" if said.text else "")
     late = isinstance(said, Failed) and said.reason == "Timeout"
     return "is taken, and not answered," if late else ""
+
+
+def fetched(pod: PodView) -> TaskResult | None:
+    """What `fetch` has said of the model's bytes when it ended last; None if it has not, or said nothing readable."""
+    end = serverlog.last_end(_container(pod.raw, FETCH))
+    if end is None:
+        return None
+    try:
+        said = TaskResult.model_validate_json(end.get("message") or "{}")
+    except ValidationError:
+        return None
+    return said if said.error is not None or end["exitCode"] == 0 else None
 
 
 def _fetching(raw: Json) -> Problem | None:

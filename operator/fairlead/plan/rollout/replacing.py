@@ -1,4 +1,4 @@
-"""The pods of the live version while they are replaced: what they shall be has changed, for example what is recorded."""
+"""The pods of the live version while they are replaced: what they shall be has changed, say, what is recorded."""
 
 from __future__ import annotations
 

@@ -26,7 +26,9 @@ from fairlead.plan.rollout import (
     pods,
     readiness,
     replacing,
+    scaling,
     signals,
+    sizes,
     starting,
     versions,
     world,
@@ -62,6 +64,7 @@ def tell(
     readiness.tell(look, told, status, stuck)
     pins.tell(look, told, status)
     memory.tell(look, told, status)
+    scaling.tell(look, told, status)
     experiments.tell(look, told, status, trial)
     late = effect.late(look, status)
     alone = asking.holds(status) or (doubt is not None and status.candidate is None)
@@ -79,6 +82,8 @@ def tell(
         "phase": "Holding" if misplaced and status.live else _phase(status, bool(ready), told, late),
         "message": (trouble or progress)[:1024],
         "ready_replicas": len(ready),
+        "replicas": len(pods.of(look, sizes.primary(status))),
+        "selector": sizes.labels_of(look, status),
         "address": address(look, status) if not misplaced else status.address if status.claimed else "",
         "gateway": gateway,
         "alerts": seen,
