@@ -96,7 +96,7 @@ def test_versions_prove_themselves_against_the_live_one(team: Team) -> None:
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (json.dumps({"errorRate": 1.0}).encode(), "answers every row: rows 0 to 49: the server answered 500"),
+        (json.dumps({"errorRate": 1.0}).encode(), "answers every row: row 0 (x=1.0): the server answered 500"),
         (b'{"value": NaN}', "predictions are NaN or infinite"),
     ],
     ids=["fails", "nan"],
