@@ -1,4 +1,4 @@
-"""Which row of a refused request it was, and which of its columns: found by asking for less, not by reading messages."""
+"""Which row of a refused request it was, and which of its columns: found by asking for less, not by reading logs."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Search:
             return ""
 
     def _column(self, row: Batch, good: Batch) -> str:
-        """The column by which a refused row differs from an answered one so that it is answered too, if there is one."""
+        """The column with whose value from an answered row the refused one is answered too, if there is one."""
         for name in self._columns:
             mine, other = row.column(name), good.column(name)
             if mine.equals(other):
