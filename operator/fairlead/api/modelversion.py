@@ -440,6 +440,16 @@ class Evidence(Model):
     """One request as it was sent to the model; new serving pods are warmed with it."""
 
 
+class Crash(Model):
+    """How the challenger's server ended by itself, for the first time in this way."""
+
+    code: int
+    """Its exit code."""
+    said: Annotated[str, Field(max_length=400)] = ""
+    """The most telling line of its log's end."""
+    at: Timestamp
+
+
 class EvaluationJob(Model):
     """The Job that verifies and evaluates."""
 
@@ -455,6 +465,7 @@ class EvaluationJob(Model):
     dataset_version: Annotated[str, Field(max_length=16)] = ""
     """Pinned when the attempt began."""
     not_before: Timestamp | None = None
+    crash: Crash | None = None
     verified: bool = False
     """The artifact's bytes have the digest that the spec names."""
 
@@ -478,7 +489,7 @@ class ModelVersion(Model):
 
 
 __all__ = [
-    "Approval", "ApprovalPolicy", "Artifact", "Baseline", "BaselineTemplate", "Evaluation", "EvaluationData",
+    "Approval", "ApprovalPolicy", "Artifact", "Baseline", "BaselineTemplate", "Crash", "Evaluation", "EvaluationData",
     "EvaluationDataTemplate", "EvaluationTemplate", "Evidence", "Gate", "GateResult", "Interval", "Lineage",
     "ModelVersion", "ModelVersionSpec", "ModelVersionStatus", "ModelVersionTemplate", "S3Uri", "Score", "Server",
     "ServerMetrics",

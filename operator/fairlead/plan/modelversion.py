@@ -214,7 +214,7 @@ def _begin(draft: Draft) -> None:
         return
     draft.update(job=job)
     draft.plan.create = [created]
-    draft.say("Verifying", "fetching the model, and comparing its digest")
+    draft.say("Verifying", "the pod that fetches the model is made")
 
 
 def _wait_for(draft: Draft, missing: proof.Missing) -> None:
@@ -263,6 +263,7 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
             draft.plan.requeue_after = 0.0
         return
     draft.plan.requeue_after = seen.look_again
+    draft.update(job=job.model_copy(update={"uid": seen.uid, "crash": seen.crash or job.crash}))
     if seen.verified and draft.status.phase != "Approved":
         _verified(draft)
     evaluating = seen.verified and draft.work.subject.body.spec.evaluation is not None
@@ -271,6 +272,9 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
     if seen.waiting is not None:
         draft.conditions.set(condition, None, seen.waiting.reason, seen.waiting.message)
         draft.say(draft.status.phase, seen.waiting.message)
+    elif seen.stage:
+        draft.conditions.set(condition, None, "Starting", seen.stage)
+        draft.say("Evaluating" if evaluating else "Verifying", seen.stage)
     elif evaluating:
         draft.conditions.set("Evaluated", None, "Evaluating", against)
         draft.say("Evaluating", against)

@@ -152,7 +152,7 @@ def begin(work: Work, old: EvaluationJob | None) -> EvaluationJob:
     attempt = old.attempt + 1 if old else 1
     job = EvaluationJob(
         name=child_name(f"{meta.name}-evaluate", meta.uid, str(attempt)), attempt=attempt,
-        failures=old.failures if old else 0,
+        failures=old.failures if old else 0, crash=old.crash if old else None,
     )  # fmt: skip
     if evaluation is None:
         return job
