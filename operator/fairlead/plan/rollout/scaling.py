@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.api.replicas import Scaling, Target
+from fairlead.api.replicas import Scaling
 from fairlead.manifests.autoscaling import REQUESTS
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.conditions import Conditions, quoted
@@ -14,6 +14,12 @@ from fairlead.plan.rollout import sizes, watch
 from fairlead.plan.rollout.look import Look, State
 
 CONDITION = "Scaled"
+REMEDIES = {
+    "FailedGetContainerResourceMetric":
+        "It needs metrics-server (metrics.k8s.io), and spec.server.resources.cpu in the ModelVersion",
+    "FailedGetPodsMetric": f"It needs an adapter that provides {REQUESTS} of pods (custom.metrics.k8s.io)",
+}  # fmt: skip
+"""What to do about what an autoscaler says."""
 REPLICAS = f"{LABEL_PREFIX}replicas"
 """Annotation of a workload: the number of pods that Fairlead has written. Another one is somebody else's."""
 HOLD = 300.0
@@ -111,7 +117,7 @@ def tell(look: Look, told: Conditions, status: DeploymentStatus) -> None:
     if not wanted.is_scaled:
         told.drop(CONDITION)
         return
-    found = _by_fairlead(look, wanted.target) if wanted.target else None
+    found = _by_fairlead(look) if wanted.target else None
     told.set(CONDITION, *(found or (True, *_number(look, status))))
 
 
@@ -128,7 +134,7 @@ def _number(look: Look, status: DeploymentStatus) -> tuple[str, str]:
     return "AsAsked", words
 
 
-def _by_fairlead(look: Look, target: Target) -> tuple[bool | None, str, str] | None:
+def _by_fairlead(look: Look) -> tuple[bool | None, str, str] | None:
     """What is wrong with the autoscaler; None if nothing is."""
     if not look.world.served(AUTOSCALER):
         return False, "KindMissing", "the cluster has no HorizontalPodAutoscaler (autoscaling/v2) that Fairlead may see"
@@ -137,14 +143,8 @@ def _by_fairlead(look: Look, target: Target) -> tuple[bool | None, str, str] | N
     asked = [said[name] for name in ("AbleToScale", "ScalingActive") if name in said]
     bad = next((one for one in asked if one["status"] == "False"), None)
     if bad is not None:
-        words = quoted(str(bad.get("message", "")), 500)
-        return False, str(bad.get("reason") or "NotScaled"), f"{words}. {_remedy(target)}"
+        reason, words = str(bad.get("reason") or "NotScaled"), quoted(str(bad.get("message", "")), 500)
+        return False, reason, f"{words}. {REMEDIES.get(reason, '')}".rstrip()
     if "ScalingActive" not in said:
         return None, "Waiting", "the autoscaler has not said anything yet"
     return None
-
-
-def _remedy(target: Target) -> str:
-    if target.cpu:
-        return "It needs metrics-server (metrics.k8s.io), and spec.server.resources.cpu in the ModelVersion"
-    return f"It needs an adapter that provides {REQUESTS} of pods (custom.metrics.k8s.io)"
