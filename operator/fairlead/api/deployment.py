@@ -199,10 +199,11 @@ class Rollout(Model):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
-            ("!has(self.steps) || self.steps.size() < 2 || "
-             "self.steps.all(s, s.weight == 0 || self.steps.filter(t, t.weight == s.weight).size() == 1)",
+            ("!has(self.steps) || self.steps.size() < 2 || self.steps.all(s, !has(s.weight) || s.weight == 0 || "
+             "self.steps.filter(t, has(t.weight) && t.weight == s.weight).size() == 1)",
              "two steps have the same weight"),
-            ("!has(self.steps) || self.steps.map(s, s.weight).isSorted()", "the steps' weights must rise"),
+            ("!has(self.steps) || self.steps.map(s, has(s.weight) ? s.weight : 0).isSorted()",
+             "the steps' weights must rise"),
             ("!has(self.falseAlarms) || self.falseAlarms.matches('[1-9]')", "falseAlarms must be above 0%"),
             ("!has(self.missedHarm) || self.missedHarm.matches('[1-9]')", "missedHarm must be above 0%"),
             ("!has(self.guard) || self.guard.filter(g, g.metric != 'errors').size() <= 8",

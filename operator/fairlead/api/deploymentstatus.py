@@ -73,6 +73,17 @@ class AlertsSeen(Model):
     loaded: bool = False
 
 
+class Finding(Model):
+    """What a version's own pods have found of its bytes."""
+
+    version: Name
+    uid: Annotated[str, Field(max_length=36)]
+    """Of the ModelVersion."""
+    reason: Annotated[str, Field(max_length=64)]
+    """`Verified`: they are what the spec names. `DigestMismatch`: they are not. Else why that is not known yet."""
+    message: Annotated[str, Field(max_length=1024)] = ""
+
+
 class Claimed(Model):
     """The host and path that this Deployment holds; nobody who asks for them later gets them."""
 
@@ -99,6 +110,8 @@ class DeploymentStatus(StatusBase):
     versions: Annotated[list[Pinned], Field(max_length=20, json_schema_extra=list_map("name"))] = []
     """Which objects the names above and below stand for, and what their pods need: a ModelVersion that is deleted, or
     made again under its name, changes nothing of what is served."""
+    findings: Annotated[list[Finding], Field(max_length=20, json_schema_extra=list_map("version"))] = []
+    """Of versions whose bytes nobody else has verified, what their pods have found; until their ModelVersions know it."""
     served: Annotated[list[Pinned], Field(max_length=50, json_schema_extra=list_map("name"))] = []
     """The versions that were live here, the last one first: what a person may go back to."""
     watch: Watch | None = None

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
-from fairlead.plan import claims
+from fairlead.plan import accounts, claims
 from fairlead.plan.core import (
     AUTOSCALER,
     DATASET,
@@ -49,6 +49,7 @@ from fairlead.plan.rollout import (
     children,
     choosing,
     endpoints,
+    firstlook,
     frame,
     gauges,
     gpus,
@@ -66,9 +67,11 @@ from fairlead.plan.rollout import (
     report,
     requirements,
     retiring,
+    running,
     scaling,
     signals,
     smaller,
+    starting,
     stored,
     versions,
     watch,
@@ -105,6 +108,8 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += [*watching.requests(look, status.watch), *asking.requests(look, status)]
+    found += running.requests(look, status, children.serving(status))
+    found += starting.requests(look, status)
     found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status),
             *memory.requests(look, status)]  # fmt: skip
@@ -122,7 +127,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
     state = memory.settled(look, ledger.settled(look, retiring.tidy(look, state)))
     state, misplaced = place.claim(look, state)
-    state = stored.heed(look, state)
+    state = firstlook.heed(look, stored.heed(look, state))
     state, unseen, doubt = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
     choice = versions.choose(look, state.status)
@@ -162,6 +167,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(alerts)
     if requirements.waits(status):
         times.append(requirements.AGAIN)
+    if running.waits(look, children.serving(status)):
+        times.append(accounts.AGAIN)
     if status.unsaved:
         times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
     unsaved = memory.next_try(look, status)

@@ -8,17 +8,20 @@ from operator import is_
 from pydantic import ValidationError
 
 from fairlead.api.tasks import TaskResult
-from fairlead.manifests import presets
+from fairlead.manifests import presets, server
 from fairlead.manifests.meta import labels
 from fairlead.manifests.server import FETCH, SERVER
-from fairlead.plan import failures
-from fairlead.plan.core import POD, WORKLOAD, Json, epoch
+from fairlead.plan import failures, serverends, serverlog
+from fairlead.plan.conditions import quoted
+from fairlead.plan.core import POD, WORKLOAD, AskReady, Failed, Json, ReadySaid, epoch
 from fairlead.plan.memo import memo_of
-from fairlead.plan.rollout import strangers, versions
+from fairlead.plan.rollout import running, strangers, versions
 from fairlead.plan.rollout.look import Look
 
 FOREIGN = "ForeignPod"
 """Reason, and type of a condition: somebody's pod stands in for a version's."""
+ASKED, OK = 3, 200
+"""Pods of a version that are asked why they have not started; and the answer of a server that has."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ def ended_since(pod: PodView, since: float) -> bool:
 
 def problem(look: Look, version: str) -> Problem | None:
     """Why a version's pods don't become ready, or None if nothing speaks against it yet."""
-    refused = _no_image(look, version) or _not_made(look, version)
+    refused = _unservable(look, version) or _not_made(look, version)
     if refused:
         return refused
     for pod in of(look, version):
@@ -167,21 +170,22 @@ def problem(look: Look, version: str) -> Problem | None:
         waiting = failures.waiting(pod.raw, look.now)
         if waiting:
             return Problem(waiting.reason, waiting.message)
-        stopped = _fetching(pod.raw) or _serving(pod.raw)
+        stopped = _fetching(pod.raw) or _serving(look, pod)
         if stopped:
             return stopped
     return None
 
 
-def _no_image(look: Look, version: str) -> Problem | None:
+def _unservable(look: Look, version: str) -> Problem | None:
     known = versions.read(look, version)
     if known is None:
         return None
     try:
-        presets.check_images(known.spec.server, look.spec.record is not None, look.world.config.images)
-    except presets.NoImage as missing:
-        return Problem("NoImage", str(missing))
-    return None
+        server.check(known.spec.server, look.spec.record is not None, look.world.config)
+    except presets.Unservable as missing:
+        return Problem(missing.reason, str(missing))
+    why = running.refused(look, version, known)
+    return Problem(*why) if why else None
 
 
 def _not_made(look: Look, version: str) -> Problem | None:
@@ -195,17 +199,50 @@ def _not_made(look: Look, version: str) -> Problem | None:
     return None
 
 
-def _last_end(status: Json) -> Json | None:
-    """How a container's last process ended. A new one may run: it is trusted when the pod is ready."""
-    for key in ("state", "lastState"):
-        end: Json | None = status.get(key, {}).get("terminated")
-        if end:
-            return end
-    return None
+def asks(look: Look, version: str) -> list[AskReady]:
+    """What the first servers of a version that have not started yet are asked, for people to see."""
+    waiting = [pod for pod in of(look, version) if not pod.ready][:ASKED]
+    return [found for pod in waiting if (found := _asks(look, pod)) is not None]
+
+
+def _asks(look: Look, pod: PodView) -> AskReady | None:
+    server = _container(pod.raw, SERVER)
+    probe = serverlog.probe(pod.raw, SERVER)
+    if probe is None or not pod.ip or server.get("started") or "running" not in server.get("state", {}):
+        return None
+    return AskReady(f"{base(pod, probe.port)}{probe.path}", look.namespace)
+
+
+def base(pod: PodView, port: int) -> str:
+    """Where a pod's port is reached."""
+    host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
+    return f"http://{host}:{port}"
+
+
+def answers(look: Look, pod: PodView) -> str:
+    """What a server that has not started yet answers, in words; empty where nothing does, or nobody has asked."""
+    request = _asks(look, pod)
+    said = look.world.answer(request) if request else None
+    if isinstance(said, ReadySaid) and said.status != OK:
+        return f"is answered {said.status}" + (f" {quoted(said.text, 120)!r}" if said.text else "")
+    late = isinstance(said, Failed) and said.reason == "Timeout"
+    return "is taken, and not answered," if late else ""
+
+
+def fetched(pod: PodView) -> TaskResult | None:
+    """What `fetch` has said of the model's bytes when it ended last; None if it has not, or said nothing readable."""
+    end = _last_end(_container(pod.raw, FETCH))
+    if end is None:
+        return None
+    try:
+        said = TaskResult.model_validate_json(end.get("message") or "{}")
+    except ValidationError:
+        return None
+    return said if said.error is not None or end["exitCode"] == 0 else None
 
 
 def _fetching(raw: Json) -> Problem | None:
-    end = _last_end(_container(raw, FETCH))
+    end = serverlog.last_end(_container(raw, FETCH))
     if end is None or end["exitCode"] == 0:
         return None
     try:
@@ -214,24 +251,12 @@ def _fetching(raw: Json) -> Problem | None:
         error = None
     if error:
         return Problem(error.reason, f"the model can't be fetched: {error.message}")
-    return Problem("FetchFailed", f"the model can't be fetched: exit code {end['exitCode']}; {_logs(raw, FETCH)}")
-
-
-def _serving(raw: Json) -> Problem | None:
-    end = _last_end(_container(raw, SERVER))
-    if end is None:
-        return None
-    if end.get("reason") == "OOMKilled":
-        return Problem("OutOfMemory", "the server ran out of memory; raise spec.server.resources.memory in a new "
-                       "ModelVersion")  # fmt: skip
-    if end.get("reason") in ("StartError", "ContainerCannotRun"):
-        said = str(end.get("message", ""))[:300]
-        return Problem("ServerFailed", f"the server could not be started: {said}; correct image or args in a new "
-                       "ModelVersion")  # fmt: skip
     code = end["exitCode"]
-    return Problem("ServerFailed", f"the server ends with exit code {code} instead of serving; {_logs(raw, SERVER)}")
+    return Problem(
+        "FetchFailed", f"the model can't be fetched: exit code {code}; {serverends.logs(raw, FETCH)}"
+    )  # fmt: skip
 
 
-def _logs(raw: Json, container: str) -> str:
-    meta = raw["metadata"]
-    return f"see kubectl logs -n {meta['namespace']} {meta['name']} -c {container} --previous"
+def _serving(look: Look, pod: PodView) -> Problem | None:
+    ended = serverends.told(pod.raw, SERVER, _container(pod.raw, SERVER), answers(look, pod))
+    return Problem(ended.reason, ended.message) if ended else None

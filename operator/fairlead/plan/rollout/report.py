@@ -28,6 +28,7 @@ from fairlead.plan.rollout import (
     scaling,
     signals,
     sizes,
+    starting,
     versions,
     world,
 )
@@ -157,7 +158,7 @@ def _standing(
     """Whether a rollout is on its way, and where things stand, in a sentence."""
     candidate, back = status.candidate, status.way_back
     if back:
-        return _going_back(back, problem)
+        return _going_back(look, back, problem)
     if asking.holds(status) or (candidate is None and asking.blocked(status)):
         return asking.standing(status, problem)
     if candidate:
@@ -177,11 +178,11 @@ def _standing(
     return False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet"
 
 
-def _going_back(back: WayBack, problem: Problem | None) -> tuple[bool, str, str]:
+def _going_back(look: Look, back: WayBack, problem: Problem | None) -> tuple[bool, str, str]:
     words = f"{back.message}. {back.version} shall answer again"
     if problem:
         return False, problem.reason, f"{words}, but can't: {problem.message}"
-    return True, "RollingBack", f"{words}; its pods start and are warmed up"
+    return True, "RollingBack", f"{words}; its pods start and are warmed up: {starting.told(look, back.version)}"
 
 
 def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tuple[bool, str, str]:
@@ -190,7 +191,8 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
             return False, problem.reason, f"{candidate.version} can't start: {problem.message}"
         if look.spec.paused:
             return False, "Paused", f"{candidate.version} is started; set spec.paused to false to go on"
-        return True, "Starting", f"the pods of {candidate.version} start and are warmed up"
+        name = candidate.version
+        return True, "Starting", f"the pods of {name} start and are warmed up: {starting.told(look, name)}"
     steps = look.spec.rollout.steps
     what = f"copies of {candidate.shadow}" if candidate.shadow else f"{candidate.weight} %"
     where = f"{candidate.version} gets {what} (step {candidate.step + 1} of {len(steps)})"

@@ -104,15 +104,19 @@ def warm_ups(look: Look, candidate: Candidate) -> list[tuple[PodView, WarmUp]]:
 
 
 def _warm_up(version: ModelVersion, pod: PodView, namespace: str) -> WarmUp:
-    sample = version.status.evidence.sample if version.status.evidence else ""
-    ready = presets.preset(version.spec.server).ready(version.spec.model)
-    path = f"/v2/models/{version.spec.model}/infer" if sample else ready
-    return WarmUp(f"{base(pod, presets.PORT)}{path}", sample, namespace=namespace)
+    server, model = version.spec.server, version.spec.model
+    sample, known = sample_of(version), presets.infer_path(version.spec.server, version.spec.model)
+    path = known if sample and known else presets.ready_path(server, model)
+    return WarmUp(f"{base(pod, presets.port(server))}{path}", sample, namespace=namespace)
 
 
-def base(pod: PodView, port: int) -> str:
-    host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
-    return f"http://{host}:{port}"
+def sample_of(version: ModelVersion) -> str:
+    """The body that pods are warmed with: the server's own, else what the evaluation sent; empty if there is none."""
+    own, proof = version.spec.server.warm_up, version.status.evidence
+    return own.body if own else proof.sample if proof else ""
+
+
+base = pods.base
 
 
 # --- counters of the pods ------------------------------------------------------------------------------------------
@@ -175,9 +179,7 @@ def scrape(look: Look, version: ModelVersion, pod: PodView) -> ScrapePod:
         latency=own.latency if latency_guards(look) else None,
         latency_unit=0.001 if own.latency_unit == "ms" else 1.0,
     )  # fmt: skip
-    return ScrapePod(
-        f"{base(pod, presets.metrics(version.spec.server).port or presets.PORT)}{own.path}", names, look.namespace
-    )
+    return ScrapePod(f"{base(pod, presets.metrics(version.spec.server).port or 0)}{own.path}", names, look.namespace)
 
 
 # --- outcomes ------------------------------------------------------------------------------------------------------
