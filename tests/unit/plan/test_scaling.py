@@ -106,6 +106,34 @@ def test_b20_the_live_version_is_not_scaled_in_while_another_one_gets_requests()
     assert sim.condition("Scaled")["reason"] == "AsAsked"
 
 
+def test_b20_in_a_long_step_the_number_follows_what_is_measured_of_a_share() -> None:
+    sim = scaled(20, steps=((20, "10m", 100_000),))
+    started(sim)
+    settle(sim)
+    ask(sim, 8)
+    assert wants(sim, "m-1") == 20
+    sim.tick(seconds=scaling.HOLD + 1)
+    assert wants(sim, "m-1") == 10  # 8 for 80 % of them
+    assert sim.condition("Scaled")["reason"] == "Shared"
+    ask(sim, 12)
+    assert wants(sim, "m-1") == 15
+    sim.errors["m-2"] = 0.5
+    sim.run(10, 500)
+    assert sim.status["history"][0]["result"] == "RolledBack"
+    assert wants(sim, "m-1") == 15
+
+
+def test_b20_where_scaling_begins_the_pods_that_are_there_stay_until_somebody_has_measured() -> None:
+    sim = Sim(spec(replicas={"min": 10}))
+    sim.go_live()
+    sim.spec = {**sim.spec, "replicas": CPU | {"count": 1}}
+    sim.look()
+    assert wants(sim, "m-1") == 10
+    ask(sim, 7)
+    sim.tick(seconds=scaling.HOLD + 1)
+    assert wants(sim, "m-1") == 7
+
+
 def test_b20_more_requests_during_a_rollout_give_both_versions_more_pods() -> None:
     sim = scaled(20, steps=((25, "3s", 10), (30, "3s", 10)))
     started(sim)
