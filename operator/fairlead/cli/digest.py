@@ -22,8 +22,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "digest", help="the sha256 of a file or folder, as spec.artifact wants it",
         description="Print the digest of a file or folder as `spec.artifact.sha256` wants it: of a file that of its "
-        "bytes; of a folder that of its files' sorted lines `sha256  path` (two spaces, a newline each). What is on this machine needs no "
-        "cluster; what is in a store (s3://bucket/key, of a folder with a slash at its end) is read from there.",
+        "bytes; of a folder that of its files' sorted lines `sha256  path` (two spaces, a newline each). What is on "
+        "this machine needs no cluster; what is in a store (s3://bucket/key, of a folder with a slash at its end) is "
+        "read from there.",
     )  # fmt: skip
     parser.add_argument("path", metavar="PATH|s3://BUCKET/KEY")
     stores.add_options(parser)

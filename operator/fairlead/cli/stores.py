@@ -173,13 +173,15 @@ async def _secret(session: Session, place: Place) -> dict[str, str]:
         found = await session.kube.get(SECRET, session.namespace, place.credentials)
     except Forbidden as refused:
         raise Problem(
-            f"the store's keys are in {named}, according to {place.said}, and you may not read it: {refused.message}. Ask "
-            "for the right to get secrets there; or name another one by --credentials, or none (--credentials '') to "
+            f"the store's keys are in {named}, according to {place.said}, and you may not read it: {refused.message}. "
+            "Ask for the right to get secrets there; or name another one by --credentials, or none (--credentials '') to "
             "use your own AWS credentials", DENIED,
         ) from None  # fmt: skip
     except NotFound:
-        raise Problem(f"{named} is not there, where the store's keys are according to {place.said}; make it, or name another one by --credentials",
-                      NOT_FOUND) from None  # fmt: skip
+        raise Problem(
+            f"{named} is not there, where the store's keys are according to {place.said}; make it, or name another one "
+            "by --credentials", NOT_FOUND,
+        ) from None  # fmt: skip
     return {key: base64.b64decode(value).decode() for key, value in (found.get("data") or {}).items()}
 
 
