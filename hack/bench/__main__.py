@@ -1,4 +1,5 @@
-"""`python -m hack.bench experiments|fleet|joins|readers|recorder|rollback|scale|step|stores|verdicts|world …`."""
+"""`python -m hack.bench experiments|fleet|gitops|joins|readers|recorder|rollback|scale|step|stores|verdicts|world …`
+measures one thing."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import sys
 BENCHES = (
     "experiments",
     "fleet",
+    "gitops",
     "joins",
     "readers",
     "recorder",

@@ -13,6 +13,8 @@ from hack.cluster.progress import clock
 from hack.cluster.settings import Paths, existing_kubeconfig, flavour
 from hack.cluster.shell import ClusterError
 
+COMMANDS = Path(__file__).resolve().parent / "commands"
+"""`kubectl-fairlead` and `fairlead`, and nothing else: in a PATH it hides no program of the user's."""
 SERVICES = {
     "FAIRLEAD_S3_ENDPOINT": ("s3", "s3", 9000),
     "FAIRLEAD_PROMETHEUS_URL": ("monitoring", "prometheus", 9090),
@@ -79,4 +81,9 @@ def exports(where: Paths) -> str:
     for address in gateway.get("status", {}).get("addresses", [])[:1]:
         values["FAIRLEAD_GATEWAY_URL"] = f"http://{address['value']}"
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    return "\n".join([*lines, f'export PATH={shlex.quote(str(where.bin))}:"$PATH"'])
+    return "\n".join([*lines, search_path(where)])
+
+
+def search_path(where: Paths) -> str:
+    """The export of PATH: the cluster's programs, and `kubectl fairlead` of this checkout."""
+    return f'export PATH={shlex.quote(f"{where.bin}{os.pathsep}{COMMANDS}")}:"$PATH"'

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster.settings import (
+    ARGO_CD,
     COREDNS,
     ENVOY_GATEWAY,
     HELM,
@@ -97,6 +98,7 @@ RECIPES = [
     ),
     Recipe("pause", "1", ("pause",), (".",), source="pause", expected=3),
     Recipe("kwok", KWOK, ("kwok",), (f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}",), expected=90, optional=True),
+    Recipe("argocd", ARGO_CD, ("argocd",), (".",), source="argocd", expected=480, optional=True),
 ]
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 DEFAULT = [recipe for recipe in RECIPES if not recipe.optional]

@@ -74,6 +74,9 @@ OPERATOR = RoleTable(
         Right("", ("namespaces",), ("get",),
               "Read what a namespace asks of versions before they go live. Of no other namespace than those that are "
               "looked after: a Role is enough."),
+        Right("", ("serviceaccounts",), ("get",),
+              "See whether the owner of a namespace lets served models run as a ServiceAccount that a version names "
+              "(label `fairlead.dev/serve`)."),
         Right("monitoring.coreos.com", ("prometheusrules", "podmonitors"), CHILDREN,
               "Make alert rules, and have the served versions scraped."),
         Right("events.k8s.io", ("events",), ("create",), "Tell people what happened."),

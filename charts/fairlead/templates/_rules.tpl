@@ -136,6 +136,12 @@
   verbs:
     - get
 - apiGroups:
+    - ''
+  resources:
+    - serviceaccounts
+  verbs:
+    - get
+- apiGroups:
     - monitoring.coreos.com
   resources:
     - prometheusrules

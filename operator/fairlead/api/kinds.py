@@ -23,6 +23,15 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Where the subresource `scale` finds and leaves the number of pods, and finds their labels."""
+
+    wanted: str = ".spec.replicas.count"
+    there: str = ".status.replicas"
+    selector: str = ".status.selector"
+
+
+@dataclass(frozen=True)
 class KindInfo:
     """What a CustomResourceDefinition needs besides the schema."""
 
@@ -32,6 +41,8 @@ class KindInfo:
     columns: tuple[Column, ...]
     selectable: tuple[str, ...] = (".status.phase",)
     """Paths that `kubectl get --field-selector` understands, besides name and namespace."""
+    scale: Scale | None = None
+    """None: it has no subresource `scale`."""
 
     @property
     def kind(self) -> str:
@@ -72,5 +83,5 @@ KINDS: tuple[KindInfo, ...] = (
         Column("Weight", ".status.candidate.weight", "integer"), Column("Verdict", ".status.candidate.verdict"),
         PHASE, AGE,
         Column("Rollback ready", ".status.conditions[?(@.type=='RollbackReady')].status", wide=True), MESSAGE,
-    )),
+    ), scale=Scale()),
 )  # fmt: skip

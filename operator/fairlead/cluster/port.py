@@ -17,6 +17,7 @@ SECRET = Kind("v1", "Secret", "secrets")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 EVENT = Kind("events.k8s.io/v1", "Event", "events")
 NAMESPACE = Kind("v1", "Namespace", "namespaces")
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 GATEWAY_CLASS = Kind("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses")
 GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 

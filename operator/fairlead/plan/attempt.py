@@ -96,7 +96,7 @@ def look(work: Work, recorded: EvaluationJob) -> Outcome:
     if said is not None and said.evaluate is not None:  # said; the servers still take their time to stop
         return Evaluated(found.uid, said.evaluate)
     if jobpods.over(found):
-        return _ended(found, said, recorded.verified)
+        return _ended(work, found, said, recorded.verified)
     return _running(work, found, recorded.verified)
 
 
@@ -126,13 +126,16 @@ def _running(work: Work, found: jobpods.Found, verified: bool) -> Outcome:
     return Running(found.uid, found.problem or found.waiting(work.now), found.look_again(work.now), verified)
 
 
-def _ended(found: jobpods.Found, said: TaskResult | None, verified: bool) -> Outcome:
+def _ended(work: Work, found: jobpods.Found, said: TaskResult | None, verified: bool) -> Outcome:
     assert found.pod is not None
     pod, uid, abandon = found.pod, found.uid, jobpods.lingers(found)
     verified = verified or _fetched(pod)
     for word in (failures.result(pod, pods.FETCH), said):
         if word is not None and word.error is not None:
-            return replace(_error(pod, word.error), uid=uid, verified=verified, abandon=abandon)
+            broken = _error(pod, word.error)
+            if _is_final(work, found, word.error):
+                broken = replace(broken, limit=1)
+            return replace(broken, uid=uid, verified=verified, abandon=abandon)
     if said is not None and said.fetched is not None and found.main == pods.FETCH:
         return Verified(uid)
     proves = found.main == pods.EVALUATE
@@ -144,6 +147,21 @@ def _ended(found: jobpods.Found, said: TaskResult | None, verified: bool) -> Out
     elif proves and failed.reason in failures.LIMITS:
         message += " in a new version"
     return Broken(uid, failed.reason, message, FEW if own else None, verified, abandon)
+
+
+def _is_final(work: Work, found: jobpods.Found, error: TaskError) -> bool:
+    """Whether bytes that the spec itself names are others: a spec does not change. The champion's, and those of a
+    Dataset, are not this version's fault."""
+    if error.reason != "DigestMismatch":
+        return False
+    evaluation = work.subject.body.spec.evaluation
+    if evaluation is None or found.main == pods.FETCH:
+        return True
+    own = {pods.MODELS[pods.CHALLENGER]}
+    own |= {pods.DATA} if evaluation.data.artifact else set()
+    reference = evaluation.baseline.reference if evaluation.baseline else None
+    own |= {pods.REFERENCE} if reference is not None and reference.artifact else set()
+    return error.dest in own
 
 
 def _error(pod: Json, error: TaskError) -> Broken:

@@ -33,7 +33,7 @@ class Asked(scoring.Answers):
     def __init__(self, subject: Subject, task: EvaluateTask, features: Mapping[str, Feature]) -> None:
         super().__init__()
         self.subject = subject
-        self._server = oip.Server(subject.subject, subject.url, subject.name, task.ready_timeout)
+        self._server = oip.Server(subject.subject, subject.url, subject.name, task.ready_timeout, subject.ready)
         self._features = [features[name] for name in subject.features or task.features]
         self._probabilities = "log_loss" in task.metrics
 

@@ -19,6 +19,7 @@ from fairlead.worker.tensors import Feature, tensor
 
 Json = dict[str, Any]
 PROBABILITIES = "predict_proba"
+READY = "/v2/health/ready"
 _NOT_YET = frozenset((404, 502, 503, 504))
 _POLL = 0.25
 LIMIT = 64 << 20
@@ -117,9 +118,9 @@ def _short(value: Any) -> str:
 class Server:
     """A model server on this pod's loopback."""
 
-    def __init__(self, subject: str, url: str, model: str, ready_timeout: float) -> None:
+    def __init__(self, subject: str, url: str, model: str, ready_timeout: float, ready: str | None = None) -> None:
         self._subject, self._url, self._model = subject, url.rstrip("/"), model
-        self._timeout = ready_timeout
+        self._timeout, self._ready = ready_timeout, ready or READY
         self._http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=60), retries=False)
 
     def wait(self, body: bytes) -> None:
@@ -127,7 +128,7 @@ class Server:
         deadline, last = time.monotonic() + self._timeout, "it does not answer"
         while time.monotonic() < deadline:
             try:
-                status = self._send("GET", "/v2/health/ready")[0]
+                status = self._send("GET", self._ready)[0]
                 if status == 200:
                     status = self._post(body)[0]
                     if status not in _NOT_YET:

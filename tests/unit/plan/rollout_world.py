@@ -33,6 +33,7 @@ from fairlead.plan.core import (
     WORKLOAD,
     Answer,
     AnswersPage,
+    AskReady,
     Claim,
     Counters,
     Failed,
@@ -76,6 +77,9 @@ BOUNDS = (0.01, 0.05, 0.1, 1.0, float("inf"))
 KINDS = {("apps/v1", "Deployment"): WORKLOAD, ("v1", "Service"): SERVICE}
 KINDS |= {(k.api_version, k.kind): k for k in (HTTP_ROUTE, *deployment.SPEC.children)}
 METRICS = {"requests": "requests_total", "failures": 'requests_total{code=~"5.."}', "latency": "seconds"}
+
+
+NOTHING_LISTENS = Failed("Unreachable", "nothing listens")
 
 
 @dataclass
@@ -159,6 +163,8 @@ class Sim:
     boots: dict[str, int] = field(default_factory=dict)
     """By pod, how often its recorder has begun anew."""
     asked: int = 0
+    unready: Answer = NOTHING_LISTENS
+    """What servers answer that have not started yet."""
     gateway: GatewaySeen | Failed = GATEWAY
     gateway_asked: int = 0
     loaded: Answer | None = None
@@ -379,6 +385,8 @@ class Sim:
                 return self.loaded or self._loaded(request)
             case WarmUp():
                 return self._warm(request)
+            case AskReady():
+                return self.unready
             case ScrapePod():
                 return self._scrape(request)
             case PromQuery():
@@ -465,6 +473,10 @@ class Sim:
         raw = {"metadata": {"name": "web", "namespace": "team", "uid": "u"}, "spec": self.spec, "status": self.status}
         meta = Meta("web", "team", "u", self.generation, "1", START, annotations=self.annotations)
         return Subject(meta, Deployment.model_validate({"spec": self.spec, "status": self.status}), raw)
+
+    def requests(self) -> list[Request]:
+        """What is asked for the next look."""
+        return list(deployment.observe(self.subject(), View(self), self.now))
 
     def plan(self) -> Plan:
         """What the plan says now; nothing is carried out."""

@@ -25,7 +25,10 @@ from fairlead.plan.rollout import (
     pins,
     pods,
     readiness,
+    scaling,
     signals,
+    sizes,
+    starting,
     versions,
     world,
 )
@@ -60,6 +63,7 @@ def tell(
     readiness.tell(look, told, status, stuck)
     pins.tell(look, told, status)
     memory.tell(look, told, status)
+    scaling.tell(look, told, status)
     experiments.tell(look, told, status, trial)
     late = effect.late(look, status)
     alone = asking.holds(status) or (doubt is not None and status.candidate is None)
@@ -77,6 +81,8 @@ def tell(
         "phase": "Holding" if misplaced and status.live else _phase(status, bool(ready), told, late),
         "message": (trouble or progress)[:1024],
         "ready_replicas": len(ready),
+        "replicas": len(pods.of(look, sizes.primary(status))),
+        "selector": sizes.labels_of(look, status),
         "address": address(look, status) if not misplaced else status.address if status.claimed else "",
         "gateway": gateway,
         "alerts": seen,
@@ -152,7 +158,7 @@ def _standing(
     """Whether a rollout is on its way, and where things stand, in a sentence."""
     candidate, back = status.candidate, status.way_back
     if back:
-        return _going_back(back, problem)
+        return _going_back(look, back, problem)
     if asking.holds(status) or (candidate is None and asking.blocked(status)):
         return asking.standing(status, problem)
     if candidate:
@@ -172,11 +178,11 @@ def _standing(
     return False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet"
 
 
-def _going_back(back: WayBack, problem: Problem | None) -> tuple[bool, str, str]:
+def _going_back(look: Look, back: WayBack, problem: Problem | None) -> tuple[bool, str, str]:
     words = f"{back.message}. {back.version} shall answer again"
     if problem:
         return False, problem.reason, f"{words}, but can't: {problem.message}"
-    return True, "RollingBack", f"{words}; its pods start and are warmed up"
+    return True, "RollingBack", f"{words}; its pods start and are warmed up: {starting.told(look, back.version)}"
 
 
 def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tuple[bool, str, str]:
@@ -185,7 +191,8 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
             return False, problem.reason, f"{candidate.version} can't start: {problem.message}"
         if look.spec.paused:
             return False, "Paused", f"{candidate.version} is started; set spec.paused to false to go on"
-        return True, "Starting", f"the pods of {candidate.version} start and are warmed up"
+        name = candidate.version
+        return True, "Starting", f"the pods of {name} start and are warmed up: {starting.told(look, name)}"
     steps = look.spec.rollout.steps
     what = f"copies of {candidate.shadow}" if candidate.shadow else f"{candidate.weight} %"
     where = f"{candidate.version} gets {what} (step {candidate.step + 1} of {len(steps)})"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fairlead.api.deploymentstatus import DeploymentStatus
+from fairlead.api.deploymentstatus import DeploymentStatus, Finding
 from fairlead.api.modelversion import ModelVersion
-from fairlead.plan import identity
+from fairlead.plan import findings, identity
 from fairlead.plan.core import MODEL_VERSION, Json, World, epoch
 from fairlead.plan.experiment import phase
 from fairlead.plan.memo import memo_of
@@ -124,10 +124,18 @@ def _pinned(look: Look, status: DeploymentStatus, wanted: str) -> Choice:
         return Choice(None, "VersionRevoked", f"{wanted} was revoked: {raw['spec']['revoked']}; name another version")
     if wanted in status.refused:
         return Choice(None, "VersionRefused", refusal(look, wanted))
+    if (wrong := unfit(status, raw)) is not None:
+        return Choice(None, wrong.reason, f"the bytes of {wanted} are not those that it names: {wrong.message}")
     if _phase(raw) != "Approved" and not _runs(status, wanted, raw):
         return Choice(None, "NotApproved", f"{_standing(raw)}; it is rolled out when it is approved")
     lack = _lacking(look, status, raw)
     return Choice(None, *lack.told) if lack else Choice(wanted)
+
+
+def unfit(status: DeploymentStatus, raw: Json) -> Finding | None:
+    """What this Deployment's pods have found of a version whose bytes are not those that its spec names."""
+    uid = raw["metadata"].get("uid", "")
+    return next((one for one in status.findings if one.uid == uid and one.reason == findings.MISMATCH), None)
 
 
 def refusal(look: Look, version: str) -> str:
@@ -159,12 +167,16 @@ def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
     if lack:
         return Choice(None, *lack.told)
     last = max(mine, key=age_key)
+    if (wrong := unfit(status, last)) is not None:
+        return Choice(None, wrong.reason, f"no version of model {model} may go live: {wrong.message}")
     return Choice(None, "NotApproved", f"no version of model {model} may go live: {_standing(last)}")
 
 
 def _usable(status: DeploymentStatus, raw: Json) -> bool:
     name = raw["metadata"]["name"]
     if raw["spec"].get("revoked") or name in status.refused or raw["metadata"].get("deletionTimestamp"):
+        return False
+    if unfit(status, raw) is not None:
         return False
     return _phase(raw) == "Approved" or _runs(status, name, raw)
 
