@@ -171,7 +171,8 @@ def _request(args: argparse.Namespace, subject: Subject) -> Request:
     from fairlead.cli import request, rows
 
     headers = {"Content-Type": request.TYPE} | ({"x-fairlead-version": args.version} if args.version else {})
-    where = args.path or request.path(subject.model)
+    usual = request.example(subject.read) if subject.read else request.Request(request.oip(subject.model), "")
+    where = args.path or usual.path
     if not where.startswith("/"):
         raise Problem(f"--path {where!r} must begin with a slash", USAGE)
     if args.raw is not None:
@@ -181,17 +182,20 @@ def _request(args: argparse.Namespace, subject: Subject) -> Request:
         given = rows.of_file(args.rows, subject.known)
     if given:
         return request.Request(where, request.lines(_body(subject, given)), headers)
-    if not subject.known or subject.read is None:
-        raise Problem(
-            f"{subject.version} has no evaluation that has kept a request; say what is asked: --row '{{\"x\": 1.5}}', "
-            "with the columns that the model was trained on, or --raw", USAGE,
-        )  # fmt: skip
-    return replace(request.example(subject.read), path=where, headers=headers)
+    if subject.read is None or (usual.note and not args.show):
+        raise Problem(f"{subject.version}: {usual.note or 'it is not there any more.'} Say what is asked: --row "
+                      "'{\"x\": 1.5}', or --raw with any body and --path", USAGE)  # fmt: skip
+    if usual.note:
+        tell(usual.note, sys.stderr)
+    return replace(usual, path=where, headers=headers)
 
 
 def _body(subject: Subject, rows: Sequence[Json]) -> Json:
     from fairlead.cli import columns
 
+    protocol = subject.read.spec.server.protocol if subject.read else "oip"
+    if protocol != "oip":
+        raise Problem(f"{subject.version} speaks {protocol}, which has no rows: --raw sends a body as it is", USAGE)
     known = subject.known or columns.guessed(rows, subject.features)
     try:
         made = columns.body(known, rows)

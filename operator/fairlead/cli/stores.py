@@ -174,8 +174,8 @@ async def _secret(session: Session, place: Place) -> dict[str, str]:
     except Forbidden as refused:
         raise Problem(
             f"the store's keys are in {named}, according to {place.said}, and you may not read it: {refused.message}. "
-            "Ask for the right to get secrets there; or name another one by --credentials, or none (--credentials '') to "
-            "use your own AWS credentials", DENIED,
+            "Ask for the right to get secrets there; or name another one by --credentials, or none (--credentials '') "
+            "to use your own AWS credentials", DENIED,
         ) from None  # fmt: skip
     except NotFound:
         raise Problem(
