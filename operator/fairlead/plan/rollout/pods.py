@@ -231,7 +231,7 @@ def answers(look: Look, pod: PodView) -> str:
 
 def fetched(pod: PodView) -> TaskResult | None:
     """What `fetch` has said of the model's bytes when it ended last; None if it has not, or said nothing readable."""
-    end = _last_end(_container(pod.raw, FETCH))
+    end = serverlog.last_end(_container(pod.raw, FETCH))
     if end is None:
         return None
     try:
