@@ -238,6 +238,21 @@ def test_without_an_evaluation_the_values_say_the_types(fairlead, memory, capsys
     assert [t["datatype"] for t in memory.posted[0][3]["inputs"]] == ["FP64", "BYTES"]
 
 
+def test_many_answers_are_counted_by_version(fairlead, memory, gateway, capsys):
+    put(memory, gateway[0])
+    assert fairlead("ask", "deployment/delay", "--times", "5", "-o", "json") == 0
+    (counted,) = json.loads(capsys.readouterr().out)
+    assert (counted["version"], counted["answers"], counted["failed"]) == ("delay-2", 5, 0)
+    assert len(gateway[1]["got"]) == 5
+    put(memory, "http://127.0.0.1:9/airline/delay")
+    memory.reply = Reply(500, {}, b"no")
+    assert fairlead("ask", "deployment/delay", "--times", "3") == session.FAILED
+    assert len(memory.posted) == 3
+    printed = capsys.readouterr().out
+    assert "delay-2  3        3" in printed
+    assert "it can't be reached from here" in printed
+
+
 def test_showing_sends_nothing(fairlead, memory, capsys):
     put(memory, "http://1.2.3.4/airline/delay")
     assert fairlead("ask", "deployment/delay", "--row", ROW, "--show") == 0
