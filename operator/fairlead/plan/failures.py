@@ -25,6 +25,8 @@ LAG = 3.0
 """Seconds that the news of a pod may come later than the news of its Job: they are watched apart."""
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+CANT_START = frozenset({"ImagePull", "Unschedulable", "NotMounted", "NoPod", *_CONFIG})
+"""Reasons of pods that have not begun, and begin only when somebody repairs something."""
 _ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable"}
 """A worker's errors that end when somebody repairs the surroundings."""
 

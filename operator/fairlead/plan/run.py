@@ -10,7 +10,7 @@ from fairlead.api.dataset import Dataset
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
 from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepStatus
-from fairlead.plan import dag, olderdata, produce, standing, stepjobs, steps, store, terse
+from fairlead.plan import dag, failures, olderdata, produce, standing, stepjobs, steps, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -36,6 +36,8 @@ from fairlead.plan.core import (
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.standing import Standing, Word, has_standing
 
+CANCELLED, FAILED = "Cancelled", "RunFailed"
+"""Why a step is aborted: the run was cancelled; another step has failed, and this one could not start."""
 TERMINAL = ("Completed", "Failed", "Aborted")
 LOOK_AGAIN = 5.0
 """Seconds between looks of a run that waits for a Pipeline or a Dataset."""
@@ -215,12 +217,15 @@ def _go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> P
     cancelled = view.subject.body.spec.cancel is not None
     if cancelled:
         looked = [_aborted(view, old, new) for old, new in zip(status.steps, looked, strict=True)]
-    elif not any(s.phase == "Failed" for s in looked):
+    elif any(s.phase == "Failed" for s in looked):
+        looked = [_without(view, old, new) for old, new in zip(status.steps, looked, strict=True)]
+    else:
         looked = _begin_ready(view, spec, looked)
     done = sum(s.phase == "Completed" for s in looked)
     status = status.model_copy(update={"steps": looked, "progress": f"{done}/{len(looked)}"})
     found = _next(view, status, spec, cancelled)
     found.events = [*_step_events(before, looked), *found.events]
+    found.delete += _stopped(view, [s for s in looked if s.reason == FAILED])
     ended = [job for s in looked if (job := steps.lingering(view, s)) is not None]
     found.delete += [Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"]) for job in ended]
     return found
@@ -271,7 +276,7 @@ def _summary(looked: Iterable[StepStatus]) -> tuple[str, str]:
     for s in looked:
         if s.phase == "Failed":
             return "StepFailed", f"step {s.name} failed; waiting for the steps that still run"
-    for s in looked:
+    for s in sorted(looked, key=lambda s: s.reason == steps.STARTING):
         if s.phase == "Pending" and s.message:
             pause = f", again at {s.not_before}" if s.not_before else ""
             return s.reason, f"step {s.name}: {s.message}{pause}"
@@ -282,7 +287,14 @@ def _summary(looked: Iterable[StepStatus]) -> tuple[str, str]:
 # --- cancel ------------------------------------------------------------------------------------------------------
 
 
-def _aborted(view: steps.View, before: StepStatus, after: StepStatus) -> StepStatus:
+def _without(view: steps.View, before: StepStatus, after: StepStatus) -> StepStatus:
+    """A step of a run in which another one has failed: what runs may end, what can't start is not waited for."""
+    if steps.busy(before) and (before.reason == FAILED or after.reason in failures.CANT_START):
+        return _aborted(view, before, after, FAILED)
+    return after
+
+
+def _aborted(view: steps.View, before: StepStatus, after: StepStatus, why: str = CANCELLED) -> StepStatus:
     """A step of a cancelled run: over as soon as nothing of its attempt is left."""
     if steps.over(before) or after.phase == "Completed":
         return after
@@ -290,8 +302,8 @@ def _aborted(view: steps.View, before: StepStatus, after: StepStatus) -> StepSta
     uid = job["metadata"]["uid"] if job else before.job_uid
     # deleted in the foreground, a Job stays until its pods are gone, those included that were not seen yet
     if steps.busy(before) and (job is not None or view.pods(uid)):
-        return before.model_copy(update={"job_uid": uid, "reason": "Cancelled", "message": "its pod is being stopped"})
-    changes: dict[str, Any] = {"phase": "Aborted", "reason": "Cancelled", "message": "", "not_before": None}
+        return before.model_copy(update={"job_uid": uid, "reason": why, "message": "its pod is being stopped"})
+    changes: dict[str, Any] = {"phase": "Aborted", "reason": why, "message": "", "not_before": None}
     if before.attempt:
         changes["finished_at"] = rfc3339(view.now)
     return before.model_copy(update=changes)
@@ -301,11 +313,16 @@ def _cancel(view: steps.View, status: PipelineRunStatus) -> Plan:
     if all(steps.over(s) for s in status.steps):
         return _end(view, status, "Aborted", "Cancelled", "cancelled; its pods are gone")
     found = Plan(_state(view, status, "Running", "Cancelling", "cancelled; waiting until its pods are gone"))
-    for s in status.steps:
+    found.delete += _stopped(view, status.steps)
+    return found
+
+
+def _stopped(view: steps.View, stopping: Iterable[StepStatus]) -> Iterator[Delete]:
+    """What ends these steps' attempts."""
+    for s in stopping:
         job = view.job(s)
         if steps.busy(s) and job is not None and "deletionTimestamp" not in job["metadata"]:
-            found.delete.append(Delete(JOB, s.job, job["metadata"]["uid"], "Foreground"))
-    return found
+            yield Delete(JOB, s.job, job["metadata"]["uid"], "Foreground")
 
 
 # --- the end -----------------------------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ LABEL = "fairlead.dev/modelversion"
 
 
 def final(raw: Json) -> bool:
-    """Whether it is approved, rejected or revoked, by its spec as it is, and its bytes are verified."""
+    """Whether it is approved, rejected or revoked, by its spec as it is."""
     status = raw.get("status") or {}
     current = status.get("observedGeneration") == raw["metadata"].get("generation")
-    return status.get("phase") in FINAL and current and not unverified(raw)
+    return status.get("phase") in FINAL and current
 
 
 def unverified(raw: Json) -> bool:
@@ -32,8 +32,9 @@ def unverified(raw: Json) -> bool:
 
 
 def settled(raw: Json) -> bool:
-    """Approved, rejected and revoked versions cost nothing until their spec changes, or where they are used."""
-    return final(raw) and has_standing(raw.get("status") or {})
+    """Approved, rejected and revoked versions cost nothing until their spec changes, or where they are used, once their
+    bytes are verified."""
+    return final(raw) and not unverified(raw) and has_standing(raw.get("status") or {})
 
 
 def _waiting(raw: Json) -> bool:

@@ -124,6 +124,9 @@ def test_versions_heed_what_a_deployment_serves_and_no_window() -> None:
     before: Json = {"spec": {}, "status": {"live": {"version": "m-1"}, "candidate": {"version": "m-2"}}}
     window = {**before["status"], "candidate": {"version": "m-2", "step": 1}}
     assert heeds(before) == heeds({**before, "status": window})
-    for role in ({"live": {"version": "m-2"}}, {"candidate": None}, {"refused": ["m-0"]}, {"previous": "m-0"}):
-        assert heeds(before) != heeds({**before, "status": {**before["status"], **role}}), role
+    for changed in (
+        {"live": {"version": "m-2"}}, {"candidate": None}, {"refused": ["m-0"]}, {"previous": "m-0"},
+        {"versions": [{"uid": "u"}]}, {"findings": [{"version": "m-2"}]},
+    ):  # fmt: skip
+        assert heeds(before) != heeds({**before, "status": {**before["status"], **changed}}), changed
     heeds({"spec": {}})

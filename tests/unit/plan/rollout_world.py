@@ -32,6 +32,7 @@ from fairlead.plan.core import (
     REPLICA_SET,
     SERVICE,
     WORKLOAD,
+    AccountSeen,
     Answer,
     AnswersPage,
     AskReady,
@@ -49,6 +50,7 @@ from fairlead.plan.core import (
     Plan,
     Presence,
     PromQuery,
+    ReadAccount,
     ReadAnswers,
     ReadDocument,
     ReadGateway,
@@ -173,6 +175,8 @@ class Sim:
     rules_asked: int = 0
     floor: NamespaceSeen | Failed = NO_FLOOR
     """What the Namespace's annotations say."""
+    accounts: dict[str, AccountSeen | Failed] = field(default_factory=dict)
+    """ServiceAccounts by name; any other is not there."""
     others: tuple[Claim, ...] = ()
     """What Deployments of other namespaces claim."""
 
@@ -382,6 +386,8 @@ class Sim:
                 return self.gateway
             case ReadNamespace():
                 return self.floor
+            case ReadAccount():
+                return self.accounts.get(request.name, AccountSeen(False))
             case ReadRules():
                 self.rules_asked += 1
                 return self.loaded or self._loaded(request)

@@ -27,6 +27,7 @@ from fairlead.plan.rollout import (
     pins,
     pods,
     readiness,
+    replacing,
     scaling,
     signals,
     sizes,
@@ -179,14 +180,16 @@ def _standing(
         return False, last.reason, f"{last.version} was taken back: {last.message}"
     if look.spec.paused and status.live and choice.version != status.live.version:
         return False, "Paused", f"{choice.version} waits: set spec.paused to false to roll it out"
-    return False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet"
+    anew = replacing.told(look, status.live.version) if status.live else None
+    return anew or (False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet")
 
 
 def _going_back(look: Look, back: WayBack, problem: Problem | None) -> tuple[bool, str, str]:
     words = f"{back.message}. {back.version} shall answer again"
     if problem:
         return False, problem.reason, f"{words}, but can't: {problem.message}"
-    return True, "RollingBack", f"{words}; its pods start and are warmed up: {starting.told(look, back.version)}"
+    waits = starting.told(look, back.version)
+    return True, "RollingBack", f"{words}; its pods start and are warmed up: {waits}"
 
 
 def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tuple[bool, str, str]:

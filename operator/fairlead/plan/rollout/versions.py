@@ -130,8 +130,8 @@ def _pinned(look: Look, status: DeploymentStatus, wanted: str) -> Choice:
     if wanted in status.refused:
         return Choice(None, REFUSED, refusal(look, wanted), final=True)
     if (wrong := unfit(status, raw)) is not None:
-        said = f"the bytes of {wanted} are not those that it names: {wrong.message}"
-        return Choice(None, wrong.reason, said, final=True)
+        told = f"the bytes of {wanted} are not those that it names: {wrong.message}"
+        return Choice(None, wrong.reason, told, final=True)
     if _phase(raw) in _OVER:
         return Choice(None, "NotApproved", f"{_standing(raw)}; make a new version, or name another one", final=True)
     if _phase(raw) != "Approved" and not _runs(status, wanted, raw):
@@ -175,10 +175,9 @@ def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
     lack = _first_of(look, usable, held)
     if lack:
         return Choice(None, *lack.told, final=_stays(lack))
-    last = max(mine, key=age_key)
+    last, over = max(mine, key=age_key), all(_phase(raw) in _OVER for raw in mine)
     if (wrong := unfit(status, last)) is not None:
         return Choice(None, wrong.reason, f"no version of model {model} may go live: {wrong.message}", final=True)
-    over = all(_phase(raw) in _OVER for raw in mine)
     return Choice(None, "NotApproved", f"no version of model {model} may go live: {_standing(last)}", final=over)
 
 
