@@ -24,12 +24,10 @@ _RAISE = failures.Raise("evaluation.resources.memory", "evaluation.resources.scr
 
 @dataclass(frozen=True)
 class Running(failures.Running):
-    """The same, and whether the bytes have been verified, how the challenger's server has ended, and what the pod waits
-    for before its work begins."""
+    """The same, and whether the bytes have been verified, and how the challenger's server has ended."""
 
     verified: bool = False
     crash: Crash | None = None
-    stage: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,7 @@ def _without_pod(work: Work, found: jobpods.Found) -> Outcome:
         text = "the evaluation's pod is gone, and its answer with it; it is repeated"
         lost = found.problem or failures.Waiting("Disrupted", text)
         return Broken(uid, lost.reason, lost.message)
-    waiting, stage = found.problem or found.waiting(work.now), "its pod is being made"
-    return Running(uid, waiting, found.look_again(work.now), stage=stage)
+    return Running(uid, found.problem or found.waiting(work.now), found.look_again(work.now), found.stage)
 
 
 def _seen_late(job: Json, now: float) -> float:
@@ -132,8 +129,8 @@ def _running(work: Work, found: jobpods.Found, recorded: EvaluationJob) -> Outco
         return replace(stuck, uid=found.uid, verified=verified, abandon=True)
     seen = crashes.newest(_server(pod, pods.CHALLENGER))
     waiting = found.problem or found.waiting(work.now) or (_once(pod) if seen else None)
-    crash, stage = crashes.first(recorded.crash, seen), podstages.told(pod) or _servers(pod)
-    return Running(found.uid, waiting, found.look_again(work.now), verified, crash, stage)
+    crash, stage = crashes.first(recorded.crash, seen), found.stage or _servers(pod)
+    return Running(found.uid, waiting, found.look_again(work.now), stage, verified, crash)
 
 
 def _servers(pod: Json) -> str:

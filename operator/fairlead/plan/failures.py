@@ -46,6 +46,8 @@ class Running:
     uid: str
     waiting: Waiting | None = None
     look_again: float | None = None
+    stage: str = ""
+    """What its pod waits for before its work begins."""
 
 
 @dataclass(frozen=True)

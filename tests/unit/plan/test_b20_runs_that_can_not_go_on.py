@@ -82,3 +82,11 @@ def test_what_a_step_waits_for_is_said_at_once(where: LittleWorld) -> None:
     status = look(where)
     assert step(status, "a")["reason"] == "NotMounted"
     assert "check that these exist in namespace team: Secret keys" in status["message"]
+
+
+def test_a_run_that_waits_for_data_says_what_the_dataset_waits_for() -> None:
+    found = world()
+    found.objects["Dataset", "flights"]["status"] = {"message": "bucket src is not there; make it"}
+    status = look(found)
+    assert status["conditions"][0]["reason"] == "DatasetEmpty"
+    assert status["message"].startswith("Dataset flights has no version yet: bucket src is not there; make it; see ")
