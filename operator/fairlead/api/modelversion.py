@@ -117,7 +117,8 @@ class Server(Placement):
     ready: UrlPath | None = None
     """Path that answers 200 once requests can be answered. Default: `/v2/health/ready`, for `openai` `/health`."""
     warm_up: WarmUpRequest | None = None
-    """What new pods are warmed with. Default: a request of the evaluation, if there was one."""
+    """A request that each new pod answers three times before it gets a share of the traffic, by POST as
+    `application/json`; an answer of 500 or above (or 429) holds the version up. For `oip` it is one of the evaluation."""
     stop: Stop | None = None
     """How it is stopped. Default: it has 30 s to finish open requests."""
     secrets: Annotated[list[Name], Field(max_length=8, json_schema_extra=LIST_SET)] = []
@@ -355,7 +356,8 @@ class ModelVersionSpec(Model):
     """The model that this is a version of."""
     author: Author | None = None
     """Who made it. Of a run's version: who started the run."""
-    artifact: Artifact
+    artifact: Artifact | None = None
+    """Not needed where the image of a custom server is the model: then `server.image` has a digest (`name@sha256:…`)."""
     server: Server = Server()
     lineage: Lineage = Lineage()
     evaluation: Evaluation | None = None
@@ -370,7 +372,13 @@ class ModelVersionSpec(Model):
             ("self.model == oldSelf.model", "model is immutable; make a new version"),
             ("has(self.author) == has(oldSelf.author) && (!has(self.author) || self.author == oldSelf.author)",
              "author is immutable; make a new version"),
-            ("self.artifact == oldSelf.artifact", "artifact is immutable; make a new version"),
+            ("has(self.artifact) == has(oldSelf.artifact) && (!has(self.artifact) || self.artifact == oldSelf.artifact)",
+             "artifact is immutable; make a new version"),
+            ("has(self.artifact) || has(self.server) && has(self.server.runtime) && self.server.runtime == 'custom'",
+             "artifact is needed: only the image of a custom server can be a model by itself"),
+            ("has(self.artifact) || !has(self.server) || !has(self.server.image) || "
+             "self.server.image.matches('@sha256:[0-9a-f]{64}$')",
+             "without artifact the image is the model: name it by its digest, name@sha256:…"),
             ("has(self.server) == has(oldSelf.server) && (!has(self.server) || self.server == oldSelf.server)",
              "server is immutable; make a new version"),
             ("has(self.lineage) == has(oldSelf.lineage) && (!has(self.lineage) || self.lineage == oldSelf.lineage)",

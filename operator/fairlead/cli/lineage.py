@@ -120,7 +120,10 @@ def _made(root: Node, found: ModelVersion, datasets: dict[str, Json | None]) -> 
             run.add(f"step {step}: {image}")
         for key, value in sorted(lineage.params.items()):
             run.add(f"param {key}={value}")
-    root.add(f"artifact {found.spec.artifact.uri} sha256:{short(found.spec.artifact.sha256)}")
+    artifact = found.spec.artifact
+    root.add(
+        f"artifact {artifact.uri} sha256:{short(artifact.sha256)}" if artifact else f"image {found.spec.server.image}"
+    )
 
 
 def _proven(root: Node, found: ModelVersion, now: float) -> None:

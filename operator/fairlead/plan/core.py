@@ -268,6 +268,8 @@ class WarmUp:
     body: str
     """JSON of an inference request; empty: only ask whether the model is ready."""
     times: int = 3
+    own: bool = False
+    """It is `spec.server.warmUp`, and no request of the evaluation: what the server thinks of it is its own affair."""
     namespace: str = field(default="", compare=False)
 
 

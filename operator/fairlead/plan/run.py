@@ -10,7 +10,7 @@ from fairlead.api.dataset import Dataset
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
 from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepStatus
-from fairlead.plan import dag, failures, olderdata, produce, stepjobs, steps, store, terse
+from fairlead.plan import dag, failures, olderdata, produce, standing, stepjobs, steps, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -34,6 +34,7 @@ from fairlead.plan.core import (
     rfc3339,
 )
 from fairlead.plan.read import NotReadable, read
+from fairlead.plan.standing import Standing, Word, has_standing
 
 CANCELLED, FAILED = "Cancelled", "RunFailed"
 """Why a step is aborted: the run was cancelled; another step has failed, and this one could not start."""
@@ -63,7 +64,7 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
     """What a run needs next."""
     status = subject.body.status
     if status.phase in TERMINAL:
-        return Plan(status)
+        return Plan(_ended_before(subject, status, now))
     view = _view(subject, world, now)
     if status.template is None:
         if subject.body.spec.cancel:
@@ -346,14 +347,26 @@ def _end(view: steps.View, status: PipelineRunStatus, phase: str, reason: str, m
     return Plan(_state(view, ended, phase, reason, text), events=[event])
 
 
+_WORDS: dict[str, Word] = {"Completed": "Ready", "Failed": "Stalled", "Aborted": "Stalled"}
+
+
+def _ended_before(subject: Subject[PipelineRun], status: PipelineRunStatus, now: float) -> PipelineRunStatus:
+    """The status of a run that ended when Fairlead did not say yet where an object stands."""
+    conditions = Conditions(status.conditions, now, subject.meta.generation)
+    ended = conditions.get("Succeeded")
+    reason = ended.reason if ended else status.phase
+    standing.tell(conditions, Standing(_WORDS[status.phase], reason, status.message))
+    return status.model_copy(update={"observed_generation": subject.meta.generation, **conditions.said()})
+
+
 def _state(view: steps.View, status: PipelineRunStatus, phase: str, reason: str, message: str) -> PipelineRunStatus:
     generation = view.subject.meta.generation
     conditions = Conditions(status.conditions, view.now, generation)
     conditions.set("Succeeded", {"Completed": True, "Failed": False, "Aborted": False}.get(phase), reason, message)
+    standing.tell(conditions, Standing(_WORDS.get(phase, "Reconciling"), reason, message))
     return status.model_copy(
         update={
-            "phase": phase, "message": message[:1024], "conditions": conditions.result(),
-            "observed_generation": generation,
+            "phase": phase, "message": message[:1024], "observed_generation": generation, **conditions.said(),
         }
     )  # fmt: skip
 
@@ -375,7 +388,8 @@ def _step_events(before: dict[str, StepStatus], after: list[StepStatus]) -> list
 
 def settled(raw: Json) -> bool:
     """A finished run is never touched again."""
-    return (raw.get("status") or {}).get("phase") in TERMINAL
+    status = raw.get("status") or {}
+    return status.get("phase") in TERMINAL and has_standing(status)
 
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from fairlead.api.pinned import Pinned
 from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION, Gauge, Json, Peers, World
+from fairlead.plan.standing import has_standing
 
 FINAL = ("Approved", "Rejected", "Revoked")
 UNVERIFIED = "unverified"
@@ -16,11 +17,11 @@ UNVERIFIED = "unverified"
 LABEL = "fairlead.dev/modelversion"
 
 
-def settled(raw: Json) -> bool:
-    """Approved, rejected and revoked versions cost nothing until their spec changes, once their bytes are verified."""
+def final(raw: Json) -> bool:
+    """Whether it is approved, rejected or revoked, by its spec as it is."""
     status = raw.get("status") or {}
     current = status.get("observedGeneration") == raw["metadata"].get("generation")
-    return status.get("phase") in FINAL and current and not unverified(raw)
+    return status.get("phase") in FINAL and current
 
 
 def unverified(raw: Json) -> bool:
@@ -28,6 +29,12 @@ def unverified(raw: Json) -> bool:
     status = raw.get("status") or {}
     said = [one for one in status.get("conditions") or [] if one.get("type") == "Verified"]
     return status.get("phase") == "Approved" and any(one.get("status") == "Unknown" for one in said)
+
+
+def settled(raw: Json) -> bool:
+    """Approved, rejected and revoked versions cost nothing until their spec changes, or where they are used, once their
+    bytes are verified."""
+    return final(raw) and not unverified(raw) and has_standing(raw.get("status") or {})
 
 
 def _waiting(raw: Json) -> bool:

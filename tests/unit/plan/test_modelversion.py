@@ -115,7 +115,7 @@ def test_without_evaluation_people_are_asked_once_its_bytes_are_verified(world: 
     assert status(world)["evidence"]["digest"] == DIGEST
     assert conditions(world) == {
         "Approved": ("True", "Approved"), "Evaluated": ("True", "NoEvaluation"),
-        "Verified": ("True", "Verified"),
+        "Verified": ("True", "Verified"), "Ready": ("True", "Approved"),
     }  # fmt: skip
     assert settled(world.objects["ModelVersion", ONE])
 

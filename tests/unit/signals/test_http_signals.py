@@ -147,6 +147,15 @@ async def test_a_server_that_does_not_answer_is_not_warm(outside, body, status, 
     assert "no such model" in answer.message
 
 
+@pytest.mark.parametrize(("status", "warm"), [(204, True), (422, True), (429, False), (500, False), (503, False)])
+async def test_what_a_server_thinks_of_its_own_warm_up_is_its_affair_as_long_as_it_answers(outside, status, warm):
+    state, url, session = outside
+    state.status, state.body = status, "no such field"
+    answer = await ask(session, WarmUp(f"{url}/predict", "{}", own=True))
+    assert (answer == Warm()) is warm
+    assert warm or (isinstance(answer, Failed) and answer.reason == "NotReady")
+
+
 @pytest.mark.parametrize("status", [200, 302, 404, 503])
 async def test_b18_a_server_that_has_not_started_is_asked_what_it_answers(outside, status):
     state, url, session = outside
