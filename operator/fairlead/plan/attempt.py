@@ -134,9 +134,19 @@ def _running(work: Work, found: jobpods.Found, recorded: EvaluationJob) -> Outco
 
 
 def _servers(pod: Json) -> str:
-    """What of the model servers `evaluate` waits for before it begins; empty if it has, or `fetch` has not ended."""
+    """What of the model servers `evaluate` waits for; empty if it waits no more, or `fetch` has not ended."""
     begun = _statuses(pod).get(pods.EVALUATE, {}).get("state", {}).keys() & {"running", "terminated"}
-    return (podstages.coming(pod) or "the model servers start") if _fetched(pod) and not begun else ""
+    if not begun:
+        return (podstages.coming(pod) or "the model servers start") if _fetched(pod) else ""
+    return next((words for name in pods.PORTS if (words := _loading(pod, name))), "")
+
+
+def _loading(pod: Json, name: str) -> str:
+    """That a model server does not answer yet."""
+    probe, status = serverlog.probe(pod, name, "readinessProbe"), _server(pod, name)
+    if probe is None or status.get("ready") or "running" not in status.get("state", {}):
+        return ""
+    return f"the {name}'s server loads its model: {probe.asked} has not been answered with 200 yet"
 
 
 def _once(pod: Json) -> failures.Waiting:
