@@ -1,6 +1,6 @@
-"""How a model server's process has ended, and what it said last.
+"""How a model server's process has ended, and what it said last; a step's program's too.
 
-The kubelet hands over the end of the log of a server that ended with another exit code than 0
+The kubelet hands over the end of the log of a process that ended with another exit code than 0
 (`FallbackToLogsOnError`): nobody has to find the pod, and Fairlead needs no right to read logs. These are a program's
 own words: shown, never parsed for what to do.
 """
