@@ -7,6 +7,7 @@ from hack.cluster.settings import (
     ARGO_CD,
     COREDNS,
     ENVOY_GATEWAY,
+    FLUX_SSA,
     HELM,
     KUBERNETES,
     KWOK,
@@ -99,6 +100,7 @@ RECIPES = [
     Recipe("pause", "1", ("pause",), (".",), source="pause", expected=3),
     Recipe("kwok", KWOK, ("kwok",), (f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}",), expected=90, optional=True),
     Recipe("argocd", ARGO_CD, ("argocd",), (".",), source="argocd", expected=480, optional=True),
+    Recipe("flux", FLUX_SSA, ("flux",), (".",), source="flux", expected=120, optional=True),
 ]
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 DEFAULT = [recipe for recipe in RECIPES if not recipe.optional]
