@@ -119,11 +119,9 @@ def absent(reference: str) -> str:
 
 def provide_builder(where: Paths, progress: Progress) -> None:
     """What builds images: buildah, and the base image."""
-    base = images.BY_IMAGE["base"]
     debian.install_packages(where, progress, BUILDER_PACKAGES)
-    if not images.digest(where, base):
-        debian.build_rootfs(where, progress)
-        images.build_archive(where, base)
+    debian.build_rootfs(where, progress)
+    images.build_archive(where, images.BY_IMAGE["base"])
 
 
 def load(archive: Path, progress: Progress) -> None:

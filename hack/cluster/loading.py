@@ -56,6 +56,16 @@ def load(where: Paths, request: Request, progress: Progress) -> str:
         return _load(where, request, progress)
 
 
+def build_only(where: Paths, request: Request, progress: Progress) -> None:
+    """Have the archive in the cache, for `load`. It needs no cluster: `up` may be at work beside."""
+    from hack.cluster import foreign
+
+    foreign.provide_builder(where, progress)
+    name = _archive(where, request).with_suffix(".lock").name
+    with in_turn(where.cache / "locks" / name):
+        archive(where, request, progress)
+
+
 def _load(where: Paths, request: Request, progress: Progress) -> str:
     if existing_kubeconfig():
         from hack.cluster import foreign

@@ -37,6 +37,7 @@ def main() -> int:
     given = parser.parse_args()
     view = View(Durations())
     view.plan((OWN if setup.existing() else PARTS) + [(c.key, c.title, c.expected) for c in CHAPTERS])
+    view.expect(setup.expected())
     try:
         return demo(view, fresh=given.fresh)
     except subprocess.CalledProcessError as error:
@@ -78,7 +79,7 @@ def prepare(view: View) -> dict[str, str]:
         with view.part("cluster"):
             setup.cluster_up()
         return references
-    with view.part("cluster"):
+    with view.part("cluster"), setup.images_beside():
         setup.cluster_up()
     with view.part("images"):
         return setup.images()

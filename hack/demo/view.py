@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -68,6 +68,11 @@ class View:
     def plan(self, parts: list[tuple[str, str, float]]) -> None:
         """Announce the parts: key, title, expected seconds."""
         self._parts = [Part(key, title, self._durations.expected(key, usual)) for key, title, usual in parts]
+
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        """How long parts will take, by key, where more is known of it than how long they took the last time."""
+        for part in self._parts:
+            part.expected = seconds.get(part.key, part.expected)
 
     def say(self, text: str, style: str | None = None) -> None:
         """A line of the story."""
