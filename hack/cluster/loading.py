@@ -71,17 +71,16 @@ def _load(where: Paths, request: Request, progress: Progress) -> str:
         from hack.cluster import foreign
 
         return foreign.provide(where, request, progress)
-    made, digest = archive(where, request, progress)
     if flavour() == "kind":
-        from hack.cluster import foreign
+        from hack.cluster import kind
 
-        foreign.load(made, progress)
-    else:
-        present = images.present()
-        pinned = f"{request.reference.rpartition(':')[0]}@{digest}"
-        if present.get(request.reference) != digest or pinned not in present:
-            with progress.step(f"import {request.reference}", 5):
-                _import(made, request.reference, pinned)
+        return kind.provide(where, request, progress)
+    made, digest = archive(where, request, progress)
+    present = images.present()
+    pinned = f"{request.reference.rpartition(':')[0]}@{digest}"
+    if present.get(request.reference) != digest or pinned not in present:
+        with progress.step(f"import {request.reference}", 5):
+            _import(made, request.reference, pinned)
     return f"{request.reference}@{digest}"
 
 

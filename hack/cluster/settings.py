@@ -72,6 +72,11 @@ class Paths:
         return self.run / "kubeconfig"
 
     @property
+    def kind(self) -> Path:
+        """A file that is there as long as the cluster is kind's."""
+        return self.run / "kind"
+
+    @property
     def bin(self) -> Path:
         """Links to the programs of this version of the recipes."""
         return self.state / "bin"
@@ -97,5 +102,12 @@ def existing_kubeconfig() -> Path | None:
 
 
 def flavour() -> str:
-    """Which kind of cluster: `local` (the default) or `kind`."""
-    return os.environ.get("CLUSTER") or "local"
+    """Which kind of cluster: `local` or `kind`, as CLUSTER says, else as the one that was made before, else `local`."""
+    return os.environ.get("CLUSTER") or recorded(paths()) or "local"
+
+
+def recorded(where: Paths) -> str:
+    """Which kind the cluster of this state folder is; empty when there is none."""
+    if where.kind.exists():
+        return "kind"
+    return "local" if where.pki.exists() else ""

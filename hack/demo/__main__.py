@@ -8,6 +8,8 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hack import preflight
+from hack.cluster.settings import paths
 from hack.demo import diagnose, feed, numbers, setup, story, summary, verify
 from hack.demo.durations import Durations
 from hack.demo.kube import Json, Kube, KubeError
@@ -36,6 +38,7 @@ def main() -> int:
     )
     given = parser.parse_args()
     view = View(Durations())
+    view.say(preflight.choose(paths()).text)
     view.plan((OWN if setup.existing() else PARTS) + [(c.key, c.title, c.expected) for c in CHAPTERS])
     view.expect(setup.expected())
     try:

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from hack.cluster import cli, forecast, loading, onnodes
+from hack.cluster import choice, cli, forecast, loading, onnodes
 from hack.cluster.progress import Progress
-from hack.cluster.settings import Paths, flavour, paths
+from hack.cluster.settings import Paths, flavour, paths, recorded
 from hack.demo import feed
 from hack.demo.kube import INITIAL, Json, Kube, KubeError
 from hack.install import chart
@@ -50,9 +50,11 @@ def wanted() -> list[list[str]]:
 def expected() -> dict[str, float]:
     """Seconds that the cluster and the images of this machine will take, by what there is of them. They differ by the
     factor of a hundred from one time to the next, so the last time says little."""
-    if existing() or flavour() == "kind":
-        return {}
     where = paths()
+    if existing():
+        return {}
+    if flavour() == "kind":
+        return {} if recorded(where) else {"cluster": choice.KIND_S, "images": 4 * IMAGE_S}
     beside = forecast.cold(where)
     unbuilt = 0 if beside else sum(not known(where, words) for words in wanted())
     progress = Progress(where.cache / "durations.json")
