@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster.settings import (
+    ARGO_CD,
     COREDNS,
     ENVOY_GATEWAY,
     HELM,
@@ -86,6 +87,7 @@ RECIPES = [
         "kwok", KWOK, ("kwok",), (f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}",), source="", tags="", expected=200,
         optional=True,
     ),
+    Recipe("argocd", ARGO_CD, ("argocd",), (".",), source="argocd", tags="", expected=660, optional=True),
 ]  # fmt: skip
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 DEFAULT = [recipe for recipe in RECIPES if not recipe.optional]

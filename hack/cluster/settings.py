@@ -17,6 +17,7 @@ VERSITYGW = "1.8.0"
 PROMETHEUS = "0.311.3"
 PROMETHEUS_OPERATOR = "0.91.0"
 KWOK = "0.8.0"
+ARGO_CD = "3.2.11"
 DEBIAN = "bookworm"
 
 NODE = "local"

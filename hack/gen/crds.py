@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from fairlead.api.common import GROUP, VERSION
 from fairlead.api.kinds import KINDS, NAME_RULE, Column, KindInfo
 from hack.gen.files import HEADER, to_yaml
-from hack.gen.structural import Node, plain, schema_of
+from hack.gen.structural import ORDER, Node, plain, schema_of
 
 CATEGORY = "fairlead"
 FOLDERS = ("crds", "charts/fairlead/files/crds")
@@ -41,11 +43,19 @@ def version(info: KindInfo) -> Node:
         "name": VERSION,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        "subresources": subresources(info),
         "selectableFields": [{"jsonPath": path} for path in info.selectable],
         "additionalPrinterColumns": [printed(column) for column in info.columns],
         "schema": {"openAPIV3Schema": root(info)},
     }
+
+
+def subresources(info: KindInfo) -> Node:
+    """The parts of an object that are written by their own addresses."""
+    if info.scale is None:
+        return {"status": {}}
+    paths = {"specReplicasPath": info.scale.wanted, "statusReplicasPath": info.scale.there}
+    return {"status": {}, "scale": paths | {"labelSelectorPath": info.scale.selector}}
 
 
 def printed(column: Column) -> Node:
@@ -65,11 +75,28 @@ def root(info: KindInfo) -> Node:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": schema["properties"]["spec"],
+            "spec": undefaulted(schema["properties"]["spec"]),
             "status": status(schema["properties"]["status"]),
         },
         **NAME_RULE,
     }
+
+
+def undefaulted(node: Node, *, listed: bool = False) -> Node:
+    """A spec's schema without defaults inside of lists. What the API server adds to an item makes the whole list
+    another one than was applied: kubectl sends it again each time, and whoever compares with git sees a difference. The
+    operator knows what is meant when it reads it; here it is said in words."""
+    out = {key: value for key, value in node.items() if not (listed and key == "default")}
+    if listed and node.get("default", {}) != {}:
+        said = str(json.dumps(node["default"])).strip('"')
+        out["description"] = f"{node.get('description', '')} Default: `{said}`.".strip()
+    if "properties" in node:
+        out["properties"] = {name: undefaulted(child, listed=listed) for name, child in node["properties"].items()}
+    if "items" in node:
+        out["items"] = undefaulted(node["items"], listed=True)
+    if "additionalProperties" in node:
+        out["additionalProperties"] = undefaulted(node["additionalProperties"], listed=listed)
+    return {key: out[key] for key in ORDER if key in out}
 
 
 def status(schema: Node) -> Node:

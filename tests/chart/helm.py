@@ -21,6 +21,7 @@ EVERYTHING: Json = {
     "routes": {"granted": [{"path": "/public/"}, {"host": "*.shop.example", "namespaces": ["shop"]}]},
     "endpoints": {"allow": ["s3.example.com", "*.stores.example", "10.7.0.0/16"], "refuse": ["fd00::/8", "10.0.0.3"]},
     "identity": {"namespaces": ["shop"]},
+    "pods": {"labels": {"allowed": ["example.com/team"]}},
     "workers": 4, "jobs": {"deadline": "30m", "memory": "8Gi", "scratch": "50Gi"},
     "require": {"approvals": 1, "gates": True, "notAuthor": True},
     "metrics": {

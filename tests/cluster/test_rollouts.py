@@ -84,14 +84,19 @@ def test_a_version_that_fails_is_rolled_back_and_not_tried_again(team: Team) -> 
     assert record["candidate"]["requests"] <= sum(load.by_version()["m-2"].values())
 
 
-def test_artifact_with_another_digest(team: Team) -> None:
+def test_b16_artifact_with_another_digest_is_rejected_for_good_and_the_next_one_goes_live(team: Team) -> None:
     key = make_version(team, "m-1", wrong_digest=True)
     deploy(team)
     seen = team.wait_condition("modelversion", "m-1", "Verified", "False", "DigestMismatch")
     assert key in condition(seen, "Verified")["message"]
+    assert seen["status"]["phase"] == "Rejected"
     team.s3.put_object(Bucket=team.bucket, Key=key, Body=artifact_body("m-1"))
-    team.wait("modelversion", "m-1", lambda o: o["status"]["phase"] == "Approved", 120, "Approved")
-    team.wait("deployment", "web", is_live("m-1"), 120, "live")
+    make_version(team, "m-2")
+    done = team.wait("deployment", "web", is_live("m-2"), 120, "live")
+    assert [(one["version"], one["reason"]) for one in done["status"]["history"]] == [
+        ("m-2", "Promoted"), ("m-1", "DigestMismatch"),
+    ]  # fmt: skip
+    assert (team.get("modelversion", "m-1") or {})["status"]["phase"] == "Rejected"
 
 
 def test_b03_a_label_that_the_servers_page_does_not_have_is_said_before_the_rollout_begins(team: Team) -> None:

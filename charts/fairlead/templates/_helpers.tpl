@@ -71,6 +71,11 @@ surge: {{ toJson . }}
 {{- with .Values.jobs }}
 jobs: {{ toJson . }}
 {{- end }}
+{{- $labels := (.Values.pods.labels).allowed }}
+{{- $annotations := (.Values.pods.annotations).allowed }}
+{{- if or $labels $annotations }}
+pods: {{ toJson (dict "labels" (dict "allowed" ($labels | default list)) "annotations" (dict "allowed" ($annotations | default list))) }}
+{{- end }}
 {{- with .Values.require }}
 {{- if not $.Values.approvals.enabled }}
 {{- fail "require needs approvals.enabled: without the policies anybody approves in any name" }}

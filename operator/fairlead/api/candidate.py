@@ -56,6 +56,8 @@ class Candidate(Model):
     """The live version when the rollout began: promotion happens only if it still is. Empty for the first version."""
     place: GpuPlace | None = None
     """Of one whose pods need GPUs."""
+    pods: Annotated[int, Field(ge=0)] = 0
+    """Where somebody scales: pods that it has for its step and the next one; never fewer than before in this rollout."""
     step: Annotated[int, Field(ge=-1)] = -1
     """Index of the step; -1 while its pods start and are warmed."""
     weight: int = 0

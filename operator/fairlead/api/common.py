@@ -191,6 +191,8 @@ class StatusBase(Model):
     """One word, derived from the conditions, for people and printer columns."""
     message: Text = ""
     """What is going on, and what to do next if a person must act."""
+    problem: Annotated[str, Field(max_length=120)] = ""
+    """The worst of the conditions in a few words; empty where none is bad."""
     conditions: Conditions = []
 
 

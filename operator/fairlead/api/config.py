@@ -114,6 +114,20 @@ class IdentityConfig(Model):
     """Besides each namespace for its own folder in the operator's store; `*`: all."""
 
 
+class Allowed(Model):
+    """Keys of labels or annotations."""
+
+    allowed: list[Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9._-]*$")]] = []
+    """`example.com/team`; with a slash at the end, `example.com/`, all of that domain."""
+
+
+class PodsConfig(Model):
+    """What serving pods may have besides what each installation allows (manifests/marks.py)."""
+
+    labels: Allowed = Allowed()
+    annotations: Allowed = Allowed()
+
+
 class OperatorConfig(Model):
     """Everything that can be set at installation."""
 
@@ -129,6 +143,7 @@ class OperatorConfig(Model):
     routes: RoutesConfig = RoutesConfig()
     endpoints: EndpointsConfig = EndpointsConfig()
     identity: IdentityConfig = IdentityConfig()
+    pods: PodsConfig = PodsConfig()
     namespaces: list[str] = []
     """Namespaces to watch; empty: all."""
     workers: int = Field(default=8, ge=1, le=64)

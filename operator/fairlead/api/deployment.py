@@ -11,6 +11,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Experiment
 from fairlead.api.guard import IS_OFF, Guard
 from fairlead.api.record import Record
+from fairlead.api.replicas import Replicas
 from fairlead.api.requirement import Requirement
 from fairlead.api.review import JUDGED, Judgement
 from fairlead.api.schema import (
@@ -44,13 +45,6 @@ class ModelRef(Model):
     model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("name", "version")))
 
 
-class Replicas(Model):
-    """How many pods each version has while it gets traffic."""
-
-    min: Annotated[int, Field(ge=1, le=500)] = 1
-    """Pods of a version."""
-
-
 class GatewayRef(Model):
     """A Gateway; one in another namespace must allow routes from this one."""
 
@@ -81,7 +75,7 @@ class Route(Model):
     gateway: GatewayRef
     protocol: Literal["HTTP", "GRPC"] = "HTTP"
     """`GRPC`: a GRPCRoute. The server listens for gRPC without TLS on port 8081 (a custom one is told so by the
-    environment variable `GRPC_PORT`); on 8080 it goes on saying by HTTP whether it is ready."""
+    environment variable `GRPC_PORT`); on `$PORT` it goes on saying by HTTP whether it is ready."""
     host: Host | None = None
     """Host name; default: any. One that no other namespace has is this one's own, with all of its paths."""
     path: PathPrefix | None = None
@@ -205,10 +199,11 @@ class Rollout(Model):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
-            ("!has(self.steps) || self.steps.size() < 2 || "
-             "self.steps.all(s, s.weight == 0 || self.steps.filter(t, t.weight == s.weight).size() == 1)",
+            ("!has(self.steps) || self.steps.size() < 2 || self.steps.all(s, !has(s.weight) || s.weight == 0 || "
+             "self.steps.filter(t, has(t.weight) && t.weight == s.weight).size() == 1)",
              "two steps have the same weight"),
-            ("!has(self.steps) || self.steps.map(s, s.weight).isSorted()", "the steps' weights must rise"),
+            ("!has(self.steps) || self.steps.map(s, has(s.weight) ? s.weight : 0).isSorted()",
+             "the steps' weights must rise"),
             ("!has(self.falseAlarms) || self.falseAlarms.matches('[1-9]')", "falseAlarms must be above 0%"),
             ("!has(self.missedHarm) || self.missedHarm.matches('[1-9]')", "missedHarm must be above 0%"),
             ("!has(self.guard) || self.guard.filter(g, g.metric != 'errors').size() <= 8",

@@ -13,6 +13,7 @@ from fairlead.api.labelled import Joined
 from fairlead.api.ledger import Ledger
 from fairlead.api.memory import Memory
 from fairlead.api.pinned import Pinned
+from fairlead.api.replicas import Scaling
 from fairlead.api.schema import LIST_ATOMIC, Model, Name, list_map
 from fairlead.api.watch import Watch, WayBack
 
@@ -72,6 +73,17 @@ class AlertsSeen(Model):
     loaded: bool = False
 
 
+class Finding(Model):
+    """What a version's own pods have found of its bytes."""
+
+    version: Name
+    uid: Annotated[str, Field(max_length=36)]
+    """Of the ModelVersion."""
+    reason: Annotated[str, Field(max_length=64)]
+    """`Verified`: they are what the spec names. `DigestMismatch`: they are not. Else why that is not known yet."""
+    message: Annotated[str, Field(max_length=1024)] = ""
+
+
 class Claimed(Model):
     """The host and path that this Deployment holds; nobody who asks for them later gets them."""
 
@@ -89,7 +101,7 @@ class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
     Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
     EvidenceSaved, ErrorsGuarded, Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment, AlertsLoaded,
-    ForeignPod (somebody's pod stands in for a version's); of any kind: ClockBehind, StatusTooLarge."""
+    ForeignPod (somebody's pod stands in for a version's), Scaled; of any kind: ClockBehind, StatusTooLarge."""
 
     live: Live | None = None
     candidate: Candidate | None = None
@@ -98,6 +110,8 @@ class DeploymentStatus(StatusBase):
     versions: Annotated[list[Pinned], Field(max_length=20, json_schema_extra=list_map("name"))] = []
     """Which objects the names above and below stand for, and what their pods need: a ModelVersion that is deleted, or
     made again under its name, changes nothing of what is served."""
+    findings: Annotated[list[Finding], Field(max_length=20, json_schema_extra=list_map("version"))] = []
+    """Of versions whose bytes nobody else has verified, what their pods have found; until their ModelVersions know it."""
     served: Annotated[list[Pinned], Field(max_length=50, json_schema_extra=list_map("name"))] = []
     """The versions that were live here, the last one first: what a person may go back to."""
     watch: Watch | None = None
@@ -139,3 +153,9 @@ class DeploymentStatus(StatusBase):
     claimed: Claimed | None = None
     """Where its route may be; absent: nowhere."""
     ready_replicas: int = 0
+    replicas: int = 0
+    """Pods that `selector` finds: those of the version that gets most of the requests."""
+    selector: Annotated[str, Field(max_length=256)] = ""
+    """Their labels; whoever scales measures these pods."""
+    scaling: Scaling | None = None
+    """Where somebody scales: what is kept of the number of pods."""

@@ -63,7 +63,7 @@ class PromGauge(Model):
                 "the expression must contain {{version}}: it is asked for each version",
             ),
             (f"!self.value.matches('{_RANGE}')", "an expression with a [range] gives no value: write it without"),
-            ("!self.tolerance.startsWith('-')", "a tolerance is not negative"),
+            ("!has(self.tolerance) || !self.tolerance.startsWith('-')", "a tolerance is not negative"),
         )
     )
 

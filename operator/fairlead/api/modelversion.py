@@ -6,8 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from fairlead.api.common import Artifact, EnvVar, Placement, Resources, StatusBase, Timestamp
+from fairlead.api.common import Artifact, EnvVar, Placement, StatusBase, Timestamp
 from fairlead.api.limits import JobResources
+from fairlead.api.ownserver import (
+    TAKEN_PORTS,
+    Annotations,
+    ConfigFiles,
+    Labels,
+    ObjectName,
+    Protocol,
+    ServerResources,
+    Spread,
+    Stop,
+    UrlPath,
+    WarmUpRequest,
+)
 from fairlead.api.schema import (
     LIST_ATOMIC,
     LIST_SET,
@@ -46,37 +59,89 @@ class ServerMetrics(Model):
     """Names of the counters that a custom server exports. Each may carry a label selector: `name{code=~"5.."}`.
     Supported matchers: `=`, `!=`, `=~`, `!~`. All series that match are added up."""
 
+    from_: Annotated[Literal["Server", "Proxy"] | None, Field(alias="from")] = None
+    """`Server` (default): the server counts, and the names below are needed. `Proxy`: a proxy beside the server counts
+    requests, failures (an answer of 500 or above, or none) and latency, whatever the server is."""
     path: Annotated[
         str, Field(max_length=128, pattern=r"^/", json_schema_extra=strictly("^/[-A-Za-z0-9._~/?&=%:,;+@!$'()*]*$"))
     ] = "/metrics"
     port: Annotated[int, Field(ge=1024, le=65535)] | None = None
     """Default: the server's port."""
-    requests: Counter
+    requests: Counter | None = None
     """Counter of answered requests, failed ones included."""
-    failures: Counter
+    failures: Counter | None = None
     """Counter of failed requests."""
     latency: Counter | None = None
     """Histogram of response times, without `_bucket`."""
     latency_unit: Literal["s", "ms"] = "s"
     """Unit of that histogram's bounds."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("(has(self.from) && self.from == 'Proxy') || (has(self.requests) && has(self.failures))",
+             "name the counters requests and failures; or let the proxy count any server's: from: Proxy"),
+            ("!has(self.from) || self.from != 'Proxy' || "
+             "!(has(self.requests) || has(self.failures) || has(self.latency) || has(self.port))",
+             "the proxy's counters have names of their own: take requests, failures, latency and port out"),
+        )
+    )  # fmt: skip
+
+
+_OWN = ("command", "port", "ready", "warmUp")
+"""What only a custom server can say."""
+
 
 class Server(Placement):
     """How a model is served. The same server is used to evaluate it.
 
-    The model's files are at `/fairlead/model`. The server must listen on `$PORT` and speak Open Inference Protocol
-    v2 over REST; `/v2/health/ready` says when it can answer."""
+    The model's files are at `/fairlead/model`. A custom server listens on `port`, or on `$PORT`, and says by `ready` when
+    it can answer."""
 
     runtime: Literal["sklearn", "custom"] = "sklearn"
-    """`sklearn`: MLServer with scikit-learn, which loads `model.joblib`. `custom`: `image`, and `metrics` names its
-    counters."""
+    """`sklearn`: MLServer with scikit-learn, which loads `model.joblib`. `custom`: the server of `image`."""
     image: Image | None = None
     """Default: the image that the operator's configuration names for the runtime."""
+    protocol: Protocol = "oip"
+    """What requests look like. `oip`: Open Inference Protocol v2 over REST, which evaluations speak. `openai`, and `http`
+    for whatever else there is: Fairlead sends no request but `warmUp`."""
+    command: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(max_length=64)] = []
+    """Replaces the image's entry point. May use `$(PORT)` and the variables of `env`."""
     args: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(max_length=64)] = []
+    """Arguments. May use `$(PORT)` and the variables of `env`; `$$(PORT)` is the text `$(PORT)`."""
     env: Annotated[list[EnvVar], Field(max_length=64, json_schema_extra=list_map("name"))] = []
-    resources: Resources = Resources()
+    """Plain variables; values may use `$(PORT)`, `$(GRPC_PORT)` and the variables before them. `PORT` and `GRPC_PORT` are
+    Fairlead's to set."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where the server listens, whatever it is told; `$PORT` is then the same. Default: on `$PORT`, which is 8080, and in an
+    evaluation, where two servers share a pod, another one."""
+    ready: UrlPath | None = None
+    """Path that answers 200 once requests can be answered. Default: `/v2/health/ready`, for `openai` `/health`."""
+    warm_up: WarmUpRequest | None = None
+    """A request that each new pod answers three times before it gets a share of the traffic, by POST as
+    `application/json`; an answer of 500 or above (or 429) holds the version up. For `oip` it is one of the evaluation."""
+    stop: Stop | None = None
+    """How it is stopped. Default: it has 30 s to finish open requests."""
+    secrets: Annotated[list[Name], Field(max_length=8, json_schema_extra=LIST_SET)] = []
+    """Secrets of the namespace, each mounted read-only at `/fairlead/secrets/<name>`."""
+    files: Annotated[list[ConfigFiles], Field(max_length=8, json_schema_extra=list_map("path"))] = []
+    """ConfigMaps of the namespace, each mounted read-only."""
+    resources: ServerResources = ServerResources()
+    labels: Labels = {}
+    """Labels of the serving pods: keys without a domain, and those that the installation allows."""
+    annotations: Annotations = {}
+    """Annotations of the serving pods, as far as the installation allows them."""
+    image_pull_secrets: Annotated[list[Name], Field(max_length=4, json_schema_extra=LIST_SET)] = []
+    """Secrets of the namespace that images are pulled with."""
+    service_account: Name | None = None
+    """ServiceAccount that pods run as, with its token. It must have the label `fairlead.dev/serve: "true"`."""
+    spread: Annotated[list[Spread], Field(max_length=4, json_schema_extra=list_map("topologyKey"))] = []
+    """How pods are spread. Default: over nodes, as far as possible."""
+    priority_class: ObjectName | None = None
+    """PriorityClass of the pods."""
+    runtime_class: ObjectName | None = None
+    """RuntimeClass of the pods, for example one of a confidential virtual machine."""
     metrics: ServerMetrics | None = None
-    """Needed by `custom`; a runtime's preset knows its own."""
+    """Which counters a custom server exports. Default: it exports none, and a proxy beside it counts."""
     timeout: Span = "2m"
     """How long a pod may take to load the model."""
 
@@ -84,8 +149,31 @@ class Server(Placement):
         json_schema_extra=cel(
             ("!has(self.runtime) || self.runtime != 'custom' || has(self.image)", "a custom server needs image"),
             (
-                "!has(self.runtime) || self.runtime != 'custom' || has(self.metrics)",
-                "a custom server needs metrics: how else would it be judged?",
+                "has(self.runtime) && self.runtime == 'custom' || "
+                f"!({' || '.join(f'has(self.{name})' for name in _OWN)} || has(self.protocol) && self.protocol != 'oip')",
+                f"protocol, {', '.join(_OWN)} are for runtime: custom; another runtime's preset knows its own",
+            ),
+            (
+                "!has(self.protocol) || self.protocol != 'http' || has(self.ready)",
+                "protocol: http needs ready: the path that answers 200 when requests can be answered",
+            ),
+            (
+                "!has(self.warmUp) || has(self.protocol) && self.protocol != 'oip'",
+                "warmUp is for protocol openai or http; new pods that speak oip are warmed with a request of the evaluation",
+            ),
+            (
+                f"!has(self.port) || !(self.port in {list(TAKEN_PORTS)})",
+                f"ports {TAKEN_PORTS[0]} to {TAKEN_PORTS[-1]} are those of Fairlead's proxy and recorder beside the "
+                "server; let it listen elsewhere",
+            ),
+            (
+                "!has(self.files) || self.files.all(a, self.files.all(b, a.path == b.path || "
+                "!(a.path + '/').startsWith(b.path + '/')))",
+                "a folder of files lies in another one of them; mount them beside each other",
+            ),
+            (
+                "!has(self.priorityClass) || !self.priorityClass.startsWith('system-')",
+                "priority classes that begin with system- are the cluster's own",
             ),
         )
     )
@@ -244,13 +332,21 @@ class Approval(Model):
     comment: Text = ""
 
 
+_EVALUATES = (
+    "!has(self.evaluation) || !has(self.server) || !has(self.server.protocol) || self.server.protocol == 'oip'",
+    "an evaluation speaks Open Inference Protocol: leave evaluation out, or serve by protocol: oip",
+)
+
+
 class ModelVersionTemplate(Model):
     """The part of a ModelVersion that a pipeline's author writes."""
 
     server: Server = Server()
     evaluation: EvaluationTemplate | None = None
-    """Without one, the version is approved as soon as its artifact is verified."""
+    """Without one, nothing is measured: each pod verifies the artifact before it loads it."""
     approval: ApprovalPolicy | None = None
+
+    model_config = ConfigDict(json_schema_extra=cel(_EVALUATES))
 
 
 class ModelVersionSpec(Model):
@@ -260,7 +356,8 @@ class ModelVersionSpec(Model):
     """The model that this is a version of."""
     author: Author | None = None
     """Who made it. Of a run's version: who started the run."""
-    artifact: Artifact
+    artifact: Artifact | None = None
+    """Not needed where the image of a custom server is the model: then `server.image` has a digest (`name@sha256:…`)."""
     server: Server = Server()
     lineage: Lineage = Lineage()
     evaluation: Evaluation | None = None
@@ -271,10 +368,17 @@ class ModelVersionSpec(Model):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
+            _EVALUATES,
             ("self.model == oldSelf.model", "model is immutable; make a new version"),
             ("has(self.author) == has(oldSelf.author) && (!has(self.author) || self.author == oldSelf.author)",
              "author is immutable; make a new version"),
-            ("self.artifact == oldSelf.artifact", "artifact is immutable; make a new version"),
+            ("has(self.artifact) == has(oldSelf.artifact) && (!has(self.artifact) || self.artifact == oldSelf.artifact)",
+             "artifact is immutable; make a new version"),
+            ("has(self.artifact) || has(self.server) && has(self.server.runtime) && self.server.runtime == 'custom'",
+             "artifact is needed: only the image of a custom server can be a model by itself"),
+            ("has(self.artifact) || !has(self.server) || !has(self.server.image) || "
+             "self.server.image.matches('@sha256:[0-9a-f]{64}$')",
+             "without artifact the image is the model: name it by its digest, name@sha256:…"),
             ("has(self.server) == has(oldSelf.server) && (!has(self.server) || self.server == oldSelf.server)",
              "server is immutable; make a new version"),
             ("has(self.lineage) == has(oldSelf.lineage) && (!has(self.lineage) || self.lineage == oldSelf.lineage)",
@@ -336,6 +440,16 @@ class Evidence(Model):
     """One request as it was sent to the model; new serving pods are warmed with it."""
 
 
+class Crash(Model):
+    """How the challenger's server ended by itself, for the first time in this way."""
+
+    code: int
+    """Its exit code."""
+    said: Annotated[str, Field(max_length=400)] = ""
+    """The most telling line of its log's end."""
+    at: Timestamp
+
+
 class EvaluationJob(Model):
     """The Job that verifies and evaluates."""
 
@@ -351,13 +465,14 @@ class EvaluationJob(Model):
     dataset_version: Annotated[str, Field(max_length=16)] = ""
     """Pinned when the attempt began."""
     not_before: Timestamp | None = None
+    crash: Crash | None = None
     verified: bool = False
     """The artifact's bytes have the digest that the spec names."""
 
 
 class ModelVersionStatus(StatusBase):
     """How far the proof has come. Phases: Pending, Verifying, Evaluating, Rejected, AwaitingApproval, Approved,
-    Revoked. Conditions: Verified, Evaluated, Approved."""
+    Revoked. Conditions: Verified (unknown while its pods are to do that), Evaluated, Approved."""
 
     job: EvaluationJob | None = None
     evidence: Evidence | None = None
@@ -374,7 +489,7 @@ class ModelVersion(Model):
 
 
 __all__ = [
-    "Approval", "ApprovalPolicy", "Artifact", "Baseline", "BaselineTemplate", "Evaluation", "EvaluationData",
+    "Approval", "ApprovalPolicy", "Artifact", "Baseline", "BaselineTemplate", "Crash", "Evaluation", "EvaluationData",
     "EvaluationDataTemplate", "EvaluationTemplate", "Evidence", "Gate", "GateResult", "Interval", "Lineage",
     "ModelVersion", "ModelVersionSpec", "ModelVersionStatus", "ModelVersionTemplate", "S3Uri", "Score", "Server",
     "ServerMetrics",

@@ -151,7 +151,7 @@ class PipelineSpec(Model):
     model_config = ConfigDict(
         json_schema_extra=cel(
             ("!has(self.produces) || self.produces.all(p, self.steps.exists(t, has(t.outputs) && "
-             "t.outputs.exists(o, p.from == t.name + '.' + o && t.outputs[o].type == 'model')))",
+             "t.outputs.exists(o, p.from == t.name + '.' + o && has(t.outputs[o].type) && t.outputs[o].type == 'model')))",
              "produces[].from must name an output of type model, `step.output`"),
         )
     )  # fmt: skip

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from fairlead.api import foreign
 from fairlead.api.dataset import Check, CheckResult, DatasetVersion, Schema
+from fairlead.api.fetching import RESULT_LIMIT as RESULT_LIMIT
+from fairlead.api.fetching import RESULT_PATH as RESULT_PATH
+from fairlead.api.fetching import TASK_ENV as TASK_ENV
+from fairlead.api.fetching import Access as Access
+from fairlead.api.fetching import FetchItem as FetchItem
+from fairlead.api.fetching import FetchTask as FetchTask
+from fairlead.api.fetching import Place as Place
+from fairlead.api.fetching import Said
+from fairlead.api.fetching import TaskError as TaskError
 from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
 from fairlead.api.modelversion import Gate, GateResult, Metric, Score
@@ -21,47 +30,11 @@ from fairlead.api.pipelinerun import OutputRecord
 from fairlead.api.reading import Csv, ShownReading
 from fairlead.api.schema import Model
 
-TASK_ENV = "FAIRLEAD_TASK"
-RESULT_PATH = "/dev/termination-log"
-RESULT_LIMIT = 600
-"""Bytes of a termination message. The kubelet shares 12 KiB among a pod's containers: this is the share of one in
-twenty."""
 INPUTS = "/fairlead/in"
 OUTPUTS = "/fairlead/out"
 MODEL = "/fairlead/model"
 CREDENTIALS = "/fairlead/credentials"
 SECRETS = "/fairlead/secrets"
-
-
-class Access(Model):
-    """How to reach a bucket from inside a pod."""
-
-    endpoint: str | None = None
-    region: str | None = None
-    credentials: str | None = None
-    """Folder with the files `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` (a mounted Secret); None: the pod's
-    own cloud identity."""
-
-
-class Place(Access):
-    """A folder of a bucket."""
-
-    bucket: str
-    prefix: str = ""
-
-
-class TaskError(Model):
-    """Why a task could not be done."""
-
-    reason: Literal[
-        "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "CorruptFile",
-        "DigestMismatch", "OutputMissing", "ServerFailed", "OutOfMemory", "BadData", "BadTask", "Bug", "EndpointRefused",
-        "CredentialsMissing", "ListingTooLarge", "ListingTooSlow",
-    ]  # fmt: skip
-    message: str
-    """What happened and what to do about it, with the object or field named."""
-    transient: bool = False
-    """Whether trying again without any change may help."""
 
 
 class SnapshotTask(Model):
@@ -95,28 +68,6 @@ class SnapshotResult(Model):
     """Objects that had to be read."""
     reading: ShownReading | None = None
     """How the version's files are read; None if there is none, or if an earlier release has read them."""
-
-
-class FetchItem(Model):
-    """Something to bring into the pod and to verify."""
-
-    access: Access
-    manifest: bool = False
-    """The URI names a Dataset version's manifest: its files are fetched."""
-    source: Access | None = None
-    """With `manifest`: how the Dataset's source is reached, for versions pinned by reference. Default: `access`."""
-    uri: str
-    sha256: str
-    """Of an object: of its bytes. Of a folder: see Artifact. Of a manifest: the version's digest, or its
-    first 16 digits."""
-    dest: str
-    """Folder (a single object keeps its base name)."""
-
-
-class FetchTask(Model):
-    """Bring inputs into the pod; nothing is left in place whose digest differs."""
-
-    items: list[FetchItem]
 
 
 class PublishItem(Model):
@@ -156,6 +107,8 @@ class Subject(Model):
     """Digest of the model's bytes, which `fetch` has verified."""
     features: list[str] = []
     """The columns that this model wants, if they differ from the task's."""
+    ready: str | None = None
+    """Path that says when its server can answer; None: `/v2/health/ready`."""
 
 
 class EvaluateTask(Model):
@@ -277,17 +230,12 @@ class JoinResult(Model):
 UNPACKED_LIMIT = 1 << 20
 
 
-class TaskResult(Model):
+class TaskResult(Said):
     """What a worker says: exactly one member is set. In a termination message these are `error`, `fetched` and `answer`;
     the others are in the document that `answer` names. Releases before wrote all of it into the message; what was too
     long travelled as `{"packed": …}`: its JSON, deflated, in base64."""
 
-    error: TaskError | None = None
-    answer: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """SHA-256 of the document in the store."""
     snapshot: SnapshotResult | None = None
-    fetched: int | None = None
-    """Bytes that were fetched and verified."""
     publish: PublishResult | None = None
     evaluate: EvaluateResult | None = None
     join: JoinResult | None = None

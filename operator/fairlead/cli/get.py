@@ -53,10 +53,26 @@ async def run(session: Session, args: argparse.Namespace) -> int:
         else:
             if args.watch and sys.stdout.isatty():
                 sys.stdout.write(_CLEAR)
-            show(view(NAMES[args.kind], raw, time.time(), trail, await _datasets(session, raw)))
+            shown = view(NAMES[args.kind], raw, time.time(), trail, await _datasets(session, raw))
+            show([*shown, *([] if args.watch else await _request(session, raw))])
         if not args.watch:
             return OK
         await asyncio.sleep(1)
+
+
+async def _request(session: Session, raw: Json) -> list[Block]:
+    """How a Deployment's model is asked; nothing while there is none."""
+    from fairlead.cli import request
+    from fairlead.cli.ask import read_version
+    from fairlead.cli.blocks import Lines, Title
+
+    status = raw.get("status") or {}
+    live = (status.get("live") or {}).get("version") if raw["kind"] == "Deployment" else None
+    version = await read_version(session, live) if live else None
+    if version is None:
+        return []
+    lines = request.shown(raw["metadata"]["name"], session.namespace, status.get("address", ""), version)
+    return [Title("ask it"), Lines(lines)] if lines else []
 
 
 async def _datasets(session: Session, raw: Json) -> dict[str, Json]:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from fairlead.cli import commands, operator
-
 
 def parser(program: str) -> argparse.ArgumentParser:
     """The parser of all sub-commands. Each sets `run`, a function from the arguments to the exit code."""
+    from fairlead.cli import commands, operator
+
     found = argparse.ArgumentParser(
         prog=program, description="The machine-learning loop on Kubernetes: data, training, proof, delivery, rollback."
     )
@@ -41,6 +41,10 @@ def _worker(args: argparse.Namespace) -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit code."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    if len(given) == 2 and given[0] == "worker" and not given[1].startswith("-"):
+        # each pod that serves starts with one: it must not wait until all that people can type is loaded
+        _worker(argparse.Namespace(task=given[1]))
     program = "kubectl fairlead" if Path(sys.argv[0]).name.startswith("kubectl") else "fairlead"
-    args = parser(program).parse_args(argv)
+    args = parser(program).parse_args(given)
     return int(args.run(args))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from fairlead.cluster.port import Kube
+    from fairlead.cluster.port import Door
     from fairlead.plan.core import Kind
 
 Json = dict[str, Any]
@@ -32,7 +32,7 @@ class Problem(Exception):  # noqa: N818 - what a person reads
 class Session:
     """A connection to the API server, and the namespace that is spoken of."""
 
-    kube: Kube
+    kube: Door
     namespace: str
 
     async def get(self, kind: Kind, name: str) -> Json:
@@ -133,7 +133,7 @@ async def _connected(work: Callable[[Session, argparse.Namespace], Awaitable[int
         await kube.close()
 
 
-async def _kube(kubeconfig: str | None) -> Kube:
+async def _kube(kubeconfig: str | None) -> Door:
     from fairlead.cluster.client import HttpKube, load_configuration
 
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -20,8 +20,8 @@ from kubernetes.aio import client as k8s
 from kubernetes.aio import config as k8s_config
 
 from fairlead.cluster import errors
-from fairlead.cluster.port import NAMESPACE, Json, Page
-from fairlead.plan.core import MANAGER, Kind
+from fairlead.cluster.port import NAMESPACE, Json, Page, Reply
+from fairlead.plan.core import MANAGER, SERVICE, Kind
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 PAGE = 500
@@ -192,6 +192,25 @@ class HttpKube:
         own = [str(one.get("serverAddress", "")) for one in found.get("serverAddressByClientCIDRs") or ()]
         return [urlsplit(self._configuration.host).netloc, *filter(None, own)]
 
+    async def post(self, namespace: str, service: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Send a request to a Service (`name:port`) through the API server: as it is, which `_send` could not do."""
+        root = path_of(SERVICE, namespace, service, "proxy")
+        url = f"{self._configuration.host}{root}{quote(path, safe='/?&=%:')}"
+        mine: dict[str, str] = {"User-Agent": MANAGER, **headers}
+        await self._api.update_params_for_auth(mine, [], ["BearerToken"], url, "POST", None)
+        rest = self._api.rest_client
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=TIMEOUT, trust_env=bool(getproxies())) as session,
+                session.post(url, data=body, headers=mine, ssl=rest.ssl_context, proxy=rest.proxy) as answer,
+            ):
+                reply = Reply(answer.status, dict(answer.headers), await answer.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as broken:
+            raise errors.Unavailable(f"no answer from the API server: {broken or type(broken).__name__}") from broken
+        if _own(reply):
+            _answer(reply.status, reply.body, None)
+        return reply
+
     async def _call(
         self, method: str, verb: str, kind: Kind, path: str, body: Json | None = None,
         query: dict[str, str] | None = None, *, accept: str = "application/json", content: str = "application/json",
@@ -217,6 +236,17 @@ class HttpKube:
             method, url, headers=headers, body=body, _request_timeout=TIMEOUT
         )
         return response.status, await response.read(), _seconds(response.headers.get("Retry-After"))
+
+
+def _own(reply: Reply) -> bool:
+    """Whether the API server itself has refused, instead of what is behind the Service."""
+    if reply.status < 400 or len(reply.body) > 1 << 20:
+        return False
+    try:
+        found = json.loads(reply.body)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("kind") == "Status" and found.get("apiVersion") == "v1"
 
 
 def _seconds(header: str | None) -> float | None:

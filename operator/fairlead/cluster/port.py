@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ SECRET = Kind("v1", "Secret", "secrets")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 EVENT = Kind("events.k8s.io/v1", "Event", "events")
 NAMESPACE = Kind("v1", "Namespace", "namespaces")
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 GATEWAY_CLASS = Kind("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses")
 GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 
@@ -27,6 +28,15 @@ class Page:
 
     items: list[Json]
     resource_version: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server behind a Service has answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Kube(Protocol):
@@ -63,3 +73,11 @@ class Kube(Protocol):
 
     async def close(self) -> None:
         """Close the connections."""
+
+
+class Door(Kube, Protocol):
+    """What people's commands use besides."""
+
+    async def post(self, namespace: str, service: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Send a request to a Service (`name:port`) through the API server. An answer of the API server's own is an
+        ApiError."""

@@ -15,20 +15,24 @@ import aiohttp
 
 from fairlead.api.config import OperatorConfig
 from fairlead.cluster import errors as api
-from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, NAMESPACE, SECRET, Kube
+from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, NAMESPACE, SECRET, SERVICE_ACCOUNT, Kube
 from fairlead.engine.logs import fields
 from fairlead.engine.pools import CrowdedError, FairPool
 from fairlead.plan.core import (
     LABEL_PREFIX,
     NO_TURN,
+    SERVE,
     UNDERWAY,
+    AccountSeen,
     Answer,
+    AskReady,
     Failed,
     FindObject,
     GatewaySeen,
     ListObjects,
     NamespaceSeen,
     PromQuery,
+    ReadAccount,
     ReadAnswers,
     ReadDocument,
     ReadGateway,
@@ -59,15 +63,15 @@ log = logging.getLogger(__name__)
 LIMITS: dict[type[Any], float] = {
     ListObjects: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
-    ReadRules: 15.0,
+    ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0,
 }  # fmt: skip
 """Seconds that an answer may take, waiting for a place included."""
 AT_ONCE: dict[type[Any], int] = {
     ScrapePod: 128, ReadAnswers: 64, PromQuery: 8, WarmUp: 32, ReadGateway: 8, ReadInput: 8, ReadNamespace: 8,
-    ReadRules: 4,
+    ReadRules: 4, ReadAccount: 8, AskReady: 32,
 }  # fmt: skip
 """Requests of the same type at a time. What is asked of stores has pools instead."""
-SHARES: dict[type[Any], int] = {ScrapePod: 32, ReadAnswers: 16, PromQuery: 4, WarmUp: 8, ReadInput: 4}
+SHARES: dict[type[Any], int] = {ScrapePod: 32, ReadAnswers: 16, PromQuery: 4, WarmUp: 8, ReadInput: 4, AskReady: 8}
 """Of these, how many of one namespace: its pods may be slow."""
 LISTING, EVIDENCE = 120.0, 20.0
 """Seconds that a thread may work on a listing, and on a document."""
@@ -75,7 +79,7 @@ TURN = 150.0
 """Seconds that a listing waits for its turn."""
 CREDENTIALS_TTL = 60.0
 NAMESPACE_TTL = 10.0
-"""Seconds for which a Namespace's annotations are believed."""
+"""Seconds for which a Namespace's annotations are believed, and that a ServiceAccount may be used."""
 PATIENCE = 0.3
 """Seconds that a look waits for a store."""
 KEEP = 60.0
@@ -83,7 +87,7 @@ KEEP = 60.0
 
 Late = SaveDocument | FindObject | ReadDocument | ReadNewest
 """What is asked of a store, and may be answered later."""
-Shared = ScrapePod | ReadAnswers | PromQuery | WarmUp | ReadInput
+Shared = ScrapePod | ReadAnswers | PromQuery | WarmUp | ReadInput | AskReady
 """What has SHARES."""
 Observer = Callable[[str, str, float], None]
 """(signal, result, seconds)"""
@@ -158,6 +162,32 @@ class Namespaces:
         return seen
 
 
+class Accounts:
+    """As which ServiceAccounts served models may run. That one may is kept for a few seconds."""
+
+    def __init__(self, kube: Kube, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kube, self._clock = kube, clock
+        self._granted: dict[ReadAccount, float] = {}
+
+    async def read(self, asked: ReadAccount) -> Answer:
+        """Raises `cluster.errors.ApiError`."""
+        now = self._clock()
+        self._granted = {key: until for key, until in self._granted.items() if until > now}
+        if asked in self._granted:
+            return AccountSeen(True, True)
+        try:
+            found = await self._kube.get(SERVICE_ACCOUNT, asked.namespace, asked.name)
+        except api.NotFound:
+            return AccountSeen(False)
+        except api.Forbidden:
+            return Failed("AccountForbidden", "Fairlead may not read ServiceAccounts; give its own one the verb get on "
+                          "serviceaccounts (docs/reference/rbac.md)")  # fmt: skip
+        granted = (found["metadata"].get("labels") or {}).get(SERVE) == "true"
+        if granted:
+            self._granted[asked] = now + NAMESPACE_TTL
+        return AccountSeen(True, granted)
+
+
 class Resolver:
     """Answers requests. Never raises: what can't be had is a `Failed`."""
 
@@ -167,7 +197,7 @@ class Resolver:
         self._kube = kube
         self._rules = rules or Rules(OperatorConfig.model_validate({"images": {"worker": "none"}}))
         self._credentials = Credentials(kube)
-        self._namespaces = Namespaces(kube)
+        self._namespaces, self._accounts = Namespaces(kube), Accounts(kube)
         self._session, self._aside = session, Aside()
         self._observe = observe
         self._listings = FairPool("listing", threads=24, share=6, store_share=4)
@@ -241,6 +271,8 @@ class Resolver:
                 return await kept_input(self._outside(request.namespace), request)
             case WarmUp():
                 return await pods.warm_up(self._outside(request.namespace), request)
+            case AskReady():
+                return await pods.ask_ready(self._outside(request.namespace), request)
             case PromQuery():
                 return await prometheus.query(self._outside(request.namespace), request)
             case ReadRules():
@@ -250,6 +282,8 @@ class Resolver:
                 return _gateway(found, await self._class_of(found))
             case ReadNamespace():
                 return await self._namespaces.read(request.name)
+            case ReadAccount():
+                return await self._accounts.read(request)
 
     def _outside(self, namespace: str, allowed: Allowance | None = None) -> Outside:
         return Outside(self._session, self._aside, namespace, allowed or Allowance(ANSWERS))

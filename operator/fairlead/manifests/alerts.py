@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fairlead.api.deployment import Alerts
@@ -47,7 +47,10 @@ def pod_monitor(about: About, servers: Sequence[Server], recorded: bool = False)
     """Scrapes all versions' pods; each series says which version and Deployment it is of. recorded: the recorders and
     the proxies too."""
     endpoints = {metrics_key(server): _endpoint(server) for server in servers}
-    sidecars = [_sidecar(recorder.PORT_NAME, "/metrics"), _sidecar(recorder.STATS_NAME, "/stats/prometheus")]
+    counting = {metrics_key(server) for server in servers if presets.counted_by_proxy(server)}
+    sidecars = [
+        _sidecar(recorder.PORT_NAME, "/metrics"), _sidecar(recorder.STATS_NAME, presets.BY_PROXY.path, counting),
+    ]  # fmt: skip
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
@@ -70,8 +73,10 @@ def _endpoint(server: Server) -> Json:
     }
 
 
-def _sidecar(port: str, path: str) -> Json:
-    return {"port": port, "path": path, "relabelings": _whose()}
+def _sidecar(port: str, path: str, but: Iterable[str] = ()) -> Json:
+    """A page of a sidecar. but: of pods with these METRICS_LABELs it is read already."""
+    drop = [{"sourceLabels": [_meta_label(METRICS_LABEL)], "regex": key, "action": "drop"} for key in sorted(but)]
+    return {"port": port, "path": path, "relabelings": [*drop, *_whose()]}
 
 
 def _whose() -> list[Json]:

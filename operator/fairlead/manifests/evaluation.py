@@ -6,10 +6,11 @@ model at the place where it always finds it; `evaluate` sends them the same rows
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fairlead.api.common import Gpu, Placement
+from fairlead.api.modelversion import Server
 from fairlead.api.tasks import INPUTS, MODEL, EvaluateTask, FetchTask
 from fairlead.manifests import pod
 from fairlead.manifests.job import Identity, job
@@ -28,6 +29,30 @@ MODELS = {CHALLENGER: MODEL, CHAMPION: "/fairlead/champion"}
 """Where `fetch` puts the model, by server."""
 LEAST_CPU = "100m"
 PORTS = {CHALLENGER: 8080, CHAMPION: 8180}
+"""Where a server listens that is told where."""
+_ELSEWHERE = (8280, 8380)
+"""Where else, if the other one always listens there."""
+_APIECE = 3
+"""Ports that a server may need: its own, and the next ones for gRPC and for counters."""
+
+
+class PortTaken(Exception):  # noqa: N818 - a state of two versions
+    """Both servers of an evaluation always listen on the same port, which is the argument."""
+
+
+def ports(servers: Mapping[str, Server]) -> dict[str, int]:
+    """Where each server listens, by role. Raises PortTaken."""
+    found = {role: server.port for role, server in servers.items() if server.port}
+    if len(set(found.values())) < len(found):
+        raise PortTaken(next(iter(found.values())))
+    for role in servers:
+        if role not in found:
+            others = found.values()
+            free = (
+                one for one in (PORTS[role], *_ELSEWHERE) if not any(one <= port < one + _APIECE for port in others)
+            )
+            found[role] = next(free)
+    return found
 
 
 @dataclass(frozen=True)
@@ -47,6 +72,10 @@ class EvaluationPod:
     evaluate_credentials: str | None = None
     servers: Sequence[Json] = ()
     """Containers named challenger and champion, which mount their volume (see VOLUMES) themselves."""
+    volumes: Sequence[Json] = ()
+    """More that they mount."""
+    fields: Json = field(default_factory=dict)
+    """More that they ask of the pod."""
     placement: Placement | None = None
     gpu: Gpu | None = None
 
@@ -67,8 +96,8 @@ def evaluation_job(who: Identity, parts: EvaluationPod) -> Json:
     sidecars = [_sidecar(server) for server in parts.servers]
     spec = pod.pod_spec(
         [main], init_containers=[_fetch(parts), *sidecars],
-        volumes=[pod.empty_dir("in"), *map(pod.empty_dir, VOLUMES.values()), *_credentials(parts)],
-        placement=parts.placement, gpu=parts.gpu, activeDeadlineSeconds=parts.deadline,
+        volumes=[pod.empty_dir("in"), *map(pod.empty_dir, VOLUMES.values()), *_credentials(parts), *parts.volumes],
+        placement=parts.placement, gpu=parts.gpu, activeDeadlineSeconds=parts.deadline, **parts.fields,
     )  # fmt: skip
     return job(who, spec)
 
@@ -78,9 +107,9 @@ def _sidecar(server: Json) -> Json:
     found = {key: value for key, value in server.items() if key != "startupProbe"}
     # Without any request a busy node starves a server, and the model would be blamed for it.
     needs = found.get("resources", {})
-    found["resources"] = needs | {"requests": {"cpu": LEAST_CPU} | needs.get("requests", {})}
-    # The end of a crashed server's log becomes its message: a person sees why without searching for the pod.
-    return found | {"restartPolicy": "Always", "terminationMessagePolicy": "FallbackToLogsOnError"}
+    least = {} if "cpu" in needs.get("limits", {}) else {"cpu": LEAST_CPU}
+    found["resources"] = needs | {"requests": least | needs.get("requests", {})}
+    return found | {"restartPolicy": "Always"}
 
 
 def _fetch(parts: EvaluationPod) -> Json:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fairlead.api.common import Gpu, Placement, Resources
 from fairlead.api.limits import SCRATCH_ENV
+from fairlead.api.ownserver import ServerResources
 from fairlead.api.schema import Model
 from fairlead.api.tasks import CREDENTIALS, SECRETS, TASK_ENV
 from fairlead.manifests.limits import Limits
@@ -20,7 +21,8 @@ WORKER_RESOURCES = Resources(cpu="50m")
 
 
 def resources(wanted: Resources) -> Json:
-    """`resources` of a container. Memory and GPUs are request and limit alike; CPU is a request only."""
+    """`resources` of a container. Memory and GPUs are request and limit alike; CPU is a request only, but for servers
+    that set a limit."""
     limits: Json = {}
     if wanted.memory:
         limits["memory"] = wanted.memory
@@ -29,6 +31,8 @@ def resources(wanted: Resources) -> Json:
     requests = dict(limits)
     if wanted.cpu:
         requests["cpu"] = wanted.cpu
+    if isinstance(wanted, ServerResources) and wanted.cpu_limit:
+        limits["cpu"] = wanted.cpu_limit
     found: Json = {}
     if requests:
         found["requests"] = requests

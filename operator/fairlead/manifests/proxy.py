@@ -1,4 +1,4 @@
-"""The proxy beside a model server: Envoy, which hands copies of a sample of the answers to the recorder.
+"""The proxy beside a model server: Envoy, which counts, and hands copies of a sample of the answers to the recorder.
 
 Envoy's `ext_proc` filter in observability mode sends the copies and waits for nothing. Whatever becomes of the
 recorder, requests go on: a stream that can't be opened, or one too many, is left out.
@@ -50,9 +50,9 @@ class Proxy:
     """Where `/stats/prometheus` is read, and nothing else."""
     server: int
     """The model server's port on loopback."""
-    recorder: str
-    """Path of the recorder's Unix socket."""
-    sample: int
+    recorder: str = ""
+    """Path of the recorder's Unix socket; empty: there is none, and the proxy only counts."""
+    sample: int = 0
     """Parts of PARTS whose answers are recorded; see `parts`."""
     inputs: bool = False
     """Record the requests' bodies too."""
@@ -115,6 +115,7 @@ def bootstrap(proxy: Proxy) -> Json:
         }}]},
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [
             {"prefix": f"cluster.{SERVER}.upstream_rq"}, {"prefix": f"cluster.{GRPC}.upstream_rq"},
+            *([{"prefix": f"cluster.{GRPC}.grpc."}] if proxy.grpc else []),
             {"prefix": f"cluster.{tee.CLUSTER}.upstream_rq"}, {"prefix": "http.serving.downstream_rq"},
             {"prefix": "http.serving.ext_proc."}, {"prefix": f"cluster.{RECORDER}.upstream_"},
             {"prefix": f"cluster.{RECORDER}.circuit_breakers"}, {"prefix": "server.memory_"},
@@ -126,7 +127,8 @@ def bootstrap(proxy: Proxy) -> Json:
                 *([_listener("grpc", proxy.grpc[0], _serving(proxy, GRPC))] if proxy.grpc else []),
             ],
             "clusters": [
-                _server(SERVER, proxy.server), _server(PROBES, proxy.server), _recorder(proxy), _admin(proxy),
+                _server(SERVER, proxy.server), _server(PROBES, proxy.server),
+                *([_recorder(proxy)] if proxy.recorder else []), _admin(proxy),
                 *([_server(GRPC, proxy.grpc[1])] if proxy.grpc else []),
                 *([tee.cluster(proxy.copies, _http2())] if proxy.copies else []),
             ],
@@ -159,7 +161,9 @@ def _serving(proxy: Proxy, server: str = SERVER) -> Json:
         "stream_idle_timeout": "0s", "request_timeout": "0s",
         "http2_protocol_options": _http2(),
         "upgrade_configs": [{"upgrade_type": "websocket", "filters": [_router()]}],
-        "http_filters": [_outside(proxy), _ext_proc(proxy), _inside(proxy), _router()],
+        "http_filters": [
+            *(_recording(proxy) if proxy.recorder else []), *([_grpc_stats()] if server == GRPC else []), _router(),
+        ],
         "route_config": {"name": "serving", "virtual_hosts": [
             {"name": "all", "domains": ["*"], "routes": _routes(proxy, server)},
         ]},
@@ -168,7 +172,13 @@ def _serving(proxy: Proxy, server: str = SERVER) -> Json:
 
 def _routes(proxy: Proxy, server: str) -> list[Json]:
     """Probes; what is recorded (of gRPC no bodies, and of large requests not the request's); the rest."""
-    quiet = [_route({"path": path, "headers": [_get()]}, PROBES, _OFF) for path in proxy.quiet]
+    off = _OFF if proxy.recorder else None
+    quiet = [_route({"path": path, "headers": [_get()]}, PROBES, off) for path in proxy.quiet]
+    people = _recorded(proxy, server) if proxy.recorder else [_route({"prefix": "/"}, server, None)]
+    return [*quiet, *(tee.routes(people) if proxy.copies else people)]
+
+
+def _recorded(proxy: Proxy, server: str) -> list[Json]:
     chosen = {"safe_regex": {"regex": sampled(proxy.sample)}}
     ids = [] if proxy.sample >= PARTS else [_header("x-request-id", "string_match", chosen)]
     kept = [_route({"prefix": "/", "grpc": {}, "headers": ids}, server, _modes(trailers=True))]
@@ -181,9 +191,7 @@ def _routes(proxy: Proxy, server: str) -> list[Json]:
             {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
             for key, value in NOTES.items()
         ]
-    rest = [] if not ids else [_route({"prefix": "/"}, server, _OFF)]
-    people = [*kept, *rest]
-    return [*quiet, *(tee.routes(people) if proxy.copies else people)]
+    return [*kept, *([] if not ids else [_route({"prefix": "/"}, server, _OFF)])]
 
 
 _OFF: Json = {"disabled": True}
@@ -236,6 +244,17 @@ def _ext_proc(proxy: Proxy) -> Json:
 LENGTH = "x-fairlead-length"
 """Where a body's length is kept while the body goes past the recorder: Envoy's ext_proc takes it away from bodies that
 it streams, even where nobody may change them, and who knows no chunks would wait for ever."""
+
+
+def _recording(proxy: Proxy) -> list[Json]:
+    """The filters that hand copies over."""
+    return [_outside(proxy), _ext_proc(proxy), _inside(proxy)]
+
+
+def _grpc_stats() -> Json:
+    """Counts calls by the status in their trailers; by HTTP, each of them is a 200."""
+    kind = f"{_TYPES}.filters.http.grpc_stats.v3.FilterConfig"
+    return {"name": "envoy.filters.http.grpc_stats", "typed_config": {"@type": kind, "stats_for_all_methods": False}}
 
 
 def _outside(proxy: Proxy) -> Json:

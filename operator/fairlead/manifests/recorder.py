@@ -1,8 +1,9 @@
-"""The two sidecars that keep a Deployment's answers: the recorder, and the proxy that hands them to it."""
+"""The two sidecars beside a server: the proxy, which counts, and hands answers that are kept to the recorder."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from fairlead.api.config import Images
 from fairlead.api.modelversion import Server
@@ -20,6 +21,8 @@ FOLDER = "/fairlead/record"
 SPOOL = "/fairlead/spool"
 ANNOTATION = f"{LABEL_PREFIX}record"
 """On pods: what they record. While it is the same, their sidecars are not made anew."""
+COUNTS = {ANNOTATION: "nothing"}
+"""On pods whose proxy only counts."""
 GRACE = 10
 """Seconds that the recorder has for its last write, after the server has ended."""
 _SOCKET = f"{FOLDER}/socket"
@@ -76,7 +79,17 @@ def keep(template: Json, live: Json) -> None:
 def sidecars(recording: Recording, server: Server, model_name: str, worker: str, images: Images) -> list[Json]:
     """Recorder and proxy, in the order of their start: they end in the opposite one, after the server has. Raises
     presets.NoImage."""
-    return [_recorder(recording, worker), _proxy(recording, server, model_name, images)]
+    proxy = _settings(server, model_name, recording.grpc)
+    kept = replace(
+        proxy, recorder=_SOCKET, sample=recording.parts, inputs=recording.inputs,
+        copies=Copies(recording.copies, presets.PORT, recording.grpc) if recording.copies else None,
+    )  # fmt: skip
+    return [_recorder(recording, worker), _proxy(kept, server, images, [pod.mount(RECORDER, FOLDER)])]
+
+
+def counting(server: Server, model_name: str, grpc: bool, images: Images) -> list[Json]:
+    """The proxy alone, of a server that nobody asks for counters. Raises presets.NoImage."""
+    return [_proxy(_settings(server, model_name, grpc), server, images)]
 
 
 def volumes(recording: Recording) -> list[Json]:
@@ -103,16 +116,19 @@ def _recorder(recording: Recording, worker: str) -> Json:
     }
 
 
-def _proxy(recording: Recording, server: Server, model_name: str, images: Images) -> Json:
-    proxy = Proxy(
-        listen=presets.PROXY_PORT, stats=presets.PROXY_STATS_PORT, server=presets.PORT, recorder=_SOCKET,
-        sample=recording.parts, inputs=recording.inputs, quiet=_quiet(server, model_name),
-        copies=Copies(recording.copies, presets.PORT, recording.grpc) if recording.copies else None,
-        grpc=(presets.PROXY_GRPC_PORT, presets.GRPC_PORT) if recording.grpc else None,
+def _settings(server: Server, model_name: str, grpc: bool) -> Proxy:
+    """Of a proxy that only counts."""
+    return Proxy(
+        listen=presets.PROXY_PORT, stats=presets.PROXY_STATS_PORT, server=presets.port(server),
+        quiet=_quiet(server, model_name),
+        grpc=(presets.PROXY_GRPC_PORT, presets.grpc_port(server)) if grpc else None,
     )  # fmt: skip
+
+
+def _proxy(proxy: Proxy, server: Server, images: Images, mounts: Sequence[Json] = ()) -> Json:
     made = pod.container(
         PROXY, presets.proxy_image(images), command=["envoy"],
-        args=[pod.literal(argument) for argument in arguments(proxy)], mounts=[pod.mount(RECORDER, FOLDER)],
+        args=[pod.literal(argument) for argument in arguments(proxy)], mounts=mounts,
     )  # fmt: skip
     return made | {
         "restartPolicy": "Always",
@@ -120,14 +136,13 @@ def _proxy(recording: Recording, server: Server, model_name: str, images: Images
         "ports": [
             {"name": presets.port_name(server), "containerPort": presets.PROXY_PORT},
             {"name": STATS_NAME, "containerPort": presets.PROXY_STATS_PORT},
-            *([{"name": presets.GRPC_NAME, "containerPort": presets.PROXY_GRPC_PORT}] if recording.grpc else []),
+            *([{"name": presets.GRPC_NAME, "containerPort": presets.PROXY_GRPC_PORT}] if proxy.grpc else []),
         ],
     }
 
 
 def _quiet(server: Server, model_name: str) -> tuple[str, ...]:
     """Paths that ask whether the server lives, and for its counters."""
-    paths = [
-        presets.preset(server).ready(model_name), "/v2/health/ready", "/v2/health/live", presets.metrics(server).path,
-    ]  # fmt: skip
-    return tuple(dict.fromkeys(paths))
+    known = ["/v2/health/ready", "/v2/health/live"] if server.protocol == "oip" else []
+    counters = [] if presets.counted_by_proxy(server) else [presets.metrics(server).path]
+    return tuple(dict.fromkeys([presets.ready_path(server, model_name), *known, *counters]))

@@ -10,7 +10,7 @@ from fairlead.api.config import OperatorConfig
 from fairlead.api.modelversion import Server
 from fairlead.api.tasks import MODEL, FetchTask
 from fairlead.api.units import seconds
-from fairlead.manifests import pod, presets, recorder
+from fairlead.manifests import marks, pod, presets, recorder, serverpod
 from fairlead.manifests.meta import LABEL_PREFIX, MANAGED_BY, Json, short_hash
 from fairlead.manifests.recorder import Recording
 
@@ -18,8 +18,6 @@ FETCH = "fetch"
 SERVER = "server"
 DRAIN = 5
 """Seconds that a pod goes on answering after it was told to stop: the gateway learns of it in this time."""
-GRACE = 30
-"""Seconds that a server then has to finish what it has begun."""
 METRICS_LABEL = f"{LABEL_PREFIX}metrics"
 """Pods whose counters are read in the same way have the same value."""
 
@@ -31,20 +29,25 @@ def server_container(
     metrics_port: int,
     config: OperatorConfig,
     name: str = SERVER,
-    volume: str = "model",
+    volume: str | None = "model",
+    grpc: int | None = None,
 ) -> Json:
-    """A container that serves the model in `volume` (mounted at `/fairlead/model`) on `port`, under `model_name`.
+    """A container that serves the model in `volume` (mounted at `/fairlead/model`; None: the image is the model) on
+    `port`, under `model_name`.
 
-    metrics_port: for runtimes that export their counters on a port of their own. It counts as started when it
-    answers that the model is ready. Raises presets.NoImage.
+    port: see presets.port. metrics_port: for runtimes that export their counters on a port of their own. grpc: where it
+    listens for gRPC, if it does. It counts as started when it answers that the model is ready. Raises presets.NoImage.
     """
     known = presets.preset(server)
-    env = dict(known.defaults) | {variable.name: variable.value for variable in server.env}
+    path = presets.ready_path(server, model_name)
+    told = dict(known.env(model_name, port, metrics_port)) | ({"GRPC_PORT": str(grpc)} if grpc else {})
     found = pod.container(
-        name, presets.image(server, config.images), command=known.command, args=server.args,
-        env=env | dict(known.env(model_name, port, metrics_port)), wanted=server.resources,
-        mounts=[pod.mount(volume, MODEL, read_only=True)],
-        startupProbe=_ready(known.ready(model_name), port) | {
+        name, presets.image(server, config.images), command=server.command or known.command, args=server.args,
+        env=serverpod.env(server, told), wanted=server.resources,
+        mounts=[*([pod.mount(volume, MODEL, read_only=True)] if volume else []), *serverpod.mounts(server)],
+        # the end of a crashed server's log becomes its message: a person sees why without searching for the pod
+        terminationMessagePolicy="FallbackToLogsOnError",
+        startupProbe=_ready(path, port) | {
             "periodSeconds": 1, "failureThreshold": max(1, ceil(seconds(server.timeout))),
         },
     )  # fmt: skip
@@ -71,22 +74,35 @@ class Serving:
     server: Server
     model_name: str
     replicas: int
-    fetch: FetchTask
+    fetch: FetchTask | None
+    """None: the image is the model."""
     credentials: tuple[str | None, ...]
     worker_image: str
     recording: Recording | None = None
-    """None: answers are not kept, and there is no proxy."""
+    """None: answers are not kept."""
     grpc: bool = False
     """Whether requests come in by gRPC."""
 
+    @property
+    def proxied(self) -> bool:
+        """Whether requests come through a proxy beside the server."""
+        return self.recording is not None or presets.counted_by_proxy(self.server)
+
+
+def check(server: Server, recorded: bool, config: OperatorConfig) -> None:
+    """Raises presets.Unservable when the installation has no pod for this server."""
+    presets.check_images(server, recorded, config.images)
+    marks.check(server, config)
+
 
 def workload(version: Serving, config: OperatorConfig) -> Json:
-    """The apps/v1 Deployment of a version: fetch (verifies the model's digest) → server, and with a recording the
-    sidecars recorder and proxy. Raises presets.NoImage.
+    """The apps/v1 Deployment of a version: fetch (verifies the artifact's digest, if there is one) → server, and beside
+    it the proxy that counts, or with a recording recorder and proxy. Raises presets.Unservable.
 
     A pod that leaves goes on answering for a while, and none leaves before its successor is ready.
     """
-    labels = {**version.labels, METRICS_LABEL: metrics_key(version.server)}
+    check(version.server, version.recording is not None, config)
+    labels = {**version.server.labels, **version.labels, METRICS_LABEL: metrics_key(version.server)}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -101,51 +117,74 @@ def workload(version: Serving, config: OperatorConfig) -> Json:
     }
 
 
+def keep(spec: Json, live: Json) -> None:
+    """Leave how the server is started, and what is kept of its log, as in `live`, the spec of pods that serve: a later
+    Fairlead does it otherwise, and that must not restart models. Changes `spec`, the same version's."""
+    had = next((one for one in live["containers"] if one["name"] == SERVER), None)
+    for container in spec["containers"]:
+        if had is not None and container["name"] == SERVER:
+            for key in ("command", "terminationMessagePolicy"):
+                container.pop(key, None)
+                container |= {key: had[key]} if key in had else {}
+
+
 def _annotations(version: Serving) -> Json:
-    return {"annotations": version.recording.annotations()} if version.recording else {}
+    of_proxy = version.recording.annotations() if version.recording else recorder.COUNTS
+    found = dict(version.server.annotations) | (of_proxy if version.proxied else {})
+    return {"annotations": found} if found else {}
 
 
 def _pod(version: Serving, config: OperatorConfig) -> Json:
     secrets = [secret for secret in version.credentials if secret]
-    fetch = pod.worker(
-        FETCH, version.worker_image, "fetch", version.fetch,
-        credentials=secrets, mounts=[pod.mount("model", MODEL)],
+    fetch = _fetch(version, version.fetch, secrets) if version.fetch else []
+    port, kept = presets.port(version.server), version.recording
+    server = server_container(
+        version.server, version.model_name, port, presets.METRICS_PORT, config,
+        grpc=presets.grpc_port(version.server) if version.grpc else None, volume="model" if fetch else None,
     )  # fmt: skip
-    server = server_container(version.server, version.model_name, presets.PORT, presets.METRICS_PORT, config)
-    path = presets.preset(version.server).ready(version.model_name)
-    kept = version.recording
+    path = presets.ready_path(version.server, version.model_name)
     server |= {
         "ports": _ports(version),
         # patient: taking an overloaded pod away would only give its load to the others
-        "readinessProbe": _ready(path, presets.PROXY_PORT if kept else presets.PORT, 10)
+        "readinessProbe": _ready(path, presets.PROXY_PORT if version.proxied else port, 10)
         | {"periodSeconds": 5, "failureThreshold": 3},
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN}}},
     }
-    if version.grpc:
-        server["env"] = [*server.get("env", []), {"name": "GRPC_PORT", "value": str(presets.GRPC_PORT)}]
-    sidecars = _sidecars(version, kept, config) if kept else []
+    sidecars = _sidecars(version, config)
     return pod.pod_spec(
-        [server], init_containers=[fetch, *sidecars],
+        [server], init_containers=[*fetch, *sidecars],
         volumes=[
-            pod.empty_dir("model"), *map(pod.credentials_volume, secrets), *(recorder.volumes(kept) if kept else []),
+            *([pod.empty_dir("model")] if fetch else []), *map(pod.credentials_volume, secrets),
+            *(recorder.volumes(kept) if kept else []), *serverpod.volumes(version.server),
         ],
         placement=version.server, gpu=version.server.resources.gpu,
-        terminationGracePeriodSeconds=DRAIN + GRACE + (recorder.GRACE if kept else 0),
-        topologySpreadConstraints=[{
-            "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": dict(version.selector)},
-        }],
+        terminationGracePeriodSeconds=DRAIN + serverpod.grace(version.server) + (recorder.GRACE if kept else 0),
+        topologySpreadConstraints=serverpod.spread(version.server, version.selector),
+        **serverpod.fields(version.server), **serverpod.priority(version.server),
     )  # fmt: skip
 
 
-def _sidecars(version: Serving, kept: Recording, config: OperatorConfig) -> list[Json]:
-    return recorder.sidecars(kept, version.server, version.model_name, version.worker_image, config.images)
+def _fetch(version: Serving, task: FetchTask, secrets: list[str]) -> list[Json]:
+    return [pod.worker(
+        FETCH, version.worker_image, "fetch", task, credentials=secrets, mounts=[pod.mount("model", MODEL)],
+    )]  # fmt: skip
+
+
+def _sidecars(version: Serving, config: OperatorConfig) -> list[Json]:
+    if version.recording:
+        made = recorder.sidecars
+        return made(version.recording, version.server, version.model_name, version.worker_image, config.images)
+    if not version.proxied:
+        return []
+    return recorder.counting(version.server, version.model_name, version.grpc, config.images)
 
 
 def metrics_port_name(server: Server) -> str:
     """Name of the container port that exports the counters: those of a server with a single port are read where its
     requests come in."""
-    return "metrics" if presets.metrics(server).port != presets.PORT else presets.port_name(server)
+    if presets.counted_by_proxy(server):
+        return recorder.STATS_NAME
+    return "metrics" if presets.metrics(server).port != presets.port(server) else presets.port_name(server)
 
 
 def metrics_key(server: Server) -> str:
@@ -154,11 +193,13 @@ def metrics_key(server: Server) -> str:
 
 
 def _ports(version: Serving) -> list[Json]:
-    proxied, port = version.recording is not None, presets.metrics(version.server).port
-    found = [{"name": "server" if proxied else presets.port_name(version.server), "containerPort": presets.PORT}]
+    proxied, port = version.proxied, presets.port(version.server)
+    counted = presets.metrics(version.server).port
+    found = [{"name": "server" if proxied else presets.port_name(version.server), "containerPort": port}]
     if version.grpc and not proxied:
-        found.append({"name": presets.GRPC_NAME, "containerPort": presets.GRPC_PORT})
-    return found if port == presets.PORT else [*found, {"name": "metrics", "containerPort": port}]
+        found.append({"name": presets.GRPC_NAME, "containerPort": presets.grpc_port(version.server)})
+    own = counted != port and not presets.counted_by_proxy(version.server)
+    return [*found, {"name": "metrics", "containerPort": counted}] if own else found
 
 
 def service(version: Serving) -> Json:

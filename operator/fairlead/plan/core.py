@@ -30,6 +30,8 @@ M = TypeVar("M", bound=Model)
 MANAGER = "fairlead"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_PREFIX = "fairlead.dev/"
+SERVE = f"{LABEL_PREFIX}serve"
+"""On a ServiceAccount: `true` lets served models run as it."""
 
 
 class Kind(NamedTuple):
@@ -51,6 +53,7 @@ SERVICE = Kind("v1", "Service", "services")
 WORKLOAD = Kind("apps/v1", "Deployment", "deployments")
 REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
 ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
+AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
 PROMETHEUS_RULE = Kind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules")
@@ -265,12 +268,31 @@ class WarmUp:
     body: str
     """JSON of an inference request; empty: only ask whether the model is ready."""
     times: int = 3
+    own: bool = False
+    """It is `spec.server.warmUp`, and no request of the evaluation: what the server thinks of it is its own affair."""
     namespace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
 class Warm:
     """The server answered all of them."""
+
+
+@dataclass(frozen=True)
+class AskReady:
+    """Ask a server that has not started yet, as its start-up probe does, for people to see. Answer: `ReadySaid`."""
+
+    url: str
+    namespace: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class ReadySaid:
+    """What a server answers when it is asked whether it is ready."""
+
+    status: int
+    text: str
+    """The beginning of the body."""
 
 
 @dataclass(frozen=True)
@@ -395,6 +417,22 @@ class NamespaceSeen:
 
 
 @dataclass(frozen=True)
+class ReadAccount:
+    """Whether the owner of a namespace lets served models run as a ServiceAccount. Answer: `AccountSeen`."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class AccountSeen:
+    """Whether it is there, and whether it has the label `fairlead.dev/serve: "true"`."""
+
+    exists: bool
+    granted: bool = False
+
+
+@dataclass(frozen=True)
 class Failed:
     """A signal that could not be had. `reason` is CamelCase; `message` says what to do."""
 
@@ -411,11 +449,11 @@ NO_TURN = "NoTurn"
 
 Request = (
     ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
-    | ReadGateway | ReadNewest | ReadNamespace | ReadRules
+    | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount | AskReady
 )  # fmt: skip
 Answer = (
     Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
-    | NamespaceSeen | RulesSeen | Failed
+    | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | Failed
 )  # fmt: skip
 
 

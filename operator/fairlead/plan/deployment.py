@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
-from fairlead.plan import claims
+from fairlead.plan import accounts, claims
 from fairlead.plan.core import (
+    AUTOSCALER,
     DATASET,
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -48,6 +49,7 @@ from fairlead.plan.rollout import (
     children,
     choosing,
     endpoints,
+    firstlook,
     frame,
     gauges,
     gpus,
@@ -65,8 +67,11 @@ from fairlead.plan.rollout import (
     report,
     requirements,
     retiring,
+    running,
+    scaling,
     signals,
     smaller,
+    starting,
     stored,
     versions,
     watch,
@@ -103,6 +108,8 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += [*watching.requests(look, status.watch), *asking.requests(look, status)]
+    found += running.requests(look, status, children.serving(status))
+    found += starting.requests(look, status)
     found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
     return [*found, *stored.requests(look, status), *ledger.requests(look, status),
             *memory.requests(look, status)]  # fmt: skip
@@ -120,7 +127,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state = retiring.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
     state = memory.settled(look, ledger.settled(look, retiring.tidy(look, state)))
     state, misplaced = place.claim(look, state)
-    state = stored.heed(look, state)
+    state = firstlook.heed(look, stored.heed(look, state))
     state, unseen, doubt = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
     choice = versions.choose(look, state.status)
@@ -134,6 +141,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     if state.candidate:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
+    state = scaling.go_on(look, state).having(*scaling.set_back(look))
     state = memory.noted(look, pins.kept(look, labels.tidied(state)))
     status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced, doubt)
     return Plan(
@@ -159,6 +167,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(alerts)
     if requirements.waits(status):
         times.append(requirements.AGAIN)
+    if running.waits(look, children.serving(status)):
+        times.append(accounts.AGAIN)
     if status.unsaved:
         times.append(SAVING if not any(book.failing for book in status.unsaved) else UNSAVED)
     unsaved = memory.next_try(look, status)
@@ -168,6 +178,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(stored.LATE)
     if status.unasked:
         times.append(epoch(status.unasked.until) - look.now)
+    if (kept := scaling.next_look(look, status)) is not None:
+        times.append(kept)
     if status.way_back:
         times.append(wayback.SOON)
     elif status.watch:
@@ -228,7 +240,7 @@ SPEC: KindSpec[Deployment] = KindSpec(
     info=next(info for info in KINDS if info.model is Deployment),
     plan=plan,
     observe=observe,
-    children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR),
+    children=(WORKLOAD, SERVICE, JOB, HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR, AUTOSCALER),
     mappers={
         MODEL_VERSION: of_version,
         POD: of_pod,
@@ -238,7 +250,7 @@ SPEC: KindSpec[Deployment] = KindSpec(
     },
     heeds={REPLICA_SET: _of_set, ENDPOINT_SLICE: endpoints.heeded},
     smaller=smaller.forms,
-    optional=frozenset({HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR, ENDPOINT_SLICE}),
+    optional=frozenset({HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR, ENDPOINT_SLICE, AUTOSCALER}),
     claims=claims.of,
     meet=claims.meet,
     gauges=gauges.of,

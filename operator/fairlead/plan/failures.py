@@ -18,11 +18,15 @@ from fairlead.plan import likeness
 from fairlead.plan.core import JOB, POD, Json, World, epoch
 
 PATIENCE = 20.0
-"""Seconds a pod may take to be made, or to mount its volumes, before somebody is told."""
+"""Seconds a pod may take to be made, or to end, before somebody is told."""
+MOUNTING = 10.0
+"""Seconds it may take to mount its volumes."""
 LAG = 3.0
 """Seconds that the news of a pod may come later than the news of its Job: they are watched apart."""
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+CANT_START = frozenset({"ImagePull", "Unschedulable", "NotMounted", "NoPod", *_CONFIG})
+"""Reasons of pods that have not begun, and begin only when somebody repairs something."""
 _ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable"}
 """A worker's errors that end when somebody repairs the surroundings."""
 
@@ -230,15 +234,22 @@ def _image(pod: Json, template: Json, container: str, status: Json) -> tuple[str
 
 def _mounting(pod: Json, now: float) -> Waiting | None:
     since = _not_mounted_since(pod)
-    if since is None or now - since < PATIENCE:
+    if since is None or now - since < MOUNTING:
         return None
-    secrets = [v["secret"]["secretName"] for v in pod["spec"].get("volumes", []) if "secret" in v]
-    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-    needs = f"check that its Secrets exist: {', '.join(sorted(secrets))}" if secrets else "see why"
+    name, namespace, found = pod["metadata"]["name"], pod["metadata"]["namespace"], ", ".join(needed(pod))
+    needs = f"check that these exist in namespace {namespace}: {found}" if found else "see why"
     return Waiting(
         "NotMounted", f"the pod's volumes or network are not ready: {needs}; kubectl describe pod -n {namespace} "
         f"{name} shows the cause. It starts by itself",
     )  # fmt: skip
+
+
+def needed(pod: Json) -> list[str]:
+    """What of the namespace a pod's volumes need: `Secret a`, `ConfigMap b`."""
+    volumes = pod["spec"].get("volumes") or []
+    secrets = {v["secret"]["secretName"] for v in volumes if "secret" in v}
+    maps = {v["configMap"]["name"] for v in volumes if "configMap" in v}
+    return [*(f"Secret {name}" for name in sorted(secrets)), *(f"ConfigMap {name}" for name in sorted(maps))]
 
 
 def _not_mounted_since(pod: Json) -> float | None:
@@ -252,13 +263,14 @@ def _not_mounted_since(pod: Json) -> float | None:
 
 def look_again(job: Json, pod: Json | None, now: float) -> float | None:
     """Seconds after which something that no event announces may have to be said; None: an event will come."""
+    patience = PATIENCE
     if pod is None:
         since: float | None = epoch(job["metadata"]["creationTimestamp"])
     elif pod["metadata"].get("deletionTimestamp"):
         since = epoch(pod["metadata"]["deletionTimestamp"])
     else:
-        since = _not_mounted_since(pod)
-    return since + PATIENCE - now + 0.1 if since is not None and now < since + PATIENCE else None
+        since, patience = _not_mounted_since(pod), MOUNTING
+    return since + patience - now + 0.1 if since is not None and now < since + patience else None
 
 
 def failure(pod: Json, program: str | None, template: Json | None = None, limits: Raise = STEP) -> Failure:

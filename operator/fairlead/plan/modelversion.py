@@ -2,6 +2,9 @@
 
 The Job is recorded before it is made, with the champion and the rows that it compares by. A version that is approved,
 rejected or revoked costs nothing.
+
+Where nothing is measured and nobody is asked, it is approved at once: each pod verifies the bytes before it loads them.
+What the first pods find counts for the version; one that no Deployment takes soon is verified by a Job.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import attempt, identity, jobpods, proof, terse
+from fairlead.plan import accounts, attempt, findings, identity, jobpods, proof, proofstanding, standing, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -34,9 +37,11 @@ from fairlead.plan.core import (
     rfc3339,
 )
 from fairlead.plan.failures import LIMITS, rest
-from fairlead.plan.waking import FINAL, by_dataset, by_deployment, by_pod, gauges, index, live, settled
+from fairlead.plan.waking import FINAL, by_dataset, by_deployment, by_pod, gauges, heeded, index, settled, unverified
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+UNTAKEN = 30.0
+"""Seconds after which a Job verifies an approved version that no Deployment has taken."""
 
 
 @dataclass
@@ -53,7 +58,9 @@ class Draft:
         self.status = self.status.model_copy(update=changes)
 
     def say(self, phase: str, message: str) -> None:
-        """Phase and message."""
+        """Phase and message. An approved version stays that while a Job verifies its bytes."""
+        if self.status.phase == "Approved" and phase not in FINAL:
+            return
         self.update(phase=phase, message=message[:1024])
 
     def event(self, reason: str, message: str, *, warning: bool = False) -> None:
@@ -64,8 +71,12 @@ class Draft:
 def observe(subject: Subject[ModelVersion], world: World, now: float) -> Iterable[Request]:
     """The answer of a Job that has ended."""
     status, job = subject.body.status, subject.body.status.job
-    open_ = subject.body.spec.revoked is None and status.phase not in FINAL and status.evidence is None
-    if not open_ or job is None or job.not_before is not None:
+    unproven = (status.phase not in FINAL and status.evidence is None) or unverified(subject.raw)
+    open_ = subject.body.spec.revoked is None and unproven
+    if open_ and (job is None or job.not_before is not None):
+        asks = status.phase not in FINAL
+        return accounts.requests(subject.meta.namespace, [subject.body.spec.server] if asks else [])
+    if not open_ or job is None:
         return ()
     return attempt.requests(proof.Work(subject, world, now), job)
 
@@ -83,7 +94,11 @@ def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
         if draft.status.evidence is not None and draft.status.phase not in FINAL and not _ends(draft):
             _approve(draft)
         _leftovers(draft)
-    draft.update(conditions=draft.conditions.result(), observed_generation=subject.meta.generation)
+    elif unverified(subject.raw):
+        _verify_later(draft)
+        _leftovers(draft)
+    standing.tell(draft.conditions, proofstanding.standing(draft.status, draft.conditions))
+    draft.update(**draft.conditions.said(), observed_generation=subject.meta.generation)
     draft.plan.status = draft.status
     return draft.plan
 
@@ -123,18 +138,71 @@ def _deletion(job: Json) -> Delete:
 
 
 def _prove(draft: Draft) -> None:
-    job, now = draft.status.job, draft.work.now
-    if job is None:
+    if draft.status.job is not None:
+        _go_on(draft, draft.status.job)
+        return
+    try:
+        proof.servable(draft.work)
+    except proof.Missing as missing:
+        _wait_for(draft, missing)
+        return
+    if proof.by_every_pod(draft.work.subject.body.spec):
+        _unverified(draft)
+        _unmeasured(draft)
+    else:
         _begin(draft)
+
+
+def _unverified(draft: Draft) -> None:
+    text = (
+        "nobody has looked at the model's bytes yet: each pod compares them with their digest before it loads them"
+        if draft.work.subject.body.spec.artifact else "the image is the model, and no node has said yet that it runs it"
+    )  # fmt: skip
+    draft.conditions.set("Verified", None, findings.BY_EVERY_POD, text)
+
+
+def _go_on(draft: Draft, job: EvaluationJob) -> None:
+    if job.not_before is None:
+        _look(draft, job)
         return
-    if job.not_before is not None:
-        left = epoch(job.not_before) - now
-        if left > 0:
-            draft.plan.requeue_after = left
-        else:
-            _begin(draft)
-        return
-    _look(draft, job)
+    left = epoch(job.not_before) - draft.work.now
+    if left > 0:
+        draft.plan.requeue_after = left
+    else:
+        _begin(draft)
+
+
+def _verify_later(draft: Draft) -> None:
+    """An approved version whose bytes nobody has looked at: what pods have found counts. While a Deployment has it, its
+    pods will find something; while none has, a Job looks."""
+    work, job = draft.work, draft.status.job
+    found = findings.of(work.world, work.subject.meta.uid)
+    if found is not None and found.reason == findings.VERIFIED:
+        _verified(draft)
+        draft.plan.delete += [_deletion(one) for one in work.world.owned(JOB)]
+    elif found is not None and found.reason == findings.MISMATCH:
+        draft.conditions.set("Verified", False, found.reason, found.message)
+        draft.plan.delete += [_deletion(one) for one in work.world.owned(JOB)]
+        _reject(draft, found.reason, found.message)
+    elif job is not None and job.verified:
+        _verified_late(draft)
+    elif job is not None:
+        _go_on(draft, job)
+    elif found is not None:
+        draft.conditions.set("Verified", None, found.reason, found.message)
+    else:
+        _unverified(draft)
+        if work.subject.body.spec.artifact and not findings.is_taken(work.world, work.subject.meta.uid):
+            _unless_taken(draft)
+
+
+def _unless_taken(draft: Draft) -> None:
+    assert draft.status.approved_at is not None
+    left = epoch(draft.status.approved_at) + UNTAKEN - draft.work.now
+    if left > 0:
+        draft.plan.requeue_after = left
+    else:
+        _begin(draft)
 
 
 def _begin(draft: Draft) -> None:
@@ -142,15 +210,20 @@ def _begin(draft: Draft) -> None:
         job = proof.begin(draft.work, draft.status.job)
         created = proof.manifest(draft.work, job)
     except proof.Missing as missing:
-        draft.conditions.set("Evaluated", None, missing.reason, missing.message)
-        draft.say("Pending", missing.message)
-        if draft.status.job is not None:  # the last attempt is over, whatever its pod still says
-            again = rfc3339(draft.work.now)
-            draft.update(job=draft.status.job.model_copy(update={"not_before": again}))
+        _wait_for(draft, missing)
         return
     draft.update(job=job)
     draft.plan.create = [created]
-    draft.say("Verifying", "fetching the model, and comparing its digest")
+    draft.say("Verifying", "the pod that fetches the model is made")
+
+
+def _wait_for(draft: Draft, missing: proof.Missing) -> None:
+    draft.conditions.set("Evaluated", None, missing.reason, missing.message)
+    draft.say("Pending", missing.message)
+    draft.plan.requeue_after = missing.again
+    if draft.status.job is not None:  # the last attempt is over, whatever its pod still says
+        again = rfc3339(draft.work.now)
+        draft.update(job=draft.status.job.model_copy(update={"not_before": again}))
 
 
 def _look(draft: Draft, job: EvaluationJob) -> None:
@@ -160,10 +233,23 @@ def _look(draft: Draft, job: EvaluationJob) -> None:
         _running(draft, job, seen)
     elif isinstance(seen, attempt.Broken):
         _broken(draft, seen)
+    elif draft.status.phase == "Approved":
+        _verified_late(draft)
     else:
         _verified(draft)
-        said = seen.said if isinstance(seen, attempt.Evaluated) else None
-        _proven(draft, job, said)
+        if isinstance(seen, attempt.Evaluated):
+            _proven(draft, job, seen.said)
+        else:
+            _unmeasured(draft)
+
+
+def _verified_late(draft: Draft) -> None:
+    """Nobody looks at the version any more when its condition says so: its Job must need nobody by then."""
+    job = draft.status.job
+    if job is not None and not job.verified:
+        draft.update(job=job.model_copy(update={"verified": True}))
+    if not _ends(draft):
+        _verified(draft)
 
 
 def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
@@ -177,7 +263,8 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
             draft.plan.requeue_after = 0.0
         return
     draft.plan.requeue_after = seen.look_again
-    if seen.verified:
+    draft.update(job=job.model_copy(update={"uid": seen.uid, "crash": seen.crash or job.crash}))
+    if seen.verified and draft.status.phase != "Approved":
         _verified(draft)
     evaluating = seen.verified and draft.work.subject.body.spec.evaluation is not None
     condition = "Evaluated" if evaluating else "Verified"
@@ -185,6 +272,9 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
     if seen.waiting is not None:
         draft.conditions.set(condition, None, seen.waiting.reason, seen.waiting.message)
         draft.say(draft.status.phase, seen.waiting.message)
+    elif seen.stage:
+        draft.conditions.set(condition, None, "Starting", seen.stage)
+        draft.say("Evaluating" if evaluating else "Verifying", seen.stage)
     elif evaluating:
         draft.conditions.set("Evaluated", None, "Evaluating", against)
         draft.say("Evaluating", against)
@@ -196,8 +286,10 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
 def _verified(draft: Draft) -> None:
     if draft.status.job is not None and not draft.status.job.verified:
         draft.update(job=draft.status.job.model_copy(update={"verified": True}))
-        draft.event("Verified", "the model's bytes have the digest that the spec names")
-    draft.conditions.set("Verified", True, "Verified", "the model's bytes have the digest that the spec names")
+    model = "model's bytes have" if draft.work.subject.body.spec.artifact else "image that runs has"
+    if not draft.conditions.is_true("Verified"):
+        draft.event("Verified", f"the {model} the digest that the spec names")
+    draft.conditions.set("Verified", True, "Verified", f"the {model} the digest that the spec names")
 
 
 def _broken(draft: Draft, seen: attempt.Broken) -> None:
@@ -220,26 +312,28 @@ def _broken(draft: Draft, seen: attempt.Broken) -> None:
         draft.plan.delete += [_deletion(j) for j in draft.work.world.owned(JOB) if j["metadata"]["uid"] == seen.uid]
     if final:
         draft.update(job=job)
-        _reject(draft, seen.reason, f"{message} (after {failures} attempts)")
+        _reject(draft, seen.reason, f"{message} (after {failures} attempts)" if failures > 1 else message)
         return
     draft.update(job=job.model_copy(update={"not_before": rfc3339(draft.work.now + pause)}))
     draft.say("Evaluating" if seen.verified else "Verifying", message)
     draft.plan.requeue_after = pause
 
 
-def _proven(draft: Draft, job: EvaluationJob, said: EvaluateResult | None) -> None:
+def _unmeasured(draft: Draft) -> None:
     spec = draft.work.subject.body.spec
-    if said is None:
-        evidence = Evidence(digest=spec.artifact.sha256)
-        draft.conditions.set("Evaluated", True, "NoEvaluation", "spec.evaluation is not set: nothing was measured")
-    else:
-        evidence = Evidence(
-            digest=said.digest, champion=job.champion, champion_digest=job.champion_digest, data=said.data,
-            rows=said.rows, scores=said.scores, gates=said.gates, report=said.report, sample=said.sample,
-        )  # fmt: skip
-        text = f"scored on {said.rows} rows" + (f", against {job.champion}" if job.champion else "")
-        draft.conditions.set("Evaluated", True, "Evaluated", text)
-        draft.event("Evaluated", text)
+    evidence = Evidence(digest=spec.artifact.sha256 if spec.artifact else identity.digest_of(spec))
+    draft.conditions.set("Evaluated", True, "NoEvaluation", "spec.evaluation is not set: nothing was measured")
+    draft.update(evidence=evidence, evaluated_at=rfc3339(draft.work.now))
+
+
+def _proven(draft: Draft, job: EvaluationJob, said: EvaluateResult) -> None:
+    evidence = Evidence(
+        digest=said.digest, champion=job.champion, champion_digest=job.champion_digest, data=said.data,
+        rows=said.rows, scores=said.scores, gates=said.gates, report=said.report, sample=said.sample,
+    )  # fmt: skip
+    text = f"scored on {said.rows} rows" + (f", against {job.champion}" if job.champion else "")
+    draft.conditions.set("Evaluated", True, "Evaluated", text)
+    draft.event("Evaluated", text)
     draft.update(evidence=evidence, evaluated_at=rfc3339(draft.work.now))
 
 
@@ -287,6 +381,9 @@ def _count(draft: Draft, evidence: Evidence) -> None:
         draft.conditions.set("Approved", True, "Approved" if people else "NoApprovalNeeded", who)
         draft.event("Approved", who)
         draft.say("Approved", f"{_summary(evidence)}{who}")
+        verified = draft.conditions.get("Verified")
+        late = verified is not None and verified.status == "Unknown" and spec.artifact is not None
+        draft.plan.requeue_after = UNTAKEN if late else None
         return
     assert draft.status.evaluated_at is not None
     left = epoch(draft.status.evaluated_at) + seconds(spec.approval.expires) - now
@@ -337,7 +434,7 @@ SPEC: KindSpec[ModelVersion] = KindSpec(
     observe=observe,
     children=(JOB, POD),
     mappers={POD: by_pod, DEPLOYMENT: by_deployment, DATASET: by_dataset},
-    heeds={DEPLOYMENT: live},
+    heeds={DEPLOYMENT: heeded},
     gauges=gauges,
     index=index,
     settled=settled,

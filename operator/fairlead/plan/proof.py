@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fairlead.api.common import Artifact, S3Location
@@ -13,12 +13,12 @@ from fairlead.api.tasks import EvaluateTask, FetchItem, FetchTask
 from fairlead.api.tasks import Subject as Scored
 from fairlead.api.units import seconds
 from fairlead.manifests import evaluation as pods
-from fairlead.manifests import limits
+from fairlead.manifests import limits, marks, serverpod
 from fairlead.manifests.job import Identity
 from fairlead.manifests.meta import child_name, labels, owner_reference
-from fairlead.manifests.presets import NoImage
+from fairlead.manifests.presets import NoImage, Unservable
 from fairlead.manifests.server import server_container
-from fairlead.plan import identity, olderdata, store, waking
+from fairlead.plan import accounts, identity, olderdata, store, waking
 from fairlead.plan.core import DATASET, DEPLOYMENT, MODEL_VERSION, Invalid, Json, Subject, World
 from fairlead.plan.read import NotReadable, read
 
@@ -26,9 +26,10 @@ from fairlead.plan.read import NotReadable, read
 class Missing(Exception):  # noqa: N818 - the house's names of errors
     """Something that must be there before the proof can begin."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, again: float | None = None) -> None:
+        """again: seconds after which it is looked for once more, where no event tells of it."""
         super().__init__(message)
-        self.reason, self.message = reason, message
+        self.reason, self.message, self.again = reason, message, again
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ class Contender:
     role: str
     version: str
     spec: ModelVersionSpec
+
+
+def by_every_pod(spec: ModelVersionSpec) -> bool:
+    """Whether a version may be approved before anybody has looked at its bytes: nothing is measured, and nobody is
+    asked. Who is asked can rely on it that they are there. An image that is the model is looked at by nodes only."""
+    return spec.evaluation is None and (spec.approval is None or spec.artifact is None)
 
 
 # --- what is pinned ----------------------------------------------------------------------------------------------
@@ -145,14 +152,31 @@ def begin(work: Work, old: EvaluationJob | None) -> EvaluationJob:
     attempt = old.attempt + 1 if old else 1
     job = EvaluationJob(
         name=child_name(f"{meta.name}-evaluate", meta.uid, str(attempt)), attempt=attempt,
-        failures=old.failures if old else 0,
+        failures=old.failures if old else 0, crash=old.crash if old else None,
     )  # fmt: skip
     if evaluation is None:
         return job
+    servable(work)
     version = rows(work, evaluation.data, pods.DATA).version
     best = champion(work)
+    if best and best.spec.server.protocol != "oip":
+        raise Missing(
+            "OtherProtocol", f"{best.version}, the version in production, speaks {best.spec.server.protocol}, so an "
+            "evaluation can't compare with it: make a version without evaluation",
+        )  # fmt: skip
     pinned = {"champion": best.version, "champion_digest": identity.digest_of(best.spec)} if best else {}
     return job.model_copy(update={**pinned, "dataset_version": version})
+
+
+def servable(work: Work) -> None:
+    """Whether its pods may have what they ask for. Raises Missing."""
+    server, account = work.subject.body.spec.server, work.subject.body.spec.server.service_account
+    try:
+        marks.check(server, work.world.config)
+    except Unservable as unservable:
+        raise Missing(unservable.reason, str(unservable)) from None
+    if account and (why := accounts.refused(work.world, work.subject.meta.namespace, account)):
+        raise Missing(*why, again=accounts.AGAIN)
 
 
 # --- the Job -----------------------------------------------------------------------------------------------------
@@ -167,6 +191,7 @@ def manifest(work: Work, job: EvaluationJob) -> Json:
     )  # fmt: skip
     if spec.evaluation is not None:
         return pods.evaluation_job(who, _evaluation(work, job, spec.evaluation))
+    assert spec.artifact is not None  # by_every_pod: there is no Job for an image
     item, secret = _artifact(work, spec.artifact, pods.MODELS[pods.CHALLENGER])
     fetch = FetchTask(items=[item])
     config = work.world.config
@@ -178,9 +203,10 @@ def manifest(work: Work, job: EvaluationJob) -> Json:
 
 def _evaluation(work: Work, job: EvaluationJob, evaluation: Evaluation) -> pods.EvaluationPod:
     contenders = _contenders(work, job)
+    where = _ports(contenders)
     data = rows(work, evaluation.data, pods.DATA, job.dataset_version)
     reference = _reference(work, job, evaluation)
-    models = [_artifact(work, c.spec.artifact, pods.MODELS[c.role]) for c in contenders]
+    models = [_artifact(work, c.spec.artifact, pods.MODELS[c.role]) for c in contenders if c.spec.artifact]
     tables = [data, reference] if reference else [data]
     folder = reports(work)
     return pods.EvaluationPod(
@@ -191,9 +217,11 @@ def _evaluation(work: Work, job: EvaluationJob, evaluation: Evaluation) -> pods.
             work.world.config.jobs, evaluation.resources, sum(one.bytes for one in tables), kept=True
         ),
         deadline=limits.deadline(work.world.config.jobs, evaluation.timeout),
-        evaluate=_task(work, contenders, data, reference),
+        evaluate=_task(work, contenders, data, reference, where),
         evaluate_credentials=folder.reach.credentials,
-        servers=[_server(work, c) for c in contenders],
+        servers=[_server(work, c, where[c.role]) for c in contenders],
+        volumes=[volume for c in contenders for volume in serverpod.volumes(c.spec.server)],
+        fields=_fields(work, contenders),
         placement=work.subject.body.spec.server,
         gpu=work.subject.body.spec.server.resources.gpu,
     )
@@ -207,6 +235,25 @@ def _contenders(work: Work, job: EvaluationJob) -> list[Contender]:
             raise Missing("ChampionMissing", f"champion {job.champion} was deleted; another one is looked for")
         found.append(best)
     return found
+
+
+def _ports(contenders: list[Contender]) -> dict[str, int]:
+    """Where each one's server listens. Raises Missing."""
+    try:
+        return pods.ports({one.role: one.spec.server for one in contenders})
+    except pods.PortTaken as port:
+        mine, other = (one.version for one in contenders)
+        raise Missing(
+            "PortTaken", f"{mine} and {other}, the one in production, both always listen on port {port}, and an "
+            "evaluation runs both in one pod: make a version without spec.server.port whose server listens where it is "
+            'told, for example by args: ["--port=$(PORT)"]',
+        ) from None  # fmt: skip
+
+
+def _fields(work: Work, contenders: list[Contender]) -> Json:
+    """What the servers ask of their pod: as whom it runs, the challenger says."""
+    own = serverpod.fields(work.subject.body.spec.server)
+    return own | serverpod.pull_secrets([one.spec.server for one in contenders])
 
 
 def _known_as(work: Work, name: str) -> Iterator[Contender]:
@@ -232,7 +279,9 @@ def _reference(work: Work, job: EvaluationJob, evaluation: Evaluation) -> Rows |
     return rows(work, chosen, pods.REFERENCE, job.dataset_version if same else "")
 
 
-def _task(work: Work, contenders: list[Contender], data: Rows, reference: Rows | None) -> EvaluateTask:
+def _task(
+    work: Work, contenders: list[Contender], data: Rows, reference: Rows | None, where: Mapping[str, int]
+) -> EvaluateTask:  # fmt: skip
     evaluation = work.subject.body.spec.evaluation
     assert evaluation is not None
     longest = max(seconds(c.spec.server.timeout) for c in contenders)
@@ -240,7 +289,7 @@ def _task(work: Work, contenders: list[Contender], data: Rows, reference: Rows |
         "version": work.subject.meta.name, "task": evaluation.task, "target": evaluation.target,
         "features": evaluation.features, "batch": evaluation.batch, "metrics": evaluation.metrics,
         "gates": evaluation.gates, "by": evaluation.baseline.by if evaluation.baseline else [],
-        "subjects": [_scored(c) for c in contenders],
+        "subjects": [_scored(c, where[c.role]) for c in contenders],
         "data": pods.DATA, "data_format": data.form, "data_sha256": data.item.sha256,
         "reference": pods.REFERENCE if reference else None,
         "reference_format": reference.form if reference else "parquet",
@@ -249,13 +298,13 @@ def _task(work: Work, contenders: list[Contender], data: Rows, reference: Rows |
     })  # fmt: skip
 
 
-def _scored(contender: Contender) -> Scored:
+def _scored(contender: Contender, port: int) -> Scored:
     evaluation = contender.spec.evaluation
     return Scored.model_validate({
         "subject": contender.role, "version": contender.version, "name": contender.spec.model,
-        "url": f"http://127.0.0.1:{pods.PORTS[contender.role]}",
+        "url": f"http://127.0.0.1:{port}", "ready": contender.spec.server.ready,
         "features": evaluation.features if evaluation and contender.role == pods.CHAMPION else [],
-        "sha256": contender.spec.artifact.sha256,
+        "sha256": identity.model_digest(contender.spec),
     })  # fmt: skip
 
 
@@ -263,7 +312,7 @@ def reports(work: Work) -> store.Location:
     """Where reports go: the operator's store; without one, the bucket that the model lies in."""
     meta, config, artifact = work.subject.meta, work.world.config, work.subject.body.spec.artifact
     own = None
-    if config.store is None:
+    if config.store is None and artifact is not None:
         own = S3Location(
             bucket=artifact.uri.removeprefix("s3://").partition("/")[0], endpoint=artifact.endpoint,
             region=artifact.region, credentials=artifact.credentials,
@@ -271,12 +320,11 @@ def reports(work: Work) -> store.Location:
     return store.model_folder(own, config, meta.namespace, meta.name)
 
 
-def _server(work: Work, contender: Contender) -> Json:
-    port = pods.PORTS[contender.role]
+def _server(work: Work, contender: Contender, port: int) -> Json:
     try:
         return server_container(
             contender.spec.server, contender.spec.model, port, port + 2, work.world.config,
-            name=contender.role, volume=pods.VOLUMES[contender.role],
+            name=contender.role, volume=pods.VOLUMES[contender.role] if contender.spec.artifact else None,
         )  # fmt: skip
     except NoImage as error:
         raise Invalid("spec.server.image", str(error)) from error

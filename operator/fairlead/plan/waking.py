@@ -9,16 +9,32 @@ from pydantic import ValidationError
 from fairlead.api.pinned import Pinned
 from fairlead.plan import identity
 from fairlead.plan.core import MODEL_VERSION, Gauge, Json, Peers, World
+from fairlead.plan.standing import has_standing
 
 FINAL = ("Approved", "Rejected", "Revoked")
+UNVERIFIED = "unverified"
+"""Key of the versions that are approved, and whose bytes in the store nobody has verified yet."""
 LABEL = "fairlead.dev/modelversion"
 
 
-def settled(raw: Json) -> bool:
-    """Approved, rejected and revoked versions cost nothing until their spec changes."""
+def final(raw: Json) -> bool:
+    """Whether it is approved, rejected or revoked, by its spec as it is."""
     status = raw.get("status") or {}
     current = status.get("observedGeneration") == raw["metadata"].get("generation")
     return status.get("phase") in FINAL and current
+
+
+def unverified(raw: Json) -> bool:
+    """Whether a version is approved, and each of its pods verifies its bytes, as nobody has done so yet."""
+    status = raw.get("status") or {}
+    said = [one for one in status.get("conditions") or [] if one.get("type") == "Verified"]
+    return status.get("phase") == "Approved" and any(one.get("status") == "Unknown" for one in said)
+
+
+def settled(raw: Json) -> bool:
+    """Approved, rejected and revoked versions cost nothing until their spec changes, or where they are used, once their
+    bytes are verified."""
+    return final(raw) and not unverified(raw) and has_standing(raw.get("status") or {})
 
 
 def _waiting(raw: Json) -> bool:
@@ -38,6 +54,8 @@ def index(raw: Json) -> Iterator[str]:
         yield f"waits/{model}"
         for name in _datasets(raw):
             yield f"waits-for/{name}"
+    if raw["spec"].get("artifact") and unverified(raw):
+        yield UNVERIFIED
 
 
 def of_model(world: World, model: str) -> list[Json]:
@@ -69,8 +87,22 @@ def pinned(deployment: Json, name: str) -> Pinned | None:
     return None
 
 
+def heeded(deployment: Json) -> object:
+    """What versions go by in a Deployment: what it serves, which versions it has, and what their pods have found."""
+    status = deployment.get("status") or {}
+    mine = [one.get("uid") for one in status.get("versions") or []]
+    return live(deployment), mine, status.get("findings")
+
+
 def by_deployment(deployment: Json, versions: Peers) -> list[str]:
-    """The versions that wait and are compared with what this Deployment serves."""
+    """The versions that wait and are compared with what this Deployment serves, and those whose bytes its pods verify
+    or might have verified."""
+    found = [one["version"] for one in (deployment.get("status") or {}).get("findings") or []]
+    found += [one["metadata"]["name"] for one in versions.indexed(UNVERIFIED)]
+    return list(dict.fromkeys([*_compared(deployment, versions), *found]))
+
+
+def _compared(deployment: Json, versions: Peers) -> list[str]:
     name = live(deployment)
     served = pinned(deployment, name)
     recorded = identity.unpin(served) if served else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from fairlead.plan.core import Counters, ScrapePod, Warm, WarmUp
+from fairlead.plan.core import AskReady, Counters, ReadySaid, ScrapePod, Warm, WarmUp
 from fairlead.signals.budget import Budget
 from fairlead.signals.errors import SignalError
 from fairlead.signals.http import Outside, Reply, fetch
@@ -15,6 +15,8 @@ SCRAPE_SECONDS = 0.9
 SCRAPE_LIMIT = 4 * 1024 * 1024
 WARM_UP_SECONDS = 20.0
 WARM_UP_LIMIT = 16 * 1024 * 1024
+READY_SECONDS = 0.9
+"""It is only for people to see: nothing else waits for it for long."""
 
 ANEW = 0.25
 """Share of the scrapes after which the connection is closed: one that is kept stays with one of several processes that
@@ -44,10 +46,22 @@ async def scrape(outside: Outside, request: ScrapePod) -> Counters:
 
 async def warm_up(outside: Outside, request: WarmUp) -> Warm:
     """Send the request `times` times, one after the other, so that the model is loaded and its caches are filled
-    before a user's request comes. Raises SignalError when one is not answered with success."""
+    before a user's request comes. Raises SignalError when one is not answered with success; of a server's own request
+    when the server can't answer it (500 or above, 429)."""
     for _ in range(max(1, request.times) if request.body else 1):
         await _once(outside, request)
     return Warm()
+
+
+async def ask_ready(outside: Outside, request: AskReady) -> ReadySaid:
+    """What the server answers, whatever it is. Raises SignalError."""
+
+    def read(reply: Reply, _: Budget) -> ReadySaid:
+        return ReadySaid(reply.status, " ".join(reply.text[:_KEPT].split())[:200])
+
+    return await fetch(
+        outside, "GET", request.url, read, seconds=READY_SECONDS, limit=WARM_UP_LIMIT, keep=_KEPT
+    )  # fmt: skip
 
 
 async def _once(outside: Outside, request: WarmUp) -> None:
@@ -56,7 +70,7 @@ async def _once(outside: Outside, request: WarmUp) -> None:
         outside, "POST" if request.body else "GET", request.url, lambda reply, _: reply,
         seconds=WARM_UP_SECONDS, limit=WARM_UP_LIMIT, keep=_KEPT, **options,
     )  # fmt: skip
-    if 200 <= reply.status < 300:
+    if 200 <= reply.status < (500 if request.own else 300) and reply.status != 429:
         return
     words = " ".join(reply.text[:_KEPT].split())[:200]
     if request.body and 400 <= reply.status < 500 and reply.status != 429:

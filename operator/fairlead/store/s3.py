@@ -67,13 +67,6 @@ def _core() -> Any:
     return botocore.session.get_session()
 
 
-@lru_cache(maxsize=1)
-def _session() -> Any:
-    import boto3
-
-    return boto3.session.Session(botocore_session=_core())
-
-
 def _client(endpoint: str | None, region: str, keys: Keys | None) -> S3Client:
     """One client an access, for all threads; clients are slow to make, and not to be made at the same time."""
     with _creating:
@@ -93,7 +86,7 @@ def _made(endpoint: str | None, region: str, keys: Keys | None) -> S3Client:
         # Bytes are verified by SHA-256 here; stores differ in which of S3's newer checksums they know.
         request_checksum_calculation="when_required", response_checksum_validation="when_required",
     )  # fmt: skip
-    client: S3Client = _session().client(
+    client: S3Client = _core().create_client(
         "s3", endpoint_url=endpoint, region_name=region, config=config,
         aws_access_key_id=keys.access if keys else None, aws_secret_access_key=keys.secret if keys else None,
         aws_session_token=keys.token if keys else None,
@@ -226,14 +219,14 @@ class Bucket:
     def upload(self, key: str, path: Path) -> None:
         """Store a file (in parts when it is large), replacing what is there."""
         from boto3.exceptions import S3UploadFailedError
-        from boto3.s3.transfer import TransferConfig
+        from boto3.s3.transfer import S3Transfer, TransferConfig
         from botocore.exceptions import ClientError
 
         # Several files go at a time: without a bound on the parts of each, memory would be hundreds of megabytes.
-        config = TransferConfig(max_concurrency=2)
+        config: Any = TransferConfig(max_concurrency=2)
         with translated(self.where, key):
             try:
-                self._client.upload_file(str(path), self.name, key, Config=config)
+                S3Transfer(self._client, config=config).upload_file(str(path), self.name, key)
             except S3UploadFailedError as error:
                 if isinstance(error.__context__, ClientError):
                     raise error.__context__ from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.tasks import Access, Place
+from fairlead.api.fetching import Access, Place
 from fairlead.store import layout
 from fairlead.store.s3 import Bucket, keys_in
 from fairlead.worker.errors import TaskFailed

@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fairlead.api.reading import Reading
+if TYPE_CHECKING:
+    from fairlead.api.reading import Reading
 
 CHUNK = 1 << 20
 

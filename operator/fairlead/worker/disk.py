@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from fairlead.api.tasks import TaskError
+from fairlead.api.fetching import TaskError
 from fairlead.store import names
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}

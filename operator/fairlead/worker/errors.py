@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fairlead.api.tasks import TaskError
+from fairlead.api.fetching import TaskError
 
 Reason = Literal[
     "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "CorruptFile",

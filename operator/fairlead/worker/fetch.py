@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from fairlead.api.tasks import FetchItem, FetchTask
+from fairlead.api.fetching import FetchItem, FetchTask
 from fairlead.store import layout
 from fairlead.store.keys import hidden
 from fairlead.store.s3 import Bucket, Received
 from fairlead.worker import digests
 from fairlead.worker.access import bucket, located
 from fairlead.worker.errors import TaskFailed
-from fairlead.worker.manifest import ALL, READING, File, Manifest, parse
 from fairlead.worker.paths import fetchable, inside
+
+if TYPE_CHECKING:
+    from fairlead.worker.manifest import File, Manifest
 
 THREADS = 8
 T = TypeVar("T")
@@ -31,7 +33,11 @@ def fetch(task: FetchTask) -> int:
     """Bring all items; returns the bytes. Raises TaskFailed or StoreError; what failed is not in place then."""
     total = 0
     for item in task.items:
-        got = _fetch_item(item)
+        try:
+            got = _fetch_item(item)
+        except TaskFailed as failed:
+            failed.error = failed.error.model_copy(update={"dest": item.dest})
+            raise
         log.info("fetched", extra={"uri": item.uri, "bytes": got, "dest": item.dest})
         total += got
     return total
@@ -107,6 +113,8 @@ def _folder(item: FetchItem, store: Bucket, prefix: str, staging: Path) -> int:
 
 
 def _manifest(item: FetchItem, store: Bucket, key: str, staging: Path) -> int:
+    from fairlead.worker.manifest import ALL, READING, parse
+
     manifest = parse(store.read(key), item.uri)
     # a version that is known by its name only is named by the beginning of its digest
     _same(item.uri, item.sha256, manifest.digest[: max(len(manifest.version), len(item.sha256))])

@@ -11,18 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from fairlead.api.tasks import (
-    RESULT_PATH,
-    TASK_ENV,
-    EvaluateTask,
-    FetchTask,
-    JoinTask,
-    PublishTask,
-    RecordTask,
-    SnapshotTask,
-    TaskError,
-    TaskResult,
-)
+from fairlead.api.fetching import RESULT_PATH, TASK_ENV, FetchTask, Said, TaskError
 from fairlead.store.errors import StoreError
 from fairlead.worker import disk
 from fairlead.worker.errors import TaskFailed
@@ -32,49 +21,55 @@ from fairlead.worker.result import encode, keep
 log = logging.getLogger("fairlead.worker")
 
 
-# Each imports what it needs when it runs: a fetch must not wait for DuckDB to load.
-def _snapshot(task: str) -> TaskResult:
+# Each imports what it needs when it runs: a fetch must not wait for DuckDB to load, nor for types that it does not use.
+def _snapshot(task: str) -> Said:
+    from fairlead.api.tasks import SnapshotTask, TaskResult
     from fairlead.worker.snapshot import snapshot
 
     asked = SnapshotTask.model_validate_json(task)
     return keep("snapshot", asked, asked.store, TaskResult(snapshot=snapshot(asked)))
 
 
-def _fetch(task: str) -> TaskResult:
+def _fetch(task: str) -> Said:
     from fairlead.worker.fetch import fetch
 
-    return TaskResult(fetched=fetch(FetchTask.model_validate_json(task)))
+    return Said(fetched=fetch(FetchTask.model_validate_json(task)))
 
 
-def _publish(task: str) -> TaskResult:
+def _publish(task: str) -> Said:
+    from fairlead.api.tasks import PublishTask, TaskResult
     from fairlead.worker.publish import publish
 
     asked = PublishTask.model_validate_json(task)
     return keep("publish", asked, asked.store, TaskResult(publish=publish(asked)))
 
 
-def _evaluate(task: str) -> TaskResult:
+def _evaluate(task: str) -> Said:
+    from fairlead.api.tasks import EvaluateTask
     from fairlead.worker.evaluate import evaluate
 
-    return TaskResult(answer=evaluate(EvaluateTask.model_validate_json(task)).digest)  # the report is the answer
+    return Said(answer=evaluate(EvaluateTask.model_validate_json(task)).digest)  # the report is the answer
 
 
-def _record(task: str) -> TaskResult:
+def _record(task: str) -> Said:
     """Becomes another program, which does without most of this one's modules: it runs beside each model server."""
+    from fairlead.api.tasks import RecordTask
+
     RecordTask.model_validate_json(task)
     # glibc gives each thread a heap of its own otherwise
     environment = os.environ | {"MALLOC_ARENA_MAX": "2"}
     os.execve(sys.executable, [sys.executable, "-m", "fairlead.worker.record"], environment)
 
 
-def _join(task: str) -> TaskResult:
+def _join(task: str) -> Said:
+    from fairlead.api.tasks import JoinTask, TaskResult
     from fairlead.worker.join import join
 
     asked = JoinTask.model_validate_json(task)
     return keep("join", asked, asked.store, TaskResult(join=join(asked)))
 
 
-TASKS: dict[str, Callable[[str], TaskResult]] = {
+TASKS: dict[str, Callable[[str], Said]] = {
     "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate, "join": _join,
     "record": _record,
 }  # fmt: skip
@@ -90,7 +85,7 @@ def run(name: str, result_path: str = RESULT_PATH) -> int:
     return 0 if result.error is None else 1
 
 
-def attempt(name: str, task: str) -> TaskResult:
+def attempt(name: str, task: str) -> Said:
     """Do a task given as JSON; errors become part of the result."""
     try:
         if name not in TASKS:
@@ -112,6 +107,6 @@ def attempt(name: str, task: str) -> TaskResult:
         return _failed(TaskError(reason="Bug", message=text[:1000]))
 
 
-def _failed(error: TaskError) -> TaskResult:
+def _failed(error: TaskError) -> Said:
     log.error(error.message, extra={"reason": error.reason, "transient": error.transient})
-    return TaskResult(error=error)
+    return Said(error=error)

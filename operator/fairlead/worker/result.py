@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fairlead.api import answers
+from fairlead.api.fetching import RESULT_LIMIT, Place, Said
 from fairlead.api.schema import Model
-from fairlead.api.tasks import RESULT_LIMIT, Place, TaskResult
 from fairlead.worker import digests
 from fairlead.worker.access import place
+
+if TYPE_CHECKING:
+    from fairlead.api.tasks import TaskResult
 
 Json = dict[str, Any]
 MARK = "…"
 """Where a text was cut."""
 
 
-def keep(verb: str, task: Model, where: Place, result: TaskResult) -> TaskResult:
+def keep(verb: str, task: Model, where: Place, result: TaskResult) -> Said:
     """Write the answer into the store, and return what the message says of it. Raises StoreError."""
+    from fairlead.api import answers
+
     answered = answers.Answered(task=answers.task_digest(task), result=result)
     body = digests.canonical(answered.model_dump(mode="json", by_alias=True, exclude_defaults=True))
     digest = digests.of_bytes(body)
     place(where).put_if_absent(answers.key(verb, where.prefix, digest), body)
-    return TaskResult(answer=digest)
+    return Said(answer=digest)
 
 
-def encode(result: TaskResult) -> bytes:
+def encode(result: Said) -> bytes:
     """A termination message of at most RESULT_LIMIT bytes: an error's text is cut where it is too long."""
     value = result.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     body = _body(value)

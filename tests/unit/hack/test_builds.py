@@ -14,7 +14,7 @@ from hack.cluster.images import IMAGES
 from hack.cluster.kube import MANIFESTS, Kube, fill
 from hack.cluster.lock import exclusive
 from hack.cluster.progress import Progress, clock, outlook
-from hack.cluster.recipes import BY_NAME, MODULE, RECIPES, SOURCES
+from hack.cluster.recipes import BY_NAME, DEFAULT, MODULE, RECIPES
 from hack.cluster.settings import Paths, paths
 from hack.cluster.shell import ClusterError, CommandError, Logged, run
 from hack.cluster.waiting import until
@@ -56,12 +56,15 @@ def test_key_follows_what_decides_the_result() -> None:
     assert builds.key(recipe) != builds.key(replace(recipe, tags="other"))
 
 
-def test_the_module_pins_the_version_of_every_recipe() -> None:
-    pinned = (SOURCES / MODULE / "go.mod").read_text()
-    assert (SOURCES / MODULE / "go.sum").exists()
+def test_a_module_pins_the_versions_of_its_recipes() -> None:
     for recipe in RECIPES:
         if recipe.source and recipe.name != "pause":
-            assert f"v{recipe.version}" in pinned
+            assert f"v{recipe.version}" in (recipe.folder / "go.mod").read_text()
+            assert (recipe.folder / "go.sum").exists()
+
+
+def test_what_the_cluster_is_made_of_is_one_module() -> None:
+    assert {recipe.source for recipe in DEFAULT} == {MODULE}
 
 
 def test_one_go_builds_all_programs_of_the_module(where: Paths) -> None:

@@ -39,6 +39,7 @@ CUSTOM = Server.model_validate({
         "failures": 'http_requests_total{path=~"/v2/.*",code=~"5.."}', "latency": "http_seconds",
     },
 })  # fmt: skip
+COUNTED = Server.model_validate({"runtime": "custom", "image": "any@sha256:5", "protocol": "http", "ready": "/healthz"})
 
 
 def serving(runtime: Server) -> server.Serving:
@@ -93,10 +94,11 @@ MADE: dict[str, Callable[[], Json]] = {
     "serving-sklearn": lambda: server.workload(serving(SKLEARN), CONFIG),
     "serving-custom": lambda: server.workload(serving(CUSTOM), CONFIG),
     "serving-recorded": lambda: server.workload(recorded(), CONFIG),
+    "serving-counted": lambda: server.workload(serving(COUNTED), CONFIG),
     "serving-service": lambda: server.service(serving(CUSTOM)),
     "route-canary": canary,
     "route-experiment": side_by_side,
-    "pod-monitor": lambda: alerts.pod_monitor(about(), [SKLEARN, CUSTOM], recorded=True),
+    "pod-monitor": lambda: alerts.pod_monitor(about(), [SKLEARN, CUSTOM, COUNTED], recorded=True),
     "alert-rules": lambda: alerts.rules(
         about(), Alerts.model_validate({"labels": {"team": "airline"}, "slo": {"availability": "99.9%"}}), CUSTOM, 10.0
     ),

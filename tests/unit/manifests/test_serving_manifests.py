@@ -9,7 +9,7 @@ import pytest
 from fairlead.api.config import Images, OperatorConfig
 from fairlead.api.deployment import Alerts, Route
 from fairlead.api.modelversion import Server
-from fairlead.manifests import alerts, presets, route, server
+from fairlead.manifests import alerts, presets, recorder, route, server
 from fairlead.manifests.meta import owner_reference
 
 OWNER = owner_reference("fairlead.dev/v1alpha1", "Deployment", "web", "u")
@@ -162,3 +162,36 @@ def test_own_labels_never_hide_whose_alert_it_is() -> None:
         for group in made["spec"]["groups"]
         for rule in group["rules"]
     )
+
+
+COUNTED = Server.model_validate({"runtime": "custom", "image": "any", "port": 9000, "ready": "/healthz"})
+
+
+@pytest.mark.parametrize("grpc", [False, True])
+def test_a_server_that_names_no_counters_is_counted_by_the_proxy_before_it(grpc: bool) -> None:
+    assert presets.counted_by_proxy(COUNTED)
+    assert not presets.counted_by_proxy(Server())
+    counters = presets.counters(COUNTED, grpc)
+    assert (counters.port, counters.path, counters.latency_unit) == (8092, "/stats/prometheus", "ms")
+    assert f'envoy_cluster_name="{"grpc" if grpc else "server"}"' in counters.requests
+    (proxy,) = recorder.counting(COUNTED, "m", grpc, Images(worker="w", proxy="envoy"))
+    assert "envoy.filters.http.ext_proc" not in proxy["args"][1]
+    assert '"port_value":9000' in proxy["args"][1]
+    ports = {one["name"]: one["containerPort"] for one in proxy["ports"]}
+    assert ports == {"http": 8090, "proxy-stats": 8092} | ({"grpc": 8093} if grpc else {})
+
+
+def test_without_an_image_for_the_proxy_people_are_told_of_both_ways() -> None:
+    with pytest.raises(presets.NoImage, match=r"set images\.proxy in the .*spec\.server\.metrics"):
+        presets.check_images(COUNTED, False, Images(worker="w"))
+    presets.check_images(custom(requests="a", failures="b"), False, Images(worker="w"))
+
+
+def test_each_page_of_counters_is_scraped_once() -> None:
+    """Of a pod whose proxy's page is the server's page of counters, it is not read a second time as a sidecar's."""
+    whose = alerts.About("delay", "airline", owner_reference("v1", "Deployment", "delay", "1"), {})
+    found = alerts.pod_monitor(whose, [COUNTED, Server()], recorded=True)["spec"]["podMetricsEndpoints"]
+    stats = [one for one in found if one["port"] == "proxy-stats"]
+    actions = [next(step for step in one["relabelings"] if step["action"] in ("keep", "drop")) for one in stats]
+    assert {step["action"] for step in actions} == {"keep", "drop"}
+    assert actions[0]["regex"] == actions[1]["regex"] == server.metrics_key(COUNTED)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.unit.plan import kstatus
 from tests.unit.plan.answering import Answers
 from tests.unit.plan.indexing import indexed
 
@@ -31,8 +32,10 @@ from fairlead.plan.core import (
     REPLICA_SET,
     SERVICE,
     WORKLOAD,
+    AccountSeen,
     Answer,
     AnswersPage,
+    AskReady,
     Claim,
     Counters,
     Failed,
@@ -47,6 +50,7 @@ from fairlead.plan.core import (
     Plan,
     Presence,
     PromQuery,
+    ReadAccount,
     ReadAnswers,
     ReadDocument,
     ReadGateway,
@@ -76,6 +80,9 @@ BOUNDS = (0.01, 0.05, 0.1, 1.0, float("inf"))
 KINDS = {("apps/v1", "Deployment"): WORKLOAD, ("v1", "Service"): SERVICE}
 KINDS |= {(k.api_version, k.kind): k for k in (HTTP_ROUTE, *deployment.SPEC.children)}
 METRICS = {"requests": "requests_total", "failures": 'requests_total{code=~"5.."}', "latency": "seconds"}
+
+
+NOTHING_LISTENS = Failed("Unreachable", "nothing listens")
 
 
 @dataclass
@@ -159,6 +166,8 @@ class Sim:
     boots: dict[str, int] = field(default_factory=dict)
     """By pod, how often its recorder has begun anew."""
     asked: int = 0
+    unready: Answer = NOTHING_LISTENS
+    """What servers answer that have not started yet."""
     gateway: GatewaySeen | Failed = GATEWAY
     gateway_asked: int = 0
     loaded: Answer | None = None
@@ -166,6 +175,8 @@ class Sim:
     rules_asked: int = 0
     floor: NamespaceSeen | Failed = NO_FLOOR
     """What the Namespace's annotations say."""
+    accounts: dict[str, AccountSeen | Failed] = field(default_factory=dict)
+    """ServiceAccounts by name; any other is not there."""
     others: tuple[Claim, ...] = ()
     """What Deployments of other namespaces claim."""
 
@@ -241,7 +252,8 @@ class Sim:
     def ready(self, version: str, ready: bool = True) -> None:
         """The pods of a version become ready, or are no more."""
         for workload in self.select(WORKLOAD, {"fairlead.dev/version": version}):
-            workload["status"]["readyReplicas"] = workload["spec"]["replicas"] if ready else 0
+            many = workload["spec"]["replicas"]
+            workload["status"] |= {"readyReplicas": many if ready else 0, "updatedReplicas": many, "replicas": many}
         for pod in self.pods(version):
             pod["status"]["conditions"] = [{"type": "Ready", "status": "True" if ready else "False"}]
 
@@ -374,11 +386,15 @@ class Sim:
                 return self.gateway
             case ReadNamespace():
                 return self.floor
+            case ReadAccount():
+                return self.accounts.get(request.name, AccountSeen(False))
             case ReadRules():
                 self.rules_asked += 1
                 return self.loaded or self._loaded(request)
             case WarmUp():
                 return self._warm(request)
+            case AskReady():
+                return self.unready
             case ScrapePod():
                 return self._scrape(request)
             case PromQuery():
@@ -466,11 +482,17 @@ class Sim:
         meta = Meta("web", "team", "u", self.generation, "1", START, annotations=self.annotations)
         return Subject(meta, Deployment.model_validate({"spec": self.spec, "status": self.status}), raw)
 
+    def requests(self) -> list[Request]:
+        """What is asked for the next look."""
+        return list(deployment.observe(self.subject(), View(self), self.now))
+
     def plan(self) -> Plan:
         """What the plan says now; nothing is carried out."""
         subject, world = self.subject(), View(self)
         world.answers = {request: self._answer(request) for request in deployment.observe(subject, world, self.now)}
-        return deployment.plan(subject, world, self.now)
+        found = deployment.plan(subject, world, self.now)
+        kstatus.obey(dump(found.status), self.generation)
+        return found
 
     def look(self, passes: int = 10) -> Plan:
         """Look and carry out until nothing changes, as the kernel does."""

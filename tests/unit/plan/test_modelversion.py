@@ -100,8 +100,8 @@ def later(world: LittleWorld, seconds: float) -> None:
 # --- the way through ---------------------------------------------------------------------------------------------
 
 
-def test_without_evaluation_it_is_approved_once_its_bytes_are_verified(world: LittleWorld) -> None:
-    world.put(version())
+def test_without_evaluation_people_are_asked_once_its_bytes_are_verified(world: LittleWorld) -> None:
+    world.put(version(approval={"required": 1}))
     world.settle(SPEC, ONE)
     assert status(world)["phase"] == "Verifying"
     pod = world.pod(job(world), "Running")
@@ -109,11 +109,13 @@ def test_without_evaluation_it_is_approved_once_its_bytes_are_verified(world: Li
     world.settle(SPEC, ONE)
     world.pod(job(world), "Succeeded", containerStatuses=fetched())
     world.settle(SPEC, ONE)
+    assert status(world)["phase"] == "AwaitingApproval"
+    approve(world, ("ann", DIGEST))
     assert status(world)["phase"] == "Approved"
     assert status(world)["evidence"]["digest"] == DIGEST
     assert conditions(world) == {
-        "Approved": ("True", "NoApprovalNeeded"), "Evaluated": ("True", "NoEvaluation"),
-        "Verified": ("True", "Verified"),
+        "Approved": ("True", "Approved"), "Evaluated": ("True", "NoEvaluation"),
+        "Verified": ("True", "Verified"), "Ready": ("True", "Approved"),
     }  # fmt: skip
     assert settled(world.objects["ModelVersion", ONE])
 
@@ -246,7 +248,7 @@ def test_revoking_ends_everything(world: LittleWorld) -> None:
 @pytest.mark.parametrize(
     ("reason", "verified"),
     [
-        ("DigestMismatch", "False"),
+        ("DigestMismatch", "False"),  # of what is not the version's own: the champion, or a Dataset
         ("BucketMissing", "Unknown"),
         ("AccessDenied", "Unknown"),
         ("ObjectMissing", "Unknown"),
@@ -266,11 +268,11 @@ def test_bytes_that_are_wrong_or_out_of_reach_heal(world: LittleWorld, reason: s
 
 
 def test_pauses_grow_to_five_minutes(world: LittleWorld) -> None:
-    world.put(version())
+    world.put(version(approval={"required": 1}))
     world.settle(SPEC, ONE)
     pauses = []
     for _ in range(9):
-        world.pod(job(world), "Failed", containerStatuses=fetched(error("DigestMismatch"), 1))
+        world.pod(job(world), "Failed", containerStatuses=fetched(error("ObjectMissing"), 1))
         pause = world.settle(SPEC, ONE).requeue_after
         assert pause is not None
         pauses.append(pause)

@@ -43,7 +43,7 @@ def test_b02_counters_of_several_processes_are_named_and_nothing_is_judged_by_th
         assert sim.status["live"]["version"] == "m-1"
         told = sim.condition("EvidenceAvailable")
         assert (told["status"], told["reason"]) == ("False", "SeveralProcesses"), seed
-        for remedy in ("one process", "multi-process", "spec.record"):
+        for remedy in ("one process", "multi-process", "from: Proxy"):
             assert remedy in told["message"]
         assert ("promote web -n team --force" in told["message"]) == ("m-1 fell twice" in told["message"])
 

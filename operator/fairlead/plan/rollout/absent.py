@@ -14,7 +14,7 @@ from fairlead.plan.core import Counters, Unproven, epoch, rfc3339
 from fairlead.plan.rollout import versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
-from fairlead.plan.rollout.signals import Scrape, scrapes
+from fairlead.plan.rollout.signals import Scrape, sample_of, scrapes
 from fairlead.verdict.latency import Unusable
 
 Read = Sequence[tuple[Scrape, Counters]]
@@ -31,7 +31,7 @@ _LABELLED = "correct it in a new ModelVersion"
 _NO_HISTOGRAM = "Name its histogram in a new ModelVersion, or drop the guard on latency"
 _FORCED = (
     "; since it is live and can't be judged, nothing can be compared with it: put the next version live by kubectl "
-    "fairlead promote {} -n {} --force --reason …"
+    "kubectl fairlead promote {} -n {} --force --reason …"
 )
 
 
@@ -43,6 +43,8 @@ def unnamed(look: Look, version: str, arm: str, pages: Iterable[Counters], of: C
     found = versions.read(look, version)
     if found is not None and _by_proxy(found) and not any(page.requests for page in read):
         return None
+    if found is not None and look.grpc and presets.counted_by_proxy(found.spec.server):
+        of = set(of) - {"failures"}  # the proxy makes a metric for a status when it sees the first one
     every = [page.unproven for page in read]
     for one in [one for unproven in every for one in unproven if one.of in of]:
         if one.reason == "LabelMissing" or all(_lacks(unproven, one) for unproven in every):
@@ -80,8 +82,9 @@ def no_histogram(names: Mapping[str, str], read: Read) -> Unusable | None:
 def uncounted(look: Look, candidate: Candidate, read: Read) -> Problem | None:
     """Pods that have answered their warm-ups, and have counted none of them."""
     version = versions.read(look, candidate.version)
-    sample = version is not None and version.status.evidence is not None and version.status.evidence.sample
-    if version is None or not sample or look.grpc:  # warm-ups come by REST, as the evaluation's requests did
+    if (
+        version is None or not sample_of(version) or look.grpc
+    ):  # warm-ups come by REST, as the evaluation's requests did
         return None
     if _by_proxy(version):
         return None
@@ -89,9 +92,10 @@ def uncounted(look: Look, candidate: Candidate, read: Read) -> Problem | None:
     if not warmed or any(page.requests for page in warmed):
         return None
     selector = presets.metrics(version.spec.server).requests
+    path = presets.infer_path(version.spec.server, "…")
     return Problem(
         "NotCounted", f"the pods of {candidate.version} have answered requests, and {selector} (spec.server.metrics) "
-        "counts none of them: is it a counter of the answers to /v2/models/…/infer, on the page of the process that "
+        f"counts none of them: is it a counter of the answers to {path}, on the page of the process that "
         "gives them (one process, or one registry for all)? Correct it in a new ModelVersion", "candidate",
     )  # fmt: skip
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from fairlead.api.common import API_VERSION
+from fairlead.api.common import API_VERSION, Artifact
 from fairlead.api.deployment import Route
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.api.tasks import MODEL, FetchItem, FetchTask
-from fairlead.manifests import alerts, presets, recorder, route, server
+from fairlead.manifests import alerts, autoscaling, presets, recorder, route, server
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import (
+    AUTOSCALER,
     GRPC_ROUTE,
     HTTP_ROUTE,
     LABEL_PREFIX,
@@ -26,7 +27,20 @@ from fairlead.plan.core import (
     Kind,
 )
 from fairlead.plan.experiment import phase, traffic
-from fairlead.plan.rollout import ability, gpus, judge, place, pods, recording, shadow, versions, watch
+from fairlead.plan.rollout import (
+    ability,
+    gpus,
+    judge,
+    place,
+    pods,
+    recording,
+    running,
+    scaling,
+    shadow,
+    sizes,
+    versions,
+    watch,
+)
 from fairlead.plan.rollout.look import Look
 
 ROUTES = (HTTP_ROUTE, GRPC_ROUTE)
@@ -39,16 +53,24 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
     """Everything that should be there, the route first: who gets the requests matters most, and it names no Service but
     the live version's that is not there. A version whose record or image is missing stays as it is."""
     found = []
-    for name in _serving(status):
+    for name in serving(status):
         version = versions.read(look, name)
         if version is not None:
-            found += _version(look, name, version)
+            found += _version(look, name, version, sizes.pods_of(look, status, name))
     if look.spec.record is not None and (found or status.live):
         found.append(_copies(look, status))
     where = place.route_of(look, status)
     if status.live and where and look.world.served(look.route_kind):
         found.insert(0 if look.is_reachable(status.live.version) else len(found), _route(look, status, where))
-    return found + _watching(look, status)
+    return found + _autoscaler(look, status) + _watching(look, status)
+
+
+def _autoscaler(look: Look, status: DeploymentStatus) -> list[Json]:
+    """Where Fairlead scales, and there is something to be measured."""
+    if look.spec.replicas.target is None or status.live is None or not look.world.served(AUTOSCALER):
+        return []
+    meta = {"name": look.name, "namespace": look.namespace, "ownerReferences": [owner(look)]}
+    return [autoscaling.autoscaler(meta | {"labels": labels(deployment=look.name)}, look.name, look.spec.replicas)]
 
 
 def _copies(look: Look, status: DeploymentStatus) -> Json:
@@ -62,7 +84,7 @@ def _copies(look: Look, status: DeploymentStatus) -> Json:
     )  # fmt: skip
 
 
-def _serving(status: DeploymentStatus) -> list[str]:
+def serving(status: DeploymentStatus) -> list[str]:
     """The versions that have pods to be looked after."""
     found = [status.live.version] if status.live else []
     if status.candidate and not gpus.waits(status.candidate):
@@ -80,35 +102,44 @@ def owner(look: Look) -> Json:
     return owner_reference(API_VERSION, "Deployment", look.name, look.subject.meta.uid)
 
 
-def _version(look: Look, name: str, version: ModelVersion) -> list[Json]:
-    reach = store.reach(version.spec.artifact, look.world.config)
-    artifact = version.spec.artifact
-    item = FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=MODEL)
-    serving = server.Serving(
+def _version(look: Look, name: str, version: ModelVersion, replicas: int) -> list[Json]:
+    fetch, secret = _fetch(look, version.spec.artifact) if version.spec.artifact else (None, None)
+    made = server.Serving(
         name=look.child(name), namespace=look.namespace, owner=owner(look),
         labels=labels(deployment=look.name, version=name), selector=pods.selector(look, name),
-        server=version.spec.server, model_name=version.spec.model, replicas=look.spec.replicas.min,
-        fetch=FetchTask(items=[item]), credentials=(reach.credentials,), worker_image=look.world.config.images.worker,
+        server=version.spec.server, model_name=version.spec.model, replicas=replicas,
+        fetch=fetch, credentials=(secret,), worker_image=look.world.config.images.worker,
         recording=recording.of(look, name), grpc=look.grpc,
     )  # fmt: skip
-    try:
-        workload = server.workload(serving, look.world.config)
-    except presets.NoImage:
+    if running.refused(look, name, version):
         return []  # pods.problem says so
-    return [_with_its_images(look, workload), server.service(serving)]
+    try:
+        workload = server.workload(made, look.world.config)
+    except presets.Unservable:
+        return []  # pods.problem says so
+    workload["metadata"]["annotations"] = {scaling.REPLICAS: str(replicas)}
+    return [_with_its_images(look, workload), server.service(made)]
+
+
+def _fetch(look: Look, artifact: Artifact) -> tuple[FetchTask, str | None]:
+    """How pods get a model, and the Secret that they need for it."""
+    reach = store.reach(artifact, look.world.config)
+    item = FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=MODEL)
+    return FetchTask(items=[item]), reach.credentials
 
 
 def _with_its_images(look: Look, workload: Json) -> Json:
-    """A workload that serves keeps the images and sidecars that it was made with: upgrading Fairlead must not restart
-    models."""
+    """A workload that serves keeps the images, sidecars and command that it was made with: upgrading Fairlead must not
+    restart models."""
     live = look.world.get(WORKLOAD, workload["metadata"]["name"])
     if live is None or not (live.get("status") or {}).get("readyReplicas"):
         return workload
     had = live["spec"]["template"]["spec"]
     images = {one["name"]: one["image"] for one in [*had.get("initContainers", []), *had["containers"]]}
     spec = workload["spec"]["template"]["spec"]
-    for container in [*spec["initContainers"], *spec["containers"]]:
+    for container in [*spec.get("initContainers", []), *spec["containers"]]:
         container["image"] = images.get(container["name"], container["image"])
+    server.keep(spec, had)
     recorder.keep(workload["spec"]["template"], live["spec"]["template"])
     return workload
 
@@ -183,7 +214,7 @@ def _watching(look: Look, status: DeploymentStatus) -> list[Json]:
     config = look.world.config.prometheus
     if not config.enabled:
         return []
-    found = (versions.read(look, name) for name in _serving(status))
+    found = (versions.read(look, name) for name in serving(status))
     servers = [version.spec.server for version in found if version is not None]
     made = []
     if servers and look.world.served(POD_MONITOR):
@@ -213,7 +244,7 @@ def _about(look: Look) -> alerts.About:
 
 def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
     """Workloads and Services of versions that neither serve nor drain, and that no route names any more."""
-    kept = {*_serving(status), *(one.version for one in status.retiring)}
+    kept = {*serving(status), *(one.version for one in status.retiring)}
     routed = {one for kind in ROUTES for one in route.services(look.world.get(kind, look.name) or {})}
     found: list[Delete] = []
     if status.claimed is None:
@@ -225,6 +256,8 @@ def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
             replace(_delete(kind, raw), after=instead)
             for kind in ROUTES if kind != look.route_kind for raw in look.world.owned(kind)
         ]  # fmt: skip
+    if look.spec.replicas.target is None:
+        found += [_delete(AUTOSCALER, raw) for raw in look.world.owned(AUTOSCALER)]
     if look.spec.record is None:
         found += [_delete(SERVICE, raw) for raw in look.world.owned(SERVICE) if raw["metadata"]["name"] == look.copies]
     if status.live and not look.world.served(look.route_kind):

@@ -104,6 +104,18 @@ def _take_back(look: Look, state: State, result: Result, why: Problem) -> State:
     )
 
 
+def refuse(look: Look, state: State, why: Problem) -> State:
+    """The candidate is not what its ModelVersion says; it got no request, and that ModelVersion is rejected."""
+    candidate = state.candidate
+    assert candidate
+    stays = f"; {candidate.against} stays" if candidate.against else ""
+    message = f"{candidate.version} got no request: {why.message}{stays}"
+    state = recorded(look, state, candidate, "Failed", why.reason, message)
+    return state.having(
+        Event("RolloutFailed", message, warning=True), candidate=None, retiring=retire(look, state, candidate.version)
+    )
+
+
 def withdraw(look: Look, state: State, reason: str, message: str) -> State:
     """Something else is wanted now; nothing is held against the candidate."""
     candidate = state.candidate

@@ -18,7 +18,10 @@ COUNTED = frozenset({
 """Fields of a candidate that a window changes; no other object follows from them."""
 WRITTEN = frozenset({"lines", "dropped"})
 """Fields of a ledger that a window changes."""
-TOLD = frozenset({"conditions", "phase", "message", "observed_generation", "ready_replicas", "history", "unsaved"})
+TOLD = frozenset({
+    "conditions", "phase", "message", "observed_generation", "ready_replicas", "replicas", "selector", "history",
+    "unsaved",
+})  # fmt: skip
 """Fields of a status from which no object follows."""
 
 

@@ -15,11 +15,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from fairlead.api.candidate import Candidate, GpuPlace
+from fairlead.api.replicas import Replicas
 from fairlead.manifests.meta import child_name
 from fairlead.plan.core import DEPLOYMENT, LABEL_PREFIX, POD, Event, Json, epoch, rfc3339
-from fairlead.plan.rollout import pods, strangers, versions
+from fairlead.plan.rollout import pods, sizes, strangers, versions
 from fairlead.plan.rollout.look import Look, State
 from fairlead.plan.rollout.pods import Problem
 
@@ -49,6 +51,13 @@ class Claim:
         return f"{self.version} of {self.deployment} ({self.gpus}, {how})"
 
 
+class Size(NamedTuple):
+    """Pods of a candidate: those that it shall have now, and those that it will have before it is live."""
+
+    now: int
+    most: int
+
+
 def waits(candidate: Candidate) -> bool:
     """Whether it has no place (yet), and so no pods."""
     return candidate.place is not None and candidate.place.state == "Waiting"
@@ -63,7 +72,8 @@ def take_turn(look: Look, state: State) -> tuple[State, Problem | None]:
         return state, None
     if candidate.place is None:
         asked = GpuPlace(since=look.stamp, gpus=wanted.gpus)
-        if _all_at_home(look, look.name, candidate.version, look.spec.replicas.min):  # it starts over with its pods
+        least = sizes.needed(look, candidate.version)
+        if _all_at_home(look, look.name, candidate.version, least):  # it starts over with its pods
             return _placed(state, candidate, asked.model_copy(update={"state": "Held", "held_since": look.stamp})), None
         return _placed(state, candidate, asked), Problem(REASON, f"{candidate.version} asks for {_many(wanted)}")
     if candidate.place.state == "Held":
@@ -157,7 +167,9 @@ def _needs(look: Look, candidate: Candidate) -> Claim | None:
     place = candidate.place
     since = epoch(place.since) if place else look.now
     held = place is not None and place.state == "Held"
-    return _claim(look, look.name, candidate.version, look.spec.replicas.min, since, held, bool(candidate.against))
+    status = look.subject.body.status
+    size = Size(sizes.pods_of(look, status, candidate.version), sizes.whole(look, status))
+    return _claim(look, look.name, candidate.version, size, since, held, bool(candidate.against))
 
 
 def _claims(look: Look) -> Iterator[Claim]:
@@ -181,22 +193,24 @@ def _claimed(look: Look, raw: Json, candidate: Json) -> Claim | None:
     place = candidate.get("place")
     if not place or (place.get("until") and epoch(place["until"]) > look.now):
         return None
-    replicas = int((raw["spec"].get("replicas") or {}).get("min", 1))
+    wanted, kept = Replicas.model_validate(raw["spec"].get("replicas") or {}), (raw.get("status") or {}).get("scaling")
+    most = max(wanted.asked, int(kept["whole"])) if kept else wanted.asked
+    size = Size(min(int(candidate.get("pods") or most), most), most)
     return _claim(
-        look, raw["metadata"]["name"], candidate["version"], replicas, epoch(place["since"]),
+        look, raw["metadata"]["name"], candidate["version"], size, epoch(place["since"]),
         place.get("state") == "Held", bool(candidate.get("against")),
     )  # fmt: skip
 
 
 def _claim(
-    look: Look, deployment: str, version: str, replicas: int, since: float, held: bool, surge: bool
+    look: Look, deployment: str, version: str, size: Size, since: float, held: bool, surge: bool
 ) -> Claim | None:  # fmt: skip
     found = versions.read(look, version)
     gpu = found.spec.server.resources.gpu if found else None
     if gpu is None:
         return None
-    starting = held and not _all_at_home(look, deployment, version, replicas)
-    return Claim(deployment, version, since, replicas * gpu.count, gpu.resource, surge, held, starting)
+    starting = held and not _all_at_home(look, deployment, version, size.now)
+    return Claim(deployment, version, since, size.most * gpu.count, gpu.resource, surge, held, starting)
 
 
 def _all_at_home(look: Look, deployment: str, version: str, replicas: int) -> bool:

@@ -14,6 +14,7 @@ from fairlead.plan.rollout import (
     requirements,
     served,
     signals,
+    sizes,
     versions,
     watch,
     watchbook,
@@ -60,7 +61,8 @@ def _promote(look: Look, state: State, wanted: Override, key: str) -> State:
         return conclude.promote(look, state, arm, words, forced=wanted.reason).having(heeded=key)
     if candidate is None or candidate.version != wanted.version:
         return _ignored(state, key, wanted, f"{wanted.version} is not on its way")
-    if live and candidate.against == live.version and _serves(look, candidate):
+    cold = sizes.in_the_way(look, candidate, len(look.spec.rollout.steps))
+    if live and candidate.against == live.version and _serves(look, candidate) and not cold:
         return ending.promote(look, state, wanted.reason).having(heeded=key)
     return state  # its pods start and are warmed first
 

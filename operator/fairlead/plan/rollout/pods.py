@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_
 
 from pydantic import ValidationError
 
 from fairlead.api.tasks import TaskResult
-from fairlead.manifests import presets
+from fairlead.manifests import presets, server
 from fairlead.manifests.meta import labels
 from fairlead.manifests.server import FETCH, SERVER
-from fairlead.plan import failures
-from fairlead.plan.core import POD, WORKLOAD, Json, epoch
+from fairlead.plan import failures, serverends, serverlog
+from fairlead.plan.conditions import quoted
+from fairlead.plan.core import POD, WORKLOAD, AskReady, Failed, Json, ReadySaid, epoch
 from fairlead.plan.memo import memo_of
-from fairlead.plan.rollout import strangers, versions
+from fairlead.plan.rollout import running, strangers, versions
 from fairlead.plan.rollout.look import Look
 
 FOREIGN = "ForeignPod"
 """Reason, and type of a condition: somebody's pod stands in for a version's."""
+ASKED, OK = 3, 200
+"""Pods of a version that are asked why they have not started; and the answer of a server that has."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,19 @@ class _Seen:
     """The pods with a version's labels: its own, and in words those that are not."""
 
     own: list[PodView]
+    leaving: list[PodView]
     strangers: list[str]
 
 
 def of(look: Look, version: str) -> list[PodView]:
     """A version's own pods, sorted by uid."""
     return _seen(look, version).own
+
+
+def leaving(look: Look, version: str) -> list[PodView]:
+    """A version's own pods that have been told to go: they finish what they have begun, and go on counting it. None of
+    them is ready, whatever it says, for none need answer."""
+    return _seen(look, version).leaving
 
 
 def foreign(look: Look, *names: str) -> Problem | None:
@@ -88,7 +98,7 @@ def _seen(look: Look, version: str) -> _Seen:
 def _find(look: Look, version: str) -> _Seen:
     raws = look.world.select(POD, selector(look, version)) if version else []
     if not raws:
-        return _Seen([], [])
+        return _Seen([], [], [])
     made = strangers.makers(look.world, look.child(version), selector(look, version))
     memo = memo_of(look.world)
     ground: list[object] = [*raws, *made.sets, made.workload]
@@ -107,9 +117,18 @@ def _find(look: Look, version: str) -> _Seen:
 
 
 def _split(look: Look, made: strangers.Makers, raws: list[Json]) -> _Seen:
-    there = [raw for raw in raws if not raw["metadata"].get("deletionTimestamp") and not failures.ended(raw)]
-    own, others = strangers.split(made, there, look.now)
-    return _Seen(sorted(map(_view, own), key=lambda pod: pod.uid), others)
+    alive = [raw for raw in raws if not failures.ended(raw)]
+    own, others = strangers.split(made, [raw for raw in alive if not _goes(raw)], look.now)
+    going, _ = strangers.split(made, [raw for raw in alive if _goes(raw)], look.now)
+    return _Seen(_views(own), [replace(pod, ready=False) for pod in _views(going)], others)
+
+
+def _goes(raw: Json) -> bool:
+    return bool(raw["metadata"].get("deletionTimestamp"))
+
+
+def _views(raws: list[Json]) -> list[PodView]:
+    return sorted(map(_view, raws), key=lambda pod: pod.uid)
 
 
 def _view(raw: Json) -> PodView:
@@ -142,7 +161,7 @@ def ended_since(pod: PodView, since: float) -> bool:
 
 def problem(look: Look, version: str) -> Problem | None:
     """Why a version's pods don't become ready, or None if nothing speaks against it yet."""
-    refused = _no_image(look, version) or _not_made(look, version)
+    refused = _unservable(look, version) or _not_made(look, version)
     if refused:
         return refused
     for pod in of(look, version):
@@ -151,21 +170,22 @@ def problem(look: Look, version: str) -> Problem | None:
         waiting = failures.waiting(pod.raw, look.now)
         if waiting:
             return Problem(waiting.reason, waiting.message)
-        stopped = _fetching(pod.raw) or _serving(pod.raw)
+        stopped = _fetching(pod.raw) or _serving(look, pod)
         if stopped:
             return stopped
     return None
 
 
-def _no_image(look: Look, version: str) -> Problem | None:
+def _unservable(look: Look, version: str) -> Problem | None:
     known = versions.read(look, version)
     if known is None:
         return None
     try:
-        presets.check_images(known.spec.server, look.spec.record is not None, look.world.config.images)
-    except presets.NoImage as missing:
-        return Problem("NoImage", str(missing))
-    return None
+        server.check(known.spec.server, look.spec.record is not None, look.world.config)
+    except presets.Unservable as missing:
+        return Problem(missing.reason, str(missing))
+    why = running.refused(look, version, known)
+    return Problem(*why) if why else None
 
 
 def _not_made(look: Look, version: str) -> Problem | None:
@@ -179,17 +199,50 @@ def _not_made(look: Look, version: str) -> Problem | None:
     return None
 
 
-def _last_end(status: Json) -> Json | None:
-    """How a container's last process ended. A new one may run: it is trusted when the pod is ready."""
-    for key in ("state", "lastState"):
-        end: Json | None = status.get(key, {}).get("terminated")
-        if end:
-            return end
-    return None
+def asks(look: Look, version: str) -> list[AskReady]:
+    """What the first servers of a version that have not started yet are asked, for people to see."""
+    waiting = [pod for pod in of(look, version) if not pod.ready][:ASKED]
+    return [found for pod in waiting if (found := _asks(look, pod)) is not None]
+
+
+def _asks(look: Look, pod: PodView) -> AskReady | None:
+    server = _container(pod.raw, SERVER)
+    probe = serverlog.probe(pod.raw, SERVER)
+    if probe is None or not pod.ip or server.get("started") or "running" not in server.get("state", {}):
+        return None
+    return AskReady(f"{base(pod, probe.port)}{probe.path}", look.namespace)
+
+
+def base(pod: PodView, port: int) -> str:
+    """Where a pod's port is reached."""
+    host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
+    return f"http://{host}:{port}"
+
+
+def answers(look: Look, pod: PodView) -> str:
+    """What a server that has not started yet answers, in words; empty where nothing does, or nobody has asked."""
+    request = _asks(look, pod)
+    said = look.world.answer(request) if request else None
+    if isinstance(said, ReadySaid) and said.status != OK:
+        return f"is answered {said.status}" + (f" {quoted(said.text, 120)!r}" if said.text else "")
+    late = isinstance(said, Failed) and said.reason == "Timeout"
+    return "is taken, and not answered," if late else ""
+
+
+def fetched(pod: PodView) -> TaskResult | None:
+    """What `fetch` has said of the model's bytes when it ended last; None if it has not, or said nothing readable."""
+    end = serverlog.last_end(_container(pod.raw, FETCH))
+    if end is None:
+        return None
+    try:
+        said = TaskResult.model_validate_json(end.get("message") or "{}")
+    except ValidationError:
+        return None
+    return said if said.error is not None or end["exitCode"] == 0 else None
 
 
 def _fetching(raw: Json) -> Problem | None:
-    end = _last_end(_container(raw, FETCH))
+    end = serverlog.last_end(_container(raw, FETCH))
     if end is None or end["exitCode"] == 0:
         return None
     try:
@@ -198,24 +251,12 @@ def _fetching(raw: Json) -> Problem | None:
         error = None
     if error:
         return Problem(error.reason, f"the model can't be fetched: {error.message}")
-    return Problem("FetchFailed", f"the model can't be fetched: exit code {end['exitCode']}; {_logs(raw, FETCH)}")
-
-
-def _serving(raw: Json) -> Problem | None:
-    end = _last_end(_container(raw, SERVER))
-    if end is None:
-        return None
-    if end.get("reason") == "OOMKilled":
-        return Problem("OutOfMemory", "the server ran out of memory; raise spec.server.resources.memory in a new "
-                       "ModelVersion")  # fmt: skip
-    if end.get("reason") in ("StartError", "ContainerCannotRun"):
-        said = str(end.get("message", ""))[:300]
-        return Problem("ServerFailed", f"the server could not be started: {said}; correct image or args in a new "
-                       "ModelVersion")  # fmt: skip
     code = end["exitCode"]
-    return Problem("ServerFailed", f"the server ends with exit code {code} instead of serving; {_logs(raw, SERVER)}")
+    return Problem(
+        "FetchFailed", f"the model can't be fetched: exit code {code}; {serverends.logs(raw, FETCH)}"
+    )  # fmt: skip
 
 
-def _logs(raw: Json, container: str) -> str:
-    meta = raw["metadata"]
-    return f"see kubectl logs -n {meta['namespace']} {meta['name']} -c {container} --previous"
+def _serving(look: Look, pod: PodView) -> Problem | None:
+    ended = serverends.told(pod.raw, SERVER, _container(pod.raw, SERVER), answers(look, pod))
+    return Problem(ended.reason, ended.message) if ended else None

@@ -44,8 +44,8 @@ def _words(version: str, pod: PodView) -> str:
         f"the counters of {version} fell twice though the container of pod {name} has not restarted: several "
         "processes answer on its port and each counts for itself (or what they name is no counter). Nothing is judged "
         "by them. In a new ModelVersion let one process serve, or let all share one registry (prometheus_client's "
-        "multi-process mode), or read Fairlead's proxy (spec.record; port 8092, path /stats/prometheus), which counts "
-        "for any server"
+        "multi-process mode), or let Fairlead's proxy count, which it does for any server: spec.server.metrics.from: "
+        "Proxy"
     )
 
 

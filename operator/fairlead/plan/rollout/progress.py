@@ -28,6 +28,7 @@ from fairlead.plan.rollout import (
     review,
     shadow,
     signals,
+    sizes,
     versions,
     windows,
 )
@@ -210,8 +211,9 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     edited = _edited(look, candidate)
     if edited is not None:
         more = look.spec.rollout.steps[edited].weight > candidate.weight
-        held = more and (silent or look.spec.paused) and not look.side_by_side
-        return (state if held else _to_step(look, state, edited)), silent
+        cold = sizes.in_the_way(look, candidate, edited) if more else None
+        held = more and (silent or cold or look.spec.paused) and not look.side_by_side
+        return (state if held else _to_step(look, state, edited)), silent or cold
     still = silent or _held(look, candidate)
     if still or look.spec.paused or judge.missing(look, candidate):
         return state, still
@@ -219,10 +221,13 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     if book is not None:
         return state.having(candidate=candidate.model_copy(update={"ledger": book})), None
     if candidate.step + 1 < len(look.spec.rollout.steps):
-        unable = ability.in_the_way(look, candidate.step + 1)
+        unable = ability.in_the_way(look, candidate.step + 1) or sizes.in_the_way(look, candidate, candidate.step + 1)
         if unable:
             return state, unable
         return _to_step(look, state, candidate.step + 1), None
+    cold = sizes.in_the_way(look, candidate, len(look.spec.rollout.steps))
+    if cold:
+        return state, cold
     promised = memory.promised(look, state, candidate.version)
     return (promised, memory.in_the_way(promised)) if promised else (ending.promote(look, state), None)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
-from fairlead.manifests import presets
+from fairlead.manifests import presets, server
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Json
-from fairlead.plan.rollout import pods, stored, versions
+from fairlead.plan.rollout import pods, running, sizes, stored, versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 
@@ -69,10 +69,11 @@ def _standing(raw: Json, version: str) -> Problem | None:
 
 def _image(look: Look, found: ModelVersion, version: str) -> Problem | None:
     try:
-        presets.check_images(found.spec.server, look.spec.record is not None, look.world.config.images)
-    except presets.NoImage as missing:
-        return Problem("NoImage", f"{version}, the way back, can't be served: {missing}")
-    return None
+        server.check(found.spec.server, look.spec.record is not None, look.world.config)
+    except presets.Unservable as missing:
+        return Problem(missing.reason, f"{version}, the way back, can't be served: {missing}")
+    why = running.refused(look, version, found)
+    return Problem(why[0], f"{version}, the way back, can't be served: {why[1]}") if why else None
 
 
 def _schema(look: Look, found: ModelVersion, version: str, live: str) -> Problem | None:
@@ -103,7 +104,7 @@ def _stored(look: Look, status: DeploymentStatus, version: str) -> Problem | Non
     if not stored.missing(status, version) or any(pod.ready for pod in pods.of(look, version)):
         return None
     found = versions.read(look, version)
-    where = found.spec.artifact.uri if found else "the store"
+    where = found.spec.artifact.uri if found and found.spec.artifact else "the store"
     return Problem(
         "ObjectMissing",
         f"the model of {version}, the way back, is not at {where} any more: bring it back "
@@ -120,7 +121,7 @@ def _starting(look: Look, status: DeploymentStatus, version: str) -> Problem | N
 
 
 def _ready(look: Look, version: str) -> tuple[str, str]:
-    wanted, ready = look.spec.replicas.min, sum(pod.ready for pod in pods.of(look, version))
+    wanted, ready = sizes.whole(look, look.subject.body.status), sum(pod.ready for pod in pods.of(look, version))
     if ready >= wanted:
         return "Running", f"{version} could answer at once: its pods run"
     found = versions.read(look, version)

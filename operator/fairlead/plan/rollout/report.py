@@ -7,7 +7,8 @@ from fairlead.api.deploymentstatus import Claimed, DeploymentStatus
 from fairlead.api.watch import WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan import claims
-from fairlead.plan.conditions import Conditions, quoted
+from fairlead.plan import standing as kstatus
+from fairlead.plan.conditions import AVAILABLE, Conditions, quoted
 from fairlead.plan.core import GatewaySeen, Json
 from fairlead.plan.experiment import phase
 from fairlead.plan.experiment import tell as experiments
@@ -19,13 +20,18 @@ from fairlead.plan.rollout import (
     asking,
     effect,
     expect,
+    goal,
     judge,
     ledger,
     memory,
     pins,
     pods,
     readiness,
+    replacing,
+    scaling,
     signals,
+    sizes,
+    starting,
     versions,
     world,
 )
@@ -60,6 +66,7 @@ def tell(
     readiness.tell(look, told, status, stuck)
     pins.tell(look, told, status)
     memory.tell(look, told, status)
+    scaling.tell(look, told, status)
     experiments.tell(look, told, status, trial)
     late = effect.late(look, status)
     alone = asking.holds(status) or (doubt is not None and status.candidate is None)
@@ -67,16 +74,20 @@ def tell(
     standing = effect.told(status, found, late)
     told.set("Progressing", *standing)
     progress = standing[2]
-    trouble = _ready(look, told, status, bool(ready), progress, late)
+    trouble = _available(look, told, status, bool(ready), progress, late)
     if misplaced:
         trouble = misplaced.message
-        told.set("Ready", False, misplaced.reason, trouble)
+        if status.claimed is None:
+            told.set(AVAILABLE, False, misplaced.reason, trouble)
+    kstatus.tell(told, goal.standing(look, status, choice, told, standing, misplaced, trial))
     return status.model_copy(update={
         "observed_generation": look.subject.meta.generation,
-        "conditions": told.result(),
+        **told.said(),
         "phase": "Holding" if misplaced and status.live else _phase(status, bool(ready), told, late),
         "message": (trouble or progress)[:1024],
         "ready_replicas": len(ready),
+        "replicas": len(pods.of(look, sizes.primary(status))),
+        "selector": sizes.labels_of(look, status),
         "address": address(look, status) if not misplaced else status.address if status.claimed else "",
         "gateway": gateway,
         "alerts": seen,
@@ -107,35 +118,35 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions, late: str) -
 # --- conditions ----------------------------------------------------------------------------------------------------
 
 
-def _ready(
+def _available(
     look: Look, told: Conditions, status: DeploymentStatus, ready: bool, progress: str, late: str
 ) -> str:  # fmt: skip
     """Whether requests are answered. late: how the route differs from what was decided. Returns what a person must know
     first, or nothing."""
     if status.live is None:
-        told.set("Ready", False, "NothingLive", progress)
+        told.set(AVAILABLE, False, "NothingLive", progress)
         return ""
     live = status.live.version
     if not ready:
         cause = pods.problem(look, live)
         message = f"no pod of {live} is ready" + (f": {cause.message}" if cause else "")
-        told.set("Ready", False, cause.reason if cause else "NoReadyPod", message)
+        told.set(AVAILABLE, False, cause.reason if cause else "NoReadyPod", message)
         return message
     if not effect.is_served(look, live):
         message = f"{live} is live, but gets no requests: {late}"
-        told.set("Ready", False, "NotRouted", message)
+        told.set(AVAILABLE, False, "NotRouted", message)
         return message
     route = told.get(ROUTE)
     if route is not None and route.status != "True":
-        told.set("Ready", False, NOT_ACCEPTED, route.message)
+        told.set(AVAILABLE, False, NOT_ACCEPTED, route.message)
         return route.message
     why = versions.revoked(look, live)
     if why:
         message = f"{live} is live but was revoked: {why}; approve another version, or name one"
-        told.set("Ready", True, "LiveRevoked", message)
+        told.set(AVAILABLE, True, "LiveRevoked", message)
         return message
     gone = "" if versions.record(look, live) else f"; {_without(look, live)}"
-    told.set("Ready", True, "Serving", f"{live} answers{gone}")
+    told.set(AVAILABLE, True, "Serving", f"{live} answers{gone}")
     return ""
 
 
@@ -152,7 +163,7 @@ def _standing(
     """Whether a rollout is on its way, and where things stand, in a sentence."""
     candidate, back = status.candidate, status.way_back
     if back:
-        return _going_back(back, problem)
+        return _going_back(look, back, problem)
     if asking.holds(status) or (candidate is None and asking.blocked(status)):
         return asking.standing(status, problem)
     if candidate:
@@ -169,14 +180,16 @@ def _standing(
         return False, last.reason, f"{last.version} was taken back: {last.message}"
     if look.spec.paused and status.live and choice.version != status.live.version:
         return False, "Paused", f"{choice.version} waits: set spec.paused to false to roll it out"
-    return False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet"
+    anew = replacing.told(look, status.live.version) if status.live else None
+    return anew or (False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet")
 
 
-def _going_back(back: WayBack, problem: Problem | None) -> tuple[bool, str, str]:
+def _going_back(look: Look, back: WayBack, problem: Problem | None) -> tuple[bool, str, str]:
     words = f"{back.message}. {back.version} shall answer again"
     if problem:
         return False, problem.reason, f"{words}, but can't: {problem.message}"
-    return True, "RollingBack", f"{words}; its pods start and are warmed up"
+    waits = starting.told(look, back.version)
+    return True, "RollingBack", f"{words}; its pods start and are warmed up: {waits}"
 
 
 def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tuple[bool, str, str]:
@@ -185,7 +198,8 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
             return False, problem.reason, f"{candidate.version} can't start: {problem.message}"
         if look.spec.paused:
             return False, "Paused", f"{candidate.version} is started; set spec.paused to false to go on"
-        return True, "Starting", f"the pods of {candidate.version} start and are warmed up"
+        name = candidate.version
+        return True, "Starting", f"the pods of {name} start and are warmed up: {starting.told(look, name)}"
     steps = look.spec.rollout.steps
     what = f"copies of {candidate.shadow}" if candidate.shadow else f"{candidate.weight} %"
     where = f"{candidate.version} gets {what} (step {candidate.step + 1} of {len(steps)})"

@@ -9,7 +9,7 @@ from fairlead.api.guard import Guard
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
 from fairlead.plan.core import MetricNames, PromQuery, ReadGateway, Request, ScrapePod, WarmUp, epoch
-from fairlead.plan.rollout import endpoints, ledger, pods, promcounters, versions
+from fairlead.plan.rollout import endpoints, ledger, pods, promcounters, sizes, versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import PodView
 
@@ -85,8 +85,8 @@ def is_warm(look: Look, candidate: Candidate) -> bool:
 def answered(look: Look, candidate: Candidate) -> list[PodView]:
     """The ready pods, if these are as many as are wanted and all have answered a warm-up request; else none."""
     ready = [pod for pod in pods.of(look, candidate.version) if pod.ready]
-    enough = len(ready) >= look.spec.replicas.min and all(pod.source in candidate.warmed for pod in ready)
-    return ready if enough else []
+    enough = len(ready) >= sizes.needed(look, candidate.version)
+    return ready if enough and all(pod.source in candidate.warmed for pod in ready) else []
 
 
 WARMED = 500
@@ -104,15 +104,21 @@ def warm_ups(look: Look, candidate: Candidate) -> list[tuple[PodView, WarmUp]]:
 
 
 def _warm_up(version: ModelVersion, pod: PodView, namespace: str) -> WarmUp:
-    sample = version.status.evidence.sample if version.status.evidence else ""
-    ready = presets.preset(version.spec.server).ready(version.spec.model)
-    path = f"/v2/models/{version.spec.model}/infer" if sample else ready
-    return WarmUp(f"{base(pod, presets.PORT)}{path}", sample, namespace=namespace)
+    server, model, sample = version.spec.server, version.spec.model, sample_of(version)
+    known = presets.infer_path(server, model) if sample else None
+    url = f"{base(pod, presets.port(server))}{known or presets.ready_path(server, model)}"
+    return WarmUp(url, sample, own=server.warm_up is not None, namespace=namespace)
 
 
-def base(pod: PodView, port: int) -> str:
-    host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
-    return f"http://{host}:{port}"
+def sample_of(version: ModelVersion) -> str:
+    """The body that pods are warmed with: the server's own, else what the evaluation sent; empty if there is none."""
+    own, proof = version.spec.server.warm_up, version.status.evidence
+    if own is not None:
+        return own.body
+    return proof.sample if proof and version.spec.server.protocol == "oip" else ""
+
+
+base = pods.base
 
 
 # --- counters of the pods ------------------------------------------------------------------------------------------
@@ -132,6 +138,14 @@ def _judged(look: Look, version: str) -> tuple[list[PodView], bool]:
     found = [pod for pod in pods.of(look, version) if pod.ip]
     most = CURSORS // (2 * (1 + latency_guards(look)))
     return found[:most], len(found) <= most
+
+
+def counting(look: Look, version: str) -> list[PodView]:
+    """The pods of an arm whose counters are read: those that are judged, and where these are all, those that leave, so
+    that what they answered meanwhile is not lost."""
+    mine, every = judged(look, version)
+    most = CURSORS // (2 * (1 + latency_guards(look))) - len(mine)
+    return [*mine, *[pod for pod in pods.leaving(look, version) if pod.ip][:most]] if every else mine
 
 
 def scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
@@ -155,7 +169,7 @@ def _scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
         name = version_of(candidate, arm)
         version = versions.read(look, name)
         if version is not None:
-            found += [Scrape(arm, pod, scrape(look, version, pod)) for pod in judged(look, name)[0]]
+            found += [Scrape(arm, pod, scrape(look, version, pod)) for pod in counting(look, name)]
     return found
 
 
@@ -167,9 +181,7 @@ def scrape(look: Look, version: ModelVersion, pod: PodView) -> ScrapePod:
         latency=own.latency if latency_guards(look) else None,
         latency_unit=0.001 if own.latency_unit == "ms" else 1.0,
     )  # fmt: skip
-    return ScrapePod(
-        f"{base(pod, presets.metrics(version.spec.server).port or presets.PORT)}{own.path}", names, look.namespace
-    )
+    return ScrapePod(f"{base(pod, presets.metrics(version.spec.server).port or 0)}{own.path}", names, look.namespace)
 
 
 # --- outcomes ------------------------------------------------------------------------------------------------------

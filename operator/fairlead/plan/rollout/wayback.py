@@ -17,6 +17,7 @@ from fairlead.plan.rollout import (
     readiness,
     served,
     signals,
+    sizes,
     watch,
     watchbook,
     world,
@@ -79,7 +80,7 @@ def made_anew(look: Look, version: str) -> bool:
     """Whether the ready pods are those of the workload as it is now: where it has just been deleted and is made again,
     the old pods seem to be ready until they are told to stop."""
     workload = look.world.get(WORKLOAD, look.child(version)) or {}
-    return int((workload.get("status") or {}).get("readyReplicas", 0)) >= look.spec.replicas.min
+    return int((workload.get("status") or {}).get("readyReplicas", 0)) >= sizes.needed(look, version)
 
 
 def _turn(look: Look, state: State, wanted: WayBack) -> State:

@@ -205,7 +205,11 @@ def _judged(
 
 def _forget(look: Look, candidate: Candidate, book: Book) -> None:
     """Drop the cursors of pods and of processes that are gone."""
-    there = {(arm, pod.uid): pod.restarts for arm in ARMS for pod in pods.of(look, version_of(candidate, arm))}
+    names = {arm: version_of(candidate, arm) for arm in ARMS}
+    there = {
+        (arm, pod.uid): pod.restarts
+        for arm, name in names.items() for pod in [*pods.of(look, name), *pods.leaving(look, name)]
+    }  # fmt: skip
     book.keep(lambda source: source.split("/")[0] not in ARMS or is_read(source, there))
 
 

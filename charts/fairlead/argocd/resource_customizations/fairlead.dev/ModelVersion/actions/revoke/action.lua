@@ -1,0 +1,2 @@
+obj.spec.revoked = "revoked in Argo CD"
+return obj

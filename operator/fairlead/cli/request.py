@@ -1,0 +1,114 @@
+"""A request to a model that works: what is sent where, and how it looks as a command and as a program. Pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from fairlead.api import foreign
+from fairlead.api.modelversion import ModelVersion
+from fairlead.cli import columns
+from fairlead.cli.columns import Column
+
+Json = dict[str, Any]
+TYPE = "application/json"
+FEW = 6
+"""Columns of a row that are shown in a command; those after them are said in words."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent."""
+
+    path: str
+    """Below the Deployment's address."""
+    body: str
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": TYPE})
+    note: str = ""
+    """What has to be filled in before it works; empty: nothing."""
+
+
+def path(model: str) -> str:
+    """Where a model's predictions are asked for."""
+    return f"/v2/models/{model}/infer"
+
+
+def example(version: ModelVersion) -> Request:
+    """A request that the version answers: the one that its evaluation kept, else one to be filled in."""
+    sample = version.status.evidence.sample if version.status.evidence else ""
+    if columns.of(sample):
+        return Request(path(version.spec.model), lines(foreign.parse(sample)))
+    if version.spec.evaluation:
+        made = columns.body([*map(_number, version.spec.evaluation.features)], [_zeros(version)])
+        return Request(path(version.spec.model), lines(made), note="The types of the columns are not known: the "
+                       "evaluation has kept no request. Write values of the right type.")  # fmt: skip
+    made = columns.body([_number("x")], [{"x": 0.0}])
+    return Request(path(version.spec.model), lines(made), note="The version has no evaluation that says its columns: "
+                   "write those that the model was trained on.")  # fmt: skip
+
+
+def _number(name: str) -> Column:
+    return Column(name, columns.FLOAT, (), None, 0.0)
+
+
+def _zeros(version: ModelVersion) -> dict[str, float]:
+    return dict.fromkeys(version.spec.evaluation.features if version.spec.evaluation else [], 0.0)
+
+
+def lines(body: Json) -> str:
+    """JSON with one tensor a line: it is to be read and changed."""
+    tensors = body.get("inputs")
+    if not isinstance(tensors, list) or not tensors:
+        return json.dumps(body)
+    rest = {name: value for name, value in body.items() if name != "inputs"}
+    head = "".join(f"{json.dumps(name)}: {json.dumps(value)}, " for name, value in rest.items())
+    return f'{{{head}"inputs": [\n  ' + ",\n  ".join(json.dumps(tensor) for tensor in tensors) + "\n]}"
+
+
+def curl(address: str, request: Request) -> str:
+    """The request as a command for a shell."""
+    heads = " ".join(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in request.headers.items())
+    taken = request.body.split("\n")
+    end = next(word for n in count() if (word := f"EOF{n or ''}") not in taken)
+    return f"curl -sS {shlex.quote(address + request.path)} {heads} -d @- <<'{end}'\n{request.body}\n{end}"
+
+
+def python(address: str, request: Request) -> str:
+    """The request as a program, which needs nothing but Python."""
+    body = f"r'''\n{request.body}\n'''" if "'" not in request.body else repr(request.body)
+    return (
+        "import urllib.request\n\n"
+        f"body = {body}\n"
+        f"request = urllib.request.Request({address + request.path!r}, body.encode(), {dict(request.headers)!r})\n"
+        "with urllib.request.urlopen(request) as answer:\n"
+        "    print(answer.headers['x-fairlead-model'], answer.read().decode())"
+    )
+
+
+def row(known: Sequence[Column]) -> str:
+    """One row of the sample, as `--row` takes it; empty if it has too many columns to be read."""
+    if not known or len(known) > 2 * FEW:
+        return ""
+    return json.dumps({column.name: column.example for column in known})
+
+
+def command(deployment: str, namespace: str, known: Sequence[Column]) -> str:
+    """`kubectl fairlead ask …`, with a row that the model knows where that is short enough."""
+    words = ["kubectl", "fairlead", "ask", f"deployment/{deployment}", "-n", namespace]
+    found = row(known)
+    return shlex.join([*words, *(["--row", found] if found else [])])
+
+
+def shown(deployment: str, namespace: str, address: str, version: ModelVersion) -> list[str]:
+    """Lines for people: how the Deployment is asked, by a command and by a request. None without an address."""
+    sample = version.status.evidence.sample if version.status.evidence else ""
+    if not address.startswith("http"):
+        said = f"It is asked by gRPC at {address}: ModelInfer of Open Inference Protocol v2"
+        return [said + f", model_name {version.spec.model}."] if address else []
+    wanted = example(version)
+    note = [wanted.note] if wanted.note else []
+    return [command(deployment, namespace, columns.of(sample)), *note, *curl(address, wanted).split("\n")]

@@ -1,0 +1,254 @@
+"""`fairlead ask`: to the address, else through the API server; rows checked, answers and errors shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from aiohttp import web
+from tests.unit.cli.test_commands import Memory
+from tests.unit.cli.test_request import SAMPLE
+
+from fairlead.cli import session
+from fairlead.cli.main import main
+from fairlead.cluster import errors
+from fairlead.cluster.port import Reply
+
+ROW = '{"carrier": "AA", "hour": 8, "late": 2, "rain": false}'
+ANSWER = {"model_name": "delay", "outputs": [{"name": "predict", "shape": [1, 1], "datatype": "FP64", "data": [12.5]}]}
+
+
+class Backend(Memory):
+    """With a Service behind the API server."""
+
+    reply: Reply | errors.ApiError = Reply(200, {}, json.dumps(ANSWER).encode())
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.posted: list[tuple[str, str, str, dict, dict]] = []
+
+    async def post(self, namespace, service, path, body, headers):
+        self.posted.append((namespace, service, path, json.loads(body), headers))
+        if isinstance(self.reply, errors.ApiError):
+            raise self.reply
+        return self.reply
+
+
+@pytest.fixture
+def memory(monkeypatch) -> Backend:
+    found = Backend()
+
+    async def connect(_kubeconfig):
+        return found
+
+    monkeypatch.setattr(session, "_kube", connect)
+    return found
+
+
+@pytest.fixture
+def fairlead(memory) -> Callable[..., int]:  # noqa: ARG001 - it must be in place first
+    return lambda *words: main([*words, "-n", "airline"])
+
+
+@pytest.fixture
+def gateway() -> Iterator[tuple[str, dict]]:
+    """Its address, and what it answers with."""
+    state: dict = {"status": 200, "headers": {"x-fairlead-model": "delay-2"}, "body": ANSWER, "got": []}
+
+    async def answer(asked: web.Request) -> web.Response:
+        state["got"].append((asked.path, await asked.json(), dict(asked.headers)))
+        return web.json_response(state["body"], status=state["status"], headers=state["headers"])
+
+    loop, up, port = asyncio.new_event_loop(), threading.Event(), []
+
+    async def serve() -> web.AppRunner:
+        app = web.Application()
+        app.router.add_post("/{path:.*}", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port.append(runner.addresses[0][1])
+        up.set()
+        return runner
+
+    def work() -> None:
+        runner = loop.run_until_complete(serve())
+        loop.run_forever()
+        loop.run_until_complete(runner.cleanup())
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    assert up.wait(10)
+    yield f"http://127.0.0.1:{port[0]}/airline/delay", state
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+def put(memory: Memory, address: str = "", sample: str = json.dumps(SAMPLE), **status: object) -> None:
+    since = "2025-12-31T23:59:00Z"
+    memory.put("Deployment", "delay",
+               spec={"model": {"name": "delay"}, "route": {"gateway": {"name": "public"}}},
+               status={"address": address, "live": {"version": "delay-2", "since": since}, **status})  # fmt: skip
+    memory.put("ModelVersion", "delay-2",
+               spec={"model": "delay", "artifact": {"uri": "s3://bkt/m", "sha256": "ab" * 32}},
+               status={"evidence": {"digest": "ab", "sample": sample}})  # fmt: skip
+
+
+def test_b17_a_row_is_asked_about_at_the_address(fairlead, memory, gateway, capsys):
+    address, state = gateway
+    put(memory, address)
+    assert fairlead("ask", "deployment/delay", "--row", ROW) == 0
+    ((path, body, _),) = state["got"]
+    assert path == "/airline/delay/v2/models/delay/infer"
+    assert [t["data"] for t in body["inputs"]] == [["AA"], [8], [2], [False]]
+    printed = capsys.readouterr().out
+    assert "answer of delay-2" in printed
+    assert "predict  12.5" in printed
+    assert not memory.posted
+
+
+def test_without_rows_the_samples_request_is_sent(fairlead, memory, gateway):
+    put(memory, gateway[0])
+    assert fairlead("ask", "deployment/delay") == 0
+    assert gateway[1]["got"][0][1] == SAMPLE
+
+
+def test_a_version_is_asked_by_its_header(fairlead, memory, gateway, capsys):
+    put(memory, gateway[0])
+    assert fairlead("ask", "deployment/delay", "--version", "delay-2") == 0
+    assert gateway[1]["got"][0][2]["x-fairlead-version"] == "delay-2"
+    assert fairlead("ask", "deployment/delay", "--version", "delay-9") == session.NOT_FOUND
+    assert "there are: delay-2" in capsys.readouterr().err
+    gateway[1]["headers"] = {"x-fairlead-model": "delay-1"}
+    assert fairlead("ask", "deployment/delay", "--version", "delay-2") == 0
+    assert "delay-2 was asked for" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("", "it is not known yet"),
+        ("http://127.0.0.1:9/airline/delay", "it can't be reached from here"),
+        ("http://nowhere.invalid/x", "it can't be reached from here"),
+        ("grpc://1.2.3.4:80", "it is for gRPC"),
+    ],
+)
+def test_where_the_address_is_out_of_reach_it_goes_through_the_api_server(
+    fairlead, memory, capsys, address, why
+):  # fmt: skip
+    put(memory, address)
+    assert fairlead("ask", "deployment/delay", "--row", ROW) == 0
+    ((namespace, service, path, _, _),) = memory.posted
+    assert (namespace, path) == ("airline", "/v2/models/delay/infer")
+    assert service.startswith("delay-")
+    assert service.endswith(":8080")
+    printed = capsys.readouterr().out
+    assert why in printed
+    assert "through" not in printed.splitlines()[0] or "API server" in printed
+
+
+def test_a_gateway_that_knows_no_version_is_passed_by_and_said(fairlead, memory, gateway, capsys):
+    put(memory, gateway[0])
+    gateway[1].update(status=404, headers={}, body={})
+    assert fairlead("ask", "deployment/delay", "--row", ROW) == 0
+    assert "it answers 404, and that is no version's answer" in capsys.readouterr().out
+    assert len(memory.posted) == 1
+
+
+def test_a_missing_right_is_named(fairlead, memory, capsys):
+    put(memory)
+    memory.reply = errors.Forbidden("alice cannot create resource services/proxy", 403)
+    assert fairlead("ask", "deployment/delay", "--row", ROW) == session.DENIED
+    assert "Ask for the right to create services/proxy in namespace airline" in capsys.readouterr().err
+    memory.reply = errors.Unavailable("no endpoints available", 503)
+    assert fairlead("ask", "deployment/delay", "--row", ROW) == session.UNREACHABLE
+
+
+def test_b17_rows_that_do_not_fit_are_not_sent(fairlead, memory, capsys):
+    put(memory)
+    assert fairlead("ask", "deployment/delay", "--row", '{"carier": "AA", "hour": 8, "late": 2, "rain": false}') == 2
+    told = capsys.readouterr().err
+    assert "there is no column 'carier'; did you mean 'carrier'?" in told
+    assert "column 'carrier' is missing" in told
+    assert not memory.posted
+    for wrong in ("[1]", "{", "{}"):
+        assert fairlead("ask", "deployment/delay", "--row", wrong) == session.USAGE
+
+
+def test_b17_an_error_is_shown_with_its_body_and_what_is_different(fairlead, memory, gateway, capsys):
+    put(memory, gateway[0])
+    gateway[1].update(status=400, body={"error": "feature names should match"})
+    raw = {"inputs": [{**SAMPLE["inputs"][1], "datatype": "FP64"}, {**SAMPLE["inputs"][2], "name": "wind"}]}
+    assert fairlead("ask", "deployment/delay", "--raw", json.dumps(raw)) == session.FAILED
+    printed = capsys.readouterr().out
+    assert "Failed (400)" in printed
+    assert "feature names should match" in printed
+    assert "column 'wind' was sent, and the evaluation's rows have none" in printed
+    assert "column 'hour' was sent as FP64; the evaluation sent INT64" in printed
+    assert "column 'carrier' was not sent" in printed
+
+
+def test_files_of_rows(fairlead, memory, tmp_path, capsys):
+    put(memory)
+    (tmp_path / "rows.csv").write_text("carrier,hour,late,rain\nAA,8,,true\nUA,9,1.5,false\n")
+    (tmp_path / "rows.jsonl").write_text(f"{ROW}\n\n{ROW}\n")
+    two = ANSWER["outputs"][0] | {"shape": [2, 2], "data": [0.1, 0.9, 0.8, 0.2]}
+    memory.reply = Reply(200, {}, json.dumps({"outputs": [two]}).encode())
+    assert fairlead("ask", "deployment/delay", "--rows", str(tmp_path / "rows.csv")) == 0
+    assert [t["data"] for t in memory.posted[0][3]["inputs"]] == [["AA", "UA"], [8, 9], [None, 1.5], [True, False]]
+    assert "predict  [0.1, 0.9]\npredict  [0.8, 0.2]" in capsys.readouterr().out
+    assert fairlead("ask", "deployment/delay", "--rows", str(tmp_path / "rows.jsonl")) == 0
+    assert memory.posted[1][3]["inputs"][0]["shape"] == [2, 1]
+    (tmp_path / "rows.csv").write_text("carrier,hour\nAA,8,1\n")
+    assert fairlead("ask", "deployment/delay", "--rows", str(tmp_path / "rows.csv")) == session.USAGE
+    assert "line 2: not as many fields" in capsys.readouterr().err
+    assert fairlead("ask", "deployment/delay", "--rows", str(tmp_path / "none.csv")) == session.USAGE
+
+
+def test_without_an_evaluation_the_values_say_the_types(fairlead, memory, capsys):
+    put(memory, sample="")
+    assert fairlead("ask", "deployment/delay") == session.USAGE
+    assert "has no evaluation that has kept a request" in capsys.readouterr().err
+    assert fairlead("ask", "deployment/delay", "--row", '{"x": 1.5, "c": "a"}') == 0
+    assert "x FP64, c BYTES" in capsys.readouterr().err
+    assert [t["datatype"] for t in memory.posted[0][3]["inputs"]] == ["FP64", "BYTES"]
+
+
+def test_showing_sends_nothing(fairlead, memory, capsys):
+    put(memory, "http://1.2.3.4/airline/delay")
+    assert fairlead("ask", "deployment/delay", "--row", ROW, "--show") == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("curl -sS http://1.2.3.4/airline/delay/v2/models/delay/infer ")
+    assert fairlead("ask", "deployment/delay", "--show", "python") == 0
+    compile(capsys.readouterr().out, "shown", "exec")
+    assert not memory.posted
+
+
+def test_json_for_programs(fairlead, memory, capsys):
+    put(memory)
+    assert fairlead("ask", "deployment/delay", "--row", ROW, "-o", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["version"], found["status"], found["answer"]) == ("delay-2", 200, ANSWER)
+
+
+def test_nothing_live_is_said(fairlead, memory, capsys):
+    memory.put("Deployment", "delay", spec={"model": {"name": "delay"}, "route": {"gateway": {"name": "public"}}},
+               status={"message": "waiting for an approved version"})  # fmt: skip
+    assert fairlead("ask", "deployment/delay") == session.NOT_FOUND
+    assert "waiting for an approved version" in capsys.readouterr().err
+    assert fairlead("ask", "delay") == session.USAGE
+
+
+def test_b17_get_deployment_prints_a_request_that_works(fairlead, memory, gateway, capsys):
+    put(memory, gateway[0])
+    assert fairlead("get", "deployment", "delay") == 0
+    printed = capsys.readouterr().out
+    assert "ask it" in printed
+    body = printed.split("<<'EOF'\n")[1].split("\nEOF")[0]
+    assert json.loads(body) == SAMPLE
+    assert f"curl -sS {gateway[0]}/v2/models/delay/infer" in printed
