@@ -26,6 +26,7 @@ PARTS = [
 ]
 OWN = [PARTS[1], ("cluster", "The cluster of FAIRLEAD_KUBECONFIG", 60.0), PARTS[2]]
 """In a cluster of the user's own nothing is changed before it is known that the images can be had."""
+ROLLED_BACK = "ROLLED BACK"
 EVIDENCE_DEADLINE = 60.0
 """Seconds until the last alert and the last counters have reached Prometheus."""
 
@@ -94,6 +95,8 @@ def tell(view: View, kind: str, before: Json | None, now: Json | None) -> None:
         return  # it was there when the watch began
     for line in narrate(kind, before, now):
         view.say(line)
+        if ROLLED_BACK in line:
+            view.reached("the first rollback")
 
 
 def watched(view: View, cluster: Kube, world: World, image: str) -> int:

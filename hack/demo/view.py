@@ -58,6 +58,7 @@ class View:
         self._begin = time.monotonic()
         self._parts: list[Part] = []
         self._live: Live | None = None
+        self._reached: set[str] = set()
         self._detail: Callable[[], str] = str
 
     @property
@@ -79,6 +80,12 @@ class View:
         chosen = style or next((found for word, found in STYLES if word in text), "")
         line = Text(f"[{clock(time.monotonic() - self._begin):>6}] ", style="dim").append(text, style=chosen)
         self.console.print(line, soft_wrap=True)
+
+    def reached(self, what: str) -> None:
+        """Say, once, how long it took from the start until something was seen."""
+        if what not in self._reached:
+            self._reached.add(what)
+            self.say(f"{what} was seen {clock(time.monotonic() - self._begin)} after the start")
 
     @contextmanager
     def live(self) -> Iterator[None]:
