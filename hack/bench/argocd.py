@@ -206,7 +206,10 @@ def _install(cluster: Cluster) -> None:
     ).stdout.strip()  # fmt: skip
     for name in ("application", "applicationset", "appproject"):
         kubectl("apply", "--server-side", "--force-conflicts", "-f", f"{where}/manifests/crds/{name}-crd.yaml")
-    kubectl("wait", "--for=condition=Established", "crd/applications.argoproj.io", "crd/appprojects.argoproj.io")
+    for kind in ("Application", "AppProject"):
+        name = f"crd/{kind.lower()}s.argoproj.io"
+        kubectl("wait", f"--for=jsonpath={{.status.acceptedNames.kind}}={kind}", name)  # before, it has no conditions
+        kubectl("wait", "--for=condition=Established", name)
     part = {"app.kubernetes.io/part-of": "argocd"}
     objects: list[Json] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},

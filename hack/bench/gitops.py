@@ -1,4 +1,5 @@
-"""The real Argo CD over Fairlead's objects: does an Application stay Synced, and does its health say what is so?
+"""The real Argo CD over Fairlead's objects: does an Application stay Synced, and does its health say what is so? And
+Flux's library: is there anything to write a second time, and what does it wait for?
 
 First an application with a Dataset, a Pipeline, versions and a Deployment goes through what can happen to it. Then many
 versions are rolled out by commits that name them (`model.version`), several Deployments at a time, some of the versions
@@ -23,13 +24,14 @@ from typing import Any
 import yaml
 
 from hack.bench.argocd import Application, Repository, Seen, ask_scripts, running
+from hack.bench.fluxcd import Look, look
 from hack.bench.report import keep, quantile, table
 from hack.gen.argocd import SCRIPTS, settings
 from hack.testbed.cluster import Cluster, Json, Team, condition, make_team
 from hack.testbed.serving import METRICS, artifact_body, server_image, traffic
 
 API = "fairlead.dev/v1alpha1"
-LIMIT = 240.0
+LIMIT = 150.0
 """Seconds that a state may take to come."""
 SLACK = 1.0
 """Seconds by which two watches may tell of the same moment."""
@@ -189,8 +191,10 @@ def story(cluster: Cluster, team: Team, repository: Repository) -> list[State]:
     run.commit("the right bucket", "Healthy", "Dataset/rides", {"dataset.yaml": dataset(team.bucket)})
     bad = version(team, "web-4", "web")
     bad["spec"]["artifact"]["sha256"] = "0" * 64
-    run.commit("a version with other bytes", "Degraded", "ModelVersion/web-4", {"v4.yaml": bad})
-    run.commit("without it", "Healthy", "Deployment/web", {"v4.yaml": None})
+    files: dict[str, Json | None] = {"v4.yaml": bad, "deployment.yaml": deployment("web", "web-4")}
+    run.commit("a version with other bytes", "Degraded", "ModelVersion/web-4", files)
+    files = {"v4.yaml": None, "deployment.yaml": deployment("web", "web-3")}
+    run.commit("without it", "Healthy", "Deployment/web", files)
     return run.states
 
 
@@ -213,22 +217,59 @@ def act(team: Team, kind: str, name: str, action: str) -> None:
 
 
 def interpreted() -> list[str]:
-    """The test files of the health checks, by Argo CD's own interpreter: what it says otherwise."""
+    """The test files of the health checks and actions, by Argo CD's own interpreter: what it says otherwise."""
     cm, found = settings(), []
     for tests in sorted(SCRIPTS.glob("*/*/health_test.yaml")):
         kind = tests.parent
-        script = str(cm[f"resource.customizations.health.{kind.parent.name}_{kind.name}"])
+        key = f"{kind.parent.name}_{kind.name}"
+        scripts = {"health": str(cm[f"resource.customizations.health.{key}"])}
         wanted = yaml.safe_load(tests.read_text(encoding="utf-8"))["tests"]
-        asked = [{"object": _plain(kind / one["inputPath"]), "health": script} for one in wanted]
-        for one, said in zip(wanted, ask_scripts(asked), strict=True):
-            if said.get("health") != one["healthStatus"]:
-                found.append(f"{kind.name}/{one['inputPath']}: {said}, not {one['healthStatus']}")
+        said = ask_scripts([{"object": _plain(kind / one["inputPath"]), **scripts} for one in wanted])
+        for one, answer in zip(wanted, said, strict=True):
+            if answer.get("health") != one["healthStatus"]:
+                found.append(f"{kind.name}/{one['inputPath']}: {answer}, not {one['healthStatus']}")
+        if (kind / "actions").exists():
+            scripts["actions"] = str(cm[f"resource.customizations.actions.{key}"])
+            found += _acted(kind / "actions", scripts)
+    return found
+
+
+def _acted(folder: Path, scripts: dict[str, str]) -> list[str]:
+    """Actions that fail, or make another spec than their test says. The moment of a decision is any."""
+    wanted = yaml.safe_load((folder / "action_test.yaml").read_text(encoding="utf-8"))["actionTests"]
+    asked = [{"object": _plain(folder / one["inputPath"]), "run": one["action"], **scripts} for one in wanted]
+    found = []
+    for one, said in zip(wanted, ask_scripts(asked), strict=True):
+        expected = json.loads(json.dumps(yaml.safe_load((folder / one["expectedOutputPath"]).read_text()), default=str))
+        objects = [each["unstructuredObj"] for each in expected] if isinstance(expected, list) else [expected]
+        made = [each["resource"] for each in said.get("made") or []]
+        for each in [*objects, *made]:
+            (each["spec"].get("override") or {}).pop("at", None)
+        if [each["spec"] for each in made] != [each["spec"] for each in objects]:
+            found.append(f"{folder.parent.name}/{one['action']}: {said.get('error') or made}, not {objects}")
     return found
 
 
 def _plain(path: Path) -> Json:
     """A manifest as JSON has it: times are text."""
     return dict(json.loads(json.dumps(yaml.safe_load(path.read_text(encoding="utf-8")), default=str)))
+
+
+def by_flux(team: Team) -> list[Look]:
+    """The same by Flux's apply and health checks."""
+    team.s3.put_object(Bucket=team.bucket, Key="rides/a.csv", Body=b"distance,fare\n1,3.5\n2,5\n3,6.5\n")
+    data, good, missing = dataset(team.bucket), deployment("web", "web-1"), dataset(f"{team.bucket}-not-there")
+    first = [data, pipeline(), version(team, "web-0", "web", errorRate=0.0), deployment("web", "web-0")]
+    second = [*first[:3], version(team, "web-1", "web", errorRate=0.0)]
+    third = [*second, version(team, "web-2", "web", errorRate=0.6)]
+    found = [look(team, "a first version", "Healthy", first, LIMIT)]
+    with traffic(team, 40, "web", "web"):
+        found.append(look(team, "a good version", "Healthy", [*second, good], LIMIT))
+        found.append(look(team, "a bad version", "Deployment", [*third, deployment("web", "web-2")], LIMIT))
+        found.append(look(team, "the live version again", "Healthy", [*third, good], LIMIT))
+    found.append(look(team, "a bucket that is not there", "Dataset", [missing, *third[1:], good], LIMIT))
+    found.append(look(team, "the right bucket", "Healthy", [*third, good], LIMIT))
+    return found
 
 
 # --- many rollouts ----------------------------------------------------------------------------------------------------
@@ -338,14 +379,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--lanes", type=int, default=5, help="Deployments at a time; 0: only the states")
     parser.add_argument("--each", type=int, default=20, help="rollouts of each")
     parser.add_argument("--no-states", action="store_true", help="only the rollouts")
+    parser.add_argument("--no-flux", action="store_true", help="only Argo CD")
     options = parser.parse_args(arguments)
     cluster, stamp = Cluster(), datetime.now(UTC).strftime("%H%M%S")
-    teams = [make_team(cluster, f"gitops-{part}-{stamp}") for part in ("states", "lanes")]
+    teams = [make_team(cluster, f"gitops-{part}-{stamp}") for part in ("states", "lanes", "flux")]
     other = interpreted()
     try:
         with running(cluster) as repository:
             states = [] if options.no_states else story(cluster, teams[0], repository)
             rollouts = many(cluster, teams[1], repository, options.lanes, options.each) if options.lanes else []
+        looks = [] if options.no_flux else by_flux(teams[2])
     finally:
         for team in teams:
             cluster.dynamic.resources.get(api_version="v1", kind="Namespace").delete(name=team.namespace)
@@ -363,6 +406,14 @@ def main(arguments: list[str]) -> int:
         ]], ["rollouts", "bad versions", "OutOfSync", "wrong health", "health follows, s", "worst"])  # fmt: skip
         for text in wrong:
             print(text)
-    kept: Json = {"states": [asdict(one) for one in states], "rollouts": [asdict(one) for one in rollouts]}
+    table("Flux", [
+        [one.what, one.expected, one.health[:160] or "all Current", one.seconds, ", ".join(one.again) or "nothing"]
+        for one in looks
+    ], ["what", "expected", "health", "s", "written a second time"])  # fmt: skip
+    kept: Json = {
+        "flux": [asdict(one) for one in looks],
+        "states": [asdict(one) for one in states],
+        "rollouts": [asdict(one) for one in rollouts],
+    }
     keep("gitops", json.loads(json.dumps(kept)))
-    return int(bool(other) or any(one.wrong for one in [*states, *rollouts]))
+    return int(bool(other) or any(one.wrong for one in [*states, *rollouts]) or not all(one.right for one in looks))

@@ -7,6 +7,7 @@ from hack.cluster.settings import (
     ARGO_CD,
     COREDNS,
     ENVOY_GATEWAY,
+    FLUX_SSA,
     HELM,
     KUBERNETES,
     KWOK,
@@ -88,6 +89,7 @@ RECIPES = [
         optional=True,
     ),
     Recipe("argocd", ARGO_CD, ("argocd",), (".",), source="argocd", tags="", expected=660, optional=True),
+    Recipe("flux", FLUX_SSA, ("flux",), (".",), source="flux", tags="", expected=240, optional=True),
 ]  # fmt: skip
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 DEFAULT = [recipe for recipe in RECIPES if not recipe.optional]

@@ -18,6 +18,7 @@ PROMETHEUS = "0.311.3"
 PROMETHEUS_OPERATOR = "0.91.0"
 KWOK = "0.8.0"
 ARGO_CD = "3.2.11"
+FLUX_SSA = "0.76.2"
 DEBIAN = "bookworm"
 
 NODE = "local"
