@@ -1,5 +1,4 @@
-"""`python -m hack.bench experiments|fleet|gitops|joins|readers|recorder|rollback|scale|step|stores|verdicts|world …`
-measures one thing."""
+"""`python -m hack.bench NAME …` measures one thing; the names are those of BENCHES."""
 
 from __future__ import annotations
 
@@ -8,6 +7,7 @@ import sys
 
 BENCHES = (
     "experiments",
+    "first",
     "fleet",
     "gitops",
     "joins",
@@ -25,7 +25,7 @@ BENCHES = (
 def main() -> int:
     """Dispatch; each bench has its own `--help`."""
     if len(sys.argv) < 2 or sys.argv[1] not in BENCHES:
-        print(__doc__)
+        print(f"python -m hack.bench {'|'.join(BENCHES)} …")
         return 2
     module = importlib.import_module(f"hack.bench.{sys.argv[1]}")
     return int(module.main(sys.argv[2:]))

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from fairlead.api.modelversion import ModelVersion
+from fairlead.cli import request
 from hack.demo import setup, story
 from hack.demo.kube import Json
 from hack.demo.narrate import scores, seconds
@@ -26,7 +29,19 @@ def show(
     for good, text in checks:
         table.add_row("[green]✓[/]" if good else "[red]✗[/]", text)
     console.print(table)
+    console.print(Text("Ask the model", style="bold"))
+    for line in asking(world):
+        console.print(Text(line), soft_wrap=True)  # to be copied: lines are not broken
     console.print(around(links))
+
+
+def asking(world: World) -> list[str]:
+    """How the live version is asked, by a command and by a request that works."""
+    served = status(world.get("Deployment", story.DEPLOYMENT))
+    raw = world.get("ModelVersion", (served.get("live") or {}).get("version", ""))
+    if not raw:
+        return []  # it is gone again
+    return request.shown(story.DEPLOYMENT, NAMESPACE, served.get("address", ""), ModelVersion.model_validate(raw))
 
 
 def timeline(world: World, users: dict[str, Users]) -> Table:

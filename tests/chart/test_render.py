@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hack.gen import crds, rbac
 from hack.gen.files import ROOT
 from tests.chart.helm import CHART, EVERYTHING, Json, helm, one, render
 
-from fairlead.api.config import OperatorConfig
+from fairlead.api.config import OperatorConfig, PodsConfig
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +223,14 @@ def test_forged_evidence_who_makes_pods_is_a_value_and_the_policy_can_be_left_ou
     found = policies(render({"pods": {"makers": ["vc:syncer", "other"]}}))["fairlead-pods"]
     assert 'request.userInfo.username in ["vc:syncer","other"]' in found
     assert "fairlead-pods" not in policies(render({"pods": {"enabled": False}}))
+
+
+def test_marks_of_serving_pods_are_allowed_by_values_and_must_have_a_domain() -> None:
+    allowed = {"labels": {"allowed": ["example.com/"]}, "annotations": {"allowed": ["iam.example.com/role"]}}
+    assert configuration(render({"pods": allowed})).pods.model_dump() == allowed
+    assert configuration(render({})).pods == PodsConfig()
+    with pytest.raises(subprocess.CalledProcessError):
+        render({"pods": {"labels": {"allowed": ["team"]}}})
 
 
 def test_dashboards_are_found_by_grafanas_sidecar(plain: list[Json], full: list[Json]) -> None:

@@ -96,7 +96,7 @@ def test_versions_prove_themselves_against_the_live_one(team: Team) -> None:
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (json.dumps({"errorRate": 1.0}).encode(), "answers every row: rows 0 to 49: the server answered 500"),
+        (json.dumps({"errorRate": 1.0}).encode(), "answers every row: row 0 (x=1.0): the server answered 500"),
         (b'{"value": NaN}', "predictions are NaN or infinite"),
     ],
     ids=["fails", "nan"],
@@ -106,11 +106,15 @@ def test_a_model_that_cannot_answer_is_rejected(team: Team, model: bytes, words:
     assert words in phase(team, "m-1", "Rejected")["message"]
 
 
-def test_a_server_that_stops_at_its_start_is_said(team: Team) -> None:
+def test_b15_a_model_that_can_not_be_loaded_is_rejected_at_once_with_the_servers_last_words(team: Team) -> None:
     propose(team, "m-1", b"no JSON")
-    seen = team.wait_condition("modelversion", "m-1", "Evaluated", "Unknown", "ServerFailed", 120)
-    assert "the challenger's server stops again and again" in condition(seen, "Evaluated")["message"]
+    words = "the challenger's server ends with exit code 1 instead of serving: json.decoder.JSONDecodeError: Expecting"
+    assert phase(team, "m-1", "Rejected", 90)["message"].startswith(words)
+    seen = team.get("modelversion", "m-1")
+    assert seen is not None
+    assert condition(seen, "Evaluated")["reason"] == "ServerFailed"
     assert condition(seen, "Verified")["status"] == "True"
+    assert seen["status"]["job"]["attempt"] == 1, "nothing was fetched once more"
 
 
 def test_rows_that_lack_a_column_are_said(team: Team) -> None:

@@ -15,6 +15,7 @@ _TOY_STATUS = {
         "observedGeneration": {"type": "integer"},
         "phase": {"type": "string"},
         "message": {"type": "string"},
+        "problem": {"type": "string"},
         "conditions": {"type": "array", "items": _OPEN},
         "attempt": {"type": "integer"},
         "job": {"type": "string"},

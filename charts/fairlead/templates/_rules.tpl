@@ -71,6 +71,17 @@
     - patch
     - delete
 - apiGroups:
+    - autoscaling
+  resources:
+    - horizontalpodautoscalers
+  verbs:
+    - get
+    - list
+    - watch
+    - create
+    - patch
+    - delete
+- apiGroups:
     - apps
   resources:
     - replicasets
@@ -194,6 +205,12 @@
     - get
     - list
     - watch
+- apiGroups:
+    - fairlead.dev
+  resources:
+    - deployments/scale
+  verbs:
+    - get
 {{- end }}
 
 {{- define "fairlead.rules.edit" -}}
@@ -211,6 +228,13 @@
     - patch
     - delete
     - deletecollection
+- apiGroups:
+    - fairlead.dev
+  resources:
+    - deployments/scale
+  verbs:
+    - update
+    - patch
 - apiGroups:
     - fairlead.dev
   resources:

@@ -82,7 +82,8 @@ class Artifact(S3Access):
     uri: S3Uri
     """Where they lie: one object, or with a trailing slash a folder of objects."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
-    """Digest. Of one object: of its bytes. Of a folder: of the sorted lines `sha256  path` of its objects."""
+    """Digest, as `kubectl fairlead digest` prints it. Of one object: of its bytes. Of a folder: of one line an object,
+    which is its digest, two spaces, its path and a newline; sorted."""
 
 
 class Gpu(Model):
@@ -191,6 +192,8 @@ class StatusBase(Model):
     """One word, derived from the conditions, for people and printer columns."""
     message: Text = ""
     """What is going on, and what to do next if a person must act."""
+    problem: Annotated[str, Field(max_length=120)] = ""
+    """The worst of the conditions in a few words; empty where none is bad."""
     conditions: Conditions = []
 
 

@@ -75,7 +75,7 @@ class Route(Model):
     gateway: GatewayRef
     protocol: Literal["HTTP", "GRPC"] = "HTTP"
     """`GRPC`: a GRPCRoute. The server listens for gRPC without TLS on port 8081 (a custom one is told so by the
-    environment variable `GRPC_PORT`); on 8080 it goes on saying by HTTP whether it is ready."""
+    environment variable `GRPC_PORT`); on `$PORT` it goes on saying by HTTP whether it is ready."""
     host: Host | None = None
     """Host name; default: any. One that no other namespace has is this one's own, with all of its paths."""
     path: PathPrefix | None = None

@@ -59,29 +59,33 @@ NAME_RULE = cel(
 
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
 PHASE = Column("Phase", ".status.phase")
+PROBLEM = Column("Problem", ".status.problem")
+"""Long where there is one, so it comes last of what is always shown."""
 MESSAGE = Column("Message", ".status.message", wide=True)
 
 KINDS: tuple[KindInfo, ...] = (
     KindInfo(Dataset, "datasets", "dset", (
         Column("Version", ".status.current.version"), Column("Rows", ".status.current.rows", "integer"),
-        Column("Published", ".status.current.at", "date"), PHASE, AGE, MESSAGE,
+        Column("Published", ".status.current.at", "date"), PHASE, AGE, PROBLEM, MESSAGE,
     )),
     KindInfo(Pipeline, "pipelines", "mlpipe", (
         Column("Last run", ".status.lastRun.name"), Column("Active", ".status.active", "integer"),
         Column("Succeeded", ".status.succeeded", "integer"), Column("Failed", ".status.failed", "integer"),
-        PHASE, AGE, MESSAGE,
+        PHASE, AGE, PROBLEM, MESSAGE,
     )),
     KindInfo(PipelineRun, "pipelineruns", "mlrun", (
         Column("Pipeline", ".spec.pipeline"), PHASE, Column("Progress", ".status.progress"),
-        Column("Started", ".status.startedAt", "date"), Column("Reason", ".spec.reason", wide=True), AGE, MESSAGE,
+        Column("Started", ".status.startedAt", "date"), Column("Reason", ".spec.reason", wide=True), AGE,
+        PROBLEM, MESSAGE,
     )),
     KindInfo(ModelVersion, "modelversions", "mv", (
-        Column("Model", ".spec.model"), PHASE, Column("Champion", ".status.evidence.champion"), AGE, MESSAGE,
+        Column("Model", ".spec.model"), PHASE, Column("Champion", ".status.evidence.champion"),
+        Column("In use", ".status.inUse"), AGE, PROBLEM, MESSAGE,
     )),
     KindInfo(Deployment, "deployments", "mdeploy", (
         Column("Live", ".status.live.version"), Column("Candidate", ".status.candidate.version"),
         Column("Weight", ".status.candidate.weight", "integer"), Column("Verdict", ".status.candidate.verdict"),
-        PHASE, AGE,
+        PHASE, AGE, PROBLEM,
         Column("Rollback ready", ".status.conditions[?(@.type=='RollbackReady')].status", wide=True), MESSAGE,
     ), scale=Scale()),
 )  # fmt: skip

@@ -117,7 +117,8 @@ class Server(Placement):
     ready: UrlPath | None = None
     """Path that answers 200 once requests can be answered. Default: `/v2/health/ready`, for `openai` `/health`."""
     warm_up: WarmUpRequest | None = None
-    """What new pods are warmed with. Default: a request of the evaluation, if there was one."""
+    """A request that each new pod answers three times before it gets a share of the traffic, by POST as
+    `application/json`; an answer of 500 or above (or 429) holds the version up. For `oip` it is one of the evaluation."""
     stop: Stop | None = None
     """How it is stopped. Default: it has 30 s to finish open requests."""
     secrets: Annotated[list[Name], Field(max_length=8, json_schema_extra=LIST_SET)] = []
@@ -355,7 +356,8 @@ class ModelVersionSpec(Model):
     """The model that this is a version of."""
     author: Author | None = None
     """Who made it. Of a run's version: who started the run."""
-    artifact: Artifact
+    artifact: Artifact | None = None
+    """Not needed where the image of a custom server is the model: then `server.image` has a digest (`name@sha256:…`)."""
     server: Server = Server()
     lineage: Lineage = Lineage()
     evaluation: Evaluation | None = None
@@ -370,7 +372,13 @@ class ModelVersionSpec(Model):
             ("self.model == oldSelf.model", "model is immutable; make a new version"),
             ("has(self.author) == has(oldSelf.author) && (!has(self.author) || self.author == oldSelf.author)",
              "author is immutable; make a new version"),
-            ("self.artifact == oldSelf.artifact", "artifact is immutable; make a new version"),
+            ("has(self.artifact) == has(oldSelf.artifact) && (!has(self.artifact) || self.artifact == oldSelf.artifact)",
+             "artifact is immutable; make a new version"),
+            ("has(self.artifact) || has(self.server) && has(self.server.runtime) && self.server.runtime == 'custom'",
+             "artifact is needed: only the image of a custom server can be a model by itself"),
+            ("has(self.artifact) || !has(self.server) || !has(self.server.image) || "
+             "self.server.image.matches('@sha256:[0-9a-f]{64}$')",
+             "without artifact the image is the model: name it by its digest, name@sha256:…"),
             ("has(self.server) == has(oldSelf.server) && (!has(self.server) || self.server == oldSelf.server)",
              "server is immutable; make a new version"),
             ("has(self.lineage) == has(oldSelf.lineage) && (!has(self.lineage) || self.lineage == oldSelf.lineage)",
@@ -432,6 +440,16 @@ class Evidence(Model):
     """One request as it was sent to the model; new serving pods are warmed with it."""
 
 
+class Crash(Model):
+    """How the challenger's server ended by itself, for the first time in this way."""
+
+    code: int
+    """Its exit code."""
+    said: Annotated[str, Field(max_length=400)] = ""
+    """The most telling line of its log's end."""
+    at: Timestamp
+
+
 class EvaluationJob(Model):
     """The Job that verifies and evaluates."""
 
@@ -447,19 +465,39 @@ class EvaluationJob(Model):
     dataset_version: Annotated[str, Field(max_length=16)] = ""
     """Pinned when the attempt began."""
     not_before: Timestamp | None = None
+    crash: Crash | None = None
     verified: bool = False
     """The artifact's bytes have the digest that the spec names."""
 
 
+class Use(Model):
+    """A Deployment that uses the version, or has taken it back."""
+
+    name: Name
+    role: Literal["Live", "Candidate", "WayBack", "Arm", "Standby", "Refused"]
+    """`Arm`: it takes part in an experiment; `Standby`: its pods wait to answer again, or answer a share; `Refused`: it
+    was taken back there, and is not tried again."""
+    reason: Annotated[str, Field(max_length=64)] = ""
+    """Why it was taken back, as the Deployment's history says."""
+    since: Timestamp | None = None
+
+
 class ModelVersionStatus(StatusBase):
-    """How far the proof has come. Phases: Pending, Verifying, Evaluating, Rejected, AwaitingApproval, Approved,
-    Revoked. Conditions: Verified (unknown while its pods are to do that), Evaluated, Approved."""
+    """How far the proof has come, and where the version is used. Phases: Pending, Verifying, Evaluating, Rejected,
+    AwaitingApproval, Approved, Revoked. Conditions: Ready (it is approved), Reconciling, Stalled, Verified (unknown while
+    its pods are to do that), Evaluated, Approved."""
 
     job: EvaluationJob | None = None
     evidence: Evidence | None = None
     evaluated_at: Timestamp | None = None
     approved_at: Timestamp | None = None
     approved_by: Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=10)] = []
+    deployments: Annotated[list[Use], Field(max_length=20, json_schema_extra=list_map("name"))] = []
+    """The Deployments that use it, newest first."""
+    more_deployments: int = 0
+    """How many there are besides."""
+    in_use: Annotated[str, Field(max_length=120)] = ""
+    """The same in a few words."""
 
 
 class ModelVersion(Model):
@@ -470,8 +508,8 @@ class ModelVersion(Model):
 
 
 __all__ = [
-    "Approval", "ApprovalPolicy", "Artifact", "Baseline", "BaselineTemplate", "Evaluation", "EvaluationData",
+    "Approval", "ApprovalPolicy", "Artifact", "Baseline", "BaselineTemplate", "Crash", "Evaluation", "EvaluationData",
     "EvaluationDataTemplate", "EvaluationTemplate", "Evidence", "Gate", "GateResult", "Interval", "Lineage",
     "ModelVersion", "ModelVersionSpec", "ModelVersionStatus", "ModelVersionTemplate", "S3Uri", "Score", "Server",
-    "ServerMetrics",
+    "ServerMetrics", "Use",
 ]  # fmt: skip

@@ -58,11 +58,11 @@ class ConfigFiles(Model):
 
 
 class WarmUpRequest(Model):
-    """A request that each new pod answers a few times before it gets a share of the traffic, by POST as
-    `application/json`. An answer of 400 or above holds the version up."""
+    """A request that each new pod answers a few times before it gets a share of the traffic."""
 
     path: UrlPath
     body: Annotated[str, Field(min_length=1, max_length=8192)]
+    """JSON."""
 
 
 class Stop(Model):

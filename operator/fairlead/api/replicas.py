@@ -85,9 +85,11 @@ class Replicas(Model):
 
 
 class Scaling(Model):
-    """What is kept of the number of pods while versions change, and for a while afterwards."""
+    """Where somebody scales: what is kept of the number of pods when the shares of the versions have changed."""
 
     whole: int
-    """Pods that all requests needed at most meanwhile: a version that may have to take all of them has so many."""
+    """Pods that all requests have needed at most since then: a version that may have to take all of them has so many."""
+    share: int = 100
+    """Percent of the requests that the version gets which is measured."""
     until: Timestamp | None = None
-    """So long this is kept; absent: until no version is on its way."""
+    """So long this is kept, for what is measured may be from before; absent: what is measured counts."""

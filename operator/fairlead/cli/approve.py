@@ -54,7 +54,7 @@ def add(raw: Json, user: str, comment: str) -> bool:
     if not digest:
         raise Problem(
             f"modelversion {name!r} has no evidence yet (phase {status.get('phase') or 'Pending'}). "
-            f"See: fairlead get modelversion {name}",
+            f"See: kubectl fairlead get modelversion {name}",
             FAILED,
         )
     if status.get("phase") in ("Rejected", "Revoked"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     given.add_argument("--raw", metavar="BODY", help="the request's body as it is; @FILE: from a file, @-: from input")
     parser.add_argument("--path", help="below the address (default: where the model's predictions are asked for)")
     parser.add_argument("--version", help="ask this version, live or on its way (default: as the traffic is divided)")
+    parser.add_argument("--times", type=int, default=1, metavar="N",
+                        help="send it so often, one after the other, and count the answers by version")  # fmt: skip
     parser.add_argument("--show", nargs="?", const="curl", choices=("curl", "python"),
                         help="print the request as a command, or as a program, and send nothing")  # fmt: skip
     add_options(parser, output=True)
@@ -104,6 +107,8 @@ async def run(session: Session, args: argparse.Namespace) -> int:
         tell(made(subject.address or "http://ADDRESS", wanted))
         return OK
     answered = await _ask(session, subject, wanted, named=bool(args.version))
+    if args.times > 1:
+        return await _again(session, args, subject, wanted, answered)
     if args.output == "json":
         print_json({
             "version": answered.version, "status": answered.reply.status, "seconds": round(answered.seconds, 4),
@@ -126,7 +131,7 @@ async def _subject(session: Session, args: argparse.Namespace) -> Subject:
         raise Problem(f"{args.what!r} is not deployment/NAME", USAGE)
     found = Deployment.model_validate(await session.get(DEPLOYMENT, name))
     version = chosen(name, found, args.version)
-    read = await read_version(session, version)
+    read = await served(session, found, version)
     if read is None and found.spec.model.name is None:
         raise Problem(f"modelversion {version!r} can't be read, so how it is asked is not known", NOT_FOUND)
     evidence = read.status.evidence if read else None
@@ -151,12 +156,18 @@ def chosen(name: str, found: Deployment, version: str | None) -> str:
     return version or status.live.version
 
 
-async def read_version(session: Session, name: str) -> ModelVersion | None:
-    """A version, if it is (still) there, and may be read."""
+async def served(session: Session, found: Deployment, name: str) -> ModelVersion | None:
+    """A version as the Deployment serves it, whatever has its name by now; without a record of it the ModelVersion, if
+    that is there and may be read."""
     from fairlead.api.modelversion import ModelVersion
     from fairlead.cluster.errors import Forbidden, NotFound
+    from fairlead.plan import identity
     from fairlead.plan.core import MODEL_VERSION
 
+    kept = identity.named(found.status.versions, name)
+    known = identity.unpin(kept) if kept and kept.record else None
+    if known is not None:
+        return known
     try:
         return ModelVersion.model_validate(await session.kube.get(MODEL_VERSION, session.namespace, name))
     except (NotFound, Forbidden):
@@ -171,7 +182,8 @@ def _request(args: argparse.Namespace, subject: Subject) -> Request:
     from fairlead.cli import request, rows
 
     headers = {"Content-Type": request.TYPE} | ({"x-fairlead-version": args.version} if args.version else {})
-    where = args.path or request.path(subject.model)
+    usual = request.example(subject.read) if subject.read else request.Request(request.oip(subject.model), "")
+    where = args.path or usual.path
     if not where.startswith("/"):
         raise Problem(f"--path {where!r} must begin with a slash", USAGE)
     if args.raw is not None:
@@ -181,17 +193,20 @@ def _request(args: argparse.Namespace, subject: Subject) -> Request:
         given = rows.of_file(args.rows, subject.known)
     if given:
         return request.Request(where, request.lines(_body(subject, given)), headers)
-    if not subject.known or subject.read is None:
-        raise Problem(
-            f"{subject.version} has no evaluation that has kept a request; say what is asked: --row '{{\"x\": 1.5}}', "
-            "with the columns that the model was trained on, or --raw", USAGE,
-        )  # fmt: skip
-    return replace(request.example(subject.read), path=where, headers=headers)
+    if subject.read is None or (usual.note and not args.show):
+        raise Problem(f"{subject.version}: {usual.note or 'it is not there any more.'} Say what is asked: --row "
+                      "'{\"x\": 1.5}', or --raw with any body and --path", USAGE)  # fmt: skip
+    if usual.note:
+        tell(usual.note, sys.stderr)
+    return replace(usual, path=where, headers=headers)
 
 
 def _body(subject: Subject, rows: Sequence[Json]) -> Json:
     from fairlead.cli import columns
 
+    protocol = subject.read.spec.server.protocol if subject.read else "oip"
+    if protocol != "oip":
+        raise Problem(f"{subject.version} speaks {protocol}, which has no rows: --raw sends a body as it is", USAGE)
     known = subject.known or columns.guessed(rows, subject.features)
     try:
         made = columns.body(known, rows)
@@ -243,6 +258,31 @@ async def _ask(session: Session, subject: Subject, wanted: Request, named: bool)
         raise Problem(f"{where}: {why}; and through the API server: {failed.message}", UNREACHABLE) from None
     way = f"the API server to {subject.version}, past the Gateway"
     return Answered(reply, time.monotonic() - begun, way, subject.version, f"{where}: {why}")
+
+
+async def _again(
+    session: Session, args: argparse.Namespace, subject: Subject, wanted: Request, first: Answered
+) -> int:  # fmt: skip
+    """The same the other times, by the way that the first one took; and what came of it, by version."""
+    from fairlead.cli.blocks import Lines, Table, show
+    from fairlead.cli.text import count
+
+    by_address = first.way == subject.address
+    subject = subject if by_address else replace(subject, address="")
+    answers = [first, *[await _ask(session, subject, wanted, named=False) for _ in range(args.times - 1)]]
+    found = {one.version for one in answers}
+    counted = []
+    for version in sorted(found):
+        mine = [one for one in answers if one.version == version]
+        counted.append((version, len(mine), sum(one.reply.status >= 400 for one in mine),
+                        statistics.median(one.seconds for one in mine)))  # fmt: skip
+    if args.output == "json":
+        print_json([{"version": v, "answers": n, "failed": bad, "median": round(s, 4)} for v, n, bad, s in counted])
+    else:
+        rows = [[v or "(not named)", count(n), count(bad), f"{1000 * s:.0f} ms"] for v, n, bad, s in counted]
+        note = [Lines([first.note])] if first.note and not by_address else []
+        show([Table(["VERSION", "ANSWERS", "FAILED", "MEDIAN"], rows), *note])
+    return FAILED if any(bad for _, _, bad, _ in counted) else OK
 
 
 async def _direct(address: str, wanted: Request) -> Reply | str:

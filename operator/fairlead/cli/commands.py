@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import argparse
 
-from fairlead.cli import approve, ask, decide, get, history, lineage, replay, review, start, switches, verdict
+from fairlead.cli import (
+    approve,
+    ask,
+    decide,
+    digest,
+    get,
+    history,
+    lineage,
+    new,
+    replay,
+    review,
+    start,
+    switches,
+    verdict,
+)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add them all."""
-    for module in (get, ask, start, switches, decide, approve, review, history, lineage, replay, verdict):
+    for module in (get, ask, start, switches, decide, approve, review, history, lineage, replay, verdict, digest, new):
         module.register(subparsers)

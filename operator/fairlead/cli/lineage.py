@@ -34,7 +34,7 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     raw = await session.get(MODEL_VERSION, name)
     if uid not in ("", raw["metadata"].get("uid")):
         raise Problem(f"{args.subject} serves another {name} than the one that is there now: it was made again since. "
-                      f"Its lineage is gone; of the new one: fairlead lineage {name}", FAILED)  # fmt: skip
+                      f"Its lineage is gone; of the new one: kubectl fairlead lineage {name}", FAILED)  # fmt: skip
     deployments = await session.all(DEPLOYMENT)
     if args.output == "json":
         print_json({"modelVersion": raw, "usedBy": uses(name, deployments)})
@@ -56,7 +56,7 @@ async def _version(session: Session, subject: str) -> tuple[str, str]:
     raw = await session.get(DEPLOYMENT, name)
     live = raw.get("status", {}).get("live")
     if not live:
-        raise Problem(f"deployment {name!r} has nothing live yet. See: fairlead get deployment {name}", FAILED)
+        raise Problem(f"deployment {name!r} has nothing live yet. See: kubectl fairlead get deployment {name}", FAILED)
     return str(live["version"]), str(pinned(raw, str(live["version"])).get("uid", ""))
 
 
@@ -120,7 +120,10 @@ def _made(root: Node, found: ModelVersion, datasets: dict[str, Json | None]) -> 
             run.add(f"step {step}: {image}")
         for key, value in sorted(lineage.params.items()):
             run.add(f"param {key}={value}")
-    root.add(f"artifact {found.spec.artifact.uri} sha256:{short(found.spec.artifact.sha256)}")
+    artifact = found.spec.artifact
+    root.add(
+        f"artifact {artifact.uri} sha256:{short(artifact.sha256)}" if artifact else f"image {found.spec.server.image}"
+    )
 
 
 def _proven(root: Node, found: ModelVersion, now: float) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fairlead.cli import stores
 from fairlead.cli.session import FAILED, OK, Problem, Session, add_options, command, guarded, print_json
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )  # fmt: skip
     parser.add_argument("--file", action="append", default=[], metavar="FILE",
                         help="a segment of a ledger, repeated in their order: no cluster is needed")  # fmt: skip
-    parser.add_argument("--endpoint", help="address of the object store (default: AWS)")
-    parser.add_argument("--credentials", metavar="SECRET",
-                        help="a Secret of the namespace with the store's keys (default: AWS's own chain)")  # fmt: skip
+    stores.add_options(parser)
     add_options(parser, output=True)
     parser.set_defaults(run=run)
 
@@ -145,23 +144,12 @@ def _kept(book: Ledger) -> Chosen:
 async def _segments(session: Session, args: argparse.Namespace, chosen: Chosen) -> list[str]:
     """The lines that the store has."""
     import asyncio
-    import base64
 
-    from fairlead.cluster.port import SECRET
-    from fairlead.store.errors import StoreError
     from fairlead.store.layout import split
-    from fairlead.store.s3 import Bucket, keys_from
 
-    secret = None
-    if args.credentials:
-        data = (await session.kube.get(SECRET, session.namespace, args.credentials)).get("data") or {}
-        secret = {key: base64.b64decode(value).decode() for key, value in data.items()}
     name, prefix = split(chosen.uri)
-    try:
-        bucket = Bucket(name, args.endpoint, None, keys_from(secret))
+    async with stores.opened(session, args, name) as bucket:
         return await asyncio.to_thread(saved_lines, bucket, prefix, chosen.below)
-    except StoreError as failed:
-        raise Problem(f"{failed.message}. The store is named by --endpoint and --credentials") from None
 
 
 def saved_lines(bucket: Bucket, prefix: str, below: int | None) -> list[str]:

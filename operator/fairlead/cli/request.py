@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from fairlead.api import foreign
-from fairlead.api.modelversion import ModelVersion
+from fairlead.api.modelversion import ModelVersion, ModelVersionSpec
 from fairlead.cli import columns
 from fairlead.cli.columns import Column
 
@@ -32,31 +32,42 @@ class Request:
     """What has to be filled in before it works; empty: nothing."""
 
 
-def path(model: str) -> str:
-    """Where a model's predictions are asked for."""
+def oip(model: str) -> str:
+    """Where a model's predictions are asked for by Open Inference Protocol."""
     return f"/v2/models/{model}/infer"
 
 
 def example(version: ModelVersion) -> Request:
-    """A request that the version answers: the one that its evaluation kept, else one to be filled in."""
+    """A request that the version answers: the one that new pods are warmed with or that its evaluation kept, else one
+    to be filled in."""
+    spec = version.spec
+    if spec.server.protocol != "oip":
+        return _of_its_own(spec)
     sample = version.status.evidence.sample if version.status.evidence else ""
     if columns.of(sample):
-        return Request(path(version.spec.model), lines(foreign.parse(sample)))
-    if version.spec.evaluation:
-        made = columns.body([*map(_number, version.spec.evaluation.features)], [_zeros(version)])
-        return Request(path(version.spec.model), lines(made), note="The types of the columns are not known: the "
-                       "evaluation has kept no request. Write values of the right type.")  # fmt: skip
+        return Request(oip(spec.model), lines(foreign.parse(sample)))
+    if spec.evaluation:
+        made = columns.body([*map(_number, spec.evaluation.features)], [dict.fromkeys(spec.evaluation.features, 0.0)])
+        return Request(oip(spec.model), lines(made), note="The types of the columns are not known: the evaluation has "
+                       "kept no request. Write values of the right type.")  # fmt: skip
     made = columns.body([_number("x")], [{"x": 0.0}])
-    return Request(path(version.spec.model), lines(made), note="The version has no evaluation that says its columns: "
-                   "write those that the model was trained on.")  # fmt: skip
+    return Request(oip(spec.model), lines(made), note="The version has no evaluation that says its columns: write "
+                   "those that the model was trained on.")  # fmt: skip
+
+
+def _of_its_own(spec: ModelVersionSpec) -> Request:
+    """Of a server that speaks another protocol."""
+    if spec.server.warm_up:
+        return Request(spec.server.warm_up.path, spec.server.warm_up.body)
+    if spec.server.protocol == "openai":
+        asked = {"model": spec.model, "messages": [{"role": "user", "content": "Hello"}]}
+        return Request("/v1/chat/completions", json.dumps(asked))
+    return Request("/", "{}", note="What this server's requests look like, spec.server does not say (warmUp would): "
+                   "write the path and the body.")  # fmt: skip
 
 
 def _number(name: str) -> Column:
     return Column(name, columns.FLOAT, (), None, 0.0)
-
-
-def _zeros(version: ModelVersion) -> dict[str, float]:
-    return dict.fromkeys(version.spec.evaluation.features if version.spec.evaluation else [], 0.0)
 
 
 def lines(body: Json) -> str:
@@ -96,19 +107,21 @@ def row(known: Sequence[Column]) -> str:
     return json.dumps({column.name: column.example for column in known})
 
 
-def command(deployment: str, namespace: str, known: Sequence[Column]) -> str:
+def command(deployment: str, namespace: str, version: ModelVersion) -> str:
     """`kubectl fairlead ask …`, with a row that the model knows where that is short enough."""
     words = ["kubectl", "fairlead", "ask", f"deployment/{deployment}", "-n", namespace]
-    found = row(known)
+    if version.spec.server.protocol != "oip":
+        wanted = example(version)
+        return shlex.join([*words, "--path", wanted.path, "--raw", wanted.body])
+    found = row(columns.of(version.status.evidence.sample if version.status.evidence else ""))
     return shlex.join([*words, *(["--row", found] if found else [])])
 
 
 def shown(deployment: str, namespace: str, address: str, version: ModelVersion) -> list[str]:
     """Lines for people: how the Deployment is asked, by a command and by a request. None without an address."""
-    sample = version.status.evidence.sample if version.status.evidence else ""
     if not address.startswith("http"):
         said = f"It is asked by gRPC at {address}: ModelInfer of Open Inference Protocol v2"
         return [said + f", model_name {version.spec.model}."] if address else []
     wanted = example(version)
     note = [wanted.note] if wanted.note else []
-    return [command(deployment, namespace, columns.of(sample)), *note, *curl(address, wanted).split("\n")]
+    return [command(deployment, namespace, version), *note, *curl(address, wanted).split("\n")]

@@ -168,7 +168,8 @@ async def _judge(session: Session, name: str, said: list[tuple[str, str]]) -> in
     strange = [pair for pair, _ in said if pair not in known]
     if strange:
         raise Problem(
-            f"no such pair waits: {', '.join(strange)}. See: fairlead review deployment/{name} --list", NOT_FOUND
+            f"no such pair waits: {', '.join(strange)}. See: kubectl fairlead review deployment/{name} --list",
+            NOT_FOUND,
         )
     words = [(pair, Blind(pair, "", "", "").better(word)) for pair, word in said]
     after = await _write(session, name, candidate.version, words)

@@ -69,7 +69,8 @@ def _candidate(found: Deployment, candidate: Candidate, now: float, trail: Trail
     if 0 <= candidate.step < len(steps):
         progress = _step(steps[candidate.step], candidate, now, f"step {candidate.step + 1} of {len(steps)}")
     else:
-        progress = [f"its pods start and are warmed ({len(candidate.warmed)} of {found.spec.replicas.min} warm)"]
+        wanted = candidate.pods or found.spec.replicas.asked
+        progress = [f"its pods start and are warmed ({len(candidate.warmed)} of {wanted} warm)"]
     patience = f" of at most {found.spec.rollout.patience}" if candidate.against else ""
     note = f"against {candidate.against or 'nothing'}, for {took(candidate.since, None, now)}{patience}"
     shown: list[Block] = [Title(f"candidate {candidate.version}", candidate.verdict, note), Lines(progress)]

@@ -11,12 +11,17 @@ from fairlead.cli.text import count, short
 def blocks(name: str, found: ModelVersion, now: float) -> list[Block]:
     """The view."""
     status = found.status
-    note = f"version of {found.spec.model}, artifact {short(found.spec.artifact.sha256)}"
+    note = f"version of {found.spec.model}, {_model(found)}"
     shown: list[Block] = [Title(f"modelversion {name}", status.phase or "Pending", note), *message(status.message)]
     if status.evidence:
         shown += proof(status.evidence)
     shown += _people(found)
     return shown + conditions(status.conditions, now)
+
+
+def _model(found: ModelVersion) -> str:
+    artifact = found.spec.artifact
+    return f"artifact {short(artifact.sha256)}" if artifact else f"image {found.spec.server.image}"
 
 
 def _people(found: ModelVersion) -> list[Block]:

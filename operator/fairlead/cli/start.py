@@ -32,9 +32,10 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     from fairlead.cli.approve import whoami
     from fairlead.plan.core import PIPELINE
 
-    await session.get(PIPELINE, args.pipeline)
+    pipeline = await session.get(PIPELINE, args.pipeline)
     reason = args.reason or f"started by {os.environ.get('USER', 'hand')} with fairlead run"
     params, datasets = pairs(args.param, "param"), pairs(args.dataset, "dataset")
+    check_params(args.pipeline, pipeline, params)
     author = await whoami(session)
 
     def wanted(now: float) -> Json:
@@ -45,7 +46,7 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     if args.output == "json":
         print_json(made)
     else:
-        tell(f"pipelinerun {name} created; follow it: fairlead get run {name} -n {session.namespace} --watch")
+        tell(f"pipelinerun {name} created; follow it: kubectl fairlead get run {name} -n {session.namespace} --watch")
     return await _follow(session, name) if args.wait else OK
 
 
@@ -72,6 +73,15 @@ def pairs(given: list[str], what: str) -> dict[str, str]:
             raise Problem(f"--{what} needs KEY=VALUE, not {entry!r}", USAGE)
         found[key] = value
     return found
+
+
+def check_params(name: str, pipeline: Json, given: dict[str, str]) -> None:
+    """Raises Problem for parameters that the pipeline does not have: its run would fail at once."""
+    known = pipeline.get("spec", {}).get("params") or {}
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        there = f"it has {', '.join(sorted(known))}" if known else "it has none"
+        raise Problem(f"pipeline {name!r} has no parameter {', '.join(unknown)}; {there}. No run was made", USAGE)
 
 
 def run_object(

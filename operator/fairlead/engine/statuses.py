@@ -66,7 +66,7 @@ class Statuses:
     async def unplanned(self, kind: Kind, raw: Json, trouble: Trouble, now: float) -> None:
         """Say what keeps an object from being planned; else its status stays as it is."""
         laid = kernel.lay_over(kernel.bare(raw, trouble), trouble, raw, now)
-        await self._try(kind, raw, kernel.marked(laid, self._marks(raw), raw, now))
+        await self._try(kind, raw, kernel.summed_up(kernel.marked(laid, self._marks(raw), raw, now)))
 
     def healed(self, uid: str) -> bool:
         """The plan could be carried out. Whether that is news."""
@@ -93,7 +93,7 @@ class Statuses:
     def _laid_over(self, status: Json, raw: Json, now: float) -> Json:
         known = self._troubles.get(raw["metadata"]["uid"])
         wanted = kernel.lay_over(status, known, raw, now) if known else status
-        return kernel.marked(wanted, self._marks(raw), raw, now)
+        return kernel.summed_up(kernel.marked(wanted, self._marks(raw), raw, now))
 
     def _marks(self, raw: Json) -> Iterator[kernel.Mark]:
         uid = raw["metadata"]["uid"]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from fairlead.engine.errors import Trouble
+from fairlead.plan.conditions import RECONCILING, STALLED, problem
 from fairlead.plan.core import rfc3339
 
 Json = dict[str, Any]
@@ -18,6 +19,10 @@ REASONS = frozenset({
     "Invalid", "NameTaken", "Refused", "Forbidden", "KindMissing", "BeingDeleted", "InternalError", "StatusTooLarge",
 })  # fmt: skip
 TYPE = "Ready"
+STANDING = (TYPE, RECONCILING, STALLED)
+"""Conditions that both plans and the kernel set: the kernel's are told by their reason."""
+PASSING = frozenset({"BeingDeleted"})
+"""Reasons of what is over by itself; of all others somebody has to do something."""
 CLOCK, LARGE = "ClockBehind", "StatusTooLarge"
 """Conditions of the kernel's own."""
 
@@ -32,7 +37,9 @@ class Mark(NamedTuple):
 def _is_ours(condition: Json) -> bool:
     if condition.get("type") in (CLOCK, LARGE):
         return True
-    return condition.get("type") == TYPE and condition.get("status") == "False" and condition.get("reason") in REASONS
+    bad = "False" if condition.get("type") == TYPE else "True"
+    known = condition.get("type") in STANDING and condition.get("reason") in REASONS
+    return known and condition.get("status") == bad
 
 
 def without_ours(raw: Json) -> Json:
@@ -49,13 +56,14 @@ def without_ours(raw: Json) -> Json:
 
 
 def lay_over(status: Json, trouble: Trouble, raw: Json, now: float) -> Json:
-    """The status with the trouble's condition and message."""
-    condition = {
-        "type": TYPE, "status": "False", "reason": trouble.reason, "message": trouble.message[:1024],
+    """The status with the trouble's conditions and message."""
+    word = RECONCILING if trouble.reason in PASSING else STALLED
+    made = [{
+        "type": type_, "status": truth, "reason": trouble.reason, "message": trouble.message[:1024],
         "lastTransitionTime": rfc3339(now), "observedGeneration": raw["metadata"].get("generation", 0),
-    }  # fmt: skip
-    others = [c for c in status.get("conditions") or [] if c.get("type") != TYPE]
-    merged = sorted([*others, condition], key=lambda c: str(c["type"]))
+    } for type_, truth in ((TYPE, "False"), (word, "True"))]  # fmt: skip
+    others = [c for c in status.get("conditions") or [] if c.get("type") not in STANDING]
+    merged = sorted([*others, *made], key=lambda c: str(c["type"]))
     return keep_times({**status, "message": trouble.message[:1024], "conditions": merged}, raw)
 
 
@@ -69,6 +77,12 @@ def marked(status: Json, marks: Iterable[Mark], raw: Json, now: float) -> Json:
         return status
     merged = sorted([*(status.get("conditions") or []), *made], key=lambda c: str(c["type"]))
     return keep_times({**status, "conditions": merged}, raw)
+
+
+def summed_up(status: Json) -> Json:
+    """The status with its worst condition in a few words: the kernel's own ones count."""
+    said = [(c["type"], c["status"], c.get("reason", ""), c.get("message", "")) for c in status.get("conditions") or []]
+    return {**status, "problem": problem(said)}
 
 
 def keep_times(status: Json, raw: Json) -> Json:

@@ -97,6 +97,7 @@ def _mlserver_env(model: str, port: int, metrics_port: int) -> dict[str, str]:
 _MLSERVER = """
 trap 'told=yes; kill -TERM $server' TERM INT
 mlserver start "$@" & server=$!
+[ -z "$told" ] || kill -TERM $server
 wait $server; code=$?
 if [ "$told" ]; then wait $server; exit $?; fi
 [ "$code" != 0 ] || code=1

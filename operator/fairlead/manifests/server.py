@@ -29,10 +29,11 @@ def server_container(
     metrics_port: int,
     config: OperatorConfig,
     name: str = SERVER,
-    volume: str = "model",
+    volume: str | None = "model",
     grpc: int | None = None,
 ) -> Json:
-    """A container that serves the model in `volume` (mounted at `/fairlead/model`) on `port`, under `model_name`.
+    """A container that serves the model in `volume` (mounted at `/fairlead/model`; None: the image is the model) on
+    `port`, under `model_name`.
 
     port: see presets.port. metrics_port: for runtimes that export their counters on a port of their own. grpc: where it
     listens for gRPC, if it does. It counts as started when it answers that the model is ready. Raises presets.NoImage.
@@ -43,7 +44,7 @@ def server_container(
     found = pod.container(
         name, presets.image(server, config.images), command=server.command or known.command, args=server.args,
         env=serverpod.env(server, told), wanted=server.resources,
-        mounts=[pod.mount(volume, MODEL, read_only=True), *serverpod.mounts(server)],
+        mounts=[*([pod.mount(volume, MODEL, read_only=True)] if volume else []), *serverpod.mounts(server)],
         # the end of a crashed server's log becomes its message: a person sees why without searching for the pod
         terminationMessagePolicy="FallbackToLogsOnError",
         startupProbe=_ready(path, port) | {
@@ -73,7 +74,8 @@ class Serving:
     server: Server
     model_name: str
     replicas: int
-    fetch: FetchTask
+    fetch: FetchTask | None
+    """None: the image is the model."""
     credentials: tuple[str | None, ...]
     worker_image: str
     recording: Recording | None = None
@@ -94,8 +96,8 @@ def check(server: Server, recorded: bool, config: OperatorConfig) -> None:
 
 
 def workload(version: Serving, config: OperatorConfig) -> Json:
-    """The apps/v1 Deployment of a version: fetch (verifies the model's digest) → server, and beside it the proxy that
-    counts, or with a recording recorder and proxy. Raises presets.Unservable.
+    """The apps/v1 Deployment of a version: fetch (verifies the artifact's digest, if there is one) → server, and beside
+    it the proxy that counts, or with a recording recorder and proxy. Raises presets.Unservable.
 
     A pod that leaves goes on answering for a while, and none leaves before its successor is ready.
     """
@@ -134,14 +136,11 @@ def _annotations(version: Serving) -> Json:
 
 def _pod(version: Serving, config: OperatorConfig) -> Json:
     secrets = [secret for secret in version.credentials if secret]
-    fetch = pod.worker(
-        FETCH, version.worker_image, "fetch", version.fetch,
-        credentials=secrets, mounts=[pod.mount("model", MODEL)],
-    )  # fmt: skip
+    fetch = _fetch(version, version.fetch, secrets) if version.fetch else []
     port, kept = presets.port(version.server), version.recording
     server = server_container(
         version.server, version.model_name, port, presets.METRICS_PORT, config,
-        grpc=presets.grpc_port(version.server) if version.grpc else None,
+        grpc=presets.grpc_port(version.server) if version.grpc else None, volume="model" if fetch else None,
     )  # fmt: skip
     path = presets.ready_path(version.server, version.model_name)
     server |= {
@@ -153,16 +152,22 @@ def _pod(version: Serving, config: OperatorConfig) -> Json:
     }
     sidecars = _sidecars(version, config)
     return pod.pod_spec(
-        [server], init_containers=[fetch, *sidecars],
+        [server], init_containers=[*fetch, *sidecars],
         volumes=[
-            pod.empty_dir("model"), *map(pod.credentials_volume, secrets), *(recorder.volumes(kept) if kept else []),
-            *serverpod.volumes(version.server),
+            *([pod.empty_dir("model")] if fetch else []), *map(pod.credentials_volume, secrets),
+            *(recorder.volumes(kept) if kept else []), *serverpod.volumes(version.server),
         ],
         placement=version.server, gpu=version.server.resources.gpu,
         terminationGracePeriodSeconds=DRAIN + serverpod.grace(version.server) + (recorder.GRACE if kept else 0),
         topologySpreadConstraints=serverpod.spread(version.server, version.selector),
         **serverpod.fields(version.server), **serverpod.priority(version.server),
     )  # fmt: skip
+
+
+def _fetch(version: Serving, task: FetchTask, secrets: list[str]) -> list[Json]:
+    return [pod.worker(
+        FETCH, version.worker_image, "fetch", task, credentials=secrets, mounts=[pod.mount("model", MODEL)],
+    )]  # fmt: skip
 
 
 def _sidecars(version: Serving, config: OperatorConfig) -> list[Json]:

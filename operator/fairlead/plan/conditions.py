@@ -1,14 +1,17 @@
-"""Conditions by the Kubernetes API conventions."""
+"""Conditions by the Kubernetes API conventions, and the worst of them in a few words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from fairlead.api.common import Condition
 from fairlead.plan.core import rfc3339
 
 Truth = Literal["True", "False", "Unknown"]
+AVAILABLE, RECONCILING, STALLED = "Available", "Reconciling", "Stalled"
+PROBLEM = 120
+"""Characters of a status's `problem`."""
 
 
 def truth(value: bool | None) -> Truth:
@@ -20,6 +23,66 @@ def quoted(text: str, most: int) -> str:
     """Words of somebody else for a message: what can't be seen, or turns the writing around, is spelt out; at most so
     many characters."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])[:most]
+
+
+class Bad(NamedTuple):
+    """A state of a condition that people should see at a glance."""
+
+    type: str
+    status: Truth
+    but: frozenset[str] = frozenset()
+    """Reasons for which it is nothing bad."""
+    unless_ready: bool = False
+    """Nor is it while all that is asked for is there."""
+
+
+_RESTS = frozenset({"Settled", "Paused", "NothingLive", "NotApproved", "RequirementUnmet"})
+WORST_FIRST = (
+    Bad(STALLED, "True"),
+    Bad(AVAILABLE, "False", frozenset({"NothingLive", "NoVersion"})),  # a beginning
+    Bad(AVAILABLE, "Unknown"),
+    Bad("RouteAccepted", "False"),
+    Bad("SourceReachable", "False"),
+    Bad("Verified", "False"),
+    Bad("Evaluated", "False"),
+    Bad("WorldChanged", "True"),
+    Bad("WorldChanged", "Unknown"),
+    Bad("VersionReplaced", "True"),
+    Bad("ForeignPod", "True"),
+    Bad("EvidenceAvailable", "False"),
+    Bad("Progressing", "False", _RESTS, True),
+    Bad("LastRunSucceeded", "False", frozenset({"RunAborted"})),
+    Bad("EvidenceSaved", "False"),
+    Bad("StateSaved", "False"),
+    Bad("RollbackReady", "False"),
+    Bad("Watched", "False"),
+    Bad("GatewayAble", "False"),
+    Bad("Experiment", "False", frozenset({"Waiting", "Paused", "Undecided", "Stopped"})),
+    Bad("Scaled", "False"),
+    Bad("AlertsLoaded", "False"),
+    Bad("ErrorsGuarded", "False"),
+    Bad("StatusTooLarge", "True"),
+    Bad("ClockBehind", "True"),
+)  # fmt: skip
+"""Of all kinds. What is under way (Reconciling) is nothing bad."""
+
+
+def problem(conditions: Iterable[tuple[str, str, str, str]]) -> str:
+    """The worst of some conditions (type, status, reason, message): its reason and the first words of its message;
+    empty where none is bad."""
+    known = {one[0]: one for one in conditions}
+    ready = known.get("Ready", ("", ""))[1] == "True"
+    for bad in WORST_FIRST:
+        _, status, reason, message = known.get(bad.type, ("", "", "", ""))
+        if status == bad.status and reason not in bad.but and not (ready and bad.unless_ready):
+            return _cut(f"{reason}: {message}" if message else reason)
+    return ""
+
+
+def _cut(text: str) -> str:
+    """At most so many characters, cut between words."""
+    text = " ".join(text.split())
+    return text if len(text) <= PROBLEM else text[: PROBLEM - 1].rpartition(" ")[0] + "…"
 
 
 class Conditions:
@@ -56,6 +119,12 @@ class Conditions:
     def drop(self, type_: str) -> None:
         """Take one away."""
         self._new.pop(type_, None)
+
+    def said(self) -> dict[str, Any]:
+        """The fields of a status that follow from them."""
+        found = self.result()
+        worst = problem((one.type, one.status, one.reason, one.message) for one in found)
+        return {"conditions": found, "problem": worst}
 
     def result(self) -> list[Condition]:
         """All, sorted by type."""

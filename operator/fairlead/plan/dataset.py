@@ -14,7 +14,7 @@ from fairlead.api.dataset import CheckResult, Dataset, DatasetStatus, DatasetVer
 from fairlead.api.kinds import KINDS
 from fairlead.api.units import seconds
 from fairlead.manifests.meta import short_hash
-from fairlead.plan import gauges, store, terse
+from fairlead.plan import datastanding, gauges, standing, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -143,14 +143,17 @@ def plan(subject: Subject[Dataset], world: World, now: float) -> Plan:
         phase, message, after = "Suspended", "spec.suspend is set: the source is not looked at", None
     else:
         phase, message, after = _watch(draft, found)
-    _ready(draft)
+    datastanding.available(draft.conditions, draft.status)
+    standing.tell(draft.conditions, datastanding.standing(
+        draft.status, draft.conditions, phase, message, seen=_seen(draft, phase)
+    ))  # fmt: skip
     found.delete = _leftovers(draft)
     found.requeue_after = after
     found.status = draft.status.model_copy(
         update={
             "phase": phase,
             "message": message[:1024],
-            "conditions": draft.conditions.result(),
+            **draft.conditions.said(),
             "observed_generation": subject.meta.generation,
         }
     )
@@ -293,7 +296,7 @@ def _running(draft: Draft, found: Plan, answer: Running) -> Outcome:
         found.create = [manifest(draft.work(), draft.status)]
     if answer.waiting is None:
         _forget_waiting(draft)
-        return "Checking", _checking(draft), answer.look_again
+        return "Checking", answer.stage or _checking(draft), answer.look_again
     draft.conditions.set("Valid", None, answer.waiting.reason, answer.waiting.message)
     return "Checking", answer.waiting.message, answer.look_again
 
@@ -365,12 +368,15 @@ def _leftovers(draft: Draft) -> list[Delete]:
     ]
 
 
-def _ready(draft: Draft) -> None:
-    current = draft.status.current
-    if current is None:
-        draft.conditions.set("Ready", False, "NoVersion", "no version has been published yet")
-    else:
-        draft.conditions.set("Ready", True, "Published", f"version {current.version} can be used")
+def _seen(draft: Draft, phase: str) -> bool:
+    """Whether what is said of the source was found out by the spec as it is: by this look, or by one before it."""
+    if phase in ("Checking", "Suspended"):
+        return True
+    if isinstance(draft.world.answer(request(draft.subject, draft.world)), Listed):
+        return True
+    before = draft.conditions.get("Ready")
+    known = before is not None and before.observed_generation == draft.subject.meta.generation
+    return known and before is not None and before.reason != "Listing"
 
 
 def by_pod(pod: Json, _datasets: Iterable[Json]) -> list[str]:

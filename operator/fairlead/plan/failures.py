@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from fairlead.api.tasks import TaskError, TaskResult
 from fairlead.manifests.pod import GPU_PRODUCT_LABEL
-from fairlead.plan import likeness
+from fairlead.plan import likeness, serverlog
 from fairlead.plan.core import JOB, POD, Json, World, epoch
 
 PATIENCE = 20.0
@@ -25,6 +25,8 @@ LAG = 3.0
 """Seconds that the news of a pod may come later than the news of its Job: they are watched apart."""
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+CANT_START = frozenset({"ImagePull", "Unschedulable", "NotMounted", "NoPod", *_CONFIG})
+"""Reasons of pods that have not begun, and begin only when somebody repairs something."""
 _ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable"}
 """A worker's errors that end when somebody repairs the surroundings."""
 
@@ -44,6 +46,8 @@ class Running:
     uid: str
     waiting: Waiting | None = None
     look_again: float | None = None
+    stage: str = ""
+    """What its pod waits for before its work begins."""
 
 
 @dataclass(frozen=True)
@@ -326,7 +330,9 @@ def _by_program(pod: Json, program: str | None) -> Failure | None:
     if stopped.get("reason") in ("StartError", "ContainerCannotRun"):
         said = stopped.get("message", "")[:300]
         return Failure("UserError", f"the command could not be started: {said}; correct command or image", "own")
-    return Failure("UserError", f"the program ended with exit code {stopped['exitCode']}", "own")
+    said = serverlog.last_words({"state": {"terminated": stopped}})
+    words = f": {said}" if said else ""
+    return Failure("UserError", f"the program ended with exit code {stopped['exitCode']}{words}", "own")
 
 
 def _by_worker(pod: Json, ours: Collection[str]) -> Failure | None:

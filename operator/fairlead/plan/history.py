@@ -95,7 +95,7 @@ def _extra(world: World, pipeline: str, rules: VersionHistory) -> Iterator[tuple
     """(version, why it is one too many) of each model and outcome, whatever needs them."""
     groups: dict[tuple[str, str], list[Json]] = {}
     for raw in world.select(MODEL_VERSION, {LABEL_PREFIX + "pipeline": pipeline}):
-        if _made_here(raw, pipeline) and waking.settled(raw) and not _is_going(raw):
+        if _made_here(raw, pipeline) and waking.final(raw) and not _is_going(raw):
             outcome = "approved" if raw["status"]["phase"] == "Approved" else "rejected"
             groups.setdefault((raw["spec"]["model"], outcome), []).append(raw)
     for (model, outcome), versions in groups.items():

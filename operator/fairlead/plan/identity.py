@@ -19,10 +19,18 @@ _LEFT_OUT = ("lineage", "approvals", "revoked")
 
 def digest_of(spec: ModelVersionSpec) -> str:
     """SHA-256 over what pods are made of: the model's name, its bytes, and its server. Where the bytes lie does not
-    count, nor do fields that are as by default: those that a newer Fairlead adds change nothing."""
+    count, nor do fields that are as by default: those that a newer Fairlead adds change nothing. An image that is the
+    model is a part of the server, with its digest."""
     server = spec.server.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    whole = json.dumps([spec.model, spec.artifact.sha256, server], sort_keys=True, separators=(",", ":"))
+    whole = json.dumps(
+        [spec.model, spec.artifact.sha256 if spec.artifact else "", server], sort_keys=True, separators=(",", ":")
+    )
     return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def model_digest(spec: ModelVersionSpec) -> str:
+    """SHA-256 of the model itself: of its artifact, or of the image that is the model."""
+    return spec.artifact.sha256 if spec.artifact else (spec.server.image or "").rpartition("@sha256:")[2]
 
 
 def parse(raw: Json) -> ModelVersion | None:

@@ -17,7 +17,18 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import accounts, attempt, findings, identity, jobpods, proof, terse
+from fairlead.plan import (
+    accounts,
+    attempt,
+    findings,
+    identity,
+    jobpods,
+    proof,
+    proofstanding,
+    standing,
+    terse,
+    usage,
+)
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -74,7 +85,8 @@ def observe(subject: Subject[ModelVersion], world: World, now: float) -> Iterabl
     unproven = (status.phase not in FINAL and status.evidence is None) or unverified(subject.raw)
     open_ = subject.body.spec.revoked is None and unproven
     if open_ and (job is None or job.not_before is not None):
-        return accounts.requests(subject.meta.namespace, [subject.body.spec.server])
+        asks = status.phase not in FINAL
+        return accounts.requests(subject.meta.namespace, [subject.body.spec.server] if asks else [])
     if not open_ or job is None:
         return ()
     return attempt.requests(proof.Work(subject, world, now), job)
@@ -96,9 +108,19 @@ def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
     elif unverified(subject.raw):
         _verify_later(draft)
         _leftovers(draft)
-    draft.update(conditions=draft.conditions.result(), observed_generation=subject.meta.generation)
+    standing.tell(draft.conditions, proofstanding.standing(draft.status, draft.conditions))
+    _used(draft)
+    draft.update(**draft.conditions.said(), observed_generation=subject.meta.generation)
     draft.plan.status = draft.status
     return draft.plan
+
+
+def _used(draft: Draft) -> None:
+    """Say where it is live, on its way, or was taken back."""
+    found = usage.uses(draft.work.world, draft.work.subject.meta.name, draft.status.deployments)
+    draft.update(
+        deployments=found[: usage.MOST], more_deployments=max(0, len(found) - usage.MOST), in_use=usage.summary(found)
+    )
 
 
 def _revoke(draft: Draft, why: str) -> None:
@@ -138,7 +160,13 @@ def _deletion(job: Json) -> Delete:
 def _prove(draft: Draft) -> None:
     if draft.status.job is not None:
         _go_on(draft, draft.status.job)
-    elif proof.by_every_pod(draft.work.subject.body.spec):
+        return
+    try:
+        proof.servable(draft.work)
+    except proof.Missing as missing:
+        _wait_for(draft, missing)
+        return
+    if proof.by_every_pod(draft.work.subject.body.spec):
         _unverified(draft)
         _unmeasured(draft)
     else:
@@ -146,7 +174,10 @@ def _prove(draft: Draft) -> None:
 
 
 def _unverified(draft: Draft) -> None:
-    text = "nobody has looked at the model's bytes yet: each pod compares them with their digest before it loads them"
+    text = (
+        "nobody has looked at the model's bytes yet: each pod compares them with their digest before it loads them"
+        if draft.work.subject.body.spec.artifact else "the image is the model, and no node has said yet that it runs it"
+    )  # fmt: skip
     draft.conditions.set("Verified", None, findings.BY_EVERY_POD, text)
 
 
@@ -181,7 +212,7 @@ def _verify_later(draft: Draft) -> None:
         draft.conditions.set("Verified", None, found.reason, found.message)
     else:
         _unverified(draft)
-        if not findings.is_taken(work.world, work.subject.meta.uid):
+        if work.subject.body.spec.artifact and not findings.is_taken(work.world, work.subject.meta.uid):
             _unless_taken(draft)
 
 
@@ -199,16 +230,20 @@ def _begin(draft: Draft) -> None:
         job = proof.begin(draft.work, draft.status.job)
         created = proof.manifest(draft.work, job)
     except proof.Missing as missing:
-        draft.conditions.set("Evaluated", None, missing.reason, missing.message)
-        draft.say("Pending", missing.message)
-        draft.plan.requeue_after = missing.again
-        if draft.status.job is not None:  # the last attempt is over, whatever its pod still says
-            again = rfc3339(draft.work.now)
-            draft.update(job=draft.status.job.model_copy(update={"not_before": again}))
+        _wait_for(draft, missing)
         return
     draft.update(job=job)
     draft.plan.create = [created]
-    draft.say("Verifying", "fetching the model, and comparing its digest")
+    draft.say("Verifying", "the pod that fetches the model is made")
+
+
+def _wait_for(draft: Draft, missing: proof.Missing) -> None:
+    draft.conditions.set("Evaluated", None, missing.reason, missing.message)
+    draft.say("Pending", missing.message)
+    draft.plan.requeue_after = missing.again
+    if draft.status.job is not None:  # the last attempt is over, whatever its pod still says
+        again = rfc3339(draft.work.now)
+        draft.update(job=draft.status.job.model_copy(update={"not_before": again}))
 
 
 def _look(draft: Draft, job: EvaluationJob) -> None:
@@ -248,6 +283,7 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
             draft.plan.requeue_after = 0.0
         return
     draft.plan.requeue_after = seen.look_again
+    draft.update(job=job.model_copy(update={"uid": seen.uid, "crash": seen.crash or job.crash}))
     if seen.verified and draft.status.phase != "Approved":
         _verified(draft)
     evaluating = seen.verified and draft.work.subject.body.spec.evaluation is not None
@@ -256,6 +292,9 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
     if seen.waiting is not None:
         draft.conditions.set(condition, None, seen.waiting.reason, seen.waiting.message)
         draft.say(draft.status.phase, seen.waiting.message)
+    elif seen.stage:
+        draft.conditions.set(condition, None, "Starting", seen.stage)
+        draft.say("Evaluating" if evaluating else "Verifying", seen.stage)
     elif evaluating:
         draft.conditions.set("Evaluated", None, "Evaluating", against)
         draft.say("Evaluating", against)
@@ -267,9 +306,10 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
 def _verified(draft: Draft) -> None:
     if draft.status.job is not None and not draft.status.job.verified:
         draft.update(job=draft.status.job.model_copy(update={"verified": True}))
+    model = "model's bytes have" if draft.work.subject.body.spec.artifact else "image that runs has"
     if not draft.conditions.is_true("Verified"):
-        draft.event("Verified", "the model's bytes have the digest that the spec names")
-    draft.conditions.set("Verified", True, "Verified", "the model's bytes have the digest that the spec names")
+        draft.event("Verified", f"the {model} the digest that the spec names")
+    draft.conditions.set("Verified", True, "Verified", f"the {model} the digest that the spec names")
 
 
 def _broken(draft: Draft, seen: attempt.Broken) -> None:
@@ -300,7 +340,8 @@ def _broken(draft: Draft, seen: attempt.Broken) -> None:
 
 
 def _unmeasured(draft: Draft) -> None:
-    evidence = Evidence(digest=draft.work.subject.body.spec.artifact.sha256)
+    spec = draft.work.subject.body.spec
+    evidence = Evidence(digest=spec.artifact.sha256 if spec.artifact else identity.digest_of(spec))
     draft.conditions.set("Evaluated", True, "NoEvaluation", "spec.evaluation is not set: nothing was measured")
     draft.update(evidence=evidence, evaluated_at=rfc3339(draft.work.now))
 
@@ -361,7 +402,8 @@ def _count(draft: Draft, evidence: Evidence) -> None:
         draft.event("Approved", who)
         draft.say("Approved", f"{_summary(evidence)}{who}")
         verified = draft.conditions.get("Verified")
-        draft.plan.requeue_after = UNTAKEN if verified is not None and verified.status == "Unknown" else None
+        late = verified is not None and verified.status == "Unknown" and spec.artifact is not None
+        draft.plan.requeue_after = UNTAKEN if late else None
         return
     assert draft.status.evaluated_at is not None
     left = epoch(draft.status.evaluated_at) + seconds(spec.approval.expires) - now
@@ -416,4 +458,5 @@ SPEC: KindSpec[ModelVersion] = KindSpec(
     gauges=gauges,
     index=index,
     settled=settled,
+    stale=usage.stale,
 )

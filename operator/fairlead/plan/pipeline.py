@@ -16,7 +16,7 @@ from fairlead.api.pipeline import LastRun, Pipeline, PipelineSpec, PipelineStatu
 from fairlead.api.pipelinerun import PipelineRunSpec
 from fairlead.api.units import seconds
 from fairlead.manifests.meta import child_name, labels, owner_reference
-from fairlead.plan import dag, failures, gauges, history, store, terse, triggers
+from fairlead.plan import dag, failures, gauges, history, standing, store, terse, triggers
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -257,26 +257,44 @@ def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
         failed=count.count("Failed"),
     )
     conditions = Conditions(draft.status.conditions, draft.now, draft.subject.meta.generation)
-    missing = [name for name in sorted(dag.references(draft.spec)) if draft.world.get(DATASET, name) is None]
-    unreadable = _unreadable(draft)
-    if missing:
-        text = f"there is no Dataset {', '.join(missing)} in this namespace; create it"
-        conditions.set("Ready", False, "DatasetMissing", text)
-    elif unreadable:
-        conditions.set("Ready", False, unreadable.reason, unreadable.message)
-    else:
-        conditions.set("Ready", True, "Valid", "the pipeline can run")
+    found = _standing(draft)
+    standing.tell(conditions, found)
+    _last_run(conditions, draft.runs)
     history.tell(conditions, swept, draft.spec.history.versions, draft.status)
     phase, message = _summary(draft)
-    ready = conditions.get("Ready")
     return draft.status.model_copy(
         update={
             "phase": phase,
-            "message": ready.message if ready and (missing or unreadable) and phase == "Ready" else message,
-            "conditions": conditions.result(),
+            "message": found.message if found.word != "Ready" and phase == "Ready" else message,
             "observed_generation": draft.subject.meta.generation,
+            **conditions.said(),
         }
     )
+
+
+def _standing(draft: Draft) -> standing.Standing:
+    """Whether runs can start. How the last one ended is another matter."""
+    missing = [name for name in sorted(dag.references(draft.spec)) if draft.world.get(DATASET, name) is None]
+    if missing:
+        text = f"there is no Dataset {', '.join(missing)} in this namespace; create it"
+        return standing.reconciling("DatasetMissing", text)
+    unreadable = _unreadable(draft)
+    if unreadable:
+        return standing.stalled(unreadable.reason, unreadable.message)
+    if draft.spec.suspend:
+        return standing.ready("Suspended", "spec.suspend is set: no trigger starts a run")
+    return standing.ready("Valid", "the pipeline can run")
+
+
+def _last_run(conditions: Conditions, runs: list[Json]) -> None:
+    """How the newest run that has ended did."""
+    ended = [run for run in runs if _phase(run) in TERMINAL]
+    if not ended:
+        conditions.drop("LastRunSucceeded")
+        return
+    last, phase = ended[-1], _phase(ended[-1])
+    said = str((last.get("status") or {}).get("message", ""))
+    conditions.set("LastRunSucceeded", phase == "Completed", f"Run{phase}", f"{last['metadata']['name']}: {said}")
 
 
 def _unreadable(draft: Draft) -> NotReadable | None:

@@ -64,8 +64,8 @@ class Contender:
 
 def by_every_pod(spec: ModelVersionSpec) -> bool:
     """Whether a version may be approved before anybody has looked at its bytes: nothing is measured, and nobody is
-    asked. Who is asked can rely on it that they are there."""
-    return spec.evaluation is None and spec.approval is None
+    asked. Who is asked can rely on it that they are there. An image that is the model is looked at by nodes only."""
+    return spec.evaluation is None and (spec.approval is None or spec.artifact is None)
 
 
 # --- what is pinned ----------------------------------------------------------------------------------------------
@@ -114,7 +114,8 @@ def rows(work: Work, data: EvaluationData, dest: str, pinned: str = "") -> Rows:
     current = dataset.status.current
     wanted = data.dataset.version or pinned or (current.version if current else "")
     if not wanted:
-        raise Missing("NoVersion", f"Dataset {name} has no version yet; the evaluation begins when it has one")
+        yet = olderdata.none_yet(name, dataset)
+        raise Missing("NoVersion", f"{yet}; the evaluation begins when it has one")
     uri, digest, size = _manifest_of(work, name, dataset, wanted)
     keeps = store.store(dataset.spec.store, config, work.subject.meta.namespace).reach
     origin = store.reach(dataset.spec.source.s3, config) if dataset.spec.pin == "reference" else keeps
@@ -152,11 +153,11 @@ def begin(work: Work, old: EvaluationJob | None) -> EvaluationJob:
     attempt = old.attempt + 1 if old else 1
     job = EvaluationJob(
         name=child_name(f"{meta.name}-evaluate", meta.uid, str(attempt)), attempt=attempt,
-        failures=old.failures if old else 0,
+        failures=old.failures if old else 0, crash=old.crash if old else None,
     )  # fmt: skip
-    _servable(work)
     if evaluation is None:
         return job
+    servable(work)
     version = rows(work, evaluation.data, pods.DATA).version
     best = champion(work)
     if best and best.spec.server.protocol != "oip":
@@ -168,8 +169,8 @@ def begin(work: Work, old: EvaluationJob | None) -> EvaluationJob:
     return job.model_copy(update={**pinned, "dataset_version": version})
 
 
-def _servable(work: Work) -> None:
-    """What its pods ask for, they may have. Raises Missing."""
+def servable(work: Work) -> None:
+    """Whether its pods may have what they ask for. Raises Missing."""
     server, account = work.subject.body.spec.server, work.subject.body.spec.server.service_account
     try:
         marks.check(server, work.world.config)
@@ -191,6 +192,7 @@ def manifest(work: Work, job: EvaluationJob) -> Json:
     )  # fmt: skip
     if spec.evaluation is not None:
         return pods.evaluation_job(who, _evaluation(work, job, spec.evaluation))
+    assert spec.artifact is not None  # by_every_pod: there is no Job for an image
     item, secret = _artifact(work, spec.artifact, pods.MODELS[pods.CHALLENGER])
     fetch = FetchTask(items=[item])
     config = work.world.config
@@ -205,7 +207,7 @@ def _evaluation(work: Work, job: EvaluationJob, evaluation: Evaluation) -> pods.
     where = _ports(contenders)
     data = rows(work, evaluation.data, pods.DATA, job.dataset_version)
     reference = _reference(work, job, evaluation)
-    models = [_artifact(work, c.spec.artifact, pods.MODELS[c.role]) for c in contenders]
+    models = [_artifact(work, c.spec.artifact, pods.MODELS[c.role]) for c in contenders if c.spec.artifact]
     tables = [data, reference] if reference else [data]
     folder = reports(work)
     return pods.EvaluationPod(
@@ -303,7 +305,7 @@ def _scored(contender: Contender, port: int) -> Scored:
         "subject": contender.role, "version": contender.version, "name": contender.spec.model,
         "url": f"http://127.0.0.1:{port}", "ready": contender.spec.server.ready,
         "features": evaluation.features if evaluation and contender.role == pods.CHAMPION else [],
-        "sha256": contender.spec.artifact.sha256,
+        "sha256": identity.model_digest(contender.spec),
     })  # fmt: skip
 
 
@@ -311,7 +313,7 @@ def reports(work: Work) -> store.Location:
     """Where reports go: the operator's store; without one, the bucket that the model lies in."""
     meta, config, artifact = work.subject.meta, work.world.config, work.subject.body.spec.artifact
     own = None
-    if config.store is None:
+    if config.store is None and artifact is not None:
         own = S3Location(
             bucket=artifact.uri.removeprefix("s3://").partition("/")[0], endpoint=artifact.endpoint,
             region=artifact.region, credentials=artifact.credentials,
@@ -323,7 +325,7 @@ def _server(work: Work, contender: Contender, port: int) -> Json:
     try:
         return server_container(
             contender.spec.server, contender.spec.model, port, port + 2, work.world.config,
-            name=contender.role, volume=pods.VOLUMES[contender.role],
+            name=contender.role, volume=pods.VOLUMES[contender.role] if contender.spec.artifact else None,
         )  # fmt: skip
     except NoImage as error:
         raise Invalid("spec.server.image", str(error)) from error

@@ -10,7 +10,7 @@ from fairlead.api.dataset import Dataset
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
 from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepStatus
-from fairlead.plan import dag, olderdata, produce, stepjobs, steps, store, terse
+from fairlead.plan import dag, failures, olderdata, produce, standing, stepjobs, steps, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -34,7 +34,10 @@ from fairlead.plan.core import (
     rfc3339,
 )
 from fairlead.plan.read import NotReadable, read
+from fairlead.plan.standing import Standing, Word, has_standing
 
+CANCELLED, FAILED = "Cancelled", "RunFailed"
+"""Why a step is aborted: the run was cancelled; another step has failed, and this one could not start."""
 TERMINAL = ("Completed", "Failed", "Aborted")
 LOOK_AGAIN = 5.0
 """Seconds between looks of a run that waits for a Pipeline or a Dataset."""
@@ -61,7 +64,7 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
     """What a run needs next."""
     status = subject.body.status
     if status.phase in TERMINAL:
-        return Plan(status)
+        return Plan(_ended_before(subject, status, now))
     view = _view(subject, world, now)
     if status.template is None:
         if subject.body.spec.cancel:
@@ -141,15 +144,16 @@ def _version(view: steps.View, name: str, wanted: str | None) -> PinnedDataset:
     status = dataset.status
     known = [version for version in (status.current, *status.versions) if version is not None]
     if wanted is None and status.current is None:
-        raise _empty(name)
+        raise _empty(name, dataset)
     for version in known:
         if wanted in (None, version.version):
             return PinnedDataset(name=name, version=version.version, digest=version.digest, manifest=version.manifest)
     return _older(view, name, dataset, wanted or "")
 
 
-def _empty(name: str) -> Waits:
-    return Waits("DatasetEmpty", f"Dataset {name} has no version yet; see kubectl describe dset {name}")
+def _empty(name: str, dataset: Dataset) -> Waits:
+    yet = olderdata.none_yet(name, dataset)
+    return Waits("DatasetEmpty", f"{yet}; see kubectl describe dset {name}")
 
 
 def _older(view: steps.View, name: str, dataset: Dataset, wanted: str) -> PinnedDataset:
@@ -160,7 +164,7 @@ def _older(view: steps.View, name: str, dataset: Dataset, wanted: str) -> Pinned
         raise Waits(why.reason, why.message) from None
     except olderdata.NotThere as why:
         if not dataset.status.versions:
-            raise _empty(name) from None
+            raise _empty(name, dataset) from None
         there = ", ".join(v.version for v in dataset.status.versions[:5])
         raise Refused("InvalidDatasets", f"spec.datasets.{name}: {why}; its last ones are {there}") from None
     except Invalid as invalid:
@@ -214,12 +218,15 @@ def _go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> P
     cancelled = view.subject.body.spec.cancel is not None
     if cancelled:
         looked = [_aborted(view, old, new) for old, new in zip(status.steps, looked, strict=True)]
-    elif not any(s.phase == "Failed" for s in looked):
+    elif any(s.phase == "Failed" for s in looked):
+        looked = [_without(view, old, new) for old, new in zip(status.steps, looked, strict=True)]
+    else:
         looked = _begin_ready(view, spec, looked)
     done = sum(s.phase == "Completed" for s in looked)
     status = status.model_copy(update={"steps": looked, "progress": f"{done}/{len(looked)}"})
     found = _next(view, status, spec, cancelled)
     found.events = [*_step_events(before, looked), *found.events]
+    found.delete += _stopped(view, [s for s in looked if s.reason == FAILED])
     ended = [job for s in looked if (job := steps.lingering(view, s)) is not None]
     found.delete += [Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"]) for job in ended]
     return found
@@ -270,7 +277,7 @@ def _summary(looked: Iterable[StepStatus]) -> tuple[str, str]:
     for s in looked:
         if s.phase == "Failed":
             return "StepFailed", f"step {s.name} failed; waiting for the steps that still run"
-    for s in looked:
+    for s in sorted(looked, key=lambda s: s.reason == steps.STARTING):
         if s.phase == "Pending" and s.message:
             pause = f", again at {s.not_before}" if s.not_before else ""
             return s.reason, f"step {s.name}: {s.message}{pause}"
@@ -281,7 +288,14 @@ def _summary(looked: Iterable[StepStatus]) -> tuple[str, str]:
 # --- cancel ------------------------------------------------------------------------------------------------------
 
 
-def _aborted(view: steps.View, before: StepStatus, after: StepStatus) -> StepStatus:
+def _without(view: steps.View, before: StepStatus, after: StepStatus) -> StepStatus:
+    """A step of a run in which another one has failed: what runs may end, what can't start is not waited for."""
+    if steps.busy(before) and (before.reason == FAILED or after.reason in failures.CANT_START):
+        return _aborted(view, before, after, FAILED)
+    return after
+
+
+def _aborted(view: steps.View, before: StepStatus, after: StepStatus, why: str = CANCELLED) -> StepStatus:
     """A step of a cancelled run: over as soon as nothing of its attempt is left."""
     if steps.over(before) or after.phase == "Completed":
         return after
@@ -289,8 +303,8 @@ def _aborted(view: steps.View, before: StepStatus, after: StepStatus) -> StepSta
     uid = job["metadata"]["uid"] if job else before.job_uid
     # deleted in the foreground, a Job stays until its pods are gone, those included that were not seen yet
     if steps.busy(before) and (job is not None or view.pods(uid)):
-        return before.model_copy(update={"job_uid": uid, "reason": "Cancelled", "message": "its pod is being stopped"})
-    changes: dict[str, Any] = {"phase": "Aborted", "reason": "Cancelled", "message": "", "not_before": None}
+        return before.model_copy(update={"job_uid": uid, "reason": why, "message": "its pod is being stopped"})
+    changes: dict[str, Any] = {"phase": "Aborted", "reason": why, "message": "", "not_before": None}
     if before.attempt:
         changes["finished_at"] = rfc3339(view.now)
     return before.model_copy(update=changes)
@@ -300,11 +314,16 @@ def _cancel(view: steps.View, status: PipelineRunStatus) -> Plan:
     if all(steps.over(s) for s in status.steps):
         return _end(view, status, "Aborted", "Cancelled", "cancelled; its pods are gone")
     found = Plan(_state(view, status, "Running", "Cancelling", "cancelled; waiting until its pods are gone"))
-    for s in status.steps:
+    found.delete += _stopped(view, status.steps)
+    return found
+
+
+def _stopped(view: steps.View, stopping: Iterable[StepStatus]) -> Iterator[Delete]:
+    """What ends these steps' attempts."""
+    for s in stopping:
         job = view.job(s)
         if steps.busy(s) and job is not None and "deletionTimestamp" not in job["metadata"]:
-            found.delete.append(Delete(JOB, s.job, job["metadata"]["uid"], "Foreground"))
-    return found
+            yield Delete(JOB, s.job, job["metadata"]["uid"], "Foreground")
 
 
 # --- the end -----------------------------------------------------------------------------------------------------
@@ -328,14 +347,26 @@ def _end(view: steps.View, status: PipelineRunStatus, phase: str, reason: str, m
     return Plan(_state(view, ended, phase, reason, text), events=[event])
 
 
+_WORDS: dict[str, Word] = {"Completed": "Ready", "Failed": "Stalled", "Aborted": "Stalled"}
+
+
+def _ended_before(subject: Subject[PipelineRun], status: PipelineRunStatus, now: float) -> PipelineRunStatus:
+    """The status of a run that ended when Fairlead did not say yet where an object stands."""
+    conditions = Conditions(status.conditions, now, subject.meta.generation)
+    ended = conditions.get("Succeeded")
+    reason = ended.reason if ended else status.phase
+    standing.tell(conditions, Standing(_WORDS[status.phase], reason, status.message))
+    return status.model_copy(update={"observed_generation": subject.meta.generation, **conditions.said()})
+
+
 def _state(view: steps.View, status: PipelineRunStatus, phase: str, reason: str, message: str) -> PipelineRunStatus:
     generation = view.subject.meta.generation
     conditions = Conditions(status.conditions, view.now, generation)
     conditions.set("Succeeded", {"Completed": True, "Failed": False, "Aborted": False}.get(phase), reason, message)
+    standing.tell(conditions, Standing(_WORDS.get(phase, "Reconciling"), reason, message))
     return status.model_copy(
         update={
-            "phase": phase, "message": message[:1024], "conditions": conditions.result(),
-            "observed_generation": generation,
+            "phase": phase, "message": message[:1024], "observed_generation": generation, **conditions.said(),
         }
     )  # fmt: skip
 
@@ -357,7 +388,8 @@ def _step_events(before: dict[str, StepStatus], after: list[StepStatus]) -> list
 
 def settled(raw: Json) -> bool:
     """A finished run is never touched again."""
-    return (raw.get("status") or {}).get("phase") in TERMINAL
+    status = raw.get("status") or {}
+    return status.get("phase") in TERMINAL and has_standing(status)
 
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:

@@ -7,7 +7,9 @@ from fairlead.plan.core import Json
 from fairlead.plan.failures import Waiting
 from fairlead.plan.serverlog import Probe
 
-ELSEWHERE = "if it listens elsewhere, or says so by another path, name spec.server.port and spec.server.ready"
+ELSEWHERE = (
+    "if a custom server listens elsewhere, or says so by another path, name spec.server.port and spec.server.ready"
+)
 SLOWER = "if it needs longer, raise spec.server.timeout"
 
 

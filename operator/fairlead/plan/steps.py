@@ -26,6 +26,8 @@ DISRUPTIONS = 10
 LONGEST_PAUSE = 300.0
 """Seconds between attempts that the cluster lost."""
 LONGEST_BACKOFF = 3600.0
+STARTING = "Starting"
+"""Reason of a step whose pod does what every pod does at first."""
 MESSAGE = 320
 """Characters of a step's message. A status of 64 steps takes about 60 KB, half of it the template and the digests."""
 
@@ -102,7 +104,7 @@ def begin(view: View, status: StepStatus) -> StepStatus:
     attempt = status.attempt + 1
     name = job_name(view.name, view.uid, status.name, attempt)
     return _with(
-        status, attempt=attempt, job=name, job_uid="", not_before=None, reason="Starting", message="",
+        status, attempt=attempt, job=name, job_uid="", not_before=None, reason=STARTING, message="",
         started_at=status.started_at or rfc3339(view.now),
     )  # fmt: skip
 
@@ -191,7 +193,7 @@ def _without_pod(view: View, step: Step, status: StepStatus, found: jobpods.Foun
         lost = found.problem or failures.Waiting("Disrupted", text)
         return _settle(view, step, status, failures.Failure(lost.reason, lost.message, "cluster"))
     _later(view, found.look_again(view.now))
-    return _waiting(status, found.problem or found.waiting(view.now))
+    return _waiting(status, found.problem or found.waiting(view.now), found.stage)
 
 
 def _running(view: View, status: StepStatus, found: jobpods.Found) -> StepStatus:
@@ -201,14 +203,14 @@ def _running(view: View, status: StepStatus, found: jobpods.Found) -> StepStatus
     if waiting is None and failures.started(found.pod):
         strange = found.problem or failures.Waiting("", "")
         return _with(status, phase="Running", reason=strange.reason, message=strange.message)
-    return _waiting(status, found.problem or waiting)
+    return _waiting(status, found.problem or waiting, found.stage)
 
 
-def _waiting(status: StepStatus, found: failures.Waiting | None) -> StepStatus:
+def _waiting(status: StepStatus, found: failures.Waiting | None, stage: str) -> StepStatus:
     if found is None and status.reason == jobpods.UNREADABLE:
         return _with(status, phase="Pending")  # why the store is asked
     if found is None:
-        return _with(status, phase="Pending", reason="Starting", message="")
+        return _with(status, phase="Pending", reason=STARTING, message=stage)
     return _with(status, phase="Pending", reason=found.reason, message=found.message)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from pydantic import ValidationError
 
 from fairlead.api.pinned import Pinned
-from fairlead.plan import identity
+from fairlead.plan import identity, usage
 from fairlead.plan.core import MODEL_VERSION, Gauge, Json, Peers, World
+from fairlead.plan.standing import has_standing
 
 FINAL = ("Approved", "Rejected", "Revoked")
 UNVERIFIED = "unverified"
@@ -16,11 +17,11 @@ UNVERIFIED = "unverified"
 LABEL = "fairlead.dev/modelversion"
 
 
-def settled(raw: Json) -> bool:
-    """Approved, rejected and revoked versions cost nothing until their spec changes, once their bytes are verified."""
+def final(raw: Json) -> bool:
+    """Whether it is approved, rejected or revoked, by its spec as it is."""
     status = raw.get("status") or {}
     current = status.get("observedGeneration") == raw["metadata"].get("generation")
-    return status.get("phase") in FINAL and current and not unverified(raw)
+    return status.get("phase") in FINAL and current
 
 
 def unverified(raw: Json) -> bool:
@@ -28,6 +29,12 @@ def unverified(raw: Json) -> bool:
     status = raw.get("status") or {}
     said = [one for one in status.get("conditions") or [] if one.get("type") == "Verified"]
     return status.get("phase") == "Approved" and any(one.get("status") == "Unknown" for one in said)
+
+
+def settled(raw: Json) -> bool:
+    """Approved, rejected and revoked versions cost nothing until their spec changes, or where they are used, once their
+    bytes are verified."""
+    return final(raw) and not unverified(raw) and has_standing(raw.get("status") or {})
 
 
 def _waiting(raw: Json) -> bool:
@@ -38,11 +45,12 @@ def _waiting(raw: Json) -> bool:
 
 
 def index(raw: Json) -> Iterator[str]:
-    """The model; of a version that is not proven yet besides, whom it waits for."""
+    """The model, and who uses it; of a version that is not proven yet besides, whom it waits for."""
     model = (raw.get("spec") or {}).get("model")
     if not model:
         return
     yield f"model/{model}"
+    yield from usage.keys(raw)
     if _waiting(raw):
         yield f"waits/{model}"
         for name in _datasets(raw):
@@ -81,17 +89,19 @@ def pinned(deployment: Json, name: str) -> Pinned | None:
 
 
 def heeded(deployment: Json) -> object:
-    """What versions go by in a Deployment: what it serves, which versions it has, and what their pods have found."""
+    """What versions go by in a Deployment: what it serves, which versions it has and what part each of them has in it,
+    and what their pods have found."""
     status = deployment.get("status") or {}
     mine = [one.get("uid") for one in status.get("versions") or []]
-    return live(deployment), mine, status.get("findings")
+    return live(deployment), mine, status.get("findings"), usage.parts(deployment)
 
 
 def by_deployment(deployment: Json, versions: Peers) -> list[str]:
-    """The versions that wait and are compared with what this Deployment serves, and those whose bytes its pods verify
-    or might have verified."""
+    """The versions that wait and are compared with what this Deployment serves, those whose bytes its pods verify or
+    might have verified, and those that it uses."""
     found = [one["version"] for one in (deployment.get("status") or {}).get("findings") or []]
     found += [one["metadata"]["name"] for one in versions.indexed(UNVERIFIED)]
+    found += usage.by_deployment(deployment, versions)
     return list(dict.fromkeys([*_compared(deployment, versions), *found]))
 
 

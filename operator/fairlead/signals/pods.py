@@ -46,7 +46,8 @@ async def scrape(outside: Outside, request: ScrapePod) -> Counters:
 
 async def warm_up(outside: Outside, request: WarmUp) -> Warm:
     """Send the request `times` times, one after the other, so that the model is loaded and its caches are filled
-    before a user's request comes. Raises SignalError when one is not answered with success."""
+    before a user's request comes. Raises SignalError when one is not answered with success; of a server's own request
+    when the server can't answer it (500 or above, 429)."""
     for _ in range(max(1, request.times) if request.body else 1):
         await _once(outside, request)
     return Warm()
@@ -69,7 +70,7 @@ async def _once(outside: Outside, request: WarmUp) -> None:
         outside, "POST" if request.body else "GET", request.url, lambda reply, _: reply,
         seconds=WARM_UP_SECONDS, limit=WARM_UP_LIMIT, keep=_KEPT, **options,
     )  # fmt: skip
-    if 200 <= reply.status < 300:
+    if 200 <= reply.status < (500 if request.own else 300) and reply.status != 429:
         return
     words = " ".join(reply.text[:_KEPT].split())[:200]
     if request.body and 400 <= reply.status < 500 and reply.status != 429:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fairlead.api.modelversion import GateResult
 from fairlead.api.tasks import EvaluateResult, EvaluateTask, Subject
-from fairlead.worker import gates, oip, report, scoring, tables
+from fairlead.worker import gates, oip, refusals, report, scoring, tables
 from fairlead.worker.baseline import Group
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.words import line
@@ -36,6 +36,7 @@ class Asked(scoring.Answers):
         self._server = oip.Server(subject.subject, subject.url, subject.name, task.ready_timeout, subject.ready)
         self._features = [features[name] for name in subject.features or task.features]
         self._probabilities = "log_loss" in task.metrics
+        self._answered: Batch | None = None
 
     def request(self, rows: Batch) -> bytes:
         """The request for these rows."""
@@ -52,10 +53,14 @@ class Asked(scoring.Answers):
             return
         try:
             self.add(*self._server.infer(self.request(rows), rows.num_rows))
+            self._answered = rows.slice(0, 1)
         except oip.Refused as error:
-            first = sum(len(part) for part in self.labels)
-            self.problem = line(f"rows {first} to {first + rows.num_rows - 1}: {error}")
+            first, names = sum(len(part) for part in self.labels), [one.name for one in self._features]
+            self.problem = line(refusals.Search(self._try, names, self._answered).told(rows, first, error))
             log.warning("refused", extra={"subject": self.subject.subject, "problem": self.problem})
+
+    def _try(self, rows: Batch) -> None:
+        self._server.infer(self.request(rows), rows.num_rows)
 
 
 def evaluate(task: EvaluateTask) -> EvaluateResult:

@@ -119,28 +119,30 @@ class Server:
     """A model server on this pod's loopback."""
 
     def __init__(self, subject: str, url: str, model: str, ready_timeout: float, ready: str | None = None) -> None:
-        self._subject, self._url, self._model = subject, url.rstrip("/"), model
+        self._subject, self._url, self._infer = subject, url.rstrip("/"), f"/v2/models/{model}/infer"
         self._timeout, self._ready = ready_timeout, ready or READY
         self._http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=60), retries=False)
 
     def wait(self, body: bytes) -> None:
         """Wait until it answers `body` somehow. Raises TaskFailed (ServerFailed) after the time it may take."""
         deadline, last = time.monotonic() + self._timeout, "it does not answer"
+        where = f":{self._url.rpartition(':')[2]}"
         while time.monotonic() < deadline:
             try:
-                status = self._send("GET", self._ready)[0]
+                status, asked = self._send("GET", self._ready)[0], f"GET {where}{self._ready}"
                 if status == 200:
-                    status = self._post(body)[0]
+                    status, asked = self._post(body)[0], f"POST {where}{self._infer}"
                     if status not in _NOT_YET:
                         return
-                last = f"it answers {status}"
+                last = f"{asked} is answered {status}"
             except urllib3.exceptions.HTTPError as error:
-                last = _words(error)
+                last = f"{_words(error)} at {where}{self._ready}"
             time.sleep(_POLL)
         raise TaskFailed(
             "ServerFailed",
             f"the {self._subject}'s server is not ready after {self._timeout:g} s: {last}; see the log of container "
-            f"{self._subject}: does the model load?",
+            f"{self._subject}: does the model load, and where does it listen? If elsewhere, name spec.server.port and "
+            "spec.server.ready in a new version; if it needs longer, raise spec.server.timeout",
         )
 
     def infer(self, body: bytes, rows: int) -> tuple[Labels, Floats | None]:
@@ -163,7 +165,7 @@ class Server:
         )
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
-        return self._send("POST", f"/v2/models/{self._model}/infer", body, {"Content-Type": "application/json"})
+        return self._send("POST", self._infer, body, {"Content-Type": "application/json"})
 
     def _send(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None

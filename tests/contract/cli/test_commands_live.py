@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from fairlead.cli import session
+from fairlead.cli import new, session
+from fairlead.manifests.meta import child_name
 
 DIGEST = "ab" * 32
 MANIFESTS = f"""
@@ -87,3 +88,23 @@ def test_views_of_real_objects(fairlead: Fairlead, capsys: pytest.CaptureFixture
     printed = capsys.readouterr().out
     assert "deployment web" in printed
     assert "not live anywhere" in printed
+
+
+@pytest.mark.parametrize("kind", new.KINDS)
+def test_b17_what_new_writes_is_accepted(kubectl: Kubectl, namespace: str, kind: str) -> None:
+    made = new.manifests(kind, "tips", namespace)
+    answer = kubectl("apply", "--dry-run=server", "-f", "-", stdin=made)
+    assert answer.count("created (server dry run)") == made.count("kind: ")
+
+
+def test_b17_what_answers_behind_a_service_is_asked_through_the_api_server(
+    fairlead: Fairlead, kubectl: Kubectl, namespace: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing stands behind this one: the API server itself says so, in words."""
+    status = {"live": {"version": "m-1", "since": "2026-01-01T00:00:00Z"}}
+    kubectl("patch", "mdeploy", "web", "-n", namespace, "--subresource=status", "--type=merge",
+            "-p", json.dumps({"status": status}))  # fmt: skip
+    assert fairlead("ask", "deployment/web", "--row", '{"x": 1}') == session.UNREACHABLE
+    told = capsys.readouterr().err
+    assert "through the API server: services" in told
+    assert child_name("web", "m-1") in told

@@ -166,6 +166,21 @@ def test_a_model_that_does_not_answer_the_rows_closes_its_gates(
         assert re.search(words, gate.message)
 
 
+def test_b20_a_row_that_is_refused_is_named_with_its_column(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
+    def picky(inputs: dict[str, list[Any]]) -> tuple[int, Any]:
+        if None in inputs["x"]:
+            return 500, {"error": "bad input"}
+        return linear(1.0)(inputs)
+
+    result = evaluate(task(s3, bucket, rows, [serve(picky), serve(linear(2.0))], GATES))
+    told = result.gates[0]
+    assert (told.gate, told.verdict) == ("answers every row", "Failed")
+    assert re.fullmatch(
+        r'row 3 \(x=null, carrier="..+"\): the server answered 500: \{"error": "bad input"\}; it is column x: with \d+ '
+        r"instead of null the row is answered", told.message,
+    )  # fmt: skip
+
+
 def test_a_server_that_never_starts_is_named(s3: Any, bucket: str, rows: Path) -> None:
     with pytest.raises(TaskFailed, match=r"challenger's server is not ready after 0\.5 s: nothing listens") as caught:
         evaluate(task(s3, bucket, rows, ["http://127.0.0.1:1"], GATES, ready_timeout=0.5))

@@ -136,6 +136,7 @@ def test_the_operator_may_make_all_that_it_looks_after() -> None:
         (r.group, name): set(r.verbs) for r in rbac.OPERATOR.rights for name in r.resources if r.verbs != rbac.READ
     }
     routes = (core.HTTP_ROUTE, core.GRPC_ROUTE)
-    for kind in (core.JOB, core.SERVICE, core.WORKLOAD, *routes, core.PROMETHEUS_RULE, core.POD_MONITOR):
+    others = (core.PROMETHEUS_RULE, core.POD_MONITOR, core.AUTOSCALER)
+    for kind in (core.JOB, core.SERVICE, core.WORKLOAD, *routes, *others):
         group = kind.api_version.rpartition("/")[0]
         assert rights[group, kind.plural] >= {"list", "watch", "create", "patch", "delete"}, kind

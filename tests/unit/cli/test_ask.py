@@ -210,13 +210,60 @@ def test_files_of_rows(fairlead, memory, tmp_path, capsys):
     assert fairlead("ask", "deployment/delay", "--rows", str(tmp_path / "none.csv")) == session.USAGE
 
 
+def test_a_server_of_its_own_protocol_is_asked_by_raw_bodies(fairlead, memory, gateway, capsys):
+    put(memory, gateway[0], sample="")
+    server = {"runtime": "custom", "image": "registry.example/scorer:1", "protocol": "http", "ready": "/healthz"}
+    memory.objects["ModelVersion", "delay-2"]["spec"]["server"] = server
+    assert fairlead("ask", "deployment/delay") == session.USAGE
+    assert "What this server's requests look like, spec.server does not say" in capsys.readouterr().err
+    assert fairlead("ask", "deployment/delay", "--row", ROW) == session.USAGE
+    assert "speaks http, which has no rows" in capsys.readouterr().err
+    gateway[1]["body"] = {"score": 0.5}
+    assert fairlead("ask", "deployment/delay", "--path", "/predict", "--raw", '{"x": 1}') == 0
+    assert '{"score": 0.5}' in capsys.readouterr().out
+    assert gateway[1]["got"][0][:2] == ("/airline/delay/predict", {"x": 1})
+    server["warmUp"] = {"path": "/predict", "body": '{"x": 2}'}
+    assert fairlead("ask", "deployment/delay") == 0
+    assert gateway[1]["got"][1][:2] == ("/airline/delay/predict", {"x": 2})
+    assert fairlead("get", "deployment", "delay") == 0
+    assert """--path /predict --raw '{"x": 2}'""" in capsys.readouterr().out
+
+
+def test_a_version_is_asked_as_it_is_served_whatever_has_its_name(fairlead, memory, gateway, capsys):
+    spec = {"model": "delay", "artifact": {"uri": "s3://bkt/m", "sha256": "ab" * 32}}
+    record = json.dumps({"spec": spec, "sample": json.dumps(SAMPLE)})
+    put(memory, gateway[0], sample="", versions=[{"name": "delay-2", "uid": "u", "evidence": "ab", "record": record}])
+    for gone in (False, True):
+        if gone:
+            del memory.objects["ModelVersion", "delay-2"]
+        assert fairlead("ask", "deployment/delay") == 0
+        assert gateway[1]["got"].pop()[1] == SAMPLE
+        assert fairlead("get", "deployment", "delay") == 0
+        assert "ask it" in capsys.readouterr().out
+
+
 def test_without_an_evaluation_the_values_say_the_types(fairlead, memory, capsys):
     put(memory, sample="")
     assert fairlead("ask", "deployment/delay") == session.USAGE
-    assert "has no evaluation that has kept a request" in capsys.readouterr().err
+    assert "has no evaluation that says its columns" in capsys.readouterr().err
     assert fairlead("ask", "deployment/delay", "--row", '{"x": 1.5, "c": "a"}') == 0
     assert "x FP64, c BYTES" in capsys.readouterr().err
     assert [t["datatype"] for t in memory.posted[0][3]["inputs"]] == ["FP64", "BYTES"]
+
+
+def test_many_answers_are_counted_by_version(fairlead, memory, gateway, capsys):
+    put(memory, gateway[0])
+    assert fairlead("ask", "deployment/delay", "--times", "5", "-o", "json") == 0
+    (counted,) = json.loads(capsys.readouterr().out)
+    assert (counted["version"], counted["answers"], counted["failed"]) == ("delay-2", 5, 0)
+    assert len(gateway[1]["got"]) == 5
+    put(memory, "http://127.0.0.1:9/airline/delay")
+    memory.reply = Reply(500, {}, b"no")
+    assert fairlead("ask", "deployment/delay", "--times", "3") == session.FAILED
+    assert len(memory.posted) == 3
+    printed = capsys.readouterr().out
+    assert "delay-2  3        3" in printed
+    assert "it can't be reached from here" in printed
 
 
 def test_showing_sends_nothing(fairlead, memory, capsys):

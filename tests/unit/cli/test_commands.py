@@ -88,13 +88,26 @@ def version(phase="AwaitingApproval", **spec):
 
 
 def test_run_makes_a_run_with_params_and_pinned_data(fairlead, memory, capsys):
-    memory.put("Pipeline", "delay", spec={})
+    memory.put("Pipeline", "delay", spec={"params": {"alpha": "1"}})
     assert fairlead("run", "delay", "-p", "alpha=0.1=x", "--dataset", "flights=7c1e") == 0
     (made,) = [o for (kind, _), o in memory.objects.items() if kind == "PipelineRun"]
     assert made["spec"]["params"] == {"alpha": "0.1=x"}
     assert made["spec"]["datasets"] == {"flights": "7c1e"}
     assert made["metadata"]["namespace"] == "airline"
-    assert made["metadata"]["name"] in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"kubectl fairlead get run {made['metadata']['name']} -n airline --watch" in printed
+
+
+@pytest.mark.parametrize(
+    ("params", "words"), [({}, "it has none"), ({"beta": "1", "alpha": "2"}, "it has alpha, beta")]
+)  # fmt: skip
+def test_b20_a_parameter_that_the_pipeline_lacks_makes_no_run(fairlead, memory, capsys, params, words):
+    memory.put("Pipeline", "delay", spec={"params": params})
+    assert fairlead("run", "delay", "-p", "nosuch=1") == session.USAGE
+    said = capsys.readouterr()
+    assert f"has no parameter nosuch; {words}" in said.err
+    assert "created" not in said.out
+    assert not [kind for kind, _ in memory.objects if kind == "PipelineRun"]
 
 
 def test_run_refuses_what_is_no_pair_and_what_is_not_there(fairlead, memory, capsys):

@@ -155,6 +155,14 @@ def test_what_is_not_known_is_said():
     assert request.example(version()).note == ""
 
 
+def test_an_openai_server_is_asked_for_a_completion():
+    server = {"runtime": "custom", "image": "registry.example/llm:1", "protocol": "openai"}
+    wanted = request.example(version("", server=server))
+    assert wanted.path == "/v1/chat/completions"
+    assert json.loads(wanted.body)["model"] == "delay"
+    assert wanted.note == ""
+
+
 def test_the_shown_lines_are_a_command_and_a_request():
     lines = request.shown("web", "airline", "http://1.2.3.4/airline/web", version())
     assert lines[0].startswith("kubectl fairlead ask deployment/web -n airline --row ")

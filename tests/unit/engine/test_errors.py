@@ -90,10 +90,29 @@ def test_the_kernels_condition_is_hidden_from_plans_with_its_message() -> None:
 def test_laying_over_replaces_ready_and_keeps_the_rest() -> None:
     status = {"phase": "Good", "conditions": [condition("Ready", "True", "Fine"), condition("Other", "True", "Yes")]}
     found = trouble.lay_over(status, TROUBLE, raw(), 0.0)
-    assert [c["type"] for c in found["conditions"]] == ["Other", "Ready"]
-    assert found["conditions"][1]["reason"] == "Refused"
+    assert [(c["type"], c["status"]) for c in found["conditions"]] == [
+        ("Other", "True"), ("Ready", "False"), ("Stalled", "True"),
+    ]  # fmt: skip
+    assert {c["reason"] for c in found["conditions"][1:]} == {"Refused"}
     assert found["message"] == "Job x: no"
     assert found["phase"] == "Good"
+
+
+def test_what_passes_by_itself_is_reconciling_and_replaces_what_the_plan_has_said() -> None:
+    status = {"conditions": [condition("Ready", "False", "Mine"), condition("Stalled", "True", "Mine")]}
+    found = trouble.lay_over(status, Trouble("Transient", "Job x is on its way out", "BeingDeleted"), raw(), 0.0)
+    assert [(c["type"], c["status"], c["reason"]) for c in found["conditions"]] == [
+        ("Ready", "False", "BeingDeleted"), ("Reconciling", "True", "BeingDeleted"),
+    ]  # fmt: skip
+    assert trouble.without_ours({"metadata": {}, "status": found})["status"]["conditions"] == []
+
+
+def test_the_kernels_own_conditions_are_the_problem_too() -> None:
+    laid = trouble.lay_over({"problem": "old"}, TROUBLE, raw(), 0.0)
+    assert trouble.summed_up(laid)["problem"] == "Refused: Job x: no"
+    marked = trouble.marked({"problem": ""}, [trouble.Mark(trouble.CLOCK, "behind")], raw(), 0.0)
+    assert trouble.summed_up(marked)["problem"] == "ClockBehind: behind"
+    assert trouble.summed_up({"problem": "old", "conditions": []})["problem"] == ""
 
 
 def test_times_move_only_with_the_status() -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from fairlead.cluster import errors as api
 from fairlead.engine import resolve
-from fairlead.engine.resolve import NAMESPACE_TTL, Credentials, CredentialsError, Namespaces, Resolver
+from fairlead.engine.resolve import NAMESPACE_TTL, Accounts, Credentials, CredentialsError, Namespaces, Resolver
 from fairlead.plan.core import (
+    AccountSeen,
     Counters,
     Document,
     Failed,
@@ -28,6 +29,7 @@ from fairlead.plan.core import (
     Newest,
     Presence,
     PromQuery,
+    ReadAccount,
     ReadDocument,
     ReadGateway,
     ReadNamespace,
@@ -368,6 +370,41 @@ async def test_of_a_namespace_s_annotations_only_ours_are_told_and_they_are_beli
     assert kube.asked == 1
     kube.annotations, now = None, NAMESPACE_TTL + 1
     assert await read("team") == NamespaceSeen()
+
+
+class OneAccount:
+    """As much of the API server as reading a ServiceAccount needs."""
+
+    def __init__(self, labels: dict[str, str] | None, error: Exception | None = None) -> None:
+        self.labels, self.error, self.asked = labels, error, 0
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
+        assert (kind.kind, namespace, name) == ("ServiceAccount", "team", "scorer")
+        self.asked += 1
+        if self.error:
+            raise self.error
+        return {"metadata": {"name": name, "labels": self.labels}}
+
+
+SCORER = ReadAccount("team", "scorer")
+
+
+async def test_a_grant_of_an_account_is_believed_for_seconds_and_a_refusal_is_not_kept() -> None:
+    kube, now = OneAccount({"fairlead.dev/serve": "no"}), 0.0
+    read = Accounts(kube, lambda: now).read  # type: ignore[arg-type]
+    assert await read(SCORER) == AccountSeen(True)
+    kube.labels = {"fairlead.dev/serve": "true"}
+    assert [await read(SCORER), await read(SCORER)] == [AccountSeen(True, True)] * 2
+    assert kube.asked == 2
+    kube.labels, now = None, NAMESPACE_TTL + 1
+    assert await read(SCORER) == AccountSeen(True)
+
+
+async def test_an_account_that_is_not_there_is_told_apart_from_one_that_may_not_be_read() -> None:
+    missing = OneAccount(None, api.NotFound("none", 404))
+    assert await resolver(missing).resolve([SCORER]) == {SCORER: AccountSeen(False)}
+    answers = await resolver(OneAccount(None, api.Forbidden("no right to see it", 403))).resolve([SCORER])
+    assert answers[SCORER].reason == "AccountForbidden"  # type: ignore[union-attr]
 
 
 async def test_a_namespace_that_may_not_be_read_is_not_one_without_annotations() -> None:

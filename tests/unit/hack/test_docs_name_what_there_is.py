@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.plan.experiment import tell
-from fairlead.plan.rollout import ability, afterwards, memory, pins, pods, readiness, world
+from fairlead.plan.rollout import ability, afterwards, memory, pins, pods, readiness, scaling, world
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
@@ -25,7 +25,7 @@ def test_a_reason_in_a_table_is_one_that_is_given(page: Path) -> None:
 
 def test_one_page_has_all_conditions_of_a_deployment() -> None:
     page = (ROOT / "docs" / "how-to" / "watch-a-rollout.md").read_text()
-    elsewhere = [one.CONDITION for one in (ability, afterwards, memory, pins, readiness, tell, world)]
+    elsewhere = [one.CONDITION for one in (ability, afterwards, memory, pins, readiness, scaling, tell, world)]
     here = re.findall(r'told\.set\(\s*"(\w+)"', (ROOT / "operator/fairlead/plan/rollout/report.py").read_text())
     assert here
     first = "".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from tests.unit.plan import kstatus
 from tests.unit.plan.answering import Answers
 from tests.unit.plan.indexing import indexed
 
@@ -161,7 +162,9 @@ class LittleWorld:
         subject = self.subject(spec, name)
         self._subject = subject.meta.uid
         self._asked = tuple(spec.observe(subject, self, self.now))
-        return spec.plan(subject, self, self.now)
+        found = spec.plan(subject, self, self.now)
+        kstatus.obey(found.status.model_dump(mode="json", by_alias=True, exclude_none=True), subject.meta.generation)
+        return found
 
     def look(self, spec: KindSpec[Any], name: str, crash_after: int | None = None) -> Plan:
         """Plan and write, in the kernel's order; `crash_after` that many writes raises Crash."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.unit.plan import kstatus
 from tests.unit.plan.answering import Answers
 from tests.unit.plan.indexing import indexed
 
@@ -31,6 +32,7 @@ from fairlead.plan.core import (
     REPLICA_SET,
     SERVICE,
     WORKLOAD,
+    AccountSeen,
     Answer,
     AnswersPage,
     AskReady,
@@ -48,6 +50,7 @@ from fairlead.plan.core import (
     Plan,
     Presence,
     PromQuery,
+    ReadAccount,
     ReadAnswers,
     ReadDocument,
     ReadGateway,
@@ -172,6 +175,8 @@ class Sim:
     rules_asked: int = 0
     floor: NamespaceSeen | Failed = NO_FLOOR
     """What the Namespace's annotations say."""
+    accounts: dict[str, AccountSeen | Failed] = field(default_factory=dict)
+    """ServiceAccounts by name; any other is not there."""
     others: tuple[Claim, ...] = ()
     """What Deployments of other namespaces claim."""
 
@@ -247,7 +252,8 @@ class Sim:
     def ready(self, version: str, ready: bool = True) -> None:
         """The pods of a version become ready, or are no more."""
         for workload in self.select(WORKLOAD, {"fairlead.dev/version": version}):
-            workload["status"]["readyReplicas"] = workload["spec"]["replicas"] if ready else 0
+            many = workload["spec"]["replicas"]
+            workload["status"] |= {"readyReplicas": many if ready else 0, "updatedReplicas": many, "replicas": many}
         for pod in self.pods(version):
             pod["status"]["conditions"] = [{"type": "Ready", "status": "True" if ready else "False"}]
 
@@ -380,6 +386,8 @@ class Sim:
                 return self.gateway
             case ReadNamespace():
                 return self.floor
+            case ReadAccount():
+                return self.accounts.get(request.name, AccountSeen(False))
             case ReadRules():
                 self.rules_asked += 1
                 return self.loaded or self._loaded(request)
@@ -482,7 +490,9 @@ class Sim:
         """What the plan says now; nothing is carried out."""
         subject, world = self.subject(), View(self)
         world.answers = {request: self._answer(request) for request in deployment.observe(subject, world, self.now)}
-        return deployment.plan(subject, world, self.now)
+        found = deployment.plan(subject, world, self.now)
+        kstatus.obey(dump(found.status), self.generation)
+        return found
 
     def look(self, passes: int = 10) -> Plan:
         """Look and carry out until nothing changes, as the kernel does."""

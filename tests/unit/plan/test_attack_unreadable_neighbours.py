@@ -113,7 +113,7 @@ def test_a_rollout_is_held_by_labels_that_can_not_be_read_and_harm_still_ends_it
     strange(sim.of(DATASET)["truth"])
     sim.tick(50)
     assert sim.condition("EvidenceAvailable")["reason"] == "DatasetUnreadable"
-    assert sim.condition("Ready")["status"] == "True"
+    assert sim.condition("Available")["status"] == "True"
     sim.errors["m-2"] = 0.9
     for _ in range(30):
         sim.tick(50)

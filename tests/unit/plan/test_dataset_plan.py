@@ -177,7 +177,7 @@ def test_refused_by_a_check_keeps_what_is_published() -> None:
     truth, reason, message = condition(status, "Valid")
     assert (truth, reason) == ("False", "ChecksFailed")
     assert "unique id: 3 rows share an id" in message
-    assert condition(status, "Ready")[0] == "True"
+    assert condition(status, "Available")[0] == "True"
     where.now += 600
     look(where)
     assert where.select(JOB) == [], "the same listing is not read again"
@@ -228,7 +228,7 @@ def test_an_unreachable_source_keeps_what_is_published_and_heals(reason: str) ->
     status = look(where)
     assert condition(status, "SourceReachable") == ("False", reason, "do this (Secret keys)")
     assert (status["phase"], status["message"]) == ("Unreachable", "do this (Secret keys)")
-    assert condition(status, "Ready")[0] == "True"
+    assert condition(status, "Available")[0] == "True"
     before = where.writes
     where.now += 60
     look(where)

@@ -10,7 +10,7 @@ from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.api.config import OperatorConfig
-from fairlead.api.tasks import TaskResult
+from fairlead.api.tasks import FetchTask, TaskResult
 from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION, Json
 from fairlead.plan.modelversion import SPEC, UNTAKEN
 from fairlead.plan.waking import by_deployment, heeded, settled
@@ -367,3 +367,111 @@ def test_a_pod_that_only_has_the_labels_says_nothing(sim: Sim) -> None:
     ends(sim, "m-2", failed("DigestMismatch"), 1)
     assert known(sim) == {}
     assert sim.candidate["version"] == "m-2"
+
+
+# --- an image that is the model ----------------------------------------------------------------------------------
+
+IMAGE = f"registry.example.com/scorer@sha256:{'c' * 64}"
+SCORER = {"runtime": "custom", "image": IMAGE, "metrics": {"requests": "total", "failures": "failed"}}
+
+
+def scorer(world: LittleWorld, **more: Any) -> None:
+    made = version(server=SCORER, **more)
+    del made["spec"]["artifact"]
+    world.put(made)
+    world.settle(SPEC, ONE)
+
+
+def test_an_image_is_approved_at_once_and_no_job_ever_looks_at_it(world: LittleWorld) -> None:
+    scorer(world)
+    assert (status(world)["phase"], verified(world)) == ("Approved", ("Unknown", "ByEveryPod"))
+    assert len(status(world)["evidence"]["digest"]) == 64
+    world.now += 10 * UNTAKEN
+    assert world.settle(SPEC, ONE).requeue_after is None
+    assert not world.created
+    front(world, "Verified")
+    assert verified(world) == ("True", "Verified")
+    assert settled(world.objects["ModelVersion", ONE])
+
+
+def test_an_images_evidence_speaks_of_all_that_its_pods_are_made_of(world: LittleWorld) -> None:
+    scorer(world, approval={"required": 1})
+    assert status(world)["phase"] == "AwaitingApproval"
+    first = status(world)["evidence"]["digest"]
+    world.remove(MODEL_VERSION, ONE)
+    scorer(world, approval={"required": 1}, model="another")
+    assert status(world)["evidence"]["digest"] != first
+
+
+def test_an_image_is_evaluated_like_any_other_model(world: LittleWorld) -> None:
+    scorer(world, evaluation=EVALUATION)
+    (job,) = world.jobs(modelversion=ONE)
+    fetch, challenger = job["spec"]["template"]["spec"]["initContainers"]
+    (task,) = [one["value"] for one in fetch["env"] if one["name"] == "FAIRLEAD_TASK"]
+    assert [one.dest for one in FetchTask.model_validate_json(task).items] == ["/fairlead/in/data"]
+    assert "/fairlead/model" not in [one["mountPath"] for one in challenger["volumeMounts"]]
+    assert challenger["image"] == IMAGE
+    assert "c" * 64 in str(job["spec"]["template"]["spec"]["containers"])
+
+
+def images(sim: Sim, name: str, ran: str) -> None:
+    """What nodes say that they ran."""
+    for pod in sim.pods(name):
+        pod["status"]["containerStatuses"][0] |= {"image": IMAGE, "imageID": ran}
+    sim.look()
+
+
+@pytest.fixture
+def running() -> Sim:
+    """With a live version that has an artifact, and an image that starts."""
+    made = Sim(spec())
+    made.go_live("m-1")
+    made.now += 5
+    unseen(made, "m-2")["spec"] = {"model": "m", "server": SCORER}
+    made.look()
+    return made
+
+
+def test_an_image_has_neither_a_fetch_nor_a_volume_for_a_model(running: Sim) -> None:
+    (pod,) = running.pods("m-2")
+    assert "initContainers" not in pod["spec"]
+    assert "model" not in [one["name"] for one in pod["spec"]["volumes"]]
+    assert pod["spec"]["containers"][0]["image"] == IMAGE
+
+
+def test_an_image_is_verified_by_what_the_node_ran_and_goes_live(running: Sim) -> None:
+    images(running, "m-2", f"mirror.example.com/scorer@sha256:{'c' * 64}")
+    assert known(running) == {"m-2": "Verified"}
+    running.ready("m-2")
+    running.look()
+    running.run(12, 60)
+    assert running.status["live"]["version"] == "m-2"
+    assert running.status["previous"] == "m-1"
+
+
+def test_an_image_that_is_another_one_is_said(running: Sim) -> None:
+    images(running, "m-2", f"mirror.example.com/scorer@sha256:{'d' * 64}")
+    (found,) = running.status["findings"]
+    assert found["reason"] == "ImageChanged"
+    assert f"it ran mirror.example.com/scorer@sha256:{'d' * 64}, not {IMAGE}" in found["message"]
+
+
+def test_a_node_that_does_not_say_what_it_ran_says_nothing(running: Sim) -> None:
+    images(running, "m-2", "")
+    assert known(running) == {}
+
+
+def test_an_image_is_a_way_back_that_no_store_is_asked_for(running: Sim) -> None:
+    running.ready("m-2")
+    running.look()
+    running.run(12, 60)
+    running.version("m-3")
+    running.look()
+    running.ready("m-3")
+    running.look()
+    running.run(12, 60)
+    assert (running.status["live"]["version"], running.status["previous"]) == ("m-3", "m-2")
+    running.now += 60
+    running.look()
+    assert running.condition("RollbackReady")["status"] == "True"
+    assert running.status.get("stored", {}).get("version") != "m-2"

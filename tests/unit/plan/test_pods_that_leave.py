@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.plan.rollout_world import Sim, rfc3339, spec
+from tests.unit.plan.rollout_world import Sim, spec
 from tests.unit.plan.test_scaling import ask, scaled, settle, started
 
-from fairlead.plan.core import POD
+from fairlead.plan.core import POD, rfc3339
 
 Json = dict[str, Any]
 LONG = ((10, "10m", 100_000),)

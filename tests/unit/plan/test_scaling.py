@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.plan.rollout_world import Sim, spec
+from tests.unit.experiment.test_experiment_way import begun, experiment
+from tests.unit.plan.rollout_world import METRICS, Sim, spec
 
 from fairlead.plan.core import AUTOSCALER, POD, WORKLOAD
 from fairlead.plan.rollout import scaling
@@ -106,6 +107,34 @@ def test_b20_the_live_version_is_not_scaled_in_while_another_one_gets_requests()
     assert sim.condition("Scaled")["reason"] == "AsAsked"
 
 
+def test_b20_in_a_long_step_the_number_follows_what_is_measured_of_a_share() -> None:
+    sim = scaled(20, steps=((20, "10m", 100_000),))
+    started(sim)
+    settle(sim)
+    ask(sim, 8)
+    assert wants(sim, "m-1") == 20
+    sim.tick(seconds=scaling.HOLD + 1)
+    assert wants(sim, "m-1") == 10  # 8 for 80 % of them
+    assert sim.condition("Scaled")["reason"] == "Shared"
+    ask(sim, 12)
+    assert wants(sim, "m-1") == 15
+    sim.errors["m-2"] = 0.5
+    sim.run(10, 500)
+    assert sim.status["history"][0]["result"] == "RolledBack"
+    assert wants(sim, "m-1") == 15
+
+
+def test_b20_where_scaling_begins_the_pods_that_are_there_stay_until_somebody_has_measured() -> None:
+    sim = Sim(spec(replicas={"min": 10}))
+    sim.go_live()
+    sim.spec = {**sim.spec, "replicas": CPU | {"count": 1}}
+    sim.look()
+    assert wants(sim, "m-1") == 10
+    ask(sim, 7)
+    sim.tick(seconds=scaling.HOLD + 1)
+    assert wants(sim, "m-1") == 7
+
+
 def test_b20_more_requests_during_a_rollout_give_both_versions_more_pods() -> None:
     sim = scaled(20, steps=((25, "3s", 10), (30, "3s", 10)))
     started(sim)
@@ -179,6 +208,34 @@ def test_b20_a_larger_weight_by_edit_waits_for_its_pods() -> None:
         settle(sim)
         sim.tick(100)
     assert sim.candidate["weight"] == 80
+
+
+def test_b20_each_version_of_an_experiment_may_have_to_take_any_share() -> None:
+    external = {"min": 2, "external": True, "count": 6}
+    sim = begun(experiment() | {"replicas": external})
+    assert sim.shares() == {"m-1": 40, "m-2": 30, "m-3": 30}
+    assert [wants(sim, version) for version in ("m-1", "m-2", "m-3")] == [6, 6, 6]
+    ask(sim, 3)  # what is measured may be from before
+    assert wants(sim, "m-1") == 6
+    sim.tick(100, seconds=scaling.HOLD + 1)
+    assert wants(sim, "m-1") == 6  # 3 for 40 % of them; more than 6 does not follow
+
+
+def test_b20_a_candidate_with_gpus_asks_for_all_that_it_will_need() -> None:
+    sim = scaled(20)
+    server = {"runtime": "custom", "image": "server:1", "metrics": METRICS, "resources": {"gpu": {"count": 2}}}
+    sim.version("m-2", server=server)
+    sim.tick()
+    sim.tick(seconds=2)
+    place = sim.candidate["place"]
+    assert (place["state"], place["gpus"]) == ("Held", 40)
+    assert wants(sim, "m-2") == 2
+    for pod in sim.pods("m-2"):
+        pod["spec"]["nodeName"] = "node-1"
+    settle(sim)
+    sim.tick(seconds=700)  # all that it shall have now has a node
+    assert sim.candidate["place"]["state"] == "Held"
+    assert sim.candidate["step"] == 0
 
 
 def test_b20_nobody_scales_any_more() -> None:

@@ -13,11 +13,13 @@ from aiohttp.test_utils import TestServer
 
 from fairlead.manifests.alerts import fingerprint
 from fairlead.plan.core import (
+    AskReady,
     Counters,
     Failed,
     MetricNames,
     PromQuery,
     ReadRules,
+    ReadySaid,
     RulesSeen,
     ScrapePod,
     Vector,
@@ -33,10 +35,11 @@ NAMES = MetricNames("ok_total + failed_total", "failed_total")
 pytestmark = pytest.mark.usefixtures("unhurried")
 
 
-async def ask(session: aiohttp.ClientSession, request: ScrapePod | PromQuery | WarmUp | ReadRules):
+async def ask(session: aiohttp.ClientSession, request: ScrapePod | PromQuery | WarmUp | ReadRules | AskReady):
     """The answer, as the operator gives it to a plan."""
     fetch = {
         ScrapePod: pods.scrape, PromQuery: prometheus.query, WarmUp: pods.warm_up, ReadRules: prometheus.rules,
+        AskReady: pods.ask_ready,
     }[type(request)]  # fmt: skip
     try:
         return await fetch(Way(session, Aside()), request)
@@ -142,6 +145,34 @@ async def test_a_server_that_does_not_answer_is_not_warm(outside, body, status, 
     assert isinstance(answer, Failed)
     assert answer.reason == reason
     assert "no such model" in answer.message
+
+
+@pytest.mark.parametrize(("status", "warm"), [(204, True), (422, True), (429, False), (500, False), (503, False)])
+async def test_what_a_server_thinks_of_its_own_warm_up_is_its_affair_as_long_as_it_answers(outside, status, warm):
+    state, url, session = outside
+    state.status, state.body = status, "no such field"
+    answer = await ask(session, WarmUp(f"{url}/predict", "{}", own=True))
+    assert (answer == Warm()) is warm
+    assert warm or (isinstance(answer, Failed) and answer.reason == "NotReady")
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 503])
+async def test_b18_a_server_that_has_not_started_is_asked_what_it_answers(outside, status):
+    state, url, session = outside
+    state.status, state.body = status, "no\nsuch  path" + "." * 500
+    answer = await ask(session, AskReady(url + "/v2/health/ready"))
+    assert isinstance(answer, ReadySaid)
+    assert answer.status == status
+    assert answer.text == "no such path" + "." * 188
+    assert state.seen == [("GET", "/v2/health/ready", "")]
+
+
+async def test_a_server_that_takes_its_time_or_is_not_there_holds_nobody_up(outside, monkeypatch):
+    state, url, session = outside
+    monkeypatch.setattr(pods, "READY_SECONDS", 0.1)
+    state.delay = 1.0
+    assert (await ask(session, AskReady(url))).reason == "Timeout"
+    assert (await ask(session, AskReady("http://127.0.0.1:1/"))).reason == "Unreachable"
 
 
 def vector(*series: str) -> str:

@@ -31,7 +31,7 @@ _LABELLED = "correct it in a new ModelVersion"
 _NO_HISTOGRAM = "Name its histogram in a new ModelVersion, or drop the guard on latency"
 _FORCED = (
     "; since it is live and can't be judged, nothing can be compared with it: put the next version live by kubectl "
-    "fairlead promote {} -n {} --force --reason …"
+    "kubectl fairlead promote {} -n {} --force --reason …"
 )
 
 

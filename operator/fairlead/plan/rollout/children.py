@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from fairlead.api.common import API_VERSION
+from fairlead.api.common import API_VERSION, Artifact
 from fairlead.api.deployment import Route
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
@@ -103,14 +103,12 @@ def owner(look: Look) -> Json:
 
 
 def _version(look: Look, name: str, version: ModelVersion, replicas: int) -> list[Json]:
-    reach = store.reach(version.spec.artifact, look.world.config)
-    artifact = version.spec.artifact
-    item = FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=MODEL)
+    fetch, secret = _fetch(look, version.spec.artifact) if version.spec.artifact else (None, None)
     made = server.Serving(
         name=look.child(name), namespace=look.namespace, owner=owner(look),
         labels=labels(deployment=look.name, version=name), selector=pods.selector(look, name),
         server=version.spec.server, model_name=version.spec.model, replicas=replicas,
-        fetch=FetchTask(items=[item]), credentials=(reach.credentials,), worker_image=look.world.config.images.worker,
+        fetch=fetch, credentials=(secret,), worker_image=look.world.config.images.worker,
         recording=recording.of(look, name), grpc=look.grpc,
     )  # fmt: skip
     if running.refused(look, name, version):
@@ -123,6 +121,13 @@ def _version(look: Look, name: str, version: ModelVersion, replicas: int) -> lis
     return [_with_its_images(look, workload), server.service(made)]
 
 
+def _fetch(look: Look, artifact: Artifact) -> tuple[FetchTask, str | None]:
+    """How pods get a model, and the Secret that they need for it."""
+    reach = store.reach(artifact, look.world.config)
+    item = FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=MODEL)
+    return FetchTask(items=[item]), reach.credentials
+
+
 def _with_its_images(look: Look, workload: Json) -> Json:
     """A workload that serves keeps the images, sidecars and command that it was made with: upgrading Fairlead must not
     restart models."""
@@ -132,7 +137,7 @@ def _with_its_images(look: Look, workload: Json) -> Json:
     had = live["spec"]["template"]["spec"]
     images = {one["name"]: one["image"] for one in [*had.get("initContainers", []), *had["containers"]]}
     spec = workload["spec"]["template"]["spec"]
-    for container in [*spec["initContainers"], *spec["containers"]]:
+    for container in [*spec.get("initContainers", []), *spec["containers"]]:
         container["image"] = images.get(container["name"], container["image"])
     server.keep(spec, had)
     recorder.keep(workload["spec"]["template"], live["spec"]["template"])

@@ -7,7 +7,8 @@ names is never tried again, here or elsewhere: it got no request, for none of it
 from __future__ import annotations
 
 from fairlead.api.deploymentstatus import Finding
-from fairlead.plan import findings
+from fairlead.manifests.server import SERVER
+from fairlead.plan import failures, findings
 from fairlead.plan.core import MODEL_VERSION, Json
 from fairlead.plan.rollout import ending, pods, versions
 from fairlead.plan.rollout.look import Look, State
@@ -15,6 +16,8 @@ from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.waking import unverified
 
 MOST = 20
+CHANGED = "ImageChanged"
+"""Reason: what runs is not the image that is named."""
 _LASTING = (findings.VERIFIED, findings.MISMATCH)
 """What stays found when the pods are gone."""
 
@@ -54,6 +57,8 @@ def _is_needed(look: Look, one: Finding) -> bool:
 def _of_pods(look: Look, raw: Json) -> Finding | None:
     """What the pods of a version have found: that the bytes are right, that they are others, or why neither."""
     name, uid = raw["metadata"]["name"], str(raw["metadata"].get("uid", ""))
+    if not raw["spec"].get("artifact"):
+        return _of_images(look, name, uid, str(raw["spec"]["server"]["image"]))
     ends = [end for pod in pods.of(look, name) if (end := pods.fetched(pod)) is not None]
     if any(end.error is None for end in ends):
         return Finding(version=name, uid=uid, reason=findings.VERIFIED)
@@ -63,3 +68,17 @@ def _of_pods(look: Look, raw: Json) -> Finding | None:
     if not errors:
         return None
     return Finding(version=name, uid=uid, reason=errors[0].reason, message=errors[0].message[:1024])
+
+
+def _of_images(look: Look, name: str, uid: str, image: str) -> Finding | None:
+    """What nodes say of an image that is the model: that it has the digest by which it is named, or what they ran."""
+    ids = [str(status.get("imageID") or "") for pod in pods.of(look, name)
+           for container, status in failures.statuses(pod.raw) if container == SERVER]  # fmt: skip
+    ran = [one.removeprefix("docker-pullable://") for one in ids if "@" in one]
+    if not ran:
+        return None
+    others = sorted({one for one in ran if one.rpartition("@")[2] != image.rpartition("@")[2]})
+    if len(others) < len(set(ran)):
+        return Finding(version=name, uid=uid, reason=findings.VERIFIED)
+    told = f"the node says that it ran {others[0]}, not {image}: is there a mirror or a policy that gives another one?"
+    return Finding(version=name, uid=uid, reason=CHANGED, message=told[:1024])

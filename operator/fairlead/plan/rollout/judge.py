@@ -174,6 +174,12 @@ def _person(look: Look, candidate: Candidate) -> str | None:
     return f"a person's word: kubectl fairlead continue {look.name} -n {look.namespace}"
 
 
+def asks(look: Look, candidate: Candidate) -> bool:
+    """Whether a person's word is all that a candidate's step waits for."""
+    words = _person(look, candidate) if candidate.step >= 0 else None
+    return words is not None and missing(look, candidate) == words
+
+
 def _proofs(look: Look, candidate: Candidate, waived: bool) -> str | None:
     """The last step is left only when all that must be proven is. waived: nobody waits for what needs answers of the
     live version."""

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from fairlead.api import foreign
 from fairlead.api.deploymentstatus import DeploymentStatus, Live
 from fairlead.api.memory import Memory, Recollection
-from fairlead.plan import store
-from fairlead.plan.conditions import Conditions
+from fairlead.plan import standing, store
+from fairlead.plan.conditions import AVAILABLE, Conditions
 from fairlead.plan.core import (
     LABEL_PREFIX,
     NOT_YET,
@@ -94,8 +94,9 @@ def _waiting(look: Look, why: Failed) -> Plan:
         "the store can't be asked what was live here, so nothing goes live by itself, also where this Deployment is "
         f"new: {why.message}"
     )
-    told.set("Ready", None, "RestoreUnknown", message)
-    changed = {"conditions": told.result(), "phase": "Pending", "message": message[:1024]}
+    told.set(AVAILABLE, None, "RestoreUnknown", message)
+    standing.tell(told, standing.reconciling("RestoreUnknown", message))
+    changed = {**told.said(), "phase": "Pending", "message": message[:1024]}
     generation = look.subject.meta.generation
     return Plan(status.model_copy(update={**changed, "observed_generation": generation}), requeue_after=AGAIN)
 

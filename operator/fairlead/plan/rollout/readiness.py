@@ -104,7 +104,7 @@ def _stored(look: Look, status: DeploymentStatus, version: str) -> Problem | Non
     if not stored.missing(status, version) or any(pod.ready for pod in pods.of(look, version)):
         return None
     found = versions.read(look, version)
-    where = found.spec.artifact.uri if found else "the store"
+    where = found.spec.artifact.uri if found and found.spec.artifact else "the store"
     return Problem(
         "ObjectMissing",
         f"the model of {version}, the way back, is not at {where} any more: bring it back "

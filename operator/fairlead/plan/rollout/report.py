@@ -7,7 +7,8 @@ from fairlead.api.deploymentstatus import Claimed, DeploymentStatus
 from fairlead.api.watch import WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan import claims
-from fairlead.plan.conditions import Conditions, quoted
+from fairlead.plan import standing as kstatus
+from fairlead.plan.conditions import AVAILABLE, Conditions, quoted
 from fairlead.plan.core import GatewaySeen, Json
 from fairlead.plan.experiment import phase
 from fairlead.plan.experiment import tell as experiments
@@ -19,12 +20,14 @@ from fairlead.plan.rollout import (
     asking,
     effect,
     expect,
+    goal,
     judge,
     ledger,
     memory,
     pins,
     pods,
     readiness,
+    replacing,
     scaling,
     signals,
     sizes,
@@ -71,13 +74,15 @@ def tell(
     standing = effect.told(status, found, late)
     told.set("Progressing", *standing)
     progress = standing[2]
-    trouble = _ready(look, told, status, bool(ready), progress, late)
+    trouble = _available(look, told, status, bool(ready), progress, late)
     if misplaced:
         trouble = misplaced.message
-        told.set("Ready", False, misplaced.reason, trouble)
+        if status.claimed is None:
+            told.set(AVAILABLE, False, misplaced.reason, trouble)
+    kstatus.tell(told, goal.standing(look, status, choice, told, standing, misplaced, trial))
     return status.model_copy(update={
         "observed_generation": look.subject.meta.generation,
-        "conditions": told.result(),
+        **told.said(),
         "phase": "Holding" if misplaced and status.live else _phase(status, bool(ready), told, late),
         "message": (trouble or progress)[:1024],
         "ready_replicas": len(ready),
@@ -113,35 +118,35 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions, late: str) -
 # --- conditions ----------------------------------------------------------------------------------------------------
 
 
-def _ready(
+def _available(
     look: Look, told: Conditions, status: DeploymentStatus, ready: bool, progress: str, late: str
 ) -> str:  # fmt: skip
     """Whether requests are answered. late: how the route differs from what was decided. Returns what a person must know
     first, or nothing."""
     if status.live is None:
-        told.set("Ready", False, "NothingLive", progress)
+        told.set(AVAILABLE, False, "NothingLive", progress)
         return ""
     live = status.live.version
     if not ready:
         cause = pods.problem(look, live)
         message = f"no pod of {live} is ready" + (f": {cause.message}" if cause else "")
-        told.set("Ready", False, cause.reason if cause else "NoReadyPod", message)
+        told.set(AVAILABLE, False, cause.reason if cause else "NoReadyPod", message)
         return message
     if not effect.is_served(look, live):
         message = f"{live} is live, but gets no requests: {late}"
-        told.set("Ready", False, "NotRouted", message)
+        told.set(AVAILABLE, False, "NotRouted", message)
         return message
     route = told.get(ROUTE)
     if route is not None and route.status != "True":
-        told.set("Ready", False, NOT_ACCEPTED, route.message)
+        told.set(AVAILABLE, False, NOT_ACCEPTED, route.message)
         return route.message
     why = versions.revoked(look, live)
     if why:
         message = f"{live} is live but was revoked: {why}; approve another version, or name one"
-        told.set("Ready", True, "LiveRevoked", message)
+        told.set(AVAILABLE, True, "LiveRevoked", message)
         return message
     gone = "" if versions.record(look, live) else f"; {_without(look, live)}"
-    told.set("Ready", True, "Serving", f"{live} answers{gone}")
+    told.set(AVAILABLE, True, "Serving", f"{live} answers{gone}")
     return ""
 
 
@@ -175,14 +180,16 @@ def _standing(
         return False, last.reason, f"{last.version} was taken back: {last.message}"
     if look.spec.paused and status.live and choice.version != status.live.version:
         return False, "Paused", f"{choice.version} waits: set spec.paused to false to roll it out"
-    return False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet"
+    anew = replacing.told(look, status.live.version) if status.live else None
+    return anew or (False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet")
 
 
 def _going_back(look: Look, back: WayBack, problem: Problem | None) -> tuple[bool, str, str]:
     words = f"{back.message}. {back.version} shall answer again"
     if problem:
         return False, problem.reason, f"{words}, but can't: {problem.message}"
-    return True, "RollingBack", f"{words}; its pods start and are warmed up: {starting.told(look, back.version)}"
+    waits = starting.told(look, back.version)
+    return True, "RollingBack", f"{words}; its pods start and are warmed up: {waits}"
 
 
 def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tuple[bool, str, str]:

@@ -1,23 +1,29 @@
-"""What is kept of the number of pods while versions change, and what people are told of it. See `sizes`."""
+"""What is kept of the number of pods when shares change, and what people are told of it. See `sizes`."""
 
 from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.api.replicas import Scaling, Target
+from fairlead.api.replicas import Scaling
 from fairlead.manifests.autoscaling import REQUESTS
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.conditions import Conditions, quoted
 from fairlead.plan.core import AUTOSCALER, LABEL_PREFIX, WORKLOAD, Event, epoch, rfc3339
 from fairlead.plan.experiment import phase
-from fairlead.plan.rollout import sizes, watch
+from fairlead.plan.rollout import sizes
 from fairlead.plan.rollout.look import Look, State
 
 CONDITION = "Scaled"
+REMEDIES = {
+    "FailedGetContainerResourceMetric":
+        "It needs metrics-server (metrics.k8s.io), and spec.server.resources.cpu in the ModelVersion",
+    "FailedGetPodsMetric": f"It needs an adapter that provides {REQUESTS} of pods (custom.metrics.k8s.io)",
+}  # fmt: skip
+"""What to do about what an autoscaler says."""
 REPLICAS = f"{LABEL_PREFIX}replicas"
 """Annotation of a workload: the number of pods that Fairlead has written. Another one is somebody else's."""
 HOLD = 300.0
-"""Seconds for which the number is kept after versions have changed: as long as an autoscaler looks back."""
+"""Seconds for which the number is kept after the shares have changed: as long as an autoscaler looks back."""
 
 
 def go_on(look: Look, state: State) -> State:
@@ -44,24 +50,36 @@ def _forgotten(state: State) -> State:
     return state
 
 
-def _kept(look: Look, status: DeploymentStatus) -> Scaling | None:
-    kept = status.scaling
-    if _change(status):
-        return Scaling(whole=max(look.spec.replicas.asked, kept.whole if kept else 0))
+def _kept(look: Look, status: DeploymentStatus) -> Scaling:
+    """What is kept of the number. Where scaling has only just begun, the live version's pods are kept for a while."""
+    kept, share, asked = status.scaling, _measured_share(status), look.spec.replicas.asked
     if kept is None:
-        return None
-    if kept.until is None:
-        return kept.model_copy(update={"until": rfc3339(look.now + HOLD)})
-    return kept if look.now < epoch(kept.until) else None
+        return Scaling(whole=max(asked, _there(look, status)), share=share, until=rfc3339(look.now + HOLD))
+    if kept.share != share:
+        return Scaling(whole=sizes.whole(look, status), share=share, until=rfc3339(look.now + HOLD))
+    over = kept.until is not None and look.now >= epoch(kept.until)
+    changes = {"until": None} if over else {}
+    return kept.model_copy(update={"whole": max(kept.whole, asked), **changes})
 
 
-def _change(status: DeploymentStatus) -> bool:
-    """Whether versions change: another one than the live one gets requests, or may have to at once."""
+def _there(look: Look, status: DeploymentStatus) -> int:
+    """Pods that the live version's workload shall have so far."""
+    workload = look.world.get(WORKLOAD, look.child(status.live.version)) if status.live else None
+    return int(((workload or {}).get("spec") or {}).get("replicas") or 0)
+
+
+def _measured_share(status: DeploymentStatus) -> int:
+    """Percent of the requests that the version gets which is measured."""
+    candidate, kept, trial = status.candidate, status.watch, phase.running(status)
     if status.live is None:
-        return False
-    under_way = status.candidate is not None and status.candidate.step >= 0
-    kept = status.watch is not None and watch.keeps(status.watch)
-    return under_way or kept or status.way_back is not None or phase.running(status) is not None
+        return 100
+    if trial:
+        return max(1, phase.contender(trial, trial.against).share or 100)
+    if kept and kept.confirmation and kept.confirmation.share:
+        return 100 - kept.confirmation.share
+    if candidate:
+        return max(candidate.weight, 100 - candidate.weight)
+    return 100 - kept.holdback if kept else 100
 
 
 def _is_forced(look: Look, status: DeploymentStatus, candidate: Candidate) -> bool:
@@ -111,24 +129,26 @@ def tell(look: Look, told: Conditions, status: DeploymentStatus) -> None:
     if not wanted.is_scaled:
         told.drop(CONDITION)
         return
-    found = _by_fairlead(look, wanted.target) if wanted.target else None
+    found = _by_fairlead(look) if wanted.target else None
     told.set(CONDITION, *(found or (True, *_number(look, status))))
 
 
 def _number(look: Look, status: DeploymentStatus) -> tuple[str, str]:
     """How many pods there are, and why."""
     wanted, most = look.spec.replicas, sizes.whole(look, status)
-    words = f"all requests need {wanted.count} pods by spec.replicas.count"
+    words, kept = f"spec.replicas.count asks for {wanted.count} pods", status.scaling
     if wanted.count < wanted.min:
         return "AtMin", f"{words}; min is {wanted.min}"
     if wanted.max and wanted.count >= wanted.max:
         return "AtMax", f"{words}; max is {wanted.max}"
-    if most > wanted.asked:
-        return "Kept", f"{words}; {most} are kept while versions change, and {HOLD / 60:.0f} minutes longer"
-    return "AsAsked", words
+    if most == wanted.asked or kept is None:
+        return "AsAsked", words
+    if kept.until:
+        return "Kept", f"{words}; {most} are kept until {HOLD / 60:.0f} minutes after the last change of the shares"
+    return "Shared", f"{words} by what {kept.share} % of the requests need; all may need {most}"
 
 
-def _by_fairlead(look: Look, target: Target) -> tuple[bool | None, str, str] | None:
+def _by_fairlead(look: Look) -> tuple[bool | None, str, str] | None:
     """What is wrong with the autoscaler; None if nothing is."""
     if not look.world.served(AUTOSCALER):
         return False, "KindMissing", "the cluster has no HorizontalPodAutoscaler (autoscaling/v2) that Fairlead may see"
@@ -137,14 +157,8 @@ def _by_fairlead(look: Look, target: Target) -> tuple[bool | None, str, str] | N
     asked = [said[name] for name in ("AbleToScale", "ScalingActive") if name in said]
     bad = next((one for one in asked if one["status"] == "False"), None)
     if bad is not None:
-        words = quoted(str(bad.get("message", "")), 500)
-        return False, str(bad.get("reason") or "NotScaled"), f"{words}. {_remedy(target)}"
+        reason, words = str(bad.get("reason") or "NotScaled"), quoted(str(bad.get("message", "")), 500)
+        return False, reason, f"{words}. {REMEDIES.get(reason, '')}".rstrip()
     if "ScalingActive" not in said:
         return None, "Waiting", "the autoscaler has not said anything yet"
     return None
-
-
-def _remedy(target: Target) -> str:
-    if target.cpu:
-        return "It needs metrics-server (metrics.k8s.io), and spec.server.resources.cpu in the ModelVersion"
-    return f"It needs an adapter that provides {REQUESTS} of pods (custom.metrics.k8s.io)"

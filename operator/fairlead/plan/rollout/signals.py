@@ -104,16 +104,18 @@ def warm_ups(look: Look, candidate: Candidate) -> list[tuple[PodView, WarmUp]]:
 
 
 def _warm_up(version: ModelVersion, pod: PodView, namespace: str) -> WarmUp:
-    server, model = version.spec.server, version.spec.model
-    sample, known = sample_of(version), presets.infer_path(version.spec.server, version.spec.model)
-    path = known if sample and known else presets.ready_path(server, model)
-    return WarmUp(f"{base(pod, presets.port(server))}{path}", sample, namespace=namespace)
+    server, model, sample = version.spec.server, version.spec.model, sample_of(version)
+    known = presets.infer_path(server, model) if sample else None
+    url = f"{base(pod, presets.port(server))}{known or presets.ready_path(server, model)}"
+    return WarmUp(url, sample, own=server.warm_up is not None, namespace=namespace)
 
 
 def sample_of(version: ModelVersion) -> str:
     """The body that pods are warmed with: the server's own, else what the evaluation sent; empty if there is none."""
     own, proof = version.spec.server.warm_up, version.status.evidence
-    return own.body if own else proof.sample if proof else ""
+    if own is not None:
+        return own.body
+    return proof.sample if proof and version.spec.server.protocol == "oip" else ""
 
 
 base = pods.base

@@ -7,8 +7,8 @@ requests need. What each version has of them is decided here, and Fairlead alone
   is sized by the ratio of the weights.
 - A candidate has what its next step needs before it is in that step, and before it is promoted as many pods as the live
   version has had.
-- The live version, and any other that may have to take all requests at once, keeps as many as have been needed since
-  the first share was given (`status.scaling`, see `scaling`).
+- The live version, and any other that may have to take all requests at once, has as many as all requests need. While
+  what is measured may be from before the last change of the shares, it has as many as before (`scaling`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.replicas import MOST
-from fairlead.api.units import share
 from fairlead.plan.rollout import endpoints, pods
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
@@ -30,11 +29,13 @@ HALF = 50
 
 
 def whole(look: Look, status: DeploymentStatus) -> int:
-    """Pods that a version needs which gets all requests, or may have to."""
+    """Pods that a version needs which gets all requests, or may have to. What is measured may be of its share alone;
+    no more than there were follows from that."""
     wanted, kept = look.spec.replicas, status.scaling
     if kept is None or not wanted.is_scaled:
         return wanted.asked
-    return max(wanted.asked, min(kept.whole, wanted.max or MOST))
+    most = max(wanted.asked, min(kept.whole, wanted.max or MOST))
+    return most if kept.until else min(most, ceil(wanted.asked * 100 / kept.share))
 
 
 def pods_of(look: Look, status: DeploymentStatus, version: str) -> int:
@@ -77,7 +78,7 @@ def part(look: Look, status: DeploymentStatus, candidate: Candidate, step: int) 
     most, steps = whole(look, status), look.spec.rollout.steps
     if not candidate.against or step >= len(steps):
         return most
-    return min(most, max(look.spec.replicas.min, ceil(most * _share(steps[step]))))
+    return min(most, max(look.spec.replicas.min, ceil(most * _percent(steps[step]) / 100)))
 
 
 def measured(look: Look, candidate: Candidate) -> int:
@@ -86,8 +87,8 @@ def measured(look: Look, candidate: Candidate) -> int:
     return asked if weight >= HALF else ceil(asked * weight / (100 - weight))
 
 
-def _share(step: CanaryStep) -> float:
-    return step.weight / 100 if step.weight else share(step.shadow or "0%")
+def _percent(step: CanaryStep) -> float:
+    return step.weight or float((step.shadow or "0%").rstrip("%"))
 
 
 def primary(status: DeploymentStatus) -> str:

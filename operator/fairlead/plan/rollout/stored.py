@@ -26,7 +26,7 @@ def requests(look: Look, status: DeploymentStatus) -> list[Request]:
         if look.now < epoch(kept.at) + wait:
             return []
     found = versions.read(look, version)
-    if found is None:
+    if found is None or found.spec.artifact is None:
         return []
     where, reach = urlsplit(found.spec.artifact.uri), store.reach(found.spec.artifact, look.world.config)
     key = where.path.lstrip("/")

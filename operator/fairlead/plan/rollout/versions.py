@@ -17,6 +17,7 @@ from fairlead.plan.waking import of_model
 
 _TRAILING_NUMBER = re.compile(r"([0-9]+)$")
 _OVER = ("Rejected", "Revoked")
+REFUSED = "VersionRefused"
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Choice:
     version: str | None
     reason: str = ""
     message: str = ""
+    final: bool = False
+    """What keeps a version from going live stays, until somebody makes another one or names another one."""
 
 
 def read(look: Look, name: str) -> ModelVersion | None:
@@ -119,17 +122,22 @@ def _pinned(look: Look, status: DeploymentStatus, wanted: str) -> Choice:
     if raw is None:
         return Choice(None, "VersionMissing", f"ModelVersion {wanted} does not exist; create it, or correct spec.model")
     if not pins.is_it(look, raw):
-        return Choice(None, *gone(look, wanted))
+        known = pins.of(look).get(wanted)
+        return Choice(None, *gone(look, wanted), final=bool(known and identity.is_other(known, raw)))
     if raw["spec"].get("revoked"):
-        return Choice(None, "VersionRevoked", f"{wanted} was revoked: {raw['spec']['revoked']}; name another version")
+        return Choice(None, "VersionRevoked", f"{wanted} was revoked: {raw['spec']['revoked']}; name another version",
+                      final=True)  # fmt: skip
     if wanted in status.refused:
-        return Choice(None, "VersionRefused", refusal(look, wanted))
+        return Choice(None, REFUSED, refusal(look, wanted), final=True)
     if (wrong := unfit(status, raw)) is not None:
-        return Choice(None, wrong.reason, f"the bytes of {wanted} are not those that it names: {wrong.message}")
+        told = f"the bytes of {wanted} are not those that it names: {wrong.message}"
+        return Choice(None, wrong.reason, told, final=True)
+    if _phase(raw) in _OVER:
+        return Choice(None, "NotApproved", f"{_standing(raw)}; make a new version, or name another one", final=True)
     if _phase(raw) != "Approved" and not _runs(status, wanted, raw):
         return Choice(None, "NotApproved", f"{_standing(raw)}; it is rolled out when it is approved")
     lack = _lacking(look, status, raw)
-    return Choice(None, *lack.told) if lack else Choice(wanted)
+    return Choice(None, *lack.told, final=_stays(lack)) if lack else Choice(wanted)
 
 
 def unfit(status: DeploymentStatus, raw: Json) -> Finding | None:
@@ -157,7 +165,8 @@ def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
         newer = newest is not None and _is_newer(look, status, newest)
         later = [raw for raw in usable if _is_newer(look, status, raw)]
         lack = _first_of(look, later, held) if not newer else None
-        return Choice(newest["metadata"]["name"] if newest and newer else live, *(lack.told if lack else ()))
+        chosen = newest["metadata"]["name"] if newest and newer else live
+        return Choice(chosen, *lack.told, final=_stays(lack)) if lack else Choice(chosen)
     if newest is not None:
         return Choice(newest["metadata"]["name"])
     if not mine:
@@ -165,11 +174,29 @@ def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
                       "Pipeline that produces it")  # fmt: skip
     lack = _first_of(look, usable, held)
     if lack:
-        return Choice(None, *lack.told)
-    last = max(mine, key=age_key)
+        return Choice(None, *lack.told, final=_stays(lack))
+    last, over = max(mine, key=age_key), all(_phase(raw) in _OVER for raw in mine)
     if (wrong := unfit(status, last)) is not None:
-        return Choice(None, wrong.reason, f"no version of model {model} may go live: {wrong.message}")
-    return Choice(None, "NotApproved", f"no version of model {model} may go live: {_standing(last)}")
+        return Choice(None, wrong.reason, f"no version of model {model} may go live: {wrong.message}", final=True)
+    return Choice(None, "NotApproved", f"no version of model {model} may go live: {_standing(last)}", final=over)
+
+
+def newest_refused(look: Look, status: DeploymentStatus) -> str | None:
+    """The newest version of the model that would be live, had it not been taken back here."""
+    compared = look.spec.experiment.versions if look.spec.experiment else []
+    found = [look.world.get(MODEL_VERSION, name) for name in status.refused if name not in (*compared, *status.older)]
+    mine = [
+        raw for raw in found if raw is not None and raw["spec"].get("model") == look.spec.model.name
+        and _phase(raw) == "Approved" and not raw["spec"].get("revoked") and pins.is_it(look, raw)
+        and (status.live is None or _is_newer(look, status, raw))
+    ]  # fmt: skip
+    newest = max(mine, key=lambda raw: age_of(look, raw), default=None)
+    return newest["metadata"]["name"] if newest else None
+
+
+def _stays(lack: requirements.Lacking) -> bool:
+    """Whether it lacks what nobody can give it."""
+    return lack.reason not in (requirements.UNMET, requirements.UNKNOWN)
 
 
 def _usable(status: DeploymentStatus, raw: Json) -> bool:

@@ -1,0 +1,47 @@
+"""Somebody scales while a candidate is on its way, under traffic."""
+
+from __future__ import annotations
+
+from hack.testbed.cluster import Json, Team, condition
+from hack.testbed.serving import deploy, is_live, make_version, traffic
+
+STEPS = [{"weight": 10, "for": "3s", "requests": 10}, {"weight": 50, "for": "8s", "requests": 100}]
+EXTERNAL = {"replicas": {"min": 1, "external": True}}
+
+
+def scale(team: Team, count: int) -> None:
+    """`kubectl scale mdeploy web --replicas=…`."""
+    team.cluster.resource("deployment").scale.patch(
+        name="web", namespace=team.namespace, body={"spec": {"replicas": count}},
+        content_type="application/merge-patch+json",
+    )  # fmt: skip
+
+
+def wanted(team: Team, version: str) -> int:
+    """Pods that a version's workload shall have."""
+    (found,) = team.cluster.list("workload", team.namespace, f"fairlead.dev/version={version}")
+    return int(found["spec"]["replicas"])
+
+
+def test_b20_scaled_by_somebody_else_during_a_canary(team: Team) -> None:
+    """No request fails, no evidence is counted twice, and the candidate has what it needs before it is promoted."""
+    make_version(team, "m-1")
+    deploy(team, steps=STEPS, more=EXTERNAL)
+    team.wait("deployment", "web", is_live("m-1"), 120, "live with m-1")
+    with traffic(team, 50) as load:
+        make_version(team, "m-2")
+        team.wait("deployment", "web", lambda o: o["status"].get("candidate", {}).get("weight") == 10, 120, "at 10 %")
+        scale(team, 3)
+        team.wait("deployment", "web", lambda o: o["status"].get("readyReplicas") == 3, 60, "live with three pods")
+        scale(team, 1)
+        team.wait("deployment", "web", lambda o: o["status"].get("candidate", {}).get("weight") == 50, 120, "at 50 %")
+        assert wanted(team, "m-1") == 3  # as long as another version gets requests
+        done = team.wait("deployment", "web", is_live("m-2"), 120, "live with m-2")
+        assert wanted(team, "m-2") == 3
+        at_end: Json = done["status"]["history"][0]
+        seen = team.wait_condition("deployment", "web", "Scaled", "True", "Kept")
+    assert "3 are kept" in condition(seen, "Scaled")["message"]
+    assert not load.failed(), load.failed()[:10]
+    answered = load.by_version()
+    assert 100 <= at_end["candidate"]["requests"] <= sum(answered["m-2"].values())
+    assert at_end["stable"]["requests"] <= sum(answered["m-1"].values())
