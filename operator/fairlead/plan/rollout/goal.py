@@ -72,7 +72,7 @@ def _not_chosen(look: Look, status: DeploymentStatus, choice: Choice) -> Standin
         return _taken_back(taken_back)
     if choice.final:
         return stalled("VersionRejected" if choice.reason == "NotApproved" else choice.reason, choice.message)
-    return reconciling(choice.reason, choice.message)
+    return reconciling("AwaitingApproval" if choice.person else choice.reason, choice.message)
 
 
 def _record(status: DeploymentStatus, version: str) -> RolloutRecord | None:
