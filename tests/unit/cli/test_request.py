@@ -98,7 +98,7 @@ def test_without_a_sample_types_are_what_they_look_like(values, datatype):
 
 def test_where_only_the_names_are_known_they_are_held_to():
     known = columns.guessed([{"a": 1}], ["a", "b"])
-    with pytest.raises(columns.Unfit, match="^column 'b' is missing$"):
+    with pytest.raises(columns.Unfit, match=r"^column 'b' is missing$"):
         columns.body(known, [{"a": 1}])
     assert [one.name for one in columns.guessed([{"b": 1, "a": "x"}], ["a", "b"])] == ["a", "b"]
 
