@@ -143,7 +143,7 @@ def s3():
 @pytest.fixture
 def own_keys(monkeypatch) -> Iterator[None]:
     """The caller's own, as AWS's chain finds them: once in a process, so nobody else's may be known, nor stay."""
-    known = (store_s3._core, store_s3._session, store_s3._made)
+    known = (store_s3._core, store_s3._made)
     for one in known:
         one.cache_clear()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
