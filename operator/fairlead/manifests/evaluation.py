@@ -103,8 +103,10 @@ def evaluation_job(who: Identity, parts: EvaluationPod) -> Json:
 
 
 def _sidecar(server: Json) -> Json:
-    """A server beside `evaluate`, which waits for both itself: with startup probes they would load one by one."""
+    """A server beside `evaluate`, which waits for both itself: with startup probes they would load one by one. Whether
+    it answers yet is only for people to see."""
     found = {key: value for key, value in server.items() if key != "startupProbe"}
+    found["readinessProbe"] = server["startupProbe"] | {"periodSeconds": 2, "failureThreshold": 10}
     # Without any request a busy node starves a server, and the model would be blamed for it.
     needs = found.get("resources", {})
     least = {} if "cpu" in needs.get("limits", {}) else {"cpu": LEAST_CPU}

@@ -122,6 +122,7 @@ def _step(parts: StepPod) -> Json:
     return pod.container(
         STEP, step.image, command=step.command, args=step.args, env=_plain(step.env) | dict(parts.env),
         wanted=step.resources, read_only_root=False,
+        terminationMessagePolicy="FallbackToLogsOnError",  # the end of its log says why it failed
         mounts=[
             pod.mount("in", INPUTS, read_only=True), pod.mount("out", OUTPUTS), *map(pod.secret_mount, step.secrets),
         ],

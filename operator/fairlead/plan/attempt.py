@@ -24,12 +24,10 @@ _RAISE = failures.Raise("evaluation.resources.memory", "evaluation.resources.scr
 
 @dataclass(frozen=True)
 class Running(failures.Running):
-    """The same, and whether the bytes have been verified, how the challenger's server has ended, and what the pod waits
-    for before its work begins."""
+    """The same, and whether the bytes have been verified, and how the challenger's server has ended."""
 
     verified: bool = False
     crash: Crash | None = None
-    stage: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,7 @@ def _without_pod(work: Work, found: jobpods.Found) -> Outcome:
         text = "the evaluation's pod is gone, and its answer with it; it is repeated"
         lost = found.problem or failures.Waiting("Disrupted", text)
         return Broken(uid, lost.reason, lost.message)
-    waiting, stage = found.problem or found.waiting(work.now), "its pod is being made"
-    return Running(uid, waiting, found.look_again(work.now), stage=stage)
+    return Running(uid, found.problem or found.waiting(work.now), found.look_again(work.now), found.stage)
 
 
 def _seen_late(job: Json, now: float) -> float:
@@ -132,14 +129,24 @@ def _running(work: Work, found: jobpods.Found, recorded: EvaluationJob) -> Outco
         return replace(stuck, uid=found.uid, verified=verified, abandon=True)
     seen = crashes.newest(_server(pod, pods.CHALLENGER))
     waiting = found.problem or found.waiting(work.now) or (_once(pod) if seen else None)
-    crash, stage = crashes.first(recorded.crash, seen), podstages.told(pod) or _servers(pod)
-    return Running(found.uid, waiting, found.look_again(work.now), verified, crash, stage)
+    crash, stage = crashes.first(recorded.crash, seen), found.stage or _servers(pod)
+    return Running(found.uid, waiting, found.look_again(work.now), stage, verified, crash)
 
 
 def _servers(pod: Json) -> str:
-    """What of the model servers `evaluate` waits for before it begins; empty if it has, or `fetch` has not ended."""
+    """What of the model servers `evaluate` waits for; empty if it waits no more, or `fetch` has not ended."""
     begun = _statuses(pod).get(pods.EVALUATE, {}).get("state", {}).keys() & {"running", "terminated"}
-    return (podstages.coming(pod) or "the model servers start") if _fetched(pod) and not begun else ""
+    if not begun:
+        return (podstages.coming(pod) or "the model servers start") if _fetched(pod) else ""
+    return next((words for name in pods.PORTS if (words := _loading(pod, name))), "")
+
+
+def _loading(pod: Json, name: str) -> str:
+    """That a model server does not answer yet."""
+    probe, status = serverlog.probe(pod, name, "readinessProbe"), _server(pod, name)
+    if probe is None or status.get("ready") or "running" not in status.get("state", {}):
+        return ""
+    return f"the {name}'s server loads its model: {probe.asked} has not been answered with 200 yet"
 
 
 def _once(pod: Json) -> failures.Waiting:

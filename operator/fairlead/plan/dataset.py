@@ -296,7 +296,7 @@ def _running(draft: Draft, found: Plan, answer: Running) -> Outcome:
         found.create = [manifest(draft.work(), draft.status)]
     if answer.waiting is None:
         _forget_waiting(draft)
-        return "Checking", _checking(draft), answer.look_again
+        return "Checking", answer.stage or _checking(draft), answer.look_again
     draft.conditions.set("Valid", None, answer.waiting.reason, answer.waiting.message)
     return "Checking", answer.waiting.message, answer.look_again
 

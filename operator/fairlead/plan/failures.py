@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from fairlead.api.tasks import TaskError, TaskResult
 from fairlead.manifests.pod import GPU_PRODUCT_LABEL
-from fairlead.plan import likeness
+from fairlead.plan import likeness, serverlog
 from fairlead.plan.core import JOB, POD, Json, World, epoch
 
 PATIENCE = 20.0
@@ -46,6 +46,8 @@ class Running:
     uid: str
     waiting: Waiting | None = None
     look_again: float | None = None
+    stage: str = ""
+    """What its pod waits for before its work begins."""
 
 
 @dataclass(frozen=True)
@@ -328,7 +330,9 @@ def _by_program(pod: Json, program: str | None) -> Failure | None:
     if stopped.get("reason") in ("StartError", "ContainerCannotRun"):
         said = stopped.get("message", "")[:300]
         return Failure("UserError", f"the command could not be started: {said}; correct command or image", "own")
-    return Failure("UserError", f"the program ended with exit code {stopped['exitCode']}", "own")
+    said = serverlog.last_words({"state": {"terminated": stopped}})
+    words = f": {said}" if said else ""
+    return Failure("UserError", f"the program ended with exit code {stopped['exitCode']}{words}", "own")
 
 
 def _by_worker(pod: Json, ours: Collection[str]) -> Failure | None:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from fairlead.api import answers, foreign
 from fairlead.api.tasks import TASK_ENV, Place, TaskResult
-from fairlead.plan import failures, likeness
+from fairlead.plan import failures, likeness, podstages
 from fairlead.plan.core import NOT_YET, Document, Failed, Json, ReadDocument, World
 
 FEW = 3
@@ -55,6 +55,11 @@ class Found:
         if self.pod is not None:
             return failures.waiting(self.pod, now, self.asked)
         return failures.without_pod(self.job, now) if self.job is not None else None
+
+    @property
+    def stage(self) -> str:
+        """What its pod does before its work begins, as every pod does; empty once it has begun."""
+        return podstages.told(self.pod) if self.pod is not None else "its pod is being made"
 
     def look_again(self, now: float) -> float | None:
         """Seconds after which something that no event announces may have to be said; None: an event will come."""

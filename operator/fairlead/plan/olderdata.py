@@ -27,6 +27,12 @@ class Unknown(Exception):  # noqa: N818 - the house's names of errors
         self.reason, self.message = reason, message
 
 
+def none_yet(name: str, dataset: Dataset) -> str:
+    """That a Dataset has no version yet, and what it says itself of why."""
+    why = dataset.status.message
+    return f"Dataset {name} has no version yet" + (f": {why[:300]}" if why else "")
+
+
 def listed(dataset: Dataset, version: str) -> bool:
     """Whether the Dataset's status has a version."""
     status = dataset.status

@@ -114,7 +114,8 @@ def rows(work: Work, data: EvaluationData, dest: str, pinned: str = "") -> Rows:
     current = dataset.status.current
     wanted = data.dataset.version or pinned or (current.version if current else "")
     if not wanted:
-        raise Missing("NoVersion", f"Dataset {name} has no version yet; the evaluation begins when it has one")
+        yet = olderdata.none_yet(name, dataset)
+        raise Missing("NoVersion", f"{yet}; the evaluation begins when it has one")
     uri, digest, size = _manifest_of(work, name, dataset, wanted)
     keeps = store.store(dataset.spec.store, config, work.subject.meta.namespace).reach
     origin = store.reach(dataset.spec.source.s3, config) if dataset.spec.pin == "reference" else keeps

@@ -144,15 +144,16 @@ def _version(view: steps.View, name: str, wanted: str | None) -> PinnedDataset:
     status = dataset.status
     known = [version for version in (status.current, *status.versions) if version is not None]
     if wanted is None and status.current is None:
-        raise _empty(name)
+        raise _empty(name, dataset)
     for version in known:
         if wanted in (None, version.version):
             return PinnedDataset(name=name, version=version.version, digest=version.digest, manifest=version.manifest)
     return _older(view, name, dataset, wanted or "")
 
 
-def _empty(name: str) -> Waits:
-    return Waits("DatasetEmpty", f"Dataset {name} has no version yet; see kubectl describe dset {name}")
+def _empty(name: str, dataset: Dataset) -> Waits:
+    yet = olderdata.none_yet(name, dataset)
+    return Waits("DatasetEmpty", f"{yet}; see kubectl describe dset {name}")
 
 
 def _older(view: steps.View, name: str, dataset: Dataset, wanted: str) -> PinnedDataset:
@@ -163,7 +164,7 @@ def _older(view: steps.View, name: str, dataset: Dataset, wanted: str) -> Pinned
         raise Waits(why.reason, why.message) from None
     except olderdata.NotThere as why:
         if not dataset.status.versions:
-            raise _empty(name) from None
+            raise _empty(name, dataset) from None
         there = ", ".join(v.version for v in dataset.status.versions[:5])
         raise Refused("InvalidDatasets", f"spec.datasets.{name}: {why}; its last ones are {there}") from None
     except Invalid as invalid:

@@ -1,6 +1,6 @@
-"""How a model server's process has ended, and what it said last.
+"""How a model server's process has ended, and what it said last; a step's program's too.
 
-The kubelet hands over the end of the log of a server that ended with another exit code than 0
+The kubelet hands over the end of the log of a process that ended with another exit code than 0
 (`FallbackToLogsOnError`): nobody has to find the pod, and Fairlead needs no right to read logs. These are a program's
 own words: shown, never parsed for what to do.
 """
@@ -90,11 +90,11 @@ def _telling(lines: list[str]) -> int:
     return len(lines) - 1
 
 
-def probe(pod: Json, container: str) -> Probe | None:
-    """The start-up probe of a pod's container, if it has one."""
+def probe(pod: Json, container: str, kind: str = "startupProbe") -> Probe | None:
+    """The start-up probe of a pod's container, or another one, if it has one."""
     every = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
     asked: Json = next((one for one in every if one["name"] == container), {})
-    found = asked.get("startupProbe") or {}
+    found = asked.get(kind) or {}
     if "httpGet" not in found:
         return None
     names = {one.get("name"): one["containerPort"] for one in asked.get("ports") or []}

@@ -177,7 +177,7 @@ def _without_pod(work: Work, attempt: int, found: jobpods.Found) -> Running | Re
         text = "the pod that read the source is gone, and its answer with it"
         lost = found.problem or failures.Waiting("Disrupted", text)
         return Refused(lost.reason, lost.message, retry=_pause(attempt))
-    return Running(found.uid, found.problem or found.waiting(work.now), found.look_again(work.now))
+    return Running(found.uid, found.problem or found.waiting(work.now), found.look_again(work.now), found.stage)
 
 
 def _under_way(work: Work, found: jobpods.Found) -> Running | Refused:
@@ -187,7 +187,7 @@ def _under_way(work: Work, found: jobpods.Found) -> Running | Refused:
     if waiting is not None and waiting.reason == "ImagePull" and outdated_image:
         text = f"the operator has another worker image than {image} now"
         return Refused(waiting.reason, text, retry=0.0)
-    return Running(found.uid, found.problem or waiting, found.look_again(work.now))
+    return Running(found.uid, found.problem or waiting, found.look_again(work.now), found.stage)
 
 
 def _ended(recorded: CheckJob, found: jobpods.Found, said: TaskResult | None) -> Changed | Refused | Found:

@@ -17,7 +17,7 @@ from fairlead.api.tasks import PublishResult
 from fairlead.api.units import seconds
 from fairlead.manifests.job import PUBLISH, STEP
 from fairlead.manifests.meta import child_name
-from fairlead.plan import failures, jobpods, likeness, podstages
+from fairlead.plan import failures, jobpods, likeness
 from fairlead.plan.core import LABEL_PREFIX, Json, ReadDocument, Subject, World, epoch, rfc3339
 from fairlead.plan.read import NotReadable
 
@@ -193,7 +193,7 @@ def _without_pod(view: View, step: Step, status: StepStatus, found: jobpods.Foun
         lost = found.problem or failures.Waiting("Disrupted", text)
         return _settle(view, step, status, failures.Failure(lost.reason, lost.message, "cluster"))
     _later(view, found.look_again(view.now))
-    return _waiting(status, found.problem or found.waiting(view.now), "its pod is being made")
+    return _waiting(status, found.problem or found.waiting(view.now), found.stage)
 
 
 def _running(view: View, status: StepStatus, found: jobpods.Found) -> StepStatus:
@@ -203,7 +203,7 @@ def _running(view: View, status: StepStatus, found: jobpods.Found) -> StepStatus
     if waiting is None and failures.started(found.pod):
         strange = found.problem or failures.Waiting("", "")
         return _with(status, phase="Running", reason=strange.reason, message=strange.message)
-    return _waiting(status, found.problem or waiting, podstages.told(found.pod))
+    return _waiting(status, found.problem or waiting, found.stage)
 
 
 def _waiting(status: StepStatus, found: failures.Waiting | None, stage: str) -> StepStatus:

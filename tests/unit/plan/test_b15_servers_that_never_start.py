@@ -142,6 +142,10 @@ def test_b20_what_a_version_waits_for_is_said_in_order(world: LittleWorld) -> No
     assert "its image server:1 is pulled" in message(initContainerStatuses=[*fetched(), server])
     server["state"] = {"running": {}}
     evaluate = {"name": "evaluate", "image": "worker:1", "state": {"running": {}}}
+    asked = "GET :8080/v2/models/delay/ready"
+    loads = f"the challenger's server loads its model: {asked} has not been answered with 200 yet"
+    assert message(initContainerStatuses=[*fetched(), server], containerStatuses=[evaluate]) == loads
+    server["ready"] = True
     assert message(initContainerStatuses=[*fetched(), server], containerStatuses=[evaluate]).startswith("comparing")
     world.now += 11
     assert "Secret keys" in message(conditions=[not_yet])

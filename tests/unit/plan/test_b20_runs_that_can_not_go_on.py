@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.plan.littleworld import LittleWorld
+from tests.unit.plan.littleworld import LittleWorld, stopped
 from tests.unit.plan.test_run_plan import fail, live, look, step, succeed, world
 
 from fairlead.plan import run
@@ -82,3 +82,23 @@ def test_what_a_step_waits_for_is_said_at_once(where: LittleWorld) -> None:
     status = look(where)
     assert step(status, "a")["reason"] == "NotMounted"
     assert "check that these exist in namespace team: Secret keys" in status["message"]
+
+
+def test_a_run_that_waits_for_data_says_what_the_dataset_waits_for() -> None:
+    found = world()
+    found.objects["Dataset", "flights"]["status"] = {"message": "bucket src is not there; make it"}
+    status = look(found)
+    assert status["conditions"][0]["reason"] == "DatasetEmpty"
+    assert status["message"].startswith("Dataset flights has no version yet: bucket src is not there; make it; see ")
+
+
+def test_b15_a_step_that_fails_says_its_last_words(where: LittleWorld) -> None:
+    job = live(where, "a")
+    container = next(one for one in job["spec"]["template"]["spec"]["initContainers"] if one["name"] == "step")
+    assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+    log = 'Traceback (most recent call last):\n  File "train.py", line 1, in <module>\nModuleNotFoundError: no mylib\n'
+    where.pod(job, "Failed", initContainerStatuses=[stopped("step", 1, log, reason="Error")])
+    status = look(where)
+    words = "the program ended with exit code 1: ModuleNotFoundError: no mylib"
+    assert step(status, "a")["message"].startswith(words)
+    assert "kubectl logs" in step(status, "a")["message"]
