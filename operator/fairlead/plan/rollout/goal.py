@@ -40,8 +40,13 @@ def standing(
         or _not_wanted(look, status, choice, told)
         or _not_compared(look, status, trial)
         or _not_carried_out(look, status)
-        or ready("Live", f"{status.live.version if status.live else ''} is live")
+        or _there(told)
     )
+
+
+def _there(told: Conditions) -> Standing:
+    available = told.get(AVAILABLE)
+    return ready("Live", available.message if available else "")
 
 
 def _not_routed(told: Conditions) -> Standing | None:
