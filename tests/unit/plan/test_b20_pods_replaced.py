@@ -45,7 +45,8 @@ def test_b20_pods_that_are_replaced_are_said_with_what_they_wait_for(sim: Sim) -
     assert (told["status"], told["reason"]) == ("True", "Replacing")
     assert told["message"].startswith("m-1 is live; its pods are being replaced")
     assert told["message"].endswith("its pod waits for a node")
-    assert sim.condition("Ready")["status"] == "True"
+    assert sim.condition("Available")["status"] == "True"
+    assert sim.condition("Reconciling")["reason"] == "Replacing"
 
 
 def test_b20_new_pods_that_have_no_room_are_said(sim: Sim) -> None:
