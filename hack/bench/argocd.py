@@ -152,6 +152,8 @@ class Application:
 @contextmanager
 def running(cluster: Cluster) -> Iterator[Path]:
     """Argo CD while the block runs. Gives a folder for the repositories that its Applications read."""
+    if shutil.which("redis-server") is None:
+        raise SystemExit("redis-server is missing: apt-get install --no-install-recommends redis-server")
     folder = SCRATCH / "argocd"
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("tls", "ssh", "plugins", "tmp"):
