@@ -15,13 +15,13 @@ help: ## this list
 venv: .venv/stamp ## the Python environment with everything for development, in .venv
 .PHONY: venv
 
-demo: ## the whole loop on real data, on the local cluster or FAIRLEAD_KUBECONFIG's; DEMO=--fresh plays it anew
-	@$(PYTHON) hack/preflight.py
+demo: ## the whole loop on real data, on kind, the local cluster (CLUSTER=local) or FAIRLEAD_KUBECONFIG's; DEMO=--fresh plays it anew
+	@$(PYTHON) hack/preflight.py demo
 	@$(MAKE) --no-print-directory venv
 	@$(VENV)/python -m hack.demo $(DEMO)
 
 soak: ## readers on 10,000 random tables a writer, the demo, and an hour in which nothing good may be taken back (SOAK="--minutes 10")
-	@$(PYTHON) hack/preflight.py
+	@$(PYTHON) hack/preflight.py demo
 	@$(MAKE) --no-print-directory venv
 	@FAIRLEAD_SOAK=1 $(VENV)/python -m pytest -q -n auto --timeout 7200 tests/unit/worker/formats
 	@$(VENV)/python -m hack.demo $(DEMO)

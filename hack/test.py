@@ -232,6 +232,7 @@ def main() -> int:
     parser.add_argument("stages", nargs="*", help="only these: " + ", ".join(stage.name for stage in STAGES))
     parser.add_argument("--keep", action="store_true", help="leave the cluster running")
     options = parser.parse_args()
+    os.environ.setdefault("CLUSTER", "local")  # whatever the demo has chosen: the tests need Service addresses
     stages = choose(options.stages)
     LOGS.mkdir(parents=True, exist_ok=True)
     for old in LOGS.glob("*.xml"):

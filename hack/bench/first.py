@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from fairlead.manifests.meta import child_name
 from hack.bench.load import BODY
 from hack.bench.report import keep, quantile, table
 from hack.testbed.cluster import Cluster, Json, Team, make_team
@@ -67,9 +68,10 @@ class Trace:
         finally:
             self._over.set()
 
-    def of(self, version: str, since: float) -> dict[str, float]:
-        """The milestones of a version, in seconds from a time."""
-        return {what: at - since for (name, what), at in self._seen.items() if name == version}
+    def of(self, version: str, since: float, deployment: str) -> dict[str, float]:
+        """The milestones of a Deployment's version, in seconds from a time."""
+        service = child_name(deployment, version)
+        return {what: at - since for (name, what), at in self._seen.items() if name in (version, service)}
 
     def _watch(self, api_version: str, kind: str) -> None:
         resource = self._team.cluster.dynamic.resources.get(api_version=api_version, kind=kind)
@@ -83,7 +85,7 @@ class Trace:
 
 
 def milestones(kind: str, obj: Json) -> Iterator[tuple[str, str]]:
-    """What an object's state says has happened: (version, milestone)."""
+    """What an object's state says has happened: (version, or in a route its Service; milestone)."""
     meta, status = obj["metadata"], obj.get("status") or {}
     version = str((meta.get("labels") or {}).get(VERSION, ""))
     if kind == "ModelVersion" and status.get("phase") == "Approved":
@@ -97,7 +99,8 @@ def milestones(kind: str, obj: Json) -> Iterator[tuple[str, str]]:
             yield version, "endpoints"
     elif kind == "HTTPRoute":
         backends = [one for rule in obj["spec"].get("rules") or [] for one in rule.get("backendRefs") or []]
-        yield from ((one["name"].partition("-")[2], "route") for one in backends if one.get("weight", 1))
+        for name in {one["name"] for one in backends if one.get("weight", 1)}:
+            yield name, "route"
 
 
 def _of_pod(status: Json) -> Iterator[str]:
@@ -133,7 +136,7 @@ def _first(team: Team, name: str, trace: Trace, image: bool) -> Run:
         f"http://{host}:{port}/{team.namespace}/{name}/v2/models/{name}/infer", data=BODY, method="POST"
     )
     answered = _wait(request) - began
-    return Run("image" if image else "first", version, answered, trace.of(version, began))
+    return Run("image" if image else "first", version, answered, trace.of(version, began, name))
 
 
 def _image(team: Team, version: str, model: str) -> None:
@@ -166,7 +169,7 @@ def _candidate(team: Team, name: str, number: int, trace: Trace, rate: float) ->
         while not (mine := [one.sent for one in load.answers if one.version == version and one.code == 200]):
             assert time.monotonic() < deadline, f"{version} got no request"
             time.sleep(PAUSE)
-    run = Run("candidate", version, min(mine) - began, trace.of(version, began))
+    run = Run("candidate", version, min(mine) - began, trace.of(version, began, name))
     team.cluster.delete("modelversion", version, team.namespace)
     team.wait("deployment", name, lambda o: is_live(f"{name}-0")(o) and not o["status"].get("retiring"), 120, "alone")
     return run

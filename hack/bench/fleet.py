@@ -111,7 +111,7 @@ def version(number: int, which: int) -> tuple[Json, Json]:
     }  # fmt: skip
     status = {"observedGeneration": 1, "phase": "Approved", "approvedAt": now(), "conditions": [
         {"type": kind, "status": "True", "reason": "Approved", "message": "", "lastTransitionTime": now()}
-        for kind in ("Approved", "Evaluated", "Verified")
+        for kind in ("Approved", "Evaluated", "Ready", "Verified")
     ]}  # fmt: skip
     return {"metadata": {"name": f"m{number}-{which}"}, "spec": spec}, status
 

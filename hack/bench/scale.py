@@ -52,7 +52,7 @@ def version(number: int) -> tuple[Json, Json]:
     }  # fmt: skip
     status = {"observedGeneration": 1, "phase": "Approved", "approvedAt": now(), "conditions": [
         {"type": kind, "status": "True", "reason": "Approved", "message": "", "lastTransitionTime": now()}
-        for kind in ("Approved", "Evaluated", "Verified")
+        for kind in ("Approved", "Evaluated", "Ready", "Verified")
     ]}  # fmt: skip
     return {"kind": "ModelVersion", "metadata": {"name": f"m{number}-1"}, "spec": spec}, status
 
@@ -83,12 +83,12 @@ class Published:
         subject = Subject(meta, Dataset.model_validate({"spec": spec}), {})
         version = {"version": DIGEST[:16], "digest": DIGEST, "manifest": f"s3://fairlead/{name}.json", "at": now()}
         status = {
-            "phase": "Watching", "observedGeneration": 1, "current": version, "versions": [version],
+            "phase": "Ready", "observedGeneration": 1, "current": version, "versions": [version],
             "listing": {"digest": self._listed.digest, "since": now(), "objects": 1, "bytes": 4},
             "handled": self._listed.digest, "rules": snapshot.rules(snapshot.Work(subject, self._world, 0.0)),
             "conditions": [
                 {"type": kind, "status": "True", "reason": "Published", "message": "", "lastTransitionTime": now()}
-                for kind in ("Ready", "SourceReachable", "Valid")
+                for kind in ("Available", "Ready", "SourceReachable", "Valid")
             ],
         }  # fmt: skip
         return {"kind": "Dataset", "metadata": {"name": name}, "spec": spec}, status
@@ -108,9 +108,10 @@ def finished_run(number: int) -> tuple[Json, Json]:
     status = {
         "observedGeneration": 1, "phase": "Completed", "startedAt": now(), "finishedAt": now(), "steps": steps,
         "progress": "3/3", "message": "3 of 3 steps completed", "template": pipeline_spec(),
-        "conditions": [{
-            "type": "Succeeded", "status": "True", "reason": "Completed", "message": "", "lastTransitionTime": now(),
-        }],
+        "conditions": [
+            {"type": kind, "status": "True", "reason": "Completed", "message": "", "lastTransitionTime": now()}
+            for kind in ("Ready", "Succeeded")
+        ],
     }  # fmt: skip
     return {"kind": "PipelineRun", "metadata": {"name": f"r{number}"}, "spec": {"pipeline": pipeline}}, status
 

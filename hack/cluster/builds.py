@@ -1,21 +1,24 @@
-"""Build what the recipes name into the cache, two at a time, each at most once per version and source."""
+"""Build what the recipes name into the cache, each at most once per version and source."""
 
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hack.cluster.progress import Progress, clock
-from hack.cluster.recipes import Recipe
+from hack.cluster.progress import Progress
+from hack.cluster.recipes import LIBRARIES_S, STRIP, Recipe
 from hack.cluster.settings import Paths
-from hack.cluster.shell import ClusterError, Logged
+from hack.cluster.shell import ClusterError, Logged, run
 
-MEMORY_FOR_TWO_MIB = 10_000
+MEMORY_FOR_ONE_MIB = 2_500
+"""What linking the largest program takes, and some room."""
+ENVIRONMENT = {"CGO_ENABLED": "0"}
+PACKAGE = re.compile(rb"[a-zA-Z0-9_.~-]+(/[a-zA-Z0-9_.~-]+)*")
+"""A package's name, alone in a line."""
 SCRATCH = re.compile(r"-[0-9a-f]{16}\.\d+\Z")
 
 
@@ -45,53 +48,119 @@ def missing(where: Paths, recipes: Iterable[Recipe]) -> list[Recipe]:
     return [recipe for recipe in recipes if not built(where, recipe)]
 
 
-def command(recipe: Recipe, output: Path) -> tuple[list[str], dict[str, str]]:
-    """The go command and its environment."""
-    flags = ["-trimpath", "-ldflags", recipe.ldflags] + (["-tags", recipe.tags] if recipe.tags else [])
-    env = {"CGO_ENABLED": "1" if recipe.cgo else "0"}
-    if recipe.source:
-        return ["go", "build", "-buildvcs=false", *flags, "-o", f"{output}/", *recipe.packages], env
-    return ["go", "install", *flags, *recipe.packages], {**env, "GOBIN": str(output)}
+def together(recipes: Iterable[Recipe]) -> list[list[Recipe]]:
+    """Those that one `go` builds: all of a module, and each published program by itself."""
+    groups = dict[tuple[str, str], list[Recipe]]()
+    for recipe in recipes:
+        groups.setdefault((recipe.source, "" if recipe.source else recipe.name), []).append(recipe)
+    return list(groups.values())
 
 
-def build(where: Paths, recipe: Recipe, progress: Progress, runner: Logged) -> None:
-    """Build one recipe; the cache gets it whole or not at all."""
-    target = folder(where, recipe)
-    scratch = target.with_name(f"{target.name}.{os.getpid()}")
+def title(recipes: Sequence[Recipe]) -> str:
+    """What to show."""
+    names = [f"{recipe.name} {recipe.version}" for recipe in recipes]
+    return f"build {names[0]}" if len(names) == 1 else f"build {len(names)} programs from source"
+
+
+def expected(recipes: Sequence[Recipe]) -> float:
+    """Seconds that a build takes when nothing of it is in Go's own cache and the cores are idle."""
+    shared = LIBRARIES_S if recipes[0].source else 0
+    return (shared + sum(recipe.expected for recipe in recipes)) / processes()
+
+
+def command(recipes: Sequence[Recipe], output: Path) -> tuple[list[str], dict[str, str]]:
+    """The go command that builds them, and its environment. `-v` names each package that is compiled: see `Seen`."""
+    flags = ["-v", "-p", str(processes()), "-trimpath", *tags(recipes), "-ldflags", STRIP]
+    flags += [f"-ldflags={one.packages[0]}={STRIP} {one.values}" for one in recipes if one.values]
+    packages = [package for recipe in recipes for package in recipe.packages]
+    if recipes[0].source:
+        return ["go", "build", "-buildvcs=false", *flags, "-o", f"{output}/", *packages], ENVIRONMENT
+    return ["go", "install", *flags, *packages], {**ENVIRONMENT, "GOBIN": str(output)}
+
+
+def tags(recipes: Sequence[Recipe]) -> list[str]:
+    """The flag for the build tags of one module's recipes, which are the same for all of them."""
+    return ["-tags", recipes[0].tags] if recipes[0].tags else []
+
+
+def build(where: Paths, recipes: Sequence[Recipe], progress: Progress, runner: Logged) -> None:
+    """Build what belongs together; the cache gets each recipe's programs whole or not at all."""
+    first = folder(where, recipes[0])
+    scratch = first.with_name(f"{first.name}.{os.getpid()}")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    argv, env = command(recipe, scratch)
-    log = where.logs / f"build-{recipe.name}.log"
+    argv, env = command(recipes, scratch)
+    log = where.logs / f"build-{recipes[0].source or recipes[0].name}.log"
+    cwd = recipes[0].folder if recipes[0].source else where.cache
     try:
-        with progress.step(recipe.title, recipe.expected):
-            runner.run(argv, log, env=env, cwd=recipe.folder if recipe.source else where.cache)
-        absent = [program for program in recipe.programs if not (scratch / program).exists()]
-        if absent:
-            raise ClusterError(f"{recipe.title} made no {', '.join(absent)}; see {log}")
-        shutil.rmtree(target, ignore_errors=True)
-        scratch.rename(target)
+        total = packages_of(recipes, progress) if recipes[0].source else 0
+        seen = Seen.of(log, total) if total else None
+        with progress.step(title(recipes), expected(recipes), seen):
+            runner.run(argv, log, env=env, cwd=cwd)
+        for recipe in recipes:
+            _keep(where, recipe, scratch, log)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _keep(where: Paths, recipe: Recipe, made: Path, log: Path) -> None:
+    """Move a recipe's programs to where they belong."""
+    absent = [program for program in recipe.programs if not (made / program).exists()]
+    if absent:
+        raise ClusterError(f"{title([recipe])} made no {', '.join(absent)}; see {log}")
+    whole = made / f"{recipe.name}.whole"
+    whole.mkdir()
+    for program in recipe.programs:
+        (made / program).rename(whole / program)
+    target = folder(where, recipe)
+    shutil.rmtree(target, ignore_errors=True)
+    whole.rename(target)
+
+
+def packages_of(recipes: Sequence[Recipe], progress: Progress) -> int:
+    """Fetch a module's sources; how many packages there are to compile at most."""
+    packages = [package for recipe in recipes for package in recipe.packages]
+    with progress.step("fetch the sources", 60):
+        listed = run(["go", "list", "-deps", *tags(recipes), *packages], env=ENVIRONMENT, cwd=recipes[0].folder)
+    return len(listed.stdout.split())
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How far a build has come: the packages that `go build -v` has named in its log, as a share of all."""
+
+    log: Path
+    start: int
+    total: int
+
+    @classmethod
+    def of(cls, log: Path, total: int) -> "Seen":
+        """For a build that begins now; earlier ones are in the log too."""
+        return cls(log, log.stat().st_size if log.exists() else 0, total)
+
+    def __call__(self) -> float:
+        """From 0 to 1."""
+        if not self.log.exists():
+            return 0.0
+        with self.log.open("rb") as log:
+            log.seek(self.start)
+            named = sum(1 for line in log if PACKAGE.fullmatch(line.rstrip()))
+        return min(1.0, named / self.total)
+
+
 def build_all(where: Paths, recipes: list[Recipe], progress: Progress) -> None:
-    """Build all that is missing; on an error the other build is stopped too."""
+    """Build all that is missing."""
     todo = missing(where, recipes)
     if not todo:
         return
     clear_scratch(where)
-    expected = sum(progress.expected(recipe.title, recipe.expected) or 0 for recipe in todo) / workers()
-    progress.say(f"{len(todo)} programs to build from source, in all about {clock(expected)}")
     runner = Logged()
-    with ThreadPoolExecutor(max_workers=workers()) as pool:
-        futures = [pool.submit(build, where, recipe, progress, runner) for recipe in todo]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            runner.stop()
-            raise
+    try:
+        for group in together(todo):
+            build(where, group, progress, runner)
+    except BaseException:
+        runner.stop()
+        raise
 
 
 def clear_scratch(where: Paths) -> None:
@@ -102,10 +171,10 @@ def clear_scratch(where: Paths) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def workers() -> int:
-    """How many builds at a time: two hide each other's single-threaded linking, where memory allows."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-    return 2 if total >= MEMORY_FOR_TWO_MIB else 1
+def processes() -> int:
+    """How many packages are compiled, or programs linked, at a time: as many as there are cores and memory for."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return max(1, min(len(os.sched_getaffinity(0)), memory // MEMORY_FOR_ONE_MIB))
 
 
 def link(where: Paths, recipes: list[Recipe]) -> None:

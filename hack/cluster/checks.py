@@ -42,12 +42,21 @@ def check_file(kubeconfig: Path) -> list[Problem]:
     return [Problem(f"FAIRLEAD_KUBECONFIG names {kubeconfig}, which is no file", "name the kubeconfig of your cluster")]
 
 
-def check_programs(names: Iterable[str], which: Callable[[str], str | None]) -> list[Problem]:
-    """Programs that the user brings."""
+def check_docker(usable: bool) -> list[Problem]:
+    """Docker and kind, for a cluster of kind's."""
+    if usable:
+        return []
+    remedy = "install both and start Docker (`docker info` must work), or use the default cluster: CLUSTER=local"
+    return [Problem("kind is not on the PATH, or there is no Docker that answers", remedy)]
+
+
+def check_recorded(recorded: str, wanted: str) -> list[Problem]:
+    """The cluster of a state folder stays of the kind that it is."""
+    if recorded in ("", wanted):
+        return []
+    what = f"the cluster here is of the kind {recorded}, and CLUSTER={wanted} asks for another"
     return [
-        Problem(f"the program {name} is not on the PATH", f"install {name}, or use the default cluster")
-        for name in names
-        if not which(name)
+        Problem(what, f"remove it first: CLUSTER={recorded} python3 hack/cluster down; or name another FAIRLEAD_STATE")
     ]
 
 

@@ -57,12 +57,17 @@ def _logs(arguments: argparse.Namespace, where: Paths, _progress: Progress) -> N
 
 
 def _load(arguments: argparse.Namespace, where: Paths, progress: Progress) -> None:
-    reference = loading.load(
-        where,
-        loading.Request(arguments.source, arguments.name, arguments.file, arguments.target, tuple(arguments.build_arg)),
-        progress,
+    if arguments.build_only:
+        loading.build_only(where, request(arguments), progress)
+    else:
+        print(loading.load(where, request(arguments), progress))
+
+
+def request(arguments: argparse.Namespace) -> loading.Request:
+    """What `load-image` is asked for."""
+    return loading.Request(
+        arguments.source, arguments.name, arguments.file, arguments.target, tuple(arguments.build_arg)
     )
-    print(reference)
 
 
 def _images(_: argparse.Namespace, where: Paths, _progress: Progress) -> None:
@@ -114,6 +119,7 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("--file", help="the Dockerfile, when it is not SOURCE/Dockerfile")
     load.add_argument("--target", help="the Dockerfile's stage to stop at")
     load.add_argument("--build-arg", action="append", default=[], metavar="KEY=VALUE")
+    load.add_argument("--build-only", action="store_true", help="build into the cache; no cluster is needed")
     add("images", _images, "images that the cluster has from here")
     build = add("build", _build, "build programs into the cache, without starting anything")
     build.add_argument("recipe", nargs="+", choices=sorted(RECIPES))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from hack.cluster.lock import in_turn
 from hack.cluster.progress import Progress
 from hack.cluster.recipes import DEBIAN_PACKAGES
 from hack.cluster.settings import DEBIAN, Paths
@@ -41,9 +42,13 @@ def pip() -> list[str] | None:
 
 def install_packages(where: Paths, progress: Progress, names: Sequence[str] = DEBIAN_PACKAGES) -> None:
     """Install what is absent; a mirror may fail for a moment, so it is tried again."""
-    absent = absent_packages(names)
-    if not absent:
-        return
+    with in_turn(where.cache / "locks" / "packages"):
+        absent = absent_packages(names)
+        if absent:
+            _install(where, progress, absent)
+
+
+def _install(where: Paths, progress: Progress, absent: Sequence[str]) -> None:
     log = where.logs / "apt.log"
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *absent]
@@ -94,9 +99,12 @@ def rootfs(where: Paths) -> Path:
 
 def build_rootfs(where: Paths, progress: Progress) -> None:
     """Make the base image's files with debootstrap."""
-    target = rootfs(where)
-    if target.exists():
-        return
+    with in_turn(where.cache / "locks" / "rootfs"):
+        if not rootfs(where).exists():
+            _bootstrap(where, rootfs(where), progress)
+
+
+def _bootstrap(where: Paths, target: Path, progress: Progress) -> None:
     source = mirror(apt_sources())
     if not source:
         raise ClusterError("no Debian mirror in /etc/apt/sources.list or sources.list.d; debootstrap needs one")

@@ -3,15 +3,14 @@
 import shutil
 from pathlib import Path
 
-from hack.cluster import builds, debian, gpus, images, loading, needs, onnodes, parts, registry, stack, wheels
+from hack.cluster import builds, debian, gpus, images, kind, loading, needs, onnodes, parts, registry, stack
 from hack.cluster.checks import Problem
 from hack.cluster.kube import Kube
 from hack.cluster.progress import Progress
-from hack.cluster.recipes import BUILDER_PACKAGES, BY_NAME, DEFAULT
+from hack.cluster.recipes import BUILDER_PACKAGES, BY_NAME
 from hack.cluster.settings import Paths, existing_kubeconfig
-from hack.cluster.shell import ClusterError, Logged, run
+from hack.cluster.shell import ClusterError
 
-KIND_NAME = "fairlead"
 PATIENCE_S = 20
 
 
@@ -20,12 +19,11 @@ def up(where: Paths, progress: Progress) -> None:
     where.cache.mkdir(parents=True, exist_ok=True)
     existing = existing_kubeconfig()
     if not existing:
-        builds.build_all(where, DEFAULT, progress)
-        builds.link(where, DEFAULT)
-        _kind_up(where, progress)
+        clients(where, progress)
+        kind.up(where, progress)
     kube = connect(where, progress, existing or where.kubeconfig)
     if not existing:
-        gpus.ensure(kube, f"{KIND_NAME}-control-plane")
+        gpus.ensure(kube, kind.NODE)
     context = parts.Context(where, kube, host_volume=False)
     if existing:
         _require(needs.check(kube, ()), existing)
@@ -75,9 +73,7 @@ def down(where: Paths, progress: Progress) -> None:
     """Delete kind's cluster; a user's own is left as it is."""
     if existing_kubeconfig():
         raise ClusterError("FAIRLEAD_KUBECONFIG names a cluster of your own; `down` does not touch it")
-    with progress.step("kind delete cluster", 10):
-        run([_kind(), "delete", "cluster", "--name", KIND_NAME, "--kubeconfig", where.kubeconfig])
-    shutil.rmtree(where.run, ignore_errors=True)
+    kind.down(where, progress)
 
 
 def provide(where: Paths, request: loading.Request, progress: Progress) -> str:
@@ -119,37 +115,6 @@ def absent(reference: str) -> str:
 
 def provide_builder(where: Paths, progress: Progress) -> None:
     """What builds images: buildah, and the base image."""
-    base = images.BY_IMAGE["base"]
     debian.install_packages(where, progress, BUILDER_PACKAGES)
-    if not images.digest(where, base):
-        debian.build_rootfs(where, progress)
-        images.build_archive(where, base)
-
-
-def load(archive: Path, progress: Progress) -> None:
-    """Bring an image into kind's cluster."""
-    with progress.step(f"kind load {archive.name}", 10):
-        run([_kind(), "load", "image-archive", archive, "--name", KIND_NAME])
-
-
-def _kind() -> str:
-    found = shutil.which("kind")
-    if not found:
-        raise ClusterError("CLUSTER=kind needs the programs kind and docker; neither is installed from here")
-    return found
-
-
-def _kind_up(where: Paths, progress: Progress) -> None:
-    debian.install_packages(where, progress)
     debian.build_rootfs(where, progress)
-    wheels.fetch_all(where, progress)
-    images.build_archives(where, progress)
-    where.run.mkdir(parents=True, exist_ok=True)
-    if KIND_NAME not in run([_kind(), "get", "clusters"]).stdout.split():
-        with progress.step("kind create cluster", 60):
-            Logged().run(
-                [_kind(), "create", "cluster", "--name", KIND_NAME, "--kubeconfig", where.kubeconfig],
-                where.logs / "kind.log",
-            )
-    for image in images.IMAGES:
-        load(images.archive(where, image), progress)
+    images.build_archive(where, images.BY_IMAGE["base"])

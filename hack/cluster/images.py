@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster import builds, debian, oci, wheels
+from hack.cluster.lock import in_turn
 from hack.cluster.progress import Progress
 from hack.cluster.recipes import BY_NAME
 from hack.cluster.settings import (
@@ -55,7 +56,7 @@ class Image:
 
 
 def _release(version: str) -> str:
-    """Prometheus 3.15.0 is the Go module's v0.315.0."""
+    """Prometheus 3.11.3 is the Go module's v0.311.3."""
     number = int(version.split(".")[1])
     return f"{number // 100}.{number % 100}.{version.split('.')[2]}"
 
@@ -131,8 +132,14 @@ def _inputs(where: Paths, image: Image) -> str:
 
 
 def build_archive(where: Paths, image: Image) -> None:
-    """Write the image's archive and the record of what it was made of."""
+    """Write the image's archive and the record of what it was made of, unless it is there."""
     target = archive(where, image)
+    with in_turn(where.cache / "locks" / f"{target.name}.lock"):
+        if not digest(where, image):
+            _write(where, image, target)
+
+
+def _write(where: Paths, image: Image, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     layers = [debian.rootfs(where)] if image.on_base else []
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:

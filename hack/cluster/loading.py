@@ -56,22 +56,31 @@ def load(where: Paths, request: Request, progress: Progress) -> str:
         return _load(where, request, progress)
 
 
+def build_only(where: Paths, request: Request, progress: Progress) -> None:
+    """Have the archive in the cache, for `load`. It needs no cluster: `up` may be at work beside."""
+    from hack.cluster import foreign
+
+    foreign.provide_builder(where, progress)
+    name = _archive(where, request).with_suffix(".lock").name
+    with in_turn(where.cache / "locks" / name):
+        archive(where, request, progress)
+
+
 def _load(where: Paths, request: Request, progress: Progress) -> str:
     if existing_kubeconfig():
         from hack.cluster import foreign
 
         return foreign.provide(where, request, progress)
-    made, digest = archive(where, request, progress)
     if flavour() == "kind":
-        from hack.cluster import foreign
+        from hack.cluster import kind
 
-        foreign.load(made, progress)
-    else:
-        present = images.present()
-        pinned = f"{request.reference.rpartition(':')[0]}@{digest}"
-        if present.get(request.reference) != digest or pinned not in present:
-            with progress.step(f"import {request.reference}", 5):
-                _import(made, request.reference, pinned)
+        return kind.provide(where, request, progress)
+    made, digest = archive(where, request, progress)
+    present = images.present()
+    pinned = f"{request.reference.rpartition(':')[0]}@{digest}"
+    if present.get(request.reference) != digest or pinned not in present:
+        with progress.step(f"import {request.reference}", 5):
+            _import(made, request.reference, pinned)
     return f"{request.reference}@{digest}"
 
 

@@ -1,11 +1,13 @@
 """Live progress: what is being done, for how long, and how long it took the last time."""
 
 import json
+import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +24,32 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
 
 
+def outlook(usual: float | None, elapsed: float, done: float) -> float | None:
+    """Seconds to expect in all: at first what it usually takes, later more and more what is seen. `done` is the share
+    of the work that is known to be done, from 0 to 1. None when nothing is known, or what was expected is over."""
+    if done > 0:
+        seen = elapsed / done
+        return done * seen + (1 - done) * (seen if usual is None else max(usual, elapsed))
+    return usual if usual is not None and usual >= elapsed else None
+
+
+@dataclass(frozen=True)
+class Open:
+    """A step that goes on."""
+
+    begin: float
+    usual: float | None
+    done: Callable[[], float] | None
+
+    def so_far(self, now: float, joint: str) -> str:
+        """`4 min 10 s of about 9 min 00 s`."""
+        elapsed = now - self.begin
+        whole = outlook(self.usual, elapsed, self.done() if self.done else 0.0)
+        if whole is not None:
+            return f"{clock(elapsed)}{joint}{clock(whole)}"
+        return clock(elapsed) + (f", longer than the usual {clock(self.usual)}" if self.usual else "")
+
+
 class Progress:
     """Prints steps as they start, go on and end; several threads may have one open each."""
 
@@ -31,7 +59,7 @@ class Progress:
         self._lock = threading.Lock()
         self._start = time.monotonic()
         self._known: dict[str, float] = _read(durations)
-        self._open: dict[str, tuple[float, float | None]] = {}
+        self._open: dict[str, Open] = {}
 
     def expected(self, name: str, default: float | None = None) -> float | None:
         """How long this took here the last time, else the default."""
@@ -44,13 +72,13 @@ class Progress:
             print(text, file=self._out, flush=True)
 
     @contextmanager
-    def step(self, name: str, expected: float | None = None) -> Iterator[None]:
-        """Show a step; when it ends well its duration is remembered."""
+    def step(self, name: str, expected: float | None = None, done: Callable[[], float] | None = None) -> Iterator[None]:
+        """Show a step; when it ends well its duration is remembered. `done` says which share of it is done (0 to 1)."""
         begin = time.monotonic()
         usual = self.expected(name, expected)
         stop = threading.Event()
         with self._lock:
-            self._open[name] = (begin, usual)
+            self._open[name] = Open(begin, usual, done)
         if not self._out.isatty():
             self.say(f"[{clock(begin - self._start):>12}]  …  {name}" + (f" (usually {clock(usual)})" if usual else ""))
         beat = threading.Thread(target=self._beat, args=(name, stop), daemon=True)
@@ -77,18 +105,12 @@ class Progress:
                 print(line, file=self._out, end="" if tty else "\n", flush=True)
 
     def _still(self, name: str) -> str:
-        begin, usual = self._open[name]
         now = time.monotonic()
-        return f"[{clock(now - self._start):>12}]  …  {name}: {clock(now - begin)}" + (
-            f" of about {clock(usual)}" if usual else ""
-        )
+        return f"[{clock(now - self._start):>12}]  …  {name}: {self._open[name].so_far(now, ' of about ')}"
 
     def _line(self) -> str:
         now = time.monotonic()
-        parts = [
-            f"{name} {clock(now - begin)}" + (f"/{clock(usual)}" if usual else "")
-            for name, (begin, usual) in self._open.items()
-        ]
+        parts = [f"{name} {one.so_far(now, '/')}" for name, one in self._open.items()]
         return f"\r\x1b[K[{clock(now - self._start):>12}]  …  {' · '.join(parts)}"
 
     def _clear(self) -> None:
@@ -97,9 +119,9 @@ class Progress:
 
     def _remember(self, name: str, took: float) -> None:
         with self._lock:
-            self._known[name] = round(took, 1)
+            self._known = _read(self._durations) | {name: round(took, 1)}  # images may be built beside
             self._durations.parent.mkdir(parents=True, exist_ok=True)
-            scratch = self._durations.with_suffix(".tmp")
+            scratch = self._durations.with_suffix(f".{os.getpid()}.tmp")
             scratch.write_text(json.dumps(self._known, indent=1, sort_keys=True))
             scratch.replace(self._durations)
 

@@ -11,11 +11,11 @@ GATEWAY_API = "1.7.0"
 ENVOY_GATEWAY = "1.9.1"
 ENVOY = "1.40.0"
 TRAEFIK = "3.7.15"
-HELM = "3.22.0"
+HELM = "3.20.2"
 COREDNS = "1.14.7"
 VERSITYGW = "1.8.0"
-PROMETHEUS = "0.315.0"
-PROMETHEUS_OPERATOR = "0.85.0"
+PROMETHEUS = "0.311.3"
+PROMETHEUS_OPERATOR = "0.91.0"
 KWOK = "0.8.0"
 ARGO_CD = "3.2.11"
 FLUX_SSA = "0.76.2"
@@ -74,6 +74,11 @@ class Paths:
         return self.run / "kubeconfig"
 
     @property
+    def kind(self) -> Path:
+        """A file that is there as long as the cluster is kind's."""
+        return self.run / "kind"
+
+    @property
     def bin(self) -> Path:
         """Links to the programs of this version of the recipes."""
         return self.state / "bin"
@@ -99,5 +104,12 @@ def existing_kubeconfig() -> Path | None:
 
 
 def flavour() -> str:
-    """Which kind of cluster: `local` (the default) or `kind`."""
-    return os.environ.get("CLUSTER") or "local"
+    """Which kind of cluster: `local` or `kind`, as CLUSTER says, else as the one that was made before, else `local`."""
+    return os.environ.get("CLUSTER") or recorded(paths()) or "local"
+
+
+def recorded(where: Paths) -> str:
+    """Which kind the cluster of this state folder is; empty when there is none."""
+    if where.kind.exists():
+        return "kind"
+    return "local" if where.pki.exists() else ""

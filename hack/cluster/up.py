@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from hack import preflight
-from hack.cluster import assets, builds, debian, gpus, images, node, owners, parts, stack, waiting, wheels
+from hack.cluster import assets, builds, debian, forecast, gpus, images, node, owners, parts, stack, waiting, wheels
 from hack.cluster.kube import Kube
 from hack.cluster.lock import exclusive
 from hack.cluster.progress import Progress
@@ -23,6 +23,9 @@ def up(where: Paths, progress: Progress) -> None:
             return
         for gone in owners.clear_dead(where.state):
             progress.say(f"cleared away what a dead cluster of {gone} had left")
+        expected = forecast.text(where, progress)
+        if expected:
+            progress.say(expected)
         prepare(where, progress)
         start(where, progress)
 

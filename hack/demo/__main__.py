@@ -8,6 +8,8 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hack import preflight
+from hack.cluster.settings import paths
 from hack.demo import diagnose, feed, numbers, setup, story, summary, verify
 from hack.demo.durations import Durations
 from hack.demo.kube import Json, Kube, KubeError
@@ -24,6 +26,7 @@ PARTS = [
 ]
 OWN = [PARTS[1], ("cluster", "The cluster of FAIRLEAD_KUBECONFIG", 60.0), PARTS[2]]
 """In a cluster of the user's own nothing is changed before it is known that the images can be had."""
+ROLLED_BACK = "ROLLED BACK"
 EVIDENCE_DEADLINE = 60.0
 """Seconds until the last alert and the last counters have reached Prometheus."""
 
@@ -36,7 +39,9 @@ def main() -> int:
     )
     given = parser.parse_args()
     view = View(Durations())
+    view.say(preflight.choose(paths()).text)
     view.plan((OWN if setup.existing() else PARTS) + [(c.key, c.title, c.expected) for c in CHAPTERS])
+    view.expect(setup.expected())
     try:
         return demo(view, fresh=given.fresh)
     except subprocess.CalledProcessError as error:
@@ -78,7 +83,7 @@ def prepare(view: View) -> dict[str, str]:
         with view.part("cluster"):
             setup.cluster_up()
         return references
-    with view.part("cluster"):
+    with view.part("cluster"), setup.images_beside():
         setup.cluster_up()
     with view.part("images"):
         return setup.images()
@@ -90,6 +95,8 @@ def tell(view: View, kind: str, before: Json | None, now: Json | None) -> None:
         return  # it was there when the watch began
     for line in narrate(kind, before, now):
         view.say(line)
+        if ROLLED_BACK in line:
+            view.reached("the first rollback")
 
 
 def watched(view: View, cluster: Kube, world: World, image: str) -> int:

@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from hack.cluster import onnodes
+from hack.cluster import choice, cli, forecast, loading, onnodes
+from hack.cluster.progress import Progress
+from hack.cluster.settings import Paths, flavour, paths, recorded
 from hack.demo import feed
 from hack.demo.kube import INITIAL, Json, Kube, KubeError
 from hack.install import chart
@@ -22,11 +25,45 @@ NAMESPACE = "airline"
 GPU, GPU_PRODUCT = "nvidia.com/gpu", "nvidia.com/gpu.product"
 IMAGE = "fairlead.local/airline:demo"
 """As the manifests name it; it is replaced by the reference with its digest."""
+IMAGES_S, IMAGE_S = 10.0, 40.0
+"""Seconds: a look at all images, and to build one."""
 
 
 def cluster_up() -> None:
     """Start or repair the local cluster (or check the one that FAIRLEAD_KUBECONFIG names)."""
     subprocess.run([sys.executable, "hack/cluster", "up"], cwd=ROOT, check=True)
+
+
+def images_beside() -> AbstractContextManager[None]:
+    """Build the images while the cluster is made, where that takes minutes."""
+    where = paths()
+    if existing() or flavour() == "kind" or os.environ.get(builds.VARIABLE) or not forecast.cold(where):
+        return nullcontext()
+    return builds.built_beside(wanted(), where.logs / "images-beside.log")
+
+
+def wanted() -> list[list[str]]:
+    """The arguments of `load-image` for all images that are built here, the one that takes longest first."""
+    return [[str(feed.EXAMPLE), IMAGE], *(builds.words(target) for target in builds.TARGETS)]
+
+
+def expected() -> dict[str, float]:
+    """Seconds that the cluster and the images of this machine will take, by what there is of them. They differ by the
+    factor of a hundred from one time to the next, so the last time says little."""
+    where = paths()
+    if existing():
+        return {}
+    if flavour() == "kind":
+        return {} if recorded(where) else {"cluster": choice.KIND_S, "images": 4 * IMAGE_S}
+    beside = forecast.cold(where)
+    unbuilt = 0 if beside else sum(not known(where, words) for words in wanted())
+    progress = Progress(where.cache / "durations.json")
+    return {"cluster": forecast.seconds(where, progress), "images": IMAGES_S + IMAGE_S * unbuilt}
+
+
+def known(where: Paths, words: list[str]) -> bool:
+    """Whether an image, by its arguments for `load-image`, is built already."""
+    return bool(loading.known(where, cli.request(cli.parser().parse_args(["load-image", *words]))))
 
 
 def existing() -> bool:

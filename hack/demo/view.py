@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -58,6 +58,7 @@ class View:
         self._begin = time.monotonic()
         self._parts: list[Part] = []
         self._live: Live | None = None
+        self._reached: set[str] = set()
         self._detail: Callable[[], str] = str
 
     @property
@@ -69,11 +70,22 @@ class View:
         """Announce the parts: key, title, expected seconds."""
         self._parts = [Part(key, title, self._durations.expected(key, usual)) for key, title, usual in parts]
 
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        """How long parts will take, by key, where more is known of it than how long they took the last time."""
+        for part in self._parts:
+            part.expected = seconds.get(part.key, part.expected)
+
     def say(self, text: str, style: str | None = None) -> None:
         """A line of the story."""
         chosen = style or next((found for word, found in STYLES if word in text), "")
         line = Text(f"[{clock(time.monotonic() - self._begin):>6}] ", style="dim").append(text, style=chosen)
         self.console.print(line, soft_wrap=True)
+
+    def reached(self, what: str) -> None:
+        """Say, once, how long it took from the start until something was seen."""
+        if what not in self._reached:
+            self._reached.add(what)
+            self.say(f"{what} was seen {clock(time.monotonic() - self._begin)} after the start")
 
     @contextmanager
     def live(self) -> Iterator[None]:

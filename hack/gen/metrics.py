@@ -18,8 +18,8 @@ Each replica of the operator serves them at `:8080/metrics`; `metrics.podMonitor
 scraped, and `metrics.rules.enabled` adds alert rules about the operator itself. The process's and Python's own metrics
 (`process_…`, `python_info`) come on top.
 """
-CONDITIONS = ("Ready", "SourceReachable", "Valid", "EvidenceAvailable", "Progressing", "RouteAccepted", "Succeeded",
-              "RollbackReady", "Watched")  # fmt: skip
+CONDITIONS = ("Ready", "Available", "SourceReachable", "Valid", "EvidenceAvailable", "Progressing", "RouteAccepted",
+              "Succeeded", "RollbackReady", "Watched")  # fmt: skip
 OWN = {"process", "python"}
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hack.cluster.images import BY_IMAGE, archive
 from hack.cluster.settings import existing_kubeconfig, paths
+from hack.cluster.shell import ClusterError, Logged
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGETS = ("operator", "worker", "sklearn")
@@ -52,9 +55,37 @@ def given(needed: Collection[str] = TARGETS) -> dict[str, str] | None:
     return named
 
 
+def words(target: str) -> list[str]:
+    """The arguments of `load-image` for a target of operator/Dockerfile."""
+    return [".", f"fairlead.local/fairlead-{target}", "--file", "operator/Dockerfile", "--target", target]
+
+
 def build() -> dict[str, str]:
     """Reference by target of operator/Dockerfile. Unchanged ones cost less than a second each."""
-    return given() or proxy() | {
-        target: load(".", f"fairlead.local/fairlead-{target}", "--file", "operator/Dockerfile", "--target", target)
-        for target in TARGETS
-    }
+    return given() or proxy() | {target: load(*words(target)) for target in TARGETS}
+
+
+@contextmanager
+def built_beside(wanted: Sequence[Sequence[str]], log: Path) -> Iterator[None]:
+    """Build images into the cache, one after the other, while the cluster is made: the one waits for the network when
+    the other needs the cores. What both need is made once. An image that can't be built is in the log, and fails again,
+    before everybody's eyes, when it is loaded. When the cluster can't be made, the builds end too."""
+    runner, stop = Logged(), threading.Event()
+
+    def work() -> None:
+        for arguments in wanted:
+            if stop.is_set():
+                return
+            with suppress(ClusterError):
+                runner.run([sys.executable, "hack/cluster", "load-image", "--build-only", *arguments], log, cwd=ROOT)
+
+    lane = threading.Thread(target=work)
+    lane.start()
+    try:
+        yield
+    except BaseException:
+        stop.set()
+        runner.stop()
+        raise
+    finally:
+        lane.join()

@@ -10,10 +10,10 @@ def test_attack_06_behind_a_gateway_that_is_not_there(team: Team) -> None:
     make_version(team, "m-1")
     deploy(team, more={"route": {"gateway": {"name": "public", "namespace": "nope"}}})
     team.wait("deployment", "web", is_live("m-1"), 180, "m-1 chosen and warm")
-    held = team.wait_condition("deployment", "web", "Ready", "False", "RouteNotAccepted", 30)
+    held = team.wait_condition("deployment", "web", "Available", "False", "RouteNotAccepted", 30)
     assert held["status"]["phase"] == "Pending"
-    assert "nope/public has not answered" in condition(held, "Ready")["message"]
+    assert "nope/public has not answered" in condition(held, "Available")["message"]
     deploy(team)
-    healed = team.wait_condition("deployment", "web", "Ready", "True", "Serving", 60)
+    healed = team.wait_condition("deployment", "web", "Available", "True", "Serving", 60)
     assert condition(healed, "RouteAccepted")["status"] == "True"
     assert healed["status"]["phase"] == "Live"

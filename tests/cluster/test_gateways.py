@@ -75,7 +75,7 @@ def test_a_shadow_step_that_nobody_can_make_is_not_begun(team: Team) -> None:
     assert "set spec.record" in condition(held, "GatewayAble")["message"]
     held = team.wait("deployment", "web", lambda o: o["status"].get("phase") == "Holding", 120, "held")
     assert held["status"]["live"]["version"] == "m-1"
-    assert condition(held, "Ready")["status"] == "True"
+    assert condition(held, "Available")["status"] == "True"
 
 
 def test_by_grpc_a_version_that_fails_is_rolled_back(team: Team) -> None:

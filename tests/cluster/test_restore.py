@@ -56,7 +56,7 @@ def test_b08_what_was_live_is_live_under_any_name_and_after_a_restore(team: Team
     done = team.wait("deployment", "web", is_live("m-1"), 60, "live with m-1 again")
     assert done["status"]["refused"] == ["m-2"]
     assert done["status"]["history"][0]["reason"] == "ErrorsWorse"
-    team.wait_condition("deployment", "web", "Ready", "True")
+    team.wait_condition("deployment", "web", "Available", "True")
     team.wait("modelversion", "m-2", lambda o: o.get("status", {}).get("phase") == "Approved", 60, "Approved")
     settled = team.get("deployment", "web")
     assert settled

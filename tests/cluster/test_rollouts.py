@@ -121,7 +121,7 @@ def test_server_image_that_does_not_exist_leaves_the_live_version(team: Team) ->
     seen = team.wait("deployment", "web", waits_for_image, 120, "waiting for the image")
     assert late in condition(seen, "Progressing")["message"]
     assert seen["status"]["live"]["version"] == "m-1"
-    assert condition(seen, "Ready")["status"] == "True"
+    assert condition(seen, "Available")["status"] == "True"
     team.cluster.delete("modelversion", "m-2", team.namespace)
     team.wait("deployment", "web", is_live("m-1"), 60, "back to m-1 alone")
     assert server_image() != late

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 from hack.install.chart import ROOT, environment, kubectl
-from hack.testbed.cluster import Cluster, root_keys
+from hack.testbed.cluster import STORE_BUCKET, Cluster, root_keys
 
 PAGE = ROOT / "docs" / "tutorials" / "your-own-model.md"
 NAMESPACE = "sugar"
@@ -39,20 +40,25 @@ def script() -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(cluster: Cluster, tmp_path: Path) -> Iterator[Path]:
     """With the page's files; what is left of an earlier run is gone before and after."""
     for language, text, name in blocks():
         if language in ("python", "yaml"):
             assert name, f"no file is named for the block that begins {text[:40]!r}"
             (tmp_path / name).write_text(text)
-    remove("--timeout=60s")
+    remove(cluster)
     yield tmp_path
-    remove("--wait=false")
+    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
 
 
-def remove(how: str) -> None:
-    """The page's namespace."""
-    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", how)
+def remove(cluster: Cluster) -> None:
+    """What a run that has failed has left: with it the Deployment would come back as it was."""
+    kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=90s")
+    keys = root_keys(cluster)
+    s3 = boto3.resource("s3", endpoint_url=environment()["FAIRLEAD_S3_ENDPOINT"], region_name="us-east-1",
+                        aws_access_key_id=keys[0], aws_secret_access_key=keys[1])  # fmt: skip
+    for found in s3.Bucket(STORE_BUCKET).objects.filter(Prefix=f"{NAMESPACE}/"):
+        found.delete()
 
 
 def test_b17_ones_own_model_in_the_first_hour(cluster: Cluster, folder: Path) -> None:

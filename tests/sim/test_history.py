@@ -70,7 +70,7 @@ class Shelf(Operators):
 
     def _version(self, number: int) -> None:
         lineage = {"pipeline": "p", "run": f"p-{number}", "runUid": f"run-{number}"}
-        spec = {"model": "m", "artifact": {"uri": "s3://b/m", "sha256": "a" * 64}, "lineage": lineage}
+        spec = {"model": "m", "artifact": {"uri": "s3://bucket/m", "sha256": "a" * 64}, "lineage": lineage}
         status = {"phase": "Approved", "observedGeneration": 1, "conditions": [
             {"type": "Approved", "status": "True", "reason": "Approved", "lastTransitionTime": rfc3339(EPOCH)}
         ]}  # fmt: skip

@@ -200,7 +200,8 @@ class CheckJob(Model):
 
 
 class DatasetStatus(StatusBase):
-    """What was seen. Conditions: SourceReachable, Valid, Ready."""
+    """What was seen. Conditions: Ready (the source's present listing is a checked version), Reconciling, Stalled, Available
+    (there is a version), SourceReachable, Valid."""
 
     current: DatasetVersion | None = None
     """The newest version."""

@@ -99,7 +99,8 @@ class Claimed(Model):
 
 class DeploymentStatus(StatusBase):
     """What is live, what is on its way, and what became of earlier rollouts. Phases: Pending, Progressing, Live,
-    Holding, RolledBack, Degraded. Conditions: Ready, Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
+    Holding, RolledBack, Degraded. Conditions: Ready (what the spec asks for is live), Reconciling, Stalled, Available (a
+    version answers), Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
     EvidenceSaved, ErrorsGuarded, Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment, AlertsLoaded,
     ForeignPod (somebody's pod stands in for a version's), Scaled; of any kind: ClockBehind, StatusTooLarge."""
 

@@ -75,10 +75,12 @@ KINDS: tuple[KindInfo, ...] = (
     )),
     KindInfo(PipelineRun, "pipelineruns", "mlrun", (
         Column("Pipeline", ".spec.pipeline"), PHASE, Column("Progress", ".status.progress"),
-        Column("Started", ".status.startedAt", "date"), Column("Reason", ".spec.reason", wide=True), AGE, PROBLEM, MESSAGE,
+        Column("Started", ".status.startedAt", "date"), Column("Reason", ".spec.reason", wide=True), AGE,
+        PROBLEM, MESSAGE,
     )),
     KindInfo(ModelVersion, "modelversions", "mv", (
-        Column("Model", ".spec.model"), PHASE, Column("Champion", ".status.evidence.champion"), AGE, PROBLEM, MESSAGE,
+        Column("Model", ".spec.model"), PHASE, Column("Champion", ".status.evidence.champion"),
+        Column("In use", ".status.inUse"), AGE, PROBLEM, MESSAGE,
     )),
     KindInfo(Deployment, "deployments", "mdeploy", (
         Column("Live", ".status.live.version"), Column("Candidate", ".status.candidate.version"),

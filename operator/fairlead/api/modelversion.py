@@ -470,15 +470,34 @@ class EvaluationJob(Model):
     """The artifact's bytes have the digest that the spec names."""
 
 
+class Use(Model):
+    """A Deployment that uses the version, or has taken it back."""
+
+    name: Name
+    role: Literal["Live", "Candidate", "WayBack", "Arm", "Standby", "Refused"]
+    """`Arm`: it takes part in an experiment; `Standby`: its pods wait to answer again, or answer a share; `Refused`: it
+    was taken back there, and is not tried again."""
+    reason: Annotated[str, Field(max_length=64)] = ""
+    """Why it was taken back, as the Deployment's history says."""
+    since: Timestamp | None = None
+
+
 class ModelVersionStatus(StatusBase):
-    """How far the proof has come. Phases: Pending, Verifying, Evaluating, Rejected, AwaitingApproval, Approved,
-    Revoked. Conditions: Verified (unknown while its pods are to do that), Evaluated, Approved."""
+    """How far the proof has come, and where the version is used. Phases: Pending, Verifying, Evaluating, Rejected,
+    AwaitingApproval, Approved, Revoked. Conditions: Ready (it is approved), Reconciling, Stalled, Verified (unknown while
+    its pods are to do that), Evaluated, Approved."""
 
     job: EvaluationJob | None = None
     evidence: Evidence | None = None
     evaluated_at: Timestamp | None = None
     approved_at: Timestamp | None = None
     approved_by: Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=10)] = []
+    deployments: Annotated[list[Use], Field(max_length=20, json_schema_extra=list_map("name"))] = []
+    """The Deployments that use it, newest first."""
+    more_deployments: int = 0
+    """How many there are besides."""
+    in_use: Annotated[str, Field(max_length=120)] = ""
+    """The same in a few words."""
 
 
 class ModelVersion(Model):
@@ -492,5 +511,5 @@ __all__ = [
     "Approval", "ApprovalPolicy", "Artifact", "Baseline", "BaselineTemplate", "Crash", "Evaluation", "EvaluationData",
     "EvaluationDataTemplate", "EvaluationTemplate", "Evidence", "Gate", "GateResult", "Interval", "Lineage",
     "ModelVersion", "ModelVersionSpec", "ModelVersionStatus", "ModelVersionTemplate", "S3Uri", "Score", "Server",
-    "ServerMetrics",
+    "ServerMetrics", "Use",
 ]  # fmt: skip

@@ -192,7 +192,7 @@ class ClearedVersion(Model):
 
 
 class PipelineStatus(StatusBase):
-    """What happened. Conditions: Ready (the spec makes sense, and what it needs is there), VersionsCleared (no more old
+    """What happened. Conditions: Ready (runs can start), Reconciling, Stalled, LastRunSucceeded, VersionsCleared (no more old
     versions are there than asked for; once there were more)."""
 
     runs: int = 0

@@ -88,7 +88,7 @@ class StepStatus(Model):
 
 
 class PipelineRunStatus(StatusBase):
-    """The record of the run. Conditions: Succeeded."""
+    """The record of the run. Conditions: Ready (it has succeeded), Reconciling, Stalled (it failed), Succeeded."""
 
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None

@@ -131,7 +131,7 @@ async def _subject(session: Session, args: argparse.Namespace) -> Subject:
         raise Problem(f"{args.what!r} is not deployment/NAME", USAGE)
     found = Deployment.model_validate(await session.get(DEPLOYMENT, name))
     version = chosen(name, found, args.version)
-    read = await read_version(session, version)
+    read = await served(session, found, version)
     if read is None and found.spec.model.name is None:
         raise Problem(f"modelversion {version!r} can't be read, so how it is asked is not known", NOT_FOUND)
     evidence = read.status.evidence if read else None
@@ -156,12 +156,18 @@ def chosen(name: str, found: Deployment, version: str | None) -> str:
     return version or status.live.version
 
 
-async def read_version(session: Session, name: str) -> ModelVersion | None:
-    """A version, if it is (still) there, and may be read."""
+async def served(session: Session, found: Deployment, name: str) -> ModelVersion | None:
+    """A version as the Deployment serves it, whatever has its name by now; without a record of it the ModelVersion, if
+    that is there and may be read."""
     from fairlead.api.modelversion import ModelVersion
     from fairlead.cluster.errors import Forbidden, NotFound
+    from fairlead.plan import identity
     from fairlead.plan.core import MODEL_VERSION
 
+    kept = identity.named(found.status.versions, name)
+    known = identity.unpin(kept) if kept and kept.record else None
+    if known is not None:
+        return known
     try:
         return ModelVersion.model_validate(await session.kube.get(MODEL_VERSION, session.namespace, name))
     except (NotFound, Forbidden):

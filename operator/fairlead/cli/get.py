@@ -62,16 +62,18 @@ async def run(session: Session, args: argparse.Namespace) -> int:
 
 async def _request(session: Session, raw: Json) -> list[Block]:
     """How a Deployment's model is asked; nothing while there is none."""
+    if raw["kind"] != "Deployment":
+        return []
+    from fairlead.api.deployment import Deployment
     from fairlead.cli import request
-    from fairlead.cli.ask import read_version
+    from fairlead.cli.ask import served
     from fairlead.cli.blocks import Lines, Title
 
-    status = raw.get("status") or {}
-    live = (status.get("live") or {}).get("version") if raw["kind"] == "Deployment" else None
-    version = await read_version(session, live) if live else None
+    found = Deployment.model_validate(raw)
+    version = await served(session, found, found.status.live.version) if found.status.live else None
     if version is None:
         return []
-    lines = request.shown(raw["metadata"]["name"], session.namespace, status.get("address", ""), version)
+    lines = request.shown(raw["metadata"]["name"], session.namespace, found.status.address, version)
     return [Title("ask it"), Lines(lines)] if lines else []
 
 

@@ -140,6 +140,7 @@ class Kernel:
             await asyncio.sleep(self._pace.missing)
         optional = self._served & self._optional
         await asyncio.gather(*map(self._lister.fill, self._served - optional), *map(self._fill, optional))
+        self.router.caught_up()
         self.synced.set()
         objects = sum(len(self.cache.store(kind)) for kind in self.cache.kinds)
         log.info("%d objects listed in %.1f s", objects, self._loop.time() - started)

@@ -124,7 +124,7 @@ class Reconciler:
         if raw is None:
             self._forget(key, queue)
             return "gone"
-        if raw["metadata"].get("deletionTimestamp") or spec.settled(raw):
+        if raw["metadata"].get("deletionTimestamp") or self._rests(spec, raw):
             queue.forget(key)
             return "settled"
         begun, (now, behind) = self._steady(), self.clocks.now(raw)
@@ -138,6 +138,12 @@ class Reconciler:
         except StatusRefused as error:
             return await self._unplanned(turn, raw, error, now)
         return self._settle(turn, plan, done, begun)
+
+    def _rests(self, spec: KindSpec[Any], raw: Json) -> bool:
+        """Whether nothing is to be done for an object, and it says nothing that is not so any more."""
+        meta = raw["metadata"]
+        world = Snapshot(self.cache, self.config, meta.get("namespace", ""), meta["uid"], self.is_served)
+        return spec.settled(raw) and not spec.stale(raw, world)
 
     async def _plan(self, turn: Turn[Key], spec: KindSpec[Any], raw: Json, now: float) -> tuple[Subject[Any], Plan]:
         seen = kernel.without_ours(raw)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from fairlead.engine.cache import Cache, controller_of, version_of
 from fairlead.engine.queue import WorkQueue
 from fairlead.engine.reconcile import Key
-from fairlead.plan.core import Claim, Kind, KindSpec, Mapper
+from fairlead.plan.core import Claim, Kind, KindSpec, Mapper, never_stale
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -47,6 +47,18 @@ class Router:
         self._cache.claims(kind).put(*_name(obj), obj)
         if spec is not None and not settled:
             self._queue.add(_key(kind, obj), low=True)
+
+    def caught_up(self) -> None:
+        """All is listed: wake settled objects, too, that may say what is not so any more, since others have changed
+        while nobody was there to see it."""
+        for spec in self._specs.values():
+            if spec.stale is never_stale:
+                continue
+            for other, mapper in spec.mappers.items():
+                for namespace, _, entry in list(self._cache.store(other)):
+                    found = _guarded(partial(self._mapped, mapper, spec.kind, namespace), entry.peek())
+                    for name in found or ():
+                        self._queue.add(Key(spec.kind, namespace, name), low=True)
 
     def seen(self, kind: Kind, obj: Json, *, low: bool = False) -> None:
         """An object was made or changed."""

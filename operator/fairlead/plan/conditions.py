@@ -32,8 +32,11 @@ class Bad(NamedTuple):
     status: Truth
     but: frozenset[str] = frozenset()
     """Reasons for which it is nothing bad."""
+    unless_ready: bool = False
+    """Nor is it while all that is asked for is there."""
 
 
+_RESTS = frozenset({"Settled", "Paused", "NothingLive", "NotApproved", "RequirementUnmet"})
 WORST_FIRST = (
     Bad(STALLED, "True"),
     Bad(AVAILABLE, "False", frozenset({"NothingLive", "NoVersion"})),  # a beginning
@@ -47,7 +50,7 @@ WORST_FIRST = (
     Bad("VersionReplaced", "True"),
     Bad("ForeignPod", "True"),
     Bad("EvidenceAvailable", "False"),
-    Bad("Progressing", "False", frozenset({"Settled", "Paused", "NothingLive", "NotApproved", "RequirementUnmet"})),
+    Bad("Progressing", "False", _RESTS, True),
     Bad("LastRunSucceeded", "False", frozenset({"RunAborted"})),
     Bad("EvidenceSaved", "False"),
     Bad("StateSaved", "False"),
@@ -55,6 +58,7 @@ WORST_FIRST = (
     Bad("Watched", "False"),
     Bad("GatewayAble", "False"),
     Bad("Experiment", "False", frozenset({"Waiting", "Paused", "Undecided", "Stopped"})),
+    Bad("Scaled", "False"),
     Bad("AlertsLoaded", "False"),
     Bad("ErrorsGuarded", "False"),
     Bad("StatusTooLarge", "True"),
@@ -67,9 +71,10 @@ def problem(conditions: Iterable[tuple[str, str, str, str]]) -> str:
     """The worst of some conditions (type, status, reason, message): its reason and the first words of its message;
     empty where none is bad."""
     known = {one[0]: one for one in conditions}
+    ready = known.get("Ready", ("", ""))[1] == "True"
     for bad in WORST_FIRST:
-        type_, status, reason, message = known.get(bad.type, ("", "", "", ""))
-        if type_ and status == bad.status and reason not in bad.but:
+        _, status, reason, message = known.get(bad.type, ("", "", "", ""))
+        if status == bad.status and reason not in bad.but and not (ready and bad.unless_ready):
             return _cut(f"{reason}: {message}" if message else reason)
     return ""
 

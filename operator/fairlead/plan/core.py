@@ -589,6 +589,11 @@ def never_settled(_raw: Json) -> bool:
     return False
 
 
+def never_stale(_raw: Json, _world: World) -> bool:
+    """For kinds whose settled objects say nothing of others."""
+    return False
+
+
 def no_keys(_raw: Json) -> Iterable[str]:
     """For kinds whose objects are found by name, label and owner only."""
     return ()
@@ -641,6 +646,9 @@ class KindSpec(Generic[M]):
     settled: Callable[[Json], bool] = never_settled
     """Whether nothing is left to be done for an object, whatever becomes of its children (a finished run that is
     cleaned up). Such an object is not even parsed. Gets the raw object; must be cheap."""
+    stale: Callable[[Json, World], bool] = never_stale
+    """Whether a settled object that was woken says something of others that is not so any more, and is to be looked at
+    after all. Must be cheap, too."""
 
 
 # --- errors that a plan may raise ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.kinds import KINDS
-from fairlead.plan import accounts, claims
+from fairlead.plan import accounts, claims, usage
 from fairlead.plan.core import (
     AUTOSCALER,
     DATASET,
@@ -248,10 +248,11 @@ SPEC: KindSpec[Deployment] = KindSpec(
         ENDPOINT_SLICE: of_set,
         DATASET: labeljobs.of_dataset,
     },
-    heeds={REPLICA_SET: _of_set, ENDPOINT_SLICE: endpoints.heeded},
+    heeds={REPLICA_SET: _of_set, ENDPOINT_SLICE: endpoints.heeded, MODEL_VERSION: usage.besides},
     smaller=smaller.forms,
     optional=frozenset({HTTP_ROUTE, GRPC_ROUTE, PROMETHEUS_RULE, POD_MONITOR, ENDPOINT_SLICE, AUTOSCALER}),
     claims=claims.of,
     meet=claims.meet,
+    index=usage.index,
     gauges=gauges.of,
 )

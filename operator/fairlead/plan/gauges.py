@@ -13,7 +13,12 @@ def of_dataset(raw: Json) -> Iterable[Gauge]:
     status = raw.get("status") or {}
     truth = {"True": 1.0, "False": 0.0}
     for condition in status.get("conditions") or []:
-        name = {"SourceReachable": "source_reachable", "Valid": "valid", "Ready": "ready"}.get(condition["type"])
+        name = {
+            "SourceReachable": "source_reachable",
+            "Valid": "valid",
+            "Ready": "ready",
+            "Available": "available",
+        }.get(condition["type"])
         if name and condition["status"] in truth:
             help_ = f"Condition {condition['type']} of a Dataset: 1 true, 0 false."
             yield Gauge(f"fairlead_dataset_{name}", help_, labels, truth[condition["status"]])

@@ -17,7 +17,18 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import accounts, attempt, findings, identity, jobpods, proof, proofstanding, standing, terse
+from fairlead.plan import (
+    accounts,
+    attempt,
+    findings,
+    identity,
+    jobpods,
+    proof,
+    proofstanding,
+    standing,
+    terse,
+    usage,
+)
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -98,9 +109,18 @@ def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
         _verify_later(draft)
         _leftovers(draft)
     standing.tell(draft.conditions, proofstanding.standing(draft.status, draft.conditions))
+    _used(draft)
     draft.update(**draft.conditions.said(), observed_generation=subject.meta.generation)
     draft.plan.status = draft.status
     return draft.plan
+
+
+def _used(draft: Draft) -> None:
+    """Say where it is live, on its way, or was taken back."""
+    found = usage.uses(draft.work.world, draft.work.subject.meta.name, draft.status.deployments)
+    draft.update(
+        deployments=found[: usage.MOST], more_deployments=max(0, len(found) - usage.MOST), in_use=usage.summary(found)
+    )
 
 
 def _revoke(draft: Draft, why: str) -> None:
@@ -438,4 +458,5 @@ SPEC: KindSpec[ModelVersion] = KindSpec(
     gauges=gauges,
     index=index,
     settled=settled,
+    stale=usage.stale,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import ValidationError
 
 from fairlead.api.pinned import Pinned
-from fairlead.plan import identity
+from fairlead.plan import identity, usage
 from fairlead.plan.core import MODEL_VERSION, Gauge, Json, Peers, World
 from fairlead.plan.standing import has_standing
 
@@ -45,11 +45,12 @@ def _waiting(raw: Json) -> bool:
 
 
 def index(raw: Json) -> Iterator[str]:
-    """The model; of a version that is not proven yet besides, whom it waits for."""
+    """The model, and who uses it; of a version that is not proven yet besides, whom it waits for."""
     model = (raw.get("spec") or {}).get("model")
     if not model:
         return
     yield f"model/{model}"
+    yield from usage.keys(raw)
     if _waiting(raw):
         yield f"waits/{model}"
         for name in _datasets(raw):
@@ -88,17 +89,19 @@ def pinned(deployment: Json, name: str) -> Pinned | None:
 
 
 def heeded(deployment: Json) -> object:
-    """What versions go by in a Deployment: what it serves, which versions it has, and what their pods have found."""
+    """What versions go by in a Deployment: what it serves, which versions it has and what part each of them has in it,
+    and what their pods have found."""
     status = deployment.get("status") or {}
     mine = [one.get("uid") for one in status.get("versions") or []]
-    return live(deployment), mine, status.get("findings")
+    return live(deployment), mine, status.get("findings"), usage.parts(deployment)
 
 
 def by_deployment(deployment: Json, versions: Peers) -> list[str]:
-    """The versions that wait and are compared with what this Deployment serves, and those whose bytes its pods verify
-    or might have verified."""
+    """The versions that wait and are compared with what this Deployment serves, those whose bytes its pods verify or
+    might have verified, and those that it uses."""
     found = [one["version"] for one in (deployment.get("status") or {}).get("findings") or []]
     found += [one["metadata"]["name"] for one in versions.indexed(UNVERIFIED)]
+    found += usage.by_deployment(deployment, versions)
     return list(dict.fromkeys([*_compared(deployment, versions), *found]))
 
 

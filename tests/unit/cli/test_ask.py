@@ -229,6 +229,19 @@ def test_a_server_of_its_own_protocol_is_asked_by_raw_bodies(fairlead, memory, g
     assert """--path /predict --raw '{"x": 2}'""" in capsys.readouterr().out
 
 
+def test_a_version_is_asked_as_it_is_served_whatever_has_its_name(fairlead, memory, gateway, capsys):
+    spec = {"model": "delay", "artifact": {"uri": "s3://bkt/m", "sha256": "ab" * 32}}
+    record = json.dumps({"spec": spec, "sample": json.dumps(SAMPLE)})
+    put(memory, gateway[0], sample="", versions=[{"name": "delay-2", "uid": "u", "evidence": "ab", "record": record}])
+    for gone in (False, True):
+        if gone:
+            del memory.objects["ModelVersion", "delay-2"]
+        assert fairlead("ask", "deployment/delay") == 0
+        assert gateway[1]["got"].pop()[1] == SAMPLE
+        assert fairlead("get", "deployment", "delay") == 0
+        assert "ask it" in capsys.readouterr().out
+
+
 def test_without_an_evaluation_the_values_say_the_types(fairlead, memory, capsys):
     put(memory, sample="")
     assert fairlead("ask", "deployment/delay") == session.USAGE

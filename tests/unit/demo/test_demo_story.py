@@ -10,7 +10,7 @@ from hack.demo.numbers import Users
 from hack.demo.story import CHAPTERS
 from hack.demo.world import World
 
-FIRST, SECOND, ERRORS, OUTCOMES, THIRD = CHAPTERS
+FIRST, ERRORS, SECOND, OUTCOMES, THIRD = CHAPTERS
 Json = dict[str, Any]
 
 
@@ -52,10 +52,10 @@ def world(*objects: tuple[str, Json], history: list[Json], live: str = "") -> Wo
 def whole() -> World:
     """The story as it must end."""
     ended = [
-        record(1, "Live"), record(2, "Live"), record(3, "RolledBack", "errors"), record(4, "RolledBack", "outcomes"),
+        record(1, "Live"), record(2, "RolledBack", "errors"), record(3, "Live"), record(4, "RolledBack", "outcomes"),
         record(5, "Live"),
     ]  # fmt: skip
-    made = [run(1, "a"), run(2, "b"), run(3, "b", "linear-age"), run(4, "b", "leaky"), run(5, "c")]
+    made = [run(1, "a"), run(2, "a", "linear-age"), run(3, "b"), run(4, "b", "leaky"), run(5, "c")]
     return world(*made, history=list(reversed(ended)), live="delay-5")
 
 
@@ -88,7 +88,7 @@ def test_a_good_version_that_is_rolled_back_loses_the_story() -> None:
 def facts(failed: int = 8, wrong: int = 60, lost: int = 0) -> verify.Facts:
     """What Prometheus would tell of a whole story."""
     users = {
-        "delay-1": Users({"200": 3000, "500": lost}, 2300, 700), "delay-3": Users({"200": 40, "500": failed}),
+        "delay-1": Users({"200": 3000, "500": lost}, 2300, 700), "delay-2": Users({"200": 40, "500": failed}),
         "delay-4": Users({"200": wrong}, 0, wrong),
     }  # fmt: skip
     return verify.Facts(whole(), users, ["FairleadRolledBack"], {"FairleadRolledBack": 1})
@@ -104,6 +104,14 @@ def test_harm_that_is_absent_or_too_great_is_told(changed: dict[str, int]) -> No
 
 
 def test_the_guard_that_saw_the_harm_must_be_the_right_one() -> None:
-    ended = [record(3, "RolledBack", "latency")]
-    found = verify.Facts(world(run(3, "b", "linear-age"), history=ended), {}, [], {})
-    assert (False, "delay-3: RolledBack by the guard on latency") in list(verify.endings(found))
+    ended = [record(2, "RolledBack", "latency")]
+    found = verify.Facts(world(run(2, "a", "linear-age"), history=ended), {}, [], {})
+    assert (False, "delay-2: RolledBack by the guard on latency") in list(verify.endings(found))
+
+
+def test_the_first_rollback_is_the_second_thing_that_is_seen() -> None:
+    assert [chapter.ends for chapter in CHAPTERS[:2]] == ["Live", "RolledBack"]
+    known = set[int]()
+    for chapter in CHAPTERS:
+        assert known <= set(chapter.months), "data arrives, and none goes away"
+        known = set(chapter.months)

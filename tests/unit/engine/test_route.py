@@ -122,6 +122,11 @@ def test_nobody_is_woken_by_what_he_does_not_heed() -> None:
 def test_versions_heed_what_a_deployment_serves_and_no_window() -> None:
     heeds = SPEC.heeds[DEPLOYMENT]
     before: Json = {"spec": {}, "status": {"live": {"version": "m-1"}, "candidate": {"version": "m-2"}}}
-    assert heeds(before) == heeds({**before, "status": {**before["status"], "candidate": {"step": 1}}})
-    for changed in ({"live": {"version": "m-2"}}, {"versions": [{"uid": "u"}]}, {"findings": [{"version": "m-2"}]}):
-        assert heeds(before) != heeds({**before, "status": {**before["status"], **changed}})
+    window = {**before["status"], "candidate": {"version": "m-2", "step": 1}}
+    assert heeds(before) == heeds({**before, "status": window})
+    for changed in (
+        {"live": {"version": "m-2"}}, {"candidate": None}, {"refused": ["m-0"]}, {"previous": "m-0"},
+        {"versions": [{"uid": "u"}]}, {"findings": [{"version": "m-2"}]},
+    ):  # fmt: skip
+        assert heeds(before) != heeds({**before, "status": {**before["status"], **changed}}), changed
+    heeds({"spec": {}})

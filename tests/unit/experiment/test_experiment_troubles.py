@@ -205,6 +205,33 @@ def test_a_version_that_is_not_to_be_had_any_more_leaves(how: str) -> None:
     assert sim.status.get("refused", []) == []
 
 
+UNSEEN = {
+    "type": "Verified", "status": "Unknown", "reason": "ByEveryPod", "lastTransitionTime": "2026-01-01T00:00:00Z"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("whose", "reason"), [("its own", "DigestMismatch"), ("another's", "NotApproved")])
+def test_b16_one_with_wrong_bytes_leaves_when_a_pod_has_found_that(whose: str, reason: str) -> None:
+    sim = Sim(experiment())
+    sim.go_live("m-1")
+    for version in ("m-2", "m-3"):
+        sim.version(version)["status"]["conditions"] = [dict(UNSEEN)]
+    sim.look()
+    sim.ready("m-3")
+    if whose == "its own":
+        (pod,) = sim.pods("m-2")
+        error = '{"error":{"reason":"DigestMismatch","message":"other bytes"}}'
+        end = {"terminated": {"exitCode": 1, "message": error}}
+        pod["status"]["initContainerStatuses"] = [{"name": "fetch", "restartCount": 0, "state": end}]
+    else:
+        sim.of(MODEL_VERSION)["m-2"]["status"] |= {"phase": "Rejected", "message": "other bytes"}
+    sim.look()
+    assert (contender(sim, "m-2")["state"], contender(sim, "m-2")["reason"]) == ("Out", reason)
+    assert contender(sim, "m-3")["state"] != "Out"
+    assert [one["version"] for one in sim.status.get("findings", [])] == (["m-2"] if whose == "its own" else [])
+    assert "m-2" not in sim.shares()
+
+
 def test_without_the_experiment_in_the_spec_all_is_as_before() -> None:
     sim = begun(experiment(), wrong=ALIKE)
     run(sim, 3, 50)

@@ -13,17 +13,18 @@ from hack.cluster.components import BY_NAME as COMPONENTS
 from hack.cluster.images import IMAGES
 from hack.cluster.kube import MANIFESTS, Kube, fill
 from hack.cluster.lock import exclusive
-from hack.cluster.progress import Progress, clock
-from hack.cluster.recipes import BY_NAME, RECIPES
+from hack.cluster.progress import Progress, clock, outlook
+from hack.cluster.recipes import BY_NAME, DEFAULT, MODULE, RECIPES
 from hack.cluster.settings import Paths, paths
 from hack.cluster.shell import ClusterError, CommandError, Logged, run
 from hack.cluster.waiting import until
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> Paths:
+def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     made = paths({"FAIRLEAD_STATE": str(tmp_path)})
     made.cache.mkdir(parents=True)
+    monkeypatch.setattr(builds, "packages_of", lambda *_: 10)
     return made
 
 
@@ -51,33 +52,86 @@ def test_key_follows_what_decides_the_result() -> None:
     recipe = BY_NAME["coredns"]
     assert builds.key(recipe) == builds.key(replace(recipe, expected=999))
     assert builds.key(recipe) != builds.key(replace(recipe, version="9"))
-    assert builds.key(recipe) != builds.key(replace(recipe, source="pause"))
+    assert builds.key(recipe) != builds.key(replace(recipe, source=""))
+    assert builds.key(recipe) != builds.key(replace(recipe, tags="other"))
 
 
-def test_every_recipe_of_a_module_has_its_sources() -> None:
+def test_a_module_pins_the_versions_of_its_recipes() -> None:
     for recipe in RECIPES:
-        if recipe.source:
-            assert (recipe.folder / "go.mod").exists()
-            assert (recipe.folder / "go.sum").exists() or recipe.name == "pause"
-            pinned = (recipe.folder / "go.mod").read_text()
-            assert recipe.name == "pause" or f"v{recipe.version}" in pinned
+        if recipe.source and recipe.name != "pause":
+            assert f"v{recipe.version}" in (recipe.folder / "go.mod").read_text()
+            assert (recipe.folder / "go.sum").exists()
+
+
+def test_what_the_cluster_is_made_of_is_one_module() -> None:
+    assert {recipe.source for recipe in DEFAULT} == {MODULE}
+
+
+def test_one_go_builds_all_programs_of_the_module(where: Paths) -> None:
+    kwok, *_ = [recipe for recipe in RECIPES if not recipe.source]
+    groups = builds.together([BY_NAME["localkube"], kwok, BY_NAME["helm"]])
+    assert [[recipe.name for recipe in group] for group in groups] == [["localkube", "helm"], ["kwok"]]
+    argv, env = builds.command(groups[0], where.cache)
+    assert argv[:2] == ["go", "build"]
+    assert argv[-2:] == ["fairlead.dev/hack/programs/localkube", "helm.sh/helm/v3/cmd/helm"]
+    plain = argv.index("-ldflags")
+    own = next(n for n, word in enumerate(argv) if word.startswith("-ldflags=fairlead.dev/hack/programs/localkube=-s"))
+    assert plain < own, "the last one that fits a package is taken"
+    assert env["CGO_ENABLED"] == "0"
+    argv, env = builds.command(groups[1], where.cache)
+    assert argv[:2] == ["go", "install"]
+    assert env["GOBIN"] == str(where.cache)
+
+
+def test_how_far_a_build_has_come_is_seen_in_its_own_part_of_the_log(where: Paths) -> None:
+    log = where.cache / "build.log"
+    seen = builds.Seen.of(log, 4)
+    assert seen() == 0
+    log.write_text("$ go build -v .\ninternal/abi\n")
+    seen = builds.Seen.of(log, 4)
+    assert seen() == 0
+    with log.open("a") as out:
+        out.write(
+            "go: downloading k8s.io/api v0.35.4\nk8s.io/api/core/v1\n# helm.sh/x\nx/y.go:1:2: undefined: z\nfmt\n"
+        )
+    assert seen() == 0.5
+    assert builds.Seen(log, 0, 2)() == 1
+
+
+@pytest.mark.parametrize(
+    ("usual", "elapsed", "done", "expected"),
+    [
+        (100, 30, 0.0, 100),  # nothing seen: as usual
+        (100, 130, 0.0, None),  # the usual time is over, and nobody knows
+        (None, 30, 0.0, None),
+        (None, 30, 0.5, 60),
+        (100, 30, 0.1, 120),  # 300 by what is seen, of which little is known yet
+        (100, 150, 0.5, 225),  # 300 seen, and the usual 100 is long over
+        (100, 300, 1.0, 300),
+        (1000, 50, 0.5, 550),  # much is in Go's cache: it will take less
+    ],
+)
+def test_b09_what_is_expected_grows_with_what_is_seen(
+    usual: float | None, elapsed: float, done: float, expected: float | None
+) -> None:
+    assert outlook(usual, elapsed, done) == (None if expected is None else pytest.approx(expected))
 
 
 def test_a_build_arrives_whole_or_not_at_all(where: Paths) -> None:
     recipe = BY_NAME["prometheus-operator"]
     progress = Progress(where.cache / "d.json", io.StringIO())
     with pytest.raises(ClusterError, match="made no prometheus-config-reloader"):
-        builds.build(where, recipe, progress, FakeGo(["operator"]))
+        builds.build(where, [recipe], progress, FakeGo(["operator"]))
     assert not builds.built(where, recipe)
     assert not list((where.cache / "bin").iterdir())
-    builds.build(where, recipe, progress, FakeGo(recipe.programs))
+    builds.build(where, [recipe], progress, FakeGo(recipe.programs))
     assert builds.built(where, recipe)
     assert builds.missing(where, [recipe]) == []
 
 
 def test_links_follow_the_recipes(where: Paths) -> None:
     for recipe in (BY_NAME["localkube"], BY_NAME["helm"]):
-        builds.build(where, recipe, Progress(where.cache / "d.json", io.StringIO()), FakeGo(recipe.programs))
+        builds.build(where, [recipe], Progress(where.cache / "d.json", io.StringIO()), FakeGo(recipe.programs))
     builds.link(where, [BY_NAME["localkube"], BY_NAME["helm"]])
     builds.link(where, [BY_NAME["localkube"], BY_NAME["helm"]])
     assert (where.bin / "kubectl").resolve().name == "localkube"

@@ -15,6 +15,9 @@ def test_a_good_machine_has_no_problems() -> None:
     assert not checks.check_system("Linux", "x86_64")
     assert not checks.check_system("Linux", "aarch64")
     assert not checks.check_root(0)
+    assert not checks.check_docker(usable=True)
+    assert not checks.check_recorded("", "kind")
+    assert not checks.check_recorded("kind", "kind")
     assert not checks.check_disk(30, warm=False, folder=Path("/"))
     assert not checks.check_disk(9, warm=True, folder=Path("/"))
     assert not checks.check_memory(8)
@@ -37,7 +40,8 @@ def test_another_system_and_another_processor_are_named() -> None:
 def test_every_problem_has_a_remedy() -> None:
     found = [
         *checks.check_file(Path("/does/not/exist")),
-        *checks.check_programs(["kind"], lambda _name: None),
+        *checks.check_docker(usable=False),
+        *checks.check_recorded("local", "kind"),
         *checks.check_root(1000),
         *checks.check_disk(3, warm=True, folder=Path("/data")),
         *checks.check_memory(2),
@@ -50,7 +54,7 @@ def test_every_problem_has_a_remedy() -> None:
         *checks.check_dns(wildcard_taken=True),
         *checks.check_routes(f"10.244.3.0/24 dev flannel.1\n10.244.0.0/16 dev {POD_BRIDGE}\n"),
     ]
-    assert len(found) == 13
+    assert len(found) == 14
     assert all(problem.what and problem.remedy for problem in found)
 
 

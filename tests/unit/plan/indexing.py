@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.plan import modelversion
+from fairlead.plan import deployment, modelversion
 from fairlead.plan.core import Json, Kind
 
-INDEXES: dict[Kind, Callable[[Json], Iterable[str]]] = {modelversion.SPEC.kind: modelversion.SPEC.index}
+INDEXES: dict[Kind, Callable[[Json], Iterable[str]]] = {
+    spec.kind: spec.index for spec in (modelversion.SPEC, deployment.SPEC)
+}
 
 
 def indexed(kind: Kind, objects: Iterable[Json], key: str) -> list[Json]:

@@ -401,7 +401,7 @@ def test_identity_the_champion_is_known_though_its_object_is_gone(world: LittleW
     world.remove(MODEL_VERSION, "delay-1")
     world.put(version(evaluation=EVALUATION))
     (front,) = world.select(DEPLOYMENT)
-    assert by_deployment(front, Others(MODEL_VERSION, world.select(MODEL_VERSION))) == [ONE]
+    assert by_deployment(front, Others(MODEL_VERSION, world.select(MODEL_VERSION))) == [ONE, "delay-1"]
     world.look(SPEC, ONE)
     assert "s3://store/delay-1/" in str(job(world))
 
@@ -484,7 +484,7 @@ def test_who_is_woken_by_what() -> None:
     other = version("fares-1", model="fares")
     deployment = {"metadata": {"name": "d"}, "status": {"live": {"version": "delay-1"}}}
     known = Others(MODEL_VERSION, [waits, done, other])
-    assert by_deployment(deployment, known) == [ONE]
+    assert by_deployment(deployment, known) == [ONE, "delay-1"]
     assert by_deployment({"metadata": {"name": "d"}}, known) == []
     assert by_dataset({"metadata": {"name": "rides"}}, known) == [ONE]
     assert list(SPEC.mappers[POD]({"metadata": {"labels": {"fairlead.dev/modelversion": ONE}}}, [])) == [ONE]

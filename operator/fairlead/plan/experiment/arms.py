@@ -66,7 +66,7 @@ def go_on(look: Look, state: State) -> tuple[State, dict[str, Problem]]:
     assert kept
     problems: dict[str, Problem] = {}
     for arm in kept.arms:
-        gone = _gone(look, arm)
+        gone = _gone(look, state, arm)
         if gone:
             state = leave(look, state, arm, "Out", gone)
             continue
@@ -118,7 +118,7 @@ def _taken_out(state: State, version: str) -> State:
     return state.having(experiment=phase.changed(rest, version, state="Out", reason=reason, share=0))
 
 
-def _gone(look: Look, arm: Candidate) -> Problem | None:
+def _gone(look: Look, state: State, arm: Candidate) -> Problem | None:
     raw = versions.record(look, arm.version)
     if raw is None:
         return Problem(*versions.gone(look, arm.version))
@@ -126,5 +126,9 @@ def _gone(look: Look, arm: Candidate) -> Problem | None:
         return Problem("VersionMissing", f"ModelVersion {arm.version} was deleted")
     if raw["spec"].get("revoked"):
         return Problem("VersionRevoked", f"{arm.version} was revoked: {raw['spec']['revoked']}")
+    if (wrong := versions.unfit(state.status, raw)) is not None:
+        return Problem(wrong.reason, f"{arm.version} got no request: {wrong.message}")
+    if (said := raw.get("status") or {}).get("phase") == "Rejected":  # its bytes are others, as other pods have found
+        return Problem("NotApproved", f"{arm.version} was rejected: {str(said.get('message', ''))[:500]}")
     lack = requirements.lacking(look, raw)
     return Problem(*lack.told) if lack and lack.certain else None

@@ -1,3 +1,0 @@
-module fairlead.dev/hack/pause
-
-go 1.25.0

@@ -1,0 +1,140 @@
+"""Which cluster the demo takes, and what is asked of Docker and kind. Both are programs that write down what they were
+asked: the real ones are not exercised."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hack import preflight
+from hack.cluster import assets, kind, loading
+from hack.cluster.choice import choose
+from hack.cluster.images import IMAGES
+from hack.cluster.progress import Progress
+from hack.cluster.settings import Paths, flavour, paths
+from hack.cluster.shell import ClusterError
+
+Programs = Callable[..., Path]
+ON_NODE = """#!/bin/sh
+echo "docker $*" >> "{log}"
+case "$*" in
+info) exit {info} ;;
+*"images ls") echo "REF TYPE DIGEST"; echo "fairlead.local/op:latest t sha256:abc" ;;
+esac
+"""
+KIND = '#!/bin/sh\necho "kind $*" >> "{log}"\n'
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """Puts programs into the PATH, and nothing else; the log of what they were asked."""
+    for variable in ("CLUSTER", "FAIRLEAD_KUBECONFIG", "FAIRLEAD_CACHE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("FAIRLEAD_STATE", str(tmp_path / "state"))
+
+    def make(*names: str, info: int = 0) -> Path:
+        folder, log = tmp_path / "bin", tmp_path / "log"
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            text = {"docker": ON_NODE, "kind": KIND}.get(name, KIND).format(log=log, info=info)
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(folder))
+        return log
+
+    return make
+
+
+def test_b09_the_fast_way_is_taken_where_docker_and_kind_are(programs: Programs) -> None:
+    programs("docker", "kind")
+    chosen = preflight.choose(paths())
+    assert chosen.kind == "kind"
+    assert "Docker and kind are here" in chosen.text
+    assert "CLUSTER=local make demo" in chosen.text
+    assert flavour() == "kind", "what is started from here uses it too"
+
+
+@pytest.mark.parametrize(("names", "info"), [((), 0), (("docker",), 0), (("kind",), 0), (("docker", "kind"), 1)])
+def test_without_a_docker_that_answers_the_cluster_is_built_here(
+    programs: Programs, names: tuple[str, ...], info: int
+) -> None:
+    programs(*names, info=info)
+    chosen = preflight.choose(paths())
+    assert chosen.kind == "local"
+    assert "CLUSTER=kind" not in chosen.text
+    assert "FAIRLEAD_KUBECONFIG=" in chosen.text
+
+
+def test_what_is_named_or_was_made_before_is_taken() -> None:
+    own, none = Path("/home/me/config"), None
+    assert choose(own=own, named="kind", recorded="local", kind=True, local_s=60).kind == "own"
+    assert choose(own=none, named="local", recorded="", kind=True, local_s=60).kind == "local"
+    assert choose(own=none, named="kind", recorded="", kind=False, local_s=60).kind == "kind"
+    assert choose(own=none, named="", recorded="local", kind=True, local_s=60).kind == "local"
+    assert choose(own=none, named="", recorded="kind", kind=False, local_s=60).kind == "kind"
+    assert "about 15 min 00 s" in choose(own=none, named="", recorded="", kind=False, local_s=900).text
+
+
+def test_kind_needs_neither_root_nor_go(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLUSTER", "kind")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    programs("docker", "kind", "kubectl", "helm")
+    assert preflight.problems(paths()) == []
+    programs("docker", info=1)
+    assert [problem.what for problem in preflight.problems(paths())] == [
+        "kind is not on the PATH, or there is no Docker that answers"
+    ]
+
+
+def test_a_cluster_of_another_kind_is_not_mixed_with_kinds(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs("docker", "kind", "kubectl", "helm")
+    where = paths()
+    where.pki.mkdir(parents=True)
+    assert flavour() == "local"
+    monkeypatch.setenv("CLUSTER", "kind")
+    assert "is of the kind local" in str(preflight.problems(where)[0])
+
+
+def test_an_image_is_built_by_docker_and_named_as_the_kubelet_looks_for_it(programs: Programs, tmp_path: Path) -> None:
+    log = programs("docker", "kind")
+    (tmp_path / "Dockerfile").write_text("FROM x")
+    request = loading.Request(str(tmp_path), "op", target="operator", arguments=("A=b c",))
+    where = paths()
+    assert kind.provide(where, request, Progress(where.cache / "d.json")) == "fairlead.local/op:latest@sha256:abc"
+    ctr = "docker exec fairlead-control-plane ctr --namespace k8s.io images"
+    assert log.read_text().splitlines() == [
+        f"docker build --file {tmp_path}/Dockerfile --target operator --build-arg A=b c "
+        f"--tag fairlead.local/op:latest {tmp_path}",
+        "kind load docker-image fairlead.local/op:latest --name fairlead",
+        f"{ctr} ls",
+        f"{ctr} tag --force fairlead.local/op:latest fairlead.local/op@sha256:abc",
+    ]
+
+
+def test_the_stacks_images_are_fetched_not_built(programs: Programs) -> None:
+    log = programs("docker", "kind")
+    where = paths()
+    kind.up(where, Progress(where.cache / "d.json"))
+    asked = log.read_text().splitlines()
+    assert flavour() == "kind", "later commands know which cluster it is"
+    assert f"kind create cluster --name fairlead --kubeconfig {where.kubeconfig}" in asked
+    assert not any(line.startswith("docker build") for line in asked)
+    for image in IMAGES:
+        if image.name != "pause":
+            assert f"docker pull --quiet {kind.PUBLIC[image.name]}" in asked
+            assert f"kind load docker-image {image.reference} --name fairlead" in asked
+
+
+def test_charts_and_definitions_come_without_go_and_are_those_that_were_seen(
+    programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs()
+    where: Paths = paths()
+    (where.cache / "assets").mkdir(parents=True)
+    mirror = tmp_path / "sigs.k8s.io/gateway-api/@v"
+    mirror.mkdir(parents=True)
+    (mirror / f"v{assets.GATEWAY_API}.zip").write_bytes(b"another")
+    monkeypatch.setattr(assets, "PROXY", tmp_path.as_uri())
+    with pytest.raises(ClusterError, match="not the archive that it was"):
+        assets.gateway_api_crds(where)
+    assert set(assets.SHA256) == set(assets.MODULES)
