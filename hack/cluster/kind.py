@@ -52,10 +52,12 @@ def up(where: Paths, progress: Progress) -> None:
     """The cluster, with all images of the stack in its node."""
     where.run.mkdir(parents=True, exist_ok=True)
     where.kind.touch()
-    if NAME not in run(["kind", "get", "clusters"]).stdout.split():
+    named = ["--name", NAME, "--kubeconfig", where.kubeconfig]
+    if NAME in run(["kind", "get", "clusters"]).stdout.split():
+        run(["kind", "export", "kubeconfig", *named])  # another checkout may have made it
+    else:
         with progress.step("kind create cluster", 60):
-            create = ["kind", "create", "cluster", "--name", NAME, "--kubeconfig", where.kubeconfig]
-            Logged().run(create, where.logs / "kind.log")
+            Logged().run(["kind", "create", "cluster", *named], where.logs / "kind.log")
     have = on_node()
     for image in images.IMAGES:
         if image.name in PUBLIC and image.reference not in have:

@@ -9,7 +9,7 @@ from pathlib import Path
 from hack.cluster import context, hostconfig, images, oci
 from hack.cluster.lock import in_turn
 from hack.cluster.progress import Progress
-from hack.cluster.settings import RUNTIME_DIR, Paths, existing_kubeconfig, flavour
+from hack.cluster.settings import BUILD_DIR, Paths, existing_kubeconfig, flavour
 from hack.cluster.shell import ClusterError, Logged, run
 
 BASE_ARGUMENT = "BASE_IMAGE"
@@ -151,7 +151,7 @@ def key(where: Paths, source: Path, request: Request) -> str:
 
 def buildah(where: Paths) -> list[str | Path]:
     """buildah with its storage in our cache."""
-    folders: list[str | Path] = ["--root", where.cache / "buildah", "--runroot", RUNTIME_DIR / "buildah"]
+    folders: list[str | Path] = ["--root", where.cache / "buildah", "--runroot", BUILD_DIR]
     return ["buildah", *folders, "--storage-driver", "overlay"]
 
 

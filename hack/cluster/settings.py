@@ -39,6 +39,8 @@ GPU_COUNT = 4
 # Sockets have short paths; a machine carries one local cluster at a time.
 RUNTIME_DIR = Path("/run/fairlead")
 CONTAINERD_SOCKET = RUNTIME_DIR / "containerd.sock"
+BUILD_DIR = Path("/run/fairlead-build")
+"""buildah's run state: not in RUNTIME_DIR, because images may be built while a cluster is started or stopped."""
 CGROUP_ROOT = "fairlead"
 
 # Every process of a cluster carries these, so that it can be found even when its state folder is gone.

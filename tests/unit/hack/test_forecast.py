@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hack.cluster import builds, debian, forecast
+from hack.cluster import builds, debian, forecast, loading
 from hack.cluster.progress import Progress
 from hack.cluster.recipes import DEFAULT
-from hack.cluster.settings import Paths, paths
+from hack.cluster.settings import RUNTIME_DIR, Paths, paths
 from hack.cluster.shell import ClusterError
 from hack.demo import setup
 from hack.install import images
@@ -109,6 +109,10 @@ def test_a_cluster_that_fails_ends_the_builds_beside(where: Paths, monkeypatch: 
     with pytest.raises(ClusterError, match="no disk"):
         fail()
     assert builder.asked == ["long"]
+
+
+def test_a_cluster_that_is_started_clears_away_nothing_of_the_builds_beside(where: Paths) -> None:
+    assert [word for word in map(str, loading.buildah(where)) if word.startswith(f"{RUNTIME_DIR}/")] == []
 
 
 @pytest.mark.parametrize(

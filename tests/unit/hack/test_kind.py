@@ -1,7 +1,9 @@
 """Which cluster the demo takes, and what is asked of Docker and kind. Both are programs that write down what they were
 asked: the real ones are not exercised."""
 
+import hashlib
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +24,11 @@ info) exit {info} ;;
 *"images ls") echo "REF TYPE DIGEST"; echo "fairlead.local/op:latest t sha256:abc" ;;
 esac
 """
-KIND = '#!/bin/sh\necho "kind $*" >> "{log}"\n'
+KIND = """#!/bin/sh
+echo "kind $*" >> "{log}"
+[ "$*" = "get clusters" ] && echo "{clusters}"
+exit 0
+"""
 
 
 @pytest.fixture
@@ -32,11 +38,11 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("FAIRLEAD_STATE", str(tmp_path / "state"))
 
-    def make(*names: str, info: int = 0) -> Path:
+    def make(*names: str, info: int = 0, clusters: str = "") -> Path:
         folder, log = tmp_path / "bin", tmp_path / "log"
         folder.mkdir(exist_ok=True)
         for name in names:
-            text = {"docker": ON_NODE, "kind": KIND}.get(name, KIND).format(log=log, info=info)
+            text = {"docker": ON_NODE, "kind": KIND}.get(name, KIND).format(log=log, info=info, clusters=clusters)
             (folder / name).write_text(text)
             (folder / name).chmod(0o755)
         monkeypatch.setenv("PATH", str(folder))
@@ -125,16 +131,31 @@ def test_the_stacks_images_are_fetched_not_built(programs: Programs) -> None:
             assert f"kind load docker-image {image.reference} --name fairlead" in asked
 
 
+def test_a_cluster_that_is_there_is_used(programs: Programs) -> None:
+    log = programs("docker", "kind", clusters="other\nfairlead")
+    where = paths()
+    kind.up(where, Progress(where.cache / "d.json"))
+    asked = log.read_text().splitlines()
+    assert f"kind export kubeconfig --name fairlead --kubeconfig {where.kubeconfig}" in asked
+    assert not any("create cluster" in line for line in asked)
+
+
 def test_charts_and_definitions_come_without_go_and_are_those_that_were_seen(
     programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     programs()
     where: Paths = paths()
     (where.cache / "assets").mkdir(parents=True)
-    mirror = tmp_path / "sigs.k8s.io/gateway-api/@v"
-    mirror.mkdir(parents=True)
-    (mirror / f"v{assets.GATEWAY_API}.zip").write_bytes(b"another")
+    module, version, inside = assets.MODULES["gateway-api"]
+    archive = tmp_path / module / "@v" / f"v{version}.zip"
+    archive.parent.mkdir(parents=True)
+    with zipfile.ZipFile(archive, "w") as out:
+        out.writestr(f"{module}@v{version}/{inside}/routes.yaml", "kind: X")
+        out.writestr(f"{module}@v{version}/main.go", "package main")
     monkeypatch.setattr(assets, "PROXY", tmp_path.as_uri())
     with pytest.raises(ClusterError, match="not the archive that it was"):
         assets.gateway_api_crds(where)
+    monkeypatch.setitem(assets.SHA256, "gateway-api", hashlib.sha256(archive.read_bytes()).hexdigest())
+    (found,) = assets.gateway_api_crds(where)
+    assert (found.name, found.read_text()) == ("routes.yaml", "kind: X")
     assert set(assets.SHA256) == set(assets.MODULES)
