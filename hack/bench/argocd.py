@@ -32,13 +32,13 @@ SYNC = {"automated": {"prune": True, "selfHeal": True}}
 
 
 class Repository:
-    """A git repository in a folder of this machine."""
+    """A git repository in a folder of this machine. Each Application has one of its own: Argo CD tells of the newest
+    commit, whoever made it."""
 
     def __init__(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.folder = folder
-        self.lock = threading.Lock()
         self._git("init", "-q", "-b", "main")
 
     @property
@@ -48,17 +48,16 @@ class Repository:
 
     def commit(self, message: str, files: dict[str, Json | None]) -> str:
         """Write manifests by path (None: delete) and commit them; the commit."""
-        with self.lock:
-            for path, body in files.items():
-                target = self.folder / path
-                if body is None:
-                    target.unlink()
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
-            self._git("add", "-A")
-            self._git("-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "-q", "-m", message)
-            return self._git("rev-parse", "HEAD").strip()
+        for path, body in files.items():
+            target = self.folder / path
+            if body is None:
+                target.unlink()
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
+        self._git("add", "-A")
+        self._git("-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "-q", "-m", message)
+        return self._git("rev-parse", "HEAD").strip()
 
     def _git(self, *words: str) -> str:
         return subprocess.run(
@@ -151,8 +150,8 @@ class Application:
 
 
 @contextmanager
-def running(cluster: Cluster) -> Iterator[Repository]:
-    """Argo CD while the block runs. Gives the repository that its Applications read."""
+def running(cluster: Cluster) -> Iterator[Path]:
+    """Argo CD while the block runs. Gives a folder for the repositories that its Applications read."""
     folder = SCRATCH / "argocd"
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("tls", "ssh", "plugins", "tmp"):
@@ -181,7 +180,7 @@ def running(cluster: Cluster) -> Iterator[Repository]:
     with ExitStack() as stack:
         for name, command in programs.items():
             stack.enter_context(_process(name, command, env, folder))
-        yield Repository(folder / "repository")
+        yield folder
         kubectl("delete", "applications.argoproj.io", "--all", "-n", NAMESPACE, "--wait=false")
 
 

@@ -159,9 +159,10 @@ def drifted(said: list[Seen]) -> list[str]:
     return found
 
 
-def story(cluster: Cluster, team: Team, repository: Repository) -> list[State]:
+def story(cluster: Cluster, team: Team, folder: Path) -> list[State]:
     """What can happen, one after the other."""
     team.s3.put_object(Bucket=team.bucket, Key="rides/a.csv", Body=b"distance,fare\n1,3.5\n2,5\n3,6.5\n")
+    repository = Repository(folder / "states")
     app = Application(cluster, "states", repository, team.namespace)
     run = Story(app, repository)
     first = version(team, "web-0", "web", errorRate=0.0)
@@ -351,19 +352,20 @@ def late(said: Seen, rollout: Rollout) -> bool:
 
 
 @contextmanager
-def lane(cluster: Cluster, team: Team, repository: Repository, name: str) -> Iterator[Lane]:
+def lane(cluster: Cluster, team: Team, folder: Path, name: str) -> Iterator[Lane]:
     """A lane with its first version live, and traffic on it."""
+    repository = Repository(folder / name)
     found = Lane(team, Application(cluster, name, repository, team.namespace), repository)
     found.send(True)
     with traffic(team, 30, name, name):
         yield found
 
 
-def many(cluster: Cluster, team: Team, repository: Repository, lanes: int, each: int) -> list[Rollout]:
+def many(cluster: Cluster, team: Team, folder: Path, lanes: int, each: int) -> list[Rollout]:
     """Rollouts through several Deployments at a time; every fourth version is bad."""
 
     def through(name: str) -> list[Rollout]:
-        with lane(cluster, team, repository, name) as one:
+        with lane(cluster, team, folder, name) as one:
             for number in range(1, each + 1):
                 one.send(number % 4 != 3)
             one.judge()
@@ -384,36 +386,44 @@ def main(arguments: list[str]) -> int:
     cluster, stamp = Cluster(), datetime.now(UTC).strftime("%H%M%S")
     teams = [make_team(cluster, f"gitops-{part}-{stamp}") for part in ("states", "lanes", "flux")]
     other = interpreted()
+    print(f"health checks and actions by Argo CD's interpreter: {'; '.join(other) or 'as in their tests'}", flush=True)
     try:
-        with running(cluster) as repository:
-            states = [] if options.no_states else story(cluster, teams[0], repository)
-            rollouts = many(cluster, teams[1], repository, options.lanes, options.each) if options.lanes else []
+        with running(cluster) as folder:
+            states = [] if options.no_states else story(cluster, teams[0], folder)
+            _tell_states(states)
+            rollouts = many(cluster, teams[1], folder, options.lanes, options.each) if options.lanes else []
+            _tell_rollouts(rollouts)
         looks = [] if options.no_flux else by_flux(teams[2])
+        _tell_flux(looks)
     finally:
         for team in teams:
             cluster.dynamic.resources.get(api_version="v1", kind="Namespace").delete(name=team.namespace)
-    print(f"health checks by Argo CD's interpreter: {'; '.join(other) or 'as in their tests'}")
+    parts: dict[str, list[Any]] = {"states": states, "rollouts": rollouts, "flux": looks}
+    keep("gitops", {name: [asdict(one) for one in found] for name, found in parts.items()})
+    return int(bool(other) or any(one.wrong for one in [*states, *rollouts]) or not all(one.right for one in looks))
+
+
+def _tell_states(states: list[State]) -> None:
     table("What an application says", [
         [one.what, one.expected, one.seen, one.seconds, one.message[:120], "; ".join(one.wrong) or "–"]
         for one in states
     ], ["what", "expected", "seen", "s", "message", "wrong"])  # fmt: skip
-    if rollouts:
-        lags = [max(0.0, one.told - one.settled) for one in rollouts if one.told]
-        wrong = [text for one in rollouts for text in one.wrong]
-        table("Rollouts by commits", [[
-            len(rollouts), sum(not one.good for one in rollouts), sum(text.startswith("OutOfSync") for text in wrong),
-            sum(not text.startswith("OutOfSync") for text in wrong), quantile(lags, 0.5), max(lags),
-        ]], ["rollouts", "bad versions", "OutOfSync", "wrong health", "health follows, s", "worst"])  # fmt: skip
-        for text in wrong:
-            print(text)
+
+
+def _tell_rollouts(rollouts: list[Rollout]) -> None:
+    """A rollout in which nothing was told counts as wrong, too."""
+    wrong = [text for one in rollouts for text in one.wrong]
+    drifts = sum(text.startswith("OutOfSync") for text in wrong)
+    lags = [max(0.0, one.told - one.settled) for one in rollouts if one.told] or [0.0]
+    table("Rollouts by commits", [[
+        len(rollouts), sum(not one.good for one in rollouts), drifts, len(wrong) - drifts, quantile(lags, 0.5),
+        max(lags),
+    ]], ["rollouts", "bad versions", "OutOfSync", "wrong health", "health follows, s", "worst"])  # fmt: skip
+    print("\n".join(wrong), flush=True)
+
+
+def _tell_flux(looks: list[Look]) -> None:
     table("Flux", [
         [one.what, one.expected, one.health[:160] or "all Current", one.seconds, ", ".join(one.again) or "nothing"]
         for one in looks
     ], ["what", "expected", "health", "s", "written a second time"])  # fmt: skip
-    kept: Json = {
-        "flux": [asdict(one) for one in looks],
-        "states": [asdict(one) for one in states],
-        "rollouts": [asdict(one) for one in rollouts],
-    }
-    keep("gitops", json.loads(json.dumps(kept)))
-    return int(bool(other) or any(one.wrong for one in [*states, *rollouts]) or not all(one.right for one in looks))

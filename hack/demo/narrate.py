@@ -93,7 +93,11 @@ def verdict(record: Json) -> str:
 def troubles(kind: str, before: Json, now: Json) -> Iterator[str]:
     """Conditions that turned false with a message."""
     old = {(c["type"], c["status"], c["reason"]) for c in status(before).get("conditions", [])}
-    for condition in status(now).get("conditions", []):
+    found = status(now).get("conditions", [])
+    told = {(c["reason"], c["status"]) for c in found if c["type"] != "Ready"}
+    for condition in found:
+        if condition["type"] == "Ready" and (condition["reason"], condition["status"]) in told:
+            continue  # the condition that it follows from says it
         bad = condition["status"] == "False" and condition.get("reason") in TROUBLE
         if bad and (condition["type"], condition["status"], condition["reason"]) not in old:
             what = f"{condition['type']} is false ({condition['reason']})"

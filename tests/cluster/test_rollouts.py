@@ -32,6 +32,7 @@ def test_promotion_restarts_nothing_and_loses_no_request(team: Team) -> None:
         during = pods(team, "m-2")
         done = team.wait("deployment", "web", is_live("m-2"), 120, "live with m-2")
         team.wait("deployment", "web", lambda o: not o["status"].get("retiring"), 60, "drained")
+    team.wait_condition("deployment", "web", "Ready", "True", "Live", 30)
     assert pods(team, "m-2") == during
     team.cluster.wait_none("pod", team.namespace, "fairlead.dev/version=m-1", 60)
     assert done["status"]["previous"] == "m-1"
@@ -74,6 +75,12 @@ def test_a_version_that_fails_is_rolled_back_and_not_tried_again(team: Team) -> 
     record = done["status"]["history"][0]
     assert record["result"] == "RolledBack"
     assert record["version"] in done["status"]["refused"]
+    stalled = team.wait_condition("deployment", "web", "Stalled", "True", record["reason"], 30)
+    assert condition(stalled, "Ready")["status"] == "False"
+    assert condition(stalled, "Available")["status"] == "True"
+    for version, use in (("m-1", "live in web"), ("m-2", f"refused by web ({record['reason']})")):
+        told = team.wait("modelversion", version, lambda o, use=use: o["status"].get("inUse") == use, 30, use)  # type: ignore[misc]
+        assert condition(told, "Ready")["status"] == "True"
     assert record["candidate"]["failures"] > 0
     assert load.answers[-1].sent > since + LEARNT
     assert not still_from(load, "m-2", since)

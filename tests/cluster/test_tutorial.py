@@ -65,7 +65,7 @@ def test_b17_ones_own_model_in_the_first_hour(cluster: Cluster, folder: Path) ->
     path = f"{Path(sys.executable).parent}:{environment()['PATH']}"
     env = environment() | {"PATH": path, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT / "operator"))}
     done = subprocess.run(
-        ["bash", "-c", script()], cwd=folder, env=env, text=True, timeout=300, check=False,
+        ["bash", "-c", script()], cwd=folder, env=env, text=True, timeout=480, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     said = done.stdout.replace(root_keys(cluster)[1], "…")

@@ -167,7 +167,10 @@ def _named(known: Sequence[Column], row: Row, number: int, of_rows: int) -> Iter
             yield f"{where}there is no column {name!r}" + (f"; did you mean {alike[0]!r}?" if alike else "")
     for column in known:
         if column.name in lacks:
-            yield f"{where}column {column.name!r} is missing; it is {column.said}, for example {column.example!r}"
+            like = (
+                f"; it is {column.said}, for example {json.dumps(column.example)}" if column.example is not None else ""
+            )
+            yield f"{where}column {column.name!r} is missing{like}"
 
 
 def _wrong(column: Column, rows: Sequence[Row]) -> Iterator[str]:

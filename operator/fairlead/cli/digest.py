@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairlead.cli import stores
-from fairlead.cli.session import NOT_FOUND, OK, USAGE, Problem, Session, add_options, command, guarded
+from fairlead.cli.session import NOT_FOUND, OK, USAGE, Problem, Session, add_options, command, guarded, tell
 
 if TYPE_CHECKING:
     from fairlead.store.s3 import Bucket
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tell(digest: str) -> int:
-    print(digest)
+    tell(digest)
     return OK
 
 

@@ -15,7 +15,7 @@ def blocks(name: str, found: ModelVersion, now: float) -> list[Block]:
     shown: list[Block] = [Title(f"modelversion {name}", status.phase or "Pending", note), *message(status.message)]
     if status.evidence:
         shown += proof(status.evidence)
-    shown += _people(found)
+    shown += _people(found) + _used(found)
     return shown + conditions(status.conditions, now)
 
 
@@ -33,6 +33,14 @@ def _people(found: ModelVersion) -> list[Block]:
     lines = [f"work of {' and '.join(authors)}"] if authors else []
     lines += [f"approved by {', '.join(approved)}"] if approved else []
     return [Lines(lines)] if lines else []
+
+
+def _used(found: ModelVersion) -> list[Block]:
+    """Where it is live, on its way, or was taken back."""
+    rows = [[one.name, one.role, one.reason or "-", (one.since or "-")[:19]] for one in found.status.deployments]
+    more = found.status.more_deployments
+    rows += [[f"and {more} more", "", "", ""]] if more else []
+    return [Table(["DEPLOYMENT", "ROLE", "REASON", "SINCE"], rows)] if rows else []
 
 
 def proof(evidence: Evidence) -> list[Block]:

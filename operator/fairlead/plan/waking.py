@@ -27,8 +27,10 @@ def final(raw: Json) -> bool:
 def unverified(raw: Json) -> bool:
     """Whether a version is approved, and each of its pods verifies its bytes, as nobody has done so yet."""
     status = raw.get("status") or {}
-    said = [one for one in status.get("conditions") or [] if one.get("type") == "Verified"]
-    return status.get("phase") == "Approved" and any(one.get("status") == "Unknown" for one in said)
+    said = status.get("conditions") if isinstance(status, dict) else None
+    known = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+    unknown = any(one.get("type") == "Verified" and one.get("status") == "Unknown" for one in known)
+    return unknown and status.get("phase") == "Approved"
 
 
 def settled(raw: Json) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from hack.bench.first import milestones
 
 LABELS = {"fairlead.dev/version": "m-1"}
+SLICE = {"name": "s", "labels": LABELS}
 RUNNING = {"name": "server", "state": {"running": {}}}
 
 
@@ -24,8 +24,8 @@ def pod(**status: Any) -> dict[str, Any]:
     ("Pod", pod(initContainerStatuses=[{"name": "fetch", "state": {"terminated": {}}}], containerStatuses=[RUNNING]),
      [("m-1", "pod made"), ("m-1", "fetch runs"), ("m-1", "fetch has ended"), ("m-1", "server runs")]),
     ("Pod", {"metadata": {"name": "other"}}, []),
-    ("EndpointSlice", {"metadata": {"name": "s", "labels": LABELS}, "endpoints": [{"conditions": {"ready": False}}]}, []),
-    ("EndpointSlice", {"metadata": {"name": "s", "labels": LABELS}, "endpoints": [{"conditions": {"ready": True}}]},
+    ("EndpointSlice", {"metadata": SLICE, "endpoints": [{"conditions": {"ready": False}}]}, []),
+    ("EndpointSlice", {"metadata": SLICE, "endpoints": [{"conditions": {"ready": True}}]},
      [("m-1", "endpoints")]),
     ("HTTPRoute", {"metadata": {"name": "web"}, "spec": {"rules": [
         {"backendRefs": [{"name": "web-1", "weight": 50}, {"name": "web-0", "weight": 0}]},

@@ -96,6 +96,13 @@ def test_without_a_sample_types_are_what_they_look_like(values, datatype):
     columns.body([column], rows)
 
 
+def test_where_only_the_names_are_known_they_are_held_to():
+    known = columns.guessed([{"a": 1}], ["a", "b"])
+    with pytest.raises(columns.Unfit, match=r"^column 'b' is missing$"):
+        columns.body(known, [{"a": 1}])
+    assert [one.name for one in columns.guessed([{"b": 1, "a": "x"}], ["a", "b"])] == ["a", "b"]
+
+
 def test_fields_of_a_csv_are_read_by_the_samples_types():
     read = columns.from_text(known(), {"carrier": "007", "hour": "8", "late": "", "rain": "True"})
     assert read == {"carrier": "007", "hour": 8, "late": None, "rain": True}

@@ -8,7 +8,7 @@ import base64
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
 
@@ -20,6 +20,7 @@ from fairlead.cli import session, stores
 from fairlead.cli.main import main
 from fairlead.cluster import errors
 from fairlead.cluster.port import Page
+from fairlead.store import s3 as store_s3
 
 STORE = {"bucket": "fairlead", "endpoint": "http://s3.example.com:9000", "credentials": {"name": "s3"}}
 SEGMENT = [
@@ -140,6 +141,19 @@ def s3():
 
 
 @pytest.fixture
+def own_keys(monkeypatch) -> Iterator[None]:
+    """The caller's own, as AWS's chain finds them: once in a process, so nobody else's may be known, nor stay."""
+    known = (store_s3._core, store_s3._made)
+    for one in known:
+        one.cache_clear()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    yield
+    for one in known:
+        one.cache_clear()
+
+
+@pytest.fixture
 def replay(cluster, monkeypatch) -> Callable[..., int]:
     async def connect(_kubeconfig):
         return cluster
@@ -164,15 +178,14 @@ def test_b10_replay_finds_the_store_and_its_secret_by_itself(cluster, replay, s3
     assert set(s3[1].keys) == {"found"}
 
 
-def test_b10_a_missing_right_is_named_with_the_options(cluster, replay, s3, capsys, monkeypatch):
+@pytest.mark.usefixtures("own_keys")
+def test_b10_a_missing_right_is_named_with_the_options(cluster, replay, s3, capsys):
     installed(cluster, STORE | {"endpoint": s3[0]})
     cluster.forbidden.add("Secret")
     assert replay() == session.DENIED
     told = capsys.readouterr().err
     for words in ("Secret 's3' of namespace 'airline'", "alice cannot get secrets", "--credentials ''"):
         assert words in told
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     s3[1].keys.clear()
     assert replay("--credentials", "") == 0
     assert set(s3[1].keys) == {"mine"}

@@ -133,6 +133,27 @@ def test_a_model_version_shows_whose_work_it_is_and_approvals_that_came_after_it
     assert "eve" not in text
 
 
+def test_b14_a_model_version_shows_where_it_is_used_and_was_taken_back():
+    used = [{"name": "web", "role": "Live", "since": START},
+            {"name": "shop", "role": "Refused", "reason": "ErrorsWorse", "since": START}]  # fmt: skip
+    status = VERSION["status"] | {"deployments": used, "moreDeployments": 3}
+    lines = plain(view("modelversion", VERSION | {"status": status}, NOW)).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("DEPLOYMENT"))
+    assert [line.split()[:3] for line in lines[at + 1 : at + 4]] == [
+        ["web", "Live", "-"], ["shop", "Refused", "ErrorsWorse"], ["and", "3", "more"],
+    ]  # fmt: skip
+
+
+def test_what_ready_says_is_not_said_twice():
+    said = {"status": "True", "reason": "Rejected", "message": "the reason why", "lastTransitionTime": START}
+    status = VERSION["status"] | {"conditions": [
+        said | {"type": "Ready", "status": "False"}, said | {"type": "Stalled"},
+    ]}  # fmt: skip
+    text = plain(view("modelversion", VERSION | {"status": status}, NOW))
+    assert text.count("the reason why") == 1
+    assert "Stalled" in text
+
+
 def test_a_dataset_shows_versions_and_failed_checks():
     text = plain(view("dataset", DATASET, NOW))
     assert "336,776" in text

@@ -22,6 +22,14 @@ def test_a_new_version_of_the_data() -> None:
     assert narrate("Dataset", now, now) == []
 
 
+def test_a_trouble_is_told_once() -> None:
+    bad = {"status": "False", "reason": "BucketMissing", "message": "create it"}
+    now = item("flights", conditions=[{"type": "Ready", **bad}, {"type": "SourceReachable", **bad}])
+    assert narrate("Dataset", item("flights"), now) == [
+        "dataset flights: SourceReachable is false (BucketMissing): create it"
+    ]
+
+
 def test_steps_that_begin_and_end() -> None:
     times = {"startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:07Z"}
     before = item("delay-1", steps=[{"name": "prepare", "phase": "Running"}, {"name": "train", "phase": "Pending"}])

@@ -113,7 +113,7 @@ def test_a_step_that_can_not_be_done_is_not_begun_and_begins_when_it_can() -> No
     assert sim.candidate["step"] == -1
     assert sim.status["phase"] == "Holding"
     assert "can't mirror requests, and nothing can stand in for it" in sim.status["message"]
-    assert sim.condition("Ready")["status"] == "True"
+    assert sim.condition("Available")["status"] == "True"
     sim.gateway = seen(TRAEFIK, *LISTED, *MIRRORS)
     sim.tick(0, 61)
     sim.tick(0)

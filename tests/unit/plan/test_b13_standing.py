@@ -123,7 +123,7 @@ def test_a_refused_version_that_nobody_would_take_any_more_is_not_missed() -> No
 @pytest.mark.parametrize(
     ("phase", "verdict", "reason"),
     [
-        ("Evaluating", "InProgress", "NotApproved"), ("AwaitingApproval", "InProgress", "NotApproved"),
+        ("Evaluating", "InProgress", "NotApproved"), ("AwaitingApproval", "InProgress", "AwaitingApproval"),
         ("Rejected", "Failed", "VersionRejected"),
     ],
 )  # fmt: skip

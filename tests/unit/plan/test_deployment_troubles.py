@@ -55,7 +55,7 @@ def test_a_candidate_that_does_not_start_says_why_and_heals(reason: str, status:
     assert (told["status"], told["reason"]) == ("False", reason)
     assert words in told["message"]
     assert sim.status["phase"] == "Holding"
-    assert sim.condition("Ready")["status"] == "True"
+    assert sim.condition("Available")["status"] == "True"
     assert sim.shares() == {"m-1": 100}
     pod["status"] = healthy
     sim.ready("m-2")

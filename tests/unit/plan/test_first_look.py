@@ -222,8 +222,17 @@ def test_a_version_whose_job_an_older_fairlead_began_is_approved_when_that_has_e
     assert (status(world)["phase"], verified(world)) == ("Approved", ("True", "Verified"))
 
 
-def test_a_version_that_an_older_fairlead_approved_stays_settled() -> None:
-    assert settled({"metadata": {"generation": 1}, "status": {"phase": "Approved", "observedGeneration": 1}})
+def test_a_version_that_an_older_fairlead_approved_is_not_verified_again(world: LittleWorld) -> None:
+    world.put(version() | {"status": {
+        "phase": "Approved", "observedGeneration": 1, "evidence": {"digest": DIGEST},
+        "approvedAt": "2026-01-01T00:00:00Z",
+    }})  # fmt: skip
+    for _ in range(2):
+        world.settle(SPEC, ONE)
+        assert status(world)["phase"] == "Approved"
+        assert settled(world.objects["ModelVersion", ONE])
+        world.now += 10 * UNTAKEN
+    assert not world.created
 
 
 @pytest.mark.parametrize(("dest", "phase"), [

@@ -131,12 +131,16 @@ class Verifications(User):
         spec = {"model": "m", "artifact": {"uri": "s3://store/m-1/", "sha256": "a" * 64}} | self.spec
         self.world.put({"kind": "ModelVersion", "metadata": {"name": "m-1"}, "spec": spec})
         self.look()
+        if not self.spec:
+            self.later(modelversion.UNTAKEN)  # no Deployment has it: a Job looks at its bytes
 
     def look(self) -> None:
         self.world.settle(modelversion.SPEC, "m-1")
 
     def done(self) -> bool:
-        return bool(self.world.status(MODEL_VERSION, "m-1")["phase"] == "Approved")
+        status = self.world.status(MODEL_VERSION, "m-1")
+        verified = next((one["status"] for one in status["conditions"] if one["type"] == "Verified"), "")
+        return bool(status["phase"] == "Approved" and verified == "True")
 
     def says(self) -> str:
         status = self.world.status(MODEL_VERSION, "m-1")

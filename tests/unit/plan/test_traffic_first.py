@@ -128,12 +128,12 @@ def test_traffic_first_a_live_version_that_the_route_does_not_name_is_not_ready(
     for _ in range(4):
         without_route(sim)
     assert sim.status["live"]["version"] == "m-1"
-    said = sim.condition("Ready")
+    said = sim.condition("Available")
     assert (said["status"], said["reason"]) == ("False", "NotRouted")
     assert "there is no route yet" in said["message"]
     assert sim.status["phase"] == "Progressing"
     sim.look()
-    assert sim.condition("Ready")["status"] == "True"
+    assert sim.condition("Available")["status"] == "True"
 
 
 def test_traffic_first_after_a_promotion_the_way_back_is_said_by_the_route() -> None:
@@ -148,7 +148,7 @@ def test_traffic_first_after_a_promotion_the_way_back_is_said_by_the_route() -> 
         sim.now += 2
     assert sim.status["live"]["version"] == "m-1"
     assert sim.condition("Progressing")["reason"] == "TakingBack"
-    assert sim.condition("Ready")["reason"] == "NotRouted", "its requests still go to the version that left"
+    assert sim.condition("Available")["reason"] == "NotRouted", "its requests still go to the version that left"
     sim.look()
     assert sim.status["phase"] == "RolledBack"
 

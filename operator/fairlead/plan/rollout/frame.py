@@ -19,8 +19,8 @@ COUNTED = frozenset({
 WRITTEN = frozenset({"lines", "dropped"})
 """Fields of a ledger that a window changes."""
 TOLD = frozenset({
-    "conditions", "phase", "message", "observed_generation", "ready_replicas", "replicas", "selector", "history",
-    "unsaved",
+    "conditions", "problem", "phase", "message", "observed_generation", "ready_replicas", "replicas", "selector",
+    "history", "unsaved",
 })  # fmt: skip
 """Fields of a status from which no object follows."""
 

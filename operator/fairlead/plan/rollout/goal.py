@@ -72,7 +72,7 @@ def _not_chosen(look: Look, status: DeploymentStatus, choice: Choice) -> Standin
         return _taken_back(taken_back)
     if choice.final:
         return stalled("VersionRejected" if choice.reason == "NotApproved" else choice.reason, choice.message)
-    return reconciling(choice.reason, choice.message)
+    return reconciling("AwaitingApproval" if choice.person else choice.reason, choice.message)
 
 
 def _record(status: DeploymentStatus, version: str) -> RolloutRecord | None:
@@ -137,4 +137,6 @@ def _not_carried_out(look: Look, status: DeploymentStatus) -> Standing | None:
     there = min(updated, int(seen.get("readyReplicas", 0)))
     if there >= wanted and int(seen.get("replicas", there)) <= wanted:
         return None
-    return reconciling("PodsStarting", f"{there} of {wanted} pods of {live} are ready and as the spec says")
+    leaving = int(seen.get("replicas", there)) - wanted
+    more = f"; {leaving} that are not wanted any more end" if leaving > 0 else ""
+    return reconciling("PodsStarting", f"{there} of {wanted} pods of {live} are ready and as the spec says{more}")

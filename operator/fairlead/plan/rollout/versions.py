@@ -29,6 +29,8 @@ class Choice:
     message: str = ""
     final: bool = False
     """What keeps a version from going live stays, until somebody makes another one or names another one."""
+    person: bool = False
+    """Its approval is all that is waited for."""
 
 
 def read(look: Look, name: str) -> ModelVersion | None:
@@ -135,7 +137,8 @@ def _pinned(look: Look, status: DeploymentStatus, wanted: str) -> Choice:
     if _phase(raw) in _OVER:
         return Choice(None, "NotApproved", f"{_standing(raw)}; make a new version, or name another one", final=True)
     if _phase(raw) != "Approved" and not _runs(status, wanted, raw):
-        return Choice(None, "NotApproved", f"{_standing(raw)}; it is rolled out when it is approved")
+        told = f"{_standing(raw)}; it is rolled out when it is approved"
+        return Choice(None, "NotApproved", told, person=_phase(raw) == "AwaitingApproval")
     lack = _lacking(look, status, raw)
     return Choice(None, *lack.told, final=_stays(lack)) if lack else Choice(wanted)
 
@@ -178,7 +181,8 @@ def _newest(look: Look, status: DeploymentStatus, model: str) -> Choice:
     last, over = max(mine, key=age_key), all(_phase(raw) in _OVER for raw in mine)
     if (wrong := unfit(status, last)) is not None:
         return Choice(None, wrong.reason, f"no version of model {model} may go live: {wrong.message}", final=True)
-    return Choice(None, "NotApproved", f"no version of model {model} may go live: {_standing(last)}", final=over)
+    told, asked = f"no version of model {model} may go live: {_standing(last)}", _phase(last) == "AwaitingApproval"
+    return Choice(None, "NotApproved", told, final=over, person=asked)
 
 
 def newest_refused(look: Look, status: DeploymentStatus) -> str | None:
