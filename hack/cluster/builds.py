@@ -174,7 +174,8 @@ def clear_scratch(where: Paths) -> None:
 def processes() -> int:
     """How many packages are compiled, or programs linked, at a time: as many as there are cores and memory for."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-    return max(1, min(len(os.sched_getaffinity(0)), memory // MEMORY_FOR_ONE_MIB))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS: for kind
+    return max(1, min(cores, memory // MEMORY_FOR_ONE_MIB))
 
 
 def link(where: Paths, recipes: list[Recipe]) -> None:

@@ -127,8 +127,9 @@ def _running(work: Work, found: jobpods.Found, recorded: EvaluationJob) -> Outco
     verified = recorded.verified or _fetched(pod)
     if (stuck := _stuck_server(pod, recorded.crash)) is not None:
         return replace(stuck, uid=found.uid, verified=verified, abandon=True)
-    seen = crashes.newest(_server(pod, pods.CHALLENGER))
-    waiting = found.problem or found.waiting(work.now) or (_once(pod) if seen else None)
+    server = _server(pod, pods.CHALLENGER)
+    seen = crashes.newest(server)
+    waiting = found.problem or found.waiting(work.now) or (_once(pod) if seen and not server.get("ready") else None)
     crash, stage = crashes.first(recorded.crash, seen), found.stage or _servers(pod)
     return Running(found.uid, waiting, found.look_again(work.now), stage, verified, crash)
 

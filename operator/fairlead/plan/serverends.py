@@ -39,7 +39,7 @@ def told(pod: Json, container: str, status: Json, seen: str = "") -> Waiting | N
 
 def _late(probe: Probe, status: Json, end: Json, seen: str) -> str:
     """Of a server that the kubelet has ended, as nothing has answered its start-up probe."""
-    answered = f"{probe.asked} {seen}, not 200," if seen else f"nothing answered {probe.asked} with 200"
+    answered = f"{probe.asked} {seen} instead of 200" if seen else f"nothing answered {probe.asked} with 200"
     said = serverlog.last_words(status)
     last = f"; its log ends with: {said}" if said else ""
     code = f" (exit code {end['exitCode']}: not for its memory)" if end["exitCode"] == 137 else ""

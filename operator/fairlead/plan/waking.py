@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import ValidationError
 
 from fairlead.api.pinned import Pinned
-from fairlead.plan import identity, usage
+from fairlead.plan import findings, identity, usage
 from fairlead.plan.core import MODEL_VERSION, Gauge, Json, Peers, World
 from fairlead.plan.standing import has_standing
 
@@ -101,7 +101,7 @@ def heeded(deployment: Json) -> object:
 def by_deployment(deployment: Json, versions: Peers) -> list[str]:
     """The versions that wait and are compared with what this Deployment serves, those whose bytes its pods verify or
     might have verified, and those that it uses."""
-    found = [one["version"] for one in (deployment.get("status") or {}).get("findings") or []]
+    found = [one.version for one in findings.recorded(deployment)]
     found += [one["metadata"]["name"] for one in versions.indexed(UNVERIFIED)]
     found += usage.by_deployment(deployment, versions)
     return list(dict.fromkeys([*_compared(deployment, versions), *found]))

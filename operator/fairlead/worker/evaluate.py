@@ -51,11 +51,15 @@ class Asked(scoring.Answers):
         """Send the next rows. After a refusal nothing more is asked. Raises TaskFailed (ServerFailed)."""
         if self.problem:
             return
+        first, body = sum(len(part) for part in self.labels), self.request(rows)
         try:
-            self.add(*self._server.infer(self.request(rows), rows.num_rows))
+            self.add(*self._server.infer(body, rows.num_rows))
             self._answered = rows.slice(0, 1)
+        except TaskFailed as gone:
+            where = f"it was asked for rows {first} to {first + rows.num_rows - 1}"
+            raise TaskFailed("ServerFailed", f"{gone}; {where}") from gone
         except oip.Refused as error:
-            first, names = sum(len(part) for part in self.labels), [one.name for one in self._features]
+            names = [one.name for one in self._features]
             self.problem = line(refusals.Search(self._try, names, self._answered).told(rows, first, error))
             log.warning("refused", extra={"subject": self.subject.subject, "problem": self.problem})
 

@@ -128,15 +128,17 @@ class Server:
         deadline, last = time.monotonic() + self._timeout, "it does not answer"
         where = f":{self._url.rpartition(':')[2]}"
         while time.monotonic() < deadline:
+            asked = f"GET {where}{self._ready}"
             try:
-                status, asked = self._send("GET", self._ready)[0], f"GET {where}{self._ready}"
+                status = self._send("GET", self._ready)[0]
                 if status == 200:
-                    status, asked = self._post(body)[0], f"POST {where}{self._infer}"
+                    asked = f"POST {where}{self._infer}"
+                    status = self._post(body)[0]
                     if status not in _NOT_YET:
                         return
                 last = f"{asked} is answered {status}"
             except urllib3.exceptions.HTTPError as error:
-                last = f"{_words(error)} at {where}{self._ready}"
+                last = f"{_words(error)} at {asked}"
             time.sleep(_POLL)
         raise TaskFailed(
             "ServerFailed",

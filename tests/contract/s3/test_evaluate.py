@@ -181,6 +181,16 @@ def test_b20_a_row_that_is_refused_is_named_with_its_column(s3: Any, bucket: str
     )  # fmt: skip
 
 
+def test_rows_that_break_a_server_are_named(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
+    def breaks(inputs: dict[str, list[Any]]) -> tuple[int, Any]:
+        if len(inputs["x"]) > 1:
+            raise ConnectionError  # it ends without an answer
+        return linear(1.0)(inputs)
+
+    with pytest.raises(TaskFailed, match=r"at POST :\d+/v2/models/m/infer; .*; it was asked for rows 0 to 299"):
+        evaluate(task(s3, bucket, rows, [serve(breaks)], GATES))
+
+
 def test_a_server_that_never_starts_is_named(s3: Any, bucket: str, rows: Path) -> None:
     with pytest.raises(TaskFailed, match=r"challenger's server is not ready after 0\.5 s: nothing listens") as caught:
         evaluate(task(s3, bucket, rows, ["http://127.0.0.1:1"], GATES, ready_timeout=0.5))

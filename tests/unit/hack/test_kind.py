@@ -92,6 +92,14 @@ def test_kind_needs_neither_root_nor_go(programs: Programs, monkeypatch: pytest.
     ]
 
 
+def test_the_choice_is_made_on_machines_that_are_not_linux_too(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs("docker", "kind")
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert preflight.choose(paths()).kind == "kind"
+
+
 def test_a_cluster_of_another_kind_is_not_mixed_with_kinds(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     programs("docker", "kind", "kubectl", "helm")
     where = paths()

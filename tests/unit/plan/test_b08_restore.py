@@ -123,7 +123,7 @@ def test_b08_with_the_store_away_nothing_goes_live_by_itself_and_then_the_right_
         sim.look()
         assert "live" not in sim.status
         assert "candidate" not in sim.status
-        said = sim.condition("Ready")
+        said = sim.condition("Available")
         assert (said["status"], said["reason"]) == ("Unknown", "RestoreUnknown")
         assert "start the store" in said["message"]
     assert sim.objects.get(WORKLOAD, {}) == {}

@@ -92,7 +92,7 @@ def test_b18_a_server_on_another_port_or_path_is_not_taken_for_one_without_memor
 def test_b18_what_the_server_answers_now_is_said() -> None:
     told = serverends.told(pod(), "server", lived(45), "is answered 404 'Not Found'")
     assert told is not None
-    assert told.message.startswith("GET :8080/v2/health/ready is answered 404 'Not Found', not 200, for 40 s")
+    assert told.message.startswith("GET :8080/v2/health/ready is answered 404 'Not Found' instead of 200 for 40 s")
 
 
 @pytest.mark.parametrize(

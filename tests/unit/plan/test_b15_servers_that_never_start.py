@@ -70,6 +70,17 @@ def test_b15_the_first_crash_is_told_at_once_and_the_same_one_again_rejects(worl
     assert len(world.created) == 1, "nothing was fetched once more"
 
 
+def test_a_server_that_answers_after_all_is_compared(world: LittleWorld) -> None:
+    crashed(world, 0, end(START), {})
+    server = {"name": "challenger", "image": "x", "restartCount": 1, "state": {"running": {}}, "ready": True,
+              "lastState": end(START)}  # fmt: skip
+    evaluate = {"name": "evaluate", "image": "worker:1", "state": {"running": {}}}
+    world.pod(job(world), "Running", initContainerStatuses=[*fetched(), server], containerStatuses=[evaluate])
+    world.settle(SPEC, ONE)
+    assert status(world)["message"] == "comparing with delay-1"
+    assert status(world)["job"]["crash"]["code"] == 1
+
+
 def test_b15_the_first_crash_is_remembered_from_one_attempt_to_the_next(world: LittleWorld) -> None:
     crashed(world, 0, end(START), {})
     evaluated(world, error("ServerFailed"), 1, restartCount=1, lastState=end(START + 2))

@@ -88,7 +88,7 @@ def test_a_secret_that_is_not_there_is_named_with_what_to_do(sim: Sim) -> None:
     [
         (ReadySaid(404, "Not Found"), f"GET {READY} is answered 404 'Not Found'; it may take"),
         (ReadySaid(503, ""), f"GET {READY} is answered 503; it may take"),
-        (Failed("Timeout", "x"), f"GET {READY} is taken, and not answered; it may take"),
+        (Failed("Timeout", "x"), f"GET {READY} gets no answer; it may take"),
         (Failed("Unreachable", "x"), f"nothing answers GET {READY} yet; it may take"),
         (ReadySaid(200, ""), f"nothing answers GET {READY} yet; it may take"),
     ],
@@ -115,7 +115,7 @@ def test_b18_a_server_on_another_port_is_said_with_what_it_says_itself(sim: Sim)
     server |= {"state": running("server")["state"]}
     sim.unready = ReadySaid(404, "")
     sim.look()
-    assert f"GET {READY} is answered 404, not 200, for 120 s" in sim.condition("Progressing")["message"]
+    assert f"GET {READY} is answered 404 instead of 200 for 120 s" in sim.condition("Progressing")["message"]
 
 
 def test_only_servers_that_have_not_started_are_asked_and_few_of_them(sim: Sim) -> None:

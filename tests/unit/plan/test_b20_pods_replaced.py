@@ -45,7 +45,8 @@ def test_b20_pods_that_are_replaced_are_said_with_what_they_wait_for(sim: Sim) -
     assert (told["status"], told["reason"]) == ("True", "Replacing")
     assert told["message"].startswith("m-1 is live; its pods are being replaced")
     assert told["message"].endswith("its pod waits for a node")
-    assert sim.condition("Ready")["status"] == "True"
+    assert sim.condition("Available")["status"] == "True"
+    assert sim.condition("Reconciling")["reason"] == "Replacing"
 
 
 def test_b20_new_pods_that_have_no_room_are_said(sim: Sim) -> None:
@@ -57,16 +58,17 @@ def test_b20_new_pods_that_have_no_room_are_said(sim: Sim) -> None:
     assert sim.status["message"] == told["message"]
 
 
-@pytest.mark.parametrize(
-    ("observed", "counted"),
-    [(0, {"replicas": 1, "updatedReplicas": 1}), (1, {"replicas": 1}), (1, {"replicas": 2, "updatedReplicas": 1})],
-    ids=["not counted yet", "none is", "one more is there"],
-)
-def test_as_long_as_not_all_are_as_they_shall_be(sim: Sim, observed: int, counted: dict[str, int]) -> None:
-    (workload,) = sim.select(WORKLOAD)
-    workload["metadata"]["generation"] = 1
-    workload["status"] = {"observedGeneration": observed, **counted}
-    told = {c.type: c for c in sim.plan().status.conditions}
-    assert told["Progressing"].reason == "Replacing"
+@pytest.mark.parametrize("counted", [{"replicas": 1}, {"replicas": 2, "updatedReplicas": 1}])
+def test_as_long_as_not_all_are_as_they_shall_be(sim: Sim, counted: dict[str, int]) -> None:
+    count(sim, **counted)
+    assert sim.condition("Progressing")["reason"] == "Replacing"
     count(sim, replicas=1, updatedReplicas=1)
     assert sim.condition("Progressing")["reason"] == "Settled"
+
+
+def test_more_pods_are_no_other_pods(sim: Sim) -> None:
+    (workload,) = sim.select(WORKLOAD)
+    workload["status"] = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1}
+    workload["spec"]["replicas"] = 3
+    told = {one.type: one for one in sim.plan().status.conditions}
+    assert told["Progressing"].reason == "Settled"

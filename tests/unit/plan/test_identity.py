@@ -208,7 +208,7 @@ def test_identity_who_revokes_the_same_bytes_speaks_of_what_is_served_a_stranger
     assert sim.condition("Ready")["reason"] == "LiveRevoked"
     replaced(sim, "m-2", revoked="mine")
     sim.look()
-    assert sim.condition("Ready")["reason"] == "Serving"
+    assert sim.condition("Available")["reason"] == "Serving"
 
 
 # --- upgrades, and bounds --------------------------------------------------------------------------------------------

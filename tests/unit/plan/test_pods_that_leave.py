@@ -89,3 +89,26 @@ def test_a_pod_that_leaves_is_no_pod_to_rely_on() -> None:
     pod["status"]["conditions"] = [{"type": "Ready", "status": "True"}]  # so a kubelet says until it has ended
     sim.tick(200)
     assert sim.candidate["step"] == -1
+
+
+def test_b20_a_pod_that_leaves_after_the_promotion_is_counted_too() -> None:
+    sim = Sim(spec(replicas={"min": 3}, rollout={"afterPromotion": {"for": "1h"}}))
+    sim.go_live()
+    sim.begin()
+    sim.run(30, 500)
+    assert sim.status["live"]["version"] == "m-2"
+    before = sim.served["m-2"]
+    for _ in range(15):
+        sim.tick(50)
+    pod = told_to_go(sim, "m-2")
+    sim.process(pod).requests += 7
+    sim.served["m-2"] += 7
+    for _ in range(30):
+        sim.tick(50)
+    (errors,) = sim.status["watch"]["guards"]
+    seen = int(errors["live"]["requests"])
+    assert sim.served["m-2"] - before - 10 * 50 <= seen <= sim.served["m-2"] - before  # a window is open still
+    sim.now += 10  # and is closed now
+    sim.look()
+    (errors,) = sim.status["watch"]["guards"]
+    assert int(errors["live"]["requests"]) == sim.served["m-2"] - before

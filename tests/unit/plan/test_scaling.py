@@ -283,6 +283,7 @@ def test_an_autoscaler_of_ours_scales_the_deployment_itself() -> None:
         "False", "FailedGetContainerResourceMetric",
     )  # fmt: skip
     assert "metrics-server" in sim.condition("Scaled")["message"]
+    assert sim.status["problem"].startswith("FailedGetContainerResourceMetric: so it is")
     says(sim, "ScalingActive", "True", "ValidMetricFound")
     ask(sim, 7)
     assert wants(sim, "m-1") == 7

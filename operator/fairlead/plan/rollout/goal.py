@@ -8,7 +8,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.plan.conditions import AVAILABLE, Conditions
 from fairlead.plan.core import WORKLOAD
 from fairlead.plan.experiment import phase
-from fairlead.plan.rollout import asking, effect, judge, requirements, versions
+from fairlead.plan.rollout import asking, effect, judge, replacing, requirements, versions
 from fairlead.plan.rollout.look import Look
 from fairlead.plan.rollout.pods import Problem
 from fairlead.plan.rollout.versions import Choice
@@ -40,8 +40,13 @@ def standing(
         or _not_wanted(look, status, choice, told)
         or _not_compared(look, status, trial)
         or _not_carried_out(look, status)
-        or ready("Live", f"{status.live.version if status.live else ''} is live")
+        or _there(told)
     )
+
+
+def _there(told: Conditions) -> Standing:
+    available = told.get(AVAILABLE)
+    return ready("Live", available.message if available else "")
 
 
 def _not_routed(told: Conditions) -> Standing | None:
@@ -130,13 +135,12 @@ def _not_carried_out(look: Look, status: DeploymentStatus) -> Standing | None:
     if look.subject.body.status.observed_generation != look.subject.meta.generation:
         return reconciling("SpecChanged", "the spec has just changed; what follows from it is being written")
     live = status.live.version if status.live else ""
+    anew = replacing.told(look, live)
+    if anew:
+        return reconciling(anew[1], anew[2])
     workload = look.world.get(WORKLOAD, look.child(live)) or {"metadata": {}, "spec": {}}
     seen, wanted = workload.get("status") or {}, int(workload["spec"].get("replicas", 0))
-    current = int(seen.get("observedGeneration", 0)) >= int(workload["metadata"].get("generation", 0))
-    updated = int(seen.get("updatedReplicas", 0)) if current else 0
-    there = min(updated, int(seen.get("readyReplicas", 0)))
-    if there >= wanted and int(seen.get("replicas", there)) <= wanted:
+    there = min(int(seen.get("updatedReplicas", 0)), int(seen.get("readyReplicas", 0)))
+    if there >= wanted:
         return None
-    leaving = int(seen.get("replicas", there)) - wanted
-    more = f"; {leaving} that are not wanted any more end" if leaving > 0 else ""
-    return reconciling("PodsStarting", f"{there} of {wanted} pods of {live} are ready and as the spec says{more}")
+    return reconciling("PodsStarting", f"{there} of {wanted} pods of {live} are ready and as the spec says")

@@ -226,7 +226,7 @@ def answers(look: Look, pod: PodView) -> str:
     if isinstance(said, ReadySaid) and said.status != OK:
         return f"is answered {said.status}" + (f" {quoted(said.text, 120)!r}" if said.text else "")
     late = isinstance(said, Failed) and said.reason == "Timeout"
-    return "is taken, and not answered," if late else ""
+    return "gets no answer" if late else ""
 
 
 def fetched(pod: PodView) -> TaskResult | None:

@@ -19,13 +19,9 @@ def told(look: Look, live: str) -> tuple[bool, str, str] | None:
 
 
 def _is_under_way(look: Look, live: str) -> bool:
-    """By the workload's own count, once its controller has counted: a number that is missing is 0."""
+    """By the workload's own count, once its controller has counted: pods are left that are not as they shall be. A
+    number that is missing is 0."""
     workload = look.world.get(WORKLOAD, look.child(live)) or {}
     status = workload.get("status") or {}
-    if "observedGeneration" not in status:
-        return False
-    if status["observedGeneration"] < workload["metadata"].get("generation", 0):
-        return True
-    wanted = workload["spec"].get("replicas", 1)
-    updated, there = status.get("updatedReplicas", 0), status.get("replicas", 0)
-    return bool(updated < wanted or there > updated)
+    counted = "observedGeneration" in status
+    return counted and int(status.get("replicas", 0)) > int(status.get("updatedReplicas", 0))

@@ -48,7 +48,7 @@ def _of(look: Look, pod: PodView) -> str:
     if probe is None or _started(pod):
         return "the server has started, and is asked whether it is ready"
     seen = pods.answers(look, pod)
-    asked = f"{probe.asked} {seen.rstrip(',')}" if seen else f"nothing answers {probe.asked} yet"
+    asked = f"{probe.asked} {seen}" if seen else f"nothing answers {probe.asked} yet"
     return f"the server loads its model: {asked}; it may take {probe.tries} s (spec.server.timeout)"
 
 
