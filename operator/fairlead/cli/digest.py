@@ -60,9 +60,7 @@ def of_path(path: Path) -> str:
     except OSError as failed:
         raise Problem(f"{path} can't be read: {failed}", USAGE) from None
     except UnicodeEncodeError:
-        raise Problem(
-            f"{path} has a file whose name is no UTF-8 text, as those of objects are", USAGE
-        ) from None
+        raise Problem(f"{path} has a file whose name is no UTF-8 text, as those of objects are", USAGE) from None
 
 
 def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
