@@ -375,7 +375,7 @@ def _words(parsed: Any) -> list[str]:
     from fairlead.cli.given import pretty
 
     text = parsed if isinstance(parsed, str) else "\n".join(pretty(parsed, 100))
-    return (text[:LONGEST] + ("…" if len(text) > LONGEST else "")).split("\n") or ["(nothing)"]
+    return (text[:LONGEST] + ("…" if len(text) > LONGEST else "")).split("\n") if text else ["(nothing)"]
 
 
 def _doubts(subject: Subject, wanted: Request) -> list[Block]:

@@ -394,3 +394,20 @@ def test_a_csv_that_can_not_be_meant_is_told(fairlead, memory, tmp_path, capsys,
     (tmp_path / "rows.csv").write_text(text)
     assert fairlead("ask", "deployment/delay", "--rows", str(tmp_path / "rows.csv")) == session.USAGE
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"[" * 60 + b'"y",' * 1000 + b"1" + b"]" * 60, '"y"'), (b"[" * 100_000, "[[["), (b"", "(nothing)"),
+        (b"\xff\x1b[2J", "\\x1b[2J"), (b'{"outputs": [{"data": [], "shape": [1000000000000]}]}', "answer of delay-2"),
+        (b'{"outputs": [{"data": "x", "shape": [0]}]}', 'output  "x"'),
+    ],
+)  # fmt: skip
+def test_whatever_is_answered_is_shown(fairlead, memory, capsys, body, told):
+    put(memory)
+    memory.reply = Reply(200, {}, body)
+    assert fairlead("ask", "deployment/delay") == 0
+    printed = capsys.readouterr().out
+    assert told in printed
+    assert "\x1b" not in printed
