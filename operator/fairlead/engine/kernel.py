@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,14 +132,18 @@ class Kernel:
             comparison.cancel()
         return await self.queue.stop(within)
 
+    def _in_order(self, kinds: Collection[Kind]) -> list[Kind]:
+        """Always the same order: a set's is another in each process."""
+        return [kind for kind in self._selectors if kind in kinds]
+
     async def _begin(self) -> None:
         started = self._loop.time()
         while True:
             if await self._own_kinds():
                 break
             await asyncio.sleep(self._pace.missing)
-        optional = self._served & self._optional
-        await asyncio.gather(*map(self._lister.fill, self._served - optional), *map(self._fill, optional))
+        optional, needed = self._in_order(self._served & self._optional), self._in_order(self._served - self._optional)
+        await asyncio.gather(*map(self._lister.fill, needed), *map(self._fill, optional))
         self.router.caught_up()
         self.synced.set()
         objects = sum(len(self.cache.store(kind)) for kind in self.cache.kinds)
@@ -185,7 +189,7 @@ class Kernel:
         failures = 0
         while True:
             self._changed.clear()
-            kinds = {kind: self._selectors[kind] for kind in self._served}
+            kinds = {kind: self._selectors[kind] for kind in self._in_order(self._served)}
             running = asyncio.create_task(self._source.run(kinds, self.deliver))
             changed = asyncio.create_task(self._changed.wait())
             self.watching, begun = True, self._loop.time()
@@ -201,7 +205,7 @@ class Kernel:
                 log.error("the watch failed and is started again: %s", ended[0])
                 await asyncio.sleep(self._pace.restart.delay(failures, self._rng))
                 await self._discover_again()
-                for kind in tuple(self._served & self._optional):
+                for kind in self._in_order(self._served & self._optional):
                     await self._compare(kind)  # what is forbidden now is done without: the others have a watch again
 
     def deliver(self, kind: Kind, type_: str | None, obj: Json) -> None:
@@ -242,7 +246,7 @@ class Kernel:
         self.reconciler.age()
 
     async def _compare_all(self) -> None:
-        for kind in tuple(self._served):
+        for kind in self._in_order(self._served):
             await self._compare(kind)
 
     async def _compare(self, kind: Kind) -> None:
@@ -289,7 +293,7 @@ class Kernel:
             log.warning("%s (%s) is not served any more", kind.plural, kind.api_version)
             self._served.discard(kind)
             self.cache.clear(kind)
-        for kind in tuple(came):
+        for kind in self._in_order(came):
             if kind in self._optional:
                 if not await self._fill(kind):
                     came.discard(kind)
