@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from kubernetes import client
 
 from hack.bench.process import SCRATCH
 from hack.bench.scale import built
@@ -26,7 +27,8 @@ from hack.install.chart import ROOT, environment, kubectl
 from hack.testbed.cluster import Cluster, Json
 from hack.testbed.programs import free_port
 
-NAMESPACE = "argocd"
+NAMESPACE = "gitops-argocd"
+KINDS = ("application", "applicationset", "appproject")
 MODULE = "github.com/argoproj/argo-cd/v3"
 SYNC = {"automated": {"prune": True, "selfHeal": True}}
 
@@ -117,11 +119,15 @@ class Application:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
-        while True:
-            for event in self._resource.watch(namespace=NAMESPACE, name=self.name, timeout=600):
-                with self._changed:
-                    self.said.append(seen(event["raw_object"]))
-                    self._changed.notify_all()
+        try:
+            while True:
+                for event in self._resource.watch(namespace=NAMESPACE, name=self.name, timeout=600):
+                    with self._changed:
+                        self.said.append(seen(event["raw_object"]))
+                        self._changed.notify_all()
+        except client.ApiException as error:
+            if error.status != 404:  # Argo CD is gone
+                raise
 
     def refresh(self) -> None:
         """What a git server's webhook does: look at the repository now."""
@@ -180,10 +186,10 @@ def running(cluster: Cluster) -> Iterator[Path]:
         ],
     }  # fmt: skip
     with ExitStack() as stack:
+        stack.callback(_uninstall)
         for name, command in programs.items():
             stack.enter_context(_process(name, command, env, folder))
         yield folder
-        kubectl("delete", "applications.argoproj.io", "--all", "-n", NAMESPACE, "--wait=false")
 
 
 @contextmanager
@@ -205,7 +211,9 @@ def _install(cluster: Cluster) -> None:
         ["go", "list", "-m", "-f", "{{.Dir}}", MODULE], cwd=ROOT / "hack/cluster/src/argocd", check=True,
         stdout=subprocess.PIPE, text=True,
     ).stdout.strip()  # fmt: skip
-    for name in ("application", "applicationset", "appproject"):
+    if kubectl("get", "crd", "applications.argoproj.io", "--ignore-not-found", "-o", "name"):
+        raise SystemExit("this cluster has an Argo CD, or what is left of one: its definitions would be written over")
+    for name in KINDS:
         kubectl("apply", "--server-side", "--force-conflicts", "-f", f"{where}/manifests/crds/{name}-crd.yaml")
     for kind in ("Application", "AppProject"):
         name = f"crd/{kind.lower()}s.argoproj.io"
@@ -226,6 +234,12 @@ def _install(cluster: Cluster) -> None:
         if one["kind"] == "ConfigMap":
             one["data"] = {key: str(text) for key, text in one["data"].items()}
         cluster.apply(one)
+
+
+def _uninstall() -> None:
+    """Without its controller nothing that an Application has made is deleted with it."""
+    kubectl("delete", "crd", *(f"{name}s.argoproj.io" for name in KINDS))
+    kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def ask_scripts(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:

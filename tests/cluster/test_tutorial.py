@@ -74,7 +74,7 @@ def test_b17_ones_own_model_in_the_first_hour(cluster: Cluster, folder: Path) ->
     # the first version answers alone, the second beside it and then alone, the third never
     assert [line for line in said.splitlines() if line.startswith("answer of ")][-1].startswith("answer of sugar-2  ok")
     assert said.count("answer of sugar-1  ok") == 2
-    counted = dict(re.findall(r"^(sugar-\d) +(\d+) +0 ", said, re.M))
+    counted = dict(re.findall(r"^(sugar-\d) +([\d,]+) +0 ", said, re.M))
     assert set(counted) == {"sugar-1", "sugar-2"}, "both versions have answered, and neither has failed"
     assert re.search(r"sugar-2 +Live", said)
     assert "against champion, margin 2%" in said

@@ -57,7 +57,7 @@ async def life_with_a_crash(at: int, after: bool, seed: int, faults: Faults) -> 
             await world.until(lambda: all_done(world), 600)
         await asyncio.sleep(5)
         check_end(world, attempts=2)
-        return crashed
+        return crashed or crash.writes >= at
     finally:
         await world.close()
 

@@ -57,7 +57,7 @@ async def life(at: int, after: bool, seed: int, faults: Faults, mishaps: float =
             world.start()
         await world.until_finished()
         check_end(world, 1)
-        return crashed
+        return crashed or crash.writes >= at
     finally:
         await world.close()
 

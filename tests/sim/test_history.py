@@ -106,7 +106,8 @@ STAY = {LIVE, *(f"m-{number}" for number in range(VERSIONS - 2, VERSIONS + 1))}
 
 
 async def life(at: int, after: bool, seed: int, faults: Faults) -> bool:
-    """All of it, with a crash at a write. False if it was over before that write."""
+    """All of it, with a crash at a write. False if it was over before that write. One that the API server has refused
+    is none to die after."""
     world = Shelf(seed, faults)
     try:
         crash = Crash(at, after)
@@ -120,7 +121,7 @@ async def life(at: int, after: bool, seed: int, faults: Faults) -> bool:
             await world.kill()
             world.start()
         await world.until_left(STAY)
-        return crashed
+        return crashed or crash.writes >= at
     finally:
         await world.close()
 

@@ -61,8 +61,8 @@ class Replicas(Model):
                      "either Fairlead's own autoscaler (target), or somebody else's (external)"),
                 )["x-kubernetes-validations"],
                 {
-                    "rule": f"{_SCALED} || !has(self.count) || self.count == (oldSelf.hasValue() && "
-                    "has(oldSelf.value().count) ? oldSelf.value().count : 1)",
+                    "rule": f"{_SCALED} || !has(self.count) || self.count == 1 || (oldSelf.hasValue() && "
+                    "has(oldSelf.value().count) && self.count == oldSelf.value().count)",
                     "message": "the number of pods is spec.replicas.min: change it there. For kubectl scale, an HPA or "
                     "KEDA set spec.replicas.external to true",
                     "optionalOldSelf": True,

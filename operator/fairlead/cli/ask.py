@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 CONNECT, ANSWER = 2.0, 60.0
 """Seconds in which the address takes a connection, and an answer comes."""
+MOST = 100_000
+"""Requests of one command."""
 LONGEST = 4000
 """Characters of an answer that is an error."""
 
@@ -58,12 +60,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     given.add_argument("--raw", metavar="BODY", help="the request's body as it is; @FILE: from a file, @-: from input")
     parser.add_argument("--path", help="below the address (default: where the model's predictions are asked for)")
     parser.add_argument("--version", help="ask this version, live or on its way (default: as the traffic is divided)")
-    parser.add_argument("--times", type=int, default=1, metavar="N",
+    parser.add_argument("--times", type=_times, default=1, metavar="N",
                         help="send it so often, one after the other, and count the answers by version")  # fmt: skip
     parser.add_argument("--show", nargs="?", const="curl", choices=("curl", "python"),
                         help="print the request as a command, or as a program, and send nothing")  # fmt: skip
     add_options(parser, output=True)
     parser.set_defaults(run=run)
+
+
+def _times(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"a whole number of 1 to {MOST}, not {text!r}")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,7 @@ async def run(session: Session, args: argparse.Namespace) -> int:
         from fairlead.cli.blocks import show
 
         show(blocks(subject, wanted, answered))
-    return OK if answered.reply.status < 400 else FAILED
+    return OK if answered.reply.status < 300 else FAILED
 
 
 async def _subject(session: Session, args: argparse.Namespace) -> Subject:
@@ -183,9 +191,10 @@ def _request(args: argparse.Namespace, subject: Subject) -> Request:
 
     headers = {"Content-Type": request.TYPE} | ({"x-fairlead-version": args.version} if args.version else {})
     usual = request.example(subject.read) if subject.read else request.Request(request.oip(subject.model), "")
-    where = args.path or usual.path
-    if not where.startswith("/"):
-        raise Problem(f"--path {where!r} must begin with a slash", USAGE)
+    try:
+        where = request.below(args.path or usual.path)
+    except ValueError as bad:
+        raise Problem(str(bad), USAGE) from None
     if args.raw is not None:
         return request.Request(where, rows.text(args.raw), headers)
     given = [rows.row(text, "--row") for text in args.row]
@@ -236,10 +245,10 @@ async def _ask(session: Session, subject: Subject, wanted: Request, named: bool)
         found = await _direct(subject.address, wanted)
         if not isinstance(found, str):
             version = _header(found.headers, ANSWER_HEADER)
-            if version or found.status < 400:
+            if version or found.status < 300:
                 note = f"{subject.version} was asked for" if named and version not in ("", subject.version) else ""
                 return Answered(found, time.monotonic() - begun, subject.address, version, note)
-            found = f"it answers {found.status}, and that is no version's answer"
+            found = f"it answers {found.status}{_elsewhere(found)}, and that is no version's answer"
         why = found
     elif subject.address:
         why = "it is for gRPC"
@@ -269,13 +278,14 @@ async def _again(
 
     by_address = first.way == subject.address
     subject = subject if by_address else replace(subject, address="")
-    answers = [first, *[await _ask(session, subject, wanted, named=False) for _ in range(args.times - 1)]]
-    found = {one.version for one in answers}
-    counted = []
-    for version in sorted(found):
-        mine = [one for one in answers if one.version == version]
-        counted.append((version, len(mine), sum(one.reply.status >= 400 for one in mine),
-                        statistics.median(one.seconds for one in mine)))  # fmt: skip
+    answers: dict[str, list[tuple[float, bool]]] = {}
+    for number in range(args.times):
+        one = first if number == 0 else await _ask(session, subject, wanted, named=False)
+        answers.setdefault(one.version, []).append((one.seconds, one.reply.status >= 300))
+    counted = [
+        (version, len(mine), sum(bad for _, bad in mine), statistics.median(seconds for seconds, _ in mine))
+        for version, mine in sorted(answers.items())
+    ]
     if args.output == "json":
         print_json([{"version": v, "answers": n, "failed": bad, "median": round(s, 4)} for v, n, bad, s in counted])
     else:
@@ -287,23 +297,39 @@ async def _again(
 
 async def _direct(address: str, wanted: Request) -> Reply | str:
     """The answer of the address, or why there is none from here. Raises Problem when it does not end."""
+    from urllib.request import getproxies
+
     import aiohttp
 
-    from fairlead.cluster.port import Reply
+    from fairlead.cluster.client import whole
+    from fairlead.cluster.errors import ApiError
 
     timeout = aiohttp.ClientTimeout(total=ANSWER, sock_connect=CONNECT)
     try:
         async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=True) as http,
-            http.post(address.rstrip("/") + wanted.path, data=wanted.body.encode(), headers=wanted.headers) as answer,
-        ):
-            return Reply(answer.status, dict(answer.headers), await answer.read())
+            aiohttp.ClientSession(timeout=timeout, trust_env=bool(getproxies())) as http,
+            http.post(
+                address.rstrip("/") + wanted.path, data=wanted.body.encode(), headers=wanted.headers,
+                allow_redirects=False,
+            ) as answer,
+        ):  # fmt: skip
+            return await whole(answer)
+    except ApiError as long:
+        raise Problem(f"{address}: {long.message}; --show prints the request for curl", FAILED) from None
+    except aiohttp.ClientSSLError as refused:
+        return f"its certificate is not accepted here ({refused})"
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         return "it can't be reached from here"
     except TimeoutError:
         raise Problem(f"{address} has not answered within {ANSWER:g} s", UNREACHABLE) from None
     except (aiohttp.ClientError, OSError) as broken:
         return f"it breaks off ({broken or type(broken).__name__})"
+
+
+def _elsewhere(reply: Reply) -> str:
+    """Where a redirection leads, which is not followed: rows go to the address, and to nobody else."""
+    where = _header(reply.headers, "location") if 300 <= reply.status < 400 else ""
+    return f" (go to {where[:200]})" if where else ""
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
@@ -318,36 +344,38 @@ def blocks(subject: Subject, wanted: Request, answered: Answered) -> list[Block]
     from fairlead.cli.blocks import Lines, Title
 
     reply = answered.reply
-    state = "ok" if reply.status < 400 else f"Failed ({reply.status})"
+    good = reply.status < 300
+    state = "ok" if good else f"Failed ({reply.status})"
     title = Title(f"answer of {answered.version or 'a version that nobody names'}", state,
                   f"in {1000 * answered.seconds:.0f} ms, by {answered.way}")  # fmt: skip
-    shown: list[Block] = [title, *([Lines([answered.note])] if answered.note else [])]
+    notes = [one.strip() for one in (answered.note, _elsewhere(reply)) if one]
+    shown: list[Block] = [title, *([Lines(notes)] if notes else [])]
     parsed = _parsed(reply.body)
-    outputs = parsed.get("outputs") if reply.status < 400 and isinstance(parsed, dict) else None
+    outputs = parsed.get("outputs") if good and isinstance(parsed, dict) else None
     if isinstance(outputs, list) and outputs and all(isinstance(one, dict) and "data" in one for one in outputs):
         return [*shown, Lines([line for one in outputs for line in _output(one)])]
     shown.append(Lines(_words(parsed)))
-    if reply.status >= 400:
+    if not good:
         shown += _doubts(subject, wanted)
     return shown
 
 
 def _output(tensor: Json) -> list[str]:
     """A line for each row of an output tensor."""
-    data, shape = tensor["data"], tensor.get("shape")
+    data, shape, name = tensor["data"], tensor.get("shape"), str(tensor.get("name", "output"))[:80]
     rows = shape[0] if isinstance(shape, list) and shape and isinstance(shape[0], int) and shape[0] > 0 else 1
     if not isinstance(data, list) or len(data) % rows:
-        return [f"{tensor.get('name', 'output')}  {json.dumps(data)}"]
+        return [f"{name}  {json.dumps(data)}"]
     width = len(data) // rows
     cells = [data[at] if width == 1 else data[at : at + width] for at in range(0, len(data), max(width, 1))]
-    return [f"{tensor.get('name', 'output')}  {json.dumps(cell)}" for cell in cells]
+    return [f"{name}  {json.dumps(cell)}" for cell in cells]
 
 
 def _words(parsed: Any) -> list[str]:
     from fairlead.cli.given import pretty
 
     text = parsed if isinstance(parsed, str) else "\n".join(pretty(parsed, 100))
-    return (text[:LONGEST] + ("…" if len(text) > LONGEST else "")).split("\n") or ["(nothing)"]
+    return (text[:LONGEST] + ("…" if len(text) > LONGEST else "")).split("\n") if text else ["(nothing)"]
 
 
 def _doubts(subject: Subject, wanted: Request) -> list[Block]:

@@ -114,7 +114,7 @@ def _rich() -> Any:
         from rich.console import Console
     except ImportError:
         return None
-    return Console(soft_wrap=True)
+    return Console(soft_wrap=True, emoji=False)
 
 
 def _drawn(block: Block) -> Any:
@@ -127,7 +127,7 @@ def _drawn(block: Block) -> Any:
             text, note = escape(printable(block.text)), escape(printable(block.note))
             return f"[bold]{text}[/]  {_coloured(block.state)}  [dim]{note}[/]"
         case Lines():
-            return escape("\n".join(_lines(block)))
+            return Text("\n".join(_lines(block)))  # as it is: markup has emojis, and backslashes of its own
         case Table():
             table = RichTable(
                 title=escape(printable(block.caption)) or None, title_justify="left", box=None, pad_edge=False
@@ -138,7 +138,7 @@ def _drawn(block: Block) -> Any:
                 table.add_row(*(_coloured(cell) for cell in row))
             return table
         case Node():
-            return escape("\n".join([printable(block.text), *_branches(block, "")]))
+            return Text("\n".join([printable(block.text), *_branches(block, "")]))
 
 
 def _coloured(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from fairlead.api import foreign
 Json = dict[str, Any]
 Row = Mapping[str, Any]
 FLOAT, BYTES, BOOL = "FP64", "BYTES", "BOOL"
+_WHOLE = re.compile(r"\s*[-+]?[0-9]{1,64}\s*")
+_NUMBER = re.compile(r"\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*")
+"""What a text is that looks like a number; Python's own readers take 1_000 and other scripts' digits too."""
 _SAID = {BYTES: "text", BOOL: "true or false"}
 
 
@@ -58,6 +62,8 @@ def _column(tensor: Json) -> Column:
     shape = tuple(int(size) for size in tensor["shape"][1:])
     shape = () if shape in ((), (1,)) else shape
     values = list(tensor["data"])
+    if math.prod(shape) > len(values):
+        raise ValueError("a tensor has fewer values than its shape says")
     example = _nested(values[: math.prod(shape)], shape) if shape else values[0]
     return Column(str(tensor["name"]), str(tensor["datatype"]), shape, tensor.get("parameters"), example)
 
@@ -124,12 +130,9 @@ def _read(column: Column | None, text: str) -> Any:
         return text
     if (column is None or column.datatype == BOOL) and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else text
 
 
 def body(known: Sequence[Column], rows: Sequence[Row]) -> Json:

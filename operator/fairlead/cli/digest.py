@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,12 +53,23 @@ def of_path(path: Path) -> str:
             return digests.of_file(path)
         if not path.is_dir():
             raise Problem(f"{path} is not there", NOT_FOUND)
-        files = sorted(one for one in path.rglob("*") if one.is_file())
+        files = sorted(_files(path, frozenset({path.resolve()})))
         if not files:
             raise Problem(f"{path} has no file; an artifact is a file, or a folder with files", USAGE)
         return digests.of_folder((one.relative_to(path).as_posix(), digests.of_file(one)) for one in files)
     except OSError as failed:
         raise Problem(f"{path} can't be read: {failed}", USAGE) from None
+    except UnicodeEncodeError:
+        raise Problem(f"{path} has a file whose name is no UTF-8 text, as those of objects are", USAGE) from None
+
+
+def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """All files below a folder, also behind links, as uploads take them. above: folders that it lies in, itself too."""
+    for one in folder.iterdir():
+        if one.is_file():
+            yield one
+        elif one.is_dir() and (there := one.resolve()) not in above:
+            yield from _files(one, above | {there})
 
 
 @command

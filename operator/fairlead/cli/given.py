@@ -14,6 +14,8 @@ from fairlead.cli.text import count, printable
 
 FEWEST = 6
 """Lines that are shown in the smallest terminal."""
+NARROW = 20
+"""Characters of a line at least, however deep it is."""
 INDENT = "  "
 
 
@@ -26,7 +28,7 @@ def lines(given: ReviewInput, columns: int | None = None, rows: int | None = Non
         return ["input: not kept (no text, more than 256 KiB, or gone before it was read)"]
     size = shutil.get_terminal_size()
     width, most = (columns or size.columns) - len(INDENT), max(FEWEST, (rows or size.lines) // 2)
-    body = _body(given.text, max(width, 20))
+    body = _body(given.text, max(width, NARROW))
     more = [f"… {len(body) - most + 1} more lines: --list -o json shows them"] if len(body) > most else []
     shown = body[: most - 1] + more if more else body
     head = f"input, {count(given.length)} characters" + ("; long parts are left out (…)" if given.cut else "")
@@ -62,7 +64,7 @@ def pretty(value: Any, width: int, taken: int = 0) -> Iterator[str]:
 def _members(value: Any, width: int) -> Iterator[str]:
     """What stands between the brackets. Numbers, and whatever is short, stand beside each other in a list."""
     if isinstance(value, list) and not any(isinstance(one, dict | list) for one in value):
-        yield from wrap(json.dumps(value, ensure_ascii=False)[1:-1], width, break_long_words=False)
+        yield from wrap(json.dumps(value, ensure_ascii=False)[1:-1], max(width, NARROW), break_long_words=False)
         return
     named = value.items() if isinstance(value, dict) else ((None, one) for one in value)
     for number, (name, one) in enumerate(named, 1):

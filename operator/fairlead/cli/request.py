@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+from urllib.parse import quote
 
 from fairlead.api import foreign
 from fairlead.api.modelversion import ModelVersion, ModelVersionSpec
 from fairlead.cli import columns
 from fairlead.cli.columns import Column
+from fairlead.cluster.port import IN_PATHS, climbs
 
 Json = dict[str, Any]
 TYPE = "application/json"
@@ -35,6 +37,16 @@ class Request:
 def oip(model: str) -> str:
     """Where a model's predictions are asked for by Open Inference Protocol."""
     return f"/v2/models/{model}/infer"
+
+
+def below(path: str) -> str:
+    """A path below an address, with escapes for what can't stand in one: as a client, curl and Python all send it.
+    Raises ValueError for one that would lead elsewhere: to another Deployment, or another part of the API server."""
+    if not path.startswith("/"):
+        raise ValueError(f"the path {path!r} must begin with a slash")
+    if climbs(path):
+        raise ValueError(f"the path {path!r} leads out of what is asked; write it without '.' and '..'")
+    return quote(path, safe=IN_PATHS, errors="surrogateescape")
 
 
 def example(version: ModelVersion) -> Request:
@@ -83,14 +95,26 @@ def lines(body: Json) -> str:
 def curl(address: str, request: Request) -> str:
     """The request as a command for a shell."""
     heads = " ".join(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in request.headers.items())
+    sent = f"curl -sS {shlex.quote(address + request.path)} {heads} --data-binary @-"
     taken = request.body.split("\n")
+    if not all(line.isprintable() for line in taken):  # such characters get lost between here and a shell
+        return f"printf '%b' {shlex.quote(_escaped(request.body))} | {sent}"
     end = next(word for n in count() if (word := f"EOF{n or ''}") not in taken)
-    return f"curl -sS {shlex.quote(address + request.path)} {heads} -d @- <<'{end}'\n{request.body}\n{end}"
+    return f"{sent} <<'{end}'\n{request.body}\n{end}"
+
+
+def _escaped(body: str) -> str:
+    """As the `%b` of printf reads it."""
+    return "".join(
+        char if char.isprintable() and char != "\\" else "".join(f"\\0{byte:03o}" for byte in char.encode())
+        for char in body
+    )
 
 
 def python(address: str, request: Request) -> str:
     """The request as a program, which needs nothing but Python."""
-    body = f"r'''\n{request.body}\n'''" if "'" not in request.body else repr(request.body)
+    plain = "'" not in request.body and all(line.isprintable() for line in request.body.split("\n"))
+    body = f"r'''\n{request.body}\n'''" if plain else ascii(request.body)
     return (
         "import urllib.request\n\n"
         f"body = {body}\n"
@@ -112,6 +136,8 @@ def command(deployment: str, namespace: str, version: ModelVersion) -> str:
     words = ["kubectl", "fairlead", "ask", f"deployment/{deployment}", "-n", namespace]
     if version.spec.server.protocol != "oip":
         wanted = example(version)
+        if not wanted.body.isprintable():  # it is spec.server.warmUp's, which is sent without being named
+            return shlex.join(words)
         return shlex.join([*words, "--path", wanted.path, "--raw", wanted.body])
     found = row(columns.of(version.status.evidence.sample if version.status.evidence else ""))
     return shlex.join([*words, *(["--row", found] if found else [])])

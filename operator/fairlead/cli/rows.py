@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 def text(given: str) -> str:
     """A text as it is; of `@FILE` what is in the file, of `@-` the standard input. Raises Problem."""
-    return _file(given[1:]) if given.startswith("@") else given
+    found = _file(given[1:]) if given.startswith("@") else given
+    try:
+        found.encode()
+    except UnicodeEncodeError as bad:
+        raise Problem(f"the body is no UTF-8 text: {bad.reason} at character {bad.start}", USAGE) from None
+    return found
 
 
 def of_file(name: str, known: Sequence[Column]) -> list[Json]:
@@ -27,28 +32,42 @@ def of_file(name: str, known: Sequence[Column]) -> list[Json]:
 
 
 def _file(name: str) -> str:
+    """As it is, line ends and all, but for the mark with which some programs let UTF-8 begin."""
     try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as failed:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as failed:
         raise Problem(f"{name} can't be read: {failed}", USAGE) from None
+    except UnicodeDecodeError as bad:
+        raise Problem(f"{name} is no UTF-8 text: {bad.reason} at byte {bad.start}", USAGE) from None
 
 
 def read(name: str, text: str, known: Sequence[Column]) -> list[Json]:
     """Rows of a CSV file with a header (by its name), else of JSON lines. Raises Problem."""
+    if not name.lower().endswith(".csv"):
+        return [row(line, f"{name}, line {at}") for at, line in enumerate(text.split("\n"), 1) if line.strip()]
+    return _of_csv(name, text, known)
+
+
+def _of_csv(name: str, text: str, known: Sequence[Column]) -> list[Json]:
     import csv
+    import io
 
     from fairlead.cli import columns
 
-    if not name.lower().endswith(".csv"):
-        return [row(line, f"{name}, line {at}") for at, line in enumerate(text.split("\n"), 1) if line.strip()]
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     found = []
-    for at, fields in enumerate(csv.DictReader(text.splitlines()), 2):
-        if None in fields or None in fields.values():
-            raise Problem(f"{name}, line {at}: not as many fields as the header has", USAGE)
-        try:
+    try:
+        header = list(reader.fieldnames or ())
+        twice = sorted({column for column in header if header.count(column) > 1})
+        if twice:
+            raise Problem(f"{name}: its header has {', '.join(map(repr, twice))} twice", USAGE)
+        for fields in reader:
+            if None in fields or None in fields.values():
+                raise Problem(f"{name}, line {reader.line_num}: not as many fields as the header has", USAGE)
             found.append(columns.from_text(known, fields))
-        except ValueError as bad:
-            raise Problem(f"{name}, line {at}: {bad}", USAGE) from None
+    except (ValueError, csv.Error) as bad:
+        raise Problem(f"{name}, line {reader.line_num}: {bad}", USAGE) from None
     return found
 
 

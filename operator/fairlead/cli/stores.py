@@ -182,7 +182,11 @@ async def _secret(session: Session, place: Place) -> dict[str, str]:
             f"{named} is not there, where the store's keys are according to {place.said}; make it, or name another one "
             "by --credentials", NOT_FOUND,
         ) from None  # fmt: skip
-    return {key: base64.b64decode(value).decode() for key, value in (found.get("data") or {}).items()}
+    try:
+        return {key: base64.b64decode(value).decode() for key, value in (found.get("data") or {}).items()
+                if key.startswith("AWS_")}  # fmt: skip
+    except UnicodeDecodeError:
+        raise Problem(f"{named} has keys that are no text; correct it, or name another one by --credentials") from None
 
 
 _SERVICE = re.compile(r"^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(\.cluster\.local)?\.?$")

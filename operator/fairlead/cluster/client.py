@@ -20,11 +20,13 @@ from kubernetes.aio import client as k8s
 from kubernetes.aio import config as k8s_config
 
 from fairlead.cluster import errors
-from fairlead.cluster.port import NAMESPACE, Json, Page, Reply
+from fairlead.cluster.port import IN_PATHS, NAMESPACE, Json, Page, Reply, climbs
 from fairlead.plan.core import MANAGER, SERVICE, Kind
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 PAGE = 500
+ANSWER = 4 << 20
+"""Bytes of an answer of what is behind a Service."""
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 Observer = Callable[[str, str, int, float], None]
@@ -193,18 +195,26 @@ class HttpKube:
         return [urlsplit(self._configuration.host).netloc, *filter(None, own)]
 
     async def post(self, namespace: str, service: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """Send a request to a Service (`name:port`) through the API server: as it is, which `_send` could not do."""
+        """Send a request to a Service (`name:port`) through the API server: as it is, which `_send` could not do.
+
+        It goes there with the rights of whoever asks, and to nowhere else: neither by a path that leads out of the
+        Service's own (ValueError), nor by a redirection, which anybody's server may answer.
+        """
+        if climbs(path):
+            raise ValueError(f"the path {path!r} leads out of the service")
         root = path_of(SERVICE, namespace, service, "proxy")
-        url = f"{self._configuration.host}{root}{quote(path, safe='/?&=%:')}"
+        url = f"{self._configuration.host}{root}{quote(path, safe=IN_PATHS)}"
         mine: dict[str, str] = {"User-Agent": MANAGER, **headers}
         await self._api.update_params_for_auth(mine, [], ["BearerToken"], url, "POST", None)
         rest = self._api.rest_client
         try:
             async with (
                 aiohttp.ClientSession(timeout=TIMEOUT, trust_env=bool(getproxies())) as session,
-                session.post(url, data=body, headers=mine, ssl=rest.ssl_context, proxy=rest.proxy) as answer,
+                session.post(
+                    url, data=body, headers=mine, ssl=rest.ssl_context, proxy=rest.proxy, allow_redirects=False
+                ) as answer,
             ):
-                reply = Reply(answer.status, dict(answer.headers), await answer.read())
+                reply = await whole(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as broken:
             raise errors.Unavailable(f"no answer from the API server: {broken or type(broken).__name__}") from broken
         if _own(reply):
@@ -236,6 +246,16 @@ class HttpKube:
             method, url, headers=headers, body=body, _request_timeout=TIMEOUT
         )
         return response.status, await response.read(), _seconds(response.headers.get("Retry-After"))
+
+
+async def whole(answer: aiohttp.ClientResponse) -> Reply:
+    """An answer within bounds. Raises ApiError for a longer one."""
+    body = bytearray()
+    async for part in answer.content.iter_chunked(1 << 16):
+        body += part
+        if len(body) > ANSWER:
+            raise errors.ApiError(f"it answers {answer.status} with more than {ANSWER >> 20} MiB", answer.status)
+    return Reply(answer.status, dict(answer.headers), bytes(body))
 
 
 def _own(reply: Reply) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from fairlead.plan.core import Kind
 
@@ -37,6 +38,15 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+IN_PATHS = "/?&=%:+,;@!$'()*~"
+"""Characters that stand in paths and queries as they are."""
+
+
+def climbs(path: str) -> bool:
+    """Whether a path, as clients and servers read it, leaves the folder that it is below."""
+    return not {".", ".."}.isdisjoint(unquote(path.partition("?")[0]).replace("\\", "/").split("/"))
 
 
 class Kube(Protocol):

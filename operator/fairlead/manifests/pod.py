@@ -41,6 +41,12 @@ def resources(wanted: Resources) -> Json:
     return found
 
 
+def _at_home(env: Mapping[str, str]) -> dict[str, str]:
+    """With a HOME, first, unless its value asks for variables before it."""
+    first = {} if "$(" in env.get("HOME", "") else {"HOME": TMP}
+    return first | dict(env)
+
+
 def env_list(env: Mapping[str, str]) -> list[Json]:
     """`env` of a container, in the mapping's order."""
     return [{"name": name, "value": value} for name, value in env.items()]
@@ -71,7 +77,7 @@ def container(
     found: Json = {
         "name": name,
         "image": image,
-        "env": env_list({"HOME": TMP} | dict(env or {})),
+        "env": env_list(_at_home(env or {})),
         "volumeMounts": [{"name": _tmp_volume(name), "mountPath": TMP}, *_unique(mounts, "mountPath")],
         "securityContext": {
             "allowPrivilegeEscalation": False,

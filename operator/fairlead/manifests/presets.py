@@ -72,6 +72,8 @@ class Preset:
     """Of gRPC requests, where they are counted apart."""
     own_metrics_port: bool = False
     command: Sequence[str] = ()
+    earlier: Sequence[tuple[str, ...]] = ()
+    """Commands of earlier releases of Fairlead: pods that serve keep theirs."""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """Environment that a ModelVersion may change."""
     working_dir: str | None = None
@@ -133,6 +135,7 @@ PRESETS: Mapping[str, Preset] = {
     "sklearn": Preset(
         # a folder without settings: the model is named by the environment, and nothing of the artifact is imported
         command=("sh", "-c", _MLSERVER, "mlserver", TMP),
+        earlier=(("mlserver", "start", TMP),),
         env=_mlserver_env,
         ready=lambda model: f"/v2/models/{model}/ready",
         metrics=Counters(

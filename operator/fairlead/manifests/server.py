@@ -117,15 +117,24 @@ def workload(version: Serving, config: OperatorConfig) -> Json:
     }
 
 
-def keep(spec: Json, live: Json) -> None:
-    """Leave how the server is started, and what is kept of its log, as in `live`, the spec of pods that serve: a later
-    Fairlead does it otherwise, and that must not restart models. Changes `spec`, the same version's."""
+def keep(server: Server, spec: Json, live: Json) -> None:
+    """Leave how the server is started, in which order it is told its variables, and what is kept of its log, as in
+    `live`, the spec of pods that serve: a later Fairlead does it otherwise, and that must not restart models. What no
+    Fairlead has made is not kept. Changes `spec`, the same version's."""
     had = next((one for one in live["containers"] if one["name"] == SERVER), None)
     for container in spec["containers"]:
         if had is not None and container["name"] == SERVER:
-            for key in ("command", "terminationMessagePolicy"):
-                container.pop(key, None)
-                container |= {key: had[key]} if key in had else {}
+            _keep(server, container, had)
+
+
+def _keep(server: Server, container: Json, had: Json) -> None:
+    if not server.command and tuple(had.get("command") or ()) in presets.preset(server).earlier:
+        container["command"] = had["command"]
+    container.pop("terminationMessagePolicy", None)
+    container |= {key: had[key] for key in ("terminationMessagePolicy",) if key in had}
+    order = {one["name"]: at for at, one in enumerate(had.get("env") or [])}
+    if order.keys() == {one["name"] for one in container["env"]}:
+        container["env"].sort(key=lambda one: order[one["name"]])
 
 
 def _annotations(version: Serving) -> Json:

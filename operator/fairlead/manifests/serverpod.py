@@ -19,12 +19,14 @@ def env(server: Server, told: Mapping[str, str]) -> dict[str, str]:
     """A server's variables. told: what Fairlead tells it, its port among them; nobody overrides that.
 
     Kubernetes expands `$(NAME)` in a value from the variables before it. So what is told comes first where a value asks
-    for one; where none does the order has no meaning, and stays as it was: pods must not be made anew for it.
+    for one, and each of its own after those that are written before it; where none does the order has no meaning, and
+    stays as it was: pods must not be made anew for it.
     """
     defaults = dict(presets.preset(server).defaults)
     own = {variable.name: variable.value for variable in server.env}
     if any("$(" in value for value in own.values()):
-        return dict(told) | defaults | {name: value for name, value in own.items() if name not in told}
+        first = {name: value for name, value in defaults.items() if name not in own}
+        return dict(told) | first | {name: value for name, value in own.items() if name not in told}
     return defaults | own | dict(told)
 
 

@@ -7,6 +7,8 @@ eviction), or what says nothing, or something else each time, may do better the 
 
 from __future__ import annotations
 
+import re
+
 from fairlead.api.modelversion import Crash
 from fairlead.plan import serverlog
 from fairlead.plan.core import Json, epoch
@@ -16,6 +18,9 @@ AGAIN = 10.0
 _SIGNALS = 128
 """Exit codes from here on are those of signals, or of the runtime."""
 _NOT_STARTED = ("StartError", "ContainerCannotRun")
+_COMMAND = re.compile(r"\bexec(utable)?\b")
+"""What a runtime says if the image has no such program, or one that can't be run. Else it may be the node that could
+start nothing: its disk is full, the runtime hangs."""
 
 
 def newest(status: Json) -> Crash | None:
@@ -23,7 +28,10 @@ def newest(status: Json) -> Crash | None:
     end = serverlog.last_end(status)
     if end is None or not end.get("finishedAt") or end.get("reason") == "OOMKilled":
         return None
-    own = 0 < int(end.get("exitCode", 0)) < _SIGNALS or end.get("reason") in _NOT_STARTED
+    if end.get("reason") in _NOT_STARTED:
+        own = _COMMAND.search(str(end.get("message") or "")) is not None
+    else:
+        own = 0 < int(end.get("exitCode", 0)) < _SIGNALS
     return Crash(code=end["exitCode"], said=serverlog.telling(end), at=end["finishedAt"]) if own else None
 
 

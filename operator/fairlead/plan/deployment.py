@@ -141,17 +141,19 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     if state.candidate:
         state = state.having(candidate=ledger.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
-    state = scaling.go_on(look, state).having(*scaling.set_back(look))
+    state = scaling.go_on(look, state)
     state = memory.noted(look, pins.kept(look, labels.tidied(state)))
     status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced, doubt)
+    wanted = frame.wanted(look, status)
+    events = [*state.events, *scaling.set_back(look, wanted)]
     return Plan(
         status=status,
-        apply=frame.wanted(look, status),
+        apply=wanted,
         create=labeljobs.wanted(look, status),
         delete=[*children.unwanted(look, status), *labeljobs.unwanted(look, status)],
-        events=list(state.events),
+        events=events,
         requeue_after=_next(look, status),
-        steady=not state.events and frame.steady(subject.body.status, status),
+        steady=not events and frame.steady(subject.body.status, status),
     )
 
 

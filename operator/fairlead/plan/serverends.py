@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fairlead.plan import serverlog
+from fairlead.plan.conditions import quoted
 from fairlead.plan.core import Json
 from fairlead.plan.failures import Waiting
 from fairlead.plan.serverlog import Probe
@@ -23,7 +24,7 @@ def told(pod: Json, container: str, status: Json, seen: str = "") -> Waiting | N
         text = "the server ran out of memory; raise spec.server.resources.memory in a new ModelVersion"
         return Waiting("OutOfMemory", text)
     if end.get("reason") in ("StartError", "ContainerCannotRun"):
-        words = str(end.get("message", ""))[:300]
+        words = quoted(str(end.get("message", "")), 300)
         text = f"the server could not be started: {words}; correct image, command or args in a new ModelVersion"
         return Waiting("ServerFailed", text)
     late = serverlog.given_up(pod, container, status)

@@ -299,3 +299,115 @@ def test_b17_get_deployment_prints_a_request_that_works(fairlead, memory, gatewa
     body = printed.split("<<'EOF'\n")[1].split("\nEOF")[0]
     assert json.loads(body) == SAMPLE
     assert f"curl -sS {gateway[0]}/v2/models/delay/infer" in printed
+
+
+def test_a_redirection_is_not_followed(fairlead, memory, gateway, capsys):
+    """Rows go to the address alone. Of the Gateway it is no version's answer; of a version it is one that fails."""
+    put(memory, gateway[0])
+    elsewhere = f"{gateway[0]}/elsewhere"
+    gateway[1].update(status=307, headers={"Location": elsewhere})
+    assert fairlead("ask", "deployment/delay") == 0
+    assert f"it answers 307 (go to {elsewhere}), and that is no version's answer" in capsys.readouterr().out
+    gateway[1]["headers"]["x-fairlead-model"] = "delay-2"
+    assert fairlead("ask", "deployment/delay") == session.FAILED
+    printed = capsys.readouterr().out
+    assert "Failed (307)" in printed
+    assert f"(go to {elsewhere})" in printed
+    assert not [path for path, _, _ in gateway[1]["got"] if "elsewhere" in path]
+
+
+def test_an_answer_without_end_is_refused(fairlead, memory, gateway, capsys):
+    put(memory, gateway[0])
+    gateway[1]["body"] = "x" * (5 << 20)
+    assert fairlead("ask", "deployment/delay") == session.FAILED
+    assert "more than 4 MiB" in capsys.readouterr().err
+    assert not memory.posted
+
+
+def test_an_answers_long_name_is_not_repeated_for_each_row(fairlead, memory, gateway, capsys):
+    put(memory, gateway[0])
+    gateway[1]["body"] = {"outputs": [{"name": "n" * 10_000, "shape": [50, 1], "data": [1] * 50}]}
+    assert fairlead("ask", "deployment/delay") == 0
+    assert len(capsys.readouterr().out) < 10_000
+
+
+@pytest.mark.parametrize("path", ["predict", "/../other/v2", "/%2e%2e/other", "/a/../../b"])
+def test_no_path_leads_to_another_deployment(fairlead, memory, gateway, capsys, path):
+    put(memory, gateway[0])
+    assert fairlead("ask", "deployment/delay", "--path", path) == session.USAGE
+    assert "the path" in capsys.readouterr().err
+    server = {"runtime": "custom", "image": "registry.example/s:1", "protocol": "http", "ready": "/",
+              "warmUp": {"path": "/../../../api/v1/namespaces", "body": "{}"}}  # fmt: skip
+    memory.objects["ModelVersion", "delay-2"]["spec"]["server"] = server
+    assert fairlead("ask", "deployment/delay") == session.USAGE
+    assert not gateway[1]["got"]
+    assert not memory.posted
+
+
+def test_a_path_is_printed_as_it_is_sent(fairlead, memory, gateway, capsys):
+    put(memory, gateway[0])
+    words = ("ask", "deployment/delay", "--path", "/a b/{x}[1]#é", "--raw", "{}")
+    assert fairlead(*words) == 0
+    assert fairlead(*words, "--show") == 0
+    assert f"curl -sS {gateway[0]}/a%20b/%7Bx%7D%5B1%5D%23%C3%A9 " in capsys.readouterr().out
+    assert gateway[1]["got"][0][0] == "/airline/delay/a b/{x}[1]#é"
+
+
+@pytest.mark.parametrize("times", ["0", "-1", "x", "100001"])
+def test_times_are_bounded(fairlead, memory, times):
+    put(memory)
+    with pytest.raises(SystemExit):
+        fairlead("ask", "deployment/delay", "--times", times)
+    assert not memory.posted
+
+
+def test_a_body_that_is_no_text_is_told(fairlead, memory, capsys):
+    put(memory)
+    assert fairlead("ask", "deployment/delay", "--raw", "\udcff") == session.USAGE
+    assert "the body is no UTF-8 text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ('carrier,hour,late,rain\n"A\nB",8,,true\n', ["A\nB", 8, None, True]),
+        ("\ufeffcarrier,hour,late,rain\r\nA\u2028B,8,1e3,false\r\n", ["A\u2028B", 8, 1000.0, False]),
+    ],
+)
+def test_a_csv_is_read_as_its_writers_mean_it(fairlead, memory, tmp_path, text, values):
+    put(memory)
+    (tmp_path / "rows.csv").write_bytes(text.encode())
+    assert fairlead("ask", "deployment/delay", "--rows", str(tmp_path / "rows.csv")) == 0
+    assert [t["data"][0] for t in memory.posted[0][3]["inputs"]] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("hour,hour\n1,2\n", "its header has 'hour' twice"),
+        (f"hour\n{'x' * 200_000}\n", "field larger than field limit"),
+        ("carrier,hour,late,rain\nAA,1_0,1,true\n", "column 'hour' is a whole number (INT64): not \"1_0\""),
+    ],
+)
+def test_a_csv_that_can_not_be_meant_is_told(fairlead, memory, tmp_path, capsys, text, told):
+    put(memory)
+    (tmp_path / "rows.csv").write_text(text)
+    assert fairlead("ask", "deployment/delay", "--rows", str(tmp_path / "rows.csv")) == session.USAGE
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"[" * 60 + b'"y",' * 1000 + b"1" + b"]" * 60, '"y"'), (b"[" * 100_000, "[[["), (b"", "(nothing)"),
+        (b"\xff\x1b[2J", "\\x1b[2J"), (b'{"outputs": [{"data": [], "shape": [1000000000000]}]}', "answer of delay-2"),
+        (b'{"outputs": [{"data": "x", "shape": [0]}]}', 'output  "x"'),
+    ],
+)  # fmt: skip
+def test_whatever_is_answered_is_shown(fairlead, memory, capsys, body, told):
+    put(memory)
+    memory.reply = Reply(200, {}, body)
+    assert fairlead("ask", "deployment/delay") == 0
+    printed = capsys.readouterr().out
+    assert told in printed
+    assert "\x1b" not in printed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -96,3 +97,26 @@ def test_a_file_is_named_without_what_only_jobs_need():
     import sys
 
     subprocess.run([sys.executable, "-c", script, str(ROOT / "README.md")], check=True, capture_output=True)
+
+
+def test_links_are_followed_as_uploads_do_and_none_without_end(model, capsys):
+    folder, plain = model / "linked", model / "plain"
+    folder.mkdir()
+    (folder / "weights.bin").symlink_to(model / "model" / "b" / "weights 1.bin")
+    (folder / "c").symlink_to(model / "model" / "b" / "c")
+    (plain / "c").mkdir(parents=True)
+    (plain / "weights.bin").write_bytes(FILES["b/weights 1.bin"])
+    (plain / "c" / "weights.bin").write_bytes(b"")
+    assert printed(capsys, str(folder)) == printed(capsys, str(plain))
+    command = next(line.strip() for line in PAGE.splitlines() if line.strip().startswith("(cd model"))
+    done = subprocess.run(["sh", "-c", command.replace("cd model", "cd linked")], cwd=model, check=True,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.stdout.strip() == printed(capsys, str(folder))
+    (folder / "c" / "again").symlink_to(folder)
+    assert printed(capsys, str(folder)) == printed(capsys, str(plain))
+
+
+def test_a_name_that_is_no_text_is_told(model, capsys):
+    Path(os.fsdecode(bytes(model / "model") + b"/\xff")).write_bytes(b"")
+    assert main(["digest", str(model / "model")]) != 0
+    assert "no UTF-8 text" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from aiohttp import web
 from kubernetes.aio import client as k8s
 
 from fairlead.cluster import errors
-from fairlead.cluster.client import HttpKube
+from fairlead.cluster.client import ANSWER, HttpKube
 
 BODY = b'{"inputs": [ {"data": [1.0, null]}]}\n'
 PATH = "/api/v1/namespaces/team/services/web-1:8080/proxy/v2/models/m/infer"
@@ -23,7 +23,8 @@ async def door() -> AsyncIterator[tuple[HttpKube, dict]]:
 
     async def answer(asked: web.Request) -> web.Response:
         state.update(path=asked.path_qs, got=await asked.read(), headers=asked.headers)
-        return web.Response(status=state["status"], text=state["body"], headers={"x-server": "mine"})
+        headers = {"x-server": "mine"} | ({"Location": state["location"]} if "location" in state else {})
+        return web.Response(status=state["status"], text=state["body"], headers=headers)
 
     app = web.Application()
     app.router.add_post("/{path:.*}", answer)
@@ -77,3 +78,27 @@ async def test_no_answer_at_all() -> None:
     with pytest.raises(errors.Unavailable, match="no answer from the API server"):
         await post(kube)
     await kube.close()
+
+
+@pytest.mark.parametrize("path", ["/../../x", "/a/..", "/%2e%2e/%2E%2E/x", "/..%2f..%2fx", "/a/./b", "/..\\\\x"])
+async def test_no_path_leads_out_of_the_service(door, path) -> None:
+    """A version's author could else have whoever asks it write what they like, with that person's rights."""
+    kube, state = door
+    with pytest.raises(ValueError, match="leads out of the service"):
+        await post(kube, path)
+    assert "path" not in state
+
+
+async def test_a_redirection_is_an_answer_and_not_followed(door) -> None:
+    kube, state = door
+    state.update(status=307, location="/apis/rbac.authorization.k8s.io/v1/clusterrolebindings")
+    reply = await post(kube)
+    assert (reply.status, reply.headers["Location"]) == (307, state["location"])
+    assert state["path"] == PATH
+
+
+async def test_an_answer_without_end_is_refused(door) -> None:
+    kube, state = door
+    state["body"] = "x" * (ANSWER + 1)
+    with pytest.raises(errors.ApiError, match="more than 4 MiB"):
+        await post(kube)

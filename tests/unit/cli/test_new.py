@@ -69,3 +69,32 @@ def test_a_file_is_written_once_and_what_comes_next_is_said(tmp_path, capsys):
 def test_names_that_nothing_can_have(name, bucket, capsys):
     assert main(["new", "sklearn", name, "-n", "team", "--bucket", bucket]) == session.USAGE
     assert "can't be a" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", new.KINDS)
+@pytest.mark.parametrize(
+    ("name", "namespace", "bucket"), [("on", "no", "2024-01-01"), ("y", "123", "1.5"), ("null", "1e3", "0x1f")]
+)
+def test_what_yaml_would_read_as_something_else_is_in_quotes(kind, name, namespace, bucket):
+    text = new.manifests(kind, name, namespace, bucket)
+    for one in yaml.safe_load_all(text):
+        READ[one["kind"]].model_validate(one)
+        assert one["metadata"]["namespace"] == namespace
+        assert one["metadata"]["name"] in (name, f"{name}-1", f"{name}-test")
+        assert one["spec"].get("source", {"s3": {"bucket": bucket}})["s3"]["bucket"] == bucket
+    bare = re.findall(r"(?:name|namespace|bucket|model): ([^\s{},\"\']+)", re.sub("#.*", "", text))
+    assert not set(bare) & {"on", "no", "y", "null", "123", "1e3", "1.5", "0x1f"}, "kubectl reads more as numbers"
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace"), [("tips\n", "team"), ("tips", "a: b"), ("tips", "team\n"), ("tips", "")]
+)
+def test_no_name_changes_the_manifest(name, namespace):
+    with pytest.raises(session.Problem, match="can't be a name"):
+        new.manifests("sklearn", name, namespace)
+
+
+def test_a_folders_name_is_quoted_in_what_comes_next(tmp_path, capsys):
+    folder = tmp_path / "my files"
+    assert main(["new", "sklearn", "tips", "-n", "team", "-o", str(folder)]) == 0
+    assert f"kubectl apply -f '{folder}/tips.yaml'" in capsys.readouterr().out

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 
 import pytest
 
 from fairlead.api.modelversion import ModelVersion
-from fairlead.cli import columns, request
+from fairlead.cli import blocks, columns, request
+from fairlead.cli.blocks import Lines, plain
 
 TEXT = {"content_type": "str"}
 SAMPLE = {
@@ -176,3 +178,40 @@ def test_the_shown_lines_are_a_command_and_a_request():
     assert any("/airline/web/v2/models/delay/infer" in line for line in lines)
     assert request.shown("web", "airline", "", version()) == []
     assert "ModelInfer" in request.shown("web", "airline", "grpc://1.2.3.4:80", version())[0]
+
+
+@pytest.mark.parametrize(
+    "text", ['{\n\t"x": 1}', '{"x":\r\n1}', "it's \x1b[2J\\n \u202e\u200b é %s $(id) `id`", "1\n2"]
+)
+def test_what_is_printed_is_what_is_sent(tmp_path, text):
+    """Terminals get escapes for what they would obey; the request stays the same."""
+    (tmp_path / "curl").write_text('#!/bin/sh\ncat >"$OUT/body"\n')
+    (tmp_path / "curl").chmod(0o755)
+    wanted = request.Request("/p", text)
+    shown = plain([Lines(request.curl("http://a", wanted).split("\n"))])
+    for shell in ("sh", "bash"):
+        subprocess.run(
+            [shell, "-c", shown], check=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin", "OUT": str(tmp_path)}
+        )
+        assert (tmp_path / "body").read_bytes().decode().removesuffix("\n") == text
+    space: dict[str, str] = {}
+    program = plain([Lines(request.python("http://a", wanted).split("\n"))])
+    exec(program.split("request = ")[0].removeprefix("import urllib.request\n"), space)
+    assert space["body"].strip("\n") == text
+    server = {"runtime": "custom", "image": "registry.example/s:1", "protocol": "http", "ready": "/",
+              "warmUp": {"path": "/p", "body": text}}  # fmt: skip
+    said = request.command("web", "airline", version("", server=server))
+    assert said == "kubectl fairlead ask deployment/web -n airline"
+
+
+def test_a_terminal_shows_it_as_it_is():
+    rich = pytest.importorskip("rich.console")
+    for text in ('{"x": ":fire: [bold]a[/]"}', "back\\", "[link=http://a]x[/link]"):
+        drawn = io.StringIO()
+        rich.Console(file=drawn, soft_wrap=True).print(blocks._drawn(Lines([text])), highlight=False)
+        assert drawn.getvalue() == f"{text}\n"
+
+
+def test_a_sample_that_claims_more_values_than_it_has_is_none():
+    tensor = {"name": "x", "datatype": "FP64", "shape": [1, 10**12, 2], "data": [1.0]}
+    assert columns.of(json.dumps({"inputs": [tensor]})) == []

@@ -138,10 +138,56 @@ def test_a_variable_may_use_the_port_of_grpc() -> None:
     assert expanded(made)["GRPC"] == ":8081"
 
 
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "HOME"])
+def test_a_variable_that_fairlead_sets_as_well_may_use_those_written_before_it(name: str) -> None:
+    asked = [{"name": "BASE", "value": "4"}, {"name": name, "value": "$(BASE)-$(MLSERVER_HTTP_PORT)"}]
+    assert expanded(container(pod(Server.model_validate({"env": asked}))))[name] == "4-8080"
+
+
 def test_variables_that_ask_for_no_other_stay_where_they_were() -> None:
     """Their order is part of the pods, which an upgrade must not make anew."""
     made = container(pod(own(env=[{"name": "A", "value": "1"}, {"name": "B", "value": "$HOME"}])))
     assert [name for name, _ in env(made)] == ["HOME", "A", "B", "PORT"]
+
+
+def before(runtime: Server) -> Json:
+    """The pods of a release before: MLServer started directly, Fairlead's variables last, no word on the log."""
+    live = pod(runtime)
+    (made,) = live["containers"]
+    del made["terminationMessagePolicy"]
+    if runtime.runtime == "sklearn":
+        made["command"] = ["mlserver", "start", "/tmp"]
+    told = [one for one in made["env"] if one["name"] in ("PORT", "GRPC_PORT") or one["name"].startswith("MLSERVER")]
+    made["env"] = [*(one for one in made["env"] if one not in told), *told]
+    return live
+
+
+@pytest.mark.parametrize("runtime", [
+    {},
+    {"env": [{"name": "OMP_NUM_THREADS", "value": "$(HOME)"}]},
+    {"runtime": "custom", "image": "i", "metrics": {"requests": "a", "failures": "b"}, "args": ["--to=$(TO)"],
+     "env": [{"name": "AT", "value": "x"}, {"name": "TO", "value": "$(AT):$(PORT)"}]},
+])  # fmt: skip
+def test_pods_of_an_earlier_release_that_serve_stay_as_they_are(runtime: Json) -> None:
+    asked = Server.model_validate(runtime)
+    live, spec = before(asked), pod(asked)
+    assert spec != live
+    server.keep(asked, spec, copy.deepcopy(live))
+    assert spec == live
+
+
+@pytest.mark.parametrize("runtime", [Server(), own(), own(command=["/bin/serve"])])
+def test_what_somebody_has_changed_in_a_workload_is_not_kept(runtime: Server) -> None:
+    wanted = pod(runtime)
+    for change in ({"command": ["sh", "-c", "steal"]}, {"env": [{"name": "LD_PRELOAD", "value": "/x.so"}]}):
+        live, spec = copy.deepcopy(wanted), copy.deepcopy(wanted)
+        live["containers"][0] |= change
+        server.keep(runtime, spec, live)
+        assert spec == wanted
+    lost, spec = copy.deepcopy(wanted), copy.deepcopy(wanted)
+    lost["containers"][0].pop("command", None)
+    server.keep(runtime, spec, lost)
+    assert spec == wanted
 
 
 def test_secrets_and_files_are_mounted_read_only() -> None:

@@ -23,6 +23,7 @@ from tests.unit.plan.test_modelversion import (
 )
 
 from fairlead.api.modelversion import ModelVersion
+from fairlead.plan import serverends
 from fairlead.plan.core import Json, rfc3339
 from fairlead.plan.modelversion import SPEC
 
@@ -98,8 +99,9 @@ def test_b15_the_first_crash_is_remembered_from_one_attempt_to_the_next(world: L
         [end(START, ""), end(START + 12, "")],
         [end(START, code=137), end(START + 12, code=137)],
         [end(START, reason="OOMKilled"), end(START + 12, reason="OOMKilled")],
+        [end(at, "create shim: no space left on device", 128, reason="StartError") for at in (START, START + 12)],
     ],
-    ids=["other words", "other code", "no words", "signal", "memory"],
+    ids=["other words", "other code", "no words", "signal", "memory", "the node"],
 )
 def test_what_may_do_better_the_next_time_is_not_rejected_at_once(world: LittleWorld, ends: list[Json]) -> None:
     crashed(world, 0, ends[0], {})
@@ -117,6 +119,13 @@ def test_a_command_that_is_not_in_the_image_is_rejected_too(world: LittleWorld) 
     crashed(world, 2, LOOP, end(START + 12, log, 128, reason="StartError"))
     assert status(world)["phase"] == "Rejected"
     assert "no such file" in status(world)["message"]
+
+
+def test_what_a_runtime_says_is_spelt_out() -> None:
+    status = {"state": end(START, 'exec: "\u202e\x1b[2Jx": not found', 128, reason="StartError")}
+    told = serverends.told({}, "server", status)
+    assert told is not None
+    assert told.message.isprintable()
 
 
 def test_the_champions_crash_is_not_the_challengers_fault(world: LittleWorld) -> None:

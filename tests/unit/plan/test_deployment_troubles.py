@@ -92,6 +92,24 @@ def test_an_upgrade_of_fairlead_restarts_no_server() -> None:
     assert images == ["worker:2"]
 
 
+def test_an_upgrade_of_fairlead_leaves_the_command_and_the_log_of_servers_as_they_are() -> None:
+    sim = Sim(spec())
+    sim.version("m-1", server={"runtime": "sklearn"})
+    sim.look()
+    (workload,) = sim.select(WORKLOAD)
+    (server,) = workload["spec"]["template"]["spec"]["containers"]
+    made = dict(server)
+    server |= {"command": ["mlserver", "start", "/tmp"], "terminationMessagePolicy": "File"}  # as a release before did
+    workload["status"] = {"readyReplicas": 1}
+    sim.look()
+    (after,) = sim.select(WORKLOAD)[0]["spec"]["template"]["spec"]["containers"]
+    assert (after["command"], after["terminationMessagePolicy"]) == (["mlserver", "start", "/tmp"], "File")
+    sim.select(WORKLOAD)[0]["status"] = {}
+    sim.look()
+    (after,) = sim.select(WORKLOAD)[0]["spec"]["template"]["spec"]["containers"]
+    assert after == made
+
+
 def gauges(sim: Sim) -> dict[tuple[str, str], float]:
     raw = {"metadata": {"name": "web", "namespace": "team"}, "spec": sim.spec, "status": sim.status}
     found = {}

@@ -11,7 +11,7 @@ from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import FetchTask, TaskResult
-from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION, Json
+from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION, REPLICA_SET, Json
 from fairlead.plan.modelversion import SPEC, UNTAKEN
 from fairlead.plan.waking import by_deployment, heeded, settled
 
@@ -448,8 +448,14 @@ def test_an_image_has_neither_a_fetch_nor_a_volume_for_a_model(running: Sim) -> 
     assert pod["spec"]["containers"][0]["image"] == IMAGE
 
 
-def test_an_image_is_verified_by_what_the_node_ran_and_goes_live(running: Sim) -> None:
-    images(running, "m-2", f"mirror.example.com/scorer@sha256:{'c' * 64}")
+@pytest.mark.parametrize("ran", [
+    f"mirror.example.com/scorer@sha256:{'c' * 64}",
+    f"docker-pullable://registry.example.com/scorer@sha256:{'c' * 64}",
+    f"registry.example.com/scorer@sha256:{'d' * 64}",  # the manifest of the node's platform; c is the index's
+    f"sha256:{'e' * 64}",  # of the image's configuration
+])  # fmt: skip
+def test_an_image_is_verified_by_a_node_that_has_it_and_goes_live(running: Sim, ran: str) -> None:
+    images(running, "m-2", ran)
     assert known(running) == {"m-2": "Verified"}
     running.ready("m-2")
     running.look()
@@ -458,11 +464,17 @@ def test_an_image_is_verified_by_what_the_node_ran_and_goes_live(running: Sim) -
     assert running.status["previous"] == "m-1"
 
 
-def test_an_image_that_is_another_one_is_said(running: Sim) -> None:
-    images(running, "m-2", f"mirror.example.com/scorer@sha256:{'d' * 64}")
+@pytest.mark.parametrize("image", [
+    f"mirror.example.com/scorer@sha256:{'d' * 64}", "mirror.example.com/scorer:latest",
+])  # fmt: skip
+def test_an_image_that_is_another_one_is_said(running: Sim, image: str) -> None:
+    for made in (*running.of(REPLICA_SET).values(), *running.pods("m-2")):  # a policy has rewritten the workload
+        made.get("spec", {}).get("template", made)["spec"]["containers"][0]["image"] = image
+    ran = f"mirror.example.com/scorer@sha256:{'d' * 64}"
+    images(running, "m-2", ran)
     (found,) = running.status["findings"]
     assert found["reason"] == "ImageChanged"
-    assert f"it ran mirror.example.com/scorer@sha256:{'d' * 64}, not {IMAGE}" in found["message"]
+    assert f"the node runs {ran}, not {IMAGE}" in found["message"]
 
 
 def test_a_node_that_does_not_say_what_it_ran_says_nothing(running: Sim) -> None:

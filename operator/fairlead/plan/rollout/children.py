@@ -8,7 +8,7 @@ from functools import partial
 from fairlead.api.common import API_VERSION, Artifact
 from fairlead.api.deployment import Route
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.api.modelversion import ModelVersion
+from fairlead.api.modelversion import ModelVersion, Server
 from fairlead.api.tasks import MODEL, FetchItem, FetchTask
 from fairlead.manifests import alerts, autoscaling, presets, recorder, route, server
 from fairlead.manifests.meta import labels, owner_reference
@@ -118,7 +118,7 @@ def _version(look: Look, name: str, version: ModelVersion, replicas: int) -> lis
     except presets.Unservable:
         return []  # pods.problem says so
     workload["metadata"]["annotations"] = {scaling.REPLICAS: str(replicas)}
-    return [_with_its_images(look, workload), server.service(made)]
+    return [_as_it_runs(look, version.spec.server, workload), server.service(made)]
 
 
 def _fetch(look: Look, artifact: Artifact) -> tuple[FetchTask, str | None]:
@@ -128,7 +128,7 @@ def _fetch(look: Look, artifact: Artifact) -> tuple[FetchTask, str | None]:
     return FetchTask(items=[item]), reach.credentials
 
 
-def _with_its_images(look: Look, workload: Json) -> Json:
+def _as_it_runs(look: Look, made_for: Server, workload: Json) -> Json:
     """A workload that serves keeps the images, sidecars and command that it was made with: upgrading Fairlead must not
     restart models."""
     live = look.world.get(WORKLOAD, workload["metadata"]["name"])
@@ -139,7 +139,7 @@ def _with_its_images(look: Look, workload: Json) -> Json:
     spec = workload["spec"]["template"]["spec"]
     for container in [*spec.get("initContainers", []), *spec["containers"]]:
         container["image"] = images.get(container["name"], container["image"])
-    server.keep(spec, had)
+    server.keep(made_for, spec, had)
     recorder.keep(workload["spec"]["template"], live["spec"]["template"])
     return workload
 

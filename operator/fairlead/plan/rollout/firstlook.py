@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fairlead.api.deploymentstatus import Finding
 from fairlead.manifests.server import SERVER
-from fairlead.plan import failures, findings
+from fairlead.plan import failures, findings, likeness
 from fairlead.plan.core import MODEL_VERSION, Json
 from fairlead.plan.rollout import ending, pods, versions
 from fairlead.plan.rollout.look import Look, State
@@ -71,14 +71,23 @@ def _of_pods(look: Look, raw: Json) -> Finding | None:
 
 
 def _of_images(look: Look, name: str, uid: str, image: str) -> Finding | None:
-    """What nodes say of an image that is the model: that it has the digest by which it is named, or what they ran."""
-    ids = [str(status.get("imageID") or "") for pod in pods.of(look, name)
-           for container, status in failures.statuses(pod.raw) if container == SERVER]  # fmt: skip
-    ran = [one.removeprefix("docker-pullable://") for one in ids if "@" in one]
-    if not ran:
+    """What nodes say of an image that is the model: that they run the digest by which it is named, or another one."""
+    asked = [found for pod in pods.of(look, name) if (found := _image(pod.raw)) is not None]
+    if not asked:
         return None
-    others = sorted({one for one in ran if one.rpartition("@")[2] != image.rpartition("@")[2]})
-    if len(others) < len(set(ran)):
+    others = sorted(ran for ran in asked if not likeness.same_image(ran, image))
+    if len(others) < len(asked):
         return Finding(version=name, uid=uid, reason=findings.VERIFIED)
-    told = f"the node says that it ran {others[0]}, not {image}: is there a mirror or a policy that gives another one?"
+    told = f"the node runs {others[0]}, not {image}: is there a mirror or a policy that gives another one?"
     return Finding(version=name, uid=uid, reason=CHANGED, message=told[:1024])
+
+
+def _image(pod: Json) -> str | None:
+    """The image that a node runs as the server, by the digest that the pod asks for; without one, as the node names it.
+    None until the node says that it has it. It runs no other than one asks for by digest, but may name it by another:
+    that of its platform instead of the index's, or of an index with the same content that it had before."""
+    has = next((str(one.get("imageID") or "") for key, one in failures.statuses(pod) if key == SERVER), "")
+    asked = str(likeness.named(pod["spec"]).get(SERVER, {}).get("image", ""))
+    if not has or "@" in asked:
+        return asked if has else None
+    return failures.image_ran(pod, SERVER)

@@ -73,7 +73,7 @@ def _crashes(look: Look, candidate: Candidate) -> Problem | None:
     if candidate.counting_since is None:
         return None
     since = epoch(candidate.counting_since)
-    mine = sum(pod.restarts for pod in pods.of(look, candidate.version)) - candidate.restarts
+    mine = pods.restarted(look, candidate.version, since, candidate.restarts)
     if mine < CRASHES or any(pods.ended_since(pod, since) for pod in pods.of(look, candidate.against)):
         return None
     cause = pods.problem(look, candidate.version)

@@ -20,6 +20,8 @@ from fairlead.plan.rollout.look import Look
 
 FOREIGN = "ForeignPod"
 """Reason, and type of a condition: somebody's pod stands in for a version's."""
+ENDING = 10.0
+"""Seconds that a pod may take to end after it should have (`deletionTimestamp` has the time that it was given)."""
 ASKED, OK = 3, 200
 """Pods of a version that are asked why they have not started; and the answer of a server that has."""
 
@@ -77,6 +79,16 @@ def leaving(look: Look, version: str) -> list[PodView]:
     """A version's own pods that have been told to go: they finish what they have begun, and go on counting it. None of
     them is ready, whatever it says, for none need answer."""
     return _seen(look, version).leaving
+
+
+def still_answering(look: Look, version: str, other: str) -> list[PodView]:
+    """Of the pods that leave, those whose address is theirs for certain: where a node is lost, or nobody tells of a
+    pod's end, another pod may have it by now, and what that one counts would be counted for both."""
+    taken = {pod.ip for name in (version, other) if name for pod in of(look, name)}
+    return [
+        pod for pod in leaving(look, version)
+        if pod.ip and pod.ip not in taken and look.now < epoch(pod.raw["metadata"]["deletionTimestamp"]) + ENDING
+    ]  # fmt: skip
 
 
 def foreign(look: Look, *names: str) -> Problem | None:
@@ -157,6 +169,16 @@ def ended_since(pod: PodView, since: float) -> bool:
     server = _container(pod.raw, SERVER)
     ends = [server.get(key, {}).get("terminated", {}).get("finishedAt") for key in ("state", "lastState")]
     return any(epoch(end) >= since for end in ends if end)
+
+
+def restarted(look: Look, version: str, since: float, before: int) -> int:
+    """How often a version's servers have restarted since then. before: how often its pods had at that time. One that
+    has left takes its restarts along: they are not taken for fewer of those that have come since."""
+    later = {
+        pod.uid: pod.restarts for pod in of(look, version) if epoch(pod.raw["metadata"]["creationTimestamp"]) > since
+    }
+    known = sum(pod.restarts for pod in of(look, version) if pod.uid not in later)
+    return max(0, known - before) + sum(later.values())
 
 
 def problem(look: Look, version: str) -> Problem | None:

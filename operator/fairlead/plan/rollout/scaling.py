@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fairlead.api.candidate import Candidate
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.replicas import Scaling
 from fairlead.manifests.autoscaling import REQUESTS
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.conditions import Conditions, quoted
-from fairlead.plan.core import AUTOSCALER, LABEL_PREFIX, WORKLOAD, Event, epoch, rfc3339
+from fairlead.plan.core import AUTOSCALER, LABEL_PREFIX, WORKLOAD, Event, Json, epoch, rfc3339
 from fairlead.plan.experiment import phase
 from fairlead.plan.rollout import sizes
 from fairlead.plan.rollout.look import Look, State
@@ -18,6 +20,7 @@ REMEDIES = {
     "FailedGetContainerResourceMetric":
         "It needs metrics-server (metrics.k8s.io), and spec.server.resources.cpu in the ModelVersion",
     "FailedGetPodsMetric": f"It needs an adapter that provides {REQUESTS} of pods (custom.metrics.k8s.io)",
+    "ScalingDisabled": "The number was 0 when it began: kubectl scale mdeploy NAME --replicas=1 lets it begin",
 }  # fmt: skip
 """What to do about what an autoscaler says."""
 REPLICAS = f"{LABEL_PREFIX}replicas"
@@ -100,10 +103,12 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
 # --- what people are told ------------------------------------------------------------------------------------------
 
 
-def set_back(look: Look) -> list[Event]:
-    """Of workloads that somebody else has scaled: each is set back, and said."""
-    found = []
+def set_back(look: Look, wanted: Iterable[Json]) -> list[Event]:
+    """Of workloads that somebody else has scaled: each that is wanted is set back, and said."""
+    found, names = [], {made["metadata"]["name"] for made in wanted if made["kind"] == WORKLOAD.kind}
     for raw in look.world.owned(WORKLOAD):
+        if raw["metadata"]["name"] not in names:
+            continue  # it stays as it is until it goes
         meta, there = raw["metadata"], raw["spec"].get("replicas")
         said = (meta.get("annotations") or {}).get(REPLICAS)
         if said is not None and there is not None and said != str(there):

@@ -140,12 +140,12 @@ def _judged(look: Look, version: str) -> tuple[list[PodView], bool]:
     return found[:most], len(found) <= most
 
 
-def counting(look: Look, version: str) -> list[PodView]:
+def counting(look: Look, version: str, other: str) -> list[PodView]:
     """The pods of an arm whose counters are read: those that are judged, and where these are all, those that leave, so
-    that what they answered meanwhile is not lost."""
+    that what they answered meanwhile is not lost. other: the other arm's version."""
     mine, every = judged(look, version)
     most = CURSORS // (2 * (1 + latency_guards(look))) - len(mine)
-    return [*mine, *[pod for pod in pods.leaving(look, version) if pod.ip][:most]] if every else mine
+    return [*mine, *pods.still_answering(look, version, other)[:most]] if every else mine
 
 
 def scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
@@ -166,10 +166,10 @@ def process_of(scrape: Scrape, part: str = "") -> str:
 def _scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
     found = []
     for arm in ARMS:
-        name = version_of(candidate, arm)
+        name, other = version_of(candidate, arm), version_of(candidate, ARMS[arm == ARMS[0]])
         version = versions.read(look, name)
         if version is not None:
-            found += [Scrape(arm, pod, scrape(look, version, pod)) for pod in counting(look, name)]
+            found += [Scrape(arm, pod, scrape(look, version, pod)) for pod in counting(look, name, other)]
     return found
 
 

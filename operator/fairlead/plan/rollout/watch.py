@@ -95,14 +95,15 @@ def harm(look: Look, watch: Watch) -> Problem | None:
     for state in watch.guards:
         if state.state == "Alarm" and watch.holdback:
             return found(look, watch, state)
-    said = crashed(look, watch.version, watch.restarts) if watch.guards else ""
+    said = crashed(look, watch.version, watch.restarts, epoch(watch.since)) if watch.guards else ""
     return Problem(CRASHED, said) if said else None
 
 
-def crashed(look: Look, version: str, restarts: int) -> str:
-    """That a live version's pods crash and none is ready; empty if it is not so. restarts: those when it went live."""
+def crashed(look: Look, version: str, restarts: int, since: float) -> str:
+    """That a live version's pods crash and none is ready; empty if it is not so. restarts: those when it went live, at
+    `since`."""
     mine = pods.of(look, version)
-    more = sum(pod.restarts for pod in mine) - restarts
+    more = pods.restarted(look, version, since, restarts)
     recent = any(pods.ended_since(pod, look.now - RECENT) for pod in mine)
     if not recent or more < CRASHES or any(pod.ready for pod in mine):
         return ""

@@ -92,7 +92,8 @@ def scrapes(look: Look, watch: Watch) -> list[Scrape]:
     for arm, name in arms(watch).items():
         version = versions.read(look, name)
         if version is not None:
-            mine = _known_first(watch, [*pods.of(look, name), *pods.leaving(look, name)])[:most]
+            other = watch.against if name == watch.version else watch.version
+            mine = _known_first(watch, [*pods.of(look, name), *pods.still_answering(look, name, other)])[:most]
             found += [Scrape(arm, pod, signals.scrape(look, version, pod)) for pod in mine]
     return found
 

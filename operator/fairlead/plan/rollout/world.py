@@ -78,7 +78,7 @@ def _both(look: Look, state: State) -> State:
         return state
     if live is None or live.version != mine.version or look.now >= epoch(mine.until):
         return state.having(unasked=None)
-    said = watch.crashed(look, mine.version, mine.restarts)
+    said = watch.crashed(look, mine.version, mine.restarts, epoch(mine.until) - watch.RECENT)
     if not said:
         return state
     message = f"{said}. {mine.left} was taken back because it did the same, so it is not the version"
