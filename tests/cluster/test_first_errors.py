@@ -8,7 +8,7 @@ from typing import Any
 from hack.testbed.cluster import Json, Team
 from hack.testbed.serving import deploy, server_image
 
-TIMEOUT = 90.0
+TIMEOUT = 180.0
 ELSEWHERE = """
 import http.server, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

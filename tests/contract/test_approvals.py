@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.contract.apiserver import Answer, ApiServer
-from tests.contract.users import server_with, space_with
+from tests.contract.users import server_with, space_with, wait_for_rights
 
 Json = dict[str, Any]
 MANIFEST = Path(__file__).parent / "manifests/good/modelversion-custom.yaml"
@@ -152,6 +152,7 @@ def test_four_eyes_a_serviceaccount_does_not_approve(server: ApiServer, space: s
         "subjects": [{"kind": "ServiceAccount", "name": "robot", "namespace": space}],
     }  # fmt: skip
     assert server.call("POST", path, binding).ok
+    wait_for_rights(server, space, robot)
     answer = patch(robot, approvals((robot, DIGEST)))
     assert answer.code == 403
     assert "is a ServiceAccount, and people approve" in answer.message

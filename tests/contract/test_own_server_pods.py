@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -54,10 +55,22 @@ def space(server: ApiServer) -> Iterator[str]:
             "POST", f"/apis/{version}/{plural}", body | {"apiVersion": version, "metadata": {"name": NAME}}
         )
         assert made.ok, made.message
+    wait_for_the_class(server)
     yield NAME
     server.call("DELETE", f"/api/v1/namespaces/{NAME}")
     for plural, (version, _) in GROUPS.items():
         server.call("DELETE", f"/apis/{version}/{plural}/{NAME}")
+
+
+def wait_for_the_class(server: ApiServer) -> None:
+    """Until pods may be of it: what admits them watches classes, and is told of a new one a little later."""
+    meta, container = {"name": "p"}, {"name": "c", "image": "i"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta,
+           "spec": {"priorityClassName": NAME, "serviceAccountName": "scorer", "containers": [container]}}  # fmt: skip
+    deadline = time.monotonic() + 60
+    while "PriorityClass" in (said := server.call("POST", f"/api/v1/namespaces/{NAME}/pods", pod, dry=True)).message:
+        assert time.monotonic() < deadline, said.message
+        time.sleep(0.2)
 
 
 def workload(space: str, version: Serving) -> Json:

@@ -117,7 +117,11 @@ def evaluate(live: Live) -> Json:
         "version": "m-2", "task": "regression", "subjects": [], "data": "/x", "dataSha256": "c" * 64,
         "features": ["x"], "target": "y", "batch": 10, "metrics": ["mae"], "gates": [], "store": STORE.model_dump(),
     })  # fmt: skip
-    servers = [container(name, "sklearn:1", ports=[{"containerPort": port}]) for name, port in evaluation.PORTS.items()]
+    servers = [
+        container(name, "sklearn:1", ports=[{"containerPort": port}],
+                  startupProbe={"httpGet": {"path": "/", "port": port}})
+        for name, port in evaluation.PORTS.items()
+    ]  # fmt: skip
     return evaluation.evaluation_job(who(live), evaluation.EvaluationPod(
         image=WORKER, fetch=FetchTask(items=[]), fetch_credentials=["keys"], deadline=60, evaluate=task,
         evaluate_credentials="keys", servers=servers, gpu=Gpu(count=1), limits=READS,

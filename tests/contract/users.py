@@ -48,17 +48,17 @@ def space_with(
         made = server.call("POST", f"{RBAC}/{name}/rolebindings", binding)
         assert made.ok, made.message
     for user in names:  # the API server learns of bindings in their order: of the last one, of all
-        _wait_for_rights(server, name, user)
+        wait_for_rights(server, name, user)
     try:
         yield name
     finally:
         server.call("DELETE", f"/api/v1/namespaces/{name}")
 
 
-def _wait_for_rights(server: ApiServer, namespace: str, user: str) -> None:
+def wait_for_rights(server: ApiServer, namespace: str, user: str) -> None:
     """Until the API server's authorizer, which follows bindings a little behind, knows of a user's."""
     kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
         said = server.call("POST", REVIEWS, kind | {"spec": {"namespace": namespace}}, user=user).body
         groups = [group for rule in said["status"]["resourceRules"] for group in rule.get("apiGroups", [])]

@@ -199,8 +199,9 @@ class Factory(Operators):
         made = bool(status.get("lastRun", {}).get("uid"))
         return bool(ended) and all(ended) and handled and made and status["active"] == 0
 
-    async def until_finished(self, within: float = 900.0) -> None:
-        """Wait for that. Raises AssertionError."""
+    async def until_finished(self, within: float = 3600.0) -> None:
+        """Wait for that: longer than a few pods in a row rest that needed too much of the disk. Raises
+        AssertionError."""
         end = self.loop.time() + within
         while not self.finished():
             states = [(r["metadata"]["name"], r.get("status")) for r in self.server.all(PIPELINE_RUN)]

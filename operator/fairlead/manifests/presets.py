@@ -95,11 +95,11 @@ def _mlserver_env(model: str, port: int, metrics_port: int) -> dict[str, str]:
 
 
 # MLServer ends with 0 when its model can't be loaded, and of such an end the kubelet keeps no log. Whoever ends without
-# having been told to has failed.
+# having been told to has failed. A signal is lost on a process that is just being made: hence the second's rest.
 _MLSERVER = """
 trap 'told=yes; kill -TERM $server' TERM INT
 mlserver start "$@" & server=$!
-[ -z "$told" ] || kill -TERM $server
+[ -z "$told" ] || { sleep 1; kill -TERM $server; }
 wait $server; code=$?
 if [ "$told" ]; then wait $server; exit $?; fi
 [ "$code" != 0 ] || code=1

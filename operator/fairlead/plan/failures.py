@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from fairlead.api.tasks import TaskError, TaskResult
 from fairlead.manifests.pod import GPU_PRODUCT_LABEL
 from fairlead.plan import likeness, serverlog
+from fairlead.plan.conditions import quoted
 from fairlead.plan.core import JOB, POD, Json, World, epoch
 
 PATIENCE = 20.0
@@ -185,7 +186,7 @@ def _unschedulable(pod: Json, _now: float) -> Waiting | None:
     for condition in _conditions(pod):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             return Waiting(
-                "Unschedulable", f"no node has room for {_wants(pod)}: {condition.get('message', '')[:400]} "
+                "Unschedulable", f"no node has room for {_wants(pod)}: {quoted(condition.get('message', ''), 400)} "
                 "Add or free a node that fits; it starts by itself",
             )  # fmt: skip
     return None
@@ -219,7 +220,7 @@ def _containers(pod: Json, template: Json) -> Waiting | None:
             )  # fmt: skip
         if state.get("reason") in _CONFIG:
             return Waiting(
-                state["reason"], f"container {container} can't be made: {state.get('message', '')[:400]}; "
+                state["reason"], f"container {container} can't be made: {quoted(state.get('message', ''), 400)}; "
                 "it starts by itself when that is repaired",
             )  # fmt: skip
     return None
@@ -328,7 +329,7 @@ def _by_program(pod: Json, program: str | None) -> Failure | None:
     if not stopped or stopped["exitCode"] == 0:
         return None
     if stopped.get("reason") in ("StartError", "ContainerCannotRun"):
-        said = stopped.get("message", "")[:300]
+        said = quoted(stopped.get("message", ""), 300)
         return Failure("UserError", f"the command could not be started: {said}; correct command or image", "own")
     said = serverlog.last_words({"state": {"terminated": stopped}})
     words = f": {said}" if said else ""

@@ -18,6 +18,8 @@ LINE, LINES = 300, 3
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _VARIES = re.compile(r"0x[0-9a-fA-F]+|\d+")
 """What differs from one process to the next: addresses, times, numbers of processes."""
+_CHANGING = re.compile(r"[\w.:+-]*\d[\w.:+-]*")
+"""What may differ from one answer to the next: clocks, progress, numbers of requests."""
 _FRAME = re.compile(r'\s+File ".*", line \d+')
 STOPPED = (0, 130, 137, 143)
 """Exit codes of a server that was told to stop: it has stopped in order, or was ended by SIGINT, SIGKILL, SIGTERM."""
@@ -74,6 +76,12 @@ def alike(one: str, other: str) -> bool:
     return bool(one) and _VARIES.sub("#", one) == _VARIES.sub("#", other)
 
 
+def steady(text: str) -> str:
+    """An answer's words without those that may be others the next time: a status that repeated them would never
+    rest."""
+    return _CHANGING.sub("…", text)
+
+
 def _lines(end: Json) -> list[str]:
     text = _COLOURS.sub("", str(end.get("message") or ""))
     return [line.rstrip() for line in text.splitlines() if line.strip()]
@@ -99,8 +107,11 @@ def probe(pod: Json, container: str, kind: str = "startupProbe") -> Probe | None
         return None
     names = {one.get("name"): one["containerPort"] for one in asked.get("ports") or []}
     get = found["httpGet"]
+    port = str(names.get(get["port"], get["port"]))
+    if not port.isdecimal():  # a name that something in the cluster has given, and no port has
+        return None
     return Probe(
-        int(names.get(get["port"], get["port"])), str(get.get("path", "/")), int(found.get("failureThreshold", 3)),
+        int(port), str(get.get("path", "/")), int(found.get("failureThreshold", 3)),
         float(found.get("timeoutSeconds", 1)),
     )  # fmt: skip
 

@@ -84,6 +84,8 @@ class Search:
                 continue
             at = row.schema.get_field_index(name)
             if self._refused(row.set_column(at, row.schema.field(at), other)) is None:
+                if self._refused(row) is None:
+                    return "; asked once more, it was answered: the server does not always answer alike"
                 return (
                     f"; it is column {name}: with {_value(other[0])} instead of {_value(mine[0])} the row is answered"
                 )

@@ -15,7 +15,7 @@ MANIFESTS = f"""
 apiVersion: fairlead.dev/v1alpha1
 kind: Pipeline
 metadata: {{name: delay}}
-spec: {{suspend: true, steps: [{{name: train, image: example.invalid/none}}]}}
+spec: {{suspend: true, params: {{alpha: "1"}}, steps: [{{name: train, image: example.invalid/none}}]}}
 ---
 apiVersion: fairlead.dev/v1alpha1
 kind: ModelVersion

@@ -38,7 +38,7 @@ class Counted:
         known = presets.counters(SERVER, grpc)
         assert known.port == presets.PROXY_STATS_PORT
         names = MetricNames(known.requests, known.failures, known.latency, 0.001)
-        for _ in range(100):
+        for _ in range(600):
             page = await asyncio.to_thread(get, f"{self.pod.stats_url}{known.path}")
             found = parse_page(page.decode(), names)
             if found.buckets and found.buckets[-1][1] == requests:

@@ -82,10 +82,10 @@ def gateway() -> Iterator[tuple[str, dict]]:
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    assert up.wait(10)
+    assert up.wait(60)
     yield f"http://127.0.0.1:{port[0]}/airline/delay", state
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(60)
     loop.close()
 
 

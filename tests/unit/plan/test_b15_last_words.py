@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.plan import serverends, serverlog
+from fairlead.plan import failures, serverends, serverlog
 
 # as a kubelet 1.35 has written them, with the end of MLServer's log: the beginning of the traceback is cut off
 MLSERVER = """g.py\", line 37, in load
@@ -116,3 +116,17 @@ def test_a_server_that_has_not_ended() -> None:
     running = {"name": "server", "state": {"running": {}}, "lastState": {}}
     assert serverends.told(pod(), "server", running) is None
     assert serverlog.last_words(running) == ""
+
+
+def test_a_probe_of_a_port_that_no_container_has_is_none_that_can_be_told_of() -> None:
+    server = {"name": "server", "startupProbe": {"httpGet": {"port": "added", "path": "/"}}}
+    assert serverlog.probe({"spec": {"containers": [server]}}, "server") is None
+
+
+def test_what_a_runtime_says_is_spelt_out() -> None:
+    waits = {"waiting": {"reason": "CreateContainerError", "message": "no \x1b[2Jsuch \u202eentry"}}
+    status = {"phase": "Pending", "containerStatuses": [{"name": "server", "image": "i", "state": waits}]}
+    meta = {"name": "p", "namespace": "team"}
+    said = failures.waiting({"metadata": meta, "spec": {"containers": [], "nodeName": "n"}, "status": status}, 0.0)
+    assert said is not None
+    assert r"no \x1b[2Jsuch \u202eentry" in said.message

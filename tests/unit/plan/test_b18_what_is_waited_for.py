@@ -73,6 +73,20 @@ def test_what_is_waited_for_is_said_at_once(sim: Sim, placed: bool, status: dict
     assert sim.status["message"] == f"the pods of m-2 start and are warmed up: {words}"
 
 
+def test_a_server_that_answers_something_else_each_time_is_told_of_once(sim: Sim) -> None:
+    pod(sim)["status"] |= {
+        "conditions": [], "initContainerStatuses": [DONE], "containerStatuses": [running("server")],
+    }  # fmt: skip
+    told = set()
+    for at in range(5):
+        text = f'{{"loading": 0.{at}, "at": "2026-01-01T00:00:0{at}Z", "request": "a{at}-9f"}}'
+        sim.unready = ReadySaid(503, text)
+        sim.look()
+        told.add(sim.status["message"])
+    assert len(told) == 1
+    assert """is answered 503 '{"loading": …, "at": "…", "request": "…"}'""" in told.pop()
+
+
 def test_a_secret_that_is_not_there_is_named_with_what_to_do(sim: Sim) -> None:
     one = pod(sim)
     one["status"] = {"phase": "Pending", "conditions": [NOT_MOUNTED]}

@@ -68,6 +68,13 @@ def test_two_columns_that_are_bad_alone_are_not_blamed() -> None:
     assert said == f'row 3 (x=-1, carrier="ZZ"): {UNKNOWN}'
 
 
+def test_a_server_that_fails_now_and_then_blames_no_column() -> None:
+    server = Server(lambda _: False)
+    said = server.told(rows(1), answered=rows(1, x={0: 5}))
+    assert said.endswith("asked once more, it was answered: the server does not always answer alike")
+    assert "column" not in said
+
+
 def test_a_model_that_answers_no_row_says_so() -> None:
     assert Server(lambda _: True).told(rows()).endswith(f"{UNKNOWN}; no row has been answered")
 

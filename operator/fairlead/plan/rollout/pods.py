@@ -215,7 +215,7 @@ def _not_made(look: Look, version: str) -> Problem | None:
     workload = look.world.get(WORKLOAD, look.child(version))
     for condition in ((workload or {}).get("status") or {}).get("conditions") or []:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            said = str(condition.get("message", ""))[:500]
+            said = quoted(str(condition.get("message", "")), 500)
             return Problem("NoPod", f"the cluster refuses to make pods of {version}: {said}. They are made by "
                            "themselves when the quota or the policy allows it")  # fmt: skip
     return None
@@ -246,7 +246,7 @@ def answers(look: Look, pod: PodView) -> str:
     request = _asks(look, pod)
     said = look.world.answer(request) if request else None
     if isinstance(said, ReadySaid) and said.status != OK:
-        return f"is answered {said.status}" + (f" {quoted(said.text, 120)!r}" if said.text else "")
+        return f"is answered {said.status}" + (f" {quoted(serverlog.steady(said.text), 120)!r}" if said.text else "")
     late = isinstance(said, Failed) and said.reason == "Timeout"
     return "gets no answer" if late else ""
 
