@@ -128,3 +128,19 @@ def test_what_happened_while_no_operator_ran_is_said_too() -> None:
             at += 1
             crashed = run_virtual(life(at, after))
         assert at > 3
+
+
+def test_a_deployment_that_went_while_no_operator_ran_is_not_named_any_more() -> None:
+    async def story() -> None:
+        world = Street()
+        try:
+            world.start()
+            await world.until("live in front", "on its way in front", "")
+            await world.kill()
+            world.server.delete(DEPLOYMENT, NAMESPACE, "front")
+            world.start()
+            await world.until("", "", "")
+        finally:
+            await world.close()
+
+    run_virtual(story())

@@ -39,13 +39,14 @@ class Router:
                 self._mappers.setdefault(other, []).append((spec.kind, mapper, spec.heeds.get(other)))
 
     def listed(self, kind: Kind, obj: Json) -> None:
-        """An object of the first list: nobody needs waking but itself, since all are looked at."""
+        """An object of the first list: nobody needs waking but itself, since all are looked at. A settled one only if
+        what it speaks of may be gone."""
         spec = self._specs.get(kind)
         settled = spec is not None and bool(_guarded(spec.settled, obj))
         if not self._cache.put(kind, obj, cold=settled):
             return
         self._cache.claims(kind).put(*_name(obj), obj)
-        if spec is not None and not settled:
+        if spec is not None and (not settled or _guarded(spec.speaks, obj)):
             self._queue.add(_key(kind, obj), low=True)
 
     def caught_up(self) -> None:

@@ -594,6 +594,11 @@ def never_stale(_raw: Json, _world: World) -> bool:
     return False
 
 
+def says_nothing(_raw: Json) -> bool:
+    """For kinds whose settled objects say nothing of others."""
+    return False
+
+
 def no_keys(_raw: Json) -> Iterable[str]:
     """For kinds whose objects are found by name, label and owner only."""
     return ()
@@ -649,6 +654,9 @@ class KindSpec(Generic[M]):
     stale: Callable[[Json, World], bool] = never_stale
     """Whether a settled object that was woken says something of others that is not so any more, and is to be looked at
     after all. Must be cheap, too."""
+    speaks: Callable[[Json], bool] = says_nothing
+    """Whether a settled object says anything of others at all: they may be gone since, so an operator that starts looks
+    whether it is `stale`."""
 
 
 # --- errors that a plan may raise ------------------------------------------------------------------------------

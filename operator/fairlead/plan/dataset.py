@@ -174,7 +174,7 @@ def _watch(draft: Draft, found: Plan) -> Outcome:
     answer = draft.world.answer(request(draft.subject, draft.world))
     if isinstance(answer, Failed) and answer.reason == "NotAsked":
         if resting(draft.subject, draft.world, draft.now):
-            return draft.status.phase, draft.status.message, _next_poll(draft)
+            return _rest(draft)
         return draft.status.phase, draft.status.message, 0.0  # a Job has just ended: look at the source next
     if isinstance(answer, Failed):
         if answer.reason == NO_TURN:
@@ -370,7 +370,7 @@ def _leftovers(draft: Draft) -> list[Delete]:
 
 def _seen(draft: Draft, phase: str) -> bool:
     """Whether what is said of the source was found out by the spec as it is: by this look, or by one before it."""
-    if phase in ("Checking", "Suspended"):
+    if phase in ("Checking", "Suspended") or resting(draft.subject, draft.world, draft.now):
         return True
     if isinstance(draft.world.answer(request(draft.subject, draft.world)), Listed):
         return True

@@ -459,4 +459,5 @@ SPEC: KindSpec[ModelVersion] = KindSpec(
     index=index,
     settled=settled,
     stale=usage.stale,
+    speaks=usage.speaks,
 )

@@ -351,7 +351,8 @@ _WORDS: dict[str, Word] = {"Completed": "Ready", "Failed": "Stalled", "Aborted":
 
 
 def _ended_before(subject: Subject[PipelineRun], status: PipelineRunStatus, now: float) -> PipelineRunStatus:
-    """The status of a run that ended when Fairlead did not say yet where an object stands."""
+    """The status of a run that ended before its spec was as it is, or when Fairlead did not say yet where an object
+    stands."""
     conditions = Conditions(status.conditions, now, subject.meta.generation)
     ended = conditions.get("Succeeded")
     reason = ended.reason if ended else status.phase
@@ -387,9 +388,11 @@ def _step_events(before: dict[str, StepStatus], after: list[StepStatus]) -> list
 
 
 def settled(raw: Json) -> bool:
-    """A finished run is never touched again."""
+    """A finished run is never touched again, but for that what is said of it is said of its spec as it is: it may be
+    cancelled when it has long ended."""
     status = raw.get("status") or {}
-    return status.get("phase") in TERMINAL and has_standing(status)
+    current = status.get("observedGeneration", 0) == raw["metadata"].get("generation", 0)
+    return status.get("phase") in TERMINAL and current and has_standing(status)
 
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:

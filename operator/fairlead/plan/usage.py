@@ -12,6 +12,8 @@ from fairlead.plan.core import DEPLOYMENT, Json, Peers, World
 MOST = 20
 """Deployments that a ModelVersion's status names."""
 SUMMARY = 120
+MANY = "in-many"
+"""Key of the ModelVersions that more Deployments use than their status names."""
 _WORDS = {
     "Live": "live in", "Candidate": "on its way in", "Arm": "compared in", "Standby": "stands by in",
     "WayBack": "way back of", "Refused": "refused by",
@@ -74,16 +76,20 @@ def _listed_by(deployment: str) -> str:
 
 
 def keys(version: Json) -> Iterator[str]:
-    """The keys by which a ModelVersion is found whose status names a Deployment."""
-    for one in (version.get("status") or {}).get("deployments") or ():
+    """The keys by which a ModelVersion is found whose status names a Deployment, or counts more than it names."""
+    status = version.get("status") or {}
+    for one in status.get("deployments") or ():
         yield _listed_by(one["name"])
+    if status.get("moreDeployments"):
+        yield MANY
 
 
 def by_deployment(deployment: Json, versions: Peers) -> Iterator[str]:
-    """The ModelVersions that a Deployment uses, and those that still say so."""
+    """The ModelVersions that a Deployment uses, and those that still say so, or may count it."""
     yield from parts(deployment)
-    for one in versions.indexed(_listed_by(deployment["metadata"]["name"])):
-        yield one["metadata"]["name"]
+    for key in (_listed_by(deployment["metadata"]["name"]), MANY):
+        for one in versions.indexed(key):
+            yield one["metadata"]["name"]
 
 
 def besides(version: Json) -> object:
@@ -112,6 +118,11 @@ def uses(world: World, version: str, known: Iterable[Use]) -> list[Use]:
         else:
             found.append(Use(name=name, role=part.role, reason=part.reason[:64], since=part.since or None))
     return sorted(found, key=lambda one: (one.since or "", one.name), reverse=True)
+
+
+def speaks(version: Json) -> bool:
+    """Whether a ModelVersion says that any Deployment uses it."""
+    return bool((version.get("status") or {}).get("deployments"))
 
 
 def stale(version: Json, world: World) -> bool:

@@ -137,3 +137,20 @@ def test_the_words_of_another_controller(before: tuple[int, str], now: tuple[int
     sim.of(HTTP_ROUTE)["web"]["status"] = {"parents": parents}
     sim.tick()
     assert sim.condition("RouteAccepted")["status"] == taken
+
+
+def test_a_gateway_that_was_deleted_says_nothing_any_more() -> None:
+    sim = live()
+    answered(sim)
+    sim.tick()
+    assert sim.condition("Available")["status"] == "True"
+    sim.of(HTTP_ROUTE)["web"]["status"] = {"parents": []}
+    sim.tick()
+    assert sim.condition("RouteAccepted")["status"] == "Unknown"
+    assert (sim.condition("Available")["status"], sim.condition("Ready")["status"]) == ("False", "False")
+    before = json.dumps(sim.status)
+    sim.tick()
+    assert json.dumps(sim.status) == before
+    answered(sim)
+    sim.tick()
+    assert sim.condition("Ready")["status"] == "True"

@@ -216,3 +216,24 @@ def test_the_worst_condition_comes_first_and_is_cut_between_words() -> None:
     assert problem([off, saved, fine]) == "AccessDenied: the credentials may not use s3://x ; allow them to"
     assert problem([off, fine]) == "Off: errors are not guarded"
     assert problem([fine, ("Reconciling", "True", "Observing", "m-2 gets 10 %")]) == ""
+
+
+def test_a_refused_version_is_missed_when_the_history_has_forgotten_it() -> None:
+    world = sim()
+    world.errors["m-2"] = 0.5
+    world.begin("m-2")
+    world.run(60, 60)
+    world.status["history"] = []
+    world.look()
+    assert said(world) == ("Failed", "VersionRefused")
+    assert "fairlead.dev/retry=m-2" in world.condition("Stalled")["message"]
+
+
+def test_pods_that_nobody_has_counted_since_they_were_asked_for_are_not_there_yet() -> None:
+    world = pinned()
+    workload = next(iter(world.of(rollout_world.WORKLOAD).values()))
+    workload["metadata"]["generation"] = 2
+    workload["status"]["observedGeneration"] = 1
+    assert kstatus.conditions(rollout_world.dump(world.plan().status))["Reconciling"]["reason"] == "PodsStarting"
+    workload["status"]["observedGeneration"] = 2
+    assert kstatus.conditions(rollout_world.dump(world.plan().status))["Ready"]["status"] == "True"

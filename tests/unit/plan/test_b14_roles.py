@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.unit.plan.indexing import Others
 from tests.unit.plan.littleworld import LittleWorld
 from tests.unit.plan.rollout_world import Sim, spec
 from tests.unit.plan.test_modelversion import ONE, version
@@ -120,3 +121,15 @@ def test_a_deployment_is_not_woken_by_what_a_version_says_of_its_use() -> None:
     for changed in ({"phase": "Revoked"}, {"conditions": [{"type": "Verified", "status": "False"}]}, {"message": "m"}):
         assert usage.besides(one) != usage.besides(one | {"status": one["status"] | changed})
     assert usage.besides(one) != usage.besides(one | {"spec": {**one["spec"], "revoked": "why"}})
+
+
+def test_a_version_that_counts_more_deployments_than_it_names_hears_of_each() -> None:
+    world = LittleWorld()
+    for number in range(usage.MOST + 2):
+        since = f"2026-03-01T00:{number:02}:00.000000Z"
+        deployment(world, f"d{number}", {"live": {"version": ONE, "since": since}})
+    assert approved(world)["moreDeployments"] == 2
+    deployment(world, "d0", {"live": {"version": "other"}})  # among those that are counted only
+    versions = Others(MODEL_VERSION, world.select(MODEL_VERSION))
+    assert ONE in usage.by_deployment(world.objects["Deployment", "d0"], versions)
+    assert usage.stale(world.objects["ModelVersion", ONE], world)

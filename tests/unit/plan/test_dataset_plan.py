@@ -418,3 +418,16 @@ def test_a_look_in_between_does_not_move_the_next_poll() -> None:
     due = where.now + (where.settle(dataset.SPEC, "rides").requeue_after or 0)
     where.now += 0.25
     assert where.now + (where.settle(dataset.SPEC, "rides").requeue_after or 0) == pytest.approx(due)
+
+
+def test_one_that_rests_and_could_not_be_planned_for_a_while_is_what_it_was() -> None:
+    where = world()
+    before = publish(where, "a", "v1")
+    raw = where.objects["Dataset", "rides"]
+    left = [one for one in before["conditions"] if one["type"] != "Ready"]  # the kernel's own Ready is not handed on
+    raw["status"] = {**before, "conditions": left, "phase": "Invalid", "message": ""}
+    assert dataset.resting(where.subject(dataset.SPEC, "rides"), where, where.now)
+    where.settle(dataset.SPEC, "rides")
+    after = where.status(DATASET, "rides")
+    assert (after["phase"], after["message"]) == (before["phase"], before["message"])
+    assert condition(after, "Ready")[:2] == ("True", "Published")

@@ -567,3 +567,18 @@ def test_after_a_failure_nothing_new_begins_and_what_runs_goes_on() -> None:
     assert status["phase"] == "Failed"
     assert [s["phase"] for s in status["steps"]] == ["Failed", "Completed", "Aborted"]
     assert where.jobs(step="c") == []
+
+
+def test_a_run_that_is_cancelled_when_it_has_long_ended_says_so_of_its_spec_as_it_is() -> None:
+    where = world(cancel="now")
+    before = look(where)
+    raw = where.objects["PipelineRun", "delay-7"]
+    assert before["phase"] == "Aborted"
+    assert run.settled(raw)
+    raw["metadata"]["generation"] = before["observedGeneration"] + 1
+    assert not run.settled(raw)
+    after = look(where)
+    assert (after["phase"], after["finishedAt"]) == (before["phase"], before["finishedAt"])
+    stalled = next(one for one in after["conditions"] if one["type"] == "Stalled")
+    assert after["observedGeneration"] == stalled["observedGeneration"] == before["observedGeneration"] + 1
+    assert run.settled(where.objects["PipelineRun", "delay-7"])

@@ -109,9 +109,11 @@ def _not_live(look: Look, status: DeploymentStatus, choice: Choice, progress: ef
 def _not_wanted(look: Look, status: DeploymentStatus, choice: Choice, told: Conditions) -> Standing | None:
     """The live version is the best there is, but not what is asked for."""
     refused = None if look.spec.model.version else versions.newest_refused(look, status)
-    taken_back = _record(status, refused) if refused else None
-    if taken_back:
-        return _taken_back(taken_back)
+    if refused:
+        taken_back = _record(status, refused)
+        if taken_back:
+            return _taken_back(taken_back)
+        return stalled(versions.REFUSED, versions.refusal(look, refused))  # the history has forgotten why
     if choice.reason:
         word = stalled if choice.final else reconciling
         return word(choice.reason, f"{choice.version} is live; {choice.message}")
@@ -140,6 +142,8 @@ def _not_carried_out(look: Look, status: DeploymentStatus) -> Standing | None:
         return reconciling(anew[1], anew[2])
     workload = look.world.get(WORKLOAD, look.child(live)) or {"metadata": {}, "spec": {}}
     seen, wanted = workload.get("status") or {}, int(workload["spec"].get("replicas", 0))
+    if int(seen.get("observedGeneration", 0)) < int(workload["metadata"].get("generation", 0)):
+        return reconciling("PodsStarting", f"what {live} shall run as has just changed, and is not carried out yet")
     there = min(int(seen.get("updatedReplicas", 0)), int(seen.get("readyReplicas", 0)))
     if there >= wanted:
         return None

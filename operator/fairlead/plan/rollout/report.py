@@ -297,7 +297,7 @@ def _route_accepted(look: Look, told: Conditions, status: DeploymentStatus) -> N
         told.drop(ROUTE)  # what was said was said of another route, or by another Gateway
     said = _said(look, raw)
     if not said:
-        if told.get(ROUTE) is None:
+        if told.get(ROUTE) is None or not _parents(look, raw):
             told.set(ROUTE, None, "Waiting", f"{_gateway(look)} has not answered yet; is it there, and does "
                      "its controller run?")  # fmt: skip
         return  # weights move all the time: what was said of the last ones holds until something else is said
@@ -331,12 +331,20 @@ def _said(look: Look, raw: Json) -> list[Json]:
     known = state.controller if state and state.name == f"{wanted.namespace}/{wanted.name}" else ""
     generation = raw["metadata"].get("generation", 0) if raw else 0
     found: dict[str, list[Json]] = {}
-    for parent in (raw.get("status") or {}).get("parents") or []:
-        ref = parent.get("parentRef", {})
-        if (ref.get("namespace", look.namespace), ref.get("name")) == (wanted.namespace, wanted.name):
-            said = [c for c in parent.get("conditions") or [] if c.get("observedGeneration", generation) == generation]
-            found.setdefault(str(parent.get("controllerName", "")), []).extend(said)
+    for parent in _parents(look, raw):
+        said = [c for c in parent.get("conditions") or [] if c.get("observedGeneration", generation) == generation]
+        found.setdefault(str(parent.get("controllerName", "")), []).extend(said)
     return found.get(known) or [one for said in found.values() for one in said]
+
+
+def _parents(look: Look, raw: Json) -> list[Json]:
+    """What is said of the route on the Gateway's behalf, by each controller. Nothing any more when that was deleted."""
+    wanted, found = signals.gateway(look), (raw.get("status") or {}).get("parents") or []
+    refs = [(one, one.get("parentRef", {})) for one in found]
+    return [
+        one for one, ref in refs
+        if (ref.get("namespace", look.namespace), ref.get("name")) == (wanted.namespace, wanted.name)
+    ]  # fmt: skip
 
 
 def _gateway(look: Look) -> str:
