@@ -10,7 +10,7 @@ from math import pi, sin
 
 import numpy as np
 
-from fairlead.plan.experiment.shares import FLOOR, STEP
+from fairlead.plan.deployment.experiment.shares import FLOOR, STEP
 from fairlead.verdict import arms, bandit
 from fairlead.verdict.arms import Trials
 from hack.bench.report import keep, quantile, table

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import betaincinv, gammaln
 
-from fairlead.plan.rollout import watch
+from fairlead.plan.deployment.watch import period as watch
 from fairlead.verdict import bounded
 from fairlead.verdict.confirm import GUESSED, part
 from fairlead.verdict.difference import SAFE_AT, Claim

@@ -14,7 +14,7 @@ from kubernetes import config
 from fairlead.api.modelversion import Server
 from fairlead.manifests import server as servers
 from fairlead.manifests.server import Serving
-from fairlead.plan import likeness
+from fairlead.plan.jobs import likeness
 from tests.contract.apiserver import ApiServer
 from tests.unit.manifests.test_golden_serving import CONFIG, recorded
 

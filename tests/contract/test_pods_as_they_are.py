@@ -19,8 +19,8 @@ from fairlead.manifests import evaluation, limits
 from fairlead.manifests import job as jobs
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.manifests.pod import container, credentials_volume, pod_spec, worker
-from fairlead.plan import jobpods
 from fairlead.plan.core import JOB, POD, Kind
+from fairlead.plan.jobs import jobpods
 from tests.contract.apiserver import ApiServer
 from tests.contract.webhook import mutating
 

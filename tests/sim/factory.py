@@ -11,7 +11,6 @@ from typing import Any
 from fairlead.api.config import OperatorConfig
 from fairlead.cluster.errors import ApiError
 from fairlead.engine.kernel import Kernel, Pace
-from fairlead.plan import dataset, pipeline, run
 from fairlead.plan.core import (
     DATASET,
     JOB,
@@ -25,6 +24,9 @@ from fairlead.plan.core import (
     Request,
     rfc3339,
 )
+from fairlead.plan.dataset import plan as dataset
+from fairlead.plan.pipeline import plan as pipeline
+from fairlead.plan.pipeline import run
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
 from tests.sim.operators import Operators

@@ -10,7 +10,6 @@ from typing import Any
 from fairlead.api.config import OperatorConfig
 from fairlead.cluster.errors import ApiError
 from fairlead.engine.kernel import Kernel, Pace
-from fairlead.plan import deployment, modelversion
 from fairlead.plan.core import (
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -32,6 +31,8 @@ from fairlead.plan.core import (
     WarmUp,
     rfc3339,
 )
+from fairlead.plan.deployment import plan as deployment
+from fairlead.plan.model import plan as modelversion
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
 from tests.sim.operators import Operators

@@ -11,7 +11,6 @@ import pytest
 
 from fairlead.cluster.errors import NotFound
 from fairlead.engine.kernel import Kernel, Pace
-from fairlead.plan import deployment, modelversion, pipeline, run
 from fairlead.plan.core import (
     DEPLOYMENT,
     JOB,
@@ -24,6 +23,10 @@ from fairlead.plan.core import (
     no_requests,
     rfc3339,
 )
+from fairlead.plan.deployment import plan as deployment
+from fairlead.plan.model import plan as modelversion
+from fairlead.plan.pipeline import plan as pipeline
+from fairlead.plan.pipeline import run
 from tests.sim.apiserver import ApiServer
 from tests.sim.factory import CONFIG, NAMESPACE, Bucket
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults

@@ -23,7 +23,7 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     from fairlead.cli.blocks import Lines, show
     from fairlead.cli.show_modelversion import proof
     from fairlead.plan.core import MODEL_VERSION
-    from fairlead.plan.rollout.requirements import authors
+    from fairlead.plan.deployment.requirements import authors
 
     user = await whoami(session)
     changed = await session.change(MODEL_VERSION, args.name, lambda raw: add(raw, user, args.comment))

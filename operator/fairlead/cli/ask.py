@@ -169,8 +169,8 @@ async def served(session: Session, found: Deployment, name: str) -> ModelVersion
     that is there and may be read."""
     from fairlead.api.modelversion import ModelVersion
     from fairlead.cluster.errors import Forbidden, NotFound
-    from fairlead.plan import identity
     from fairlead.plan.core import MODEL_VERSION
+    from fairlead.plan.model import identity
 
     kept = identity.named(found.status.versions, name)
     known = identity.unpin(kept) if kept and kept.record else None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fairlead.api.deployment import Deployment
     from fairlead.api.ledger import Ledger
     from fairlead.cli.blocks import Block
-    from fairlead.plan.rollout.whatif import Judged
+    from fairlead.plan.deployment.rollout.whatif import Judged
     from fairlead.store.s3 import Bucket
     from fairlead.verdict.trace import Ended
 
@@ -165,7 +165,7 @@ def saved_lines(bucket: Bucket, prefix: str, below: int | None) -> list[str]:
 def replay(lines: Iterable[str]) -> Replayed:
     """Judge all lines. Raises Problem for what can't be read."""
     from fairlead.api.deployment import Rollout
-    from fairlead.plan.rollout.whatif import Play
+    from fairlead.plan.deployment.rollout.whatif import Play
     from fairlead.verdict.trace import BadTrace, read
 
     play, judged, different = Play(Rollout()), [], list[str]()

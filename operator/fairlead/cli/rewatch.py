@@ -9,7 +9,7 @@ from fairlead.cli.session import FAILED, OK, Problem, print_json
 
 if TYPE_CHECKING:
     from fairlead.cli.blocks import Block
-    from fairlead.plan.rollout.rewatch import Rewatched
+    from fairlead.plan.deployment.watch.rewatch import Rewatched
     from fairlead.verdict.trace import Ended
 
 Json = dict[str, Any]
@@ -20,7 +20,7 @@ LOWEST = -5.0
 
 def replay(lines: list[str]) -> tuple[list[Rewatched], Ended | None]:
     """All windows, and how it ended. Raises Problem for what can't be read."""
-    from fairlead.plan.rollout.rewatch import Rewatched, judge
+    from fairlead.plan.deployment.watch.rewatch import Rewatched, judge
     from fairlead.verdict.watchtrace import read
 
     windows: list[Rewatched] = []

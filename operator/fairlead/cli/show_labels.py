@@ -17,9 +17,9 @@ from fairlead.api.watch import WatchedGuard
 from fairlead.cli.blocks import Block, Lines, Table
 from fairlead.cli.text import ago, count, evidence, percent
 from fairlead.plan.core import epoch
-from fairlead.plan.dataset import until_listing
-from fairlead.plan.experiment import phase
-from fairlead.plan.rollout.guards import ENOUGH
+from fairlead.plan.dataset.plan import until_listing
+from fairlead.plan.deployment import phase
+from fairlead.plan.deployment.evidence.guards import ENOUGH
 
 HEADERS = ["GUARD", "VERSION", "ANSWERS", "LABELLED", "COVERAGE", "WRONG", "RATE", "EVIDENCE OF HARM"]
 Json = dict[str, Any]

@@ -17,8 +17,8 @@ from fairlead.api.deployment import Rollout
 from fairlead.cli.blocks import Block, Lines, Table, Title, show
 from fairlead.cli.session import OK, USAGE, Problem, guarded
 from fairlead.cli.text import bar
-from fairlead.plan.rollout import whatif
-from fairlead.plan.rollout.whatif import Judged
+from fairlead.plan.deployment.rollout import whatif
+from fairlead.plan.deployment.rollout.whatif import Judged
 from fairlead.verdict import failures
 from fairlead.verdict.difference import alternatives
 from fairlead.verdict.gauges import GaugeState

@@ -12,9 +12,9 @@ from fairlead.engine.cache import Cache
 from fairlead.engine.claims import Claims, corner_of
 from fairlead.engine.reconcile import Key
 from fairlead.engine.route import Router
-from fairlead.plan import claims
 from fairlead.plan.core import DEPLOYMENT, Claim
-from fairlead.plan.deployment import SPEC
+from fairlead.plan.deployment import claims
+from fairlead.plan.deployment.plan import SPEC
 
 Json = dict[str, Any]
 WIDE = Claim("infra/public", "", "", "", 0.0, False, "", "/", "")

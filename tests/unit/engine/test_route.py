@@ -13,7 +13,7 @@ from fairlead.engine.cache import Cache
 from fairlead.engine.reconcile import Key
 from fairlead.engine.route import Router
 from fairlead.plan.core import DEPLOYMENT
-from fairlead.plan.modelversion import SPEC
+from fairlead.plan.model.plan import SPEC
 
 Json = dict[str, Any]
 MINE, SHELF = SPECS[0], SPECS[1]

@@ -11,7 +11,7 @@ from tests.unit.plan.rollout_world import Documents, Sim
 from fairlead.cli.blocks import plain
 from fairlead.cli.replay import choose, replay, saved_lines
 from fairlead.cli.show_deployment import blocks
-from fairlead.plan.deployment import SPEC
+from fairlead.plan.deployment.plan import SPEC
 
 Json = dict[str, Any]
 BETTER = {"m-1": 0.5, "m-2": 0.5, "m-3": 0.3}

@@ -15,7 +15,8 @@ from fairlead.api.config import OperatorConfig
 from fairlead.api.modelversion import ModelVersionSpec, Server
 from fairlead.manifests import alerts, evaluation, marks, presets, server
 from fairlead.manifests.meta import Json
-from fairlead.plan import identity, likeness
+from fairlead.plan.jobs import likeness
+from fairlead.plan.model import identity
 
 FIXED: Json = {
     "runtime": "custom", "image": "scorer@sha256:5", "protocol": "http", "port": 9000, "ready": "/healthz",

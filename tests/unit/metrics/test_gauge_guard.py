@@ -16,7 +16,7 @@ from fairlead.api.guard import Guard
 from fairlead.cli import verdict
 from fairlead.cli.replay import replay
 from fairlead.plan.core import Answer, Failed, Vector
-from fairlead.plan.rollout import promgauge
+from fairlead.plan.deployment.metrics import promgauge
 from fairlead.verdict.trace import BadTrace, read
 
 Json = dict[str, Any]

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.plan.core import Vector
-from fairlead.plan.rollout import promcounters
-from fairlead.plan.rollout.cursors import Book
+from fairlead.plan.deployment.evidence import promcounters
+from fairlead.plan.deployment.evidence.cursors import Book
 
 ARM = "stable"
 Outcomes = tuple[int, int]

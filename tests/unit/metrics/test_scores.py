@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.api.record import Output
-from fairlead.plan.rollout.scores import score
+from fairlead.plan.deployment.metrics.scores import score
 from fairlead.verdict import scores
 from fairlead.verdict.scores import OUT
 

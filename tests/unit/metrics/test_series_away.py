@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fairlead.plan.core import Vector
-from fairlead.plan.rollout import promcounters
-from fairlead.plan.rollout.cursors import Book
+from fairlead.plan.deployment.evidence import promcounters
+from fairlead.plan.deployment.evidence.cursors import Book
 
 Series = dict[str, float]
 

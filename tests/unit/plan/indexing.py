@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.plan import deployment, modelversion
 from fairlead.plan.core import Json, Kind
+from fairlead.plan.deployment import plan as deployment
+from fairlead.plan.model import plan as modelversion
 
 INDEXES: dict[Kind, Callable[[Json], Iterable[str]]] = {
     spec.kind: spec.index for spec in (modelversion.SPEC, deployment.SPEC)

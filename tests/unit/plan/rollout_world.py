@@ -21,7 +21,6 @@ from fairlead.api.deployment import Deployment
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.manifests import alerts
 from fairlead.manifests.route import weights
-from fairlead.plan import deployment
 from fairlead.plan.core import (
     ENDPOINT_SLICE,
     GRPC_ROUTE,
@@ -69,7 +68,8 @@ from fairlead.plan.core import (
     WarmUp,
     rfc3339,
 )
-from fairlead.plan.rollout import alerting
+from fairlead.plan.deployment import alerting
+from fairlead.plan.deployment import plan as deployment
 from fairlead.signals.errors import SignalError
 from fairlead.signals.page import parse_page
 from fairlead.store.s3 import Object

@@ -7,7 +7,7 @@ from tests.unit.plan.rollout_world import METRICS, Sim, spec
 
 from fairlead.manifests import alerts
 from fairlead.plan.core import PROMETHEUS_RULE, Failed, RulesSeen
-from fairlead.plan.rollout import alerting
+from fairlead.plan.deployment import alerting
 
 
 def said(sim: Sim) -> tuple[str, str]:

@@ -9,8 +9,8 @@ from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.api.config import RoutesConfig
 from fairlead.api.deployment import Route
-from fairlead.plan import claims
 from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, Claim
+from fairlead.plan.deployment import claims
 
 Json = dict[str, Any]
 PLACE = "infra/public"

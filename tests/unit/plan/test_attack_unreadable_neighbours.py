@@ -13,7 +13,6 @@ from tests.unit.plan.littleworld import Crash, LittleWorld
 from tests.unit.plan.rollout_world import Sim, spec
 from tests.unit.plan.test_deployment_labels import begun
 
-from fairlead.plan import modelversion, pipeline, run
 from fairlead.plan.core import (
     DATASET,
     DEPLOYMENT,
@@ -25,6 +24,9 @@ from fairlead.plan.core import (
     Kind,
     KindSpec,
 )
+from fairlead.plan.model import plan as modelversion
+from fairlead.plan.pipeline import plan as pipeline
+from fairlead.plan.pipeline import run
 
 
 def strange(obj: Json) -> None:

@@ -8,8 +8,8 @@ from tests.unit.plan.littleworld import LittleWorld, stopped
 from tests.unit.plan.test_pipeline_plan import BY_DATA, dataset, look, world
 from tests.unit.plan.test_run_machine import PIPELINE, answer
 
-from fairlead.plan import run
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json
+from fairlead.plan.pipeline import run
 
 
 def produced(writer: str | None, starter: str | None, edited_by: str | None = None) -> Json:

@@ -14,7 +14,7 @@ from tests.unit.plan.test_deployment_watch import promoted
 
 from fairlead.cli.replay import replay
 from fairlead.plan.core import MODEL_VERSION, Vector
-from fairlead.plan.rollout.latency import answered
+from fairlead.plan.deployment.metrics.latency import answered
 
 Json = dict[str, Any]
 ERRORS: Json = {"metric": "errors"}

@@ -11,9 +11,9 @@ from tests.unit.plan.rollout_world import Sim, spec
 from tests.unit.plan.test_modelversion import ONE, version
 
 from fairlead.api.modelversion import Use
-from fairlead.plan import usage
 from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION
-from fairlead.plan.modelversion import SPEC
+from fairlead.plan.model import usage
+from fairlead.plan.model.plan import SPEC
 
 Json = dict[str, Any]
 WHEN = "2026-03-01T00:00:00.000000Z"

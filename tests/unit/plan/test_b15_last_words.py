@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from fairlead.plan import failures, serverends, serverlog
+from fairlead.plan.deployment.serving import serverends
+from fairlead.plan.jobs import failures, serverlog
 
 # as a kubelet 1.35 has written them, with the end of MLServer's log: the beginning of the traceback is cut off
 MLSERVER = """g.py\", line 37, in load

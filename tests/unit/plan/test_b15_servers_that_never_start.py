@@ -23,9 +23,9 @@ from tests.unit.plan.test_modelversion import (
 )
 
 from fairlead.api.modelversion import ModelVersion
-from fairlead.plan import serverends
 from fairlead.plan.core import Json, rfc3339
-from fairlead.plan.modelversion import SPEC
+from fairlead.plan.deployment.serving import serverends
+from fairlead.plan.model.plan import SPEC
 
 LOG = "  File \"<string>\", line 1, in <module>\nModuleNotFoundError: No module named 'mylib'\nINFO: bye {}\n"
 WORDS = "the challenger's server ends with exit code 1 instead of serving: ModuleNotFoundError: No module named 'mylib'"

@@ -8,8 +8,8 @@ import pytest
 from tests.unit.plan.littleworld import LittleWorld, stopped
 from tests.unit.plan.test_run_plan import fail, live, look, step, succeed, world
 
-from fairlead.plan import run
 from fairlead.plan.core import JOB, rfc3339
+from fairlead.plan.pipeline import run
 
 STEPS = [{"name": "a", "image": "i"}, {"name": "b", "image": "nosuch:1"}, {"name": "c", "image": "i", "needs": ["b"]}]
 PULL = {"name": "step", "image": "nosuch:1", "state": {"waiting": {"reason": "ImagePullBackOff"}}}

@@ -14,8 +14,8 @@ from tests.unit.plan.test_deployment_ledger import begun, finish, saved
 from fairlead.api.ledger import LINE, Ledger
 from fairlead.cli.replay import replay
 from fairlead.plan.core import UNDERWAY, Failed, Saved, SaveDocument
-from fairlead.plan.rollout import backlog, ledger
-from fairlead.plan.rollout.look import State, look_at
+from fairlead.plan.deployment.context import State, look_at
+from fairlead.plan.deployment.evidence import backlog, ledger
 
 SILENT = Failed(UNDERWAY, "the store has not answered yet")
 AWAY = Failed("Unreachable", "the store does not answer")

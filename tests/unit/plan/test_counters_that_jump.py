@@ -10,7 +10,7 @@ import pytest
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.api.evidence import ArmCounts, GuardEvidence
-from fairlead.plan.rollout.guards import seen
+from fairlead.plan.deployment.evidence.guards import seen
 from fairlead.verdict.failures import MOST
 
 

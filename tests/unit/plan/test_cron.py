@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.api.pipeline import ScheduleTrigger
-from fairlead.plan import cron
 from fairlead.plan.core import epoch, rfc3339
+from fairlead.plan.pipeline import cron
 
 BERLIN = "Europe/Berlin"
 # (cron, zone, from, due times until the second)

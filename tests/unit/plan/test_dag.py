@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fairlead.api.pipeline import PipelineSpec
-from fairlead.plan import dag
 from fairlead.plan.core import Invalid
+from fairlead.plan.pipeline import dag
 
 A = {"name": "a", "image": "i", "outputs": {"x": {"type": "dataset"}, "m": {"type": "model"}}}
 EVALUATION = {"features": ["f"], "target": "t", "metrics": ["mae"]}

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 
-from fairlead.plan import dataset
 from fairlead.plan.core import DATASET, JOB, POD, Failed, Invalid, Json, Listed
+from fairlead.plan.dataset import plan as dataset
 
 SPEC = {
     "source": {"s3": {"bucket": "src", "prefix": "rides/"}},

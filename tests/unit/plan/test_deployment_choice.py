@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from tests.unit.plan.rollout_world import Sim, spec
 
-from fairlead.plan import deployment
 from fairlead.plan.core import Invalid, Meta, Subject, rfc3339
-from fairlead.plan.rollout.look import Look
-from fairlead.plan.rollout.versions import age_key, choose
+from fairlead.plan.deployment import plan as deployment
+from fairlead.plan.deployment.context import Look
+from fairlead.plan.deployment.versions import age_key, choose
 
 
 def world(**more: Any) -> Sim:

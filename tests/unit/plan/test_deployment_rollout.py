@@ -7,7 +7,7 @@ from tests.unit.plan.rollout_world import OUTCOMES, Sim, spec
 
 from fairlead.manifests.route import services
 from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, SERVICE, WORKLOAD
-from fairlead.plan.rollout import alerting
+from fairlead.plan.deployment import alerting
 
 
 def live(sim: Sim) -> str:

@@ -9,8 +9,8 @@ import pytest
 from tests.unit.plan.rollout_world import GATEWAY, OUTCOMES, Sim, dump, spec
 
 from fairlead.plan.core import MODEL_VERSION, POD
+from fairlead.plan.deployment.context import look_at
 from fairlead.plan.memo import Memo, Reads, Recent, crowd_of
-from fairlead.plan.rollout.look import look_at
 
 
 @pytest.mark.parametrize(("bad", "end"), [(0.02, "Live"), (0.5, "RolledBack")])

@@ -8,8 +8,8 @@ import pytest
 from tests.unit.plan.rollout_world import START, Sim, spec
 
 from fairlead.api.config import Images
-from fairlead.plan import deployment
 from fairlead.plan.core import WORKLOAD, rfc3339
+from fairlead.plan.deployment import plan as deployment
 
 ERROR = '{"error":{"reason":"DigestMismatch","message":"s3://bucket/m-1 has sha256 b, expected a"}}'
 

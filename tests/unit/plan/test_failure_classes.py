@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.unit.plan.littleworld import stopped
 
-from fairlead.plan import failures
 from fairlead.plan.core import Json, epoch, rfc3339
+from fairlead.plan.jobs import failures
 
 NOW = epoch("2026-03-02T09:00:00Z")
 

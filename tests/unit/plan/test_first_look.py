@@ -12,8 +12,8 @@ from tests.unit.plan.rollout_world import Sim, spec
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import FetchTask, TaskResult
 from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION, REPLICA_SET, Json
-from fairlead.plan.modelversion import SPEC, UNTAKEN
-from fairlead.plan.waking import by_deployment, heeded, settled
+from fairlead.plan.model.plan import SPEC, UNTAKEN
+from fairlead.plan.model.waking import by_deployment, heeded, settled
 
 ONE, DIGEST = "delay-2", "a" * 64
 EVALUATION = {

@@ -6,8 +6,8 @@ import pytest
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.plan.core import ENDPOINT_SLICE, POD, SERVICE
-from fairlead.plan.deployment import SPEC
-from fairlead.plan.rollout.endpoints import LATE
+from fairlead.plan.deployment.plan import SPEC
+from fairlead.plan.deployment.serving.endpoints import LATE
 
 
 def live() -> Sim:

@@ -12,7 +12,7 @@ from fairlead.api.config import OperatorConfig
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.requirement import Requirement
 from fairlead.plan.core import MODEL_VERSION, Failed, Json, NamespaceSeen
-from fairlead.plan.rollout import requirements, served
+from fairlead.plan.deployment import requirements, served
 
 DIGEST = "d" * 64
 GATE = {"metric": "mae", "max": "3"}

@@ -13,8 +13,10 @@ import yaml
 from tests.unit.plan import test_run_plan as runs
 from tests.unit.plan.littleworld import LittleWorld
 
-from fairlead.plan import dataset, pipeline, run
 from fairlead.plan.core import Json, Listed
+from fairlead.plan.dataset import plan as dataset
+from fairlead.plan.pipeline import plan as pipeline
+from fairlead.plan.pipeline import run
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 DATASET = """

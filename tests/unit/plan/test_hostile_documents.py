@@ -12,7 +12,7 @@ import pytest
 
 from fairlead.api import answers
 from fairlead.api.tasks import Place, TaskResult
-from fairlead.plan.rollout.excerpts import of_input, of_output
+from fairlead.plan.deployment.excerpts import of_input, of_output
 
 pytestmark = pytest.mark.usefixtures("own_garbage")
 PLACE = Place(bucket="b", prefix="p")

@@ -12,10 +12,10 @@ from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import EvaluateTask, FetchTask, TaskResult
-from fairlead.plan import identity
 from fairlead.plan.core import DEPLOYMENT, JOB, MODEL_VERSION, POD, Json, rfc3339
-from fairlead.plan.modelversion import SPEC
-from fairlead.plan.waking import by_dataset, by_deployment, settled
+from fairlead.plan.model import identity
+from fairlead.plan.model.plan import SPEC
+from fairlead.plan.model.waking import by_dataset, by_deployment, settled
 
 DIGEST, ROWS, PROOF = "a" * 64, "b" * 64, "c" * 64
 SERVER_CONFIG = OperatorConfig.model_validate(

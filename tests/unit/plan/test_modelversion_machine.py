@@ -12,7 +12,7 @@ from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import TaskResult
 from fairlead.plan.core import JOB, MODEL_VERSION, POD, Json
-from fairlead.plan.modelversion import SPEC
+from fairlead.plan.model.plan import SPEC
 
 NAME = "m-2"
 ENDS = ("Approved", "Rejected", "Revoked")

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.plan.littleworld import START, Crash, LittleWorld
 
-from fairlead.plan import pipeline
 from fairlead.plan.core import PIPELINE, PIPELINE_RUN, Invalid, Json, epoch
+from fairlead.plan.pipeline import plan as pipeline
 
 STEPS = [{"name": "train", "image": "i", "inputs": {"rows": {"dataset": "flights"}}}]
 

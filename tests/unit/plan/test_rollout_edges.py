@@ -15,7 +15,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.confirmation import Confirmation
 from fairlead.api.watch import WayBack
 from fairlead.plan.core import WORKLOAD, Failed
-from fairlead.plan.rollout import ledger, signals
+from fairlead.plan.deployment.evidence import ledger, signals
 from fairlead.verdict import trace
 from fairlead.verdict.trace import BadTrace
 

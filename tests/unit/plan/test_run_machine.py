@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.unit.plan.littleworld import Crash, LittleWorld, stopped
 
-from fairlead.plan import run
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json
+from fairlead.plan.pipeline import run
 
 PIPELINE = """
 kind: Pipeline

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from tests.unit.plan.littleworld import LittleWorld, stopped
 
-from fairlead.plan import run
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Failed, FindObject, Json, Presence
+from fairlead.plan.pipeline import run
 
 PIPELINE = """
 kind: Pipeline

@@ -9,7 +9,7 @@ from tests.unit.experiment.test_experiment_way import begun, experiment
 from tests.unit.plan.rollout_world import METRICS, Sim, spec
 
 from fairlead.plan.core import AUTOSCALER, POD, WORKLOAD
-from fairlead.plan.rollout import scaling
+from fairlead.plan.deployment.serving import scaling
 
 Json = dict[str, Any]
 CPU: Json = {"min": 2, "max": 40, "target": {"cpu": "70%"}}

@@ -13,9 +13,9 @@ from tests.unit.plan.test_deployment_ledger import begun
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.pipeline import PipelineStatus, TriggerDecision
 from fairlead.engine.registry import SPECS
-from fairlead.plan.rollout import children
-from fairlead.plan.rollout.look import look_at
-from fairlead.plan.rollout.smaller import forms
+from fairlead.plan.deployment import children
+from fairlead.plan.deployment.context import look_at
+from fairlead.plan.deployment.smaller import forms
 from fairlead.plan.terse import of_pipeline
 
 RECORDS = {"ledger", "unsaved", "history", "message", "conditions"}

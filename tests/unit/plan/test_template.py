@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.plan import template
 from fairlead.plan.core import Invalid
+from fairlead.plan.pipeline import template
 
 
 def test_values_are_put_in_and_never_expanded_again() -> None:

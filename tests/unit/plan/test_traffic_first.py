@@ -11,8 +11,8 @@ from tests.unit.plan.rollout_world import GATEWAY, Sim, View, dump, spec
 
 from fairlead.api.deployment import Deployment, Route
 from fairlead.manifests.route import services, weights
-from fairlead.plan import claims
 from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, SERVICE, WORKLOAD, Plan, Subject, rfc3339
+from fairlead.plan.deployment import claims
 from fairlead.plan.memo import Memo
 
 Json = dict[str, Any]

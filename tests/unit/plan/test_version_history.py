@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.plan.littleworld import Crash, LittleWorld
 
-from fairlead.plan import history, pipeline
 from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION, PIPELINE, PIPELINE_RUN, Json, Kind, Plan, rfc3339
+from fairlead.plan.pipeline import history
+from fairlead.plan.pipeline import plan as pipeline
 
 DAY = 86400.0
 SPEC: Json = {"steps": [{"name": "train", "image": "i"}]}

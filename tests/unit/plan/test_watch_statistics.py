@@ -11,7 +11,9 @@ import pytest
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.guard import Guard
 from fairlead.api.watch import WatchedGuard
-from fairlead.plan.rollout import detect, guards, watch
+from fairlead.plan.deployment.evidence import guards
+from fairlead.plan.deployment.watch import detect
+from fairlead.plan.deployment.watch import period as watch
 from fairlead.verdict.guards import encode
 
 HOUR = 3600.0

@@ -9,7 +9,7 @@ from tests.unit.plan.rollout_world import Sim, spec
 from fairlead.api.tasks import RecordTask
 from fairlead.manifests.meta import Json
 from fairlead.plan.core import POD_MONITOR, SERVICE, WORKLOAD
-from fairlead.plan.experiment import users
+from fairlead.plan.deployment.experiment import users
 from fairlead.worker.record import counts
 
 

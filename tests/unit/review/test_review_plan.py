@@ -14,10 +14,10 @@ from fairlead.api.review import Review
 from fairlead.cli.blocks import plain
 from fairlead.cli.replay import blocks, replay
 from fairlead.cli.verdict import report
-from fairlead.plan.rollout import review
-from fairlead.plan.rollout.excerpts import of_output
-from fairlead.plan.rollout.look import Look, State
-from fairlead.plan.rollout.review import Differing, offered, pair_id
+from fairlead.plan.deployment.context import Look, State
+from fairlead.plan.deployment.excerpts import of_output
+from fairlead.plan.deployment.metrics import review
+from fairlead.plan.deployment.metrics.review import Differing, offered, pair_id
 
 Json = dict[str, Any]
 AT = "2026-01-01T00:00:00Z"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.unit.worker.bucket import NAME, Memory
 
 from fairlead.api.tasks import Access, FetchItem, FetchTask, Place, PublishItem, PublishTask, TaskError
-from fairlead.plan.failures import by_task
+from fairlead.plan.jobs.failures import by_task
 from fairlead.worker import fetch as fetching
 from fairlead.worker import main, result
 from fairlead.worker import publish as publishing

@@ -1,0 +1,135 @@
+"""Where the live version fails and the candidate answers: what is not waited for then, and how it is said."""
+
+from __future__ import annotations
+
+from fairlead.api.candidate import Candidate, Says, Waived
+from fairlead.api.evidence import Ahead, ArmCounts, GuardEvidence
+from fairlead.plan.core import Event
+from fairlead.plan.deployment import excerpts
+from fairlead.plan.deployment.context import Look, State
+from fairlead.plan.deployment.evidence import cohorts
+from fairlead.plan.deployment.evidence.answers import Batch
+from fairlead.plan.deployment.evidence.guards import alpha
+from fairlead.verdict import ahead
+from fairlead.verdict.counted import Arm, Window
+from fairlead.verdict.failures import log_bound
+from fairlead.verdict.guards import decode_all, encode_all
+
+COMPARING = ("disagreement", "scores", "review", "labels", "gauge")
+"""Guards that need answers of the live version to compare with, or what it does while it answers."""
+UNPROVABLE = (*COMPARING, "latency")
+"""Guards of which nothing can be proven while it gives none."""
+LIVE_FAILS = "LiveFails"
+"""Why answers can't be compared."""
+_FOR_WANT_OF_ANSWERS = (LIVE_FAILS, "TooFewSamples", cohorts.UNEQUAL)
+"""Reasons of guards that come of it: there are no answers to know the usual ones by, or to be labelled."""
+
+
+# --- what is known -------------------------------------------------------------------------------------------------
+
+
+def window(look: Look, kept: Ahead, stable: tuple[int, int], candidate: tuple[int, int]) -> Ahead:
+    """After one more window: (requests, failures) of each arm."""
+    effect = float(look.spec.rollout.design_effect)
+    return _written(ahead.step(_read(kept), Window(Arm(*stable), Arm(*candidate)), effect))
+
+
+def answered(look: Look, candidate: Candidate, batch: Batch) -> Candidate:
+    """The candidate after the answers that have come in. Those that the server refused to give count as failures here:
+    who sends what one version does not understand may be told so by 400 as well as by 500."""
+    arms = [(len(arm), sum(one.status >= 400 for one in arm)) for arm in (batch.stable, batch.candidate)]
+    return candidate.model_copy(update={"answering": window(look, candidate.answering, *arms)}) if any(
+        requests for requests, _ in arms
+    ) else candidate  # fmt: skip
+
+
+def heard(candidate: Candidate, batch: Batch) -> Candidate:
+    """The candidate with the last failure that each version has answered with."""
+    known = {one.version: one for one in candidate.says}
+    for version, arm in ((candidate.against, batch.stable), (candidate.version, batch.candidate)):
+        last = next((one for one in reversed(arm) if one.status >= 400), None)
+        if last is not None:
+            known[version] = Says(version=version, status=last.status, body=excerpts.of_failure(last.output))
+    found = list(known.values())
+    return candidate if found == candidate.says else candidate.model_copy(update={"says": found})
+
+
+def _read(kept: Ahead) -> ahead.Ahead:
+    stable, candidate = (Arm(one.requests, one.failures) for one in (kept.stable, kept.candidate))
+    return ahead.Ahead(decode_all(kept.log_lr), stable, candidate)
+
+
+def _written(state: ahead.Ahead) -> Ahead:
+    counts = {
+        name: ArmCounts(requests=arm.requests, failures=arm.failures)
+        for name, arm in (("stable", state.stable), ("candidate", state.candidate))
+    }
+    return Ahead(**counts, log_lr=encode_all(state.log_lr) if any(state.log_lr) else [])
+
+
+# --- what follows from it ------------------------------------------------------------------------------------------
+
+
+def shown(look: Look, candidate: Candidate) -> bool:
+    """Whether the candidate is shown to fail less than the live version: then it need not wait for that one."""
+    return ahead.shown(_read(candidate.ahead), _bound(look))
+
+
+def alone(look: Look, candidate: Candidate) -> Ahead | None:
+    """What shows that the candidate mostly answers and the live version mostly does not; None if nothing does."""
+    failing = [one for one in (candidate.answering, candidate.ahead) if 2 * one.stable.failures > one.stable.requests]
+    return next((one for one in failing if ahead.alone(_read(one), _bound(look))), None)
+
+
+def spared(look: Look, candidate: Candidate, guard: GuardEvidence) -> bool:
+    """Whether a guard without evidence has none because the live version fails where the candidate answers."""
+    mine = guard.guard.split("/")[1] in COMPARING and guard.reason in _FOR_WANT_OF_ANSWERS
+    return mine and alone(look, candidate) is not None
+
+
+def _bound(look: Look) -> float:
+    return log_bound(alpha(look))
+
+
+# --- what is told --------------------------------------------------------------------------------------------------
+
+
+def told(look: Look, state: State) -> State:
+    """The state with what is not waited for in this step: told once, and in the ledger and the history from then on."""
+    candidate = state.candidate
+    assert candidate
+    said = _waived(look, candidate)
+    if not said or (candidate.waived and candidate.waived.step == candidate.step):
+        return state
+    waived = Waived(step=candidate.step, message=said[:1024])
+    return state.having(Event("Waived", said), candidate=candidate.model_copy(update={"waived": waived}))
+
+
+def _waived(look: Look, candidate: Candidate) -> str:
+    """In words; nothing if all is waited for as usual."""
+    compares = any(guard.metric in COMPARING for guard in look.spec.rollout.guards)
+    found = alone(look, candidate) if compares else None
+    if found:
+        return f"{_both(candidate, found)}: it goes on without comparing answers{saying(candidate, candidate.against)}"
+    if candidate.common.worse and shown(look, candidate):
+        return (
+            f"{_both(candidate, candidate.ahead)}: it goes on though {candidate.against} fails more than before the "
+            f"rollout{saying(candidate, candidate.against)}"
+        )
+    return ""
+
+
+def _both(candidate: Candidate, found: Ahead) -> str:
+    live, own = found.stable, found.candidate
+    return (
+        f"{candidate.against} failed {live.failures} of {live.requests}, {candidate.version} {own.failures} of "
+        f"{own.requests} at the same time"
+    )
+
+
+def saying(candidate: Candidate, version: str) -> str:
+    """What a version answers where it fails, as the end of a sentence; nothing if no answer is known."""
+    found = next((one for one in candidate.says if one.version == version), None)
+    if found is None:
+        return ""
+    return f". {version} answers {found.status}" + (f": {found.body}" if found.body else "")

@@ -1,0 +1,1 @@
+"""In what a candidate may be worse: one subject a metric."""

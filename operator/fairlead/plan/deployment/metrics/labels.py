@@ -1,0 +1,273 @@
+"""Guards on labels: what was really the case becomes known later, and is judged against the version that answered.
+
+Each new version of the Dataset is joined once with the answers that were kept (`joining`). What a join has counted is
+written into the status at once: cohorts (answers of the same stretch of time whose labels came together) wait there in
+`pending` and are judged one a look, each as a window of test A with a line of its own in the ledger; requests that both
+versions answered are judged by test F. Where the versions' answers are not labelled alike the counts of that join are
+not judged, and the guard has no evidence.
+"""
+
+from __future__ import annotations
+
+from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import ArmCounts, GuardEvidence
+from fairlead.api.guard import Guard
+from fairlead.api.labelled import Joined, LabelsSeen, PairCounts
+from fairlead.api.tasks import JoinResult
+from fairlead.plan.core import epoch, rfc3339
+from fairlead.plan.deployment import phase
+from fairlead.plan.deployment.context import Look, State
+from fairlead.plan.deployment.evidence import cohorts, guards, ledger
+from fairlead.plan.deployment.evidence.signals import guard_id
+from fairlead.plan.deployment.metrics import joining
+from fairlead.plan.deployment.metrics.joining import Work
+from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.plan.jobs.failures import Running
+from fairlead.verdict.guards import decode
+
+METRIC = "labels"
+CUTS = 40
+STUCK = 30.0
+"""Seconds between looks at a Job of which no event tells."""
+STRANGE = (
+    "none of the labels belongs to an answer that was kept: is {dataset} the Dataset of this Deployment's answers, and "
+    "does its column {column} (labels.requestId) hold the value of their header x-request-id?"
+)
+UNEQUAL = (
+    "one version's answers are labelled more often than the other's, so the labels can't be compared: whether an "
+    "answer is labelled must not depend on the answer. Label the answers of a random sample of requests, or drop this "
+    "guard"
+)
+
+
+def window(look: Look, state: State) -> State:
+    """The state after what has become of the candidate's labels."""
+    candidate = state.candidate
+    if candidate is None or not any(guard.metric == METRIC for guard in look.spec.rollout.guards):
+        return state
+    states, joins = guards.all_of(look, candidate), []
+    for index, guard in enumerate(look.spec.rollout.guards):
+        if guard.metric == METRIC:
+            joined, states[index] = _one(look, candidate, index, _of(state, candidate, states[index]), states[index])
+            joins.append(joined)
+    others = [one for one in state.status.joins if one.version != candidate.version]
+    return state.having(candidate=candidate.model_copy(update={"guards": states}), joins=[*others, *joins])
+
+
+def _of(state: State, candidate: Candidate, evidence: GuardEvidence) -> Joined | None:
+    """How far a guard's labels have been joined in this rollout; None if it begins now."""
+    name = ledger.name_of(candidate.version, candidate.since)
+    mine = (one for one in state.status.joins if (one.rollout, one.guard) == (name, evidence.guard))
+    return next((one for one in mine if one.digest == evidence.digest and evidence.began_at), None)
+
+
+def _one(
+    look: Look, candidate: Candidate, index: int, joined: Joined | None, evidence: GuardEvidence
+) -> tuple[Joined, GuardEvidence]:  # fmt: skip
+    guard = look.spec.rollout.guards[index]
+    if joined is None:
+        joined = _begun(look, candidate, guard, evidence)
+        evidence = evidence.model_copy(update={"began_at": look.stamp, "labels": LabelsSeen()})
+    for at in _changes(look, candidate):
+        joined = cut(joined, at)
+    joined, result = advance(look, guard, joined)
+    if result is not None:
+        joined, evidence = cohorts.taken(look, joined, evidence, result)
+    elif joined.pending and not ledger.full(candidate.ledger):
+        joined, evidence = cohorts.judge_next(look, guard, joined, evidence)
+    return joined, told(look, guard, joined, evidence)
+
+
+def _changes(look: Look, candidate: Candidate) -> list[str | None]:
+    """When weights were last changed: the candidate's, or any in an experiment."""
+    trial = phase.running(look.subject.body.status) if look.side_by_side else None
+    return [candidate.step_since, candidate.routed_at, trial.moved_at if trial else None]
+
+
+def _begun(look: Look, candidate: Candidate, guard: Guard, evidence: GuardEvidence) -> Joined:
+    """Nothing joined yet. What the Dataset has now can't be labels of answers to come."""
+    joined = Joined(
+        version=candidate.version, guard=evidence.guard, digest=evidence.digest, against=candidate.against,
+        rollout=ledger.name_of(candidate.version, candidate.since), since=look.stamp,
+    )  # fmt: skip
+    return joined.model_copy(update={"dataset": _current(work(look, guard, joined))})
+
+
+def work(look: Look, guard: Guard, joined: Joined) -> Work:
+    """What a join needs to know."""
+    assert guard.labels
+    return Work(look, guard.labels, joined)
+
+
+def guard_of(look: Look, joined: Joined) -> Guard | None:
+    """The guard as the spec has it; None if it has it no more."""
+    for index, guard in enumerate(look.spec.rollout.guards):
+        if guard_id(index, guard) == joined.guard and guards.digest(guard) == joined.digest and guard.labels:
+            return guard
+    return None
+
+
+def _current(mine: Work) -> str:
+    """The Dataset's newest version; empty without one."""
+    found = joining.dataset(mine)
+    return "" if isinstance(found, Problem) or found.status.current is None else found.status.current.version
+
+
+def cut(joined: Joined, at: str | None) -> Joined:
+    """No cohort spans a change of the weights: at other weights another mix of requests is compared."""
+    if at is None or at in joined.cuts:
+        return joined
+    return joined.model_copy(update={"cuts": [*joined.cuts, at][-CUTS:]})
+
+
+def cut_now(look: Look, state: State) -> State:
+    """The candidate loses its share."""
+    mine = state.candidate.version if state.candidate else ""
+    joins = [cut(one, look.stamp) if one.version == mine else one for one in state.status.joins]
+    return state.having(joins=joins) if joins else state
+
+
+def tidied(state: State) -> State:
+    """Without joins of versions that are neither on their way, alone or in an experiment, nor watched."""
+    status = state.status
+    mine = {one.version for one in (status.candidate, status.watch, *phase.arms(status)) if one}
+    kept = [one for one in status.joins if one.version in mine]
+    return state if len(kept) == len(status.joins) else state.having(joins=kept)
+
+
+# --- the Job -------------------------------------------------------------------------------------------------------
+
+
+def advance(look: Look, guard: Guard, joined: Joined, ready: bool = True) -> tuple[Joined, JoinResult | None]:
+    """One look at the join that is under way, or the beginning of the next one; with what it has counted.
+
+    ready: whether a new one may begin."""
+    mine = work(look, guard, joined)
+    if joined.job is None:
+        return (_next_join(mine) if ready and not joined.pending else joined), None
+    if joined.job.not_before is not None:
+        return _again(mine, joined.job.not_before), None
+    seen = joining.look(mine, joined.job)
+    if isinstance(seen, Running):
+        return _running(mine, seen), None
+    if isinstance(seen, joining.Broken):
+        return _failed(mine, seen), None
+    done = {"job": None, "dataset": joined.job.dataset, "reason": "", "message": ""}
+    return joined.model_copy(update=done), seen
+
+
+def _running(mine: Work, seen: Running) -> Joined:
+    joined = mine.joined
+    assert joined.job
+    if not seen.uid and joining.manifest(mine) is None:
+        return joined.model_copy(update={"job": None})  # its version is gone: the next one is joined
+    why = seen.waiting
+    known = {"reason": why.reason, "message": why.message[:1024]} if why else {}
+    return joined.model_copy(update={"job": joined.job.model_copy(update={"uid": seen.uid}), **known})
+
+
+def _next_join(mine: Work) -> Joined:
+    current = _current(mine)
+    if current in ("", mine.joined.dataset):
+        return mine.joined
+    return mine.joined.model_copy(update={"job": joining.begin(mine, current)})
+
+
+def _again(mine: Work, not_before: str) -> Joined:
+    job = mine.joined.job
+    if mine.look.now < epoch(not_before) or job is None:
+        return mine.joined
+    version = _current(mine) or job.dataset
+    again = (job.attempt + 1, job.unreadable) if version == job.dataset else (1, 0)
+    return mine.joined.model_copy(update={"job": joining.begin(mine, version, *again)})
+
+
+def _failed(mine: Work, seen: joining.Broken) -> Joined:
+    joined, job = mine.joined, mine.joined.job
+    assert job
+    text = f"version {job.dataset} of Dataset {mine.wanted.dataset}: {seen.message}"
+    why = {"reason": seen.reason, "message": text[:1024]}
+    if seen.final:
+        return joined.model_copy(update={**why, "job": None, "dataset": job.dataset})
+    again = rfc3339(mine.look.now + joining.pause(job.attempt, seen.reason))
+    waits = {"uid": "", "not_before": again, "unreadable": seen.unreadable}
+    return joined.model_copy(update={**why, "job": job.model_copy(update=waits)})
+
+
+def due(look: Look, joined: Joined) -> float | None:
+    """Seconds until something is due that no event announces."""
+    if joined.pending:
+        return look.window
+    if joined.job is None:
+        return None
+    return max(0.0, epoch(joined.job.not_before) - look.now) if joined.job.not_before else STUCK
+
+
+# --- what people are told ------------------------------------------------------------------------------------------
+
+
+def told(look: Look, guard: Guard, joined: Joined, evidence: GuardEvidence) -> GuardEvidence:
+    """The guard with what stands in its way, or what it waits for. No label yet is not a lack of evidence: labels come
+    later, and `minEvents` says whether a step waits for them."""
+    if evidence.state == "Harm":
+        return evidence
+    why = problem(look, guard, joined)
+    if why:
+        return guards.silent(evidence, why.reason, why.message)
+    message = _waiting(work(look, guard, joined), evidence.labels or LabelsSeen())
+    return evidence.model_copy(update={"state": "Watching", "reason": "", "message": message})
+
+
+def problem(look: Look, guard: Guard, joined: Joined) -> Problem | None:
+    """Why there is no evidence, or None."""
+    mine = work(look, guard, joined)
+    found = joining.dataset(mine)
+    if isinstance(found, Problem):
+        return found
+    if not joined.reason:
+        return None
+    texts = {
+        cohorts.UNEQUAL: UNEQUAL,
+        cohorts.UNKNOWN: STRANGE.format(dataset=mine.wanted.dataset, column=mine.wanted.request_id),
+    }
+    return Problem(joined.reason, texts.get(joined.reason, joined.message))
+
+
+def _waiting(mine: Work, seen: LabelsSeen) -> str:
+    if seen.stable.labelled + seen.candidate.labelled:
+        return ""
+    found = joining.dataset(mine)
+    if not isinstance(found, Problem) and found.status.current is None:
+        why = found.status.message or "has it been given a source with files?"
+        return f"Dataset {mine.wanted.dataset} has no version yet: {why}"[:1024]
+    return "no label of this rollout's answers has come yet"
+
+
+def found(version: str, against: str, evidence: GuardEvidence) -> str:
+    """Why it is harm, in words, with the numbers that the evidence is made of: what is not judged (yet) is left
+    out."""
+    parts = []
+    if evidence.candidate.requests + evidence.stable.requests:
+        parts.append(f"{version} was wrong in {_share(evidence.candidate)}, {against} in {_share(evidence.stable)}")
+    both = evidence.labels.pairs if evidence.labels else PairCounts()
+    total = both.alike + both.candidate_wrong + both.stable_wrong
+    if total:
+        parts.append(
+            f"of {total} requests that both answered, {version} alone was wrong in {both.candidate_wrong}, {against} "
+            f"alone in {both.stable_wrong}"
+        )
+    known = f"evidence {decode(evidence.log_evidence):.1f} ≥ bound {decode(evidence.bound):.1f}"
+    return "; ".join([*parts, known])
+
+
+def _share(counts: ArmCounts) -> str:
+    share_ = 100 * counts.failures / max(1, counts.requests)
+    return f"{counts.failures} of {counts.requests} labelled answers ({share_:.2g} %)"
+
+
+def missing(look: Look, candidate: Candidate) -> str | None:
+    """What a step waits for, in words."""
+    for guard, evidence in zip(look.spec.rollout.guards, candidate.guards, strict=False):
+        if guard.metric == METRIC and evidence.step_events < guard.min_events:
+            return f"{guard.min_events} labels of the candidate's answers"
+    return None

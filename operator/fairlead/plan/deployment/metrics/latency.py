@@ -1,0 +1,95 @@
+"""The latency guard: slow requests, counted above a threshold that the live version set when the rollout began."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fairlead.api.evidence import GuardEvidence
+from fairlead.api.units import share
+from fairlead.plan.core import Counters, epoch
+from fairlead.plan.deployment.context import Look
+from fairlead.plan.deployment.evidence import absent, guards
+from fairlead.plan.deployment.evidence.cursors import Book
+from fairlead.plan.deployment.evidence.signals import ARMS, Scrape, pod_of, process_of
+from fairlead.verdict.guards import decode, encode
+from fairlead.verdict.latency import Unusable, count, merge, threshold
+
+NO_HISTOGRAM = (
+    "the live version's server exports no latency histogram: it has had no request since it started, or its "
+    "ModelVersion names none in spec.server.metrics.latency; then name one in a new version, or drop this guard"
+)
+NO_ROOM = (
+    "between the live version's quantile and worseBy on top of it the histogram has no bound, so nothing can be "
+    "proven; raise worseBy, let the server export finer bounds, or make the guard an alarm"
+)
+_ARMS = {"stable": "the live version", "candidate": "the candidate"}
+Read = Sequence[tuple[Scrape, Counters]]
+Counted = tuple[int, int]
+"""Requests, and those among them that were slow, or failed."""
+
+
+def begin(look: Look, index: int, state: GuardEvidence, read: Read, book: Book) -> GuardEvidence:
+    """Freeze the threshold, if the live version has had enough requests, and begin to count from here."""
+    guard = look.spec.rollout.guards[index]
+    if not state.threshold:
+        stable = [counters.buckets for scrape, counters in read if scrape.arm == "stable"]
+        if not any(stable):
+            return guards.silent(state, "NoHistogram", NO_HISTOGRAM)
+        whole = merge(stable)
+        found = (
+            whole if isinstance(whole, Unusable) else threshold(whole, guard.quantile or "p95", share(guard.worse_by))
+        )
+        if isinstance(found, Unusable):
+            return guards.silent(state, found.reason, found.message)
+        if guard.role == "guardrail" and not found.worse_by:
+            return guards.silent(state, "MarginTooSmall", NO_ROOM)
+        margin = guards.written(look, guard, found.tolerated, found.rate, found.worse_by)
+        state = state.model_copy(update={"threshold": encode(found.seconds), **margin})
+    counted = _counts(state, read)
+    if isinstance(counted, Unusable):
+        return guards.silent(state, counted.reason, counted.message)
+    for scrape, values in counted:
+        book.begin(process_of(scrape, f"/{index}"), values)
+    return state.model_copy(update={
+        "began_at": look.stamp, "since": look.stamp, "state": "Watching", "reason": "", "message": "",
+    })  # fmt: skip
+
+
+def window(
+    look: Look, index: int, state: GuardEvidence, read: Read, book: Book, served: Mapping[str, Counted]
+) -> GuardEvidence:  # fmt: skip
+    """The guard after one more window. served: by arm, all its requests in this window, and those that failed."""
+    if not state.began_at:
+        return begin(look, index, state, read, book)
+    counted = _counts(state, read)
+    if isinstance(counted, Unusable):
+        return guards.silent(state, counted.reason, counted.message)
+    sums = {"stable": (0, 0), "candidate": (0, 0)}
+    for scrape, values in counted:
+        started = scrape.pod.started
+        new = started is not None and started > epoch(state.began_at)
+        added = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new, part=f"/{index}").deltas
+        requests, slow = sums[scrape.arm]
+        sums[scrape.arm] = requests + added[0], slow + added[1]
+    return guards.seen(look, state, *(answered(sums[arm], served[arm]) for arm in ARMS))
+
+
+def answered(counted: Counted, served: Counted) -> Counted:
+    """(requests, slow ones) without those that failed: a version that refuses at once is not a fast one. Histograms do
+    not say which requests failed; these are taken for fast, but for those that can't be."""
+    requests = min(counted[0], max(0, served[0] - served[1]))
+    return requests, min(counted[1], requests)
+
+
+def _counts(state: GuardEvidence, read: Read) -> list[tuple[Scrape, tuple[int, int]]] | Unusable:
+    """(requests, slow ones) of each pod since it started."""
+    blind = absent.no_histogram(_ARMS, read)
+    if blind:
+        return blind
+    found = []
+    for scrape, counters in read:
+        counted = count(counters.buckets, decode(state.threshold))
+        if isinstance(counted, Unusable):
+            return counted
+        found.append((scrape, counted))
+    return found

@@ -1,0 +1,1 @@
+"""The way of a candidate: start, warm, compare, advance or take back."""

@@ -1,0 +1,267 @@
+"""What a rollout decides on a trace of windows: the operator's own rules and engine, without a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from pydantic import ValidationError
+
+from fairlead.api.deployment import Rollout
+from fairlead.api.guard import Guard
+from fairlead.api.units import chance, seconds, share
+from fairlead.plan.deployment.evidence.ahead import UNPROVABLE
+from fairlead.plan.deployment.evidence.guards import BY_DIFFERENCE, live_rate
+from fairlead.plan.deployment.evidence.signals import guard_id
+from fairlead.plan.deployment.metrics import promgauge
+from fairlead.verdict import common, engine
+from fairlead.verdict.ahead import Ahead
+from fairlead.verdict.engine import Conclusion, Metric, Rules, Seen, State
+from fairlead.verdict.gauges import GaugeState
+from fairlead.verdict.guards import Arm, GuardState
+from fairlead.verdict.margin import alone, margin
+from fairlead.verdict.split import SplitState
+from fairlead.verdict.trace import (
+    ANSWERS,
+    ERRORS,
+    BadTrace,
+    Began,
+    Ended,
+    Item,
+    Line,
+    Paired,
+    Prior,
+    Stepped,
+    Tolerated,
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was known and concluded after a window."""
+
+    t: float
+    weight: float
+    rules: Rules
+    state: State
+    conclusion: Conclusion
+    told: Mapping[str, str]
+    """By metric, the log evidence that the trace says was found at the time."""
+
+
+@dataclass
+class Play:
+    """A trace that is being played."""
+
+    rollout: Rollout
+    prior: Prior = field(default_factory=Prior)
+    weight: float = 0.0
+    rules: Rules | None = None
+    state: State | None = None
+    over: Conclusion | None = None
+    ended: Ended | None = None
+    """What the trace says of its end."""
+
+    def take(self, item: Item) -> Judged | None:
+        """The next item; what is concluded after it, if it is a window."""
+        match item:
+            case Began():
+                self._begin_anew(_rollout(item))
+            case Prior():
+                self._learn(item)
+            case Stepped():
+                self.weight = item.weight
+                if self.state:
+                    self.state = replace(self.state, split=SplitState(), ahead=Ahead(), answering=Ahead())
+            case Ended():
+                self.ended = item
+            case Paired():
+                return self._pair(item)
+            case Line():
+                return self._judge(item)
+        return None
+
+    def _judge(self, line: Line) -> Judged:
+        rules, state = self._ready()
+        self.weight = self.weight if line.weight is None else line.weight
+        self.state = engine.step(rules, state, self._seen(line))
+        return self._concluded(line.t, rules, self.state, line.found)
+
+    def _pair(self, item: Paired) -> Judged:
+        rules, state = self._ready()
+        aliases = _aliases(self.rollout)
+        pairs = {aliases.get(name, name): told for name, told in item.pairs.items()}
+        self.state = engine.with_pairs(rules, state, item.t, pairs)
+        return self._concluded(item.t, rules, self.state, item.found)
+
+    def _concluded(self, t: float, rules: Rules, state: State, told: Mapping[str, str]) -> Judged:
+        found = self.over or engine.conclude(rules, state)
+        if found.verdict in ("harm", "undecided"):
+            self.over = found  # what ends a rollout stands from then on
+        aliases = _aliases(self.rollout)
+        then = {aliases.get(name, name): value for name, value in told.items()}
+        return Judged(t, self.weight, rules, state, found, then)
+
+    def _ready(self) -> tuple[Rules, State]:
+        if self.rules is None or self.state is None:
+            self.weight = self.weight or float(self.rollout.steps[0].weight)
+            self.rules = rules_of(self.rollout, self.prior)
+            self.state = engine.begin(self.rules)
+        return self.rules, self.state
+
+    def _seen(self, line: Line) -> Seen:
+        windows = {}
+        for name, guard, index in _named(self.rollout):
+            for told in (guard_id(index, guard), name, guard.metric):
+                if told in line.windows:
+                    windows[name] = line.windows[told]
+                    break
+        errors = line.windows.get(ERRORS)
+        share_ = self.weight / 100 if self.weight else None
+        live = errors.stable if errors else None
+        answers = line.windows.get(ANSWERS)
+        return Seen(line.t, windows, line.traffic, share_, live, self._values(line), errors, answers)
+
+    def _values(self, line: Line) -> dict[str, tuple[float, float]]:
+        names = {name: (guard_id(index, guard), name, guard.metric) for name, guard, index in _named(self.rollout)}
+        found = {name: next((one for one in told if one in line.values), "") for name, told in names.items()}
+        return {name: line.values[told] for name, told in found.items() if told}
+
+    def _learn(self, item: Prior) -> None:
+        """What is tolerated. A metric that is told of in the middle begins here."""
+        aliases = _aliases(self.rollout)
+        if item.live and self.state and self.rules:
+            self.rules = replace(self.rules, before=item.live)
+            self.state = replace(self.state, common=common.begin(item.live))
+        metrics = {aliases.get(name, name): told for name, told in item.metrics.items()}
+        self.prior = Prior(item.live or self.prior.live, {**self.prior.metrics, **metrics})
+        if self.rules is not None and self.state is not None:
+            before = self.state.guards
+            others = {name: name for name, _, _ in _named(self.rollout) if name not in metrics}
+            self._restart(others, self.rules, self.state)
+            self._keep_pairs(before)
+
+    def _keep_pairs(self, before: tuple[GuardState | GaugeState, ...]) -> None:
+        """Pairs need no margin that is learnt: they may come before it."""
+        if self.state is not None:
+            both = zip(self.state.guards, before, strict=True)
+            self.state = replace(self.state, guards=tuple(_with_pairs_of(*pair) for pair in both))
+
+    def _begin_anew(self, rollout: Rollout) -> None:
+        """Other rules. Guards that stay as they were, where they were, keep what they have seen, though a second guard
+        of their metric that comes or goes changes their names."""
+        was = {index: name for name, _, index in _named(self.rollout)}
+        kept = {
+            name: was[index]
+            for name, guard, index in _named(rollout)
+            if guard in self.rollout.guards[index : index + 1]
+        }
+        known, old, state = _renamed(self.prior.metrics, self.rollout, rollout), self.rules, self.state
+        if old is not None:  # what was tolerated of a guard that was there is nothing to the one in its place
+            others = {name for name, _, _ in _named(rollout) if name not in kept}
+            known = {name: told for name, told in known.items() if name not in others}
+        self.prior, self.rollout = replace(self.prior, metrics=known), rollout
+        if old is not None and state is not None:
+            self._restart(kept, old, state)
+
+    def _restart(self, kept: Mapping[str, str], old: Rules, state: State) -> None:
+        """kept: by the name of a metric that goes on, the one that it had."""
+        self.rules = rules_of(self.rollout, self.prior, begun=True)
+        fresh, before = engine.begin(self.rules), {metric.name: i for i, metric in enumerate(old.metrics)}
+        places = [before.get(kept[metric.name]) if metric.name in kept else None for metric in self.rules.metrics]
+        self.state = replace(
+            state,
+            guards=tuple(
+                new if p is None else replace(state.guards[p], design_effect=self.rules.design_effect)
+                for new, p in zip(fresh.guards, places, strict=True)
+            ),
+            proofs=tuple(new if p is None else state.proofs[p] for new, p in zip(fresh.proofs, places, strict=True)),
+            last=tuple(None if p is None else state.last[p] for p in places),
+        )
+
+
+def _with_pairs_of(new: GuardState | GaugeState, old: GuardState | GaugeState) -> GuardState | GaugeState:
+    if isinstance(new, GuardState) and isinstance(old, GuardState):
+        return replace(new, pairs=old.pairs)
+    return new
+
+
+def _rollout(item: Began) -> Rollout:
+    try:
+        found = Rollout.model_validate(item.rollout)
+    except ValidationError as bad:
+        raise BadTrace(f"the trace's rollout can't be read: {bad.errors()[0]['msg']}") from None
+    return found if any(one.metric == "errors" for one in found.guard) else _of_old(found)
+
+
+def _of_old(found: Rollout) -> Rollout:
+    """Ledgers say what is guarded word for word. One that does not speak of errors is from the time when a list without
+    them guarded none."""
+    return found.model_copy(update={"guard": [*found.guard, Guard(metric="errors", off=True)]})
+
+
+def _named(rollout: Rollout) -> Iterator[tuple[str, Guard, int]]:
+    """(name, guard, index): the guard's metric; with its index where a metric is guarded more than once."""
+    metrics = [guard.metric for guard in rollout.guards]
+    for index, guard in enumerate(rollout.guards):
+        yield guard.metric if metrics.count(guard.metric) == 1 else guard_id(index, guard), guard, index
+
+
+def _aliases(rollout: Rollout) -> dict[str, str]:
+    """Name by the id that status and ledger use."""
+    return {guard_id(index, guard): name for name, guard, index in _named(rollout)}
+
+
+def _renamed(metrics: Mapping[str, Tolerated], old: Rollout, new: Rollout) -> dict[str, Tolerated]:
+    """What is tolerated, by the names of other rules. What was told under a name that no guard had stays."""
+    ids, aliases = {name: known for known, name in _aliases(old).items()}, _aliases(new)
+    return {**metrics, **{aliases.get(ids.get(name, name), name): told for name, told in metrics.items()}}
+
+
+def rules_of(rollout: Rollout, prior: Prior, begun: bool = False) -> Rules:
+    """What a rollout is judged by. Raises BadTrace for a latency margin that nobody has told, unless it has begun: of a
+    guard that comes in the middle it is told when its counting begins."""
+    return Rules(
+        metrics=tuple(
+            replace(_metric(name, guard, prior, begun), comparing=guard.metric in UNPROVABLE)
+            for name, guard, _ in _named(rollout)
+        ),
+        false_alarms=chance(rollout.false_alarms),
+        missed_harm=chance(rollout.missed_harm),
+        patience=seconds(rollout.patience),
+        design_effect=float(rollout.design_effect),
+        before=prior.live or Arm(),
+    )
+
+
+def _metric(name: str, guard: Guard, prior: Prior, begun: bool) -> Metric:
+    if guard.metric == "review":
+        return Metric(name, guard.role, worse_by=share(guard.worse_by), paired=True)
+    known, worse_by = prior.metrics.get(name), share(guard.worse_by)
+    shadow, late = guard.metric == "disagreement", guard.metric == "labels"
+    if guard.gauge:
+        return Metric(name, guard.role, gauge=promgauge.told(guard))
+    if known is not None:
+        by = known.worse_by if known.beyond else 0.0
+        margin_ = worse_by if late else known.worse_by
+        return Metric(name, guard.role, known.margin, known.rate, margin_, by, shadow, late=late)
+    if shadow:
+        return Metric(name, margin=alone(worse_by), shadow=True)
+    if guard.metric == "latency" and worse_by and not prior.metrics and not begun:
+        raise BadTrace(
+            f"what {name} tolerates follows from the live version's histogram; say it in a first line: "
+            f'{{"margins": {{"{name}": {{"odds": 1.3, "floor": 0.05, "rate": 0.01, "worseBy": 0.04}}}}}}'
+        )
+    live = prior.live or Arm()
+    rate = live_rate(live.requests, live.failures)
+    by = worse_by if guard.metric in BY_DIFFERENCE else 0.0
+    return Metric(name, guard.role, margin(rate, worse_by), rate, worse_by, by, late=late)
+
+
+def judge(rollout: Rollout, trace: Iterable[Item]) -> Iterator[Judged]:
+    """What is concluded after each window."""
+    play = Play(rollout)
+    for item in trace:
+        found = play.take(item)
+        if found is not None:
+            yield found

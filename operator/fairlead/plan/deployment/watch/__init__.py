@@ -1,0 +1,1 @@
+"""The live version after its promotion: windows, detectors, the ledger."""

@@ -1,0 +1,1 @@
+"""What became of the Jobs that Fairlead runs, read from the API's fields."""

@@ -1,0 +1,303 @@
+"""The pod of a Job, what Fairlead's own container in it has said, and whether that may be believed.
+
+For all who run Jobs: snapshots, steps, evaluations, joins. Labels and ownerReferences are written by whoever makes a
+pod, so they say only what a pod claims to be. One counts if the Job is as it was recorded, if the pod is what the Job's
+template says (see `likeness`), and if no other pod is so too, for a Job makes one pod. What it says is a digest; the
+answer is the document in the store that has it, and that names the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pydantic import ValidationError
+
+from fairlead.api import answers, foreign
+from fairlead.api.tasks import TASK_ENV, Place, TaskResult
+from fairlead.plan.core import NOT_YET, Document, Failed, Json, ReadDocument, World
+from fairlead.plan.jobs import failures, likeness, podstages
+
+FEW = 3
+"""Answers that may be unreadable."""
+FOREIGN, UNREADABLE = "ForeignPod", "AnswerUnreadable"
+SOON, LATER = 0.5, 15.0
+"""Seconds until the store is asked again: one that is slow, and one that refuses."""
+_DAMAGED = ("DigestMismatch", "ObjectMissing", "BadTask")
+"""The store's errors that say that there is no such document."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A Job and its pod."""
+
+    main: str
+    """The container that answers."""
+    uid: str
+    """Of the Job; empty: it is still to be made."""
+    job: Json | None = None
+    pod: Json | None = None
+    """The one that counts."""
+    strangers: tuple[str, ...] = ()
+    """Pods that claim to be the Job's and are not, each with the reason."""
+    foreign: str = ""
+    """In what the Job itself is not as Fairlead made it."""
+
+    @property
+    def asked(self) -> Json:
+        """The pod's spec as the Job's template has it; empty without a Job."""
+        found: Json = self.job["spec"]["template"]["spec"] if self.job else {}
+        return found
+
+    def waiting(self, now: float) -> failures.Waiting | None:
+        """Why its pod can't begin, or go on; None if nothing is known to be in its way."""
+        if self.pod is not None:
+            return failures.waiting(self.pod, now, self.asked)
+        return failures.without_pod(self.job, now) if self.job is not None else None
+
+    @property
+    def stage(self) -> str:
+        """What its pod does before its work begins, as every pod does; empty once it has begun."""
+        return podstages.told(self.pod) if self.pod is not None else "its pod is being made"
+
+    def look_again(self, now: float) -> float | None:
+        """Seconds after which something that no event announces may have to be said; None: an event will come."""
+        return failures.look_again(self.job, self.pod, now) if self.job is not None else None
+
+    def failure(self, program: str | None, limits: failures.Raise = failures.STEP) -> failures.Failure:
+        """Why its pod failed. `program`: the container that runs a user's code, if there is one. `limits`: what to
+        raise."""
+        assert self.pod is not None
+        return failures.failure(self.pod, program, self.asked, limits)
+
+    @property
+    def problem(self) -> failures.Waiting | None:
+        """Who stands in the place of Fairlead's own, if anybody does."""
+        if self.foreign and self.job is not None:
+            name = self.job["metadata"]["name"]
+            return failures.Waiting(
+                "ForeignJob", f"Job {name} is not as Fairlead makes it: {self.foreign}; nothing that it says counts. "
+                "See who made or changes Jobs in this namespace",
+            )  # fmt: skip
+        if self.strangers:
+            return failures.Waiting(
+                FOREIGN, f"{'; '.join(self.strangers)[:600]}. Nothing that it says counts: delete it, and see "
+                "who made it",
+            )  # fmt: skip
+        return None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The answer is given, and is still to be read from the store."""
+
+    look_again: float
+    """Seconds."""
+    waiting: failures.Waiting | None = None
+    """What stands in the way, if anything does."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """The container has ended with an answer that nobody can read."""
+
+    message: str
+
+
+Said = TaskResult | Reading | Unreadable | None
+"""None: it has said nothing yet, or has ended without a word."""
+
+
+# --- the pod -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Which Job is looked for."""
+
+    name: str
+    owner: str
+    """Its controller's uid."""
+    recorded: str
+    """The Job's own uid, once it has been seen."""
+    labels: Mapping[str, str]
+    """Of its pods: they narrow the search."""
+    main: str
+    """The container that answers."""
+
+
+def find(world: World, sought: Sought, wanted: Callable[[], Json | None]) -> Found:
+    """The Job, if its owner controls it, and its pod.
+
+    wanted: the manifest, which a Job that is seen for the first time is compared with. Its name can be known
+    beforehand, so somebody else may have made it."""
+    job = failures.own_job(world, sought.name, sought.owner)
+    uid = sought.recorded or (job["metadata"]["uid"] if job else "")
+    if job is None or job["metadata"]["uid"] != uid:
+        return Found(sought.main, uid)
+    if not sought.recorded and (foreign := _of_job(job, wanted())):
+        return Found(sought.main, uid, job, foreign=foreign)
+    return _with_pod(sought.main, job, failures.pods_of(world, dict(sought.labels), uid))
+
+
+def _of_job(job: Json, wanted: Json | None) -> str:
+    """In what a Job is not as its manifest."""
+    if wanted is None:
+        return "what it was recorded for is gone"
+    mine, asked = job["spec"]["template"], wanted["spec"]["template"]
+    if not likeness.covers(mine["metadata"].get("annotations"), asked["metadata"]["annotations"]):
+        return "its pod is annotated otherwise"
+    return likeness.difference(mine["spec"], asked["spec"])
+
+
+def _with_pod(main: str, job: Json, claiming: list[Json]) -> Found:
+    uid = job["metadata"]["uid"]
+    seen = [(pod, _strange(job, pod)) for pod in claiming]
+    mine = [pod for pod, why in seen if not why]
+    strangers = [f"pod {_name(pod)} claims to be of this Job, and is not: {why}" for pod, why in seen if why]
+    if len(mine) > 1:  # a Job of one pod that is never replaced
+        names = " and ".join(map(_name, mine))
+        strangers.append(f"pods {names} both claim to be the only one of this Job")
+    return Found(main, uid, job, mine[0] if len(mine) == 1 else None, tuple(strangers))
+
+
+def _name(pod: Json) -> str:
+    return str(pod["metadata"]["name"])
+
+
+def _strange(job: Json, pod: Json) -> str:
+    if not _name(pod).startswith(_generated(job)):
+        return "the Job's pods have other names"
+    return likeness.difference(pod["spec"], job["spec"]["template"]["spec"])
+
+
+def _generated(job: Json) -> str:
+    """How names of a Job's pods begin: Kubernetes leaves room for five letters."""
+    return f"{job['metadata']['name']}-"[:58]
+
+
+# --- how far it is -------------------------------------------------------------------------------------------------
+
+
+def over(found: Found) -> bool:
+    """Whether nothing more is to come: Fairlead's own container has ended, or the whole pod. What somebody has added
+    to the pod may go on for ever, and how it ends is no matter."""
+    pod = found.pod
+    return pod is not None and (failures.ended(pod) or failures.terminated(pod, found.main) is not None)
+
+
+def lingers(found: Found) -> bool:
+    """Whether what somebody has added to the pod goes on, though all that matters has ended."""
+    if found.pod is None or found.job is None or failures.ended(found.pod) or not over(found):
+        return False
+    # a Job of Fairlead's has one container that is no sidecar in Kubernetes' own sense
+    others = {one["name"] for one in found.pod["spec"]["containers"]} - {found.main}
+    return any(failures.terminated(found.pod, name) is None for name in others)
+
+
+# --- what it says --------------------------------------------------------------------------------------------------
+
+
+def said(world: World, found: Found, container: str) -> Said:
+    """What a container has said at its end."""
+    if found.pod is None or found.job is None:
+        return None
+    stopped = failures.terminated(found.pod, container)
+    if stopped is None:
+        return None
+    text = stopped.get("message") or ""
+    try:
+        result = TaskResult.model_validate_json(text)
+    except ValidationError:
+        result = None
+    if result is None:
+        return _wordless(container, text, stopped["exitCode"])
+    if result.error is not None or result.fetched is not None:
+        return result
+    if not _in_store(found.job):
+        return result  # begun by a release that put all of it into the message
+    if result.answer is None:
+        return Unreadable(f"container {container} did not say where its answer is")
+    return _read(world, found, container, result.answer)
+
+
+def _wordless(container: str, text: str, code: int) -> Unreadable | None:
+    if not text and code != 0:
+        return None  # killed: it could not say anything
+    what = f"an answer that can't be read ({len(text)} characters)" if text else "no answer"
+    return Unreadable(f"container {container} ended with exit code {code} and {what}")
+
+
+def _in_store(job: Json) -> bool:
+    annotations = job["spec"]["template"]["metadata"].get("annotations") or {}
+    return bool(annotations.get(answers.IN_STORE) == answers.STORE)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What a container was asked."""
+
+    verb: str
+    task: Json
+    place: Place
+
+    @property
+    def digest(self) -> str:
+        return answers.task_digest(self.task)
+
+
+def _question(job: Json, container: str) -> _Question:
+    """From the Job's template, which nobody can change."""
+    spec = likeness.named(job["spec"]["template"]["spec"])[container]
+    text = next(one["value"] for one in spec["env"] if one["name"] == TASK_ENV).replace("$$", "$")
+    task = foreign.parse(text)
+    return _Question(spec["command"][-1], task, Place.model_validate(task["store"]))
+
+
+def requests(found: Found) -> list[ReadDocument]:
+    """What has to be read before the answer is known."""
+    if found.pod is None or found.job is None or not _in_store(found.job):
+        return []
+    stopped = failures.terminated(found.pod, found.main)
+    try:
+        result = TaskResult.model_validate_json((stopped or {}).get("message") or "")
+    except ValidationError:
+        return []
+    return [_request(found, _question(found.job, found.main), result.answer)] if result.answer else []
+
+
+def _request(found: Found, asked: _Question, digest: str) -> ReadDocument:
+    assert found.job is not None
+    place = asked.place
+    secret = PurePosixPath(place.credentials).name if place.credentials else None
+    return ReadDocument(
+        found.job["metadata"]["namespace"], place.bucket, answers.key(asked.verb, place.prefix, digest), digest,
+        place.endpoint, place.region, secret,
+    )  # fmt: skip
+
+
+def _read(world: World, found: Found, container: str, digest: str) -> TaskResult | Reading | Unreadable:
+    assert found.job is not None
+    asked = _question(found.job, container)
+    request = _request(found, asked, digest)
+    answer, where = world.answer(request), f"s3://{request.bucket}/{request.key}"
+    if isinstance(answer, Failed) and answer.reason in _DAMAGED:
+        return Unreadable(f"container {container} names an answer that the store has not: {answer.message}")
+    if isinstance(answer, Failed):
+        return _reading(answer, where)
+    assert isinstance(answer, Document)
+    try:
+        read = answers.parsed(asked.verb, answer.text, digest, asked.place)
+    except ValueError as error:  # pydantic's are too
+        return Unreadable(f"{where} is not an answer: {str(error).splitlines()[0]}")
+    if read.task != asked.digest:
+        return Unreadable(f"{where} answers another task than this Job's")
+    return read.result
+
+
+def _reading(failed: Failed, where: str) -> Reading:
+    if failed.reason in NOT_YET:
+        return Reading(SOON)
+    text = f"the answer can't be read from {where}: {failed.message}"
+    return Reading(LATER, failures.Waiting(failed.reason, text))

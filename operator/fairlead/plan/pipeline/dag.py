@@ -1,0 +1,114 @@
+"""The graph of a pipeline's steps: what depends on what, and everything about it that a CRD's schema can't check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from fairlead.api.modelversion import EvaluationTemplate
+from fairlead.api.pipeline import Input, Output, PipelineSpec, Produces, Step
+from fairlead.plan.core import Invalid
+from fairlead.plan.pipeline import cron, template
+
+
+def split(ref: str) -> tuple[str, str]:
+    """Step and output of `step.output`."""
+    step, _, output = ref.partition(".")
+    return step, output
+
+
+def dependencies(step: Step) -> set[str]:
+    """Names of the steps that must be completed before: `needs`, and those whose outputs are read."""
+    return set(step.needs) | {split(i.output)[0] for i in step.inputs.values() if i.output}
+
+
+DATASETS = 32
+"""So many versions of Datasets a run can pin."""
+
+
+def datasets(spec: PipelineSpec) -> list[str]:
+    """Names of the Datasets that the steps read, sorted."""
+    return sorted({i.dataset for step in spec.steps for i in step.inputs.values() if i.dataset})
+
+
+def references(spec: PipelineSpec) -> set[str]:
+    """Names of all Datasets that the pipeline speaks of: read by steps, or triggers."""
+    return set(datasets(spec)) | {t.dataset.name for t in spec.triggers if t.dataset}
+
+
+def validate(spec: PipelineSpec) -> None:
+    """Raises Invalid with the path of the first field that makes no sense, and what to write instead."""
+    steps = {step.name: step for step in spec.steps}
+    for index, step in enumerate(spec.steps):
+        _check_step(f"spec.steps[{index}]", step, steps, spec.params)
+    _check_cycles(spec.steps)
+    if len(read := datasets(spec)) > DATASETS:
+        raise Invalid("spec.steps", f"they read {len(read)} Datasets; a run can pin {DATASETS}: make several "
+                      "Pipelines, or keep files that belong together in one Dataset")  # fmt: skip
+    for index, produced in enumerate(spec.produces):
+        _check_produces(f"spec.produces[{index}]", produced, steps)
+    for index, trigger in enumerate(spec.triggers):
+        if trigger.schedule:
+            cron.check(trigger.schedule, f"spec.triggers[{index}].schedule")
+
+
+def _check_step(path: str, step: Step, steps: Mapping[str, Step], params: Iterable[str]) -> None:
+    for index, need in enumerate(step.needs):
+        if need not in steps:
+            raise Invalid(f"{path}.needs[{index}]", f"there is no step {need!r}; there are {_names(steps)}")
+    for name, source in step.inputs.items():
+        _check_input(f"{path}.inputs.{name}", source, steps)
+    for field, text in template.texts(step):
+        for name in template.used(text, f"{path}.{field}"):
+            if name not in params:
+                raise Invalid(f"{path}.{field}", f"parameter {name!r} is not declared; add it to spec.params")
+
+
+def _check_input(path: str, source: Input, steps: Mapping[str, Step]) -> None:
+    if source.output:
+        output_of(source.output, steps, f"{path}.output")
+
+
+def output_of(ref: str, steps: Mapping[str, Step], path: str) -> Output:
+    """The output that `step.output` names. Raises Invalid."""
+    step, output = split(ref)
+    if step not in steps:
+        raise Invalid(path, f"there is no step {step!r}; there are {_names(steps)}")
+    found = steps[step].outputs.get(output)
+    if found is None:
+        there = _names(steps[step].outputs) or "none"
+        raise Invalid(path, f"step {step!r} has no output {output!r}; it has {there}")
+    return found
+
+
+def _check_cycles(steps: Iterable[Step]) -> None:
+    try:
+        TopologicalSorter({step.name: dependencies(step) for step in steps}).prepare()
+    except CycleError as error:
+        # graphlib names each node before the one that depends on it
+        cycle = " → ".join(reversed(error.args[1]))
+        raise Invalid(
+            "spec.steps", f"steps wait for each other: {cycle}; remove one of these needs or inputs"
+        ) from None
+
+
+def _check_produces(path: str, produced: Produces, steps: Mapping[str, Step]) -> None:
+    found = output_of(produced.from_, steps, f"{path}.from")
+    if found.type != "model":
+        raise Invalid(f"{path}.from", f"{produced.from_} has type {found.type}; set its type to model")
+    for field, ref in evaluation_refs(produced.version.evaluation):
+        where = f"{path}.version.evaluation.{field}"
+        if output_of(ref, steps, where).type != "dataset":
+            raise Invalid(where, f"{ref} must have type dataset: evaluations read Parquet files")
+
+
+def evaluation_refs(evaluation: EvaluationTemplate | None) -> Iterator[tuple[str, str]]:
+    """The outputs that an evaluation reads: (path of the field below evaluation, `step.output`)."""
+    if evaluation and evaluation.data.output:
+        yield "data.output", evaluation.data.output
+    if evaluation and evaluation.baseline and evaluation.baseline.reference.output:
+        yield "baseline.reference.output", evaluation.baseline.reference.output
+
+
+def _names(things: Iterable[str]) -> str:
+    return ", ".join(sorted(things))

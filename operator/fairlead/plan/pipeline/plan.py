@@ -1,0 +1,359 @@
+"""A Pipeline: decides when a run starts, says why (or why not), and clears away old runs.
+
+A decision is recorded (the number, and what it handled) before its run is made. A run is made once for each decision,
+whatever is killed in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead.api.dataset import Dataset
+from fairlead.api.kinds import KINDS
+from fairlead.api.pipeline import LastRun, Pipeline, PipelineSpec, PipelineStatus, TriggerDecision
+from fairlead.api.pipelinerun import PipelineRunSpec
+from fairlead.api.units import seconds
+from fairlead.manifests.meta import child_name, labels, owner_reference
+from fairlead.plan import gauges, standing, store, terse
+from fairlead.plan.conditions import Conditions
+from fairlead.plan.core import (
+    DATASET,
+    JOB,
+    LABEL_PREFIX,
+    MODEL_VERSION,
+    PIPELINE,
+    PIPELINE_RUN,
+    Delete,
+    Event,
+    Json,
+    KindSpec,
+    Plan,
+    Subject,
+    World,
+    epoch,
+    rfc3339,
+)
+from fairlead.plan.jobs import failures
+from fairlead.plan.pipeline import dag, history, triggers
+from fairlead.plan.pipeline.run import TERMINAL
+from fairlead.plan.read import NotReadable, read
+
+DECISIONS = 20
+_NAME_LIMIT = 63
+
+
+@dataclass
+class Draft:
+    """The status that is being made."""
+
+    subject: Subject[Pipeline]
+    world: World
+    now: float
+    status: PipelineStatus
+    runs: list[Json]
+    """The pipeline's runs, oldest first."""
+
+    @property
+    def spec(self) -> PipelineSpec:
+        """The pipeline's."""
+        return self.subject.body.spec
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the status."""
+        self.status = self.status.model_copy(update=changes)
+
+
+def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
+    """What a Pipeline needs next. Raises Invalid for a spec that makes no sense."""
+    store.check_name(subject.meta.name)
+    dag.validate(subject.body.spec)
+    store.store(subject.body.spec.store, world.config, subject.meta.namespace)
+    draft = Draft(subject, world, now, subject.body.status, runs_of(world, subject.meta.name))
+    found = Plan(draft.status)
+    _adopt_last(draft)
+    suspended, was = draft.spec.suspend, draft.status.phase == "Suspended"
+    if not suspended:
+        draft.update(handled=triggers.handled(draft.spec, draft.status.handled, now, resumed=was))
+        found.requeue_after = _decide(draft, found)
+    if draft.status.last_run is not None and not draft.status.last_run.uid:
+        found.create = [_run(draft, draft.status.last_run)]
+    swept = history.sweep(world, subject.meta.name, draft.spec.history.versions, now)
+    _clear(draft, found, swept)
+    found.status = _finish(draft, swept)
+    return found
+
+
+def runs_of(world: World, pipeline: str) -> list[Json]:
+    """The runs of a pipeline, oldest first: those labelled, and those made by hand that have Jobs."""
+    label = {LABEL_PREFIX + "pipeline": pipeline}
+    found = {run["metadata"]["name"]: run for run in world.select(PIPELINE_RUN, label)}
+    for job in world.select(JOB, label):
+        name = job["metadata"]["labels"].get(LABEL_PREFIX + "run", "")
+        run = world.get(PIPELINE_RUN, name) if name and name not in found else None
+        if run is not None:
+            found[name] = run
+    mine = (run for run in found.values() if run["spec"].get("pipeline") == pipeline)
+    return sorted(mine, key=lambda run: (run["metadata"].get("creationTimestamp", ""), run["metadata"]["name"]))
+
+
+def _phase(run: Json) -> str:
+    return str((run.get("status") or {}).get("phase", ""))
+
+
+# --- the last decision -------------------------------------------------------------------------------------------
+
+
+def _adopt_last(draft: Draft) -> None:
+    """Take note of the recorded run once it is there. If its name is somebody else's, it gets the next number."""
+    last = draft.status.last_run
+    while last is not None and not last.uid:
+        there = draft.world.get(PIPELINE_RUN, last.name)
+        if there is None:
+            return
+        if failures.controller(there) == draft.subject.meta.uid:
+            draft.update(last_run=last.model_copy(update={"uid": there["metadata"]["uid"]}))
+            return
+        number = _free_number(draft)
+        last = last.model_copy(update={"number": number, "name": run_name(draft.subject.meta.name, number)})
+        renamed = [
+            d.model_copy(update={"run": last.name}) if i == 0 and d.run else d
+            for i, d in enumerate(draft.status.decisions)
+        ]
+        draft.update(runs=number, last_run=last, decisions=renamed)
+
+
+def run_name(pipeline: str, number: int) -> str:
+    """`<pipeline>-<number>`, shortened when that would be too long for a label."""
+    plain = f"{pipeline}-{number}"
+    return plain if len(plain) <= _NAME_LIMIT else child_name(pipeline, str(number))
+
+
+def _run(draft: Draft, last: LastRun) -> Json:
+    meta = draft.subject.meta
+    decision = next((d for d in draft.status.decisions if d.run == last.name), None)
+    spec = PipelineRunSpec(
+        pipeline=meta.name,
+        author=draft.spec.author,
+        datasets=triggers.pins(draft.spec, draft.status.handled),
+        reason=decision.reason if decision else f"{last.trigger}: {last.key}",
+    )
+    return {
+        "apiVersion": PIPELINE_RUN.api_version,
+        "kind": PIPELINE_RUN.kind,
+        "metadata": {
+            "name": last.name,
+            "namespace": meta.namespace,
+            "labels": labels(pipeline=meta.name),
+            "ownerReferences": [owner_reference(PIPELINE.api_version, PIPELINE.kind, meta.name, meta.uid)],
+        },
+        "spec": spec.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+    }
+
+
+# --- decisions ---------------------------------------------------------------------------------------------------
+
+
+def _decide(draft: Draft, found: Plan) -> float | None:
+    """Start a run if a trigger asks for one and nothing holds it back. Returns seconds until the next look."""
+    asking = triggers.due(draft.spec, draft.status.handled, draft.world, draft.now)
+    following = triggers.next_time(draft.spec, draft.now)
+    if not asking:
+        return following
+    held, after = _held(draft)
+    if held:
+        for one in asking:
+            _note_held(draft, one, held)
+        return min((t for t in (after, following) if t is not None), default=None)
+    _start(draft, found, asking)
+    return following
+
+
+def _held(draft: Draft) -> tuple[str, float | None]:
+    """Why no run may start now (empty: it may), and seconds until that changes (None: an event will come)."""
+    last = draft.status.last_run
+    if last is not None and not last.uid:
+        return f"waits until run {last.name} is made", None
+    active = [run["metadata"]["name"] for run in draft.runs if _phase(run) not in TERMINAL]
+    if active and draft.spec.concurrency == "Forbid":
+        return f"waits for run {active[0]}, because spec.concurrency is Forbid", None
+    if last is not None:
+        until = epoch(last.at) + seconds(draft.spec.cooldown)
+        if until > draft.now:
+            return f"waits until {rfc3339(until)}, because of spec.cooldown", until - draft.now
+    return "", None
+
+
+def _start(draft: Draft, found: Plan, asking: list[triggers.Due]) -> None:
+    """Record one run for everything that asks."""
+    number = _free_number(draft)
+    name, at = run_name(draft.subject.meta.name, number), rfc3339(draft.now)
+    first, reason = asking[0], "; ".join(one.reason for one in asking)[:1024]
+    draft.update(
+        runs=number,
+        last_run=LastRun(number=number, name=name, trigger=first.trigger, key=first.key, at=at),
+        handled=draft.status.handled | {one.trigger: one.key for one in asking},
+    )
+    for one in reversed(asking):
+        _note(draft, TriggerDecision(at=at, trigger=one.trigger, key=one.key, run=name, reason=reason))
+    found.events.append(Event("RunStarted", f"{name}: {reason}"))
+
+
+def _free_number(draft: Draft) -> int:
+    """The next number whose name nobody has taken."""
+    number = draft.status.runs + 1
+    while draft.world.get(PIPELINE_RUN, run_name(draft.subject.meta.name, number)) is not None:
+        number += 1
+    return number
+
+
+def _note_held(draft: Draft, one: triggers.Due, held: str) -> None:
+    """Write down why a trigger has to wait, unless the last decision about it says the same."""
+    last = next((d for d in draft.status.decisions if d.trigger == one.trigger), None)
+    if last is not None and not last.run and last.reason.endswith(held):
+        return
+    reason = f"{one.reason}; {held}"[-1024:]
+    _note(draft, TriggerDecision(at=rfc3339(draft.now), trigger=one.trigger, key=one.key, reason=reason))
+
+
+def _note(draft: Draft, decision: TriggerDecision) -> None:
+    draft.update(decisions=[decision, *draft.status.decisions][:DECISIONS])
+
+
+# --- history -----------------------------------------------------------------------------------------------------
+
+
+def _old(draft: Draft) -> list[Delete]:
+    """Finished runs beyond the limits, oldest first. Runs made by hand without our label are their maker's."""
+    mine = [run for run in draft.runs if LABEL_PREFIX + "pipeline" in (run["metadata"].get("labels") or {})]
+    mine = [run for run in mine if "deletionTimestamp" not in run["metadata"]]
+    history = draft.spec.history
+    succeeded = [run for run in mine if _phase(run) == "Completed"]
+    failed = [run for run in mine if _phase(run) in ("Failed", "Aborted")]
+    gone = succeeded[: max(0, len(succeeded) - history.succeeded)] + failed[: max(0, len(failed) - history.failed)]
+    return [Delete(PIPELINE_RUN, run["metadata"]["name"], run["metadata"]["uid"]) for run in gone]
+
+
+def _clear(draft: Draft, found: Plan, swept: history.Sweep) -> None:
+    """Old runs and old versions go. Thousands of versions go in small lots, so that nothing else has to wait."""
+    before = draft.subject.body.status
+    draft.status = history.recorded(draft.status, swept, draft.world, draft.now)
+    found.delete = [*_old(draft), *swept.deletions]
+    others = bool(found.create or found.events)
+    if told := history.news(before, draft.status):
+        found.events.append(Event("VersionsCleared", told[:1024]))
+    found.steady = swept.more and not others
+    times = (found.requeue_after, swept.again, history.PAUSE if swept.more else None)
+    found.requeue_after = min((one for one in times if one is not None), default=None)
+
+
+# --- what people see ---------------------------------------------------------------------------------------------
+
+
+def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
+    count = [_phase(run) for run in draft.runs]
+    draft.update(
+        active=sum(phase not in TERMINAL for phase in count),
+        succeeded=count.count("Completed"),
+        failed=count.count("Failed"),
+    )
+    conditions = Conditions(draft.status.conditions, draft.now, draft.subject.meta.generation)
+    found = _standing(draft)
+    standing.tell(conditions, found)
+    _last_run(conditions, draft.runs)
+    history.tell(conditions, swept, draft.spec.history.versions, draft.status)
+    phase, message = _summary(draft)
+    return draft.status.model_copy(
+        update={
+            "phase": phase,
+            "message": found.message if found.word != "Ready" and phase == "Ready" else message,
+            "observed_generation": draft.subject.meta.generation,
+            **conditions.said(),
+        }
+    )
+
+
+def _standing(draft: Draft) -> standing.Standing:
+    """Whether runs can start. How the last one ended is another matter."""
+    missing = [name for name in sorted(dag.references(draft.spec)) if draft.world.get(DATASET, name) is None]
+    if missing:
+        text = f"there is no Dataset {', '.join(missing)} in this namespace; create it"
+        return standing.reconciling("DatasetMissing", text)
+    unreadable = _unreadable(draft)
+    if unreadable:
+        return standing.stalled(unreadable.reason, unreadable.message)
+    if draft.spec.suspend:
+        return standing.ready("Suspended", "spec.suspend is set: no trigger starts a run")
+    return standing.ready("Valid", "the pipeline can run")
+
+
+def _last_run(conditions: Conditions, runs: list[Json]) -> None:
+    """How the newest run that has ended did."""
+    ended = [run for run in runs if _phase(run) in TERMINAL]
+    if not ended:
+        conditions.drop("LastRunSucceeded")
+        return
+    last, phase = ended[-1], _phase(ended[-1])
+    said = str((last.get("status") or {}).get("message", ""))
+    conditions.set("LastRunSucceeded", phase == "Completed", f"Run{phase}", f"{last['metadata']['name']}: {said}")
+
+
+def _unreadable(draft: Draft) -> NotReadable | None:
+    """The first Dataset that can't be read: it starts no run, and a run waits for it. All other triggers go on."""
+    for name in sorted(dag.references(draft.spec)):
+        raw = draft.world.get(DATASET, name)
+        try:
+            if raw is not None:
+                read(Dataset, DATASET, raw)
+        except NotReadable as why:
+            return why
+    return None
+
+
+def _summary(draft: Draft) -> tuple[str, str]:
+    """Phase and message."""
+    active = [run["metadata"]["name"] for run in draft.runs if _phase(run) not in TERMINAL]
+    ended = [run for run in draft.runs if _phase(run) in TERMINAL]
+    if draft.spec.suspend:
+        return "Suspended", "spec.suspend is set: no trigger starts a run"
+    if active:
+        return "Running", f"running {', '.join(active)}"
+    if ended and _phase(ended[-1]) == "Failed":
+        name = ended[-1]["metadata"]["name"]
+        return "Failed", f"run {name}: {(ended[-1].get('status') or {}).get('message', '')}"[:1024]
+    return "Ready", f"last run {ended[-1]['metadata']['name']}: {_phase(ended[-1])}" if ended else "no run yet"
+
+
+# --- what wakes a pipeline ---------------------------------------------------------------------------------------
+
+
+def by_run(run: Json, _pipelines: Iterable[Json]) -> list[str]:
+    """The pipeline that a run belongs to."""
+    name = run["spec"].get("pipeline")
+    return [name] if name else []
+
+
+def by_dataset(dataset: Json, pipelines: Iterable[Json]) -> list[str]:
+    """The pipelines that speak of a Dataset."""
+    name = dataset["metadata"]["name"]
+    return [p["metadata"]["name"] for p in pipelines if name in _datasets(p["spec"])]
+
+
+def _datasets(spec: Json) -> set[str | None]:
+    triggered = {(t.get("dataset") or {}).get("name") for t in spec.get("triggers") or ()}
+    return triggered | {
+        i.get("dataset") for step in spec.get("steps") or () for i in (step.get("inputs") or {}).values()
+    }
+
+
+SPEC: KindSpec[Pipeline] = KindSpec(
+    kind=PIPELINE,
+    info=next(info for info in KINDS if info.model is Pipeline),
+    plan=plan,
+    smaller=terse.of_pipeline,
+    children=(PIPELINE_RUN, JOB),
+    mappers={PIPELINE_RUN: by_run, DATASET: by_dataset, MODEL_VERSION: history.by_version},
+    heeds={MODEL_VERSION: history.outcome},
+    gauges=gauges.of_pipeline,
+)
