@@ -22,8 +22,9 @@ from typing import Any
 from fairlead.api.config import OperatorConfig
 from fairlead.api.dataset import Dataset
 from fairlead.engine.app import load_config
-from fairlead.plan.core import ListObjects, Meta, Subject
+from fairlead.plan.core import Meta, Subject
 from fairlead.plan.dataset import snapshot
+from fairlead.plan.requests import ListObjects
 from fairlead.store.listing import list_objects
 from hack.bench.process import Operator, alone, configuration, quiet
 from hack.bench.report import keep, quantile, table

@@ -22,7 +22,7 @@ from typing import Any
 from fairlead.api.config import OperatorConfig
 from fairlead.engine.app import tune
 from fairlead.engine.resolve import Resolver
-from fairlead.plan.core import UNDERWAY, Failed, ListObjects, SaveDocument
+from fairlead.plan.requests import UNDERWAY, Failed, ListObjects, SaveDocument
 from fairlead.store.endpoints import Rules
 from hack.bench.report import table
 from hack.testbed.badstore import serving

@@ -9,7 +9,7 @@ import pytest
 
 from fairlead.cluster.client import HttpKube
 from fairlead.engine.resolve import Namespaces
-from fairlead.plan.core import NamespaceSeen
+from fairlead.plan.requests import NamespaceSeen
 from tests.contract.apiserver import Answer, ApiServer
 from tests.contract.users import server_with, space_with
 

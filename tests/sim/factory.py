@@ -11,22 +11,11 @@ from typing import Any
 from fairlead.api.config import OperatorConfig
 from fairlead.cluster.errors import ApiError
 from fairlead.engine.kernel import Kernel, Pace
-from fairlead.plan.core import (
-    DATASET,
-    JOB,
-    MODEL_VERSION,
-    PIPELINE,
-    PIPELINE_RUN,
-    POD,
-    Answer,
-    Listed,
-    ReadDocument,
-    Request,
-    rfc3339,
-)
+from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE, PIPELINE_RUN, POD, rfc3339
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.pipeline import plan as pipeline
 from fairlead.plan.pipeline import run
+from fairlead.plan.requests import Answer, Listed, ReadDocument, Request
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
 from tests.sim.operators import Operators

@@ -19,6 +19,11 @@ from fairlead.plan.core import (
     REPLICA_SET,
     SERVICE,
     WORKLOAD,
+    rfc3339,
+)
+from fairlead.plan.deployment import plan as deployment
+from fairlead.plan.model import plan as modelversion
+from fairlead.plan.requests import (
     Answer,
     Counters,
     Failed,
@@ -29,10 +34,7 @@ from fairlead.plan.core import (
     ScrapePod,
     Warm,
     WarmUp,
-    rfc3339,
 )
-from fairlead.plan.deployment import plan as deployment
-from fairlead.plan.model import plan as modelversion
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
 from tests.sim.operators import Operators

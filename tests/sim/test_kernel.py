@@ -12,7 +12,8 @@ from prometheus_client import generate_latest
 
 from fairlead.cluster import errors as api
 from fairlead.engine.kernel import Pace
-from fairlead.plan.core import JOB, Failed, Kind
+from fairlead.plan.core import JOB, Kind
+from fairlead.plan.requests import Failed
 from tests.sim.fakecluster import Faults
 from tests.sim.toys import CONFIG_MAP, SHELF, TOY, shelf, toy
 from tests.sim.virtualtime import run_virtual

@@ -16,22 +16,8 @@ from fairlead.api.kinds import KindInfo
 from fairlead.api.schema import Model
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.plan.conditions import Conditions
-from fairlead.plan.core import (
-    JOB,
-    Delete,
-    Event,
-    Failed,
-    Gauge,
-    Invalid,
-    Kind,
-    KindSpec,
-    Plan,
-    PromQuery,
-    Request,
-    Subject,
-    World,
-    rfc3339,
-)
+from fairlead.plan.core import JOB, Delete, Event, Gauge, Invalid, Kind, KindSpec, Plan, Subject, World, rfc3339
+from fairlead.plan.requests import Failed, PromQuery, Request
 
 Json = dict[str, Any]
 

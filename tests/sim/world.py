@@ -9,7 +9,8 @@ from typing import Any
 
 from fairlead.api.config import Images, OperatorConfig
 from fairlead.engine.kernel import Kernel, Pace
-from fairlead.plan.core import JOB, Answer, Request, Vector
+from fairlead.plan.core import JOB
+from fairlead.plan.requests import Answer, Request, Vector
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
 from tests.sim.toys import CONFIG_MAP, SHELF, SPECS, TOY

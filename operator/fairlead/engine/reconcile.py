@@ -27,8 +27,9 @@ from fairlead.engine.queue import Turn, WorkQueue
 from fairlead.engine.statuses import Statuses
 from fairlead.engine.world import Snapshot, meta_of
 from fairlead.engine.write import Freshness, Writer
-from fairlead.plan.core import Answer, Kind, KindSpec, Plan, Request, Subject
+from fairlead.plan.core import Kind, KindSpec, Plan, Subject
 from fairlead.plan.memo import Memo
+from fairlead.plan.requests import Answer, Request
 
 Json = dict[str, Any]
 log = logging.getLogger(__name__)

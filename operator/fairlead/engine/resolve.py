@@ -18,10 +18,9 @@ from fairlead.cluster import errors as api
 from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, NAMESPACE, SECRET, SERVICE_ACCOUNT, Kube
 from fairlead.engine.logs import fields
 from fairlead.engine.pools import CrowdedError, FairPool
-from fairlead.plan.core import (
-    LABEL_PREFIX,
+from fairlead.plan.core import LABEL_PREFIX, SERVE
+from fairlead.plan.requests import (
     NO_TURN,
-    SERVE,
     UNDERWAY,
     AccountSeen,
     Answer,

@@ -9,8 +9,9 @@ from typing import Any
 
 from fairlead.api.config import OperatorConfig
 from fairlead.engine.cache import Cache
-from fairlead.plan.core import Answer, Claim, Failed, Kind, Meta, Request
+from fairlead.plan.core import Claim, Kind, Meta
 from fairlead.plan.memo import Memo
+from fairlead.plan.requests import Answer, Failed, Request
 
 Json = dict[str, Any]
 

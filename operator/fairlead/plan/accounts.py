@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fairlead.api.modelversion import Server
-from fairlead.plan.core import NOT_YET, SERVE, AccountSeen, Failed, ReadAccount, World
+from fairlead.plan.core import SERVE, World
+from fairlead.plan.requests import NOT_YET, AccountSeen, Failed, ReadAccount
 
 AGAIN = 5.0
 """Seconds until one that may not be used is asked for again: nothing tells of a label."""

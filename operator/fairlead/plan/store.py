@@ -8,7 +8,8 @@ from fairlead.api.common import S3Access, S3Location
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import Access, Place
 from fairlead.manifests.pod import credentials_path
-from fairlead.plan.core import Invalid, ListObjects, ReadNewest, SaveDocument
+from fairlead.plan.core import Invalid
+from fairlead.plan.requests import ListObjects, ReadNewest, SaveDocument
 
 _NAME_LIMIT = 63
 

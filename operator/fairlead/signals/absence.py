@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Literal
 
-from fairlead.plan.core import Unproven
+from fairlead.plan.requests import Unproven
 from fairlead.signals.selector import Selector
 
 Of = Literal["requests", "failures", "latency"]

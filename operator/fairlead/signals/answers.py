@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fairlead.api import foreign
-from fairlead.plan.core import AnswersPage, KeptAnswer, KeptInput, ReadAnswers, ReadInput
+from fairlead.plan.requests import AnswersPage, KeptAnswer, KeptInput, ReadAnswers, ReadInput
 from fairlead.signals.budget import Budget
 from fairlead.signals.errors import SignalError
 from fairlead.signals.http import Outside, Reply, fetch

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from math import inf, isnan
 
-from fairlead.plan.core import Counters, MetricNames, Unproven
+from fairlead.plan.requests import Counters, MetricNames, Unproven
 from fairlead.signals import absence
 from fairlead.signals.absence import Of
 from fairlead.signals.aside import LONG

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from fairlead.plan.core import AskReady, Counters, ReadySaid, ScrapePod, Warm, WarmUp
+from fairlead.plan.requests import AskReady, Counters, ReadySaid, ScrapePod, Warm, WarmUp
 from fairlead.signals.budget import Budget
 from fairlead.signals.errors import SignalError
 from fairlead.signals.http import Outside, Reply, fetch

@@ -8,7 +8,7 @@ from typing import Any
 from fairlead.api import foreign
 from fairlead.manifests.alerts import fingerprint
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.core import PromQuery, ReadRules, RulesSeen, Vector
+from fairlead.plan.requests import PromQuery, ReadRules, RulesSeen, Vector
 from fairlead.signals.budget import Budget
 from fairlead.signals.counts import is_count
 from fairlead.signals.errors import SignalError

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from fairlead.plan.core import Document, FindObject, Newest, Presence, ReadDocument, ReadNewest, Saved, SaveDocument
+from fairlead.plan.requests import Document, FindObject, Newest, Presence, ReadDocument, ReadNewest, Saved, SaveDocument
 from fairlead.store.errors import StoreError
 from fairlead.store.s3 import Bucket, keys_from
 

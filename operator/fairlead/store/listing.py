@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from fairlead.plan.core import Listed, ListObjects
+from fairlead.plan.requests import Listed, ListObjects
 from fairlead.store.errors import SpentError
 from fairlead.store.keys import Source
 from fairlead.store.s3 import Bucket, Object, keys_from

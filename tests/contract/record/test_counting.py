@@ -20,7 +20,7 @@ from hack.testbed.recorded import Pod, get, wait_for
 from fairlead.api.modelversion import Server
 from fairlead.manifests import presets
 from fairlead.manifests.proxy import Proxy, arguments
-from fairlead.plan.core import Counters, MetricNames
+from fairlead.plan.requests import Counters, MetricNames
 from fairlead.signals.page import parse_page
 
 SERVER = Server.model_validate({"runtime": "custom", "image": "any", "metrics": {"from": "Proxy"}})

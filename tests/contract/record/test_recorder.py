@@ -19,7 +19,7 @@ import pytest
 from hack.testbed.recorded import Pod, get, running
 from tests.contract.record.conftest import make
 
-from fairlead.plan.core import ReadInput
+from fairlead.plan.requests import ReadInput
 from fairlead.signals.answers import kept_input
 from fairlead.signals.aside import Aside
 from fairlead.signals.http import Outside

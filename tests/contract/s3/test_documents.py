@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.plan.core import Document, FindObject, Presence, ReadDocument, Saved, SaveDocument
+from fairlead.plan.requests import Document, FindObject, Presence, ReadDocument, Saved, SaveDocument
 from fairlead.store.documents import find, read, save
 from fairlead.store.errors import StoreError
 

@@ -14,7 +14,7 @@ import pytest
 from tests.contract.s3.test_snapshot import SECRET, task
 
 from fairlead.api.tasks import FetchItem, JoinResult, JoinTask
-from fairlead.plan.core import ListObjects
+from fairlead.plan.requests import ListObjects
 from fairlead.store.listing import list_objects
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.join import join

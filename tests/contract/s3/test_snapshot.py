@@ -12,7 +12,7 @@ import pytest
 
 from fairlead.api.dataset import Check, Schema
 from fairlead.api.tasks import FetchItem, FetchTask, SnapshotResult, SnapshotTask
-from fairlead.plan.core import ListObjects
+from fairlead.plan.requests import ListObjects
 from fairlead.store.errors import StoreError
 from fairlead.store.listing import list_objects
 from fairlead.worker.errors import TaskFailed

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.plan.core import ListObjects
+from fairlead.plan.requests import ListObjects
 from fairlead.store.errors import StoreError
 from fairlead.store.listing import list_objects
 from fairlead.store.s3 import Bucket, keys_in

@@ -15,7 +15,8 @@ from tests.unit.plan.test_dataset_plan import world as dataset_world
 from tests.unit.plan.test_modelversion import ONE, SERVER_CONFIG, version
 from tests.unit.plan.test_modelversion import SPEC as MODEL_VERSION_SPEC
 
-from fairlead.plan.core import DATASET, MODEL_VERSION, Failed
+from fairlead.plan.core import DATASET, MODEL_VERSION
+from fairlead.plan.requests import Failed
 
 Json = dict[str, Any]
 MEANS = {"Healthy": "Current", "Degraded": "Failed", "Progressing": "InProgress", "Suspended": "InProgress"}

@@ -14,14 +14,14 @@ import pytest
 from fairlead.cluster import errors as api
 from fairlead.engine import resolve
 from fairlead.engine.resolve import NAMESPACE_TTL, Accounts, Credentials, CredentialsError, Namespaces, Resolver
-from fairlead.plan.core import (
+from fairlead.plan.core import Kind
+from fairlead.plan.requests import (
     AccountSeen,
     Counters,
     Document,
     Failed,
     FindObject,
     GatewaySeen,
-    Kind,
     Listed,
     ListObjects,
     MetricNames,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.unit.experiment.test_experiment_way import contender, experiment, opened, run
 from tests.unit.plan.rollout_world import PodCounts, Sim
 
-from fairlead.plan.core import Answer, PromQuery, Vector
+from fairlead.plan.requests import Answer, PromQuery, Vector
 
 WRONG = {"m-1": 0.5, "m-2": 0.5, "m-3": 0.2}
 

@@ -6,7 +6,7 @@ from tests.unit.experiment.test_experiment_way import begun, contender, experime
 from tests.unit.plan.rollout_world import Sim
 from tests.unit.plan.test_four_eyes import annotated, approve, decide
 
-from fairlead.plan.core import Failed, NamespaceSeen
+from fairlead.plan.requests import Failed, NamespaceSeen
 
 BETTER = {"m-1": 0.5, "m-2": 0.5, "m-3": 0.2}
 

@@ -10,7 +10,8 @@ from tests.unit.plan.label_world import LabelWorld, labels
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.manifests.route import services
-from fairlead.plan.core import HTTP_ROUTE, JOB, MODEL_VERSION, WORKLOAD, GatewaySeen
+from fairlead.plan.core import HTTP_ROUTE, JOB, MODEL_VERSION, WORKLOAD
+from fairlead.plan.requests import GatewaySeen
 
 Json = dict[str, Any]
 ALIKE = {"m-1": 0.5, "m-2": 0.5, "m-3": 0.5}

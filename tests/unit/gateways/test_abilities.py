@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.unit.plan.rollout_world import ENVOY_GATEWAY, Sim, spec
 
-from fairlead.plan.core import Failed, GatewaySeen
 from fairlead.plan.deployment.serving.implementations import CORE, Ability, abilities, is_known, relevant
+from fairlead.plan.requests import Failed, GatewaySeen
 
 TRAEFIK = "traefik.io/gateway-controller"
 LISTED = (

@@ -15,8 +15,8 @@ from fairlead.api.config import PrometheusConfig
 from fairlead.api.guard import Guard
 from fairlead.cli import verdict
 from fairlead.cli.replay import replay
-from fairlead.plan.core import Answer, Failed, Vector
 from fairlead.plan.deployment.metrics import promgauge
+from fairlead.plan.requests import Answer, Failed, Vector
 from fairlead.verdict.trace import BadTrace, read
 
 Json = dict[str, Any]

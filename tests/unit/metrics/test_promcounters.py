@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.plan.core import Vector
 from fairlead.plan.deployment.evidence import promcounters
 from fairlead.plan.deployment.evidence.cursors import Book
+from fairlead.plan.requests import Vector
 
 ARM = "stable"
 Outcomes = tuple[int, int]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.plan.core import Vector
 from fairlead.plan.deployment.evidence import promcounters
 from fairlead.plan.deployment.evidence.cursors import Book
+from fairlead.plan.requests import Vector
 
 Series = dict[str, float]
 

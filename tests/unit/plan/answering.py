@@ -12,7 +12,7 @@ from typing import Any
 
 from fairlead.api import answers
 from fairlead.api.tasks import Place, TaskResult
-from fairlead.plan.core import Answer, Document, Failed, ReadDocument
+from fairlead.plan.requests import Answer, Document, Failed, ReadDocument
 from fairlead.worker import digests
 
 Json = dict[str, Any]

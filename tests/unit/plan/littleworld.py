@@ -22,21 +22,18 @@ from fairlead.plan.core import (
     PIPELINE,
     PIPELINE_RUN,
     POD,
-    Answer,
     Claim,
     Delete,
-    Failed,
     Json,
     Kind,
     KindSpec,
     Meta,
     Plan,
-    ReadDocument,
-    Request,
     Subject,
     epoch,
     rfc3339,
 )
+from fairlead.plan.requests import Answer, Failed, ReadDocument, Request
 
 NAMESPACE = "team"
 START = epoch("2026-03-02T09:00:00Z")
@@ -75,6 +72,10 @@ class LittleWorld:
     _asked: tuple[Request, ...] = ()
 
     # --- as a plan sees it ---
+
+    memo = None
+    shared = None
+    crowd = 0
 
     def get(self, kind: Kind, name: str) -> Json | None:
         """See `World`."""

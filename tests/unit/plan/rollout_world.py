@@ -31,22 +31,28 @@ from fairlead.plan.core import (
     REPLICA_SET,
     SERVICE,
     WORKLOAD,
+    Claim,
+    Kind,
+    Meta,
+    Plan,
+    Subject,
+    rfc3339,
+)
+from fairlead.plan.deployment import alerting
+from fairlead.plan.deployment import plan as deployment
+from fairlead.plan.requests import (
     AccountSeen,
     Answer,
     AnswersPage,
     AskReady,
-    Claim,
     Counters,
     Failed,
     FindObject,
     GatewaySeen,
     KeptAnswer,
     KeptInput,
-    Kind,
-    Meta,
     NamespaceSeen,
     Newest,
-    Plan,
     Presence,
     PromQuery,
     ReadAccount,
@@ -62,14 +68,10 @@ from fairlead.plan.core import (
     Saved,
     SaveDocument,
     ScrapePod,
-    Subject,
     Vector,
     Warm,
     WarmUp,
-    rfc3339,
 )
-from fairlead.plan.deployment import alerting
-from fairlead.plan.deployment import plan as deployment
 from fairlead.signals.errors import SignalError
 from fairlead.signals.page import parse_page
 from fairlead.store.s3 import Object
@@ -104,6 +106,10 @@ GATEWAY = GatewaySeen(("10.0.0.1",), (("HTTP", 80),), (("HTTP", 80),), "public",
 @dataclass
 class Sim:
     """The world and its clock. `errors`, `slow`, `wrong`: shares by version."""
+
+    memo = None
+    shared = None
+    crowd = 0
 
     spec: Json
     now: float = START
@@ -630,6 +636,10 @@ class Sim:
 
 class View:
     """The world during one look."""
+
+    memo = None
+    shared = None
+    crowd = 0
 
     def __init__(self, sim: Sim) -> None:
         self._sim, self.config = sim, sim.config

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.plan.rollout_world import METRICS, PodCounts, Sim, spec
 
-from fairlead.plan.core import Answer, PromQuery, Vector
+from fairlead.plan.requests import Answer, PromQuery, Vector
 
 LATENCY = {"metric": "latency", "quantile": "p95", "worseBy": "50%"}
 

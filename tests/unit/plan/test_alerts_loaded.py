@@ -6,8 +6,9 @@ import pytest
 from tests.unit.plan.rollout_world import METRICS, Sim, spec
 
 from fairlead.manifests import alerts
-from fairlead.plan.core import PROMETHEUS_RULE, Failed, RulesSeen
+from fairlead.plan.core import PROMETHEUS_RULE
 from fairlead.plan.deployment import alerting
+from fairlead.plan.requests import Failed, RulesSeen
 
 
 def said(sim: Sim) -> tuple[str, str]:

@@ -7,7 +7,8 @@ import json
 import pytest
 from tests.unit.plan.rollout_world import ENVOY_GATEWAY, Sim, accepted, spec
 
-from fairlead.plan.core import HTTP_ROUTE, Failed
+from fairlead.plan.core import HTTP_ROUTE
+from fairlead.plan.requests import Failed
 
 NOWHERE = {"gateway": {"name": "public", "namespace": "nope"}}
 

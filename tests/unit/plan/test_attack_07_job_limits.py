@@ -12,8 +12,9 @@ from tests.unit.plan.test_job_pods import Evaluations, Joins, Snapshots, Steps, 
 from fairlead.api.config import JobsConfig
 from fairlead.api.limits import JobResources, size
 from fairlead.manifests import limits
-from fairlead.plan.core import JOB, Json, Listed
+from fairlead.plan.core import JOB, Json
 from fairlead.plan.jobs import failures
+from fairlead.plan.requests import Listed
 
 OURS = ("fetch", "publish", "snapshot", "evaluate", "join")
 

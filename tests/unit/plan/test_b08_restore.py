@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 from tests.unit.plan.rollout_world import START, Sim, spec
 
-from fairlead.plan.core import MODEL_VERSION, WORKLOAD, Failed, Json, rfc3339
+from fairlead.plan.core import MODEL_VERSION, WORKLOAD, Json, rfc3339
+from fairlead.plan.requests import Failed
 
 AWAY = Failed("Unreachable", "http://s3:9000 can't be reached: nothing listens there; start the store")
 FOLDER = "team/state/web/"

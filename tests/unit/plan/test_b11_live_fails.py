@@ -13,8 +13,9 @@ from tests.unit.plan.test_deployment_shadow import DIFFER, SHADOW, begun, shadow
 from tests.unit.plan.test_deployment_watch import promoted
 
 from fairlead.cli.replay import replay
-from fairlead.plan.core import MODEL_VERSION, Vector
+from fairlead.plan.core import MODEL_VERSION
 from fairlead.plan.deployment.metrics.latency import answered
+from fairlead.plan.requests import Vector
 
 Json = dict[str, Any]
 ERRORS: Json = {"metric": "errors"}

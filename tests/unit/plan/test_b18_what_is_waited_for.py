@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from tests.unit.plan.rollout_world import START, Sim, spec
 
-from fairlead.plan.core import POD, Answer, AskReady, Failed, ReadySaid, rfc3339
+from fairlead.plan.core import POD, rfc3339
+from fairlead.plan.requests import Answer, AskReady, Failed, ReadySaid
 
 READY = ":8080/v2/health/ready"
 ARTIFACT = {"uri": "s3://bucket/m-2", "sha256": "a" * 64, "credentials": {"name": "keys"}}

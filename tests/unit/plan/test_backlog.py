@@ -13,9 +13,9 @@ from tests.unit.plan.test_deployment_ledger import begun, finish, saved
 
 from fairlead.api.ledger import LINE, Ledger
 from fairlead.cli.replay import replay
-from fairlead.plan.core import UNDERWAY, Failed, Saved, SaveDocument
 from fairlead.plan.deployment.context import State, look_at
 from fairlead.plan.deployment.evidence import backlog, ledger
+from fairlead.plan.requests import UNDERWAY, Failed, Saved, SaveDocument
 
 SILENT = Failed(UNDERWAY, "the store has not answered yet")
 AWAY = Failed("Unreachable", "the store does not answer")
@@ -29,6 +29,9 @@ def line(number: int, length: int) -> str:
 
 class Store:
     """Answers what it is told to, and keeps what it takes."""
+
+    shared = None
+    crowd = 0
 
     def __init__(self, config: object) -> None:
         self.config, self.says = config, SILENT

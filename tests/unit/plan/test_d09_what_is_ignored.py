@@ -8,9 +8,10 @@ import pytest
 from tests.unit.plan import test_dataset_plan as datasets
 
 from fairlead.api.dataset import DatasetSpec
-from fairlead.plan.core import JOB, Listed
+from fairlead.plan.core import JOB
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.dataset.snapshot import Work, rules
+from fairlead.plan.requests import Listed
 
 
 def test_d09_what_comes_beside_the_data_is_counted_and_nothing_is_read() -> None:

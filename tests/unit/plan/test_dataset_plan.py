@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 
-from fairlead.plan.core import DATASET, JOB, POD, Failed, Invalid, Json, Listed
+from fairlead.plan.core import DATASET, JOB, POD, Invalid, Json
 from fairlead.plan.dataset import plan as dataset
+from fairlead.plan.requests import Failed, Listed
 
 SPEC = {
     "source": {"s3": {"bucket": "src", "prefix": "rides/"}},

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.plan.rollout_world import OUTCOMES, Documents, Sim, spec
 
 from fairlead.cli.replay import Chosen, choose, replay, saved_lines
-from fairlead.plan.core import Failed
+from fairlead.plan.requests import Failed
 
 GUARDS = [
     {"metric": "errors", "worseBy": "1%"}, {"metric": "latency", "quantile": "p90", "worseBy": "50%"}, OUTCOMES,

@@ -10,7 +10,8 @@ from tests.unit.plan.rollout_world import GATEWAY, OUTCOMES, Sim, dump, spec
 
 from fairlead.plan.core import MODEL_VERSION, POD
 from fairlead.plan.deployment.context import look_at
-from fairlead.plan.memo import Memo, Reads, Recent, crowd_of
+from fairlead.plan.memo import Memo, Recent
+from fairlead.plan.reads import Reads
 
 
 @pytest.mark.parametrize(("bad", "end"), [(0.02, "Live"), (0.5, "RolledBack")])
@@ -153,6 +154,5 @@ def test_what_was_read_is_the_same_only_if_it_is_the_same_object() -> None:
 
 @pytest.mark.parametrize(("crowd", "window"), [(0, 1.0), (110, 1.0), (220, 2.0)])
 def test_in_a_crowd_windows_are_longer(crowd: int, window: float) -> None:
-    world = SimpleNamespace(crowd=crowd, config=SimpleNamespace(tuning=SimpleNamespace(window=1.0)))
-    assert crowd_of(world) == crowd  # type: ignore[arg-type]
+    world = SimpleNamespace(crowd=crowd, shared=None, config=SimpleNamespace(tuning=SimpleNamespace(window=1.0)))
     assert look_at(None, world, 0.0).window == window  # type: ignore[arg-type]

@@ -11,8 +11,9 @@ from tests.unit.plan.rollout_world import Sim, rfc3339, spec
 from fairlead.api.config import OperatorConfig
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.requirement import Requirement
-from fairlead.plan.core import MODEL_VERSION, Failed, Json, NamespaceSeen
+from fairlead.plan.core import MODEL_VERSION, Json
 from fairlead.plan.deployment import requirements, served
+from fairlead.plan.requests import Failed, NamespaceSeen
 
 DIGEST = "d" * 64
 GATE = {"metric": "mae", "max": "3"}

@@ -13,10 +13,11 @@ import yaml
 from tests.unit.plan import test_run_plan as runs
 from tests.unit.plan.littleworld import LittleWorld
 
-from fairlead.plan.core import Json, Listed
+from fairlead.plan.core import Json
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.pipeline import plan as pipeline
 from fairlead.plan.pipeline import run
+from fairlead.plan.requests import Listed
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 DATASET = """

@@ -13,11 +13,12 @@ from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import JoinResult, TaskResult
-from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE_RUN, POD, UNDERWAY, Failed, Json, Listed, rfc3339
+from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, rfc3339
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.deployment.metrics import joining
 from fairlead.plan.model import plan as modelversion
 from fairlead.plan.pipeline import run
+from fairlead.plan.requests import UNDERWAY, Failed, Listed
 
 SERVERS = {"images": {"worker": "registry/worker:1", "runtimes": {"sklearn": "sklearn:1"}}}
 ROWS = {"version": "v1", "digest": "d" * 64, "manifest": "s3://store/v1.json", "at": "2026-03-02T09:00:00Z", "rows": 3}

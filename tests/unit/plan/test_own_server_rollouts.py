@@ -14,9 +14,10 @@ from tests.unit.plan.test_modelversion import live as serves
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import EvaluateTask
 from fairlead.manifests.evaluation import CHALLENGER, CHAMPION
-from fairlead.plan.core import WORKLOAD, AccountSeen, Failed, Json, ReadAccount, Request, ScrapePod, WarmUp
+from fairlead.plan.core import WORKLOAD, Json
 from fairlead.plan.deployment import plan as deployment
 from fairlead.plan.model.plan import SPEC
+from fairlead.plan.requests import AccountSeen, Failed, ReadAccount, Request, ScrapePod, WarmUp
 
 FIXED: Json = {
     "runtime": "custom", "image": "scorer:1", "protocol": "http", "port": 9000, "ready": "/healthz", "metrics": METRICS,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.api.deployment import Deployment
-from fairlead.plan.core import Answer, PromQuery, Vector
 from fairlead.plan.deployment.evidence.cursors import AHEAD, Book
+from fairlead.plan.requests import Answer, PromQuery, Vector
 
 ERRORS = {"m-1": 0.03, "m-2": 0.03}
 LATENCY = {"metric": "latency", "quantile": "p95", "worseBy": "10%"}

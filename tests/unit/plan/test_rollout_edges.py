@@ -14,8 +14,9 @@ from tests.unit.plan.test_deployment_rollout import live
 from fairlead.api.candidate import Candidate
 from fairlead.api.confirmation import Confirmation
 from fairlead.api.watch import WayBack
-from fairlead.plan.core import WORKLOAD, Failed
+from fairlead.plan.core import WORKLOAD
 from fairlead.plan.deployment.evidence import ledger, signals
+from fairlead.plan.requests import Failed
 from fairlead.verdict import trace
 from fairlead.verdict.trace import BadTrace
 

@@ -10,8 +10,9 @@ import pytest
 import yaml
 from tests.unit.plan.littleworld import LittleWorld, stopped
 
-from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Failed, FindObject, Json, Presence
+from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json
 from fairlead.plan.pipeline import run
+from fairlead.plan.requests import Failed, FindObject, Presence
 
 PIPELINE = """
 kind: Pipeline

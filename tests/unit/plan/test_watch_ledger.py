@@ -12,7 +12,8 @@ from fairlead.api.deployment import Deployment
 from fairlead.cli import rewatch
 from fairlead.cli.replay import choose
 from fairlead.cli.session import Problem
-from fairlead.plan.core import Failed, epoch
+from fairlead.plan.core import epoch
+from fairlead.plan.requests import Failed
 from fairlead.verdict.watchtrace import Answered, is_one, read
 
 ALL = ({"metric": "errors", "worseBy": "1%"}, {"metric": "latency", "quantile": "p90"}, OUTCOMES)

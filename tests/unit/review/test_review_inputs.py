@@ -17,8 +17,8 @@ from tests.unit.plan.test_deployment_shadow import begun, shadowed, sometimes
 from fairlead.api.review import LONGEST_INPUT, ReviewInput
 from fairlead.cli.given import lines
 from fairlead.manifests.meta import Json
-from fairlead.plan.core import Failed, KeptInput, ReadInput
 from fairlead.plan.deployment.excerpts import of_input
+from fairlead.plan.requests import Failed, KeptInput, ReadInput
 from fairlead.signals.answers import kept_input
 from fairlead.signals.aside import Aside
 from fairlead.signals.errors import SignalError

@@ -22,7 +22,7 @@ from tests.unit.signals.hostile import ANSWERS, BIG, ENDLESS, PAGES, lines, path
 
 from fairlead.engine.app import tune
 from fairlead.engine.resolve import Resolver
-from fairlead.plan.core import AnswersPage, Counters, Failed, MetricNames, ReadAnswers, Request, ScrapePod
+from fairlead.plan.requests import AnswersPage, Counters, Failed, MetricNames, ReadAnswers, Request, ScrapePod
 from fairlead.signals import aside, wire
 from fairlead.signals.errors import SignalError
 from fairlead.signals.labels import MOST, Labels

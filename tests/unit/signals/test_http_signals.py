@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from fairlead.manifests.alerts import fingerprint
-from fairlead.plan.core import (
+from fairlead.plan.requests import (
     AskReady,
     Counters,
     Failed,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fairlead.plan.core import Counters, MetricNames
+from fairlead.plan.requests import Counters, MetricNames
 from fairlead.signals.errors import SignalError
 from fairlead.signals.page import parse_page
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fairlead.plan.core import Newest, ReadNewest
+from fairlead.plan.requests import Newest, ReadNewest
 from fairlead.store import documents, s3
 from fairlead.store.errors import StoreError
 from fairlead.store.s3 import Object

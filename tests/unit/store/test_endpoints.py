@@ -11,7 +11,7 @@ import pytest
 
 from fairlead.api.config import OperatorConfig
 from fairlead.api.dataset import Dataset
-from fairlead.plan.core import FindObject, ListObjects
+from fairlead.plan.requests import FindObject, ListObjects
 from fairlead.store.endpoints import Rules, control_plane
 from fairlead.store.errors import StoreError
 

@@ -21,7 +21,7 @@ from hack.testbed.badstore import Store, serving
 from fairlead.api.config import OperatorConfig
 from fairlead.engine import resolve
 from fairlead.engine.resolve import Resolver
-from fairlead.plan.core import Failed, Listed, ListObjects, ReadDocument, Saved, SaveDocument
+from fairlead.plan.requests import Failed, Listed, ListObjects, ReadDocument, Saved, SaveDocument
 from fairlead.store import listing
 from fairlead.store.endpoints import Rules
 

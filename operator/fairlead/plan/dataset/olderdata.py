@@ -10,7 +10,8 @@ import re
 
 from fairlead.api.dataset import Dataset
 from fairlead.plan import store
-from fairlead.plan.core import NOT_YET, Failed, FindObject, Presence, World
+from fairlead.plan.core import World
+from fairlead.plan.requests import NOT_YET, Failed, FindObject, Presence
 
 _VERSION = re.compile(r"[0-9a-f]{16}")
 

@@ -20,17 +20,12 @@ from fairlead.plan.core import (
     DATASET,
     JOB,
     LABEL_PREFIX,
-    NO_TURN,
     POD,
     Delete,
     Event,
-    Failed,
     Json,
     KindSpec,
-    Listed,
-    ListObjects,
     Plan,
-    Request,
     Subject,
     World,
     epoch,
@@ -52,6 +47,7 @@ from fairlead.plan.dataset.snapshot import (
 )
 from fairlead.plan.jobs.failures import LIMITS, Running
 from fairlead.plan.jobs.jobpods import UNREADABLE
+from fairlead.plan.requests import NO_TURN, Failed, Listed, ListObjects, Request
 
 VERSIONS = 20
 WHOLE = 8

@@ -11,9 +11,10 @@ from fairlead.manifests import job as jobs
 from fairlead.manifests import limits
 from fairlead.manifests.meta import child_name, labels, owner_reference, short_hash
 from fairlead.plan import store
-from fairlead.plan.core import DATASET, LABEL_PREFIX, Invalid, Json, ReadDocument, Subject, World
+from fairlead.plan.core import DATASET, LABEL_PREFIX, Invalid, Json, Subject, World
 from fairlead.plan.jobs import failures, jobpods, likeness
 from fairlead.plan.jobs.failures import Running
+from fairlead.plan.requests import ReadDocument
 
 TASK_LIMIT = 100_000
 """Characters of a task: Linux takes 128 KiB in one environment variable."""

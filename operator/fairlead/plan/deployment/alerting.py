@@ -11,9 +11,10 @@ from fairlead.api.deploymentstatus import AlertsSeen, DeploymentStatus
 from fairlead.manifests import alerts
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.conditions import Conditions
-from fairlead.plan.core import Failed, Json, ReadRules, RulesSeen, epoch
+from fairlead.plan.core import Json, epoch
 from fairlead.plan.deployment import children, versions
 from fairlead.plan.deployment.context import Look
+from fairlead.plan.requests import Failed, ReadRules, RulesSeen
 
 CONDITION = "AlertsLoaded"
 SOON, AGAIN, RARELY = 20.0, 60.0, 3600.0

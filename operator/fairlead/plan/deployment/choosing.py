@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fairlead.plan.core import Request
 from fairlead.plan.deployment import requirements, versions
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.model.waking import of_model
+from fairlead.plan.requests import Request
 
 
 def requests(look: Look) -> list[Request]:

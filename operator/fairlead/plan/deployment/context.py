@@ -10,8 +10,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import Deployment, DeploymentSpec
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.manifests.meta import child_name
-from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, LABEL_PREFIX, SERVICE, Event, Json, Kind, Subject, World, rfc3339
-from fairlead.plan.memo import crowd_of, memo_of
+from fairlead.plan.core import GRPC_ROUTE, HTTP_ROUTE, LABEL_PREFIX, SERVICE, Context, Event, Json, Kind, Subject, World
 
 T = TypeVar("T")
 
@@ -22,12 +21,9 @@ RETRY = f"{LABEL_PREFIX}retry"
 
 
 @dataclass(frozen=True)
-class Look:
-    """The object, what was observed, and the time (epoch seconds)."""
+class Look(Context[Deployment]):
+    """A Deployment's context, with what one look finds out once."""
 
-    subject: Subject[Deployment]
-    world: World
-    now: float
     _known: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
     side_by_side: bool = False
     """The candidate is one of several in an experiment."""
@@ -48,18 +44,8 @@ class Look:
         return found
 
     def _fixed(self) -> dict[Hashable, Any]:
-        memo = memo_of(self.world)
+        memo = self.world.memo
         return memo.of(("fixed", self.subject.meta.uid), self.spec, dict) if memo else {}
-
-    @property
-    def name(self) -> str:
-        """The Deployment's name."""
-        return self.subject.meta.name
-
-    @property
-    def namespace(self) -> str:
-        """Its namespace."""
-        return self.subject.meta.namespace
 
     @property
     def spec(self) -> DeploymentSpec:
@@ -69,12 +55,7 @@ class Look:
     @property
     def window(self) -> float:
         """Seconds of an evidence window: longer where very many rollouts are under way, so that none is late."""
-        return max(self.world.config.tuning.window, crowd_of(self.world) / CROWDED)
-
-    @property
-    def stamp(self) -> str:
-        """The time as Kubernetes writes it."""
-        return rfc3339(self.now)
+        return max(self.world.config.tuning.window, self.world.crowd / CROWDED)
 
     @property
     def route_kind(self) -> Kind:
@@ -111,8 +92,7 @@ class Look:
 
 def look_at(subject: Subject[Deployment], world: World, now: float) -> Look:
     """One look; in the kernel's worlds it knows what `observe` has found out already."""
-    shared: dict[Hashable, Any] | None = getattr(world, "shared", None)
-    return Look(subject, world, now) if shared is None else Look(subject, world, now, shared)
+    return Look(subject, world, now) if world.shared is None else Look(subject, world, now, world.shared)
 
 
 @dataclass(frozen=True)

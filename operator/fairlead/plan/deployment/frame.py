@@ -9,7 +9,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.plan.core import Json
 from fairlead.plan.deployment import children
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.memo import Reads, memo_of
+from fairlead.plan.reads import Reads
 
 COUNTED = frozenset({
     "observed", "step_requests", "answered", "live_answered", "expected", "doubling", "guards", "split", "common",
@@ -47,7 +47,7 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
     """The objects that should be there: the very same ones as last time, if they follow from the same."""
     if status.candidate and status.candidate.shadow:
         return children.wanted(look, status)  # copies end with a count
-    memo, bare = memo_of(look.world), _bare(status)
+    memo, bare = look.world.memo, _bare(status)
 
     def same(grounds: tuple[Any, bool, DeploymentStatus, Reads]) -> bool:
         spec, grpc, then, reads = grounds

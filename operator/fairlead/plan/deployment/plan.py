@@ -34,7 +34,6 @@ from fairlead.plan.core import (
     Json,
     KindSpec,
     Plan,
-    Request,
     Subject,
     World,
     epoch,
@@ -74,6 +73,7 @@ from fairlead.plan.deployment.serving import (
 from fairlead.plan.deployment.watch import period as watch
 from fairlead.plan.deployment.watch import windows as watching
 from fairlead.plan.model import usage
+from fairlead.plan.requests import Request
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 STARTING = 5.0

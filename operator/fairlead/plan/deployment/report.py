@@ -8,7 +8,7 @@ from fairlead.api.watch import WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan import standing as kstatus
 from fairlead.plan.conditions import AVAILABLE, Conditions, quoted
-from fairlead.plan.core import GatewaySeen, Json
+from fairlead.plan.core import Json
 from fairlead.plan.deployment import alerting, claims, effect, goal, phase, pins, versions
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import absent, ledger, memory, signals
@@ -18,6 +18,7 @@ from fairlead.plan.deployment.rollout import analysis, forecast
 from fairlead.plan.deployment.serving import ability, pods, replacing, scaling, sizes, starting
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.versions import Choice
+from fairlead.plan.requests import GatewaySeen
 
 ROUTE, NOT_ACCEPTED = "RouteAccepted", "RouteNotAccepted"
 

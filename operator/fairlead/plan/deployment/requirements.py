@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.requirement import Requirement
-from fairlead.plan.core import LABEL_PREFIX, NOT_YET, Failed, Json, NamespaceSeen, ReadNamespace
+from fairlead.plan.core import LABEL_PREFIX, Json
 from fairlead.plan.deployment.context import Look
+from fairlead.plan.requests import NOT_YET, Failed, NamespaceSeen, ReadNamespace
 
 PREFIX = f"{LABEL_PREFIX}require-"
 FIELDS = {"approvals": "a whole number from 0 to 10", "gates": "true or false", "not-author": "true or false"}

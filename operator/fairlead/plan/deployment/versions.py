@@ -10,7 +10,6 @@ from fairlead.api.modelversion import ModelVersion
 from fairlead.plan.core import MODEL_VERSION, Json, World, epoch
 from fairlead.plan.deployment import phase, pins, requirements
 from fairlead.plan.deployment.context import RETRY, Look
-from fairlead.plan.memo import memo_of
 from fairlead.plan.model import findings, identity
 from fairlead.plan.model.waking import of_model
 
@@ -48,7 +47,7 @@ def _read(look: Look, name: str) -> ModelVersion | None:
 
 
 def _parse(world: World, raw: Json) -> ModelVersion | None:
-    memo = memo_of(world)
+    memo = world.memo
     if memo is None:
         return identity.parse(raw)
     found: ModelVersion | None = memo.of(("version", raw["metadata"]["uid"]), raw, lambda: identity.parse(raw))

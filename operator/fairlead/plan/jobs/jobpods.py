@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from fairlead.api import answers, foreign
 from fairlead.api.tasks import TASK_ENV, Place, TaskResult
-from fairlead.plan.core import NOT_YET, Document, Failed, Json, ReadDocument, World
+from fairlead.plan.core import Json, World
 from fairlead.plan.jobs import failures, likeness, podstages
+from fairlead.plan.requests import NOT_YET, Document, Failed, ReadDocument
 
 FEW = 3
 """Answers that may be unreadable."""

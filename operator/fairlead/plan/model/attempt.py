@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from fairlead.api.modelversion import Crash, EvaluationJob
 from fairlead.api.tasks import EvaluateResult, TaskError, TaskResult
 from fairlead.manifests import evaluation as pods
-from fairlead.plan.core import LABEL_PREFIX, Json, ReadDocument, epoch
+from fairlead.plan.core import LABEL_PREFIX, Json, epoch
 from fairlead.plan.jobs import crashes, failures, jobpods, podstages, serverlog
 from fairlead.plan.model import proof
 from fairlead.plan.model.proof import Work
+from fairlead.plan.requests import ReadDocument
 
 ONE, FEW, MANY = 1, 3, 10
 """Attempts that may fail: in a way that trying again does not change; by the version's own fault; because a server was

@@ -10,7 +10,6 @@ from fairlead.api import foreign
 from fairlead.api.modelversion import Evidence, ModelVersion, ModelVersionSpec, ModelVersionStatus
 from fairlead.api.pinned import RECORD, Pinned
 from fairlead.plan.core import MODEL_VERSION, Json, World
-from fairlead.plan.memo import memo_of
 from fairlead.plan.read import NotReadable, read
 
 _LEFT_OUT = ("lineage", "approvals", "revoked")
@@ -86,7 +85,7 @@ def unpin(kept: Pinned) -> ModelVersion | None:
 def recorded(world: World, kept: Pinned) -> ModelVersion | None:
     """`unpin`, once as long as the pin stays the same: each look of each rollout asks, and each proof asks of the live
     versions of all Deployments."""
-    memo = memo_of(world)
+    memo = world.memo
     if memo is None:
         return unpin(kept)
     found: ModelVersion | None = memo.find(

@@ -30,7 +30,6 @@ from fairlead.plan.core import (
     Json,
     KindSpec,
     Plan,
-    Request,
     Subject,
     World,
     epoch,
@@ -51,6 +50,7 @@ from fairlead.plan.model.waking import (
     settled,
     unverified,
 )
+from fairlead.plan.requests import Request
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 UNTAKEN = 30.0

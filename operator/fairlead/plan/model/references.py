@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION, Json, World, epoch
-from fairlead.plan.memo import memo_of
 from fairlead.plan.model import identity
 
 _LONGEST = 63
@@ -78,7 +77,7 @@ def of(world: World) -> References:
 
 
 def _names(world: World, raw: Json) -> frozenset[str]:
-    memo = memo_of(world)
+    memo = world.memo
     if memo is None:
         return _found(raw)
     found: frozenset[str] = memo.of(("names", raw["metadata"]["uid"]), raw, lambda: _found(raw))

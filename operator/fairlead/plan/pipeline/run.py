@@ -28,7 +28,6 @@ from fairlead.plan.core import (
     KindSpec,
     M,
     Plan,
-    Request,
     Subject,
     World,
     rfc3339,
@@ -37,6 +36,7 @@ from fairlead.plan.dataset import olderdata
 from fairlead.plan.jobs import failures
 from fairlead.plan.pipeline import dag, produce, stepjobs, steps
 from fairlead.plan.read import NotReadable, read
+from fairlead.plan.requests import Request
 from fairlead.plan.standing import Standing, Word, has_standing
 
 CANCELLED, FAILED = "Cancelled", "RunFailed"

@@ -17,9 +17,10 @@ from fairlead.api.tasks import PublishResult
 from fairlead.api.units import seconds
 from fairlead.manifests.job import PUBLISH, STEP
 from fairlead.manifests.meta import child_name
-from fairlead.plan.core import LABEL_PREFIX, Json, ReadDocument, Subject, World, epoch, rfc3339
+from fairlead.plan.core import LABEL_PREFIX, Json, Subject, World, epoch, rfc3339
 from fairlead.plan.jobs import failures, jobpods, likeness
 from fairlead.plan.read import NotReadable
+from fairlead.plan.requests import ReadDocument
 
 DISRUPTIONS = 10
 """Attempts that a step may lose to the cluster."""

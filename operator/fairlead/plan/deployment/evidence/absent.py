@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from fairlead.api.candidate import Candidate
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
-from fairlead.plan.core import Counters, Unproven, epoch, rfc3339
+from fairlead.plan.core import epoch, rfc3339
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence.signals import Scrape, sample_of, scrapes
 from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.plan.requests import Counters, Unproven
 from fairlead.verdict.latency import Unusable
 
 Read = Sequence[tuple[Scrape, Counters]]

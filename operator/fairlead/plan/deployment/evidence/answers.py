@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import AnswerCursor
 from fairlead.manifests import presets
-from fairlead.plan.core import AnswersPage, Failed, KeptAnswer, ReadAnswers
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import signals
 from fairlead.plan.deployment.evidence.signals import ARMS
 from fairlead.plan.deployment.serving.pods import PodView, Problem
+from fairlead.plan.requests import AnswersPage, Failed, KeptAnswer, ReadAnswers
 
 RECORDER = "recorder"
 """The container."""

@@ -8,8 +8,9 @@ import json
 from collections.abc import Sequence
 
 from fairlead.api.ledger import LINE, Ledger
-from fairlead.plan.core import UNDERWAY, Event
+from fairlead.plan.core import Event
 from fairlead.plan.deployment.context import State
+from fairlead.plan.requests import UNDERWAY
 
 LATE = 100
 """So many lines wait while the store has neither taken nor refused them: then it counts as one that is away."""

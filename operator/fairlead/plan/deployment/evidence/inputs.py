@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from fairlead.api.candidate import Candidate
 from fairlead.api.review import Review, ReviewInput, ReviewPair
 from fairlead.manifests import presets
-from fairlead.plan.core import KeptInput, ReadInput
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import answers, signals
 from fairlead.plan.deployment.excerpts import of_input
+from fairlead.plan.requests import KeptInput, ReadInput
 
 AT_ONCE = 4
 """Pairs that are asked for in one look: bodies may be long, and recorders hold 4 MiB of them."""

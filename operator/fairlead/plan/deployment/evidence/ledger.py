@@ -17,9 +17,9 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.ledger import Ledger
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.core import NOT_YET, UNDERWAY, Failed, Saved, SaveDocument
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import backlog, judgements, pairs
+from fairlead.plan.requests import NOT_YET, UNDERWAY, Failed, Saved, SaveDocument
 from fairlead.plan.store import Location, ledger_folder
 from fairlead.verdict.guards import Arm, Window, decode, encode
 from fairlead.verdict.pairs import Pairs

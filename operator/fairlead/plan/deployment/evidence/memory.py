@@ -20,24 +20,13 @@ from fairlead.api.deploymentstatus import DeploymentStatus, Live
 from fairlead.api.memory import Memory, Recollection
 from fairlead.plan import standing, store
 from fairlead.plan.conditions import AVAILABLE, Conditions
-from fairlead.plan.core import (
-    LABEL_PREFIX,
-    NOT_YET,
-    Event,
-    Failed,
-    Newest,
-    Plan,
-    ReadNewest,
-    Request,
-    Saved,
-    SaveDocument,
-    epoch,
-)
+from fairlead.plan.core import LABEL_PREFIX, Event, Plan, epoch
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import ledger
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.model.waking import of_model
+from fairlead.plan.requests import NOT_YET, Failed, Newest, ReadNewest, Request, Saved, SaveDocument
 
 CONDITION = "StateSaved"
 ANEW = f"{LABEL_PREFIX}begin-anew"

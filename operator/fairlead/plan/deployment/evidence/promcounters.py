@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from fairlead.api.guard import Guard
-from fairlead.plan.core import Failed, PromQuery, Vector
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence.cursors import Book
 from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.plan.requests import Failed, PromQuery, Vector
 
 Asked = Mapping[tuple[str, str], PromQuery]
 """By arm and part (`total`, and `failures` or `successes`)."""

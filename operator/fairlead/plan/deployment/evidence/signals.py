@@ -8,12 +8,13 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.guard import Guard
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
-from fairlead.plan.core import MetricNames, PromQuery, ReadGateway, Request, ScrapePod, WarmUp, epoch
+from fairlead.plan.core import epoch
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import ledger, promcounters
 from fairlead.plan.deployment.serving import endpoints, pods, sizes
 from fairlead.plan.deployment.serving.pods import PodView
+from fairlead.plan.requests import MetricNames, PromQuery, ReadGateway, Request, ScrapePod, WarmUp
 
 CURSORS = 160
 """Cursors that pods may take in status: in very large versions some of the pods are judged, not all."""

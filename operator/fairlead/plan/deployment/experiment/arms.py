@@ -12,12 +12,13 @@ from math import floor
 from fairlead.api.candidate import Candidate, ExperimentStatus
 from fairlead.api.deployment import CanaryStep
 from fairlead.api.units import chance
-from fairlead.plan.core import Request, Subject
+from fairlead.plan.core import Subject
 from fairlead.plan.deployment import phase, requirements, versions
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import answers, ledger, signals
 from fairlead.plan.deployment.rollout import ending, progress
 from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.plan.requests import Request
 
 FOREVER = "36500d"
 """An arm has no patience of its own: the experiment has."""

@@ -10,7 +10,7 @@ from fairlead.api.candidate import Candidate, ExperimentStatus
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Contender, Experiment
 from fairlead.api.units import seconds
-from fairlead.plan.core import MODEL_VERSION, Event, Request, epoch
+from fairlead.plan.core import MODEL_VERSION, Event, epoch
 from fairlead.plan.deployment import phase, pins, requirements, versions
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import absent, signals
@@ -19,6 +19,7 @@ from fairlead.plan.deployment.serving import ability, pods
 from fairlead.plan.deployment.serving.implementations import Ability
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.versions import Choice
+from fairlead.plan.requests import Request
 
 
 def requests(look: Look) -> list[Request]:

@@ -10,12 +10,13 @@ from fairlead.api.candidate import ExperimentStatus
 from fairlead.api.experiment import Comparison, Contender, Experiment
 from fairlead.api.guard import Guard
 from fairlead.api.units import share
-from fairlead.plan.core import Failed, PromQuery, Request, Vector, epoch
+from fairlead.plan.core import epoch
 from fairlead.plan.deployment import phase
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import promcounters
 from fairlead.plan.deployment.evidence.cursors import Book
 from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.plan.requests import Failed, PromQuery, Request, Vector
 from fairlead.verdict import arms, bandit
 from fairlead.verdict.arms import Trials
 from fairlead.verdict.failures import log_mean

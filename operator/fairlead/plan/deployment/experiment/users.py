@@ -7,13 +7,14 @@ from fairlead.api.candidate import Candidate, ExperimentStatus
 from fairlead.api.experiment import Division, Experiment
 from fairlead.api.units import seconds
 from fairlead.manifests import route
-from fairlead.plan.core import Counters, Failed, MetricNames, Request, ScrapePod, epoch, rfc3339
+from fairlead.plan.core import epoch, rfc3339
 from fairlead.plan.deployment import phase
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence.cursors import Book
 from fairlead.plan.deployment.evidence.split import SETTLE
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import PodView
+from fairlead.plan.requests import Counters, Failed, MetricNames, Request, ScrapePod
 from fairlead.verdict import arms
 from fairlead.verdict.guards import decode, encode
 

@@ -18,12 +18,13 @@ from fairlead.manifests import limits
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.pod import credentials_volume, pod_spec, worker
 from fairlead.plan import store
-from fairlead.plan.core import DATASET, JOB, LABEL_PREFIX, Delete, Json, ReadDocument
+from fairlead.plan.core import DATASET, JOB, LABEL_PREFIX, Delete, Json
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.jobs import failures, jobpods
 from fairlead.plan.jobs.failures import Running
 from fairlead.plan.read import NotReadable, read
+from fairlead.plan.requests import ReadDocument
 
 JOIN = "join"
 LABEL = f"{LABEL_PREFIX}join"

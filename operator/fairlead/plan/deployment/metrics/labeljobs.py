@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.plan.core import Delete, Json, ReadDocument
+from fairlead.plan.core import Delete, Json
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.metrics import joining, labels
+from fairlead.plan.requests import ReadDocument
 
 
 def wanted(look: Look, status: DeploymentStatus) -> list[Json]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from fairlead.api.evidence import GuardEvidence
 from fairlead.api.units import share
-from fairlead.plan.core import Counters, epoch
+from fairlead.plan.core import epoch
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import absent, guards
 from fairlead.plan.deployment.evidence.cursors import Book
 from fairlead.plan.deployment.evidence.signals import ARMS, Scrape, pod_of, process_of
+from fairlead.plan.requests import Counters
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.latency import Unusable, count, merge, threshold
 

@@ -13,12 +13,13 @@ import re
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import GuardEvidence, Values
 from fairlead.api.guard import Guard
-from fairlead.plan.core import Failed, PromQuery, Vector, epoch
+from fairlead.plan.core import epoch
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import ahead, guards, promcounters
 from fairlead.plan.deployment.evidence.signals import ARMS, outcomes_due, queries, version_of
 from fairlead.plan.deployment.metrics import shadow
 from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.plan.requests import Failed, PromQuery, Vector
 from fairlead.verdict import gauges
 from fairlead.verdict.gauges import FEWEST, LARGEST, Gauge, GaugeState
 from fairlead.verdict.guards import decode, encode, encode_all

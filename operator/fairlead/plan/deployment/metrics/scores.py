@@ -16,12 +16,12 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import GuardEvidence, Scores
 from fairlead.api.record import Output
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.core import KeptAnswer
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import guards
 from fairlead.plan.deployment.evidence.answers import Batch
 from fairlead.plan.deployment.evidence.promcounters import field
 from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.plan.requests import KeptAnswer
 from fairlead.verdict import scores
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.scores import KNOWN, OUT, OWN

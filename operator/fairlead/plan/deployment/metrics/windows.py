@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import Ahead, GuardEvidence
 from fairlead.manifests import route
-from fairlead.plan.core import Counters, Failed, epoch
+from fairlead.plan.core import epoch
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import absent, ahead, common, guards, processes, split
@@ -21,6 +21,7 @@ from fairlead.plan.deployment.evidence.signals import ARMS, Scrape, judged, pod_
 from fairlead.plan.deployment.metrics import latency
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.plan.requests import Counters, Failed
 from fairlead.verdict.failures import MOST
 from fairlead.verdict.guards import decode, encode
 

@@ -15,7 +15,7 @@ from fairlead.api.guard import Guard
 from fairlead.api.units import chance, human, seconds, share
 from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.manifests import route
-from fairlead.plan.core import Event, Request, epoch
+from fairlead.plan.core import Event, epoch
 from fairlead.plan.deployment import phase
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import ahead, signals
@@ -26,6 +26,7 @@ from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.watch import detect, question
 from fairlead.plan.deployment.watch import ledger as watchbook
 from fairlead.plan.deployment.watch import period as watch
+from fairlead.plan.requests import Request
 from fairlead.verdict.guards import decode, encode
 
 SOON = 2.0

@@ -14,7 +14,7 @@ from __future__ import annotations
 from fairlead.api.confirmation import Confirmation
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.watch import Watch, WatchedGuard
-from fairlead.plan.core import Counters, PromQuery, Request, epoch, rfc3339
+from fairlead.plan.core import epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import guards, ledger, processes, promcounters, proofs, signals
 from fairlead.plan.deployment.evidence.cursors import Book
@@ -25,6 +25,7 @@ from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.watch import question
 from fairlead.plan.deployment.watch import windows as watching
+from fairlead.plan.requests import Counters, PromQuery, Request
 from fairlead.verdict.guards import decode, encode
 
 SETTLED, IN_STEP = 20, 0.9

@@ -7,7 +7,7 @@ from fairlead.api.candidate import Candidate, RolloutRecord
 from fairlead.api.deploymentstatus import DeploymentStatus, Live
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.watch import WatchedGuard, WayBack
-from fairlead.plan.core import WORKLOAD, Event, Request
+from fairlead.plan.core import WORKLOAD, Event
 from fairlead.plan.deployment import served
 from fairlead.plan.deployment.context import RETRY, Look, State
 from fairlead.plan.deployment.evidence import signals
@@ -18,6 +18,7 @@ from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.watch import latelabels
 from fairlead.plan.deployment.watch import ledger as watchbook
 from fairlead.plan.deployment.watch import period as watch
+from fairlead.plan.requests import Request
 
 SOON = 2.0
 """Seconds between looks while the pods start."""

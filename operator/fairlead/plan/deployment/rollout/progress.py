@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
 from fairlead.api.evidence import Ahead, Copies, Split
-from fairlead.plan.core import Event, Failed, Warm, epoch
+from fairlead.plan.core import Event, epoch
 from fairlead.plan.deployment import phase, requirements, versions
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import absent, ahead, ledger, memory, signals
@@ -14,6 +14,7 @@ from fairlead.plan.deployment.rollout import analysis, ending, flapping, forecas
 from fairlead.plan.deployment.serving import ability, endpoints, gpus, pods, sizes
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.versions import Choice
+from fairlead.plan.requests import Failed, Warm
 
 
 def choose(look: Look, state: State, choice: Choice) -> State:

@@ -12,12 +12,13 @@ from typing import Literal
 from fairlead.api.deploymentstatus import DeploymentStatus, GatewayState
 from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
-from fairlead.plan.core import Failed, GatewaySeen, epoch
+from fairlead.plan.core import epoch
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import signals
 from fairlead.plan.deployment.serving import implementations
 from fairlead.plan.deployment.serving.implementations import Ability
 from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.plan.requests import Failed, GatewaySeen
 
 CONDITION = "GatewayAble"
 AGAIN = 60.0

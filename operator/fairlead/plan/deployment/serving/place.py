@@ -8,7 +8,6 @@ from fairlead.plan.core import DEPLOYMENT, Claim
 from fairlead.plan.deployment import claims
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.serving.pods import Problem
-from fairlead.plan.memo import memo_of
 
 
 def claim(look: Look, state: State) -> tuple[State, Problem | None]:
@@ -54,7 +53,7 @@ def _refused(look: Look, wanted: Claim) -> Problem | None:
             "has had them longer; choose another path or host, or take that one away",
         )  # fmt: skip
 
-    memo = memo_of(look.world)
+    memo = look.world.memo
     found: Problem | None = memo.of(("claim", look.subject.meta.uid, wanted), others, find) if memo else find()
     return found
 

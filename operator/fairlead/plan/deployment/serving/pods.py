@@ -12,12 +12,12 @@ from fairlead.manifests import presets, server
 from fairlead.manifests.meta import labels
 from fairlead.manifests.server import FETCH, SERVER
 from fairlead.plan.conditions import quoted
-from fairlead.plan.core import POD, WORKLOAD, AskReady, Failed, Json, ReadySaid, epoch
+from fairlead.plan.core import POD, WORKLOAD, Json, epoch
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.serving import running, serverends, strangers
 from fairlead.plan.jobs import failures, serverlog
-from fairlead.plan.memo import memo_of
+from fairlead.plan.requests import AskReady, Failed, ReadySaid
 
 FOREIGN = "ForeignPod"
 """Reason, and type of a condition: somebody's pod stands in for a version's."""
@@ -113,7 +113,7 @@ def _find(look: Look, version: str) -> _Seen:
     if not raws:
         return _Seen([], [], [])
     made = strangers.makers(look.world, look.child(version), selector(look, version))
-    memo = memo_of(look.world)
+    memo = look.world.memo
     ground: list[object] = [*raws, *made.sets, made.workload]
 
     def same(known: list[object]) -> bool:

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.plan import accounts
-from fairlead.plan.core import WORKLOAD, ReadAccount
+from fairlead.plan.core import WORKLOAD
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
+from fairlead.plan.requests import ReadAccount
 
 
 def requests(look: Look, status: DeploymentStatus, serving: Iterable[str]) -> list[ReadAccount]:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.manifests.server import FETCH, SERVER
-from fairlead.plan.core import AskReady
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import PodView
 from fairlead.plan.jobs import failures, podstages, serverlog
+from fairlead.plan.requests import AskReady
 
 
 def requests(look: Look, status: DeploymentStatus) -> list[AskReady]:

@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 from fairlead.api.deploymentstatus import DeploymentStatus, Stored
 from fairlead.plan import store
-from fairlead.plan.core import NOT_YET, Failed, FindObject, Presence, Request, epoch
+from fairlead.plan.core import epoch
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look, State
+from fairlead.plan.requests import NOT_YET, Failed, FindObject, Presence, Request
 
 EVERY, AGAIN = 3600.0, 300.0
 """Seconds until it is looked for again; sooner where it was missing."""

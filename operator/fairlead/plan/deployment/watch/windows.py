@@ -10,7 +10,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.guard import Guard
 from fairlead.api.units import chance, seconds, share
 from fairlead.api.watch import Watch, WatchedGuard
-from fairlead.plan.core import Counters, Failed, PromQuery, Request, epoch, rfc3339
+from fairlead.plan.core import epoch, rfc3339
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import absent, guards, processes, promcounters, signals
@@ -22,6 +22,7 @@ from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import PodView, Problem
 from fairlead.plan.deployment.watch import detect
 from fairlead.plan.deployment.watch.period import arms, chosen, due, length, most_windows
+from fairlead.plan.requests import Counters, Failed, PromQuery, Request
 from fairlead.verdict.failures import MOST
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.latency import Unusable, count

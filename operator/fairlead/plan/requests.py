@@ -1,0 +1,375 @@
+"""What can be asked of the outside before a plan is made, and the answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class ListObjects:
+    """List the objects under a prefix. Answer: `Listed`."""
+
+    namespace: str
+    bucket: str
+    prefix: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of paths that are no data (see store.keys)."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A listing, reduced: `digest` is SHA-256 over the sorted lines `key<TAB>size<TAB>etag`."""
+
+    digest: str
+    objects: int
+    bytes: int
+    ignored: int = 0
+    """Objects besides that are no data."""
+
+
+@dataclass(frozen=True)
+class MetricNames:
+    """Selectors of a server's counters, `name{label="value",code=~"5.."}`; matching series are added up."""
+
+    requests: str
+    failures: str
+    latency: str | None = None
+    """Histogram, without `_bucket`."""
+    latency_unit: float = 1.0
+    """Seconds per unit of the histogram's bounds."""
+
+
+@dataclass(frozen=True)
+class ScrapePod:
+    """Read a pod's counters straight from it. Answer: `Counters`."""
+
+    url: str
+    names: MetricNames
+    namespace: str = field(default="", compare=False)
+    """Whose request it is: requests of all namespaces come in turn."""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """A pod's counters at one moment. `buckets`: cumulative counts by upper bound in seconds, rising."""
+
+    requests: float
+    failures: float
+    buckets: tuple[tuple[float, float], ...] = ()
+    unproven: tuple[Unproven, ...] = field(default=(), compare=False)
+    """What is 0 here without a proof that it is counted at all."""
+
+
+@dataclass(frozen=True)
+class Unproven:
+    """A name or a label that a selector asks for and a page does not have: nobody knows whether nothing has happened,
+    or it is spelt wrongly."""
+
+    of: Literal["requests", "failures", "latency"]
+    reason: str
+    """MetricMissing: another pod of the version may have it, which has had a request already. LabelMissing: its series
+    are there, and have other labels."""
+    name: str
+    """The metric, or the label."""
+    message: str
+
+
+@dataclass(frozen=True)
+class ReadAnswers:
+    """Read which answers a pod's recorder has kept. Answer: `AnswersPage`."""
+
+    url: str
+    after: int
+    """Only later ones than this number."""
+    boot: str = ""
+    """The recorder's process that gave the number; another one has other numbers. Empty: not known yet."""
+    namespace: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class KeptAnswer:
+    """An answer that a recorder has kept."""
+
+    number: int
+    """Rises by one with each answer of the recorder's process."""
+    request_id: str
+    at: float
+    """When it was given (epoch seconds, by the pod's clock)."""
+    status: int
+    """Of HTTP."""
+    milliseconds: float
+    output: Any = None
+    """What the model said, as JSON; None: nothing that could be read."""
+    shadow: bool = False
+    """The request was a copy; nobody got the answer."""
+    probability: float = 1.0
+    """With which it was kept."""
+
+
+@dataclass(frozen=True)
+class AnswersPage:
+    """Answers that a recorder still has, in their order."""
+
+    boot: str
+    next: int
+    """What to ask for next time: the last of these, or the newest there is if there are none."""
+    dropped: int
+    """How many after the asked number are gone."""
+    answers: tuple[KeptAnswer, ...]
+    more: bool = False
+    """There are later ones too: somebody reads too slowly."""
+
+
+@dataclass(frozen=True)
+class ReadInput:
+    """Read what was asked in a request that a pod's recorder has kept. Answer: `KeptInput`."""
+
+    url: str
+    request_id: str
+    namespace: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class KeptInput:
+    """The body of a request. `text` None: it was not kept, or is gone by now."""
+
+    text: str | None
+
+
+@dataclass(frozen=True)
+class PromQuery:
+    """An instant query. Answer: `Vector`."""
+
+    url: str
+    expression: str
+    signed: bool = False
+    """Of a gauge: negative values are values."""
+    namespace: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Vector:
+    """The series of an instant vector: (short hash of the labels, value). NaN and infinite values, and unless the query
+    is `signed` negative ones, are left out and counted in `unusable`."""
+
+    series: tuple[tuple[str, float], ...]
+    unusable: int = 0
+
+
+@dataclass(frozen=True)
+class ReadRules:
+    """Which alert rules Prometheus has loaded in these groups. Answer: `RulesSeen`."""
+
+    url: str
+    groups: tuple[str, ...]
+    namespace: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class RulesSeen:
+    """The alert rules that are loaded: (group, fingerprint as of `manifests.alerts.fingerprint`, what went wrong when
+    the rule was evaluated last)."""
+
+    rules: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """Send a request to a server a few times. Answer: `Warm`."""
+
+    url: str
+    body: str
+    """JSON of an inference request; empty: only ask whether the model is ready."""
+    times: int = 3
+    own: bool = False
+    """It is `spec.server.warmUp`, and no request of the evaluation: what the server thinks of it is its own affair."""
+    namespace: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Warm:
+    """The server answered all of them."""
+
+
+@dataclass(frozen=True)
+class AskReady:
+    """Ask a server that has not started yet, as its start-up probe does, for people to see. Answer: `ReadySaid`."""
+
+    url: str
+    namespace: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class ReadySaid:
+    """What a server answers when it is asked whether it is ready."""
+
+    status: int
+    text: str
+    """The beginning of the body."""
+
+
+@dataclass(frozen=True)
+class SaveDocument:
+    """Write a document that is written once: if it is there already, it must be the same. Answer: `Saved`."""
+
+    namespace: str
+    bucket: str
+    key: str
+    body: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class FindObject:
+    """Whether something is in the store. Answer: `Presence`."""
+
+    namespace: str
+    bucket: str
+    key: str
+    """With a slash at the end: any object below it."""
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class ReadDocument:
+    """Read a document that has this digest, and not more than `limit` bytes. Answer: `Document`."""
+
+    namespace: str
+    bucket: str
+    key: str
+    sha256: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+    limit: int = 256 << 10
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document with the digest that was asked for."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ReadNewest:
+    """Read the numbered document with the highest number in a folder. Answer: `Newest`."""
+
+    namespace: str
+    bucket: str
+    prefix: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class Newest:
+    """A document, with its key. Both are empty where there is none."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Whether it is there."""
+
+    found: bool
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The document is in the store."""
+
+
+@dataclass(frozen=True)
+class ReadGateway:
+    """Where a Gateway listens, and what implements it. Answer: `GatewaySeen`."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class GatewaySeen:
+    """A Gateway's addresses, as its controller reports them, and its listeners for HTTPRoutes as (protocol, port)."""
+
+    addresses: tuple[str, ...]
+    listeners: tuple[tuple[str, int], ...]
+    grpc_listeners: tuple[tuple[str, int], ...] = ()
+    """Those for GRPCRoutes."""
+    class_name: str = ""
+    """Its GatewayClass; empty where that can't be read."""
+    controller: str = ""
+    """The class's controller."""
+    features: tuple[str, ...] = ()
+    """The features that the class lists as supported; none: it has no list."""
+
+
+@dataclass(frozen=True)
+class ReadNamespace:
+    """What a Namespace's annotations say to Fairlead. Answer: `NamespaceSeen`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class NamespaceSeen:
+    """Its annotations that begin with `fairlead.dev/`, sorted by name."""
+
+    annotations: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadAccount:
+    """Whether the owner of a namespace lets served models run as a ServiceAccount. Answer: `AccountSeen`."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class AccountSeen:
+    """Whether it is there, and whether it has the label `fairlead.dev/serve: "true"`."""
+
+    exists: bool
+    granted: bool = False
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A signal that could not be had. `reason` is CamelCase; `message` says what to do."""
+
+    reason: str
+    message: str
+
+
+UNDERWAY = "Underway"
+"""Reason of a `Failed` where a store has not answered yet; it may at a later look."""
+NOT_YET = ("NotAsked", UNDERWAY)
+"""Reasons that say nothing of what was asked for."""
+NO_TURN = "NoTurn"
+"""Reason of a `Failed` where the store was not asked: others of the namespace were under way all the time."""
+
+Request = (
+    ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
+    | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount | AskReady
+)  # fmt: skip
+Answer = (
+    Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
+    | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | Failed
+)  # fmt: skip
