@@ -20,7 +20,7 @@ from fairlead.plan.pipeline import dag, run
 from fairlead.plan.pipeline import plan as pipeline
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types import registry
-from fairlead.plan.pipeline.types.base import Attempt
+from fairlead.plan.pipeline.types.base import Order
 
 EACH = pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES.keys())
 PREPARE = {"name": "prepare", "image": "i", "outputs": {"train": {"type": "dataset"}, "test": {"type": "dataset"}}}
@@ -148,7 +148,7 @@ def test_it_is_asked_for_its_job_again_and_says_the_same(example: Example) -> No
     assert status.template is not None
     view = View(where.subject(run.SPEC, "delay-7"), where, where.now + 60)
     mine = next(one for one in status.steps if one.name == "work")
-    wanted = registry.job(Attempt(view, status, status.template, parsed(example)[1], mine))
+    wanted = registry.job(Order(view, status, status.template, parsed(example)[1], mine))
     assert wanted["spec"] == job["spec"]
     assert wanted["metadata"].items() <= job["metadata"].items()
 

@@ -320,7 +320,7 @@ def _spec(*entries: Json) -> PipelineSpec:
 def test_a_trigger_that_only_a_later_version_knows_is_invalid_with_what_to_do() -> None:
     where = LittleWorld()
     write(where, triggers=[EVERY_HOUR, {"moon": {"phase": "full"}}])
-    with pytest.raises(Invalid, match=r"spec\.triggers\[1\]: its type is not known .*dataset, schedule"):
+    with pytest.raises(Invalid, match=r"spec\.triggers\[1\]: its type is not known .*dataset.*; write one of these"):
         look(where)
 
 

@@ -16,34 +16,32 @@ from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE_RUN, Json
 from fairlead.plan.pipeline import refs
 from fairlead.plan.pipeline.steps import View
-from fairlead.plan.pipeline.types.base import Attempt
+from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import read
 
 
-def program_job(
-    attempt: Attempt, program: Container, inputs: Mapping[str, Input], outputs: Mapping[str, Output]
-) -> Json:
+def program_job(order: Order, program: Container, inputs: Mapping[str, Input], outputs: Mapping[str, Output]) -> Json:
     """fetch (if there are inputs) → a program → publish. program: with its parameters' values in place.
 
     Raises NotReadable for a Dataset that can't be read."""
-    fetched = [_fetch(attempt, name, source) for name, source in inputs.items()]
+    fetched = [_fetch(order, name, source) for name, source in inputs.items()]
     parts = jobs.StepPod(
         program=program,
-        env=jobs.step_env(attempt.view.name, attempt.step.name, attempt.status.attempt, attempt.run.params),
+        env=jobs.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params),
         fetch=FetchTask(items=[item for item, _ in fetched]),
         fetch_credentials=tuple(secret for _, secrets in fetched for secret in secrets),
-        publish=_publishing(attempt, outputs),
+        publish=_publishing(order, outputs),
     )
-    return jobs.step_job(_identity(attempt), parts)
+    return jobs.step_job(_identity(order), parts)
 
 
-def recall_job(attempt: Attempt, outputs: Mapping[str, Output]) -> Json:
+def recall_job(order: Order, outputs: Mapping[str, Output]) -> Json:
     """Asks the store what the attempt has committed."""
-    return jobs.recall_job(_identity(attempt), _publishing(attempt, outputs))
+    return jobs.recall_job(_identity(order), _publishing(order, outputs))
 
 
-def _identity(attempt: Attempt) -> jobs.Identity:
-    view, status = attempt.view, attempt.status
+def _identity(order: Order) -> jobs.Identity:
+    view, status = order.view, order.status
     meta = view.subject.meta
     return jobs.Identity(
         name=status.job,
@@ -55,34 +53,34 @@ def _identity(attempt: Attempt) -> jobs.Identity:
     )
 
 
-def _folder(attempt: Attempt) -> store.Location:
+def _folder(order: Order) -> store.Location:
     """Where the step's outputs are kept."""
-    view = attempt.view
+    view = order.view
     return store.step_folder(
-        attempt.pipeline.store, view.world.config, view.subject.meta.namespace, view.subject.body.spec.pipeline,
-        view.uid, attempt.step.name,
+        order.pipeline.store, view.world.config, view.subject.meta.namespace, view.subject.body.spec.pipeline,
+        view.uid, order.step.name,
     )  # fmt: skip
 
 
-def _publishing(attempt: Attempt, outputs: Mapping[str, Output]) -> jobs.Publishing:
-    config, folder = attempt.view.world.config, _folder(attempt)
+def _publishing(order: Order, outputs: Mapping[str, Output]) -> jobs.Publishing:
+    config, folder = order.view.world.config, _folder(order)
     items = [PublishItem(name=name, type=output.type, path=f"{OUTPUTS}/{name}") for name, output in outputs.items()]
     return jobs.Publishing(
         worker_image=config.images.worker,
-        task=PublishTask(store=folder.place(), attempt=attempt.status.attempt, outputs=items),
+        task=PublishTask(store=folder.place(), attempt=order.status.attempt, outputs=items),
         credentials=folder.reach.credentials,
         limits=limits.streaming(config.jobs),
-        deadline=limits.deadline(config.jobs, attempt.step.timeout),
+        deadline=limits.deadline(config.jobs, order.step.timeout),
     )
 
 
-def _fetch(attempt: Attempt, name: str, source: Input) -> tuple[FetchItem, list[str | None]]:
+def _fetch(order: Order, name: str, source: Input) -> tuple[FetchItem, list[str | None]]:
     """What brings an input, and the Secrets that it needs."""
-    dest, run = f"{INPUTS}/{name}", attempt.run
+    dest, run = f"{INPUTS}/{name}", order.run
     if source.dataset:
         pinned = next(d for d in run.datasets if d.name == source.dataset)
-        return _fetch_dataset(attempt.view, pinned, dest)
-    found, reach = refs.output(run, source.output or ""), _folder(attempt).reach
+        return _fetch_dataset(order.view, pinned, dest)
+    found, reach = refs.output(run, source.output or ""), _folder(order).reach
     return FetchItem(access=reach.access(), uri=found.uri, sha256=found.sha256, dest=dest), [reach.credentials]
 
 

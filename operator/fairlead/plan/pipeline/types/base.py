@@ -18,8 +18,8 @@ from fairlead.plan.pipeline.steps import View
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """A recorded attempt of a step."""
+class Order:
+    """What a Job is made for: a recorded attempt of a step."""
 
     view: View
     run: PipelineRunStatus
@@ -58,6 +58,6 @@ class StepType(ABC):
         """What runs, in a word for people: an image."""
 
     @abstractmethod
-    def job(self, attempt: Attempt) -> Json:
+    def job(self, order: Order) -> Json:
         """The Job of an attempt; the same again whenever it is asked. Raises NotReadable for what can't be read at the
         moment: the attempt waits for that."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from fairlead.api.pipeline import Step
 from fairlead.plan.core import Invalid, Json
 from fairlead.plan.pipeline import stepjobs, template
-from fairlead.plan.pipeline.types.base import Attempt, StepType
+from fairlead.plan.pipeline.types.base import Order, StepType
 
 
 class ContainerStep(StepType):
@@ -28,10 +28,10 @@ class ContainerStep(StepType):
         """The image."""
         return step.image
 
-    def job(self, attempt: Attempt) -> Json:
+    def job(self, order: Order) -> Json:
         """fetch → step → publish."""
-        step = attempt.step
-        return stepjobs.program_job(attempt, _rendered(step, attempt.run.params), step.inputs, step.outputs)
+        step = order.step
+        return stepjobs.program_job(order, _rendered(step, order.run.params), step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from fairlead.api.pipeline import Input, Output, Step
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline import stepjobs
 from fairlead.plan.pipeline.steps import is_recall
-from fairlead.plan.pipeline.types.base import Attempt, StepType
+from fairlead.plan.pipeline.types.base import Order, StepType
 from fairlead.plan.pipeline.types.container import ContainerStep
 
 TYPES: tuple[StepType, ...] = (
@@ -36,8 +36,8 @@ def datasets(step: Json) -> Iterable[str]:
     return (name for one in TYPES for name in one.datasets(step))
 
 
-def job(attempt: Attempt) -> Json:
+def job(order: Order) -> Json:
     """The Job of a recorded attempt. Raises NotReadable for a Dataset that can't be read."""
-    kind = of(attempt.step)
-    return stepjobs.recall_job(attempt, kind.outputs(attempt.step)) if is_recall(attempt.view, attempt.status) \
-        else kind.job(attempt)  # fmt: skip
+    kind = of(order.step)
+    return stepjobs.recall_job(order, kind.outputs(order.step)) if is_recall(order.view, order.status) \
+        else kind.job(order)  # fmt: skip
