@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from fairlead.api.formats import FormatName, self_describing
 from fairlead.api.reading import Reading
 from fairlead.api.schema import Model
 from fairlead.worker import digests
@@ -46,7 +47,7 @@ class Manifest(Model):
     text (CSV, JSON lines) also of how it is read, for the same bytes read in another way are other data."""
 
     dataset: str
-    format: Literal["parquet", "csv", "jsonl"]
+    format: FormatName
     pin: Literal["copy", "reference"]
     source: SourceBucket
     schema_digest: str
@@ -59,7 +60,7 @@ class Manifest(Model):
     def digest(self) -> str:
         """What names this version (64 hex digits)."""
         files = ((f.path, f.size, f.sha256) for f in self.files)
-        return digests.of_version(files, None if self.format == "parquet" else self.reading)
+        return digests.of_version(files, None if self_describing(self.format) else self.reading)
 
     @property
     def version(self) -> str:

@@ -17,7 +17,8 @@ import duckdb
 from pydantic import ValidationError
 
 from fairlead.api.dataset import CheckResult, DatasetVersion
-from fairlead.api.reading import Csv, Reading, shown
+from fairlead.api.formats import options, self_describing
+from fairlead.api.reading import Reading, shown
 from fairlead.api.schema import Model
 from fairlead.api.tasks import FetchItem, SnapshotResult, SnapshotTask
 from fairlead.store import keys, layout, listing
@@ -27,7 +28,6 @@ from fairlead.worker import checks, columns, digests, tables
 from fairlead.worker.access import located, place
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import parallel, reader
-from fairlead.worker.formats import parquet
 from fairlead.worker.formats.base import Declared, LocalFile, Misfit, Unreadable, distinct
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import line
@@ -87,8 +87,8 @@ class Work:
 
     @property
     def streams(self) -> bool:
-        """Whether files are looked at as they come: Parquet says itself what it is. Text says so all together."""
-        return self.task.format == "parquet"
+        """Whether files are looked at as they come: they describe themselves. Those of text do so all together."""
+        return self_describing(self.task.format)
 
 
 def snapshot(task: SnapshotTask) -> SnapshotResult:
@@ -153,8 +153,9 @@ def _rules(task: SnapshotTask) -> str:
 
 def _schema_digest(task: SnapshotTask) -> str:
     schema = task.schema_.model_dump(mode="json", exclude_none=True) if task.schema_ else None
-    csv = task.csv.model_dump(mode="json", exclude_none=True) if task.csv else None
-    return digests.of_bytes(digests.canonical([task.format, schema, *([csv] if csv else [])]))
+    declared = options(task)
+    written = declared.model_dump(mode="json", exclude_none=True) if declared else None
+    return digests.of_bytes(digests.canonical([task.format, schema, *([written] if written else [])]))
 
 
 def _handled(task: SnapshotTask, store: Bucket, record: str) -> SnapshotResult | None:
@@ -251,9 +252,9 @@ def _new_file(work: Work, path: str) -> LocalFile:
 
 
 def _keep(work: Work, file: LocalFile) -> None:
-    """Of Parquet whose rows nobody needs any more, only what its columns are."""
+    """Of one that describes itself, and whose rows nobody needs any more, only what its columns are."""
     if work.streams and not work.whole:
-        parquet.keep_footer(file)
+        FORMATS[work.task.format].shrink(file)
     with work.lock:
         work.local[file.name] = file
 
@@ -266,7 +267,7 @@ def _understood(work: Work) -> Reading | None:
     task, fixed = work.task, work.fixed
     kept = work.kept if fixed is not None else set()
     new = [work.local[path] for path in sorted(work.local) if path not in kept]
-    declared = Declared(task.schema_.columns if task.schema_ else (), task.csv or Csv())
+    declared = Declared(task.schema_.columns if task.schema_ else (), options(task))
     try:
         found = FORMATS[task.format].infer(work.database, new, declared, fixed) if new else fixed
         assert found is not None

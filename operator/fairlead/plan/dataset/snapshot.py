@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fairlead.api.dataset import CheckJob, CheckResult, Dataset, DatasetStatus, DatasetVersion
+from fairlead.api.formats import OPTIONS, self_describing
 from fairlead.api.reading import ShownReading
 from fairlead.api.tasks import SnapshotResult, SnapshotTask, TaskError, TaskResult
 from fairlead.manifests import job as jobs
@@ -67,7 +68,7 @@ class Found:
 def rules(work: Work) -> str:
     """A digest of everything besides the listing that decides what becomes of it."""
     spec = work.subject.body.spec
-    decides = {"source", "format", "csv", "pin", "schema_", "checks", "timeout", "resources"}
+    decides = {"source", "format", *OPTIONS, "pin", "schema_", "checks", "timeout", "resources"}
     relevant = spec.model_dump_json(include=decides, exclude_none=True)
     folder = store.dataset_folder(spec.store, work.world.config, work.subject.meta.namespace, work.subject.meta.name)
     prefix = spec.source.s3.prefix
@@ -106,9 +107,9 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
     folder = store.dataset_folder(spec.store, config, meta.namespace, meta.name)
     task = SnapshotTask(
         dataset=meta.name, listing=status.job.listing, source=source.place(), store=folder.place(),
-        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, csv=spec.csv,
-        checks=spec.checks,
+        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, checks=spec.checks,
         previous=status.current.manifest if status.current else None,
+        **{name: getattr(spec, name) for name in OPTIONS},
     )  # fmt: skip
     if len(task.model_dump_json()) > TASK_LIMIT:
         raise Invalid("spec", "schema and checks are too long for one Job; shorten the longest `in` lists")
@@ -125,8 +126,8 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
 
 def _limits(work: Work, status: DatasetStatus) -> limits.Limits:
     spec, seen = work.subject.body.spec, status.listing
-    # of Parquet, each file is looked at by itself, unless a check asks for all rows at once
-    kept = spec.format != "parquet" or any(check.rows is None for check in spec.checks)
+    # a file that describes itself is looked at by itself, unless a check asks for all rows at once
+    kept = not self_describing(spec.format) or any(check.rows is None for check in spec.checks)
     return limits.reading(work.world.config.jobs, spec.resources, seen.bytes if seen else 0, kept=kept)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fairlead.api.common import Artifact, S3Location
 from fairlead.api.dataset import Dataset
+from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.modelversion import Evaluation, EvaluationData, EvaluationJob, ModelVersion, ModelVersionSpec
 from fairlead.api.pinned import Pinned
 from fairlead.api.tasks import EvaluateTask, FetchItem, FetchTask
@@ -49,7 +50,7 @@ class Rows:
 
     item: FetchItem
     secrets: tuple[str | None, ...]
-    form: str = "parquet"
+    form: FormatName = ARTIFACT
     version: str = ""
     bytes: int = 0
     """As far as that is known."""
@@ -295,7 +296,7 @@ def _task(
         "subjects": [_scored(c, where[c.role]) for c in contenders],
         "data": pods.DATA, "data_format": data.form, "data_sha256": data.item.sha256,
         "reference": pods.REFERENCE if reference else None,
-        "reference_format": reference.form if reference else "parquet",
+        "reference_format": reference.form if reference else ARTIFACT,
         "reference_sha256": reference.item.sha256 if reference else "",
         "store": reports(work).place(), "ready_timeout": longest,
     })  # fmt: skip
