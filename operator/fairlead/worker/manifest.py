@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from fairlead.api.formats import FormatName, self_describing
 from fairlead.api.reading import Reading
 from fairlead.api.schema import Model
+from fairlead.store.sources.registry import Origin
 from fairlead.worker import digests
 from fairlead.worker.errors import TaskFailed
 
@@ -33,15 +34,6 @@ class File(Model):
     """With `pin: reference`: the object version in the source."""
 
 
-class SourceBucket(Model):
-    """Where a version's files came from."""
-
-    bucket: str
-    prefix: str
-    endpoint: str | None = None
-    region: str | None = None
-
-
 class Manifest(Model):
     """A published version. Its digest is of (path, size, sha256) alone, so the same bytes give the same version; of
     text (CSV, JSON lines) also of how it is read, for the same bytes read in another way are other data."""
@@ -49,7 +41,7 @@ class Manifest(Model):
     dataset: str
     format: FormatName
     pin: Literal["copy", "reference"]
-    source: SourceBucket
+    source: Origin
     schema_digest: str
     """Of the schema that each file was checked by."""
     files: list[File]

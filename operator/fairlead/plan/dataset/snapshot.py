@@ -16,6 +16,7 @@ from fairlead.plan.core import DATASET, LABEL_PREFIX, Invalid, Json, Subject, Wo
 from fairlead.plan.jobs import failures, jobpods, likeness
 from fairlead.plan.jobs.failures import Running
 from fairlead.plan.requests import ReadDocument
+from fairlead.plan.sources import registry as sources
 
 TASK_LIMIT = 100_000
 """Characters of a task: Linux takes 128 KiB in one environment variable."""
@@ -71,10 +72,8 @@ def rules(work: Work) -> str:
     decides = {"source", "format", *OPTIONS, "pin", "schema_", "checks", "timeout", "resources"}
     relevant = spec.model_dump_json(include=decides, exclude_none=True)
     folder = store.dataset_folder(spec.store, work.world.config, work.subject.meta.namespace, work.subject.meta.name)
-    prefix = spec.source.s3.prefix
-    # once all keys that begin like this were data; versions of that time have paths that no file can have
-    named = ("a folder or an object",) if prefix and not prefix.endswith("/") else ()
-    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), *named, length=32)
+    more = sources.of(spec.source, work.world.config).rules()
+    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), *more, length=32)
 
 
 def begin(work: Work, listing: str) -> CheckJob:
@@ -103,10 +102,10 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
     """The recorded Job."""
     assert status.job is not None
     spec, meta, config = work.subject.body.spec, work.subject.meta, work.world.config
-    source = store.source(spec.source.s3, config)
+    source = sources.of(spec.source, config)
     folder = store.dataset_folder(spec.store, config, meta.namespace, meta.name)
     task = SnapshotTask(
-        dataset=meta.name, listing=status.job.listing, source=source.place(), store=folder.place(),
+        dataset=meta.name, listing=status.job.listing, source=source.told(), store=folder.place(),
         exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, checks=spec.checks,
         previous=status.current.manifest if status.current else None,
         **{name: getattr(spec, name) for name in OPTIONS},
@@ -119,7 +118,7 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
         owner=owner_reference(DATASET.api_version, DATASET.kind, meta.name, meta.uid),
         labels=labels(dataset=meta.name, attempt=str(status.job.attempt)),
     )
-    secrets = [source.reach.credentials, folder.reach.credentials]
+    secrets = [source.secret, folder.reach.credentials]
     time = limits.deadline(config.jobs, spec.timeout)
     return jobs.snapshot_job(who, config.images.worker, task, secrets, _limits(work, status), time)
 

@@ -22,6 +22,7 @@ from fairlead.manifests.server import server_container
 from fairlead.plan import accounts, store
 from fairlead.plan.core import DATASET, DEPLOYMENT, MODEL_VERSION, Invalid, Json, Subject, World
 from fairlead.plan.dataset import olderdata
+from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.model import identity, waking
 from fairlead.plan.read import NotReadable, read
 
@@ -120,13 +121,8 @@ def rows(work: Work, data: EvaluationData, dest: str, pinned: str = "") -> Rows:
         yet = olderdata.none_yet(name, dataset)
         raise Missing("NoVersion", f"{yet}; the evaluation begins when it has one")
     uri, digest, size = _manifest_of(work, name, dataset, wanted)
-    keeps = store.store(dataset.spec.store, config, work.subject.meta.namespace).reach
-    origin = store.reach(dataset.spec.source.s3, config) if dataset.spec.pin == "reference" else keeps
-    item = FetchItem(
-        access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
-        uri=uri, sha256=digest, dest=dest,
-    )  # fmt: skip
-    return Rows(item, (keeps.credentials, origin.credentials), dataset.spec.format, wanted, size)
+    item, secrets = fetched(dataset.spec, config, work.subject.meta.namespace, uri, digest, dest)
+    return Rows(item, secrets, dataset.spec.format, wanted, size)
 
 
 def _manifest_of(work: Work, name: str, dataset: Dataset, version: str) -> tuple[str, str, int]:

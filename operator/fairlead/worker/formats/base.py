@@ -113,6 +113,7 @@ class Format(Protocol):
     def shrink(self, file: LocalFile) -> None:
         """Drop the rows of a local file, which have been read; what its columns are stays. Of formats that describe
         themselves."""
+        del file
 
     def explained(self, files: Sequence[LocalFile], error: duckdb.Error) -> Unreadable:
         """What is wrong with files that DuckDB can't read."""
