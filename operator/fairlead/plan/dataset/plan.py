@@ -7,7 +7,7 @@ made; what it found is recorded before it is deleted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from fairlead.api.dataset import CheckResult, Dataset, DatasetStatus, DatasetVersion, Listing
@@ -47,7 +47,9 @@ from fairlead.plan.dataset.snapshot import (
 )
 from fairlead.plan.jobs.failures import LIMITS, Running
 from fairlead.plan.jobs.jobpods import UNREADABLE
-from fairlead.plan.requests import NO_TURN, Failed, Listed, ListObjects, Request
+from fairlead.plan.requests import NO_TURN, Failed, Listed, ListSource, Request
+from fairlead.plan.sources import registry as sources
+from fairlead.plan.sources.base import Source
 
 VERSIONS = 20
 WHOLE = 8
@@ -55,7 +57,6 @@ WHOLE = 8
 LATE = 30.0
 """Seconds by which a listing may be late before the next one's moment is waited for."""
 EMPTY = "no objects under {}{}{}; they are looked for every {}"
-FOLDER = " (a folder, or one object: a prefix does not stand for all keys that begin like it)"
 NO_DATA = " (but {} that are no data, by how their names begin or by spec.source.exclude)"
 
 
@@ -78,11 +79,10 @@ class Draft:
         return Work(self.subject, self.world, self.now)
 
 
-def request(subject: Subject[Dataset], world: World) -> ListObjects:
+def request(subject: Subject[Dataset], world: World) -> ListSource:
     """The listing of the source."""
     wanted = subject.body.spec.source
-    asked = store.source(wanted.s3, world.config).listing(subject.meta.namespace)
-    return replace(asked, exclude=tuple(wanted.exclude or ()))
+    return sources.of(wanted, world.config).request(subject.meta.namespace, wanted.exclude or ())
 
 
 def observe(subject: Subject[Dataset], world: World, now: float) -> Iterable[Request]:
@@ -181,21 +181,20 @@ def _watch(draft: Draft, found: Plan) -> Outcome:
         draft.conditions.set("SourceReachable", False, answer.reason, message)
         return "Unreachable", message, _next_poll(draft)
     assert isinstance(answer, Listed)
-    draft.conditions.set("SourceReachable", True, "Listed", f"{_source(draft)} can be listed")
+    draft.conditions.set("SourceReachable", True, "Listed", f"{_source(draft).uri()} can be listed")
     return _listed(draft, found, answer)
 
 
-def _source(draft: Draft) -> str:
-    return store.source(draft.subject.body.spec.source.s3, draft.world.config).uri()
+def _source(draft: Draft) -> Source:
+    return sources.of(draft.subject.body.spec.source, draft.world.config)
 
 
 def _with_secret(draft: Draft, answer: Failed) -> str:
     """A message about a source names the field that is at fault, or the Secret that it was asked with: the first thing
     to look at."""
     if answer.reason == "EndpointRefused":
-        return f"spec.source.s3: {answer.message}"
-    message = answer.message
-    secret = store.source(draft.subject.body.spec.source.s3, draft.world.config).reach.credentials
+        return f"{_source(draft).field}: {answer.message}"
+    message, secret = answer.message, _source(draft).secret
     return message if secret is None or secret in message else f"{message} (Secret {secret})"
 
 
@@ -211,9 +210,8 @@ def _listed(draft: Draft, found: Plan, answer: Listed) -> Outcome:
         draft.update(listing=None, job=None)
         every, phase = draft.subject.body.spec.watch.every, "Watching" if draft.status.current else "Pending"
         others = NO_DATA.format(answer.ignored) if answer.ignored else ""
-        prefix = draft.subject.body.spec.source.s3.prefix
-        meant = FOLDER if prefix and not prefix.endswith("/") else ""
-        return phase, EMPTY.format(_source(draft), meant, others, every), _next_poll(draft)
+        source = _source(draft)
+        return phase, EMPTY.format(source.uri(), source.meaning(), others, every), _next_poll(draft)
     if answer.digest != _listing(draft.status):
         seen = Listing(
             digest=answer.digest, since=rfc3339(draft.now), objects=answer.objects, bytes=answer.bytes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fairlead.api.dataset import CheckJob, CheckResult, Dataset, DatasetStatus, DatasetVersion
+from fairlead.api.formats import OPTIONS, self_describing
 from fairlead.api.reading import ShownReading
 from fairlead.api.tasks import SnapshotResult, SnapshotTask, TaskError, TaskResult
 from fairlead.manifests import job as jobs
@@ -15,6 +16,7 @@ from fairlead.plan.core import DATASET, LABEL_PREFIX, Invalid, Json, Subject, Wo
 from fairlead.plan.jobs import failures, jobpods, likeness
 from fairlead.plan.jobs.failures import Running
 from fairlead.plan.requests import ReadDocument
+from fairlead.plan.sources import registry as sources
 
 TASK_LIMIT = 100_000
 """Characters of a task: Linux takes 128 KiB in one environment variable."""
@@ -67,13 +69,11 @@ class Found:
 def rules(work: Work) -> str:
     """A digest of everything besides the listing that decides what becomes of it."""
     spec = work.subject.body.spec
-    decides = {"source", "format", "csv", "pin", "schema_", "checks", "timeout", "resources"}
+    decides = {"source", "format", *OPTIONS, "pin", "schema_", "checks", "timeout", "resources"}
     relevant = spec.model_dump_json(include=decides, exclude_none=True)
     folder = store.dataset_folder(spec.store, work.world.config, work.subject.meta.namespace, work.subject.meta.name)
-    prefix = spec.source.s3.prefix
-    # once all keys that begin like this were data; versions of that time have paths that no file can have
-    named = ("a folder or an object",) if prefix and not prefix.endswith("/") else ()
-    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), *named, length=32)
+    more = sources.of(spec.source, work.world.config).rules()
+    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), *more, length=32)
 
 
 def begin(work: Work, listing: str) -> CheckJob:
@@ -102,13 +102,13 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
     """The recorded Job."""
     assert status.job is not None
     spec, meta, config = work.subject.body.spec, work.subject.meta, work.world.config
-    source = store.source(spec.source.s3, config)
+    source = sources.of(spec.source, config)
     folder = store.dataset_folder(spec.store, config, meta.namespace, meta.name)
     task = SnapshotTask(
-        dataset=meta.name, listing=status.job.listing, source=source.place(), store=folder.place(),
-        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, csv=spec.csv,
-        checks=spec.checks,
+        dataset=meta.name, listing=status.job.listing, source=source.told(), store=folder.place(),
+        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, checks=spec.checks,
         previous=status.current.manifest if status.current else None,
+        **{name: getattr(spec, name) for name in OPTIONS},
     )  # fmt: skip
     if len(task.model_dump_json()) > TASK_LIMIT:
         raise Invalid("spec", "schema and checks are too long for one Job; shorten the longest `in` lists")
@@ -118,15 +118,15 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
         owner=owner_reference(DATASET.api_version, DATASET.kind, meta.name, meta.uid),
         labels=labels(dataset=meta.name, attempt=str(status.job.attempt)),
     )
-    secrets = [source.reach.credentials, folder.reach.credentials]
+    secrets = [source.secret, folder.reach.credentials]
     time = limits.deadline(config.jobs, spec.timeout)
     return jobs.snapshot_job(who, config.images.worker, task, secrets, _limits(work, status), time)
 
 
 def _limits(work: Work, status: DatasetStatus) -> limits.Limits:
     spec, seen = work.subject.body.spec, status.listing
-    # of Parquet, each file is looked at by itself, unless a check asks for all rows at once
-    kept = spec.format != "parquet" or any(check.rows is None for check in spec.checks)
+    # a file that describes itself is looked at by itself, unless a check asks for all rows at once
+    kept = not self_describing(spec.format) or any(check.rows is None for check in spec.checks)
     return limits.reading(work.world.config.jobs, spec.resources, seen.bytes if seen else 0, kept=kept)
 
 

@@ -13,6 +13,7 @@ from fairlead.manifests import limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE_RUN, Json
+from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.pipeline import dag, template
 from fairlead.plan.pipeline.steps import View, is_recall
 from fairlead.plan.read import read
@@ -58,32 +59,22 @@ def _pod(view: View, run: PipelineRunStatus, spec: PipelineSpec, step: Step, sta
 
 def _fetch(
     view: View, run: PipelineRunStatus, folder: store.Location, name: str, source: Input
-) -> tuple[FetchItem, list[str | None]]:
+) -> tuple[FetchItem, tuple[str | None, ...]]:
     """What brings an input, and the Secrets that it needs."""
     dest = f"{INPUTS}/{name}"
     if source.dataset:
         pinned = next(d for d in run.datasets if d.name == source.dataset)
         return _fetch_dataset(view, pinned, dest)
     found = output(run, source.output or "")
-    return FetchItem(access=folder.reach.access(), uri=found.uri, sha256=found.sha256, dest=dest), [
-        folder.reach.credentials
-    ]
+    return FetchItem(access=folder.reach.access(), uri=found.uri, sha256=found.sha256, dest=dest), (
+        folder.reach.credentials,
+    )
 
 
-def _fetch_dataset(view: View, pinned: PinnedDataset, dest: str) -> tuple[FetchItem, list[str | None]]:
+def _fetch_dataset(view: View, pinned: PinnedDataset, dest: str) -> tuple[FetchItem, tuple[str | None, ...]]:
     raw = view.world.get(DATASET, pinned.name)
-    config, namespace = view.world.config, view.subject.meta.namespace
-    if raw is None:  # deleted since the run started; its versions stay in the operator's store
-        keeps = origin = store.store(None, config, namespace).reach
-    else:
-        spec = read(Dataset, DATASET, raw, "spec").spec
-        keeps = store.store(spec.store, config, namespace).reach
-        origin = store.reach(spec.source.s3, config) if spec.pin == "reference" else keeps
-    item = FetchItem(
-        access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
-        uri=pinned.manifest, sha256=pinned.digest, dest=dest,
-    )  # fmt: skip
-    return item, [keeps.credentials, origin.credentials]
+    spec = read(Dataset, DATASET, raw, "spec").spec if raw is not None else None  # deleted since the run started
+    return fetched(spec, view.world.config, view.subject.meta.namespace, pinned.manifest, pinned.digest, dest)
 
 
 def output(run: PipelineRunStatus, ref: str) -> OutputRecord:

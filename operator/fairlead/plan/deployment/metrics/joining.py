@@ -12,13 +12,14 @@ from fairlead.api.common import API_VERSION
 from fairlead.api.dataset import Dataset, DatasetVersion
 from fairlead.api.guard import Labels
 from fairlead.api.labelled import Joined, JoinJob
-from fairlead.api.tasks import FetchItem, JoinResult, JoinTask
+from fairlead.api.tasks import JoinResult, JoinTask
 from fairlead.manifests import job as jobs
 from fairlead.manifests import limits
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.pod import credentials_volume, pod_spec, worker
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, JOB, LABEL_PREFIX, Delete, Json
+from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.jobs import failures, jobpods
@@ -110,12 +111,7 @@ def manifest(work: Work) -> Json | None:
 def _task(work: Work, found: Dataset, version: DatasetVersion) -> tuple[JoinTask, list[str | None]]:
     look, config, wanted, joined = work.look, work.look.world.config, work.wanted, work.joined
     mine = store.store(None, config, look.namespace).folder("deployments", look.name)
-    keeps = store.store(found.spec.store, config, look.namespace).reach
-    origin = store.reach(found.spec.source.s3, config) if found.spec.pin == "reference" else keeps
-    item = FetchItem(
-        access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
-        uri=version.manifest, sha256=version.digest, dest="",
-    )  # fmt: skip
+    item, secrets = fetched(found.spec, config, look.namespace, version.manifest, version.digest, "")
     task = JoinTask(
         labels=item, format=found.spec.format, request_id=wanted.request_id, label=wanted.label,
         tolerance=wanted.tolerance, loss=wanted.loss, cap=wanted.cap or "1",
@@ -123,7 +119,7 @@ def _task(work: Work, found: Dataset, version: DatasetVersion) -> tuple[JoinTask
         since=joined.since, cuts=joined.cuts, used=joined.used,
         store=mine.folder("labels", joined.rollout, joined.guard.replace("/", "-")).place(),
     )  # fmt: skip
-    return task, [keeps.credentials, origin.credentials, mine.reach.credentials]
+    return task, [*secrets, mine.reach.credentials]
 
 
 def _find(work: Work, recorded: JoinJob) -> jobpods.Found:
