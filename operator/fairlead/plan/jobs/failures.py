@@ -1,7 +1,7 @@
 """What became of a Job's pod, read from the API's fields only; message texts are shown to people, never parsed.
 
 A failure is somebody's: the step's own (it spends `retry`), the cluster's (a disruption, with a budget of its own), or
-final, because trying again cannot help.
+final, because trying again cannot help. What it costs, each kind of Job says (`attempt.Followed.budget`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ _ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable"}
 """A worker's errors that end when somebody repairs the surroundings."""
 
 
+Fault = Literal["own", "unclear", "cluster", "unreadable", "outdated", "final"]
+"""Whose fault a failure is: of what the Job does itself; perhaps of that; of its surroundings; nobody knows, for its
+answer can't be read; of the operator that made it, which has another image now; and where trying again can't help."""
+
+
 @dataclass(frozen=True)
 class Waiting:
     """A pod that can't start, or can't end. It goes on by itself when the cause is gone."""
@@ -57,7 +62,7 @@ class Failure:
 
     reason: str
     message: str
-    fault: Literal["own", "cluster", "final"]
+    fault: Fault
 
 
 @dataclass(frozen=True)
