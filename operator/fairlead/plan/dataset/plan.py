@@ -30,7 +30,6 @@ from fairlead.plan.core import (
     Subject,
     World,
     epoch,
-    rfc3339,
 )
 from fairlead.plan.dataset import snapshot
 from fairlead.plan.dataset import standing as datastanding
@@ -205,7 +204,7 @@ def _listed(draft: Draft, found: Plan, answer: Listed) -> Outcome:
         return phase, EMPTY.format(_source(draft), meant, others, every), _next_poll(draft)
     if answer.digest != _listing(draft.status):
         seen = Listing(
-            digest=answer.digest, since=rfc3339(draft.context.now), objects=answer.objects, bytes=answer.bytes,
+            digest=answer.digest, since=draft.context.stamp, objects=answer.objects, bytes=answer.bytes,
             ignored=answer.ignored,
         )  # fmt: skip
         draft.update(listing=seen, job=None)
