@@ -25,9 +25,8 @@ from fairlead.plan.requests import ReadDocument
 
 A = TypeVar("A")
 
-LAG = 5.0
-"""Seconds that the news of a pod may come later than the news of its Job: they are watched apart. One that is waited
-for too long costs seconds, one that is not waited for costs the whole attempt."""
+LAG = 3.0
+"""Seconds that the news of a pod may come later than the news of its Job: they are watched apart."""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,6 @@ PATIENCE = 20.0
 """Seconds a pod may take to be made, or to end, before somebody is told."""
 MOUNTING = 10.0
 """Seconds it may take to mount its volumes."""
-LAG = 3.0
-"""Seconds that the news of a pod may come later than the news of its Job: they are watched apart."""
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 CANT_START = frozenset({"ImagePull", "Unschedulable", "NotMounted", "NoPod", *_CONFIG})
@@ -43,17 +41,6 @@ class Waiting:
 
     reason: str
     message: str
-
-
-@dataclass(frozen=True)
-class Running:
-    """A Job under way, or still to be made (no uid)."""
-
-    uid: str
-    waiting: Waiting | None = None
-    look_again: float | None = None
-    stage: str = ""
-    """What its pod waits for before its work begins."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +66,6 @@ INSTALLATION = Raise()
 STEP = Raise(deadline="timeout")
 LIMITS = ("OutOfMemory", "OutOfScratch", "DeadlineExceeded")
 """Reasons of attempts that came to a limit of their Job. Another one would, too, unless something is changed."""
-FIRST_REST, LONGEST_REST = 60.0, 86400.0
-
-
-def rest(exceeded: int) -> float:
-    """Seconds until another attempt after `exceeded` ones (at least one) that came to a limit of their Job: a minute,
-    six minutes, 36 … a day."""
-    return float(min(LONGEST_REST, FIRST_REST * 6.0 ** min(exceeded - 1, 5)))
 
 
 def pods_of(world: World, labels: dict[str, str], job_uid: str) -> list[Json]:

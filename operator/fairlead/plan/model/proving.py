@@ -14,7 +14,7 @@ from fairlead.plan.jobs.backoff import USUAL
 from fairlead.plan.jobs.failures import Failure, Fault, Raise, Waiting
 from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import Budget
-from fairlead.plan.model import proof
+from fairlead.plan.model import proof, waking
 
 ONE, FEW, MANY = 1, 3, 10
 """Attempts that may fail: in a way that trying again does not change; by the version's own fault; because a server was
@@ -32,7 +32,7 @@ class Proving(Followed[TaskResult]):
     """A recorded attempt at the proof of a version. Its answer is the evaluation's; where nothing is measured, that all
     bytes have their digests."""
 
-    label = "modelversion"
+    label = waking.PROVES
     lost = "the evaluation's pod is gone, and its answer with it; it is repeated"
     forgotten = ()
 
