@@ -15,8 +15,9 @@ from fairlead.plan.jobs import attempt
 from fairlead.plan.jobs.attempt import Followed, outdated_image
 from fairlead.plan.jobs.backoff import LIMITED, USUAL
 from fairlead.plan.jobs.failures import LIMITS, Failure, Raise, by_task
-from fairlead.plan.jobs.jobpods import FEW, Found
+from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import Budget
+from fairlead.plan.jobs.result import FEW
 from fairlead.plan.requests import ReadDocument
 
 TASK_LIMIT = 100_000

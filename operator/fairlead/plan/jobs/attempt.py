@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from fairlead.api.tasks import TaskResult
 from fairlead.plan.core import LABEL_PREFIX, Context, Json
-from fairlead.plan.jobs import failures, jobpods, likeness
+from fairlead.plan.jobs import failures, jobpods, likeness, result
 from fairlead.plan.jobs import record as records
 from fairlead.plan.jobs.backoff import LIMITED, USUAL
 from fairlead.plan.jobs.failures import LIMITS, Failure, Waiting
@@ -147,7 +147,7 @@ def find(one: Followed[Any]) -> Found:
 
 def requests(one: Followed[Any]) -> list[ReadDocument]:
     """What has to be read before the answer is known."""
-    return [] if one.recorded.not_before is not None else jobpods.requests(find(one))
+    return [] if one.recorded.not_before is not None else result.requests(find(one))
 
 
 def look(one: Followed[A]) -> Outcome[A]:
@@ -195,12 +195,12 @@ def _without_pod(one: Followed[A], found: Found) -> Outcome[A]:
 
 
 def _with_pod(one: Followed[A], found: Found) -> Outcome[A]:
-    said = jobpods.said(one.context.world, found, one.main)
-    if isinstance(said, jobpods.Reading):
+    said = result.said(one.context.world, found, one.main)
+    if isinstance(said, result.Reading):
         return Running(found, said.waiting, said.look_again, answered=True)
     abandon = jobpods.lingers(found)
-    if isinstance(said, jobpods.Unreadable):
-        return Broken(found, Failure(jobpods.UNREADABLE, said.message, "unreadable"), abandon)
+    if isinstance(said, result.Unreadable):
+        return Broken(found, Failure(result.UNREADABLE, said.message, "unreadable"), abandon)
     answer = one.answer(said) if said is not None else None
     if answer is not None:  # what was said counts, whatever becomes of the pod
         return Answered(found, answer)

@@ -24,6 +24,7 @@ from fairlead.plan.jobs.backoff import Backoff
 from fairlead.plan.jobs.failures import Failure
 from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import FINAL, Budget, Recorded
+from fairlead.plan.jobs.result import UNREADABLE
 from fairlead.plan.read import NotReadable
 from fairlead.plan.requests import ReadDocument
 
@@ -223,7 +224,7 @@ def _broken(view: View, status: StepStatus, seen: Broken) -> StepStatus:
 
 
 def _waiting(status: StepStatus, found: failures.Waiting | None, stage: str) -> StepStatus:
-    if found is None and status.reason == jobpods.UNREADABLE:
+    if found is None and status.reason == UNREADABLE:
         return _with(status, phase="Pending")  # why the store is asked
     if found is None:
         return _with(status, phase="Pending", reason=STARTING, message=stage)
@@ -234,13 +235,13 @@ def _recall(view: View, status: StepStatus, unreadable: str) -> StepStatus:
     """The attempt succeeded, but its answer is lost: ask the store what it committed. unreadable: why nobody can read
     it; empty: nobody has heard it."""
     if is_recall(view, status) and unreadable:
-        return _settle(view, status, Failure(jobpods.UNREADABLE, unreadable, "final"))
+        return _settle(view, status, Failure(UNREADABLE, unreadable, "final"))
     if is_recall(view, status):
         lost = Failure("Disrupted", "the attempt succeeded, but its answer was lost twice", "cluster")
         return _settle(view, status, lost)
     name = recall_name(view.name, view.uid, status.name, status.attempt)
     text = f"the attempt succeeded, but {unreadable or 'its pod is gone'}; asking the store what it has committed"
-    reason = jobpods.UNREADABLE if unreadable else "Recall"
+    reason = UNREADABLE if unreadable else "Recall"
     return _with(status, job=name, job_uid="", phase="Pending", reason=reason, message=text)
 
 

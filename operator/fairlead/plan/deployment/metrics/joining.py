@@ -24,8 +24,9 @@ from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.jobs.attempt import Followed
 from fairlead.plan.jobs.backoff import USUAL
 from fairlead.plan.jobs.failures import INSTALLATION, Failure
-from fairlead.plan.jobs.jobpods import FEW, Found
+from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import Budget
+from fairlead.plan.jobs.result import FEW
 from fairlead.plan.read import NotReadable, read
 
 JOIN = "join"
