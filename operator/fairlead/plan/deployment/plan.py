@@ -1,8 +1,7 @@
 """Deployment: which version answers, who comes next, and whether that one may stay.
 
 The order of one look: heed what people decided, let drained versions go, watch what is live, go back if it must be,
-choose, go on with the rollout and the experiment, tell people, and say which objects follow from it. The parts are in
-`plan/rollout` and `plan/experiment`.
+choose, go on with the rollout and the experiment, tell people, and say which objects follow from it.
 """
 
 from __future__ import annotations
