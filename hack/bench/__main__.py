@@ -17,6 +17,7 @@ BENCHES = (
     "scale",
     "step",
     "stores",
+    "trips",
     "verdicts",
     "world",
 )
