@@ -10,6 +10,7 @@ BENCHES = (
     "first",
     "fleet",
     "gitops",
+    "hostile",
     "joins",
     "readers",
     "recorder",

@@ -105,8 +105,19 @@ class Operator:
 
     def memory(self) -> float:
         """Resident memory in MiB."""
+        return self._status("VmRSS")
+
+    def peak(self) -> float:
+        """The most resident memory that it has had in MiB, since it began or since `forget_peak`."""
+        return self._status("VmHWM")
+
+    def forget_peak(self) -> None:
+        """From now on the peak is counted anew."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def _status(self, name: str) -> float:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        line = next(ln for ln in status.splitlines() if ln.startswith("VmRSS"))
+        line = next(ln for ln in status.splitlines() if ln.startswith(f"{name}:"))
         return int(line.split()[1]) / 1024
 
     def cpu(self) -> float:

@@ -138,13 +138,11 @@ def listing(trip: Trip) -> None:
 
 def listed() -> Any:
     """What a listing has found."""
-    import fairlead.plan.core as core
-
     try:
-        import fairlead.plan.requests as requests
+        from fairlead.plan.requests import Listed
     except ModuleNotFoundError:  # it once stood in core
-        requests = core  # type: ignore[assignment]
-    return requests.Listed("a" * 64, 2, 10)
+        from fairlead.plan.core import Listed  # type: ignore[attr-defined, no-redef]
+    return Listed("a" * 64, 2, 10)
 
 
 def trigger(trip: Trip) -> None:
