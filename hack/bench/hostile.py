@@ -33,7 +33,7 @@ from hack.bench.report import keep, quantile, table
 from hack.testbed.badstore import serving
 from hack.testbed.programs import free_port
 
-EVIL = "evil"
+EVIL, OTHER = "evil", "other"
 FIRST = 1000
 """The number of the first hostile Deployment; the addresses of its pods follow from it, as the fleet's do."""
 WINDOW, LATE = 1.0, 0.5
@@ -111,6 +111,11 @@ def own_address() -> str:
 def text(size: int, seed: int) -> str:
     """Letters that can't be compressed to much less."""
     return random.Random(seed).randbytes(size // 2).hex()
+
+
+async def neighbours(kube: HttpKube, _found: Plane, numbers: range) -> None:
+    """As many rollouts of a third team, of which nothing is hostile: what it costs that some more begin."""
+    await fleet.populate(kube, numbers, ("errors", "latency"), OTHER)
 
 
 async def pages(kube: HttpKube, _found: Plane, rollouts: int) -> None:
@@ -198,7 +203,8 @@ async def row(kube: HttpKube, found: Plane, operator: Operator, seconds: float) 
     return {
         "rollouts": len(times), "windows": sum(map(len, times)), "late": sum(gap > LATE for gap in late),
         "p99, s": quantile(late, 0.99), "most, s": max(late), "VmHWM, MiB": operator.peak(),
-        "resident, MiB": operator.memory(), "CPU, %": 100 * (operator.cpu() - cpu) / (ended - began), "load": os.getloadavg()[0],
+        "resident, MiB": operator.memory(), "CPU, %": 100 * (operator.cpu() - cpu) / (ended - began),
+        "load": os.getloadavg()[0],
     }  # fmt: skip
 
 
@@ -223,7 +229,7 @@ async def said(kube: HttpKube) -> dict[str, int]:
 async def bench(steps: dict[str, Step], rollouts: int, seconds: float) -> tuple[list[Json], dict[str, int]]:
     """A row before the first step and after each, beginning with it; and what has been said at the end."""
     async with plane(SCRATCH / "hostile-plane") as (found, kube):
-        await fleet.surroundings(kube, found, TEAM, EVIL)
+        await fleet.surroundings(kube, found, TEAM, OTHER, EVIL)
         config = fleet.configuration(found, endpoints={"allow": [own_address()]})
         operator = Operator(config, "hostile", port=free_port(), kubeconfig=found.kubeconfig)
         operator.start()
@@ -231,7 +237,7 @@ async def bench(steps: dict[str, Step], rollouts: int, seconds: float) -> tuple[
             await fleet.populate(kube, range(rollouts), ("errors",))
             await asyncio.sleep(10)
             rows = []
-            for name, step in {"nothing hostile": _nothing, **steps}.items():
+            for name, step in {"rollouts": _nothing, **steps}.items():
                 operator.forget_peak()
                 _, figures = await asyncio.gather(step(kube, found), row(kube, found, operator, seconds))
                 rows.append({"what": name, **figures})
@@ -267,12 +273,15 @@ def main(arguments: list[str]) -> int:
         return 0
     SCRATCH.mkdir(parents=True, exist_ok=True)
     with (
-        fleet.pods(given.rollouts, 50.0),
+        fleet.pods(given.rollouts + given.hostile, 50.0),
         fleet.beside("hack.bench", "hostile", "--serve", str(2 * given.hostile)) as ready,
         fleet.beside("hack.bench", "hostile", "--store") as store,
     ):
         assert ready == "ready", "the hostile pods could not listen"
+        others = range(given.rollouts, given.rollouts + given.hostile)
         steps: dict[str, Step] = {
+            "as many rollouts of a third": partial(neighbours, numbers=others),
+            "nothing hostile": _nothing,
             "+ pages of metrics": partial(pages, rollouts=given.hostile),
             "+ listings": partial(listings, store=store, datasets=given.datasets),
             "+ documents": documents,
