@@ -20,10 +20,12 @@ UrlPath = Annotated[
         max_length=256,
         pattern=r"^/",
         json_schema_extra=strictly(r"^/[-A-Za-z0-9._~/:@!$&'()*+,;=%]*$")
-        | cel((
-            "!self.startsWith('//') && !self.matches('/([.]|%2[eE]){1,2}(/|%2[fF]|$)')",
-            "a path begins with one slash and has no part '.' or '..': it would be asked for elsewhere",
-        )),
+        | cel(
+            (
+                "!self.startsWith('//') && !self.matches('/([.]|%2[eE]){1,2}(/|%2[fF]|$)')",
+                "a path begins with one slash and has no part '.' or '..': it would be asked for elsewhere",
+            )
+        ),
     ),
 ]
 """A path of HTTP, without a query."""
