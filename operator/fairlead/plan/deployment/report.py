@@ -13,6 +13,7 @@ from fairlead.plan.deployment import alerting, claims, effect, goal, phase, pins
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import absent, ledger, memory, signals
 from fairlead.plan.deployment.experiment import tell as experiments
+from fairlead.plan.deployment.metrics.registry import METRICS
 from fairlead.plan.deployment.rollback import afterwards, asking, readiness, world
 from fairlead.plan.deployment.rollout import analysis, forecast
 from fairlead.plan.deployment.serving import ability, pods, replacing, scaling, sizes, starting
@@ -40,7 +41,8 @@ def tell(
     seen = alerting.tell(look, told, status)
     _evidence(look, told, status, problem, trial)
     _saved(told, status)
-    _guarded(look, told)
+    for metric in METRICS.values():
+        metric.tell(look, told)
     _strangers(look, told, status)
     afterwards.tell(look, told, status.watch, unseen)
     world.tell(told, status, doubt)
@@ -240,15 +242,6 @@ def _saved(told: Conditions, status: DeploymentStatus) -> None:
         told.set("EvidenceSaved", True, "Saved", "the store has what was seen")
     elif not books or not any(book.uri for book in books):
         told.drop("EvidenceSaved")
-
-
-def _guarded(look: Look, told: Conditions) -> None:
-    """What nobody looks at is said."""
-    if any(one.metric == "errors" for one in look.spec.rollout.guards):
-        told.drop("ErrorsGuarded")
-    else:
-        told.set("ErrorsGuarded", False, "Off", "errors are not guarded: spec.rollout.guard says off, so a version "
-                 "that fails is neither taken back nor kept from going live for that")  # fmt: skip
 
 
 def _strangers(look: Look, told: Conditions, status: DeploymentStatus) -> None:

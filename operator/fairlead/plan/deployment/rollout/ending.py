@@ -10,7 +10,8 @@ from fairlead.api.evidence import GuardEvidence
 from fairlead.plan.core import Event, rfc3339
 from fairlead.plan.deployment import served
 from fairlead.plan.deployment.context import RETRY, Look, State
-from fairlead.plan.deployment.evidence import backlog, ledger
+from fairlead.plan.deployment.evidence import backlog
+from fairlead.plan.deployment.rollout import lines
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.watch import latelabels
 from fairlead.plan.deployment.watch import ledger as watchbook
@@ -145,7 +146,7 @@ def recorded(
         started_at=candidate.since, ended_at=look.stamp, weight=candidate.weight,
         stable=candidate.live_answered, candidate=candidate.answered, guards=candidate.guards,
     )  # fmt: skip
-    book = ledger.ended(look, candidate, record)
+    book = lines.ended(look, candidate, record)
     record = record.model_copy(update={"ledger": book.uri})
     return backlog.waiting(filed(state, record), book)
 
