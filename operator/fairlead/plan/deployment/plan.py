@@ -92,7 +92,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         return [first, *choosing.requests(look)]
     found: list[Request] = []
     if report.needs_address(look, status) or ability.due(look):
-        found.append(signals.gateway(look))
+        found.append(ability.gateway(look))
     found += alerting.requests(look, status)
     if status.candidate:
         found += gathering.requests(look, status.candidate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairlead.api.candidate import Candidate
@@ -15,7 +16,7 @@ from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import ledger, promcounters
 from fairlead.plan.deployment.serving import endpoints, pods, sizes
 from fairlead.plan.deployment.serving.pods import PodView
-from fairlead.plan.requests import MetricNames, PromQuery, ReadGateway, ScrapePod, WarmUp
+from fairlead.plan.requests import MetricNames, PromQuery, ScrapePod, WarmUp
 
 CURSORS = 160
 """Cursors that pods may take in status: in very large versions some of the pods are judged, not all."""
@@ -191,12 +192,12 @@ def query_due(look: Look, candidate: Candidate, index: int, guard: Guard) -> boo
     return due(state.since if state else None, look, candidate)
 
 
-def queries(look: Look, candidate: Candidate, guard: Guard) -> dict[tuple[str, str], PromQuery]:
+def queries(look: Look, candidate: Candidate, expressions: Mapping[str, str]) -> dict[tuple[str, str], PromQuery]:
     """The queries of a guard by (arm, part); none without a Prometheus."""
     return {
         (arm, part): query
         for arm in ARMS
-        for part, query in promcounters.queries(look, guard, version_of(candidate, arm)).items()
+        for part, query in promcounters.queries(look, expressions, version_of(candidate, arm)).items()
     }
 
 
@@ -204,12 +205,3 @@ def stale(look: Look, state: GuardEvidence) -> str | None:
     """What a step waits for that Prometheus has not answered for lately, in words."""
     old = not state.since or look.now - epoch(state.since) > FRESH * look.window + ANSWER
     return "a fresh answer of Prometheus" if old else None
-
-
-# --- the gateway ---------------------------------------------------------------------------------------------------
-
-
-def gateway(look: Look) -> ReadGateway:
-    """Where the Deployment's Gateway listens."""
-    wanted = look.spec.route.gateway
-    return ReadGateway(wanted.namespace or look.namespace, wanted.name)

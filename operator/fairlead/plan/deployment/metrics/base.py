@@ -8,7 +8,7 @@ version is watched by those that `is_watched` admits. What a metric does not say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -19,11 +19,11 @@ from fairlead.api.units import share
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Json
 from fairlead.plan.deployment.context import Look, State
-from fairlead.plan.deployment.evidence import guards
+from fairlead.plan.deployment.evidence import guards, signals
 from fairlead.plan.deployment.evidence.answers import Batch
 from fairlead.plan.deployment.evidence.cursors import Book
 from fairlead.plan.deployment.evidence.likeness import Told
-from fairlead.plan.deployment.evidence.reading import Counted, Reading, Sums
+from fairlead.plan.deployment.evidence.reading import Reading, Sums
 from fairlead.plan.deployment.evidence.signals import Scrape
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.requests import Counters, Request
@@ -99,9 +99,14 @@ class Metric:
 
     # --- one more window in a rollout ------------------------------------------------------------------------------
 
+    def expressions(self, guard: Guard) -> Mapping[str, str]:
+        """What Prometheus is asked for each version, by part: of series `total`, and `failures` or `successes`."""
+        return {}
+
     def requests(self, look: Look, candidate: Candidate, index: int, guard: Guard) -> Iterable[Request]:
         """What a guard needs to be asked now, besides the pods' counters and the answers that were kept."""
-        return ()
+        due = signals.query_due(look, candidate, index, guard)
+        return signals.queries(look, candidate, self.expressions(guard)).values() if due else ()
 
     def begin(self, look: Look, index: int, state: GuardEvidence, reading: Reading, book: Book) -> GuardEvidence:
         """Just before the first traffic: what the pods have counted so far is not evidence."""
@@ -208,6 +213,12 @@ class Metric:
         """Why nobody can find out by asking whether it is the version; empty: one can. against: the version before."""
         return ""
 
+    # --- when it is over -------------------------------------------------------------------------------------------
+
+    def shortened(self, state: GuardEvidence) -> GuardEvidence:
+        """As the history keeps it of rollouts that ended long ago: without the test's inner state."""
+        return state.model_copy(update={"log_lr": [], "digest": ""})
+
     # --- what people see -------------------------------------------------------------------------------------------
 
     def rows(self, candidate: Candidate, state: GuardEvidence) -> Sequence[Row]:
@@ -233,6 +244,3 @@ def counts(seen: ArmCounts, what: str) -> str:
 def evidence_of(state: GuardEvidence) -> str:
     """`evidence 4.2 ≥ bound 4.1`."""
     return f"evidence {decode(state.log_evidence):.1f} ≥ bound {decode(state.bound):.1f}"
-
-
-__all__ = ["Counted", "Metric", "Row", "Sample", "Source", "Taken", "counts", "evidence_of"]

@@ -9,7 +9,6 @@ interval of a scrape, for a value may well stay as it is. What is alike besides 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import GuardEvidence, Values
@@ -21,7 +20,7 @@ from fairlead.plan.deployment.evidence.cursors import Book
 from fairlead.plan.deployment.evidence.signals import ARMS, queries, query_due, stale, version_of
 from fairlead.plan.deployment.metrics.base import Metric, Row, evidence_of
 from fairlead.plan.deployment.serving.pods import Problem
-from fairlead.plan.requests import Failed, PromQuery, Request, Vector
+from fairlead.plan.requests import Failed, PromQuery, Vector
 from fairlead.verdict import engine, gauges
 from fairlead.verdict.gauges import FEWEST, LARGEST, Gauge, GaugeState
 from fairlead.verdict.guards import decode, encode, encode_all
@@ -41,8 +40,8 @@ class _Gauge(Metric):
     source = "Value"
     comparing = True
 
-    def requests(self, look: Look, candidate: Candidate, index: int, guard: Guard) -> Iterable[Request]:
-        return queries(look, candidate, guard).values() if query_due(look, candidate, index, guard) else ()
+    def expressions(self, guard: Guard) -> dict[str, str]:
+        return {"value": guard.gauge.value} if guard.gauge else {}
 
     def asked(self, look: Look, candidate: Candidate, index: int, state: GuardEvidence, book: Book) -> GuardEvidence:
         """After what Prometheus says now. Where nothing can be compared, nothing is missed."""
@@ -73,6 +72,10 @@ class _Gauge(Metric):
                 return old
         return None
 
+    def shortened(self, state: GuardEvidence) -> GuardEvidence:
+        values = state.values.model_copy(update={"means": []}) if state.values else None
+        return super().shortened(state).model_copy(update={"values": values})
+
     def rules(self, name: str, guard: Guard, prior: Prior, begun: bool) -> engine.Metric:
         return engine.Metric(name, guard.role, gauge=told(guard))
 
@@ -87,7 +90,7 @@ class _Gauge(Metric):
 
 def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence) -> GuardEvidence:
     guard = look.spec.rollout.guards[index]
-    pair = _pair(look, candidate, index, queries(look, candidate, guard))
+    pair = _pair(look, candidate, index, queries(look, candidate, METRIC.expressions(guard)))
     if isinstance(pair, Problem):
         return guards.silent(state, pair.reason, pair.message)
     answered = guards.watching(state, since=look.stamp)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import GuardEvidence
 from fairlead.api.guard import Guard
@@ -17,7 +15,6 @@ from fairlead.plan.deployment.evidence.signals import ARMS, judged, queries, que
 from fairlead.plan.deployment.evidence.steps import step_of
 from fairlead.plan.deployment.metrics.base import Metric
 from fairlead.plan.deployment.serving.pods import Problem
-from fairlead.plan.requests import Request
 
 SERIES = 90
 """Cursors that all outcomes guards together may take in status."""
@@ -40,8 +37,8 @@ class _Outcomes(Metric):
     source = "Series"
     by_difference = True
 
-    def requests(self, look: Look, candidate: Candidate, index: int, guard: Guard) -> Iterable[Request]:
-        return queries(look, candidate, guard).values() if query_due(look, candidate, index, guard) else ()
+    def expressions(self, guard: Guard) -> dict[str, str]:
+        return promcounters.expressions(guard.promql)
 
     def asked(self, look: Look, candidate: Candidate, index: int, state: GuardEvidence, book: Book) -> GuardEvidence:
         """After what Prometheus says now. Without an answer it is silent."""
@@ -68,7 +65,7 @@ class _Outcomes(Metric):
 
 def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence, book: Book) -> GuardEvidence:
     guard = look.spec.rollout.guards[index]
-    answers = promcounters.read(look, index, queries(look, candidate, guard), "stable")
+    answers = promcounters.read(look, index, queries(look, candidate, METRIC.expressions(guard)), "stable")
     if not isinstance(answers, Problem) and _too_many(answers, index, book):
         answers = promcounters.too_many(index, SERIES)
     if isinstance(answers, Problem):

@@ -69,6 +69,9 @@ class _Scores(Metric):
             "the live version usually answers: raise copies in spec.rollout.steps",
         )  # fmt: skip
 
+    def shortened(self, state: GuardEvidence) -> GuardEvidence:
+        return super().shortened(state).model_copy(update={"scores": None})
+
     def _unseen(self, look: Look, candidate: Candidate) -> str | None:
         unseen = (state.guard for _, state in self.states(look, candidate) if not state.step_events)
         return next((f"answers for {name}" for name in unseen), None)

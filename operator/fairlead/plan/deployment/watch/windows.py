@@ -110,7 +110,7 @@ def queries(look: Look, watch: Watch, guard: Guard) -> dict[tuple[str, str], Pro
     return {
         (arm, part): query
         for arm, version in arms(watch).items()
-        for part, query in promcounters.queries(look, guard, version).items()
+        for part, query in promcounters.queries(look, metric_of(guard).expressions(guard), version).items()
     }
 
 
