@@ -65,7 +65,7 @@ class Joining(Followed[JoinResult]):
         """What was counted."""
         return said.join
 
-    def failure(self, found: Found, said: TaskResult | None) -> Failure:  # noqa: ARG002 - the pod has it too
+    def failure(self, found: Found, said: TaskResult | None) -> Failure:
         """Only another version of the Dataset, or another guard, helps against wrong data."""
         failed = found.failure(None, INSTALLATION)
         return Failure(failed.reason, failed.message, "final" if failed.reason in _FINAL else "cluster")
