@@ -15,7 +15,6 @@ from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
     JOB,
-    LABEL_PREFIX,
     MODEL_VERSION,
     PIPELINE,
     PIPELINE_RUN,
@@ -33,7 +32,7 @@ from fairlead.plan.core import (
     rfc3339,
 )
 from fairlead.plan.dataset import olderdata
-from fairlead.plan.jobs import failures
+from fairlead.plan.jobs import attempt, failures
 from fairlead.plan.pipeline import dag, produce, steps
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.pipeline.types.base import Order
@@ -212,14 +211,13 @@ def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View
         spec = next(one for one in status.template.steps if one.name == step.name)
         return types.job(Order(view, status, status.template, spec, step))
 
-    view = steps.View(subject, world, now, wanted)
+    view = steps.View(subject, world, now, status.template, wanted)
     return view
 
 
 def _go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Plan:
-    by_name = {step.name: step for step in spec.steps}
     before = {s.name: s for s in view.subject.body.status.steps}
-    looked = [steps.advance(view, by_name[s.name], s) for s in status.steps]
+    looked = [steps.advance(view, s) for s in status.steps]
     cancelled = view.subject.body.spec.cancel is not None
     if cancelled:
         looked = [_aborted(view, old, new) for old, new in zip(status.steps, looked, strict=True)]
@@ -402,8 +400,7 @@ def settled(raw: Json) -> bool:
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:
     """The run whose step a pod belongs to."""
-    run = (pod["metadata"].get("labels") or {}).get(LABEL_PREFIX + "run")
-    return [run] if run else []
+    return attempt.wakes(pod, steps.Attempt.label)
 
 
 SPEC: KindSpec[PipelineRun] = KindSpec(

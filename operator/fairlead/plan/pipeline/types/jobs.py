@@ -13,6 +13,7 @@ from fairlead.manifests import job, limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE_RUN, Json
+from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.pipeline import refs
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types.base import Order
@@ -23,12 +24,12 @@ def program_job(order: Order, program: Container, inputs: Mapping[str, Input], o
     """fetch (if there are inputs) → a program → publish. program: with its parameters' values in place.
 
     Raises NotReadable for a Dataset that can't be read."""
-    fetched = [_fetch(order, name, source) for name, source in inputs.items()]
+    brought = [_fetch(order, name, source) for name, source in inputs.items()]
     parts = job.StepPod(
         program=program,
         env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params),
-        fetch=FetchTask(items=[item for item, _ in fetched]),
-        fetch_credentials=tuple(secret for _, secrets in fetched for secret in secrets),
+        fetch=FetchTask(items=[item for item, _ in brought]),
+        fetch_credentials=tuple(secret for _, secrets in brought for secret in secrets),
         publish=_publishing(order, outputs),
     )
     return job.step_job(_identity(order), parts)
@@ -73,27 +74,17 @@ def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
     )
 
 
-def _fetch(order: Order, name: str, source: Input) -> tuple[FetchItem, list[str | None]]:
+def _fetch(order: Order, name: str, source: Input) -> tuple[FetchItem, tuple[str | None, ...]]:
     """What brings an input, and the Secrets that it needs."""
     dest, run = f"{INPUTS}/{name}", order.run
     if source.dataset:
         pinned = next(d for d in run.datasets if d.name == source.dataset)
         return _fetch_dataset(order.view, pinned, dest)
     found, reach = refs.output(run, source.output or ""), _folder(order).reach
-    return FetchItem(access=reach.access(), uri=found.uri, sha256=found.sha256, dest=dest), [reach.credentials]
+    return FetchItem(access=reach.access(), uri=found.uri, sha256=found.sha256, dest=dest), (reach.credentials,)
 
 
-def _fetch_dataset(view: View, pinned: PinnedDataset, dest: str) -> tuple[FetchItem, list[str | None]]:
+def _fetch_dataset(view: View, pinned: PinnedDataset, dest: str) -> tuple[FetchItem, tuple[str | None, ...]]:
     raw = view.world.get(DATASET, pinned.name)
-    config, namespace = view.world.config, view.subject.meta.namespace
-    if raw is None:  # deleted since the run started; its versions stay in the operator's store
-        keeps = origin = store.store(None, config, namespace).reach
-    else:
-        spec = read(Dataset, DATASET, raw, "spec").spec
-        keeps = store.store(spec.store, config, namespace).reach
-        origin = store.reach(spec.source.s3, config) if spec.pin == "reference" else keeps
-    item = FetchItem(
-        access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
-        uri=pinned.manifest, sha256=pinned.digest, dest=dest,
-    )  # fmt: skip
-    return item, [keeps.credentials, origin.credentials]
+    spec = read(Dataset, DATASET, raw, "spec").spec if raw is not None else None  # deleted since the run started
+    return fetched(spec, view.world.config, view.subject.meta.namespace, pinned.manifest, pinned.digest, dest)
