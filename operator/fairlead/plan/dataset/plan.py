@@ -7,7 +7,7 @@ made; what it found is recorded before it is deleted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from fairlead.api.dataset import CheckResult, Dataset, DatasetSpec, DatasetStatus, DatasetVersion, Listing
@@ -36,7 +36,9 @@ from fairlead.plan.dataset import standing as datastanding
 from fairlead.plan.jobs import attempt
 from fairlead.plan.jobs.attempt import Broken, Paused, Running
 from fairlead.plan.jobs.failures import Failure
-from fairlead.plan.requests import NO_TURN, Failed, Listed, ListObjects, Request
+from fairlead.plan.requests import NO_TURN, Failed, Listed, ListSource, Request
+from fairlead.plan.sources import registry as sources
+from fairlead.plan.sources.base import Source
 
 VERSIONS = 20
 WHOLE = 8
@@ -44,7 +46,6 @@ WHOLE = 8
 LATE = 30.0
 """Seconds by which a listing may be late before the next one's moment is waited for."""
 EMPTY = "no objects under {}{}{}; they are looked for every {}"
-FOLDER = " (a folder, or one object: a prefix does not stand for all keys that begin like it)"
 NO_DATA = " (but {} that are no data, by how their names begin or by spec.source.exclude)"
 
 
@@ -66,11 +67,10 @@ class Draft:
         self.status = self.status.model_copy(update=changes)
 
 
-def request(subject: Subject[Dataset], world: World) -> ListObjects:
+def request(subject: Subject[Dataset], world: World) -> ListSource:
     """The listing of the source."""
     wanted = subject.body.spec.source
-    asked = store.source(wanted.s3, world.config).listing(subject.meta.namespace)
-    return replace(asked, exclude=tuple(wanted.exclude or ()))
+    return sources.of(wanted, world.config).request(subject.meta.namespace, wanted.exclude or ())
 
 
 def observe(subject: Subject[Dataset], world: World, now: float) -> Iterable[Request]:
@@ -169,21 +169,20 @@ def _watch(draft: Draft, found: Plan) -> Outcome:
         draft.conditions.set("SourceReachable", False, answer.reason, message)
         return "Unreachable", message, _next_poll(draft)
     assert isinstance(answer, Listed)
-    draft.conditions.set("SourceReachable", True, "Listed", f"{_source(draft)} can be listed")
+    draft.conditions.set("SourceReachable", True, "Listed", f"{_source(draft).uri()} can be listed")
     return _listed(draft, found, answer)
 
 
-def _source(draft: Draft) -> str:
-    return store.source(draft.spec.source.s3, draft.context.world.config).uri()
+def _source(draft: Draft) -> Source:
+    return sources.of(draft.spec.source, draft.context.world.config)
 
 
 def _with_secret(draft: Draft, answer: Failed) -> str:
     """A message about a source names the field that is at fault, or the Secret that it was asked with: the first thing
     to look at."""
     if answer.reason == "EndpointRefused":
-        return f"spec.source.s3: {answer.message}"
-    message = answer.message
-    secret = store.source(draft.spec.source.s3, draft.context.world.config).reach.credentials
+        return f"{_source(draft).field}: {answer.message}"
+    message, secret = answer.message, _source(draft).secret
     return message if secret is None or secret in message else f"{message} (Secret {secret})"
 
 
@@ -199,9 +198,8 @@ def _listed(draft: Draft, found: Plan, answer: Listed) -> Outcome:
         draft.update(listing=None, job=None)
         every, phase = draft.spec.watch.every, "Watching" if draft.status.current else "Pending"
         others = NO_DATA.format(answer.ignored) if answer.ignored else ""
-        prefix = draft.spec.source.s3.prefix
-        meant = FOLDER if prefix and not prefix.endswith("/") else ""
-        return phase, EMPTY.format(_source(draft), meant, others, every), _next_poll(draft)
+        source = _source(draft)
+        return phase, EMPTY.format(source.uri(), source.meaning(), others, every), _next_poll(draft)
     if answer.digest != _listing(draft.status):
         seen = Listing(
             digest=answer.digest, since=draft.context.stamp, objects=answer.objects, bytes=answer.bytes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fairlead.api.dataset import CheckJob, Dataset, DatasetStatus
+from fairlead.api.formats import OPTIONS, self_describing
 from fairlead.api.tasks import SnapshotResult, SnapshotTask, TaskResult
 from fairlead.manifests import job as jobs
 from fairlead.manifests import limits
@@ -19,6 +20,7 @@ from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import Budget
 from fairlead.plan.jobs.result import FEW
 from fairlead.plan.requests import ReadDocument
+from fairlead.plan.sources import registry as sources
 
 TASK_LIMIT = 100_000
 """Characters of a task: Linux takes 128 KiB in one environment variable."""
@@ -32,13 +34,11 @@ _RAISE = Raise("spec.resources.memory", "spec.resources.scratch", "spec.timeout"
 def rules(context: Context[Dataset]) -> str:
     """A digest of everything besides the listing that decides what becomes of it."""
     spec = context.subject.body.spec
-    decides = {"source", "format", "csv", "pin", "schema_", "checks", "timeout", "resources"}
+    decides = {"source", "format", *OPTIONS, "pin", "schema_", "checks", "timeout", "resources"}
     relevant = spec.model_dump_json(include=decides, exclude_none=True)
     folder = store.dataset_folder(spec.store, context.world.config, context.namespace, context.subject.meta.name)
-    prefix = spec.source.s3.prefix
-    # once all keys that begin like this were data; versions of that time have paths that no file can have
-    named = ("a folder or an object",) if prefix and not prefix.endswith("/") else ()
-    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), *named, length=32)
+    more = sources.of(spec.source, context.world.config).rules()
+    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), *more, length=32)
 
 
 def begin(context: Context[Dataset], listing: str) -> CheckJob:
@@ -67,13 +67,13 @@ def manifest(context: Context[Dataset], status: DatasetStatus) -> Json:
     """The recorded Job."""
     assert status.job is not None
     spec, meta, config = context.subject.body.spec, context.subject.meta, context.world.config
-    source = store.source(spec.source.s3, config)
+    source = sources.of(spec.source, config)
     folder = store.dataset_folder(spec.store, config, meta.namespace, meta.name)
     task = SnapshotTask(
-        dataset=meta.name, listing=status.job.listing, source=source.place(), store=folder.place(),
-        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, csv=spec.csv,
-        checks=spec.checks,
+        dataset=meta.name, listing=status.job.listing, source=source.told(), store=folder.place(),
+        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, checks=spec.checks,
         previous=status.current.manifest if status.current else None,
+        **{name: getattr(spec, name) for name in OPTIONS},
     )  # fmt: skip
     if len(task.model_dump_json()) > TASK_LIMIT:
         raise Invalid("spec", "schema and checks are too long for one Job; shorten the longest `in` lists")
@@ -83,15 +83,15 @@ def manifest(context: Context[Dataset], status: DatasetStatus) -> Json:
         owner=owner_reference(DATASET.api_version, DATASET.kind, meta.name, meta.uid),
         labels=labels(dataset=meta.name, attempt=str(status.job.attempt)),
     )
-    secrets = [source.reach.credentials, folder.reach.credentials]
+    secrets = [source.secret, folder.reach.credentials]
     time = limits.deadline(config.jobs, spec.timeout)
     return jobs.snapshot_job(who, config.images.worker, task, secrets, _limits(context, status), time)
 
 
 def _limits(context: Context[Dataset], status: DatasetStatus) -> limits.Limits:
     spec, seen = context.subject.body.spec, status.listing
-    # of Parquet, each file is looked at by itself, unless a check asks for all rows at once
-    kept = spec.format != "parquet" or any(check.rows is None for check in spec.checks)
+    # a file that describes itself is looked at by itself, unless a check asks for all rows at once
+    kept = not self_describing(spec.format) or any(check.rows is None for check in spec.checks)
     return limits.reading(context.world.config.jobs, spec.resources, seen.bytes if seen else 0, kept=kept)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fairlead.api.common import Artifact, S3Location
 from fairlead.api.dataset import Dataset
+from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.modelversion import Evaluation, EvaluationData, EvaluationJob, ModelVersion, ModelVersionSpec
 from fairlead.api.pinned import Pinned
 from fairlead.api.tasks import EvaluateTask, FetchItem, FetchTask
@@ -21,6 +22,7 @@ from fairlead.manifests.server import server_container
 from fairlead.plan import accounts, store
 from fairlead.plan.core import DATASET, DEPLOYMENT, MODEL_VERSION, Context, Invalid, Json
 from fairlead.plan.dataset import olderdata
+from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.model import identity, waking
 from fairlead.plan.read import NotReadable, read
 
@@ -40,7 +42,7 @@ class Rows:
 
     item: FetchItem
     secrets: tuple[str | None, ...]
-    form: str = "parquet"
+    form: FormatName = ARTIFACT
     version: str = ""
     bytes: int = 0
     """As far as that is known."""
@@ -110,13 +112,8 @@ def rows(context: Context[ModelVersion], data: EvaluationData, dest: str, pinned
         yet = olderdata.none_yet(name, dataset)
         raise Missing("NoVersion", f"{yet}; the evaluation begins when it has one")
     uri, digest, size = _manifest_of(context, name, dataset, wanted)
-    keeps = store.store(dataset.spec.store, config, context.namespace).reach
-    origin = store.reach(dataset.spec.source.s3, config) if dataset.spec.pin == "reference" else keeps
-    item = FetchItem(
-        access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
-        uri=uri, sha256=digest, dest=dest,
-    )  # fmt: skip
-    return Rows(item, (keeps.credentials, origin.credentials), dataset.spec.format, wanted, size)
+    item, secrets = fetched(dataset.spec, config, context.namespace, uri, digest, dest)
+    return Rows(item, secrets, dataset.spec.format, wanted, size)
 
 
 def _manifest_of(context: Context[ModelVersion], name: str, dataset: Dataset, version: str) -> tuple[str, str, int]:
@@ -287,7 +284,7 @@ def _task(
         "subjects": [_scored(c, where[c.role]) for c in contenders],
         "data": pods.DATA, "data_format": data.form, "data_sha256": data.item.sha256,
         "reference": pods.REFERENCE if reference else None,
-        "reference_format": reference.form if reference else "parquet",
+        "reference_format": reference.form if reference else ARTIFACT,
         "reference_sha256": reference.item.sha256 if reference else "",
         "store": reports(context).place(), "ready_timeout": longest,
     })  # fmt: skip

@@ -33,7 +33,9 @@ from fairlead.plan.core import (
 )
 from fairlead.plan.dataset import olderdata
 from fairlead.plan.jobs import attempt, failures
-from fairlead.plan.pipeline import dag, produce, stepjobs, steps
+from fairlead.plan.pipeline import dag, produce, steps
+from fairlead.plan.pipeline.types import registry as types
+from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.requests import Request
 from fairlead.plan.standing import Standing, Word, has_standing
@@ -207,7 +209,7 @@ def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View
     def wanted(step: StepStatus) -> Json | None:
         assert status.template is not None
         spec = next(one for one in status.template.steps if one.name == step.name)
-        return stepjobs.manifest(view, status, status.template, spec, step)
+        return types.job(Order(view, status, status.template, spec, step))
 
     view = steps.View(subject, world, now, status.template, wanted)
     return view
@@ -258,7 +260,7 @@ def _run_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec, bus
     for s in busy:
         if not s.job_uid and not view.job(s):
             try:
-                create.append(stepjobs.manifest(view, status, spec, by_name[s.name], s))
+                create.append(types.job(Order(view, status, spec, by_name[s.name], s)))
             except NotReadable as why:  # the other steps go on
                 unmade[s.name] = why
                 view.look_again.append(LOOK_AGAIN)

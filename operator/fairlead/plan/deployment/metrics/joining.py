@@ -12,13 +12,14 @@ from fairlead.api.common import API_VERSION
 from fairlead.api.dataset import Dataset, DatasetVersion
 from fairlead.api.guard import Labels
 from fairlead.api.labelled import Joined, JoinJob
-from fairlead.api.tasks import FetchItem, JoinResult, JoinTask, TaskResult
+from fairlead.api.tasks import JoinResult, JoinTask, TaskResult
 from fairlead.manifests import job as jobs
 from fairlead.manifests import limits
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.pod import credentials_volume, pod_spec, worker
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, JOB, LABEL_PREFIX, Delete, Json
+from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.jobs.attempt import Followed
@@ -64,7 +65,7 @@ class Joining(Followed[JoinResult]):
         """What was counted."""
         return said.join
 
-    def failure(self, found: Found, said: TaskResult | None) -> Failure:  # noqa: ARG002 - the pod has it too
+    def failure(self, found: Found, said: TaskResult | None) -> Failure:
         """Only another version of the Dataset, or another guard, helps against wrong data."""
         failed = found.failure(None, INSTALLATION)
         return Failure(failed.reason, failed.message, "final" if failed.reason in _FINAL else "cluster")
@@ -133,12 +134,7 @@ def manifest(mine: Joining) -> Json | None:
 def _task(mine: Joining, found: Dataset, version: DatasetVersion) -> tuple[JoinTask, list[str | None]]:
     look, config, wanted, joined = mine.context, mine.context.world.config, mine.wanted, mine.joined
     folder = store.store(None, config, look.namespace).folder("deployments", look.name)
-    keeps = store.store(found.spec.store, config, look.namespace).reach
-    origin = store.reach(found.spec.source.s3, config) if found.spec.pin == "reference" else keeps
-    item = FetchItem(
-        access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
-        uri=version.manifest, sha256=version.digest, dest="",
-    )  # fmt: skip
+    item, secrets = fetched(found.spec, config, look.namespace, version.manifest, version.digest, "")
     task = JoinTask(
         labels=item, format=found.spec.format, request_id=wanted.request_id, label=wanted.label,
         tolerance=wanted.tolerance, loss=wanted.loss, cap=wanted.cap or "1",
@@ -146,7 +142,7 @@ def _task(mine: Joining, found: Dataset, version: DatasetVersion) -> tuple[JoinT
         since=joined.since, cuts=joined.cuts, used=joined.used,
         store=folder.folder("labels", joined.rollout, joined.guard.replace("/", "-")).place(),
     )  # fmt: skip
-    return task, [keeps.credentials, origin.credentials, folder.reach.credentials]
+    return task, [*secrets, folder.reach.credentials]
 
 
 def leftovers(look: Look, wanted: set[str]) -> list[Delete]:

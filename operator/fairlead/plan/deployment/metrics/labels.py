@@ -9,25 +9,30 @@ not judged, and the guard has no evidence.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.guard import Guard
 from fairlead.api.labelled import Joined, LabelsSeen, PairCounts
 from fairlead.api.tasks import JoinResult
+from fairlead.api.units import share
 from fairlead.plan.core import epoch
 from fairlead.plan.deployment import phase
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import cohorts, guards, ledger
 from fairlead.plan.deployment.evidence.signals import guard_id
 from fairlead.plan.deployment.metrics import joining
+from fairlead.plan.deployment.metrics.base import Metric
 from fairlead.plan.deployment.metrics.joining import Joining
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.jobs import attempt
 from fairlead.plan.jobs.attempt import Broken, Paused, Running
 from fairlead.plan.jobs.failures import Failure
+from fairlead.verdict import engine
 from fairlead.verdict.guards import decode
+from fairlead.verdict.trace import Prior
 
-METRIC = "labels"
 CUTS = 40
 STUCK = 30.0
 """Seconds between looks at a Job of which no event tells."""
@@ -42,18 +47,52 @@ UNEQUAL = (
 )
 
 
-def window(look: Look, state: State) -> State:
-    """The state after what has become of the candidate's labels."""
-    candidate = state.candidate
-    if candidate is None or not any(guard.metric == METRIC for guard in look.spec.rollout.guards):
-        return state
-    states, joins = guards.all_of(look, candidate), []
-    for index, guard in enumerate(look.spec.rollout.guards):
-        if guard.metric == METRIC:
+class _Labels(Metric):
+    name = "labels"
+    reason = "LabelsWorse"
+    changed = "MoreWrong"
+    unit = "labelled answers"
+    source = "Labels"
+    comparing = True
+    late = True
+
+    def go_on(self, look: Look, state: State) -> State:
+        """After what has become of the candidate's labels."""
+        candidate, mine = state.candidate, self.mine(look)
+        if candidate is None or not mine:
+            return state
+        states, joins = guards.all_of(look, candidate), []
+        for index, _ in mine:
             joined, states[index] = _one(look, candidate, index, _of(state, candidate, states[index]), states[index])
             joins.append(joined)
-    others = [one for one in state.status.joins if one.version != candidate.version]
-    return state.having(candidate=candidate.model_copy(update={"guards": states}), joins=[*others, *joins])
+        others = [one for one in state.status.joins if one.version != candidate.version]
+        return state.having(candidate=candidate.model_copy(update={"guards": states}), joins=[*others, *joins])
+
+    def share_lost(self, look: Look, state: State) -> State:
+        """No cohort spans that."""
+        version = state.candidate.version if state.candidate else ""
+        joins = [cut(one, look.stamp) if one.version == version else one for one in state.status.joins]
+        return state.having(joins=joins) if joins else state
+
+    def did(self, threshold: str) -> str:
+        return "was wrong in"
+
+    def found(self, candidate: Candidate, state: GuardEvidence) -> str:
+        return found(candidate.version, candidate.against, state)
+
+    def missing(self, look: Look, candidate: Candidate) -> str | None:
+        lacking = (guard.min_events for guard, seen in self.states(look, candidate)
+                   if seen.step_events < guard.min_events)  # fmt: skip
+        return next((f"{count} labels of the candidate's answers" for count in lacking), None)
+
+    def rules(self, name: str, guard: Guard, prior: Prior, begun: bool) -> engine.Metric:
+        return replace(super().rules(name, guard, prior, begun), worse_by=share(guard.worse_by), late=True)
+
+    def is_watched(self, seen: GuardEvidence, room: bool) -> bool:
+        return bool(seen.began_at)
+
+    def mute(self, against: str) -> str:
+        return f"Labels of {against} for the same time would come too late to find out whether it is the version"
 
 
 def _of(state: State, candidate: Candidate, evidence: GuardEvidence) -> Joined | None:
@@ -120,13 +159,6 @@ def cut(joined: Joined, at: str | None) -> Joined:
     if at is None or at in joined.cuts:
         return joined
     return joined.model_copy(update={"cuts": [*joined.cuts, at][-CUTS:]})
-
-
-def cut_now(look: Look, state: State) -> State:
-    """The candidate loses its share."""
-    mine = state.candidate.version if state.candidate else ""
-    joins = [cut(one, look.stamp) if one.version == mine else one for one in state.status.joins]
-    return state.having(joins=joins) if joins else state
 
 
 def tidied(state: State) -> State:
@@ -262,9 +294,4 @@ def _share(counts: ArmCounts) -> str:
     return f"{counts.failures} of {counts.requests} labelled answers ({share_:.2g} %)"
 
 
-def missing(look: Look, candidate: Candidate) -> str | None:
-    """What a step waits for, in words."""
-    for guard, evidence in zip(look.spec.rollout.guards, candidate.guards, strict=False):
-        if guard.metric == METRIC and evidence.step_events < guard.min_events:
-            return f"{guard.min_events} labels of the candidate's answers"
-    return None
+METRIC = _Labels()
