@@ -22,7 +22,7 @@ from typing import Any
 from fairlead.api.config import OperatorConfig
 from fairlead.api.dataset import Dataset
 from fairlead.engine.app import load_config
-from fairlead.plan.core import Meta, Subject
+from fairlead.plan.core import Context, Meta, Subject
 from fairlead.plan.dataset import snapshot
 from fairlead.plan.sources.s3 import ListObjects
 from fairlead.store.sources.registry import list_source
@@ -86,7 +86,7 @@ class Published:
         status = {
             "phase": "Ready", "observedGeneration": 1, "current": version, "versions": [version],
             "listing": {"digest": self._listed.digest, "since": now(), "objects": 1, "bytes": 4},
-            "handled": self._listed.digest, "rules": snapshot.rules(snapshot.Work(subject, self._world, 0.0)),
+            "handled": self._listed.digest, "rules": snapshot.rules(Context(subject, self._world, 0.0)),
             "conditions": [
                 {"type": kind, "status": "True", "reason": "Published", "message": "", "lastTransitionTime": now()}
                 for kind in ("Available", "Ready", "SourceReachable", "Valid")

@@ -299,13 +299,18 @@ class Resolver:
         task = self._late.get(request)
         if task is None:
             task = self._late[request] = asyncio.ensure_future(self._in_store(self._evidence, EVIDENCE, work, request))
-            forget = asyncio.get_running_loop().call_later
-            task.add_done_callback(lambda _: forget(KEEP, self._late.pop, request, None))
+            task.add_done_callback(lambda done: self._keep(request, done))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         if not done:
             return Failed(UNDERWAY, "the store has not answered yet")
         self._late.pop(request, None)
         return task.result()
+
+    def _keep(self, request: Late, done: asyncio.Future[Answer]) -> None:
+        """For whoever asks again. A failure that nobody asks for any more is none of the operator's."""
+        if not done.cancelled():
+            done.exception()
+        asyncio.get_running_loop().call_later(KEEP, self._late.pop, request, None)
 
     async def _in_store(
         self, pool: FairPool, seconds: float, work: Callable[[Any, Any], Answer], request: ListSource | Late

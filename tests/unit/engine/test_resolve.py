@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -233,6 +234,32 @@ async def test_a_store_that_hangs_holds_nothing_up_and_is_asked_once(monkeypatch
     monkeypatch.setattr(resolve, "PATIENCE", 60.0)
     assert (await found.resolve([SAVE]))[SAVE] == Saved()
     assert len(asked) == 1
+    found.close()
+
+
+async def test_a_late_failure_that_nobody_asks_for_is_no_error_of_the_operator(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stood in the log with a trace, for each document that a tenant's store gave up late."""
+    answered = threading.Event()
+
+    def gives_up(*_: Any) -> Saved:
+        answered.wait(60)
+        raise StoreError("Unreachable", "no answer")
+
+    monkeypatch.setattr(resolve, "save", gives_up)
+    monkeypatch.setattr(resolve, "PATIENCE", 0.01)
+    monkeypatch.setattr(resolve, "KEEP", 0.0)
+    found = resolver(Secrets())
+    assert (await found.resolve([SAVE]))[SAVE] == Failed("Underway", "the store has not answered yet")
+    (task,) = found._late.values()
+    answered.set()
+    await asyncio.wait({task})
+    del task
+    await asyncio.sleep(0.05)  # it is let go of at the loop's next turn
+    assert not found._late
+    gc.collect()
+    assert not caplog.records
     found.close()
 
 

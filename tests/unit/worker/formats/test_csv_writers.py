@@ -1,6 +1,6 @@
 """Random tables by many writers, in all dialects, come back equal, or are refused with a reason; never otherwise.
 
-100 tables each; `make soak` tries 10,000.
+40 tables each; `make soak` tries 10,000.
 """
 
 from __future__ import annotations
