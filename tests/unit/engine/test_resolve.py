@@ -256,8 +256,10 @@ async def test_a_late_failure_that_nobody_asks_for_is_no_error_of_the_operator(
     answered.set()
     await asyncio.wait({task})
     del task
-    while found._late:
-        await asyncio.sleep(0.01)
+    forgotten = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.0, forgotten.set)
+    await forgotten.wait()
+    assert not found._late
     gc.collect()
     assert not caplog.records
     found.close()
