@@ -24,7 +24,6 @@ from fairlead.plan.requests import (
     FindObject,
     GatewaySeen,
     Listed,
-    ListObjects,
     MetricNames,
     NamespaceSeen,
     Newest,
@@ -42,12 +41,13 @@ from fairlead.plan.requests import (
     Warm,
     WarmUp,
 )
+from fairlead.plan.sources.s3 import ListObjects
 from fairlead.signals.errors import SignalError
 from fairlead.store.errors import StoreError
 
 Json = dict[str, Any]
 SCRAPE = ScrapePod("http://10.0.0.1:8080/metrics", MetricNames("r", "f"))
-LIST = ListObjects("team", "bucket", "rows/", "http://s3:9000", None, "s3")
+LIST = ListObjects("team", "http://s3:9000", "bucket", "s3", "rows/")
 SAVE = SaveDocument("team", "bucket", "evidence/00000.jsonl", "{}\n", "http://s3:9000", None, "s3")
 SECRET_VALUE = "very-secret-value"
 pytestmark = pytest.mark.usefixtures("unhurried")
@@ -85,7 +85,7 @@ async def test_each_request_gets_its_answer(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(resolve.pods, "scrape", answering(Counters(10, 1)))
     monkeypatch.setattr(resolve.pods, "warm_up", answering(Warm()))
     monkeypatch.setattr(resolve.prometheus, "query", answering(SignalError("Unreachable", "no prometheus")))
-    monkeypatch.setattr(resolve, "list_objects", lambda *_: Listed("d", 1, 2))
+    monkeypatch.setattr(resolve, "list_source", lambda *_: Listed("d", 1, 2))
     query, warm = PromQuery("http://prom", "up"), WarmUp("http://10.0.0.1", "{}")
     seen: list[Any] = []
     found = resolver(Secrets(), seen)
@@ -144,7 +144,7 @@ async def test_a_store_s_error_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> 
     def broken(*_: Any) -> Listed:
         raise StoreError("BucketMissing", "make the bucket")
 
-    monkeypatch.setattr(resolve, "list_objects", broken)
+    monkeypatch.setattr(resolve, "list_source", broken)
     assert (await resolver(Secrets()).resolve([LIST]))[LIST] == Failed("BucketMissing", "make the bucket")
 
 
@@ -173,7 +173,7 @@ async def test_credentials_reach_the_listing_and_nothing_else(
         given.append(credentials)
         return Listed("d", 1, 2)
 
-    monkeypatch.setattr(resolve, "list_objects", listing)
+    monkeypatch.setattr(resolve, "list_source", listing)
     answers = await resolver(Secrets()).resolve([LIST])
     assert given == [{"AWS_ACCESS_KEY_ID": SECRET_VALUE}]
     assert SECRET_VALUE not in str(answers) + caplog.text
