@@ -1,30 +1,48 @@
-"""The Job of a step's recorded attempt."""
+"""What Jobs of steps have in common, whatever the step's type: whose they are, what they fetch and publish."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fairlead.api.common import Container
 from fairlead.api.dataset import Dataset
-from fairlead.api.pipeline import Input, PipelineSpec, Step
-from fairlead.api.pipelinerun import OutputRecord, PinnedDataset, PipelineRunStatus, StepStatus
+from fairlead.api.pipeline import Input, Output
+from fairlead.api.pipelinerun import PinnedDataset
 from fairlead.api.tasks import INPUTS, OUTPUTS, FetchItem, FetchTask, PublishItem, PublishTask
 from fairlead.manifests import job as jobs
 from fairlead.manifests import limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE_RUN, Json
-from fairlead.plan.pipeline import dag, template
-from fairlead.plan.pipeline.steps import View, is_recall
+from fairlead.plan.dataset.fetching import fetched
+from fairlead.plan.pipeline import refs
+from fairlead.plan.pipeline.steps import View
+from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import read
 
 
-def manifest(view: View, run: PipelineRunStatus, spec: PipelineSpec, step: Step, status: StepStatus) -> Json:
-    """The Job that the attempt recorded in `status` needs. Raises NotReadable for a Dataset that can't be read."""
-    who, pod = _identity(view, status), _pod(view, run, spec, step, status)
-    return jobs.recall_job(who, pod) if is_recall(view, status) else jobs.step_job(who, pod)
+def program_job(order: Order, program: Container, inputs: Mapping[str, Input], outputs: Mapping[str, Output]) -> Json:
+    """fetch (if there are inputs) → a program → publish. program: with its parameters' values in place.
+
+    Raises NotReadable for a Dataset that can't be read."""
+    brought = [_fetch(order, name, source) for name, source in inputs.items()]
+    parts = jobs.StepPod(
+        program=program,
+        env=jobs.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params),
+        fetch=FetchTask(items=[item for item, _ in brought]),
+        fetch_credentials=tuple(secret for _, secrets in brought for secret in secrets),
+        publish=_publishing(order, outputs),
+    )
+    return jobs.step_job(_identity(order), parts)
 
 
-def _identity(view: View, status: StepStatus) -> jobs.Identity:
+def recall_job(order: Order, outputs: Mapping[str, Output]) -> Json:
+    """Asks the store what the attempt has committed."""
+    return jobs.recall_job(_identity(order), _publishing(order, outputs))
+
+
+def _identity(order: Order) -> jobs.Identity:
+    view, status = order.view, order.status
     meta = view.subject.meta
     return jobs.Identity(
         name=status.job,
@@ -36,69 +54,38 @@ def _identity(view: View, status: StepStatus) -> jobs.Identity:
     )
 
 
-def _pod(view: View, run: PipelineRunStatus, spec: PipelineSpec, step: Step, status: StepStatus) -> jobs.StepPod:
-    config, namespace = view.world.config, view.subject.meta.namespace
-    folder = store.step_folder(spec.store, config, namespace, view.subject.body.spec.pipeline, view.uid, step.name)
-    fetched = [_fetch(view, run, folder, name, source) for name, source in step.inputs.items()]
-    outputs = [
-        PublishItem(name=name, type=output.type, path=f"{OUTPUTS}/{name}") for name, output in step.outputs.items()
-    ]
-    return jobs.StepPod(
-        step=rendered(step, run.params),
-        env=jobs.step_env(view.name, step.name, status.attempt, run.params),
+def _folder(order: Order) -> store.Location:
+    """Where the step's outputs are kept."""
+    view = order.view
+    return store.step_folder(
+        order.pipeline.store, view.world.config, view.subject.meta.namespace, view.subject.body.spec.pipeline,
+        view.uid, order.step.name,
+    )  # fmt: skip
+
+
+def _publishing(order: Order, outputs: Mapping[str, Output]) -> jobs.Publishing:
+    config, folder = order.view.world.config, _folder(order)
+    items = [PublishItem(name=name, type=output.type, path=f"{OUTPUTS}/{name}") for name, output in outputs.items()]
+    return jobs.Publishing(
         worker_image=config.images.worker,
-        fetch=FetchTask(items=[item for item, _ in fetched]),
-        fetch_credentials=tuple(secret for _, secrets in fetched for secret in secrets),
-        publish=PublishTask(store=folder.place(), attempt=status.attempt, outputs=outputs),
-        publish_credentials=folder.reach.credentials,
+        task=PublishTask(store=folder.place(), attempt=order.status.attempt, outputs=items),
+        credentials=folder.reach.credentials,
         limits=limits.streaming(config.jobs),
-        deadline=limits.deadline(config.jobs, step.timeout),
+        deadline=limits.deadline(config.jobs, order.step.timeout),
     )
 
 
-def _fetch(
-    view: View, run: PipelineRunStatus, folder: store.Location, name: str, source: Input
-) -> tuple[FetchItem, list[str | None]]:
+def _fetch(order: Order, name: str, source: Input) -> tuple[FetchItem, tuple[str | None, ...]]:
     """What brings an input, and the Secrets that it needs."""
-    dest = f"{INPUTS}/{name}"
+    dest, run = f"{INPUTS}/{name}", order.run
     if source.dataset:
         pinned = next(d for d in run.datasets if d.name == source.dataset)
-        return _fetch_dataset(view, pinned, dest)
-    found = output(run, source.output or "")
-    return FetchItem(access=folder.reach.access(), uri=found.uri, sha256=found.sha256, dest=dest), [
-        folder.reach.credentials
-    ]
+        return _fetch_dataset(order.view, pinned, dest)
+    found, reach = refs.output(run, source.output or ""), _folder(order).reach
+    return FetchItem(access=reach.access(), uri=found.uri, sha256=found.sha256, dest=dest), (reach.credentials,)
 
 
-def _fetch_dataset(view: View, pinned: PinnedDataset, dest: str) -> tuple[FetchItem, list[str | None]]:
+def _fetch_dataset(view: View, pinned: PinnedDataset, dest: str) -> tuple[FetchItem, tuple[str | None, ...]]:
     raw = view.world.get(DATASET, pinned.name)
-    config, namespace = view.world.config, view.subject.meta.namespace
-    if raw is None:  # deleted since the run started; its versions stay in the operator's store
-        keeps = origin = store.store(None, config, namespace).reach
-    else:
-        spec = read(Dataset, DATASET, raw, "spec").spec
-        keeps = store.store(spec.store, config, namespace).reach
-        origin = store.reach(spec.source.s3, config) if spec.pin == "reference" else keeps
-    item = FetchItem(
-        access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
-        uri=pinned.manifest, sha256=pinned.digest, dest=dest,
-    )  # fmt: skip
-    return item, [keeps.credentials, origin.credentials]
-
-
-def output(run: PipelineRunStatus, ref: str) -> OutputRecord:
-    """What a completed step committed under `step.output`."""
-    step, name = dag.split(ref)
-    outputs = next(s.outputs for s in run.steps if s.name == step)
-    return next(o for o in outputs if o.name == name)
-
-
-def rendered(step: Step, params: Mapping[str, str]) -> Step:
-    """The step with its parameters' values in place."""
-    return step.model_copy(
-        update={
-            "command": [template.render(text, params) for text in step.command],
-            "args": [template.render(text, params) for text in step.args],
-            "env": [v.model_copy(update={"value": template.render(v.value, params)}) for v in step.env],
-        }
-    )
+    spec = read(Dataset, DATASET, raw, "spec").spec if raw is not None else None  # deleted since the run started
+    return fetched(spec, view.world.config, view.subject.meta.namespace, pinned.manifest, pinned.digest, dest)

@@ -41,7 +41,7 @@ print(json.dumps([ended(lambda number: "" if number % 2 else "hello"), ended(lam
 
 def section() -> str:
     text = (REPOSITORY / "docs/CONTRIBUTING.md").read_text()
-    return text.partition("### To add a metric\n")[2].partition("\n## ")[0]
+    return text.partition("## To add a metric\n")[2].partition("\n## ")[0]
 
 
 def added(at: Path, before: str, line: str) -> None:

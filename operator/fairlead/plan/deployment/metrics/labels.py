@@ -17,16 +17,18 @@ from fairlead.api.guard import Guard
 from fairlead.api.labelled import Joined, LabelsSeen, PairCounts
 from fairlead.api.tasks import JoinResult
 from fairlead.api.units import share
-from fairlead.plan.core import epoch, rfc3339
+from fairlead.plan.core import epoch
 from fairlead.plan.deployment import phase
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import cohorts, guards, ledger
 from fairlead.plan.deployment.evidence.signals import guard_id
 from fairlead.plan.deployment.metrics import joining
 from fairlead.plan.deployment.metrics.base import Metric
-from fairlead.plan.deployment.metrics.joining import Work
+from fairlead.plan.deployment.metrics.joining import Joining
 from fairlead.plan.deployment.serving.pods import Problem
-from fairlead.plan.jobs.failures import Running
+from fairlead.plan.jobs import attempt
+from fairlead.plan.jobs.attempt import Broken, Paused, Running
+from fairlead.plan.jobs.failures import Failure
 from fairlead.verdict import engine
 from fairlead.verdict.guards import decode
 from fairlead.verdict.trace import Prior
@@ -129,13 +131,13 @@ def _begun(look: Look, candidate: Candidate, guard: Guard, evidence: GuardEviden
         version=candidate.version, guard=evidence.guard, digest=evidence.digest, against=candidate.against,
         rollout=ledger.name_of(candidate.version, candidate.since), since=look.stamp,
     )  # fmt: skip
-    return joined.model_copy(update={"dataset": _current(work(look, guard, joined))})
+    return joined.model_copy(update={"dataset": _current(joining_of(look, guard, joined))})
 
 
-def work(look: Look, guard: Guard, joined: Joined) -> Work:
+def joining_of(look: Look, guard: Guard, joined: Joined) -> Joining:
     """What a join needs to know."""
     assert guard.labels
-    return Work(look, guard.labels, joined)
+    return Joining(look, guard.labels, joined)
 
 
 def guard_of(look: Look, joined: Joined) -> Guard | None:
@@ -146,7 +148,7 @@ def guard_of(look: Look, joined: Joined) -> Guard | None:
     return None
 
 
-def _current(mine: Work) -> str:
+def _current(mine: Joining) -> str:
     """The Dataset's newest version; empty without one."""
     found = joining.dataset(mine)
     return "" if isinstance(found, Problem) or found.status.current is None else found.status.current.version
@@ -174,21 +176,21 @@ def advance(look: Look, guard: Guard, joined: Joined, ready: bool = True) -> tup
     """One look at the join that is under way, or the beginning of the next one; with what it has counted.
 
     ready: whether a new one may begin."""
-    mine = work(look, guard, joined)
+    mine = joining_of(look, guard, joined)
     if joined.job is None:
         return (_next_join(mine) if ready and not joined.pending else joined), None
-    if joined.job.not_before is not None:
-        return _again(mine, joined.job.not_before), None
-    seen = joining.look(mine, joined.job)
+    seen = attempt.look(mine)
+    if isinstance(seen, Paused):
+        return (joined if seen.left > 0 else _again(mine)), None
     if isinstance(seen, Running):
         return _running(mine, seen), None
-    if isinstance(seen, joining.Broken):
-        return _failed(mine, seen), None
+    if isinstance(seen, Broken):
+        return _failed(mine, seen.failure), None
     done = {"job": None, "dataset": joined.job.dataset, "reason": "", "message": ""}
-    return joined.model_copy(update=done), seen
+    return joined.model_copy(update=done), seen.answer
 
 
-def _running(mine: Work, seen: Running) -> Joined:
+def _running(mine: Joining, seen: Running) -> Joined:
     joined = mine.joined
     assert joined.job
     if not seen.uid and joining.manifest(mine) is None:
@@ -198,32 +200,27 @@ def _running(mine: Work, seen: Running) -> Joined:
     return joined.model_copy(update={"job": joined.job.model_copy(update={"uid": seen.uid}), **known})
 
 
-def _next_join(mine: Work) -> Joined:
+def _next_join(mine: Joining) -> Joined:
     current = _current(mine)
     if current in ("", mine.joined.dataset):
         return mine.joined
     return mine.joined.model_copy(update={"job": joining.begin(mine, current)})
 
 
-def _again(mine: Work, not_before: str) -> Joined:
-    job = mine.joined.job
-    if mine.look.now < epoch(not_before) or job is None:
-        return mine.joined
+def _again(mine: Joining) -> Joined:
+    job = mine.recorded
     version = _current(mine) or job.dataset
     again = (job.attempt + 1, job.unreadable) if version == job.dataset else (1, 0)
     return mine.joined.model_copy(update={"job": joining.begin(mine, version, *again)})
 
 
-def _failed(mine: Work, seen: joining.Broken) -> Joined:
-    joined, job = mine.joined, mine.joined.job
-    assert job
-    text = f"version {job.dataset} of Dataset {mine.wanted.dataset}: {seen.message}"
-    why = {"reason": seen.reason, "message": text[:1024]}
-    if seen.final:
-        return joined.model_copy(update={**why, "job": None, "dataset": job.dataset})
-    again = rfc3339(mine.look.now + joining.pause(job.attempt, seen.reason))
-    waits = {"uid": "", "not_before": again, "unreadable": seen.unreadable}
-    return joined.model_copy(update={**why, "job": job.model_copy(update=waits)})
+def _failed(mine: Joining, failure: Failure) -> Joined:
+    job, settled = mine.recorded, attempt.settle(mine, failure)
+    text = f"version {job.dataset} of Dataset {mine.wanted.dataset}: {failure.message}"
+    why = {"reason": failure.reason, "message": text[:1024]}
+    if settled.pause is None:
+        return mine.joined.model_copy(update={**why, "job": None, "dataset": job.dataset})
+    return mine.joined.model_copy(update={**why, "job": job.model_copy(update=settled.changes)})
 
 
 def due(look: Look, joined: Joined) -> float | None:
@@ -246,13 +243,13 @@ def told(look: Look, guard: Guard, joined: Joined, evidence: GuardEvidence) -> G
     why = problem(look, guard, joined)
     if why:
         return guards.silent(evidence, why.reason, why.message)
-    message = _waiting(work(look, guard, joined), evidence.labels or LabelsSeen())
+    message = _waiting(joining_of(look, guard, joined), evidence.labels or LabelsSeen())
     return evidence.model_copy(update={"state": "Watching", "reason": "", "message": message})
 
 
 def problem(look: Look, guard: Guard, joined: Joined) -> Problem | None:
     """Why there is no evidence, or None."""
-    mine = work(look, guard, joined)
+    mine = joining_of(look, guard, joined)
     found = joining.dataset(mine)
     if isinstance(found, Problem):
         return found
@@ -265,7 +262,7 @@ def problem(look: Look, guard: Guard, joined: Joined) -> Problem | None:
     return Problem(joined.reason, texts.get(joined.reason, joined.message))
 
 
-def _waiting(mine: Work, seen: LabelsSeen) -> str:
+def _waiting(mine: Joining, seen: LabelsSeen) -> str:
     if seen.stable.labelled + seen.candidate.labelled:
         return ""
     found = joining.dataset(mine)
