@@ -1,21 +1,22 @@
 """Deployments in the middle of things, and how they go on: what a release leaves to the next one.
 
-`python -m tests.unit.plan.midway NAME` writes how the present code leaves them, and how it goes on itself, as test data
-(`tests/golden/statuses/NAME/`): to be done before the form of a status changes.
+`python -m tests.unit.plan.midway` writes how the present code leaves them, and how it goes on itself, as test data
+(`tests/golden/statuses/record-<version>/`): done once for each version of the record.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.unit.experiment import test_experiment_way as experiments
 from tests.unit.plan import label_world, test_deployment_ledger, test_deployment_shadow, test_deployment_watch
-from tests.unit.plan.rollout_world import Json, Sim
+from tests.unit.plan.rollout_world import Json, Sim, in_halves
 from tests.unit.plan.test_backlog import SILENT
+
+from fairlead.api import halves
 
 RECORDED = Path(__file__).parents[2] / "golden" / "statuses"
 
@@ -154,14 +155,14 @@ CASES = {
 def recorded(case: Case) -> Json:
     """The status in the middle of it, and the one after the rest."""
     sim = case.begin()
-    left = json.loads(json.dumps(sim.status))
+    left = in_halves(sim.status)
     case.go_on(sim)
-    return {"left": left, "after": sim.status}
+    return {"left": left, "after": in_halves(sim.status)}
 
 
 def main() -> None:
     """Write what the present code makes of all cases."""
-    folder = RECORDED / sys.argv[1]
+    folder = RECORDED / f"record-{halves.VERSION}"
     folder.mkdir(parents=True, exist_ok=True)
     for name, case in CASES.items():
         (folder / f"{name}.json").write_text(json.dumps(recorded(case), indent=1, sort_keys=True) + "\n")
