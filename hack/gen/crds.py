@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from fairlead.api.common import GROUP, VERSION
 from fairlead.api.halves import MARK
 from fairlead.api.kinds import KINDS, NAME_RULE, Column, KindInfo
-from hack.gen.files import HEADER, to_yaml
+from hack.gen.files import HEADER, DenseDumper, to_yaml
 from hack.gen.structural import KEPT, ORDER, Node, plain, schema_of
 
 CATEGORY = "fairlead"
@@ -164,7 +165,13 @@ def _unkeyed(node: Node) -> Node:
     return found | ({"x-kubernetes-list-type": "atomic"} if "x-kubernetes-list-map-keys" in node else {})
 
 
+def sizes() -> str:
+    """How large each file is, in words."""
+    found = {path: len(text.encode()) for path, text in files().items() if path.startswith(FOLDERS[0])}
+    return ", ".join(f"{Path(path).stem} {size / 1000:.1f} kB" for path, size in found.items())
+
+
 def files() -> dict[str, str]:
     """Text by path: for kubectl, and the same for the chart."""
-    texts = {f"{info.plural}.yaml": HEADER + to_yaml(definition(info)) for info in KINDS}
+    texts = {f"{info.plural}.yaml": HEADER + to_yaml(definition(info), DenseDumper) for info in KINDS}
     return {f"{folder}/{name}": text for folder in FOLDERS for name, text in texts.items()}
