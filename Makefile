@@ -20,11 +20,14 @@ demo: ## the whole loop on real data, on kind, the local cluster (CLUSTER=local)
 	@$(MAKE) --no-print-directory venv
 	@$(VENV)/python -m hack.demo $(DEMO)
 
-soak: ## readers on 10,000 random tables a writer, the demo, and an hour in which nothing good may be taken back (SOAK="--minutes 10")
+soak: export CLUSTER ?= local
+soak: ## what takes hours: readers on 10,000 random tables a writer, every seed and every kill, crash storms, the demo and an hour of it (SOAK="--minutes 10")
 	@$(PYTHON) hack/preflight.py demo
 	@$(MAKE) --no-print-directory venv
 	@FAIRLEAD_SOAK=1 $(VENV)/python -m pytest -q -n auto --timeout 7200 tests/unit/worker/formats
+	@FAIRLEAD_SOAK=1 $(VENV)/python -m pytest -q -n auto --timeout 7200 tests/sim tests/unit/plan tests/unit/experiment
 	@$(VENV)/python -m hack.demo $(DEMO)
+	@$(VENV)/python -m pytest -q tests/cluster -m soak
 	@$(VENV)/python -m hack.soak $(SOAK)
 
 up: ## start (or repair) the local cluster
@@ -43,7 +46,7 @@ install: .venv/stamp ## build Fairlead's images and install the chart on the sam
 test: ## all tests, from the pure ones to the demo on the real cluster (KEEP=1 leaves the cluster running)
 	@$(PYTHON) hack/test.py
 
-test-unit: .venv/stamp ## pure tests, without a cluster, in two or three minutes
+test-unit: .venv/stamp ## pure tests, without a cluster, in three or four minutes on two cores
 	@$(VENV)/python -m pytest -q -n auto --maxprocesses 4 tests/unit
 
 lint: .venv/stamp ## ruff, mypy, import-linter, and whether generated files are up to date
@@ -58,7 +61,7 @@ generate: .venv/stamp ## CRDs, reference, rights and the chart's copies, from th
 lock: .venv/stamp ## versions and digests of what the images install, anew from pyproject.toml (LOCK=--upgrade for the newest)
 	@$(VENV)/python -m hack.lock $(LOCK)
 
-bench: .venv/stamp ## a benchmark: make bench ONLY=experiments|first|fleet|gitops|joins|readers|recorder|rollback|scale|step|stores|verdicts|world
+bench: .venv/stamp ## a benchmark: make bench ONLY=experiments|first|fleet|gitops|hostile|joins|readers|recorder|rollback|scale|step|stores|trips|verdicts|world
 	@$(VENV)/python -m hack.bench $(ONLY)
 
 clean: down ## also delete the Python environment and all caches of the local cluster

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -32,6 +33,10 @@ BEAT = 30.0
 """Seconds between two signs of life of a quiet stage."""
 AGAIN = "-again"
 """What the report of tests that are run once more is called after."""
+FAILED = LOGS / "failed"
+"""What failing tests on the cluster have left (tests/cluster/conftest.py)."""
+KEPT = "kept"
+"""The property of a test's report that names its folder there."""
 _remembering = threading.Lock()
 
 
@@ -43,14 +48,14 @@ class Stage:
     about: str
     expected: float
     commands: Callable[[], list[list[str]]]
+    after: tuple[str, ...] = ()
+    """The stages that must have ended well before it begins; beside all others it may run."""
     cluster: bool = False
     beside: bool = False
-    """Runs beside the stages that make the cluster; its output is shown when it ends."""
+    """Runs while the cluster is made; its output is shown when it ends."""
     patient: bool = False
     """Its tests wait for a whole cluster that shares the cores with them: those that failed are run once more, one by
     one, and must pass then."""
-    makes: bool = False
-    """Makes the cluster: nothing else of it is measured or waited for."""
 
 
 def pytest_command(name: str, *paths: str) -> list[str]:
@@ -86,27 +91,28 @@ def hack(*arguments: str) -> list[str]:
 
 STAGES = (
     Stage("preflight", "is this machine fit?", 1, lambda: [hack("hack/preflight.py")]),
-    Stage("venv", "Python environment", 60, venv_commands),
-    Stage("lint", "ruff, mypy, import-linter, generated files", 30, lambda: [
+    Stage("cluster", "local Kubernetes", 900, lambda: [hack("hack/cluster", "up")], after=("preflight",), cluster=True),
+    Stage("venv", "Python environment", 75, venv_commands, after=("preflight",), beside=True),
+    Stage("lint", "ruff, mypy, import-linter, generated files", 40, lambda: [
         tool("ruff", "check", "."), tool("ruff", "format", "--check", "."), tool("mypy"), tool("lint-imports"),
         [str(PYTHON), "-m", "hack.gen", "--check"],
-    ], beside=True),
-    Stage("unit", "pure tests and simulation", 90, lambda: [
+    ], after=("venv",), beside=True),
+    Stage("unit", "pure tests and simulation", 180, lambda: [
         pytest_command("unit", "tests/unit", "tests/sim", "-n", "2"),
-    ], beside=True),
-    Stage("cluster", "local Kubernetes", 900, lambda: [hack("hack/cluster", "up")], cluster=True, makes=True),
-    Stage("install", "images and chart", 300, lambda: [[str(PYTHON), "-m", "hack.install"]], cluster=True, makes=True),
-    Stage("contract", "against a real API server", 90, lambda: [
+    ], after=("lint",), beside=True),
+    Stage("install", "images and chart", 220, lambda: [[str(PYTHON), "-m", "hack.install"]], after=("cluster", "venv"),
+          cluster=True),
+    Stage("contract", "against a real API server", 150, lambda: [
         pytest_command("contract", "tests/contract", "tests/chart", "-n", "2", "--dist", "loadscope"),
-    ], cluster=True),
-    Stage("real", "on the real cluster", 900, lambda: [
-        pytest_command("real", "tests/cluster", "-m", "not alone", "-n", "4", "--dist", "worksteal"),
-        pytest_command("alone", "tests/cluster", "-m", "alone"),
-    ], cluster=True, patient=True),
-    Stage("demo", "the whole loop, as a user sees it", 330, lambda: [
+    ], after=("unit", "install"), cluster=True),
+    Stage("real", "on the real cluster", 600, lambda: [
+        pytest_command("real", "tests/cluster", "-m", "not alone and not soak", "-n", "5", "--maxschedchunk", "1"),
+        pytest_command("alone", "tests/cluster", "-m", "alone and not soak"),
+    ], after=("contract",), cluster=True, patient=True),
+    Stage("demo", "the whole loop, as a user sees it", 300, lambda: [
         [str(PYTHON), "-m", "hack.demo", "--fresh"],
         [str(PYTHON), "-m", "hack.demo"],  # again: it recognises what has happened
-    ], cluster=True),
+    ], after=("real",), cluster=True),
 )  # fmt: skip
 
 
@@ -171,25 +177,28 @@ def run_command(command: list[str], stage: Stage) -> bool:
 
 
 def run_all(stages: list[Stage]) -> bool:
-    """Run the stages until one fails. Those that need no cluster run, one after the other, beside its making."""
-    lane, waiting = ThreadPoolExecutor(1), list[Future[bool]]()
-    try:
+    """Run each stage as soon as those before it have ended well, whichever of them were chosen; when one has failed,
+    none begins any more."""
+    failed, ends = threading.Event(), dict[str, Future[bool]]()
+
+    def turn(stage: Stage, number: int) -> bool:
+        if not all(ends[name].result() for name in before(stage) if name in ends) or failed.is_set():
+            return False
+        good = run_stage(stage, number, len(stages))
+        if not good:
+            failed.set()
+        return good
+
+    with ThreadPoolExecutor(max(1, len(stages))) as lanes:
         for number, stage in enumerate(stages, 1):
-            if stage.beside:
-                waiting.append(lane.submit(run_stage, stage, number, len(stages)))
-                continue
-            if not stage.makes and not joined(waiting):
-                return False
-            if not run_stage(stage, number, len(stages)):
-                return False
-        return joined(waiting)
-    finally:
-        lane.shutdown(cancel_futures=True)
+            ends[stage.name] = lanes.submit(turn, stage, number)
+    return all(end.result() for end in ends.values())
 
 
-def joined(waiting: list[Future[bool]]) -> bool:
-    """Whether all that runs beside has ended well; waits for it."""
-    return all(future.result() for future in waiting)
+def before(stage: Stage) -> set[str]:
+    """The names of all stages that come before one."""
+    known = {one.name: one for one in STAGES}
+    return set(stage.after).union(*(before(known[name]) for name in stage.after))
 
 
 def totals() -> dict[str, int]:
@@ -205,11 +214,34 @@ def totals() -> dict[str, int]:
     return {name: ended[name] for name in ("passed", "failed", "skipped")} | {"passed only when run again": mended}
 
 
+def told(logs: Path) -> list[str]:
+    """Of each test that failed the first time: what came of it, and where its state is kept."""
+    first, last, folders = dict[str, str](), dict[str, str](), dict[str, list[str]]()
+    for report in sorted(logs.glob("*.xml"), key=lambda path: path.stem.endswith(AGAIN)):
+        found = outcomes(report)
+        first = found | first
+        last |= {test: what for test, what in found.items() if report.stem.endswith(AGAIN)}
+        for case in ET.parse(report).getroot().iter("testcase"):
+            kept = [str(one.get("value")) for one in case.iter("property") if one.get("name") == KEPT]
+            folders.setdefault(name_of(case), []).extend(kept)
+    lines = list[str]()
+    for test in (test for test, what in first.items() if what == "failed"):
+        again = {"failed": "failed again", "passed": "passed when run again: why did it fail?"}
+        lines.append(f"  {test}: {again.get(last.get(test, ''), 'not run again')}")
+        lines += [f"    its objects, events and logs: {folder}" for folder in folders.get(test, [])]
+    return ["", "FAILED THE FIRST TIME:", *lines] if lines else []
+
+
+def name_of(case: ET.Element) -> str:
+    """What a test is called."""
+    return f"{case.get('classname')}::{case.get('name')}"
+
+
 def outcomes(report: Path) -> dict[str, str]:
     """What came of each test of a report of pytest; a test that has passed and then failed to clean up has failed."""
     found = dict[str, str]()
     for case in ET.parse(report).getroot().iter("testcase"):
-        test = f"{case.get('classname')}::{case.get('name')}"
+        test = name_of(case)
         if case.find("failure") is not None or case.find("error") is not None:
             found[test] = "failed"
         else:
@@ -234,9 +266,11 @@ def main() -> int:
     options = parser.parse_args()
     os.environ.setdefault("CLUSTER", "local")  # whatever the demo has chosen: the tests need Service addresses
     stages = choose(options.stages)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what one process has compiled, the next hundred need not
     LOGS.mkdir(parents=True, exist_ok=True)
     for old in LOGS.glob("*.xml"):
         old.unlink()
+    shutil.rmtree(FAILED, ignore_errors=True)
     began = time.monotonic()
     good = run_all(stages)
     if (
@@ -247,7 +281,8 @@ def main() -> int:
         subprocess.run(hack("hack/cluster", "down"), cwd=ROOT, check=False)
     counted = totals()
     print(f"\n{'All stages passed' if good else 'A stage failed'} in {clock(time.monotonic() - began)}.")
-    print(", ".join(f"{number} {what}" for what, number in counted.items()), flush=True)
+    print(", ".join(f"{number} {what}" for what, number in counted.items()))
+    print("\n".join(told(LOGS)), flush=True)
     return 0 if good and not counted["failed"] else 1
 
 

@@ -10,6 +10,7 @@ BENCHES = (
     "first",
     "fleet",
     "gitops",
+    "hostile",
     "joins",
     "readers",
     "recorder",
@@ -17,6 +18,7 @@ BENCHES = (
     "scale",
     "step",
     "stores",
+    "trips",
     "verdicts",
     "world",
 )

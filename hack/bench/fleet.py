@@ -74,7 +74,7 @@ def now() -> str:
 
 
 async def make(kube: HttpKube, kind: Kind, obj: Json, status: Json | None = None) -> Json:
-    """Make an object in the team's namespace, and its status if that is given."""
+    """Make an object, in the team's namespace if it names none, and its status if that is given."""
     body = {"apiVersion": kind.api_version, "kind": kind.kind, **obj}
     body["metadata"] = {"namespace": TEAM, **obj["metadata"]}
     made = await kube.apply(kind, body)
@@ -104,7 +104,7 @@ async def many(work: Iterable[Awaitable[Any]]) -> None:
     await asyncio.gather(*map(one, work))
 
 
-def version(number: int, which: int) -> tuple[Json, Json]:
+def version(number: int, which: int, namespace: str = TEAM) -> tuple[Json, Json]:
     """An approved ModelVersion, and its status."""
     spec = {
         "model": f"m{number}", "artifact": {"uri": f"s3://{BUCKET}/m{number}.json", "sha256": "0" * 64},
@@ -114,29 +114,30 @@ def version(number: int, which: int) -> tuple[Json, Json]:
         {"type": kind, "status": "True", "reason": "Approved", "message": "", "lastTransitionTime": now()}
         for kind in ("Approved", "Evaluated", "Ready", "Verified")
     ]}  # fmt: skip
-    return {"metadata": {"name": f"m{number}-{which}"}, "spec": spec}, status
+    return {"metadata": {"name": f"m{number}-{which}", "namespace": namespace}, "spec": spec}, status
 
 
-def deployment(number: int, which: int, options: Options) -> Json:
+def deployment(number: int, which: int, guards: Iterable[str], namespace: str = TEAM) -> Json:
     """A Deployment that wants this version, with a first step that does not end."""
     rollout = {
         "steps": [{"weight": 10, "for": "1h", "requests": 1_000_000}],
-        "guard": [{"metric": metric} for metric in options.guards],
+        "guard": [{"metric": metric} for metric in guards],
     }  # fmt: skip
     spec = {
         "model": {"version": f"m{number}-{which}"}, "rollout": rollout,
         "route": {"gateway": {"name": "public", "namespace": INFRA}},
     }  # fmt: skip
-    return {"metadata": {"name": f"d{number}"}, "spec": spec}
+    return {"metadata": {"name": f"d{number}", "namespace": namespace}, "spec": spec}
 
 
-async def surroundings(kube: HttpKube, found: Plane) -> None:
-    """Namespaces, the store's keys, and a Gateway that says where it listens."""
-    for name in (TEAM, SYSTEM, INFRA):
+async def surroundings(kube: HttpKube, found: Plane, *teams: str) -> None:
+    """Namespaces, the store's keys in those of teams, and a Gateway that says where it listens."""
+    for name in (*teams, SYSTEM, INFRA):
         await kube.apply(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     keys = zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), found.keys, strict=True)
     data = {name: base64.b64encode(value.encode()).decode() for name, value in keys}
-    await make(kube, SECRET, {"metadata": {"name": "s3"}, "data": data})
+    for name in teams:
+        await make(kube, SECRET, {"metadata": {"name": "s3", "namespace": name}, "data": data})
     listener = {"name": "http", "protocol": "HTTP", "port": 80}
     gateway = {
         "metadata": {"name": "public", "namespace": INFRA},
@@ -151,14 +152,14 @@ async def surroundings(kube: HttpKube, found: Plane) -> None:
 class Hands:
     """Makes the pods that workloads ask for, and says of routes that they are taken."""
 
-    def __init__(self, kube: HttpKube) -> None:
-        self._kube = kube
+    def __init__(self, kube: HttpKube, namespace: str = TEAM) -> None:
+        self._kube, self._namespace = kube, namespace
         self._done: set[str] = set()
 
     async def lend(self) -> None:
         """Do what is to be done now."""
-        routes = [route async for page in self._kube.pages(HTTP_ROUTE, TEAM) for route in page.items]
-        workloads = [found async for page in self._kube.pages(WORKLOAD, TEAM) for found in page.items]
+        routes = [route async for page in self._kube.pages(HTTP_ROUTE, self._namespace) for route in page.items]
+        workloads = [found async for page in self._kube.pages(WORKLOAD, self._namespace) for found in page.items]
         await many([self._accept(route) for route in self._new(routes)])
         await many([self._run(workload) for workload in self._new(workloads)])
 
@@ -168,14 +169,15 @@ class Hands:
         return found
 
     async def _accept(self, route: Json) -> None:
-        meta = {"name": route["metadata"]["name"], "namespace": TEAM, "resourceVersion": ""}
+        meta = {"name": route["metadata"]["name"], "namespace": self._namespace, "resourceVersion": ""}
         said = [
             {"type": kind, "status": "True", "reason": kind, "message": "", "lastTransitionTime": now(),
              "observedGeneration": route["metadata"]["generation"]}
             for kind in ("Accepted", "ResolvedRefs")
         ]  # fmt: skip
         parent = {"parentRef": route["spec"]["parentRefs"][0], "controllerName": "bench.local/none", "conditions": said}
-        meta["resourceVersion"] = (await self._kube.get(HTTP_ROUTE, TEAM, meta["name"]))["metadata"]["resourceVersion"]
+        made = await self._kube.get(HTTP_ROUTE, self._namespace, meta["name"])
+        meta["resourceVersion"] = made["metadata"]["resourceVersion"]
         body = {**route, "metadata": {**route["metadata"], **meta}, "status": {"parents": [parent]}}
         await self._kube.replace_status(HTTP_ROUTE, body)
 
@@ -187,12 +189,13 @@ class Hands:
         conditions = [{"type": kind, "status": "True", "lastTransitionTime": now()}
                       for kind in ("Initialized", "ContainersReady", "Ready", "PodScheduled")]  # fmt: skip
         labels = template["metadata"]["labels"]
+        meta = {"name": f"{name}-1", "namespace": self._namespace, "labels": labels}
         made = await make(self._kube, REPLICA_SET, {
-            "metadata": {"name": f"{name}-1", "labels": labels, "ownerReferences": [owner(workload, WORKLOAD)]},
+            "metadata": {**meta, "ownerReferences": [owner(workload, WORKLOAD)]},
             "spec": {"replicas": 1, "selector": wanted["selector"], "template": template},
         })  # fmt: skip
-        meta = {"name": f"{name}-1-0", "labels": labels, "ownerReferences": [owner(made, REPLICA_SET)]}
-        pod = {"metadata": meta, "spec": template["spec"]}
+        mine = {**meta, "name": f"{name}-1-0", "ownerReferences": [owner(made, REPLICA_SET)]}
+        pod = {"metadata": mine, "spec": template["spec"]}
         ip = address(2 * int(number) + int(which) - 1)
         running = [{"name": one["name"], "image": one["image"], "imageID": "", "ready": True, "restartCount": 0,
                     "state": {"running": {"startedAt": now()}}} for one in template["spec"]["containers"]]  # fmt: skip
@@ -200,11 +203,12 @@ class Hands:
             "phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "conditions": conditions, "startTime": now(),
             "containerStatuses": running,
         })  # fmt: skip
-        endpoint = {"addresses": [ip], "conditions": {"ready": True},
-                    "targetRef": {"kind": "Pod", "namespace": TEAM, "name": meta["name"],
+        routed = ip.replace("127.", "10.", 1)  # a slice may not name a loopback address
+        endpoint = {"addresses": [routed], "conditions": {"ready": True},
+                    "targetRef": {"kind": "Pod", "namespace": self._namespace, "name": mine["name"],
                                   "uid": made["metadata"]["uid"]}}  # fmt: skip
         await make(self._kube, ENDPOINT_SLICE, {
-            "metadata": {"name": f"{name}-1", "labels": labels | {"kubernetes.io/service-name": name}},
+            "metadata": {**meta, "labels": labels | {"kubernetes.io/service-name": name}},
             "addressType": "IPv4", "endpoints": [endpoint],
         })  # fmt: skip
 
@@ -213,7 +217,7 @@ class Hands:
         began = time.monotonic()
         while True:
             await self.lend()
-            every = [found async for page in self._kube.pages(DEPLOYMENT, TEAM) for found in page.items]
+            every = [found async for page in self._kube.pages(DEPLOYMENT, self._namespace) for found in page.items]
             ready = sum(holds(one.get("status") or {}) for one in every)
             print(f"  {ready} of {count} {what}, after {time.monotonic() - began:.0f} s", flush=True)
             if ready == count:
@@ -226,39 +230,44 @@ class Hands:
 # --- the measurement -------------------------------------------------------------------------------------------------
 
 
-def configuration(found: Plane) -> Path:
-    """The operator's configuration: as a chart would write it, with this store."""
+def configuration(found: Plane, **more: Any) -> Path:
+    """The operator's configuration: as a chart would write it, with this store and what else is given."""
     path = found.folder / "config.yaml"
     store = {"bucket": BUCKET, "prefix": "", "endpoint": found.store, "credentials": {"name": "s3"}}
-    path.write_text(yaml.safe_dump({"images": {"worker": "fairlead.local/none:1"}, "store": store}))
+    path.write_text(yaml.safe_dump({"images": {"worker": "fairlead.local/none:1"}, "store": store, **more}))
     return path
 
 
 @contextmanager
-def pods(options: Options) -> Iterator[None]:
+def pods(rollouts: int, rate: float) -> Iterator[None]:
     """The process that answers for all pods."""
-    command = [sys.executable, "-m", "hack.bench.pages", "--pods", str(2 * options.rollouts), "--rate",
-               str(options.rate)]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout
-        if process.stdout.readline().strip() != "ready":
+    with beside("hack.bench.pages", "--pods", str(2 * rollouts), "--rate", str(rate)) as said:
+        if said != "ready":
             raise SystemExit("the pods' process could not listen on 127.77.0.0/16")
         yield
+
+
+@contextmanager
+def beside(module: str, *words: str) -> Iterator[str]:
+    """A program of its own while this holds: the first line that it prints."""
+    command = [sys.executable, "-m", module, *words]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        yield process.stdout.readline().strip()
     finally:
         process.kill()
         process.wait(timeout=10)
 
 
-async def populate(kube: HttpKube, options: Options) -> None:
+async def populate(kube: HttpKube, numbers: range, guards: Iterable[str], namespace: str = TEAM) -> None:
     """All objects; then a candidate under way for each."""
-    numbers = range(options.rollouts)
-    hands = Hands(kube)
-    await many([make(kube, MODEL_VERSION, *version(n, which)) for n in numbers for which in (1, 2)])
-    await many([make(kube, DEPLOYMENT, deployment(n, 1, options)) for n in numbers])
-    await hands.until("live", options.rollouts, lambda status: bool(status.get("live")), 600)
-    await many([make(kube, DEPLOYMENT, deployment(n, 2, options)) for n in numbers])
-    await hands.until("under way", options.rollouts, _under_way, 600)
+    hands = Hands(kube, namespace)
+    await many([make(kube, MODEL_VERSION, *version(n, which, namespace)) for n in numbers for which in (1, 2)])
+    await many([make(kube, DEPLOYMENT, deployment(n, 1, guards, namespace)) for n in numbers])
+    await hands.until("live", len(numbers), lambda status: bool(status.get("live")), 600)
+    await many([make(kube, DEPLOYMENT, deployment(n, 2, guards, namespace)) for n in numbers])
+    await hands.until("under way", len(numbers), _under_way, 600)
 
 
 def _under_way(status: Json) -> bool:
@@ -277,6 +286,16 @@ def windows(found: Plane, statuses: dict[str, Json]) -> Iterator[tuple[str, list
         yield name, [line["t"] for line in judged if "arms" in line]
 
 
+def closed_between(found: Plane, statuses: dict[str, Json], begin: float, end: float) -> list[list[float]]:
+    """Of each Deployment the times of its windows in this time (epoch seconds)."""
+    return [[t for t in judged if begin <= t < end] for _, judged in windows(found, statuses)]
+
+
+def intervals(times: list[list[float]]) -> list[float]:
+    """Seconds from each window to the next one of the same Deployment."""
+    return [later - earlier for judged in times for earlier, later in pairwise(judged)]
+
+
 COUNTED = {
     "status writes": ("fairlead_api_requests_total", 'verb="replace_status"'),
     "applies": ("fairlead_api_requests_total", 'verb="apply"'),
@@ -293,8 +312,8 @@ async def measure(kube: HttpKube, found: Plane, operator: Operator, options: Opt
     share, served = (operator.cpu() - cpu) / took, (found.cpu("kube-apiserver") - served) / took
     every = [one async for page in kube.pages(DEPLOYMENT, TEAM) for one in page.items]
     statuses = {one["metadata"]["name"]: one.get("status") or {} for one in every}
-    times = [[t for t in judged if began <= t < began + took] for _, judged in windows(found, statuses)]
-    gaps = [later - earlier for judged in times for earlier, later in pairwise(judged)]
+    times = closed_between(found, statuses, began, began + took)
+    gaps = intervals(times)
     sizes = [len(json.dumps(status, separators=(",", ":"))) for status in statuses.values()]
     closed = len(gaps) + len(times)
     return {
@@ -318,11 +337,11 @@ TARGETS = {"CPU, % of a core": 50.0, "interval max s": 3.0}
 async def bench(options: Options) -> dict[str, Any]:
     """Set up, settle, measure."""
     async with plane(SCRATCH / "plane") as (found, kube):
-        await surroundings(kube, found)
+        await surroundings(kube, found, TEAM)
         operator = Operator(configuration(found), "fleet", port=free_port(), kubeconfig=found.kubeconfig)
         operator.start()
         try:
-            await populate(kube, options)
+            await populate(kube, range(options.rollouts), options.guards)
             await asyncio.sleep(20)
             return await measure(kube, found, operator, options)
         finally:
@@ -339,7 +358,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     options = Options(given.rollouts, given.seconds, given.rate, tuple(given.guards.split(",")))
     SCRATCH.mkdir(parents=True, exist_ok=True)
-    with pods(options):
+    with pods(options.rollouts, options.rate):
         result = asyncio.run(bench(options))
     rows = [(k, v, TARGETS.get(k, ""), "" if k not in TARGETS else "met" if v <= TARGETS[k] else "MISSED")
             for k, v in result.items()]  # fmt: skip

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -47,6 +48,19 @@ def cpu_of(pid: int) -> float:
     """Seconds of CPU that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def checked_out(commit: str) -> Iterator[Path]:
+    """An earlier tree."""
+    with tempfile.TemporaryDirectory(prefix="fairlead-before-") as folder:
+        tree = Path(folder) / "tree"
+        git = ["git", "-C", str(ROOT), "worktree"]
+        subprocess.run([*git, "add", "--detach", str(tree), commit], check=True, capture_output=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run([*git, "remove", "--force", str(tree)], check=True, capture_output=True)
 
 
 class Operator:
@@ -91,8 +105,19 @@ class Operator:
 
     def memory(self) -> float:
         """Resident memory in MiB."""
+        return self._status("VmRSS")
+
+    def peak(self) -> float:
+        """The most resident memory that it has had in MiB, since it began or since `forget_peak`."""
+        return self._status("VmHWM")
+
+    def forget_peak(self) -> None:
+        """From now on the peak is counted anew."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def _status(self, name: str) -> float:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        line = next(ln for ln in status.splitlines() if ln.startswith("VmRSS"))
+        line = next(ln for ln in status.splitlines() if ln.startswith(f"{name}:"))
         return int(line.split()[1]) / 1024
 
     def cpu(self) -> float:

@@ -10,15 +10,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hack.bench.process import ROOT
+from hack.bench.process import ROOT, checked_out
 from hack.bench.report import keep, table
 from hack.testbed.s3 import S3, serving
 
@@ -107,19 +106,6 @@ def asked(s3: S3, form: str, store: str, *, declared: bool) -> str:
         "source": s3.place(BUCKET, f"{form}/").model_dump(mode="json"),
         "store": s3.place(BUCKET, store).model_dump(mode="json"),
     })  # fmt: skip
-
-
-@contextmanager
-def checked_out(commit: str) -> Iterator[Path]:
-    """An earlier tree."""
-    with tempfile.TemporaryDirectory(prefix="fairlead-before-") as folder:
-        tree = Path(folder) / "tree"
-        git = ["git", "-C", str(ROOT), "worktree"]
-        subprocess.run([*git, "add", "--detach", str(tree), commit], check=True, capture_output=True)
-        try:
-            yield tree
-        finally:
-            subprocess.run([*git, "remove", "--force", str(tree)], check=True, capture_output=True)
 
 
 def run(rows: int, times: int, before: str, forms: Sequence[str], *, declared: bool) -> tuple[list[list[object]], bool]:

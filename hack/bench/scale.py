@@ -22,10 +22,10 @@ from typing import Any
 from fairlead.api.config import OperatorConfig
 from fairlead.api.dataset import Dataset
 from fairlead.engine.app import load_config
-from fairlead.plan.core import Meta, Subject
+from fairlead.plan.core import Context, Meta, Subject
 from fairlead.plan.dataset import snapshot
-from fairlead.plan.requests import ListObjects
-from fairlead.store.listing import list_objects
+from fairlead.plan.sources.s3 import ListObjects
+from fairlead.store.sources.registry import list_source
 from hack.bench.process import Operator, alone, configuration, quiet
 from hack.bench.report import keep, quantile, table
 from hack.install.chart import ROOT, environment, kubectl
@@ -72,8 +72,8 @@ class Published:
         self._team, self._world = team, SimpleNamespace(config=config)
         team.s3.put_object(Bucket=team.bucket, Key="rows/part-0.parquet", Body=b"rows")
         keys = {"AWS_ACCESS_KEY_ID": team.keys[0], "AWS_SECRET_ACCESS_KEY": team.keys[1]}
-        asked = ListObjects(team.namespace, team.bucket, "rows/", team.endpoint, None, "s3")
-        self._listed = list_objects(asked, keys)
+        asked = ListObjects(team.namespace, team.endpoint, team.bucket, "s3", "rows/")
+        self._listed = list_source(asked, keys)
 
     def __call__(self, number: int) -> tuple[Json, Json]:
         """A Dataset, and its status as the operator would have left it."""
@@ -86,7 +86,7 @@ class Published:
         status = {
             "phase": "Ready", "observedGeneration": 1, "current": version, "versions": [version],
             "listing": {"digest": self._listed.digest, "since": now(), "objects": 1, "bytes": 4},
-            "handled": self._listed.digest, "rules": snapshot.rules(snapshot.Work(subject, self._world, 0.0)),
+            "handled": self._listed.digest, "rules": snapshot.rules(Context(subject, self._world, 0.0)),
             "conditions": [
                 {"type": kind, "status": "True", "reason": "Published", "message": "", "lastTransitionTime": now()}
                 for kind in ("Available", "Ready", "SourceReachable", "Valid")

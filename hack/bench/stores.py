@@ -22,7 +22,8 @@ from typing import Any
 from fairlead.api.config import OperatorConfig
 from fairlead.engine.app import tune
 from fairlead.engine.resolve import Resolver
-from fairlead.plan.requests import UNDERWAY, Failed, ListObjects, SaveDocument
+from fairlead.plan.requests import UNDERWAY, Failed, SaveDocument
+from fairlead.plan.sources.s3 import ListObjects
 from fairlead.store.endpoints import Rules
 from hack.bench.report import table
 from hack.testbed.badstore import serving
@@ -89,12 +90,12 @@ async def one(kind: str, namespaces: int, seconds: float) -> dict[str, float]:
     bad, good = store(), store()
     rules = Rules(OperatorConfig.model_validate({"images": {"worker": "-"}, "endpoints": {"allow": ["127.0.0.0/8"]}}))
     resolver = Resolver(Secrets(), None, lambda *_: None, rules)  # type: ignore[arg-type]
-    healthy = ListObjects("healthy", "good", "in/", good, None, "s3")
+    healthy = ListObjects("healthy", good, "good", "s3", "in/")
     await resolver.resolve([healthy])
     before = resident()
     seen, listings, saves = SimpleNamespace(late=0.0, peak=before), list[float](), list[float]()
     watching = asyncio.create_task(watch(seen))
-    asked = [ListObjects(f"n-{n % namespaces}", f"{kind}-{n}", "in/", bad, None, "s3") for n in range(DATASETS)]
+    asked = [ListObjects(f"n-{n % namespaces}", bad, f"{kind}-{n}", "s3", "in/") for n in range(DATASETS)]
     hostile = [asyncio.ensure_future(resolver.resolve([request])) for request in asked]
     end, number = time.monotonic() + seconds, 0
     while time.monotonic() < end:

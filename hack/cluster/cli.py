@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 
-from hack.cluster import builds, images, info, loading, node, onnodes, owners
+from hack.cluster import builds, foreign, imagebuild, images, info, loading, node, onnodes, owners
 from hack.cluster.components import BY_NAME as COMPONENTS
 from hack.cluster.lock import exclusive
 from hack.cluster.progress import Progress
@@ -25,8 +25,6 @@ def _up(_: argparse.Namespace, where: Paths, progress: Progress) -> None:
 def _down(arguments: argparse.Namespace, where: Paths, progress: Progress) -> None:
     with exclusive(where.state / "lock"):
         if existing_kubeconfig() or flavour() == "kind":
-            from hack.cluster import foreign
-
             foreign.down(where, progress)
         else:
             owners.refuse_other(where.state)
@@ -39,8 +37,6 @@ def _down(arguments: argparse.Namespace, where: Paths, progress: Progress) -> No
 
 
 def _check(_: argparse.Namespace, where: Paths, progress: Progress) -> None:
-    from hack.cluster import foreign
-
     foreign.check(where, progress)
     progress.say("the cluster has what Fairlead and its demo use")
 
@@ -63,9 +59,9 @@ def _load(arguments: argparse.Namespace, where: Paths, progress: Progress) -> No
         print(loading.load(where, request(arguments), progress))
 
 
-def request(arguments: argparse.Namespace) -> loading.Request:
+def request(arguments: argparse.Namespace) -> imagebuild.Request:
     """What `load-image` is asked for."""
-    return loading.Request(
+    return imagebuild.Request(
         arguments.source, arguments.name, arguments.file, arguments.target, tuple(arguments.build_arg)
     )
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from hack.cluster import builds, debian, gpus, images, kind, loading, needs, onnodes, parts, registry, stack
+from hack.cluster import builds, debian, gpus, imagebuild, images, kind, needs, onnodes, parts, registry, stack
 from hack.cluster.checks import Problem
 from hack.cluster.kube import Kube
 from hack.cluster.progress import Progress
@@ -76,7 +76,7 @@ def down(where: Paths, progress: Progress) -> None:
     kind.down(where, progress)
 
 
-def provide(where: Paths, request: loading.Request, progress: Progress) -> str:
+def provide(where: Paths, request: imagebuild.Request, progress: Progress) -> str:
     """The reference under which the pods of the user's own cluster get an image: from its nodes, or pushed."""
     existing = existing_kubeconfig()
     assert existing is not None
@@ -85,8 +85,8 @@ def provide(where: Paths, request: loading.Request, progress: Progress) -> str:
     target = registry.named()
     if target:
         provide_builder(where, progress)
-        archive, built = loading.archive(where, request, progress)
-    digest = built if target else loading.known(where, request)
+        archive, built = imagebuild.archive(where, request, progress)
+    digest = built if target else imagebuild.known(where, request)
     found = onnodes.usable(kube.get("nodes") or {}, request.reference, digest)
     if found and digest and found.endswith(digest) and (not target or target.serves(found, request.reference)):
         progress.say(f"{request.reference}: the nodes have just this build")

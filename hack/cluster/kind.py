@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hack.cluster import images, oci
-from hack.cluster.loading import Request
+from hack.cluster.imagebuild import Request
 from hack.cluster.progress import Progress
 from hack.cluster.settings import (
     ENVOY,

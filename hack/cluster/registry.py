@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster import loading
+from hack.cluster import imagebuild
 from hack.cluster.progress import Progress
 from hack.cluster.settings import Paths
 from hack.cluster.shell import ClusterError, CommandError, Logged, Word, run
@@ -64,11 +64,11 @@ def push(where: Paths, target: Registry, archive: Path, reference: str, digest: 
     repository = target.repository(reference)
     destination = f"docker://{repository}:{target.tag(reference, digest)}"
     with progress.step(f"push {repository}", 15), tempfile.TemporaryDirectory() as scratch:
-        pulled = run([*loading.buildah(where), "pull", "--quiet", f"oci-archive:{archive}"]).stdout.split()[-1]
+        pulled = run([*imagebuild.buildah(where), "pull", "--quiet", f"oci-archive:{archive}"]).stdout.split()[-1]
         told = Path(scratch) / "digest"
         words: list[Word] = ["push", "--digestfile", told, *target.push_options(), pulled, destination]
         try:
-            Logged().run([*loading.buildah(where), *words], where.logs / "push.log")
+            Logged().run([*imagebuild.buildah(where), *words], where.logs / "push.log")
         except CommandError as error:
             raise ClusterError(
                 f"{error}\n  log in with `buildah login {target.host}` (or name an auth file in REGISTRY_AUTH_FILE); "

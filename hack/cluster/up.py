@@ -3,7 +3,21 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from hack import preflight
-from hack.cluster import assets, builds, debian, forecast, gpus, images, node, owners, parts, stack, waiting, wheels
+from hack.cluster import (
+    assets,
+    builds,
+    debian,
+    forecast,
+    foreign,
+    gpus,
+    images,
+    node,
+    owners,
+    parts,
+    stack,
+    waiting,
+    wheels,
+)
 from hack.cluster.kube import Kube
 from hack.cluster.lock import exclusive
 from hack.cluster.progress import Progress
@@ -17,8 +31,6 @@ def up(where: Paths, progress: Progress) -> None:
     with exclusive(where.state / "lock"):
         preflight.require(where)
         if existing_kubeconfig() or flavour() == "kind":
-            from hack.cluster import foreign
-
             foreign.up(where, progress)
             return
         for gone in owners.clear_dead(where.state):

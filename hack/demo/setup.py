@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from hack.cluster import choice, cli, forecast, loading, onnodes
+from hack.cluster import choice, cli, forecast, imagebuild, onnodes
 from hack.cluster.progress import Progress
 from hack.cluster.settings import Paths, flavour, paths, recorded
 from hack.demo import feed
@@ -63,7 +63,7 @@ def expected() -> dict[str, float]:
 
 def known(where: Paths, words: list[str]) -> bool:
     """Whether an image, by its arguments for `load-image`, is built already."""
-    return bool(loading.known(where, cli.request(cli.parser().parse_args(["load-image", *words]))))
+    return bool(imagebuild.known(where, cli.request(cli.parser().parse_args(["load-image", *words]))))
 
 
 def existing() -> bool:

@@ -41,8 +41,8 @@ class Store(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answers)
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), Answers)
         self.go, self.asked, self.elsewhere = threading.Event(), list[str](), ""
         self.slowness = 12.0
         self._changed = threading.Condition()
@@ -67,7 +67,7 @@ class Store(ThreadingHTTPServer):
     @property
     def endpoint(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"http://{self.server_address[0]!s}:{self.server_address[1]}"
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -187,9 +187,9 @@ BUCKETS: dict[str, Callable[[Answers, int], None]] = {
 
 
 @contextmanager
-def serving() -> Iterator[Store]:
-    """The store, while it is needed."""
-    with Store() as server:
+def serving(host: str = "127.0.0.1") -> Iterator[Store]:
+    """The store, while it is needed, at one of this machine's addresses."""
+    with Store(host) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

@@ -27,8 +27,10 @@ KINDS = {
     "modelversion": ("fairlead.dev/v1alpha1", "ModelVersion"),
     "deployment": ("fairlead.dev/v1alpha1", "Deployment"),
     "workload": ("apps/v1", "Deployment"),
+    "replicaset": ("apps/v1", "ReplicaSet"),
     "job": ("batch/v1", "Job"),
     "pod": ("v1", "Pod"),
+    "event": ("v1", "Event"),
     "secret": ("v1", "Secret"),
     "service": ("v1", "Service"),
     "endpointslice": ("discovery.k8s.io/v1", "EndpointSlice"),
@@ -44,6 +46,8 @@ KINDS = {
     "lease": ("coordination.k8s.io/v1", "Lease"),
 }
 STORE_BUCKET = "fairlead"
+LOG_LINES, LOG_BYTES = 3000, 1_000_000
+"""What is read of a container's log, at most."""
 
 
 class Cluster:
@@ -113,6 +117,13 @@ class Cluster:
                     break
         state = yaml.safe_dump((last or {}).get("status"), allow_unicode=True)
         raise AssertionError(f"{kind} {namespace}/{name}: not {what} within {timeout:.0f} s; status:\n{state}")
+
+    def log(self, namespace: str, pod: str, container: str, previous: bool = False) -> str:
+        """The end of a container's log, or of the one before it in its place."""
+        found = client.CoreV1Api(self.api).read_namespaced_pod_log(
+            pod, namespace, container=container, previous=previous, tail_lines=LOG_LINES, limit_bytes=LOG_BYTES,
+        )  # fmt: skip
+        return str(found)
 
     def wait_none(self, kind: str, namespace: str, selector: str, timeout: float) -> None:
         """Watch until no object with these labels is left."""

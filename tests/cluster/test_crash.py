@@ -73,7 +73,7 @@ def killer(operator: Operator) -> Iterator[Killer]:
     made.join()
 
 
-@pytest.mark.alone
+@pytest.mark.soak
 @pytest.mark.timeout(1500)
 def test_killed_at_random_moments(team: Team, operator: Operator, killer: Killer) -> None:
     jobs = JobLog(team)
@@ -133,7 +133,7 @@ def check_evidence(deployment: Json, load: Load) -> None:
         assert record["result"] == "Live", record
 
 
-@pytest.mark.alone
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_an_experiment_killed_at_random_moments(team: Team, operator: Operator, killer: Killer) -> None:
     go_live(team, m1=0.4, m2=0.4, m3=0.05)

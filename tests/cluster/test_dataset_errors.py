@@ -76,6 +76,7 @@ def test_missing_bucket(team: Team) -> None:
     team.s3.delete_object(Bucket=missing, Key="rides/1.parquet")
 
 
+@pytest.mark.long
 def test_wrong_credentials(good: Team) -> None:
     good.secret("wrong", good.keys[0], "not-the-secret")
     dataset(good, secret="wrong")

@@ -117,6 +117,7 @@ def lost(load: Load) -> list[object]:
     return [answer for answer in load.failed() if not answer.version]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("gateway", ["public", "traefik"])
 def test_users_stay_with_their_version_and_leave_it_at_rollback(team: Team, gateway: str) -> None:
     go_live(team, gateway)
@@ -163,6 +164,7 @@ def test_new_users_are_counted_and_divided_as_asked(team: Team) -> None:
     assert not load.failed(), load.failed()[:5]
 
 
+@pytest.mark.long
 def test_the_best_one_wins_and_goes_live_and_its_evidence_is_the_same_once_more(team: Team) -> None:
     """Failed requests are the reward here, and not a guard."""
     go_live(team, m1=0.4, m2=0.4, m3=0.05)
@@ -197,6 +199,7 @@ def replay(team: Team, version: str) -> Json:
     return found
 
 
+@pytest.mark.long
 def test_a_bandit_gives_more_to_the_better_one(team: Team) -> None:
     go_live(team, m1=0.4, m2=0.4, m3=0.3)
     with traffic(team, 50) as load:
@@ -212,7 +215,7 @@ def test_a_bandit_gives_more_to_the_better_one(team: Team) -> None:
     assert not lost(load), lost(load)[:5]
 
 
-@pytest.mark.parametrize("gateway", ["public", "traefik"])
+@pytest.mark.parametrize("gateway", ["public", pytest.param("traefik", marks=pytest.mark.soak)])
 def test_by_grpc_requests_are_divided_and_a_version_that_fails_leaves(team: Team, gateway: str) -> None:
     answered = 'model_infer_request_success_total{namespace="{{namespace}}",version="{{version}}"}'
     experiment: Json = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hack.testbed.cluster import Json, Team, condition
 from hack.testbed.serving import deploy, is_live, make_version, server_image, traffic
 
@@ -29,6 +30,7 @@ def take_a_gpu(team: Team) -> None:
     team.wait("pod", "other", lambda o: bool(o["spec"].get("nodeName")), 30, "on a node")
 
 
+@pytest.mark.long
 def test_two_candidates_with_room_for_one_go_live_one_after_the_other(team: Team) -> None:
     """Of four GPUs two serve, one is somebody else's; `a-2` needs two and `b-2` the last one. Without turns, `b-2`
     would take it from under `a-2`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 from hack.testbed.cluster import Team, condition
 
@@ -21,6 +22,7 @@ def dataset(team: Team, **spec: object) -> None:
     team.apply(yaml.safe_dump({"kind": "Dataset", "metadata": {"name": "forever"}, "spec": wanted}))
 
 
+@pytest.mark.long
 def test_attack_07_jobs_that_never_end_or_take_too_much(team: Team) -> None:
     dataset(team, checks=[{"sql": FOREVER, "timeout": "2s"}])
     seen = team.wait_condition("dataset", "forever", "Valid", "False", "ChecksFailed")

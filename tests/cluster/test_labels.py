@@ -72,6 +72,7 @@ def gets_traffic(obj: Json) -> bool:
     return int(obj["status"].get("candidate", {}).get("answered", {}).get("requests", 0)) > 200
 
 
+@pytest.mark.long
 def test_a_candidate_that_is_wrong_is_taken_back_by_its_labels(team: Team) -> None:
     go_live(team, WAITS)
     with traffic(team, 50) as load:
@@ -91,7 +92,11 @@ def test_a_candidate_that_is_wrong_is_taken_back_by_its_labels(team: Team) -> No
     assert check(team, "RolledBack")["verdict"] == "harm"
 
 
-@pytest.mark.parametrize("what", [{}, {"loss": "absolute", "cap": "2"}], ids=["wrong", "loss"])
+@pytest.mark.long
+@pytest.mark.parametrize("what", [
+    pytest.param({}, id="wrong"),
+    pytest.param({"loss": "absolute", "cap": "2"}, id="loss", marks=pytest.mark.soak),
+])  # fmt: skip
 def test_copies_that_are_wrong_are_found_by_their_labels_and_no_user_gets_them(team: Team, what: Json) -> None:
     go_live(team, COPIES, guard=[GUARDS[0], {"metric": "labels", "labels": {"dataset": "truth", **what}}])
     with traffic(team, 50) as load:
@@ -108,6 +113,7 @@ def test_copies_that_are_wrong_are_found_by_their_labels_and_no_user_gets_them(t
     assert check(team, "RolledBack")["verdict"] == "harm"
 
 
+@pytest.mark.long
 def test_a_live_version_goes_back_when_the_labels_of_its_rollout_come(team: Team) -> None:
     go_live(team, SHORT, afterPromotion={"for": "1h"})
     with traffic(team, 50):

@@ -42,6 +42,7 @@ def operators(team: Team) -> list[Json]:
     return team.cluster.list("pod", OPERATOR, "app.kubernetes.io/name=fairlead")
 
 
+@pytest.mark.long
 def test_a_firewall_between_operator_and_candidate_freezes(team: Team) -> None:
     begin(team)
     with traffic(team, 50) as load:

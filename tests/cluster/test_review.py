@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hack.install.chart import environment
 from hack.testbed.cluster import Json, Team
 from hack.testbed.serving import deploy, is_live, make_version, traffic
@@ -35,6 +36,7 @@ def waiting(obj: Json) -> list[Any]:
     return [pair for pair in pairs if pair.get("input")]
 
 
+@pytest.mark.long
 def test_people_who_find_its_answers_worse_take_it_back(team: Team) -> None:
     make_version(team, "m-1")
     deploy(team, steps=STEPS, guard=GUARDS, more=KEPT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from hack.testbed.cluster import Json, Team, condition
 from hack.testbed.serving import deploy, is_live, make_version, traffic
 
@@ -39,6 +40,7 @@ def wanted(team: Team, version: str) -> int:
     return int(found["spec"]["replicas"])
 
 
+@pytest.mark.long
 def test_b20_scaled_by_somebody_else_during_a_canary(team: Team) -> None:
     """No request fails, no evidence is counted twice, and the candidate has what it needs before it is promoted."""
     make_version(team, "m-1")

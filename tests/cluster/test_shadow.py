@@ -87,7 +87,7 @@ def test_an_answer_that_cannot_be_read_freezes_it(team: Team) -> None:
     assert found["status"]["live"]["version"] == "m-1"
 
 
-@pytest.mark.parametrize("gateway", ["public", "traefik"])
+@pytest.mark.parametrize("gateway", ["public", pytest.param("traefik", marks=pytest.mark.soak)])
 def test_streamed_answers_pass_at_once_and_are_compared(team: Team, gateway: str) -> None:
     make_version(team, "m-1")
     deploy(team, gateway=gateway, steps=[SHADOW], guard=GUARDS, more={"record": {"output": {"type": "text"}}})

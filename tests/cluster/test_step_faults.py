@@ -52,7 +52,7 @@ def pod_of(team: Team, job: str) -> str:
 
 
 def test_an_evicted_pod_is_made_again_and_spends_no_retry(team: Team) -> None:
-    run = start(team, "evicted", SLEEP.format(15))
+    run = start(team, "evicted", SLEEP.format(8))
     job = running(team, run)
     name = pod_of(team, job)
     eviction = client.V1Eviction(metadata=client.V1ObjectMeta(name=name))
@@ -62,7 +62,7 @@ def test_an_evicted_pod_is_made_again_and_spends_no_retry(team: Team) -> None:
 
 
 def test_a_deleted_job_is_made_again_after_its_pod_is_gone(team: Team) -> None:
-    run = start(team, "deleted", SLEEP.format(15))
+    run = start(team, "deleted", SLEEP.format(8))
     team.cluster.delete("job", running(team, run), team.namespace)
     done = team.wait("pipelinerun", run, lambda o: o["status"]["phase"] == "Completed", 180, "Completed")
     assert (step(done)["attempt"], step(done)["disruptions"]) == (2, 1)

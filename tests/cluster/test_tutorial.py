@@ -61,6 +61,8 @@ def remove(cluster: Cluster) -> None:
         found.delete()
 
 
+@pytest.mark.long
+@pytest.mark.namespace(NAMESPACE)
 def test_b17_ones_own_model_in_the_first_hour(cluster: Cluster, folder: Path) -> None:
     path = f"{Path(sys.executable).parent}:{environment()['PATH']}"
     env = environment() | {"PATH": path, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT / "operator"))}

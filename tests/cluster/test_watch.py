@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from hack.bench.load import Load
 from hack.install.chart import environment
 from hack.testbed.cluster import Json, Team, condition
@@ -56,6 +57,7 @@ def only_m1_answers(load: Load, seconds: float = 3) -> None:
     assert {(answer.version, answer.code) for answer in after} == {("m-1", 200)}
 
 
+@pytest.mark.long
 def test_a_version_that_turns_bad_after_its_promotion_goes_back(team: Team) -> None:
     make_version(team, "m-1")
     deploy(team)
@@ -80,6 +82,7 @@ def world_changed(obj: Json) -> bool:
     return condition(obj, "WorldChanged").get("status") == "True" and "confirmation" not in obj["status"]["watch"]
 
 
+@pytest.mark.long
 def test_b01_where_both_versions_turn_bad_it_is_the_world_and_nothing_is_rolled_back(team: Team) -> None:
     make_version(team, "m-1")
     deploy(team)
@@ -97,6 +100,7 @@ def test_b01_where_both_versions_turn_bad_it_is_the_world_and_nothing_is_rolled_
     assert {answer.version for answer in load.failed()} == {"m-1", "m-2"}
 
 
+@pytest.mark.long
 def test_a_holdback_answers_its_share_and_takes_over_at_once(team: Team) -> None:
     make_version(team, "m-1")
     deploy(team)
@@ -117,6 +121,7 @@ def test_a_holdback_answers_its_share_and_takes_over_at_once(team: Team) -> None
     assert {answer.version for answer in load.failed()} == {"m-2"}
 
 
+@pytest.mark.long
 def test_a_rollback_by_hand_starts_pods_that_are_gone_and_loses_no_request(team: Team) -> None:
     make_version(team, "m-1")
     deploy(team)

@@ -104,10 +104,12 @@ def snapshot(live: Live) -> Json:
 
 def step(live: Live) -> Json:
     parts = jobs.StepPod(
-        step=Step.model_validate({"name": "train", "image": "train:1", "command": ["sh", "-c", "echo $(HOME) $$"]}),
-        env={"FAIRLEAD_PARAMS": "{}"}, worker_image=PINNED, fetch=FetchTask(items=[]), fetch_credentials=(),
-        publish=PublishTask(store=STORE, attempt=1, outputs=[]), publish_credentials="keys", deadline=60,
-        limits=limits.streaming(JobsConfig()),
+        program=Step.model_validate({"name": "train", "image": "train:1", "command": ["sh", "-c", "echo $(HOME) $$"]}),
+        env={"FAIRLEAD_PARAMS": "{}"}, fetch=FetchTask(items=[]), fetch_credentials=(),
+        publish=jobs.Publishing(
+            worker_image=PINNED, task=PublishTask(store=STORE, attempt=1, outputs=[]), credentials="keys", deadline=60,
+            limits=limits.streaming(JobsConfig()),
+        ),
     )  # fmt: skip
     return jobs.step_job(who(live), parts)
 

@@ -8,8 +8,8 @@ against the real API server by tests/contract.
 from __future__ import annotations
 
 import asyncio
-import copy
 import hashlib
+import pickle
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +21,11 @@ from fairlead.plan.core import Kind, rfc3339
 
 Json = dict[str, Any]
 Path = tuple[str, ...]
+
+
+def copied(obj: Any) -> Any:
+    """A deep copy of JSON, in a tenth of the time of `copy.deepcopy`: worlds are mostly read."""
+    return pickle.loads(pickle.dumps(obj, pickle.HIGHEST_PROTOCOL))
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class ApiServer:
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
         """An object, with who has set what of it."""
-        found = copy.deepcopy(self._find(kind, namespace, name))
+        found = copied(self._find(kind, namespace, name))
         uid, fields = found["metadata"]["uid"], []
         for manager, operation, sets in (("fairlead", "Apply", self._applied), ("kubectl", "Update", self._edited)):
             if sets.get(uid):
@@ -77,7 +82,7 @@ class ApiServer:
             for (k, ns, name), obj in self._objects.items()
             if k == kind and namespace in (None, ns) and matches(obj, selector)
         ]
-        return [copy.deepcopy(obj) for _, _, obj in sorted(found, key=lambda item: item[:2])]
+        return [copied(obj) for _, _, obj in sorted(found, key=lambda item: item[:2])]
 
     def _find(self, kind: Kind, namespace: str, name: str) -> Json:
         self._served(kind)
@@ -99,7 +104,7 @@ class ApiServer:
         key = (kind, meta.get("namespace", ""), meta["name"])
         if key in self._objects:
             raise api.AlreadyExists(f'{kind.plural} "{meta["name"]}" already exists', 409)
-        new = copy.deepcopy(obj)
+        new = copied(obj)
         if kind in self.with_status:
             new.pop("status", None)
         self._admit(kind, new)
@@ -120,12 +125,12 @@ class ApiServer:
             self._edited[made["metadata"]["uid"]] = set()
             return made
         old = self._find(kind, meta.get("namespace", ""), meta["name"])
-        new = copy.deepcopy(old)
+        new = copied(old)
         wanted = {k: v for k, v in obj.items() if k != "status" or kind not in self.with_status}
         uid = old["metadata"]["uid"]
         for path in self._applied.get(uid, set()) - leaves(wanted):
             prune(new, path)
-        merge(new, copy.deepcopy(wanted))
+        merge(new, copied(wanted))
         self._applied[uid] = leaves(wanted)
         self._edited[uid] = self._edited.get(uid, set()) - leaves(wanted)
         return self._update(kind, old, new)
@@ -133,17 +138,17 @@ class ApiServer:
     def replace(self, kind: Kind, obj: Json) -> Json:
         """Replace all but the status."""
         old = self._current(kind, obj)
-        new = {**copy.deepcopy(obj), "metadata": {**copy.deepcopy(obj["metadata"]), **_fixed(old)}}
+        new = {**copied(obj), "metadata": {**copied(obj["metadata"]), **_fixed(old)}}
         if kind in self.with_status:
             new.pop("status", None)
             if "status" in old:
-                new["status"] = copy.deepcopy(old["status"])
+                new["status"] = copied(old["status"])
         return self._update(kind, old, new)
 
     def replace_status(self, kind: Kind, obj: Json) -> Json:
         """Replace the status only."""
         old = self._current(kind, obj)
-        return self._update(kind, old, {**copy.deepcopy(old), "status": copy.deepcopy(obj.get("status", {}))})
+        return self._update(kind, old, {**copied(old), "status": copied(obj.get("status", {}))})
 
     def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None, version: str = "") -> Json:
         """Delete, or mark as being deleted if there are finalizers."""
@@ -154,7 +159,7 @@ class ApiServer:
             raise api.Conflict("the UID in the precondition does not match the UID in record", 409)
         if old["metadata"].get("finalizers"):
             if "deletionTimestamp" in old["metadata"]:
-                return copy.deepcopy(old)
+                return copied(old)
             stamp = {"deletionTimestamp": rfc3339(self.clock())[:19] + "Z", "deletionGracePeriodSeconds": 0}
             return self._update(kind, old, {**old, "metadata": {**old["metadata"], **stamp}})
         self._remove(kind, old)
@@ -175,7 +180,7 @@ class ApiServer:
     def edit(self, kind: Kind, namespace: str, name: str, change: Callable[[Json], None]) -> Json:
         """Change an object as somebody else would."""
         old = self._find(kind, namespace, name)
-        new = copy.deepcopy(old)
+        new = copied(old)
         change(new)
         uid, changed = old["metadata"]["uid"], leaves(new) - leaves(old) | different(new, old)
         self._applied[uid] = self._applied.get(uid, set()) - changed
@@ -198,12 +203,12 @@ class ApiServer:
         self._admit(kind, new)
         new["metadata"] |= _fixed(old)
         if new == old:
-            return copy.deepcopy(old)
+            return copied(old)
         if "spec" in new and new.get("spec") != old.get("spec"):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         if "deletionTimestamp" in new["metadata"] and not new["metadata"].get("finalizers"):
             self._remove(kind, new)
-            return copy.deepcopy(new)
+            return copied(new)
         return self._store("MODIFIED", kind, new, old)
 
     def _admit(self, kind: Kind, obj: Json) -> None:
@@ -216,8 +221,8 @@ class ApiServer:
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
         self._objects[kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]] = obj
-        self._note(Change(self.version, type_, kind, copy.deepcopy(obj), before))
-        return copy.deepcopy(obj)
+        self._note(Change(self.version, type_, kind, copied(obj), before))
+        return copied(obj)
 
     def _note(self, change: Change) -> None:
         self.log.append(change)
@@ -228,7 +233,7 @@ class ApiServer:
         self.version += 1
         meta = obj["metadata"]
         before = self._objects.pop((kind, meta.get("namespace", ""), meta["name"]))
-        last = copy.deepcopy(obj)
+        last = copied(obj)
         last["metadata"]["resourceVersion"] = str(self.version)
         self._note(Change(self.version, "DELETED", kind, last, before))
 

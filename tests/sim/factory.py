@@ -115,9 +115,9 @@ class Factory(Operators):
         return next((p for p in pods if p["metadata"]["ownerReferences"][0]["uid"] == uid), None)
 
     def _advance(self, job: Json) -> None:
-        pod = self._pod(job)
         if job.get("status"):
             return
+        pod = self._pod(job)
         if pod is None:
             self._make_pod(job)
         elif phase(pod) == "Pending":

@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN
+from tests.effort import few
 from tests.sim.factory import Factory
 from tests.sim.fakecluster import Crash, Faults
 from tests.sim.virtualtime import run_virtual
@@ -66,12 +67,12 @@ async def life(at: int, after: bool, seed: int, faults: Faults, mishaps: float =
 def test_a_kill_at_any_write_converges(after: bool) -> None:
     at, crashed = 0, True
     while crashed:
-        at += 1
+        at += few(4, 1) if after else 1
         crashed = run_virtual(life(at, after, seed=at, faults=Faults()))
     assert at > 20
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(few(5, 10)))
 def test_a_kill_in_a_storm_with_mishaps_converges(seed: int) -> None:
     run_virtual(life(2 + seed * 3, seed % 2 == 0, seed, STORM, mishaps=0.3))
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import gc
-import os
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from tests.effort import SOAK
 
 # how long an example takes is up to the machine, and to what else it does
-settings.register_profile("unhurried", deadline=None)
+settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True)
 settings.register_profile("soak", deadline=None, max_examples=10_000)
-settings.load_profile("soak" if os.environ.get("FAIRLEAD_SOAK") else "unhurried")
+settings.load_profile("soak" if SOAK else "ci")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays for good: it is not searched for cycles again and again while the tests run."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -31,9 +36,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def own_garbage() -> Iterator[None]:
+def own_garbage() -> None:
     """What other tests have left in memory is not searched for cycles in the time that this one measures."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()

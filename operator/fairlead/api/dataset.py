@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import S3Location, StatusBase, Timestamp
+from fairlead.api.formats import FormatName
 from fairlead.api.limits import JobResources
 from fairlead.api.reading import Csv, ShownReading
 from fairlead.api.schema import (
@@ -123,7 +124,7 @@ class DatasetSpec(Model):
     """What the data is, and when it is good."""
 
     source: Source
-    format: Literal["parquet", "csv", "jsonl"]
+    format: FormatName
     """How the files are written."""
     csv: Csv | None = None
     """With format csv: how CSV is written."""

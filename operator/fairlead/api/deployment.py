@@ -29,6 +29,8 @@ from fairlead.api.schema import (
 )
 
 _ERRORS = Guard(metric="errors")
+OFF = Guard(metric="errors", off=True)
+"""Errors are not guarded."""
 """Guarded unless that is switched off by name."""
 
 

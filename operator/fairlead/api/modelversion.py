@@ -83,6 +83,9 @@ class ServerMetrics(Model):
             ("!has(self.from) || self.from != 'Proxy' || "
              "!(has(self.requests) || has(self.failures) || has(self.latency) || has(self.port))",
              "the proxy's counters have names of their own: take requests, failures, latency and port out"),
+            (f"!has(self.port) || !(self.port in {list(TAKEN_PORTS)})",
+             f"ports {TAKEN_PORTS[0]} to {TAKEN_PORTS[-1]} are those of Fairlead's proxy and recorder beside the server; "
+             "let its counters be read elsewhere"),
         )
     )  # fmt: skip
 

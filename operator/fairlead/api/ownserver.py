@@ -15,7 +15,18 @@ TAKEN_PORTS = range(8090, 8094)
 """Where Fairlead's sidecars listen in a serving pod: proxy, recorder, the proxy's statistics, the proxy for gRPC."""
 
 UrlPath = Annotated[
-    str, Field(max_length=256, pattern=r"^/", json_schema_extra=strictly(r"^/[-A-Za-z0-9._~/:@!$&'()*+,;=%]*$"))
+    str,
+    Field(
+        max_length=256,
+        pattern=r"^/",
+        json_schema_extra=strictly(r"^/[-A-Za-z0-9._~/:@!$&'()*+,;=%]*$")
+        | cel(
+            (
+                "!self.startsWith('//') && !self.matches('/([.]|%2[eE]){1,2}(/|%2[fF]|$)')",
+                "a path begins with one slash and has no part '.' or '..': it would be asked for elsewhere",
+            )
+        ),
+    ),
 ]
 """A path of HTTP, without a query."""
 

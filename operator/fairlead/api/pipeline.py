@@ -21,6 +21,7 @@ from fairlead.api.schema import (
     cel,
     exactly_one_of,
     list_map,
+    one_field,
 )
 
 ParamValue = Annotated[str, Field(max_length=1024)]
@@ -51,7 +52,7 @@ class Trigger(Model):
     dataset: DatasetTrigger | None = None
     schedule: ScheduleTrigger | None = None
 
-    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("dataset", "schedule")))
+    model_config = ConfigDict(json_schema_extra=one_field)
 
 
 class Input(Model):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from fairlead.api.formats import FormatName
 from fairlead.api.schema import LIST_ATOMIC, Model, cel
 
 Encoding = Literal[
@@ -72,7 +73,7 @@ class ReadColumn(Model):
 class Reading(Model):
     """How the files of a version are read: declared, or inferred once over all of them, then fixed for later files."""
 
-    format: Literal["parquet", "csv", "jsonl"]
+    format: FormatName
     delimiter: str | None = None
     """Of CSV; so are the next four."""
     quote: str | None = None

@@ -23,6 +23,11 @@ def exactly_one_of(*members: str) -> tuple[str, str]:
     return f"{terms} == 1", f"exactly one of {', '.join(members)} must be set"
 
 
+def one_field(schema: dict[str, Any]) -> None:
+    """`json_schema_extra` of a union of all fields of a model: a new member is a new field, and nothing else."""
+    schema |= cel(exactly_one_of(*schema["properties"]))
+
+
 def list_map(*keys: str) -> dict[str, Any]:
     """A list that server-side apply merges by key."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}

@@ -23,6 +23,7 @@ from fairlead.api.fetching import FetchTask as FetchTask
 from fairlead.api.fetching import Place as Place
 from fairlead.api.fetching import Said
 from fairlead.api.fetching import TaskError as TaskError
+from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
 from fairlead.api.modelversion import Gate, GateResult, Metric, Score
@@ -49,7 +50,7 @@ class SnapshotTask(Model):
     """Patterns of paths that are no data."""
     store: Place
     """`prefix` is the Dataset's own folder."""
-    format: Literal["parquet", "csv", "jsonl"]
+    format: FormatName
     pin: Literal["copy", "reference"]
     schema_: Schema | None = None
     csv: Csv | None = None
@@ -119,11 +120,11 @@ class EvaluateTask(Model):
     subjects: list[Subject]
     data: str
     """Folder with the held-out rows."""
-    data_format: Literal["parquet", "csv", "jsonl"] = "parquet"
+    data_format: FormatName = ARTIFACT
     data_sha256: str
     reference: str | None = None
     """Folder with the baseline's rows; None: no baseline."""
-    reference_format: Literal["parquet", "csv", "jsonl"] = "parquet"
+    reference_format: FormatName = ARTIFACT
     reference_sha256: str = ""
     by: list[str] = []
     features: list[str]
@@ -177,7 +178,7 @@ class JoinTask(Model):
 
     labels: FetchItem
     """The version's manifest; `dest` is not used."""
-    format: Literal["parquet", "csv", "jsonl"]
+    format: FormatName
     request_id: str
     """Column."""
     label: str

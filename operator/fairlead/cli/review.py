@@ -112,9 +112,10 @@ async def _read(session: Session, name: str) -> tuple[Deployment, Candidate]:
     """The Deployment and its version on its way. Raises Problem if there is nothing to judge by."""
     from fairlead.api.deployment import Deployment
     from fairlead.plan.core import DEPLOYMENT
+    from fairlead.plan.deployment.metrics.review import METRIC
 
     found = Deployment.model_validate(await session.get(DEPLOYMENT, name))
-    if not any(guard.metric == "review" for guard in found.spec.rollout.guards):
+    if not any(guard.metric == METRIC.name for guard in found.spec.rollout.guards):
         raise Problem(f"deployment {name!r} asks nobody: it has no guard with `metric: review` in spec.rollout.guard")
     candidate = found.status.candidate
     if candidate is None or candidate.review is None:
@@ -132,10 +133,12 @@ def waiting(found: Deployment, candidate: Candidate) -> list[Blind]:
 
 def progress(found: Deployment, candidate: Candidate) -> str:
     """How many pairs are judged and are wanted, without what was said."""
+    from fairlead.plan.deployment.metrics.review import METRIC
+
     known = {*candidate.review.judged, *candidate.review.offered} if candidate.review else set[str]()
     said = {one.pair for one in found.spec.judgements if one.version == candidate.version and one.pair in known}
     done = len(said.union(candidate.review.judged if candidate.review else ()))
-    wanted = max((guard.min_events for guard in found.spec.rollout.guards if guard.metric == "review"), default=0)
+    wanted = max((guard.min_events for guard in found.spec.rollout.guards if guard.metric == METRIC.name), default=0)
     return f"{done} of {wanted} judged" if wanted else f"{done} judged"
 
 

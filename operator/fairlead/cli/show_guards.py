@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import ArmCounts, GuardEvidence
-from fairlead.api.review import Review
 from fairlead.cli.blocks import Table
 from fairlead.cli.text import count, evidence, percent
 from fairlead.cli.trail import Trail
-from fairlead.verdict.pairs import disagreement
+from fairlead.plan.deployment.metrics.base import Metric
+from fairlead.plan.deployment.metrics.registry import METRICS
 
-ALPHA = 0.05
-"""The interval of a share is wrong so often, at any time."""
 HEADERS = ["GUARD", "STATE", "ARM", "SEEN", "BAD", "RATE", "EVIDENCE OF HARM"]
 
 Row = list[str]
@@ -43,45 +41,19 @@ def _windows(guard: GuardEvidence) -> str:
 
 
 def _rows(candidate: Candidate, guard: GuardEvidence) -> list[Row]:
-    """(arm, seen, bad, rate) of a guard, by what it counts."""
-    match guard.guard.split("/")[-1]:
-        case "gauge":
-            return _values(candidate, guard)
-        case "disagreement":
-            return _pairs(guard)
-        case "review":
-            return _judged(candidate.review or Review())
-    return [[candidate.version, *counted(guard.candidate)], [candidate.against, *counted(guard.stable)]]
+    """(arm, seen, bad, rate) of a guard, by what it counts. A newer operator may know more metrics."""
+    metric = METRICS.get(guard.guard.split("/")[-1], Metric())
+    return [[row.name, _text(row.seen), _text(row.bad), _rate(row.rate)] for row in metric.rows(candidate, guard)]
+
+
+def _text(told: int | str | None) -> str:
+    return count(told) if isinstance(told, int) else told or ""
+
+
+def _rate(told: tuple[int, int] | str) -> str:
+    return told if isinstance(told, str) else percent(*told)
 
 
 def counted(arm: ArmCounts) -> Row:
     """(seen, bad, rate) of an arm."""
     return [count(arm.requests), count(arm.failures), percent(arm.failures, arm.requests)]
-
-
-def _pairs(guard: GuardEvidence) -> list[Row]:
-    """Answers to the same requests, and where the share of different ones lies."""
-    seen = guard.candidate
-    between = disagreement(seen.failures, seen.requests, ALPHA)
-    where = f"{100 * between.low:.2f} … {100 * between.high:.2f} %" if seen.requests else "-"
-    return [["answers differ", *counted(seen)], ["at all times", "", "", where]]
-
-
-def _judged(review: Review) -> list[Row]:
-    """What people said."""
-    total = len(review.judged)
-    return [
-        ["found worse", count(total), count(review.worse), percent(review.worse, total)],
-        ["found better", "", count(review.better), percent(review.better, total)],
-        ["alike, both bad", "", f"{review.same}, {review.both_bad}", f"{len(review.pairs)} wait"],
-    ]
-
-
-def _values(candidate: Candidate, guard: GuardEvidence) -> list[Row]:
-    """Means of a value."""
-    values = guard.values
-    if values is None or not values.pairs or len(values.sums) < 2:
-        return [[candidate.version, "0", "", "-"], [candidate.against, "0", "", "-"]]
-    means = [f"{float(total) / values.pairs:.6g}" for total in values.sums]
-    pairs = count(values.pairs)
-    return [[candidate.version, pairs, "", f"mean {means[1]}"], [candidate.against, pairs, "", f"mean {means[0]}"]]

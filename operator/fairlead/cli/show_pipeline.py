@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fairlead.api.pipeline import Pipeline
+from fairlead.api.pipeline import Pipeline, Step
 from fairlead.cli.blocks import Block, Table, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import ago
+from fairlead.plan.pipeline.types import registry as types
 
 CLEARED = 5
 """So many versions that were cleared away are shown, the last ones."""
@@ -18,7 +19,7 @@ def blocks(name: str, found: Pipeline, now: float) -> list[Block]:
     last = f", last {status.last_run.name} {ago(status.last_run.at, now)}" if status.last_run else ""
     state = "Suspended" if found.spec.suspend else status.phase or "Pending"
     shown: list[Block] = [Title(f"pipeline {name}", state, counts + last), *message(status.message)]
-    steps = [[s.name, s.image, ", ".join(s.needs) or "-", ", ".join(s.outputs) or "-"] for s in found.spec.steps]
+    steps = [_step(step) for step in found.spec.steps]
     shown.append(Table(["STEP", "IMAGE", "NEEDS", "OUTPUTS"], steps))
     if status.decisions:
         rows = [[ago(d.at, now), d.trigger, d.key, d.run or "-", d.reason] for d in status.decisions]
@@ -27,3 +28,8 @@ def blocks(name: str, found: Pipeline, now: float) -> list[Block]:
         gone = [[one.name, ago(one.at, now), one.reason] for one in status.cleared[:CLEARED]]
         shown.append(Table([f"CLEARED ({status.cleared_versions})", "AGO", "WHY"], gone))
     return shown + conditions(status.conditions, now)
+
+
+def _step(step: Step) -> list[str]:
+    kind = types.of(step)
+    return [step.name, kind.program(step), ", ".join(step.needs) or "-", ", ".join(kind.outputs(step)) or "-"]

@@ -151,8 +151,8 @@ def _named(item: Json) -> Iterator[tuple[S3Access, str]]:
     from fairlead.store.layout import split
 
     spec: Json = item.get("spec") or {}
-    for location in (spec.get("store"), (spec.get("source") or {}).get("s3")):
-        if location:
+    for location in (spec.get("store"), *(spec.get("source") or {}).values()):
+        if isinstance(location, dict) and "bucket" in location:
             own = S3Location.model_validate(location)
             yield own, own.bucket
     if spec.get("artifact"):

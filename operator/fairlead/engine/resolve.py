@@ -28,7 +28,7 @@ from fairlead.plan.requests import (
     Failed,
     FindObject,
     GatewaySeen,
-    ListObjects,
+    ListSource,
     NamespaceSeen,
     PromQuery,
     ReadAccount,
@@ -54,13 +54,13 @@ from fairlead.signals.http import ANSWERS, Outside
 from fairlead.store.documents import find, newest, read, save
 from fairlead.store.endpoints import Rules
 from fairlead.store.errors import StoreError
-from fairlead.store.listing import list_objects
+from fairlead.store.sources.registry import list_source
 from fairlead.store.terms import Terms, under
 
 log = logging.getLogger(__name__)
 
 LIMITS: dict[type[Any], float] = {
-    ListObjects: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
+    ListSource: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
     ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0,
 }  # fmt: skip
@@ -228,7 +228,7 @@ class Resolver:
         signal = type(request).__name__
         async with self._gate(request):
             started = time.monotonic()
-            limit = LIMITS[type(request)]
+            limit = LIMITS[ListSource if isinstance(request, ListSource) else type(request)]
             try:
                 async with asyncio.timeout(limit):
                     answer = await self._ask(request, allowed)
@@ -252,8 +252,8 @@ class Resolver:
 
     async def _ask(self, request: Request, allowed: Allowance) -> Answer:
         match request:
-            case ListObjects():
-                return await self._in_store(self._listings, LISTING, list_objects, request)
+            case ListSource():
+                return await self._in_store(self._listings, LISTING, list_source, request)
             case SaveDocument():
                 return await self._patiently(save, request)
             case FindObject():
@@ -299,16 +299,21 @@ class Resolver:
         task = self._late.get(request)
         if task is None:
             task = self._late[request] = asyncio.ensure_future(self._in_store(self._evidence, EVIDENCE, work, request))
-            forget = asyncio.get_running_loop().call_later
-            task.add_done_callback(lambda _: forget(KEEP, self._late.pop, request, None))
+            task.add_done_callback(lambda done: self._keep(request, done))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         if not done:
             return Failed(UNDERWAY, "the store has not answered yet")
         self._late.pop(request, None)
         return task.result()
 
+    def _keep(self, request: Late, done: asyncio.Future[Answer]) -> None:
+        """For whoever asks again. A failure that nobody asks for any more is none of the operator's."""
+        if not done.cancelled():
+            done.exception()
+        asyncio.get_running_loop().call_later(KEEP, self._late.pop, request, None)
+
     async def _in_store(
-        self, pool: FairPool, seconds: float, work: Callable[[Any, Any], Answer], request: ListObjects | Late
+        self, pool: FairPool, seconds: float, work: Callable[[Any, Any], Answer], request: ListSource | Late
     ) -> Answer:
         """boto3 blocks: it works in a thread, on these terms."""
         self._rules.check(request)

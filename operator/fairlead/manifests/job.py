@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fairlead.api.answers import IN_STORE, STORE
-from fairlead.api.common import EnvVar
-from fairlead.api.pipeline import Step
+from fairlead.api.common import Container, EnvVar
 from fairlead.api.tasks import INPUTS, OUTPUTS, FetchTask, PublishTask, SnapshotTask
 from fairlead.manifests import pod
 from fairlead.manifests.limits import Limits
@@ -69,69 +68,77 @@ def snapshot_job(
 
 
 @dataclass(frozen=True)
-class StepPod:
-    """What a step's pod needs besides the step itself."""
+class Publishing:
+    """What a pod needs that commits outputs, or says what was committed."""
 
-    step: Step
+    worker_image: str
+    task: PublishTask
+    credentials: str | None
+    limits: Limits
+    """Of Fairlead's own containers."""
+    deadline: int
+    """Seconds from the moment the pod is on a node; waiting for a node doesn't count."""
+
+
+@dataclass(frozen=True)
+class StepPod:
+    """What a step's pod needs that runs a program."""
+
+    program: Container
     """With its parameters' values in place."""
     env: Mapping[str, str]
     """What Fairlead tells the program."""
-    worker_image: str
     fetch: FetchTask
     fetch_credentials: tuple[str | None, ...]
-    publish: PublishTask
-    publish_credentials: str | None
-    limits: Limits
-    """Of fetch and publish."""
-    deadline: int
-    """Seconds from the moment the pod is on a node; waiting for a node doesn't count."""
+    publish: Publishing
 
 
 def step_job(who: Identity, parts: StepPod) -> Json:
     """fetch (if there are inputs) → step → publish, in one pod."""
     init = [_fetch(parts)] if parts.fetch.items else []
     init.append(_step(parts))
-    secrets = [s for s in (*parts.fetch_credentials, parts.publish_credentials) if s]
+    program = parts.program
+    secrets = [s for s in (*parts.fetch_credentials, parts.publish.credentials) if s]
     volumes = [
         pod.empty_dir("in"), pod.empty_dir("out"),
-        *map(pod.credentials_volume, secrets), *map(pod.secret_volume, parts.step.secrets),
+        *map(pod.credentials_volume, secrets), *map(pod.secret_volume, program.secrets),
     ]  # fmt: skip
     spec = pod.pod_spec(
-        [_publish(parts)], init_containers=init, volumes=volumes, placement=parts.step, gpu=parts.step.resources.gpu,
-        activeDeadlineSeconds=parts.deadline,
+        [_publish(parts.publish)], init_containers=init, volumes=volumes, placement=program,
+        gpu=program.resources.gpu, activeDeadlineSeconds=parts.publish.deadline,
     )  # fmt: skip
     return job(who, spec)
 
 
-def recall_job(who: Identity, parts: StepPod) -> Json:
+def recall_job(who: Identity, parts: Publishing) -> Json:
     """Only publish: reads what a finished attempt has committed, when nobody heard its answer."""
-    secrets = [parts.publish_credentials] if parts.publish_credentials else []
+    secrets = [parts.credentials] if parts.credentials else []
     volumes = [pod.empty_dir("out"), *map(pod.credentials_volume, secrets)]
     return job(who, pod.pod_spec([_publish(parts)], volumes=volumes, activeDeadlineSeconds=parts.deadline))
 
 
 def _fetch(parts: StepPod) -> Json:
     return pod.worker(
-        FETCH, parts.worker_image, "fetch", parts.fetch, credentials=parts.fetch_credentials,
-        mounts=[pod.mount("in", INPUTS)], limits=parts.limits,
+        FETCH, parts.publish.worker_image, "fetch", parts.fetch, credentials=parts.fetch_credentials,
+        mounts=[pod.mount("in", INPUTS)], limits=parts.publish.limits,
     )  # fmt: skip
 
 
 def _step(parts: StepPod) -> Json:
-    step = parts.step
+    program = parts.program
     return pod.container(
-        STEP, step.image, command=step.command, args=step.args, env=_plain(step.env) | dict(parts.env),
-        wanted=step.resources, read_only_root=False,
+        STEP, program.image, command=program.command, args=program.args, env=_plain(program.env) | dict(parts.env),
+        wanted=program.resources, read_only_root=False,
         terminationMessagePolicy="FallbackToLogsOnError",  # the end of its log says why it failed
         mounts=[
-            pod.mount("in", INPUTS, read_only=True), pod.mount("out", OUTPUTS), *map(pod.secret_mount, step.secrets),
+            pod.mount("in", INPUTS, read_only=True), pod.mount("out", OUTPUTS), *map(pod.secret_mount, program.secrets),
         ],
     )  # fmt: skip
 
 
-def _publish(parts: StepPod) -> Json:
+def _publish(parts: Publishing) -> Json:
     return pod.worker(
-        PUBLISH, parts.worker_image, "publish", parts.publish, credentials=[parts.publish_credentials],
+        PUBLISH, parts.worker_image, "publish", parts.task, credentials=[parts.credentials],
         mounts=[pod.mount("out", OUTPUTS, read_only=True)], limits=parts.limits,
     )  # fmt: skip
 

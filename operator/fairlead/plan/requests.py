@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True)
-class ListObjects:
-    """List the objects under a prefix. Answer: `Listed`."""
+class ListSource:
+    """List what is in a source. Each source has a request of its own below this one (plan/sources). Answer:
+    `Listed`."""
 
+    source: ClassVar[str]
+    """The field of spec.source."""
     namespace: str
-    bucket: str
-    prefix: str
     endpoint: str | None
-    region: str | None
+    """The server."""
+    bucket: str
+    """The part of it that is asked; requests for one part come in turn."""
     credentials: str | None
     """Name of the Secret in the namespace."""
-    exclude: tuple[str, ...] = ()
-    """Patterns of paths that are no data (see store.keys)."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A listing, reduced: `digest` is SHA-256 over the sorted lines `key<TAB>size<TAB>etag`."""
+    """A listing, reduced: `digest` is SHA-256 over the sorted lines `key<TAB>size<TAB>etag` (see store.listing)."""
 
     digest: str
     objects: int
@@ -366,7 +367,7 @@ NO_TURN = "NoTurn"
 """Reason of a `Failed` where the store was not asked: others of the namespace were under way all the time."""
 
 Request = (
-    ListObjects | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
+    ListSource | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
     | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount | AskReady
 )  # fmt: skip
 Answer = (

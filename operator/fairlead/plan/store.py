@@ -9,7 +9,7 @@ from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import Access, Place
 from fairlead.manifests.pod import credentials_path
 from fairlead.plan.core import Invalid
-from fairlead.plan.requests import ListObjects, ReadNewest, SaveDocument
+from fairlead.plan.requests import ReadNewest, SaveDocument
 
 _NAME_LIMIT = 63
 
@@ -36,7 +36,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class Location:
-    """A folder of a bucket. `prefix` is empty or ends with a slash, unless it is a user's source as it was written."""
+    """A folder of a bucket. `prefix` is empty or ends with a slash, unless it is a source as it was written."""
 
     bucket: str
     prefix: str
@@ -49,12 +49,6 @@ class Location:
     def place(self) -> Place:
         """For a worker."""
         return Place(bucket=self.bucket, prefix=self.prefix, **self.reach.access().model_dump())
-
-    def listing(self, namespace: str) -> ListObjects:
-        """The request to list it with the namespace's credentials."""
-        return ListObjects(
-            namespace, self.bucket, self.prefix, self.reach.endpoint, self.reach.region, self.reach.credentials
-        )
 
     def newest(self, namespace: str) -> ReadNewest:
         """The request to read the last document in this folder with the namespace's credentials."""
@@ -82,11 +76,6 @@ def reach(own: S3Access, config: OperatorConfig) -> Reach:
         region=own.region or default.region,
         credentials=secret.name if secret else None,
     )
-
-
-def source(own: S3Location, config: OperatorConfig) -> Location:
-    """A Dataset's source. The prefix stays as written: whether it names a folder or an object, the store knows."""
-    return Location(own.bucket, own.prefix, reach(own, config))
 
 
 def store(own: S3Location | None, config: OperatorConfig, namespace: str) -> Location:

@@ -1,4 +1,4 @@
-"""Which objects are a Dataset's data: those of a folder, or one object; without what engines leave beside their files.
+"""Which of a source's objects are data: all but what engines leave beside their files, and what the spec excludes.
 
 The operator that lists a source, and the worker that reads it, ask here alike.
 """
@@ -6,70 +6,30 @@ The operator that lists a source, and the worker that reads it, ask here alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fnmatch import translate
 from functools import lru_cache
 from glob import escape
-from itertools import islice
-from typing import Protocol
 
-from fairlead.store.errors import StoreError
-from fairlead.store.s3 import Object
+from fairlead.store.objects import Object
 
 HIDDEN = ("_", ".")
 """How names begin that Spark, Hive and others leave out: `_SUCCESS`, `_delta_log/`, `._SUCCESS.crc`, `.DS_Store`."""
-PAGE = 1000
-"""Keys among which one is looked for that is a prefix of all others."""
 
 
-class Lists(Protocol):
-    """What is needed of a bucket."""
+class Chosen:
+    """The data among a source's objects, while they are gone through."""
 
-    def list(self, prefix: str) -> Iterator[Object]:
-        """All objects under a prefix."""
-
-    def uri(self, key: str) -> str:
-        """For messages."""
-
-
-class Source:
-    """What a prefix means: a folder (`flights` is `flights/`, and never `flights-old/`), or one object.
-
-    Args:
-        bucket: It is asked what is there, if the prefix does not end with a slash.
-        prefix: As it is written.
-        exclude: See `excluded`.
-
-    Raises StoreError if both are there.
-    """
-
-    def __init__(self, bucket: Lists, prefix: str, exclude: Sequence[str] = ()) -> None:
-        self._bucket, self._exclude = bucket, tuple(exclude)
-        self._object: Object | None = None
-        self.root = prefix
-        """How all keys begin; the rest is a file's path."""
+    def __init__(self, root: str, exclude: Iterable[str]) -> None:
+        self._root, self._exclude = root, tuple(exclude)
         self.ignored = 0
-        """Objects that the last listing has left out."""
-        if prefix and not prefix.endswith("/"):
-            self._find(prefix)
+        """How many were left out."""
 
-    def _find(self, prefix: str) -> None:
-        folder = f"{prefix}/"
-        alone = next((one for one in islice(self._bucket.list(prefix), PAGE) if one.key == prefix), None)
-        if alone is not None and next(self._bucket.list(folder), None) is not None:
-            raise StoreError(
-                "BadTask",
-                f"{self._bucket.uri(prefix)} is an object, and {self._bucket.uri(folder)} a folder with others: "
-                f"write prefix: {folder} for the folder, or move one of them away",
-            )
-        self._object = alone
-        self.root = folder if alone is None else prefix[: prefix.rfind("/") + 1]
-
-    def data(self) -> Iterator[Object]:
-        """The objects that are data, as the store lists them. Raises StoreError."""
+    def among(self, objects: Iterable[Object]) -> Iterator[Object]:
+        """Those that are data, in the same order."""
         self.ignored = 0
-        for one in [self._object] if self._object is not None else self._bucket.list(self.root):
-            path = one.key.removeprefix(self.root)
+        for one in objects:
+            path = one.key.removeprefix(self._root)
             if hidden(path) or excluded(path, self._exclude):
                 self.ignored += 1
             else:

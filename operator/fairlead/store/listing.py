@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 
-from fairlead.plan.requests import Listed, ListObjects
+from fairlead.plan.requests import Listed
 from fairlead.store.errors import SpentError
-from fairlead.store.keys import Source
-from fairlead.store.s3 import Bucket, Object, keys_from
-from fairlead.store.translate import translated
+from fairlead.store.objects import Object
 
 OBJECTS = 1_000_000
 """Of one listing."""
@@ -59,11 +56,3 @@ def _sorted(objects: Iterable[Object]) -> Listed:
     for line in lines:
         running.update(line)
     return Listed(running.hexdigest(), len(lines), size)
-
-
-def list_objects(request: ListObjects, credentials: Mapping[str, str] | None) -> Listed:
-    """List a source. `credentials`: the Secret's decoded data; None: the pod's own identity. Raises StoreError."""
-    bucket = Bucket(request.bucket, request.endpoint, request.region, keys_from(credentials))
-    with translated(bucket.where):
-        source = Source(bucket, request.prefix, request.exclude)
-        return replace(digest(source.data), ignored=source.ignored)

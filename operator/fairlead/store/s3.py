@@ -11,7 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fairlead.api.fetching import Access
 from fairlead.store.errors import ForeignAnswerError, SpentError, StoreError
+from fairlead.store.objects import Object, Received
 from fairlead.store.terms import answers_of, current
 from fairlead.store.translate import Where, translated
 
@@ -99,24 +101,6 @@ def _made(endpoint: str | None, region: str, keys: Keys | None) -> S3Client:
     hooks: Any = client.meta.events
     hooks.register("before-send.s3", lambda request, **_: session.send(request))
     return client
-
-
-@dataclass(frozen=True)
-class Object:
-    """An object of a listing. `etag` is an opaque version, without its quotes."""
-
-    key: str
-    size: int
-    etag: str
-
-
-@dataclass(frozen=True)
-class Received:
-    """A file that was downloaded."""
-
-    sha256: str
-    size: int
-    version_id: str | None
 
 
 class Bucket:
@@ -263,3 +247,8 @@ class Bucket:
                 f"{self.uri(key)} would have {len(body) >> 20} MiB, and a document of Fairlead has at most "
                 f"{DOCUMENT_LIMIT >> 20}; put the data into fewer, larger files",
             )
+
+
+def mounted(name: str, access: Access) -> Bucket:
+    """A bucket, with the credentials that are mounted in this pod. Raises StoreError."""
+    return Bucket(name, access.endpoint, access.region, keys_in(access.credentials))

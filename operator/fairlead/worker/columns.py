@@ -9,10 +9,11 @@ from collections.abc import Collection, Sequence
 import duckdb
 
 from fairlead.api.dataset import CheckResult, Schema
+from fairlead.api.formats import self_describing
 from fairlead.api.reading import Reading
 from fairlead.worker import tables
-from fairlead.worker.formats import jsonl, parquet
-from fairlead.worker.formats.base import LocalFile, Unreadable, unreadable
+from fairlead.worker.formats import typed
+from fairlead.worker.formats.base import LocalFile, Unreadable
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import cell, line
 from fairlead.worker.rules import Cells, Rule
@@ -62,11 +63,12 @@ def inspect(
 ) -> int:  # fmt: skip
     """Read all of a file and check its columns; returns its rows. fixed: undeclared columns whose type follows from
     other files than this. Raises Unreadable, also if records were lost on the way."""
-    rows = FORMATS[reading.format].count(file, reading)
+    form = FORMATS[reading.format]
+    rows = form.count(file, reading)
     try:
         found = _check(database, file, reading, schema, fixed, problems)
     except duckdb.Error as error:
-        raise (jsonl.explained([file], error) if reading.format == "jsonl" else unreadable(error)) from error
+        raise form.explained([file], error) from error
     if found != rows:
         numbers = f"{rows} records by its format's grammar, and {found} were read from it"
         raise Unreadable(f"{file.name} has {numbers}; write it with another library, or as Parquet")
@@ -81,7 +83,7 @@ def _check(
     cells = Cells()
     if schema is not None:
         _declared(file, reading, schema, there, cells, problems)
-    if reading.format != "parquet":
+    if not self_describing(reading.format):
         for column in reading.columns:
             if column.name in fixed and column.name in there and not column.declared:
                 cells.text(column.name, column.type, None)
@@ -103,18 +105,18 @@ def _instead(path: str, column: str, there: Sequence[str]) -> str:
 def _declared(
     file: LocalFile, reading: Reading, schema: Schema, there: Sequence[str], cells: Cells, problems: Problems
 ) -> None:
-    stored = parquet.stored(file) if reading.format == "parquet" else {}
-    kinds = parquet.kinds(file) if reading.format == "parquet" else {}
+    form = FORMATS[reading.format]
+    stored = form.stored(file)
     for column in schema.columns:
         if column.name not in there:
-            if reading.format != "jsonl" or not column.nullable:
+            if not (form.sparse and column.nullable):
                 problems.add(column.name, f"{file.name} lacks it; {_instead(file.name, column.name, there)}")
-        elif column.name not in kinds:
+        elif column.name not in stored:
             cells.text(column.name, column.type, column)
-        elif wrong := parquet.wrong_type(column.type, kinds[column.name]):
+        elif wrong := typed.wrong(column.type, stored[column.name].kind):
             problems.add(column.name, f"{file.name}: {wrong}")
         else:
-            cells.stored(column, stored[column.name])
+            cells.stored(column, stored[column.name].exact)
     if schema.extra == "forbid":
         for extra in sorted(set(there) - {c.name for c in schema.columns}):
             text = f"{file.name} has it, but the schema forbids columns that it does not list"
@@ -126,9 +128,10 @@ def _count(
     problems: Problems,
 ) -> int:  # fmt: skip
     """One pass over the file for all rules of all columns; returns the rows that were read."""
-    raw = FORMATS[reading.format].raw(database, [file], reading)
+    form = FORMATS[reading.format]
+    raw = form.raw(database, [file], reading)
     counts = [f"count_if({rule.condition})" for rule in cells.rules]
-    if reading.format == "jsonl":  # DuckDB looks into a line for the cells that are asked for only
+    if form.lazy:
         cells.select += [f"{tables.name(column.name)} AS a{n}" for n, column in enumerate(reading.columns)]
         counts += [f"count(a{n})" for n in range(len(reading.columns))]
     rows = f"SELECT {', '.join(cells.select)} FROM ({raw})" if cells.select else raw

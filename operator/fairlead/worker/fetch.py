@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 from fairlead.api.fetching import FetchItem, FetchTask
 from fairlead.store import layout
 from fairlead.store.keys import hidden
-from fairlead.store.s3 import Bucket, Received
+from fairlead.store.objects import Received
+from fairlead.store.s3 import Bucket
 from fairlead.worker import digests
-from fairlead.worker.access import bucket, located
+from fairlead.worker.access import located
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.paths import fetchable, inside
 
@@ -146,11 +147,12 @@ def reader(
             return store.uri(key), store.download(key, to)
 
         return copied
-    source = bucket(manifest.source.bucket, item.source or item.access)
+    from fairlead.store.sources.registry import held
+
+    source = held(manifest.source, item.source or item.access)
 
     def pinned(file: File, to: Path) -> tuple[str, Received]:
-        key = manifest.source.prefix + file.path
-        return source.uri(key), source.download(key, to, version_id=file.version_id)
+        return source.uri(file.path), source.read(file.path, file.version_id, to)
 
     return pinned
 

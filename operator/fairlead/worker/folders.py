@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 from pydantic import ValidationError
 
+from fairlead.api.formats import self_describing
 from fairlead.api.reading import Reading
 from fairlead.store.keys import hidden
 from fairlead.worker.errors import TaskFailed
@@ -36,7 +37,7 @@ def rows(database: duckdb.DuckDBPyConnection, folder: Path, form: str, text: Col
     Args:
         database: May read in the folder.
         folder: With the files.
-        form: parquet, csv or jsonl; for files without a reading.
+        form: Of files without a reading.
         text: Columns whose cells are wanted as they are written, whatever their type.
     """
     files = data_files(folder)
@@ -82,22 +83,23 @@ def reading_of(folder: Path) -> Reading | None:
 def as_text(reading: Reading, columns: Collection[str]) -> Reading:
     """The reading by which these columns are strings, where cells are written as text."""
     changed = [c.model_copy(update={"type": "string"}) if c.name in columns else c for c in reading.columns]
-    return reading if reading.format == "parquet" else reading.model_copy(update={"columns": changed})
+    return reading if self_describing(reading.format) else reading.model_copy(update={"columns": changed})
 
 
 def _there(database: duckdb.DuckDBPyConnection, files: list[LocalFile], reading: Reading) -> Reading:
-    """The reading of the columns that some file has: a version's reading also has those of files that are gone. Of JSON
-    lines a key that no line has is a column of nulls."""
-    if reading.format == "jsonl":
-        return reading
+    """The reading of the columns that some file has: a version's reading also has those of files that are gone. Where
+    a record may leave columns out, one that none has is a column of nulls."""
     form = FORMATS[reading.format]
+    if form.sparse:
+        return reading
     there = {name for file in files for name in form.columns(database, file, reading)}
     return reading.model_copy(update={"columns": [c for c in reading.columns if c.name in there]})
 
 
 def _lost(database: duckdb.DuckDBPyConnection, files: list[LocalFile], reading: Reading) -> str:
-    """How many records the reader missed, or has too many; empty if it has all. Footers of Parquet say their number."""
-    if reading.format == "parquet":
+    """How many records the reader missed, or has too many; empty if it has all. A file that
+    describes itself says their number."""
+    if self_describing(reading.format):
         return ""
     form = FORMATS[reading.format]
     records = sum(form.count(file, reading) for file in files)

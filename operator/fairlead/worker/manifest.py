@@ -7,8 +7,10 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from fairlead.api.formats import FormatName, self_describing
 from fairlead.api.reading import Reading
 from fairlead.api.schema import Model
+from fairlead.store.sources.registry import Origin
 from fairlead.worker import digests
 from fairlead.worker.errors import TaskFailed
 
@@ -32,23 +34,14 @@ class File(Model):
     """With `pin: reference`: the object version in the source."""
 
 
-class SourceBucket(Model):
-    """Where a version's files came from."""
-
-    bucket: str
-    prefix: str
-    endpoint: str | None = None
-    region: str | None = None
-
-
 class Manifest(Model):
     """A published version. Its digest is of (path, size, sha256) alone, so the same bytes give the same version; of
     text (CSV, JSON lines) also of how it is read, for the same bytes read in another way are other data."""
 
     dataset: str
-    format: Literal["parquet", "csv", "jsonl"]
+    format: FormatName
     pin: Literal["copy", "reference"]
-    source: SourceBucket
+    source: Origin
     schema_digest: str
     """Of the schema that each file was checked by."""
     files: list[File]
@@ -59,7 +52,7 @@ class Manifest(Model):
     def digest(self) -> str:
         """What names this version (64 hex digits)."""
         files = ((f.path, f.size, f.sha256) for f in self.files)
-        return digests.of_version(files, None if self.format == "parquet" else self.reading)
+        return digests.of_version(files, None if self_describing(self.format) else self.reading)
 
     @property
     def version(self) -> str:

@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from fairlead.api.formats import self_describing
 from fairlead.api.reading import Reading
 from fairlead.worker import folders, tables, tensors
 from fairlead.worker.errors import TaskFailed
@@ -161,7 +162,7 @@ def _type(reading: Reading, read: str | None, said: str) -> Type:
     """read: the column's type by the reading; said: by DuckDB, to which some are text that are none."""
     if read == typed.NULL:
         return Type("float", 0, "null")
-    if read == typed.JSON and reading.format == "jsonl":
+    if read == typed.JSON and not self_describing(reading.format):
         return Type(None, 0, "JSON objects, or values of several types")
     if read is not None and "duration" in read:  # stored as integers, of whatever unit
         return Type(None, 0, f"a {read}")

@@ -17,21 +17,24 @@ import duckdb
 from pydantic import ValidationError
 
 from fairlead.api.dataset import CheckResult, DatasetVersion
-from fairlead.api.reading import Csv, Reading, shown
+from fairlead.api.formats import options, self_describing
+from fairlead.api.reading import Reading, shown
 from fairlead.api.schema import Model
 from fairlead.api.tasks import FetchItem, SnapshotResult, SnapshotTask
 from fairlead.store import keys, layout, listing
 from fairlead.store.errors import StoreError
-from fairlead.store.s3 import DOCUMENT_LIMIT, Bucket, Object
+from fairlead.store.objects import Object
+from fairlead.store.s3 import DOCUMENT_LIMIT, Bucket
+from fairlead.store.sources.base import Source
+from fairlead.store.sources.registry import opened
 from fairlead.worker import checks, columns, digests, tables
 from fairlead.worker.access import located, place
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import parallel, reader
-from fairlead.worker.formats import parquet
 from fairlead.worker.formats.base import Declared, LocalFile, Misfit, Unreadable, distinct
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import line
-from fairlead.worker.manifest import File, Manifest, SourceBucket, parse
+from fairlead.worker.manifest import File, Manifest, parse
 from fairlead.worker.paths import fetchable
 
 log = logging.getLogger(__name__)
@@ -54,15 +57,11 @@ class Work:
     """A listing that is being read."""
 
     task: SnapshotTask
-    source: Bucket
+    source: Source
     store: Bucket
     folder: Path
     database: duckdb.DuckDBPyConnection
     previous: Manifest | None
-    root: str
-    """How the keys of all files begin; the rest is a file's path."""
-    ignored: int
-    """Objects that are no data."""
     paths: Sequence[str]
     """Of all files."""
     problems: columns.Problems = field(default_factory=columns.Problems)
@@ -87,25 +86,22 @@ class Work:
 
     @property
     def streams(self) -> bool:
-        """Whether files are looked at as they come: Parquet says itself what it is. Text says so all together."""
-        return self.task.format == "parquet"
+        """Whether files are looked at as they come: they describe themselves. Those of text do so all together."""
+        return self_describing(self.task.format)
 
 
 def snapshot(task: SnapshotTask) -> SnapshotResult:
     """Publish the listing as a version, or say which checks refuse it. Raises TaskFailed or StoreError."""
-    source, store = place(task.source), place(task.store)
+    source, store = opened(task.source, task.exclude or ()), place(task.store)
     record = layout.listing(task.store.prefix, task.listing)
     if (done := _handled(task, store, record)) is not None:
         return done
-    found = keys.Source(source, task.source.prefix, task.exclude or ())
-    objects = _listed(task, source, found)
-    if task.pin == "reference" and not source.versioned():
-        raise TaskFailed("BadTask", f"bucket {source.name} keeps no versions; turn versioning on, or set pin: copy")
-    paths = [entry.key.removeprefix(found.root) for entry in objects]
+    objects = _listed(task, source)
+    if task.pin == "reference" and (why := source.fleeting()):
+        raise TaskFailed("BadTask", why)
+    paths = [source.path(entry) for entry in objects]
     with tempfile.TemporaryDirectory(prefix="fairlead-") as folder, tables.connect(Path(folder)) as database:
-        work = Work(
-            task, source, store, Path(folder), database, _previous(task, store), found.root, found.ignored, paths
-        )
+        work = Work(task, source, store, Path(folder), database, _previous(task, store), paths)
         try:
             _read(work, objects)
             reading = _understood(work)
@@ -122,22 +118,22 @@ def snapshot(task: SnapshotTask) -> SnapshotResult:
     return result
 
 
-def _listed(task: SnapshotTask, source: Bucket, found: keys.Source) -> list[Object]:
-    objects = sorted(found.data(), key=lambda o: o.key)
+def _listed(task: SnapshotTask, source: Source) -> list[Object]:
+    objects = sorted(source.list(), key=lambda o: o.key)
     if not objects:
-        raise TaskFailed("ObjectMissing", f"there is nothing under {source.uri(task.source.prefix)}; put files there")
+        raise TaskFailed("ObjectMissing", f"there is nothing under {source.uri()}; put files there")
     if listing.digest(lambda: objects).digest != task.listing:
         raise TaskFailed(
-            "ObjectChanged", f"{source.uri(task.source.prefix)} changed since it was listed; it is listed again",
+            "ObjectChanged", f"{source.uri()} changed since it was listed; it is listed again",
             transient=True,
         )  # fmt: skip
-    paths = [entry.key.removeprefix(found.root) for entry in objects]
-    remedy = "Rename the objects, or leave them out by spec.source.exclude"
-    fetchable(paths, source.uri(found.root), remedy, strict=True)  # what is published can be fetched
+    paths = [source.path(entry) for entry in objects]
+    remedy, root = "Rename the objects, or leave them out by spec.source.exclude", source.uri("")
+    fetchable(paths, root, remedy, strict=True)  # what is published can be fetched
     least = sum(LEAST + len(path.encode()) + len(entry.etag) for path, entry in zip(paths, objects, strict=True))
     if least > DOCUMENT_LIMIT:  # said before all of them are read
         raise TaskFailed(
-            "BadData", f"there are {len(objects)} objects under {source.uri(found.root)}, and a manifest that names "
+            "BadData", f"there are {len(objects)} objects under {root}, and a manifest that names "
             f"all of them would have more than {DOCUMENT_LIMIT >> 20} MiB; put the data into fewer, larger files",
         )  # fmt: skip
     return objects
@@ -153,8 +149,9 @@ def _rules(task: SnapshotTask) -> str:
 
 def _schema_digest(task: SnapshotTask) -> str:
     schema = task.schema_.model_dump(mode="json", exclude_none=True) if task.schema_ else None
-    csv = task.csv.model_dump(mode="json", exclude_none=True) if task.csv else None
-    return digests.of_bytes(digests.canonical([task.format, schema, *([csv] if csv else [])]))
+    declared = options(task)
+    written = declared.model_dump(mode="json", exclude_none=True) if declared else None
+    return digests.of_bytes(digests.canonical([task.format, schema, *([written] if written else [])]))
 
 
 def _handled(task: SnapshotTask, store: Bucket, record: str) -> SnapshotResult | None:
@@ -193,7 +190,7 @@ def _read(work: Work, objects: list[Object]) -> None:
     kept = {(f.path, f.size, f.etag): f for f in work.previous.files} if work.previous else {}
 
     def one(entry: Object) -> None:
-        path = entry.key.removeprefix(work.root)
+        path = work.source.path(entry)
         old = kept.get((path, entry.size, entry.etag))
         if old is not None and _unchanged(work, old):
             return
@@ -228,9 +225,7 @@ def _unchanged(work: Work, file: File) -> bool:
 
 def _read_new(work: Work, entry: Object, path: str) -> None:
     local = _new_file(work, path)
-    got = work.source.download(entry.key, local.path, etag=entry.etag)
-    if work.task.pin == "reference" and not got.version_id:
-        raise TaskFailed("BadTask", f"{work.source.uri(entry.key)} has no version id; upload it again, or pin: copy")
+    got = work.source.open(entry, local.path, hold=work.task.pin == "reference")
     rows = _inspected(work, local, None) if work.streams else 0
     if work.task.pin == "copy":
         blob = layout.blob(work.task.store.prefix, got.sha256)
@@ -251,9 +246,9 @@ def _new_file(work: Work, path: str) -> LocalFile:
 
 
 def _keep(work: Work, file: LocalFile) -> None:
-    """Of Parquet whose rows nobody needs any more, only what its columns are."""
+    """Of one that describes itself, and whose rows nobody needs any more, only what its columns are."""
     if work.streams and not work.whole:
-        parquet.keep_footer(file)
+        FORMATS[work.task.format].shrink(file)
     with work.lock:
         work.local[file.name] = file
 
@@ -266,7 +261,7 @@ def _understood(work: Work) -> Reading | None:
     task, fixed = work.task, work.fixed
     kept = work.kept if fixed is not None else set()
     new = [work.local[path] for path in sorted(work.local) if path not in kept]
-    declared = Declared(task.schema_.columns if task.schema_ else (), task.csv or Csv())
+    declared = Declared(task.schema_.columns if task.schema_ else (), options(task))
     try:
         found = FORMATS[task.format].infer(work.database, new, declared, fixed) if new else fixed
         assert found is not None
@@ -308,7 +303,7 @@ def _corrupt(work: Work, files: Sequence[LocalFile], error: Unreadable) -> TaskF
     task = work.task
     about = [f.name for f in files if len(files) == 1 or re.match(rf"{re.escape(f.name)}[: ]", str(error))]
     path = max(about, key=len, default="")
-    uri = work.source.uri(work.root + path)
+    uri = work.source.uri(path)
     if not about:
         text = f"{uri} can't be read as one table of {task.format}: {error}; replace or remove them"
         return TaskFailed("CorruptFile", line(text))
@@ -344,13 +339,10 @@ def _over_all(work: Work, reading: Reading | None) -> list[CheckResult]:
 
 def _publish(work: Work, reading: Reading) -> DatasetVersion:
     task, files = work.task, [work.files[path] for path in sorted(work.files)]
-    origin = SourceBucket(
-        bucket=task.source.bucket, prefix=work.root, endpoint=task.source.endpoint, region=task.source.region
-    )
-    manifest = Manifest(
-        dataset=task.dataset, format=task.format, pin=task.pin, source=origin, schema_digest=_schema_digest(task),
-        files=files, reading=reading,
-    )  # fmt: skip
+    manifest = Manifest.model_validate({
+        "dataset": task.dataset, "format": task.format, "pin": task.pin, "source": work.source.origin(),
+        "schema_digest": _schema_digest(task), "files": files, "reading": reading,
+    })  # fmt: skip
     key = layout.manifest(task.store.prefix, manifest.version)
     if not work.store.put_if_absent(key, manifest.encoded()):
         log.info("these bytes are a version already", extra={"version": manifest.version})
@@ -359,5 +351,5 @@ def _publish(work: Work, reading: Reading) -> DatasetVersion:
     return DatasetVersion(
         version=manifest.version, digest=manifest.digest, manifest=work.store.uri(key),
         at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), rows=sum(f.rows for f in files),
-        bytes=sum(f.size for f in files), files=len(files), ignored=work.ignored,
+        bytes=sum(f.size for f in files), files=len(files), ignored=work.source.ignored,
     )  # fmt: skip

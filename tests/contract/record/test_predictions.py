@@ -29,6 +29,11 @@ def keys(s3: S3, bucket: str, count: int) -> list[str]:
     return found
 
 
+def today() -> str:
+    """The day by which the recorder names its folders; a test may begin on one and end on the next."""
+    return datetime.now(UTC).strftime("%Y-%m-%d")
+
+
 async def ask(pod: Pod, *ids: str, status: int = 200) -> None:
     """Requests with these ids."""
     async with aiohttp.ClientSession() as http:
@@ -37,6 +42,7 @@ async def ask(pod: Pod, *ids: str, status: int = 200) -> None:
 
 
 async def test_answers_get_into_the_store(tmp_path: Path, s3: S3, bucket: str) -> None:
+    began = today()
     with running(make(tmp_path, store=s3.place(bucket, FOLDER), every=1.0, inputs=True)) as pod:
         await ask(pod, "a", "b")
         await ask(pod, "c", status=500)
@@ -47,8 +53,7 @@ async def test_answers_get_into_the_store(tmp_path: Path, s3: S3, bucket: str) -
         assert pod.end("recorder") == 0, "what is left is written at the end"
     found = s3.keys(bucket, FOLDER)
     assert len(found) == len(first) + 1
-    today = datetime.now(UTC).strftime("%Y-%m-%d")
-    assert first[0] == f"{FOLDER}date={today}/0f-uid-{boot}-000001.parquet"
+    assert first[0] in [f"{FOLDER}date={day}/0f-uid-{boot}-000001.parquet" for day in (began, today())]
     rows = {row["request_id"]: row for key in found for row in table(s3, bucket, key)}
     assert sorted(rows) == ["a", "b", "c", "d"]
     b, c = rows["b"], rows["c"]
@@ -89,6 +94,7 @@ async def test_a_killed_recorder_and_a_store_that_is_away(tmp_path: Path, s3: S3
 
 async def test_duckdb_reads_the_folder(tmp_path: Path, s3: S3, bucket: str) -> None:
     """As the documentation says it: versions and days are columns."""
+    began = today()
     with running(make(tmp_path, store=s3.place(bucket, FOLDER), every=1.0)) as pod:
         await ask(pod, "a", "b")
         (key,) = await asyncio.to_thread(keys, s3, bucket, 1)
@@ -101,4 +107,5 @@ async def test_duckdb_reads_the_folder(tmp_path: Path, s3: S3, bucket: str) -> N
         where not shadow group by all
     """
     ((version, date, count, mean),) = duckdb.sql(query).fetchall()
-    assert (version, str(date), count, mean) == ("delay-1", datetime.now(UTC).strftime("%Y-%m-%d"), 2, 1.0)
+    assert (version, count, mean) == ("delay-1", 2, 1.0)
+    assert str(date) in (began, today())

@@ -14,8 +14,8 @@ import pytest
 from tests.contract.s3.test_snapshot import SECRET, task
 
 from fairlead.api.tasks import FetchItem, JoinResult, JoinTask
-from fairlead.plan.requests import ListObjects
-from fairlead.store.listing import list_objects
+from fairlead.plan.sources.s3 import ListObjects
+from fairlead.store.sources.registry import list_source
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.join import join
 from fairlead.worker.record.ship import SCHEMA
@@ -56,8 +56,8 @@ def labelled(s3: Any, bucket: str, rows: dict[str, Any], form: str = "parquet", 
     text = "\n".join(["request_id,label", *(f"{key},{value}" for key, value in rows.items())])
     body = parquet(table) if form == "parquet" else text.encode()
     s3.client.put_object(Bucket=bucket, Key="in/labels", Body=body)
-    asked = ListObjects("n", bucket, "in/", s3.endpoint, None, "s3")
-    found = snapshot(task(s3, bucket, dataset="truth", listing=list_objects(asked, SECRET).digest, schema_=None,
+    asked = ListObjects("n", s3.endpoint, bucket, "s3", "in/")
+    found = snapshot(task(s3, bucket, dataset="truth", listing=list_source(asked, SECRET).digest, schema_=None,
                           store=s3.place(bucket, "fairlead/team/datasets/truth"), format=form)).version  # fmt: skip
     assert found
     return FetchItem(access=s3.access(), manifest=True, uri=found.manifest, sha256=found.digest, dest="")

@@ -12,9 +12,9 @@ import pytest
 
 from fairlead.api.dataset import Check, Schema
 from fairlead.api.tasks import FetchItem, FetchTask, SnapshotResult, SnapshotTask
-from fairlead.plan.requests import ListObjects
+from fairlead.plan.sources.s3 import ListObjects
 from fairlead.store.errors import StoreError
-from fairlead.store.listing import list_objects
+from fairlead.store.sources.registry import list_source
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import fetch
 from fairlead.worker.snapshot import snapshot
@@ -43,9 +43,9 @@ def put(s3: Any, bucket: str, **files: bytes) -> None:
 
 
 def task(s3: Any, bucket: str, **changed: Any) -> SnapshotTask:
-    asked = ListObjects("n", bucket, "in/", s3.endpoint, None, "s3")
+    asked = ListObjects("n", s3.endpoint, bucket, "s3", "in/")
     fields = {
-        "dataset": "flights", "listing": list_objects(asked, SECRET).digest, "source": s3.place(bucket, "in/"),
+        "dataset": "flights", "listing": list_source(asked, SECRET).digest, "source": s3.place(bucket, "in/"),
         "store": s3.place(bucket, "ns/datasets/flights"), "format": "parquet", "pin": "copy", "schema_": SCHEMA,
     }  # fmt: skip
     return SnapshotTask(**{**fields, **changed})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,7 +24,6 @@ from fairlead.plan.requests import (
     FindObject,
     GatewaySeen,
     Listed,
-    ListObjects,
     MetricNames,
     NamespaceSeen,
     Newest,
@@ -41,12 +41,13 @@ from fairlead.plan.requests import (
     Warm,
     WarmUp,
 )
+from fairlead.plan.sources.s3 import ListObjects
 from fairlead.signals.errors import SignalError
 from fairlead.store.errors import StoreError
 
 Json = dict[str, Any]
 SCRAPE = ScrapePod("http://10.0.0.1:8080/metrics", MetricNames("r", "f"))
-LIST = ListObjects("team", "bucket", "rows/", "http://s3:9000", None, "s3")
+LIST = ListObjects("team", "http://s3:9000", "bucket", "s3", "rows/")
 SAVE = SaveDocument("team", "bucket", "evidence/00000.jsonl", "{}\n", "http://s3:9000", None, "s3")
 SECRET_VALUE = "very-secret-value"
 pytestmark = pytest.mark.usefixtures("unhurried")
@@ -84,7 +85,7 @@ async def test_each_request_gets_its_answer(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(resolve.pods, "scrape", answering(Counters(10, 1)))
     monkeypatch.setattr(resolve.pods, "warm_up", answering(Warm()))
     monkeypatch.setattr(resolve.prometheus, "query", answering(SignalError("Unreachable", "no prometheus")))
-    monkeypatch.setattr(resolve, "list_objects", lambda *_: Listed("d", 1, 2))
+    monkeypatch.setattr(resolve, "list_source", lambda *_: Listed("d", 1, 2))
     query, warm = PromQuery("http://prom", "up"), WarmUp("http://10.0.0.1", "{}")
     seen: list[Any] = []
     found = resolver(Secrets(), seen)
@@ -143,7 +144,7 @@ async def test_a_store_s_error_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> 
     def broken(*_: Any) -> Listed:
         raise StoreError("BucketMissing", "make the bucket")
 
-    monkeypatch.setattr(resolve, "list_objects", broken)
+    monkeypatch.setattr(resolve, "list_source", broken)
     assert (await resolver(Secrets()).resolve([LIST]))[LIST] == Failed("BucketMissing", "make the bucket")
 
 
@@ -172,7 +173,7 @@ async def test_credentials_reach_the_listing_and_nothing_else(
         given.append(credentials)
         return Listed("d", 1, 2)
 
-    monkeypatch.setattr(resolve, "list_objects", listing)
+    monkeypatch.setattr(resolve, "list_source", listing)
     answers = await resolver(Secrets()).resolve([LIST])
     assert given == [{"AWS_ACCESS_KEY_ID": SECRET_VALUE}]
     assert SECRET_VALUE not in str(answers) + caplog.text
@@ -233,6 +234,34 @@ async def test_a_store_that_hangs_holds_nothing_up_and_is_asked_once(monkeypatch
     monkeypatch.setattr(resolve, "PATIENCE", 60.0)
     assert (await found.resolve([SAVE]))[SAVE] == Saved()
     assert len(asked) == 1
+    found.close()
+
+
+async def test_a_late_failure_that_nobody_asks_for_is_no_error_of_the_operator(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stood in the log with a trace, for each document that a tenant's store gave up late."""
+    answered = threading.Event()
+
+    def gives_up(*_: Any) -> Saved:
+        answered.wait(60)
+        raise StoreError("Unreachable", "no answer")
+
+    monkeypatch.setattr(resolve, "save", gives_up)
+    monkeypatch.setattr(resolve, "PATIENCE", 0.01)
+    monkeypatch.setattr(resolve, "KEEP", 0.0)
+    found = resolver(Secrets())
+    assert (await found.resolve([SAVE]))[SAVE] == Failed("Underway", "the store has not answered yet")
+    (task,) = found._late.values()
+    answered.set()
+    await asyncio.wait({task})
+    del task
+    forgotten = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.0, forgotten.set)
+    await forgotten.wait()
+    assert not found._late
+    gc.collect()
+    assert not caplog.records
     found.close()
 
 

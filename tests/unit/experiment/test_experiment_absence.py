@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.effort import few
 from tests.unit.experiment.test_experiment_way import contender, experiment, opened, run
 from tests.unit.plan.rollout_world import PodCounts, Sim
 
@@ -11,7 +12,7 @@ WRONG = {"m-1": 0.5, "m-2": 0.5, "m-3": 0.2}
 
 
 def test_b02_an_arm_of_several_processes_is_not_taken_out_and_wins_nothing() -> None:
-    for seed in range(4):
+    for seed in range(few(2, 4)):
         sim = opened(Sim(experiment(), seed=seed, wrong=WRONG, errors=dict.fromkeys(("m-1", "m-2", "m-3"), 0.03)))
         sim.processes = {"m-1": 3, "m-2": 3, "m-3": 3}
         run(sim, 60, 100)

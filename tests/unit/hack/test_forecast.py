@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hack.cluster import builds, debian, forecast, loading
+from hack.cluster import builds, debian, forecast, imagebuild
 from hack.cluster.progress import Progress
 from hack.cluster.recipes import DEFAULT
 from hack.cluster.settings import RUNTIME_DIR, Paths, paths
@@ -112,7 +112,7 @@ def test_a_cluster_that_fails_ends_the_builds_beside(where: Paths, monkeypatch: 
 
 
 def test_a_cluster_that_is_started_clears_away_nothing_of_the_builds_beside(where: Paths) -> None:
-    assert [word for word in map(str, loading.buildah(where)) if word.startswith(f"{RUNTIME_DIR}/")] == []
+    assert [word for word in map(str, imagebuild.buildah(where)) if word.startswith(f"{RUNTIME_DIR}/")] == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hack.cluster import foreign, loading, onnodes, registry
+from hack.cluster import foreign, imagebuild, loading, onnodes, registry
 from hack.cluster.progress import Progress
 from hack.cluster.settings import Paths, paths
 from hack.cluster.shell import ClusterError
@@ -117,8 +117,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path
         monkeypatch.setattr(foreign.Kube, "ok", lambda *_: True)
         monkeypatch.setattr(foreign, "provide_builder", lambda *_: None)
         monkeypatch.setattr(foreign.Kube, "get", lambda *_: {"items": nodes})
-        monkeypatch.setattr(loading, "known", lambda *_: built)
-        monkeypatch.setattr(loading, "archive", lambda *_: (Path("a.tar"), built))
+        monkeypatch.setattr(imagebuild, "known", lambda *_: built)
+        monkeypatch.setattr(imagebuild, "archive", lambda *_: (Path("a.tar"), built))
         monkeypatch.setattr(registry, "push", push)
         return where
 
@@ -141,7 +141,7 @@ def test_where_an_image_comes_from(
     world: Callable[..., Paths], nodes: list[Any], built: str | None, target: str, expected: str, pushed: bool
 ) -> None:
     where = world(nodes, built, target)
-    got = loading.load(where, loading.Request("src", REF), Progress(where.cache / "d.json"))
+    got = loading.load(where, imagebuild.Request("src", REF), Progress(where.cache / "d.json"))
     assert got == expected
     assert (where.state / "pushed.json").exists() == pushed
 
@@ -149,7 +149,7 @@ def test_where_an_image_comes_from(
 def test_an_image_that_is_nowhere_is_an_error_with_both_ways(world: Callable[..., Paths]) -> None:
     where = world([node()], None)
     with pytest.raises(ClusterError, match=r"FAIRLEAD_REGISTRY=(?s:.*)load it into every node(?s:.*)50 images"):
-        loading.load(where, loading.Request("src", REF), Progress(where.cache / "d.json"))
+        loading.load(where, imagebuild.Request("src", REF), Progress(where.cache / "d.json"))
 
 
 def test_images_that_are_named_must_be_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +168,7 @@ def test_a_cluster_that_does_not_answer_is_said_to_be_so(
     monkeypatch.setattr(foreign.Kube, "ok", lambda *_: False)
     progress = Progress(where.cache / "d.json")
     for ask in (
-        lambda: loading.load(where, loading.Request("src", REF), progress),
+        lambda: loading.load(where, imagebuild.Request("src", REF), progress),
         lambda: foreign.check(where, progress),
     ):
         with pytest.raises(ClusterError, match="does not answer"):

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hack.cluster import context, hostconfig, images, loading, oci, wheels
+from hack.cluster import context, hostconfig, imagebuild, images, oci, wheels
 from hack.cluster.settings import paths
 from hack.cluster.shell import ClusterError
 
@@ -76,12 +76,12 @@ def test_no_archive_is_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_full_names(name: str, full: str) -> None:
-    assert loading.full_name(name) == full
+    assert imagebuild.full_name(name) == full
 
 
 def test_base_image_can_be_overridden() -> None:
-    assert loading.Request("x", "y").build_arguments() == {"BASE_IMAGE": images.BASE}
-    given = loading.Request("x", "y", arguments=("BASE_IMAGE=other", "A=b=c")).build_arguments()
+    assert imagebuild.Request("x", "y").build_arguments() == {"BASE_IMAGE": images.BASE}
+    given = imagebuild.Request("x", "y", arguments=("BASE_IMAGE=other", "A=b=c")).build_arguments()
     assert given == {"BASE_IMAGE": "other", "A": "b=c"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hack import preflight
-from hack.cluster import assets, kind, loading
+from hack.cluster import assets, imagebuild, kind
 from hack.cluster.choice import choose
 from hack.cluster.images import IMAGES
 from hack.cluster.progress import Progress
@@ -112,7 +112,7 @@ def test_a_cluster_of_another_kind_is_not_mixed_with_kinds(programs: Programs, m
 def test_an_image_is_built_by_docker_and_named_as_the_kubelet_looks_for_it(programs: Programs, tmp_path: Path) -> None:
     log = programs("docker", "kind")
     (tmp_path / "Dockerfile").write_text("FROM x")
-    request = loading.Request(str(tmp_path), "op", target="operator", arguments=("A=b c",))
+    request = imagebuild.Request(str(tmp_path), "op", target="operator", arguments=("A=b c",))
     where = paths()
     assert kind.provide(where, request, Progress(where.cache / "d.json")) == "fairlead.local/op:latest@sha256:abc"
     ctr = "docker exec fairlead-control-plane ctr --namespace k8s.io images"

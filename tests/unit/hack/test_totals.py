@@ -1,7 +1,9 @@
-"""What `make test` counts: by the reports that pytest leaves, in which a test may stand twice."""
+"""What `make test` runs, and when, and what it tells: by pytest's reports, in which a test may stand twice."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,70 @@ def test_what_passes_when_run_again_has_passed_and_is_told(logs: Path) -> None:
 def test_a_test_that_fails_to_clean_up_has_failed(logs: Path, cases: tuple[str, ...]) -> None:
     report(logs / "real.xml", *(("one", case) for case in cases))
     assert stages.totals() == counted(failed=1)
+
+
+def kept(folder: str) -> str:
+    return f'<properties><property name="kept" value="{folder}"/></properties><failure/>'
+
+
+def test_what_failed_the_first_time_is_told_last_with_its_state(logs: Path) -> None:
+    report(logs / "real.xml", ("one", kept("/log/failed/one")), ("two", kept("/log/failed/two")), ("three", PASSED))
+    report(logs / "real-again.xml", ("one", PASSED), ("two", kept("/log/failed/two-2")))
+    report(logs / "unit.xml", ("four", FAILED))
+    assert stages.told(logs) == [
+        "", "FAILED THE FIRST TIME:",
+        "  tests.a::one: passed when run again: why did it fail?",
+        "    its objects, events and logs: /log/failed/one",
+        "  tests.a::two: failed again",
+        "    its objects, events and logs: /log/failed/two",
+        "    its objects, events and logs: /log/failed/two-2",
+        "  tests.a::four: not run again",
+    ]  # fmt: skip
+    report(logs / "real.xml", ("one", PASSED))
+    report(logs / "real-again.xml")
+    report(logs / "unit.xml", ("four", PASSED))
+    assert stages.told(logs) == []
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[bool, list[str]]]:
+    """Plays stages; what began and what ended, in order. `meet`: those that end only when all of them have begun."""
+
+    def play(*names: str, bad: str = "", meet: tuple[str, ...] = ()) -> tuple[bool, list[str]]:
+        seen, together = list[str](), threading.Barrier(max(1, len(meet)), timeout=20)
+
+        def run(stage: stages.Stage, _number: int, _of: int) -> bool:
+            seen.append(f"{stage.name} begins")
+            if stage.name in meet:
+                together.wait()
+            seen.append(f"{stage.name} ends")
+            return stage.name != bad
+
+        monkeypatch.setattr(stages, "run_stage", run)
+        return stages.run_all(stages.choose(list(names))), seen
+
+    return play
+
+
+def test_the_cluster_is_made_beside_what_needs_none(played: Callable[..., tuple[bool, list[str]]]) -> None:
+    good, seen = played(meet=("cluster", "venv"))
+    assert good
+    good, seen = played(meet=("install", "unit"))
+    assert good
+    order = {what: number for number, what in enumerate(seen)}
+    for first, then in (
+        ("venv", "lint"), ("lint", "unit"), ("venv", "install"), ("cluster", "install"), ("unit", "contract"),
+        ("install", "contract"), ("contract", "real"), ("real", "demo"),
+    ):  # fmt: skip
+        assert order[f"{first} ends"] < order[f"{then} begins"]
+
+
+def test_stages_that_are_chosen_keep_their_order(played: Callable[..., tuple[bool, list[str]]]) -> None:
+    assert played("cluster", "demo") == (True, ["cluster begins", "cluster ends", "demo begins", "demo ends"])
+
+
+def test_after_a_failure_nothing_begins(played: Callable[..., tuple[bool, list[str]]]) -> None:
+    good, seen = played(bad="lint")
+    assert not good
+    assert "unit begins" not in seen
+    assert "contract begins" not in seen

@@ -15,7 +15,7 @@ from fairlead.api.config import PrometheusConfig
 from fairlead.api.guard import Guard
 from fairlead.cli import verdict
 from fairlead.cli.replay import replay
-from fairlead.plan.deployment.metrics import promgauge
+from fairlead.plan.deployment.metrics import gauge as gauges
 from fairlead.plan.requests import Answer, Failed, Vector
 from fairlead.verdict.trace import BadTrace, read
 
@@ -62,7 +62,7 @@ def test_a_value_that_is_no_worse_goes_live_when_there_was_enough_of_it() -> Non
     assert "more pairs of values" in sim.condition("Progressing")["message"] or sim.candidate["step"] == 0
     run(sim, 60, worse=0.5, seed=1)
     assert sim.status["live"]["version"] == "m-2"
-    assert sim.status["history"][0]["guards"][1]["windows"] >= promgauge.FEWEST
+    assert sim.status["history"][0]["guards"][1]["windows"] >= gauges.FEWEST
     assert [guard["guard"] for guard in sim.status["watch"]["guards"]] == ["0/errors"]
 
 
@@ -116,7 +116,7 @@ def test_what_has_not_changed_counts_once_a_minute() -> None:
 
 
 def test_what_has_data_in_common_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(promgauge, "longest_range", lambda _: 20.0)
+    monkeypatch.setattr(gauges, "longest_range", lambda _: 20.0)
     sim = rollout(steps=[(10, "10m", 10)])
     run(sim, 18)
     assert sim.candidate["guards"][1]["windows"] == 0  # a range of 20 s has data from before the step
@@ -134,7 +134,7 @@ def test_what_has_data_in_common_counts_once(monkeypatch: pytest.MonkeyPatch) ->
 )  # fmt: skip
 def test_the_longest_range(expression: str, longest: float) -> None:
     guard = Guard.model_validate({"metric": "gauge", "gauge": {"value": expression}})
-    assert promgauge.longest_range(guard) == longest
+    assert gauges.longest_range(guard) == longest
 
 
 def finish(sim: Sim) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.effort import SOAK
 from tests.unit.plan import kstatus
 from tests.unit.plan.answering import Answers
 from tests.unit.plan.indexing import indexed
@@ -42,6 +43,7 @@ from fairlead.plan.core import (
 )
 from fairlead.plan.deployment import alerting
 from fairlead.plan.deployment import plan as deployment
+from fairlead.plan.memo import Memo
 from fairlead.plan.requests import (
     AccountSeen,
     Answer,
@@ -192,6 +194,8 @@ class Sim:
 
     def __post_init__(self) -> None:
         self.spec = copy.deepcopy(self.spec)  # tests edit it, and its parts are constants of their modules
+        self.known = None if SOAK else Memo[Any]()
+        self._copies: dict[Any, Json] = {}
         self.random = random.Random(self.seed)
         self.config = OperatorConfig(
             images=Images(worker="worker:1", runtimes={"sklearn": "sklearn:1"}, proxy="envoy:1"),
@@ -234,6 +238,15 @@ class Sim:
 
     def is_served(self, _kind: Kind) -> bool:
         return True
+
+    def same(self, raw: Json) -> Json:
+        """The object as the kernel's cache has it: tests edit theirs in its place, there a changed one is another."""
+        meta = raw["metadata"]
+        key = raw.get("kind"), meta["name"], meta.get("uid")
+        kept = self._copies.get(key)
+        if kept != raw:
+            kept = self._copies[key] = copy.deepcopy(raw)
+        return kept
 
     # --- versions, pods, traffic -----------------------------------------------------------------------------
 
@@ -491,7 +504,16 @@ class Sim:
         status = self.form(self.status)
         raw = {"metadata": {"name": "web", "namespace": "team", "uid": "u"}, "spec": self.spec, "status": status}
         meta = Meta("web", "team", "u", self.generation, "1", START, annotations=self.annotations)
-        return Subject(meta, Deployment.model_validate({"spec": self.spec, "status": status}), raw)
+        return Subject(meta, Deployment.model_validate({"spec": self._wanted(), "status": status}), raw)
+
+    def _wanted(self) -> Any:
+        """The spec, parsed once as long as it stays the same, as the kernel does."""
+        if self.known is None:
+            return self.spec
+        return self.known.find(
+            "spec", lambda kept: kept == self.spec,
+            lambda: (copy.deepcopy(self.spec), Deployment.model_validate({"spec": self.spec}).spec),
+        )  # fmt: skip
 
     def requests(self) -> list[Request]:
         """What is asked for the next look."""
@@ -640,17 +662,35 @@ class Sim:
 
 
 class View:
-    """The world during one look."""
+    """The world during one look, as the kernel gives it: nothing changes meanwhile, and an object that is as it was at
+    the look before is the very same one."""
 
-    memo = None
-    shared = None
     crowd = 0
 
     def __init__(self, sim: Sim) -> None:
-        self._sim, self.config = sim, sim.config
+        self._sim, self.config, self.memo, self.served = sim, sim.config, sim.known, sim.is_served
         self.answers: dict[Request, Answer] = {}
-        self.get, self.select, self.owned, self.served = sim.get, sim.select, sim.owned, sim.is_served
-        self.indexed = sim.indexed
+        self.shared: dict[Any, Any] = {}
+        self._seen: dict[Any, Any] = {}
+
+    def _once(self, key: Any, look: Callable[[], list[Json]]) -> list[Json]:
+        if key not in self._seen:
+            self._seen[key] = list(map(self._sim.same, look()))
+        return list(self._seen[key])
+
+    def get(self, kind: Kind, name: str) -> Json | None:
+        found = self._once(("get", kind, name), lambda: [one for one in [self._sim.get(kind, name)] if one is not None])
+        return found[0] if found else None
+
+    def select(self, kind: Kind, labels: Mapping[str, str] | None = None) -> list[Json]:
+        wanted = tuple(sorted((labels or {}).items()))
+        return self._once(("select", kind, wanted), lambda: self._sim.select(kind, labels))
+
+    def indexed(self, kind: Kind, key: str) -> list[Json]:
+        return self._once(("indexed", kind, key), lambda: self._sim.indexed(kind, key))
+
+    def owned(self, kind: Kind) -> list[Json]:
+        return self._once(("owned", kind), lambda: self._sim.owned(kind))
 
     def claims(self, _kind: Kind, near: Claim) -> tuple[Claim, ...]:
         return tuple(one for one in self._sim.others if one.place == near.place)

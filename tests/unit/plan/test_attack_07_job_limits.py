@@ -13,7 +13,7 @@ from fairlead.api.config import JobsConfig
 from fairlead.api.limits import JobResources, size
 from fairlead.manifests import limits
 from fairlead.plan.core import JOB, Json
-from fairlead.plan.jobs import failures
+from fairlead.plan.jobs.backoff import LIMITED
 from fairlead.plan.requests import Listed
 
 OURS = ("fetch", "publish", "snapshot", "evaluate", "join")
@@ -106,7 +106,7 @@ def test_attack_07_another_attempt_comes_later_and_later(make: type[User], how: 
 
 
 def test_attack_07_the_pause_grows_to_a_day() -> None:
-    pauses = [failures.rest(number) for number in range(1, 200)]
+    pauses = [LIMITED.after(number) for number in range(1, 200)]
     assert pauses[:4] == [60, 360, 2160, 12960]
     assert pauses == sorted(pauses)
     assert 43200 < pauses[-1] <= 86400

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from tests.effort import few
 from tests.unit.plan.rollout_world import START, Sim, spec
 
 from fairlead.plan.core import MODEL_VERSION, WORKLOAD, Json, rfc3339
@@ -94,7 +95,7 @@ def settle(sim: Sim) -> None:
         sim.tick(20)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(few(8, 20)))
 def test_b08_whatever_the_order_what_was_live_is_live_and_what_was_refused_is_not_tried(seed: int) -> None:
     sim = a_life()
     backup = lost(sim)
@@ -115,7 +116,7 @@ def test_b08_whatever_the_order_what_was_live_is_live_and_what_was_refused_is_no
     assert sim.candidate["version"] == "m-9"
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(few(8, 20)))
 def test_b08_with_the_store_away_nothing_goes_live_by_itself_and_then_the_right_one(seed: int) -> None:
     sim = a_life()
     backup = lost(sim)
@@ -338,7 +339,7 @@ def test_b08_a_document_of_a_leader_that_died_is_followed_by_the_next_number() -
     assert sim.status["memory"]["number"] > number + 2
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(few(2, 4)))
 def test_b08_whenever_the_operator_dies_the_newest_document_says_what_the_status_says(seed: int) -> None:
     draw = random.Random(seed)
     sim = Sim(spec(steps=[(50, "3s", 10)]), store=True, seed=seed)

@@ -14,6 +14,9 @@ from fairlead.cli.blocks import show
 from fairlead.cli.show_deployment import blocks
 from fairlead.plan.core import MODEL_VERSION, rfc3339
 
+SOON: Json = {"for": "2m"}
+"""A question that is over after two minutes, where it does not matter that it may last for ten."""
+
 
 def question(sim: Sim) -> Json:
     found: Json = watch(sim).get("confirmation", {})
@@ -114,7 +117,7 @@ def test_b01_what_fails_at_both_is_the_world_and_nothing_is_rolled_back() -> Non
 
 
 def test_b01_a_further_change_asks_again_and_needs_stronger_evidence() -> None:
-    sim = asking(old=0.3, bad=0.3)
+    sim = asking(old=0.3, bad=0.3, confirm=SOON)
     first = float(question(sim)["guards"][0]["bound"])
     seconds(sim, 700)
     assert sim.condition("WorldChanged")["status"] == "True"
@@ -131,7 +134,7 @@ def test_b01_a_further_change_asks_again_and_needs_stronger_evidence() -> None:
 
 
 def test_b01_when_the_live_version_is_as_before_the_world_is_too() -> None:
-    sim = asking(old=0.5)
+    sim = asking(old=0.5, confirm=SOON)
     tolerated = watch(sim)["guards"][0]["tolerated"]
     seconds(sim, 700)
     sim.errors = {"m-1": 0.01, "m-2": 0.01}
@@ -252,7 +255,7 @@ def test_b01_a_person_keeps_the_live_version(how: str) -> None:
 
 
 def test_b01_no_candidate_begins_meanwhile_and_it_begins_by_itself_afterwards() -> None:
-    sim = asking(old=0.5)
+    sim = asking(old=0.5, confirm=SOON)
     sim.version("m-3")
     sim.look()
     assert "candidate" not in sim.status
@@ -307,7 +310,7 @@ def test_b01_a_version_that_fails_nearly_everything_is_not_left_waiting_for_a_ca
 
 
 def test_b01_where_both_fail_nearly_everything_that_is_said_and_nothing_flips() -> None:
-    sim = asking(bad=1.0, old=1.0)
+    sim = asking(bad=1.0, old=1.0, confirm=SOON)
     seconds(sim, 700)
     said = sim.condition("WorldChanged")
     assert (said["status"], said["reason"]) == ("True", "BothFail")
@@ -329,7 +332,7 @@ def test_b01_with_a_margin_it_is_soon_shown_that_it_is_not_the_version() -> None
 
 
 def test_b01_a_machine_that_becomes_slow_makes_every_version_slow_and_takes_none_back() -> None:
-    sim = promoted({"metric": "latency"})
+    sim = promoted({"metric": "latency"}, confirm=SOON)
     sim.tick(100, seconds=20)
     sim.slow = {"m-1": 0.6, "m-2": 0.6}
     until_asked(sim)
@@ -343,7 +346,7 @@ def test_b01_a_machine_that_becomes_slow_makes_every_version_slow_and_takes_none
 
 def test_b01_outcomes_of_requests_from_before_do_not_speak_against_the_live_version() -> None:
     """Outcomes come half a minute late, and a bad stretch ends as the question begins."""
-    sim = promoted({"metric": "errors"}, OUTCOMES)
+    sim = promoted({"metric": "errors"}, OUTCOMES, confirm=SOON)
     sim.tick(100, seconds=20)
     sim.wrong = {"m-1": 0.0, "m-2": 0.4}
     until_asked(sim)
@@ -420,7 +423,7 @@ def test_b01_after_a_rollback_that_helped_nothing_is_said_and_nothing_is_looked_
 
 def test_b01_a_candidate_that_answers_where_the_live_version_fails_goes_on() -> None:
     sim = promoted(errors={"m-1": 0.01, "m-2": 0.01})
-    sim.spec["rollout"]["steps"] = [{"weight": 10, "for": "10m"}]
+    sim.spec["rollout"]["steps"] = [{"weight": 10, "for": "2m"}]
     sim.now += 1
     sim.begin("m-3")
     sim.errors = {"m-1": 0.01, "m-2": 1.0, "m-3": 0.0}

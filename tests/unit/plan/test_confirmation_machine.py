@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.effort import few
 from tests.unit.plan.rollout_world import OUTCOMES, Json, Sim
 from tests.unit.plan.test_confirmation import question, until_asked
 from tests.unit.plan.test_deployment_watch import live, promoted, versions, watch
@@ -112,7 +113,7 @@ def at_the_end(sim: Sim) -> None:
         assert versions(sim) == {live(sim)}
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(few(5, 12)))
 def test_b01_whatever_happens_in_a_question_nothing_is_left_behind(seed: int) -> None:
     rng = random.Random(seed)
     after: dict[str, Any] = rng.choice(AFTER)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fairlead.api.pipeline import ScheduleTrigger
 from fairlead.plan.core import epoch, rfc3339
-from fairlead.plan.pipeline import cron
+from fairlead.plan.pipeline.triggers import cron
 
 BERLIN = "Europe/Berlin"
 # (cron, zone, from, due times until the second)

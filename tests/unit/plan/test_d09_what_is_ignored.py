@@ -8,9 +8,9 @@ import pytest
 from tests.unit.plan import test_dataset_plan as datasets
 
 from fairlead.api.dataset import DatasetSpec
-from fairlead.plan.core import JOB
+from fairlead.plan.core import JOB, Context
 from fairlead.plan.dataset import plan as dataset
-from fairlead.plan.dataset.snapshot import Work, rules
+from fairlead.plan.dataset.snapshot import rules
 from fairlead.plan.requests import Listed
 
 
@@ -54,7 +54,7 @@ def test_d09_patterns_are_asked_for_with_the_listing_and_told_to_the_job() -> No
 def asked(**spec: Any) -> str:
     """The digest of what decides about a listing."""
     where = datasets.world(**spec)
-    return rules(Work(where.subject(dataset.SPEC, "rides"), where, where.now))
+    return rules(Context(where.subject(dataset.SPEC, "rides"), where, where.now))
 
 
 def test_d04_versions_of_a_prefix_that_was_part_of_keys_are_made_anew_once() -> None:

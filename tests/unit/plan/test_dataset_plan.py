@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 
-from fairlead.plan.core import DATASET, JOB, POD, Invalid, Json
+from fairlead.plan.core import DATASET, JOB, POD, Context, Invalid, Json
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.requests import Failed, Listed
 
@@ -36,7 +36,7 @@ def source(where: LittleWorld, answer: Listed | Failed | str) -> None:
 
 def look(where: LittleWorld) -> Json:
     """The status after looking until nothing changes; one that rests is looked at when its next listing is due."""
-    resting = dataset.resting(where.subject(dataset.SPEC, "rides"), where, where.now)
+    resting = dataset.resting(Context(where.subject(dataset.SPEC, "rides"), where, where.now))
     plan = where.settle(dataset.SPEC, "rides")
     if resting:
         where.now += plan.requeue_after or 0.0
@@ -427,7 +427,7 @@ def test_one_that_rests_and_could_not_be_planned_for_a_while_is_what_it_was() ->
     raw = where.objects["Dataset", "rides"]
     left = [one for one in before["conditions"] if one["type"] != "Ready"]  # the kernel's own Ready is not handed on
     raw["status"] = {**before, "conditions": left, "phase": "Invalid", "message": ""}
-    assert dataset.resting(where.subject(dataset.SPEC, "rides"), where, where.now)
+    assert dataset.resting(Context(where.subject(dataset.SPEC, "rides"), where, where.now))
     where.settle(dataset.SPEC, "rides")
     after = where.status(DATASET, "rides")
     assert (after["phase"], after["message"]) == (before["phase"], before["message"])

@@ -15,7 +15,7 @@ from fairlead.api.record import Output
 from fairlead.cli.replay import replay
 from fairlead.manifests.meta import Json
 from fairlead.plan.core import MODEL_VERSION
-from fairlead.plan.deployment.metrics.shadow import agree
+from fairlead.plan.deployment.evidence.likeness import agree
 
 DIFFER: Json = {"metric": "disagreement", "worseBy": "10%"}
 SHADOW: Json = {"shadow": "100%", "for": "3s", "requests": 50}

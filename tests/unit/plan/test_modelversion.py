@@ -13,6 +13,7 @@ from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import EvaluateTask, FetchTask, TaskResult
 from fairlead.plan.core import DEPLOYMENT, JOB, MODEL_VERSION, POD, Json, rfc3339
+from fairlead.plan.jobs.attempt import LAG
 from fairlead.plan.model import identity
 from fairlead.plan.model.plan import SPEC
 from fairlead.plan.model.waking import by_dataset, by_deployment, settled
@@ -351,7 +352,7 @@ def test_a_pod_that_is_seen_after_its_job_has_ended_is_waited_for(world: LittleW
     world.settle(SPEC, ONE)
     ended = {"type": "Complete", "status": "True", "lastTransitionTime": rfc3339(world.now)}
     job(world)["status"] = {"conditions": [ended]}
-    assert world.settle(SPEC, ONE).requeue_after == pytest.approx(5, abs=0.1)
+    assert world.settle(SPEC, ONE).requeue_after == pytest.approx(LAG, abs=0.1)
     evaluated(world, proof())
     assert status(world)["phase"] == "Approved"
     assert len(world.created) == 1

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import few
 from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.api.deployment import Deployment
@@ -72,7 +73,7 @@ def test_b02_latency_too() -> None:
 
 
 def test_b02_a_watch_after_the_promotion_takes_nothing_back_by_them() -> None:
-    for seed in range(8):
+    for seed in range(few(2, 8)):
         sim = Sim(spec(steps=[(50, "3s", 20)]), seed=seed, errors=dict(ERRORS))
         sim.go_live()
         sim.traffic(2000)
@@ -198,7 +199,7 @@ class Scraped(Sim):
 
 
 def test_b02_outcomes_that_several_processes_count_are_not_judged() -> None:
-    for seed in range(8):
+    for seed in range(few(2, 8)):
         wanted = spec({"metric": "errors"}, OUTCOMES, steps=[(50, "10m", 100)])
         sim = Scraped(wanted, seed=seed, wrong={"m-1": 0.3, "m-2": 0.3})
         sim.go_live()

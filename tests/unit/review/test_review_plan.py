@@ -10,14 +10,16 @@ import pytest
 from tests.unit.plan.rollout_world import Sim, View, dump, spec
 
 from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import Copies
 from fairlead.api.review import Review
 from fairlead.cli.blocks import plain
 from fairlead.cli.replay import blocks, replay
 from fairlead.cli.verdict import report
 from fairlead.plan.deployment.context import Look, State
+from fairlead.plan.deployment.evidence.likeness import Differing, Told
 from fairlead.plan.deployment.excerpts import of_output
 from fairlead.plan.deployment.metrics import review
-from fairlead.plan.deployment.metrics.review import Differing, offered, pair_id
+from fairlead.plan.deployment.metrics.review import METRIC, offered, pair_id
 
 Json = dict[str, Any]
 AT = "2026-01-01T00:00:00Z"
@@ -41,12 +43,17 @@ def look_at(sim: Sim) -> tuple[Look, State]:
     return Look(subject, View(sim), sim.now), State(subject.body.status)
 
 
+def waiting(look: Look, candidate: Candidate) -> str | None:
+    return review.unjudged(look, look.spec.rollout.guards[1], candidate.review or Review())
+
+
 def show(sim: Sim, pairs: Iterable[Differing]) -> None:
     """These answers are what the versions said since the last look."""
     look, state = look_at(sim)
     assert state.candidate
-    seen = state.having(candidate=review.offer(look, state.candidate, pairs))
-    sim.status = dump(review.go_on(look, seen).status)
+    told = Told(Copies(), 0, 0, tuple(pairs), None)
+    seen = state.having(candidate=METRIC.offered(look, state.candidate, told))
+    sim.status = dump(METRIC.go_on(look, seen).status)
 
 
 def differing(count: int, begin: int = 0) -> list[Differing]:
@@ -191,19 +198,19 @@ def test_a_shadow_step_waits_for_judgements_unless_there_is_nothing_to_judge() -
     sim = begun(minEvents=3)
     look, state = look_at(sim)
     assert state.candidate
-    assert review.missing(look, state.candidate) is None
+    assert waiting(look, state.candidate) is None
     show(sim, differing(5))
     say(sim, "Same", "Live")
     sim.tick(10)
     look, state = look_at(sim)
     assert state.candidate
-    waits = review.missing(look, state.candidate)
+    waits = waiting(look, state.candidate)
     assert waits == "3 judgements of people (2 so far): kubectl fairlead review deployment/web -n team"
     say(sim, "Same")
     sim.tick(10)
     look, state = look_at(sim)
     assert state.candidate
-    assert review.missing(look, state.candidate) is None
+    assert waiting(look, state.candidate) is None
 
 
 def test_judgements_are_replayed_to_the_last_bit_though_the_guard_was_changed_meanwhile() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from fairlead.api.config import OperatorConfig
 from fairlead.api.dataset import Dataset
-from fairlead.plan.requests import FindObject, ListObjects
+from fairlead.plan.requests import FindObject
+from fairlead.plan.sources.s3 import ListObjects
 from fairlead.store.endpoints import Rules, control_plane
 from fairlead.store.errors import StoreError
 
@@ -24,7 +25,7 @@ def rules(store: Any = STORE, control: tuple[str, ...] = (API,), **config: Any) 
 
 
 def listing(endpoint: str | None, secret: str | None = "s3", bucket: str = "data", prefix: str = "in/") -> ListObjects:
-    return ListObjects("team", bucket, prefix, endpoint, None, secret)
+    return ListObjects("team", endpoint, bucket, secret, prefix)
 
 
 def refused(found: Rules, endpoint: str, address: str | None = None) -> bool:

@@ -21,7 +21,8 @@ from hack.testbed.badstore import Store, serving
 from fairlead.api.config import OperatorConfig
 from fairlead.engine import resolve
 from fairlead.engine.resolve import Resolver
-from fairlead.plan.requests import Failed, Listed, ListObjects, ReadDocument, Saved, SaveDocument
+from fairlead.plan.requests import Failed, Listed, ReadDocument, Saved, SaveDocument
+from fairlead.plan.sources.s3 import ListObjects
 from fairlead.store import listing
 from fairlead.store.endpoints import Rules
 
@@ -58,7 +59,7 @@ def resolver() -> Iterator[Resolver]:
 
 
 def asked(store: Store, bucket: str, namespace: str = "a") -> ListObjects:
-    return ListObjects(namespace, bucket, "in/", store.endpoint, None, "s3")
+    return ListObjects(namespace, store.endpoint, bucket, "s3", "in/")
 
 
 async def answer(resolver: Resolver, request: Any) -> Any:

@@ -11,7 +11,8 @@ import pytest
 
 from fairlead.store import layout
 from fairlead.store.errors import StoreError
-from fairlead.store.s3 import Object, Received
+from fairlead.store.objects import Object, Received
+from fairlead.store.sources import s3 as sources
 from fairlead.worker import fetch, snapshot
 
 NAME = "abc"
@@ -82,5 +83,5 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> Buckets:
     located = lambda uri, _: (found.of(layout.split(uri)[0]), layout.split(uri)[1])  # noqa: E731
     monkeypatch.setattr(snapshot, "located", located)
     monkeypatch.setattr(fetch, "located", located)
-    monkeypatch.setattr(fetch, "bucket", lambda name, _: found.of(name))
+    monkeypatch.setattr(sources, "mounted", lambda name, _: found.of(name))
     return found

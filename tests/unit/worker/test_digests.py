@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairlead.store.sources.s3 import SourceBucket
 from fairlead.worker import digests
 from fairlead.worker.errors import TaskFailed
-from fairlead.worker.manifest import File, Manifest, SourceBucket, parse
+from fairlead.worker.manifest import File, Manifest, parse
 from fairlead.worker.paths import files_under, inside
 
 NAMES = st.text("ab.-/ü", min_size=1, max_size=8)

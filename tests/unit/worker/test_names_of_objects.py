@@ -21,6 +21,7 @@ from fairlead.api.dataset import Schema
 from fairlead.api.tasks import Access, FetchItem, FetchTask, Place, SnapshotResult, SnapshotTask
 from fairlead.store import keys, listing
 from fairlead.store.errors import StoreError
+from fairlead.store.sources.s3 import S3Source
 from fairlead.worker import folders, main
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import fetch
@@ -36,7 +37,7 @@ def buckets(monkeypatch: pytest.MonkeyPatch) -> Buckets:
 
 def read(buckets: Buckets, prefix: str, exclude: list[str] | None = None, **changed: Any) -> SnapshotResult:
     """What becomes of the source as it is now."""
-    found = listing.digest(keys.Source(buckets.source, prefix, exclude or ()).data).digest
+    found = listing.digest(S3Source(buckets.source, prefix, exclude or ()).list).digest
     fields = {
         "dataset": "d", "listing": found, "source": Place(bucket=NAME, prefix=prefix), "format": "jsonl",
         "store": Place(bucket="store", prefix="ns/datasets/d"), "pin": "copy", "exclude": exclude,
@@ -206,8 +207,8 @@ def test_d04_a_folder_of_an_artifact_with_such_keys_is_named_before_anything_is_
 
 def test_d09_an_object_is_no_data_by_its_name_even_if_it_is_the_only_one(buckets: Buckets) -> None:
     buckets.source.objects = {"x/_a.jsonl": LINE}
-    found = keys.Source(buckets.source, "x/_a.jsonl")
-    assert (list(found.data()), found.ignored) == ([], 1)
+    found = S3Source(buckets.source, "x/_a.jsonl")
+    assert (list(found.list()), found.ignored) == ([], 1)
 
 
 # --- D09 -----------------------------------------------------------------------------------------------------------
@@ -228,10 +229,10 @@ def test_d09_what_engines_leave_is_no_data_and_is_counted(buckets: Buckets) -> N
 
 def test_d09_what_is_no_data_makes_no_other_version(buckets: Buckets) -> None:
     buckets.source.objects = {"out/part-0.jsonl": LINE}
-    found = keys.Source(buckets.source, "out")
-    before = listing.digest(found.data)
+    found = S3Source(buckets.source, "out")
+    before = listing.digest(found.list)
     buckets.source.objects |= {f"out/{key}": body for key, body in LEFT.items()}
-    assert listing.digest(found.data) == before
+    assert listing.digest(found.list) == before
     assert found.ignored == len(LEFT)
 
 

@@ -7,11 +7,12 @@ made; what it found is recorded before it is deleted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from fairlead.api.dataset import CheckResult, Dataset, DatasetStatus, DatasetVersion, Listing
+from fairlead.api.dataset import CheckResult, Dataset, DatasetSpec, DatasetStatus, DatasetVersion, Listing
 from fairlead.api.kinds import KINDS
+from fairlead.api.tasks import SnapshotResult
 from fairlead.api.units import seconds
 from fairlead.manifests.meta import short_hash
 from fairlead.plan import gauges, standing, store, terse
@@ -19,8 +20,8 @@ from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
     JOB,
-    LABEL_PREFIX,
     POD,
+    Context,
     Delete,
     Event,
     Json,
@@ -29,25 +30,15 @@ from fairlead.plan.core import (
     Subject,
     World,
     epoch,
-    rfc3339,
 )
+from fairlead.plan.dataset import snapshot
 from fairlead.plan.dataset import standing as datastanding
-from fairlead.plan.dataset.snapshot import (
-    Changed,
-    Found,
-    Pause,
-    Refused,
-    Work,
-    begin,
-    look,
-    manifest,
-    outdated,
-    requests,
-    rules,
-)
-from fairlead.plan.jobs.failures import LIMITS, Running
-from fairlead.plan.jobs.jobpods import UNREADABLE
-from fairlead.plan.requests import NO_TURN, Failed, Listed, ListObjects, Request
+from fairlead.plan.jobs import attempt
+from fairlead.plan.jobs.attempt import Broken, Paused, Running
+from fairlead.plan.jobs.failures import Failure
+from fairlead.plan.requests import NO_TURN, Failed, Listed, ListSource, Request
+from fairlead.plan.sources import registry as sources
+from fairlead.plan.sources.base import Source
 
 VERSIONS = 20
 WHOLE = 8
@@ -55,7 +46,6 @@ WHOLE = 8
 LATE = 30.0
 """Seconds by which a listing may be late before the next one's moment is waited for."""
 EMPTY = "no objects under {}{}{}; they are looked for every {}"
-FOLDER = " (a folder, or one object: a prefix does not stand for all keys that begin like it)"
 NO_DATA = " (but {} that are no data, by how their names begin or by spec.source.exclude)"
 
 
@@ -63,60 +53,58 @@ NO_DATA = " (but {} that are no data, by how their names begin or by spec.source
 class Draft:
     """The status that is being made."""
 
-    subject: Subject[Dataset]
-    world: World
-    now: float
+    context: Context[Dataset]
     status: DatasetStatus
     conditions: Conditions
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """What is wanted."""
+        return self.context.subject.body.spec
 
     def update(self, **changes: Any) -> None:
         """Change fields of the status."""
         self.status = self.status.model_copy(update=changes)
 
-    def work(self) -> Work:
-        """What the Job's side needs."""
-        return Work(self.subject, self.world, self.now)
 
-
-def request(subject: Subject[Dataset], world: World) -> ListObjects:
+def request(subject: Subject[Dataset], world: World) -> ListSource:
     """The listing of the source."""
     wanted = subject.body.spec.source
-    asked = store.source(wanted.s3, world.config).listing(subject.meta.namespace)
-    return replace(asked, exclude=tuple(wanted.exclude or ()))
+    return sources.of(wanted, world.config).request(subject.meta.namespace, wanted.exclude or ())
 
 
 def observe(subject: Subject[Dataset], world: World, now: float) -> Iterable[Request]:
     """The source's listing, unless one is being read (then its Job's answer), the Dataset is suspended, or it rests
     until its next moment."""
-    status = subject.body.status
-    work = Work(subject, world, now)
+    status, context = subject.body.status, Context(subject, world, now)
     if status.job is not None and status.job.not_before is None:
-        return requests(work, status)
-    if subject.body.spec.suspend or resting(subject, world, now):
+        return snapshot.requests(context, status)
+    if subject.body.spec.suspend or resting(context):
         return ()
     return (request(subject, world),)
 
 
-def resting(subject: Subject[Dataset], world: World, now: float) -> bool:
+def resting(context: Context[Dataset]) -> bool:
     """Whether nothing is open, and the next listing's moment has not come. So an operator that starts beside thousands
     of Datasets does not list them all at once."""
+    subject = context.subject
     status, every = subject.body.status, _every(subject)
     conditions = {condition.type: condition.status for condition in status.conditions}
     settled = (
         status.job is None and status.observed_generation == subject.meta.generation
         and conditions.get("SourceReachable") == "True" and conditions.get("Valid") in ("True", "False")
         and status.handled != "" and status.handled == _listing(status)
-        and status.rules == rules(Work(subject, world, now))
+        and status.rules == snapshot.rules(context)
     )  # fmt: skip
-    return settled and every - _left(subject, now) > min(every / 4, LATE)
+    return settled and every - _left(context) > min(every / 4, LATE)
 
 
 def _every(subject: Subject[Dataset]) -> float:
     return max(1.0, seconds(subject.body.spec.watch.every))
 
 
-def _left(subject: Subject[Dataset], now: float) -> float:
-    return until_listing(subject.meta.uid, _every(subject), now)
+def _left(context: Context[Dataset]) -> float:
+    return until_listing(context.uid, _every(context.subject), context.now)
 
 
 def until_listing(uid: str, every: float, now: float) -> float:
@@ -132,7 +120,7 @@ def _listing(status: DatasetStatus) -> str:
 def plan(subject: Subject[Dataset], world: World, now: float) -> Plan:
     """What a Dataset needs next."""
     conditions = Conditions(subject.body.status.conditions, now, subject.meta.generation)
-    draft = Draft(subject, world, now, subject.body.status, conditions)
+    draft = Draft(Context(subject, world, now), subject.body.status, conditions)
     store.check_name(subject.meta.name)
     store.dataset_folder(subject.body.spec.store, world.config, subject.meta.namespace, subject.meta.name)
     found = Plan(draft.status)
@@ -166,11 +154,11 @@ def _watch(draft: Draft, found: Plan) -> Outcome:
         outcome = _job(draft, found)
         if outcome is not None:
             return outcome
-    if draft.subject.body.spec.suspend:
+    if draft.spec.suspend:
         return "Suspended", "spec.suspend is set: the source is not looked at", None
-    answer = draft.world.answer(request(draft.subject, draft.world))
+    answer = draft.context.world.answer(request(draft.context.subject, draft.context.world))
     if isinstance(answer, Failed) and answer.reason == "NotAsked":
-        if resting(draft.subject, draft.world, draft.now):
+        if resting(draft.context):
             return _rest(draft)
         return draft.status.phase, draft.status.message, 0.0  # a Job has just ended: look at the source next
     if isinstance(answer, Failed):
@@ -181,26 +169,25 @@ def _watch(draft: Draft, found: Plan) -> Outcome:
         draft.conditions.set("SourceReachable", False, answer.reason, message)
         return "Unreachable", message, _next_poll(draft)
     assert isinstance(answer, Listed)
-    draft.conditions.set("SourceReachable", True, "Listed", f"{_source(draft)} can be listed")
+    draft.conditions.set("SourceReachable", True, "Listed", f"{_source(draft).uri()} can be listed")
     return _listed(draft, found, answer)
 
 
-def _source(draft: Draft) -> str:
-    return store.source(draft.subject.body.spec.source.s3, draft.world.config).uri()
+def _source(draft: Draft) -> Source:
+    return sources.of(draft.spec.source, draft.context.world.config)
 
 
 def _with_secret(draft: Draft, answer: Failed) -> str:
     """A message about a source names the field that is at fault, or the Secret that it was asked with: the first thing
     to look at."""
     if answer.reason == "EndpointRefused":
-        return f"spec.source.s3: {answer.message}"
-    message = answer.message
-    secret = store.source(draft.subject.body.spec.source.s3, draft.world.config).reach.credentials
+        return f"{_source(draft).field}: {answer.message}"
+    message, secret = answer.message, _source(draft).secret
     return message if secret is None or secret in message else f"{message} (Secret {secret})"
 
 
 def _next_poll(draft: Draft) -> float:
-    return _left(draft.subject, draft.now)
+    return _left(draft.context)
 
 
 # --- the listing -------------------------------------------------------------------------------------------------
@@ -209,14 +196,13 @@ def _next_poll(draft: Draft) -> float:
 def _listed(draft: Draft, found: Plan, answer: Listed) -> Outcome:
     if answer.objects == 0:
         draft.update(listing=None, job=None)
-        every, phase = draft.subject.body.spec.watch.every, "Watching" if draft.status.current else "Pending"
+        every, phase = draft.spec.watch.every, "Watching" if draft.status.current else "Pending"
         others = NO_DATA.format(answer.ignored) if answer.ignored else ""
-        prefix = draft.subject.body.spec.source.s3.prefix
-        meant = FOLDER if prefix and not prefix.endswith("/") else ""
-        return phase, EMPTY.format(_source(draft), meant, others, every), _next_poll(draft)
+        source = _source(draft)
+        return phase, EMPTY.format(source.uri(), source.meaning(), others, every), _next_poll(draft)
     if answer.digest != _listing(draft.status):
         seen = Listing(
-            digest=answer.digest, since=rfc3339(draft.now), objects=answer.objects, bytes=answer.bytes,
+            digest=answer.digest, since=draft.context.stamp, objects=answer.objects, bytes=answer.bytes,
             ignored=answer.ignored,
         )  # fmt: skip
         draft.update(listing=seen, job=None)
@@ -224,28 +210,28 @@ def _listed(draft: Draft, found: Plan, answer: Listed) -> Outcome:
         draft.update(listing=draft.status.listing.model_copy(update={"ignored": answer.ignored}))
     valid = draft.conditions.get("Valid")
     known = valid is not None and valid.status != "Unknown"
-    if known and answer.digest == draft.status.handled and rules(draft.work()) == draft.status.rules:
+    if known and answer.digest == draft.status.handled and snapshot.rules(draft.context) == draft.status.rules:
         draft.update(job=None)
         return _rest(draft)
     return _settling(draft, found, answer.digest)
 
 
 def _settling(draft: Draft, found: Plan, digest: str) -> Outcome:
-    settle = seconds(draft.subject.body.spec.watch.settle)
+    settle = seconds(draft.spec.watch.settle)
     assert draft.status.listing is not None
-    left = epoch(draft.status.listing.since) + settle - draft.now
+    left = epoch(draft.status.listing.since) + settle - draft.context.now
     if left > 0:
         return "Watching", f"the source has changed; it is read when it stays the same for {_settle(draft)}", left
     job = draft.status.job
-    if job is not None and job.not_before is not None and epoch(job.not_before) > draft.now:
-        return draft.status.phase, draft.status.message, epoch(job.not_before) - draft.now
-    draft.update(job=begin(draft.work(), digest))
-    found.create = [manifest(draft.work(), draft.status)]
+    if job is not None and job.not_before is not None and epoch(job.not_before) > draft.context.now:
+        return draft.status.phase, draft.status.message, epoch(job.not_before) - draft.context.now
+    draft.update(job=snapshot.begin(draft.context, digest))
+    found.create = [snapshot.manifest(draft.context, draft.status)]
     return "Checking", _checking(draft), None
 
 
 def _settle(draft: Draft) -> str:
-    return draft.subject.body.spec.watch.settle
+    return draft.spec.watch.settle
 
 
 def _checking(draft: Draft) -> str:
@@ -269,28 +255,32 @@ def _rest(draft: Draft) -> Outcome:
 def _job(draft: Draft, found: Plan) -> Outcome | None:
     """What the running Job came to; None: it is out of the way, go on with the listing."""
     assert draft.status.job is not None
-    if outdated(draft.work(), draft.status.job):
+    if snapshot.outdated(draft.context, draft.status.job):
         draft.update(job=None)
         return None
-    answer = look(draft.work(), draft.status)
-    if isinstance(answer, Pause):
+    one = snapshot.Snapshot(draft.context, draft.status)
+    seen = attempt.look(one)
+    if isinstance(seen, Paused):
         return None
-    if isinstance(answer, Running):
-        return _running(draft, found, answer)
-    if isinstance(answer, Changed):
-        draft.update(job=None, listing=None)
-        return "Watching", answer.message, seconds(draft.subject.body.spec.watch.settle)
-    if isinstance(answer, Refused) and answer.retry is not None:
-        return _retry(draft, answer, answer.retry)
-    draft.update(handled=draft.status.job.listing, rules=rules(draft.work()), job=None)
-    return _refused(draft, found, answer) if isinstance(answer, Refused) else _found(draft, found, answer)
+    if isinstance(seen, Running):
+        return _running(draft, found, seen)
+    if isinstance(seen, Broken):
+        return _broken(draft, found, one, seen.failure)
+    _handled(draft)
+    return _answered(draft, found, seen.answer)
+
+
+def _handled(draft: Draft) -> None:
+    """Nothing more is to be found out of the listing."""
+    assert draft.status.job is not None
+    draft.update(handled=draft.status.job.listing, rules=snapshot.rules(draft.context), job=None)
 
 
 def _running(draft: Draft, found: Plan, answer: Running) -> Outcome:
     assert draft.status.job is not None
     draft.update(job=draft.status.job.model_copy(update={"uid": answer.uid}))
     if not answer.uid:
-        found.create = [manifest(draft.work(), draft.status)]
+        found.create = [snapshot.manifest(draft.context, draft.status)]
     if answer.waiting is None:
         _forget_waiting(draft)
         return "Checking", answer.stage or _checking(draft), answer.look_again
@@ -305,26 +295,33 @@ def _forget_waiting(draft: Draft) -> None:
         draft.conditions.set("Valid", None, "Checking", "the newest listing is being read")
 
 
-def _retry(draft: Draft, answer: Refused, pause: float) -> Outcome:
-    assert draft.status.job is not None
-    again, job = rfc3339(draft.now + pause), draft.status.job
-    unreadable, exceeded = job.unreadable + (answer.reason == UNREADABLE), job.exceeded + (answer.reason in LIMITS)
-    changes = {"uid": "", "not_before": again, "unreadable": unreadable, "exceeded": exceeded}
-    draft.update(job=job.model_copy(update=changes))
-    draft.conditions.set("Valid", None, answer.reason, answer.message)
-    return "Checking", f"{answer.message}; tried again at {again}", min(pause, _next_poll(draft))
+def _broken(draft: Draft, found: Plan, one: snapshot.Snapshot, failure: Failure) -> Outcome:
+    if failure.reason in snapshot.CHANGED:
+        draft.update(job=None, listing=None)
+        return "Watching", failure.message, seconds(draft.spec.watch.settle)
+    settled = attempt.settle(one, failure)
+    if settled.pause is None:
+        _handled(draft)
+        return _refused(draft, found, failure.reason, failure.message, [])
+    job = one.recorded.model_copy(update=settled.changes)
+    draft.update(job=job)
+    draft.conditions.set("Valid", None, failure.reason, failure.message)
+    text = f"{failure.message}; tried again at {job.not_before}"
+    return "Checking", text, min(settled.pause, _next_poll(draft))
 
 
-def _refused(draft: Draft, found: Plan, answer: Refused) -> Outcome:
+def _refused(draft: Draft, found: Plan, reason: str, message: str, checks: list[CheckResult]) -> Outcome:
     """The listing can't be a version. What was published before stays current."""
-    draft.update(checks=_sorted(answer.checks))
-    draft.conditions.set("Valid", False, answer.reason, answer.message)
-    found.events.append(Event(answer.reason, answer.message, warning=True))
-    return "Invalid", answer.message, _next_poll(draft)
+    draft.update(checks=_sorted(checks))
+    draft.conditions.set("Valid", False, reason, message)
+    found.events.append(Event(reason, message, warning=True))
+    return "Invalid", message, _next_poll(draft)
 
 
-def _found(draft: Draft, found: Plan, answer: Found) -> Outcome:
+def _answered(draft: Draft, found: Plan, answer: SnapshotResult) -> Outcome:
     old, new = draft.status.current, answer.version
+    if new is None:
+        return _refused(draft, found, "ChecksFailed", snapshot.refusal(answer), answer.checks)
     others = [v for v in draft.status.versions if v.version != new.version]
     draft.update(current=new, versions=[new, *others][:VERSIONS], checks=_sorted(answer.checks), reading=answer.reading)
     warned = sum(not c.passed for c in answer.checks)
@@ -360,26 +357,25 @@ def _leftovers(draft: Draft) -> list[Delete]:
     keep = draft.status.job.name if draft.status.job and not draft.status.job.not_before else ""
     return [
         Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"])
-        for job in draft.world.owned(JOB)
+        for job in draft.context.world.owned(JOB)
         if job["metadata"]["name"] != keep and "deletionTimestamp" not in job["metadata"]
     ]
 
 
 def _seen(draft: Draft, phase: str) -> bool:
     """Whether what is said of the source was found out by the spec as it is: by this look, or by one before it."""
-    if phase in ("Checking", "Suspended") or resting(draft.subject, draft.world, draft.now):
+    if phase in ("Checking", "Suspended") or resting(draft.context):
         return True
-    if isinstance(draft.world.answer(request(draft.subject, draft.world)), Listed):
+    if isinstance(draft.context.world.answer(request(draft.context.subject, draft.context.world)), Listed):
         return True
     before = draft.conditions.get("Ready")
-    known = before is not None and before.observed_generation == draft.subject.meta.generation
+    known = before is not None and before.observed_generation == draft.context.subject.meta.generation
     return known and before is not None and before.reason != "Listing"
 
 
 def by_pod(pod: Json, _datasets: Iterable[Json]) -> list[str]:
     """The Dataset that a pod reads."""
-    name = (pod["metadata"].get("labels") or {}).get(LABEL_PREFIX + "dataset")
-    return [name] if name else []
+    return attempt.wakes(pod, snapshot.Snapshot.label)
 
 
 SPEC: KindSpec[Dataset] = KindSpec(

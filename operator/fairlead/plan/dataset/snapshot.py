@@ -2,113 +2,78 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from fairlead.api.dataset import CheckJob, CheckResult, Dataset, DatasetStatus, DatasetVersion
-from fairlead.api.reading import ShownReading
-from fairlead.api.tasks import SnapshotResult, SnapshotTask, TaskError, TaskResult
+from fairlead.api.dataset import CheckJob, Dataset, DatasetStatus
+from fairlead.api.formats import OPTIONS, self_describing
+from fairlead.api.tasks import SnapshotResult, SnapshotTask, TaskResult
 from fairlead.manifests import job as jobs
 from fairlead.manifests import limits
 from fairlead.manifests.meta import child_name, labels, owner_reference, short_hash
 from fairlead.plan import store
-from fairlead.plan.core import DATASET, LABEL_PREFIX, Invalid, Json, Subject, World
-from fairlead.plan.jobs import failures, jobpods, likeness
-from fairlead.plan.jobs.failures import Running
+from fairlead.plan.core import DATASET, Context, Invalid, Json
+from fairlead.plan.jobs import attempt
+from fairlead.plan.jobs.attempt import Followed, outdated_image
+from fairlead.plan.jobs.backoff import LIMITED, USUAL
+from fairlead.plan.jobs.failures import LIMITS, Failure, Raise, by_task
+from fairlead.plan.jobs.jobpods import Found
+from fairlead.plan.jobs.record import Budget
+from fairlead.plan.jobs.result import FEW
 from fairlead.plan.requests import ReadDocument
+from fairlead.plan.sources import registry as sources
 
 TASK_LIMIT = 100_000
 """Characters of a task: Linux takes 128 KiB in one environment variable."""
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+CHANGED = ("ObjectChanged", "ObjectMissing")
+"""Errors that say that the source has changed under the Job."""
 _SURROUNDINGS = ("BadTask", "Bug", "ServerFailed", "DigestMismatch", "OutOfMemory")
 """Errors that are not the data's: a change outside of the listing can end them."""
-_RAISE = failures.Raise("spec.resources.memory", "spec.resources.scratch", "spec.timeout")
+_RAISE = Raise("spec.resources.memory", "spec.resources.scratch", "spec.timeout")
 
 
-@dataclass(frozen=True)
-class Work:
-    """What is looked at."""
-
-    subject: Subject[Dataset]
-    world: World
-    now: float
-
-
-@dataclass(frozen=True)
-class Pause:
-    """There is no Job; the next attempt has its time."""
-
-
-@dataclass(frozen=True)
-class Changed:
-    """The source has changed under the Job."""
-
-    message: str
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The listing can't be a version; with `retry`, perhaps it can after that many seconds."""
-
-    reason: str
-    message: str
-    checks: list[CheckResult] = field(default_factory=list)
-    retry: float | None = None
-
-
-@dataclass(frozen=True)
-class Found:
-    """A version."""
-
-    version: DatasetVersion
-    checks: list[CheckResult]
-    reading: ShownReading | None = None
-
-
-def rules(work: Work) -> str:
+def rules(context: Context[Dataset]) -> str:
     """A digest of everything besides the listing that decides what becomes of it."""
-    spec = work.subject.body.spec
-    decides = {"source", "format", "csv", "pin", "schema_", "checks", "timeout", "resources"}
+    spec = context.subject.body.spec
+    decides = {"source", "format", *OPTIONS, "pin", "schema_", "checks", "timeout", "resources"}
     relevant = spec.model_dump_json(include=decides, exclude_none=True)
-    folder = store.dataset_folder(spec.store, work.world.config, work.subject.meta.namespace, work.subject.meta.name)
-    prefix = spec.source.s3.prefix
-    # once all keys that begin like this were data; versions of that time have paths that no file can have
-    named = ("a folder or an object",) if prefix and not prefix.endswith("/") else ()
-    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), *named, length=32)
+    folder = store.dataset_folder(spec.store, context.world.config, context.namespace, context.subject.meta.name)
+    more = sources.of(spec.source, context.world.config).rules()
+    return short_hash(relevant, folder.uri(), str(folder.reach.endpoint), *more, length=32)
 
 
-def begin(work: Work, listing: str) -> CheckJob:
+def begin(context: Context[Dataset], listing: str) -> CheckJob:
     """Record the next attempt at a listing. Its name is its own for each attempt and each set of rules."""
-    old = work.subject.body.status.job
+    old = context.subject.body.status.job
     if old is None or old.listing != listing:
-        return CheckJob(name=_name(work, listing, 1), listing=listing)
+        return CheckJob(name=_name(context, listing, 1), listing=listing)
     attempt = old.attempt + 1
     return CheckJob(
-        name=_name(work, listing, attempt), listing=listing, attempt=attempt, unreadable=old.unreadable,
+        name=_name(context, listing, attempt), listing=listing, attempt=attempt, unreadable=old.unreadable,
         exceeded=old.exceeded,
     )  # fmt: skip
 
 
-def _name(work: Work, listing: str, attempt: int) -> str:
-    meta = work.subject.meta
-    return child_name(f"{meta.name}-snapshot", meta.uid, listing, rules(work), str(attempt))
+def _name(context: Context[Dataset], listing: str, attempt: int) -> str:
+    meta = context.subject.meta
+    return child_name(f"{meta.name}-snapshot", meta.uid, listing, rules(context), str(attempt))
 
 
-def outdated(work: Work, job: CheckJob) -> bool:
+def outdated(context: Context[Dataset], job: CheckJob) -> bool:
     """Whether a Job was recorded under rules that have changed since."""
-    return job.name != _name(work, job.listing, job.attempt)
+    return job.name != _name(context, job.listing, job.attempt)
 
 
-def manifest(work: Work, status: DatasetStatus) -> Json:
+def manifest(context: Context[Dataset], status: DatasetStatus) -> Json:
     """The recorded Job."""
     assert status.job is not None
-    spec, meta, config = work.subject.body.spec, work.subject.meta, work.world.config
-    source = store.source(spec.source.s3, config)
+    spec, meta, config = context.subject.body.spec, context.subject.meta, context.world.config
+    source = sources.of(spec.source, config)
     folder = store.dataset_folder(spec.store, config, meta.namespace, meta.name)
     task = SnapshotTask(
-        dataset=meta.name, listing=status.job.listing, source=source.place(), store=folder.place(),
-        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, csv=spec.csv,
-        checks=spec.checks,
+        dataset=meta.name, listing=status.job.listing, source=source.told(), store=folder.place(),
+        exclude=spec.source.exclude, format=spec.format, pin=spec.pin, schema_=spec.schema_, checks=spec.checks,
         previous=status.current.manifest if status.current else None,
+        **{name: getattr(spec, name) for name in OPTIONS},
     )  # fmt: skip
     if len(task.model_dump_json()) > TASK_LIMIT:
         raise Invalid("spec", "schema and checks are too long for one Job; shorten the longest `in` lists")
@@ -118,110 +83,85 @@ def manifest(work: Work, status: DatasetStatus) -> Json:
         owner=owner_reference(DATASET.api_version, DATASET.kind, meta.name, meta.uid),
         labels=labels(dataset=meta.name, attempt=str(status.job.attempt)),
     )
-    secrets = [source.reach.credentials, folder.reach.credentials]
+    secrets = [source.secret, folder.reach.credentials]
     time = limits.deadline(config.jobs, spec.timeout)
-    return jobs.snapshot_job(who, config.images.worker, task, secrets, _limits(work, status), time)
+    return jobs.snapshot_job(who, config.images.worker, task, secrets, _limits(context, status), time)
 
 
-def _limits(work: Work, status: DatasetStatus) -> limits.Limits:
-    spec, seen = work.subject.body.spec, status.listing
-    # of Parquet, each file is looked at by itself, unless a check asks for all rows at once
-    kept = spec.format != "parquet" or any(check.rows is None for check in spec.checks)
-    return limits.reading(work.world.config.jobs, spec.resources, seen.bytes if seen else 0, kept=kept)
+def _limits(context: Context[Dataset], status: DatasetStatus) -> limits.Limits:
+    spec, seen = context.subject.body.spec, status.listing
+    # a file that describes itself is looked at by itself, unless a check asks for all rows at once
+    kept = not self_describing(spec.format) or any(check.rows is None for check in spec.checks)
+    return limits.reading(context.world.config.jobs, spec.resources, seen.bytes if seen else 0, kept=kept)
 
 
-def _find(work: Work, status: DatasetStatus) -> jobpods.Found:
-    assert status.job is not None
-    sought = jobpods.Sought(
-        status.job.name, work.subject.meta.uid, status.job.uid,
-        {LABEL_PREFIX + "dataset": work.subject.meta.name}, jobs.SNAPSHOT,
-    )  # fmt: skip
-    return jobpods.find(work.world, sought, lambda: manifest(work, status))
+@dataclass(frozen=True)
+class Snapshot(Followed[SnapshotResult]):
+    """A recorded attempt at a listing."""
 
+    label = "dataset"
+    lost = "the pod that read the source is gone, and its answer with it"
 
-def requests(work: Work, status: DatasetStatus) -> list[ReadDocument]:
-    """What has to be read before the Job's answer is known."""
-    if status.job is None or status.job.not_before is not None or outdated(work, status.job):
-        return []
-    return jobpods.requests(_find(work, status))
+    context: Context[Dataset]
+    status: DatasetStatus
 
+    @property
+    def recorded(self) -> CheckJob:
+        """The attempt."""
+        assert self.status.job is not None
+        return self.status.job
 
-def look(work: Work, status: DatasetStatus) -> Running | Pause | Changed | Refused | Found:
-    """What became of the recorded Job."""
-    recorded = status.job
-    assert recorded is not None
-    if recorded.not_before is not None:
-        return Pause()
-    found = _find(work, status)
-    if not found.uid:
-        return Running("")
-    if found.foreign and found.problem:
-        return Refused(found.problem.reason, found.problem.message, retry=_pause(recorded.attempt))
-    if found.pod is None:
-        return _without_pod(work, recorded.attempt, found)
-    said = jobpods.said(work.world, found, jobs.SNAPSHOT)
-    if isinstance(said, jobpods.Reading):
-        return Running(found.uid, said.waiting, said.look_again)
-    if isinstance(said, jobpods.Unreadable):
-        final = recorded.unreadable + 1 >= jobpods.FEW
-        return Refused(jobpods.UNREADABLE, said.message, retry=None if final else _pause(recorded.attempt))
-    if said is not None or jobpods.over(found):
-        return _ended(recorded, found, said)
-    return _under_way(work, found)
+    @property
+    def main(self) -> str:
+        """The container that answers."""
+        return jobs.SNAPSHOT
 
+    def manifest(self) -> Json:
+        """The Job as it is made."""
+        return manifest(self.context, self.status)
 
-def _without_pod(work: Work, attempt: int, found: jobpods.Found) -> Running | Refused:
-    job = found.job
-    since = failures.ended_since(job, work.now)
-    if since is not None and since < failures.LAG:
-        return Running(found.uid, None, failures.LAG - since)
-    if job is None or failures.gone(job):
-        text = "the pod that read the source is gone, and its answer with it"
-        lost = found.problem or failures.Waiting("Disrupted", text)
-        return Refused(lost.reason, lost.message, retry=_pause(attempt))
-    return Running(found.uid, found.problem or found.waiting(work.now), found.look_again(work.now), found.stage)
+    def answer(self, said: TaskResult) -> SnapshotResult | None:
+        """A version, or what the checks have found."""
+        return said.snapshot
 
-
-def _under_way(work: Work, found: jobpods.Found) -> Running | Refused:
-    waiting, image = found.waiting(work.now), likeness.named(found.asked)[jobs.SNAPSHOT]["image"]
-    # compared is what was asked for: the pod's image may be what a mirror's webhook has made of it
-    outdated_image = not likeness.same_image(image, work.world.config.images.worker)
-    if waiting is not None and waiting.reason == "ImagePull" and outdated_image:
-        text = f"the operator has another worker image than {image} now"
-        return Refused(waiting.reason, text, retry=0.0)
-    return Running(found.uid, found.problem or waiting, found.look_again(work.now), found.stage)
-
-
-def _ended(recorded: CheckJob, found: jobpods.Found, said: TaskResult | None) -> Changed | Refused | Found:
-    if said is not None and said.error is not None:
-        return _error(recorded, said.error)
-    if said is None or said.snapshot is None:
+    def failure(self, found: Found, said: TaskResult | None) -> Failure:
+        """Some errors are the data's; then only other data help."""
+        if said is not None and said.error is not None:
+            error = said.error
+            again = error.transient or by_task(error).fault == "cluster" or error.reason in _SURROUNDINGS
+            return Failure(error.reason, error.message, "cluster" if again else "final")
         failed = found.failure(None, _RAISE)
-        text = f"the source could not be read: {failed.message}"
-        return Refused(failed.reason, text, retry=_rest(recorded, failed.reason))
-    return _judged(said.snapshot)
+        return Failure(failed.reason, f"the source could not be read: {failed.message}", "cluster")
+
+    def hopeless(self, found: Found) -> Failure | None:
+        """A pod that waits for the image of an operator before this one."""
+        image = outdated_image(self, found)
+        text = f"the operator has another worker image than {image} now"
+        return Failure("ImagePull", text, "outdated") if image else None
+
+    def budget(self, failure: Failure) -> Budget:
+        """Of each listing it is counted how often it came to a limit, and how often its answer could not be read."""
+        job = self.recorded
+        if failure.fault == "outdated":
+            return Budget(pause=0.0)
+        if failure.fault == "unreadable":
+            return Budget(USUAL.after(job.attempt), "unreadable", job.unreadable + 1, FEW)
+        if failure.fault == "cluster" and failure.reason in LIMITS:
+            return Budget(LIMITED.after(job.exceeded + 1), "exceeded", job.exceeded + 1)
+        return super().budget(failure)
 
 
-def _judged(snapshot: SnapshotResult) -> Refused | Found:
-    if snapshot.version is not None:
-        return Found(snapshot.version, snapshot.checks, snapshot.reading)
+def refusal(snapshot: SnapshotResult) -> str:
+    """Why a listing is no version, by its checks."""
     failed_ones = [c for c in snapshot.checks if not c.passed and c.severity == "error"]
     first = failed_ones[0] if failed_ones else None
     more = f" (and {len(failed_ones) - 1} more)" if len(failed_ones) > 1 else ""
     told = f"{first.check}: {first.message}" if first else "the checks refused it"
-    return Refused("ChecksFailed", f"{told}{more}; correct the data or the check", snapshot.checks)
+    return f"{told}{more}; correct the data or the check"
 
 
-def _rest(recorded: CheckJob, reason: str) -> float:
-    return failures.rest(recorded.exceeded + 1) if reason in failures.LIMITS else _pause(recorded.attempt)
-
-
-def _error(recorded: CheckJob, error: TaskError) -> Changed | Refused:
-    if error.reason in ("ObjectChanged", "ObjectMissing"):
-        return Changed(error.message)
-    again = error.transient or failures.by_task(error).fault == "cluster" or error.reason in _SURROUNDINGS
-    return Refused(error.reason, error.message, retry=_rest(recorded, error.reason) if again else None)
-
-
-def _pause(attempt: int) -> float:
-    return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt - 1, 10)))
+def requests(context: Context[Dataset], status: DatasetStatus) -> list[ReadDocument]:
+    """What has to be read before the Job's answer is known."""
+    if status.job is None or outdated(context, status.job):
+        return []
+    return attempt.requests(Snapshot(context, status))

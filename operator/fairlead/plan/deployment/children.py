@@ -28,9 +28,8 @@ from fairlead.plan.core import (
 )
 from fairlead.plan.deployment import phase, versions
 from fairlead.plan.deployment.context import Look
+from fairlead.plan.deployment.evidence import steps
 from fairlead.plan.deployment.experiment import traffic
-from fairlead.plan.deployment.metrics import shadow
-from fairlead.plan.deployment.rollout import analysis
 from fairlead.plan.deployment.serving import ability, gpus, place, pods, recording, running, scaling, sizes
 from fairlead.plan.deployment.watch import period as watch
 
@@ -188,7 +187,7 @@ def _divided(look: Look, status: DeploymentStatus) -> route.Traffic:
         if candidate.weight:
             shared = [(live, 100 - candidate.weight)] if candidate.weight < 100 else []
             shared.append((new, candidate.weight))
-    copied = shadow.copied(analysis.step_of(look, candidate), candidate) if candidate else ""
+    copied = steps.copied(steps.step_of(look, candidate), candidate) if candidate else ""
     how = ability.mirrors(look) if copied else "None"
     copy = (
         route.Copy(_backend(look, candidate.version), copied, how == "Proxy") if candidate and how != "None" else None

@@ -27,6 +27,8 @@ class Look(Context[Deployment]):
     _known: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
     side_by_side: bool = False
     """The candidate is one of several in an experiment."""
+    timed: int = 0
+    """How many guards go by how long requests take."""
 
     def once(self, key: Hashable, find: Callable[[], T]) -> T:
         """What `find` finds; it looks only once, for the world does not change during a look."""
@@ -90,9 +92,11 @@ class Look(Context[Deployment]):
         return any(one.get("controller") and one.get("uid") == self.subject.meta.uid for one in owners)
 
 
-def look_at(subject: Subject[Deployment], world: World, now: float) -> Look:
-    """One look; in the kernel's worlds it knows what `observe` has found out already."""
-    return Look(subject, world, now) if world.shared is None else Look(subject, world, now, world.shared)
+def look_at(subject: Subject[Deployment], world: World, now: float, timed: int = 0) -> Look:
+    """One look; in the kernel's worlds it knows what `observe` has found out already. timed: how many guards go by how
+    long requests take."""
+    known = {} if world.shared is None else world.shared
+    return Look(subject, world, now, known, timed=timed)
 
 
 @dataclass(frozen=True)

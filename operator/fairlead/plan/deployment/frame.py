@@ -55,7 +55,7 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
 
     def make() -> tuple[Any, list[Json]]:
         reads = Reads(look.world)
-        found = children.wanted(Look(look.subject, reads, look.now), bare)
+        found = children.wanted(Look(look.subject, reads, look.now, timed=look.timed), bare)
         return (look.spec, look.grpc, bare, reads), found
 
     found: list[Json] = memo.find(("wanted", look.subject.meta.uid), same, make) if memo else make()[1]

@@ -8,6 +8,7 @@ from typing import Any
 from fairlead.manifests.alerts import GAUGE_NAME, GAUGE_NAMESPACE
 from fairlead.plan.core import Gauge, Json, epoch
 from fairlead.plan.deployment.experiment import gauges as experiment
+from fairlead.plan.deployment.metrics.registry import METRICS
 
 PHASES = ("Pending", "Progressing", "Live", "Holding", "RolledBack", "Degraded")
 _TAKEN_BACK = ("RolledBack", "Failed")
@@ -56,9 +57,8 @@ def _evidence(status: Json, candidate: Json, who: dict[str, str]) -> Iterator[Ga
                      labels, max(0.0, float(guard["logEvidence"])))  # fmt: skip
         yield _gauge("watch_log_evidence_bound", "At this log evidence it is rolled back.", labels,
                      float(guard["bound"] or 0))  # fmt: skip
-    if candidate.get("review"):
-        yield _gauge("review_waiting", "Pairs of answers that wait for a person's judgement.", who,
-                     len(candidate["review"].get("pairs") or []))  # fmt: skip
+    for sample in (sample for metric in METRICS.values() for sample in metric.samples(candidate)):
+        yield _gauge(sample.name, sample.help, who, sample.value)
     for guard in candidate.get("guards") or []:
         labels = who | {"guard": guard["guard"], "version": candidate["version"]}
         yield _gauge("log_evidence", "Log evidence that the candidate is worse.", labels, float(guard["logEvidence"]))

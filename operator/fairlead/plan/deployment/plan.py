@@ -1,8 +1,7 @@
 """Deployment: which version answers, who comes next, and whether that one may stay.
 
 The order of one look: heed what people decided, let drained versions go, watch what is live, go back if it must be,
-choose, go on with the rollout and the experiment, tell people, and say which objects follow from it. The parts are in
-`plan/rollout` and `plan/experiment`.
+choose, go on with the rollout and the experiment, tell people, and say which objects follow from it.
 """
 
 from __future__ import annotations
@@ -56,9 +55,9 @@ from fairlead.plan.deployment import (
 from fairlead.plan.deployment.context import RETRY, Look, State, look_at
 from fairlead.plan.deployment.evidence import answers, inputs, ledger, memory, signals
 from fairlead.plan.deployment.experiment import machine
-from fairlead.plan.deployment.metrics import joining, labeljobs, labels
+from fairlead.plan.deployment.metrics import joining, labeljobs, labels, registry
 from fairlead.plan.deployment.rollback import afterwards, asking, wayback
-from fairlead.plan.deployment.rollout import firstlook, patience, progress
+from fairlead.plan.deployment.rollout import firstlook, gathering, lines, patience, progress
 from fairlead.plan.deployment.serving import (
     ability,
     draining,
@@ -87,16 +86,16 @@ ADDRESS = 300.0
 
 def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[Request]:
     """Counters, warm-ups and queries of a running rollout; nothing else costs anything."""
-    look, status = look_at(subject, world, now), subject.body.status
+    look, status = _look(subject, world, now), subject.body.status
     first = memory.unread(look)
     if first:
         return [first, *choosing.requests(look)]
     found: list[Request] = []
     if report.needs_address(look, status) or ability.due(look):
-        found.append(signals.gateway(look))
+        found.append(ability.gateway(look))
     found += alerting.requests(look, status)
     if status.candidate:
-        found += signals.of_candidate(look, status.candidate)
+        found += gathering.requests(look, status.candidate)
         found += answers.requests(look, status.candidate)
         found += inputs.requests(look, status.candidate)
     if status.way_back:
@@ -110,12 +109,16 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
             *memory.requests(look, status)]  # fmt: skip
 
 
+def _look(subject: Subject[Deployment], world: World, now: float) -> Look:
+    return look_at(subject, world, now, registry.timed(subject.body.spec.rollout.guards))
+
+
 def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     """What should be. Raises Invalid for a name that can't be a Service's."""
     if not _NAME.fullmatch(subject.meta.name):
         raise Invalid("metadata.name", "must be at most 63 lower-case letters, digits and dashes, and begin with a "
                       "letter: Services are named after it")  # fmt: skip
-    look = look_at(subject, world, now)
+    look = _look(subject, world, now)
     recalled = memory.recall(look)
     if recalled:
         return recalled
@@ -134,7 +137,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         # what has just been taken back, or gone live, is not a choice any more
         choice = versions.choose(look, state.status) if state.candidate is None else choice
     if state.candidate:
-        state = state.having(candidate=ledger.recorded(look, state.candidate))
+        state = state.having(candidate=lines.recorded(look, state.candidate))
     state, trial = machine.go_on(look, state, choice)
     state = scaling.go_on(look, state)
     state = memory.noted(look, pins.kept(look, labels.tidied(state)))

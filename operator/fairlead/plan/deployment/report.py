@@ -11,8 +11,9 @@ from fairlead.plan.conditions import AVAILABLE, Conditions, quoted
 from fairlead.plan.core import Json
 from fairlead.plan.deployment import alerting, claims, effect, goal, phase, pins, versions
 from fairlead.plan.deployment.context import Look, State
-from fairlead.plan.deployment.evidence import absent, ledger, memory, signals
+from fairlead.plan.deployment.evidence import absent, ledger, memory
 from fairlead.plan.deployment.experiment import tell as experiments
+from fairlead.plan.deployment.metrics.registry import METRICS
 from fairlead.plan.deployment.rollback import afterwards, asking, readiness, world
 from fairlead.plan.deployment.rollout import analysis, forecast
 from fairlead.plan.deployment.serving import ability, pods, replacing, scaling, sizes, starting
@@ -40,7 +41,8 @@ def tell(
     seen = alerting.tell(look, told, status)
     _evidence(look, told, status, problem, trial)
     _saved(told, status)
-    _guarded(look, told)
+    for metric in METRICS.values():
+        metric.tell(look, told)
     _strangers(look, told, status)
     afterwards.tell(look, told, status.watch, unseen)
     world.tell(told, status, doubt)
@@ -242,15 +244,6 @@ def _saved(told: Conditions, status: DeploymentStatus) -> None:
         told.drop("EvidenceSaved")
 
 
-def _guarded(look: Look, told: Conditions) -> None:
-    """What nobody looks at is said."""
-    if any(one.metric == "errors" for one in look.spec.rollout.guards):
-        told.drop("ErrorsGuarded")
-    else:
-        told.set("ErrorsGuarded", False, "Off", "errors are not guarded: spec.rollout.guard says off, so a version "
-                 "that fails is neither taken back nor kept from going live for that")  # fmt: skip
-
-
 def _strangers(look: Look, told: Conditions, status: DeploymentStatus) -> None:
     """Pods that have a version's labels and are not its own."""
     names = {one.version for one in (status.live, status.candidate, *phase.arms(status)) if one}
@@ -308,7 +301,7 @@ def _remedy(look: Look, bad: Json) -> str:
 def _said(look: Look, raw: Json) -> list[Json]:
     """What the Gateway's controller says of the route as it is now. Another one, of whose class the Gateway was before,
     may have left its own words: those of the known one count, if it has any."""
-    wanted, state = signals.gateway(look), look.subject.body.status.gateway
+    wanted, state = ability.gateway(look), look.subject.body.status.gateway
     known = state.controller if state and state.name == f"{wanted.namespace}/{wanted.name}" else ""
     generation = raw["metadata"].get("generation", 0) if raw else 0
     found: dict[str, list[Json]] = {}
@@ -320,7 +313,7 @@ def _said(look: Look, raw: Json) -> list[Json]:
 
 def _parents(look: Look, raw: Json) -> list[Json]:
     """What is said of the route on the Gateway's behalf, by each controller. Nothing any more when that was deleted."""
-    wanted, found = signals.gateway(look), (raw.get("status") or {}).get("parents") or []
+    wanted, found = ability.gateway(look), (raw.get("status") or {}).get("parents") or []
     refs = [(one, one.get("parentRef", {})) for one in found]
     return [
         one for one, ref in refs
@@ -329,7 +322,7 @@ def _parents(look: Look, raw: Json) -> list[Json]:
 
 
 def _gateway(look: Look) -> str:
-    wanted = signals.gateway(look)
+    wanted = ability.gateway(look)
     return f"Gateway {wanted.namespace}/{wanted.name}"
 
 
@@ -358,7 +351,7 @@ def address(look: Look, status: DeploymentStatus) -> str:
     """`http://host:port/path`, where clients find `/v2/models/…`, or `grpc://host:port`; empty while it isn't known."""
     if not needs_address(look, status):
         return status.address
-    seen = look.world.answer(signals.gateway(look))
+    seen = look.world.answer(ability.gateway(look))
     if not isinstance(seen, GatewaySeen):
         return ""
     listeners = seen.grpc_listeners if look.grpc else seen.listeners

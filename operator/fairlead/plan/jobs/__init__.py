@@ -1,1 +1,1 @@
-"""What became of the Jobs that Fairlead runs, read from the API's fields."""
+"""The Jobs that Fairlead runs: one protocol by which all of them are followed."""

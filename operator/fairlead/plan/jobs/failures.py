@@ -1,7 +1,7 @@
 """What became of a Job's pod, read from the API's fields only; message texts are shown to people, never parsed.
 
 A failure is somebody's: the step's own (it spends `retry`), the cluster's (a disruption, with a budget of its own), or
-final, because trying again cannot help.
+final, because trying again cannot help. What it costs, each kind of Job says (`attempt.Followed.budget`).
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ PATIENCE = 20.0
 """Seconds a pod may take to be made, or to end, before somebody is told."""
 MOUNTING = 10.0
 """Seconds it may take to mount its volumes."""
-LAG = 3.0
-"""Seconds that the news of a pod may come later than the news of its Job: they are watched apart."""
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 CANT_START = frozenset({"ImagePull", "Unschedulable", "NotMounted", "NoPod", *_CONFIG})
 """Reasons of pods that have not begun, and begin only when somebody repairs something."""
 _ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable"}
 """A worker's errors that end when somebody repairs the surroundings."""
+
+
+Fault = Literal["own", "unclear", "cluster", "unreadable", "outdated", "final"]
+"""Whose fault a failure is: of what the Job does itself; perhaps of that; of its surroundings; nobody knows, for its
+answer can't be read; of the operator that made it, which has another image now; and where trying again can't help."""
 
 
 @dataclass(frozen=True)
@@ -41,23 +44,12 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Running:
-    """A Job under way, or still to be made (no uid)."""
-
-    uid: str
-    waiting: Waiting | None = None
-    look_again: float | None = None
-    stage: str = ""
-    """What its pod waits for before its work begins."""
-
-
-@dataclass(frozen=True)
 class Failure:
     """Why an attempt failed."""
 
     reason: str
     message: str
-    fault: Literal["own", "cluster", "final"]
+    fault: Fault
 
 
 @dataclass(frozen=True)
@@ -74,13 +66,6 @@ INSTALLATION = Raise()
 STEP = Raise(deadline="timeout")
 LIMITS = ("OutOfMemory", "OutOfScratch", "DeadlineExceeded")
 """Reasons of attempts that came to a limit of their Job. Another one would, too, unless something is changed."""
-FIRST_REST, LONGEST_REST = 60.0, 86400.0
-
-
-def rest(exceeded: int) -> float:
-    """Seconds until another attempt after `exceeded` ones (at least one) that came to a limit of their Job: a minute,
-    six minutes, 36 … a day."""
-    return float(min(LONGEST_REST, FIRST_REST * 6.0 ** min(exceeded - 1, 5)))
 
 
 def pods_of(world: World, labels: dict[str, str], job_uid: str) -> list[Json]:
@@ -219,9 +204,10 @@ def _containers(pod: Json, template: Json) -> Waiting | None:
                 "It starts by itself when the image is there",
             )  # fmt: skip
         if state.get("reason") in _CONFIG:
+            said = quoted(serverlog.without_ids(state.get("message", "")), 400)
             return Waiting(
-                state["reason"], f"container {container} can't be made: {quoted(state.get('message', ''), 400)}; "
-                "it starts by itself when that is repaired",
+                state["reason"], f"container {container} can't be made: {said}; it starts by itself when that is "
+                "repaired",
             )  # fmt: skip
     return None
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead.api.kinds import KINDS
-from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionStatus
-from fairlead.api.tasks import EvaluateResult
+from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionSpec, ModelVersionStatus
+from fairlead.api.tasks import EvaluateResult, TaskResult
 from fairlead.api.units import human, seconds
 from fairlead.plan import accounts, standing, terse
 from fairlead.plan.conditions import Conditions
@@ -25,6 +25,7 @@ from fairlead.plan.core import (
     JOB,
     MODEL_VERSION,
     POD,
+    Context,
     Delete,
     Event,
     Json,
@@ -33,12 +34,12 @@ from fairlead.plan.core import (
     Subject,
     World,
     epoch,
-    rfc3339,
 )
-from fairlead.plan.jobs import jobpods
-from fairlead.plan.jobs.failures import LIMITS, rest
-from fairlead.plan.model import attempt, findings, identity, proof, usage
+from fairlead.plan.jobs import attempt, jobpods
+from fairlead.plan.jobs.attempt import Answered, Broken, Paused, Running
+from fairlead.plan.model import findings, identity, proof, proving, usage
 from fairlead.plan.model import standing as proofstanding
+from fairlead.plan.model.proving import Proving
 from fairlead.plan.model.waking import (
     FINAL,
     by_dataset,
@@ -52,7 +53,6 @@ from fairlead.plan.model.waking import (
 )
 from fairlead.plan.requests import Request
 
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 UNTAKEN = 30.0
 """Seconds after which a Job verifies an approved version that no Deployment has taken."""
 
@@ -61,10 +61,15 @@ UNTAKEN = 30.0
 class Draft:
     """The plan that is being made."""
 
-    work: proof.Work
+    context: Context[ModelVersion]
     status: ModelVersionStatus
     conditions: Conditions
     plan: Plan
+
+    @property
+    def spec(self) -> ModelVersionSpec:
+        """What is wanted."""
+        return self.context.subject.body.spec
 
     def update(self, **changes: Any) -> None:
         """Change fields of the status."""
@@ -91,14 +96,14 @@ def observe(subject: Subject[ModelVersion], world: World, now: float) -> Iterabl
         return accounts.requests(subject.meta.namespace, [subject.body.spec.server] if asks else [])
     if not open_ or job is None:
         return ()
-    return attempt.requests(proof.Work(subject, world, now), job)
+    return attempt.requests(Proving(Context(subject, world, now), job))
 
 
 def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
     """What a ModelVersion needs next."""
     status, spec = subject.body.status, subject.body.spec
     conditions = Conditions(status.conditions, now, subject.meta.generation)
-    draft = Draft(proof.Work(subject, world, now), status, conditions, Plan(status))
+    draft = Draft(Context(subject, world, now), status, conditions, Plan(status))
     if spec.revoked is not None:
         _revoke(draft, spec.revoked)
     elif status.phase not in FINAL:
@@ -119,7 +124,7 @@ def plan(subject: Subject[ModelVersion], world: World, now: float) -> Plan:
 
 def _used(draft: Draft) -> None:
     """Say where it is live, on its way, or was taken back."""
-    found = usage.uses(draft.work.world, draft.work.subject.meta.name, draft.status.deployments)
+    found = usage.uses(draft.context.world, draft.context.name, draft.status.deployments)
     draft.update(
         deployments=found[: usage.MOST], more_deployments=max(0, len(found) - usage.MOST), in_use=usage.summary(found)
     )
@@ -130,20 +135,21 @@ def _revoke(draft: Draft, why: str) -> None:
         draft.event("Revoked", why, warning=True)
     draft.conditions.set("Approved", False, "Revoked", why)
     draft.say("Revoked", f"revoked: {why}")
-    draft.plan.delete += [_deletion(job) for job in draft.work.world.owned(JOB)]
+    draft.plan.delete += [_deletion(job) for job in draft.context.world.owned(JOB)]
 
 
 def _leftovers(draft: Draft) -> None:
     """Jobs of earlier attempts go when the next one begins: until then their logs can be read."""
     recorded = draft.status.job.name if draft.status.job else ""
-    jobs = draft.work.world.owned(JOB)
+    jobs = draft.context.world.owned(JOB)
     draft.plan.delete += [_deletion(job) for job in jobs if job["metadata"]["name"] != recorded]
 
 
 def _ends(draft: Draft) -> bool:
     """Let the Job go whose pod would never end, for what somebody has added to it goes on; whether there was one. What
     it has proven is recorded; once the version is final, nobody would look at its Job any more."""
-    found = attempt.find(draft.work, draft.status.job) if draft.status.job is not None else None
+    job = draft.status.job
+    found = attempt.find(Proving(draft.context, job)) if job is not None else None
     if found is None or found.job is None or "deletionTimestamp" in found.job["metadata"]:
         return False
     if not jobpods.lingers(found):
@@ -164,11 +170,11 @@ def _prove(draft: Draft) -> None:
         _go_on(draft, draft.status.job)
         return
     try:
-        proof.servable(draft.work)
+        proof.servable(draft.context)
     except proof.Missing as missing:
         _wait_for(draft, missing)
         return
-    if proof.by_every_pod(draft.work.subject.body.spec):
+    if proof.by_every_pod(draft.spec):
         _unverified(draft)
         _unmeasured(draft)
     else:
@@ -178,18 +184,18 @@ def _prove(draft: Draft) -> None:
 def _unverified(draft: Draft) -> None:
     text = (
         "nobody has looked at the model's bytes yet: each pod compares them with their digest before it loads them"
-        if draft.work.subject.body.spec.artifact else "the image is the model, and no node has said yet that it runs it"
+        if draft.spec.artifact else "the image is the model, and no node has said yet that it runs it"
     )  # fmt: skip
     draft.conditions.set("Verified", None, findings.BY_EVERY_POD, text)
 
 
 def _go_on(draft: Draft, job: EvaluationJob) -> None:
-    if job.not_before is None:
-        _look(draft, job)
-        return
-    left = epoch(job.not_before) - draft.work.now
-    if left > 0:
-        draft.plan.requeue_after = left
+    one = Proving(draft.context, job)
+    seen = attempt.look(one)
+    if not isinstance(seen, Paused):
+        _follow(draft, one, seen)
+    elif seen.left > 0:
+        draft.plan.requeue_after = seen.left
     else:
         _begin(draft)
 
@@ -197,14 +203,14 @@ def _go_on(draft: Draft, job: EvaluationJob) -> None:
 def _verify_later(draft: Draft) -> None:
     """An approved version whose bytes nobody has looked at: what pods have found counts. While a Deployment has it, its
     pods will find something; while none has, a Job looks."""
-    work, job = draft.work, draft.status.job
-    found = findings.of(work.world, work.subject.meta.uid)
+    context, job = draft.context, draft.status.job
+    found = findings.of(context.world, context.uid)
     if found is not None and found.reason == findings.VERIFIED:
         _verified(draft)
-        draft.plan.delete += [_deletion(one) for one in work.world.owned(JOB)]
+        draft.plan.delete += [_deletion(one) for one in context.world.owned(JOB)]
     elif found is not None and found.reason == findings.MISMATCH:
         draft.conditions.set("Verified", False, found.reason, found.message)
-        draft.plan.delete += [_deletion(one) for one in work.world.owned(JOB)]
+        draft.plan.delete += [_deletion(one) for one in context.world.owned(JOB)]
         _reject(draft, found.reason, found.message)
     elif job is not None and job.verified:
         _verified_late(draft)
@@ -214,13 +220,13 @@ def _verify_later(draft: Draft) -> None:
         draft.conditions.set("Verified", None, found.reason, found.message)
     else:
         _unverified(draft)
-        if work.subject.body.spec.artifact and not findings.is_taken(work.world, work.subject.meta.uid):
+        if context.subject.body.spec.artifact and not findings.is_taken(context.world, context.uid):
             _unless_taken(draft)
 
 
 def _unless_taken(draft: Draft) -> None:
     assert draft.status.approved_at is not None
-    left = epoch(draft.status.approved_at) + UNTAKEN - draft.work.now
+    left = epoch(draft.status.approved_at) + UNTAKEN - draft.context.now
     if left > 0:
         draft.plan.requeue_after = left
     else:
@@ -229,8 +235,8 @@ def _unless_taken(draft: Draft) -> None:
 
 def _begin(draft: Draft) -> None:
     try:
-        job = proof.begin(draft.work, draft.status.job)
-        created = proof.manifest(draft.work, job)
+        job = proof.begin(draft.context, draft.status.job)
+        created = proof.manifest(draft.context, job)
     except proof.Missing as missing:
         _wait_for(draft, missing)
         return
@@ -244,23 +250,23 @@ def _wait_for(draft: Draft, missing: proof.Missing) -> None:
     draft.say("Pending", missing.message)
     draft.plan.requeue_after = missing.again
     if draft.status.job is not None:  # the last attempt is over, whatever its pod still says
-        again = rfc3339(draft.work.now)
+        again = draft.context.stamp
         draft.update(job=draft.status.job.model_copy(update={"not_before": again}))
 
 
-def _look(draft: Draft, job: EvaluationJob) -> None:
-    seen = attempt.look(draft.work, job)
-    draft.update(job=job.model_copy(update={"uid": seen.uid}))
-    if isinstance(seen, attempt.Running):
-        _running(draft, job, seen)
-    elif isinstance(seen, attempt.Broken):
-        _broken(draft, seen)
+def _follow(draft: Draft, one: Proving, seen: Running | Broken | Answered[TaskResult]) -> None:
+    job = one.job
+    draft.update(job=job.model_copy(update={"uid": seen.found.uid}))
+    if isinstance(seen, Running):
+        _running(draft, one, seen)
+    elif isinstance(seen, Broken):
+        _broken(draft, one, seen)
     elif draft.status.phase == "Approved":
         _verified_late(draft)
     else:
         _verified(draft)
-        if isinstance(seen, attempt.Evaluated):
-            _proven(draft, job, seen.said)
+        if seen.answer.evaluate is not None:
+            _proven(draft, job, seen.answer.evaluate)
         else:
             _unmeasured(draft)
 
@@ -274,21 +280,22 @@ def _verified_late(draft: Draft) -> None:
         _verified(draft)
 
 
-def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
+def _running(draft: Draft, one: Proving, seen: Running) -> None:
+    job, verified = one.job, proving.is_verified(one, seen)
     if not seen.uid:
         try:
-            draft.plan.create = [proof.manifest(draft.work, job)]
+            draft.plan.create = [proof.manifest(draft.context, job)]
         except proof.Missing as missing:
             # What was pinned is gone before the Job was made: pin anew.
-            draft.update(job=job.model_copy(update={"not_before": rfc3339(draft.work.now)}))
+            draft.update(job=job.model_copy(update={"not_before": draft.context.stamp}))
             draft.say("Pending", missing.message)
             draft.plan.requeue_after = 0.0
         return
     draft.plan.requeue_after = seen.look_again
-    draft.update(job=job.model_copy(update={"uid": seen.uid, "crash": seen.crash or job.crash}))
-    if seen.verified and draft.status.phase != "Approved":
+    draft.update(job=job.model_copy(update={"uid": seen.uid, "crash": proving.crash(one, seen)}))
+    if verified and draft.status.phase != "Approved":
         _verified(draft)
-    evaluating = seen.verified and draft.work.subject.body.spec.evaluation is not None
+    evaluating = verified and draft.spec.evaluation is not None
     condition = "Evaluated" if evaluating else "Verified"
     against = f"comparing with {job.champion}" if job.champion else "there is no live version to compare with"
     if seen.waiting is not None:
@@ -308,44 +315,39 @@ def _running(draft: Draft, job: EvaluationJob, seen: attempt.Running) -> None:
 def _verified(draft: Draft) -> None:
     if draft.status.job is not None and not draft.status.job.verified:
         draft.update(job=draft.status.job.model_copy(update={"verified": True}))
-    model = "model's bytes have" if draft.work.subject.body.spec.artifact else "image that runs has"
+    model = "model's bytes have" if draft.spec.artifact else "image that runs has"
     if not draft.conditions.is_true("Verified"):
         draft.event("Verified", f"the {model} the digest that the spec names")
     draft.conditions.set("Verified", True, "Verified", f"the {model} the digest that the spec names")
 
 
-def _broken(draft: Draft, seen: attempt.Broken) -> None:
-    job = draft.status.job
+def _broken(draft: Draft, one: Proving, seen: Broken) -> None:
+    reason, message, job = seen.failure.reason, seen.failure.message, draft.status.job
     assert job is not None
-    if seen.verified:
+    verified = proving.is_verified(one, seen)
+    if verified:
         _verified(draft)
-    failures = job.failures + int(seen.limit is not None)
-    final = seen.limit is not None and failures >= seen.limit
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(job.attempt - 1, 10))
-    if seen.limit is None and seen.reason in LIMITS:
-        pause = rest(job.attempt)
-    message = seen.message if final else f"{seen.message} (tried again in {human(pause)})"
-    condition = "Evaluated" if seen.verified else "Verified"
-    known_false = final or seen.reason == "DigestMismatch"
-    draft.conditions.set(condition, False if known_false else None, seen.reason, seen.message)
-    draft.event(seen.reason, seen.message, warning=True)
-    job = job.model_copy(update={"failures": failures, "verified": seen.verified})
+    settled = attempt.settle(one, seen.failure)
+    known_false = settled.pause is None or reason == "DigestMismatch"
+    draft.conditions.set("Evaluated" if verified else "Verified", False if known_false else None, reason, message)
+    draft.event(reason, message, warning=True)
+    job = job.model_copy(update={**settled.changes, "verified": verified})
+    draft.update(job=job)
     if seen.abandon:
-        draft.plan.delete += [_deletion(j) for j in draft.work.world.owned(JOB) if j["metadata"]["uid"] == seen.uid]
-    if final:
-        draft.update(job=job)
-        _reject(draft, seen.reason, f"{message} (after {failures} attempts)" if failures > 1 else message)
+        mine = draft.context.world.owned(JOB)
+        draft.plan.delete += [_deletion(j) for j in mine if j["metadata"]["uid"] == seen.found.uid]
+    if settled.pause is None:
+        _reject(draft, reason, f"{message} (after {job.failures} attempts)" if job.failures > 1 else message)
         return
-    draft.update(job=job.model_copy(update={"not_before": rfc3339(draft.work.now + pause)}))
-    draft.say("Evaluating" if seen.verified else "Verifying", message)
-    draft.plan.requeue_after = pause
+    draft.say("Evaluating" if verified else "Verifying", f"{message} (tried again in {human(settled.pause)})")
+    draft.plan.requeue_after = settled.pause
 
 
 def _unmeasured(draft: Draft) -> None:
-    spec = draft.work.subject.body.spec
+    spec = draft.spec
     evidence = Evidence(digest=spec.artifact.sha256 if spec.artifact else identity.digest_of(spec))
     draft.conditions.set("Evaluated", True, "NoEvaluation", "spec.evaluation is not set: nothing was measured")
-    draft.update(evidence=evidence, evaluated_at=rfc3339(draft.work.now))
+    draft.update(evidence=evidence, evaluated_at=draft.context.stamp)
 
 
 def _proven(draft: Draft, job: EvaluationJob, said: EvaluateResult) -> None:
@@ -356,7 +358,7 @@ def _proven(draft: Draft, job: EvaluationJob, said: EvaluateResult) -> None:
     text = f"scored on {said.rows} rows" + (f", against {job.champion}" if job.champion else "")
     draft.conditions.set("Evaluated", True, "Evaluated", text)
     draft.event("Evaluated", text)
-    draft.update(evidence=evidence, evaluated_at=rfc3339(draft.work.now))
+    draft.update(evidence=evidence, evaluated_at=draft.context.stamp)
 
 
 # --- approval ----------------------------------------------------------------------------------------------------
@@ -383,10 +385,10 @@ def _approve(draft: Draft) -> None:
 
 def _new_champion(draft: Draft) -> str | None:
     """The live version, if gates compare with it and the evidence does not."""
-    evaluation, evidence = draft.work.subject.body.spec.evaluation, draft.status.evidence
+    evaluation, evidence = draft.spec.evaluation, draft.status.evidence
     if evaluation is None or evidence is None or not any(g.against == "champion" for g in evaluation.gates):
         return None
-    live = proof.champion(draft.work)
+    live = proof.champion(draft.context)
     if live is None:
         return None
     known = evidence.champion, evidence.champion_digest or identity.digest_of(live.spec)
@@ -395,11 +397,11 @@ def _new_champion(draft: Draft) -> str | None:
 
 def _count(draft: Draft, evidence: Evidence) -> None:
     """Approvals that speak of this evidence; different people, as the API server knows them."""
-    spec, now = draft.work.subject.body.spec, draft.work.now
+    spec, now = draft.spec, draft.context.now
     people = sorted({a.user for a in spec.approvals if a.evidence == evidence.digest})
     if spec.approval is None or len(people) >= spec.approval.required:
         who = f"approved by {', '.join(people)}" if people else "no approval is needed"
-        draft.update(approved_at=rfc3339(now), approved_by=people[:10])
+        draft.update(approved_at=draft.context.stamp, approved_by=people[:10])
         draft.conditions.set("Approved", True, "Approved" if people else "NoApprovalNeeded", who)
         draft.event("Approved", who)
         draft.say("Approved", f"{_summary(evidence)}{who}")
@@ -418,7 +420,7 @@ def _count(draft: Draft, evidence: Evidence) -> None:
 
 
 def _await(draft: Draft, evidence: Evidence, people: list[str]) -> None:
-    spec, name = draft.work.subject.body.spec, draft.work.subject.meta.name
+    spec, name = draft.spec, draft.context.name
     assert spec.approval is not None
     stale = sorted({a.user for a in spec.approvals if a.evidence != evidence.digest})
     void = f" The approval by {', '.join(stale)} speaks of other evidence and does not count." if stale else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fairlead.api.common import Artifact, S3Location
 from fairlead.api.dataset import Dataset
+from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.modelversion import Evaluation, EvaluationData, EvaluationJob, ModelVersion, ModelVersionSpec
 from fairlead.api.pinned import Pinned
 from fairlead.api.tasks import EvaluateTask, FetchItem, FetchTask
@@ -19,8 +20,9 @@ from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.presets import NoImage, Unservable
 from fairlead.manifests.server import server_container
 from fairlead.plan import accounts, store
-from fairlead.plan.core import DATASET, DEPLOYMENT, MODEL_VERSION, Invalid, Json, Subject, World
+from fairlead.plan.core import DATASET, DEPLOYMENT, MODEL_VERSION, Context, Invalid, Json
 from fairlead.plan.dataset import olderdata
+from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.model import identity, waking
 from fairlead.plan.read import NotReadable, read
 
@@ -35,21 +37,12 @@ class Missing(Exception):  # noqa: N818 - the house's names of errors
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is looked at."""
-
-    subject: Subject[ModelVersion]
-    world: World
-    now: float
-
-
-@dataclass(frozen=True)
 class Rows:
     """Rows that are fetched: from where, in which format, which version of a Dataset (empty: an artifact)."""
 
     item: FetchItem
     secrets: tuple[str | None, ...]
-    form: str = "parquet"
+    form: FormatName = ARTIFACT
     version: str = ""
     bytes: int = 0
     """As far as that is known."""
@@ -73,40 +66,40 @@ def by_every_pod(spec: ModelVersionSpec) -> bool:
 # --- what is pinned ----------------------------------------------------------------------------------------------
 
 
-def champion(work: Work) -> Contender | None:
+def champion(context: Context[ModelVersion]) -> Contender | None:
     """The live version of the first Deployment that serves this model, as that Deployment serves it."""
-    model = work.subject.body.spec.model
-    return next((one for one in _lives(work) if one.spec.model == model), None)
+    model = context.subject.body.spec.model
+    return next((one for one in _lives(context) if one.spec.model == model), None)
 
 
-def _lives(work: Work) -> Iterator[Contender]:
+def _lives(context: Context[ModelVersion]) -> Iterator[Contender]:
     """What Deployments serve, but for the subject itself."""
-    for deployment in work.world.select(DEPLOYMENT):
+    for deployment in context.world.select(DEPLOYMENT):
         name = waking.live(deployment)
         known = waking.pinned(deployment, name)
-        mine = known.uid == work.subject.meta.uid if known else name == work.subject.meta.name
-        found = _as_served(work, name, known) if name and not mine else None
+        mine = known.uid == context.uid if known else name == context.name
+        found = _as_served(context, name, known) if name and not mine else None
         if found is not None:
             yield Contender(pods.CHAMPION, name, found.spec)
 
 
-def _as_served(work: Work, name: str, known: Pinned | None) -> ModelVersion | None:
-    recorded = identity.recorded(work.world, known) if known else None
-    raw = work.world.get(MODEL_VERSION, name)
+def _as_served(context: Context[ModelVersion], name: str, known: Pinned | None) -> ModelVersion | None:
+    recorded = identity.recorded(context.world, known) if known else None
+    raw = context.world.get(MODEL_VERSION, name)
     return recorded or (identity.parse(raw) if raw and identity.is_it(known, raw) else None)
 
 
-def rows(work: Work, data: EvaluationData, dest: str, pinned: str = "") -> Rows:
+def rows(context: Context[ModelVersion], data: EvaluationData, dest: str, pinned: str = "") -> Rows:
     """Where evaluation rows are fetched from. Raises Missing.
 
     `pinned`: the version of the Dataset, where the spec leaves it open.
     """
     if data.artifact is not None:
-        item, secret = _artifact(work, data.artifact, dest)
+        item, secret = _artifact(context, data.artifact, dest)
         return Rows(item, (secret,))
     assert data.dataset is not None
-    name, config = data.dataset.name, work.world.config
-    raw = work.world.get(DATASET, name)
+    name, config = data.dataset.name, context.world.config
+    raw = context.world.get(DATASET, name)
     if raw is None:
         raise Missing("DatasetMissing", f"there is no Dataset {name}; create it: the evaluation reads its rows")
     try:
@@ -118,17 +111,12 @@ def rows(work: Work, data: EvaluationData, dest: str, pinned: str = "") -> Rows:
     if not wanted:
         yet = olderdata.none_yet(name, dataset)
         raise Missing("NoVersion", f"{yet}; the evaluation begins when it has one")
-    uri, digest, size = _manifest_of(work, name, dataset, wanted)
-    keeps = store.store(dataset.spec.store, config, work.subject.meta.namespace).reach
-    origin = store.reach(dataset.spec.source.s3, config) if dataset.spec.pin == "reference" else keeps
-    item = FetchItem(
-        access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
-        uri=uri, sha256=digest, dest=dest,
-    )  # fmt: skip
-    return Rows(item, (keeps.credentials, origin.credentials), dataset.spec.format, wanted, size)
+    uri, digest, size = _manifest_of(context, name, dataset, wanted)
+    item, secrets = fetched(dataset.spec, config, context.namespace, uri, digest, dest)
+    return Rows(item, secrets, dataset.spec.format, wanted, size)
 
 
-def _manifest_of(work: Work, name: str, dataset: Dataset, version: str) -> tuple[str, str, int]:
+def _manifest_of(context: Context[ModelVersion], name: str, dataset: Dataset, version: str) -> tuple[str, str, int]:
     """Where a version's manifest lies, the digest that it must have, and the bytes of its files; of one that the status
     does not have (any more) as much of the digest as its name says, and no bytes. Whether the store has that one the
     Job finds out. Raises Missing."""
@@ -141,17 +129,17 @@ def _manifest_of(work: Work, name: str, dataset: Dataset, version: str) -> tuple
         raise Missing(
             "VersionMissing", f"Dataset {name} has no version {version} (its last ones: {last}); name another"
         )
-    return olderdata.uri(work.world, work.subject.meta.namespace, name, dataset, version), version, 0
+    return olderdata.uri(context.world, context.namespace, name, dataset, version), version, 0
 
 
-def _artifact(work: Work, artifact: Artifact, dest: str) -> tuple[FetchItem, str | None]:
-    reach = store.reach(artifact, work.world.config)
+def _artifact(context: Context[ModelVersion], artifact: Artifact, dest: str) -> tuple[FetchItem, str | None]:
+    reach = store.reach(artifact, context.world.config)
     return FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=dest), reach.credentials
 
 
-def begin(work: Work, old: EvaluationJob | None) -> EvaluationJob:
+def begin(context: Context[ModelVersion], old: EvaluationJob | None) -> EvaluationJob:
     """Record the next attempt: its number and name, and what it compares with. Raises Missing."""
-    meta, evaluation = work.subject.meta, work.subject.body.spec.evaluation
+    meta, evaluation = context.subject.meta, context.subject.body.spec.evaluation
     attempt = old.attempt + 1 if old else 1
     job = EvaluationJob(
         name=child_name(f"{meta.name}-evaluate", meta.uid, str(attempt)), attempt=attempt,
@@ -159,9 +147,9 @@ def begin(work: Work, old: EvaluationJob | None) -> EvaluationJob:
     )  # fmt: skip
     if evaluation is None:
         return job
-    servable(work)
-    version = rows(work, evaluation.data, pods.DATA).version
-    best = champion(work)
+    servable(context)
+    version = rows(context, evaluation.data, pods.DATA).version
+    best = champion(context)
     if best and best.spec.server.protocol != "oip":
         raise Missing(
             "OtherProtocol", f"{best.version}, the version in production, speaks {best.spec.server.protocol}, so an "
@@ -171,69 +159,69 @@ def begin(work: Work, old: EvaluationJob | None) -> EvaluationJob:
     return job.model_copy(update={**pinned, "dataset_version": version})
 
 
-def servable(work: Work) -> None:
+def servable(context: Context[ModelVersion]) -> None:
     """Whether its pods may have what they ask for. Raises Missing."""
-    server, account = work.subject.body.spec.server, work.subject.body.spec.server.service_account
+    server, account = context.subject.body.spec.server, context.subject.body.spec.server.service_account
     try:
-        marks.check(server, work.world.config)
+        marks.check(server, context.world.config)
     except Unservable as unservable:
         raise Missing(unservable.reason, str(unservable)) from None
-    if account and (why := accounts.refused(work.world, work.subject.meta.namespace, account)):
+    if account and (why := accounts.refused(context.world, context.namespace, account)):
         raise Missing(*why, again=accounts.AGAIN)
 
 
 # --- the Job -----------------------------------------------------------------------------------------------------
 
 
-def manifest(work: Work, job: EvaluationJob) -> Json:
+def manifest(context: Context[ModelVersion], job: EvaluationJob) -> Json:
     """The recorded Job. Raises Missing if something that it needs is gone by now."""
-    meta, spec = work.subject.meta, work.subject.body.spec
+    meta, spec = context.subject.meta, context.subject.body.spec
     who = Identity(
         name=job.name, namespace=meta.namespace, labels=labels(modelversion=meta.name, attempt=str(job.attempt)),
         owner=owner_reference(MODEL_VERSION.api_version, MODEL_VERSION.kind, meta.name, meta.uid),
     )  # fmt: skip
     if spec.evaluation is not None:
-        return pods.evaluation_job(who, _evaluation(work, job, spec.evaluation))
+        return pods.evaluation_job(who, _evaluation(context, job, spec.evaluation))
     assert spec.artifact is not None  # by_every_pod: there is no Job for an image
-    item, secret = _artifact(work, spec.artifact, pods.MODELS[pods.CHALLENGER])
+    item, secret = _artifact(context, spec.artifact, pods.MODELS[pods.CHALLENGER])
     fetch = FetchTask(items=[item])
-    config = work.world.config
+    config = context.world.config
     parts = pods.EvaluationPod(
         config.images.worker, fetch, (secret,), limits.reading(config.jobs), limits.deadline(config.jobs)
     )  # fmt: skip
     return pods.verify_job(who, parts)
 
 
-def _evaluation(work: Work, job: EvaluationJob, evaluation: Evaluation) -> pods.EvaluationPod:
-    contenders = _contenders(work, job)
+def _evaluation(context: Context[ModelVersion], job: EvaluationJob, evaluation: Evaluation) -> pods.EvaluationPod:
+    contenders = _contenders(context, job)
     where = _ports(contenders)
-    data = rows(work, evaluation.data, pods.DATA, job.dataset_version)
-    reference = _reference(work, job, evaluation)
-    models = [_artifact(work, c.spec.artifact, pods.MODELS[c.role]) for c in contenders if c.spec.artifact]
+    data = rows(context, evaluation.data, pods.DATA, job.dataset_version)
+    reference = _reference(context, job, evaluation)
+    models = [_artifact(context, c.spec.artifact, pods.MODELS[c.role]) for c in contenders if c.spec.artifact]
     tables = [data, reference] if reference else [data]
-    folder = reports(work)
+    folder = reports(context)
     return pods.EvaluationPod(
-        image=work.world.config.images.worker,
+        image=context.world.config.images.worker,
         fetch=FetchTask(items=[*(item for item, _ in models), *(t.item for t in tables)]),
         fetch_credentials=[*(secret for _, secret in models), *(s for t in tables for s in t.secrets)],
         limits=limits.reading(
-            work.world.config.jobs, evaluation.resources, sum(one.bytes for one in tables), kept=True
+            context.world.config.jobs, evaluation.resources, sum(one.bytes for one in tables), kept=True
         ),
-        deadline=limits.deadline(work.world.config.jobs, evaluation.timeout),
-        evaluate=_task(work, contenders, data, reference, where),
+        deadline=limits.deadline(context.world.config.jobs, evaluation.timeout),
+        evaluate=_task(context, contenders, data, reference, where),
         evaluate_credentials=folder.reach.credentials,
-        servers=[_server(work, c, where[c.role]) for c in contenders],
+        servers=[_server(context, c, where[c.role]) for c in contenders],
         volumes=[volume for c in contenders for volume in serverpod.volumes(c.spec.server)],
-        fields=_fields(work, contenders),
-        placement=work.subject.body.spec.server,
-        gpu=work.subject.body.spec.server.resources.gpu,
+        fields=_fields(context, contenders),
+        placement=context.subject.body.spec.server,
+        gpu=context.subject.body.spec.server.resources.gpu,
     )
 
 
-def _contenders(work: Work, job: EvaluationJob) -> list[Contender]:
-    found = [Contender(pods.CHALLENGER, work.subject.meta.name, work.subject.body.spec)]
+def _contenders(context: Context[ModelVersion], job: EvaluationJob) -> list[Contender]:
+    found = [Contender(pods.CHALLENGER, context.name, context.subject.body.spec)]
     if job.champion:
-        best = next((one for one in _known_as(work, job.champion) if _same(one, job.champion_digest)), None)
+        best = next((one for one in _known_as(context, job.champion) if _same(one, job.champion_digest)), None)
         if best is None:
             raise Missing("ChampionMissing", f"champion {job.champion} was deleted; another one is looked for")
         found.append(best)
@@ -253,16 +241,16 @@ def _ports(contenders: list[Contender]) -> dict[str, int]:
         ) from None  # fmt: skip
 
 
-def _fields(work: Work, contenders: list[Contender]) -> Json:
+def _fields(context: Context[ModelVersion], contenders: list[Contender]) -> Json:
     """What the servers ask of their pod: as whom it runs, the challenger says."""
-    own = serverpod.fields(work.subject.body.spec.server)
+    own = serverpod.fields(context.subject.body.spec.server)
     return own | serverpod.pull_secrets([one.spec.server for one in contenders])
 
 
-def _known_as(work: Work, name: str) -> Iterator[Contender]:
+def _known_as(context: Context[ModelVersion], name: str) -> Iterator[Contender]:
     """Who has a name: of what Deployments serve, and of the cluster's objects."""
-    yield from (one for one in _lives(work) if one.version == name)
-    raw = work.world.get(MODEL_VERSION, name)
+    yield from (one for one in _lives(context) if one.version == name)
+    raw = context.world.get(MODEL_VERSION, name)
     found = identity.parse(raw) if raw else None
     if found is not None:
         yield Contender(pods.CHAMPION, name, found.spec)
@@ -273,31 +261,32 @@ def _same(one: Contender, digest: str) -> bool:
     return digest in ("", identity.digest_of(one.spec))
 
 
-def _reference(work: Work, job: EvaluationJob, evaluation: Evaluation) -> Rows | None:
+def _reference(context: Context[ModelVersion], job: EvaluationJob, evaluation: Evaluation) -> Rows | None:
     """The baseline's rows. Of the Dataset that the held-out rows come from, the same version."""
     if evaluation.baseline is None:
         return None
     chosen, data = evaluation.baseline.reference, evaluation.data
     same = chosen.dataset and data.dataset and chosen.dataset.name == data.dataset.name
-    return rows(work, chosen, pods.REFERENCE, job.dataset_version if same else "")
+    return rows(context, chosen, pods.REFERENCE, job.dataset_version if same else "")
 
 
 def _task(
-    work: Work, contenders: list[Contender], data: Rows, reference: Rows | None, where: Mapping[str, int]
+    context: Context[ModelVersion], contenders: list[Contender], data: Rows, reference: Rows | None,
+    where: Mapping[str, int],
 ) -> EvaluateTask:  # fmt: skip
-    evaluation = work.subject.body.spec.evaluation
+    evaluation = context.subject.body.spec.evaluation
     assert evaluation is not None
     longest = max(seconds(c.spec.server.timeout) for c in contenders)
     return EvaluateTask.model_validate({
-        "version": work.subject.meta.name, "task": evaluation.task, "target": evaluation.target,
+        "version": context.name, "task": evaluation.task, "target": evaluation.target,
         "features": evaluation.features, "batch": evaluation.batch, "metrics": evaluation.metrics,
         "gates": evaluation.gates, "by": evaluation.baseline.by if evaluation.baseline else [],
         "subjects": [_scored(c, where[c.role]) for c in contenders],
         "data": pods.DATA, "data_format": data.form, "data_sha256": data.item.sha256,
         "reference": pods.REFERENCE if reference else None,
-        "reference_format": reference.form if reference else "parquet",
+        "reference_format": reference.form if reference else ARTIFACT,
         "reference_sha256": reference.item.sha256 if reference else "",
-        "store": reports(work).place(), "ready_timeout": longest,
+        "store": reports(context).place(), "ready_timeout": longest,
     })  # fmt: skip
 
 
@@ -311,9 +300,9 @@ def _scored(contender: Contender, port: int) -> Scored:
     })  # fmt: skip
 
 
-def reports(work: Work) -> store.Location:
+def reports(context: Context[ModelVersion]) -> store.Location:
     """Where reports go: the operator's store; without one, the bucket that the model lies in."""
-    meta, config, artifact = work.subject.meta, work.world.config, work.subject.body.spec.artifact
+    meta, config, artifact = context.subject.meta, context.world.config, context.subject.body.spec.artifact
     own = None
     if config.store is None and artifact is not None:
         own = S3Location(
@@ -323,10 +312,10 @@ def reports(work: Work) -> store.Location:
     return store.model_folder(own, config, meta.namespace, meta.name)
 
 
-def _server(work: Work, contender: Contender, port: int) -> Json:
+def _server(context: Context[ModelVersion], contender: Contender, port: int) -> Json:
     try:
         return server_container(
-            contender.spec.server, contender.spec.model, port, port + 2, work.world.config,
+            contender.spec.server, contender.spec.model, port, port + 2, context.world.config,
             name=contender.role, volume=pods.VOLUMES[contender.role] if contender.spec.artifact else None,
         )  # fmt: skip
     except NoImage as error:

@@ -9,13 +9,15 @@ from pydantic import ValidationError
 from fairlead.api import halves
 from fairlead.api.pinned import Pinned
 from fairlead.plan.core import MODEL_VERSION, Gauge, Json, Peers, World
+from fairlead.plan.jobs import attempt
 from fairlead.plan.model import findings, identity, usage
 from fairlead.plan.standing import has_standing
 
 FINAL = ("Approved", "Rejected", "Revoked")
 UNVERIFIED = "unverified"
 """Key of the versions that are approved, and whose bytes in the store nobody has verified yet."""
-LABEL = "fairlead.dev/modelversion"
+PROVES = "modelversion"
+"""Label of pods that prove a version, without its prefix."""
 
 
 def final(raw: Json) -> bool:
@@ -129,8 +131,7 @@ def _datasets(version: Json) -> set[str]:
 
 def by_pod(pod: Json, _versions: Iterable[Json]) -> list[str]:
     """The version that a pod proves."""
-    name = (pod["metadata"].get("labels") or {}).get(LABEL)
-    return [name] if name else []
+    return attempt.wakes(pod, PROVES)
 
 
 def gauges(raw: Json) -> Iterable[Gauge]:

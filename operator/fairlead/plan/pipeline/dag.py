@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from fairlead.api.modelversion import EvaluationTemplate
 from fairlead.api.pipeline import Input, Output, PipelineSpec, Produces, Step
-from fairlead.plan.core import Invalid
-from fairlead.plan.pipeline import cron, template
-
-
-def split(ref: str) -> tuple[str, str]:
-    """Step and output of `step.output`."""
-    step, _, output = ref.partition(".")
-    return step, output
+from fairlead.plan.core import DATASET, Invalid
+from fairlead.plan.pipeline import refs
+from fairlead.plan.pipeline.triggers import registry as triggers
+from fairlead.plan.pipeline.triggers.base import Reference
+from fairlead.plan.pipeline.types import registry as types
 
 
 def dependencies(step: Step) -> set[str]:
     """Names of the steps that must be completed before: `needs`, and those whose outputs are read."""
-    return set(step.needs) | {split(i.output)[0] for i in step.inputs.values() if i.output}
+    return set(step.needs) | {refs.split(i.output)[0] for i in types.inputs(step).values() if i.output}
 
 
 DATASETS = 32
@@ -28,12 +25,12 @@ DATASETS = 32
 
 def datasets(spec: PipelineSpec) -> list[str]:
     """Names of the Datasets that the steps read, sorted."""
-    return sorted({i.dataset for step in spec.steps for i in step.inputs.values() if i.dataset})
+    return sorted({i.dataset for step in spec.steps for i in types.inputs(step).values() if i.dataset})
 
 
-def references(spec: PipelineSpec) -> set[str]:
-    """Names of all Datasets that the pipeline speaks of: read by steps, or triggers."""
-    return set(datasets(spec)) | {t.dataset.name for t in spec.triggers if t.dataset}
+def references(spec: PipelineSpec) -> list[Reference]:
+    """All objects that the pipeline speaks of: Datasets that steps read, and what triggers go by; by kind and name."""
+    return sorted({Reference(DATASET, name) for name in datasets(spec)} | triggers.references(spec))
 
 
 def validate(spec: PipelineSpec) -> None:
@@ -47,21 +44,16 @@ def validate(spec: PipelineSpec) -> None:
                       "Pipelines, or keep files that belong together in one Dataset")  # fmt: skip
     for index, produced in enumerate(spec.produces):
         _check_produces(f"spec.produces[{index}]", produced, steps)
-    for index, trigger in enumerate(spec.triggers):
-        if trigger.schedule:
-            cron.check(trigger.schedule, f"spec.triggers[{index}].schedule")
+    triggers.check(spec)
 
 
-def _check_step(path: str, step: Step, steps: Mapping[str, Step], params: Iterable[str]) -> None:
+def _check_step(path: str, step: Step, steps: Mapping[str, Step], params: Collection[str]) -> None:
     for index, need in enumerate(step.needs):
         if need not in steps:
             raise Invalid(f"{path}.needs[{index}]", f"there is no step {need!r}; there are {_names(steps)}")
-    for name, source in step.inputs.items():
+    for name, source in types.inputs(step).items():
         _check_input(f"{path}.inputs.{name}", source, steps)
-    for field, text in template.texts(step):
-        for name in template.used(text, f"{path}.{field}"):
-            if name not in params:
-                raise Invalid(f"{path}.{field}", f"parameter {name!r} is not declared; add it to spec.params")
+    types.of(step).check(path, step, params)
 
 
 def _check_input(path: str, source: Input, steps: Mapping[str, Step]) -> None:
@@ -71,13 +63,13 @@ def _check_input(path: str, source: Input, steps: Mapping[str, Step]) -> None:
 
 def output_of(ref: str, steps: Mapping[str, Step], path: str) -> Output:
     """The output that `step.output` names. Raises Invalid."""
-    step, output = split(ref)
+    step, output = refs.split(ref)
     if step not in steps:
         raise Invalid(path, f"there is no step {step!r}; there are {_names(steps)}")
-    found = steps[step].outputs.get(output)
+    there = types.outputs(steps[step])
+    found = there.get(output)
     if found is None:
-        there = _names(steps[step].outputs) or "none"
-        raise Invalid(path, f"step {step!r} has no output {output!r}; it has {there}")
+        raise Invalid(path, f"step {step!r} has no output {output!r}; it has {_names(there) or 'none'}")
     return found
 
 

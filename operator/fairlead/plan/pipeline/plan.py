@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.api.dataset import Dataset
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import LastRun, Pipeline, PipelineSpec, PipelineStatus, TriggerDecision
 from fairlead.api.pipelinerun import PipelineRunSpec
@@ -19,12 +18,11 @@ from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.plan import gauges, standing, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
-    DATASET,
     JOB,
     LABEL_PREFIX,
-    MODEL_VERSION,
     PIPELINE,
     PIPELINE_RUN,
+    Context,
     Delete,
     Event,
     Json,
@@ -36,11 +34,15 @@ from fairlead.plan.core import (
     rfc3339,
 )
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, history, triggers
+from fairlead.plan.pipeline import dag, history, waking
 from fairlead.plan.pipeline.run import TERMINAL
+from fairlead.plan.pipeline.triggers import registry as triggers
+from fairlead.plan.pipeline.triggers.base import Due
 from fairlead.plan.read import NotReadable, read
+from fairlead.plan.requests import Request
 
 DECISIONS = 20
+_MODELS = {info.kind: info.model for info in KINDS}
 _NAME_LIMIT = 63
 
 
@@ -48,9 +50,7 @@ _NAME_LIMIT = 63
 class Draft:
     """The status that is being made."""
 
-    subject: Subject[Pipeline]
-    world: World
-    now: float
+    context: Context[Pipeline]
     status: PipelineStatus
     runs: list[Json]
     """The pipeline's runs, oldest first."""
@@ -58,7 +58,7 @@ class Draft:
     @property
     def spec(self) -> PipelineSpec:
         """The pipeline's."""
-        return self.subject.body.spec
+        return self.context.subject.body.spec
 
     def update(self, **changes: Any) -> None:
         """Change fields of the status."""
@@ -70,7 +70,8 @@ def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     store.check_name(subject.meta.name)
     dag.validate(subject.body.spec)
     store.store(subject.body.spec.store, world.config, subject.meta.namespace)
-    draft = Draft(subject, world, now, subject.body.status, runs_of(world, subject.meta.name))
+    context = Context(subject, world, now)
+    draft = Draft(context, subject.body.status, runs_of(world, context.name))
     found = Plan(draft.status)
     _adopt_last(draft)
     suspended, was = draft.spec.suspend, draft.status.phase == "Suspended"
@@ -83,6 +84,11 @@ def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     _clear(draft, found, swept)
     found.status = _finish(draft, swept)
     return found
+
+
+def observe(subject: Subject[Pipeline], world: World, now: float) -> Iterable[Request]:
+    """What triggers have to ask of the outside."""
+    return () if subject.body.spec.suspend else triggers.requests(Context(subject, world, now))
 
 
 def runs_of(world: World, pipeline: str) -> list[Json]:
@@ -109,14 +115,14 @@ def _adopt_last(draft: Draft) -> None:
     """Take note of the recorded run once it is there. If its name is somebody else's, it gets the next number."""
     last = draft.status.last_run
     while last is not None and not last.uid:
-        there = draft.world.get(PIPELINE_RUN, last.name)
+        there = draft.context.world.get(PIPELINE_RUN, last.name)
         if there is None:
             return
-        if failures.controller(there) == draft.subject.meta.uid:
+        if failures.controller(there) == draft.context.uid:
             draft.update(last_run=last.model_copy(update={"uid": there["metadata"]["uid"]}))
             return
         number = _free_number(draft)
-        last = last.model_copy(update={"number": number, "name": run_name(draft.subject.meta.name, number)})
+        last = last.model_copy(update={"number": number, "name": run_name(draft.context.name, number)})
         renamed = [
             d.model_copy(update={"run": last.name}) if i == 0 and d.run else d
             for i, d in enumerate(draft.status.decisions)
@@ -131,7 +137,7 @@ def run_name(pipeline: str, number: int) -> str:
 
 
 def _run(draft: Draft, last: LastRun) -> Json:
-    meta = draft.subject.meta
+    meta = draft.context.subject.meta
     decision = next((d for d in draft.status.decisions if d.run == last.name), None)
     spec = PipelineRunSpec(
         pipeline=meta.name,
@@ -157,14 +163,14 @@ def _run(draft: Draft, last: LastRun) -> Json:
 
 def _decide(draft: Draft, found: Plan) -> float | None:
     """Start a run if a trigger asks for one and nothing holds it back. Returns seconds until the next look."""
-    asking = triggers.due(draft.spec, draft.status.handled, draft.world, draft.now)
-    following = triggers.next_time(draft.spec, draft.now)
+    asking = triggers.due(draft.status.handled, draft.context)
+    following = triggers.next_time(draft.spec, draft.context.now)
     if not asking:
         return following
     held, after = _held(draft)
     if held:
-        for one in asking:
-            _note_held(draft, one, held)
+        for trigger, one in asking.items():
+            _note_held(draft, trigger, one, held)
         return min((t for t in (after, following) if t is not None), default=None)
     _start(draft, found, asking)
     return following
@@ -180,41 +186,42 @@ def _held(draft: Draft) -> tuple[str, float | None]:
         return f"waits for run {active[0]}, because spec.concurrency is Forbid", None
     if last is not None:
         until = epoch(last.at) + seconds(draft.spec.cooldown)
-        if until > draft.now:
-            return f"waits until {rfc3339(until)}, because of spec.cooldown", until - draft.now
+        if until > draft.context.now:
+            return f"waits until {rfc3339(until)}, because of spec.cooldown", until - draft.context.now
     return "", None
 
 
-def _start(draft: Draft, found: Plan, asking: list[triggers.Due]) -> None:
+def _start(draft: Draft, found: Plan, asking: dict[str, Due]) -> None:
     """Record one run for everything that asks."""
     number = _free_number(draft)
-    name, at = run_name(draft.subject.meta.name, number), rfc3339(draft.now)
-    first, reason = asking[0], "; ".join(one.reason for one in asking)[:1024]
+    name, at = run_name(draft.context.name, number), draft.context.stamp
+    reason = "; ".join(one.reason for one in asking.values())[:1024]
+    first, due = next(iter(asking.items()))
     draft.update(
         runs=number,
-        last_run=LastRun(number=number, name=name, trigger=first.trigger, key=first.key, at=at),
-        handled=draft.status.handled | {one.trigger: one.key for one in asking},
+        last_run=LastRun(number=number, name=name, trigger=first, key=due.key, at=at),
+        handled=draft.status.handled | {trigger: one.key for trigger, one in asking.items()},
     )
-    for one in reversed(asking):
-        _note(draft, TriggerDecision(at=at, trigger=one.trigger, key=one.key, run=name, reason=reason))
+    for trigger, one in reversed(asking.items()):
+        _note(draft, TriggerDecision(at=at, trigger=trigger, key=one.key, run=name, reason=reason))
     found.events.append(Event("RunStarted", f"{name}: {reason}"))
 
 
 def _free_number(draft: Draft) -> int:
     """The next number whose name nobody has taken."""
     number = draft.status.runs + 1
-    while draft.world.get(PIPELINE_RUN, run_name(draft.subject.meta.name, number)) is not None:
+    while draft.context.world.get(PIPELINE_RUN, run_name(draft.context.name, number)) is not None:
         number += 1
     return number
 
 
-def _note_held(draft: Draft, one: triggers.Due, held: str) -> None:
+def _note_held(draft: Draft, trigger: str, one: Due, held: str) -> None:
     """Write down why a trigger has to wait, unless the last decision about it says the same."""
-    last = next((d for d in draft.status.decisions if d.trigger == one.trigger), None)
+    last = next((d for d in draft.status.decisions if d.trigger == trigger), None)
     if last is not None and not last.run and last.reason.endswith(held):
         return
     reason = f"{one.reason}; {held}"[-1024:]
-    _note(draft, TriggerDecision(at=rfc3339(draft.now), trigger=one.trigger, key=one.key, reason=reason))
+    _note(draft, TriggerDecision(at=draft.context.stamp, trigger=trigger, key=one.key, reason=reason))
 
 
 def _note(draft: Draft, decision: TriggerDecision) -> None:
@@ -237,8 +244,8 @@ def _old(draft: Draft) -> list[Delete]:
 
 def _clear(draft: Draft, found: Plan, swept: history.Sweep) -> None:
     """Old runs and old versions go. Thousands of versions go in small lots, so that nothing else has to wait."""
-    before = draft.subject.body.status
-    draft.status = history.recorded(draft.status, swept, draft.world, draft.now)
+    before = draft.context.subject.body.status
+    draft.status = history.recorded(draft.status, swept, draft.context.world, draft.context.now)
     found.delete = [*_old(draft), *swept.deletions]
     others = bool(found.create or found.events)
     if told := history.news(before, draft.status):
@@ -258,7 +265,7 @@ def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
         succeeded=count.count("Completed"),
         failed=count.count("Failed"),
     )
-    conditions = Conditions(draft.status.conditions, draft.now, draft.subject.meta.generation)
+    conditions = Conditions(draft.status.conditions, draft.context.now, draft.context.subject.meta.generation)
     found = _standing(draft)
     standing.tell(conditions, found)
     _last_run(conditions, draft.runs)
@@ -268,7 +275,7 @@ def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
         update={
             "phase": phase,
             "message": found.message if found.word != "Ready" and phase == "Ready" else message,
-            "observed_generation": draft.subject.meta.generation,
+            "observed_generation": draft.context.subject.meta.generation,
             **conditions.said(),
         }
     )
@@ -276,10 +283,12 @@ def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
 
 def _standing(draft: Draft) -> standing.Standing:
     """Whether runs can start. How the last one ended is another matter."""
-    missing = [name for name in sorted(dag.references(draft.spec)) if draft.world.get(DATASET, name) is None]
+    missing = [one for one in dag.references(draft.spec) if draft.context.world.get(*one) is None]
     if missing:
-        text = f"there is no Dataset {', '.join(missing)} in this namespace; create it"
-        return standing.reconciling("DatasetMissing", text)
+        kind = missing[0].kind
+        names = ", ".join(one.name for one in missing if one.kind == kind)
+        text = f"there is no {kind.kind} {names} in this namespace; create it"
+        return standing.reconciling(f"{kind.kind}Missing", text)
     unreadable = _unreadable(draft)
     if unreadable:
         return standing.stalled(unreadable.reason, unreadable.message)
@@ -300,12 +309,12 @@ def _last_run(conditions: Conditions, runs: list[Json]) -> None:
 
 
 def _unreadable(draft: Draft) -> NotReadable | None:
-    """The first Dataset that can't be read: it starts no run, and a run waits for it. All other triggers go on."""
-    for name in sorted(dag.references(draft.spec)):
-        raw = draft.world.get(DATASET, name)
+    """The first object that can't be read: it starts no run, and a run waits for it. All other triggers go on."""
+    for one in dag.references(draft.spec):
+        raw = draft.context.world.get(*one)
         try:
             if raw is not None:
-                read(Dataset, DATASET, raw)
+                read(_MODELS[one.kind.kind], one.kind, raw)
         except NotReadable as why:
             return why
     return None
@@ -325,35 +334,14 @@ def _summary(draft: Draft) -> tuple[str, str]:
     return "Ready", f"last run {ended[-1]['metadata']['name']}: {_phase(ended[-1])}" if ended else "no run yet"
 
 
-# --- what wakes a pipeline ---------------------------------------------------------------------------------------
-
-
-def by_run(run: Json, _pipelines: Iterable[Json]) -> list[str]:
-    """The pipeline that a run belongs to."""
-    name = run["spec"].get("pipeline")
-    return [name] if name else []
-
-
-def by_dataset(dataset: Json, pipelines: Iterable[Json]) -> list[str]:
-    """The pipelines that speak of a Dataset."""
-    name = dataset["metadata"]["name"]
-    return [p["metadata"]["name"] for p in pipelines if name in _datasets(p["spec"])]
-
-
-def _datasets(spec: Json) -> set[str | None]:
-    triggered = {(t.get("dataset") or {}).get("name") for t in spec.get("triggers") or ()}
-    return triggered | {
-        i.get("dataset") for step in spec.get("steps") or () for i in (step.get("inputs") or {}).values()
-    }
-
-
 SPEC: KindSpec[Pipeline] = KindSpec(
     kind=PIPELINE,
     info=next(info for info in KINDS if info.model is Pipeline),
     plan=plan,
     smaller=terse.of_pipeline,
     children=(PIPELINE_RUN, JOB),
-    mappers={PIPELINE_RUN: by_run, DATASET: by_dataset, MODEL_VERSION: history.by_version},
-    heeds={MODEL_VERSION: history.outcome},
+    observe=observe,
+    mappers=waking.mappers(),
+    heeds=waking.heeds(),
     gauges=gauges.of_pipeline,
 )

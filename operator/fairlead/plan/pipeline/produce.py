@@ -19,7 +19,7 @@ from fairlead.manifests.meta import child_name, labels
 from fairlead.plan import store
 from fairlead.plan.core import MODEL_VERSION, Json
 from fairlead.plan.model import identity
-from fairlead.plan.pipeline.stepjobs import output
+from fairlead.plan.pipeline.refs import output
 from fairlead.plan.pipeline.steps import View
 
 CREATED_BY = "fairlead.dev/created-by-uid"

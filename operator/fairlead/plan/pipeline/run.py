@@ -15,7 +15,6 @@ from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
     JOB,
-    LABEL_PREFIX,
     MODEL_VERSION,
     PIPELINE,
     PIPELINE_RUN,
@@ -33,8 +32,10 @@ from fairlead.plan.core import (
     rfc3339,
 )
 from fairlead.plan.dataset import olderdata
-from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, produce, stepjobs, steps
+from fairlead.plan.jobs import attempt, failures
+from fairlead.plan.pipeline import dag, produce, steps
+from fairlead.plan.pipeline.types import registry as types
+from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.requests import Request
 from fairlead.plan.standing import Standing, Word, has_standing
@@ -208,16 +209,15 @@ def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View
     def wanted(step: StepStatus) -> Json | None:
         assert status.template is not None
         spec = next(one for one in status.template.steps if one.name == step.name)
-        return stepjobs.manifest(view, status, status.template, spec, step)
+        return types.job(Order(view, status, status.template, spec, step))
 
-    view = steps.View(subject, world, now, wanted)
+    view = steps.View(subject, world, now, status.template, wanted)
     return view
 
 
 def _go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Plan:
-    by_name = {step.name: step for step in spec.steps}
     before = {s.name: s for s in view.subject.body.status.steps}
-    looked = [steps.advance(view, by_name[s.name], s) for s in status.steps]
+    looked = [steps.advance(view, s) for s in status.steps]
     cancelled = view.subject.body.spec.cancel is not None
     if cancelled:
         looked = [_aborted(view, old, new) for old, new in zip(status.steps, looked, strict=True)]
@@ -260,7 +260,7 @@ def _run_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec, bus
     for s in busy:
         if not s.job_uid and not view.job(s):
             try:
-                create.append(stepjobs.manifest(view, status, spec, by_name[s.name], s))
+                create.append(types.job(Order(view, status, spec, by_name[s.name], s)))
             except NotReadable as why:  # the other steps go on
                 unmade[s.name] = why
                 view.look_again.append(LOOK_AGAIN)
@@ -400,8 +400,7 @@ def settled(raw: Json) -> bool:
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:
     """The run whose step a pod belongs to."""
-    run = (pod["metadata"].get("labels") or {}).get(LABEL_PREFIX + "run")
-    return [run] if run else []
+    return attempt.wakes(pod, steps.Attempt.label)
 
 
 SPEC: KindSpec[PipelineRun] = KindSpec(

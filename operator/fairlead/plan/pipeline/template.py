@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from fairlead.api.pipeline import Step
 from fairlead.plan.core import Invalid
 
 _BRACES = re.compile(r"\{\{(.*?)\}\}")
@@ -32,10 +31,3 @@ def render(text: str, params: Mapping[str, str]) -> str:
         return params[name[1]].replace("$", "$$") if name else match[0]
 
     return _BRACES.sub(value, text)
-
-
-def texts(step: Step) -> Iterator[tuple[str, str]]:
-    """All texts of a step that may contain parameters: (path of the field below the step, text)."""
-    yield from ((f"command[{i}]", text) for i, text in enumerate(step.command))
-    yield from ((f"args[{i}]", text) for i, text in enumerate(step.args))
-    yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))

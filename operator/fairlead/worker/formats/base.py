@@ -8,14 +8,15 @@ whole reason; nothing becomes null, or is left out, in silence.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import duckdb
 
 from fairlead.api.dataset import Column
-from fairlead.api.reading import Csv, Reading
+from fairlead.api.reading import Reading
+from fairlead.api.schema import Model
 from fairlead.worker.formats.words import line
 
 
@@ -57,11 +58,27 @@ class Declared:
     """What the Dataset's spec says of its files."""
 
     columns: Sequence[Column] = ()
-    csv: Csv = field(default_factory=Csv)
+    options: Model | None = None
+    """How files of this format are written, where writers differ (see api.formats.options)."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The type that a file itself says a column has."""
+
+    kind: str
+    """As a Reading says it."""
+    exact: str
+    """As Arrow calls it."""
 
 
 class Format(Protocol):
-    """How one format is read. All raise Unreadable."""
+    """How one format is read. All raise Unreadable. What is the same for all formats of text, is said here."""
+
+    sparse: ClassVar[bool] = False
+    """Whether a record may leave a column out: then it is null there."""
+    lazy: ClassVar[bool] = False
+    """Whether a query looks at the cells only that it names: who wants all of them looked at must name all."""
 
     def infer(
         self, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], declared: Declared,
@@ -87,6 +104,21 @@ class Format(Protocol):
         """SQL of a query over all rows, with exactly the reading's columns in its types; order is kept. A cell that
         does not fit its type is an error of the query, which names column and text (see typed.value)."""
         ...
+
+    def stored(self, file: LocalFile) -> Mapping[str, Stored]:
+        """The types that a file itself says of its columns; none if its cells are texts."""
+        del file
+        return {}
+
+    def shrink(self, file: LocalFile) -> None:
+        """Drop the rows of a local file, which have been read; what its columns are stays. Of formats that describe
+        themselves."""
+        del file
+
+    def explained(self, files: Sequence[LocalFile], error: duckdb.Error) -> Unreadable:
+        """What is wrong with files that DuckDB can't read."""
+        del files
+        return unreadable(error)
 
 
 def distinct(names: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from typing import IO
 
 import duckdb
 
-from fairlead.api.reading import Reading
+from fairlead.api.reading import Csv, Reading
 from fairlead.worker import tables
 from fairlead.worker.formats import compressed, encodings, escapes, grammar
 from fairlead.worker.formats.base import Declared, LocalFile, Unreadable
@@ -34,7 +34,8 @@ _known: dict[tuple[object, ...], Layout] = {}
 def dialect(files: Sequence[LocalFile], declared: Declared, fixed: Reading | None) -> Reading:
     """How these files are written, without their columns: what is declared; else what `fixed` says; else what follows
     from all of all files. Raises Unreadable."""
-    spec, base = declared.csv, fixed if fixed is not None and fixed.format == "csv" else Reading(format="csv")
+    spec = declared.options if isinstance(declared.options, Csv) else Csv()
+    base = fixed if fixed is not None and fixed.format == "csv" else Reading(format="csv")
     quote = _first(spec.quote, base.quote, QUOTE)
     escape = base.escape if base.escape != base.quote else None
     known = Reading(

@@ -8,10 +8,10 @@ import duckdb
 
 from fairlead.api.reading import ReadColumn, Reading
 from fairlead.worker.formats import csv, typed
-from fairlead.worker.formats.base import Declared, LocalFile, distinct, unreadable
+from fairlead.worker.formats.base import Declared, Format, LocalFile, distinct, unreadable
 
 
-class CsvTable:
+class CsvTable(Format):
     """The reader."""
 
     def infer(

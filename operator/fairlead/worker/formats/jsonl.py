@@ -15,7 +15,7 @@ import numpy as np
 
 from fairlead.api.reading import ReadColumn, Reading
 from fairlead.worker.formats import compressed, encodings, typed
-from fairlead.worker.formats.base import Declared, LocalFile, Unreadable, distinct, unreadable
+from fairlead.worker.formats.base import Declared, Format, LocalFile, Unreadable, distinct, unreadable
 from fairlead.worker.formats.words import cell
 from fairlead.worker.tables import name, text
 
@@ -41,8 +41,11 @@ _FIRST = 20_000
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
-class JsonLines:
+class JsonLines(Format):
     """The reader."""
+
+    sparse = True
+    lazy = True
 
     def infer(
         self, database: duckdb.DuckDBPyConnection, files: Sequence[LocalFile], declared: Declared,
@@ -88,8 +91,12 @@ class JsonLines:
         """See Format."""
         return typed.select(self.raw(database, files, reading), reading.types())
 
+    def explained(self, files: Sequence[LocalFile], error: duckdb.Error) -> Unreadable:
+        """See Format."""
+        return _explained(files, error)
 
-def explained(files: Sequence[LocalFile], error: duckdb.Error) -> Unreadable:
+
+def _explained(files: Sequence[LocalFile], error: duckdb.Error) -> Unreadable:
     """What is wrong with files that DuckDB can't read, by the first line that is wrong."""
     found = unreadable(error)
     for file in files:
@@ -228,7 +235,7 @@ def _looked_at(database: duckdb.DuckDBPyConnection, file: LocalFile) -> dict[str
     except duckdb.BinderException:  # objects without any key are no records for DuckDB
         return {}
     except duckdb.Error as error:
-        raise explained([file], error) from error
+        raise _explained([file], error) from error
     distinct(found)
     if any(_RENAMED.search(key) for key in found):
         keys = f"SELECT DISTINCT unnest(json_keys(json)) FROM ({_objects(database, [file])})"
@@ -284,7 +291,7 @@ def _numbers(
         left = [column for column, kind in found.items() if kind == typed.STRING]
         return found | dict.fromkeys(typed.without_numbers(database, texts, left), typed.FLOAT)
     except duckdb.Error as error:
-        raise explained(files, error) from error
+        raise _explained(files, error) from error
 
 
 def _empty(database: duckdb.DuckDBPyConnection, file: LocalFile, columns: Sequence[str]) -> list[str]:
@@ -295,7 +302,7 @@ def _empty(database: duckdb.DuckDBPyConnection, file: LocalFile, columns: Sequen
     try:
         row = database.cursor().execute(f"SELECT {counts} FROM ({_texts(database, [file], columns)})").fetchone() or ()
     except duckdb.Error as error:
-        raise explained([file], error) from error
+        raise _explained([file], error) from error
     return [column for column, number in zip(columns, row, strict=True) if not number]
 
 

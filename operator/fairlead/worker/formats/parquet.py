@@ -10,16 +10,9 @@ import pyarrow.parquet as pq
 
 from fairlead.api.reading import ReadColumn, Reading
 from fairlead.worker.formats import typed
-from fairlead.worker.formats.base import Declared, LocalFile, Misfit, Unreadable, distinct
+from fairlead.worker.formats.base import Declared, Format, LocalFile, Misfit, Stored, Unreadable, distinct
 from fairlead.worker.tables import name, text
 
-_AS_DECLARED = {
-    typed.STRING: {typed.STRING, typed.JSON, "uuid"}, typed.INTEGER: {typed.INTEGER},
-    # Integers are floats without loss of meaning: writers store a month without gaps as integers.
-    typed.FLOAT: {typed.FLOAT, typed.INTEGER}, typed.BOOLEAN: {typed.BOOLEAN}, typed.TIMESTAMP: {typed.TIMESTAMP},
-    typed.DATE: {typed.DATE},
-}  # fmt: skip
-_DECIMAL = "decimal"
 _DIGITS = 38
 """Of a decimal, at most: DuckDB reads wrong numbers from longer ones."""
 _EXACT = 2**53
@@ -28,7 +21,7 @@ _SHOWN = 200
 """Characters of a nested type's name."""
 
 
-class Parquet:
+class Parquet(Format):
     """The reader."""
 
     def infer(
@@ -92,6 +85,17 @@ class Parquet:
         mixed = {c for c in reading.types() if len({dict(g).get(c) for g in groups}) > 1}
         return " UNION ALL ".join(_select(dict(g), members, reading, mixed) for g, members in groups.items())
 
+    def stored(self, file: LocalFile) -> Mapping[str, Stored]:
+        """See Format."""
+        said = kinds(file)
+        return {column: Stored(said[column], arrow) for column, arrow in stored(file).items()}
+
+    def shrink(self, file: LocalFile) -> None:
+        """See Format."""
+        schema = _schema(file)
+        file.path.unlink()
+        pq.write_metadata(schema, file.path)
+
 
 def kinds(file: LocalFile) -> dict[str, str]:
     """Type by column, as a Reading says it. Raises Unreadable."""
@@ -101,7 +105,7 @@ def kinds(file: LocalFile) -> dict[str, str]:
         twice = sorted({c for c in schema.names if schema.names.count(c) > 1})
         raise Unreadable(f"{file.name} has more than one column named {', '.join(twice)}; rename them")
     for column, named in found.items():
-        if named.startswith(_DECIMAL) and _precision(named) > _DIGITS:
+        if named.startswith(typed.DECIMAL) and _precision(named) > _DIGITS:
             raise Unreadable(f"{file.name}: column {column} is {named}; decimals have at most {_DIGITS} digits: write "
                              "it as a string, or with fewer")  # fmt: skip
     return found
@@ -122,7 +126,7 @@ def kind(arrow: pa.DataType) -> str:
     if types.is_string(arrow) or types.is_large_string(arrow) or types.is_string_view(arrow):
         return typed.STRING
     if types.is_decimal(arrow):
-        return f"{_DECIMAL}({arrow.precision},{arrow.scale})"
+        return f"{typed.DECIMAL}({arrow.precision},{arrow.scale})"
     return _other(arrow)[:_SHOWN]
 
 
@@ -140,23 +144,6 @@ def _other(arrow: pa.DataType) -> str:
     return "binary" if "binary" in str(arrow) else str(arrow)
 
 
-def wrong_type(declared: str, found: str) -> str:
-    """Why a column of type `found` is not as declared; empty if it is."""
-    scaleless = found.startswith(_DECIMAL) and found.endswith(",0)")
-    numeric = declared == typed.FLOAT and found.startswith(_DECIMAL)
-    if found in _AS_DECLARED[declared] | {typed.NULL} or numeric or (declared == typed.INTEGER and scaleless):
-        return ""
-    hint = "; write nullable integers (Int64 in pandas)" if declared == typed.INTEGER and found == typed.FLOAT else ""
-    return f"it is {found}, not {declared}{hint}"
-
-
-def keep_footer(file: LocalFile) -> None:
-    """Drop the rows of a local file, which have been read; what its columns are stays."""
-    schema = _schema(file)
-    file.path.unlink()
-    pq.write_metadata(schema, file.path)
-
-
 def _schema(file: LocalFile) -> pa.Schema:
     try:
         return pq.read_schema(file.path)
@@ -170,18 +157,18 @@ def _precision(named: str) -> int:
 
 def _digits(named: str) -> tuple[int, int]:
     """All, and those of the fraction."""
-    precision, scale = named[len(_DECIMAL) + 1 : -1].split(",")
+    precision, scale = named[len(typed.DECIMAL) + 1 : -1].split(",")
     return int(precision), int(scale)
 
 
 def _wider(known: str, found: str) -> str | None:
     """The decimal that has the digits of both; None if those are too many: DuckDB would round."""
-    if known == _DECIMAL:  # of a release that did not say how many
+    if known == typed.DECIMAL:  # of a release that did not say how many
         return known
     (precision, scale), (others, fraction) = _digits(known), _digits(found)
     most = max(scale, fraction)
     whole = max(precision - scale, others - fraction)
-    return f"{_DECIMAL}({whole + most},{most})" if whole + most <= _DIGITS else None
+    return f"{typed.DECIMAL}({whole + most},{most})" if whole + most <= _DIGITS else None
 
 
 def _joined(known: str, found: str, *, fixed: bool) -> str | None:
@@ -190,7 +177,7 @@ def _joined(known: str, found: str, *, fixed: bool) -> str | None:
         return known
     if known == typed.NULL:
         return found
-    if known.startswith(_DECIMAL) and found.startswith(_DECIMAL):
+    if known.startswith(typed.DECIMAL) and found.startswith(typed.DECIMAL):
         return _wider(known, found)
     if known == typed.FLOAT and found == typed.INTEGER:
         return known

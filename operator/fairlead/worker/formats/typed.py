@@ -19,6 +19,13 @@ NULL, JSON = "null", "json"
 """A column without any value so far, and one of JSON values that have no type in common: their JSON, as text."""
 LIST = "list<"
 """Lists of numbers, all as floats: list<float>, list<list<float>>."""
+DECIMAL = "decimal"
+"""`decimal(10,2)`: digits, and those of the fraction."""
+_AS_DECLARED = {
+    STRING: {STRING, JSON, "uuid"}, INTEGER: {INTEGER},
+    # Integers are floats without loss of meaning: writers store a month without gaps as integers.
+    FLOAT: {FLOAT, INTEGER}, BOOLEAN: {BOOLEAN}, TIMESTAMP: {TIMESTAMP}, DATE: {DATE},
+}  # fmt: skip
 _SQL = {
     STRING: "VARCHAR", INTEGER: "BIGINT", FLOAT: "DOUBLE", BOOLEAN: "BOOLEAN", TIMESTAMP: "TIMESTAMP", DATE: "DATE",
     NULL: "VARCHAR", JSON: "VARCHAR",
@@ -52,6 +59,16 @@ def sql_type(kind: str) -> str:
     if kind.startswith(LIST):
         return sql_type(kind[len(LIST) : -1]) + "[]"
     return _SQL[kind]
+
+
+def wrong(declared: str, found: str) -> str:
+    """Why a column whose file says that it is of type `found` is not as declared; empty if it is."""
+    scaleless = found.startswith(DECIMAL) and found.endswith(",0)")
+    numeric = declared == FLOAT and found.startswith(DECIMAL)
+    if found in _AS_DECLARED[declared] | {NULL} or numeric or (declared == INTEGER and scaleless):
+        return ""
+    hint = "; write nullable integers (Int64 in pandas)" if declared == INTEGER and found == FLOAT else ""
+    return f"it is {found}, not {declared}{hint}"
 
 
 def like_integer(cell: str) -> str:

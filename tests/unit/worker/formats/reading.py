@@ -48,9 +48,7 @@ def read(
         for file in local:
             file.path.write_bytes(files[file.name])
         declared = Schema.model_validate({"columns": schema}) if schema else None
-        found = FORMATS[form].infer(
-            database, local, Declared(declared.columns if declared else (), csv or Csv()), fixed
-        )
+        found = FORMATS[form].infer(database, local, Declared(declared.columns if declared else (), csv), fixed)
         problems = columns.Problems()
         known = fixed.types() if fixed else {}
         rows = sum(columns.inspect(database, f, found, declared, known, problems) for f in local)

@@ -31,7 +31,7 @@ def read(
 ) -> tuple[Reading, list[str], Rows]:
     """The dialect, the columns, and the cells; the independent count agrees."""
     files = written(folder, *contents)
-    declared = Declared(columns=[Column(name=name, type="string") for name in names], csv=Csv(**spec))
+    declared = Declared(columns=[Column(name=name, type="string") for name in names], options=Csv(**spec))
     reading = csv.dialect(files, declared, fixed)
     with tables.connect(folder) as database:
         found = database.execute(csv.raw(database, files, reading))

@@ -1,6 +1,6 @@
 """Random tables by many writers, in all dialects, come back equal, or are refused with a reason; never otherwise.
 
-100 tables each; `make soak` tries 10,000.
+40 tables each; `make soak` tries 10,000.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _read(database: duckdb.DuckDBPyConnection, data: bytes, spec: dict[str, Any]
     file = LocalFile(Path(row[0]).parent / f"{next(_numbers)}", "some.csv")
     file.path.write_bytes(data)
     try:
-        reading = csv.dialect([file], Declared(csv=Csv(**spec)), None)
+        reading = csv.dialect([file], Declared(options=Csv(**spec)), None)
         rows = database.execute(csv.raw(database, [file], reading)).fetchall()
         assert csv.count(file, reading) == len(rows)
     finally:

@@ -1,6 +1,6 @@
 """Random values of all types, as writers write them, come back equal, or are refused with a reason; never otherwise.
 
-100 tables each; `make soak` tries 10,000.
+40 tables each; `make soak` tries 10,000.
 """
 
 from __future__ import annotations

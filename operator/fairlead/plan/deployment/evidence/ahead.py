@@ -1,13 +1,11 @@
-"""Where the live version fails and the candidate answers: what is not waited for then, and how it is said."""
+"""Where the live version fails and the candidate answers: what shows it, and how it is said."""
 
 from __future__ import annotations
 
-from fairlead.api.candidate import Candidate, Says, Waived
-from fairlead.api.evidence import Ahead, ArmCounts, GuardEvidence
-from fairlead.plan.core import Event
+from fairlead.api.candidate import Candidate, Says
+from fairlead.api.evidence import Ahead, ArmCounts
 from fairlead.plan.deployment import excerpts
-from fairlead.plan.deployment.context import Look, State
-from fairlead.plan.deployment.evidence import cohorts
+from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence.answers import Batch
 from fairlead.plan.deployment.evidence.guards import alpha
 from fairlead.verdict import ahead
@@ -15,14 +13,8 @@ from fairlead.verdict.counted import Arm, Window
 from fairlead.verdict.failures import log_bound
 from fairlead.verdict.guards import decode_all, encode_all
 
-COMPARING = ("disagreement", "scores", "review", "labels", "gauge")
-"""Guards that need answers of the live version to compare with, or what it does while it answers."""
-UNPROVABLE = (*COMPARING, "latency")
-"""Guards of which nothing can be proven while it gives none."""
 LIVE_FAILS = "LiveFails"
 """Why answers can't be compared."""
-_FOR_WANT_OF_ANSWERS = (LIVE_FAILS, "TooFewSamples", cohorts.UNEQUAL)
-"""Reasons of guards that come of it: there are no answers to know the usual ones by, or to be labelled."""
 
 
 # --- what is known -------------------------------------------------------------------------------------------------
@@ -81,12 +73,6 @@ def alone(look: Look, candidate: Candidate) -> Ahead | None:
     return next((one for one in failing if ahead.alone(_read(one), _bound(look))), None)
 
 
-def spared(look: Look, candidate: Candidate, guard: GuardEvidence) -> bool:
-    """Whether a guard without evidence has none because the live version fails where the candidate answers."""
-    mine = guard.guard.split("/")[1] in COMPARING and guard.reason in _FOR_WANT_OF_ANSWERS
-    return mine and alone(look, candidate) is not None
-
-
 def _bound(look: Look) -> float:
     return log_bound(alpha(look))
 
@@ -94,32 +80,8 @@ def _bound(look: Look) -> float:
 # --- what is told --------------------------------------------------------------------------------------------------
 
 
-def told(look: Look, state: State) -> State:
-    """The state with what is not waited for in this step: told once, and in the ledger and the history from then on."""
-    candidate = state.candidate
-    assert candidate
-    said = _waived(look, candidate)
-    if not said or (candidate.waived and candidate.waived.step == candidate.step):
-        return state
-    waived = Waived(step=candidate.step, message=said[:1024])
-    return state.having(Event("Waived", said), candidate=candidate.model_copy(update={"waived": waived}))
-
-
-def _waived(look: Look, candidate: Candidate) -> str:
-    """In words; nothing if all is waited for as usual."""
-    compares = any(guard.metric in COMPARING for guard in look.spec.rollout.guards)
-    found = alone(look, candidate) if compares else None
-    if found:
-        return f"{_both(candidate, found)}: it goes on without comparing answers{saying(candidate, candidate.against)}"
-    if candidate.common.worse and shown(look, candidate):
-        return (
-            f"{_both(candidate, candidate.ahead)}: it goes on though {candidate.against} fails more than before the "
-            f"rollout{saying(candidate, candidate.against)}"
-        )
-    return ""
-
-
-def _both(candidate: Candidate, found: Ahead) -> str:
+def both(candidate: Candidate, found: Ahead) -> str:
+    """What both versions did at the same time."""
     live, own = found.stable, found.candidate
     return (
         f"{candidate.against} failed {live.failures} of {live.requests}, {candidate.version} {own.failures} of "

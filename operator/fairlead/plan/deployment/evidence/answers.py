@@ -30,8 +30,6 @@ AT_ONCE = 20_000
 """Answers of all pods that are dealt with at one look: more take so long that others would wait."""
 END = 2**53
 """After all answers: only where they end is asked for."""
-IN_SHADOW = ("disagreement", "review")
-"""Guards that read answers in shadow steps."""
 
 
 @dataclass(frozen=True)

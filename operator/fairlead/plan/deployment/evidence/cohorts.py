@@ -108,5 +108,7 @@ def judge_next(look: Look, guard: Guard, joined: Joined, evidence: GuardEvidence
     if not evidence.odds:
         if share(guard.worse_by) > 0 and known.labelled < guards.ENOUGH:
             return joined.model_copy(update={"reference": _plus(known, labelled, wrong)}), evidence
-        evidence = evidence.model_copy(update=guards.frozen(look, guard, known.labelled, known.wrong))
+        evidence = evidence.model_copy(
+            update=guards.frozen(look, guard, known.labelled, known.wrong, by_difference=False)
+        )
     return joined, guards.seen(look, evidence, (labelled, wrong), (own_labelled, own_wrong))

@@ -28,9 +28,6 @@ from fairlead.verdict.margin import Margin, margin
 PRIOR = 49
 """Requests without a failure that are added when the live version's failure rate is estimated: with hardly any request
 of its own, it is taken to fail 1 % of them."""
-BY_DIFFERENCE = ("errors", "outcomes")
-"""Metrics whose `worseBy` is judged as a difference of rates. How many labels or scores come in a window may depend on
-what they are, which that test does not allow."""
 BEYOND = "UnusableValue"
 """Reason where what is counted has risen by more than can be reckoned with."""
 ENOUGH = 100
@@ -76,17 +73,23 @@ def live_rate(requests: int, failed: int) -> float:
     return failures.base_rate(failed, requests + PRIOR)
 
 
-def frozen(look: Look, guard: Guard, requests: int, failed: int) -> dict[str, object]:
-    """The margin and the proof to be had as status keeps them, from what the live version has counted in its life."""
+def frozen(look: Look, guard: Guard, requests: int, failed: int, *, by_difference: bool) -> dict[str, object]:
+    """The margin and the proof to be had as status keeps them, from what the live version has counted in its life.
+    by_difference: whether `worseBy` is judged as a difference of rates."""
     rate, worse_by = live_rate(requests, failed), share(guard.worse_by)
     found = written(look, guard, margin(rate, worse_by), rate, worse_by)
-    return found | {"beyond": beyond.begun(rate, worse_by) if guard.metric in BY_DIFFERENCE else None}
+    return found | {"beyond": beyond.begun(rate, worse_by) if by_difference else None}
 
 
 def written(look: Look, guard: Guard, tolerated: Margin, rate: float, worse_by: float) -> dict[str, object]:
     """The same from a margin. rate: the live version's; worse_by: a difference of shares."""
     proven = proofs.begun(look, guard, rate, worse_by)
     return {"odds": encode(tolerated.odds), "floor": encode(tolerated.floor), "proven": proven}
+
+
+def watching(evidence: GuardEvidence, **changes: object) -> GuardEvidence:
+    """The guard, of which nothing is missed."""
+    return evidence.model_copy(update={"state": "Watching", "reason": "", "message": "", **changes})
 
 
 def silent(evidence: GuardEvidence, reason: str, message: str) -> GuardEvidence:

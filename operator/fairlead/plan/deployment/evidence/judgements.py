@@ -6,11 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from fairlead.api.candidate import Candidate
-from fairlead.api.evidence import GuardEvidence
 from fairlead.api.review import JUDGED, Judgement, Review
 from fairlead.plan.deployment.context import Look
-
-METRIC = "review"
 
 
 def heard(look: Look, candidate: Candidate, before: Review) -> Review:
@@ -28,12 +25,6 @@ def heard(look: Look, candidate: Candidate, before: Review) -> Review:
         "better": before.better + said["Candidate"], "worse": before.worse + said["Live"],
         "same": before.same + said["Same"], "both_bad": before.both_bad + said["BothBad"],
     })  # fmt: skip
-
-
-def anew(evidence: GuardEvidence) -> GuardEvidence | None:
-    """A changed guard begins anew with all judgements: what it had seen before them. None for other guards."""
-    mine = evidence.guard.endswith(f"/{METRIC}")
-    return GuardEvidence(guard=evidence.guard, digest=evidence.digest) if mine else None
 
 
 def lines(look: Look, before: Candidate | None, after: Candidate) -> Iterator[dict[str, object]]:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fairlead.api.evidence import GuardEvidence
 from fairlead.plan.core import epoch
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.evidence import guards
 from fairlead.plan.deployment.evidence.cursors import Book
 from fairlead.plan.deployment.serving.pods import PodView, Problem
 
@@ -21,9 +19,6 @@ REASON, FELL = "SeveralProcesses", "CountersFell"
 TWICE = 2
 PROBATION = 10
 """Windows after a fall without a restart in which nothing is decided: with several processes there is a second one."""
-COUNTED = ("errors", "latency")
-"""Metrics of guards that stand on the pods' own counters."""
-
 FELL_WORDS = (
     "a counter has fallen, and no container has restarted: for some windows nothing is decided by it, to see whether "
     "it falls again"
@@ -63,17 +58,3 @@ def marked(before: Book, after: Book, arms: Iterable[tuple[str, PodView]]) -> Bo
 def on_probation(look: Look, fell_at: str | None, window: float) -> bool:
     """Whether a fall is so recent that nothing is decided yet."""
     return fell_at is not None and look.now < epoch(fell_at) + PROBATION * window
-
-
-def withheld(states: list[GuardEvidence]) -> list[GuardEvidence]:
-    """The guards on the pods' counters: what they have seen stays, and nothing follows from it."""
-    return [guards.silent(one, FELL, FELL_WORDS) if one.guard.split("/")[1] in COUNTED else one for one in states]
-
-
-def silenced(states: list[GuardEvidence], why: Problem) -> list[GuardEvidence]:
-    """The guards on the pods' counters, which tell nothing."""
-    found = []
-    for one in states:
-        counted = one.guard.split("/")[1] in COUNTED
-        found.append(guards.silent(one, why.reason, why.message) if counted else one)
-    return found

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from fairlead.api.guard import Guard
+from fairlead.api.guard import PromCounters
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence.cursors import Book
 from fairlead.plan.deployment.serving.pods import Problem
@@ -181,7 +181,7 @@ def _read(index: int, arm: str, part: str, answers: Answers, trial: Book, *, ear
     return taken
 
 
-def queries(look: Look, guard: Guard, version: str) -> dict[str, PromQuery]:
+def queries(look: Look, expressions: Mapping[str, str], version: str) -> dict[str, PromQuery]:
     """The queries for one version by part: `total`, and `failures` or `successes`; or `value`. None without Prometheus.
 
     Names of versions and namespaces are DNS labels: nothing in them has a meaning in PromQL."""
@@ -195,14 +195,13 @@ def queries(look: Look, guard: Guard, version: str) -> dict[str, PromQuery]:
             part == "value",
             look.namespace,
         )
-        for part, text in _expressions(guard).items()
+        for part, text in expressions.items()
     }
 
 
-def _expressions(guard: Guard) -> dict[str, str]:
-    if guard.gauge:
-        return {"value": guard.gauge.value}
-    if guard.promql is None:
+def expressions(wanted: PromCounters | None) -> dict[str, str]:
+    """PromQL of two counters, by part."""
+    if wanted is None:
         return {}
-    told = {"total": guard.promql.total, "failures": guard.promql.failures, "successes": guard.promql.successes}
+    told = {"total": wanted.total, "failures": wanted.failures, "successes": wanted.successes}
     return {part: text for part, text in told.items() if text}

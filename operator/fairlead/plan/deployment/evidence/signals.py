@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairlead.api.candidate import Candidate
+from fairlead.api.evidence import GuardEvidence
 from fairlead.api.guard import Guard
 from fairlead.api.modelversion import ModelVersion
 from fairlead.manifests import presets
@@ -14,7 +16,7 @@ from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import ledger, promcounters
 from fairlead.plan.deployment.serving import endpoints, pods, sizes
 from fairlead.plan.deployment.serving.pods import PodView
-from fairlead.plan.requests import MetricNames, PromQuery, ReadGateway, Request, ScrapePod, WarmUp
+from fairlead.plan.requests import MetricNames, PromQuery, ScrapePod, WarmUp
 
 CURSORS = 160
 """Cursors that pods may take in status: in very large versions some of the pods are judged, not all."""
@@ -22,6 +24,10 @@ EARLY = 0.9
 """Share of a window after which it may be closed."""
 AGAIN, SOON = 0.25, 0.5
 """Parts of a window after which it is tried again, and for how long."""
+FRESH = 3
+"""A step is left only if the last answer came within so many windows,"""
+ANSWER = 2.0
+"""and so many seconds."""
 ARMS = ("stable", "candidate")
 
 
@@ -44,6 +50,16 @@ def guard_id(index: int, guard: Guard) -> str:
     return f"{index}/{guard.metric}"
 
 
+def guard_of(look: Look, name: str) -> Guard:
+    """The guard that status names so."""
+    return look.spec.rollout.guards[index_of(name)]
+
+
+def index_of(name: str) -> int:
+    """Its place in the list."""
+    return int(name.split("/")[0])
+
+
 def due(since: str | None, look: Look, candidate: Candidate) -> bool:
     """Whether a window that began at `since` may be closed."""
     return since is None or look.now >= epoch(since) + max(EARLY * look.window, ledger.pace(candidate.ledger))
@@ -58,21 +74,6 @@ def next_window(look: Look, since: str | None, length: float | None = None) -> f
         return length
     left = epoch(since) + length - look.now
     return left if left > 0 else length * (AGAIN if left > -SOON * length else 1.0)
-
-
-def of_candidate(look: Look, candidate: Candidate) -> list[Request]:
-    """Everything that the next decision on a candidate needs."""
-    if candidate.step < 0 and not is_warm(look, candidate):
-        return [request for _, request in warm_ups(look, candidate)]
-    if not candidate.against:
-        return [scrape.request for scrape in scrapes(look, candidate)]
-    found: list[Request] = []
-    if due(candidate.last_window_at, look, candidate) or candidate.step < 0:
-        found += [scrape.request for scrape in scrapes(look, candidate)]
-    for index, guard in enumerate(look.spec.rollout.guards):
-        if guard.metric in ("outcomes", "gauge") and outcomes_due(look, candidate, index, guard):
-            found += queries(look, candidate, guard).values()
-    return found
 
 
 # --- warming -----------------------------------------------------------------------------------------------------
@@ -127,11 +128,6 @@ base = pods.base
 # --- counters of the pods ------------------------------------------------------------------------------------------
 
 
-def latency_guards(look: Look) -> int:
-    """How many guards look at the histogram."""
-    return look.fixed("latency", lambda: sum(guard.metric == "latency" for guard in look.spec.rollout.guards))
-
-
 def judged(look: Look, version: str) -> tuple[list[PodView], bool]:
     """The pods of an arm whose counters are read, and whether these are all."""
     return look.once(("judged", version), lambda: _judged(look, version))
@@ -139,7 +135,7 @@ def judged(look: Look, version: str) -> tuple[list[PodView], bool]:
 
 def _judged(look: Look, version: str) -> tuple[list[PodView], bool]:
     found = [pod for pod in pods.of(look, version) if pod.ip]
-    most = CURSORS // (2 * (1 + latency_guards(look)))
+    most = CURSORS // (2 * (1 + look.timed))
     return found[:most], len(found) <= most
 
 
@@ -147,7 +143,7 @@ def counting(look: Look, version: str, other: str) -> list[PodView]:
     """The pods of an arm whose counters are read: those that are judged, and where these are all, those that leave, so
     that what they answered meanwhile is not lost. other: the other arm's version."""
     mine, every = judged(look, version)
-    most = CURSORS // (2 * (1 + latency_guards(look))) - len(mine)
+    most = CURSORS // (2 * (1 + look.timed)) - len(mine)
     return [*mine, *pods.still_answering(look, version, other)[:most]] if every else mine
 
 
@@ -181,34 +177,31 @@ def scrape(look: Look, version: ModelVersion, pod: PodView) -> ScrapePod:
     own = presets.counters(version.spec.server, look.grpc)
     names = MetricNames(
         requests=own.requests, failures=own.failures,
-        latency=own.latency if latency_guards(look) else None,
+        latency=own.latency if look.timed else None,
         latency_unit=0.001 if own.latency_unit == "ms" else 1.0,
     )  # fmt: skip
     return ScrapePod(f"{base(pod, presets.metrics(version.spec.server).port or 0)}{own.path}", names, look.namespace)
 
 
-# --- outcomes ------------------------------------------------------------------------------------------------------
+# --- Prometheus ----------------------------------------------------------------------------------------------------
 
 
-def outcomes_due(look: Look, candidate: Candidate, index: int, guard: Guard) -> bool:
+def query_due(look: Look, candidate: Candidate, index: int, guard: Guard) -> bool:
     """Whether it is time to ask Prometheus again for a guard."""
     state = next((g for g in candidate.guards if g.guard == guard_id(index, guard)), None)
     return due(state.since if state else None, look, candidate)
 
 
-def queries(look: Look, candidate: Candidate, guard: Guard) -> dict[tuple[str, str], PromQuery]:
+def queries(look: Look, candidate: Candidate, expressions: Mapping[str, str]) -> dict[tuple[str, str], PromQuery]:
     """The queries of a guard by (arm, part); none without a Prometheus."""
     return {
         (arm, part): query
         for arm in ARMS
-        for part, query in promcounters.queries(look, guard, version_of(candidate, arm)).items()
+        for part, query in promcounters.queries(look, expressions, version_of(candidate, arm)).items()
     }
 
 
-# --- the gateway ---------------------------------------------------------------------------------------------------
-
-
-def gateway(look: Look) -> ReadGateway:
-    """Where the Deployment's Gateway listens."""
-    wanted = look.spec.route.gateway
-    return ReadGateway(wanted.namespace or look.namespace, wanted.name)
+def stale(look: Look, state: GuardEvidence) -> str | None:
+    """What a step waits for that Prometheus has not answered for lately, in words."""
+    old = not state.since or look.now - epoch(state.since) > FRESH * look.window + ANSWER
+    return "a fresh answer of Prometheus" if old else None

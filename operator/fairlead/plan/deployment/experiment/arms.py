@@ -15,8 +15,8 @@ from fairlead.api.units import chance
 from fairlead.plan.core import Subject
 from fairlead.plan.deployment import phase, requirements, versions
 from fairlead.plan.deployment.context import Look, State
-from fairlead.plan.deployment.evidence import answers, ledger, signals
-from fairlead.plan.deployment.rollout import ending, progress
+from fairlead.plan.deployment.evidence import answers, ledger
+from fairlead.plan.deployment.rollout import ending, gathering, lines, progress
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.requests import Request
 
@@ -39,7 +39,7 @@ def look_at(look: Look, kept: ExperimentStatus, arm: Candidate) -> Look:
         "spec": body.spec.model_copy(update={"rollout": own}),
         "status": body.status.model_copy(update={"candidate": was}),
     })  # fmt: skip
-    return Look(Subject(subject.meta, seen, subject.raw), look.world, look.now, side_by_side=True)
+    return Look(Subject(subject.meta, seen, subject.raw), look.world, look.now, side_by_side=True, timed=look.timed)
 
 
 def _first(look: Look, kept: ExperimentStatus) -> int:
@@ -58,7 +58,7 @@ def requests(look: Look, kept: ExperimentStatus) -> list[Request]:
     found: list[Request] = []
     for arm in kept.arms:
         mine = look_at(look, kept, arm)
-        found += [*signals.of_candidate(mine, arm), *answers.requests(mine, arm)]
+        found += [*gathering.requests(mine, arm), *answers.requests(mine, arm)]
     return found
 
 
@@ -90,7 +90,7 @@ def recorded(look: Look, state: State) -> State:
     kept = state.status.experiment
     assert kept
     for arm in kept.arms:
-        state = _with(state, ledger.recorded(look_at(look, kept, arm), arm))
+        state = _with(state, lines.recorded(look_at(look, kept, arm), arm))
     return state
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from fairlead.api.candidate import ExperimentStatus
 from fairlead.api.experiment import Comparison, Contender, Experiment
-from fairlead.api.guard import Guard
 from fairlead.api.units import share
 from fairlead.plan.core import epoch
 from fairlead.plan.deployment import phase
@@ -58,11 +57,10 @@ def requests(look: Look, wanted: Experiment, kept: ExperimentStatus) -> list[Req
 
 
 def _queries(look: Look, wanted: Experiment, kept: ExperimentStatus) -> dict[tuple[str, str], PromQuery]:
-    like = Guard(metric="outcomes", promql=wanted.reward)
     return {
         (version, part): query
         for version in (kept.against, *(arm.version for arm in kept.arms))
-        for part, query in promcounters.queries(look, like, version).items()
+        for part, query in promcounters.queries(look, promcounters.expressions(wanted.reward), version).items()
     }
 
 

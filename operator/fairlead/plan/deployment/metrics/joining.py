@@ -12,63 +12,87 @@ from fairlead.api.common import API_VERSION
 from fairlead.api.dataset import Dataset, DatasetVersion
 from fairlead.api.guard import Labels
 from fairlead.api.labelled import Joined, JoinJob
-from fairlead.api.tasks import FetchItem, JoinResult, JoinTask
+from fairlead.api.tasks import JoinResult, JoinTask, TaskResult
 from fairlead.manifests import job as jobs
 from fairlead.manifests import limits
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.pod import credentials_volume, pod_spec, worker
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, JOB, LABEL_PREFIX, Delete, Json
+from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.serving.pods import Problem
-from fairlead.plan.jobs import failures, jobpods
-from fairlead.plan.jobs.failures import Running
+from fairlead.plan.jobs.attempt import Followed
+from fairlead.plan.jobs.backoff import USUAL
+from fairlead.plan.jobs.failures import INSTALLATION, Failure
+from fairlead.plan.jobs.jobpods import Found
+from fairlead.plan.jobs.record import Budget
+from fairlead.plan.jobs.result import FEW
 from fairlead.plan.read import NotReadable, read
-from fairlead.plan.requests import ReadDocument
 
 JOIN = "join"
-LABEL = f"{LABEL_PREFIX}join"
-"""Label of Jobs and pods: the Deployment whose answers are joined. By `deployment` serving pods are found."""
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
-FINAL = ("BadData",)
+_FINAL = ("BadData",)
 """Errors that only another version of the Dataset, or another guard, can end."""
 
 
 @dataclass(frozen=True)
-class Work:
-    """A guard on labels, in a rollout or after it."""
+class Joining(Followed[JoinResult]):
+    """A guard on labels, in a rollout or after it, and the attempt that is recorded for it, if there is one."""
 
-    look: Look
+    label = "join"
+    lost = "the pod that joined labels with answers is gone, and its answer with it"
+
+    context: Look
     wanted: Labels
     joined: Joined
 
-
-@dataclass(frozen=True)
-class Broken:
-    """The attempt failed."""
-
-    reason: str
-    message: str
-    unreadable: int = 0
-    """Attempts so far whose answer could not be read."""
+    @property
+    def recorded(self) -> JoinJob:
+        """The attempt."""
+        assert self.joined.job is not None
+        return self.joined.job
 
     @property
-    def final(self) -> bool:
-        """Whether the same version can't be joined any more."""
-        return self.reason in FINAL or self.unreadable >= jobpods.FEW
+    def main(self) -> str:
+        """The container that answers."""
+        return JOIN
+
+    def manifest(self) -> Json | None:
+        """The Job as it is made; None if the Dataset has forgotten its version, or is gone."""
+        return manifest(self)
+
+    def answer(self, said: TaskResult) -> JoinResult | None:
+        """What was counted."""
+        return said.join
+
+    def failure(self, found: Found, said: TaskResult | None) -> Failure:
+        """Only another version of the Dataset, or another guard, helps against wrong data."""
+        failed = found.failure(None, INSTALLATION)
+        return Failure(failed.reason, failed.message, "final" if failed.reason in _FINAL else "cluster")
+
+    def budget(self, failure: Failure) -> Budget:
+        """Of each version it is counted how often its answer could not be read."""
+        job = self.recorded
+        if failure.fault == "unreadable":
+            return Budget(USUAL.after(job.attempt), "unreadable", job.unreadable + 1, FEW)
+        return super().budget(failure)
 
 
-def dataset(work: Work) -> Dataset | Problem:
+LABEL = LABEL_PREFIX + Joining.label
+"""Label of Jobs and pods: the Deployment whose answers are joined. By `deployment` serving pods are found."""
+
+
+def dataset(mine: Joining) -> Dataset | Problem:
     """The Dataset of labels, or what is wrong."""
-    if work.look.world.config.store is None:
+    if mine.context.world.config.store is None:
         return Problem("NoStore", "labels are joined with answers that are kept in the store: set `store` in the "
                        "installation's values")  # fmt: skip
-    if work.look.spec.record is None:
+    if mine.context.spec.record is None:
         return Problem("NotRecorded", "labels are joined with answers that are kept: set spec.record")
-    raw = work.look.world.get(DATASET, work.wanted.dataset)
+    raw = mine.context.world.get(DATASET, mine.wanted.dataset)
     if raw is None:
-        return Problem("DatasetMissing", f"there is no Dataset {work.wanted.dataset} in namespace "
-                       f"{work.look.namespace}, which the guard's labels.dataset names: create it, or name "
+        return Problem("DatasetMissing", f"there is no Dataset {mine.wanted.dataset} in namespace "
+                       f"{mine.context.namespace}, which the guard's labels.dataset names: create it, or name "
                        "another")  # fmt: skip
     try:
         return read(Dataset, DATASET, raw)
@@ -76,25 +100,25 @@ def dataset(work: Work) -> Dataset | Problem:
         return Problem(why.reason, why.message)
 
 
-def begin(work: Work, version: str, attempt: int = 1, unreadable: int = 0) -> JoinJob:
+def begin(mine: Joining, version: str, attempt: int = 1, unreadable: int = 0) -> JoinJob:
     """An attempt to be recorded. Its name is its own for each rollout, guard, version and attempt."""
-    meta, joined = work.look.subject.meta, work.joined
+    meta, joined = mine.context.subject.meta, mine.joined
     parts = (meta.uid, joined.rollout, joined.guard, joined.digest, version, str(attempt))
     name = child_name(f"{meta.name}-labels", *parts)
     return JoinJob(name=name, dataset=version, attempt=attempt, unreadable=unreadable)
 
 
-def manifest(work: Work) -> Json | None:
+def manifest(mine: Joining) -> Json | None:
     """The recorded Job; None if the Dataset has forgotten its version, or is gone."""
-    found, recorded = dataset(work), work.joined.job
+    found, recorded = dataset(mine), mine.joined.job
     if isinstance(found, Problem) or recorded is None:
         return None
     known = {one.version: one for one in (*found.status.versions, found.status.current) if one is not None}
     version = known.get(recorded.dataset)
     if version is None:
         return None
-    look = work.look
-    task, secrets = _task(work, found, version)
+    look = mine.context
+    task, secrets = _task(mine, found, version)
     who = jobs.Identity(
         name=recorded.name, namespace=look.namespace,
         owner=owner_reference(API_VERSION, "Deployment", look.name, look.subject.meta.uid),
@@ -107,76 +131,18 @@ def manifest(work: Work) -> Json | None:
     return jobs.job(who, pod_spec([main], volumes=volumes, activeDeadlineSeconds=limits.deadline(config.jobs)))
 
 
-def _task(work: Work, found: Dataset, version: DatasetVersion) -> tuple[JoinTask, list[str | None]]:
-    look, config, wanted, joined = work.look, work.look.world.config, work.wanted, work.joined
-    mine = store.store(None, config, look.namespace).folder("deployments", look.name)
-    keeps = store.store(found.spec.store, config, look.namespace).reach
-    origin = store.reach(found.spec.source.s3, config) if found.spec.pin == "reference" else keeps
-    item = FetchItem(
-        access=keeps.access(), source=origin.access() if origin != keeps else None, manifest=True,
-        uri=version.manifest, sha256=version.digest, dest="",
-    )  # fmt: skip
+def _task(mine: Joining, found: Dataset, version: DatasetVersion) -> tuple[JoinTask, list[str | None]]:
+    look, config, wanted, joined = mine.context, mine.context.world.config, mine.wanted, mine.joined
+    folder = store.store(None, config, look.namespace).folder("deployments", look.name)
+    item, secrets = fetched(found.spec, config, look.namespace, version.manifest, version.digest, "")
     task = JoinTask(
         labels=item, format=found.spec.format, request_id=wanted.request_id, label=wanted.label,
         tolerance=wanted.tolerance, loss=wanted.loss, cap=wanted.cap or "1",
-        log=mine.folder("predictions").place(), stable=joined.against, candidate=joined.version,
+        log=folder.folder("predictions").place(), stable=joined.against, candidate=joined.version,
         since=joined.since, cuts=joined.cuts, used=joined.used,
-        store=mine.folder("labels", joined.rollout, joined.guard.replace("/", "-")).place(),
+        store=folder.folder("labels", joined.rollout, joined.guard.replace("/", "-")).place(),
     )  # fmt: skip
-    return task, [keeps.credentials, origin.credentials, mine.reach.credentials]
-
-
-def _find(work: Work, recorded: JoinJob) -> jobpods.Found:
-    labels_ = {LABEL: work.look.name}
-    sought = jobpods.Sought(recorded.name, work.look.subject.meta.uid, recorded.uid, labels_, JOIN)
-    return jobpods.find(work.look.world, sought, lambda: manifest(work))
-
-
-def requests(work: Work) -> list[ReadDocument]:
-    """What has to be read before the Job's answer is known."""
-    recorded = work.joined.job
-    return jobpods.requests(_find(work, recorded)) if recorded is not None and not recorded.not_before else []
-
-
-def look(work: Work, recorded: JoinJob) -> Running | Broken | JoinResult:
-    """What became of the recorded Job."""
-    world, found = work.look.world, _find(work, recorded)
-    if not found.uid:
-        return Running("")
-    if found.foreign and found.problem:
-        return Broken(found.problem.reason, found.problem.message, recorded.unreadable)
-    if found.pod is None:
-        return _without_pod(work, recorded, found)
-    said = jobpods.said(world, found, JOIN)
-    if isinstance(said, jobpods.Reading):
-        return Running(found.uid, said.waiting, said.look_again)
-    if isinstance(said, jobpods.Unreadable):
-        return Broken(jobpods.UNREADABLE, said.message, recorded.unreadable + 1)
-    if said is not None and said.join is not None:
-        return said.join
-    if jobpods.over(found):
-        failed = found.failure(None, failures.INSTALLATION)
-        return Broken(failed.reason, failed.message, recorded.unreadable)
-    return Running(found.uid, found.problem or found.waiting(work.look.now), found.look_again(work.look.now))
-
-
-def _without_pod(work: Work, recorded: JoinJob, found: jobpods.Found) -> Running | Broken:
-    now, job = work.look.now, found.job
-    since = failures.ended_since(job, now)
-    if since is not None and since < failures.LAG:
-        return Running(found.uid, None, failures.LAG - since)
-    if job is None or failures.gone(job):
-        text = "the pod that joined labels with answers is gone, and its answer with it"
-        lost = found.problem or failures.Waiting("Disrupted", text)
-        return Broken(lost.reason, lost.message, recorded.unreadable)
-    return Running(found.uid, found.problem or found.waiting(now), found.look_again(now))
-
-
-def pause(attempt: int, reason: str) -> float:
-    """Seconds until the next attempt after one that failed for this reason."""
-    if reason in failures.LIMITS:
-        return failures.rest(attempt)
-    return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 1, 10)))
+    return task, [*secrets, folder.reach.credentials]
 
 
 def leftovers(look: Look, wanted: set[str]) -> list[Delete]:

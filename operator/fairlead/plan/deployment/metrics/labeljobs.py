@@ -8,6 +8,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.plan.core import Delete, Json
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.metrics import joining, labels
+from fairlead.plan.jobs import attempt
 from fairlead.plan.requests import ReadDocument
 
 
@@ -17,7 +18,7 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
     for joined in status.joins:
         guard = labels.guard_of(look, joined)
         if guard and joined.job and not joined.job.uid and not joined.job.not_before:
-            found.append(joining.manifest(labels.work(look, guard, joined)))
+            found.append(joining.manifest(labels.joining_of(look, guard, joined)))
     return [one for one in found if one is not None]
 
 
@@ -27,7 +28,7 @@ def requests(look: Look, status: DeploymentStatus) -> list[ReadDocument]:
     for joined in status.joins:
         guard = labels.guard_of(look, joined)
         if guard and joined.job:
-            found += joining.requests(labels.work(look, guard, joined))
+            found += attempt.requests(labels.joining_of(look, guard, joined))
     return found
 
 

@@ -9,23 +9,30 @@ not judged, and the guard has no evidence.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.guard import Guard
 from fairlead.api.labelled import Joined, LabelsSeen, PairCounts
 from fairlead.api.tasks import JoinResult
-from fairlead.plan.core import epoch, rfc3339
+from fairlead.api.units import share
+from fairlead.plan.core import epoch
 from fairlead.plan.deployment import phase
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import cohorts, guards, ledger
 from fairlead.plan.deployment.evidence.signals import guard_id
 from fairlead.plan.deployment.metrics import joining
-from fairlead.plan.deployment.metrics.joining import Work
+from fairlead.plan.deployment.metrics.base import Metric
+from fairlead.plan.deployment.metrics.joining import Joining
 from fairlead.plan.deployment.serving.pods import Problem
-from fairlead.plan.jobs.failures import Running
+from fairlead.plan.jobs import attempt
+from fairlead.plan.jobs.attempt import Broken, Paused, Running
+from fairlead.plan.jobs.failures import Failure
+from fairlead.verdict import engine
 from fairlead.verdict.guards import decode
+from fairlead.verdict.trace import Prior
 
-METRIC = "labels"
 CUTS = 40
 STUCK = 30.0
 """Seconds between looks at a Job of which no event tells."""
@@ -40,18 +47,52 @@ UNEQUAL = (
 )
 
 
-def window(look: Look, state: State) -> State:
-    """The state after what has become of the candidate's labels."""
-    candidate = state.candidate
-    if candidate is None or not any(guard.metric == METRIC for guard in look.spec.rollout.guards):
-        return state
-    states, joins = guards.all_of(look, candidate), []
-    for index, guard in enumerate(look.spec.rollout.guards):
-        if guard.metric == METRIC:
+class _Labels(Metric):
+    name = "labels"
+    reason = "LabelsWorse"
+    changed = "MoreWrong"
+    unit = "labelled answers"
+    source = "Labels"
+    comparing = True
+    late = True
+
+    def go_on(self, look: Look, state: State) -> State:
+        """After what has become of the candidate's labels."""
+        candidate, mine = state.candidate, self.mine(look)
+        if candidate is None or not mine:
+            return state
+        states, joins = guards.all_of(look, candidate), []
+        for index, _ in mine:
             joined, states[index] = _one(look, candidate, index, _of(state, candidate, states[index]), states[index])
             joins.append(joined)
-    others = [one for one in state.status.joins if one.version != candidate.version]
-    return state.having(candidate=candidate.model_copy(update={"guards": states}), joins=[*others, *joins])
+        others = [one for one in state.status.joins if one.version != candidate.version]
+        return state.having(candidate=candidate.model_copy(update={"guards": states}), joins=[*others, *joins])
+
+    def share_lost(self, look: Look, state: State) -> State:
+        """No cohort spans that."""
+        version = state.candidate.version if state.candidate else ""
+        joins = [cut(one, look.stamp) if one.version == version else one for one in state.status.joins]
+        return state.having(joins=joins) if joins else state
+
+    def did(self, threshold: str) -> str:
+        return "was wrong in"
+
+    def found(self, candidate: Candidate, state: GuardEvidence) -> str:
+        return found(candidate.version, candidate.against, state)
+
+    def missing(self, look: Look, candidate: Candidate) -> str | None:
+        lacking = (guard.min_events for guard, seen in self.states(look, candidate)
+                   if seen.step_events < guard.min_events)  # fmt: skip
+        return next((f"{count} labels of the candidate's answers" for count in lacking), None)
+
+    def rules(self, name: str, guard: Guard, prior: Prior, begun: bool) -> engine.Metric:
+        return replace(super().rules(name, guard, prior, begun), worse_by=share(guard.worse_by), late=True)
+
+    def is_watched(self, seen: GuardEvidence, room: bool) -> bool:
+        return bool(seen.began_at)
+
+    def mute(self, against: str) -> str:
+        return f"Labels of {against} for the same time would come too late to find out whether it is the version"
 
 
 def _of(state: State, candidate: Candidate, evidence: GuardEvidence) -> Joined | None:
@@ -90,13 +131,13 @@ def _begun(look: Look, candidate: Candidate, guard: Guard, evidence: GuardEviden
         version=candidate.version, guard=evidence.guard, digest=evidence.digest, against=candidate.against,
         rollout=ledger.name_of(candidate.version, candidate.since), since=look.stamp,
     )  # fmt: skip
-    return joined.model_copy(update={"dataset": _current(work(look, guard, joined))})
+    return joined.model_copy(update={"dataset": _current(joining_of(look, guard, joined))})
 
 
-def work(look: Look, guard: Guard, joined: Joined) -> Work:
+def joining_of(look: Look, guard: Guard, joined: Joined) -> Joining:
     """What a join needs to know."""
     assert guard.labels
-    return Work(look, guard.labels, joined)
+    return Joining(look, guard.labels, joined)
 
 
 def guard_of(look: Look, joined: Joined) -> Guard | None:
@@ -107,7 +148,7 @@ def guard_of(look: Look, joined: Joined) -> Guard | None:
     return None
 
 
-def _current(mine: Work) -> str:
+def _current(mine: Joining) -> str:
     """The Dataset's newest version; empty without one."""
     found = joining.dataset(mine)
     return "" if isinstance(found, Problem) or found.status.current is None else found.status.current.version
@@ -118,13 +159,6 @@ def cut(joined: Joined, at: str | None) -> Joined:
     if at is None or at in joined.cuts:
         return joined
     return joined.model_copy(update={"cuts": [*joined.cuts, at][-CUTS:]})
-
-
-def cut_now(look: Look, state: State) -> State:
-    """The candidate loses its share."""
-    mine = state.candidate.version if state.candidate else ""
-    joins = [cut(one, look.stamp) if one.version == mine else one for one in state.status.joins]
-    return state.having(joins=joins) if joins else state
 
 
 def tidied(state: State) -> State:
@@ -142,21 +176,21 @@ def advance(look: Look, guard: Guard, joined: Joined, ready: bool = True) -> tup
     """One look at the join that is under way, or the beginning of the next one; with what it has counted.
 
     ready: whether a new one may begin."""
-    mine = work(look, guard, joined)
+    mine = joining_of(look, guard, joined)
     if joined.job is None:
         return (_next_join(mine) if ready and not joined.pending else joined), None
-    if joined.job.not_before is not None:
-        return _again(mine, joined.job.not_before), None
-    seen = joining.look(mine, joined.job)
+    seen = attempt.look(mine)
+    if isinstance(seen, Paused):
+        return (joined if seen.left > 0 else _again(mine)), None
     if isinstance(seen, Running):
         return _running(mine, seen), None
-    if isinstance(seen, joining.Broken):
-        return _failed(mine, seen), None
+    if isinstance(seen, Broken):
+        return _failed(mine, seen.failure), None
     done = {"job": None, "dataset": joined.job.dataset, "reason": "", "message": ""}
-    return joined.model_copy(update=done), seen
+    return joined.model_copy(update=done), seen.answer
 
 
-def _running(mine: Work, seen: Running) -> Joined:
+def _running(mine: Joining, seen: Running) -> Joined:
     joined = mine.joined
     assert joined.job
     if not seen.uid and joining.manifest(mine) is None:
@@ -166,32 +200,27 @@ def _running(mine: Work, seen: Running) -> Joined:
     return joined.model_copy(update={"job": joined.job.model_copy(update={"uid": seen.uid}), **known})
 
 
-def _next_join(mine: Work) -> Joined:
+def _next_join(mine: Joining) -> Joined:
     current = _current(mine)
     if current in ("", mine.joined.dataset):
         return mine.joined
     return mine.joined.model_copy(update={"job": joining.begin(mine, current)})
 
 
-def _again(mine: Work, not_before: str) -> Joined:
-    job = mine.joined.job
-    if mine.look.now < epoch(not_before) or job is None:
-        return mine.joined
+def _again(mine: Joining) -> Joined:
+    job = mine.recorded
     version = _current(mine) or job.dataset
     again = (job.attempt + 1, job.unreadable) if version == job.dataset else (1, 0)
     return mine.joined.model_copy(update={"job": joining.begin(mine, version, *again)})
 
 
-def _failed(mine: Work, seen: joining.Broken) -> Joined:
-    joined, job = mine.joined, mine.joined.job
-    assert job
-    text = f"version {job.dataset} of Dataset {mine.wanted.dataset}: {seen.message}"
-    why = {"reason": seen.reason, "message": text[:1024]}
-    if seen.final:
-        return joined.model_copy(update={**why, "job": None, "dataset": job.dataset})
-    again = rfc3339(mine.look.now + joining.pause(job.attempt, seen.reason))
-    waits = {"uid": "", "not_before": again, "unreadable": seen.unreadable}
-    return joined.model_copy(update={**why, "job": job.model_copy(update=waits)})
+def _failed(mine: Joining, failure: Failure) -> Joined:
+    job, settled = mine.recorded, attempt.settle(mine, failure)
+    text = f"version {job.dataset} of Dataset {mine.wanted.dataset}: {failure.message}"
+    why = {"reason": failure.reason, "message": text[:1024]}
+    if settled.pause is None:
+        return mine.joined.model_copy(update={**why, "job": None, "dataset": job.dataset})
+    return mine.joined.model_copy(update={**why, "job": job.model_copy(update=settled.changes)})
 
 
 def due(look: Look, joined: Joined) -> float | None:
@@ -214,13 +243,13 @@ def told(look: Look, guard: Guard, joined: Joined, evidence: GuardEvidence) -> G
     why = problem(look, guard, joined)
     if why:
         return guards.silent(evidence, why.reason, why.message)
-    message = _waiting(work(look, guard, joined), evidence.labels or LabelsSeen())
+    message = _waiting(joining_of(look, guard, joined), evidence.labels or LabelsSeen())
     return evidence.model_copy(update={"state": "Watching", "reason": "", "message": message})
 
 
 def problem(look: Look, guard: Guard, joined: Joined) -> Problem | None:
     """Why there is no evidence, or None."""
-    mine = work(look, guard, joined)
+    mine = joining_of(look, guard, joined)
     found = joining.dataset(mine)
     if isinstance(found, Problem):
         return found
@@ -233,7 +262,7 @@ def problem(look: Look, guard: Guard, joined: Joined) -> Problem | None:
     return Problem(joined.reason, texts.get(joined.reason, joined.message))
 
 
-def _waiting(mine: Work, seen: LabelsSeen) -> str:
+def _waiting(mine: Joining, seen: LabelsSeen) -> str:
     if seen.stable.labelled + seen.candidate.labelled:
         return ""
     found = joining.dataset(mine)
@@ -265,9 +294,4 @@ def _share(counts: ArmCounts) -> str:
     return f"{counts.failures} of {counts.requests} labelled answers ({share_:.2g} %)"
 
 
-def missing(look: Look, candidate: Candidate) -> str | None:
-    """What a step waits for, in words."""
-    for guard, evidence in zip(look.spec.rollout.guards, candidate.guards, strict=False):
-        if guard.metric == METRIC and evidence.step_events < guard.min_events:
-            return f"{guard.min_events} labels of the candidate's answers"
-    return None
+METRIC = _Labels()

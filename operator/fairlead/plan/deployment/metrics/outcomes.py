@@ -11,7 +11,9 @@ from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import guards, processes, promcounters
 from fairlead.plan.deployment.evidence.cursors import Book
 from fairlead.plan.deployment.evidence.promcounters import Answers
-from fairlead.plan.deployment.evidence.signals import ARMS, judged, outcomes_due, queries, version_of
+from fairlead.plan.deployment.evidence.signals import ARMS, judged, queries, query_due, stale, version_of
+from fairlead.plan.deployment.evidence.steps import step_of
+from fairlead.plan.deployment.metrics.base import Metric
 from fairlead.plan.deployment.serving.pods import Problem
 
 SERIES = 90
@@ -27,20 +29,43 @@ INCONSISTENT = 5
 """After so many windows in which the counters did not fit each other, somebody is told."""
 
 
-def window(look: Look, candidate: Candidate) -> Candidate:
-    """The candidate after what Prometheus says now, guard by guard. A guard without an answer is silent."""
-    book = Book(candidate.cursors)
-    found = []
-    for index, state in enumerate(guards.all_of(look, candidate)):
-        guard = look.spec.rollout.guards[index]
-        asked = guard.metric == "outcomes" and outcomes_due(look, candidate, index, guard)
-        found.append(_one(look, candidate, index, state, book) if asked else state)
-    return candidate.model_copy(update={"guards": found, "cursors": book.close()})
+class _Outcomes(Metric):
+    name = "outcomes"
+    reason = "OutcomesWorse"
+    changed = "MoreWrong"
+    unit = "outcomes"
+    source = "Series"
+    by_difference = True
+
+    def expressions(self, guard: Guard) -> dict[str, str]:
+        return promcounters.expressions(guard.promql)
+
+    def asked(self, look: Look, candidate: Candidate, index: int, state: GuardEvidence, book: Book) -> GuardEvidence:
+        """After what Prometheus says now. Without an answer it is silent."""
+        due = query_due(look, candidate, index, look.spec.rollout.guards[index])
+        return _one(look, candidate, index, state, book) if due else state
+
+    def did(self, threshold: str) -> str:
+        return "was wrong in"
+
+    def missing(self, look: Look, candidate: Candidate) -> str | None:
+        if step_of(look, candidate).shadow:
+            return None
+        for guard, state in self.states(look, candidate):
+            # a guard that has not seen a single outcome of the candidate in this step has seen nothing
+            if state.step_events < max(1, guard.min_events):
+                return f"{max(1, guard.min_events)} outcomes"
+            if old := stale(look, state):
+                return old
+        return None
+
+    def is_watched(self, seen: GuardEvidence, room: bool) -> bool:
+        return bool(seen.began_at) and room
 
 
 def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence, book: Book) -> GuardEvidence:
     guard = look.spec.rollout.guards[index]
-    answers = promcounters.read(look, index, queries(look, candidate, guard), "stable")
+    answers = promcounters.read(look, index, queries(look, candidate, METRIC.expressions(guard)), "stable")
     if not isinstance(answers, Problem) and _too_many(answers, index, book):
         answers = promcounters.too_many(index, SERIES)
     if isinstance(answers, Problem):
@@ -90,7 +115,7 @@ def _freeze(look: Look, guard: Guard, state: GuardEvidence, answers: Answers) ->
     if total < guards.ENOUGH and share(guard.worse_by) > 0:
         return guards.silent(state, "TooFewSamples", f"the live version has {total} outcomes; its rate, which worseBy "
                              f"is added to, needs {guards.ENOUGH}")  # fmt: skip
-    return state.model_copy(update=guards.frozen(look, guard, total, failed))
+    return state.model_copy(update=guards.frozen(look, guard, total, failed, by_difference=METRIC.by_difference))
 
 
 def _most(look: Look, candidate: Candidate) -> dict[str, int] | None:
@@ -120,3 +145,6 @@ def _excess(guard: Guard, index: int) -> str:
         f"more outcomes are {what} than there are: {promcounters.field(index, f'promql.{part}')} must count a part of "
         "promql.total, and both in the moment when the outcome is known"
     )
+
+
+METRIC = _Outcomes()

@@ -9,9 +9,7 @@ worse answer equally often. Nobody's silence is missing evidence; a step may ask
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import ArmCounts, GuardEvidence, Proven
@@ -19,56 +17,112 @@ from fairlead.api.guard import Guard
 from fairlead.api.review import JUDGED, OFFERED, SHOWN, Review, ReviewPair
 from fairlead.api.units import share
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.core import Event
+from fairlead.plan.core import Event, Json
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import guards, inputs, judgements, proofs
+from fairlead.plan.deployment.evidence.answers import Batch
+from fairlead.plan.deployment.evidence.likeness import Differing, Told
+from fairlead.plan.deployment.evidence.steps import step_of, unpaired
 from fairlead.plan.deployment.excerpts import of_output
-from fairlead.verdict import proof
+from fairlead.plan.deployment.metrics.base import Metric, Row, Sample, evidence_of
+from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.verdict import engine, proof
 from fairlead.verdict.failures import log_bound
 from fairlead.verdict.guards import Arm, GuardState, decide, encode
+from fairlead.verdict.trace import Prior
 
 
-@dataclass(frozen=True)
-class Differing:
-    """Two answers to one request that are not the same. `live`, `candidate`: JSON."""
+class _Review(Metric):
+    name = "review"
+    reason = "ReviewWorse"
+    source = "Answers"
+    comparing = True
 
-    request: str
-    live: Any
-    candidate: Any
+    def answered(
+        self, look: Look, candidate: Candidate, index: int, state: GuardEvidence, batch: Batch, told: Told | None
+    ) -> GuardEvidence:  # fmt: skip
+        """Without answers people have nothing to judge."""
+        if told is None or told.wrong is None:
+            return self.at_rest(state)
+        return guards.silent(state, told.wrong.reason, told.wrong.message)
+
+    def offered(self, look: Look, candidate: Candidate, told: Told) -> Candidate:
+        if not self.mine(look):
+            return candidate
+        before = candidate.review or Review()
+        after = offered(candidate, before, told.differing)
+        return candidate if after == before else candidate.model_copy(update={"review": after})
+
+    def at_rest(self, state: GuardEvidence) -> GuardEvidence:
+        return guards.watching(state)
+
+    def unread(self, candidate: Candidate, state: GuardEvidence, why: Problem) -> GuardEvidence:
+        return guards.silent(state, why.reason, why.message) if candidate.shadow else self.at_rest(state)
+
+    def go_on(self, look: Look, state: State) -> State:
+        """After what people have said since the last look."""
+        candidate = state.candidate
+        if candidate is None or candidate.step < 0:
+            return state
+        found = self.mine(look)
+        if not found or not candidate.against:
+            return state.having(candidate=candidate.model_copy(update={"review": None})) if candidate.review else state
+        (index, guard), before = found[0], candidate.review or Review()
+        after = inputs.seen(look, candidate, judgements.heard(look, candidate, before))
+        states = list(guards.all_of(look, candidate))
+        states[index] = _evidence(look, guard, states[index], after)
+        changed = candidate.model_copy(update={"review": after, "guards": states})
+        new = [pair for pair in after.unknown if pair not in before.unknown]
+        return state.having(*([_strange(new)] if new else []), candidate=changed)
+
+    def found(self, candidate: Candidate, state: GuardEvidence) -> str:
+        review = candidate.review or Review()
+        return (
+            f"of {len(review.judged)} pairs of answers that people judged, {candidate.version} gave the worse one in "
+            f"{review.worse} and the better one in {review.better}; {evidence_of(state)}"
+        )
+
+    def missing(self, look: Look, candidate: Candidate) -> str | None:
+        """Pairs, and then the judgements that a shadow step still waits for. Where the answers hardly differ there may
+        never be as many pairs as were asked for; then all of them are enough."""
+        found = self.mine(look)
+        if not found or not step_of(look, candidate).shadow:
+            return None
+        return unpaired(look, candidate) or unjudged(look, found[0][1], candidate.review or Review())
+
+    def lines(self, look: Look, before: Candidate | None, after: Candidate) -> Iterator[dict[str, object]]:
+        return judgements.lines(look, before, after)
+
+    def anew(self, state: GuardEvidence) -> GuardEvidence | None:
+        """A changed guard begins anew with all judgements: what it had seen before them."""
+        return GuardEvidence(guard=state.guard, digest=state.digest)
+
+    def rules(self, name: str, guard: Guard, prior: Prior, begun: bool) -> engine.Metric:
+        return engine.Metric(name, guard.role, worse_by=share(guard.worse_by), paired=True)
+
+    def rows(self, candidate: Candidate, state: GuardEvidence) -> list[Row]:
+        """What people said."""
+        review = candidate.review or Review()
+        total = len(review.judged)
+        return [
+            Row("found worse", total, review.worse, (review.worse, total)),
+            Row("found better", None, review.better, (review.better, total)),
+            Row("alike, both bad", None, f"{review.same}, {review.both_bad}", f"{len(review.pairs)} wait"),
+        ]
+
+    def samples(self, candidate: Json) -> Iterator[Sample]:
+        if candidate.get("review"):
+            waiting = len(candidate["review"].get("pairs") or [])
+            yield Sample("review_waiting", "Pairs of answers that wait for a person's judgement.", waiting)
 
 
-def guard_of(look: Look) -> tuple[int, Guard] | None:
-    """The guard and its index, if there is one."""
-    return next(
-        ((i, guard) for i, guard in enumerate(look.spec.rollout.guards) if guard.metric == judgements.METRIC), None
-    )
-
-
-def go_on(look: Look, state: State) -> State:
-    """The state after what people have said since the last look."""
-    candidate, found = state.candidate, guard_of(look)
-    if candidate is None or found is None or not candidate.against:
-        return state if candidate is None or not candidate.review else _without(state, candidate)
-    before = candidate.review or Review()
-    after = inputs.seen(look, candidate, judgements.heard(look, candidate, before))
-    states = list(guards.all_of(look, candidate))
-    states[found[0]] = _evidence(look, found[1], states[found[0]], after)
-    changed = candidate.model_copy(update={"review": after, "guards": states})
-    new = [pair for pair in after.unknown if pair not in before.unknown]
-    return state.having(*([_strange(new)] if new else []), candidate=changed)
-
-
-def offer(look: Look, candidate: Candidate, differing: Iterable[Differing]) -> Candidate:
-    """The candidate after new answers."""
-    if guard_of(look) is None:
-        return candidate
-    before = candidate.review or Review()
-    after = offered(candidate, before, differing)
-    return candidate if after == before else candidate.model_copy(update={"review": after})
-
-
-def _without(state: State, candidate: Candidate) -> State:
-    return state.having(candidate=candidate.model_copy(update={"review": None}))
+def unjudged(look: Look, guard: Guard, review: Review) -> str | None:
+    """The judgements that are still to come, in words."""
+    have, wanted = len(review.judged), guard.min_events
+    if have >= wanted or not review.pairs:
+        return None
+    how = f"kubectl fairlead review deployment/{look.name} -n {look.namespace}"
+    return f"{wanted} judgements of people ({have} so far): {how}"
 
 
 def _strange(pairs: list[str]) -> Event:
@@ -147,27 +201,4 @@ def _proven(look: Look, guard: Guard, stable: Arm, candidate: Arm) -> Proven | N
     return Proven(log_evidence=encode(shown.log_evidence), bound=encode(log_bound(proofs.missed(look))))
 
 
-# --- what is told --------------------------------------------------------------------------------------------------
-
-
-def missing(look: Look, candidate: Candidate) -> str | None:
-    """The judgements that a shadow step still waits for, in words. Where the answers hardly differ there may never be
-    as many pairs as were asked for; then all of them are enough."""
-    found = guard_of(look)
-    if found is None:
-        return None
-    review = candidate.review or Review()
-    have, wanted = len(review.judged), found[1].min_events
-    if have >= wanted or not review.pairs:
-        return None
-    how = f"kubectl fairlead review deployment/{look.name} -n {look.namespace}"
-    return f"{wanted} judgements of people ({have} so far): {how}"
-
-
-def found(candidate: Candidate) -> str:
-    """Harm, in words."""
-    review = candidate.review or Review()
-    return (
-        f"of {len(review.judged)} pairs of answers that people judged, {candidate.version} gave the worse one in "
-        f"{review.worse} and the better one in {review.better}"
-    )
+METRIC = _Review()

@@ -19,41 +19,62 @@ from fairlead.manifests.meta import short_hash
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import guards
 from fairlead.plan.deployment.evidence.answers import Batch
+from fairlead.plan.deployment.evidence.likeness import Told
 from fairlead.plan.deployment.evidence.promcounters import field
+from fairlead.plan.deployment.evidence.signals import guard_of
+from fairlead.plan.deployment.evidence.steps import compared
+from fairlead.plan.deployment.metrics.base import Metric
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.requests import KeptAnswer
 from fairlead.verdict import scores
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.scores import KNOWN, OUT, OWN
 
-METRIC = "scores"
 _LONGEST = 32
 Score = float | str | None
 """A number, a label, or nothing that can be read."""
 
 
-def window(look: Look, candidate: Candidate, batch: Batch) -> Candidate:
-    """The candidate after the answers that have come in."""
-    return _each(look, candidate, lambda index, one: _one(look, candidate, index, one, batch))
+class _Scores(Metric):
+    name = "scores"
+    reason = "ScoresUnusual"
+    unit = "answers"
+    source = "Answers"
+    comparing = True
 
+    def answered(
+        self, look: Look, candidate: Candidate, index: int, state: GuardEvidence, batch: Batch, told: Told | None
+    ) -> GuardEvidence:  # fmt: skip
+        """While the two versions' requests can't be compared, nothing is missed."""
+        if not compared(candidate):
+            return guards.watching(state)
+        return _one(look, candidate, index, state, batch)
 
-def silenced(look: Look, candidate: Candidate, why: Problem) -> Candidate:
-    """The candidate while the answers can't be read."""
-    return _each(look, candidate, lambda _, one: guards.silent(one, why.reason, why.message))
+    def unread(self, candidate: Candidate, state: GuardEvidence, why: Problem) -> GuardEvidence:
+        return guards.silent(state, why.reason, why.message)
 
+    def did(self, threshold: str) -> str:
+        return "answered otherwise than usual in"
 
-def unasked(look: Look, candidate: Candidate) -> Candidate:
-    """The candidate while the two versions' requests can't be compared: then nothing is missed."""
-    watching: dict[str, object] = {"state": "Watching", "reason": "", "message": ""}
-    return _each(look, candidate, lambda _, one: one.model_copy(update=watching))
+    def missing(self, look: Look, candidate: Candidate) -> str | None:
+        """In a step in which answers are compared, a guard that has seen no answer of the candidate has seen
+        nothing."""
+        return self._unseen(look, candidate) if compared(candidate) else None
 
+    def stuck(self, look: Look, candidate: Candidate) -> Problem | None:
+        if not self._unseen(look, candidate):
+            return None
+        return Problem(
+            "CopiesUsedUp", f"all {candidate.step_requests} copies were answered before the guard on scores knew what "
+            "the live version usually answers: raise copies in spec.rollout.steps",
+        )  # fmt: skip
 
-def _each(look: Look, candidate: Candidate, change: Callable[[int, GuardEvidence], GuardEvidence]) -> Candidate:
-    if not any(guard.metric == METRIC for guard in look.spec.rollout.guards):
-        return candidate
-    pairs = zip(look.spec.rollout.guards, guards.all_of(look, candidate), strict=True)
-    found = [change(index, one) if guard.metric == METRIC else one for index, (guard, one) in enumerate(pairs)]
-    return candidate.model_copy(update={"guards": found})
+    def shortened(self, state: GuardEvidence) -> GuardEvidence:
+        return super().shortened(state).model_copy(update={"scores": None})
+
+    def _unseen(self, look: Look, candidate: Candidate) -> str | None:
+        unseen = (state.guard for _, state in self.states(look, candidate) if not state.step_events)
+        return next((f"answers for {name}" for name in unseen), None)
 
 
 def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence, batch: Batch) -> GuardEvidence:
@@ -139,7 +160,7 @@ def _known(
 
 def _begun(look: Look, state: GuardEvidence, first: list[str]) -> GuardEvidence:
     assert look.spec.record
-    guard = look.spec.rollout.guards[int(state.guard.split("/")[0])]
+    guard = guard_of(look, state.guard)
     if look.spec.record.output.type == "class":
         usual = Scores(labels=list(scores.labels(first)))
         places = [_place(usual, label) for label in first]
@@ -147,7 +168,7 @@ def _begun(look: Look, state: GuardEvidence, first: list[str]) -> GuardEvidence:
         values = [decode(one) for one in first]
         usual = Scores(bounds=[encode(one) for one in scores.bounds(values)])
         places = [_place(usual, value) for value in values]
-    margin = guards.frozen(look, guard, len(places), places.count(OUT))
+    margin = guards.frozen(look, guard, len(places), places.count(OUT), by_difference=METRIC.by_difference)
     return state.model_copy(update={
         **margin, "scores": usual.model_copy(update={"live": _tally({}, places)}), "began_at": look.stamp,
         "since": look.stamp, "state": "Watching", "reason": "", "message": "",
@@ -187,10 +208,4 @@ def _liked(kept: Scores, mine: list[str]) -> Scores:
     return kept.model_copy(update={"own": {}, "chosen": True, "favourite": scores.favourite(kept.live, own)})
 
 
-def missing(look: Look, candidate: Candidate) -> str | None:
-    """What a step in which answers are compared still waits for, in words: a guard that has seen no answer of the
-    candidate has seen nothing."""
-    for guard, state in zip(look.spec.rollout.guards, candidate.guards, strict=False):
-        if guard.metric == METRIC and not state.step_events:
-            return f"answers for {state.guard}"
-    return None
+METRIC = _Scores()

@@ -9,6 +9,7 @@ from fairlead.plan.core import Event, epoch
 from fairlead.plan.deployment import phase, versions
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import processes
+from fairlead.plan.deployment.metrics.registry import metric_of
 from fairlead.plan.deployment.rollback import asking, wayback, world
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
@@ -115,7 +116,7 @@ def _summary(kept: Watch) -> str:
     asked = kept.confirmation
     if asked is not None:
         return f"{kept.version} is not watched any more, and nobody knows whether it has become worse: {asked.message}"
-    counts = next((one.live for one in kept.guards if one.guard.endswith("/errors")), None)
+    counts = next((one.live for one in kept.guards if metric_of(one.guard).all_requests), None)
     failed = f"{counts.failures} of {counts.requests} requests failed, and " if counts else ""
     return (
         f"{kept.version} is not watched any more: in {human(decode(kept.observed))} of observation {failed}nothing "

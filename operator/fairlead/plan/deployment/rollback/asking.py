@@ -19,6 +19,7 @@ from fairlead.plan.core import Event, epoch
 from fairlead.plan.deployment import phase
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import ahead, signals
+from fairlead.plan.deployment.metrics.registry import metric_of
 from fairlead.plan.deployment.rollback import hearing, readiness, wayback, world
 from fairlead.plan.deployment.rollout import ending, progress
 from fairlead.plan.deployment.serving import pods
@@ -140,14 +141,14 @@ def _watched(kept: Watch, asked: Confirmation) -> list[GuardEvidence]:
 
 
 def _mute(look: Look, state: State, kept: Watch, rung: WatchedGuard) -> State:
-    """Labels come later than anybody can wait: a person is asked at once. What was found since stays as it is."""
+    """It can't be found out by asking: a person is asked at once. What was found since stays as it is."""
     before = look.subject.body.status.watch
     old = next((one.state for one in before.guards if one.guard == rung.guard), "") if before else ""
     if state.status.world and old == "Alarm":
         return state
     said = (
-        f"{watch.found(look, kept, rung).message}. Labels of {kept.against} for the same time would come too late to "
-        f"find out whether it is the version, so nothing is rolled back. {world.by_hand(look, kept.version)}; with a "
+        f"{watch.found(look, kept, rung).message}. {metric_of(rung.guard).mute(kept.against)}, so nothing is rolled "
+        f"back. {world.by_hand(look, kept.version)}; with a "
         "holdback both are compared at the same time"
     )
     return state.having(
@@ -158,7 +159,7 @@ def _mute(look: Look, state: State, kept: Watch, rung: WatchedGuard) -> State:
 def _begin(look: Look, state: State, kept: Watch, rung: list[WatchedGuard]) -> State:
     number, of = kept.questions + 1, len(look.spec.rollout.guards)
     names = [one.guard for one in rung]
-    mine = [one for one in kept.guards if one.guard in names or one.guard.endswith("/errors")]
+    mine = [one for one in kept.guards if one.guard in names or metric_of(one.guard).all_requests]
     why = watch.found(look, kept, rung[0])
     asked = Confirmation(
         question=number, phase="Waiting", rung=names, reason=why.reason, message=why.message[:1024], since=look.stamp,
@@ -171,7 +172,7 @@ def _begin(look: Look, state: State, kept: Watch, rung: list[WatchedGuard]) -> S
 
 
 def _spec(look: Look, one: WatchedGuard) -> Guard:
-    return look.spec.rollout.guards[int(one.guard.split("/")[0])]
+    return signals.guard_of(look, one.guard)
 
 
 # --- the version before gets ready ---------------------------------------------------------------------------------
@@ -224,8 +225,8 @@ def _starting(kept: Watch, asked: Confirmation) -> Candidate:
 
 
 def _share(look: Look, asked: Confirmation) -> int:
-    slow = any(one.guard.endswith("/latency") for one in asked.guards)
-    return EVEN if slow else int(look.spec.rollout.after_promotion.confirm.share.rstrip("%"))
+    timed = any(metric_of(one.guard).timed for one in asked.guards)
+    return EVEN if timed else int(look.spec.rollout.after_promotion.confirm.share.rstrip("%"))
 
 
 def _doubt(look: Look, state: State, asked: Confirmation, why: Problem) -> tuple[State, Problem]:

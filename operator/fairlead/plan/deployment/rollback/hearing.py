@@ -20,7 +20,8 @@ from fairlead.plan.deployment.evidence import guards, ledger, processes, promcou
 from fairlead.plan.deployment.evidence.cursors import Book
 from fairlead.plan.deployment.evidence.promcounters import Counts
 from fairlead.plan.deployment.evidence.signals import Scrape
-from fairlead.plan.deployment.metrics import latency
+from fairlead.plan.deployment.metrics.base import Source, Taken
+from fairlead.plan.deployment.metrics.registry import metric_of
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.watch import question
@@ -52,7 +53,7 @@ def requests(look: Look, watch: Watch, asked: Confirmation) -> list[Request]:
         return []
     both = _both(look, watch, asked)
     found: list[Request] = [scrape.request for scrape in watching.scrapes(look, both)]
-    for index, _ in _of_metric(asked, "outcomes"):
+    for index, _ in _read_off(asked, "Series"):
         found += _queries(look, both, index).values()
     return found
 
@@ -70,8 +71,8 @@ def _queries(look: Look, both: Watch, index: int) -> dict[tuple[str, str], PromQ
     return watching.queries(look, both, look.spec.rollout.guards[index])
 
 
-def _of_metric(asked: Confirmation, metric: str) -> list[tuple[int, GuardEvidence]]:
-    return [(int(one.guard.split("/")[0]), one) for one in asked.guards if one.guard.endswith(f"/{metric}")]
+def _read_off(asked: Confirmation, source: Source) -> list[tuple[int, GuardEvidence]]:
+    return [(signals.index_of(one.guard), one) for one in asked.guards if metric_of(one.guard).source == source]
 
 
 # --- the first reading ---------------------------------------------------------------------------------------------
@@ -83,14 +84,13 @@ def begin(look: Look, watch: Watch, asked: Confirmation, *, settled: bool = Fals
     reading = watching.read(look, both)
     if isinstance(reading, Problem):
         return reading
-    watching.added(both, book, _errors(reading))
+    whole = watching.added(both, book, watching.requests_of(reading))
     watching.added(both, book, [] if settled else _durations(reading) or [])
-    for index, one in _of_metric(asked, "latency"):
-        slow = watching.slow(one.threshold, index, reading)
-        if isinstance(slow, Problem):
-            return slow
-        watching.added(both, book, slow)
-    for index, _ in _of_metric(asked, "outcomes"):
+    for index, one in _read_off(asked, "Pods"):
+        counts = watching.counted(both, book, one.guard, one.threshold, index, reading, whole)
+        if isinstance(counts, Problem):
+            return counts
+    for index, _ in _read_off(asked, "Series"):
         answers = promcounters.read(look, index, _queries(look, both, index), "candidate")
         if isinstance(answers, Problem):
             return answers
@@ -99,7 +99,11 @@ def begin(look: Look, watch: Watch, asked: Confirmation, *, settled: bool = Fals
     began = [
         one.model_copy(
             update={"state": "Watching", "message": ""}
-            | ({"reason": SETTLING} if one.guard.endswith("/outcomes") else {"reason": "", "began_at": look.stamp})
+            | (
+                {"reason": SETTLING}
+                if metric_of(one.guard).source == "Series"
+                else {"reason": "", "began_at": look.stamp}
+            )
         )
         for one in asked.guards
     ]
@@ -107,10 +111,6 @@ def begin(look: Look, watch: Watch, asked: Confirmation, *, settled: bool = Fals
         "counting_since": look.stamp, "last_window_at": look.stamp, "cursors": book.close(), "guards": began,
         "settled": settled,
     })  # fmt: skip
-
-
-def _errors(reading: Reading) -> list[tuple[Scrape, str, tuple[float, float]]]:
-    return [(scrape, "", (counters.requests, counters.failures)) for scrape, counters in reading]
 
 
 def settle(look: Look, watch: Watch, asked: Confirmation) -> tuple[Confirmation, Problem | None]:
@@ -134,13 +134,13 @@ def _quick(both: Watch, asked: Confirmation, reading: Reading, age: float) -> bo
     if age < signals.EARLY * MOMENT or found is None:
         return False
     timed = watching.added(both, Book(asked.cursors), found)
-    every = watching.added(both, Book(asked.cursors), _errors(reading))
+    every = watching.added(both, Book(asked.cursors), watching.requests_of(reading))
     answered, known = (sum(requests for requests, _ in counts.values()) for counts in (every, timed))
     untimed = answered - known > len(reading)  # a page is not read in one moment
     return known >= SEEN and not untimed and not any(slow for _, slow in timed.values())
 
 
-def _durations(reading: Reading) -> list[tuple[Scrape, str, tuple[float, float]]] | None:
+def _durations(reading: Reading) -> Taken | None:
     """(requests, those that took longer than a moment) of each pod since it started; None if a server does not tell."""
     found = []
     for scrape, counters in reading:
@@ -166,8 +166,8 @@ def window(look: Look, watch: Watch, asked: Confirmation) -> tuple[Confirmation,
         return asked, None
     after = {one.guard: one for one in asked.guards}
     answered, problem = _pods(look, both, asked, book, after)
-    for index, one in _of_metric(asked, "outcomes"):
-        counts = watching.outcomes(look, both, index, look.spec.rollout.guards[index], book)
+    for index, one in _read_off(asked, "Series"):
+        counts = watching.series(look, both, index, look.spec.rollout.guards[index], book)
         if isinstance(counts, Problem):
             problem = problem or counts
             after[one.guard] = guards.silent(one, counts.reason, counts.message)
@@ -190,7 +190,7 @@ def _few(look: Look, both: Watch, asked: Confirmation) -> bool:
     reading = watching.read(look, both)
     if isinstance(reading, Problem) or look.now >= epoch(asked.last_window_at or look.stamp) + LONGEST:
         return False
-    counts = watching.added(both, Book(asked.cursors), _errors(reading))
+    counts = watching.added(both, Book(asked.cursors), watching.requests_of(reading))
     return asked.share * sum(requests for requests, _ in counts.values()) < 100 * EXPECTED
 
 
@@ -198,28 +198,22 @@ def _pods(
     look: Look, both: Watch, asked: Confirmation, book: Book, after: dict[str, GuardEvidence]
 ) -> tuple[bool, Problem | None]:  # fmt: skip
     """Close a window of the pods' own counters; whether both versions have answered anything."""
-    reading = watching.read(look, both)
+    mine, reading = _read_off(asked, "Pods"), watching.read(look, both)
     if isinstance(reading, Problem):
-        mine = [*_of_metric(asked, "errors"), *_of_metric(asked, "latency")]
         after |= {one.guard: guards.silent(one, reading.reason, reading.message) for _, one in mine}
         return False, reading
     trial, found, problem = book.copy(), dict[str, GuardEvidence](), None
-    whole = watching.added(both, trial, _errors(reading))
-    for _, one in _of_metric(asked, "errors"):
-        found[one.guard] = _seen(look, one, whole)
-    for index, one in _of_metric(asked, "latency"):
-        slow = watching.slow(one.threshold, index, reading)
-        if isinstance(slow, Problem):
-            problem = slow
-            found[one.guard] = guards.silent(one, slow.reason, slow.message)
+    whole = watching.added(both, trial, watching.requests_of(reading))
+    for index, one in mine:
+        counts = watching.counted(both, trial, one.guard, one.threshold, index, reading, whole)
+        if isinstance(counts, Problem):
+            problem = counts
+            found[one.guard] = guards.silent(one, counts.reason, counts.message)
         else:
-            more = watching.added(both, trial, slow)
-            answered = {arm: latency.answered(counts, whole[arm]) for arm, counts in more.items()}
-            found[one.guard] = _seen(look, one, answered)
+            found[one.guard] = _seen(look, one, counts)
     strange = watching.confused(look, both, trial)
     if strange:
         book.replace(processes.marked(book, trial, [(scrape.arm, scrape.pod) for scrape, _ in reading]))
-        mine = [*_of_metric(asked, "errors"), *_of_metric(asked, "latency")]
         after |= {one.guard: guards.silent(one, strange.reason, strange.message) for _, one in mine}
         return False, strange
     book.replace(trial)

@@ -11,6 +11,7 @@ from fairlead.plan.core import WORKLOAD, Event
 from fairlead.plan.deployment import served
 from fairlead.plan.deployment.context import RETRY, Look, State
 from fairlead.plan.deployment.evidence import signals
+from fairlead.plan.deployment.metrics.registry import metric_of
 from fairlead.plan.deployment.rollback import readiness, world
 from fairlead.plan.deployment.rollout import ending, progress
 from fairlead.plan.deployment.serving import endpoints, pods, sizes
@@ -104,7 +105,7 @@ def _record(look: Look, state: State, wanted: WayBack, message: str) -> RolloutR
     asked = kept.confirmation if kept else None
     worse = {one.guard: one for one in asked.guards if one.state == "Harm"} if asked else {}
     guards = [worse.get(one.guard) or _guard(one) for one in kept.guards] if kept else []
-    errors = next((one for one in guards if one.guard.endswith("/errors")), None)
+    errors = next((one for one in guards if metric_of(one.guard).all_requests), None)
     return RolloutRecord(
         version=wanted.leaves, against=wanted.version, result="RolledBack", reason=wanted.reason,
         message=message[:1024], started_at=live.since, ended_at=look.stamp,

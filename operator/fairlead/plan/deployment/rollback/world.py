@@ -9,6 +9,7 @@ from fairlead.api.watch import Watch, WayBack
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look, State
+from fairlead.plan.deployment.metrics.registry import metric_of
 from fairlead.plan.deployment.rollout import ending
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
@@ -19,18 +20,17 @@ from fairlead.plan.deployment.watch import period as watch
 CONDITION = "WorldChanged"
 NEARLY_ALL = 0.9
 """Share of bad answers of both versions above which it is said that both fail."""
-REASONS = {"errors": "MoreErrors", "latency": "Slower", "outcomes": "MoreWrong", "labels": "MoreWrong"}
 BOTH = "BothFail"
 
 
 def changed(look: Look, kept: Watch, seen: GuardEvidence, message: str) -> WorldChange:
     """Both versions are as bad at the same time."""
     rates = [one.failures / max(1, one.requests) for one in (seen.candidate, seen.stable)]
-    metric = seen.guard.split("/")[1]
-    both = metric == "errors" and min(rates) >= NEARLY_ALL
+    metric = metric_of(seen.guard)
+    both = metric.all_requests and min(rates) >= NEARLY_ALL
     return WorldChange(
         state="Changed", version=kept.version, against=kept.against, guard=seen.guard, since=look.stamp,
-        reason=BOTH if both else REASONS[metric], message=message[:1024],
+        reason=BOTH if both else metric.changed, message=message[:1024],
     )  # fmt: skip
 
 

@@ -6,11 +6,12 @@ from typing import Literal
 
 from fairlead.api.candidate import Candidate, RolloutRecord
 from fairlead.api.deploymentstatus import Live, Retiring
-from fairlead.api.evidence import GuardEvidence
 from fairlead.plan.core import Event, rfc3339
 from fairlead.plan.deployment import served
 from fairlead.plan.deployment.context import RETRY, Look, State
-from fairlead.plan.deployment.evidence import backlog, ledger
+from fairlead.plan.deployment.evidence import backlog
+from fairlead.plan.deployment.metrics.registry import metric_of
+from fairlead.plan.deployment.rollout import lines
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.watch import latelabels
 from fairlead.plan.deployment.watch import ledger as watchbook
@@ -145,7 +146,7 @@ def recorded(
         started_at=candidate.since, ended_at=look.stamp, weight=candidate.weight,
         stable=candidate.live_answered, candidate=candidate.answered, guards=candidate.guards,
     )  # fmt: skip
-    book = ledger.ended(look, candidate, record)
+    book = lines.ended(look, candidate, record)
     record = record.model_copy(update={"ledger": book.uri})
     return backlog.waiting(filed(state, record), book)
 
@@ -158,9 +159,4 @@ def filed(state: State, record: RolloutRecord) -> State:
 
 def _shortened(record: RolloutRecord) -> RolloutRecord:
     """Without the tests' inner state: status must stay small."""
-    return record.model_copy(update={"guards": [_short(guard) for guard in record.guards]})
-
-
-def _short(guard: GuardEvidence) -> GuardEvidence:
-    values = guard.values.model_copy(update={"means": []}) if guard.values else None
-    return guard.model_copy(update={"log_lr": [], "digest": "", "values": values, "scores": None})
+    return record.model_copy(update={"guards": [metric_of(one.guard).shortened(one) for one in record.guards]})

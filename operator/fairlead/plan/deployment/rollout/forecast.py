@@ -10,6 +10,7 @@ from fairlead.api.evidence import GuardEvidence
 from fairlead.api.units import human, seconds, share
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence.guards import alpha
+from fairlead.plan.deployment.metrics.registry import all_requests
 from fairlead.plan.deployment.rollout import patience
 from fairlead.verdict.expected import until_harm, until_proof
 from fairlead.verdict.failures import base_rate, log_bound
@@ -89,7 +90,7 @@ def _proof(guard: GuardEvidence, last: CanaryStep, both: float) -> float:
 
 def _doubling(look: Look, candidate: Candidate, both: float) -> float:
     """Seconds until it would be found that it fails twice as often; infinite where nobody looks for that."""
-    if not any(guard.metric == "errors" for guard in look.spec.rollout.guards):
+    if not all_requests(look.spec.rollout.guards):
         return inf
     answered, live = candidate.answered, candidate.live_answered
     requests, failures = answered.requests + live.requests, answered.failures + live.failures

@@ -8,9 +8,10 @@ from fairlead.api.evidence import Ahead, Copies, Split
 from fairlead.plan.core import Event, epoch
 from fairlead.plan.deployment import phase, requirements, versions
 from fairlead.plan.deployment.context import Look, State
-from fairlead.plan.deployment.evidence import absent, ahead, ledger, memory, signals
-from fairlead.plan.deployment.metrics import labels, outcomes, promgauge, review, shadow, windows
-from fairlead.plan.deployment.rollout import analysis, ending, flapping, forecast, patience
+from fairlead.plan.deployment.evidence import absent, ledger, memory, reading, signals
+from fairlead.plan.deployment.evidence.steps import step_of
+from fairlead.plan.deployment.metrics.registry import METRICS
+from fairlead.plan.deployment.rollout import analysis, ending, flapping, forecast, gathering, patience, waiver
 from fairlead.plan.deployment.serving import ability, endpoints, gpus, pods, sizes
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.versions import Choice
@@ -111,11 +112,11 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
         return state, held
     if not candidate.against:
         return _first(look, state, candidate)
-    reading = windows.read(look, candidate)
-    if isinstance(reading, Problem):
+    read = reading.read(look, candidate)
+    if isinstance(read, Problem):
         asked = not _not_asked(look, candidate)
-        return state, reading if asked else None
-    uncounted = absent.uncounted(look, candidate, reading.counters)
+        return state, read if asked else None
+    uncounted = absent.uncounted(look, candidate, read.counters)
     if uncounted:
         return state, uncounted
     if look.spec.paused:
@@ -123,8 +124,7 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
     unable = ability.in_the_way(look, 0) or flapping.waits(look, candidate)
     if unable:
         return state, unable
-    begun = shadow.window(look, outcomes.window(look, windows.begin(look, candidate, reading)))
-    return _to_step(look, labels.window(look, state.having(candidate=begun)), 0), None
+    return _to_step(look, gathering.begun(look, state, candidate, read), 0), None
 
 
 def _held(look: Look, candidate: Candidate) -> Problem | None:
@@ -170,8 +170,7 @@ def warm(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
 
 
 def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
-    candidate, unread = _windows(look, _renumbered(look, candidate))
-    state = labels.window(look, review.go_on(look, state.having(candidate=candidate)))
+    state, unread = gathering.window(look, state, _renumbered(look, candidate))
     candidate = state.candidate or candidate
     if flapping.lost(look, candidate):
         candidate = flapping.counted(look, candidate)
@@ -183,7 +182,7 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     if away:
         return retreat(look, state, candidate, away)
     silent = analysis.silence(look, candidate, unread)
-    state = state if silent else ahead.told(look, state)
+    state = state if silent else waiver.told(look, state)
     candidate = state.candidate or candidate
     verdict = {"verdict": "NoEvidence" if silent else "Continue"}
     candidate = candidate.model_copy(update=verdict | forecast.told(look, candidate))
@@ -228,26 +227,9 @@ def _as(candidate: Candidate, step: CanaryStep) -> bool:
 
 def _edited(look: Look, candidate: Candidate) -> int | None:
     """The step that is to be gone to, as no step is as the candidate's own was any more."""
-    if _as(candidate, analysis.step_of(look, candidate)):
+    if _as(candidate, step_of(look, candidate)):
         return None
     return min(candidate.step, len(look.spec.rollout.steps) - 1)
-
-
-def _windows(look: Look, candidate: Candidate) -> tuple[Candidate, Problem | None]:
-    """Close the windows that can be closed; with why the pods' could not."""
-    problem = pods.foreign(look, candidate.version, candidate.against)
-    if problem:
-        return candidate, problem  # what its users saw may have been somebody else's answers
-    due = signals.due(candidate.last_window_at, look, candidate)
-    if due:
-        reading = windows.read(look, candidate)
-        if isinstance(reading, Problem):
-            problem = reading
-        else:
-            candidate = windows.close(look, candidate, reading)
-            problem = windows.confused(look, candidate)
-        candidate = shadow.window(look, candidate)
-    return promgauge.window(look, outcomes.window(look, candidate)), problem
 
 
 def _to_step(look: Look, state: State, step: int) -> State:
@@ -292,4 +274,6 @@ def retreat(look: Look, state: State, candidate: Candidate, why: Problem) -> tup
         "step_requests": 0, "split": Split(), "let_on": -1, "ahead": Ahead(), "answering": Ahead(),
     })  # fmt: skip
     said = f"{candidate.version} gets no requests for now: {why.message}"
-    return labels.cut_now(look, state).having(Event("CandidateAway", said, warning=True), candidate=back), why
+    for metric in METRICS.values():
+        state = metric.share_lost(look, state)
+    return state.having(Event("CandidateAway", said, warning=True), candidate=back), why

@@ -7,19 +7,16 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from fairlead.api.deployment import Rollout
+from fairlead.api.deployment import OFF, Rollout
 from fairlead.api.guard import Guard
-from fairlead.api.units import chance, seconds, share
-from fairlead.plan.deployment.evidence.ahead import UNPROVABLE
-from fairlead.plan.deployment.evidence.guards import BY_DIFFERENCE, live_rate
+from fairlead.api.units import chance, seconds
 from fairlead.plan.deployment.evidence.signals import guard_id
-from fairlead.plan.deployment.metrics import promgauge
+from fairlead.plan.deployment.metrics.registry import all_requests, metric_of
 from fairlead.verdict import common, engine
 from fairlead.verdict.ahead import Ahead
 from fairlead.verdict.engine import Conclusion, Metric, Rules, Seen, State
 from fairlead.verdict.gauges import GaugeState
 from fairlead.verdict.guards import Arm, GuardState
-from fairlead.verdict.margin import alone, margin
 from fairlead.verdict.split import SplitState
 from fairlead.verdict.trace import (
     ANSWERS,
@@ -191,13 +188,13 @@ def _rollout(item: Began) -> Rollout:
         found = Rollout.model_validate(item.rollout)
     except ValidationError as bad:
         raise BadTrace(f"the trace's rollout can't be read: {bad.errors()[0]['msg']}") from None
-    return found if any(one.metric == "errors" for one in found.guard) else _of_old(found)
+    return found if all_requests(found.guard) else _of_old(found)
 
 
 def _of_old(found: Rollout) -> Rollout:
     """Ledgers say what is guarded word for word. One that does not speak of errors is from the time when a list without
     them guarded none."""
-    return found.model_copy(update={"guard": [*found.guard, Guard(metric="errors", off=True)]})
+    return found.model_copy(update={"guard": [*found.guard, OFF]})
 
 
 def _named(rollout: Rollout) -> Iterator[tuple[str, Guard, int]]:
@@ -222,10 +219,7 @@ def rules_of(rollout: Rollout, prior: Prior, begun: bool = False) -> Rules:
     """What a rollout is judged by. Raises BadTrace for a latency margin that nobody has told, unless it has begun: of a
     guard that comes in the middle it is told when its counting begins."""
     return Rules(
-        metrics=tuple(
-            replace(_metric(name, guard, prior, begun), comparing=guard.metric in UNPROVABLE)
-            for name, guard, _ in _named(rollout)
-        ),
+        metrics=tuple(_metric(name, guard, prior, begun) for name, guard, _ in _named(rollout)),
         false_alarms=chance(rollout.false_alarms),
         missed_harm=chance(rollout.missed_harm),
         patience=seconds(rollout.patience),
@@ -235,27 +229,8 @@ def rules_of(rollout: Rollout, prior: Prior, begun: bool = False) -> Rules:
 
 
 def _metric(name: str, guard: Guard, prior: Prior, begun: bool) -> Metric:
-    if guard.metric == "review":
-        return Metric(name, guard.role, worse_by=share(guard.worse_by), paired=True)
-    known, worse_by = prior.metrics.get(name), share(guard.worse_by)
-    shadow, late = guard.metric == "disagreement", guard.metric == "labels"
-    if guard.gauge:
-        return Metric(name, guard.role, gauge=promgauge.told(guard))
-    if known is not None:
-        by = known.worse_by if known.beyond else 0.0
-        margin_ = worse_by if late else known.worse_by
-        return Metric(name, guard.role, known.margin, known.rate, margin_, by, shadow, late=late)
-    if shadow:
-        return Metric(name, margin=alone(worse_by), shadow=True)
-    if guard.metric == "latency" and worse_by and not prior.metrics and not begun:
-        raise BadTrace(
-            f"what {name} tolerates follows from the live version's histogram; say it in a first line: "
-            f'{{"margins": {{"{name}": {{"odds": 1.3, "floor": 0.05, "rate": 0.01, "worseBy": 0.04}}}}}}'
-        )
-    live = prior.live or Arm()
-    rate = live_rate(live.requests, live.failures)
-    by = worse_by if guard.metric in BY_DIFFERENCE else 0.0
-    return Metric(name, guard.role, margin(rate, worse_by), rate, worse_by, by, late=late)
+    found = metric_of(guard)
+    return replace(found.rules(name, guard, prior, begun), comparing=found.unprovable)
 
 
 def judge(rollout: Rollout, trace: Iterable[Item]) -> Iterator[Judged]:

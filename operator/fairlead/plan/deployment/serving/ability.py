@@ -14,11 +14,10 @@ from fairlead.manifests.route import path_of
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import epoch
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.evidence import signals
 from fairlead.plan.deployment.serving import implementations
 from fairlead.plan.deployment.serving.implementations import Ability
 from fairlead.plan.deployment.serving.pods import Problem
-from fairlead.plan.requests import Failed, GatewaySeen
+from fairlead.plan.requests import Failed, GatewaySeen, ReadGateway
 
 CONDITION = "GatewayAble"
 AGAIN = 60.0
@@ -41,6 +40,12 @@ class Shortfall:
 # --- what is known -------------------------------------------------------------------------------------------------
 
 
+def gateway(look: Look) -> ReadGateway:
+    """Where the Deployment's Gateway listens."""
+    wanted = look.spec.route.gateway
+    return ReadGateway(wanted.namespace or look.namespace, wanted.name)
+
+
 def known(look: Look) -> GatewayState | None:
     """What the Gateway says of itself: this look's answer, or what an earlier one has kept; None: not asked yet."""
     state: GatewayState | None = look.once("gateway", lambda: _known(look))
@@ -55,7 +60,7 @@ def _known(look: Look) -> GatewayState | None:
 
 
 def _answered(look: Look) -> GatewayState | None:
-    kept, answer = look.subject.body.status.gateway, look.world.answer(signals.gateway(look))
+    kept, answer = look.subject.body.status.gateway, look.world.answer(gateway(look))
     if isinstance(answer, GatewaySeen):
         features = implementations.relevant(answer.features) if answer.features else None
         return GatewayState(
@@ -73,13 +78,13 @@ def _unread(look: Look) -> GatewayState:
 
 
 def _name(look: Look) -> str:
-    wanted = signals.gateway(look)
+    wanted = gateway(look)
     return f"{wanted.namespace}/{wanted.name}"
 
 
 def _of_route(look: Look) -> str:
     """The controller that has said something about the route: for an operator that may not read Gateways."""
-    wanted = signals.gateway(look)
+    wanted = gateway(look)
     for parent in (look.route.get("status") or {}).get("parents") or []:
         ref = parent.get("parentRef", {})
         if (ref.get("namespace", look.namespace), ref.get("name")) == (wanted.namespace, wanted.name):

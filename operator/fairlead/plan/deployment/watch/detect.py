@@ -13,6 +13,7 @@ from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.guard import Guard
 from fairlead.api.units import share
 from fairlead.api.watch import WatchedGuard
+from fairlead.plan.deployment.metrics.registry import metric_of
 from fairlead.verdict import detector
 from fairlead.verdict.bounded import Sums, log_bets
 from fairlead.verdict.detector import Detector
@@ -33,7 +34,7 @@ def begin(guard: Guard, seen: GuardEvidence, tolerance: float, beta: float, alph
     """A guard at the promotion. seen: what it has seen in the rollout; tolerance: a difference of shares; beta, alpha:
     the chances that the reference was too good by luck, and of a false alarm in a window."""
     # labels of the version before may still be to come: `latelabels`
-    known = "" if guard.metric == "labels" else tolerated(guard, seen, tolerance, beta)
+    known = "" if metric_of(guard).late else tolerated(guard, seen, tolerance, beta)
     return WatchedGuard(
         guard=seen.guard, digest=seen.digest, odds=seen.odds or "1", threshold=seen.threshold,
         floor=seen.floor if seen.odds else "0", tolerated=known,
@@ -47,12 +48,13 @@ def tolerated(guard: Guard, seen: GuardEvidence, tolerance: float, beta: float) 
     requests, bad = seen.stable.requests, seen.stable.failures
     if requests > LARGEST:
         requests, bad = LARGEST, round(bad * LARGEST / requests)
-    margin = 0.0 if guard.metric == "latency" else share(guard.worse_by)
+    by_odds = metric_of(guard).by_odds
+    margin = 0.0 if by_odds else share(guard.worse_by)
     try:
         rate = detector.tolerated(bad, requests, 0.0, beta)
     except ValueError:
         return ""
-    if guard.metric == "latency":
+    if by_odds:
         odds = decode(seen.odds or "1") * rate / (1.0 - rate)
         rate = odds / (1.0 + odds)
     rate += margin + tolerance
@@ -95,7 +97,7 @@ def hopeless(state: WatchedGuard) -> bool:
 def _hopeless(state: WatchedGuard, live: tuple[int, int], design_effect: float) -> list[str]:
     """The detector's state that looks for it."""
     requests, bad = live
-    if not requests or not state.guard.endswith("/errors"):
+    if not requests or not metric_of(state.guard).all_requests:
         return state.hopeless
     if bad <= MOST * requests:
         return []

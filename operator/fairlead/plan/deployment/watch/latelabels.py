@@ -22,12 +22,11 @@ from fairlead.plan.deployment.metrics import labels
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.watch import detect, latebook
 from fairlead.plan.deployment.watch import ledger as watchbook
-from fairlead.plan.deployment.watch.period import most_windows
+from fairlead.plan.deployment.watch.period import most_windows, reason
 from fairlead.verdict.latetrace import Carried
 
 MOST = 10
 """Windows that a join gives at most."""
-REASON = "LabelsWorseAfterPromotion"
 
 
 def handed_over(look: Look, joins: list[Joined], candidate: Candidate) -> list[Joined]:
@@ -68,7 +67,7 @@ def window(look: Look, state: State) -> tuple[State, Problem | None, Problem | N
             joined, rollout, watched[joined.guard], told = _one(look, kept, guard, joined, rollout, seen)
             lines += told
             if rollout.state == "Harm":
-                bad = bad or Problem(REASON, labels.found(kept.version, joined.against, rollout))
+                bad = bad or Problem(reason(joined.guard), labels.found(kept.version, joined.against, rollout))
             why = labels.problem(look, guard, joined)
             problem = problem or why
             watched[joined.guard] = _told(watched[joined.guard], why)

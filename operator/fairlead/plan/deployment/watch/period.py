@@ -14,6 +14,7 @@ from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.core import epoch
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import guards, signals
+from fairlead.plan.deployment.metrics.registry import metric_of
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.watch import question
@@ -28,10 +29,6 @@ CRASHES = 3
 CRASHED = "CrashedAfterPromotion"
 RECENT = 600.0
 """Seconds: if the last of them is longer ago, it is something else that keeps the pods from being ready."""
-
-ASKABLE = ("errors", "latency", "outcomes")
-"""Metrics of which it can be seen within minutes what both versions do. Labels come later than anybody can wait."""
-_REASONS = {"errors": "ErrorsWorse", "latency": "LatencyWorse", "outcomes": "OutcomesWorse", "labels": "LabelsWorse"}
 
 
 def pace(age: float) -> float:
@@ -69,7 +66,7 @@ def keeps(watch: Watch) -> bool:
 
 def can_ask(state: WatchedGuard) -> bool:
     """Whether it can be found out by asking if it is the version."""
-    return state.guard.split("/")[1] in ASKABLE
+    return not metric_of(state.guard).mute("")
 
 
 def due(look: Look, watch: Watch) -> bool:
@@ -118,7 +115,7 @@ def crashed(look: Look, version: str, restarts: int, since: float) -> str:
 
 def reason(guard: str) -> str:
     """Why a version is rolled back, in a word."""
-    return f"{_REASONS[guard.split('/')[1]]}AfterPromotion"
+    return f"{metric_of(guard).reason}AfterPromotion"
 
 
 def found(look: Look, watch: Watch, state: WatchedGuard) -> Problem:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from fairlead.api.evidence import ArmCounts, GuardEvidence, Proven
 from fairlead.api.guard import Guard
-from fairlead.api.units import chance, human, share
+from fairlead.api.units import chance, share
 from fairlead.api.watch import Watch, WatchedGuard
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.evidence import beyond, guards, proofs
+from fairlead.plan.deployment.evidence import beyond, proofs
+from fairlead.plan.deployment.metrics.registry import metric_of
 from fairlead.verdict import confirm
 from fairlead.verdict.confirm import Asked
 from fairlead.verdict.difference import DifferenceState
 from fairlead.verdict.failures import base_rate, log_bound
 from fairlead.verdict.guards import Arm, GuardState, Window, decode, decode_all, encode, encode_all
 
-WORDS = {"errors": "failed", "outcomes": "was wrong in", "labels": "was wrong in"}
-
 
 def begun(look: Look, guard: Guard, watched: WatchedGuard, number: int, of: int) -> GuardEvidence:
     """A guard of which nothing is known yet in question `number`; `of` guards are watched."""
     effect = float(look.spec.rollout.design_effect)
-    worse_by = share(guard.worse_by) if guard.metric in guards.BY_DIFFERENCE else 0.0
+    worse_by = share(guard.worse_by) if metric_of(guard).by_difference else 0.0
     rate = base_rate(watched.live.failures - watched.lately.failures, watched.live.requests - watched.lately.requests)
     state = (
         confirm.begin(worse_by, rate, design_effect=effect) if worse_by
@@ -101,9 +100,7 @@ def enough(evidence: GuardEvidence) -> bool:
 
 def did(name: str, guard: str, counts: ArmCounts, threshold: str) -> str:
     """What a version did, as a guard sees it: `m-2 failed 25 of 792 (3.2 %)`."""
-    metric = guard.split("/")[1]
-    words = f"took longer than {human(decode(threshold or '0'))} in" if metric == "latency" else WORDS[metric]
-    return f"{name} {words} {shares(counts)}"
+    return f"{name} {metric_of(guard).did(threshold)} {shares(counts)}"
 
 
 def shares(counts: ArmCounts) -> str:

@@ -17,7 +17,8 @@ from fairlead.plan.deployment.evidence import absent, guards, processes, promcou
 from fairlead.plan.deployment.evidence.cursors import Book, is_read
 from fairlead.plan.deployment.evidence.promcounters import Counts
 from fairlead.plan.deployment.evidence.signals import Scrape, pod_of
-from fairlead.plan.deployment.metrics import latency
+from fairlead.plan.deployment.metrics.base import Source, Taken
+from fairlead.plan.deployment.metrics.registry import metric_of
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import PodView, Problem
 from fairlead.plan.deployment.watch import detect
@@ -25,15 +26,11 @@ from fairlead.plan.deployment.watch.period import arms, chosen, due, length, mos
 from fairlead.plan.requests import Counters, Failed, PromQuery, Request
 from fairlead.verdict.failures import MOST
 from fairlead.verdict.guards import decode, encode
-from fairlead.verdict.latency import Unusable, count
 
 GAP = 3
 """A window counts as observed time for at most so many of its proper lengths: nobody watched in a gap."""
 PODS, SERIES = 12, 16
 """Cursors that pods' counters, and series of Prometheus, may take in status. Of larger versions a part is read."""
-
-WATCHED = ("errors", "latency", "outcomes", "labels")
-"""What the live version alone can be watched by."""
 
 # --- the promotion -------------------------------------------------------------------------------------------------
 
@@ -70,8 +67,7 @@ def _guards(look: Look, candidate: Candidate, limit: float) -> list[WatchedGuard
     return [
         detect.begin(guard, seen, tolerance, part, alpha)
         for guard, seen in pairs
-        if guard.metric == "errors"
-        or (guard.metric in WATCHED and seen.began_at and (room or guard.metric != "outcomes"))
+        if metric_of(guard).is_watched(seen, room)
     ]
 
 
@@ -84,15 +80,15 @@ def requests(look: Look, watch: Watch) -> list[Request]:
     if not due(look, watch):
         return []
     found: list[Request] = [scrape.request for scrape in scrapes(look, watch)]
-    for _, guard, _ in _of_metric(look, watch, "outcomes"):
+    for _, guard, _ in _read_off(look, watch, "Series"):
         found += queries(look, watch, guard).values()
     return found
 
 
 def scrapes(look: Look, watch: Watch) -> list[Scrape]:
     """How the pods' counters are read."""
-    latency = sum(state.guard.endswith("/latency") for state in watch.guards)
-    most = max(1, PODS // (len(arms(watch)) * (1 + latency)))
+    timed = sum(metric_of(state.guard).timed for state in watch.guards)
+    most = max(1, PODS // (len(arms(watch)) * (1 + timed)))
     found = []
     for arm, name in arms(watch).items():
         version = versions.read(look, name)
@@ -110,21 +106,17 @@ def _known_first(watch: Watch, found: list[PodView]) -> list[PodView]:
 
 
 def queries(look: Look, watch: Watch, guard: Guard) -> dict[tuple[str, str], PromQuery]:
-    """The queries of an outcomes guard by (arm, part)."""
+    """The queries of a guard on series by (arm, part)."""
     return {
         (arm, part): query
         for arm, version in arms(watch).items()
-        for part, query in promcounters.queries(look, guard, version).items()
+        for part, query in promcounters.queries(look, metric_of(guard).expressions(guard), version).items()
     }
 
 
-def _of_metric(look: Look, watch: Watch, metric: str) -> list[tuple[int, Guard, WatchedGuard]]:
-    found = []
-    for state in watch.guards:
-        index = int(state.guard.split("/")[0])
-        if state.guard.endswith(f"/{metric}"):
-            found.append((index, look.spec.rollout.guards[index], state))
-    return found
+def _read_off(look: Look, watch: Watch, source: Source) -> list[tuple[int, Guard, WatchedGuard]]:
+    mine = [one for one in watch.guards if metric_of(one.guard).source == source]
+    return [(signals.index_of(one.guard), signals.guard_of(look, one.guard), one) for one in mine]
 
 
 # --- a window ------------------------------------------------------------------------------------------------------
@@ -142,8 +134,8 @@ def window(look: Look, watch: Watch) -> tuple[Watch, Problem | None]:
     fell = _fell(look, watch, book)
     if processes.on_probation(look, fell, length(watch)):
         after |= {one.guard: _withheld(one) for one in after.values()}
-    for index, guard, state in _of_metric(look, watch, "outcomes"):
-        counts = outcomes(look, watch, index, guard, book)
+    for index, guard, state in _read_off(look, watch, "Series"):
+        counts = series(look, watch, index, guard, book)
         if isinstance(counts, Problem):
             problem = problem or counts
             after[state.guard] = _silent(state, counts)
@@ -164,27 +156,22 @@ def window(look: Look, watch: Watch) -> tuple[Watch, Problem | None]:
 
 def _pods(look: Look, watch: Watch, book: Book, after: dict[str, WatchedGuard]) -> tuple[bool, Problem | None]:
     """Close a window of the pods' own counters; whether the live version has answered anything."""
-    mine = [*_of_metric(look, watch, "errors"), *_of_metric(look, watch, "latency")]
+    mine = _read_off(look, watch, "Pods")
     if not mine:
         return False, None
     reading = read(look, watch)
     if isinstance(reading, Problem):
         after |= {state.guard: _silent(state, reading) for _, _, state in mine}
         return False, reading
-    trial, found = book.copy(), dict[str, WatchedGuard]()
-    whole = added(watch, trial, [(s, "", (c.requests, c.failures)) for s, c in reading])
-    for _, _, state in _of_metric(look, watch, "errors"):
-        found[state.guard] = _judged(look, state, whole)
-    problem = None
-    for index, _, state in _of_metric(look, watch, "latency"):
-        counted = slow(state.threshold, index, reading)
-        if isinstance(counted, Problem):
-            problem = counted
-            found[state.guard] = _silent(state, counted)
+    trial, found, problem = book.copy(), dict[str, WatchedGuard](), None
+    whole = added(watch, trial, requests_of(reading))
+    for index, _, state in mine:
+        counts = counted(watch, trial, state.guard, state.threshold, index, reading, whole)
+        if isinstance(counts, Problem):
+            problem = counts
+            found[state.guard] = _silent(state, counts)
         else:
-            more = added(watch, trial, counted)
-            answered = {arm: latency.answered(counts, whole[arm]) for arm, counts in more.items()}
-            found[state.guard] = _judged(look, state, answered)
+            found[state.guard] = _judged(look, state, counts)
     strange = confused(look, watch, trial)
     if strange:
         book.replace(processes.marked(book, trial, [(scrape.arm, scrape.pod) for scrape, _ in reading]))
@@ -193,6 +180,19 @@ def _pods(look: Look, watch: Watch, book: Book, after: dict[str, WatchedGuard]) 
     book.replace(trial)
     after |= found
     return whole["candidate"][0] > 0, problem
+
+
+def requests_of(reading: list[tuple[Scrape, Counters]]) -> Taken:
+    """(requests, failures) of each pod since it started."""
+    return [(scrape, "", (counters.requests, counters.failures)) for scrape, counters in reading]
+
+
+def counted(
+    watch: Watch, book: Book, guard: str, threshold: str, index: int, reading: list[tuple[Scrape, Counters]],
+    whole: Counts,
+) -> Counts | Problem:  # fmt: skip
+    """What a guard on the pods' counters has counted in a window. whole: all requests in it, and failed ones."""
+    return metric_of(guard).counts(index, threshold, reading, lambda taken: added(watch, book, taken), whole)
 
 
 def confused(look: Look, watch: Watch, book: Book) -> Problem | None:
@@ -217,8 +217,8 @@ def _fell(look: Look, watch: Watch, book: Book) -> str | None:
 
 def _withheld(state: WatchedGuard) -> WatchedGuard:
     """A guard on the pods' counters, from which nothing follows yet; one that can't be seen says so already."""
-    counted = state.guard.split("/")[1] in processes.COUNTED and state.state != "NoEvidence"
-    return state.model_copy(update={"state": "NoEvidence", "reason": processes.FELL}) if counted else state
+    mine = metric_of(state.guard).source == "Pods" and state.state != "NoEvidence"
+    return state.model_copy(update={"state": "NoEvidence", "reason": processes.FELL}) if mine else state
 
 
 def read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
@@ -249,23 +249,7 @@ def read(look: Look, watch: Watch) -> list[tuple[Scrape, Counters]] | Problem:
     return found
 
 
-def slow(
-    threshold: str, index: int, reading: list[tuple[Scrape, Counters]]
-) -> list[tuple[Scrape, str, tuple[float, float]]] | Problem:
-    """(requests, slow ones) of each pod since it started."""
-    blind = absent.no_histogram({"candidate": "the live version", "stable": "the version before it"}, reading)
-    if blind:
-        return Problem(blind.reason, blind.message)
-    found = []
-    for scrape, counters in reading:
-        counted = count(counters.buckets, decode(threshold))
-        if isinstance(counted, Unusable):
-            return Problem(counted.reason, counted.message)
-        found.append((scrape, f"/{index}", (float(counted[0]), float(counted[1]))))
-    return found
-
-
-def added(watch: Watch, book: Book, taken: list[tuple[Scrape, str, tuple[float, float]]]) -> Counts:
+def added(watch: Watch, book: Book, taken: Taken) -> Counts:
     """What the pods have counted since they were last read, by arm."""
     found = dict.fromkeys(arms(watch), (0, 0))
     for scrape, part, values in taken:
@@ -276,7 +260,7 @@ def added(watch: Watch, book: Book, taken: list[tuple[Scrape, str, tuple[float, 
     return found
 
 
-def outcomes(look: Look, watch: Watch, index: int, guard: Guard, book: Book) -> Counts | Problem:
+def series(look: Look, watch: Watch, index: int, guard: Guard, book: Book) -> Counts | Problem:
     """What Prometheus says was added. Of counters that don't fit each other nothing is taken: a later window has it."""
     answers = promcounters.read(look, index, queries(look, watch, guard), "candidate")
     if isinstance(answers, Problem):

@@ -15,58 +15,85 @@ from fairlead.api.evidence import GuardEvidence, Values
 from fairlead.api.guard import Guard
 from fairlead.plan.core import epoch
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.evidence import ahead, guards, promcounters
-from fairlead.plan.deployment.evidence.signals import ARMS, outcomes_due, queries, version_of
-from fairlead.plan.deployment.metrics import shadow
+from fairlead.plan.deployment.evidence import ahead, guards, promcounters, steps
+from fairlead.plan.deployment.evidence.cursors import Book
+from fairlead.plan.deployment.evidence.signals import ARMS, queries, query_due, stale, version_of
+from fairlead.plan.deployment.metrics.base import Metric, Row, evidence_of
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.requests import Failed, PromQuery, Vector
-from fairlead.verdict import gauges
+from fairlead.verdict import engine, gauges
 from fairlead.verdict.gauges import FEWEST, LARGEST, Gauge, GaugeState
 from fairlead.verdict.guards import decode, encode, encode_all
+from fairlead.verdict.trace import Prior
 
-METRIC = "gauge"
 SCRAPE = 60.0
 """Seconds after which a value that has not changed is a new observation of the same."""
-FRESH = 3
-"""A step is left only if the last answer came within so many windows,"""
-ANSWER = 2.0
-"""and so many seconds."""
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`')
 _RANGE = re.compile(r"\[\s*([0-9][0-9a-z]*)")
 _PART = re.compile(r"([0-9]+)(ms|[smhdwy])")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 
 
-def window(look: Look, candidate: Candidate) -> Candidate:
-    """The candidate after what Prometheus says now. Where nothing can be compared, nothing is missed."""
-    if not any(guard.metric == METRIC for guard in look.spec.rollout.guards):
-        return candidate
-    apart = not shadow.compared(candidate) or _over(look, candidate) or ahead.alone(look, candidate) is not None
-    if not apart and not candidate.routed_at:
-        return candidate
-    found = []
-    for index, state in enumerate(guards.all_of(look, candidate)):
-        guard = look.spec.rollout.guards[index]
-        if guard.metric == METRIC and apart:
-            state = state.model_copy(update={"state": "Watching", "reason": "", "message": ""})
-        elif guard.metric == METRIC and outcomes_due(look, candidate, index, guard):
-            state = _one(look, candidate, index, state)
-        found.append(state)
-    return candidate.model_copy(update={"guards": found})
+class _Gauge(Metric):
+    name = "gauge"
+    reason = "GaugeWorse"
+    source = "Value"
+    comparing = True
 
+    def expressions(self, guard: Guard) -> dict[str, str]:
+        return {"value": guard.gauge.value} if guard.gauge else {}
 
-def _over(look: Look, candidate: Candidate) -> bool:
-    """Whether the step's copies are all made: then the candidate does nothing that could be measured."""
-    step = look.spec.rollout.steps[max(0, min(candidate.step, len(look.spec.rollout.steps) - 1))]
-    return shadow.over(step, candidate)
+    def asked(self, look: Look, candidate: Candidate, index: int, state: GuardEvidence, book: Book) -> GuardEvidence:
+        """After what Prometheus says now. Where nothing can be compared, nothing is missed."""
+        if candidate.step < 0:
+            return state
+        over = steps.over(steps.step_of(look, candidate), candidate)  # then it does nothing that could be measured
+        if not steps.compared(candidate) or over or ahead.alone(look, candidate) is not None:
+            return guards.watching(state)
+        due = candidate.routed_at and query_due(look, candidate, index, look.spec.rollout.guards[index])
+        return _one(look, candidate, index, state) if due else state
+
+    def found(self, candidate: Candidate, state: GuardEvidence) -> str:
+        return f"{_means(candidate, state)}; {evidence_of(state)}"
+
+    def missing(self, look: Look, candidate: Candidate) -> str | None:
+        """Without a pair in the step, and at the end without enough of them for a judgement, the guard would have been
+        passed unseen."""
+        if not steps.compared(candidate):
+            return None
+        last = candidate.step + 1 >= len(look.spec.rollout.steps)
+        over = steps.over(steps.step_of(look, candidate), candidate)
+        for _, state in self.states(look, candidate):
+            if not state.step_events and not over:
+                return f"values of {state.guard}"
+            if last and state.windows < FEWEST:
+                return f"{FEWEST - state.windows} more pairs of values of {state.guard}"
+            if old := stale(look, state):
+                return old
+        return None
+
+    def shortened(self, state: GuardEvidence) -> GuardEvidence:
+        values = state.values.model_copy(update={"means": []}) if state.values else None
+        return super().shortened(state).model_copy(update={"values": values})
+
+    def rules(self, name: str, guard: Guard, prior: Prior, begun: bool) -> engine.Metric:
+        return engine.Metric(name, guard.role, gauge=told(guard))
+
+    def rows(self, candidate: Candidate, state: GuardEvidence) -> list[Row]:
+        """Means of a value."""
+        values, names = state.values, (candidate.version, candidate.against)
+        if values is None or not values.pairs or len(values.sums) < 2:
+            return [Row(name, 0, rate="-") for name in names]
+        means = [f"mean {float(total) / values.pairs:.6g}" for total in reversed(values.sums)]
+        return [Row(name, values.pairs, rate=mean) for name, mean in zip(names, means, strict=True)]
 
 
 def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence) -> GuardEvidence:
     guard = look.spec.rollout.guards[index]
-    pair = _pair(look, candidate, index, queries(look, candidate, guard))
+    pair = _pair(look, candidate, index, queries(look, candidate, METRIC.expressions(guard)))
     if isinstance(pair, Problem):
         return guards.silent(state, pair.reason, pair.message)
-    answered = state.model_copy(update={"since": look.stamp, "state": "Watching", "reason": "", "message": ""})
+    answered = guards.watching(state, since=look.stamp)
     began = epoch(candidate.routed_at or look.stamp)
     if not _is_new(answered.values, pair, look.now, began, longest_range(guard)):
         return answered
@@ -157,26 +184,7 @@ def written(state: GaugeState, at: str, last: tuple[float, float]) -> Values:
     )  # fmt: skip
 
 
-def missing(look: Look, candidate: Candidate) -> str | None:
-    """What the step still waits for, in words. Without a pair in the step, and at the end without enough of them for
-    a judgement, the guard would have been passed unseen."""
-    if not shadow.compared(candidate):
-        return None
-    last = candidate.step + 1 >= len(look.spec.rollout.steps)
-    over = _over(look, candidate)
-    for guard, state in zip(look.spec.rollout.guards, candidate.guards, strict=False):
-        if guard.metric != METRIC:
-            continue
-        if not state.step_events and not over:
-            return f"values of {state.guard}"
-        if last and state.windows < FEWEST:
-            return f"{FEWEST - state.windows} more pairs of values of {state.guard}"
-        if not state.since or look.now - epoch(state.since) > FRESH * look.window + ANSWER:
-            return "a fresh answer of Prometheus"
-    return None
-
-
-def found(candidate: Candidate, guard: GuardEvidence) -> str:
+def _means(candidate: Candidate, guard: GuardEvidence) -> str:
     """What was found, in words."""
     kept = guard.values
     if kept is None:
@@ -186,3 +194,6 @@ def found(candidate: Candidate, guard: GuardEvidence) -> str:
         f"the value of {candidate.version} was {own:.4g} on average of {kept.pairs} readings, that of "
         f"{candidate.against} {stable:.4g}"
     )
+
+
+METRIC = _Gauge()

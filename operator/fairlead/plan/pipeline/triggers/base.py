@@ -1,0 +1,99 @@
+"""What a trigger is. Whether it is due is decided by comparing what is with the key that was handled last: events only
+wake the decision, so losing one, or getting it twice, changes nothing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, NamedTuple
+
+from fairlead.api.pipeline import Pipeline
+from fairlead.manifests.meta import short_hash
+from fairlead.plan.core import Context, Json, Kind, M
+from fairlead.plan.requests import Request
+
+_NAME_LIMIT = 128
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a trigger asks a run for."""
+
+    key: str
+    """What it saw. It is handled when a run has been recorded for it."""
+    reason: str
+    """For people."""
+
+
+class Reference(NamedTuple):
+    """An object of the namespace."""
+
+    kind: Kind
+    name: str
+
+
+@dataclass(frozen=True)
+class Heed:
+    """Objects that wake a Pipeline, for one of its triggers goes by them."""
+
+    kind: Kind
+    matters: Callable[[Json, Json], bool]
+    """(what the trigger's field says, an object as JSON): whether the trigger goes by it. For every change and every
+    Pipeline of the namespace, so it must be cheap; what it gets may be malformed."""
+    of: Callable[[Json], Any] | None = None
+    """What of the object it goes by, where that changes more rarely than the object; None: any change wakes."""
+
+
+class Trigger(ABC, Generic[M]):
+    """An entry of `spec.triggers`. Pure: neither clock nor I/O."""
+
+    field: ClassVar[str]
+    """The field of an entry that makes it a trigger of this type."""
+    heeds: ClassVar[tuple[Heed, ...]] = ()
+
+    def __init__(self, spec: M) -> None:
+        self.spec = spec
+
+    @property
+    def name(self) -> str:
+        """What it is called in `status.handled` and in decisions: `dataset/flights`. Must never change."""
+        full = f"{self.field}/{self.label()}"
+        return full if len(full) <= _NAME_LIMIT else f"{full[: _NAME_LIMIT - 11]}-{short_hash(full)}"
+
+    @abstractmethod
+    def label(self) -> str:
+        """What tells it from other triggers of its type."""
+
+    def check(self, path: str) -> None:
+        """Raises Invalid for what the CRD's schema can't check. path: of the trigger's field."""
+
+    def references(self) -> Iterable[Reference]:
+        """Fairlead's objects without which it can't ask. Of those that are missing or unreadable the Pipeline's
+        conditions speak; `due` just sees nothing in them."""
+        return ()
+
+    def begin(self, _now: float) -> str | None:
+        """The key that counts as handled when the trigger is new; None: whatever it sees first asks for a run."""
+        return None
+
+    def resume(self, key: str, _now: float) -> str:
+        """The key that counts as handled when the Pipeline was suspended and goes on. This one: what has come
+        meanwhile asks for a run."""
+        return key
+
+    def requests(self, _context: Context[Pipeline]) -> Iterable[Request]:
+        """What has to be asked of the outside before `due`."""
+        return ()
+
+    @abstractmethod
+    def due(self, handled: str | None, context: Context[Pipeline]) -> Due | None:
+        """What it asks a run for, if that isn't the key that was handled. However much was missed, that is one."""
+
+    def next_time(self, _now: float) -> float | None:
+        """Seconds, more than 0, until it is to be asked again, if no event says so."""
+        return None
+
+    def pins(self, _handled: str) -> Mapping[str, str]:
+        """Versions of Datasets, by name, that a run reads because of this key."""
+        return {}

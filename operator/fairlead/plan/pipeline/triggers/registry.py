@@ -1,0 +1,95 @@
+"""The triggers that there are. Adding one ends with a line here; the rest is what a Pipeline's say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from fairlead.api import pipeline as api
+from fairlead.plan.core import Context, Invalid, Json, Kind
+from fairlead.plan.pipeline.triggers.base import Due, Heed, Reference, Trigger
+from fairlead.plan.pipeline.triggers.dataset import OfDataset
+from fairlead.plan.pipeline.triggers.schedule import OnSchedule
+from fairlead.plan.requests import Request
+
+TRIGGERS: tuple[type[Trigger[Any]], ...] = (
+    OfDataset,
+    OnSchedule,
+)
+
+
+def all_of(spec: api.PipelineSpec) -> Iterator[Trigger[Any]]:
+    """A Pipeline's triggers, in the order of the spec. Raises Invalid for one that this Fairlead does not know."""
+    for index, entry in enumerate(spec.triggers):
+        yield _of(entry, f"spec.triggers[{index}]")
+
+
+def _of(entry: api.Trigger, path: str) -> Trigger[Any]:
+    for one in TRIGGERS:
+        if (said := getattr(entry, one.field)) is not None:
+            return one(said)
+    known = ", ".join(one.field for one in TRIGGERS)
+    raise Invalid(path, f"its type is not known to this version of Fairlead, which knows {known}; write one of these, "
+                        "or bring Fairlead to the version that the trigger was written for")  # fmt: skip
+
+
+def check(spec: api.PipelineSpec) -> None:
+    """Raises Invalid with the path of the first field that makes no sense."""
+    for index, one in enumerate(all_of(spec)):
+        one.check(f"spec.triggers[{index}].{one.field}")
+
+
+def references(spec: api.PipelineSpec) -> set[Reference]:
+    """What the triggers speak of."""
+    return {one for trigger in all_of(spec) for one in trigger.references()}
+
+
+def handled(spec: api.PipelineSpec, before: Mapping[str, str], now: float, resumed: bool) -> dict[str, str]:
+    """The handled keys, brought up to date with the spec: what is not a trigger any more is forgotten, one that is new
+    begins. resumed: the Pipeline was suspended until now."""
+    found = {}
+    for one in all_of(spec):
+        known = before.get(one.name)
+        key = one.begin(now) if known is None else one.resume(known, now) if resumed else known
+        if key is not None:
+            found[one.name] = key
+    return found
+
+
+def requests(context: Context[api.Pipeline]) -> Iterator[Request]:
+    """What has to be asked of the outside before `due`."""
+    for one in all_of(context.subject.body.spec):
+        yield from one.requests(context)
+
+
+def due(keys: Mapping[str, str], context: Context[api.Pipeline]) -> dict[str, Due]:
+    """What triggers ask a run for, by their names, in the order of the spec. keys: those handled, by name."""
+    found = ((one.name, one.due(keys.get(one.name), context)) for one in all_of(context.subject.body.spec))
+    return {name: asks for name, asks in found if asks is not None}
+
+
+def next_time(spec: api.PipelineSpec, now: float) -> float | None:
+    """Seconds until a trigger is to be asked again, if no event says so."""
+    times = (one.next_time(now) for one in all_of(spec))
+    return min((time for time in times if time is not None), default=None)
+
+
+def pins(spec: api.PipelineSpec, keys: Mapping[str, str]) -> dict[str, str]:
+    """The Dataset versions that a run is for, from the handled keys."""
+    known = [one for one in all_of(spec) if one.name in keys]
+    return {name: version for one in known for name, version in one.pins(keys[one.name]).items()}
+
+
+def heeds() -> dict[Kind, list[tuple[str, Heed]]]:
+    """What the types of triggers go by, by kind: (a type's field, what)."""
+    found: dict[Kind, list[tuple[str, Heed]]] = {}
+    for one in TRIGGERS:
+        for heed in one.heeds:
+            found.setdefault(heed.kind, []).append((one.field, heed))
+    return found
+
+
+def goes_by(spec: Json, obj: Json, heeded: Iterable[tuple[str, Heed]]) -> bool:
+    """Whether a trigger of a spec (as JSON) goes by an object."""
+    entries = spec.get("triggers") or ()
+    return any(entry.get(field) and heed.matters(entry[field], obj) for entry in entries for field, heed in heeded)

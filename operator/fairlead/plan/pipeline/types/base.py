@@ -1,0 +1,63 @@
+"""What a type of step is: what a step of it reads and leaves, and the Job of an attempt.
+
+How attempts follow each other is the same for all types (see `steps`), and asks this of every Job: one pod; a container
+`publish`, in whose answer stands what was committed; a failure of the container `step`, if there is one, is the step's
+own. That a run makes models of outputs is no type of step but a trait of the Pipeline (see `produce`): it goes by
+committed outputs, whatever has made them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from fairlead.api.pipeline import Input, Output, PipelineSpec, Step
+from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
+from fairlead.plan.core import Json
+from fairlead.plan.pipeline.steps import View
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a Job is made for: a recorded attempt of a step."""
+
+    view: View
+    run: PipelineRunStatus
+    pipeline: PipelineSpec
+    """As it was when the run started."""
+    step: Step
+    status: StepStatus
+
+
+class StepType(ABC):
+    """Steps of one type. Pure, and without a state of its own."""
+
+    @abstractmethod
+    def takes(self, step: Step) -> bool:
+        """Whether a step is of this type; the first of the registry that takes it has it."""
+
+    def check(self, _path: str, _step: Step, _params: Collection[str]) -> None:  # noqa: B027 - may be nothing
+        """Raises Invalid for what the CRD's schema can't check, but for references: the graph checks inputs. params:
+        names of those that the Pipeline declares."""
+
+    def inputs(self, step: Step) -> Mapping[str, Input]:
+        """What it reads, by name: `/fairlead/in/<name>`. Needs no step that `needs` names."""
+        return step.inputs
+
+    def outputs(self, step: Step) -> Mapping[str, Output]:
+        """What it leaves when it has succeeded, by name: `/fairlead/out/<name>`."""
+        return step.outputs
+
+    def datasets(self, step: Json) -> Iterable[str]:
+        """Names of the Datasets among the inputs of a step as JSON. For every change of a Dataset and every Pipeline of
+        the namespace, so it must be cheap; what it gets may be of another type, or malformed."""
+        return (found for one in (step.get("inputs") or {}).values() if (found := one.get("dataset")))
+
+    @abstractmethod
+    def program(self, step: Step) -> str:
+        """What runs, in a word for people: an image."""
+
+    @abstractmethod
+    def job(self, order: Order) -> Json:
+        """The Job of an attempt; the same again whenever it is asked. Raises NotReadable for what can't be read at the
+        moment: the attempt waits for that."""

@@ -1,0 +1,53 @@
+"""A step that is a program of the user's, in a container: inputs are fetched, it runs, its outputs are published."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from fairlead.api.pipeline import Step
+from fairlead.plan.core import Invalid, Json
+from fairlead.plan.pipeline import template
+from fairlead.plan.pipeline.types import jobs
+from fairlead.plan.pipeline.types.base import Order, StepType
+
+
+class ContainerStep(StepType):
+    """The type of every step that is of no other."""
+
+    def takes(self, _step: Step) -> bool:
+        """All that are left."""
+        return True
+
+    def check(self, path: str, step: Step, params: Collection[str]) -> None:
+        """Its texts use declared parameters only."""
+        for field, text in _texts(step):
+            for name in template.used(text, f"{path}.{field}"):
+                if name not in params:
+                    raise Invalid(f"{path}.{field}", f"parameter {name!r} is not declared; add it to spec.params")
+
+    def program(self, step: Step) -> str:
+        """The image."""
+        return step.image
+
+    def job(self, order: Order) -> Json:
+        """fetch → step → publish."""
+        step = order.step
+        return jobs.program_job(order, _rendered(step, order.run.params), step.inputs, step.outputs)
+
+
+def _texts(step: Step) -> Iterator[tuple[str, str]]:
+    """All texts of a step that may contain parameters: (path of the field below the step, text)."""
+    yield from ((f"command[{i}]", text) for i, text in enumerate(step.command))
+    yield from ((f"args[{i}]", text) for i, text in enumerate(step.args))
+    yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
+
+
+def _rendered(step: Step, params: Mapping[str, str]) -> Step:
+    """The step with its parameters' values in place."""
+    return step.model_copy(
+        update={
+            "command": [template.render(text, params) for text in step.command],
+            "args": [template.render(text, params) for text in step.args],
+            "env": [v.model_copy(update={"value": template.render(v.value, params)}) for v in step.env],
+        }
+    )

@@ -1,0 +1,90 @@
+"""What Jobs of steps have in common, whatever the step's type: whose they are, what they fetch and publish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fairlead.api.common import Container
+from fairlead.api.dataset import Dataset
+from fairlead.api.pipeline import Input, Output
+from fairlead.api.pipelinerun import PinnedDataset
+from fairlead.api.tasks import INPUTS, OUTPUTS, FetchItem, FetchTask, PublishItem, PublishTask
+from fairlead.manifests import job, limits
+from fairlead.manifests.meta import labels, owner_reference
+from fairlead.plan import store
+from fairlead.plan.core import DATASET, PIPELINE_RUN, Json
+from fairlead.plan.dataset.fetching import fetched
+from fairlead.plan.pipeline import refs
+from fairlead.plan.pipeline.steps import View
+from fairlead.plan.pipeline.types.base import Order
+from fairlead.plan.read import read
+
+
+def program_job(order: Order, program: Container, inputs: Mapping[str, Input], outputs: Mapping[str, Output]) -> Json:
+    """fetch (if there are inputs) → a program → publish. program: with its parameters' values in place.
+
+    Raises NotReadable for a Dataset that can't be read."""
+    brought = [_fetch(order, name, source) for name, source in inputs.items()]
+    parts = job.StepPod(
+        program=program,
+        env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params),
+        fetch=FetchTask(items=[item for item, _ in brought]),
+        fetch_credentials=tuple(secret for _, secrets in brought for secret in secrets),
+        publish=_publishing(order, outputs),
+    )
+    return job.step_job(_identity(order), parts)
+
+
+def recall_job(order: Order, outputs: Mapping[str, Output]) -> Json:
+    """Asks the store what the attempt has committed."""
+    return job.recall_job(_identity(order), _publishing(order, outputs))
+
+
+def _identity(order: Order) -> job.Identity:
+    view, status = order.view, order.status
+    meta = view.subject.meta
+    return job.Identity(
+        name=status.job,
+        namespace=meta.namespace,
+        owner=owner_reference(PIPELINE_RUN.api_version, PIPELINE_RUN.kind, meta.name, meta.uid),
+        labels=labels(
+            run=meta.name, pipeline=view.subject.body.spec.pipeline, step=status.name, attempt=str(status.attempt)
+        ),
+    )
+
+
+def _folder(order: Order) -> store.Location:
+    """Where the step's outputs are kept."""
+    view = order.view
+    return store.step_folder(
+        order.pipeline.store, view.world.config, view.subject.meta.namespace, view.subject.body.spec.pipeline,
+        view.uid, order.step.name,
+    )  # fmt: skip
+
+
+def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
+    config, folder = order.view.world.config, _folder(order)
+    items = [PublishItem(name=name, type=output.type, path=f"{OUTPUTS}/{name}") for name, output in outputs.items()]
+    return job.Publishing(
+        worker_image=config.images.worker,
+        task=PublishTask(store=folder.place(), attempt=order.status.attempt, outputs=items),
+        credentials=folder.reach.credentials,
+        limits=limits.streaming(config.jobs),
+        deadline=limits.deadline(config.jobs, order.step.timeout),
+    )
+
+
+def _fetch(order: Order, name: str, source: Input) -> tuple[FetchItem, tuple[str | None, ...]]:
+    """What brings an input, and the Secrets that it needs."""
+    dest, run = f"{INPUTS}/{name}", order.run
+    if source.dataset:
+        pinned = next(d for d in run.datasets if d.name == source.dataset)
+        return _fetch_dataset(order.view, pinned, dest)
+    found, reach = refs.output(run, source.output or ""), _folder(order).reach
+    return FetchItem(access=reach.access(), uri=found.uri, sha256=found.sha256, dest=dest), (reach.credentials,)
+
+
+def _fetch_dataset(view: View, pinned: PinnedDataset, dest: str) -> tuple[FetchItem, tuple[str | None, ...]]:
+    raw = view.world.get(DATASET, pinned.name)
+    spec = read(Dataset, DATASET, raw, "spec").spec if raw is not None else None  # deleted since the run started
+    return fetched(spec, view.world.config, view.subject.meta.namespace, pinned.manifest, pinned.digest, dest)

@@ -1,0 +1,43 @@
+"""The types of steps that there are. Adding one ends with a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from fairlead.api.pipeline import Input, Output, Step
+from fairlead.plan.core import Json
+from fairlead.plan.pipeline.steps import is_recall
+from fairlead.plan.pipeline.types import jobs
+from fairlead.plan.pipeline.types.base import Order, StepType
+from fairlead.plan.pipeline.types.container import ContainerStep
+
+TYPES: tuple[StepType, ...] = (
+    ContainerStep(),  # stays the last: it takes every step
+)
+
+
+def of(step: Step) -> StepType:
+    """The type of a step."""
+    return next(one for one in TYPES if one.takes(step))
+
+
+def inputs(step: Step) -> Mapping[str, Input]:
+    """What a step reads, by name."""
+    return of(step).inputs(step)
+
+
+def outputs(step: Step) -> Mapping[str, Output]:
+    """What a step leaves, by name."""
+    return of(step).outputs(step)
+
+
+def datasets(step: Json) -> Iterable[str]:
+    """Names of the Datasets that a step (as JSON) reads."""
+    return (name for one in TYPES for name in one.datasets(step))
+
+
+def job(order: Order) -> Json:
+    """The Job of a recorded attempt. Raises NotReadable for a Dataset that can't be read."""
+    kind = of(order.step)
+    return jobs.recall_job(order, kind.outputs(order.step)) if is_recall(order.view, order.status) \
+        else kind.job(order)  # fmt: skip

@@ -1,0 +1,63 @@
+"""What wakes a Pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from fairlead.plan.core import DATASET, MODEL_VERSION, PIPELINE_RUN, Json, Kind, Mapper, Peers
+from fairlead.plan.pipeline import history
+from fairlead.plan.pipeline.triggers import registry as triggers
+from fairlead.plan.pipeline.triggers.base import Heed
+from fairlead.plan.pipeline.types import registry as types
+
+
+def by_run(run: Json, _pipelines: Iterable[Json]) -> list[str]:
+    """The pipeline that a run belongs to."""
+    name = run["spec"].get("pipeline")
+    return [name] if name else []
+
+
+_OWN: dict[Kind, Mapper] = {PIPELINE_RUN: by_run, MODEL_VERSION: history.by_version}
+"""Of what a Pipeline itself has brought about, and which one is clear from the object."""
+
+
+def mappers() -> dict[Kind, Mapper]:
+    """The kinds whose objects wake Pipelines, and which ones."""
+    heeded = triggers.heeds()
+    return {kind: partial(_woken, kind, heeded.get(kind, [])) for kind in dict.fromkeys((*_OWN, DATASET, *heeded))}
+
+
+def _woken(kind: Kind, heeded: list[tuple[str, Heed]], obj: Json, pipelines: Peers) -> Iterator[str]:
+    if kind in _OWN:
+        yield from _OWN[kind](obj, pipelines)
+    if kind != DATASET and not heeded:
+        return
+    for pipeline in pipelines:
+        spec = pipeline["spec"]
+        if triggers.goes_by(spec, obj, heeded) or (kind == DATASET and _read_by_steps(spec, obj)):
+            yield pipeline["metadata"]["name"]
+
+
+def _read_by_steps(spec: Json, dataset: Json) -> bool:
+    name = dataset["metadata"]["name"]
+    return any(name in types.datasets(step) for step in spec.get("steps") or ())
+
+
+def heeds() -> dict[Kind, Callable[[Json], Any]]:
+    """What of these objects counts, of kinds of which not everything does."""
+    found: dict[Kind, list[Callable[[Json], Any]]] = {
+        PIPELINE_RUN: [_whole], DATASET: [_whole], MODEL_VERSION: [history.outcome],
+    }  # fmt: skip
+    for kind, heeded in triggers.heeds().items():
+        found.setdefault(kind, []).extend(heed.of or _whole for _, heed in heeded)
+    return {kind: partial(_all, parts) for kind, parts in found.items() if _whole not in parts}
+
+
+def _whole(obj: Json) -> Json:
+    return obj
+
+
+def _all(parts: Iterable[Callable[[Json], Any]], obj: Json) -> list[Any]:
+    return [part(obj) for part in parts]

@@ -1,0 +1,42 @@
+"""An example of every type of step: what the contract in test_step_types.py is tried with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fairlead.plan.core import Json
+
+
+@dataclass(frozen=True)
+class Example:
+    """A step `work` of a Pipeline that has a parameter `horizon` and a step `prepare`, which leaves `train`."""
+
+    step: Json
+    inputs: dict[str, str]
+    """What it reads by name: `dataset/<name>` or `output/<step>.<output>`."""
+    outputs: dict[str, str]
+    """What it leaves: types by name."""
+    shown: str
+    """What people see of what it runs."""
+    nonsense: tuple[tuple[Json, str], ...] = field(default=())
+    """(fields of the step that the CRD's schema lets through, the path below it that is named)."""
+
+
+EXAMPLES: dict[str, Example] = {
+    "ContainerStep": Example(
+        step={
+            "image": "registry/airline:1", "command": ["train", "--horizon={{params.horizon}}"],
+            "env": [{"name": "H", "value": "{{params.horizon}}"}], "secrets": ["tokens"],
+            "inputs": {"rows": {"output": "prepare.train"}, "raw": {"dataset": "flights"}},
+            "outputs": {"model": {"type": "model"}, "plot": {}},
+        },
+        inputs={"rows": "output/prepare.train", "raw": "dataset/flights"},
+        outputs={"model": "model", "plot": "file"}, shown="registry/airline:1",
+        nonsense=(
+            ({"args": ["{{params.other}}"]}, ".args[0]"),
+            ({"command": ["a", "{{run.name}}"]}, ".command[1]"),
+            ({"env": [{"name": "E", "value": "{{params.q}}"}]}, ".env[0].value"),
+        ),
+    ),
+}  # fmt: skip
+"""By the name of the type's class."""
