@@ -77,12 +77,13 @@ def joined(model: type[BaseModel], status: Any) -> Any:
     return _laid(status, record, _shared(model))
 
 
-def own(raw: Json, name: str) -> Any:
-    """A member of the record of an object that is not parsed; None: it has none. One of a release without records has
-    it beside the others."""
+def own(raw: Json, name: str) -> list[Json]:
+    """The objects in a list of the record, of a status that is not parsed. One of a release without records has them
+    beside the others."""
     status = raw.get("status") or {}
     record = status.get("record")
-    return (record if isinstance(record, dict) else status).get(name)
+    found = (record if isinstance(record, dict) else status).get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _laid(told: Json, own: Json, shared: _Shared) -> Json:
@@ -94,14 +95,13 @@ def _laid(told: Json, own: Json, shared: _Shared) -> Json:
 
 
 def _both(name: str, told: Any, own: Any, below: _Shared) -> Any:
-    if not isinstance(told, list):
+    if isinstance(told, dict) and isinstance(own, dict):
         return _laid(told, own, below)
-    if len(told) != len(own):
+    if not isinstance(told, list) or not isinstance(own, list) or len(told) != len(own):
         raise ValueError(
-            f"{name} and its part of status.record do not belong together: somebody has changed one of both"
+            f"{name} and its part of status.record do not belong together: one of both was changed by hand"
         )
-    return [{**one, **other} for one, other in zip(told, own, strict=True)] if not below else [
-        _laid(one, other, below) for one, other in zip(told, own, strict=True)]  # fmt: skip
+    return [_both(name, one, other, below) for one, other in zip(told, own, strict=True)]
 
 
 def is_own(field: FieldInfo) -> bool:

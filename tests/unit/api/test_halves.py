@@ -69,6 +69,10 @@ def test_other_kinds_have_one_half() -> None:
         ("nonsense", "written by a newer one"),
         (None, "status.record is gone"),
         ({"version": 1, "history": []}, "history and its part of status.record do not belong together"),
+        ({"version": 1, "history": 7}, "history and its part of status.record do not belong together"),
+        ({"version": 1, "history": ["nonsense"]}, "history and its part of status.record do not belong together"),
+        ({"version": 1, "candidate": "nonsense"}, "candidate and its part of status.record do not belong together"),
+        ({"version": 1, "cursors": 7, "versions": "nonsense"}, "versions"),
     ],
 )
 def test_a_record_that_can_not_be_read_is_named(record: Any, says: str) -> None:
@@ -87,7 +91,8 @@ def test_a_member_is_found_in_either_form() -> None:
     status = DeploymentStatus.model_validate(FULL)
     assert halves.own({"status": halves.written(status)}, "versions") == FULL["versions"]
     assert halves.own({"status": whole(status)}, "versions") == FULL["versions"]
-    assert halves.own({}, "versions") is None
+    assert halves.own({}, "versions") == []
+    assert halves.own({"status": {"record": {"version": 1, "versions": ["nonsense", 7]}}}, "versions") == []
 
 
 def below(schema: Json, status: Any, path: str = "status") -> list[str]:

@@ -29,7 +29,7 @@ def of(world: World, uid: str) -> Finding | None:
 
 def recorded(deployment: Json) -> Iterator[Finding]:
     """What a Deployment has recorded; nothing of what has another Fairlead's form."""
-    for one in halves.own(deployment, "findings") or []:
+    for one in halves.own(deployment, "findings"):
         try:
             yield Finding.model_validate(one)
         except ValidationError:
@@ -39,7 +39,5 @@ def recorded(deployment: Json) -> Iterator[Finding]:
 def is_taken(world: World, uid: str) -> bool:
     """Whether a Deployment has pods of a version, or is about to make some."""
     return any(
-        one.get("uid") == uid
-        for deployment in world.select(DEPLOYMENT)
-        for one in halves.own(deployment, "versions") or []
+        one.get("uid") == uid for deployment in world.select(DEPLOYMENT) for one in halves.own(deployment, "versions")
     )

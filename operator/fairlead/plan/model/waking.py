@@ -84,7 +84,7 @@ def live(deployment: Json) -> str:
 
 def pinned(deployment: Json, name: str) -> Pinned | None:
     """What a Deployment has recorded of a version that it uses."""
-    for one in halves.own(deployment, "versions") or []:
+    for one in halves.own(deployment, "versions"):
         try:
             if one["name"] == name:
                 return Pinned.model_validate(one)
@@ -96,7 +96,7 @@ def pinned(deployment: Json, name: str) -> Pinned | None:
 def heeded(deployment: Json) -> object:
     """What versions go by in a Deployment: what it serves, which versions it has and what part each of them has in it,
     and what their pods have found."""
-    mine = [one.get("uid") for one in halves.own(deployment, "versions") or []]
+    mine = [one.get("uid") for one in halves.own(deployment, "versions")]
     return live(deployment), mine, halves.own(deployment, "findings"), usage.parts(deployment)
 
 
