@@ -31,7 +31,7 @@ COMMON = {"base", "registry", "typed", "words"}
 """Modules of these folders that others may import."""
 
 
-ABOUT = re.compile(r"source|spec|format|\bform|task|dataset", re.IGNORECASE)
+ABOUT = re.compile(rf"source|format|\bform|task|dataset|spec\.({'|'.join(NAMES)})\b", re.IGNORECASE)
 """What a statement speaks of in which a name is one of a source or a format: `http` is a scheme elsewhere."""
 
 
@@ -81,7 +81,7 @@ def tree(file: str) -> ast.AST:
 @pytest.mark.parametrize(
     "text",
     [
-        'form: str = "parquet"', "reach(spec.source.s3, config)", 'if reading.format == "csv":\n  pass',
+        'form: str = "parquet"', "reach(spec.source.s3, config)", "x = spec.csv", 'if reading.format == "csv":\n  pass',
         "SnapshotTask(csv=1)",
         'for one in (spec.get("store"), spec.get("source").get("s3")):\n  pass', 'match form:\n  case "csv":\n    pass',
         'def read(form: str = "csv"): ...', 'return "x" if spec.format != "jsonl" else ""',
