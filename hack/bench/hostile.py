@@ -164,8 +164,10 @@ async def statuses(kube: HttpKube, _found: Plane, rollouts: int) -> None:
     for number in range(FIRST, FIRST + rollouts, 4):
         for _ in range(20):  # the operator writes it, too
             obj = await kube.get(DEPLOYMENT, EVIL, f"d{number}")
-            for guard in obj["status"]["candidate"]["guards"]:
-                guard |= {"logLr": ["no number"] * 8, "odds": "nan", "windows": 2**53, "bound": "-inf"}
+            told, own = obj["status"]["candidate"]["guards"], obj["status"]["record"]["candidate"]["guards"]
+            for guard, state in zip(told, own, strict=True):
+                guard |= {"windows": 2**53, "bound": "-inf"}
+                state |= {"logLr": ["no number"] * 8, "odds": "nan"}
             with suppress(ApiError):
                 await kube.replace_status(DEPLOYMENT, obj)
                 break

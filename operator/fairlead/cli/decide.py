@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
+from fairlead.api import halves
 from fairlead.cli.session import NOT_FOUND, OK, Json, Problem, Session, add_options, command, tell
 
 
@@ -94,7 +95,7 @@ async def _check(session: Session, raw: Json, target: str) -> None:
 
 def pinned(raw: Json, version: str) -> Json:
     """What a deployment has recorded of a version; {} if nothing."""
-    found = (raw.get("status") or {}).get("versions") or []
+    found = halves.own(raw, "versions")
     return next((one for one in found if one["name"] == version), {})
 
 
@@ -139,7 +140,7 @@ def usable(version: Json) -> None:
 def was_live(raw: Json, version: str) -> None:
     """Raises Problem for a version that was never live here, as far as the status remembers."""
     status = raw.get("status", {})
-    known = {one["name"] for one in status.get("served") or []}
+    known = {one["name"] for one in halves.own(raw, "served")}
     if known and version not in known | {status.get("previous"), (status.get("live") or {}).get("version")}:
         raise Problem(
             f"{version} was never live in deployment {raw['metadata']['name']!r}, so it can't be gone back to. To roll "

@@ -20,7 +20,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 @command
 async def run(session: Session, args: argparse.Namespace) -> int:
     """Show the records."""
+    from fairlead.api import halves
     from fairlead.api.deployment import Deployment
+    from fairlead.api.deploymentstatus import DeploymentStatus
     from fairlead.cli.blocks import Lines, Title, show
     from fairlead.cli.show_deployment import history
     from fairlead.plan.core import DEPLOYMENT
@@ -28,7 +30,7 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     raw = await session.get(DEPLOYMENT, args.name)
     found = Deployment.model_validate(raw)
     if args.output == "json":
-        print_json(raw.get("status", {}).get("history", []))
+        print_json(halves.joined(DeploymentStatus, raw.get("status", {})).get("history", []))
     elif found.status.history:
         show([Title(f"deployment {args.name}", found.status.phase), history(found, time.time())])
     else:

@@ -116,7 +116,7 @@ def _declared(
         elif wrong := typed.wrong(column.type, stored[column.name].kind):
             problems.add(column.name, f"{file.name}: {wrong}")
         else:
-            cells.stored(column, stored[column.name].arrow)
+            cells.stored(column, stored[column.name].exact)
     if schema.extra == "forbid":
         for extra in sorted(set(there) - {c.name for c in schema.columns}):
             text = f"{file.name} has it, but the schema forbids columns that it does not list"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+from fairlead.api import halves
 from fairlead.api.deploymentstatus import Finding
 from fairlead.plan.core import DEPLOYMENT, Json, World
 
@@ -28,7 +29,7 @@ def of(world: World, uid: str) -> Finding | None:
 
 def recorded(deployment: Json) -> Iterator[Finding]:
     """What a Deployment has recorded; nothing of what has another Fairlead's form."""
-    for one in (deployment.get("status") or {}).get("findings") or []:
+    for one in halves.own(deployment, "findings"):
         try:
             yield Finding.model_validate(one)
         except ValidationError:
@@ -38,7 +39,5 @@ def recorded(deployment: Json) -> Iterator[Finding]:
 def is_taken(world: World, uid: str) -> bool:
     """Whether a Deployment has pods of a version, or is about to make some."""
     return any(
-        one.get("uid") == uid
-        for deployment in world.select(DEPLOYMENT)
-        for one in (deployment.get("status") or {}).get("versions") or []
+        one.get("uid") == uid for deployment in world.select(DEPLOYMENT) for one in halves.own(deployment, "versions")
     )

@@ -68,7 +68,7 @@ class Stored:
 
     kind: str
     """As a Reading says it."""
-    arrow: str
+    exact: str
     """As Arrow calls it."""
 
 

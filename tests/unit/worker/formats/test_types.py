@@ -205,20 +205,10 @@ def test_a_column_of_nan_is_one_of_floats(tmp_path: Path) -> None:
     assert read(tmp_path, "jsonl", {"a": b'{"x":NaN,"y":1e400}\n'}).types == {"x": "float", "y": "string"}
 
 
-def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
-    assert read(tmp_path, "jsonl", {"a": b"", "b": b'{"x":1}'}).table == [(1,)]
-
-
 @pytest.mark.parametrize("body", [b'\xef\xbb\xbf{"a":1}\n', b'{"a":1}', b'\n \n{"a":1}\r\n'])
 def test_byte_order_marks_and_blank_lines_are_no_records(tmp_path: Path, body: bytes) -> None:
     found = read(tmp_path, "jsonl", {"a": body})
     assert (found.rows, found.table) == (1, [(1,)])
-
-
-@pytest.mark.parametrize("form", ["gzip", "zstd"])
-def test_compressed_json_lines_are_read(tmp_path: Path, form: str) -> None:
-    body = pa.compress(b'{"a":1}\n{"a":2}\n', codec=form, asbytes=True)
-    assert read(tmp_path, "jsonl", {"a": body}).table == [(1,), (2,)]
 
 
 # --- D07, Parquet ------------------------------------------------------------------------------------------------
