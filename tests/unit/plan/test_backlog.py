@@ -8,6 +8,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests import effort
 from tests.unit.plan.rollout_world import Sim, spec
 from tests.unit.plan.test_deployment_ledger import begun, finish, saved
 
@@ -46,7 +47,7 @@ class Store:
 def test_a_store_that_never_answers_keeps_the_status_small_and_no_rollback_waits() -> None:
     sim = begun(errors={"m-1": 0.02, "m-2": 0.02})
     sim.store_says = SILENT
-    for _ in range(700):
+    for _ in range(400):
         sim.tick(3)
     book = sim.status["candidate"]["ledger"]
     assert len(book["lines"]) <= ledger.MOST
@@ -70,7 +71,7 @@ def test_a_store_that_answers_again_gets_what_is_there() -> None:
     assert replay(saved(sim, "m-2")).different == []
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=effort.few(3, 10))
 @given(seed=st.integers(0, 2**32), wide=st.integers(1, 3000), few=st.booleans())
 def test_ten_thousand_lines_fit_whatever_the_store_does(seed: int, wide: int, few: bool) -> None:
     rng, sim = random.Random(seed), Sim(spec(), store=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import few
 from tests.unit.plan.rollout_world import Sim, spec
 from tests.unit.plan.test_deployment_ledger import saved
 
@@ -236,7 +237,7 @@ def test_when_two_answers_are_the_same(output: Json, stable: Any, candidate: Any
     assert agree(Output.model_validate(output), stable, candidate) == told
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=few(10, 25))
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.booleans(), st.booleans()), min_size=3, max_size=12), st.integers(0, 9)
 )

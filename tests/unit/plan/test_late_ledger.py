@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import few
 from tests.unit.plan.label_world import LabelWorld, begun, labels
 from tests.unit.plan.rollout_world import dump
 from tests.unit.plan.test_deployment_labels import ALIKE, WRONG, live, promoted
@@ -140,7 +141,7 @@ def test_a_detector_stops_at_its_alarm_and_a_test_at_harm() -> None:
     assert not latetrace.after(first.late["1/labels"], shorter, 1.5).harm
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=few(5, 12))
 @given(st.lists(st.sampled_from(["pass", "publish", "dies", "lost", "worse", "well"]), max_size=14), st.integers(0, 99))
 def test_whatever_happens_the_ledger_is_whole(happenings: list[str], seed: int) -> None:
     sim = promoted(wrong=ALIKE, delay=20.0, seed=seed, more=LONG)
