@@ -3,7 +3,7 @@ more of the API's types than these: see `api/tasks.py` for the others."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -31,6 +31,10 @@ class Place(Access):
 
     bucket: str
     prefix: str = ""
+
+
+Told: TypeAlias = Place
+"""What a Job is told of the source that it reads: a type for each source, `Place | …`, known by its fields."""
 
 
 class TaskError(Model):

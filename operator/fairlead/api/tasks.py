@@ -23,6 +23,7 @@ from fairlead.api.fetching import FetchTask as FetchTask
 from fairlead.api.fetching import Place as Place
 from fairlead.api.fetching import Said
 from fairlead.api.fetching import TaskError as TaskError
+from fairlead.api.fetching import Told as Told
 from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
@@ -44,7 +45,7 @@ class SnapshotTask(Model):
     dataset: str
     listing: str
     """Digest of the listing to read (see store.listing); if the source differs, the answer is ObjectChanged."""
-    source: Place
+    source: Told
     """`prefix` is a folder, or an object (see store.keys)."""
     exclude: list[str] | None = None
     """Patterns of paths that are no data."""

@@ -13,6 +13,8 @@ class ListSource:
 
     source: ClassVar[str]
     """The field of spec.source."""
+    identity: ClassVar[bool] = False
+    """Whether, without credentials, the operator's own cloud identity opens it."""
     namespace: str
     endpoint: str | None
     """The server."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from fairlead.api.common import S3Location
 from fairlead.api.config import OperatorConfig
+from fairlead.plan.requests import ListSource
 from fairlead.store.errors import StoreError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -84,7 +85,7 @@ class Rules:
                 self._check_address(request.endpoint, host, literal)
             elif self._unwelcome(host) or not (self._welcome(host) or self._allowed or not self._names):
                 raise _refusal(request.endpoint)
-        if request.credentials is None and not self._lends(request):
+        if request.credentials is None and _by_identity(request) and not self._lends(request):
             raise StoreError("CredentialsMissing", NO_IDENTITY.format(bucket=request.bucket, ns=request.namespace))
 
     def connecting(self, endpoint: str | None) -> Callable[[str], None]:
@@ -136,6 +137,10 @@ class Rules:
         if self._identity & {"*", request.namespace}:
             return True
         return self._store is not None and _in_own_folder(request, self._store)
+
+
+def _by_identity(request: Named) -> bool:
+    return not isinstance(request, ListSource) or request.identity
 
 
 NO_IDENTITY = (

@@ -94,7 +94,7 @@ def snapshot(task: SnapshotTask) -> SnapshotResult:
     """Publish the listing as a version, or say which checks refuse it. Raises TaskFailed or StoreError."""
     source, store = opened(task.source, task.exclude or ()), place(task.store)
     record = layout.listing(task.store.prefix, task.listing)
-    if (done := _handled(task, store, record)) is not None:
+    if (done := _handled(task, source, store, record)) is not None:
         return done
     objects = _listed(task, source)
     if task.pin == "reference" and (why := source.fleeting()):
@@ -113,7 +113,7 @@ def snapshot(task: SnapshotTask) -> SnapshotResult:
         result = SnapshotResult(checks=results, read=work.read)
     else:
         result = SnapshotResult(version=_publish(work, reading), checks=results, read=work.read, reading=shown(reading))
-    handled = Handled(rules=_rules(task), result=result)
+    handled = Handled(rules=_rules(task, source), result=result)
     store.put(record, digests.canonical(handled.model_dump(mode="json", by_alias=True)))
     return result
 
@@ -139,10 +139,10 @@ def _listed(task: SnapshotTask, source: Source) -> list[Object]:
     return objects
 
 
-def _rules(task: SnapshotTask) -> str:
+def _rules(task: SnapshotTask, source: Source) -> str:
     """What decides about a listing besides the listing: the limits too, for a query may need more than there is."""
     return digests.of_bytes(digests.canonical([
-        READERS, tables.memory_limit(), tables.spill_limit(), task.source.prefix, _schema_digest(task), task.pin,
+        READERS, tables.memory_limit(), tables.spill_limit(), source.part, _schema_digest(task), task.pin,
         [c.model_dump(mode="json", exclude_none=True) for c in task.checks],
     ]))  # fmt: skip
 
@@ -154,7 +154,7 @@ def _schema_digest(task: SnapshotTask) -> str:
     return digests.of_bytes(digests.canonical([task.format, schema, *([written] if written else [])]))
 
 
-def _handled(task: SnapshotTask, store: Bucket, record: str) -> SnapshotResult | None:
+def _handled(task: SnapshotTask, source: Source, store: Bucket, record: str) -> SnapshotResult | None:
     """What an earlier attempt at the same listing by the same rules came to."""
     try:
         found = Handled.model_validate(json.loads(store.read(record)))
@@ -166,7 +166,7 @@ def _handled(task: SnapshotTask, store: Bucket, record: str) -> SnapshotResult |
         log.warning("unreadable record is written anew", extra={"record": store.uri(record)})
         return None
     version = found.result.version
-    if found.rules != _rules(task) or (version and not store.exists(located(version.manifest, task.store)[1])):
+    if found.rules != _rules(task, source) or (version and not store.exists(located(version.manifest, task.store)[1])):
         return None
     return found.result
 

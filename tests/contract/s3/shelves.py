@@ -30,7 +30,8 @@ class Shelf(Protocol):
     def beside(self) -> None:
         """Write something that is not of the source."""
 
-    def keep_versions(self) -> None: ...
+    def keep_versions(self) -> bool:
+        """From now on it keeps what was there before; False if it is not such a source."""
 
     def request(self, exclude: Sequence[str] = ()) -> ListSource: ...
 
@@ -64,9 +65,10 @@ class S3Shelf:
     def beside(self) -> None:
         self._s3.client.put_object(Bucket=self._bucket, Key="input/a", Body=b"x")
 
-    def keep_versions(self) -> None:
+    def keep_versions(self) -> bool:
         versions: Any = {"Status": "Enabled"}
         self._s3.client.put_bucket_versioning(Bucket=self._bucket, VersioningConfiguration=versions)
+        return True
 
     def request(self, exclude: Sequence[str] = ()) -> ListSource:
         return self._source.request("n", exclude)

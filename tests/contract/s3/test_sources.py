@@ -118,10 +118,12 @@ def test_what_has_changed_since_it_was_listed_is_not_opened(shelf: Shelf, tmp_pa
 
 
 def test_what_is_held_outlives_its_object(shelf: Shelf, tmp_path: Path) -> None:
-    shelf.keep_versions()
+    keeps = shelf.keep_versions()
     shelf.put("a/b", b"one")
     source = opened(shelf.told(), ())
-    assert source.fleeting() == ""
+    assert (source.fleeting() == "") == keeps
+    if not keeps:
+        return
     (entry,) = source.list()
     got = source.open(entry, tmp_path / "1", hold=True)
     shelf.put("a/b", b"two")

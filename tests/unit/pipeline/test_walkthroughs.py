@@ -57,7 +57,7 @@ def run(tree: Path, *command: str) -> str:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of what the walk-throughs touch, and of what tests it."""
-    for folder in ("operator/fairlead", "tests/unit/plan", "tests/unit/pipeline"):
+    for folder in ("operator/fairlead", "hack", "tests/unit/plan", "tests/unit/pipeline"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "tests/__init__.py"):
         shutil.copy(ROOT / name, tmp_path / name)

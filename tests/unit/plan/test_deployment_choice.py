@@ -94,6 +94,23 @@ def test_a_pinned_version_that_was_taken_back() -> None:
     assert "fairlead.dev/retry=m-2" in sim.condition("Progressing")["message"]
 
 
+def test_a_retry_of_the_same_value_is_heeded_when_it_was_taken_away_in_between() -> None:
+    """As docs/how-to/watch-a-rollout.md says."""
+    sim = world(model={"version": "m-2"})
+    sim.version("m-2")
+    sim.status = {"live": {"version": "m-1", "since": rfc3339(sim.now)}, "refused": ["m-2"], "retried": "m-2"}
+    sim.annotations = {"fairlead.dev/retry": "m-2"}
+    sim.look()
+    assert sim.condition("Progressing")["reason"] == "VersionRefused"
+    sim.annotations = {}
+    sim.look()
+    assert (sim.status["refused"], sim.status["retried"]) == (["m-2"], "")
+    sim.annotations = {"fairlead.dev/retry": "m-2"}
+    sim.look()
+    assert sim.status["refused"] == []
+    assert sim.status["candidate"]["version"] == "m-2"
+
+
 def test_a_version_of_a_form_that_can_not_be_read_harms_nobody() -> None:
     sim = world()
     sim.go_live()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from fairlead.api.config import OperatorConfig
 from fairlead.api.dataset import Dataset
-from fairlead.plan.requests import FindObject
+from fairlead.plan.requests import FindObject, ListSource
 from fairlead.plan.sources.s3 import ListObjects
 from fairlead.store.endpoints import Rules, control_plane
 from fairlead.store.errors import StoreError
@@ -225,3 +226,16 @@ def test_what_can_be_said_at_kubectl_apply_is_said_there(endpoint: str, taken: b
     hosts, _ports = found["x-kubernetes-validations"]
     bad = hosts["rule"].removeprefix("!self.matches(r'").removesuffix("')")
     assert (re.search(found["pattern"], endpoint) is not None and re.search(bad, endpoint) is None) is taken
+
+
+@dataclass(frozen=True)
+class ListOpen(ListSource):
+    """Of a source that nobody's identity opens."""
+
+    source = "open"
+
+
+def test_a_source_that_needs_no_keys_is_asked_without_but_not_everywhere() -> None:
+    rules().check(ListOpen("team", "https://data.example", "/index", None))
+    asked = ListOpen("team", "http://169.254.169.254", "/index", None)
+    assert fails(lambda: rules().check(asked), "EndpointRefused")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from fairlead.api.fetching import Access, Place
+from fairlead.api.fetching import Access, Told
 from fairlead.plan.requests import ListSource
 
 
@@ -29,7 +29,7 @@ class Source(Protocol):
     def request(self, namespace: str, exclude: Sequence[str]) -> ListSource:
         """The request to list it."""
 
-    def told(self) -> Place:
+    def told(self) -> Told:
         """What the Job that reads it is told."""
 
     def access(self) -> Access:

@@ -19,6 +19,7 @@ class ListObjects(ListSource):
     """List the objects under a prefix."""
 
     source = "s3"
+    identity = True
     prefix: str
     """A folder, or an object (see store.sources.s3)."""
     region: str | None = None

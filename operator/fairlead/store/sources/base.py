@@ -25,6 +25,10 @@ class Source(Protocol):
     def ignored(self) -> int:
         """Objects that the last listing has left out, for they are no data (see store.keys)."""
 
+    @property
+    def part(self) -> str:
+        """The part of a server that is read, as it is written: answers are of this part."""
+
     def uri(self, path: str | None = None) -> str:
         """What people know a file by; without a path the whole, as the spec names it."""
 

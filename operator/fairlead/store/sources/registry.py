@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from fairlead.api.fetching import Access, Place
+from fairlead.api.fetching import Access, Told
 from fairlead.plan.requests import Listed, ListSource
 from fairlead.store.sources.base import Held, Kind, Source
 from fairlead.store.sources.s3 import S3, SourceBucket
@@ -21,7 +21,7 @@ def list_source(request: ListSource, credentials: Mapping[str, str] | None) -> L
     return KINDS[request.source].listed(request, credentials)
 
 
-def opened(told: Place, exclude: Sequence[str]) -> Source:
+def opened(told: Told, exclude: Sequence[str]) -> Source:
     """The source that a Job is told of. Raises StoreError."""
     return _of(told).opened(told, exclude)
 

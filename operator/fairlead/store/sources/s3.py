@@ -80,6 +80,11 @@ class S3Source:
         """See Source."""
         return self._chosen.ignored
 
+    @property
+    def part(self) -> str:
+        """See Source."""
+        return self._prefix
+
     def uri(self, path: str | None = None) -> str:
         """See Source."""
         return self._bucket.uri(self._prefix if path is None else self.root + path)

@@ -105,8 +105,9 @@ class Metric:
 
     def requests(self, look: Look, candidate: Candidate, index: int, guard: Guard) -> Iterable[Request]:
         """What a guard needs to be asked now, besides the pods' counters and the answers that were kept."""
-        due = signals.query_due(look, candidate, index, guard)
-        return signals.queries(look, candidate, self.expressions(guard)).values() if due else ()
+        wanted = self.expressions(guard)
+        due = wanted and signals.query_due(look, candidate, index, guard)
+        return signals.queries(look, candidate, wanted).values() if due else ()
 
     def begin(self, look: Look, index: int, state: GuardEvidence, reading: Reading, book: Book) -> GuardEvidence:
         """Just before the first traffic: what the pods have counted so far is not evidence."""

@@ -2,7 +2,7 @@
 
 With a holdback each window compares both versions on the same traffic (test A; with a margin the smaller of two
 e-values, as in `verdict.margin`). Without one the live version's own share of bad answers is held against a rate that
-was fixed at the promotion: then an alarm is a question (`plan.rollout.asking`).
+was fixed at the promotion: then an alarm is a question (`rollback.asking`).
 """
 
 from __future__ import annotations

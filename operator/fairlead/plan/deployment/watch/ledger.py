@@ -1,6 +1,6 @@
 """The evidence ledger of a watch: what it tolerates, each window, and how it ended, as lines of `verdict.watchtrace`.
 
-A window and its line are one write. The lines go to the store as those of a rollout do (`plan.rollout.ledger`); where
+A window and its line are one write. The lines go to the store as those of a rollout do (`evidence.ledger`); where
 nothing takes them, the last ones are kept, for a watch must go on looking.
 """
 

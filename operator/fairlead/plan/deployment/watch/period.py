@@ -1,7 +1,7 @@
 """The live version under watch after its promotion: for how long, how often it is looked at, what speaks against it.
 
 Windows are longer than in a rollout, and grow with the time since the promotion: what has been well for an hour need
-not be looked at each second. `plan.rollout.watching` reads them.
+not be looked at each second. `watch.windows` reads them.
 """
 
 from __future__ import annotations
