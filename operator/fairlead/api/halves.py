@@ -95,13 +95,15 @@ def _laid(told: Json, own: Json, shared: _Shared) -> Json:
 
 
 def _both(name: str, told: Any, own: Any, below: _Shared) -> Any:
-    if isinstance(told, dict) and isinstance(own, dict):
-        return _laid(told, own, below)
-    if not isinstance(told, list) or not isinstance(own, list) or len(told) != len(own):
-        raise ValueError(
-            f"{name} and its part of status.record do not belong together: one of both was changed by hand"
-        )
-    return [_both(name, one, other, below) for one, other in zip(told, own, strict=True)]
+    try:
+        if not isinstance(told, list):
+            return _laid(told, own, below)
+        if len(told) == len(own):
+            pairs = zip(told, own, strict=True)
+            return [_laid(*pair, below) for pair in pairs] if below else [{**one, **other} for one, other in pairs]
+    except TypeError:
+        pass  # neither two objects nor two lists: to look before each time costs as much as all the rest
+    raise ValueError(f"{name} and its part of status.record do not belong together: one of both was changed by hand")
 
 
 def is_own(field: FieldInfo) -> bool:
