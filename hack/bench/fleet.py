@@ -27,6 +27,7 @@ from typing import Any
 
 import yaml
 
+from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.cluster.client import HttpKube
 from fairlead.cluster.errors import Conflict
 from fairlead.cluster.port import GATEWAY, SECRET
@@ -276,12 +277,12 @@ def _under_way(status: Json) -> bool:
 def windows(found: Plane, statuses: dict[str, Json]) -> Iterator[tuple[str, list[float]]]:
     """(Deployment, times of its windows in order), from the store and from what is not saved yet."""
     for name, status in statuses.items():
-        candidate = status.get("candidate")
-        if not candidate:
+        candidate = DeploymentStatus.model_validate(status).candidate
+        if candidate is None:
             continue
-        folder = found.folder / "objects" / candidate["ledger"]["uri"].removeprefix("s3://")
+        folder = found.folder / "objects" / candidate.ledger.uri.removeprefix("s3://")
         lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
-        judged = map(json.loads, [*lines, *candidate["ledger"].get("lines", [])])
+        judged = map(json.loads, [*lines, *candidate.ledger.lines])
         yield name, [line["t"] for line in judged if "arms" in line]
 
 

@@ -21,6 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a file is stale")
     check = parser.parse_args(arguments).check
     changed = stale(generated()) if check else write(generated())
+    if check:
+        print(f"definitions: {crds.sizes()}")
     for path in changed:
         print(f"{path}: {'stale; run `make generate` and commit the result' if check else 'written'}")
     return 1 if check and changed else 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from fairlead.api.common import GROUP, VERSION
+from fairlead.api.halves import MARK
 from fairlead.api.kinds import KINDS, NAME_RULE, Column, KindInfo
-from hack.gen.files import HEADER, to_yaml
-from hack.gen.structural import ORDER, Node, plain, schema_of
+from hack.gen.files import HEADER, DenseDumper, to_yaml
+from hack.gen.structural import KEPT, ORDER, Node, plain, schema_of
 
 CATEGORY = "fairlead"
 FOLDERS = ("crds", "charts/fairlead/files/crds")
@@ -102,7 +104,7 @@ def undefaulted(node: Node, *, listed: bool = False) -> Node:
 def status(schema: Node) -> Node:
     """The status's schema, without what only serves people who write. Its fields are explained here, what lies below
     them in the reference: the words of a Deployment's status would be half of its definition."""
-    out = plain(schema, described=True)
+    out = plain(told(schema), described=True)
     out["properties"] = {
         name: plain(node, described=False) | {key: node[key] for key in ("description",) if key in node}
         for name, node in out["properties"].items()
@@ -111,6 +113,38 @@ def status(schema: Node) -> Node:
         if name in out["properties"]:
             out["properties"][name] = plain(schema["properties"][name], described=False)
     return whole(out)
+
+
+def told(schema: Node) -> Node:
+    """A status's schema with what Fairlead writes for itself in one member, `record`, as it is."""
+    found = _told(schema)
+    if found == schema:
+        return schema
+    return found | {"properties": found["properties"] | {"record": RECORD}}
+
+
+RECORD: Node = {
+    "description": "What Fairlead writes for itself: state of tests, how far counters have been read, lines of "
+    "evidence that wait for the store. Its form may change with each release; `version` says which one it is.",
+    "type": "object",
+    KEPT: True,
+}
+
+
+def _told(node: Node) -> Node:
+    """Without Fairlead's own fields. Where there were some, unknown ones are kept: an operator of a release without
+    records writes them there, while the definitions are newer than itself."""
+    found = dict(node)
+    if "items" in node:
+        found["items"] = _told(node["items"])
+    if "properties" in node:
+        left = {name: _told(child) for name, child in node["properties"].items() if MARK not in child}
+        found["properties"] = left
+        if len(left) < len(node["properties"]):
+            found[KEPT] = True
+            if "required" in node:
+                found["required"] = [name for name in node["required"] if name in left]
+    return found
 
 
 def whole(schema: Node) -> Node:
@@ -131,7 +165,13 @@ def _unkeyed(node: Node) -> Node:
     return found | ({"x-kubernetes-list-type": "atomic"} if "x-kubernetes-list-map-keys" in node else {})
 
 
+def sizes() -> str:
+    """How large each file is, in words."""
+    found = {path: len(text.encode()) for path, text in files().items() if path.startswith(FOLDERS[0])}
+    return ", ".join(f"{Path(path).stem} {size / 1000:.1f} kB" for path, size in found.items())
+
+
 def files() -> dict[str, str]:
     """Text by path: for kubectl, and the same for the chart."""
-    texts = {f"{info.plural}.yaml": HEADER + to_yaml(definition(info)) for info in KINDS}
+    texts = {f"{info.plural}.yaml": HEADER + to_yaml(definition(info), DenseDumper) for info in KINDS}
     return {f"{folder}/{name}": text for folder in FOLDERS for name, text in texts.items()}

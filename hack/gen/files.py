@@ -23,9 +23,27 @@ class Dumper(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
 
-def to_yaml(document: Any) -> str:
+class DenseDumper(Dumper):
+    """Lists of words, and what is only type and bounds, in one line: most of a deep schema would be white space."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Lists as far out as their key."""
+        super(Dumper, self).increase_indent(flow, indentless)
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        """In one line, unless it has parts."""
+        plain = not any(isinstance(one, (dict, list)) for one in sequence)
+        return super().represent_sequence(tag, sequence, True if plain else flow_style)
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        """In one line, unless it has parts or words."""
+        plain = "type" in mapping and not any(isinstance(v, dict) or k == "description" for k, v in mapping.items())
+        return super().represent_mapping(tag, mapping, True if plain else flow_style)
+
+
+def to_yaml(document: Any, dumper: type[Dumper] = Dumper) -> str:
     """YAML that people can read: the order is kept, lines are at most 120 wide."""
-    return yaml.dump(document, Dumper=Dumper, sort_keys=False, width=120, allow_unicode=True)
+    return yaml.dump(document, Dumper=dumper, sort_keys=False, width=120, allow_unicode=True)
 
 
 def stale(files: dict[str, str]) -> list[str]:

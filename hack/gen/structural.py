@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from fairlead.api.halves import MARK
 from fairlead.api.schema import Model
 
 Node = dict[str, Any]
 
+KEPT = "x-kubernetes-preserve-unknown-fields"
 ORDER = (
     "description", "type", "format", "enum", "pattern", "minLength", "maxLength", "minimum", "exclusiveMinimum",
     "maximum", "exclusiveMaximum", "minItems", "maxItems", "minProperties", "maxProperties", "default", "required",
     "properties", "additionalProperties", "items", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
-    "x-kubernetes-map-type", "x-kubernetes-validations",
+    "x-kubernetes-map-type", KEPT, "x-kubernetes-validations", MARK,
 )  # fmt: skip
 """The keywords that may be left in the end, in the order in which they read best."""
 

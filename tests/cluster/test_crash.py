@@ -15,6 +15,7 @@ from hack.testbed.cluster import Json, Team
 from hack.testbed.loop import MODEL, apply_loop, feed
 from hack.testbed.serving import is_live, traffic
 
+from fairlead.api import halves
 from tests.cluster.test_experiment import compare, go_live, in_phase, lost, replay
 
 KILLS = int(os.environ.get("FAIRLEAD_CRASH_KILLS", "50"))
@@ -150,6 +151,6 @@ def test_an_experiment_killed_at_random_moments(team: Team, operator: Operator, 
     for one in end["status"]["experiment"]["contenders"]:
         assert 0 < one["total"] <= sent[one["version"]], (one, sent)
     assert not lost(load), lost(load)[:5]
-    team.wait("deployment", "web", lambda o: not o["status"].get("unsaved"), 90, "saved")
+    team.wait("deployment", "web", lambda o: not halves.own(o, "unsaved"), 90, "saved")
     told = replay(team, "m-3")
     assert told["same"], told["different"]

@@ -13,6 +13,7 @@ from hack.install.chart import environment
 from hack.testbed.cluster import Team, condition
 from hack.testbed.serving import deploy, is_live, make_version, traffic
 
+from fairlead.api import halves
 from tests.cluster.test_rollouts import go_live
 
 STEPS = [{"weight": 10, "for": "6s", "requests": 20}, {"weight": 50, "for": "6s", "requests": 50}]
@@ -30,7 +31,7 @@ def replay(team: Team, *words: str) -> dict[str, Any]:
 
 def all_saved(team: Team) -> None:
     """Wait until the store has the whole ledger."""
-    team.wait("deployment", "web", lambda o: not o["status"].get("unsaved"), 60, "saved")
+    team.wait("deployment", "web", lambda o: not halves.own(o, "unsaved"), 60, "saved")
 
 
 def check(team: Team, result: str) -> dict[str, Any]:

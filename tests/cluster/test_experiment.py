@@ -20,6 +20,8 @@ from hack.testbed.cluster import Json, Team, condition
 from hack.testbed.grpcload import deploy_grpc, grpc_traffic, make_sklearn_version
 from hack.testbed.serving import LEARNT, is_live, listener, make_version, traffic, turn_bad
 
+from fairlead.api import halves
+from fairlead.api.deploymentstatus import DeploymentStatus
 from tests.cluster.test_rollouts import pods
 
 SERIES = 'infer_requests_total{namespace="{{namespace}}",version="{{version}}"'
@@ -62,7 +64,12 @@ def contender(obj: Json, version: str) -> Json:
 
 def divided(obj: Json) -> Json:
     """How the requests were divided since the shares were last changed."""
-    return dict(obj["status"].get("experiment", {}).get("division", {}))
+    return dict(whole(obj).get("experiment", {}).get("division", {}))
+
+
+def whole(obj: Json) -> Json:
+    """The status as one tree."""
+    return dict(halves.joined(DeploymentStatus, obj["status"]))
 
 
 @dataclass
@@ -148,7 +155,7 @@ def test_new_users_are_counted_and_divided_as_asked(team: Team) -> None:
     with traffic(team, 50) as load:
         compare(team, record=KEPT)
         seen = team.wait("deployment", "web", lambda o: contender(o, "m-3").get("users", 0) >= 200, 180, "counting")
-    found = seen["status"]["experiment"]
+    found = whole(seen)["experiment"]
     users = {one["version"]: one["users"] for one in found["contenders"]}
     assert users["m-1"] > users["m-2"] > 100
     assert not found["division"].get("wrong"), found["division"]
@@ -173,7 +180,7 @@ def test_the_best_one_wins_and_goes_live_and_its_evidence_is_the_same_once_more(
     assert sorted(done["status"]["refused"]) == ["m-2"]
     assert pods(team, "m-3") == before
     assert not lost(load), lost(load)[:5]
-    team.wait("deployment", "web", lambda o: not o["status"].get("unsaved"), 90, "saved")
+    team.wait("deployment", "web", lambda o: not halves.own(o, "unsaved"), 90, "saved")
     told = replay(team, "m-3")
     assert told["same"], told["different"]
     time.sleep(LEARNT)

@@ -13,6 +13,7 @@ from hack.gen.samples import filled
 from hack.gen.structural import schema_of
 from kubernetes import config
 
+from fairlead.api import halves
 from fairlead.api.kinds import KINDS, KindInfo
 from tests.contract.apiserver import GROUP, ApiServer
 
@@ -81,3 +82,11 @@ def test_the_status_cannot_be_set_with_the_spec(server: ApiServer, space: str, i
     obj = made(server, space, info)
     answer = server.patch(space, info.plural, obj["metadata"]["name"], {"status": {"message": "all is well"}})
     assert (answer.body.get("status") or {}).get("message") != "all is well"
+
+
+@EACH
+def test_both_halves_of_a_full_status_are_kept(server: ApiServer, space: str, info: KindInfo) -> None:
+    model = info.model.model_fields["status"].annotation
+    assert model is not None
+    status = halves.written(model.model_validate(filled(schema_of(info.model)["properties"]["status"])))
+    assert put(server, space, info, made(server, space, info), status)["status"] == status

@@ -9,6 +9,7 @@ from pydantic import Field
 from fairlead.api.common import Timestamp
 from fairlead.api.evidence import Ahead, AnswerCursor, ArmCounts, Common, Copies, Cursor, GuardEvidence, Split
 from fairlead.api.experiment import Comparison, Contender, Division
+from fairlead.api.halves import Own
 from fairlead.api.ledger import Ledger
 from fairlead.api.review import Review
 from fairlead.api.schema import LIST_ATOMIC, Model, Name, Text, list_map
@@ -67,13 +68,13 @@ class Candidate(Model):
     """Of this step."""
     step_since: Timestamp | None = None
     """When the step's weight was asked for."""
-    let_on: int = -1
+    let_on: Own[int] = -1
     """The last step, with `manual: true`, that a person has let go on."""
-    routed_at: Timestamp | None = None
+    routed_at: Own[Timestamp | None] = None
     """When the route was first seen to have this weight."""
-    kept_since: Timestamp | None = None
+    kept_since: Own[Timestamp | None] = None
     """Since when Fairlead itself keeps it from going on: what was seen can't be saved, or what is asked for is unknown."""
-    kept: Annotated[str, Field(max_length=32)] = "0"
+    kept: Own[Annotated[str, Field(max_length=32)]] = "0"
     """Seconds for which that was so before. Patience does not count them."""
     observed: Annotated[str, Field(max_length=32)] = "0"
     """Seconds of this step in which evidence came in."""
@@ -83,16 +84,16 @@ class Candidate(Model):
     """What the candidate's pods have counted in this rollout."""
     live_answered: ArmCounts = ArmCounts()
     """What the live version's pods have counted in the same windows."""
-    counting_since: Timestamp | None = None
+    counting_since: Own[Timestamp | None] = None
     """When the counters of both versions' pods were first read, just before the first traffic."""
-    restarts: int = 0
+    restarts: Own[int] = 0
     """Restarts of its pods then: later ones are held against it."""
-    unready: Annotated[int, Field(ge=0)] = 0
+    unready: Own[Annotated[int, Field(ge=0)]] = 0
     """How often all its pods lost their readiness under traffic, without a restart and while the live version's kept
     theirs."""
-    tries_at: Timestamp | None = None
+    tries_at: Own[Timestamp | None] = None
     """After such a loss: it gets no requests before."""
-    warmed: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)] = []
+    warmed: Own[Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)]] = []
     """Pods that have answered a warm-up request: uid and number of restarts."""
     verdict: Literal["Starting", "Continue", "Harm", "NoEvidence"] = "Starting"
     expected: Annotated[str, Field(max_length=16)] = ""
@@ -100,29 +101,29 @@ class Candidate(Model):
     doubling: Annotated[str, Field(max_length=16)] = ""
     """How long it takes at the present traffic to find out that it fails twice as often; empty while nothing fails."""
     guards: Annotated[list[GuardEvidence], Field(max_length=9, json_schema_extra=list_map("guard"))] = []
-    split: Split = Split()
-    common: Common = Common()
-    ahead: Ahead = Ahead()
+    split: Own[Split] = Split()
+    common: Own[Common] = Common()
+    ahead: Own[Ahead] = Ahead()
     """By the servers' own counters."""
-    answering: Ahead = Ahead()
+    answering: Own[Ahead] = Ahead()
     """By the answers that were kept, refused requests included; only while they are read."""
     says: Annotated[list[Says], Field(max_length=2, json_schema_extra=list_map("version"))] = []
     """The last failure that each of the two versions answered with, where answers are kept."""
-    waived: Waived | None = None
+    waived: Own[Waived | None] = None
     """What was not waited for, because the live version fails where this one answers."""
-    cursors: Annotated[list[Cursor], Field(max_length=512, json_schema_extra=list_map("source"))] = []
-    answers: Annotated[list[AnswerCursor], Field(max_length=256, json_schema_extra=list_map("source"))] = []
+    cursors: Own[Annotated[list[Cursor], Field(max_length=512, json_schema_extra=list_map("source"))]] = []
+    answers: Own[Annotated[list[AnswerCursor], Field(max_length=256, json_schema_extra=list_map("source"))]] = []
     """Of the recorders whose answers are compared."""
-    ledger: Ledger = Ledger()
+    ledger: Own[Ledger] = Ledger()
     """What was seen, window by window, and what was decided on it."""
     review: Review | None = None
     """With a guard on `review`: answers that wait for a person's judgement, and what was said of others."""
-    counters_fell_at: Timestamp | None = None
+    counters_fell_at: Own[Timestamp | None] = None
     """When a pod's counters last fell without a restart of its container."""
-    first_request_at: Timestamp | None = None
-    last_request_at: Timestamp | None = None
+    first_request_at: Own[Timestamp | None] = None
+    last_request_at: Own[Timestamp | None] = None
     """End of the last window in which it answered any."""
-    last_window_at: Timestamp | None = None
+    last_window_at: Own[Timestamp | None] = None
 
 
 class ExperimentStatus(Model):
@@ -143,21 +144,21 @@ class ExperimentStatus(Model):
     """The live version first."""
     arms: Annotated[list[Candidate], Field(max_length=4, json_schema_extra=list_map("version"))] = []
     """The candidates that take part, each held against the live version as in a rollout."""
-    comparisons: Annotated[list[Comparison], Field(max_length=20, json_schema_extra=LIST_ATOMIC)] = []
+    comparisons: Own[Annotated[list[Comparison], Field(max_length=20, json_schema_extra=LIST_ATOMIC)]] = []
     bound: Annotated[str, Field(max_length=32)] = ""
     """At this log evidence a version is shown to be worse than another one."""
-    division: Division = Division()
+    division: Own[Division] = Division()
     observed: Annotated[str, Field(max_length=32)] = "0"
     """Seconds in which evidence came in."""
-    counted_at: Timestamp | None = None
+    counted_at: Own[Timestamp | None] = None
     """When the reward's counters were last read."""
-    moved_at: Timestamp | None = None
+    moved_at: Own[Timestamp | None] = None
     """When the shares were last changed."""
     silent: Annotated[str, Field(max_length=64)] = ""
     """Why the reward is not known at the moment, in a word,"""
     said: Text = ""
     """and in a sentence."""
-    cursors: Annotated[list[Cursor], Field(max_length=512, json_schema_extra=list_map("source"))] = []
+    cursors: Own[Annotated[list[Cursor], Field(max_length=512, json_schema_extra=list_map("source"))]] = []
 
 
 class RolloutRecord(Model):

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from fairlead.api.common import Timestamp
 from fairlead.api.evidence import Cursor, GuardEvidence
+from fairlead.api.halves import Own
 from fairlead.api.schema import LIST_ATOMIC, Model, Name, Text, list_map
 
 
@@ -30,20 +31,20 @@ class Confirmation(Model):
     since: Timestamp
     started_at: Timestamp | None = None
     """When the pods of the version before were asked for."""
-    warmed: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)] = []
+    warmed: Own[Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)]] = []
     """Pods that have answered a warm-up request: uid and number of restarts."""
     share: int = 0
     """Percent of the requests that the version before answers; 0 until it is warm."""
-    counting_since: Timestamp | None = None
+    counting_since: Own[Timestamp | None] = None
     """When the counters of both were first read since it has its share."""
-    settled: bool = False
+    settled: Own[bool] = False
     """Whether the requests from before the version before had its share have been answered: only then it is counted."""
-    last_window_at: Timestamp | None = None
+    last_window_at: Own[Timestamp | None] = None
     observed: Annotated[str, Field(max_length=32)] = "0"
     """Seconds in which both answered requests."""
     guards: Annotated[list[GuardEvidence], Field(max_length=9, json_schema_extra=list_map("guard"))] = []
     """What each guard that is asked has seen: `candidate` is the live version, `stable` the one before."""
-    cursors: Annotated[list[Cursor], Field(max_length=64, json_schema_extra=list_map("source"))] = []
+    cursors: Own[Annotated[list[Cursor], Field(max_length=64, json_schema_extra=list_map("source"))]] = []
 
 
 class WorldChange(Model):

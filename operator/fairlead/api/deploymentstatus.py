@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from fairlead.api import halves
 from fairlead.api.candidate import Candidate, ExperimentStatus, RolloutRecord
 from fairlead.api.common import StatusBase, Timestamp
 from fairlead.api.confirmation import Unasked, WorldChange
+from fairlead.api.halves import Own
 from fairlead.api.labelled import Joined
 from fairlead.api.ledger import Ledger
 from fairlead.api.memory import Memory
@@ -108,48 +110,48 @@ class DeploymentStatus(StatusBase):
     candidate: Candidate | None = None
     previous: Name | None = None
     """The last good version before the live one: the way back."""
-    versions: Annotated[list[Pinned], Field(max_length=20, json_schema_extra=list_map("name"))] = []
+    versions: Own[Annotated[list[Pinned], Field(max_length=20, json_schema_extra=list_map("name"))]] = []
     """Which objects the names above and below stand for, and what their pods need: a ModelVersion that is deleted, or
     made again under its name, changes nothing of what is served."""
-    findings: Annotated[list[Finding], Field(max_length=20, json_schema_extra=list_map("version"))] = []
+    findings: Own[Annotated[list[Finding], Field(max_length=20, json_schema_extra=list_map("version"))]] = []
     """Of versions whose bytes nobody else has verified, what their pods have found; until their ModelVersions know it."""
-    served: Annotated[list[Pinned], Field(max_length=50, json_schema_extra=list_map("name"))] = []
+    served: Own[Annotated[list[Pinned], Field(max_length=50, json_schema_extra=list_map("name"))]] = []
     """The versions that were live here, the last one first: what a person may go back to."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
     world: WorldChange | None = None
     """What has changed for every version, not by the live one's fault; until it is over, or another one is live."""
-    unasked: Unasked | None = None
+    unasked: Own[Unasked | None] = None
     """For a while after a rollback because of crashes: whether the version before crashes too."""
-    joins: Annotated[list[Joined], Field(max_length=40, json_schema_extra=list_map("version", "guard"))] = []
+    joins: Own[Annotated[list[Joined], Field(max_length=40, json_schema_extra=list_map("version", "guard"))]] = []
     """Of guards on labels: of a candidate, or of each of an experiment's, and of the version under watch."""
     way_back: WayBack | None = None
     """A rollback of the live version that is under way."""
     experiment: ExperimentStatus | None = None
     """Versions that are compared with each other."""
-    stored: Stored | None = None
+    stored: Own[Stored | None] = None
     """Whether the way back's model is still in the store; looked for once an hour."""
-    memory: Memory | None = None
+    memory: Own[Memory | None] = None
     """Whether the store has what must survive the loss of this status (with a store)."""
-    older: Annotated[list[Name], Field(max_length=200, json_schema_extra=LIST_ATOMIC)] = []
+    older: Own[Annotated[list[Name], Field(max_length=200, json_schema_extra=LIST_ATOMIC)]] = []
     """After a restore: versions that were older than the live one, however new their objects are."""
-    heeded: Annotated[str, Field(max_length=16)] = ""
+    heeded: Own[Annotated[str, Field(max_length=16)]] = ""
     """Digest of the override that was carried out last."""
     refused: Annotated[list[Name], Field(max_length=50, json_schema_extra=LIST_ATOMIC)] = []
     """Versions that were rolled back here; they are not tried again, unless the annotation `fairlead.dev/retry`
     names one."""
-    retried: Annotated[str, Field(max_length=63)] = ""
+    retried: Own[Annotated[str, Field(max_length=63)]] = ""
     """The value of the annotation `fairlead.dev/retry` that has been heeded."""
     retiring: Annotated[list[Retiring], Field(max_length=10, json_schema_extra=list_map("version"))] = []
     history: Annotated[list[RolloutRecord], Field(max_length=10, json_schema_extra=LIST_ATOMIC)] = []
     """The last 10 rollouts, newest first."""
-    unsaved: Annotated[list[Ledger], Field(max_length=6, json_schema_extra=LIST_ATOMIC)] = []
+    unsaved: Own[Annotated[list[Ledger], Field(max_length=6, json_schema_extra=LIST_ATOMIC)]] = []
     """Evidence of ended rollouts that the store does not have yet."""
     address: Annotated[str, Field(max_length=512)] = ""
     """Where clients reach it."""
-    gateway: GatewayState | None = None
+    gateway: Own[GatewayState | None] = None
     """What is known of the Gateway."""
-    alerts: AlertsSeen | None = None
+    alerts: Own[AlertsSeen | None] = None
     """Whether Prometheus has the alert rules; absent where none are made, or none can be asked."""
     claimed: Claimed | None = None
     """Where its route may be; absent: nowhere."""
@@ -160,3 +162,8 @@ class DeploymentStatus(StatusBase):
     """Their labels; whoever scales measures these pods."""
     scaling: Scaling | None = None
     """Where somebody scales: what is kept of the number of pods."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _join(cls, status: Any) -> Any:
+        return halves.joined(cls, status)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fairlead.api.common import Timestamp
+from fairlead.api.halves import Own
 from fairlead.api.labelled import LabelsSeen
 from fairlead.api.schema import Model, Text
 
@@ -105,41 +106,41 @@ class GuardEvidence(Model):
     stable: ArmCounts = ArmCounts()
     candidate: ArmCounts = ArmCounts()
     windows: int = 0
-    log_lr: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    log_lr: Own[Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)]] = []
     """Log likelihood ratio per odds ratio of the test's grid: the whole state of the test."""
     log_evidence: Annotated[str, Field(max_length=32)] = "0"
     """Log of the evidence that the candidate is worse."""
     bound: Annotated[str, Field(max_length=32)] = ""
     """At this log evidence it is rolled back."""
-    odds: Annotated[str, Field(max_length=32)] = "1"
+    odds: Own[Annotated[str, Field(max_length=32)]] = "1"
     """The tolerated odds ratio, from `worseBy` and the live version's rate when the rollout began."""
-    floor: Annotated[str, Field(max_length=32)] = "0"
+    floor: Own[Annotated[str, Field(max_length=32)]] = "0"
     """With a margin: the candidate's own share of bad answers up to which nothing is harm, fixed with `odds`."""
-    beyond: Beyond | None = None
+    beyond: Own[Beyond | None] = None
     """With `worseBy` in percentage points. Rollouts that began before there was this go on by `odds` and `floor`."""
-    proven: Proven | None = None
+    proven: Own[Proven | None] = None
     """Of a guardrail or a target."""
     threshold: Annotated[str, Field(max_length=32)] = ""
     """Latency: a request counts as slow above this many seconds."""
-    values: Values | None = None
+    values: Own[Values | None] = None
     """With `gauge`."""
-    scores: Scores | None = None
+    scores: Own[Scores | None] = None
     """With `scores`."""
     state: Literal["Watching", "Harm", "NoEvidence"] = "NoEvidence"
     reason: Annotated[str, Field(max_length=64)] = ""
     """With NoEvidence: why, in a word."""
     message: Text = ""
-    digest: Annotated[str, Field(max_length=16)] = ""
+    digest: Own[Annotated[str, Field(max_length=16)]] = ""
     """Of the guard as it was written: a changed guard begins anew."""
-    began_at: Timestamp | None = None
+    began_at: Own[Timestamp | None] = None
     """When its counters were first read; what they counted before is not evidence."""
-    falls: Annotated[int, Field(ge=0)] = 0
+    falls: Own[Annotated[int, Field(ge=0)]] = 0
     """With `outcomes`: how often its series have fallen, one fall soon after the other."""
-    fell_at: Timestamp | None = None
+    fell_at: Own[Timestamp | None] = None
     """When they last did."""
-    step_events: int = 0
+    step_events: Own[int] = 0
     """What it has counted for the candidate in this step."""
-    since: Timestamp | None = None
+    since: Own[Timestamp | None] = None
     """When its last window ended."""
     labels: LabelsSeen | None = None
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from fairlead.api.common import Timestamp
 from fairlead.api.confirmation import Confirmation
 from fairlead.api.evidence import ArmCounts, Cursor
+from fairlead.api.halves import Own
 from fairlead.api.ledger import Ledger
 from fairlead.api.schema import Duration, Model, Name, Text, list_map
 
@@ -18,36 +19,36 @@ class WatchedGuard(Model):
 
     guard: Annotated[str, Field(max_length=64)]
     """Index and metric, `0/errors`."""
-    digest: Annotated[str, Field(max_length=16)] = ""
+    digest: Own[Annotated[str, Field(max_length=16)]] = ""
     """Of the guard as it was written: a changed guard is not watched any more."""
     state: Literal["Watching", "Alarm", "NoEvidence"] = "Watching"
     reason: Annotated[str, Field(max_length=64)] = ""
     """With NoEvidence: why, in a word."""
-    tolerated: Annotated[str, Field(max_length=32)] = ""
+    tolerated: Own[Annotated[str, Field(max_length=32)]] = ""
     """Without a holdback: the share of bad answers up to which nothing is wrong, fixed at the promotion. Empty: too
     little was known."""
-    odds: Annotated[str, Field(max_length=32)] = "1"
+    odds: Own[Annotated[str, Field(max_length=32)]] = "1"
     """With a holdback: the tolerated odds ratio, as in the rollout."""
-    floor: Annotated[str, Field(max_length=32)] = "0"
+    floor: Own[Annotated[str, Field(max_length=32)]] = "0"
     """With a holdback: as in the rollout."""
     threshold: Annotated[str, Field(max_length=32)] = ""
     """Latency: a request counts as slow above this many seconds, as in the rollout."""
     live: ArmCounts = ArmCounts()
     previous: ArmCounts = ArmCounts()
     """With a holdback."""
-    lately: ArmCounts = ArmCounts()
+    lately: Own[ArmCounts] = ArmCounts()
     """What the live version has answered since the evidence began to rise: what an alarm is about,"""
-    lately_previous: ArmCounts = ArmCounts()
+    lately_previous: Own[ArmCounts] = ArmCounts()
     """and with a holdback the previous one."""
-    hopeless: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    hopeless: Own[Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)]] = []
     """Errors: the state of the detector that finds out that nearly all requests fail, while most do."""
-    first: Annotated[str, Field(max_length=32)] = ""
+    first: Own[Annotated[str, Field(max_length=32)]] = ""
     """While the world has changed: what was tolerated before,"""
-    log_back: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    log_back: Own[Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)]] = []
     """and the state of the detector that finds out that the live version is back within it."""
     windows: int = 0
     """Those that could say something."""
-    log_r: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)] = []
+    log_r: Own[Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)]] = []
     """The detector's whole state, per alternative."""
     log_evidence: Annotated[str, Field(max_length=32)] = "-inf"
     bound: Annotated[str, Field(max_length=32)] = ""
@@ -71,14 +72,14 @@ class Watch(Model):
     """Percent of the requests that the previous version answers."""
     standby: Timestamp | None = None
     """The previous version's pods stay until then."""
-    restarts: int = 0
+    restarts: Own[int] = 0
     """Restarts of its pods at the promotion."""
-    last_window_at: Timestamp
-    counters_fell_at: Timestamp | None = None
+    last_window_at: Own[Timestamp]
+    counters_fell_at: Own[Timestamp | None] = None
     """When a pod's counters last fell without a restart of its container."""
     guards: Annotated[list[WatchedGuard], Field(max_length=9, json_schema_extra=list_map("guard"))] = []
-    cursors: Annotated[list[Cursor], Field(max_length=64, json_schema_extra=list_map("source"))] = []
-    ledger: Ledger = Ledger()
+    cursors: Own[Annotated[list[Cursor], Field(max_length=64, json_schema_extra=list_map("source"))]] = []
+    ledger: Own[Ledger] = Ledger()
     """What was seen since the promotion, window by window."""
     questions: int = 0
     """How often an alarm has asked whether it is the version."""
@@ -98,5 +99,5 @@ class WayBack(Model):
     message: Text = ""
     forced: bool = False
     """A person's decision."""
-    warmed: Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)] = []
+    warmed: Own[Annotated[list[Annotated[str, Field(max_length=48)]], Field(max_length=500)]] = []
     """Pods that have answered a warm-up request: uid and number of restarts."""

@@ -58,6 +58,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                        help="a row, as in {\"x\": 1.5, \"carrier\": \"AA\"}; may be repeated")  # fmt: skip
     given.add_argument("--rows", metavar="FILE", help="rows: a .csv with a header, or a .jsonl; - for JSON lines")
     given.add_argument("--raw", metavar="BODY", help="the request's body as it is; @FILE: from a file, @-: from input")
+    parser.add_argument("--content-type", metavar="TYPE",
+                        help="what a body of --raw is, as in text/csv (default: application/json)")  # fmt: skip
     parser.add_argument("--path", help="below the address (default: where the model's predictions are asked for)")
     parser.add_argument("--version", help="ask this version, live or on its way (default: as the traffic is divided)")
     parser.add_argument("--times", type=_times, default=1, metavar="N",
@@ -189,7 +191,13 @@ def _request(args: argparse.Namespace, subject: Subject) -> Request:
     """Raises Problem for rows that the model can't be asked with."""
     from fairlead.cli import request, rows
 
-    headers = {"Content-Type": request.TYPE} | ({"x-fairlead-version": args.version} if args.version else {})
+    if args.content_type is not None and (args.raw is None or not _one_line(args.content_type)):
+        raise Problem(
+            "--content-type says in one line what a body of --raw is; rows are always application/json", USAGE
+        )
+    headers = {"Content-Type": args.content_type or request.TYPE} | (
+        {"x-fairlead-version": args.version} if args.version else {}
+    )
     usual = request.example(subject.read) if subject.read else request.Request(request.oip(subject.model), "")
     try:
         where = request.below(args.path or usual.path)
@@ -208,6 +216,11 @@ def _request(args: argparse.Namespace, subject: Subject) -> Request:
     if usual.note:
         tell(usual.note, sys.stderr)
     return replace(usual, path=where, headers=headers)
+
+
+def _one_line(text: str) -> bool:
+    """Whether a text can be a header's value."""
+    return bool(text.strip()) and text.isascii() and text.isprintable()
 
 
 def _body(subject: Subject, rows: Sequence[Json]) -> Json:

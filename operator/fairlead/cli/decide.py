@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
+from fairlead.api import halves
 from fairlead.cli.session import NOT_FOUND, OK, Json, Problem, Session, add_options, command, tell
 
 
@@ -94,7 +95,7 @@ async def _check(session: Session, raw: Json, target: str) -> None:
 
 def pinned(raw: Json, version: str) -> Json:
     """What a deployment has recorded of a version; {} if nothing."""
-    found = (raw.get("status") or {}).get("versions") or []
+    found = halves.own(raw, "versions") or []
     return next((one for one in found if one["name"] == version), {})
 
 

@@ -18,6 +18,8 @@ from fairlead.cluster.port import IN_PATHS, climbs
 
 Json = dict[str, Any]
 TYPE = "application/json"
+KEPT = 1500
+"""Characters of the longest request that an evaluation keeps."""
 FEW = 6
 """Columns of a row that are shown in a command; those after them are said in words."""
 
@@ -61,7 +63,8 @@ def example(version: ModelVersion) -> Request:
     if spec.evaluation:
         made = columns.body([*map(_number, spec.evaluation.features)], [dict.fromkeys(spec.evaluation.features, 0.0)])
         return Request(oip(spec.model), lines(made), note="The types of the columns are not known: the evaluation has "
-                       "kept no request. Write values of the right type.")  # fmt: skip
+                       f"kept no request (it keeps one of up to {KEPT:,} characters). Write values of the right "
+                       "type: true or false, a text in quotes, a whole number without a point.")  # fmt: skip
     made = columns.body([_number("x")], [{"x": 0.0}])
     return Request(oip(spec.model), lines(made), note="The version has no evaluation that says its columns: write "
                    "those that the model was trained on.")  # fmt: skip
@@ -124,6 +127,9 @@ def python(address: str, request: Request) -> str:
     )
 
 
+ROWS = "rows.csv"
+
+
 def row(known: Sequence[Column]) -> str:
     """One row of the sample, as `--row` takes it; empty if it has too many columns to be read."""
     if not known or len(known) > 2 * FEW:
@@ -139,7 +145,12 @@ def command(deployment: str, namespace: str, version: ModelVersion) -> str:
         if not wanted.body.isprintable():  # it is spec.server.warmUp's, which is sent without being named
             return shlex.join(words)
         return shlex.join([*words, "--path", wanted.path, "--raw", wanted.body])
-    found = row(columns.of(version.status.evidence.sample if version.status.evidence else ""))
+    known = columns.of(version.status.evidence.sample if version.status.evidence else "")
+    found = row(known)
+    if not known and version.spec.evaluation:  # without a row it would say that no request is known
+        features = version.spec.evaluation.features
+        found = row([_number(name) for name in features])
+        return shlex.join([*words, *(["--row", found] if found else ["--rows", ROWS])])
     return shlex.join([*words, *(["--row", found] if found else [])])
 
 
@@ -150,4 +161,7 @@ def shown(deployment: str, namespace: str, address: str, version: ModelVersion) 
         return [said + f", model_name {version.spec.model}."] if address else []
     wanted = example(version)
     note = [wanted.note] if wanted.note else []
-    return [command(deployment, namespace, version), *note, *curl(address, wanted).split("\n")]
+    asked = command(deployment, namespace, version)
+    if asked.endswith(ROWS):
+        note.append(f"{ROWS} is a file of yours: a header with the names of the columns, and a line for each row.")
+    return [asked, *note, *curl(address, wanted).split("\n")]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from fairlead.api import halves
 from fairlead.api.schema import Model
 from fairlead.cluster import errors as api
 from fairlead.engine import trouble as kernel
@@ -47,7 +48,7 @@ class Statuses:
         the object, the status without what is laid over it, and what people are told. Raises StatusRefused."""
         told, first = list[Event](), None
         for one in _forms(spec, plan.status):
-            status = kernel.keep_times(one.model_dump(mode="json", by_alias=True, exclude_none=True), raw)
+            status = kernel.keep_times(halves.written(one), raw)
             try:
                 return await self.writer.status(spec.kind, raw, self._laid_over(status, raw, now)), status, told
             except api.TooLarge as large:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 
@@ -227,6 +228,44 @@ def test_a_server_of_its_own_protocol_is_asked_by_raw_bodies(fairlead, memory, g
     assert gateway[1]["got"][1][:2] == ("/airline/delay/predict", {"x": 2})
     assert fairlead("get", "deployment", "delay") == 0
     assert """--path /predict --raw '{"x": 2}'""" in capsys.readouterr().out
+
+
+def test_what_is_printed_can_be_run_though_the_evaluation_has_kept_no_request(
+    fairlead, memory, gateway, tmp_path, capsys, monkeypatch
+):
+    """A request of more than 1,500 characters is not kept: the command had no row, and refused to be run as it was."""
+    monkeypatch.chdir(tmp_path)
+    for width in (3, 30):
+        put(memory, gateway[0], sample="")
+        features = [f"f{n}" for n in range(width)]
+        memory.objects["ModelVersion", "delay-2"]["spec"]["evaluation"] = {
+            "features": features, "target": "y", "metrics": ["mae"], "gates": [{"metric": "mae", "max": "20"}],
+            "data": {"artifact": {"uri": "s3://bkt/test/", "sha256": "b" * 64}},
+        }  # fmt: skip
+        (tmp_path / "rows.csv").write_text(",".join(features) + "\n" + ",".join("5" * width) + "\n")
+        assert fairlead("get", "deployment", "delay") == 0
+        shown = capsys.readouterr().out
+        (printed,) = [line for line in shown.splitlines() if line.startswith("kubectl fairlead ask")]
+        assert "it keeps one of up to 1,500 characters" in " ".join(shown.split())
+        assert ("rows.csv is a file of yours" in shown) == (width == 30)
+        words = shlex.split(printed)[2:]
+        assert words[2:4] == ["-n", "airline"]
+        assert fairlead(*words) == 0
+        assert [tensor["name"] for tensor in gateway[1]["got"][-1][1]["inputs"]] == features
+
+
+def test_a_raw_body_is_of_the_type_that_is_said(fairlead, memory, gateway, capsys):
+    put(memory, gateway[0])
+    assert fairlead("ask", "deployment/delay", "--raw", "{}") == 0
+    assert fairlead("ask", "deployment/delay", "--raw", "{}", "--content-type", "text/csv; header=present") == 0
+    assert [got[2]["Content-Type"] for got in gateway[1]["got"]] == ["application/json", "text/csv; header=present"]
+    capsys.readouterr()
+    assert fairlead("ask", "deployment/delay", "--raw", "a,b", "--content-type", "text/csv", "--show") == 0
+    assert "-H 'Content-Type: text/csv'" in capsys.readouterr().out
+    for words in (["--row", ROW, "--content-type", "text/csv"], ["--content-type", "text/csv"],
+                  ["--raw", "x", "--content-type", "a\nb: c"], ["--raw", "x", "--content-type", ""]):  # fmt: skip
+        assert fairlead("ask", "deployment/delay", *words) == session.USAGE
+        assert "--content-type says in one line what a body of --raw is" in capsys.readouterr().err
 
 
 def test_a_version_is_asked_as_it_is_served_whatever_has_its_name(fairlead, memory, gateway, capsys):

@@ -256,7 +256,9 @@ async def test_a_late_failure_that_nobody_asks_for_is_no_error_of_the_operator(
     answered.set()
     await asyncio.wait({task})
     del task
-    await asyncio.sleep(0.05)  # it is let go of at the loop's next turn
+    forgotten = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.0, forgotten.set)
+    await forgotten.wait()
     assert not found._late
     gc.collect()
     assert not caplog.records

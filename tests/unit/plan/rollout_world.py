@@ -1,6 +1,7 @@
 """A tiny world for rollouts: objects in dictionaries, pods with counters, traffic by the route's weights.
 
-Every look goes through the status as the API server keeps it (JSON), so each one is the first after a restart.
+Every look goes through the status as the API server keeps it (JSON, in two halves), so each one is the first after a
+restart.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tests.unit.plan import kstatus
 from tests.unit.plan.answering import Answers
 from tests.unit.plan.indexing import indexed
 
+from fairlead.api import halves
 from fairlead.api.common import S3Location
 from fairlead.api.config import Images, OperatorConfig, PrometheusConfig, Tuning
 from fairlead.api.deployment import Deployment
@@ -187,6 +189,8 @@ class Sim:
     """ServiceAccounts by name; any other is not there."""
     others: tuple[Claim, ...] = ()
     """What Deployments of other namespaces claim."""
+    form: Callable[[Json], Json] = lambda status: in_halves(status)
+    """How the API server keeps a status."""
 
     def __post_init__(self) -> None:
         self.spec = copy.deepcopy(self.spec)  # tests edit it, and its parts are constants of their modules
@@ -497,9 +501,10 @@ class Sim:
     # --- one look --------------------------------------------------------------------------------------------
 
     def subject(self) -> Subject[Deployment]:
-        raw = {"metadata": {"name": "web", "namespace": "team", "uid": "u"}, "spec": self.spec, "status": self.status}
+        status = self.form(self.status)
+        raw = {"metadata": {"name": "web", "namespace": "team", "uid": "u"}, "spec": self.spec, "status": status}
         meta = Meta("web", "team", "u", self.generation, "1", START, annotations=self.annotations)
-        return Subject(meta, Deployment.model_validate({"spec": self._wanted(), "status": self.status}), raw)
+        return Subject(meta, Deployment.model_validate({"spec": self._wanted(), "status": status}), raw)
 
     def _wanted(self) -> Any:
         """The spec, parsed once as long as it stays the same, as the kernel does."""
@@ -715,8 +720,13 @@ class Documents:
         return self._sim.documents[key].encode()
 
 
+def in_halves(status: Json) -> Json:
+    """A status as it is written."""
+    return copy.deepcopy(halves.written(DeploymentStatus.model_validate(status)))
+
+
 def dump(status: DeploymentStatus) -> Json:
-    """As the API server keeps it."""
+    """As one tree of JSON. The API server keeps it in two halves (`subject`)."""
     found: Json = status.model_dump(mode="json", by_alias=True, exclude_none=True)
     return found
 

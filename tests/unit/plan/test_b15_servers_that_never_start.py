@@ -60,9 +60,10 @@ def test_b15_the_first_crash_is_told_at_once_and_the_same_one_again_rejects(worl
     assert status(world)["message"].startswith(WORDS)
     assert "started again" in status(world)["message"]
     assert (status(world)["phase"], conditions(world)["Evaluated"]) == ("Verifying", ("Unknown", "ServerFailed"))
-    crashed(world, 1, LOOP, end(START + 1))
-    assert status(world)["phase"] != "Rejected", "whatever it needs may have been away for a second"
-    crashed(world, 2, end(START + 12), end(START + 1))
+    for restarts, at in ((1, 1), (1, 12), (1, 29)):
+        crashed(world, restarts, LOOP, end(START + at))
+        assert status(world)["phase"] != "Rejected", "whatever it needs may have been away, or be starting too"
+    crashed(world, 2, end(START + 32), end(START + 12))
     assert status(world)["phase"] == "Rejected"
     assert status(world)["message"].startswith(WORDS)
     assert "attempts" not in status(world)["message"]
@@ -94,12 +95,12 @@ def test_b15_the_first_crash_is_remembered_from_one_attempt_to_the_next(world: L
 @pytest.mark.parametrize(
     "ends",
     [
-        [end(START, "no connection to a\n"), end(START + 12, "no connection to b\n")],
-        [end(START, code=1), end(START + 12, code=2)],
-        [end(START, ""), end(START + 12, "")],
-        [end(START, code=137), end(START + 12, code=137)],
-        [end(START, reason="OOMKilled"), end(START + 12, reason="OOMKilled")],
-        [end(at, "create shim: no space left on device", 128, reason="StartError") for at in (START, START + 12)],
+        [end(START, "no connection to a\n"), end(START + 32, "no connection to b\n")],
+        [end(START, code=1), end(START + 32, code=2)],
+        [end(START, ""), end(START + 32, "")],
+        [end(START, code=137), end(START + 32, code=137)],
+        [end(START, reason="OOMKilled"), end(START + 32, reason="OOMKilled")],
+        [end(at, "create shim: no space left on device", 128, reason="StartError") for at in (START, START + 32)],
     ],
     ids=["other words", "other code", "no words", "signal", "memory", "the node"],
 )
@@ -116,7 +117,7 @@ def test_what_may_do_better_the_next_time_is_not_rejected_at_once(world: LittleW
 def test_a_command_that_is_not_in_the_image_is_rejected_too(world: LittleWorld) -> None:
     log = 'exec: "/nosuch": stat /nosuch: no such file or directory: unknown'
     crashed(world, 0, end(START, log, 128, reason="StartError"), {})
-    crashed(world, 2, LOOP, end(START + 12, log, 128, reason="StartError"))
+    crashed(world, 2, LOOP, end(START + 32, log, 128, reason="StartError"))
     assert status(world)["phase"] == "Rejected"
     assert "no such file" in status(world)["message"]
 
@@ -129,8 +130,8 @@ def test_what_a_runtime_says_is_spelt_out() -> None:
 
 
 def test_the_champions_crash_is_not_the_challengers_fault(world: LittleWorld) -> None:
-    for at in (0, 12, 24):
-        crashed(world, 1 + at // 12, LOOP, end(START + at), "champion")
+    for at in (0, 32, 64):
+        crashed(world, 1 + at // 32, LOOP, end(START + at), "champion")
         later(world, 300)
     assert status(world)["phase"] != "Rejected"
     assert status(world)["job"]["failures"] == 0

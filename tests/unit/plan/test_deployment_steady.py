@@ -155,4 +155,4 @@ def test_what_was_read_is_the_same_only_if_it_is_the_same_object() -> None:
 @pytest.mark.parametrize(("crowd", "window"), [(0, 1.0), (110, 1.0), (220, 2.0)])
 def test_in_a_crowd_windows_are_longer(crowd: int, window: float) -> None:
     world = SimpleNamespace(crowd=crowd, shared=None, config=SimpleNamespace(tuning=SimpleNamespace(window=1.0)))
-    assert look_at(None, world, 0.0, timed=0).window == window  # type: ignore[arg-type]
+    assert look_at(None, world, 0.0).window == window  # type: ignore[arg-type]

@@ -141,3 +141,26 @@ def test_the_image_that_ran(image: str, image_id: str, expected: str) -> None:
 def test_an_unreadable_answer_is_none() -> None:
     assert failures.result(failed("publish", 0), "publish") is None
     assert failures.result(pod(containerStatuses=[stopped("publish", 0, "Killed")]), "publish") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('failed to reserve container name "server_web-1_team_0f1e_{n}": name is reserved for "{id}"', "server_web-1_"),
+        ("failed to create task for container: OCI runtime create failed: /run/k8s.io/{id}/init: no such device",
+         "no such device"),
+        ("error during container init: can't open /proc/{n}/ns/ipc, pid {n}: cap 512 of 1024", "cap 512 of 1024"),
+        ('secret "keys-2" of 3 not found', 'secret "keys-2" of 3 not found'),
+    ],
+)  # fmt: skip
+def test_what_a_runtime_names_anew_at_each_try_is_no_news(text: str, kept: str) -> None:
+    """A status that repeated it was written again at each try, and never rested."""
+    told = set()
+    for n in range(3):
+        said = text.format(n=10 + n, id=f"{n}{'0aee3f91c2d4' * 5}")
+        state = {"waiting": {"reason": "CreateContainerError", "message": said}}
+        found = failures.waiting(pod("Pending", containerStatuses=[{"name": "server", "state": state}]), NOW)
+        assert found is not None
+        told.add(found.message)
+    assert len(told) == 1
+    assert kept in told.pop()

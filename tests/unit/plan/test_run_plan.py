@@ -517,6 +517,13 @@ def test_manifests_are_plain_json() -> None:
     assert yaml.safe_load(yaml.safe_dump(live(where, "prepare")))
 
 
+def test_the_image_that_ran_is_known_of_a_failed_attempt_too() -> None:
+    where = world()
+    look(where)
+    where.pod(live(where, "prepare"), "Failed", initContainerStatuses=[stopped("step", 1)])
+    assert step(look(where), "prepare")["image"] == f"step@sha256:{'a' * 64}"
+
+
 def test_news_of_a_pod_may_come_after_the_news_of_its_job() -> None:
     where = world()
     look(where)

@@ -92,7 +92,7 @@ class Look(Context[Deployment]):
         return any(one.get("controller") and one.get("uid") == self.subject.meta.uid for one in owners)
 
 
-def look_at(subject: Subject[Deployment], world: World, now: float, timed: int) -> Look:
+def look_at(subject: Subject[Deployment], world: World, now: float, timed: int = 0) -> Look:
     """One look; in the kernel's worlds it knows what `observe` has found out already. timed: how many guards go by how
     long requests take."""
     known = {} if world.shared is None else world.shared

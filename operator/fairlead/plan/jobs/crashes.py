@@ -13,8 +13,9 @@ from fairlead.api.modelversion import Crash
 from fairlead.plan.core import Json, epoch
 from fairlead.plan.jobs import serverlog
 
-AGAIN = 10.0
-"""Seconds between two ends that are two: what a server needs of others may have been away for a moment."""
+AGAIN = 30.0
+"""Seconds between two ends that are two: what a server needs of others may have been away for a moment, or be still
+starting. By the kubelet's back-off (10 s, then 20 s) that is a third process, in the same pod."""
 _SIGNALS = 128
 """Exit codes from here on are those of signals, or of the runtime."""
 _NOT_STARTED = ("StartError", "ContainerCannotRun")

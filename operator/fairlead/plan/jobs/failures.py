@@ -204,9 +204,10 @@ def _containers(pod: Json, template: Json) -> Waiting | None:
                 "It starts by itself when the image is there",
             )  # fmt: skip
         if state.get("reason") in _CONFIG:
+            said = quoted(serverlog.without_ids(state.get("message", "")), 400)
             return Waiting(
-                state["reason"], f"container {container} can't be made: {quoted(state.get('message', ''), 400)}; "
-                "it starts by itself when that is repaired",
+                state["reason"], f"container {container} can't be made: {said}; it starts by itself when that is "
+                "repaired",
             )  # fmt: skip
     return None
 

@@ -20,6 +20,8 @@ _VARIES = re.compile(r"0x[0-9a-fA-F]+|\d+")
 """What differs from one process to the next: addresses, times, numbers of processes."""
 _CHANGING = re.compile(r"[\w.:+-]*\d[\w.:+-]*")
 """What may differ from one answer to the next: clocks, progress, numbers of requests."""
+_IDS = re.compile(r"\b[0-9a-f]{12,}\b|(?<=/proc/)\d+|(?<=pid )\d+|(?<=_)\d+(?=\")")
+"""What a runtime names anew at each try: containers, processes, the number of the try."""
 _FRAME = re.compile(r'\s+File ".*", line \d+')
 STOPPED = (0, 130, 137, 143)
 """Exit codes of a server that was told to stop: it has stopped in order, or was ended by SIGINT, SIGKILL, SIGTERM."""
@@ -80,6 +82,11 @@ def steady(text: str) -> str:
     """An answer's words without those that may be others the next time: a status that repeated them would never
     rest."""
     return _CHANGING.sub("…", text)
+
+
+def without_ids(text: str) -> str:
+    """A runtime's words without what it names anew at each try; names and numbers that people have given stay."""
+    return _IDS.sub("…", text)
 
 
 def _lines(end: Json) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+from fairlead.api import halves
 from fairlead.api.deploymentstatus import Finding
 from fairlead.plan.core import DEPLOYMENT, Json, World
 
@@ -28,7 +29,7 @@ def of(world: World, uid: str) -> Finding | None:
 
 def recorded(deployment: Json) -> Iterator[Finding]:
     """What a Deployment has recorded; nothing of what has another Fairlead's form."""
-    for one in (deployment.get("status") or {}).get("findings") or []:
+    for one in halves.own(deployment, "findings") or []:
         try:
             yield Finding.model_validate(one)
         except ValidationError:
@@ -40,5 +41,5 @@ def is_taken(world: World, uid: str) -> bool:
     return any(
         one.get("uid") == uid
         for deployment in world.select(DEPLOYMENT)
-        for one in (deployment.get("status") or {}).get("versions") or []
+        for one in halves.own(deployment, "versions") or []
     )

@@ -102,10 +102,12 @@ def crash(one: Proving, seen: Running) -> Crash | None:
 
 
 def is_verified(one: Proving, seen: Running | Broken) -> bool:
-    """Whether the bytes are known to be right; of a pod that is not there that has to be seen anew."""
+    """Whether the bytes are known to be right. Of a pod that is not there that has to be seen anew; of one whose answer
+    can't be read nothing else is believed."""
     pod = seen.found.pod
-    answered = isinstance(seen, Running) and seen.answered
-    return pod is not None and (answered or one.job.verified or _fetched(pod))
+    if pod is None or (isinstance(seen, Broken) and seen.failure.fault == "unreadable"):
+        return pod is not None and one.job.verified
+    return (isinstance(seen, Running) and seen.answered) or one.job.verified or _fetched(pod)
 
 
 def _by_end(found: Found, *, proves: bool) -> Failure:

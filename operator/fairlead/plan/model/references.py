@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from fairlead.api import halves
 from fairlead.plan.core import DEPLOYMENT, MODEL_VERSION, Json, World, epoch
 from fairlead.plan.model import identity
 
@@ -124,7 +125,7 @@ def _after(world: World, raw: Json) -> float | None:
     live = str((status.get("live") or {}).get("version") or "")
     if not live:
         return None
-    known = next((one for one in status.get("versions") or () if one.get("name") == live), None)
+    known = next((one for one in halves.own(raw, "versions") or () if one.get("name") == live), None)
     if known and known.get("created"):
         return epoch(known["created"])
     there = world.get(MODEL_VERSION, live)

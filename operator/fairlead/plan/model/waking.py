@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import ValidationError
 
+from fairlead.api import halves
 from fairlead.api.pinned import Pinned
 from fairlead.plan.core import MODEL_VERSION, Gauge, Json, Peers, World
 from fairlead.plan.jobs import attempt
@@ -83,7 +84,7 @@ def live(deployment: Json) -> str:
 
 def pinned(deployment: Json, name: str) -> Pinned | None:
     """What a Deployment has recorded of a version that it uses."""
-    for one in (deployment.get("status") or {}).get("versions") or []:
+    for one in halves.own(deployment, "versions") or []:
         try:
             if one["name"] == name:
                 return Pinned.model_validate(one)
@@ -95,9 +96,8 @@ def pinned(deployment: Json, name: str) -> Pinned | None:
 def heeded(deployment: Json) -> object:
     """What versions go by in a Deployment: what it serves, which versions it has and what part each of them has in it,
     and what their pods have found."""
-    status = deployment.get("status") or {}
-    mine = [one.get("uid") for one in status.get("versions") or []]
-    return live(deployment), mine, status.get("findings"), usage.parts(deployment)
+    mine = [one.get("uid") for one in halves.own(deployment, "versions") or []]
+    return live(deployment), mine, halves.own(deployment, "findings"), usage.parts(deployment)
 
 
 def by_deployment(deployment: Json, versions: Peers) -> list[str]:

@@ -220,7 +220,7 @@ def _broken(view: View, status: StepStatus, seen: Broken) -> StepStatus:
     complete = found.pod is None and found.job is not None and failures.has_condition(found.job, "Complete")
     if lost or (complete and not found.foreign):
         return _recall(view, status, seen.failure.message if lost else "")
-    return _settle(view, status, seen.failure)
+    return _settle(view, _seen(status, found), seen.failure)
 
 
 def _waiting(status: StepStatus, found: failures.Waiting | None, stage: str) -> StepStatus:

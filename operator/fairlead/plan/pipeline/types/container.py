@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from fairlead.api.pipeline import Step
 from fairlead.plan.core import Invalid, Json
-from fairlead.plan.pipeline import stepjobs, template
+from fairlead.plan.pipeline import template
+from fairlead.plan.pipeline.types import jobs
 from fairlead.plan.pipeline.types.base import Order, StepType
 
 
@@ -31,7 +32,7 @@ class ContainerStep(StepType):
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""
         step = order.step
-        return stepjobs.program_job(order, _rendered(step, order.run.params), step.inputs, step.outputs)
+        return jobs.program_job(order, _rendered(step, order.run.params), step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:

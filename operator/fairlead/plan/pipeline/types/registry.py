@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from fairlead.api.pipeline import Input, Output, Step
 from fairlead.plan.core import Json
-from fairlead.plan.pipeline import stepjobs
 from fairlead.plan.pipeline.steps import is_recall
+from fairlead.plan.pipeline.types import jobs
 from fairlead.plan.pipeline.types.base import Order, StepType
 from fairlead.plan.pipeline.types.container import ContainerStep
 
@@ -39,5 +39,5 @@ def datasets(step: Json) -> Iterable[str]:
 def job(order: Order) -> Json:
     """The Job of a recorded attempt. Raises NotReadable for a Dataset that can't be read."""
     kind = of(order.step)
-    return stepjobs.recall_job(order, kind.outputs(order.step)) if is_recall(order.view, order.status) \
+    return jobs.recall_job(order, kind.outputs(order.step)) if is_recall(order.view, order.status) \
         else kind.job(order)  # fmt: skip

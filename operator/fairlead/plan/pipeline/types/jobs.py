@@ -9,8 +9,7 @@ from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Input, Output
 from fairlead.api.pipelinerun import PinnedDataset
 from fairlead.api.tasks import INPUTS, OUTPUTS, FetchItem, FetchTask, PublishItem, PublishTask
-from fairlead.manifests import job as jobs
-from fairlead.manifests import limits
+from fairlead.manifests import job, limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE_RUN, Json
@@ -26,25 +25,25 @@ def program_job(order: Order, program: Container, inputs: Mapping[str, Input], o
 
     Raises NotReadable for a Dataset that can't be read."""
     brought = [_fetch(order, name, source) for name, source in inputs.items()]
-    parts = jobs.StepPod(
+    parts = job.StepPod(
         program=program,
-        env=jobs.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params),
+        env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params),
         fetch=FetchTask(items=[item for item, _ in brought]),
         fetch_credentials=tuple(secret for _, secrets in brought for secret in secrets),
         publish=_publishing(order, outputs),
     )
-    return jobs.step_job(_identity(order), parts)
+    return job.step_job(_identity(order), parts)
 
 
 def recall_job(order: Order, outputs: Mapping[str, Output]) -> Json:
     """Asks the store what the attempt has committed."""
-    return jobs.recall_job(_identity(order), _publishing(order, outputs))
+    return job.recall_job(_identity(order), _publishing(order, outputs))
 
 
-def _identity(order: Order) -> jobs.Identity:
+def _identity(order: Order) -> job.Identity:
     view, status = order.view, order.status
     meta = view.subject.meta
-    return jobs.Identity(
+    return job.Identity(
         name=status.job,
         namespace=meta.namespace,
         owner=owner_reference(PIPELINE_RUN.api_version, PIPELINE_RUN.kind, meta.name, meta.uid),
@@ -63,10 +62,10 @@ def _folder(order: Order) -> store.Location:
     )  # fmt: skip
 
 
-def _publishing(order: Order, outputs: Mapping[str, Output]) -> jobs.Publishing:
+def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
     config, folder = order.view.world.config, _folder(order)
     items = [PublishItem(name=name, type=output.type, path=f"{OUTPUTS}/{name}") for name, output in outputs.items()]
-    return jobs.Publishing(
+    return job.Publishing(
         worker_image=config.images.worker,
         task=PublishTask(store=folder.place(), attempt=order.status.attempt, outputs=items),
         credentials=folder.reach.credentials,
