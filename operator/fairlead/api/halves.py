@@ -77,12 +77,17 @@ def joined(model: type[BaseModel], status: Any) -> Any:
     return _laid(status, record, _shared(model))
 
 
-def own(raw: Json, name: str) -> list[Json]:
-    """The objects in a list of the record, of a status that is not parsed. One of a release without records has them
-    beside the others."""
+def member(raw: Json, name: str) -> Any:
+    """Whatever is there of this name in the record of a status that is not parsed; None: nothing. One of a release
+    without records has it beside the others."""
     status = raw.get("status") or {}
     record = status.get("record")
-    found = (record if isinstance(record, dict) else status).get(name)
+    return (record if isinstance(record, dict) else status).get(name)
+
+
+def own(raw: Json, name: str) -> list[Json]:
+    """The objects in such a list: what is none is passed over."""
+    found = member(raw, name)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 

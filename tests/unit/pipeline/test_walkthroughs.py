@@ -77,4 +77,4 @@ def test_what_is_added_by_these_steps_keeps_its_contract(
     tried = [line for line in said.splitlines() if "PASSED" in line and (f"[{name}" in line or f"{name}]" in line)]
     assert len(tried) >= 10, said
     run(tree, sys.executable, "-m", "ruff", "check", *(one for one in touched if one.startswith("operator")))
-    run(tree, "lint-imports")
+    run(tree, str(Path(sys.executable).with_name("lint-imports")))

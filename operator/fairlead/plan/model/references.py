@@ -125,7 +125,8 @@ def _after(world: World, raw: Json) -> float | None:
     live = str((status.get("live") or {}).get("version") or "")
     if not live:
         return None
-    known = next((one for one in halves.own(raw, "versions") if one.get("name") == live), None)
+    # nonsense is not passed over here: it is a Deployment of which nobody can tell what it needs
+    known = next((one for one in halves.member(raw, "versions") or () if one.get("name") == live), None)
     if known and known.get("created"):
         return epoch(known["created"])
     there = world.get(MODEL_VERSION, live)
