@@ -71,8 +71,10 @@ def test_a_deleted_job_is_made_again_after_its_pod_is_gone(team: Team) -> None:
 def test_out_of_memory_says_which_field_to_raise(team: Team) -> None:
     run = start(team, "hungry", "x = b'x' * 2**30")
     done = team.wait("pipelinerun", run, lambda o: o.get("status", {}).get("phase") == "Failed", 120, "Failed")
-    assert step(done)["reason"] == "OutOfMemory"
-    assert "resources.memory" in step(done)["message"]
+    # now and then the node's runtime loses the news of the limit (containerd's issue 8893)
+    ended = (step(done)["reason"], "exit code 137" in step(done)["message"])
+    assert ended in (("OutOfMemory", False), ("UserError", True))
+    assert "raise resources.memory" in step(done)["message"]
 
 
 def test_a_step_that_runs_too_long_is_stopped(team: Team) -> None:

@@ -74,6 +74,16 @@ def test_b05_servers_that_are_killed_at_the_end_are_not_the_cause() -> None:
     assert failures.failure(one, None).message == "container evaluate ended with exit code 139 and without an answer"
 
 
+def test_what_was_killed_for_no_known_reason_may_have_come_to_its_limit() -> None:
+    """Runtimes lose that reason now and then: exit code 137, reason Error."""
+    told = failures.failure(failed("step", 137), "step")
+    assert (told.reason, told.fault) == ("UserError", "own")
+    assert "killed, perhaps at its limit of memory: see its log, or raise resources.memory" in told.message
+    ours = failures.failure(pod(containerStatuses=[stopped("evaluate", 137)]), None).message
+    assert f"or raise {failures.INSTALLATION.memory})" in ours
+    assert "limit" not in failures.failure(failed("step", 1), "step").message
+
+
 def waits(container: str, reason: str) -> Json:
     """A pod whose container can't start."""
     state = {"waiting": {"reason": reason, "message": 'secret "keys" not found'}}

@@ -64,6 +64,8 @@ class Raise:
 
 INSTALLATION = Raise()
 STEP = Raise(deadline="timeout")
+KILLED = 137
+"""Exit code of what was ended by SIGKILL."""
 LIMITS = ("OutOfMemory", "OutOfScratch", "DeadlineExceeded")
 """Reasons of attempts that came to a limit of their Job. Another one would, too, unless something is changed."""
 
@@ -271,7 +273,7 @@ def failure(pod: Json, program: str | None, template: Json | None = None, limits
     mine.sort(key=lambda name: name not in mains)
     return (
         _by_cluster(pod, template or {}, limits) or _by_memory(pod, program, mine, limits.memory)
-        or _by_program(pod, program) or _by_worker(pod, mine) or _by_others(pod, mine)
+        or _by_program(pod, program) or _by_worker(pod, mine, limits.memory) or _by_others(pod, mine)
     )  # fmt: skip
 
 
@@ -319,10 +321,17 @@ def _by_program(pod: Json, program: str | None) -> Failure | None:
         return Failure("UserError", f"the command could not be started: {said}; correct command or image", "own")
     said = serverlog.last_words({"state": {"terminated": stopped}})
     words = f": {said}" if said else ""
-    return Failure("UserError", f"the program ended with exit code {stopped['exitCode']}{words}", "own")
+    why = killed(stopped["exitCode"], "resources.memory")
+    return Failure("UserError", f"the program ended with exit code {stopped['exitCode']}{why}{words}", "own")
 
 
-def _by_worker(pod: Json, ours: Collection[str]) -> Failure | None:
+def killed(code: int, limit: str) -> str:
+    """What is to be thought of when something was killed and nobody says why: runtimes lose the news of a limit that
+    was reached now and then (containerd's issue 8893). limit: the field that it has."""
+    return f" (killed, perhaps at its limit of memory: see its log, or raise {limit})" if code == KILLED else ""
+
+
+def _by_worker(pod: Json, ours: Collection[str], limit: str) -> Failure | None:
     for name in ours:
         stopped = terminated(pod, name)
         if stopped is None or stopped["exitCode"] == 0:
@@ -331,7 +340,8 @@ def _by_worker(pod: Json, ours: Collection[str]) -> Failure | None:
         if said and said.error:
             return by_task(said.error)
         code = stopped["exitCode"]
-        return Failure("Disrupted", f"container {name} ended with exit code {code} and without an answer", "cluster")
+        text = f"container {name} ended with exit code {code}{killed(code, limit)} and without an answer"
+        return Failure("Disrupted", text, "cluster")
     return None
 
 

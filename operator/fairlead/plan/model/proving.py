@@ -218,9 +218,9 @@ def _crashed(pod: Json, name: str, before: Crash | None) -> Failure | None:
 def _told(pod: Json, name: str) -> str:
     """How a server has ended, with its last words."""
     status = _server(pod, name)
-    code = (serverlog.last_end(status) or {}).get("exitCode", "?")
-    said = serverlog.last_words(status)
+    code, said = (serverlog.last_end(status) or {}).get("exitCode", 0), serverlog.last_words(status)
+    why = failures.killed(code, "spec.server.resources.memory in a new version")
     return (
-        f"the {name}'s server ends with exit code {code} instead of serving{': ' + said if said else ''}; does the "
-        f"model load with the libraries of this image? See the log of container {name}"
+        f"the {name}'s server ends with exit code {code or '?'}{why} instead of serving{': ' + said if said else ''}; "
+        f"does the model load with the libraries of this image? See the log of container {name}"
     )

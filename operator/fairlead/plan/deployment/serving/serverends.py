@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.plan.conditions import quoted
 from fairlead.plan.core import Json
 from fairlead.plan.jobs import serverlog
-from fairlead.plan.jobs.failures import Waiting
+from fairlead.plan.jobs.failures import Waiting, killed
 from fairlead.plan.jobs.serverlog import Probe
 
 ELSEWHERE = (
@@ -32,8 +32,9 @@ def told(pod: Json, container: str, status: Json, seen: str = "") -> Waiting | N
         return Waiting("NotAnswering", _late(late, status, end, seen))
     said = serverlog.last_words(status)
     quote = f": {said}" if said else ""
+    why = killed(end["exitCode"], "spec.server.resources.memory in a new ModelVersion")
     return Waiting(
-        "ServerFailed", f"the server ends with exit code {end['exitCode']} instead of serving{quote}; "
+        "ServerFailed", f"the server ends with exit code {end['exitCode']}{why} instead of serving{quote}; "
         f"{logs(pod, container)}",
     )  # fmt: skip
 
