@@ -46,7 +46,7 @@ install: .venv/stamp ## build Fairlead's images and install the chart on the sam
 test: ## all tests, from the pure ones to the demo on the real cluster (KEEP=1 leaves the cluster running)
 	@$(PYTHON) hack/test.py
 
-test-unit: .venv/stamp ## pure tests, without a cluster, in three or four minutes on two cores
+test-unit: .venv/stamp ## pure tests, without a cluster, in four or five minutes on two cores
 	@$(VENV)/python -m pytest -q -n auto --maxprocesses 4 tests/unit
 
 lint: .venv/stamp ## ruff, mypy, import-linter, and whether generated files are up to date

@@ -97,15 +97,15 @@ STAGES = (
         tool("ruff", "check", "."), tool("ruff", "format", "--check", "."), tool("mypy"), tool("lint-imports"),
         [str(PYTHON), "-m", "hack.gen", "--check"],
     ], after=("venv",), beside=True),
-    Stage("unit", "pure tests and simulation", 180, lambda: [
+    Stage("unit", "pure tests and simulation", 300, lambda: [
         pytest_command("unit", "tests/unit", "tests/sim", "-n", "2"),
     ], after=("lint",), beside=True),
-    Stage("install", "images and chart", 220, lambda: [[str(PYTHON), "-m", "hack.install"]], after=("cluster", "venv"),
+    Stage("install", "images and chart", 120, lambda: [[str(PYTHON), "-m", "hack.install"]], after=("cluster", "venv"),
           cluster=True),
-    Stage("contract", "against a real API server", 150, lambda: [
+    Stage("contract", "against a real API server", 140, lambda: [
         pytest_command("contract", "tests/contract", "tests/chart", "-n", "2", "--dist", "loadscope"),
     ], after=("unit", "install"), cluster=True),
-    Stage("real", "on the real cluster", 600, lambda: [
+    Stage("real", "on the real cluster", 740, lambda: [
         pytest_command("real", "tests/cluster", "-m", "not alone and not soak", "-n", "5", "--maxschedchunk", "1"),
         pytest_command("alone", "tests/cluster", "-m", "alone and not soak"),
     ], after=("contract",), cluster=True, patient=True),
