@@ -90,6 +90,8 @@ class ServerMetrics(Model):
     )  # fmt: skip
 
 
+SAMPLE_LIMIT = 1500
+"""Bytes of the longest request that an evaluation keeps (`Evidence.sample`)."""
 _OWN = ("command", "port", "ready", "warmUp")
 """What only a custom server can say."""
 

@@ -11,15 +11,13 @@ from typing import Any
 from urllib.parse import quote
 
 from fairlead.api import foreign
-from fairlead.api.modelversion import ModelVersion, ModelVersionSpec
+from fairlead.api.modelversion import SAMPLE_LIMIT, ModelVersion, ModelVersionSpec
 from fairlead.cli import columns
 from fairlead.cli.columns import Column
 from fairlead.cluster.port import IN_PATHS, climbs
 
 Json = dict[str, Any]
 TYPE = "application/json"
-KEPT = 1500
-"""Characters of the longest request that an evaluation keeps."""
 FEW = 6
 """Columns of a row that are shown in a command; those after them are said in words."""
 
@@ -63,8 +61,8 @@ def example(version: ModelVersion) -> Request:
     if spec.evaluation:
         made = columns.body([*map(_number, spec.evaluation.features)], [dict.fromkeys(spec.evaluation.features, 0.0)])
         return Request(oip(spec.model), lines(made), note="The types of the columns are not known: the evaluation has "
-                       f"kept no request (it keeps one of up to {KEPT:,} characters). Write values of the right "
-                       "type: true or false, a text in quotes, a whole number without a point.")  # fmt: skip
+                       f"kept no request (it keeps one of up to {SAMPLE_LIMIT:,} characters). Write values of the "
+                       "right type: true or false, a text in quotes, a whole number without a point.")  # fmt: skip
     made = columns.body([_number("x")], [{"x": 0.0}])
     return Request(oip(spec.model), lines(made), note="The version has no evaluation that says its columns: write "
                    "those that the model was trained on.")  # fmt: skip

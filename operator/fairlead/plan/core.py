@@ -28,6 +28,7 @@ from fairlead.plan.requests import Answer, Request
 
 Json = dict[str, Any]
 M = TypeVar("M", bound=Model)
+S = TypeVar("S", bound=Model)
 
 MANAGER = "fairlead"
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -182,6 +183,18 @@ class Context(Generic[M]):
     def stamp(self) -> str:
         """The time as Kubernetes writes it."""
         return rfc3339(self.now)
+
+
+@dataclass
+class Draft(Generic[M, S]):
+    """A status that is being made."""
+
+    context: Context[M]
+    status: S
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the status."""
+        self.status = self.status.model_copy(update=changes)
 
 
 # --- plans -----------------------------------------------------------------------------------------------------

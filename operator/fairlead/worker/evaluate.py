@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from fairlead.api.modelversion import GateResult
+from fairlead.api.modelversion import SAMPLE_LIMIT, GateResult
 from fairlead.api.tasks import EvaluateResult, EvaluateTask, Subject
 from fairlead.worker import gates, oip, refusals, report, scoring, tables
 from fairlead.worker.baseline import Group
@@ -23,7 +23,6 @@ from fairlead.worker.metrics import Labels
 from fairlead.worker.rows import Batch, Table, labels
 from fairlead.worker.tensors import Feature
 
-SAMPLE_LIMIT = 1500
 log = logging.getLogger(__name__)
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from fairlead.api.dataset import CheckResult, Dataset, DatasetSpec, DatasetStatus, DatasetVersion, Listing
 from fairlead.api.kinds import KINDS
 from fairlead.api.tasks import SnapshotResult
 from fairlead.api.units import seconds
 from fairlead.manifests.meta import short_hash
-from fairlead.plan import gauges, standing, store, terse
+from fairlead.plan import core, gauges, standing, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -50,21 +49,15 @@ NO_DATA = " (but {} that are no data, by how their names begin or by spec.source
 
 
 @dataclass
-class Draft:
+class Draft(core.Draft[Dataset, DatasetStatus]):
     """The status that is being made."""
 
-    context: Context[Dataset]
-    status: DatasetStatus
     conditions: Conditions
 
     @property
     def spec(self) -> DatasetSpec:
         """What is wanted."""
         return self.context.subject.body.spec
-
-    def update(self, **changes: Any) -> None:
-        """Change fields of the status."""
-        self.status = self.status.model_copy(update=changes)
 
 
 def request(subject: Subject[Dataset], world: World) -> ListSource:

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from fairlead.api.kinds import KINDS
 from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionSpec, ModelVersionStatus
 from fairlead.api.tasks import EvaluateResult, TaskResult
 from fairlead.api.units import human, seconds
-from fairlead.plan import accounts, standing, terse
+from fairlead.plan import accounts, core, standing, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -58,11 +57,9 @@ UNTAKEN = 30.0
 
 
 @dataclass
-class Draft:
+class Draft(core.Draft[ModelVersion, ModelVersionStatus]):
     """The plan that is being made."""
 
-    context: Context[ModelVersion]
-    status: ModelVersionStatus
     conditions: Conditions
     plan: Plan
 
@@ -70,10 +67,6 @@ class Draft:
     def spec(self) -> ModelVersionSpec:
         """What is wanted."""
         return self.context.subject.body.spec
-
-    def update(self, **changes: Any) -> None:
-        """Change fields of the status."""
-        self.status = self.status.model_copy(update=changes)
 
     def say(self, phase: str, message: str) -> None:
         """Phase and message. An approved version stays that while a Job verifies its bytes."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import LastRun, Pipeline, PipelineSpec, PipelineStatus, TriggerDecision
 from fairlead.api.pipelinerun import PipelineRunSpec
 from fairlead.api.units import seconds
 from fairlead.manifests.meta import child_name, labels, owner_reference
-from fairlead.plan import gauges, standing, store, terse
+from fairlead.plan import core, gauges, standing, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     JOB,
@@ -47,11 +46,9 @@ _NAME_LIMIT = 63
 
 
 @dataclass
-class Draft:
+class Draft(core.Draft[Pipeline, PipelineStatus]):
     """The status that is being made."""
 
-    context: Context[Pipeline]
-    status: PipelineStatus
     runs: list[Json]
     """The pipeline's runs, oldest first."""
 
@@ -59,10 +56,6 @@ class Draft:
     def spec(self) -> PipelineSpec:
         """The pipeline's."""
         return self.context.subject.body.spec
-
-    def update(self, **changes: Any) -> None:
-        """Change fields of the status."""
-        self.status = self.status.model_copy(update=changes)
 
 
 def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
