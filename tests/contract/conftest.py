@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import uuid
@@ -13,7 +14,9 @@ import pytest_asyncio
 
 from fairlead.cluster import errors as api
 from fairlead.cluster.client import HttpKube, load_configuration
+from fairlead.plan.core import Kind
 from tests.contract.toycrds import CRD, CRDS, NAMESPACE
+from tests.sim.toys import SHELF, TOY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,8 +43,20 @@ async def http(kubeconfig: str) -> AsyncIterator[HttpKube]:
     kube = HttpKube(await load_configuration(kubeconfig))
     for definition in CRDS:
         await kube.apply(CRD, definition)
+    await asyncio.gather(*(_until_served(kube, kind) for kind in (TOY, SHELF)))
     yield kube
     await kube.close()
+
+
+async def _until_served(kube: HttpKube, kind: Kind) -> None:
+    """A new definition is served a moment after it is established: no event says so, so it is asked for."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                async for _ in kube.pages(kind):
+                    return
+            except api.NotServed:
+                await asyncio.sleep(0.05)
 
 
 @pytest_asyncio.fixture

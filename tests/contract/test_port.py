@@ -19,6 +19,7 @@ from tests.sim.fakecluster import FakeKube, Faults
 from tests.sim.toys import CONFIG_MAP, SHELF, TOY, toy
 
 Json = dict[str, Any]
+NOWHERE = Kind("test.fairlead.dev/v1", "Nowhere", "nowheres")
 
 
 @pytest.fixture(params=["real", "fake"])
@@ -63,6 +64,20 @@ async def test_what_is_not_there(where: tuple[Kube, str]) -> None:
         await kube.get(TOY, ns, "nobody")
     with pytest.raises(api.NotFound):
         await kube.delete(TOY, ns, "nobody", "no-uid")
+
+
+async def test_a_kind_that_is_not_served_says_nothing_of_its_objects(where: tuple[Kube, str]) -> None:
+    kube, ns = where
+    if isinstance(kube, FakeKube):
+        kube.server.absent.add(NOWHERE)
+    obj = {"apiVersion": NOWHERE.api_version, "kind": NOWHERE.kind, "metadata": {"name": "x", "namespace": ns}}
+    for asked in (kube.get(NOWHERE, ns, "x"), kube.create(NOWHERE, obj), kube.delete(NOWHERE, ns, "x", "no-uid")):
+        with pytest.raises(api.NotServed):
+            await asked
+    with pytest.raises(api.NotServed):
+        async for _ in kube.pages(NOWHERE):
+            pass
+    assert not await kube.served(NOWHERE)
 
 
 async def test_status_is_apart_from_the_spec(where: tuple[Kube, str]) -> None:

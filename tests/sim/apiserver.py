@@ -93,7 +93,7 @@ class ApiServer:
 
     def _served(self, kind: Kind) -> None:
         if kind in self.absent:
-            raise api.NotFound("the server could not find the requested resource", 404)
+            raise api.NotServed("404 page not found", 404)
 
     # --- writing ---------------------------------------------------------------------------------------------
 

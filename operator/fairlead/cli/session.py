@@ -37,19 +37,19 @@ class Session:
 
     async def get(self, kind: Kind, name: str) -> Json:
         """One object. Raises Problem if it is not there."""
-        from fairlead.cluster.errors import NotFound
+        from fairlead.cluster.errors import NotFound, NotServed
 
         if not name:  # it would be the address of all of them
             raise Problem(f"a {kind.kind}'s name is empty; is a shell variable unset?", USAGE)
         try:
             return await self.kube.get(kind, self.namespace, name)
+        except NotServed as error:
+            raise Problem(
+                "Fairlead is not installed in this cluster, or the kubeconfig names another one. "
+                "Look: kubectl config current-context; kubectl get crd | grep fairlead.dev",
+                NOT_FOUND,
+            ) from error
         except NotFound as error:
-            if not await self.kube.served(kind):
-                raise Problem(
-                    "Fairlead is not installed in this cluster, or the kubeconfig names another one. "
-                    "Look: kubectl config current-context; kubectl get crd | grep fairlead.dev",
-                    NOT_FOUND,
-                ) from error
             raise Problem(
                 f"{kind.kind} {name!r} is not in namespace {self.namespace!r}. "
                 f"List them: kubectl get {kind.plural}.{kind.api_version.partition('/')[0]} -A",
@@ -154,7 +154,7 @@ def _words(error: Any) -> tuple[str, int]:
         return f"{message}. Log in again: the credentials of the kubeconfig are not accepted.", DENIED
     if isinstance(error, errors.Unavailable):
         return f"{message}. Is the cluster up? kubectl cluster-info", UNREACHABLE
-    if isinstance(error, errors.NotFound):
+    if isinstance(error, (errors.NotFound, errors.NotServed)):
         return f"{message}. Is Fairlead installed? kubectl get crd | grep fairlead.dev", NOT_FOUND
     return message, FAILED
 

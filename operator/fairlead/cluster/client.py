@@ -184,7 +184,7 @@ class HttpKube:
         group = f"/apis/{kind.api_version}" if "/" in kind.api_version else f"/api/{kind.api_version}"
         try:
             found = await self._call("GET", "discover", kind, group)
-        except errors.NotFound:
+        except (errors.NotFound, errors.NotServed):
             return False
         return any(r.get("name") == kind.plural and r.get("kind") == kind.kind for r in found.get("resources", ()))
 

@@ -18,7 +18,12 @@ class ApiError(Exception):
 
 
 class NotFound(ApiError):
-    """404: neither the object nor perhaps its kind is there."""
+    """404 with a Status of the API server: the object is not there, or not its namespace."""
+
+
+class NotServed(ApiError):
+    """404 without a Status: this path is not served. The kind is not installed, or its definition is so new that the
+    API server that answered does not serve it yet: it says nothing about whether the object is there."""
 
 
 class Unauthorized(ApiError):
@@ -77,6 +82,8 @@ def from_answer(status: int, reason: str, message: str, retry_after: float | Non
     """The error for an HTTP answer; `reason` is the Status object's."""
     if status == 409 and reason == "AlreadyExists":
         return AlreadyExists(message, status, retry_after)
+    if status == 404 and reason != "NotFound":
+        return NotServed(message, status, retry_after)
     if status == 413 or _TOO_LARGE.search(message):
         return TooLarge(message, status, retry_after)
     # a create that times out inside the API server, and the like: trying again is right

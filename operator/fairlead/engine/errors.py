@@ -116,7 +116,7 @@ def _child(error: ChildError) -> Trouble:
         return Trouble("Invalid", f"the API server refuses {what}: {cause.message}", "Refused")
     if isinstance(cause, api.Forbidden):
         return Trouble("Invalid", f"Fairlead may not write {what}: {cause.message}", "Forbidden", retry_after=10.0)
-    if isinstance(cause, api.NotFound):
+    if isinstance(cause, (api.NotFound, api.NotServed)):
         hint = f"{what} can't be written: {cause.message}; is {error.kind.plural} ({error.kind.api_version}) installed?"
         return Trouble("Invalid", hint, "KindMissing")
     return _api(cause)

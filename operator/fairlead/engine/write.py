@@ -223,7 +223,7 @@ class Writer:
                 if live is not None and live["metadata"]["uid"] == gone.uid:
                     self.taken(gone.kind, live, "")  # it has changed: whether it shall go is asked anew, by a new look
                     return False
-            if not isinstance(failed.cause, (api.NotFound, api.Conflict)):
+            if not isinstance(failed.cause, (api.NotFound, api.NotServed, api.Conflict)):
                 raise
             left = {}
         meta = left.get("metadata") or {}

@@ -31,6 +31,8 @@ class Memory:
     async def get(self, kind, _namespace, name):
         if self.error:
             raise self.error
+        if not self.installed:
+            raise errors.NotServed("404 page not found", 404)
         if (kind.kind, name) not in self.objects:
             raise errors.NotFound("gone", 404)
         return copy.deepcopy(self.objects[kind.kind, name])

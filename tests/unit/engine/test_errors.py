@@ -37,10 +37,12 @@ def invalid() -> ValidationError:
         (ChildError(HTTP_ROUTE, "r", api.Refused("spec.rules: bad", 422)), "Invalid", "Refused", "HTTPRoute r: spec"),
         (ChildError(HTTP_ROUTE, "r", api.Forbidden("no role", 403)), "Invalid", "Forbidden", "may not write HTTPRoute"),
         (ChildError(HTTP_ROUTE, "r", api.NotFound("nothing", 404)), "Invalid", "KindMissing", "installed?"),
+        (ChildError(HTTP_ROUTE, "r", api.NotServed("nothing", 404)), "Invalid", "KindMissing", "installed?"),
         (ChildError(HTTP_ROUTE, "r", api.Conflict("late", 409)), "Conflict", "", "late"),
         (ChildError(HTTP_ROUTE, "r", api.Unavailable("down", 503)), "Transient", "", "down"),
         (api.Conflict("late", 409), "Conflict", "", "late"),
         (api.NotFound("gone", 404), "Conflict", "", "gone"),
+        (api.NotServed("404 page not found", 404), "Transient", "", "page not found"),
         (api.TooManyRequests("slow down", 429, 7.0), "Transient", "", "slow down"),
         (api.Unauthorized("who?", 401), "Transient", "", "who?"),
         (api.NotLeading("not leading"), "Transient", "", "not leading"),
@@ -60,7 +62,8 @@ def test_the_server_s_patience_is_kept() -> None:
 
 @pytest.mark.parametrize(
     ("status", "reason", "kind"),
-    [(409, "AlreadyExists", api.AlreadyExists), (409, "Conflict", api.Conflict), (404, "", api.NotFound),
+    [(409, "AlreadyExists", api.AlreadyExists), (409, "Conflict", api.Conflict), (404, "NotFound", api.NotFound),
+     (404, "", api.NotServed),
      (422, "Invalid", api.Refused), (413, "", api.TooLarge), (500, "", api.Unavailable),
      (504, "Timeout", api.Unavailable),
      (410, "Expired", api.Gone), (429, "", api.TooManyRequests), (401, "", api.Unauthorized)],
