@@ -7,6 +7,7 @@ recorder, requests go on: a stream that can't be opened, or one too many, is lef
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -27,8 +28,16 @@ NOTES = {
 }  # fmt: skip
 """Headers that tell the recorder of the request; they are taken off before the answer goes on. The last one:
 microseconds from the request's first byte to the answer's."""
+SHARE = "x-fairlead-record-share"
+"""Header that tells the recorder which share was handed over, in parts of PARTS, where it varies."""
 READ = (":status", "content-type", "content-encoding", "grpc-status", *NOTES)
 """Headers of an answer that the recorder gets to see."""
+SHARES = (256, 64, 16, 4, 1)
+"""Where the share follows the traffic, one of these is handed over, in parts of PARTS; the first one at the beginning."""
+SETTING = "share_{}"
+"""Runtime setting of each: 100 for the one that is handed over, 0 for the others."""
+CURRENT, LAYER = "current", "fairlead"
+"""The symbolic link that the recorder replaces, and the folder of the settings below it."""
 BODY_LIMIT = 256 * 1024
 """Bytes of a body that are kept at most."""
 STREAMS = 512
@@ -56,6 +65,8 @@ class Proxy:
     """Parts of PARTS whose answers are recorded; see `parts`."""
     inputs: bool = False
     """Record the requests' bodies too."""
+    steered: str = ""
+    """Symbolic link to runtime settings that say which of SHARES is recorded; empty: `sample` is."""
     quiet: tuple[str, ...] = ()
     """Paths that ask for no prediction, as probes and scrapes do: never recorded, nor counted as `server`."""
     copies: tee.Copies | None = None
@@ -109,10 +120,7 @@ def bootstrap(proxy: Proxy) -> Json:
         "admin": {"address": {"pipe": {"path": proxy.admin, "mode": 0o600}}},
         # how often histograms are added up: the operator reads them each second
         "stats_flush_interval": "1s",
-        "layered_runtime": {"layers": [{"name": "fixed", "static_layer": {
-            # a recorder that reads slowly must not slow down the answers
-            "envoy.reloadable_features.grpc_side_stream_flow_control": False,
-        }}]},
+        "layered_runtime": {"layers": _layers(proxy)},
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [
             {"prefix": f"cluster.{SERVER}.upstream_rq"}, {"prefix": f"cluster.{GRPC}.upstream_rq"},
             *([{"prefix": f"cluster.{GRPC}.grpc."}] if proxy.grpc else []),
@@ -134,6 +142,15 @@ def bootstrap(proxy: Proxy) -> Json:
             ],
         },
     }  # fmt: skip
+
+
+def _layers(proxy: Proxy) -> list[Json]:
+    fixed: Json = {"name": "fixed", "static_layer": {
+        # a recorder that reads slowly must not slow down the answers
+        "envoy.reloadable_features.grpc_side_stream_flow_control": False,
+    }}  # fmt: skip
+    steered: Json = {"name": "steered", "disk_layer": {"symlink_root": proxy.steered, "subdirectory": LAYER}}
+    return [fixed, steered] if proxy.steered else [fixed]
 
 
 def _listener(name: str, port: int, manager: Json) -> Json:
@@ -179,8 +196,29 @@ def _routes(proxy: Proxy, server: str) -> list[Json]:
 
 
 def _recorded(proxy: Proxy, server: str) -> list[Json]:
-    chosen = {"safe_regex": {"regex": sampled(proxy.sample)}}
-    ids = [] if proxy.sample >= PARTS else [_header("x-request-id", "string_match", chosen)]
+    if not proxy.steered:
+        kept = _kept(proxy, server, _chosen(proxy.sample))
+        return [*kept, *([] if proxy.sample >= PARTS else [_route({"prefix": "/"}, server, _OFF)])]
+    steered = [route for share in SHARES for route in _switched(proxy, server, share)]
+    return [*steered, _route({"prefix": "/"}, server, _OFF)]
+
+
+def _switched(proxy: Proxy, server: str, share: int) -> list[Json]:
+    """Routes that match while a share's setting is 100: of all of them but one, nothing else is looked at."""
+    begin = 100 if share == SHARES[0] else 0
+    switch = {"runtime_fraction": {"default_value": {"numerator": begin}, "runtime_key": SETTING.format(share)}}
+    routes = _kept(proxy, server, _chosen(share), {SHARE: f"{share}"})
+    return [route | {"match": route["match"] | switch} for route in routes]
+
+
+def _chosen(share: int) -> list[Json]:
+    """Matches the requests of which so many in PARTS are recorded."""
+    ids = {"safe_regex": {"regex": sampled(share)}}
+    return [] if share >= PARTS else [_header("x-request-id", "string_match", ids)]
+
+
+def _kept(proxy: Proxy, server: str, ids: list[Json], told: Mapping[str, str] | None = None) -> list[Json]:
+    """Routes whose answers are recorded. told: headers for the recorder, besides NOTES."""
     kept = [_route({"prefix": "/", "grpc": {}, "headers": ids}, server, _modes(trailers=True))]
     if proxy.inputs:
         large = _header("content-length", "range_match", {"start": BODY_LIMIT + 1, "end": 2**62})
@@ -189,9 +227,9 @@ def _recorded(proxy: Proxy, server: str) -> list[Json]:
     for route in kept:
         route["response_headers_to_add"] = [
             {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            for key, value in NOTES.items()
+            for key, value in (NOTES | dict(told or {})).items()
         ]
-    return [*kept, *([] if not ids else [_route({"prefix": "/"}, server, _OFF)])]
+    return kept
 
 
 _OFF: Json = {"disabled": True}
@@ -237,13 +275,17 @@ def _ext_proc(proxy: Proxy) -> Json:
         # how late the recorder may take an answer that the client has already
         "deferred_close_timeout": "10s",
         "processing_mode": _mode(proxy.inputs, True, False),
-        "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in READ]}},
+        "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in _notes(READ, proxy)]}},
     }}  # fmt: skip
 
 
 LENGTH = "x-fairlead-length"
 """Where a body's length is kept while the body goes past the recorder: Envoy's ext_proc takes it away from bodies that
 it streams, even where nobody may change them, and who knows no chunks would wait for ever."""
+
+
+def _notes(names: Iterable[str], proxy: Proxy) -> list[str]:
+    return [*names, SHARE] if proxy.steered else list(names)
 
 
 def _recording(proxy: Proxy) -> list[Json]:
@@ -259,7 +301,7 @@ def _grpc_stats() -> Json:
 
 def _outside(proxy: Proxy) -> Json:
     """What requests pass first, and answers last: what was for the recorder ends here."""
-    answers = [*_moved("RESP", LENGTH, "content-length"), *({"remove": name} for name in NOTES)]
+    answers = [*_moved("RESP", LENGTH, "content-length"), *({"remove": name} for name in _notes(NOTES, proxy))]
     return _mutation("outside", _moved("REQ", "content-length", LENGTH) if proxy.inputs else [], answers)
 
 

@@ -76,7 +76,9 @@ def test_inputs_are_bounded_too() -> None:
 
 
 def ask(path: str, query: str = "", method: str = "GET") -> tuple[str, bytes]:
-    status, _, body = reply(ring(3), {"PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": method})
+    status, _, body = reply(
+        ring(3), lambda: b"{}", {"PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": method}
+    )
     return status[:3], body
 
 

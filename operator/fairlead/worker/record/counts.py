@@ -22,5 +22,10 @@ WRITTEN = Counter("fairlead_recorder_written", "Answers written to the store.", 
 FAILURES = Counter("fairlead_recorder_write_failures", "Attempts to write to the store that failed.", registry=REGISTRY)
 WAITING = Gauge("fairlead_recorder_spool_bytes", "Bytes of answers that wait for the store.", registry=REGISTRY)
 HELD = Gauge("fairlead_recorder_held_bytes", "Bytes of bodies under way.", registry=REGISTRY)
+BINNED = Counter("fairlead_recorder_binned_rows", "Rows of requests that were counted.", registry=REGISTRY)
+UNREAD = Counter(
+    "fairlead_recorder_unread", "Chosen requests whose rows, or whose answers, were not counted, by reason.",
+    ["reason"], registry=REGISTRY,
+)  # fmt: skip
 for _reason in ("aborted", "long", "memory", "disk", "spool"):
     DROPPED.labels(_reason)

@@ -10,8 +10,11 @@ from typing import Any
 import grpc
 from envoy.service.ext_proc.v3.external_processor_pb2 import ProcessingRequest, ProcessingResponse
 
+from fairlead.worker.record.bins import Bins
+from fairlead.worker.record.choice import Choice
 from fairlead.worker.record.counts import DROPPED, HELD, NEW_USERS, RECEIVED
 from fairlead.worker.record.exchange import Answer, Exchange
+from fairlead.worker.record.names import PARTS
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 MEMORY = 16 << 20
@@ -20,10 +23,18 @@ _OPTIONS = (("grpc.max_receive_message_length", 1 << 20), ("grpc.so_reuseport", 
 
 
 class Processor:
-    """Puts exchanges together and gives each answer to `keep`."""
+    """Puts exchanges together, gives each answer to `keep`, and what is chosen to `bins`.
 
-    def __init__(self, keep: Callable[[Answer], None], pointer: str | None) -> None:
+    probability: with which the proxy hands answers over, where it does not say so itself. sparing: keep only what is
+    chosen.
+    """
+
+    def __init__(
+        self, keep: Callable[[Answer], None], pointer: str | None, probability: float, choice: Choice, bins: Bins,
+        sparing: bool = False,
+    ) -> None:  # fmt: skip
         self._keep, self._pointer, self._held = keep, pointer, 0
+        self._probability, self._choice, self._bins, self._sparing = probability, choice, bins, sparing
 
     async def process(self, _: Any, context: Any) -> None:
         """A stream, from the answer's headers to its end. Nothing is sent back: Envoy waits for nothing."""
@@ -48,15 +59,22 @@ class Processor:
         HELD.set(self._held)
 
     def _end(self, exchange: Exchange) -> None:
-        answer = exchange.answer(time.time(), self._pointer)
-        if answer is None:
+        if not exchange.answered:
             DROPPED.labels("aborted").inc()
             return
         if exchange.new_user:
             NEW_USERS.inc()
+        share = exchange.share
+        handed = share / PARTS if share is not None else self._probability
+        self._bins.answered(handed)
+        chosen = self._choice.chosen(exchange.request_id, handed) if self._bins.wanted or self._sparing else None
+        if chosen is not None and self._bins.wanted:
+            self._bins.offer(exchange.raw())
+        if self._sparing and chosen is None:
+            return
         if exchange.cut:
             DROPPED.labels("memory" if exchange.full else "long").inc()
-        self._keep(answer)
+        self._keep(exchange.answer(time.time(), self._pointer, chosen if self._sparing and chosen else handed))
 
 
 async def serve(processor: Processor, socket: str) -> grpc.aio.Server:
