@@ -20,11 +20,12 @@ bins = st.lists(st.integers(0, 500).flatmap(lambda n: st.tuples(st.integers(0, n
     ("positives", "totals", "expected"),
     [
         ([], [], []),
-        ([1, 3], [9, 9], [0.15, 0.35]),
-        ([3, 1], [9, 9], [0.25, 0.25]),  # pooled: (.35 + .15)/2
-        ([3, 1, 8], [9, 19, 9], [(0.35 * 9 + 0.075 * 19) / 28] * 2 + [0.85]),  # by weight
-        ([0, 1, 0, 3], [0, 9, 0, 9], [0.15, 0.15, 0.25, 0.35]),  # empty ones by their neighbours
-        ([1, 0], [9, 0], [0.15, 0.15]),
+        ([1, 3], [10, 10], [0.1, 0.3]),
+        ([0, 10], [10, 10], [0, 1]),
+        ([3, 1], [10, 10], [0.2, 0.2]),  # pooled
+        ([3, 1, 8], [10, 20, 10], [4 / 30, 4 / 30, 0.8]),  # by weight
+        ([0, 1, 0, 3], [0, 10, 0, 10], [0.1, 0.1, 0.2, 0.3]),  # empty ones by their neighbours
+        ([1, 0], [10, 0], [0.1, 0.1]),
         ([0, 0], [0, 0], [0.5, 0.5]),
     ],
 )
@@ -37,10 +38,11 @@ def test_it_is_isotonic_regression(found):
     full = [(k, n) for k, n in found if n]
     rates = calibrated([k for k, _ in found], [n for _, n in found])
     assert all(a <= b + 1e-12 for a, b in pairwise(rates))
-    assert all(0 < rate < 1 for rate in rates)
+    assert all(0 <= rate <= 1 for rate in rates)
     if full:
         k, n = np.array(full, dtype=float).T
-        expected = IsotonicRegression().fit_transform(np.arange(len(full)), (k + 0.5) / (n + 1), sample_weight=n)
+        expected = IsotonicRegression().fit_transform(np.arange(len(full)), k / n, sample_weight=n)
+        assert sum(rate * n for rate, (_, n) in zip(rates, found, strict=True)) == pytest.approx(k.sum())
         assert [rate for rate, (_, m) in zip(rates, found, strict=True) if m] == pytest.approx(list(expected))
 
 
