@@ -15,7 +15,7 @@ windows has a probability of at most beta + alpha·n, whatever the reference's l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fairlead.monitor.counts import Tally, feature_key
@@ -34,8 +34,10 @@ class Check:
     """`missing/age`: what is counted, and of which feature."""
     key: str
     """Of the vector; empty: of the requests themselves."""
+    length: int
+    """Places of the vector,"""
     places: tuple[int, ...]
-    """Of the vector: those that are counted."""
+    """and those that are counted."""
     reference: float
     """The reference's own share."""
     m: float | None
@@ -55,12 +57,12 @@ class Share:
 
 
 def checks(profile: Profile, tolerance: float, beta: float) -> tuple[Check, ...]:
-    """Of all features. tolerance: on a share; beta: the probability, of each, that the reference was too good by chance.
+    """Of all features. tolerance: on a share; beta: the probability that the reference was luckily good, of each.
 
     A column whose values are nearly all missing in the reference has no check for that: nothing is worse.
     """
     found = [check for feature in profile.features for check in _checks(feature, tolerance, beta)]
-    return (*found, Check(UNREAD, "", (), 0.0, tolerance))
+    return (*found, Check(UNREAD, "", 0, (), 0.0, tolerance))
 
 
 def _checks(feature: Number | Category, tolerance: float, beta: float) -> Iterator[Check]:
@@ -83,7 +85,7 @@ def _checks(feature: Number | Category, tolerance: float, beta: float) -> Iterat
             continue
         m = tolerated(allowed, rows, tolerance, beta)
         share = count / rows if rows else 0.0
-        yield Check(f"{what}/{feature.name}", feature_key(feature.name), places, share, m)
+        yield Check(f"{what}/{feature.name}", feature_key(feature.name), feature.length, places, share, m)
 
 
 def tolerated(allowed: int, rows: int, tolerance: float, beta: float) -> float | None:

@@ -29,11 +29,11 @@ a little less than the rule of thumb sqrt(B/m)). Where the tolerance is smaller,
 **Rows that come in clusters** (retries, one user's session) say less than their number: with a design effect d > 1, d
 rows stand for one independent one, and e is raised to the power 1/d. By Jensen's inequality that keeps E <= 1.
 
-**Effect sizes**, with what chance alone gives taken away (B groups, n and m rows, shares with half a row added to each):
-PSI = sum (q - p)·ln(q/p) has a mean of (B-1)(1/n + 1/m); TV = sum |q - p| / 2 one of sum sqrt(p(1-p)(1/n + 1/m)/(2 pi));
-KS, the largest difference of the sums from the left over all bins, one of at most sqrt(pi/2)·ln 2·sqrt(1/n + 1/m)
-(the mean of a Brownian bridge's largest value). What is left is cut at 0. Below n = 4(B-1)/threshold rows the mean by
-chance is over a quarter of the threshold of PSI: then nothing is said.
+**Effect sizes**, with what chance alone gives taken away (B groups; n and m rows; half a row added to each count):
+PSI = sum (q - p)·ln(q/p) has a mean of (B-1)(1/n + 1/m); TV = sum |q - p|/2 has one of
+sum sqrt(p(1-p)(1/n + 1/m)/(2 pi)); KS, the largest difference of the sums from the left over all bins, has one of at
+most sqrt(pi/2)·ln 2·sqrt(1/n + 1/m), that of a Brownian bridge's largest value. What is left is cut at 0. Below
+n = 4(B-1)/threshold rows the mean by chance is over a quarter of PSI's threshold: then nothing is said.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def log_es(
 
 
 def remembered(memory: Memory, counts: Sequence[int], shares: Sequence[float]) -> Memory:
-    """With one more window in it. Earlier ones fade by .9, or faster, down to .5, where this one alone has many rows."""
+    """With one more window in it. Earlier ones fade by .9, or faster, down to .5, where this one has many rows."""
     n = sum(counts)
     if not n:
         return memory

@@ -12,7 +12,7 @@ drift stands beside it. Given the past, u lies in [0, 1] with a mean of at most 
 capital of `verdict.bounded` has an expectation of at most 1: that is its proof. It needs sum u and sum u^2; sum w comes
 from the sums exactly, and for sum w^2 an upper bound will do, as the capital's lower bound falls with it:
 
-    ((x-a)(y-b))^2 <= (d^2·(x-a)^4 + (y-b)^4/d^2)/2 <= ((4+|a|)^2·(x-a)^2 + (4+|b|)^2·(y-b)^2)/2   (d = 1).
+    ((x-a)(y-b))^2 <= ((x-a)^4 + (y-b)^4)/2 <= ((4+|a|)^2·(x-a)^2 + (4+|b|)^2·(y-b)^2)/2
 
 **The reference is a sample**: its r is off by about (1 - r^2)/sqrt(m - 3) (Fisher), and more with heavy tails; the
 tolerance is at least 4 times that.
@@ -26,6 +26,7 @@ from math import atanh, isfinite, sqrt
 
 from fairlead.verdict import bounded
 from fairlead.verdict.bounded import Sums
+from fairlead.verdict.failures import GRID
 
 CUT = 4.0
 _FADE = 0.7
@@ -91,7 +92,7 @@ def tolerated(r: float, rows: int, tolerance: float) -> float:
 def log_es(
     before: Moments, window: Moments, r: float, tolerance: float, design_effect: float = 1.0
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """The log e-values per bet that the correlation is now above, and below, what is tolerated. None: nothing to say."""
+    """The log e-values per bet that the correlation is above, and below, what is tolerated. None: nothing to say."""
     s, t = before.spread
     if not window.n or min(s, t) < _SPREAD:
         return None
@@ -111,7 +112,7 @@ def _bets(n: int, total: float, squares: float, mean: float) -> tuple[float, ...
     first = min(float(n), max(0.0, (n + total) / 2))
     second = min(first, max(first * first / n, (n + 2 * total + squares) / 4))
     m = (1 + mean) / 2
-    return bounded.log_bets(Sums(n, first, second), m) if m < 1 else (0.0,) * len(bounded.GRID)
+    return bounded.log_bets(Sums(n, first, second), m) if 0 < m < 1 else (0.0,) * len(GRID)
 
 
 def remembered(before: Moments, window: Moments) -> Moments:
