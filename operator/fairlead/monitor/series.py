@@ -36,6 +36,7 @@ __all__ = ["Alarm", "Report", "Settings", "State", "fold"]
 W = TypeVar("W")
 S = TypeVar("S")
 R = TypeVar("R")
+_SMALL = Unknown("the reference has too few rows", "make the profile of more rows")
 _KNOWN_SILENCES = 24
 """Windows after which the longest silence so far says what is usual."""
 
@@ -114,7 +115,9 @@ def _folded(state: State, watch: Watched, look: _Look, traffic: ShareReport) -> 
         lambda one, before: _check(one, before, look, watch.data_bound),
     )  # fmt: skip
     outliers, outside = state.outliers, None
-    if "outliers" not in off:
+    if "outliers" not in off and watch.outliers is None:
+        outside = _unknown_share(0.0, None, watch.outliers_bound, _SMALL)
+    elif "outliers" not in off and watch.outliers is not None:
         given = Share(look.window.outliers, look.window.rows)
         alarm = Alarm("outliers", "rows outside", 0.0, watch.outliers_bound)
         outliers, outside = _share(alarm, state.outliers, given, 0.0, watch.outliers, look)
@@ -231,7 +234,7 @@ def _check(one: Check, before: Standing, look: _Look, bound: float) -> tuple[Sta
         vector = look.counts(one.key, one.length)
         refused = vector if isinstance(vector, Unknown) else None
     if one.m is None:
-        refused = Unknown("the reference has too few rows", "make the profile of more rows")
+        refused = _SMALL
     if refused is not None or one.m is None:
         return before, _unknown_share(one.reference, one.m, bound, refused)
     given = data.share(one, look.window)
