@@ -33,7 +33,7 @@ SHARE = "x-fairlead-record-share"
 READ = (":status", "content-type", "content-encoding", "grpc-status", *NOTES)
 """Headers of an answer that the recorder gets to see."""
 SHARES = (256, 64, 16, 4, 1)
-"""Where the share follows the traffic, one of these is handed over, in parts of PARTS; the first one at the beginning."""
+"""Where the share follows the traffic, one of these is handed over (parts of PARTS), the first one at the beginning."""
 SETTING = "share_{}"
 """Runtime setting of each: 100 for the one that is handed over, 0 for the others."""
 CURRENT, LAYER = "current", "fairlead"
