@@ -95,7 +95,7 @@ def test_a_share_that_follows_the_traffic() -> None:
     layer = config["layered_runtime"]["layers"][1]["disk_layer"]
     assert layer == {"symlink_root": "/fairlead/record/settings", "subdirectory": "fairlead"}
     assert {one["mountPath"] for one in containers(STEERED)["proxy"]["volumeMounts"]} == {"/tmp", recorder.FOLDER}
-    assert len(containers(replace(STEERED, copies="m-2"))["proxy"]["args"][1]) < 32 << 10
+    assert len(containers(replace(STEERED, copies="m-2"))["proxy"]["args"][1]) < 40 << 10
     assert len(envoy(COUNTED)["layered_runtime"]["layers"]) == 1
 
 
