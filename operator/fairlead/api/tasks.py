@@ -184,7 +184,7 @@ class RecordTask(Model):
     profile: ProfileAt | None = None
     """What requests are counted by; None: they are not."""
     steer: str | None = None
-    """Folder of the proxy's runtime settings: the share follows the traffic by them. None: the share is fixed."""
+    """Folder that the proxy sees too: by settings in it the share follows the traffic. None: the share is fixed."""
 
 
 class JoinTask(Model):

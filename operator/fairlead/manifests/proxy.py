@@ -33,10 +33,10 @@ SHARE = "x-fairlead-record-share"
 READ = (":status", "content-type", "content-encoding", "grpc-status", *NOTES)
 """Headers of an answer that the recorder gets to see."""
 SHARES = (256, 64, 16, 4, 1)
-"""Where the share follows the traffic, one of these is handed over, in parts of PARTS; the first one at the beginning."""
+"""Where the share follows the traffic, one of these is handed over (parts of PARTS), the first one at the beginning."""
 SETTING = "share_{}"
 """Runtime setting of each: 100 for the one that is handed over, 0 for the others."""
-CURRENT, LAYER = "current", "fairlead"
+CURRENT, LAYER = "settings", "fairlead"
 """The symbolic link that the recorder replaces, and the folder of the settings below it."""
 BODY_LIMIT = 256 * 1024
 """Bytes of a body that are kept at most."""
@@ -66,7 +66,8 @@ class Proxy:
     inputs: bool = False
     """Record the requests' bodies too."""
     steered: str = ""
-    """Symbolic link to runtime settings that say which of SHARES is recorded; empty: `sample` is."""
+    """Symbolic link to runtime settings that say which of SHARES is recorded; empty: `sample` is. It may come later
+    than the proxy; its folder must be there."""
     quiet: tuple[str, ...] = ()
     """Paths that ask for no prediction, as probes and scrapes do: never recorded, nor counted as `server`."""
     copies: tee.Copies | None = None
@@ -182,7 +183,8 @@ def _serving(proxy: Proxy, server: str = SERVER) -> Json:
             *(_recording(proxy) if proxy.recorder else []), *([_grpc_stats()] if server == GRPC else []), _router(),
         ],
         "route_config": {"name": "serving", "virtual_hosts": [
-            {"name": "all", "domains": ["*"], "routes": _routes(proxy, server)},
+            {"name": "all", "domains": ["*"], "routes": _routes(proxy, server),
+             **(_told(NOTES) if proxy.steered else {})},
         ]},
     }  # fmt: skip
 
@@ -197,7 +199,7 @@ def _routes(proxy: Proxy, server: str) -> list[Json]:
 
 def _recorded(proxy: Proxy, server: str) -> list[Json]:
     if not proxy.steered:
-        kept = _kept(proxy, server, _chosen(proxy.sample))
+        kept = _kept(proxy, server, _chosen(proxy.sample), NOTES)
         return [*kept, *([] if proxy.sample >= PARTS else [_route({"prefix": "/"}, server, _OFF)])]
     steered = [route for share in SHARES for route in _switched(proxy, server, share)]
     return [*steered, _route({"prefix": "/"}, server, _OFF)]
@@ -217,19 +219,21 @@ def _chosen(share: int) -> list[Json]:
     return [] if share >= PARTS else [_header("x-request-id", "string_match", ids)]
 
 
-def _kept(proxy: Proxy, server: str, ids: list[Json], told: Mapping[str, str] | None = None) -> list[Json]:
-    """Routes whose answers are recorded. told: headers for the recorder, besides NOTES."""
+def _kept(proxy: Proxy, server: str, ids: list[Json], told: Mapping[str, str]) -> list[Json]:
+    """Routes whose answers are recorded. told: headers for the recorder."""
     kept = [_route({"prefix": "/", "grpc": {}, "headers": ids}, server, _modes(trailers=True))]
     if proxy.inputs:
         large = _header("content-length", "range_match", {"start": BODY_LIMIT + 1, "end": 2**62})
         kept.append(_route({"prefix": "/", "headers": [*ids, large]}, server, _modes(response=True)))
     kept.append(_route({"prefix": "/", "headers": ids}, server, None))
-    for route in kept:
-        route["response_headers_to_add"] = [
-            {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            for key, value in (NOTES | dict(told or {})).items()
-        ]
-    return kept
+    return [route | _told(told) for route in kept]
+
+
+def _told(headers: Mapping[str, str]) -> Json:
+    return {"response_headers_to_add": [
+        {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        for key, value in headers.items()
+    ]}  # fmt: skip
 
 
 _OFF: Json = {"disabled": True}

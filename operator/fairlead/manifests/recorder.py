@@ -26,8 +26,6 @@ COUNTS = {ANNOTATION: "nothing"}
 GRACE = 10
 """Seconds that the recorder has for its last write, after the server has ended."""
 _SOCKET = f"{FOLDER}/socket"
-_RUNTIME = f"{FOLDER}/runtime"
-"""The proxy's settings that follow the traffic: the recorder writes them, the proxy reads them."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Recording:
             deployment=self.deployment, version=self.version, store=self.store,
             probability=1.0 if self.steered else self.parts / PARTS, every=self.every, inputs=self.inputs,
             path=self.path, socket=_SOCKET, port=presets.RECORDER_PORT, spool=SPOOL,
-            profile=self.profile.at if self.profile else None, steer=_RUNTIME if self.steered else None,
+            profile=self.profile.at if self.profile else None, steer=FOLDER if self.steered else None,
         )  # fmt: skip
 
     def annotations(self) -> dict[str, str]:
@@ -101,7 +99,7 @@ def sidecars(recording: Recording, server: Server, model_name: str, worker: str,
     proxy = _settings(server, model_name, recording.grpc)
     kept = replace(
         proxy, recorder=_SOCKET, sample=recording.parts, inputs=recording.inputs or recording.profile is not None,
-        steered=f"{_RUNTIME}/{CURRENT}" if recording.steered else "",
+        steered=f"{FOLDER}/{CURRENT}" if recording.steered else "",
         copies=Copies(recording.copies, presets.PORT, recording.grpc) if recording.copies else None,
     )  # fmt: skip
     return [_recorder(recording, worker), _proxy(kept, server, images, [pod.mount(RECORDER, FOLDER)])]

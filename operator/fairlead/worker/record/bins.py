@@ -27,6 +27,8 @@ WAITING, BYTES = 1000, 4 << 20
 """Requests, and bytes of their bodies, that wait to be counted."""
 TOGETHER = 0.5
 """Seconds of requests that are counted at once."""
+PAGE = 1 << 20
+"""Bytes of a page, more than the widest profile comes to; one of 20 features has some KiB."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 log = logging.getLogger(__name__)
 

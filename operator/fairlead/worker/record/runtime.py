@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fairlead.worker.record.names import PARTS, SETTING, SHARES
 
-CURRENT, LAYER = "current", "fairlead"
+CURRENT, LAYER = "settings", "fairlead"
 log = logging.getLogger(__name__)
 
 
