@@ -38,8 +38,8 @@ class Settings:
     """Seconds of a window."""
     false_alarms_per_year: float = 1.0
     """Of all monitors together, on average, while nothing is beyond its tolerance."""
-    tolerance: float = 0.05
-    """Of drift: total variation, in [0, 1)."""
+    tolerance: float = 0.03
+    """Of drift: total variation, in [0, 1). A shift of .1 standard deviations is .04."""
     data: float = 0.02
     """Of each check of the data: on a share of rows."""
     outliers: float = 0.05
@@ -97,6 +97,8 @@ class Stream:
     least: int
     """Rows that are needed."""
     ordered: bool
+    halves: tuple[tuple[int, ...], ...] = ()
+    """Witnesses that are there from the start (`drift.halves`)."""
     note: str = ""
     """Why more is tolerated than was asked for."""
     unknown: str = ""
@@ -223,5 +225,5 @@ def _stream(
         delta, note = error, f"{error:.2f} is tolerated instead of {delta:g}: the reference has only {rows} values"
     return Stream(
         name, output, key, places, groups, tuple(reference), shares, delta,
-        drift.least_rows(size, settings.psi), ordered, note, unknown,
+        drift.least_rows(size, settings.psi), ordered, drift.halves(shares) if ordered else (), note, unknown,
     )  # fmt: skip
