@@ -203,9 +203,9 @@ def _shown(tally: Tally) -> dict[str, Any]:
 
 
 def _parsed(kept: bytes, profile: str) -> Tally:
-    found = json.loads(zlib.decompress(kept))
-    parts = {name: {key: tuple(one) for key, one in found.pop(name).items()} for name in ("vectors", "sums")}
-    return Tally(profile, **found, **parts)
+    found: dict[str, Any] = json.loads(zlib.decompress(kept))
+    found |= {name: {key: tuple(one) for key, one in found[name].items()} for name in ("vectors", "sums")}
+    return Tally(profile, **found)
 
 
 def _dumped(value: Any) -> bytes:
