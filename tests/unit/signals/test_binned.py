@@ -19,6 +19,7 @@ from fairlead.monitor.counts import Tally
 from fairlead.monitor.profile import Profile
 from fairlead.plan.requests import CountsPage, ReadCounts
 from fairlead.signals.binned import LIMIT, parse
+from fairlead.signals.http import COUNTS
 from fairlead.worker.record.bins import Bins
 
 __all__ = ["Lag", "quiet", "resolver", "serving", "url"]
@@ -103,8 +104,8 @@ async def test_the_counts_of_all_pods_of_a_look_have_a_bound(url: str, resolver:
     finally:
         tracemalloc.stop()
     found = Counter(reason(one) for one in answers.values())
-    assert found["TooLarge"] > 100
-    assert found["ok"] > 10
+    assert found["TooLarge"] > 0
+    assert 0 < found["ok"] * len(hostile.WIDE) <= COUNTS
     assert peak < 150 << 20
 
 
