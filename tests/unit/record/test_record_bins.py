@@ -90,6 +90,36 @@ def test_requests_and_answers_are_counted_in_the_profile_s_bins(made: Make) -> N
     assert until(bins, lambda _: True)["tally"] == tally, "reading counts nothing"
 
 
+def test_what_is_read_twice_is_new_once(made: Make) -> None:
+    """A reader remembers a mark, and nothing else: not what it stood for, and not how often it has asked."""
+    bins = had(made(profile))
+    new, mark = 0, page(bins)["mark"]
+    for number in range(5):
+        for _ in range(number):
+            bins.offer(request(1.0, 2.0))
+        bins.offer(raw([], [], request=b"\xff"))
+        until(bins, lambda found, number=number: found["tally"]["unread"].get("binary") == number + 1)
+        seen = [json.loads(bins.page(1.0, mark)) for _ in range(2 * module.MARKS)]
+        assert [one["since"] for one in seen] == [seen[0]["since"]] * len(seen), "as long as the mark is the same"
+        assert seen[0]["since"]["rows"] == 2 * number
+        assert seen[0]["since"]["unread"] == {"binary": 1}
+        new += sum(seen[0]["since"]["vectors"].get("feature/n0", [0]))
+        mark = seen[-1]["mark"]
+    assert new == page(bins)["tally"]["rows"] == 20
+    assert json.loads(bins.page(1.0, mark))["since"]["rows"] == 0
+
+
+def test_marks_that_are_not_known_any_more_are_told_so(made: Make) -> None:
+    bins = had(made(profile))
+    first = page(bins)["mark"]
+    for number in range(module.MARKS):
+        bins.answered(1.0)
+        assert page(bins)["tally"]["requests"] == number + 1
+    for unknown in (first, "", "x" * 10_000):
+        assert json.loads(bins.page(1.0, unknown))["since"] is None
+    assert len(bins._kept) == module.MARKS
+
+
 def test_what_is_not_read_is_counted(made: Make) -> None:
     bins = had(made(profile))
     bins.offer(raw([], [], request=b"\xff"))

@@ -7,14 +7,18 @@ goes on, and `/counts` says why there are none.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import threading
 import time
-from collections import Counter, deque
+import zlib
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from fairlead.monitor.counts import Tally
 from fairlead.worker.record import rows
 from fairlead.worker.record.counts import BINNED, UNREAD
 from fairlead.worker.record.rows import Raw, Unread
@@ -27,8 +31,10 @@ WAITING, BYTES = 1000, 4 << 20
 """Requests, and bytes of their bodies, that wait to be counted."""
 TOGETHER = 0.5
 """Seconds of requests that are counted at once."""
-PAGE = 1 << 20
+PAGE = 2 << 20
 """Bytes of a page, more than the widest profile comes to; one of 20 features has some KiB."""
+MARKS, MARK = 16, 16
+"""Earlier states that are remembered, and digits of the name of each."""
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 log = logging.getLogger(__name__)
 
@@ -59,7 +65,9 @@ class Bins:
         self._requests, self._sampled = 0.0, 0
         self._unread: Counter[str] = Counter()
         self._binner: Binner | None = None
-        self._lock, self._counting = threading.Lock(), threading.Lock()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        """Earlier states by their marks."""
+        self._lock, self._counting, self._reading = threading.Lock(), threading.Lock(), threading.Lock()
         self._there, self._stop = threading.Event(), threading.Event()
 
     @property
@@ -95,22 +103,38 @@ class Bins:
                 self._bytes += raw.size
                 self._there.set()
 
-    def page(self, chance: float) -> bytes:
-        """What `/counts` says. chance: with which a request is chosen now."""
+    def page(self, chance: float, since: str = "") -> bytes:
+        """What `/counts` says. chance: with which a request is chosen now; since: the mark of an earlier page, of which
+        the difference is wanted too."""
+        with self._reading:
+            return self._page(chance, since)
+
+    def _page(self, chance: float, since: str) -> bytes:
+        tally = self._tally()
+        body = _dumped(_shown(tally))
+        mark = hashlib.sha256(self._boot.encode() + body).hexdigest()[:MARK]
+        earlier = self._kept.get(since)
+        new = None if earlier is None else _shown(tally.since(_parsed(earlier, self._digest)))
+        for one in (since, mark):  # what is asked for again is dropped last
+            if one in self._kept:
+                self._kept.move_to_end(one)
+        self._kept[mark] = zlib.compress(body, 1)
+        while len(self._kept) > MARKS:
+            self._kept.popitem(last=False)
+        with self._lock:
+            reason, message = self._reason, self._message
+        head = {
+            "boot": self._boot, "profile": self._digest, "problem": reason, "message": message, "at": time.time(),
+            "chance": chance, "mark": mark,
+        }  # fmt: skip
+        return _dumped(head)[:-1] + b',"since":' + _dumped(new) + b',"tally":' + body + b"}"
+
+    def _tally(self) -> Tally:
         with self._counting:
-            tally = self._binner.tally() if self._binner else None
+            counted = self._binner.tally() if self._binner else Tally(self._digest)
         with self._lock:
             requests, sampled, unread = round(self._requests), self._sampled, dict(self._unread)
-            reason, message = self._reason, self._message
-        found = {
-            "boot": self._boot, "profile": self._digest, "problem": reason, "message": message, "at": time.time(),
-            "chance": chance, "tally": {
-                "rows": tally.rows if tally else 0, "requests": requests, "sampled": sampled,
-                "outliers": tally.outliers if tally else 0, "unread": unread,
-                "vectors": tally.vectors if tally else {}, "sums": tally.sums if tally else {},
-            },
-        }  # fmt: skip
-        return json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+        return replace(counted, profile=self._digest, requests=requests, sampled=sampled, unread=unread)
 
     def _miss(self, reason: str) -> None:
         self._unread[reason] += 1
@@ -169,3 +193,20 @@ class Bins:
             self._stop.wait(pause)
             pause = min(LONGEST_PAUSE, 2 * pause)
         return None
+
+
+def _shown(tally: Tally) -> dict[str, Any]:
+    return {
+        "rows": tally.rows, "requests": tally.requests, "sampled": tally.sampled, "outliers": tally.outliers,
+        "unread": tally.unread, "vectors": tally.vectors, "sums": tally.sums,
+    }  # fmt: skip
+
+
+def _parsed(kept: bytes, profile: str) -> Tally:
+    found: dict[str, Any] = json.loads(zlib.decompress(kept))
+    found |= {name: {key: tuple(one) for key, one in found[name].items()} for name in ("vectors", "sums")}
+    return Tally(profile, **found)
+
+
+def _dumped(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")

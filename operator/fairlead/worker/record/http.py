@@ -16,7 +16,8 @@ from fairlead.worker.record.ring import ANSWERS, Ring
 
 _JSON, _TEXT = "application/json", "text/plain; version=0.0.4; charset=utf-8"
 Reply = tuple[str, str, bytes]
-Counts = Callable[[], bytes]
+Counts = Callable[[str], bytes]
+"""The page of counts, with those since a mark."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -53,7 +54,7 @@ def reply(ring: Ring, counts: Counts, environment: dict[str, Any]) -> Reply:
     if path == "/metrics":
         return "200 OK", _TEXT, generate_latest(REGISTRY)
     if path == "/counts":
-        return "200 OK", _JSON, counts()
+        return "200 OK", _JSON, counts(parse_qs(str(environment.get("QUERY_STRING", ""))).get("since", [""])[0])
     if path == "/answers":
         return _answers(ring, str(environment.get("QUERY_STRING", "")))
     if path.startswith("/answers/"):

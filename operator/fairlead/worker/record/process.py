@@ -39,7 +39,7 @@ async def record(settings: Settings) -> None:
         os.unlink(settings.socket)  # left by one that was killed
     processor = Processor(keeper.keep, settings.path, settings.probability, choice, bins, runtime is not None)
     server = await serve(processor, settings.socket)
-    answers = http.start(settings.port, keeper.ring, lambda: bins.page(choice.chance))
+    answers = http.start(settings.port, keeper.ring, lambda since: bins.page(choice.chance, since))
     bins.start()
     choosing = asyncio.create_task(_choose(choice))
     shipper = Shipper(keeper.spool, settings.pod, settings.every) if keeper.spool else None
