@@ -271,6 +271,15 @@ class Score(Model):
     values: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=16)] = {}
 
 
+class ProfileRef(Model):
+    """Where the profile of what a version learnt from lies."""
+
+    digest: Annotated[str, Field(max_length=64)]
+    """SHA-256 of the document."""
+    uri: Annotated[str, Field(max_length=1024)]
+    """`s3://…`."""
+
+
 class Evidence(Model):
     """The proof."""
 
@@ -287,6 +296,8 @@ class Evidence(Model):
     gates: Annotated[list[GateResult], Field(max_length=32, json_schema_extra=LIST_ATOMIC)] = []
     report: Annotated[str, Field(max_length=1024)] = ""
     """Where the whole report lies (`s3://…`)."""
+    profile: ProfileRef | None = None
+    """What it learnt from, in few numbers: monitors compare requests with it."""
     sample: Annotated[str, Field(max_length=2048)] = ""
     """One request as it was sent to the model; new serving pods are warmed with it."""
 

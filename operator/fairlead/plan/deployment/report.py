@@ -14,6 +14,8 @@ from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import absent, ledger, memory
 from fairlead.plan.deployment.experiment import tell as experiments
 from fairlead.plan.deployment.metrics.registry import METRICS
+from fairlead.plan.deployment.monitors import tell as monitors
+from fairlead.plan.deployment.monitors.period import Outcome
 from fairlead.plan.deployment.rollback import afterwards, asking, readiness, world
 from fairlead.plan.deployment.rollout import analysis, forecast
 from fairlead.plan.deployment.serving import ability, pods, replacing, scaling, sizes, starting
@@ -27,12 +29,12 @@ ROUTE, NOT_ACCEPTED = "RouteAccepted", "RouteNotAccepted"
 def tell(
     look: Look, state: State, choice: Choice, problem: Problem | None, unseen: Problem | None = None,
     stuck: Problem | None = None, trial: Problem | None = None, misplaced: Problem | None = None,
-    doubt: Problem | None = None,
+    doubt: Problem | None = None, watched: Outcome | None = None,
 ) -> DeploymentStatus:  # fmt: skip
     """The status with all that is derived from it. unseen: of a version under watch; stuck: why a rollback of the live
     version does not go on; trial: what stands in an experiment's way; misplaced: why
     its route can't be where the spec says; doubt: why it can't be found out whether the live version has become
-    worse."""
+    worse; watched: what the monitors have found out."""
     status = state.status
     ready = [pod for pod in pods.of(look, status.live.version) if pod.ready] if status.live else []
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
@@ -46,6 +48,7 @@ def tell(
     _strangers(look, told, status)
     afterwards.tell(look, told, status.watch, unseen)
     world.tell(told, status, doubt)
+    monitors.tell(look, told, status, watched or Outcome())
     readiness.tell(look, told, status, stuck)
     pins.tell(look, told, status)
     memory.tell(look, told, status)

@@ -78,8 +78,8 @@ class _Scores(Metric):
 
 
 def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence, batch: Batch) -> GuardEvidence:
-    assert look.spec.record
-    output = look.spec.record.output
+    assert look.spec.recorded
+    output = look.spec.recorded.output
     live, own = (_read(output, answers) for answers in (batch.stable, batch.candidate))
     kept = state.scores or Scores()
     if not kept.live:
@@ -159,9 +159,9 @@ def _known(
 
 
 def _begun(look: Look, state: GuardEvidence, first: list[str]) -> GuardEvidence:
-    assert look.spec.record
+    assert look.spec.recorded
     guard = guard_of(look, state.guard)
-    if look.spec.record.output.type == "class":
+    if look.spec.recorded.output.type == "class":
         usual = Scores(labels=list(scores.labels(first)))
         places = [_place(usual, label) for label in first]
     else:
