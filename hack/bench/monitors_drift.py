@@ -200,9 +200,10 @@ def main(argv: list[str] | None = None) -> int:
             for by in SHIFTS:
                 found, early = delays(rng, replace(HOURLY, tolerance=tolerance), by, args.times)
                 shown = "never" if median(found) == 200 else median(found)
-                late.append((tolerance, by, shown, quantile(found, 0.9), sum(one == 200 for one in found), early))
-        table("Hours until a shift is found", late,
-              ("tolerance", "shift, sd", "median", "90 %", f"not in 100, of {args.times}", "alarms before"))  # fmt: skip
+                lost = sum(one == 200 for one in found)
+                late.append((tolerance, by, shown, quantile(found, 0.9), lost, early))
+        head = ("tolerance", "shift, sd", "median", "90 %", f"not in 100 h, of {args.times}", "alarms before")
+        table("Hours until a shift is found", late, head)
         result["delays"] = late
     if args.part in ("common", "all"):
         found_by = common(rng, 4, 0.2, 40)

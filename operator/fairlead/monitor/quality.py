@@ -8,7 +8,7 @@ held against the mean that the reference's own rows have by the same calibration
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from fairlead.monitor import calibration, estimate, labelled, realised
@@ -33,7 +33,7 @@ class Expected:
     """What a window's scores or answers say of its labels."""
 
     figures: Estimate | Unknown
-    losses: Sums = bounded.Sums()
+    losses: Sums = field(default_factory=Sums)
     """Expected ones of its rows."""
 
 
