@@ -105,7 +105,7 @@ class DeploymentStatus(StatusBase):
     Holding, RolledBack, Degraded. Conditions: Ready (what the spec asks for is live), Reconciling, Stalled, Available (a
     version answers), Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
     EvidenceSaved, ErrorsGuarded, Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment, AlertsLoaded,
-    ForeignPod (somebody's pod stands in for a version's), Scaled, MonitorReady, Drifting, Stale; of any kind: ClockBehind, StatusTooLarge."""
+    ForeignPod (somebody's pod stands in for a version's), Scaled, MonitorReady, Harmed, Unfair, Drifting, Stale; of any kind: ClockBehind, StatusTooLarge."""
 
     live: Live | None = None
     candidate: Candidate | None = None

@@ -11,8 +11,21 @@ from fairlead.api.halves import Own
 from fairlead.api.ledger import Ledger
 from fairlead.api.schema import LIST_SET, Model, Name, Share, Span, Text, cel, list_map
 
-MonitorName = Literal["data", "drift", "outliers", "stale"]
-"""Each has a file in plan/deployment/monitors."""
+
+class Gap(Model):
+    """How far groups of requests may differ in how often they get the positive answer."""
+
+    by: Annotated[str, Field(min_length=1, max_length=256)]
+    """The column that tells the groups apart; one of the profile's slices."""
+    max: Share = "10%"
+    """The largest difference that is tolerated, in percentage points."""
+
+
+class React(Model):
+    """What follows from an alarm, besides a condition, an event and an alert."""
+
+    estimated_harm: Literal["Hold", "Alert"] = "Hold"
+    """`Hold`: no version that was made before it begins or advances."""
 
 
 class Monitors(Model):
@@ -22,19 +35,27 @@ class Monitors(Model):
     """A window. One of few requests stays open until there are enough of them."""
     false_alarms_per_year: Annotated[str, Field(max_length=8, pattern=r"^[0-9]{1,4}(\.[0-9]{1,3})?$")] = "1"
     """How many are expected of this Deployment while nothing changes, all monitors together."""
-    tolerance: Share = "5%"
+    tolerance: Share = "3%"
     """Drift: the share of a feature's values that may have moved to other bins."""
+    worse_by: Share = "2%"
+    """Quality: percentage points by which the expected loss may be larger than on the profile's held-out rows."""
+    fairness: Annotated[list[Gap], Field(max_length=4, json_schema_extra=list_map("by"))] = []
     stale: Span | None = None
     """A version that was made longer ago is stale: `60d`."""
-    without: Annotated[list[Literal["data", "drift", "outliers"]], Field(max_length=3, json_schema_extra=LIST_SET)] = []
+    without: Annotated[
+        list[Literal["data", "drift", "outliers", "quality"]], Field(max_length=4, json_schema_extra=LIST_SET)
+    ] = []
     """Monitors that are not wanted."""
+    react: React = React()
 
     model_config = ConfigDict(
         json_schema_extra=cel(
             ("!has(self.every) || self.every.matches('[0-9][mhd]([0-9]|$)')", "a window has a minute at least: 1m, 1h"),
             ("!has(self.falseAlarmsPerYear) || self.falseAlarmsPerYear.matches('[1-9]')",
              "falseAlarmsPerYear must be above 0"),
-            ("!has(self.tolerance) || self.tolerance.matches('[1-9]')", "tolerance must be above 0%"),
+            ("!has(self.tolerance) || (self.tolerance.matches('[1-9]') && !self.tolerance.startsWith('100'))",
+             "tolerance must be above 0% and below 100%"),
+            ("!has(self.worseBy) || !self.worseBy.startsWith('100')", "worseBy must be below 100%"),
         )
     )  # fmt: skip
 
@@ -43,7 +64,7 @@ class MonitorLine(Model):
     """What one monitor says."""
 
     monitor: Annotated[str, Field(max_length=16)]
-    state: Literal["Ok", "Watch", "Drifting", "Bad", "Stale", "Unknown"]
+    state: Literal["Ok", "Watch", "Drifting", "Bad", "Harmed", "Unfair", "Stale", "Unknown"]
     """`Watch`: there is a difference, and not enough evidence yet. `Unknown` is neither well nor an alarm."""
     reason: Annotated[str, Field(max_length=64)] = ""
     message: Text = ""

@@ -19,6 +19,8 @@ BURNS = ((14.4, "1h", "5m", "critical"), (6, "6h", "30m", "critical"), (3, "1d",
          (1, "3d", "6h", "warning"))  # fmt: skip
 """Burn rates of the error budget over a long and a short window (Google SRE Workbook, chapter 5)."""
 ALERTS = {
+    "quality": ("FairleadHarmed", "the live version's quality is estimated to be worse than when it was proven"),
+    "fairness": ("FairleadUnfair", "groups of requests are answered more differently than is tolerated"),
     "drift": ("FairleadDrifting", "requests or answers are not what the live version learnt from"),
     "data": ("FairleadDataBad", "requests are broken: values are missing, of another type, or out of range"),
     "outliers": ("FairleadOutliers", "many requests are unlike all that the live version learnt from"),
@@ -227,9 +229,9 @@ def _monitors(about: About, alerts: Alerts, monitors: Sequence[str]) -> list[Jso
         "FairleadNotMonitored",
         "warning",
         f"{UNSEEN}s",
-        _gauge(about, "monitor") + " == -1",
-        f"{where}: the monitor {{{{ $labels.monitor }}}} sees nothing",
-        f"The condition MonitorReady and the monitor's line say what is missing: {see}",
+        _gauge(about, "monitored") + " == 0",
+        f"{where}: nobody knows whether requests are what the live version learnt from",
+        f"The condition MonitorReady says what is missing: {see}",
     )
     return [*found, blind]
 

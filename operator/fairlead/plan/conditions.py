@@ -47,6 +47,8 @@ WORST_FIRST = (
     Bad("Evaluated", "False"),
     Bad("WorldChanged", "True"),
     Bad("WorldChanged", "Unknown"),
+    Bad("Harmed", "True"),
+    Bad("Unfair", "True"),
     Bad("Drifting", "True"),
     Bad("VersionReplaced", "True"),
     Bad("ForeignPod", "True"),

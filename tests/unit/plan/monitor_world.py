@@ -11,8 +11,8 @@ from typing import Any
 
 from tests.unit.plan.rollout_world import Json, Sim, spec
 
-from fairlead.monitor.counts import Foreign, Tally, feature_key
-from fairlead.monitor.profile import Category, Number, Profile
+from fairlead.monitor.counts import ANSWERS, SCORES, Foreign, Tally, feature_key, slice_key
+from fairlead.monitor.profile import Category, Number, Profile, Scores, Slice
 from fairlead.plan.core import MODEL_VERSION, POD
 from fairlead.plan.deployment.monitors.book import counts_of
 from fairlead.plan.requests import Answer, CountsPage, Failed, ReadCounts, Request
@@ -20,10 +20,22 @@ from fairlead.plan.requests import Answer, CountsPage, Failed, ReadCounts, Reque
 KEY = "fairlead/team/models/m-1/profile.json"
 
 
+CLEAR = (1600, 1600, 1600, 1600, 1600, 1600, 1600, 1600, 1600, 1600)
+"""Held-out rows by score bin."""
+
+
 def profile(more: int = 0) -> Profile:
-    """Of 32,000 rows: `a` is even over 0 to 99, `c` is x, y or z. more: makes it another one."""
+    """Of 32,000 rows: `a` is even over 0 to 99, `c` is x, y or z. Of the held-out rows scores are even over [0, 1], and
+    as right as they say; from 0.5 on the answer is yes. more: makes it another one."""
     return Profile(
-        task="classification", rows=32000 + more,
+        task="classification", held_out=16000, positive="yes", quality={"accuracy": 0.75},
+        prediction=Category(kind="category", name="answer", values=["no", "yes"], counts=[8000, 8000]),
+        scores=Scores(
+            edges=[index / 10 for index in range(1, 10)], counts=list(CLEAR), predicted=[0] * 5 + [1600] * 5,
+            right=[round(1600 * (index + 0.5) / 10) for index in range(10)],
+        ),
+        slices=[Slice(by="c", values=["x", "y", "z"], counts=[8000, 4000, 4000])],
+        rows=32000 + more,
         features=[
             Number(kind="number", name="a", edges=[10.0 * i for i in range(1, 10)], counts=[3200] * 10, low=0, high=99,
                    mean=49.5, sd=28.9),
@@ -38,6 +50,10 @@ class Counting(Sim):
 
     learnt: Profile = field(default_factory=profile)
     moved: float = 0.0
+    unsure: float = 0.0
+    """Share of the rows whose score lies near one half."""
+    hard_on: str = ""
+    """Rows with this `c` never get a yes."""
     tallies: dict[str, Tally] = field(default_factory=dict)
     """By pod, what the process of its recorder has counted."""
     silent: set[str] = field(default_factory=set)
@@ -71,13 +87,16 @@ class Counting(Sim):
             number[uid] += 1
             row: Json = {"a": self.random.randrange(100) + self.moved, "c": self.random.choice("xxyz")}
             for one in learnt.features:
-                found[uid].setdefault(one.name, Counter())[one.place(row[one.name])] += 1
+                found[uid].setdefault(feature_key(one.name), Counter())[one.place(row[one.name])] += 1
+            if learnt.scores is not None and learnt.prediction is not None:
+                score = 0.4 + 0.2 * self.random.random() if self.random.random() < self.unsure else self.random.random()
+                yes = score >= 0.5 and row["c"] != self.hard_on
+                found[uid].setdefault(SCORES, Counter())[2 * learnt.scores.place(score) + yes] += 1
+                answer = learnt.prediction.place("yes" if yes else "no")
+                for key in (ANSWERS, slice_key("c", row["c"], ANSWERS)):
+                    found[uid].setdefault(key, Counter())[answer] += 1
         for uid, places in found.items():
-            vectors = {}
-            for name, counted in places.items():
-                feature = learnt.feature(name)
-                assert feature
-                vectors[feature_key(name)] = tuple(counted[at] for at in range(feature.length))
+            vectors = {key: tuple(counted[at] for at in range(_length(learnt, key))) for key, counted in places.items()}
             n = number[uid]
             more = Tally(learnt.digest, rows=n, requests=n, sampled=n, vectors=vectors)
             before = self.tallies.get(uid)
@@ -151,6 +170,15 @@ def watched(monitors: Json | None = None, pods: int = 1, learnt: bool = True, **
     sim.look()
     assert sim.status["live"]["version"] == "m-1"
     return sim
+
+
+def _length(learnt: Profile, key: str) -> int:
+    if key == SCORES:
+        assert learnt.scores
+        return 2 * len(learnt.scores.counts) + 1
+    feature = learnt.prediction if key.endswith(ANSWERS) else learnt.feature(key.removeprefix("feature/"))
+    assert feature
+    return feature.length
 
 
 def lines(sim: Counting) -> list[Json]:

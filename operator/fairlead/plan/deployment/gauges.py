@@ -17,6 +17,7 @@ _TAKEN_BACK = ("RolledBack", "Failed")
 _TOLD = (
     ("rollback_ready", "RollbackReady", "0 while the live version could not be rolled back."),
     ("world_changed", "WorldChanged", "1 while all versions do worse than before, so that it is not the live one's."),
+    ("monitored", "MonitorReady", "0 while nothing can be compared with what the live version learnt from."),
     ("watched", "Watched", "0 while nothing shows how a live version does that is under watch."),
 )
 
@@ -83,7 +84,7 @@ def _rollbacks(status: Json, who: dict[str, str]) -> Iterator[Gauge]:
 
 
 def _monitors(kept: Json, who: dict[str, str]) -> Iterator[Gauge]:
-    """At most ten series a model."""
+    """At most seven series a model; `monitored` is another one."""
     for line in kept.get("lines") or []:
         labels = who | {"monitor": line["monitor"], "version": kept["version"]}
         yield _gauge("monitor", "What a monitor says of the live version: 0 ok, 1 watch, 2 bad, -1 unknown.", labels,

@@ -14,6 +14,7 @@ from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import absent, ledger, memory
 from fairlead.plan.deployment.experiment import tell as experiments
 from fairlead.plan.deployment.metrics.registry import METRICS
+from fairlead.plan.deployment.monitors import hold
 from fairlead.plan.deployment.monitors import tell as monitors
 from fairlead.plan.deployment.monitors.period import Outcome
 from fairlead.plan.deployment.rollback import afterwards, asking, readiness, world
@@ -166,6 +167,9 @@ def _standing(
         return False, last.reason, f"{last.version} was taken back: {last.message}"
     if look.spec.paused and status.live and choice.version != status.live.version:
         return False, "Paused", f"{choice.version} waits: set spec.paused to false to roll it out"
+    doubt = hold.held(look, choice.version) if status.live and choice.version != status.live.version else None
+    if doubt:
+        return False, doubt.reason, doubt.message
     anew = replacing.told(look, status.live.version) if status.live else None
     return anew or (False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet")
 

@@ -10,7 +10,7 @@ from fairlead.api.monitors import Monitors
 from fairlead.monitor.report import Report
 from fairlead.plan.deployment.context import Look
 
-Standing = Literal["Ok", "Watch", "Drifting", "Bad", "Stale", "Unknown"]
+Standing = Literal["Ok", "Watch", "Drifting", "Bad", "Harmed", "Unfair", "Stale", "Unknown"]
 
 
 @dataclass(frozen=True)

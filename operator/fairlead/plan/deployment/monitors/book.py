@@ -19,7 +19,7 @@ from fairlead.monitor.profile import Profile
 from fairlead.monitor.report import Report
 from fairlead.monitor.series import fold
 from fairlead.monitor.state import State
-from fairlead.monitor.watched import Settings
+from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
 from fairlead.plan.deployment.evidence import backlog, ledger
@@ -90,13 +90,18 @@ def replayed(profile: Profile, lines: Iterable[str]) -> Iterator[Again]:
         if "monitors" in said:
             if said["profile"] != profile.digest:
                 raise ValueError(f"the ledger is of the profile {said['profile'][:12]}, not {profile.digest[:12]}")
-            settings = Settings(**{**said["settings"], "off": frozenset(said["settings"]["off"])})
+            settings = _settings(said["settings"])
             state = State(profile.digest)
         elif "counts" in said:
             if settings is None:
                 raise ValueError("the ledger does not begin with what its windows go by")
-            state, report = fold(profile, settings, state, counts_of(said["counts"]), said["t"])
+            state, report = fold(profile, settings, state, counts_of(said["counts"]), until=said["t"])
             yield Again(said["t"], report, digest(state.dumped()) == said["state"])
+
+
+def _settings(said: Mapping[str, Any]) -> Settings:
+    rules = tuple(Rule(**one) for one in said["fairness"])
+    return Settings(**{**said, "off": frozenset(said["off"]), "fairness": rules})
 
 
 def counts_of(text: str) -> Tally:

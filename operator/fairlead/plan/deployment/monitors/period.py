@@ -17,7 +17,7 @@ from fairlead.monitor.report import Report
 from fairlead.monitor.series import fold
 from fairlead.monitor.state import State
 from fairlead.monitor.unknown import Unknown
-from fairlead.monitor.watched import Settings
+from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
@@ -105,6 +105,7 @@ def settings_of(look: Look, spec: Monitors) -> Settings:
     return Settings(
         every=seconds(spec.every), false_alarms_per_year=float(spec.false_alarms_per_year),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
+        worse_by=share(spec.worse_by), fairness=tuple(Rule(one.by, most=share(one.max)) for one in spec.fairness),
         off=frozenset(spec.without),
     )  # fmt: skip
 
@@ -128,7 +129,7 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if _renamed(profile, found.tally):
         return after, Outcome(True, Problem("FeaturesRenamed", RENAMED.format(version=kept.version)))
     try:
-        state, report = fold(profile, settings_of(look, spec), state, found.tally, look.now)
+        state, report = fold(profile, settings_of(look, spec), state, found.tally, until=look.now)
     except Exception as bug:  # noqa: BLE001 - a monitor that fails must not keep the Deployment from being looked after
         said = f"{type(bug).__name__} while a window was judged: please report it with the operator's log"
         return after, Outcome(True, Problem("MonitorFailed", said))

@@ -5,10 +5,12 @@ Their order is that in which people are told."""
 from __future__ import annotations
 
 from fairlead.api.monitors import Monitors
-from fairlead.plan.deployment.monitors import data, drift, outliers, stale
+from fairlead.plan.deployment.monitors import data, drift, fairness, outliers, quality, stale
 from fairlead.plan.deployment.monitors.base import Monitor
 
-MONITORS: tuple[Monitor, ...] = (data.MONITOR, drift.MONITOR, outliers.MONITOR, stale.MONITOR)
+MONITORS: tuple[Monitor, ...] = (
+    quality.MONITOR, fairness.MONITOR, data.MONITOR, drift.MONITOR, outliers.MONITOR, stale.MONITOR,
+)  # fmt: skip
 
 
 def chosen(spec: Monitors) -> list[Monitor]:

@@ -11,6 +11,7 @@ from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import absent, ledger, memory, reading, signals
 from fairlead.plan.deployment.evidence.steps import step_of
 from fairlead.plan.deployment.metrics.registry import METRICS
+from fairlead.plan.deployment.monitors import hold
 from fairlead.plan.deployment.rollout import analysis, ending, flapping, forecast, gathering, patience, waiver
 from fairlead.plan.deployment.serving import ability, endpoints, gpus, pods, sizes
 from fairlead.plan.deployment.serving.pods import Problem
@@ -33,6 +34,8 @@ def choose(look: Look, state: State, choice: Choice) -> State:
     if choice.version in (None, live) or state.candidate or look.spec.paused or busy:
         return state
     assert choice.version
+    if live and hold.held(look, choice.version):
+        return state
     started = Candidate(version=choice.version, since=look.stamp, against=live or "")
     words = f"{choice.version} starts" + (f"; it will be compared with {live}" if live else "")
     return state.having(
@@ -128,10 +131,10 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
 
 
 def _held(look: Look, candidate: Candidate) -> Problem | None:
-    """What it lacks, or may lack, of what is asked of every version: it goes no further."""
+    """What it lacks, or may lack, of what is asked of every version, or why it waits: it goes no further."""
     raw = versions.record(look, candidate.version)
     lack = requirements.lacking(look, raw) if raw else None
-    return Problem(*lack.told) if lack else None
+    return Problem(*lack.told) if lack else hold.held(look, candidate.version)
 
 
 def _lost(look: Look, candidate: Candidate) -> Problem | None:
