@@ -1,4 +1,4 @@
-"""Estimated harm holds the versions that were made before it, and no others; harm of the candidate still takes it back."""
+"""Estimated harm holds the versions that were made before it, and no others; a candidate's own harm takes it back."""
 
 from __future__ import annotations
 
