@@ -87,6 +87,13 @@ def _read(path: Path) -> Profile:
 @command
 async def _of_version(session: Session, args: argparse.Namespace) -> int:
     """Show that of a model version, from the store."""
+    name = args.rows[0].partition("/")[2]
+    profile, told = await fetched(session, args, name)
+    return _tell(args, profile, f"mv/{name}", notes=[told] if told else [])
+
+
+async def fetched(session: Session, args: argparse.Namespace, name: str) -> tuple[Profile, str]:
+    """The profile of a model version, and what its evaluation says of it. Raises Problem."""
     import asyncio
 
     from fairlead.api.modelversion import ModelVersion
@@ -94,25 +101,19 @@ async def _of_version(session: Session, args: argparse.Namespace) -> int:
     from fairlead.plan.core import MODEL_VERSION
     from fairlead.store.layout import split
 
-    name = args.rows[0].partition("/")[2]
     found = ModelVersion.model_validate(await session.get(MODEL_VERSION, name))
     kept = found.status.evidence.profile if found.status.evidence else None
     if kept is None or not kept.digest:
-        why = (
-            kept.message
-            if kept
-            else "its evaluation has made none: it had none, is not over, or was before this release"
-        )
-        raise Problem(f"model version {name!r} has no profile: {why}. Of its rows on this machine: fairlead profile "
-                      "ROWS… --prediction COLUMN", FAILED)  # fmt: skip
+        why = kept.message if kept else "it has no evaluation, or one that is not over, or was before this release"
+        raise Problem(f"model version {name!r} has no profile: {why}. Of rows on this machine: fairlead profile ROWS… "
+                      "--prediction COLUMN", FAILED)  # fmt: skip
     bucket, key = split(kept.uri)
     async with stores.opened(session, args, bucket) as store:
         body = await asyncio.to_thread(store.read, key, SIZE + 1)
     try:
-        profile = parse(body, kept.digest)
+        return parse(body, kept.digest), kept.message
     except BadProfile as bad:
         raise Problem(f"{kept.uri}: {bad}", FAILED) from None
-    return _tell(args, profile, f"mv/{name}", notes=[kept.message] if kept.message else [])
 
 
 def _tell(
