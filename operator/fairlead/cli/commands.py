@@ -13,6 +13,7 @@ from fairlead.cli import (
     history,
     lineage,
     new,
+    profile,
     replay,
     review,
     start,
@@ -23,5 +24,20 @@ from fairlead.cli import (
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add them all."""
-    for module in (get, ask, start, switches, decide, approve, review, history, lineage, replay, verdict, digest, new):
+    for module in (
+        get,
+        ask,
+        start,
+        switches,
+        decide,
+        approve,
+        review,
+        history,
+        lineage,
+        replay,
+        verdict,
+        profile,
+        digest,
+        new,
+    ):
         module.register(subparsers)

@@ -249,8 +249,18 @@ def minutes(sim: Counting, many: int = 60) -> None:
 def test_no_profile() -> None:
     sim = watched(learnt=False)
     minutes(sim)
-    assert "fairlead profile" in unknown(sim, "NoProfile")
+    assert "an evaluation of a new ModelVersion makes one" in unknown(sim, "NoProfile")
     assert sim.asked_counts == 0
+
+
+def test_no_profile_and_why() -> None:
+    sim = watched(learnt=False)
+    raw = sim.get(MODEL_VERSION, "m-1")
+    assert raw
+    raw["status"]["evidence"]["profile"] = {"message": "the rows have no features"}
+    sim.status["versions"][0]["record"] = ""  # as of a release without profiles
+    minutes(sim)
+    assert "the rows have no features" in unknown(sim, "NoProfile")
 
 
 def test_a_profile_that_is_not_in_the_store() -> None:

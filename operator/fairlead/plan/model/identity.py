@@ -61,10 +61,10 @@ def pin(raw: Json) -> Pinned | None:
         return None
     evidence = found.status.evidence or Evidence(digest="")
     spec = {key: value for key, value in raw["spec"].items() if key not in _LEFT_OUT}
-    body = {"spec": spec, "sample": evidence.sample}
-    if evidence.profile:
-        body["profile"] = evidence.profile.model_dump(mode="json", by_alias=True)
-    record = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    proof: Json = {"sample": evidence.sample}
+    if evidence.profile is not None:
+        proof |= {"profile": evidence.profile.model_dump(mode="json", exclude_defaults=True)}
+    record = json.dumps({"spec": spec, **proof}, separators=(",", ":"), ensure_ascii=False)
     return Pinned(
         name=raw["metadata"]["name"], uid=uid_of(raw), digest=digest_of(found.spec),
         created=raw["metadata"].get("creationTimestamp") or None, evidence=evidence.digest,
@@ -88,7 +88,8 @@ def unpin(kept: Pinned) -> ModelVersion | None:
 def completed(world: World, kept: Pinned, raw: Json) -> Pinned:
     """The pin of an object that has got its profile since it was chosen. Nothing else of it is taken."""
     evidence = (raw.get("status") or {}).get("evidence") or {}
-    known = recorded(world, kept) if evidence.get("profile") and evidence.get("digest") == kept.evidence else None
+    there = (evidence.get("profile") or {}).get("digest") and evidence.get("digest") == kept.evidence
+    known = recorded(world, kept) if there else None
     if known is None or known.status.evidence is None or known.status.evidence.profile is not None:
         return kept
     found = parse(raw)
@@ -96,7 +97,7 @@ def completed(world: World, kept: Pinned, raw: Json) -> Pinned:
         return kept
     learnt = found.status.evidence.profile
     assert learnt
-    body = {**foreign.parse(kept.record), "profile": learnt.model_dump(mode="json", by_alias=True)}
+    body = {**foreign.parse(kept.record), "profile": learnt.model_dump(mode="json", exclude_defaults=True)}
     record = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return kept.model_copy(update={"record": record}) if len(record.encode()) <= RECORD else kept
 

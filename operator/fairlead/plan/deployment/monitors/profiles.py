@@ -26,9 +26,7 @@ def read(look: Look, version: str) -> Profile | Problem | None:
     """The profile, or why there is none; None: the store has not answered yet."""
     asked = request(look, version)
     if asked is None:
-        return Problem("NoProfile", f"{version} has no profile of what it learnt from, so nothing can be compared: an "
-                       "evaluation makes one; for other versions make it with `fairlead profile` and name it in "
-                       "spec.profile of a new ModelVersion")  # fmt: skip
+        return _none(look, version)
     answer = look.world.answer(asked)
     if isinstance(answer, Document):
         return _parsed(look, version, answer, asked.sha256)
@@ -36,6 +34,13 @@ def read(look: Look, version: str) -> Profile | Problem | None:
         return None
     why = answer.message if isinstance(answer, Failed) else "the store's answer is no document"
     return Problem("ProfileUnread", f"the profile of {version} can't be read: {why}")
+
+
+def _none(look: Look, version: str) -> Problem:
+    told = recording.learnt(look, version)
+    why = f": {told.message}" if told and told.message else ""
+    return Problem("NoProfile", f"{version} has no profile of what it learnt from{why}. Nothing can be compared; an "
+                   "evaluation of a new ModelVersion makes one")  # fmt: skip
 
 
 def _parsed(look: Look, version: str, answer: Document, digest: str) -> Profile | Problem:
