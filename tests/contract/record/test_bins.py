@@ -125,14 +125,22 @@ async def test_the_share_follows_what_the_recorder_sets(tmp_path: Path) -> None:
                 assert not [name for name in reply.headers if name.lower().startswith("x-fairlead-record")]
 
 
-async def test_the_share_falls_with_a_rush(tmp_path: Path, s3: S3, bucket: str) -> None:
-    with running(make(tmp_path, steered=True, profile=placed(s3, bucket))) as pod:
+@pytest.mark.parametrize("steered", [True, False])
+async def test_the_share_falls_with_a_rush(tmp_path: Path, s3: S3, bucket: str, steered: bool) -> None:
+    """Of what is counted; of what is kept only where nobody has said which share that is."""
+    sent = 0
+    with running(make(tmp_path, steered=steered, profile=placed(s3, bucket))) as pod:
         await until(pod, lambda found: found["problem"] == "")
         async with aiohttp.ClientSession() as http:
             deadline = time.monotonic() + LATEST
             while pod.counts()["chance"] > 1 / 8:
                 await asyncio.gather(*(classify(http, pod, 1.0) for _ in range(200)))
+                sent += 200
                 assert time.monotonic() < deadline
         assert Runtime(str(tmp_path)).chance <= 1 / 4
+        if not steered:
+            await until(pod, lambda found: found["tally"]["requests"] == sent)
         tally = (await until(pod, lambda found: found["tally"]["rows"] == found["tally"]["sampled"]))["tally"]
         assert tally["rows"] < tally["requests"]
+        kept = pod.counted("fairlead_recorder_kept_total")
+        assert kept < sent if steered else kept == sent
