@@ -6,19 +6,24 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from hack.testbed.programs import program
 from hack.testbed.recorded import Pod, get, running
 from tests.contract.record.conftest import S3, make
 from tests.unit.record.made import profile, tensor
+from tests.unit.record.test_record_profiled import COUNTED, STEERED, envoy
 
 from fairlead.api.tasks import ProfileAt
+from fairlead.manifests.recorder import Recording
 from fairlead.worker.record.choice import fraction
 from fairlead.worker.record.runtime import Runtime
 
@@ -144,3 +149,11 @@ async def test_the_share_falls_with_a_rush(tmp_path: Path, s3: S3, bucket: str, 
         assert tally["rows"] < tally["requests"]
         kept = pod.counted("fairlead_recorder_kept_total")
         assert kept < sent if steered else kept == sent
+
+
+@pytest.mark.parametrize("recording", [COUNTED, STEERED, replace(STEERED, copies="m-2", grpc=True, inputs=True)])
+def test_envoy_takes_what_pods_get(tmp_path: Path, recording: Recording) -> None:
+    """Where nothing of the folder of the settings is there yet."""
+    config = json.dumps(envoy(recording)).replace("/fairlead/record/", f"{tmp_path}/")
+    checked = subprocess.run([program("envoy"), "--mode", "validate", "--config-yaml", config], capture_output=True)
+    assert checked.returncode == 0, checked.stderr.decode()[-500:]
