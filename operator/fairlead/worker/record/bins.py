@@ -141,9 +141,17 @@ class Bins:
         UNREAD.labels(reason).inc()
 
     def _run(self) -> None:
-        profile = self._profile()
-        if profile is None:
-            return
+        try:
+            profile = self._profile()
+            if profile is not None:
+                self._go_on(profile)
+        except Exception as bug:
+            log.exception("requests are not counted any more")
+            words = f"{type(bug).__name__} while requests were counted: please report it with the recorder's log"
+            with self._lock:
+                self._reason, self._message, self._binner = "Bug", words, None
+
+    def _go_on(self, profile: Profile) -> None:
         from fairlead.worker.binning import Binner
 
         binner, wanted = Binner(profile), Wanted.of(profile)
