@@ -66,11 +66,12 @@ class Pod:
 
     def start_proxy(self) -> None:
         """Envoy, until it answers."""
+        follows = self.steered or self.profile is not None
         proxy = Proxy(
             listen=self.port, stats=self.stats_port, server=self.server_port, recorder=str(self.folder / "socket"),
-            sample=self.sample, inputs=self.inputs or self.profile is not None, quiet=("/v2/health/ready",),
-            admin=str(self.folder / "admin"),
-            steered=str(self.folder / CURRENT) if self.steered else "",
+            sample=0 if self.steered else self.sample, inputs=self.inputs, quiet=("/v2/health/ready",),
+            admin=str(self.folder / "admin"), steered=str(self.folder / CURRENT) if follows else "",
+            counted=self.profile is not None,
         )  # fmt: skip
         self.start("proxy", [program("envoy"), *arguments(proxy)])
         wait_for(f"{self.url}/v2/health/ready")
@@ -81,7 +82,8 @@ class Pod:
             deployment="delay", version="delay-1", store=self.store,
             probability=1.0 if self.steered else self.sample / PARTS, every=self.every, inputs=self.inputs,
             path=self.path, socket=str(self.folder / "socket"), port=self.answers_port,
-            spool=str(self.folder / "spool"), profile=self.profile, steer=str(self.folder) if self.steered else None,
+            spool=str(self.folder / "spool"), profile=self.profile, sparing=True if self.steered else None,
+            steer=str(self.folder) if self.steered or self.profile else None,
         )  # fmt: skip
         told = {TASK_ENV: task.model_dump_json(exclude_none=True), "POD_UID": "0f-uid"}
         command = [sys.executable, "-c", "import sys; from fairlead.cli.main import main; sys.exit(main())"]

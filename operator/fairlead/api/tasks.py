@@ -185,7 +185,9 @@ class RecordTask(Model):
     profile: ProfileAt | None = None
     """What requests are counted by; None: they are not."""
     steer: str | None = None
-    """Folder that the proxy sees too: by settings in it the share follows the traffic. None: the share is fixed."""
+    """Folder that the proxy sees too: by settings in it the share of what is counted follows the traffic."""
+    sparing: Literal[True] | None = None
+    """Keep no answers but those of that share."""
 
 
 class JoinTask(Model):

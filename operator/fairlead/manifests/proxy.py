@@ -29,11 +29,11 @@ NOTES = {
 """Headers that tell the recorder of the request; they are taken off before the answer goes on. The last one:
 microseconds from the request's first byte to the answer's."""
 SHARE = "x-fairlead-record-share"
-"""Header that tells the recorder which share was handed over, in parts of PARTS, where it varies."""
+"""Header that tells the recorder with which share, in parts of PARTS, a steered request was chosen."""
 READ = (":status", "content-type", "content-encoding", "grpc-status", *NOTES)
 """Headers of an answer that the recorder gets to see."""
 SHARES = (256, 64, 16, 4, 1)
-"""Where the share follows the traffic, one of these is handed over (parts of PARTS), the first one at the beginning."""
+"""The share that follows the traffic is one of these, in parts of PARTS; the first one at the beginning."""
 SETTING = "share_{}"
 """Runtime setting of each: 100 for the one that is handed over, 0 for the others."""
 CURRENT, LAYER = "settings", "fairlead"
@@ -62,12 +62,14 @@ class Proxy:
     recorder: str = ""
     """Path of the recorder's Unix socket; empty: there is none, and the proxy only counts."""
     sample: int = 0
-    """Parts of PARTS whose answers are recorded; see `parts`."""
+    """Parts of PARTS whose answers are recorded; see `parts`. 0: only what is `steered`."""
     inputs: bool = False
     """Record the requests' bodies too."""
     steered: str = ""
-    """Symbolic link to runtime settings that say which of SHARES is recorded; empty: `sample` is. It may come later
-    than the proxy; its folder must be there."""
+    """Symbolic link to runtime settings that say which of SHARES is recorded, or told apart of `sample`; empty: none.
+    It may come later than the proxy; its folder must be there."""
+    counted: bool = False
+    """Hand over the bodies of the steered requests too."""
     quiet: tuple[str, ...] = ()
     """Paths that ask for no prediction, as probes and scrapes do: never recorded, nor counted as `server`."""
     copies: tee.Copies | None = None
@@ -76,6 +78,11 @@ class Proxy:
     """Where gRPC requests come in, and the server's port for them on loopback; None: where the others do."""
     admin: str = ADMIN
     """Path of the Unix socket of Envoy's administration."""
+
+    @property
+    def bodies(self) -> bool:
+        """Whether any request's body is handed over."""
+        return self.inputs or self.counted
 
 
 def parts(percent: str) -> int:
@@ -198,18 +205,18 @@ def _routes(proxy: Proxy, server: str) -> list[Json]:
 
 
 def _recorded(proxy: Proxy, server: str) -> list[Json]:
-    if not proxy.steered:
-        kept = _kept(proxy, server, _chosen(proxy.sample), NOTES)
-        return [*kept, *([] if proxy.sample >= PARTS else [_route({"prefix": "/"}, server, _OFF)])]
-    steered = [route for share in SHARES for route in _switched(proxy, server, share)]
-    return [*steered, _route({"prefix": "/"}, server, _OFF)]
+    found = [route for share in SHARES for route in _switched(proxy, server, share)] if proxy.steered else []
+    if proxy.sample:
+        notes = {} if proxy.steered else NOTES
+        found += _kept(proxy, server, _chosen(proxy.sample), notes, proxy.inputs)
+    return found if proxy.sample >= PARTS else [*found, _route({"prefix": "/"}, server, _OFF)]
 
 
 def _switched(proxy: Proxy, server: str, share: int) -> list[Json]:
     """Routes that match while a share's setting is 100: of all of them but one, nothing else is looked at."""
-    begin = 100 if share == SHARES[0] else 0
+    begin, least = 100 if share == SHARES[0] else 0, min(share, proxy.sample or PARTS)
     switch = {"runtime_fraction": {"default_value": {"numerator": begin}, "runtime_key": SETTING.format(share)}}
-    routes = _kept(proxy, server, _chosen(share), {SHARE: f"{share}"})
+    routes = _kept(proxy, server, _chosen(least), {SHARE: f"{least}"}, proxy.bodies)
     return [route | {"match": route["match"] | switch} for route in routes]
 
 
@@ -219,14 +226,15 @@ def _chosen(share: int) -> list[Json]:
     return [] if share >= PARTS else [_header("x-request-id", "string_match", ids)]
 
 
-def _kept(proxy: Proxy, server: str, ids: list[Json], told: Mapping[str, str]) -> list[Json]:
-    """Routes whose answers are recorded. told: headers for the recorder."""
+def _kept(proxy: Proxy, server: str, ids: list[Json], told: Mapping[str, str], bodies: bool) -> list[Json]:
+    """Routes whose answers are recorded. told: headers for the recorder; bodies: record the requests' too."""
     kept = [_route({"prefix": "/", "grpc": {}, "headers": ids}, server, _modes(trailers=True))]
-    if proxy.inputs:
+    if bodies:
         large = _header("content-length", "range_match", {"start": BODY_LIMIT + 1, "end": 2**62})
         kept.append(_route({"prefix": "/", "headers": [*ids, large]}, server, _modes(response=True)))
-    kept.append(_route({"prefix": "/", "headers": ids}, server, None))
-    return [route | _told(told) for route in kept]
+    other = None if bodies == proxy.inputs else _modes(request=bodies, response=True)
+    kept.append(_route({"prefix": "/", "headers": ids}, server, other))
+    return [route | _told(told) for route in kept] if told else kept
 
 
 def _told(headers: Mapping[str, str]) -> Json:
@@ -306,13 +314,13 @@ def _grpc_stats() -> Json:
 def _outside(proxy: Proxy) -> Json:
     """What requests pass first, and answers last: what was for the recorder ends here."""
     answers = [*_moved("RESP", LENGTH, "content-length"), *({"remove": name} for name in _notes(NOTES, proxy))]
-    return _mutation("outside", _moved("REQ", "content-length", LENGTH) if proxy.inputs else [], answers)
+    return _mutation("outside", _moved("REQ", "content-length", LENGTH) if proxy.bodies else [], answers)
 
 
 def _inside(proxy: Proxy) -> Json:
     """What requests pass last, and answers first."""
     answers = _moved("RESP", "content-length", LENGTH)
-    return _mutation("inside", _moved("REQ", LENGTH, "content-length") if proxy.inputs else [], answers)
+    return _mutation("inside", _moved("REQ", LENGTH, "content-length") if proxy.bodies else [], answers)
 
 
 def _moved(of: str, old: str, new: str) -> list[Json]:

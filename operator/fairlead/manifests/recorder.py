@@ -60,7 +60,12 @@ class Recording:
     profile: Profiled | None = None
     """None: requests are not counted."""
     steered: bool = False
-    """The share follows the traffic, and `parts` is not used."""
+    """The share of the answers that are kept follows the traffic, and `parts` is not used."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether any share follows the traffic: that of what is kept, or of what is counted."""
+        return self.steered or self.profile is not None
 
     def task(self) -> RecordTask:
         """What the recorder is told."""
@@ -68,7 +73,8 @@ class Recording:
             deployment=self.deployment, version=self.version, store=self.store,
             probability=1.0 if self.steered else self.parts / PARTS, every=self.every, inputs=self.inputs,
             path=self.path, socket=_SOCKET, port=presets.RECORDER_PORT, spool=SPOOL,
-            profile=self.profile.at if self.profile else None, steer=FOLDER if self.steered else None,
+            profile=self.profile.at if self.profile else None, steer=FOLDER if self.follows else None,
+            sparing=True if self.steered else None,
         )  # fmt: skip
 
     def annotations(self) -> dict[str, str]:
@@ -98,8 +104,8 @@ def sidecars(recording: Recording, server: Server, model_name: str, worker: str,
     presets.NoImage."""
     proxy = _settings(server, model_name, recording.grpc)
     kept = replace(
-        proxy, recorder=_SOCKET, sample=recording.parts, inputs=recording.inputs or recording.profile is not None,
-        steered=f"{FOLDER}/{CURRENT}" if recording.steered else "",
+        proxy, recorder=_SOCKET, sample=0 if recording.steered else recording.parts, inputs=recording.inputs,
+        steered=f"{FOLDER}/{CURRENT}" if recording.follows else "", counted=recording.profile is not None,
         copies=Copies(recording.copies, presets.PORT, recording.grpc) if recording.copies else None,
     )  # fmt: skip
     return [_recorder(recording, worker), _proxy(kept, server, images, [pod.mount(RECORDER, FOLDER)])]

@@ -6,19 +6,24 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from hack.testbed.programs import program
 from hack.testbed.recorded import Pod, get, running
 from tests.contract.record.conftest import S3, make
 from tests.unit.record.made import profile, tensor
+from tests.unit.record.test_record_profiled import COUNTED, STEERED, envoy
 
 from fairlead.api.tasks import ProfileAt
+from fairlead.manifests.recorder import Recording
 from fairlead.worker.record.choice import fraction
 from fairlead.worker.record.runtime import Runtime
 
@@ -125,14 +130,30 @@ async def test_the_share_follows_what_the_recorder_sets(tmp_path: Path) -> None:
                 assert not [name for name in reply.headers if name.lower().startswith("x-fairlead-record")]
 
 
-async def test_the_share_falls_with_a_rush(tmp_path: Path, s3: S3, bucket: str) -> None:
-    with running(make(tmp_path, steered=True, profile=placed(s3, bucket))) as pod:
+@pytest.mark.parametrize("steered", [True, False])
+async def test_the_share_falls_with_a_rush(tmp_path: Path, s3: S3, bucket: str, steered: bool) -> None:
+    """Of what is counted; of what is kept only where nobody has said which share that is."""
+    sent = 0
+    with running(make(tmp_path, steered=steered, profile=placed(s3, bucket))) as pod:
         await until(pod, lambda found: found["problem"] == "")
         async with aiohttp.ClientSession() as http:
             deadline = time.monotonic() + LATEST
             while pod.counts()["chance"] > 1 / 8:
                 await asyncio.gather(*(classify(http, pod, 1.0) for _ in range(200)))
+                sent += 200
                 assert time.monotonic() < deadline
         assert Runtime(str(tmp_path)).chance <= 1 / 4
+        if not steered:
+            await until(pod, lambda found: found["tally"]["requests"] == sent)
         tally = (await until(pod, lambda found: found["tally"]["rows"] == found["tally"]["sampled"]))["tally"]
         assert tally["rows"] < tally["requests"]
+        kept = pod.counted("fairlead_recorder_kept_total")
+        assert kept < sent if steered else kept == sent
+
+
+@pytest.mark.parametrize("recording", [COUNTED, STEERED, replace(STEERED, copies="m-2", grpc=True, inputs=True)])
+def test_envoy_takes_what_pods_get(tmp_path: Path, recording: Recording) -> None:
+    """Where nothing of the folder of the settings is there yet."""
+    config = json.dumps(envoy(recording)).replace("/fairlead/record/", f"{tmp_path}/")
+    checked = subprocess.run([program("envoy"), "--mode", "validate", "--config-yaml", config], capture_output=True)
+    assert checked.returncode == 0, checked.stderr.decode()[-500:]

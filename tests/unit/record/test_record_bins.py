@@ -195,6 +195,14 @@ def test_a_store_that_is_away_is_asked_again(made: Make) -> None:
     until(bins, lambda found: found["tally"]["rows"] == 1)
 
 
+def test_a_bug_is_told(made: Make) -> None:
+    bins = made(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    found = until(bins, lambda found: found["problem"] == "Bug")
+    assert "ZeroDivisionError" in found["message"]
+    bins.offer(request(1.0))
+    assert page(bins)["tally"]["unread"] == {"early": 1}
+
+
 def test_another_digest_is_final(made: Make) -> None:
     tries: list[int] = []
 

@@ -13,6 +13,7 @@ from fairlead.api.modelversion import Server
 from fairlead.api.tasks import Access, Place, ProfileAt, RecordTask
 from fairlead.manifests import recorder
 from fairlead.manifests.meta import Json
+from fairlead.manifests.proxy import SHARES
 from fairlead.manifests.recorder import ANNOTATION, Profiled, Recording
 
 AT = ProfileAt(
@@ -61,7 +62,9 @@ def test_the_recorder_gets_the_profile_and_may_open_its_bucket() -> None:
 def test_bodies_go_to_the_recorder_to_be_counted_and_are_not_kept() -> None:
     assert not told(COUNTED).inputs
     modes = [json.dumps(envoy(one)).count('"request_body_mode": "STREAMED"') for one in (PLAIN, COUNTED)]
-    assert (modes[0], modes[1] > 0) == (0, True)
+    assert modes == [0, len(SHARES)]
+    kept = replace(COUNTED, inputs=True)
+    assert envoy(kept)["static_resources"]["listeners"][0] != envoy(COUNTED)["static_resources"]["listeners"][0]
 
 
 @pytest.mark.parametrize("moved", [AT.model_copy(update={"uri": "s3://elsewhere/profile.json"})])
@@ -96,7 +99,9 @@ def test_a_share_that_follows_the_traffic() -> None:
     assert layer == {"symlink_root": "/fairlead/record/settings", "subdirectory": "fairlead"}
     assert {one["mountPath"] for one in containers(STEERED)["proxy"]["volumeMounts"]} == {"/tmp", recorder.FOLDER}
     assert len(containers(replace(STEERED, copies="m-2"))["proxy"]["args"][1]) < 40 << 10
-    assert len(envoy(COUNTED)["layered_runtime"]["layers"]) == 1
+    assert (task.sparing, told(COUNTED).sparing) == (True, None)
+    assert envoy(COUNTED)["layered_runtime"] == config["layered_runtime"], "what is counted follows in any case"
+    assert len(envoy(PLAIN)["layered_runtime"]["layers"]) == 1
 
 
 def _list(recording: Recording) -> list[Json]:

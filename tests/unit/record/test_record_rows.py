@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.record.made import raw, tensor
+from tests.unit.record.made import number, profile, raw, tensor
 
-from fairlead.worker.record.rows import REASONS, Raw, Rows, Unread, read
+from fairlead.monitor.profile import Slice
+from fairlead.worker.record.rows import REASONS, Raw, Rows, Unread, Wanted, ordered, read
 
-NAMES = frozenset(("a", "b"))
+NAMES = Wanted(("a", "b"))
 A, SAID = tensor("a", [1, 2]), tensor("predict", [0, 1])
 
 
@@ -49,6 +50,36 @@ def test_probabilities_are_scores() -> None:
     assert math.isnan(three.scores[1])
 
 
+def test_classes_have_the_names_that_the_profile_has() -> None:
+    """Probabilities come in the order of the classes, as an evaluation takes them."""
+    table = tensor("predict_proba", [[0.9, 0.1], [0.2, 0.8]], [2, 2])
+    named = Wanted(("a",), classes=("no", "yes"), positive="yes")
+    assert read(raw([A], [table]), named) == Rows(2, {"a": [1, 2]}, ["no", "yes"], [0.1, 0.8])
+    first = Wanted(("a",), classes=("no", "yes"), positive="no")
+    assert read(raw([A], [table]), first).scores == [0.9, 0.2]
+    single = tensor("predict_proba", [0.4, 0.6])
+    assert read(raw([A], [single]), named) == Rows(2, {"a": [1, 2]}, ["no", "yes"], [0.4, 0.6])
+    assert read(raw([A], [single]), first).scores == [0.6, 0.4]
+    assert read(raw([A], [table]), Wanted(("a",), classes=("x", "y", "z"))).unread == ("answer",)
+
+
+def test_what_is_wanted_follows_from_the_profile() -> None:
+    whole = profile(2, 1)
+    found = Wanted.of(whole)
+    assert found == Wanted({"n0", "n1", "c0"}, frozenset(), ["0", "1"], "1")
+    by = Slice(by="sex", values=["f"], counts=[1])
+    assert Wanted.of(whole.model_copy(update={"slices": [by]})).others == {"sex"}
+    answer = whole.prediction
+    assert answer is not None
+    part = whole.model_copy(update={"prediction": answer.model_copy(update={"complete": False})})
+    assert Wanted.of(part).classes == []
+    never = answer.model_copy(update={"values": ["0"], "counts": [1]})
+    assert Wanted.of(whole.model_copy(update={"prediction": never})).classes == ["0", "1"]
+    assert Wanted.of(whole.model_copy(update={"prediction": number("n")})).classes == []
+    assert ordered(["10", "9", "1"]) == ["1", "9", "10"]
+    assert ordered(["b", "10", "a"]) == ["10", "a", "b"]
+
+
 def test_what_is_none_of_json_s_numbers_is_read_as_what_it_is() -> None:
     found = read(raw([tensor("a", [math.nan, math.inf, 10**40, "x", True, [1]][:5])], [tensor("p", [0] * 5)]), NAMES)
     assert math.isnan(found.columns["a"][0])
@@ -56,10 +87,10 @@ def test_what_is_none_of_json_s_numbers_is_read_as_what_it_is() -> None:
 
 
 def test_columns_of_slices_are_read_where_they_are_there() -> None:
-    found = read(raw([A, tensor("sex", ["f", "m"], datatype="BYTES")], [SAID]), NAMES, {"sex"})
+    found = read(raw([A, tensor("sex", ["f", "m"], datatype="BYTES")], [SAID]), Wanted(("a", "b"), {"sex"}))
     assert found.columns == {"a": [1, 2], "sex": ["f", "m"]}
     with pytest.raises(Unread):
-        read(raw([tensor("sex", ["f", "m"])], [SAID]), NAMES, {"sex"})
+        read(raw([tensor("sex", ["f", "m"])], [SAID]), Wanted(("a", "b"), {"sex"}))
 
 
 def test_compressed_requests() -> None:

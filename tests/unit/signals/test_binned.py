@@ -21,6 +21,7 @@ from fairlead.plan.requests import CountsPage, ReadCounts
 from fairlead.signals.binned import LIMIT, parse
 from fairlead.signals.http import COUNTS
 from fairlead.worker.record.bins import Bins
+from fairlead.worker.record.rows import Wanted
 
 __all__ = ["Lag", "quiet", "resolver", "serving", "url"]
 pytestmark = pytest.mark.usefixtures("unhurried", "own_garbage")
@@ -33,13 +34,12 @@ def recorder(made: Callable[[], Profile], requests: int = 3) -> Bins:
     whole = made()
     found = Bins("8c0e3d0a-boot", whole.digest, made)
     found._binner, found._reason, found._message = Binner(whole), "", ""
-    names, by = frozenset(one.name for one in whole.features), frozenset(one.by for one in whole.slices)
     for _ in range(requests):
         found.answered(0.5)
         for first in range(0, len(whole.features), 50):
             asked = [tensor(one.name, ["c1" if one.kind == "category" else 1.5]) for one in whole.features[first:][:50]]
             said = [tensor("predict", ["1"]), tensor("predict_proba", [0.2, 0.8], [1, 2])]
-            found._count(found._binner, raw(asked, said), names, by)
+            found._count(found._binner, raw(asked, said), Wanted.of(whole))
     return found
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.monitor.counts import Tally
 from fairlead.worker.record import rows
 from fairlead.worker.record.counts import BINNED, UNREAD
-from fairlead.worker.record.rows import Raw, Unread
+from fairlead.worker.record.rows import Raw, Unread, Wanted
 
 if TYPE_CHECKING:  # numpy and pydantic are loaded only where there is a profile
     from fairlead.monitor.profile import Profile
@@ -141,13 +141,20 @@ class Bins:
         UNREAD.labels(reason).inc()
 
     def _run(self) -> None:
-        profile = self._profile()
-        if profile is None:
-            return
+        try:
+            profile = self._profile()
+            if profile is not None:
+                self._go_on(profile)
+        except Exception as bug:
+            log.exception("requests are not counted any more")
+            words = f"{type(bug).__name__} while requests were counted: please report it with the recorder's log"
+            with self._lock:
+                self._reason, self._message, self._binner = "Bug", words, None
+
+    def _go_on(self, profile: Profile) -> None:
         from fairlead.worker.binning import Binner
 
-        binner, names = Binner(profile), frozenset(one.name for one in profile.features)
-        by = frozenset(one.by for one in profile.slices)
+        binner, wanted = Binner(profile), Wanted.of(profile)
         with self._counting, self._lock:
             self._binner, self._reason, self._message = binner, "", ""
         while not self._stop.is_set():
@@ -158,11 +165,11 @@ class Bins:
                 self._waiting.clear()
                 self._there.clear()
             for raw in taken:
-                self._count(binner, raw, names, by)
+                self._count(binner, raw, wanted)
 
-    def _count(self, binner: Binner, raw: Raw, names: frozenset[str], by: frozenset[str]) -> None:
+    def _count(self, binner: Binner, raw: Raw, wanted: Wanted) -> None:
         try:
-            found = rows.read(raw, names, by)
+            found = rows.read(raw, wanted)
             with self._counting:
                 binner.add(found.columns, found.answers, found.scores, requests=1)
             BINNED.inc(found.count)

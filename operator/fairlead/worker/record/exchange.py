@@ -82,10 +82,10 @@ class Exchange:
         return (self._headers or {}).get("x-fairlead-record-id", "")
 
     @property
-    def share(self) -> int | None:
-        """The share of the requests that the proxy handed over, in parts of PARTS, where it varies."""
+    def share(self) -> float | None:
+        """The share that follows the traffic, with which the proxy chose the request; None: it is none of these."""
         parts = _number((self._headers or {}).get("x-fairlead-record-share", ""), 0)
-        return parts if 1 <= parts <= PARTS else None
+        return parts / PARTS if 1 <= parts <= PARTS else None
 
     def raw(self) -> Raw:
         """Both bodies, as they came."""

@@ -37,7 +37,7 @@ async def record(settings: Settings) -> None:
     choice = Choice(settings.probability, *((runtime.steer, runtime.chance) if runtime else ()))
     with suppress(FileNotFoundError):
         os.unlink(settings.socket)  # left by one that was killed
-    processor = Processor(keeper.keep, settings.path, settings.probability, choice, bins, runtime is not None)
+    processor = Processor(keeper.keep, settings.path, settings.probability, choice, bins, settings.sparing)
     server = await serve(processor, settings.socket)
     answers = http.start(settings.port, keeper.ring, lambda since: bins.page(choice.chance, since))
     bins.start()

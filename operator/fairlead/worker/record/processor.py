@@ -14,7 +14,6 @@ from fairlead.worker.record.bins import Bins
 from fairlead.worker.record.choice import Choice
 from fairlead.worker.record.counts import DROPPED, HELD, NEW_USERS, RECEIVED
 from fairlead.worker.record.exchange import Answer, Exchange
-from fairlead.worker.record.names import PARTS
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 MEMORY = 16 << 20
@@ -25,8 +24,8 @@ _OPTIONS = (("grpc.max_receive_message_length", 1 << 20), ("grpc.so_reuseport", 
 class Processor:
     """Puts exchanges together, gives each answer to `keep`, and what is chosen to `bins`.
 
-    probability: with which the proxy hands answers over, where it does not say so itself. sparing: keep only what is
-    chosen.
+    probability: with which the proxy hands answers over, if its share does not follow the traffic. sparing: it does so,
+    and only what is chosen is kept.
     """
 
     def __init__(
@@ -65,16 +64,18 @@ class Processor:
         if exchange.new_user:
             NEW_USERS.inc()
         share = exchange.share
-        handed = share / PARTS if share is not None else self._probability
-        self._bins.answered(handed)
-        chosen = self._choice.chosen(exchange.request_id, handed) if self._bins.wanted or self._sparing else None
+        chance = share if share is not None and self._sparing else self._probability
+        self._bins.answered(chance)
+        chosen = None if share is None else self._choice.chosen(exchange.request_id, share)
         if chosen is not None and self._bins.wanted:
             self._bins.offer(exchange.raw())
-        if self._sparing and chosen is None:
-            return
+        if self._sparing:
+            if chosen is None:
+                return
+            chance = chosen
         if exchange.cut:
             DROPPED.labels("memory" if exchange.full else "long").inc()
-        self._keep(exchange.answer(time.time(), self._pointer, chosen if self._sparing and chosen else handed))
+        self._keep(exchange.answer(time.time(), self._pointer, chance))
 
 
 async def serve(processor: Processor, socket: str) -> grpc.aio.Server:

@@ -6,13 +6,16 @@ Nothing is guessed: what is not plainly there is `Unread`, for one of a few reas
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairlead.api import foreign
 from fairlead.worker.record import extract
 from fairlead.worker.record.names import BODY_LIMIT, REFUSED
+
+if TYPE_CHECKING:
+    from fairlead.monitor.profile import Profile
 
 PROBABILITIES = "predict_proba"
 """Name of the output that has them, as an evaluation asks for it (`worker/oip.py`)."""
@@ -65,9 +68,59 @@ class Raw:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What of requests and answers a profile has."""
+
+    features: Collection[str]
+    others: Collection[str] = ()
+    """Columns besides that tell slices apart; they may be absent."""
+    classes: Sequence[str] = ()
+    """In the order that probabilities come in: sorted, numbers as numbers. Empty: not all of them are known."""
+    positive: str = ""
+
+    @staticmethod
+    def of(profile: Profile) -> Wanted:
+        """What a profile has."""
+        answer = profile.prediction
+        classes = [*answer.values, *answer.known] if answer and answer.kind == "category" and answer.complete else []
+        if profile.positive and len(classes) == 1 and profile.positive not in classes:
+            classes.append(profile.positive)  # the model has never answered it to the held-out rows
+        features = frozenset(one.name for one in profile.features)
+        others = frozenset(one.by for one in profile.slices) - features
+        return Wanted(features, others, ordered(classes), profile.positive)
+
+    def name(self, number: int, of: int) -> Any:
+        """The class whose probability stands at a place; without classes it is called by the number. Raises Unread."""
+        if self.classes and len(self.classes) != of:
+            raise Unread("answer")
+        return self.classes[number] if self.classes else number
+
+    def score(self, row: list[float]) -> float:
+        """NaN if one of them is: the largest of the others would be another row's."""
+        if any(math.isnan(one) for one in row):
+            return math.nan
+        if len(row) > 2:
+            return max(row)
+        first = len(self.classes) == 2 and self.positive == self.classes[0]
+        return (1 - row[-1] if len(row) == 1 else row[0]) if first else row[-1]
+
+
+def ordered(classes: Iterable[str]) -> list[str]:
+    """As an evaluation, and most libraries, sort them."""
+    return sorted(classes, key=_order)
+
+
+def _order(name: str) -> tuple[bool, float, str]:
+    try:
+        number = float(name)
+    except ValueError:
+        number = math.nan
+    return (True, 0.0, name) if math.isnan(number) else (False, number, name)
+
+
+@dataclass(frozen=True)
 class Rows:
-    """Columns by feature, all of `count` values. `answers`: one a row. `scores`: of two classes the second one's
-    probability, of more the predicted one's."""
+    """Columns by feature, all of `count` values. `answers`: one a row. `scores`: see `monitor.profile.Scores`."""
 
     count: int
     columns: dict[str, list[Any]]
@@ -77,12 +130,11 @@ class Rows:
     """What of it could not be read."""
 
 
-def read(raw: Raw, features: Collection[str], others: Collection[str] = ()) -> Rows:
-    """The rows. features: the names of the profile's; others: of other columns that are wanted if they are there.
-    Raises Unread."""
-    columns, count = _inputs(_request(raw), features, others)
+def read(raw: Raw, wanted: Wanted) -> Rows:
+    """The rows. Raises Unread."""
+    columns, count = _inputs(_request(raw), wanted)
     try:
-        answers, scores = _outputs(_json(_plain(raw.answer, raw.encoding)), count)
+        answers, scores = _outputs(_json(_plain(raw.answer, raw.encoding)), count, wanted)
     except Unread:
         return Rows(count, columns, unread=("answer",))
     return Rows(count, columns, answers, scores)
@@ -123,15 +175,15 @@ def _tensors(body: Any, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def _inputs(body: Any, features: Collection[str], others: Collection[str]) -> tuple[dict[str, list[Any]], int]:
+def _inputs(body: Any, wanted: Wanted) -> tuple[dict[str, list[Any]], int]:
     columns: dict[str, list[Any]] = {}
     for tensor in _tensors(body, "inputs"):
         name = tensor.get("name")
-        if isinstance(name, str) and (name in features or name in others):
+        if isinstance(name, str) and (name in wanted.features or name in wanted.others):
             if name in columns:
                 raise Unread("protocol")
             columns[name] = _column(tensor)
-    if not any(name in features for name in columns):
+    if not any(name in wanted.features for name in columns):
         raise Unread("features")
     lengths = {len(values) for values in columns.values()}
     if len(lengths) != 1:
@@ -173,7 +225,7 @@ def _flat(data: Any) -> list[Any]:
     raise Unread("shape")
 
 
-def _outputs(body: Any, rows: int) -> tuple[list[Any], list[float] | None]:
+def _outputs(body: Any, rows: int, wanted: Wanted) -> tuple[list[Any], list[float] | None]:
     """Answers, and scores if there are any. Raises Unread."""
     answers: list[Any] | None = None
     table: list[list[float]] | None = None
@@ -186,18 +238,18 @@ def _outputs(body: Any, rows: int) -> tuple[list[Any], list[float] | None]:
             table = _table(_flat(tensor.get("data")), rows, width)
         elif answers is None and width == 1:
             answers = _column(tensor)
-    if answers is None and table is None:
-        raise Unread("answer")
-    scores = None if table is None else [_score(row) for row in table]
-    return _answers(answers, table), scores
+    if table is None:
+        if answers is None:
+            raise Unread("answer")
+        return answers, None
+    return answers or [_class(row, wanted) for row in table], [wanted.score(row) for row in table]
 
 
-def _answers(answers: list[Any] | None, table: list[list[float]] | None) -> list[Any]:
-    """The class is the number of the largest probability where it is not said, as an evaluation takes it."""
-    if answers is not None:
-        return answers
-    assert table is not None
-    return [max(range(len(row)), key=row.__getitem__) if len(row) > 1 else int(row[0] >= 0.5) for row in table]
+def _class(row: list[float], wanted: Wanted) -> Any:
+    """The one with the largest probability, where no answer says which."""
+    if len(row) == 1:
+        return wanted.name(int(row[0] >= 0.5), 2)
+    return wanted.name(max(range(len(row)), key=row.__getitem__), len(row))
 
 
 def _table(values: list[Any], rows: int, width: int) -> list[list[float]]:
@@ -214,10 +266,3 @@ def _number(value: Any) -> float:
         except OverflowError:
             return math.inf
     return math.nan
-
-
-def _score(row: list[float]) -> float:
-    """NaN if one of them is: the largest of others would be that of another row."""
-    if any(math.isnan(one) for one in row):
-        return math.nan
-    return row[0] if len(row) == 1 else row[1] if len(row) == 2 else max(row)
