@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 
 PARTS = {
+    "profile": "hack.bench.monitors_profile",
     "published": "hack.bench.monitors_published",
     "risk": "hack.bench.monitors_risk",
 }
