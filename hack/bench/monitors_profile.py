@@ -35,7 +35,7 @@ BATCHES = (1, 10, 50)
 def main(arguments: list[str]) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench monitors profile", description=__doc__)
-    parser.add_argument("--gigabytes", type=float, nargs="+", default=[0.05, 0.2, 1.0], help="sizes of the files")
+    parser.add_argument("--gigabytes", type=float, nargs="+", default=[0.2, 1.0, 4.0], help="sizes of the files")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows that are counted")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
