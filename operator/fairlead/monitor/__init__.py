@@ -1,4 +1,1 @@
-"""Whether a live model is still right: pure, exact, replayable. Nothing here knows of Kubernetes.
-
-Every function is a function of its arguments alone: counts and sums go in, which merge by addition over pods and time.
-"""
+"""What is watched of a live model: from counts to what is known. Pure, and the same in the cluster and on files."""
