@@ -177,8 +177,9 @@ def _stream(one: Stream, before: StreamState, look: Look, bound: float) -> tuple
     bins = drift.grouped(vector, one.bins)
     counts = drift.grouped(bins, one.groups)
     n, d = sum(counts), look.settings.design_effect
-    gained = drift.log_es(before.memory, counts, one.shares, one.delta, d, one.halves)
-    memory = drift.remembered(before.memory, counts, one.shares)
+    memory = before.memory if len(before.memory.excess) == len(counts) else Memory()
+    gained = drift.log_es(memory, counts, one.shares, one.delta, d, one.halves)
+    memory = drift.remembered(memory, counts, one.shares)
     current, rows = (counts, n) if n / d >= one.least else (_recent(memory, one.shares), memory.rows)
     found = drift.effects(_groups_of(one), current, d) if rows / d >= one.least else None
     within = found is not None and found.tv <= one.delta
