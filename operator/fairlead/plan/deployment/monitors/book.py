@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from fairlead.api import foreign
@@ -42,7 +42,7 @@ def opened(look: Look, kept: Monitored, settings: Settings) -> Monitored:
 
 def window(look: Look, kept: Monitored, tally: Tally, state: State) -> Monitored:
     """The monitors with a window's line."""
-    line = _line({"t": look.now, "counts": packed(asdict(tally)), "state": digest(state.dumped())})
+    line = _line({"t": look.now, "counts": packed(_counts(tally)), "state": digest(state.dumped())})
     return kept.model_copy(update={"ledger": ledger.appended(kept.ledger, [line], FEW, ledger.KEPT)})
 
 
@@ -97,6 +97,10 @@ def replayed(profile: Profile, lines: Iterable[str]) -> Iterator[Again]:
                 raise ValueError("the ledger does not begin with what its windows go by")
             state, report = fold(profile, settings, state, counts_of(said["counts"]), until=said["t"])
             yield Again(said["t"], report, digest(state.dumped()) == said["state"])
+
+
+def _counts(tally: Tally) -> dict[str, Any]:
+    return {one.name: getattr(tally, one.name) for one in fields(tally)}
 
 
 def _settings(said: Mapping[str, Any]) -> Settings:

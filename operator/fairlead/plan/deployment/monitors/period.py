@@ -28,7 +28,7 @@ from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.requests import Request
 
-AGAIN, SOON = 60.0, 0.5
+AGAIN, SOON = 60.0, 2.0
 """Seconds until it is tried again what could not be read, and while the store has not answered."""
 NAMELESS = "features"
 """How recorders call requests without any feature of the profile (`worker.record.rows`)."""
@@ -222,10 +222,12 @@ def _unseen(
 
 
 def _event(line: MonitorLine, before: MonitorLine | None) -> Event | None:
-    """What people are told when a monitor's state changes between well and not well."""
+    """What people are told when an alarm begins, and when it is over."""
     was = before.state if before else "Unknown"
     monitor = registry.named(line.monitor)
-    if line.state == was or monitor.bad not in (line.state, was):
-        return None
     words = f"{line.monitor}: {line.message}"
-    return Event(line.state, words, warning=True) if line.state == monitor.bad else Event(f"Not{monitor.bad}", words)
+    if line.state == monitor.bad != was:
+        return Event(monitor.condition or line.reason, words, warning=True)
+    if was == monitor.bad and line.state in ("Ok", "Watch"):
+        return Event(f"Not{monitor.condition}" if monitor.condition else f"{line.monitor.capitalize()}Ok", words)
+    return None
