@@ -24,6 +24,7 @@ from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
 from fairlead.plan.deployment.evidence import backlog, ledger
 from fairlead.plan.deployment.monitors.packing import digest, packed, unpacked
+from fairlead.plan.deployment.serving import recording
 from fairlead.plan.store import ledger_folder
 
 SUFFIX = "-monitors"
@@ -35,8 +36,11 @@ def opened(look: Look, kept: Monitored, settings: Settings) -> Monitored:
     """The monitors with the first line of a new ledger."""
     name = f"{kept.version}-{look.stamp.replace(':', '').replace('-', '')}{SUFFIX}"
     folder = ledger_folder(look.world.config, look.namespace, look.name, name)
-    first = _line({"t": look.now, "monitors": f"{look.namespace}/{look.name}", "version": kept.version,
-                   "profile": kept.profile, "settings": dumped(settings)})  # fmt: skip
+    learnt = recording.profiled(look, kept.version)
+    first = _line({
+        "t": look.now, "monitors": f"{look.namespace}/{look.name}", "version": kept.version,
+        "profile": kept.profile, "uri": learnt.at.uri if learnt else "", "settings": dumped(settings),
+    })  # fmt: skip
     return kept.model_copy(update={"ledger": Ledger(name=name, uri=folder.uri() if folder else "", lines=[first])})
 
 
