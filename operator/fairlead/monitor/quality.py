@@ -59,7 +59,10 @@ class Calibrated:
 
     def tolerated(self, worse_by: float, beta: float) -> float | Unknown:
         """The mean of the expected losses that is tolerated."""
-        own = self._reference()
+        try:
+            own = self._reference()
+        except (ValueError, OverflowError) as bad:
+            return _no_profile(bad)
         if isinstance(own, Unknown):
             return own
         m = own.total / own.n + labelled.sampling(own.n, beta) + worse_by if own.n else 1.0
@@ -80,6 +83,12 @@ class Calibrated:
 
     def expected(self, window: Tally) -> Expected:
         """Of a window. Never raises: what can't be is Unknown."""
+        try:
+            return self._expected(window)
+        except (ValueError, OverflowError) as bad:
+            return Expected(_no_profile(bad))
+
+    def _expected(self, window: Tally) -> Expected:
         if self.profile.scores is not None:
             return self._by_scores(self.profile.scores, window)
         if self.losses and isinstance(self.profile.prediction, Number):
@@ -157,6 +166,10 @@ def selected(profile: Profile, window: Tally, by: str) -> dict[str, Confusion]:
             chosen = vector[of.values.index(profile.positive)]
             found[value] = Confusion(fp=chosen, tn=sum(vector) - chosen)
     return found
+
+
+def _no_profile(bad: Exception) -> Unknown:
+    return Unknown(f"the profile's held-out rows don't fit each other: {str(bad)[:200]}", "make the profile again")
 
 
 def _losses(totals: Sequence[int], each: Sequence[float]) -> Sums:
