@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from fairlead.monitor import calibration, estimate, labelled, realised
+from fairlead.monitor import calibration, estimate, labelled, realised, risk
 from fairlead.monitor.confusion import Confusion
 from fairlead.monitor.counts import ANSWERS, SCORES, Tally, slice_key
 from fairlead.monitor.estimate import Estimate
 from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Category, Number, Profile, Scores
 from fairlead.monitor.realised import Values
+from fairlead.monitor.risk import Powered
 from fairlead.monitor.unknown import Unknown
 from fairlead.verdict import bounded, means
 from fairlead.verdict.bounded import Sums
@@ -140,6 +141,15 @@ def real(labels: LabelledWindow) -> Values | Unknown:
     except (ValueError, OverflowError) as bad:
         return Unknown(f"the labels' sums can't be: {str(bad)[:200]}", "look at the join of the labels")
     return found
+
+
+def powered(labels: LabelledWindow, expected: Sums) -> Powered | Unknown:
+    """The mean loss from few labels and all of the window's expected losses (`risk.powered`), if the rows with labels
+    are a random choice of such rows. Never raises."""
+    try:
+        return risk.powered(labels.pairs, expected)
+    except (ValueError, OverflowError) as bad:
+        return Unknown(f"the labels' sums can't be: {str(bad)[:200]}", "look at the join of the labels")
 
 
 def log_es(losses: Sums, m: float, design_effect: float) -> tuple[float, ...] | None:

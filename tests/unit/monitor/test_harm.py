@@ -16,6 +16,7 @@ from fairlead.monitor.estimate import Estimate
 from fairlead.monitor.profile import Losses, Number, Profile, Scores, Slice
 from fairlead.monitor.realised import Value, errors
 from fairlead.monitor.report import Report
+from fairlead.monitor.risk import Cell, Pairs, Powered, pairs
 from fairlead.monitor.series import LabelledWindow, Rule, Settings, State, fold
 from fairlead.monitor.unknown import Unknown
 from fairlead.verdict.bounded import Sums, sums
@@ -109,6 +110,20 @@ def test_slices_of_labels_are_compared_and_small_ones_are_unknown() -> None:
         _, reports = _run([(_window(), replace(_labels(37), slices={"sex": slices}))])
         assert reports[0].fairness["tpr by sex"].state == state
     assert reports[0].fairness["tpr by sex"].reason
+
+
+def test_few_labels_and_all_estimates_together() -> None:
+    """60 labels whose estimates are worth something: the interval is narrower than that of the labels alone."""
+    cells = [Cell(27, 0.05, 0.0), Cell(3, 0.05, 1.0), Cell(24, 0.2, 0.0), Cell(6, 0.2, 1.0)]
+    given = LabelledWindow(sums([0.0] * 51 + [1.0] * 9), pairs=pairs(cells))
+    _, reports = _run([(_window(), given), (_window(), _labels(37))])
+    found = reports[0].powered
+    assert isinstance(found, Powered)
+    assert (found.labelled, found.rows) == (60, 1_000)
+    assert found.interval.low < 0.125 < found.interval.high
+    assert reports[1].powered is None
+    _, reports = _run([(_window(), LabelledWindow(Sums(5, 1, 1), pairs=Pairs(40, 90.0, 1.0)))])
+    assert isinstance(reports[0].powered, Unknown)
 
 
 def test_late_labels_count_where_the_window_says_nothing() -> None:
