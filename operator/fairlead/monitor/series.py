@@ -132,7 +132,8 @@ def _harmed(
         known = quality.real(labels) if labels is not None and labels.losses.n else harm.NO_LABELS
         state = replace(state, estimated=estimated, realised=real)
         losses = {"estimated": guess, "realised": truth}
-        report = replace(report, estimated=found.figures, realised=known, losses=losses)
+        both = quality.powered(labels, found.losses) if labels is not None and labels.pairs.n else None
+        report = replace(report, estimated=found.figures, realised=known, powered=both, losses=losses)
     rules = settings.fairness if "fairness" not in settings.off else ()
     standings, gaps = _each(
         rules, state.fairness, Standing(),
