@@ -74,6 +74,8 @@ class Case:
     spent: dict[str, float] = field(default_factory=dict)
     """CPU seconds by process."""
     kept: float = 0.0
+    chance: float = 1.0
+    """With which a request was counted at the end."""
 
     @property
     def recorded(self) -> bool:
@@ -93,6 +95,15 @@ class Case:
         """CPU seconds that a sidecar has used so far."""
         return sum(_cpu(pid) for pid in self.processes(name))
 
+    def took(self, answers: list[Answer], kept: float, cpu: dict[str, float]) -> None:
+        """A turn is over. kept, cpu: as they were before it."""
+        self.turns.append(answers)
+        self.kept += self.pod.counted(KEPT) - kept if self.recorded else 0
+        for name, before in cpu.items():
+            self.spent[name] = self.spent.get(name, 0.0) + self.cpu(name) - before
+        if self.recorded:
+            self.chance = self.pod.counts()["chance"]
+
     def answers(self) -> list[Answer]:
         """All that were measured."""
         return [one for turn in self.turns for one in turn]
@@ -111,8 +122,7 @@ class Case:
                 found[f"{name} MiB"] = round(sum(whole for whole, _ in each))
                 found[f"{name} own MiB"] = round(sum(own for _, own in each))
             found["kept"] = round(self.kept)
-            found["counted"] = self.pod.counts()["tally"]["sampled"]
-            found["chance"] = self.pod.counts()["chance"]
+            found["chance"] = self.chance
         return found
 
 
@@ -184,23 +194,19 @@ async def load(case: Case, rate: float, seconds: float) -> list[Answer]:
     return sending.answers
 
 
-async def measure(cases: list[Case], rate: float, seconds: float, turns: int, settle: float) -> None:
-    """Take turns, so that what else the machine does meets all alike; the first turn only warms up. settle: seconds of
-    load before each turn, in which shares come to what they are under it."""
+async def measure(groups: list[list[Case]], rate: float, seconds: float, turns: int, settle: float) -> None:
+    """Groups take turns, so that what else the machine does meets all alike; those of a group are under load together.
+    The first turn only warms up. settle: seconds of load before each turn, in which shares come to what they are."""
     for number in range(turns + 1):
-        for case in cases:
-            if settle and case.recorded:
-                await load(case, rate, settle)
-            before = {name: case.cpu(name) for name in ALL}
-            kept = case.pod.counted(KEPT)
-            answers = await load(case, rate, seconds)
+        for group in groups:
+            if settle:
+                await asyncio.gather(*(load(case, rate, settle) for case in group if case.recorded))
+            before = {case.name: {name: case.cpu(name) for name in ALL} for case in group}
+            kept = {case.name: case.pod.counted(KEPT) for case in group}
+            answers = await asyncio.gather(*(load(case, rate, seconds) for case in group))
             await asyncio.sleep(1)
-            if number == 0:
-                continue
-            case.turns.append(answers)
-            case.kept += case.pod.counted(KEPT) - kept if case.recorded else 0
-            for name in ALL:
-                case.spent[name] = case.spent.get(name, 0.0) + case.cpu(name) - before[name]
+            for case, turn in zip(group if number else (), answers, strict=False):
+                case.took(turn, kept[case.name], before[case.name])
 
 
 def main(arguments: list[str]) -> int:
@@ -225,7 +231,9 @@ def main(arguments: list[str]) -> int:
             Case(f"{sample} recorded{' and counted' if counted else ''}", pod, pod.port)
             for pod, (sample, counted) in zip(pods, asked, strict=True)
         ]
-        asyncio.run(measure(cases, options.rate, options.seconds, options.turns, options.settle))
+        size = 2 if options.bins else 1
+        groups = [cases[:1], *(cases[at : at + size] for at in range(1, len(cases), size))]
+        asyncio.run(measure(groups, options.rate, options.seconds, options.turns, options.settle))
         found = [case.figures() for case in cases]
     table("Recording", [[row.get(name, "") for name in found[-1]] for row in found], list(found[-1]))
     keep("recorder", found)

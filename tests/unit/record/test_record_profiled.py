@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from fairlead.api.config import Images
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.api.tasks import Access, Place, ProfileAt, RecordTask
 from fairlead.manifests import recorder
 from fairlead.manifests.meta import Json
