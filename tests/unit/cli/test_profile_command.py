@@ -27,6 +27,8 @@ from fairlead.cli.profile_page import page
 from fairlead.cli.session import Problem
 from fairlead.monitor.profile import Category, Number, Profile, parse
 
+ROOT = Path(__file__).resolve().parents[3]
+DATA = ROOT.parent / "shared" / "data"
 EVIL = "<script>alert(1)</script>\u202e'\"&"
 
 
@@ -125,6 +127,16 @@ def test_csv_is_read_by_its_types(tmp_path: Path, capsys: Any) -> None:
     found = parse(capsys.readouterr().out.encode())
     assert [(one.name, one.kind) for one in found.features] == [("zip", "category"), ("n", "number")]
     assert found.quality["mae"] == 1
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+def test_the_documented_profile_is_what_is_printed(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "how-to" / "profile-a-model.md").read_text()
+    words = re.search(r"^fairlead (profile california[^`]*)", page, re.M)
+    assert words
+    monkeypatch.chdir(DATA)
+    assert main(words[1].replace("\\\n", " ").split()) == 0
+    assert f"```text\n{capsys.readouterr().out}```" in page
 
 
 def test_without_what_jobs_use_it_says_what_to_install(
