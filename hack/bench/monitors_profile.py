@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def binned(rows: int) -> list[dict[str, Any]]:
         few = {name: values[:20_000].tolist() for name, values in columns.items()}
         for n in BATCHES:
             parts = [{name: values[at : at + n] for name, values in few.items()} for at in range(0, 20_000, n)]
-            found.append(_timed(profile, 20_000, str(n), lambda parts=parts: iter(parts)))
+            found.append(_timed(profile, 20_000, str(n), partial(iter, parts)))
     return found
 
 

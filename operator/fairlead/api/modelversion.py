@@ -272,18 +272,18 @@ class Score(Model):
 
 
 class ProfileRef(Model):
-    """The profile of what the model learnt from, and of its answers: what its monitors compare requests with."""
+    """Where the profile of what a version learnt from lies."""
 
-    digest: Annotated[str, Field(max_length=64)] = ""
-    """SHA-256 of the document; empty: there is none."""
-    uri: Annotated[str, Field(max_length=1024)] = ""
-    """Where it lies (`s3://…`)."""
+    digest: Annotated[str, Field(max_length=64)]
+    """SHA-256 of the document."""
+    uri: Annotated[str, Field(max_length=1024)]
+    """`s3://…`."""
     rows: Annotated[int, Field(ge=0)] = 0
-    """What the model learnt from, or the held-out rows in their place."""
+    """What it learnt from, or the held-out rows in their place."""
     features: Annotated[int, Field(ge=0)] = 0
     """Columns that it has."""
     message: Annotated[str, Field(max_length=400)] = ""
-    """What it does not have, or why there is none."""
+    """What it does not have, and why."""
 
 
 class Evidence(Model):
@@ -302,9 +302,12 @@ class Evidence(Model):
     gates: Annotated[list[GateResult], Field(max_length=32, json_schema_extra=LIST_ATOMIC)] = []
     report: Annotated[str, Field(max_length=1024)] = ""
     """Where the whole report lies (`s3://…`)."""
+    profile: ProfileRef | None = None
+    """What it learnt from, in few numbers: monitors compare requests with it."""
+    no_profile: Annotated[str, Field(max_length=400)] = ""
+    """Why the evaluation made none."""
     sample: Annotated[str, Field(max_length=2048)] = ""
     """One request as it was sent to the model; new serving pods are warmed with it."""
-    profile: ProfileRef | None = None
 
 
 class Crash(Model):
