@@ -151,6 +151,16 @@ def test_of_small_groups_and_such_as_nobody_counts_nothing_is_known(by: str, man
     assert sim.condition("Unfair")["status"] == "Unknown"
 
 
+def test_between_windows_nothing_is_written() -> None:
+    sim = watched({"stale": "10d"})
+    sim.passes()
+    before = sim.status
+    for _ in range(3):
+        sim.now += 130
+        sim.look()
+    assert sim.status == before
+
+
 def test_it_is_looked_at_when_it_becomes_stale() -> None:
     sim = watched({"stale": "20m", "every": "1h"})
     after = sim.look().requeue_after

@@ -30,11 +30,10 @@ class Stale(Monitor):
             return None
         if made is None or not made[0]:
             return Said("Unknown", "AgeUnknown", f"nobody knows when {version} was made: its ModelVersion is gone")
-        age = look.now - epoch(made[0])
-        told = f"{version} was made {human(max(0.0, age))} ago"
-        if age <= limit:
+        told = f"{version} was made at {made[0]}"  # not how long ago: that would be another status at each look
+        if look.now - epoch(made[0]) <= limit:
             return Said("Ok", "Fresh", told)
-        return Said("Stale", "TooOld", f"{told}, and spec.monitors.stale is {human(limit)}: train anew")
+        return Said("Stale", "TooOld", f"{told}, and is stale after {human(limit)} (spec.monitors.stale): train anew")
 
     def due(self, look: Look, version: str) -> float | None:
         """Seconds until it becomes stale; None: nothing is to be waited for."""
