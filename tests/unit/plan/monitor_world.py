@@ -158,10 +158,12 @@ class Counting(Sim):
         return found
 
 
-def watched(monitors: Json | None = None, pods: int = 1, learnt: bool = True, **more: Any) -> Counting:
+def watched(
+    monitors: Json | None = None, pods: int = 1, learnt: bool = True, made: type[Counting] | None = None, **more: Any
+) -> Counting:
     """m-1 is live and monitored; its recorders were read for the first time."""
     wanted = spec(monitors={} if monitors is None else monitors, replicas={"min": pods}, **more)
-    sim = Counting(wanted, store=True)
+    sim = (made or Counting)(wanted, store=True)
     sim.version("m-1", age=1000)
     if learnt:
         sim.learns("m-1")

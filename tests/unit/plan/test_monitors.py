@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -271,10 +272,9 @@ def test_no_profile_and_why() -> None:
     sim = watched(learnt=False)
     raw = sim.get(MODEL_VERSION, "m-1")
     assert raw
-    raw["status"]["evidence"]["profile"] = {"message": "the rows have no features"}
-    sim.status["versions"][0]["record"] = ""  # as of a release without profiles
+    raw["status"]["evidence"]["noProfile"] = "the rows have no features"
     minutes(sim)
-    assert "the rows have no features" in unknown(sim, "NoProfile")
+    assert "(the rows have no features)" in unknown(sim, "NoProfile")
 
 
 def test_a_profile_that_is_not_in_the_store() -> None:
@@ -290,6 +290,19 @@ def test_a_profile_that_is_none(body: str) -> None:
     sim.learns("m-1", body=body)
     minutes(sim)
     unknown(sim, "BadProfile")
+
+
+def test_a_profile_in_another_form_is_the_one_that_recorders_name_by_its_bytes() -> None:
+    sim = watched(learnt=False)
+    sim.learns("m-1", body=json.dumps(json.loads(profile().dumped()), indent=1))
+    minutes(sim, 2)
+    (key,) = sim.told.documents
+    sim.counts_by = key.rpartition(".")[2]
+    assert sim.counts_by != profile().digest
+    minutes(sim, 2)
+    sim.passes()
+    sim.passes()
+    assert sim.line("drift")["state"] == "Ok"
 
 
 def test_counts_of_a_foreign_profile() -> None:

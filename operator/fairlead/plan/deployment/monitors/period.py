@@ -114,13 +114,14 @@ def settings_of(look: Look, spec: Monitors) -> Settings:
 
 
 def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Outcome]:
-    profile = profiles.read(look, kept.version)
-    if profile is None:
+    learnt = profiles.read(look, kept.version)
+    if learnt is None:
         return kept, Outcome()
-    if isinstance(profile, Problem):
-        return _later(look, kept, AGAIN), Outcome(True, profile)
+    if isinstance(learnt, Problem):
+        return _later(look, kept, AGAIN), Outcome(True, learnt)
+    profile = learnt.profile
     kept, state = _state(look, spec, kept, profile)
-    found = reading.read(look, kept, profile.digest)
+    found = reading.read(look, kept, learnt.document, profile.digest)
     if isinstance(found, Problem):
         return _later(look, kept, AGAIN), Outcome(True, found)
     after = _opened(look, spec, kept, found)

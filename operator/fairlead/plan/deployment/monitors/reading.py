@@ -58,9 +58,9 @@ def _request(look: Look, pod: PodView, mark: str) -> ReadCounts:
     return ReadCounts(f"{signals.base(pod, presets.RECORDER_PORT)}/counts", mark, look.namespace)
 
 
-def read(look: Look, kept: Monitored, digest: str) -> Reading | Problem:
-    """What the recorders say. digest: of the profile that they should count by. A pod that does not answer is read
-    later: its counts only grow."""
+def read(look: Look, kept: Monitored, document: str, digest: str) -> Reading | Problem:
+    """What the recorders say. document: SHA-256 of the bytes of the profile that they should count by; digest: by which
+    the profile knows itself, in this release's form. A pod that does not answer is read later: its counts only grow."""
     mine = readers(look, kept)
     if not mine:
         return _nothing_to_read(look, kept)
@@ -69,8 +69,8 @@ def read(look: Look, kept: Monitored, digest: str) -> Reading | Problem:
         answer = look.world.answer(reader.request)
         if not isinstance(answer, CountsPage):
             problem = problem or _unread(kept, answer)
-        elif answer.problem or answer.profile != digest:
-            problem = problem or _foreign(kept, answer, digest)
+        elif answer.problem or answer.profile != document:
+            problem = problem or _foreign(kept, answer, document)
         else:
             pages.append((reader, answer))
     if not pages:
@@ -90,17 +90,15 @@ def _counted(kept: Monitored, pages: list[tuple[Reader, CountsPage]], digest: st
         new = _new(kept, reader.pod, mark, page)
         lost += new is None and mark is not None
         fresh[reader.pod.uid] = Mark(pod=reader.pod.uid, boot=page.boot, at=page.mark)
-        found += [_of_clients(new)] if new is not None else []
+        found += [_of_clients(new, digest)] if new is not None else []
     return Reading(total(found, digest), [one for _, one in sorted((known | fresh).items())], lost)
 
 
-def _of_clients(tally: Tally) -> Tally:
+def _of_clients(tally: Tally, digest: str) -> Tally:
     """Without the requests that the recorder itself has missed: they say nothing of what clients send."""
     missed = sum(tally.unread.get(why, 0) for why in MISSED)
-    if not missed:
-        return tally
     unread = {why: count for why, count in tally.unread.items() if why not in MISSED}
-    return replace(tally, sampled=max(0, tally.sampled - missed), unread=unread)
+    return replace(tally, profile=digest, sampled=max(0, tally.sampled - missed), unread=unread)
 
 
 def _new(kept: Monitored, pod: PodView, mark: Mark | None, page: CountsPage) -> Tally | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fairlead.api.common import S3Access
-from fairlead.api.modelversion import ProfileRef
 from fairlead.api.tasks import ProfileAt
 from fairlead.api.units import seconds
 from fairlead.manifests.proxy import parts
@@ -30,14 +29,10 @@ def of(look: Look, version: str) -> Recording | None:
 
 def profiled(look: Look, version: str) -> Profiled | None:
     """Where a version's profile lies; None: it has none."""
-    told = learnt(look, version)
-    if told is None or not told.digest:
+    found = versions.read(look, version)
+    evidence = found.status.evidence if found else None
+    if evidence is None or evidence.profile is None:
         return None
     reach = store.reach(S3Access(), look.world.config)
-    return Profiled(ProfileAt(access=reach.access(), uri=told.uri, sha256=told.digest), reach.credentials)
-
-
-def learnt(look: Look, version: str) -> ProfileRef | None:
-    """What its evaluation says of a version's profile; None: nothing."""
-    found = versions.read(look, version)
-    return found.status.evidence.profile if found and found.status.evidence else None
+    at = ProfileAt(access=reach.access(), uri=evidence.profile.uri, sha256=evidence.profile.digest)
+    return Profiled(at, reach.credentials)
