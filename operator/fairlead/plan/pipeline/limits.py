@@ -40,6 +40,13 @@ def started(before: Starts | None, now: float) -> Starts:
     return Starts(recent=recent, days={day: days[day] for day in newest})
 
 
+def counted(starts: Starts | None, now: float) -> tuple[int, int]:
+    """How many there were in 24 hours (at most as many as are kept), and in 30 days."""
+    known = starts or Starts()
+    month = sum(count for day, count in known.days.items() if _counts_until(day) > now)
+    return sum(epoch(one) > now - DAY for one in known.recent), month
+
+
 def held(spec: PipelineSpec, status: PipelineStatus, now: float, standing: bool) -> Held | None:
     """Why no run may start now, or None. standing: for a trigger that goes by what is the case."""
     starts = status.starts or Starts()
