@@ -108,5 +108,9 @@ def as_json(found: Pipeline, now: float) -> dict[str, Any]:
     """The same for programs."""
     day, month = limits.counted(found.status.starts, now)
     said = [one.model_dump(mode="json", by_alias=True) for one in found.status.decisions]
-    each = [row._asdict() for row in rows(found, now)]
-    return {"triggers": each, "starts": {"day": day, "month": month}, "decisions": said}
+    each = rows(found, now)
+    return {
+        "byTrigger": {row.trigger: row._asdict() for row in each},
+        "starts": {"day": day, "month": month},
+        "decisions": said,
+    }

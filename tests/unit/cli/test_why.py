@@ -115,6 +115,10 @@ def test_the_command(memory: Memory, capsys: pytest.CaptureFixture[str]) -> None
     assert "next      3 runs in a row" in capsys.readouterr().out
     assert main(shlex.split("why mlpipe/p -o json")) == 0
     said = json.loads(capsys.readouterr().out)
-    assert (said["triggers"][0]["state"], set(said["starts"]), len(said["decisions"])) == ("Asks", {"day", "month"}, 6)
+    assert (said["byTrigger"][NAME]["state"], set(said["starts"]), len(said["decisions"])) == (
+        "Asks",
+        {"day", "month"},
+        6,
+    )
     assert main(shlex.split("why deployment/p")) == 2
     assert "is not pipeline/NAME" in capsys.readouterr().err
