@@ -261,6 +261,7 @@ class Tried(Model):
     """The last run for what a trigger saw, and what came of it."""
 
     run: Annotated[str, Field(max_length=63)]
+    """Empty: of a version that was approved meanwhile, and that no run has made."""
     at: Timestamp
     """When it was started."""
     begun: Annotated[str, Field(max_length=40)] = ""

@@ -83,7 +83,7 @@ def blocks(name: str, found: Pipeline, now: float) -> list[Block]:
     each = rows(found, now)
     for row in each:
         since = f" ({ago(row.since, now)})" if row.since else ""
-        came = f"{row.run}{f': {row.came}' if row.came else ''}" if row.run else "none yet"
+        came = ": ".join(one for one in (row.run, row.came) if one) or "none yet"
         lines = [f"  saw       {row.saw or 'nothing yet'}{since}", f"  last run  {came}", f"  next      {row.next}"]
         shown += [Title(row.trigger, row.state), Lines(lines)]
     if not each:

@@ -271,18 +271,40 @@ def test_a_run_by_hand_is_another_beginning() -> None:
     assert "(try 2 of 3" in where.objects["PipelineRun", "p-4"]["spec"]["reason"]
 
 
-def test_it_asks_again_when_another_version_of_the_model_was_approved() -> None:
+def approved(where: LittleWorld, name: str, **labels: str) -> None:
+    """Another version of the model is approved."""
+    told = {"type": "Approved", "status": "True", "lastTransitionTime": rfc3339(where.now)}
+    where.put({
+        "kind": "ModelVersion", "metadata": {"name": name, "labels": labels}, "spec": {"model": "eta"},
+        "status": {"phase": "Approved", "conditions": [told]},
+    })  # fmt: skip
+
+
+def test_another_version_that_was_approved_has_its_chance_first() -> None:
+    where = world()
+    give_up(where)
+    since = where.objects["Deployment", "eta"]["status"]["conditions"][0]["lastTransitionTime"]
+    where.now += 5
+    approved(where, "mine")
+    assert condition(look(where), "GaveUp") == {}
+    wait(where, 5 * HOUR)
+    assert runs(where)[-1] == "p-3"
+    eta(where, 2, live="mine", lastTransitionTime=since)
+    look(where)
+    assert runs(where)[-1] == "p-4", "it is live, and nothing is better"
+
+
+def test_one_of_another_run_that_is_taken_back_counts_as_a_try() -> None:
     where = world()
     give_up(where)
     where.now += 5
-    told = {"type": "Approved", "status": "True", "lastTransitionTime": rfc3339(where.now)}
-    where.put({
-        "kind": "ModelVersion", "metadata": {"name": "mine"}, "spec": {"model": "eta"},
-        "status": {"phase": "Approved", "conditions": [told]},
-    })  # fmt: skip
-    assert condition(look(where), "GaveUp") == {}
-    wait(where, HOUR)
-    assert runs(where)[-1] == "p-4"
+    by_hand(where, "p-by-data")
+    look(where)
+    end(where, "p-by-data", "Approved")
+    assert look(where)["seen"][0]["last"]["tries"] == 0
+    end(where, "p-by-data", "Approved", deployments=[{"name": "eta", "role": "Refused"}])
+    status = look(where)
+    assert (status["seen"][0]["last"]["tries"], because(status)) == (1, "BackOff")
 
 
 # --- what is seen ----------------------------------------------------------------------------------------------------

@@ -160,16 +160,14 @@ def _brought_up(context: Context[Pipeline], last: Tried | None, runs: list[Json]
         tries = last.tries + 1 if word in BAD else 0 if word == "Approved" else last.tries
         changes = {"outcome": word, "message": message[:_WORDS], "since": context.stamp, "tries": tries}
         last = last.model_copy(update=changes)
-    if last.tries and _approved_since(context, epoch(last.at)):
-        last = last.model_copy(update={"tries": 0})
-    return last
+    return _approved_meanwhile(context, last) if last.outcome in BAD else last
 
 
 def _now(context: Context[Pipeline], last: Tried) -> tuple[Outcome, str]:
     """What came of a run, after what was known: what has come of it stays so, whatever is cleared away."""
     recorded = context.subject.body.status.last_run
     unmade = recorded is not None and recorded.name == last.run and not recorded.uid
-    if last.outcome in _SETTLED or unmade:
+    if last.outcome in _SETTLED or unmade or not last.run:
         return last.outcome, last.message
     word, message = outcome(context.world, last.run)
     gone = last.outcome == "Approved" and word not in ("Refused", "Rejected")
@@ -189,10 +187,19 @@ def _by_hand(context: Context[Pipeline], last: Tried, runs: list[Json]) -> Tried
     })  # fmt: skip
 
 
-def _approved_since(context: Context[Pipeline], when: float) -> bool:
-    """Whether a version of what the pipeline makes was approved since, whoever has made it."""
+def _approved_meanwhile(context: Context[Pipeline], last: Tried) -> Tried:
+    """Where a version of what the pipeline makes was approved since, whoever has made it: first that one has its
+    chance, and its run, if it is of one, is followed instead."""
     models = {one.model for one in context.subject.body.spec.produces}
-    return any(_approved_at(raw) > when for model in models for raw in of_model(context.world, model))
+    found = [(_approved_at(raw), raw) for model in models for raw in of_model(context.world, model)]
+    when, newest = max(found, key=lambda one: one[0], default=(0.0, None))
+    if newest is None or when <= epoch(last.at):
+        return last
+    run = (newest["metadata"].get("labels") or {}).get(f"{LABEL_PREFIX}run", "")
+    return last.model_copy(update={
+        "run": run[:63], "at": rfc3339(when), "outcome": "Approved", "since": context.stamp, "tries": 0,
+        "message": f"{newest['metadata']['name']} is approved",
+    })  # fmt: skip
 
 
 def _approved_at(raw: Json) -> float:
