@@ -56,6 +56,7 @@ def test_it_must_be_so_for_all_the_time_and_writes_little() -> None:
     writes = where.writes
     pass_by(where, 86400)
     assert (runs(where), where.writes) == (1, writes)
+    assert status["seen"][0]["message"].startswith("the value is 0.7, which is above 0.5 since 2026-")
 
 
 def test_a_long_time_is_written_down_some_twenty_times() -> None:

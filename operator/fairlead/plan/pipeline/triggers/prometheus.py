@@ -60,7 +60,7 @@ class OnValue(Standing[PrometheusTrigger]):
         if isinstance(value, Sight):
             return self._counted_before(value, context, every)
         bound = Decimal(self._bound)
-        told = f"the value is {value:.6g}"
+        told = f"the value is {float(value):.6g}"
         if not (value > bound if self.spec.above is not None else value < bound):
             return Sight("Quiet", f"{told}, which is not {self._side} {self._bound}", again=every)
         return self._so(f"{told}, which is {self._side} {self._bound}", context, every)
@@ -82,7 +82,7 @@ class OnValue(Standing[PrometheusTrigger]):
         """It is so. A longer gap than what is waited for anyway begins anew."""
         need, known = seconds(self.spec.for_), self.before(context)
         step = max(every, need / WRITES)
-        if known is None or not known.begun or known.state == "Quiet":
+        if known is None or not known.begun:
             return self._sight(told, context.stamp, context.stamp, 0.0, need, every)
         if known.held >= need:  # it has asked, and goes on
             return self._sight(told, known.begun, known.at, known.held, need, every)
