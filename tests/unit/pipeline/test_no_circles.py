@@ -13,6 +13,7 @@ from tests.unit.plan.littleworld import START, Crash, LittleWorld
 
 from fairlead.api.pipeline import PipelineStatus
 from fairlead.plan.core import DEPLOYMENT, PIPELINE, PIPELINE_RUN, Json, Plan, rfc3339
+from fairlead.plan.gauges import of_pipeline
 from fairlead.plan.pipeline import plan as pipeline
 
 HOUR = 3600.0
@@ -135,6 +136,8 @@ def test_a_version_that_is_rejected_is_tried_again_after_a_pause_and_then_a_pers
     assert "3 runs in a row" in told["message"]
     assert "kubectl fairlead run" in told["message"]
     assert status["problem"].startswith("NoBetterVersion")
+    shown = {one.name: one.value for one in of_pipeline(where.objects["Pipeline", "p"])}
+    assert shown["fairlead_pipeline_gave_up"] == 1.0
 
 
 def test_cooldown_is_the_pause_where_it_is_longer() -> None:
