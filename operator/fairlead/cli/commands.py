@@ -18,10 +18,26 @@ from fairlead.cli import (
     start,
     switches,
     verdict,
+    why,
 )
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add them all."""
-    for module in (get, ask, start, switches, decide, approve, review, history, lineage, replay, verdict, digest, new):
+    for module in (
+        get,
+        why,
+        ask,
+        start,
+        switches,
+        decide,
+        approve,
+        review,
+        history,
+        lineage,
+        replay,
+        verdict,
+        digest,
+        new,
+    ):
         module.register(subparsers)
