@@ -60,7 +60,8 @@ class Recording:
     profile: Profiled | None = None
     """None: requests are not counted."""
     steered: bool = False
-    """The share of the answers that are kept follows the traffic, and `parts` is not used."""
+    """The share of the answers that are kept follows the traffic, and `parts` is not used. It differs by pod: how many
+    answers two versions have kept says nothing then, and of a request one may have kept its answer alone."""
 
     @property
     def follows(self) -> bool:

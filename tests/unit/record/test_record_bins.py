@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -172,6 +174,13 @@ def test_without_a_profile_the_page_says_so() -> None:
     assert (found["profile"], found["problem"]) == ("", "NoProfile")
     assert found["tally"] == {"rows": 0, "requests": 4, "sampled": 0, "outliers": 0, "unread": {}, "vectors": {},
                               "sums": {}}  # fmt: skip
+
+
+def test_who_counts_nothing_loads_nothing_for_it() -> None:
+    """There is a recorder beside each model server."""
+    large = ("numpy", "pydantic", "pyarrow", "boto3")
+    code = f"import sys, fairlead.worker.record.process; print([one for one in {large} if one in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def test_a_store_that_is_away_is_asked_again(made: Make) -> None:

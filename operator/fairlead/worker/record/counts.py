@@ -9,7 +9,8 @@ ProcessCollector(registry=REGISTRY)
 RECEIVED = Counter("fairlead_recorder_received", "Answers that the proxy began to hand over.", registry=REGISTRY)
 KEPT = Counter("fairlead_recorder_kept", "Answers that were kept.", registry=REGISTRY)
 NEW_USERS = Counter(
-    "fairlead_answers_new_users", "Answers that were kept, to users who came without a cookie of the experiment.",
+    "fairlead_answers_new_users", "Answers that were kept, to users who came without a cookie of the experiment. None "
+    "are counted where the share that is kept follows the traffic: versions' shares differ then.",
     registry=REGISTRY,
 )  # fmt: skip
 DROPPED = Counter(

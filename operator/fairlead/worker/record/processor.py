@@ -61,7 +61,7 @@ class Processor:
         if not exchange.answered:
             DROPPED.labels("aborted").inc()
             return
-        if exchange.new_user:
+        if exchange.new_user and not self._sparing:  # two versions' counts at different shares say nothing
             NEW_USERS.inc()
         share = exchange.share
         chance = share if share is not None and self._sparing else self._probability
