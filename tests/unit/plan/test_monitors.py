@@ -340,15 +340,23 @@ def test_a_recorder_that_is_away_for_a_moment_takes_nothing_back() -> None:
     assert states(sim) == {"quality": "Ok", "data": "Ok", "drift": "Ok", "outliers": "Ok"}
 
 
-def test_features_that_are_called_otherwise() -> None:
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        (lambda one: one.place(None), "FeaturesRenamed"),
+        (lambda one: one.place(float("nan")) if isinstance(one, Number) else one.place(None), "NoUsableValues"),
+        (lambda one: one.length - 1, "NoUsableValues"),
+    ],
+)
+def test_no_values_at_all(place: Callable[[Number | Category], int], reason: str) -> None:
     sim = watched()
     (pod,) = (one["metadata"]["uid"] for one in sim.pods("m-1"))
     for window in range(1, 6):
-        missing = {f"feature/{one.name}": _at(one, one.place(None), 2000 * window) for one in sim.learnt.features}
-        sim.tallies[pod] = Tally(sim.learnt.digest, rows=2000 * window, requests=2000 * window, vectors=missing)
+        vectors = {f"feature/{one.name}": _at(one, place(one), 2000 * window) for one in sim.learnt.features}
+        sim.tallies[pod] = Tally(sim.learnt.digest, rows=2000 * window, requests=2000 * window, vectors=vectors)
         sim.now += 600
         sim.look()
-    assert "called otherwise" in unknown(sim, "FeaturesRenamed")
+    unknown(sim, reason)
 
 
 def _at(one: Number | Category, place: int, many: int) -> tuple[int, ...]:
@@ -371,7 +379,9 @@ def test_too_few_requests() -> None:
     assert "needed" in sim.line("drift")["message"]
 
 
-@pytest.mark.parametrize(("why", "reason"), [("binary", "RequestsUnread"), ("features", "FeaturesRenamed")])
+@pytest.mark.parametrize(
+    ("why", "reason"), [("binary", "RequestsUnread"), ("answer", "RequestsUnread"), ("features", "FeaturesRenamed")]
+)
 def test_requests_that_can_not_be_read(why: str, reason: str) -> None:
     sim = watched()
     unread(sim, {why: 1800}, 200)

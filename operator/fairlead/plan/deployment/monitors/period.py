@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.monitors import Mark, Monitored, MonitorLine, Monitors
 from fairlead.api.units import seconds, share
-from fairlead.monitor.counts import Tally, feature_key
+from fairlead.monitor.counts import Tally
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.report import Report
 from fairlead.monitor.series import fold
@@ -21,7 +21,7 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, packing, profiles, reading, registry
+from fairlead.plan.deployment.monitors import book, empty, packing, profiles, reading, registry
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
@@ -30,15 +30,9 @@ from fairlead.plan.requests import Request
 
 AGAIN, SOON = 60.0, 2.0
 """Seconds until it is tried again what could not be read, and while the store has not answered."""
-NAMELESS = "features"
-"""How recorders call requests without any feature of the profile (`worker.record.rows`)."""
 BLIND = 3
 """After so many windows without anything that could be counted, nothing is known any more."""
 WAITS = Problem("Waiting", "the first window is open")
-RENAMED = (
-    "no row has any of the features that {version} learnt from: they are called otherwise; send them by the profile's "
-    "names, or make a profile of what is sent"
-)
 
 
 @dataclass(frozen=True)
@@ -127,8 +121,9 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     after = _opened(look, spec, kept, found)
     if kept.opened_at is None:
         return after, Outcome(True, WAITS)
-    if _renamed(profile, found.tally):
-        return after, Outcome(True, Problem("FeaturesRenamed", RENAMED.format(version=kept.version)))
+    nothing = empty.found(kept.version, profile, found.tally)
+    if nothing:
+        return after, Outcome(True, nothing)
     try:
         state, report = fold(profile, settings_of(look, spec), state, found.tally, until=look.now)
     except Exception as bug:  # noqa: BLE001 - a monitor that fails must not keep the Deployment from being looked after
@@ -140,17 +135,6 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if report.unknown is None:
         return after.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report)
     return after, Outcome(True, _unknown(found.tally, report.unknown), report)
-
-
-def _renamed(profile: Profile, tally: Tally) -> bool:
-    """Whether no row has any of the features, though the reference's had; or few requests have any."""
-    if tally.unread.get(NAMELESS, 0) > tally.sampled / 2:
-        return True
-    mine = [(one, tally.vectors.get(feature_key(one.name))) for one in profile.features]
-    known = [(one, vector) for one, vector in mine if vector and len(vector) == one.length]
-    return bool(known) and tally.rows > 0 and all(
-        vector[one.place(None)] == tally.rows and one.missing < sum(one.reference) for one, vector in known
-    )  # fmt: skip
 
 
 def _unknown(tally: Tally, why: Unknown) -> Problem:
