@@ -94,6 +94,9 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions, late: str) -
         return "Holding" if held else "Progressing"
     if phase.running(status):
         return "Progressing"
+    progress = told.get("Progressing")
+    if progress is not None and progress.reason == hold.REASON:
+        return "Holding"
     if late:
         return "Progressing"
     if route is not None and route.status == "Unknown":
@@ -194,7 +197,8 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
     what = f"copies of {candidate.shadow}" if candidate.shadow else f"{candidate.weight} %"
     where = f"{candidate.version} gets {what} (step {candidate.step + 1} of {len(steps)})"
     if problem:
-        return True, "Frozen", f"{where}; it stays there: {problem.message}"
+        held = problem.reason == hold.REASON
+        return not held, problem.reason if held else "Frozen", f"{where}; it stays there: {problem.message}"
     if look.spec.paused:
         return False, "Paused", f"{where}; set spec.paused to false to go on"
     quiet = absent.quiet(look, candidate)

@@ -23,6 +23,6 @@ def held(look: Look, version: str) -> Problem | None:
     made = versions.age(look, version)
     if line is None or (made is not None and made[0] and epoch(made[0]) > epoch(line.since)):
         return None
-    return Problem(REASON, f"the quality of {kept.version} is in doubt since {line.since[:19]}Z ({line.message}), so "
+    return Problem(REASON, f"the quality of {kept.version} is in doubt since {line.since[:19]}Z (see Harmed), so "
                    f"{version} waits, which is older than that. A version that is made now does not wait; set "
                    "spec.monitors.react.estimatedHarm to Alert to let this one go on")  # fmt: skip
