@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 
 PARTS = {
+    "drift": "hack.bench.monitors_drift",
     "profile": "hack.bench.monitors_profile",
     "published": "hack.bench.monitors_published",
     "risk": "hack.bench.monitors_risk",
+    "seasons": "hack.bench.monitors_seasons",
 }
 """By name, the module whose `main(arguments)` measures it."""
 

@@ -19,6 +19,7 @@ from fairlead.cli import (
     start,
     switches,
     verdict,
+    why,
 )
 
 
@@ -26,6 +27,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add them all."""
     for module in (
         get,
+        why,
         ask,
         start,
         switches,
