@@ -200,6 +200,15 @@ class ModelVersionTemplate(Model):
     model_config = ConfigDict(json_schema_extra=cel(_EVALUATES))
 
 
+class OwnProfile(Model):
+    """A profile that was made elsewhere, with `fairlead profile ROWS… -o profile.json`."""
+
+    uri: S3Uri
+    """Where it lies. It is read with the keys of the installation's store."""
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+    """SHA-256 of its bytes."""
+
+
 class ModelVersionSpec(Model):
     """A model. Immutable, but for `approvals` and `revoked`."""
 
@@ -213,6 +222,8 @@ class ModelVersionSpec(Model):
     lineage: Lineage = Lineage()
     evaluation: Evaluation | None = None
     approval: ApprovalPolicy | None = None
+    profile: OwnProfile | None = None
+    """What the model learnt from, where no evaluation can say it. It takes the place of the evaluation's."""
     approvals: Annotated[list[Approval], Field(max_length=10, json_schema_extra=list_map("user"))] = []
     revoked: Text | None = None
     """Why this version must not be used any more. It is never chosen again; where it is live, a condition says so."""
@@ -238,6 +249,8 @@ class ModelVersionSpec(Model):
              "evaluation is immutable; make a new version"),
             ("has(self.approval) == has(oldSelf.approval) && (!has(self.approval) || self.approval == oldSelf.approval)",
              "approval is immutable; make a new version"),
+            ("has(self.profile) == has(oldSelf.profile) && (!has(self.profile) || self.profile == oldSelf.profile)",
+             "profile is immutable; make a new version"),
         )
     )  # fmt: skip
 

@@ -40,7 +40,7 @@ def read(look: Look, version: str) -> Known | Problem | None:
     asked = request(look, version)
     if asked is None:
         return Problem("NoProfile", f"{version} has no profile of what it learnt from{_why(look, version)}; an "
-                       "evaluation of a new ModelVersion makes one")  # fmt: skip
+                       "evaluation of a new ModelVersion makes one, or its spec.profile names one")  # fmt: skip
     answer = look.world.answer(asked)
     if isinstance(answer, Document):
         return _parsed(look, version, answer, asked.sha256)
