@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,10 @@ def is_one(lines: list[str]) -> bool:
 
 def head(lines: list[str]) -> Json | None:
     """Its first line; None: it is another one's."""
+    from fairlead.api import foreign
+
     try:
-        found = json.loads(next((line for line in lines if line), ""))
+        found = foreign.parse(next((line for line in lines if line), ""))
     except ValueError:
         return None
     return found if isinstance(found, dict) and "monitors" in found else None

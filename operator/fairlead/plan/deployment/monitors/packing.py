@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from fairlead.api import foreign
+
 MOST = 4 << 20
 """Bytes of what is unpacked."""
 
@@ -27,8 +29,8 @@ def unpacked(text: str) -> dict[str, Any]:
     try:
         unzip = zlib.decompressobj()
         body = unzip.decompress(base64.b64decode(text, validate=True), MOST)
-        found = json.loads(body)
-    except (ValueError, zlib.error, RecursionError) as bad:
+        found = foreign.parse(body, length=MOST)
+    except (ValueError, zlib.error) as bad:
         raise BadPack(f"it can't be unpacked: {bad}") from bad
     if not isinstance(found, dict) or not unzip.eof:
         raise BadPack("it can't be unpacked: it is no object, or too large")
