@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 
 from fairlead.api.formats import self_describing
@@ -78,19 +77,6 @@ def said(source: Source, cells: Cells, feature: Number | Category | None) -> str
         return (f"{cells.column} is a number in the profile, and some cells of it here are none: these count as of the "
                 "wrong type")  # fmt: skip
     return f"{cells.column} is a number in the profile, and {read} here: all of it counts as of the wrong type"
-
-
-def numbers(values: Values) -> np.ndarray:
-    """Values as floats: NaN for what is null or no number."""
-    if isinstance(values, pa.Array):
-        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-            return np.full(len(values), np.nan)
-        return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
-    return np.array([_number(one) for one in values], dtype=np.float64)
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) else np.nan
 
 
 def plain(values: Values) -> list[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from fairlead.monitor.profile import Profile
-from fairlead.worker import tables
+from fairlead.worker import places, tables
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.words import line
 from fairlead.worker.past import cells
@@ -167,7 +167,7 @@ class Labels:
     def _read(self, batch: pa.RecordBatch) -> Labelled:
         found = Found(batch, first=1)
         truths, answers = found.next(self._truth), found.next(self._answer)
-        scores = cells.numbers(found.next(self._score)) if self._score else None
+        scores = places.numbers(found.next(self._score)) if self._score else None
         slices = {by: found.next(one) for by, one in self._slices.items()}
         return Labelled(np.asarray(batch.column(0)) + self.delay, truths, answers, scores, slices)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from fairlead.monitor.profile import Profile
-from fairlead.worker import tables
+from fairlead.worker import places, tables
 from fairlead.worker.formats import typed
 from fairlead.worker.formats.words import line
 from fairlead.worker.past import cells
@@ -172,7 +172,7 @@ class Stream:
                 found = Found(batch.slice(start, end - start), first=1)
                 columns = {name: found.next(one) for name, one in self._cells.items()}
                 answers = found.next(answer) if answer else None
-                scores = cells.numbers(found.next(score)) if score else None
+                scores = places.numbers(found.next(score)) if score else None
                 window, began, ended = int(windows[start]), int(at[start]), int(at[end - 1])
                 yield Piece(window, began, ended, end - start, columns, answers, scores)
             before += batch.num_rows
