@@ -1,0 +1,297 @@
+"""Windows, one after the other: what is known of a live model after each. Pure: the same windows give the same bits.
+
+`fold` takes one window's counts in and says how each monitored thing stands:
+
+- `Ok`: its evidence is small, and so is what the window shows;
+- `Watch`: worth a look, no alarm: half the evidence of an alarm (in logs), or a PSI above the settings' own;
+- `Drifting`: an alarm, and until it was well again for `standing.CALM` windows in a row; said as an `Alarm` once;
+- `Unknown`: nothing is known, with the reason and the remedy. Never ok, never an alarm.
+
+A window is named by the time at which it ends. One that ends no later than the last one was counted already: it changes
+nothing. Counts of another profile, without rows, or with too many unread requests change no evidence either, but they
+pass the time. A state belongs to one profile: a new version of the model begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import inf
+from typing import TypeVar
+
+from fairlead.monitor import data, drift, pairs
+from fairlead.monitor.bounds import LARGEST
+from fairlead.monitor.counts import Tally
+from fairlead.monitor.data import Check, Share
+from fairlead.monitor.drift import Memory
+from fairlead.monitor.profile import Profile
+from fairlead.monitor.report import Alarm, Condition, FeatureReport, PairReport, Report, ShareReport
+from fairlead.monitor.standing import Judged, Standing, judged
+from fairlead.monitor.state import PairState, State, StreamState
+from fairlead.monitor.unknown import Unknown
+from fairlead.monitor.watched import Settings, Stream, Together, Watched, watched
+
+__all__ = ["Alarm", "Report", "Settings", "State", "fold"]
+
+W = TypeVar("W")
+S = TypeVar("S")
+R = TypeVar("R")
+_KNOWN_SILENCES = 24
+"""Windows after which the longest silence so far says what is usual."""
+
+
+def fold(
+    profile: Profile, settings: Settings, state: State, window: Tally, until: float | None = None
+) -> tuple[State, Report]:
+    """One more window.
+
+    window: the counts of this window alone (`Tally.since`, added over pods); until: when it ends, in seconds since
+    1970; None: one window's length after the last one.
+    """
+    if state.profile != profile.digest:
+        state = State(profile.digest)
+    if until is None:
+        until = settings.every + (state.until if state.until > -inf else 0.0)
+    if until <= state.until:
+        return state, Report(state.until, again=True)
+    state = replace(state, until=until, windows=state.windows + 1)
+    watch = watched(profile, settings)
+    if window.profile != profile.digest:
+        foreign = Unknown(
+            f"the counts are of profile {window.profile[:12]}, not of {profile.digest[:12]}",
+            "wait until the recorders have the version's own profile",
+        )
+        return state, _nothing(watch, foreign, until)
+    state, traffic = _traffic(state, window)
+    refused = _refused(window, settings)
+    if refused is not None:
+        checks, found, alarms = _unread_only(state, watch, window, settings)
+        report = _nothing(watch, refused, until)
+        return replace(state, checks=checks), replace(
+            report, traffic=traffic, data={**report.data, **found}, alarms=alarms
+        )
+    return _folded(state, watch, window, settings, traffic)
+
+
+def _folded(
+    state: State, watch: Watched, window: Tally, settings: Settings, traffic: ShareReport
+) -> tuple[State, Report]:
+    alarms: list[Alarm] = []
+    drifting = "drift" not in settings.off
+    streams, features = _each(
+        watch.streams if drifting else (), state.streams, StreamState(),
+        lambda one, before: _stream(one, before, window, watch.drift_bound, settings, alarms),
+    )  # fmt: skip
+    together, correlations = _each(
+        watch.pairs if drifting else (), state.pairs, PairState(),
+        lambda one, before: _pair(one, before, window, watch.drift_bound, settings, alarms),
+    )  # fmt: skip
+    checks, shares = _each(
+        watch.checks if "data" not in settings.off else (), state.checks, Standing(),
+        lambda one, before: _check(one, before, window, watch.data_bound, settings, alarms),
+    )  # fmt: skip
+    outliers, outside = state.outliers, None
+    if "outliers" not in settings.off:
+        outliers, outside = _share(
+            Alarm("outliers", "rows outside", 0.0, watch.outliers_bound), state.outliers,
+            Share(window.outliers, window.rows), 0.0, watch.outliers, settings, alarms,
+        )  # fmt: skip
+    after = replace(state, streams=streams, pairs=together, checks=checks, outliers=outliers)
+    names = [(one, report) for one, report in zip(watch.streams, features, strict=False)]
+    return after, Report(
+        state.until,
+        rows=window.rows,
+        drift={one.name: report for one, report in names if not one.output},
+        outputs={one.name: report for one, report in names if one.output},
+        pairs={one.name: report for one, report in zip(watch.pairs, correlations, strict=False)},
+        data={one.what: report for one, report in zip(watch.checks, shares, strict=False)},
+        traffic=traffic,
+        outliers=outside,
+        alarms=tuple(alarms),
+    )
+
+
+def _each(
+    watch: Sequence[W], states: Sequence[S], empty: S, step: Callable[[W, S], tuple[S, R]]
+) -> tuple[tuple[S, ...], list[R]]:
+    """Each with its state, in order."""
+    given = states if len(states) == len(watch) else (empty,) * len(watch)
+    done = [step(one, before) for one, before in zip(watch, given, strict=True)]
+    return tuple(after for after, _ in done), [report for _, report in done]
+
+
+def _refused(window: Tally, settings: Settings) -> Unknown | None:
+    """Why a window's rows say nothing."""
+    counts = (window.rows, window.requests, window.sampled, window.outliers, *window.unread.values())
+    if any(not 0 <= count <= LARGEST for count in counts) or window.outliers > window.rows:
+        return Unknown("the window's counts can't be", "look at the recorders: their counters went wrong")
+    lost = sum(window.unread.values())
+    if lost > settings.lost * max(window.sampled, 1):
+        most = max(window.unread, key=lambda why: window.unread[why])
+        return Unknown(
+            f"{lost} of {window.sampled} requests that were chosen could not be read: {most[:100]}",
+            "send what the profile knows by its names, or make a profile of what is sent",
+        )
+    if not window.rows:
+        return Unknown("no rows in this window", "wait for traffic, or choose longer windows")
+    return None
+
+
+def _counts(window: Tally, key: str, length: int) -> tuple[int, ...] | Unknown:
+    vector = window.vectors.get(key)
+    if vector is None:
+        return Unknown(f"{key[:100]} was not counted", "wait until the recorders have the version's own profile")
+    if len(vector) != length or any(not 0 <= count <= LARGEST for count in vector) or sum(vector) > window.rows:
+        return Unknown(f"the counts of {key[:100]} can't be", "look at the recorders: their counters went wrong")
+    return vector
+
+
+def _stream(
+    one: Stream, before: StreamState, window: Tally, bound: float, settings: Settings, alarms: list[Alarm]
+) -> tuple[StreamState, FeatureReport]:
+    vector = _counts(window, one.key, len(one.bins))
+    if one.unknown:
+        vector = Unknown(one.unknown, "make the profile of more rows")
+    if isinstance(vector, Unknown):
+        return before, FeatureReport(None, None, None, -inf, bound, "Unknown", vector.reason, vector.remedy)
+    bins = drift.grouped(vector, one.bins)
+    counts = drift.grouped(bins, one.groups)
+    n, d = sum(counts), settings.design_effect
+    gained = drift.log_es(before.memory, counts, one.shares, one.delta, d)
+    memory = drift.remembered(before.memory, counts, one.shares)
+    current, rows = (counts, n) if n / d >= one.least else (_recent(memory, one.shares), memory.rows)
+    found = drift.effects(_groups_of(one), current, d) if rows / d >= one.least else None
+    done = judged(before.standing, gained, bound, found is not None and found.tv <= one.delta)
+    after = StreamState(done.standing, memory)
+    if done.fired:
+        alarms.append(Alarm("drift", one.name, done.log_evidence, bound))
+    if found is None and not done.standing.alarmed:
+        return after, FeatureReport(
+            None, None, None, done.log_evidence, bound, "Unknown",
+            f"{n} values in this window, and {memory.rows} of late: {round(one.least * d)} are needed",
+            "wait for traffic, choose longer windows, or a larger sample", rows,
+        )  # fmt: skip
+    ks = drift.ks(one.reference, bins, d) if one.ordered and n / d >= one.least else None
+    psi, tv = (found.psi, found.tv) if found else (None, None)
+    condition = _condition(done, bound, psi is not None and psi > settings.psi)
+    return after, FeatureReport(psi, tv, ks, done.log_evidence, bound, condition, one.note, rows=rows)
+
+
+def _groups_of(one: Stream) -> list[float]:
+    rows = one.rows
+    return [share * rows for share in one.shares]
+
+
+def _recent(memory: Memory, shares: Sequence[float]) -> list[float]:
+    """About how many rows of the last windows were in each group."""
+    return [max(0.0, memory.rows * share + more) for share, more in zip(shares, memory.excess, strict=True)]
+
+
+def _condition(done: Judged, bound: float, seen: bool) -> Condition:
+    if done.standing.alarmed:
+        return "Drifting"
+    return "Watch" if seen or done.log_evidence >= bound / 2 else "Ok"
+
+
+def _pair(
+    one: Together, before: PairState, window: Tally, bound: float, settings: Settings, alarms: list[Alarm]
+) -> tuple[PairState, PairReport]:
+    sums = window.sums.get(one.key)
+    seen = pairs.moments(sums) if sums is not None else None
+    if seen is None or seen.n > window.rows:
+        why = "was not counted" if sums is None else "has sums that can't be"
+        remedy = "wait until the recorders have the version's own profile"
+        return before, PairReport(None, None, -inf, bound, "Unknown", f"the pair {one.name[:100]} {why}", remedy)
+    gained = pairs.log_es(before.before, seen, one.r, one.tolerance, settings.design_effect)
+    within = seen.r is not None and abs(seen.r - one.r) <= one.tolerance
+    above = judged(before.above, gained and gained[0], bound, within)
+    below = judged(before.below, gained and gained[1], bound, within)
+    after = PairState(above.standing, below.standing, pairs.remembered(before.before, seen))
+    worse = max(above, below, key=lambda each: (each.standing.alarmed, each.log_evidence))
+    if above.fired or below.fired:
+        alarms.append(Alarm("drift", one.name, worse.log_evidence, bound))
+    if seen.r is None and not worse.standing.alarmed:
+        reason = "a feature of the pair is constant" if seen.n else "no row has both values"
+        return after, PairReport(None, None, worse.log_evidence, bound, "Unknown", reason, "wait for other values")
+    moved = pairs.moved(seen.r, one.r) if seen.r is not None else None
+    return after, PairReport(seen.r, moved, worse.log_evidence, bound, _condition(worse, bound, False))
+
+
+def _check(
+    one: Check, before: Standing, window: Tally, bound: float, settings: Settings, alarms: list[Alarm]
+) -> tuple[Standing, ShareReport]:
+    refused: Unknown | None = None
+    if one.key:
+        vector = _counts(window, one.key, one.length)
+        refused = vector if isinstance(vector, Unknown) else None
+    if one.m is None:
+        refused = Unknown("the reference has too few rows", "make the profile of more rows")
+    if refused is not None or one.m is None:
+        return before, _unknown_share(one.reference, one.m, bound, refused)
+    given = data.share(one, window)
+    return _share(Alarm("data", one.what, 0.0, bound), before, given, one.reference, one.m, settings, alarms)
+
+
+def _share(
+    alarm: Alarm, before: Standing, given: Share, reference: float, m: float, settings: Settings, alarms: list[Alarm]
+) -> tuple[Standing, ShareReport]:
+    """alarm: what it would be, with its bound."""
+    gained = data.log_es(given, m, settings.design_effect)
+    done = judged(before, gained, alarm.bound, given.share <= m)
+    if done.fired:
+        alarms.append(replace(alarm, log_evidence=done.log_evidence))
+    if not given.rows and not done.standing.alarmed:
+        none = Unknown("no rows in this window", "wait for traffic, or choose longer windows")
+        return done.standing, _unknown_share(reference, m, alarm.bound, none)
+    condition = _condition(done, alarm.bound, False)
+    return done.standing, ShareReport(given.share, reference, m, done.log_evidence, alarm.bound, condition)
+
+
+def _unknown_share(reference: float, m: float | None, bound: float, why: Unknown | None) -> ShareReport:
+    reason, remedy = (why.reason, why.remedy) if why else ("", "")
+    return ShareReport(None, reference, m, -inf, bound, "Unknown", reason, remedy)
+
+
+def _traffic(state: State, window: Tally) -> tuple[State, ShareReport]:
+    """Whether requests come. How long a silence is usual, the silences so far say: no alarm, only `Watch`, from more
+    than twice the longest one on."""
+    if max(window.requests, window.rows) > 0:
+        after = replace(state, quiet=0, longest=max(state.longest, state.quiet))
+        return after, ShareReport(0.0, 0.0, None, -inf, inf, "Ok")
+    after = replace(state, quiet=state.quiet + 1)
+    usual = max(1, after.longest)
+    reason = f"no request for {after.quiet} windows; the longest silence before was of {after.longest}"
+    long = after.windows - after.quiet >= _KNOWN_SILENCES and after.quiet > 2 * usual
+    remedy = "see whether the callers still send, and to this model"
+    return after, ShareReport(after.quiet / usual, 0.0, None, -inf, inf, "Watch" if long else "Unknown", reason, remedy)
+
+
+def _unread_only(
+    state: State, watch: Watched, window: Tally, settings: Settings
+) -> tuple[tuple[Standing, ...], dict[str, ShareReport], tuple[Alarm, ...]]:
+    """Of a window whose rows say nothing: that too many requests can't be read is an alarm of its own."""
+    lost = sum(window.unread.values())
+    if "data" in settings.off or not 0 < lost <= window.sampled <= LARGEST:
+        return state.checks, {}, ()
+    alarms: list[Alarm] = []
+    states = state.checks if len(state.checks) == len(watch.checks) else (Standing(),) * len(watch.checks)
+    standing, report = _check(watch.checks[-1], states[-1], window, watch.data_bound, settings, alarms)
+    return (*states[:-1], standing), {data.UNREAD: report}, tuple(alarms)
+
+
+def _nothing(watch: Watched, why: Unknown, until: float) -> Report:
+    """Of a window that says nothing."""
+    nothing = FeatureReport(None, None, None, -inf, watch.drift_bound, "Unknown", why.reason, why.remedy)
+    together = {
+        one.name: PairReport(None, None, -inf, watch.drift_bound, "Unknown", why.reason, why.remedy)
+        for one in watch.pairs
+    }
+    return Report(
+        until,
+        unknown=why,
+        drift={one.name: nothing for one in watch.streams if not one.output},
+        outputs={one.name: nothing for one in watch.streams if one.output},
+        pairs=together,
+        data={one.what: _unknown_share(one.reference, one.m, watch.data_bound, why) for one in watch.checks},
+        outliers=_unknown_share(0.0, watch.outliers, watch.outliers_bound, why),
+    )
