@@ -12,6 +12,7 @@ from fairlead.cli import (
     get,
     history,
     lineage,
+    monitor,
     new,
     replay,
     review,
@@ -23,5 +24,7 @@ from fairlead.cli import (
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add them all."""
-    for module in (get, ask, start, switches, decide, approve, review, history, lineage, replay, verdict, digest, new):
+    for module in (
+        get, ask, start, switches, decide, approve, review, history, lineage, replay, verdict, monitor, digest, new,
+    ):  # fmt: skip
         module.register(subparsers)

@@ -2,8 +2,8 @@
 labels of the window's own rows count, whenever they became known.
 
 A loss is real if the window's mean loss less the reference's is above 0 at 99 %, one-sided: one window in a hundred is
-called so by the scatter of labels alone. Of a classifier the loss is the share of wrong answers (Wilson's intervals), of
-a regression the absolute error (Student's); the limit of the difference follows from both intervals by squaring and
+called so by the scatter of labels alone. Of a classifier the loss is the share of wrong answers (Wilson's intervals),
+of a regression the absolute error (Student's); the limit of the difference follows from both intervals by squaring and
 adding (Newcombe 1998, method 10; Zou & Donner 2008).
 """
 

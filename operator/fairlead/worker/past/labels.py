@@ -146,7 +146,7 @@ class Labels:
             row = self._database.execute(query).fetchone() or ()
         except duckdb.Error as error:
             raise BadFiles(f"the labels can't be read: {line(error)}") from error
-        return tuple(int(value) for value in row)
+        return tuple(int(value or 0) for value in row)
 
     # --- labelled rows -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,190 @@
+"""`fairlead monitor`: what would the monitors have said of this stream? The cluster's own engine, on files."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairlead.api import units
+from fairlead.cli.session import OK, USAGE, Problem, guarded
+
+if TYPE_CHECKING:
+    from fairlead.monitor.profile import Profile
+    from fairlead.monitor.series import Settings
+    from fairlead.worker.past.judge import Judgement
+    from fairlead.worker.past.labels import Labels
+    from fairlead.worker.past.stream import Names, Stream
+    from fairlead.worker.past.windows import Length
+
+DAY = 86_400.0
+_MOST_ALARMS = 1e6
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = subparsers.add_parser(
+        "monitor", help="what the monitors would have said of rows of the past, without a cluster",
+        description="Judge rows of the past, window by window, exactly as a cluster judges requests: how many alarms "
+        "would there have been, and how many of them were true? The profile is what `fairlead profile` makes of the "
+        "rows that the model learnt from. The exit code is 0 whatever is found.",
+    )  # fmt: skip
+    parser.add_argument("--profile", required=True, metavar="FILE", help="what the model learnt from: profile.json")
+    parser.add_argument("--rows", required=True, nargs="+", metavar="FILE",
+                        help="rows with the model's features and answers, in the order in which they came: Parquet or "
+                        "CSV, or folders with such")  # fmt: skip
+    parser.add_argument("--prediction", metavar="COLUMN", help="the answers (default: as in the profile)")
+    parser.add_argument("--score", metavar="COLUMN", help="the answers' probabilities (default: as in the profile)")
+    parser.add_argument("--time", metavar="COLUMN", help="when a row came")
+    parser.add_argument("--window", default="5000", metavar="LENGTH",
+                        help="5000 rows (the default), a time (1h, 1d), or calendar months (1mo)")  # fmt: skip
+    parser.add_argument("--every", metavar="DURATION",
+                        help="how long it takes until as many rows have come as a window has (default: as their times "
+                        "say, else 1d); by it false alarms a year are counted")  # fmt: skip
+    parser.add_argument("--labels", nargs="+", metavar="FILE", help="what came true: files with a key and a label")
+    parser.add_argument("--key", metavar="COLUMN", help="a row's key, here and in the labels")
+    parser.add_argument("--target", metavar="COLUMN",
+                        help="the label, in the labels (default: their one other column) or in the rows")  # fmt: skip
+    parser.add_argument("--delay", default="0s", metavar="DURATION", help="how long after its row a label is known")
+    parser.add_argument("--by", nargs="+", default=[], metavar="COLUMN",
+                        help="columns by which groups are compared (default: all that the profile has)")  # fmt: skip
+    parser.add_argument("--false-alarms-per-year", type=float, default=1.0, metavar="N",
+                        help="how many are accepted, of all monitors together (default: 1)")  # fmt: skip
+    parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what would have been said. Returns the exit code."""
+    return guarded(lambda: _tell(args))
+
+
+def _tell(args: argparse.Namespace) -> int:
+    from fairlead.cli import past_json, past_table
+    from fairlead.worker.past.files import BadFiles
+    from fairlead.worker.past.windows import BadLength
+
+    try:
+        with opened(args) as past:
+            (past_json if args.output == "json" else past_table).tell(past)
+    except (BadFiles, BadLength) as bad:
+        raise Problem(str(bad), USAGE) from None
+    return OK
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was asked for, ready to be judged."""
+
+    profile: Profile
+    stream: Stream
+    labels: Labels | None
+    judgement: Judgement
+    notes: Sequence[str]
+    """What a person should know of how all was read."""
+
+
+@contextmanager
+def opened(args: argparse.Namespace) -> Iterator[Past]:
+    """Read what there is. Raises Problem, BadFiles, BadLength."""
+    import duckdb
+
+    from fairlead.worker.past import files, windows
+    from fairlead.worker.past.judge import Judgement
+    from fairlead.worker.past.labels import Labels
+    from fairlead.worker.past.stream import Stream
+
+    length, delay = windows.parse(args.window), _duration(args.delay, "--delay")
+    every = _duration(args.every, "--every") if args.every else 0.0
+    profile = _sliced(read_profile(args.profile), args.by)
+    paths, told = [Path(one) for one in args.rows], [Path(one) for one in args.labels or ()]
+    if told and not args.key:
+        raise Problem("labels are joined with rows by a key: name its column with --key", USAGE)
+    with tempfile.TemporaryDirectory(prefix="fairlead-") as folder:
+        try:
+            with files.connect(Path(folder), [*paths, *told]) as database:
+                keys = [args.key] if args.key else []
+                rows = files.Source(database, paths, keys)
+                names, notes = _names(args, profile, rows.types)
+                stream = Stream(database, rows, profile, names, length)
+                labels = None
+                if told or args.target:
+                    file = files.Source(database, told, keys) if told else None
+                    micros = round(delay * windows.SECOND)
+                    labels = Labels(database, stream, rows, names, args.target or "", micros, file, args.key or "")
+                settings, said = _settings(args, stream, length, every)
+                notes = [*stream.notes(), *notes, *said]
+                yield Past(profile, stream, labels, Judgement(stream, settings, labels), notes)
+        except duckdb.OutOfMemoryException as error:
+            raise Problem(f"there is not memory enough: {error}. Give it more, or fewer rows at once") from None
+
+
+def read_profile(path: str) -> Profile:
+    """A profile's file. Raises Problem."""
+    from fairlead.monitor.profile import SIZE, BadProfile, parse
+
+    try:
+        with Path(path).open("rb") as file:
+            return parse(file.read(SIZE + 1))
+    except OSError as failed:
+        raise Problem(f"{path} can't be read: {failed}. Make one: fairlead profile --help", USAGE) from None
+    except BadProfile as bad:
+        raise Problem(f"{path}: {bad}: fairlead profile --help", USAGE) from None
+
+
+def _sliced(profile: Profile, by: Sequence[str]) -> Profile:
+    """With these slices only, of those it has; of none: with all."""
+    there = [one.by for one in profile.slices]
+    for one in by:
+        if one not in there:
+            known = f"it has {', '.join(there)}" if there else "it has none"
+            raise Problem(f"the profile doesn't tell groups apart by {one[:60]!r} ({known}): make it anew with "
+                          f"--slices {one[:60]}", USAGE)  # fmt: skip
+    kept = [one for one in profile.slices if one.by in by or not by]
+    return type(profile)(**{**dict(profile), "slices": kept})
+
+
+def _names(args: argparse.Namespace, profile: Profile, there: Collection[str]) -> tuple[Names, list[str]]:
+    """The columns of answers: those that were named, else the profile's, as far as the rows have them."""
+    from fairlead.worker.past.stream import Names
+
+    notes = []
+    prediction = args.prediction or ""
+    if not prediction and profile.prediction is not None:
+        prediction = profile.prediction.name if profile.prediction.name in there else ""
+        if not prediction:
+            notes.append(f"the rows have no column {profile.prediction.name}, as the answers are called in the "
+                         "profile: name theirs with --prediction")  # fmt: skip
+    score = args.score or ""
+    if not score and profile.scores is not None:
+        notes.append("without the answers' probabilities no quality can be estimated: name their column with --score")
+    return Names(args.time or "", prediction, score), notes
+
+
+def _settings(args: argparse.Namespace, stream: Stream, length: Length, every: float) -> tuple[Settings, list[str]]:
+    from fairlead.monitor.series import Settings
+    from fairlead.worker.past.windows import SECOND
+
+    alarms = args.false_alarms_per_year
+    if not 0 < alarms <= _MOST_ALARMS:
+        raise Problem("--false-alarms-per-year is a number above 0, such as 1 or 0.5", USAGE)
+    if length.timed:
+        if every:
+            raise Problem("--every is of windows of rows; a window of time says itself how long it is", USAGE)
+        return Settings(length.seconds(), alarms), []
+    span = (stream.times.last - stream.times.first) / SECOND if stream.clock else 0.0
+    if every or not span or stream.count() < 2:
+        said = [] if every else ["a window is taken to be a day's rows; say how long it takes with --every"]
+        return Settings(every or DAY, alarms), said
+    return Settings(span / stream.count(), alarms), [f"a window takes {units.human(span / stream.count())} on average"]
+
+
+def _duration(text: str, option: str) -> float:
+    try:
+        return units.seconds(text)
+    except ValueError as bad:
+        raise Problem(f"{option}: {bad}", USAGE) from None
