@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from math import log1p
 
 from fairlead.monitor.counts import Tally, feature_key
 from fairlead.monitor.profile import Category, Number, Profile
 from fairlead.verdict import bounded, detector
-from fairlead.verdict.bounded import Sums
 
 UNREAD = "unread"
 
@@ -113,8 +114,14 @@ def log_es(given: Share, m: float, design_effect: float = 1.0) -> tuple[float, .
     """The log e-value per bet, as `verdict.detector.one_arm` has it; None: no rows."""
     if not given.rows:
         return None
-    won = bounded.log_bets(Sums(given.rows, given.found, given.found), m)
-    return won if design_effect == 1.0 else tuple(value / design_effect for value in won)
+    rest = given.rows - given.found
+    return tuple((rest * lose + given.found * win) / design_effect for lose, win in _stakes(m))
+
+
+@lru_cache(maxsize=4096)
+def _stakes(m: float) -> tuple[tuple[float, float], ...]:
+    """What each bet brings by a row that is not, and by one that is: for losses of 0 and 1 the chord is exact."""
+    return tuple((log1p(-bet * m), log1p(bet * (1 - m))) for bet in bounded.bets(m))
 
 
 def _beyond(feature: Number) -> int:

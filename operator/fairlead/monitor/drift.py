@@ -85,11 +85,10 @@ def groups(counts: Sequence[int], most: int = GROUPS) -> tuple[int, ...]:
 
 def grouped(vector: Sequence[int], places: Sequence[int]) -> list[int]:
     """Rows by group. places: the group of each place of the vector, or APART."""
-    found = [0] * (max(places, default=APART) + 1)
+    found = [0] * (max(places, default=APART) + 2)
     for count, group in zip(vector, places, strict=True):
-        if group != APART:
-            found[group] += count
-    return found
+        found[group] += count  # APART is the last place, as -1 always is
+    return found[:-1]
 
 
 def reference_error(size: int, rows: float, beta: float) -> float:

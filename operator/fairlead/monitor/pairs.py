@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import atanh, isfinite, sqrt
 
+from fairlead.monitor.bounds import LARGEST
 from fairlead.verdict import bounded
 from fairlead.verdict.bounded import Sums
 from fairlead.verdict.failures import GRID
@@ -79,9 +80,11 @@ def moments(sums: Sequence[float]) -> Moments | None:
     n, slack = found.n, 1e-6 * (1 + found.n)
     small = all(abs(value) <= CUT * n + slack for value in (found.x, found.y))
     squares = all(-slack <= value <= CUT * CUT * n + slack for value in (found.xx, found.yy))
+    if not (0 <= n <= LARGEST and n == int(n) and small and squares):
+        return None
     product = found.xy**2 <= found.xx * found.yy + slack * (1 + n)
     spread = n * found.xx - found.x**2 >= -slack * (1 + n) and n * found.yy - found.y**2 >= -slack * (1 + n)
-    return found if n >= 0 and n == int(n) and small and squares and product and spread else None
+    return found if product and spread else None
 
 
 def tolerated(r: float, rows: int, tolerance: float) -> float:

@@ -15,7 +15,7 @@ pass the time. A state belongs to one profile: a new version of the model begins
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ __all__ = ["Alarm", "Report", "Settings", "State", "fold"]
 W = TypeVar("W")
 S = TypeVar("S")
 R = TypeVar("R")
+_SMALL = Unknown("the reference has too few rows", "make the profile of more rows")
 _KNOWN_SILENCES = 24
 """Windows after which the longest silence so far says what is usual."""
 
@@ -70,44 +71,67 @@ def fold(
         return replace(state, checks=checks), replace(
             report, traffic=traffic, data={**report.data, **found}, alarms=alarms
         )
-    return _folded(state, watch, window, settings, traffic)
+    return _folded(state, watch, _Look(window, settings), traffic)
 
 
-def _folded(
-    state: State, watch: Watched, window: Tally, settings: Settings, traffic: ShareReport
-) -> tuple[State, Report]:
-    alarms: list[Alarm] = []
-    drifting = "drift" not in settings.off
+@dataclass(frozen=True)
+class _Look:
+    """At one window."""
+
+    window: Tally
+    settings: Settings
+    alarms: list[Alarm] = field(default_factory=list)
+    known: dict[str, tuple[int, ...] | Unknown] = field(default_factory=dict)
+    """Vectors that were looked at."""
+
+    def counts(self, key: str, length: int) -> tuple[int, ...] | Unknown:
+        """A vector, if it can be one."""
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self._counts(key, length)
+        return found
+
+    def _counts(self, key: str, length: int) -> tuple[int, ...] | Unknown:
+        vector = self.window.vectors.get(key)
+        if vector is None:
+            return Unknown(f"{key[:100]} was not counted", "wait until the recorders have the version's own profile")
+        if len(vector) == length and min(vector) >= 0 and sum(vector) <= self.window.rows:
+            return vector
+        return Unknown(f"the counts of {key[:100]} can't be", "look at the recorders: their counters went wrong")
+
+
+def _folded(state: State, watch: Watched, look: _Look, traffic: ShareReport) -> tuple[State, Report]:
+    off = look.settings.off
     streams, features = _each(
-        watch.streams if drifting else (), state.streams, StreamState(),
-        lambda one, before: _stream(one, before, window, watch.drift_bound, settings, alarms),
+        () if "drift" in off else watch.streams, state.streams, StreamState(),
+        lambda one, before: _stream(one, before, look, watch.drift_bound),
     )  # fmt: skip
     together, correlations = _each(
-        watch.pairs if drifting else (), state.pairs, PairState(),
-        lambda one, before: _pair(one, before, window, watch.drift_bound, settings, alarms),
+        () if "drift" in off else watch.pairs, state.pairs, PairState(),
+        lambda one, before: _pair(one, before, look, watch.drift_bound),
     )  # fmt: skip
     checks, shares = _each(
-        watch.checks if "data" not in settings.off else (), state.checks, Standing(),
-        lambda one, before: _check(one, before, window, watch.data_bound, settings, alarms),
+        () if "data" in off else watch.checks, state.checks, Standing(),
+        lambda one, before: _check(one, before, look, watch.data_bound),
     )  # fmt: skip
     outliers, outside = state.outliers, None
-    if "outliers" not in settings.off:
-        outliers, outside = _share(
-            Alarm("outliers", "rows outside", 0.0, watch.outliers_bound), state.outliers,
-            Share(window.outliers, window.rows), 0.0, watch.outliers, settings, alarms,
-        )  # fmt: skip
-    after = replace(state, streams=streams, pairs=together, checks=checks, outliers=outliers)
-    names = [(one, report) for one, report in zip(watch.streams, features, strict=False)]
-    return after, Report(
+    if "outliers" not in off and watch.outliers is None:
+        outside = _unknown_share(0.0, None, watch.outliers_bound, _SMALL)
+    elif "outliers" not in off and watch.outliers is not None:
+        given = Share(look.window.outliers, look.window.rows)
+        alarm = Alarm("outliers", "rows outside", 0.0, watch.outliers_bound)
+        outliers, outside = _share(alarm, state.outliers, given, 0.0, watch.outliers, look)
+    names = list(zip(watch.streams, features, strict=False))
+    return replace(state, streams=streams, pairs=together, checks=checks, outliers=outliers), Report(
         state.until,
-        rows=window.rows,
+        rows=look.window.rows,
         drift={one.name: report for one, report in names if not one.output},
         outputs={one.name: report for one, report in names if one.output},
         pairs={one.name: report for one, report in zip(watch.pairs, correlations, strict=False)},
         data={one.what: report for one, report in zip(watch.checks, shares, strict=False)},
         traffic=traffic,
         outliers=outside,
-        alarms=tuple(alarms),
+        alarms=tuple(look.alarms),
     )
 
 
@@ -137,26 +161,15 @@ def _refused(window: Tally, settings: Settings) -> Unknown | None:
     return None
 
 
-def _counts(window: Tally, key: str, length: int) -> tuple[int, ...] | Unknown:
-    vector = window.vectors.get(key)
-    if vector is None:
-        return Unknown(f"{key[:100]} was not counted", "wait until the recorders have the version's own profile")
-    if len(vector) != length or any(not 0 <= count <= LARGEST for count in vector) or sum(vector) > window.rows:
-        return Unknown(f"the counts of {key[:100]} can't be", "look at the recorders: their counters went wrong")
-    return vector
-
-
-def _stream(
-    one: Stream, before: StreamState, window: Tally, bound: float, settings: Settings, alarms: list[Alarm]
-) -> tuple[StreamState, FeatureReport]:
-    vector = _counts(window, one.key, len(one.bins))
+def _stream(one: Stream, before: StreamState, look: _Look, bound: float) -> tuple[StreamState, FeatureReport]:
+    vector = look.counts(one.key, len(one.bins))
     if one.unknown:
         vector = Unknown(one.unknown, "make the profile of more rows")
     if isinstance(vector, Unknown):
         return before, FeatureReport(None, None, None, -inf, bound, "Unknown", vector.reason, vector.remedy)
     bins = drift.grouped(vector, one.bins)
     counts = drift.grouped(bins, one.groups)
-    n, d = sum(counts), settings.design_effect
+    n, d = sum(counts), look.settings.design_effect
     gained = drift.log_es(before.memory, counts, one.shares, one.delta, d)
     memory = drift.remembered(before.memory, counts, one.shares)
     current, rows = (counts, n) if n / d >= one.least else (_recent(memory, one.shares), memory.rows)
@@ -164,7 +177,7 @@ def _stream(
     done = judged(before.standing, gained, bound, found is not None and found.tv <= one.delta)
     after = StreamState(done.standing, memory)
     if done.fired:
-        alarms.append(Alarm("drift", one.name, done.log_evidence, bound))
+        look.alarms.append(Alarm("drift", one.name, done.log_evidence, bound))
     if found is None and not done.standing.alarmed:
         return after, FeatureReport(
             None, None, None, done.log_evidence, bound, "Unknown",
@@ -173,7 +186,7 @@ def _stream(
         )  # fmt: skip
     ks = drift.ks(one.reference, bins, d) if one.ordered and n / d >= one.least else None
     psi, tv = (found.psi, found.tv) if found else (None, None)
-    condition = _condition(done, bound, psi is not None and psi > settings.psi)
+    condition = _condition(done, bound, psi is not None and psi > look.settings.psi)
     return after, FeatureReport(psi, tv, ks, done.log_evidence, bound, condition, one.note, rows=rows)
 
 
@@ -193,23 +206,21 @@ def _condition(done: Judged, bound: float, seen: bool) -> Condition:
     return "Watch" if seen or done.log_evidence >= bound / 2 else "Ok"
 
 
-def _pair(
-    one: Together, before: PairState, window: Tally, bound: float, settings: Settings, alarms: list[Alarm]
-) -> tuple[PairState, PairReport]:
-    sums = window.sums.get(one.key)
+def _pair(one: Together, before: PairState, look: _Look, bound: float) -> tuple[PairState, PairReport]:
+    sums = look.window.sums.get(one.key)
     seen = pairs.moments(sums) if sums is not None else None
-    if seen is None or seen.n > window.rows:
+    if seen is None or seen.n > look.window.rows:
         why = "was not counted" if sums is None else "has sums that can't be"
         remedy = "wait until the recorders have the version's own profile"
         return before, PairReport(None, None, -inf, bound, "Unknown", f"the pair {one.name[:100]} {why}", remedy)
-    gained = pairs.log_es(before.before, seen, one.r, one.tolerance, settings.design_effect)
+    gained = pairs.log_es(before.before, seen, one.r, one.tolerance, look.settings.design_effect)
     within = seen.r is not None and abs(seen.r - one.r) <= one.tolerance
     above = judged(before.above, gained and gained[0], bound, within)
     below = judged(before.below, gained and gained[1], bound, within)
     after = PairState(above.standing, below.standing, pairs.remembered(before.before, seen))
     worse = max(above, below, key=lambda each: (each.standing.alarmed, each.log_evidence))
     if above.fired or below.fired:
-        alarms.append(Alarm("drift", one.name, worse.log_evidence, bound))
+        look.alarms.append(Alarm("drift", one.name, worse.log_evidence, bound))
     if seen.r is None and not worse.standing.alarmed:
         reason = "a feature of the pair is constant" if seen.n else "no row has both values"
         return after, PairReport(None, None, worse.log_evidence, bound, "Unknown", reason, "wait for other values")
@@ -217,29 +228,27 @@ def _pair(
     return after, PairReport(seen.r, moved, worse.log_evidence, bound, _condition(worse, bound, False))
 
 
-def _check(
-    one: Check, before: Standing, window: Tally, bound: float, settings: Settings, alarms: list[Alarm]
-) -> tuple[Standing, ShareReport]:
+def _check(one: Check, before: Standing, look: _Look, bound: float) -> tuple[Standing, ShareReport]:
     refused: Unknown | None = None
     if one.key:
-        vector = _counts(window, one.key, one.length)
+        vector = look.counts(one.key, one.length)
         refused = vector if isinstance(vector, Unknown) else None
     if one.m is None:
-        refused = Unknown("the reference has too few rows", "make the profile of more rows")
+        refused = _SMALL
     if refused is not None or one.m is None:
         return before, _unknown_share(one.reference, one.m, bound, refused)
-    given = data.share(one, window)
-    return _share(Alarm("data", one.what, 0.0, bound), before, given, one.reference, one.m, settings, alarms)
+    given = data.share(one, look.window)
+    return _share(Alarm("data", one.what, 0.0, bound), before, given, one.reference, one.m, look)
 
 
 def _share(
-    alarm: Alarm, before: Standing, given: Share, reference: float, m: float, settings: Settings, alarms: list[Alarm]
+    alarm: Alarm, before: Standing, given: Share, reference: float, m: float, look: _Look
 ) -> tuple[Standing, ShareReport]:
     """alarm: what it would be, with its bound."""
-    gained = data.log_es(given, m, settings.design_effect)
+    gained = data.log_es(given, m, look.settings.design_effect)
     done = judged(before, gained, alarm.bound, given.share <= m)
     if done.fired:
-        alarms.append(replace(alarm, log_evidence=done.log_evidence))
+        look.alarms.append(replace(alarm, log_evidence=done.log_evidence))
     if not given.rows and not done.standing.alarmed:
         none = Unknown("no rows in this window", "wait for traffic, or choose longer windows")
         return done.standing, _unknown_share(reference, m, alarm.bound, none)
@@ -273,10 +282,10 @@ def _unread_only(
     lost = sum(window.unread.values())
     if "data" in settings.off or not 0 < lost <= window.sampled <= LARGEST:
         return state.checks, {}, ()
-    alarms: list[Alarm] = []
+    look = _Look(window, settings)
     states = state.checks if len(state.checks) == len(watch.checks) else (Standing(),) * len(watch.checks)
-    standing, report = _check(watch.checks[-1], states[-1], window, watch.data_bound, settings, alarms)
-    return (*states[:-1], standing), {data.UNREAD: report}, tuple(alarms)
+    standing, report = _check(watch.checks[-1], states[-1], look, watch.data_bound)
+    return (*states[:-1], standing), {data.UNREAD: report}, tuple(look.alarms)
 
 
 def _nothing(watch: Watched, why: Unknown, until: float) -> Report:

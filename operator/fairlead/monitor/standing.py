@@ -55,19 +55,20 @@ class Judged:
 def judged(before: Standing, log_es: Sequence[float] | None, bound: float, within: bool) -> Judged:
     """One more window. log_es: the log e-value per bet, None where the window can say nothing; bound: the log evidence
     of an alarm; within: whether the window's own numbers lie within the tolerance."""
-    known = before.log_r or (-inf,) * len(log_es or ())
-    state = detector.step(Detector(known), log_es) if log_es is not None else Detector(known)
-    evidence = state.log_evidence if known else -inf
+    log_r = before.log_r
+    if log_es is not None:
+        log_r = detector.step(Detector(log_r), log_es).log_r if log_r else tuple(log_es)
+    evidence = Detector(log_r).log_evidence if log_r else -inf
     fired = not before.alarmed and evidence >= bound
     if not (before.alarmed or fired):
-        return Judged(Standing(_kept(state.log_r)), evidence)
+        return Judged(Standing(_kept(log_r)), evidence)
     calm = before.calm
     if log_es is not None:
         calm = calm + 1 if within and evidence < bound / 2 else 0
     if calm >= CALM:
         return Judged(Standing(), evidence)
     over = max(0.0, evidence - bound)
-    return Judged(Standing(_kept([value - over for value in state.log_r]), True, calm), evidence, fired)
+    return Judged(Standing(_kept([value - over for value in log_r]), True, calm), evidence, fired)
 
 
 def bound(windows: float, monitors: int, alarms: float) -> float:

@@ -124,8 +124,8 @@ class Watched:
     streams: tuple[Stream, ...]
     checks: tuple[Check, ...]
     pairs: tuple[Together, ...]
-    outliers: float
-    """The share of rows outside that is tolerated."""
+    outliers: float | None
+    """The share of rows outside that is tolerated; None: the reference has too few rows to tell one."""
     drift_bound: float
     data_bound: float
     outliers_bound: float
@@ -170,11 +170,15 @@ def _remembered(key: _Key) -> Watched:
     )
     return Watched(
         streams, checks, together,
-        min(_MOST_OUTLIERS, data.natural(profile) + settings.outliers),
+        None if any(one.unknown for one in streams if not one.output) else _outliers(profile, settings),
         settings.bound("drift", len(streams) + 2 * len(together)),
         settings.bound("data", len(checks)),
         settings.bound("outliers", 1),
     )  # fmt: skip
+
+
+def _outliers(profile: Profile, settings: Settings) -> float:
+    return min(_MOST_OUTLIERS, data.natural(profile) + settings.outliers)
 
 
 def _streams(profile: Profile, settings: Settings, beta: float) -> list[Stream]:
