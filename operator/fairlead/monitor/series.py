@@ -197,7 +197,8 @@ def _groups_of(one: Stream) -> list[float]:
 
 def _recent(memory: Memory, shares: Sequence[float]) -> list[float]:
     """About how many rows of the last windows were in each group."""
-    return [max(0.0, memory.rows * share + more) for share, more in zip(shares, memory.excess, strict=True)]
+    excess = memory.excess or (0,) * len(shares)
+    return [max(0.0, memory.rows * share + more) for share, more in zip(shares, excess, strict=True)]
 
 
 def _condition(done: Judged, bound: float, seen: bool) -> Condition:
