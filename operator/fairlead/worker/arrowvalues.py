@@ -12,6 +12,11 @@ Array: TypeAlias = Any
 """pyarrow.Array."""
 
 
+def gaps(values: Array) -> bool:
+    """Whether some may be null."""
+    return bool(values.null_count) or pa.types.is_dictionary(values.type)
+
+
 def nulls(values: Array) -> NDArray[np.bool_]:
     """Which are null."""
     return np.asarray(_decoded(values).is_null().to_numpy(zero_copy_only=False), dtype=np.bool_)

@@ -73,12 +73,11 @@ class Numbers:
     def _read_arrow(self, values: Any) -> tuple[Places, Floats]:
         from fairlead.worker import arrowvalues
 
-        nulls = arrowvalues.nulls(values)
         found = arrowvalues.floats(values)
         if found is None:
-            where = np.where(nulls, self._missing, self._wrong).astype(np.intp)
+            where = np.where(arrowvalues.nulls(values), self._missing, self._wrong).astype(np.intp)
             return where, np.full(len(values), nan)
-        return self._found(found, nulls)
+        return self._found(found, arrowvalues.nulls(values) if arrowvalues.gaps(values) else None)
 
     def _found(self, numbers: Floats, nulls: Truths | None) -> tuple[Places, Floats]:
         places = self._places[np.searchsorted(self._edges, numbers, side="right")]
@@ -117,7 +116,9 @@ def numbers(values: Column) -> Floats:
         from fairlead.worker import arrowvalues
 
         found = arrowvalues.floats(values)
-        return np.full(len(values), nan) if found is None else np.where(arrowvalues.nulls(values), nan, found)
+        if found is None:
+            return np.full(len(values), nan)
+        return np.where(arrowvalues.nulls(values), nan, found) if arrowvalues.gaps(values) else found
     if isinstance(values, np.ndarray):
         return np.asarray(values, dtype=np.float64)
     return np.fromiter(map(_number, values), dtype=np.float64, count=len(values))
