@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,11 @@ from hack.bench.process import ROOT
 
 _PLACE = ROOT.parent / "shared" / "data"
 DATA: Path | None = _PLACE if _PLACE.is_dir() else None
+
+_FIRST = date(1996, 5, 7)
+_HALF_HOURS = 48
+_DATES = 22601
+"""What the published `date` is divided by."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -43,13 +49,30 @@ def compas() -> dict[str, Confusion]:
 
 
 def elec() -> tuple[Floats, Ints]:
-    """Elec2: features and classes."""
-    return _labelled(np.loadtxt(place() / "elec.csv", delimiter=",", skiprows=1))
+    """Elec2: features and classes.
+
+    The file lacks the published set's first two columns. Both follow from a row's place: it has all 48 half-hours of
+    each day from 7 May 1996 on. `date` there is the number yymmdd, scaled to begin at 0.
+    """
+    x, labels = _labelled(np.loadtxt(place() / "elec.csv", delimiter=",", skiprows=1))
+    days = [_FIRST + timedelta(days=n // _HALF_HOURS) for n in range(len(labels))]
+    numbers = (np.array([int(day.strftime("%y%m%d")) for day in days]) - 960507) / _DATES
+    return np.column_stack([numbers, [day.isoweekday() for day in days], x]), labels
 
 
 def sea() -> tuple[Floats, Ints]:
-    """SEA concepts; the concept changes at each quarter."""
+    """A stream of SEA's kind. Its quarters have one concept: x1 + x2 <= 9 separates the classes best in each of them,
+    up to the tenth of turned labels. So there is nothing to find in it; `sea_concepts` has the changes."""
     return _labelled(np.loadtxt(place() / "sea_stream.csv", delimiter=",", skiprows=1))
+
+
+def sea_concepts(seed: int, rows: int = 12_500) -> tuple[Floats, Ints]:
+    """SEA concepts by their definition (Street & Kim 2001): x uniform in [0, 10]^3, positive where x1 + x2 <= theta,
+    a tenth of the labels turned round; theta is 8, 9, 7 and 9.5, for so many rows each."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(0, 10, (4 * rows, 3))
+    labels = x[:, 0] + x[:, 1] <= np.repeat([8.0, 9.0, 7.0, 9.5], rows)
+    return x, (labels ^ (rng.random(4 * rows) < 0.1)).astype(np.int64)
 
 
 def interchanging() -> tuple[Floats, Ints]:
@@ -71,6 +94,7 @@ class Housing:
         self.reference_scores, self.reference_predicted = (np.array(then[name], float) for name in columns[1:])
         self.reference_labels = np.array(then["clf_target"], float)
         self.scores, self.predicted = (np.array(now[name], float) for name in columns[1:])
+        self.reference_months = np.array([time[:7] for time in then["timestamp"]])
         self.months = np.array([time[:7] for time in now["timestamp"]])
         by_id = dict(zip(truth["id"], truth["clf_target"], strict=True))
         self.labels = np.array([float(by_id[one]) for one in now["id"]])
@@ -133,9 +157,11 @@ class Bayes:
         if not len(seen):
             return 0
         n = self.n[seen][:, None]
-        variance = self.squares[seen] / np.maximum(n - 1, 1) + _SMALLEST
-        density = np.exp(-0.5 * (x - self.mean[seen]) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
-        return int(seen[np.argmax(np.log(self.n[seen]) + np.log(_SMALLEST + density).sum(axis=1))])
+        variance = self.squares[seen] / np.maximum(n - 1, 1)
+        known = np.where(variance > 0, variance, 1.0)
+        density = np.exp(-0.5 * (x - self.mean[seen]) ** 2 / known) / np.sqrt(2 * np.pi * known)
+        fit = np.log(_SMALLEST + np.where(variance > 0, density, 0.0)).sum(axis=1)
+        return int(seen[np.argmax(np.log(self.n[seen]) + fit)])
 
     def learn(self, x: Floats, label: int) -> None:
         """One more row."""
@@ -146,6 +172,7 @@ class Bayes:
 
 
 _SMALLEST = 1e-9
+"""Added to each density, as the library `river` does, whose figures are the published ones."""
 
 
 def tested(x: Floats, labels: Ints, model: Bayes) -> Iterator[tuple[int, int]]:
