@@ -7,10 +7,11 @@ comes, and here the distribution of the others is compared, so that one broken c
 
 **The test**: an e-detector by betting, with a tolerance. H0: given the past, each row of a window falls into each set A
 of groups with a probability of at most p0(A) + delta; so it is if its distribution lies within total variation delta of
-the reference's shares p0. Before a window the witness A is chosen: the groups with more rows than p0 says, in windows
-*before* this one, older ones fading. With q = p0(A) + delta, and k of n rows in A,
+the reference's shares p0. Witnesses A are chosen before a window: the groups with more rows than p0 says, in windows
+*before* this one, older ones fading; and, where the bins have an order, its upper and its lower half (`halves`), so
+that no window is lost on learning where a shift goes. With q = p0(A) + delta, and k of n rows in A,
 
-    e = (1 + bet·(1 - q))^k · (1 - bet·q)^(n - k),    one for each bet in {.1, .3, .6}
+    e = (1 + bet·(1 - q))^k · (1 - bet·q)^(n - k),    one for each witness and each bet in {.1, .3, .6}
 
 Proof that E[e | past] <= 1 under H0. Row i brings the factor f_i = 1 + bet·(x_i - q), x_i = 1 in A and 0 elsewhere;
 as bet·q < 1 it is positive. A and q are fixed by earlier windows, so, given the past and the rows before it,
@@ -49,6 +50,7 @@ MEMORY = 4000.0
 """Rows that are enough to choose a witness: the more a window has, the faster older ones fade."""
 _FADE = (0.5, 0.9)
 _BRIDGE = sqrt(pi / 2) * log(2)
+_HALF = 0.5 - 1e-9
 APART = -1
 """Of a place: not compared."""
 
@@ -102,20 +104,40 @@ def least_rows(size: int, threshold: float) -> int:
     return int(4 * max(1, size - 1) / threshold) + 1
 
 
-def log_es(
-    memory: Memory, counts: Sequence[int], shares: Sequence[float], delta: float, design_effect: float = 1.0
-) -> tuple[float, ...] | None:
-    """The log e-value of a window, for each of BETS; None: nothing to bet on yet, or no rows.
+def halves(shares: Sequence[float]) -> tuple[tuple[int, ...], ...]:
+    """The upper and the lower groups, each with about half of the reference; none of a single group."""
+    middles = [before + share / 2 for before, share in zip((0.0, *accumulate(shares)), shares, strict=False)]
+    upper = tuple(group for group, middle in enumerate(middles) if middle >= _HALF)
+    lower = tuple(group for group, middle in enumerate(middles) if middle < _HALF)
+    return (upper, lower) if upper and lower else ()
 
-    memory: of earlier windows only; counts: rows by group; shares: the reference's; delta: tolerated total variation.
+
+def log_es(
+    memory: Memory,
+    counts: Sequence[int],
+    shares: Sequence[float],
+    delta: float,
+    design_effect: float = 1.0,
+    fixed: Sequence[Sequence[int]] = (),
+) -> tuple[float, ...] | None:
+    """The log e-value of a window, for each witness each of BETS; None: no rows.
+
+    memory: of earlier windows only; counts: rows by group; shares: the reference's; delta: tolerated total variation;
+    fixed: witnesses besides the learnt one. A witness that nothing can be bet on brings zeros.
     """
-    witness = [group for group, more in enumerate(memory.excess) if more > 0]
-    q = sum(shares[group] for group in witness) + delta
     n = sum(counts)
-    if not witness or not n or q >= 1:
+    if not n:
         return None
-    hits = sum(counts[group] for group in witness)
-    return tuple((hits * log1p(bet * (1 - q)) + (n - hits) * log1p(-bet * q)) / design_effect for bet in BETS)
+    learnt = [group for group, more in enumerate(memory.excess) if more > 0]
+    found: list[float] = []
+    for witness in (learnt, *fixed):
+        q = sum(shares[group] for group in witness) + delta
+        if not witness or q >= 1:
+            found += (0.0,) * len(BETS)
+            continue
+        hits = sum(counts[group] for group in witness)
+        found += ((hits * log1p(bet * (1 - q)) + (n - hits) * log1p(-bet * q)) / design_effect for bet in BETS)
+    return tuple(found)
 
 
 def remembered(memory: Memory, counts: Sequence[int], shares: Sequence[float]) -> Memory:

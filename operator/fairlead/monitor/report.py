@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fairlead.monitor.estimate import Estimate
+from fairlead.monitor.fairness import Gap
+from fairlead.monitor.realised import Values
 from fairlead.monitor.unknown import Unknown
 
 Condition = Literal["Ok", "Watch", "Drifting", "Unknown"]
@@ -59,11 +62,24 @@ class ShareReport:
 
 
 @dataclass(frozen=True)
+class FairnessReport:
+    """How a gap between slices stands. Its evidence is all or nothing: the bound, where the interval lies above."""
+
+    gap: Gap | Unknown
+    most: float
+    log_evidence: float
+    bound: float
+    state: Condition
+    reason: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
 class Alarm:
     """That begins with this window."""
 
     monitor: str
-    """`drift`, `data`, `outliers` …"""
+    """`quality`, `fairness`, `drift`, `data` or `outliers`."""
     what: str
     log_evidence: float
     bound: float
@@ -90,4 +106,12 @@ class Report:
     traffic: ShareReport | None = None
     """Whether requests come: `share` is that of windows in a row without any, over the longest silence before."""
     outliers: ShareReport | None = None
+    estimated: Estimate | Unknown | None = None
+    """Quality as the calibration expects it; None: not watched."""
+    realised: Values | Unknown | None = None
+    """Quality of the rows with labels, by metric; None: not watched."""
+    losses: Mapping[str, ShareReport] = field(default_factory=dict)
+    """`estimated` and `realised`: the mean loss in [0, 1], and its evidence. `Drifting`: harm."""
+    fairness: Mapping[str, FairnessReport] = field(default_factory=dict)
+    """By rule, `metric by column`."""
     alarms: tuple[Alarm, ...] = ()

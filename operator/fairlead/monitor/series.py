@@ -15,23 +15,26 @@ pass the time. A state belongs to one profile: a new version of the model begins
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import inf
 from typing import TypeVar
 
-from fairlead.monitor import data, drift, pairs
+from fairlead.monitor import data, drift, harm, pairs, quality
 from fairlead.monitor.bounds import LARGEST
 from fairlead.monitor.counts import Tally
 from fairlead.monitor.data import Check, Share
 from fairlead.monitor.drift import Memory
+from fairlead.monitor.labelled import LabelledWindow
+from fairlead.monitor.look import Look, condition, share, unknown_share
 from fairlead.monitor.profile import Profile
-from fairlead.monitor.report import Alarm, Condition, FeatureReport, PairReport, Report, ShareReport
-from fairlead.monitor.standing import Judged, Standing, judged
+from fairlead.monitor.quality import Expected
+from fairlead.monitor.report import Alarm, FeatureReport, PairReport, Report, ShareReport
+from fairlead.monitor.standing import Standing, judged
 from fairlead.monitor.state import PairState, State, StreamState
 from fairlead.monitor.unknown import Unknown
-from fairlead.monitor.watched import Settings, Stream, Together, Watched, watched
+from fairlead.monitor.watched import Rule, Settings, Stream, Together, Watched, watched
 
-__all__ = ["Alarm", "Report", "Settings", "State", "fold"]
+__all__ = ["Alarm", "LabelledWindow", "Report", "Rule", "Settings", "State", "fold"]
 
 W = TypeVar("W")
 S = TypeVar("S")
@@ -42,11 +45,17 @@ _KNOWN_SILENCES = 24
 
 
 def fold(
-    profile: Profile, settings: Settings, state: State, window: Tally, until: float | None = None
+    profile: Profile,
+    settings: Settings,
+    state: State,
+    window: Tally,
+    labels: LabelledWindow | None = None,
+    until: float | None = None,
 ) -> tuple[State, Report]:
     """One more window.
 
-    window: the counts of this window alone (`Tally.since`, added over pods); until: when it ends, in seconds since
+    window: the counts of this window alone (`Tally.since`, added over pods); labels: those that became known since the
+    last window, of whichever rows (so they may be late); until: when it ends, in seconds since
     1970; None: one window's length after the last one.
     """
     if state.profile != profile.digest:
@@ -62,45 +71,20 @@ def fold(
             f"the counts are of profile {window.profile[:12]}, not of {profile.digest[:12]}",
             "wait until the recorders have the version's own profile",
         )
-        return state, _nothing(watch, foreign, until)
+        return _harmed(profile, watch, state, _nothing(watch, foreign, until), settings, window, labels)
     state, traffic = _traffic(state, window)
     refused = _refused(window, settings)
     if refused is not None:
         checks, found, alarms = _unread_only(state, watch, window, settings)
         report = _nothing(watch, refused, until)
-        return replace(state, checks=checks), replace(
-            report, traffic=traffic, data={**report.data, **found}, alarms=alarms
-        )
-    return _folded(state, watch, _Look(window, settings), traffic)
+        state = replace(state, checks=checks)
+        report = replace(report, traffic=traffic, data={**report.data, **found}, alarms=alarms)
+    else:
+        state, report = _folded(state, watch, Look(window, settings), traffic)
+    return _harmed(profile, watch, state, report, settings, window, labels)
 
 
-@dataclass(frozen=True)
-class _Look:
-    """At one window."""
-
-    window: Tally
-    settings: Settings
-    alarms: list[Alarm] = field(default_factory=list)
-    known: dict[str, tuple[int, ...] | Unknown] = field(default_factory=dict)
-    """Vectors that were looked at."""
-
-    def counts(self, key: str, length: int) -> tuple[int, ...] | Unknown:
-        """A vector, if it can be one."""
-        found = self.known.get(key)
-        if found is None:
-            found = self.known[key] = self._counts(key, length)
-        return found
-
-    def _counts(self, key: str, length: int) -> tuple[int, ...] | Unknown:
-        vector = self.window.vectors.get(key)
-        if vector is None:
-            return Unknown(f"{key[:100]} was not counted", "wait until the recorders have the version's own profile")
-        if len(vector) == length and min(vector) >= 0 and sum(vector) <= self.window.rows:
-            return vector
-        return Unknown(f"the counts of {key[:100]} can't be", "look at the recorders: their counters went wrong")
-
-
-def _folded(state: State, watch: Watched, look: _Look, traffic: ShareReport) -> tuple[State, Report]:
+def _folded(state: State, watch: Watched, look: Look, traffic: ShareReport) -> tuple[State, Report]:
     off = look.settings.off
     streams, features = _each(
         () if "drift" in off else watch.streams, state.streams, StreamState(),
@@ -116,11 +100,11 @@ def _folded(state: State, watch: Watched, look: _Look, traffic: ShareReport) -> 
     )  # fmt: skip
     outliers, outside = state.outliers, None
     if "outliers" not in off and watch.outliers is None:
-        outside = _unknown_share(0.0, None, watch.outliers_bound, _SMALL)
+        outside = unknown_share(0.0, None, watch.outliers_bound, _SMALL)
     elif "outliers" not in off and watch.outliers is not None:
         given = Share(look.window.outliers, look.window.rows)
         alarm = Alarm("outliers", "rows outside", 0.0, watch.outliers_bound)
-        outliers, outside = _share(alarm, state.outliers, given, 0.0, watch.outliers, look)
+        outliers, outside = share(alarm, state.outliers, given, 0.0, watch.outliers, look)
     names = list(zip(watch.streams, features, strict=False))
     return replace(state, streams=streams, pairs=together, checks=checks, outliers=outliers), Report(
         state.until,
@@ -133,6 +117,29 @@ def _folded(state: State, watch: Watched, look: _Look, traffic: ShareReport) -> 
         outliers=outside,
         alarms=tuple(look.alarms),
     )
+
+
+def _harmed(
+    profile: Profile, watch: Watched, state: State, report: Report, settings: Settings, window: Tally,
+    labels: LabelledWindow | None,
+) -> tuple[State, Report]:  # fmt: skip
+    """With quality and fairness. Labels count also where the window's own rows say nothing."""
+    look = Look(window if report.unknown is None else Tally(profile.digest), settings)
+    if "quality" not in settings.off:
+        found = watch.quality.expected(look.window) if report.unknown is None else Expected(report.unknown)
+        estimated, guess = harm.estimated(watch, state.estimated, found, look)
+        real, truth = harm.realised(watch, state.realised, labels, look)
+        known = quality.real(labels) if labels is not None and labels.losses.n else harm.NO_LABELS
+        state = replace(state, estimated=estimated, realised=real)
+        losses = {"estimated": guess, "realised": truth}
+        report = replace(report, estimated=found.figures, realised=known, losses=losses)
+    rules = settings.fairness if "fairness" not in settings.off else ()
+    standings, gaps = _each(
+        rules, state.fairness, Standing(),
+        lambda rule, before: harm.gap(rule, profile, before, labels, watch.fairness_bound, look),
+    )  # fmt: skip
+    fair = {rule.name: gap for rule, gap in zip(rules, gaps, strict=True)}
+    return replace(state, fairness=standings), replace(report, fairness=fair, alarms=report.alarms + tuple(look.alarms))
 
 
 def _each(
@@ -161,7 +168,7 @@ def _refused(window: Tally, settings: Settings) -> Unknown | None:
     return None
 
 
-def _stream(one: Stream, before: StreamState, look: _Look, bound: float) -> tuple[StreamState, FeatureReport]:
+def _stream(one: Stream, before: StreamState, look: Look, bound: float) -> tuple[StreamState, FeatureReport]:
     vector = look.counts(one.key, len(one.bins))
     if one.unknown:
         vector = Unknown(one.unknown, "make the profile of more rows")
@@ -170,7 +177,7 @@ def _stream(one: Stream, before: StreamState, look: _Look, bound: float) -> tupl
     bins = drift.grouped(vector, one.bins)
     counts = drift.grouped(bins, one.groups)
     n, d = sum(counts), look.settings.design_effect
-    gained = drift.log_es(before.memory, counts, one.shares, one.delta, d)
+    gained = drift.log_es(before.memory, counts, one.shares, one.delta, d, one.halves)
     memory = drift.remembered(before.memory, counts, one.shares)
     current, rows = (counts, n) if n / d >= one.least else (_recent(memory, one.shares), memory.rows)
     found = drift.effects(_groups_of(one), current, d) if rows / d >= one.least else None
@@ -186,8 +193,8 @@ def _stream(one: Stream, before: StreamState, look: _Look, bound: float) -> tupl
         )  # fmt: skip
     ks = drift.ks(one.reference, bins, d) if one.ordered and n / d >= one.least else None
     psi, tv = (found.psi, found.tv) if found else (None, None)
-    condition = _condition(done, bound, psi is not None and psi > look.settings.psi)
-    return after, FeatureReport(psi, tv, ks, done.log_evidence, bound, condition, one.note, rows=rows)
+    stands = condition(done, bound, psi is not None and psi > look.settings.psi)
+    return after, FeatureReport(psi, tv, ks, done.log_evidence, bound, stands, one.note, rows=rows)
 
 
 def _groups_of(one: Stream) -> list[float]:
@@ -201,13 +208,7 @@ def _recent(memory: Memory, shares: Sequence[float]) -> list[float]:
     return [max(0.0, memory.rows * share + more) for share, more in zip(shares, excess, strict=True)]
 
 
-def _condition(done: Judged, bound: float, seen: bool) -> Condition:
-    if done.standing.alarmed:
-        return "Drifting"
-    return "Watch" if seen or done.log_evidence >= bound / 2 else "Ok"
-
-
-def _pair(one: Together, before: PairState, look: _Look, bound: float) -> tuple[PairState, PairReport]:
+def _pair(one: Together, before: PairState, look: Look, bound: float) -> tuple[PairState, PairReport]:
     sums = look.window.sums.get(one.key)
     seen = pairs.moments(sums) if sums is not None else None
     if seen is None or seen.n > look.window.rows:
@@ -226,10 +227,10 @@ def _pair(one: Together, before: PairState, look: _Look, bound: float) -> tuple[
         reason = "a feature of the pair is constant" if seen.n else "no row has both values"
         return after, PairReport(None, None, worse.log_evidence, bound, "Unknown", reason, "wait for other values")
     moved = pairs.moved(seen.r, one.r) if seen.r is not None else None
-    return after, PairReport(seen.r, moved, worse.log_evidence, bound, _condition(worse, bound, False))
+    return after, PairReport(seen.r, moved, worse.log_evidence, bound, condition(worse, bound, False))
 
 
-def _check(one: Check, before: Standing, look: _Look, bound: float) -> tuple[Standing, ShareReport]:
+def _check(one: Check, before: Standing, look: Look, bound: float) -> tuple[Standing, ShareReport]:
     refused: Unknown | None = None
     if one.key:
         vector = look.counts(one.key, one.length)
@@ -237,29 +238,9 @@ def _check(one: Check, before: Standing, look: _Look, bound: float) -> tuple[Sta
     if one.m is None:
         refused = _SMALL
     if refused is not None or one.m is None:
-        return before, _unknown_share(one.reference, one.m, bound, refused)
+        return before, unknown_share(one.reference, one.m, bound, refused)
     given = data.share(one, look.window)
-    return _share(Alarm("data", one.what, 0.0, bound), before, given, one.reference, one.m, look)
-
-
-def _share(
-    alarm: Alarm, before: Standing, given: Share, reference: float, m: float, look: _Look
-) -> tuple[Standing, ShareReport]:
-    """alarm: what it would be, with its bound."""
-    gained = data.log_es(given, m, look.settings.design_effect)
-    done = judged(before, gained, alarm.bound, given.share <= m)
-    if done.fired:
-        look.alarms.append(replace(alarm, log_evidence=done.log_evidence))
-    if not given.rows and not done.standing.alarmed:
-        none = Unknown("no rows in this window", "wait for traffic, or choose longer windows")
-        return done.standing, _unknown_share(reference, m, alarm.bound, none)
-    condition = _condition(done, alarm.bound, False)
-    return done.standing, ShareReport(given.share, reference, m, done.log_evidence, alarm.bound, condition)
-
-
-def _unknown_share(reference: float, m: float | None, bound: float, why: Unknown | None) -> ShareReport:
-    reason, remedy = (why.reason, why.remedy) if why else ("", "")
-    return ShareReport(None, reference, m, -inf, bound, "Unknown", reason, remedy)
+    return share(Alarm("data", one.what, 0.0, bound), before, given, one.reference, one.m, look)
 
 
 def _traffic(state: State, window: Tally) -> tuple[State, ShareReport]:
@@ -283,7 +264,7 @@ def _unread_only(
     lost = sum(window.unread.values())
     if "data" in settings.off or not 0 < lost <= window.sampled <= LARGEST:
         return state.checks, {}, ()
-    look = _Look(window, settings)
+    look = Look(window, settings)
     states = state.checks if len(state.checks) == len(watch.checks) else (Standing(),) * len(watch.checks)
     standing, report = _check(watch.checks[-1], states[-1], look, watch.data_bound)
     return (*states[:-1], standing), {data.UNREAD: report}, tuple(look.alarms)
@@ -302,6 +283,6 @@ def _nothing(watch: Watched, why: Unknown, until: float) -> Report:
         drift={one.name: nothing for one in watch.streams if not one.output},
         outputs={one.name: nothing for one in watch.streams if one.output},
         pairs=together,
-        data={one.what: _unknown_share(one.reference, one.m, watch.data_bound, why) for one in watch.checks},
-        outliers=_unknown_share(0.0, watch.outliers, watch.outliers_bound, why),
+        data={one.what: unknown_share(one.reference, one.m, watch.data_bound, why) for one in watch.checks},
+        outliers=unknown_share(0.0, watch.outliers, watch.outliers_bound, why),
     )

@@ -54,6 +54,9 @@ class State:
     pairs: tuple[PairState, ...] = ()
     checks: tuple[Standing, ...] = ()
     outliers: Standing = field(default_factory=Standing)
+    estimated: Standing = field(default_factory=Standing)
+    realised: Standing = field(default_factory=Standing)
+    fairness: tuple[Standing, ...] = ()
 
     def dumped(self) -> dict[str, Any]:
         """As JSON has it: no names, as the profile has them. Less than 16 KiB for 50 features."""
@@ -65,6 +68,8 @@ class State:
                       for one in self.pairs],
             "checks": [_dumped(one) for one in self.checks],
             "outliers": _dumped(self.outliers),
+            "quality": [_dumped(self.estimated), _dumped(self.realised)],
+            "fairness": [_dumped(one) for one in self.fairness],
         }  # fmt: skip
 
     @classmethod
@@ -80,6 +85,8 @@ class State:
                 tuple(StreamState(_standing(one), _memory(memory)) for one, memory in given["streams"]),
                 tuple(PairState(_standing(a), _standing(b), Moments(*map(_finite, m))) for a, b, m in given["pairs"]),
                 tuple(map(_standing, given["checks"])), _standing(given["outliers"]),
+                _standing(given["quality"][0]), _standing(given["quality"][1]),
+                tuple(map(_standing, given["fairness"])),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, OverflowError) as bad:
             raise BadState(f"not a monitor's state: {type(bad).__name__}; it begins anew") from None

@@ -16,10 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fairlead.monitor import data, drift, pairs, standing
+from fairlead.monitor import confusion, data, drift, labelled, pairs, standing
 from fairlead.monitor.counts import ANSWERS, SCORES, feature_key, pair_key
 from fairlead.monitor.data import Check
 from fairlead.monitor.profile import Category, Number, Profile, Scores
+from fairlead.monitor.quality import Calibrated
+from fairlead.monitor.unknown import Unknown
 
 SHARES = {"quality": 0.45, "fairness": 0.1, "drift": 0.25, "data": 0.15, "outliers": 0.05}
 """Of the budget of false alarms."""
@@ -31,6 +33,25 @@ _MOST_OUTLIERS = 0.9
 
 
 @dataclass(frozen=True)
+class Rule:
+    """Of fairness: the gap between the slices of a column."""
+
+    by: str
+    metric: str = "selection_rate"
+    """Of `confusion.SHARES`."""
+    most: float = 0.1
+    """The largest gap that is tolerated, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        if self.metric not in confusion.SHARES or not 0 <= self.most <= 1:
+            raise ValueError(f"a gap of at most 1 between shares: {', '.join(confusion.SHARES)}")
+
+    @property
+    def name(self) -> str:
+        return f"{self.metric} by {self.by}"
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a person can set; all of it fixed while a state lives."""
 
@@ -38,8 +59,8 @@ class Settings:
     """Seconds of a window."""
     false_alarms_per_year: float = 1.0
     """Of all monitors together, on average, while nothing is beyond its tolerance."""
-    tolerance: float = 0.05
-    """Of drift: total variation, in [0, 1)."""
+    tolerance: float = 0.03
+    """Of drift: total variation, in [0, 1). A shift of .1 standard deviations is .04."""
     data: float = 0.02
     """Of each check of the data: on a share of rows."""
     outliers: float = 0.05
@@ -54,6 +75,7 @@ class Settings:
     """At least 1: so many rows stand for one independent one."""
     worse_by: float = 0.02
     """Of quality: on the mean loss in [0, 1]."""
+    fairness: tuple[Rule, ...] = ()
     off: frozenset[str] = frozenset()
     """Parts (of SHARES) that aren't watched."""
 
@@ -97,6 +119,8 @@ class Stream:
     least: int
     """Rows that are needed."""
     ordered: bool
+    halves: tuple[tuple[int, ...], ...] = ()
+    """Witnesses that are there from the start (`drift.halves`)."""
     note: str = ""
     """Why more is tolerated than was asked for."""
     unknown: str = ""
@@ -126,9 +150,16 @@ class Watched:
     pairs: tuple[Together, ...]
     outliers: float | None
     """The share of rows outside that is tolerated; None: the reference has too few rows to tell one."""
+    quality: Calibrated
+    estimated: float | Unknown
+    """The mean expected loss that is tolerated,"""
+    realised: float | Unknown
+    """and that of rows with labels."""
     drift_bound: float
     data_bound: float
     outliers_bound: float
+    quality_bound: float
+    fairness_bound: float
 
 
 @dataclass(frozen=True)
@@ -161,7 +192,8 @@ class _Key:
 def _remembered(key: _Key) -> Watched:
     profile, settings = key.profile, key.known.settings
     count = len(profile.features) + (profile.prediction is not None) + (profile.scores is not None)
-    beta = LUCK / (count + 3 * len(profile.features) + 1)
+    beta = LUCK / (count + 3 * len(profile.features) + 2)
+    quality = Calibrated(profile)
     streams = tuple(_streams(profile, settings, beta))
     checks = data.checks(profile, settings.data, beta)
     together = tuple(
@@ -171,9 +203,14 @@ def _remembered(key: _Key) -> Watched:
     return Watched(
         streams, checks, together,
         None if any(one.unknown for one in streams if not one.output) else _outliers(profile, settings),
+        quality,
+        quality.tolerated(settings.worse_by, beta),
+        labelled.tolerated(profile, settings.worse_by, beta),
         settings.bound("drift", len(streams) + 2 * len(together)),
         settings.bound("data", len(checks)),
         settings.bound("outliers", 1),
+        settings.bound("quality", 2),
+        settings.bound("fairness", len(settings.fairness)),
     )  # fmt: skip
 
 
@@ -223,5 +260,5 @@ def _stream(
         delta, note = error, f"{error:.2f} is tolerated instead of {delta:g}: the reference has only {rows} values"
     return Stream(
         name, output, key, places, groups, tuple(reference), shares, delta,
-        drift.least_rows(size, settings.psi), ordered, note, unknown,
+        drift.least_rows(size, settings.psi), ordered, drift.halves(shares) if ordered else (), note, unknown,
     )  # fmt: skip

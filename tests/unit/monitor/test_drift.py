@@ -63,9 +63,20 @@ def test_the_mean_of_a_bet_is_at_most_one_up_to_the_tolerance(excess: tuple[int,
 
 
 def test_without_earlier_windows_or_rows_nothing_is_bet() -> None:
-    assert drift.log_es(Memory(), [5, 5], (0.5, 0.5), 0.05) is None
+    nothing = (0.0, 0.0, 0.0)
+    assert drift.log_es(Memory(), [5, 5], (0.5, 0.5), 0.05) == nothing
     assert drift.log_es(Memory((1, -1), 10), [0, 0], (0.5, 0.5), 0.05) is None
-    assert drift.log_es(Memory((1, -1), 10), [5, 5], (0.5, 0.5), 0.6) is None
+    assert drift.log_es(Memory((1, -1), 10), [5, 5], (0.5, 0.5), 0.6) == nothing
+
+
+def test_the_halves_need_no_earlier_window() -> None:
+    shares = (0.1, 0.4, 0.3, 0.2)
+    assert drift.halves(shares) == ((2, 3), (0, 1))
+    assert drift.halves((1.0,)) == () == drift.halves(())
+    gained = drift.log_es(Memory(), [0, 0, 50, 50], shares, 0.05, 1.0, drift.halves(shares))
+    assert gained is not None
+    assert gained[:3] == (0.0,) * 3
+    assert min(gained[3:6]) > 0 > max(gained[6:])
 
 
 @given(st.lists(st.integers(0, 1_000), min_size=3, max_size=3), st.floats(1, 50))

@@ -21,7 +21,7 @@ from fairlead.monitor.report import Report
 from fairlead.monitor.series import Settings, State, fold
 from fairlead.monitor.state import BadState
 
-HOURLY = Settings(every=3600.0)
+HOURLY = Settings(every=3600.0, tolerance=0.05)
 SOURCE = gauss("a", "b")
 PROFILE = profile(SOURCE, rows=4_000, pairs=[("a", "b")])
 
@@ -101,7 +101,12 @@ def test_false_alarms_are_within_the_budget_at_the_edge_of_the_tolerance() -> No
     """Windows whose total variation *is* the tolerance, 12,000 of them, and a budget of 150 alarms of drift."""
     one = Number(kind="number", name="a", edges=[1.0, 2.0], counts=[20_000] * 3, low=0, high=3)
     of = Profile(task="regression", rows=60_000, features=[one])
-    year = Settings(every=86400 * 365.25 / 20_000, false_alarms_per_year=1_000.0, off=frozenset({"data", "outliers"}))
+    year = Settings(
+        every=86400 * 365.25 / 20_000,
+        tolerance=0.05,
+        false_alarms_per_year=1_000.0,
+        off=frozenset({"data", "outliers"}),
+    )
     rng, alarms, state = random.Random(4), 0, State()
     for at in range(12_000):
         n, low, middle = 20, 1 / 3 + 0.05, 1 / 3 - 0.05
