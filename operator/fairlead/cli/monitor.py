@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DAY = 86_400.0
 _MOST_ALARMS = 1e6
+METRICS = ("selection_rate", "tpr", "fpr", "error")
+"""By which groups are compared; all but the first need labels."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -51,7 +53,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                         help="the label, in the labels (default: their one other column) or in the rows")  # fmt: skip
     parser.add_argument("--delay", default="0s", metavar="DURATION", help="how long after its row a label is known")
     parser.add_argument("--by", nargs="+", default=[], metavar="COLUMN",
-                        help="columns by which groups are compared (default: all that the profile has)")  # fmt: skip
+                        help="compare groups, told apart by these columns of the profile's slices")  # fmt: skip
     parser.add_argument("--false-alarms-per-year", type=float, default=1.0, metavar="N",
                         help="how many are accepted, of all monitors together (default: 1)")  # fmt: skip
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
@@ -64,10 +66,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tell(args: argparse.Namespace) -> int:
-    from fairlead.cli import past_json, past_table
-    from fairlead.worker.past.files import BadFiles
-    from fairlead.worker.past.windows import BadLength
-
+    try:
+        from fairlead.cli import past_json, past_table
+        from fairlead.worker.past.files import BadFiles
+        from fairlead.worker.past.windows import BadLength
+    except ImportError as missing:
+        raise Problem(f"rows are read with what jobs use: pip install 'fairlead[worker]' ({missing})", USAGE) from None
     try:
         with opened(args) as past:
             (past_json if args.output == "json" else past_table).tell(past)
@@ -100,7 +104,8 @@ def opened(args: argparse.Namespace) -> Iterator[Past]:
 
     length, delay = windows.parse(args.window), _duration(args.delay, "--delay")
     every = _duration(args.every, "--every") if args.every else 0.0
-    profile = _sliced(read_profile(args.profile), args.by)
+    profile = read_profile(args.profile)
+    _check_groups(profile, args.by)
     paths, told = [Path(one) for one in args.rows], [Path(one) for one in args.labels or ()]
     if told and not args.key:
         raise Problem("labels are joined with rows by a key: name its column with --key", USAGE)
@@ -116,7 +121,7 @@ def opened(args: argparse.Namespace) -> Iterator[Past]:
                     file = files.Source(database, told, keys) if told else None
                     micros = round(delay * windows.SECOND)
                     labels = Labels(database, stream, rows, names, args.target or "", micros, file, args.key or "")
-                settings, said = _settings(args, stream, length, every)
+                settings, said = _settings(args, stream, length, every, labels is not None)
                 notes = [*stream.notes(), *notes, *said]
                 yield Past(profile, stream, labels, Judgement(stream, settings, labels), notes)
         except duckdb.OutOfMemoryException as error:
@@ -136,16 +141,13 @@ def read_profile(path: str) -> Profile:
         raise Problem(f"{path}: {bad}: fairlead profile --help", USAGE) from None
 
 
-def _sliced(profile: Profile, by: Sequence[str]) -> Profile:
-    """With these slices only, of those it has; of none: with all."""
+def _check_groups(profile: Profile, by: Sequence[str]) -> None:
     there = [one.by for one in profile.slices]
     for one in by:
         if one not in there:
             known = f"it has {', '.join(there)}" if there else "it has none"
             raise Problem(f"the profile doesn't tell groups apart by {one[:60]!r} ({known}): make it anew with "
                           f"--slices {one[:60]}", USAGE)  # fmt: skip
-    kept = [one for one in profile.slices if one.by in by or not by]
-    return type(profile)(**{**dict(profile), "slices": kept})
 
 
 def _names(args: argparse.Namespace, profile: Profile, there: Collection[str]) -> tuple[Names, list[str]]:
@@ -165,22 +167,29 @@ def _names(args: argparse.Namespace, profile: Profile, there: Collection[str]) -
     return Names(args.time or "", prediction, score), notes
 
 
-def _settings(args: argparse.Namespace, stream: Stream, length: Length, every: float) -> tuple[Settings, list[str]]:
+def _settings(
+    args: argparse.Namespace, stream: Stream, length: Length, every: float, labelled: bool
+) -> tuple[Settings, list[str]]:
     from fairlead.monitor.series import Settings
+    from fairlead.monitor.watched import Rule
     from fairlead.worker.past.windows import SECOND
 
     alarms = args.false_alarms_per_year
     if not 0 < alarms <= _MOST_ALARMS:
         raise Problem("--false-alarms-per-year is a number above 0, such as 1 or 0.5", USAGE)
+    rules = tuple(Rule(by, metric) for by in args.by for metric in (METRICS if labelled else METRICS[:1]))
+    said = []
     if length.timed:
         if every:
             raise Problem("--every is of windows of rows; a window of time says itself how long it is", USAGE)
-        return Settings(length.seconds(), alarms), []
-    span = (stream.times.last - stream.times.first) / SECOND if stream.clock else 0.0
-    if every or not span or stream.count() < 2:
-        said = [] if every else ["a window is taken to be a day's rows; say how long it takes with --every"]
-        return Settings(every or DAY, alarms), said
-    return Settings(span / stream.count(), alarms), [f"a window takes {units.human(span / stream.count())} on average"]
+        every = length.seconds()
+    elif not every and stream.clock and stream.count() > 1 and stream.times.first < stream.times.last:
+        every = (stream.times.last - stream.times.first) / SECOND / stream.count()
+        said.append(f"a window takes {units.human(every)} on average")
+    elif not every:
+        every = DAY
+        said.append("a window is taken to be a day's rows; say how long it takes with --every")
+    return Settings(every, alarms, fairness=rules), said
 
 
 def _duration(text: str, option: str) -> float:

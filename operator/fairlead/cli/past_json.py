@@ -7,8 +7,9 @@ import sys
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from fairlead.cli.past_summary import Summary
-from fairlead.monitor.report import FeatureReport, PairReport, Report, ShareReport
+from fairlead.cli.past_summary import Summary, figures
+from fairlead.monitor.report import FairnessReport, FeatureReport, PairReport, Report, ShareReport
+from fairlead.monitor.unknown import Unknown
 
 if TYPE_CHECKING:
     from fairlead.cli.monitor import Past
@@ -58,12 +59,35 @@ def window(past: Past, judged: Judged) -> Json:
 
 def _parts(report: Report) -> Json:
     return {
+        **_quality(report),
         "drift": {name: _feature(one) for name, one in report.drift.items()},
         "outputs": {name: _feature(one) for name, one in report.outputs.items()},
         "pairs": {name: _pair(one) for name, one in report.pairs.items()},
         "data": {name: _share(one) for name, one in report.data.items()},
         "outliers": _share(report.outliers) if report.outliers else None,
     }
+
+
+def _quality(report: Report) -> Json:
+    known = {"estimated": figures(report.estimated), "realised": figures(report.realised)}
+    values = {kind: {name: one[0] for name, one in of.items()} for kind, of in known.items()}
+    return {
+        **values,
+        "bands": {kind: {name: [low, high] for name, (_, low, high) in of.items()} for kind, of in known.items()},
+        "losses": {name: _share(one) for name, one in report.losses.items()},
+        "fairness": {name: _gap(one) for name, one in report.fairness.items()},
+    }
+
+
+def _gap(one: FairnessReport) -> Json:
+    found: Json = {"most": one.most} | _standing(one)
+    if isinstance(one.gap, Unknown):
+        return found
+    among, ratio = one.gap.interval, one.gap.ratio_interval
+    return found | {
+        "gap": one.gap.value, "low": among.low, "high": among.high, "ratio": one.gap.ratio, "ratioLow": ratio.low,
+        "ratioHigh": ratio.high, "slices": {name: value.value for name, value in one.gap.slices.items()},
+    }  # fmt: skip
 
 
 def _feature(one: FeatureReport) -> Json:
@@ -78,7 +102,7 @@ def _share(one: ShareReport) -> Json:
     return {"share": one.share, "reference": one.reference, "tolerated": one.tolerated} | _standing(one)
 
 
-def _standing(one: FeatureReport | PairReport | ShareReport) -> Json:
+def _standing(one: FeatureReport | PairReport | ShareReport | FairnessReport) -> Json:
     found: Json = {"logEvidence": one.log_evidence, "bound": one.bound, "state": one.state}
     why = {"reason": one.reason, "remedy": one.remedy}
     return found | {name: text for name, text in why.items() if text}
@@ -108,9 +132,11 @@ def end(summary: Summary) -> Json:
         "windows": summary.windows, "rows": summary.rows, "withoutTime": past.stream.times.unread,
         "alarms": [{"window": one.window, "monitor": one.alarm.monitor, "what": one.alarm.what, "true": one.true}
                    for one in summary.raised()],
-        "harmed": summary.harmed(), "harmPrecision": summary.precision(), "losses": losses, "labels": labels,
+        "harmed": summary.harmed(), "harmPrecision": summary.precision(),
+        "harmPrecisionBy": {monitor: summary.precision(monitor) for monitor in summary.monitors()},
+        "saidHarmed": sorted(summary.harmful), "losses": losses, "labels": labels,
         "absent": past.stream.absent, "notes": list(past.notes),
         "unknown": [{"what": what, "reason": reason, "remedy": remedy, "windows": windows}
-                    for (what, reason, remedy), windows in summary.unknown.items()],
+                    for (what, remedy), (reason, windows) in summary.unknown.items()],
         "said": list(summary.said()),
     }  # fmt: skip

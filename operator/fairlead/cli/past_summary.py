@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fairlead.monitor.estimate import Estimate, Figure
+from fairlead.monitor.realised import Value, Values
 from fairlead.monitor.report import Alarm, FeatureReport, PairReport, Report, ShareReport
 from fairlead.monitor.unknown import Unknown
 
 if TYPE_CHECKING:
     from fairlead.cli.monitor import Past
     from fairlead.worker.past.judge import Judged
+
+
+HARMED = "Harmed"
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,10 @@ class Summary:
     unread: int = 0
     """Labels, or answers to these rows, that say nothing."""
     alarms: list[tuple[int, Alarm]] = field(default_factory=list)
-    unknown: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    """Windows by what isn't known, the reason, and the remedy."""
+    harmful: set[int] = field(default_factory=set)
+    """Windows of which was said that the model is harmed, estimated or with labels."""
+    unknown: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    """By what isn't known and the remedy: the first window's reason, and the number of windows."""
 
     def add(self, judged: Judged) -> None:
         """One more window."""
@@ -46,10 +53,12 @@ class Summary:
         self.labels += judged.labels.n
         self.unread += judged.labels.unread
         self.alarms += [(judged.index, alarm) for alarm in judged.report.alarms]
+        if state(judged.report) == HARMED:
+            self.harmful.add(judged.index)
         for what, why in unknown(judged.report):
             if what not in self.past.stream.absent:
-                key = (what, why.reason, why.remedy)
-                self.unknown[key] = self.unknown.get(key, 0) + 1
+                reason, windows = self.unknown.get((what, why.remedy), (why.reason, 0))
+                self.unknown[what, why.remedy] = reason, windows + 1
 
     # --- in the end --------------------------------------------------------------------------------------------------
 
@@ -61,10 +70,14 @@ class Summary:
         """Windows with a real loss."""
         return [window for window in range(self.windows) if self.past.judgement.lost(window)[1]]
 
-    def precision(self) -> float | None:
-        """The share of the alarms that were true, among those of which somebody knows."""
-        known = [one.true for one in self.raised() if one.true is not None]
+    def precision(self, monitor: str = "") -> float | None:
+        """The share of the alarms (of one monitor) that were true, among those of which somebody knows."""
+        known = [one.true for one in self.raised() if one.true is not None and monitor in ("", one.alarm.monitor)]
         return sum(known) / len(known) if known else None
+
+    def monitors(self) -> list[str]:
+        """Those that raised an alarm."""
+        return list(dict.fromkeys(alarm.monitor for _, alarm in self.alarms))
 
     def said(self) -> Iterator[str]:
         """Sentences."""
@@ -81,8 +94,9 @@ class Summary:
             yield f"{name}: Unknown: the rows have no such column. Rename theirs, or make the profile without it."
         for note in self.past.notes:
             yield f"{note[:1].upper()}{note[1:]}."
-        for (what, reason, remedy), windows in self.unknown.items():
-            yield f"{what}: Unknown in {windows} of {self.windows} windows: {reason}. Remedy: {remedy}."
+        for (what, remedy), (reason, windows) in self.unknown.items():
+            of = f"{windows} of {_number(self.windows, 'window')}" + (", at first" if windows > 1 else "")
+            yield f"{what}: Unknown in {of}: {reason}. Remedy: {remedy}."
 
     def _alarms(self) -> str:
         if not self.windows:
@@ -96,17 +110,20 @@ class Summary:
             return f"{words}. How many of them were true, nobody knows without labels of their windows."
         rest = len(raised) - true - false
         return (f"{words}: {true} in a window with a real loss of quality, {false} without, {rest} where nobody knows. "
-                f"Harm precision: {true / (true + false):.0%}.")  # fmt: skip
+                f"Harm precision: {true / (true + false):.0%} ({self._by_monitor()}).")  # fmt: skip
+
+    def _by_monitor(self) -> str:
+        shares = ((monitor, self.precision(monitor)) for monitor in self.monitors())
+        return ", ".join(f"{monitor} {share:.0%}" for monitor, share in shares if share is not None)
 
     def _harm(self) -> Iterator[str]:
         known = [window for window in range(self.windows) if self.past.judgement.lost(window)[1] is not None]
         if not known:
             return
-        harmed = self.harmed()
-        alarmed = {window for window, _ in self.alarms}
-        found = sum(window in alarmed for window in harmed)
-        yield (f"A real loss of quality in {len(harmed)} of {_number(len(known), 'window')} with labels enough; "
-               f"{found} of these had an alarm of their own.")  # fmt: skip
+        harmed = set(self.harmed())
+        others = len(self.harmful - harmed)
+        yield (f"A real loss of quality in {len(harmed)} of {_number(len(known), 'window')} with labels enough. That "
+               f"there is harm was said in {len(self.harmful & harmed)} of these, and in {others} others.")  # fmt: skip
 
     def _labels(self) -> Iterator[str]:
         assert self.past.labels is not None
@@ -130,24 +147,41 @@ def _number(count: int, word: str) -> str:
 
 
 def parts(report: Report) -> dict[str, FeatureReport | PairReport | ShareReport]:
-    """All that is watched of the input, by name."""
+    """All that is watched of requests and answers, by name."""
     outliers = {"outliers": report.outliers} if report.outliers else {}
     return {**report.drift, **report.outputs, **report.pairs, **report.data, **outliers}
+
+
+def figures(of: Estimate | Values | Unknown | None) -> dict[str, tuple[float, float, float]]:
+    """(value, low, high) by metric, of those that are known: bands of 95 %."""
+    if of is None or isinstance(of, Unknown):
+        return {}
+    if isinstance(of, Estimate):
+        known = {name: (one.value, one.interval()) for name, one in of.figures.items() if isinstance(one, Figure)}
+    else:
+        known = {name: (one.value, one.interval) for name, one in of.items() if isinstance(one, Value)}
+    return {name: (value, among.low, among.high) for name, (value, among) in known.items()}
 
 
 def unknown(report: Report) -> Iterator[tuple[str, Unknown]]:
     """What a window says nothing of, and why."""
     if report.unknown is not None:
-        yield "all", report.unknown
-        return
-    for name, one in parts(report).items():
-        if one.state == "Unknown":
+        yield "the window's rows", report.unknown
+    watched = {} if report.unknown else parts(report)
+    losses = {f"{name} loss": one for name, one in report.losses.items()}
+    for name, one in (*watched.items(), *losses.items(), *report.fairness.items()):
+        if one.state == "Unknown" and not (report.unknown and one.reason == report.unknown.reason):
             yield name, Unknown(one.reason, one.remedy)
 
 
 def state(report: Report) -> str:
-    """Of a window in one word. What isn't known is never ok."""
+    """Of a window in one word. What isn't known is never ok; only labels may be missing, for they come when they do."""
+    if any(one.state == "Drifting" for one in report.losses.values()):
+        return HARMED
+    if any(one.state == "Drifting" for one in report.fairness.values()):
+        return "Unfair"
     if report.unknown is not None:
         return "Unknown"
-    states = [one.state for one in parts(report).values()]
+    states = [one.state for one in (*parts(report).values(), *report.fairness.values())]
+    states += [one.state for name, one in report.losses.items() if name == "estimated"]
     return next((one for one in ("Drifting", "Watch", "Unknown") if one in states), "Ok")

@@ -227,7 +227,7 @@ def test_a_table_has_a_line_a_window_and_what_came_of_it(judge: Run) -> None:
     assert [line.split()[0] for line in lines[head + 1 : head + 5]] == ["0", "1", "2", "3"]
     assert "2026-03-01T00:00:00Z" in lines[head + 1]
     assert "drift: x (" in told
-    assert "worst PSI" in told
+    assert "WORST PSI" in told
     assert "alarms in 4 windows" in told
 
 

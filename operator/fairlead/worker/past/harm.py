@@ -14,6 +14,7 @@ from math import hypot
 
 from fairlead.monitor import intervals
 from fairlead.monitor.profile import Profile
+from fairlead.monitor.realised import Errors
 from fairlead.verdict import means
 from fairlead.verdict.proportion import Interval
 from fairlead.worker.past.truth import Counts
@@ -47,7 +48,8 @@ def found(profile: Profile, counts: Counts) -> Loss | None:
     if counts.n < FEWEST:
         return None
     if profile.task == "regression":
-        return _mean(counts.errors.n, counts.errors.absolute, counts.errors.squared)
+        errors = counts.errors or Errors()
+        return _mean(errors.n, errors.absolute, errors.squared)
     return _share(counts.wrong, counts.n)
 
 

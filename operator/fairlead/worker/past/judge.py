@@ -92,7 +92,8 @@ class Judgement:
             counts += truth.count(self.stream.profile, rows)
         tally = self._known(now.binner.tally())
         to = now.to if self.stream.grid is None else end
-        state, report = fold(self.stream.profile, self.settings, state, tally, self._until(end))
+        labels = counts.window() if self.labels is not None else None
+        state, report = fold(self.stream.profile, self.settings, state, tally, labels, self._until(end))
         return Judged(now.index, tally, now.at, to, report, counts), state
 
     def _until(self, end: int) -> float | None:

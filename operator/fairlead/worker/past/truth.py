@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
+from fairlead.monitor import labelled
 from fairlead.monitor.confusion import Confusion
+from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Profile, category_name
 from fairlead.monitor.realised import Errors
+from fairlead.verdict.bounded import Sums
 from fairlead.worker import places
 from fairlead.worker.past.cells import Values
 from fairlead.worker.past.labels import Labelled
@@ -38,8 +41,17 @@ class Counts:
     positives: tuple[int, ...] = ()
     negatives: tuple[int, ...] = ()
     """Rows by bin of their score; empty without scores."""
-    errors: Errors = field(default_factory=Errors)
+    errors: Errors | None = None
     """Of a regression."""
+    losses: Sums = field(default_factory=Sums)
+    """In [0, 1], as `monitor.labelled` has them."""
+
+    def window(self) -> LabelledWindow:
+        """As monitors take them in."""
+        slices: dict[str, dict[str, Confusion]] = {}
+        for (by, value), one in self.slices.items():
+            slices.setdefault(by, {})[value] = one
+        return LabelledWindow(self.losses, self.confusion, self.positives, self.negatives, self.errors, slices)
 
     def __add__(self, other: Counts) -> Counts:
         both = None
@@ -51,7 +63,9 @@ class Counts:
         }
         return Counts(
             self.n + other.n, self.unread + other.unread, self.wrong + other.wrong, both, slices,
-            _sum(self.positives, other.positives), _sum(self.negatives, other.negatives), self.errors + other.errors,
+            _sum(self.positives, other.positives), _sum(self.negatives, other.negatives),
+            (self.errors or Errors()) + (other.errors or Errors()) if self.errors or other.errors else None,
+            _added(self.losses, other.losses),
         )  # fmt: skip
 
 
@@ -59,9 +73,13 @@ def _sum(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(map(sum, zip(one, other, strict=True))) if one and other else one or other
 
 
+def _added(one: Sums, other: Sums) -> Sums:
+    return Sums(one.n + other.n, one.total + other.total, one.squares + other.squares)
+
+
 def count(profile: Profile, rows: Labelled) -> Counts:
     """The labels of these rows."""
-    return _regression(rows) if profile.task == "regression" else _classification(profile, rows)
+    return _regression(rows, labelled.cap(profile)) if profile.task == "regression" else _classification(profile, rows)
 
 
 # --- classes -------------------------------------------------------------------------------------------------------
@@ -73,14 +91,17 @@ def _classification(profile: Profile, rows: Labelled) -> Counts:
     read = np.array([a is not None and t is not None for a, t in zip(answers, truths, strict=True)], dtype=np.bool_)
     right = np.array([a == t for a, t in zip(answers, truths, strict=True)], dtype=np.bool_)
     n = int(read.sum())
-    found = Counts(n, len(read) - n, n - int((right & read).sum()))
+    wrong = n - int((right & read).sum())
+    found = Counts(n, len(read) - n, wrong, losses=Sums(n, wrong, wrong))
     if not profile.positive:
         return found
     said = np.array([one == profile.positive for one in answers], dtype=np.bool_)
     true = np.array([one == profile.positive for one in truths], dtype=np.bool_)
     positives, negatives = _scored(profile, rows.scores, true, read)
     slices = dict(_slices(profile, rows, said, true, read))
-    return Counts(n, found.unread, found.wrong, _confusion(said, true, read), slices, positives, negatives)
+    return replace(
+        found, confusion=_confusion(said, true, read), slices=slices, positives=positives, negatives=negatives
+    )
 
 
 def _slices(
@@ -139,7 +160,8 @@ def _name(value: object, known: frozenset[str]) -> str | None:
 # --- numbers -------------------------------------------------------------------------------------------------------
 
 
-def _regression(rows: Labelled) -> Counts:
+def _regression(rows: Labelled, most: float | None) -> Counts:
+    """most: the error whose loss is 1; None: the profile doesn't say."""
     answers, truths = places.numbers(rows.answers), places.numbers(rows.truths)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         size = np.abs(answers - truths)
@@ -153,4 +175,6 @@ def _regression(rows: Labelled) -> Counts:
             float(relative.sum()), float((relative**2).sum()), float(square[zero].sum()),
             float((square[zero] ** 2).sum()), len(fits) - n,
         )  # fmt: skip
-    return Counts(n, len(fits) - n, errors=found)
+    loss = np.minimum(1.0, size / most) if most else size[:0]
+    losses = Sums(len(loss), float(loss.sum()), float((loss**2).sum()))
+    return Counts(n, len(fits) - n, errors=found, losses=losses)
