@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
         harmed = set(found["end"]["harmed"])
         rules = said_by(stream, found)
         title = f"{stream.name}: {len(found['windows'])} windows ({stream.said}), {len(harmed)} with a real loss"
-        report.table(title, [row(name, one, harmed, len(found["windows"])) for name, one in rules.items()], HEAD)
+        report.table(title, [row(name, one, harmed) for name, one in rules.items()], HEAD)
         kept[stream.name] = {"windows": len(found["windows"]), "harmed": sorted(harmed),
                              "rules": {name: vars(one) for name, one in rules.items()}}  # fmt: skip
     report.keep("monitors-harm", kept)
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
 HEAD = ("rule", "alarms", "of them true", "harm precision", "windows said", "of them true", "of the loss", "delay")
 
 
-def row(name: str, said: Said, harmed: set[int], windows: int) -> list[object]:
+def row(name: str, said: Said, harmed: set[int]) -> list[object]:
     """Of one rule. `of the loss`: the share of the windows with a loss in which it is said; `delay`: windows from the
     first with a loss, of each run of such, to the first in which it is said, in the median of those found."""
     true = sum(one in harmed for one in said.alarms)

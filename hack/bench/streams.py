@@ -134,7 +134,7 @@ def _learnt(
     chances = model.predict_proba(rest)
     answers = model.classes_[np.argmax(chances, axis=1)]
     scores = chances[:, 1] if len(model.classes_) == 2 else chances.max(axis=1)
-    columns = {one: rest[:, at] for at, one in enumerate(names)}
+    columns: Columns = {one: rest[:, at] for at, one in enumerate(names)}
     columns |= {ANSWER: answers, SCORE: scores, TRUE: labels[train:]}
     windows = np.arange(len(rest) - reference) // window if isinstance(window, int) else window
     return Stream(
