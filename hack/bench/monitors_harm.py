@@ -50,9 +50,11 @@ class Said:
 def main(arguments: Sequence[str]) -> int:
     """Print a table a stream."""
     parser = argparse.ArgumentParser(prog="python -m hack.bench monitors harm", description=__doc__)
-    parser.add_argument("streams", nargs="*", choices=[one.__name__ for one in streams.STREAMS], metavar="STREAM",
-                        help=f"by default all: {', '.join(one.__name__ for one in streams.STREAMS)}")  # fmt: skip
+    known = [one.__name__ for one in streams.STREAMS]
+    parser.add_argument("streams", nargs="*", metavar="STREAM", help=f"by default all: {', '.join(known)}")
     names = parser.parse_args(arguments).streams
+    if strange := set(names) - set(known):
+        parser.error(f"no stream is called {', '.join(sorted(strange))}; there are {', '.join(known)}")
     kept = {}
     for stream in streams.all_of(names):
         found = judged(stream)
