@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 
 PARTS = {
+    "drift": "hack.bench.monitors_drift",
     "published": "hack.bench.monitors_published",
     "risk": "hack.bench.monitors_risk",
+    "seasons": "hack.bench.monitors_seasons",
 }
 """By name, the module whose `main(arguments)` measures it."""
 

@@ -27,6 +27,10 @@ difference, over all 2^B sets of B groups, of p0(A) and its true share: by Hoeff
 has a chance of at most beta to be exceeded (`reference_error`; for 10 groups and beta = 1/1000 that is sqrt(7/m),
 a little less than the rule of thumb sqrt(B/m)). Where the tolerance is smaller, it is widened to that, which is said.
 
+**Season.** Where the profile says how far the reference's own windows lay from the whole of it (`Profile.natural`), so
+much is tolerated. A window whose own shares are within delta is never evidence, however its rows hang together: with
+k/n <= q, as the logarithm is concave, ln e <= n·ln(1 + bet·(k/n - q)) <= 0.
+
 **Rows that come in clusters** (retries, one user's session) say less than their number: with a design effect d > 1, d
 rows stand for one independent one, and e is raised to the power 1/d. By Jensen's inequality that keeps E <= 1.
 
@@ -162,6 +166,13 @@ def effects(reference: Sequence[float], current: Sequence[float], design_effect:
     chance = sum(sqrt(a * (1 - a)) for a in p) * sqrt(noise / (2 * pi))
     tv = sum(abs(b - a) for a, b in zip(p, q, strict=True)) / 2 - chance
     return Effects(max(0.0, psi), max(0.0, tv))
+
+
+def variation(shares: Sequence[float], counts: Sequence[int]) -> float:
+    """The total variation between the reference's shares and a window's own, as they are: chance is in it. 0 without
+    rows."""
+    n = sum(counts)
+    return sum(abs(count / n - share) for count, share in zip(counts, shares, strict=True)) / 2 if n else 0.0
 
 
 def ks(reference: Sequence[int], current: Sequence[int], design_effect: float = 1.0) -> float:

@@ -181,7 +181,8 @@ def _stream(one: Stream, before: StreamState, look: Look, bound: float) -> tuple
     memory = drift.remembered(before.memory, counts, one.shares)
     current, rows = (counts, n) if n / d >= one.least else (_recent(memory, one.shares), memory.rows)
     found = drift.effects(_groups_of(one), current, d) if rows / d >= one.least else None
-    done = judged(before.standing, gained, bound, found is not None and found.tv <= one.delta)
+    within = found is not None and found.tv <= one.delta
+    done = judged(before.standing, gained, bound, within, able=found is not None)
     after = StreamState(done.standing, memory)
     if done.fired:
         look.alarms.append(Alarm("drift", one.name, done.log_evidence, bound))
@@ -193,7 +194,7 @@ def _stream(one: Stream, before: StreamState, look: Look, bound: float) -> tuple
         )  # fmt: skip
     ks = drift.ks(one.reference, bins, d) if one.ordered and n / d >= one.least else None
     psi, tv = (found.psi, found.tv) if found else (None, None)
-    stands = condition(done, bound, psi is not None and psi > look.settings.psi)
+    stands = condition(done, bound, psi is not None and psi > look.settings.psi and not within)
     return after, FeatureReport(psi, tv, ks, done.log_evidence, bound, stands, one.note, rows=rows)
 
 

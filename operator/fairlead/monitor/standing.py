@@ -2,8 +2,8 @@
 
 The evidence is an e-detector's (`verdict.detector`): R per bet, each along its own path, and M their mean. After an
 alarm nothing new is said of the same thing until it has been well again: `CALM` windows in a row that lie within the
-tolerance, with evidence below half the bound (in logs). Meanwhile the evidence is cut to the bound, so that it falls as
-soon as the world does; then it begins anew from nothing.
+tolerance, with evidence below half the bound (in logs). Evidence is cut to the bound, so that it falls as soon as the
+world is well again; with the end of an alarm it begins anew from nothing.
 
 False alarms. Let N_t be the alarms until window t, M_t the evidence while no alarm lasts, and 0 while one does. At an
 alarm N grows by 1 and M falls from at least 1/alpha to 0; otherwise E[M_t | past] <= M_{t-1} + 1 if all is well. So
@@ -47,28 +47,29 @@ class Judged:
 
     standing: Standing
     log_evidence: float
-    """Log M; minus infinity where nothing was ever seen. While an alarm lasts, before it is cut to the bound."""
+    """Log M; minus infinity where nothing was ever seen. Before it is cut to the bound."""
     fired: bool = False
     """An alarm began with this window."""
 
 
-def judged(before: Standing, log_es: Sequence[float] | None, bound: float, within: bool) -> Judged:
+def judged(before: Standing, log_es: Sequence[float] | None, bound: float, within: bool, able: bool = True) -> Judged:
     """One more window. log_es: the log e-value per bet, None where the window can say nothing; bound: the log evidence
-    of an alarm; within: whether the window's own numbers lie within the tolerance."""
+    of an alarm; within: whether the window's own numbers lie within the tolerance; able: whether an alarm may begin (if
+    not, the evidence waits)."""
     log_r = before.log_r
     if log_es is not None:
         log_r = detector.step(Detector(log_r), log_es).log_r if log_r else tuple(log_es)
     evidence = Detector(log_r).log_evidence if log_r else -inf
-    fired = not before.alarmed and evidence >= bound
+    fired = able and not before.alarmed and evidence >= bound
+    over = max(0.0, evidence - bound)
+    kept = _kept([value - over for value in log_r])
     if not (before.alarmed or fired):
-        return Judged(Standing(_kept(log_r)), evidence)
+        return Judged(Standing(kept), evidence)
     calm = before.calm
     if log_es is not None:
         calm = calm + 1 if within and evidence < bound / 2 else 0
-    if calm >= CALM:
-        return Judged(Standing(), evidence)
-    over = max(0.0, evidence - bound)
-    return Judged(Standing(_kept([value - over for value in log_r]), True, calm), evidence, fired)
+    after = Standing() if calm >= CALM else Standing(kept, True, calm)
+    return Judged(after, evidence, fired)
 
 
 def bound(windows: float, monitors: int, alarms: float) -> float:

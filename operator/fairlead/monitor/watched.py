@@ -12,12 +12,12 @@ over all monitors together, that doesn't grow with time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from fairlead.monitor import confusion, data, drift, labelled, pairs, standing
-from fairlead.monitor.counts import ANSWERS, SCORES, feature_key, pair_key
+from fairlead.monitor.counts import ANSWERS, SCORES, Foreign, Tally, feature_key, pair_key
 from fairlead.monitor.data import Check
 from fairlead.monitor.profile import Category, Number, Profile, Scores
 from fairlead.monitor.quality import Calibrated
@@ -29,6 +29,8 @@ LUCK = 0.01
 YEAR = 365.25 * 86400.0
 _WIDEST = 0.5
 """A reference so small that a total variation above this would have to be tolerated says nothing."""
+_WILDEST = 0.95
+"""A column whose own windows differ by more says nothing."""
 _MOST_OUTLIERS = 0.9
 
 
@@ -202,7 +204,7 @@ def _remembered(key: _Key) -> Watched:
     )
     return Watched(
         streams, checks, together,
-        None if any(one.unknown for one in streams if not one.output) else _outliers(profile, settings),
+        None if any(one.m is None for one in checks) else _outliers(profile, settings),
         quality,
         quality.tolerated(settings.worse_by, beta),
         labelled.tolerated(profile, settings.worse_by, beta),
@@ -214,50 +216,82 @@ def _remembered(key: _Key) -> Watched:
     )  # fmt: skip
 
 
+def natural(profile: Profile, windows: Iterable[Tally]) -> Profile:
+    """The profile, with how far the reference's own windows lie from it.
+
+    windows: the reference's rows in the order in which they came, in pieces as long as the windows that will be judged,
+    as counts of this very profile; together they should hold each season at least once. The profile that comes back has
+    another digest. Raises Foreign for counts of another profile.
+    """
+    streams = watched(profile, Settings(every=YEAR)).streams
+    largest = dict.fromkeys((one.name for one in streams), 0.0)
+    for window in windows:
+        if window.profile != profile.digest:
+            raise Foreign("the windows are counted by another profile")
+        for one in streams:
+            if len(vector := window.vectors.get(one.key, ())) == len(one.bins):
+                counts = drift.grouped(drift.grouped(vector, one.bins), one.groups)
+                largest[one.name] = max(largest[one.name], drift.variation(one.shares, counts))
+    return Profile.model_validate(profile.model_dump() | {"natural": largest})
+
+
 def _outliers(profile: Profile, settings: Settings) -> float:
     return min(_MOST_OUTLIERS, data.natural(profile) + settings.outliers)
 
 
 def _streams(profile: Profile, settings: Settings, beta: float) -> list[Stream]:
-    found = [_feature(one, feature_key(one.name), False, settings, beta) for one in profile.features]
+    found = [_feature(one, feature_key(one.name), False, profile, settings, beta) for one in profile.features]
     if profile.prediction is not None:
-        found.append(_feature(profile.prediction, ANSWERS, True, settings, beta))
+        found.append(_feature(profile.prediction, ANSWERS, True, profile, settings, beta))
     if profile.scores is not None:
-        found.append(_scores(profile.scores, settings, beta))
+        found.append(_scores(profile.scores, profile, settings, beta))
     return found
 
 
-def _feature(of: Number | Category, key: str, output: bool, settings: Settings, beta: float) -> Stream:
+def _feature(
+    of: Number | Category, key: str, output: bool, profile: Profile, settings: Settings, beta: float
+) -> Stream:
     name = ANSWERS if output else of.name
     count = len(of.counts)
     if isinstance(of, Number):
         places = (*range(count), 0, count - 1, drift.APART, drift.APART, drift.APART)
-        return _stream(name, output, key, places, of.counts, drift.groups(of.counts), True, settings, beta)
+        return _stream(name, output, key, places, of.counts, drift.groups(of.counts), True, profile, settings, beta)
     counts = (*of.counts, of.other)
     nested = drift.groups(counts, drift.GROUPS - 1)
     places = (*range(count + 2), drift.APART, drift.APART)
     unseen = max(nested, default=-1) + 1
-    return _stream(name, output, key, places, (*counts, 0), (*nested, unseen), False, settings, beta)
+    return _stream(name, output, key, places, (*counts, 0), (*nested, unseen), False, profile, settings, beta)
 
 
-def _scores(of: Scores, settings: Settings, beta: float) -> Stream:
+def _scores(of: Scores, profile: Profile, settings: Settings, beta: float) -> Stream:
     places = (*(bin_ for bin_ in range(len(of.counts)) for _ in range(2)), drift.APART)
-    return _stream(SCORES, True, SCORES, places, of.counts, drift.groups(of.counts), True, settings, beta)
+    return _stream(SCORES, True, SCORES, places, of.counts, drift.groups(of.counts), True, profile, settings, beta)
+
+
+def _tolerance(
+    name: str, rows: int, size: int, profile: Profile, settings: Settings, beta: float
+) -> tuple[float, str, str]:
+    """What is tolerated, why it is more than was asked for, and why nothing can be said."""
+    error = drift.reference_error(size, rows / settings.design_effect, beta)
+    own = profile.natural.get(name, 0.0)
+    if error > _WIDEST:
+        return 1.0, "", f"the reference has only {rows} values: make the profile of more rows"
+    if own > _WILDEST:
+        return 1.0, "", "the reference's own windows differ as much as can be: choose longer windows"
+    if max(error, own) <= settings.tolerance:
+        return settings.tolerance, "", ""
+    why = f"the reference has only {rows} values" if error >= own else "so far the reference's own windows lie from it"
+    return max(error, own), f"{max(error, own):.2f} is tolerated instead of {settings.tolerance:g}: {why}", ""
 
 
 def _stream(
     name: str, output: bool, key: str, places: tuple[int, ...], reference: Sequence[int], groups: tuple[int, ...],
-    ordered: bool, settings: Settings, beta: float,
+    ordered: bool, profile: Profile, settings: Settings, beta: float,
 ) -> Stream:  # fmt: skip
     rows, size = sum(reference), max(groups) + 1
     counts = drift.grouped(reference, groups)
     shares = tuple(count / rows if rows else 0.0 for count in counts)
-    error = drift.reference_error(size, rows / settings.design_effect, beta)
-    delta, note, unknown = settings.tolerance, "", ""
-    if error > _WIDEST:
-        unknown = f"the reference has only {rows} values: make the profile of more rows"
-    elif error > delta:
-        delta, note = error, f"{error:.2f} is tolerated instead of {delta:g}: the reference has only {rows} values"
+    delta, note, unknown = _tolerance(name, rows, size, profile, settings, beta)
     return Stream(
         name, output, key, places, groups, tuple(reference), shares, delta,
         drift.least_rows(size, settings.psi), ordered, drift.halves(shares) if ordered else (), note, unknown,

@@ -15,11 +15,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.unit.monitor.sample import Row, Source, category, gauss, number, profile, window
 
-from fairlead.monitor.counts import Tally
+from fairlead.monitor.counts import Foreign, Tally
 from fairlead.monitor.profile import Category, Number, Profile, Scores
 from fairlead.monitor.report import Report
 from fairlead.monitor.series import Settings, State, fold
 from fairlead.monitor.state import BadState
+from fairlead.monitor.watched import natural
 
 HOURLY = Settings(every=3600.0, tolerance=0.05)
 SOURCE = gauss("a", "b")
@@ -266,6 +267,39 @@ def test_a_small_reference_is_said_and_a_tiny_one_is_unknown() -> None:
     _, report = fold(tiny, HOURLY, State(), _windows(SOURCE, 1, of=tiny)[0])
     assert report.drift["a"].state == "Unknown"
     assert "only 20 values" in report.drift["a"].reason
+
+
+def test_what_the_reference_own_windows_show_is_tolerated() -> None:
+    """A yearly cycle: each window is unlike the whole, and like one that the reference had."""
+
+    def season(at: int) -> Source:
+        return gauss("a", mean=1.5 if at % 2 else -1.5)
+
+    rng = random.Random(3)
+    halves = [_rows(season(at), 400, rng) for at in range(8)]
+    of = Profile(task="regression", rows=3_200, features=[number("a", [float(str(r["a"])) for h in halves for r in h])])
+    known = natural(of, [window(of, rows) for rows in halves])
+    assert known.digest != of.digest
+    assert 0.35 < known.natural["a"] < 0.5
+    later = [_rows(season(at), 400, rng) for at in range(12)]
+    for one, alarmed in ((of, True), (known, False)):
+        _, reports = _run(one, HOURLY, [window(one, rows) for rows in later])
+        assert bool([alarm for report in reports for alarm in report.alarms]) is alarmed
+    assert "own windows lie from it" in reports[-1].drift["a"].reason
+    assert reports[-1].drift["a"].state == "Ok"
+    moved = [window(known, _rows(gauss("a", mean=5.0), 400, rng)) for _ in range(6)]
+    _, reports = _run(known, HOURLY, moved)
+    assert ("drift", "a") in {(alarm.monitor, alarm.what) for report in reports for alarm in report.alarms}
+    with pytest.raises(Foreign):
+        natural(known, [window(of, halves[0])])
+
+
+def test_a_column_whose_windows_differ_as_much_as_can_be_says_nothing() -> None:
+    wild = Profile(task="regression", rows=4_000, features=PROFILE.features, natural={"a": 0.99})
+    _, report = fold(wild, HOURLY, State(), replace(QUIET[0], profile=wild.digest))
+    assert report.drift["a"].state == "Unknown"
+    assert "longer windows" in report.drift["a"].reason
+    assert report.outliers is not None
 
 
 def test_unread_requests_are_an_alarm_although_their_rows_say_nothing() -> None:

@@ -55,6 +55,15 @@ def test_a_window_that_says_nothing_changes_nothing() -> None:
     assert judged(lasting, None, BOUND, True).standing == lasting
 
 
+def test_evidence_waits_while_an_alarm_may_not_begin() -> None:
+    before = Standing()
+    for _ in range(20):
+        done = judged(before, _bets(90, 100, 0.4), BOUND, False, able=False)
+        assert not done.fired
+        before = done.standing
+    assert judged(before, _bets(60, 100, 0.4), BOUND, False).fired
+
+
 def test_what_is_kept_is_rounded_down() -> None:
     kept = judged(Standing(), (1.23456789, -2.0, -9.0), BOUND, True).standing
     assert kept.log_r == (1.2345, -2.0, -inf)
