@@ -81,6 +81,16 @@ def wilson(successes: float, trials: float, z: float) -> Interval:
     return Interval(max(0.0, min(low, share)), min(1.0, max(high, share)))
 
 
+def bounded(value: float, variance: float, least: float, z: float) -> Interval:
+    """Where a mean of values in [0, 1] lies whose estimate has this variance: Wilson's, with value·(1-value)/variance
+    trials, for a share of so many trials has this variance; with at least `least` trials, also where all values agree.
+
+    It is as lopsided as such means are near 0 and 1, never leaves [0, 1], and is never of width 0.
+    """
+    trials = max(least, value * (1 - value) / variance) if variance > 0 else least
+    return wilson(min(1.0, max(0.0, value)) * trials, trials, z)
+
+
 def difference(a: float, b: float, of_a: Interval, of_b: Interval) -> Interval:
     """Where a share a less a share b lies, each known within its own interval at the same z (Newcombe)."""
     d = a - b

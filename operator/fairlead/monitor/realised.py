@@ -82,10 +82,7 @@ def auc(positives: Sequence[int], negatives: Sequence[int], alpha: float = 0.05)
     above = [1.0 - under / all_p for under in _midway(positives)]
     found = fsum(p * won for p, won in zip(positives, below, strict=True)) / all_p
     variance = _spread(positives, below) / all_p + _spread(negatives, above) / all_n
-    trials = float(min(all_p, all_n))
-    if variance > 0:
-        trials = max(trials, found * (1 - found) / variance)
-    among = intervals.wilson(min(1.0, found) * trials, trials, intervals.z_of(alpha))
+    among = intervals.bounded(found, variance, min(all_p, all_n), intervals.z_of(alpha))
     return Value(found, among, all_p + all_n)
 
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import fsum, log1p, sqrt
+from math import fsum, log1p
 
 from fairlead.monitor import bounds, intervals
 from fairlead.monitor.unknown import Unknown
@@ -148,8 +148,8 @@ def powered(labelled: Pairs, unlabelled: Sums, alpha: float = 0.05) -> Powered |
     """The mean loss: w·(mean estimate of the rows without a label) + mean of (loss - w·estimate) over the others.
 
     w = Cov(l, f)/((1 + n/N) Var(f)), in [0, 1], minimises the variance w^2 Var(f)/N + Var(l - w f)/n, which is thus at
-    most Var(l)/n, that of the labels alone. Labelled rows are a random choice. The interval is Student's, of n-2
-    degrees of freedom, one for w. Raises ValueError for sums that can't be.
+    most Var(l)/n, that of the labels alone. Labelled rows are a random choice. The interval is `intervals.bounded`,
+    with Student's quantile of n-2 degrees of freedom, one of which is w's. Raises ValueError for sums that can't be.
     """
     _check(labelled, unlabelled)
     n, rest = labelled.n, unlabelled.n
@@ -159,18 +159,19 @@ def powered(labelled: Pairs, unlabelled: Sums, alpha: float = 0.05) -> Powered |
     loss = max(0.0, labelled.loss_squares / n - mean * mean)
     estimate = max(0.0, labelled.estimate_squares / n - f * f)
     both = labelled.products / n - mean * f
-    t = intervals.student_t(alpha, n - 2)
-    half = t * sqrt(loss / (n - 1))
-    alone = Interval(max(0.0, mean - half), min(1.0, mean + half))
+    alone = _interval(mean, loss / (n - 1), n, alpha, n - 1)
     if not rest or not estimate:
         return Powered(mean, alone, 0.0, alone, n, rest)
     w = min(1.0, max(0.0, both / ((1 + n / rest) * estimate)))
     far = unlabelled.total / rest
-    value = w * far + mean - w * f
+    value = min(1.0, max(0.0, w * far + mean - w * f))
     spread = max(0.0, unlabelled.squares / rest - far * far)
     variance = w * w * spread / rest + max(0.0, loss - 2 * w * both + w * w * estimate) / (n - 2)
-    half = t * sqrt(variance)
-    return Powered(value, Interval(max(0.0, value - half), min(1.0, value + half)), w, alone, n, rest)
+    return Powered(value, _interval(value, variance, n, alpha, n - 2), w, alone, n, rest)
+
+
+def _interval(value: float, variance: float, n: int, alpha: float, df: int) -> Interval:
+    return intervals.bounded(value, variance, n, intervals.student_t(alpha, df))
 
 
 def _check(labelled: Pairs, unlabelled: Sums) -> None:
