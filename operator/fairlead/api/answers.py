@@ -11,8 +11,10 @@ import hashlib
 import json
 from typing import Any
 
+from pydantic import ValidationError
+
 from fairlead.api import foreign
-from fairlead.api.modelversion import GateResult, Score
+from fairlead.api.modelversion import GateResult, ProfileRef, Score
 from fairlead.api.schema import Model
 from fairlead.api.tasks import EvaluateResult, Place, TaskResult
 
@@ -58,6 +60,14 @@ def key(verb: str, prefix: str, digest: str) -> str:
     return f"{folder}/{digest}.json".lstrip("/")
 
 
+def _profile(value: Any) -> ProfileRef | None:
+    """Of a report of this release; one that can't be read is said to be so: a proof does not depend on it."""
+    try:
+        return None if value is None else ProfileRef.model_validate(value)
+    except ValidationError:
+        return ProfileRef(message="the report's profile can't be read by this release")
+
+
 def parsed(verb: str, text: str, digest: str, place: Place) -> Answered:
     """A document. Raises ValueError if it is none."""
     if verb != "evaluate":
@@ -73,6 +83,6 @@ def parsed(verb: str, text: str, digest: str, place: Place) -> Answered:
         digest=digest, report=f"s3://{place.bucket}/{key(verb, place.prefix, digest)}", data=data.sha256,
         rows=data.rows, scores=[Score.model_validate(one) for one in lists[0]],
         gates=[GateResult.model_validate(one) for one in lists[1]],
-        sample=str(report.get("sample") or ""),
+        sample=str(report.get("sample") or ""), profile=_profile(report.get("profile")),
     )  # fmt: skip
     return Answered(task=str(report.get(REPORT) or ""), result=TaskResult(evaluate=result))

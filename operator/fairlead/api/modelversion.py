@@ -271,6 +271,21 @@ class Score(Model):
     values: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=16)] = {}
 
 
+class ProfileRef(Model):
+    """The profile of what the model learnt from, and of its answers: what its monitors compare requests with."""
+
+    digest: Annotated[str, Field(max_length=64)] = ""
+    """SHA-256 of the document; empty: there is none."""
+    uri: Annotated[str, Field(max_length=1024)] = ""
+    """Where it lies (`s3://…`)."""
+    rows: Annotated[int, Field(ge=0)] = 0
+    """What the model learnt from, or the held-out rows in their place."""
+    features: Annotated[int, Field(ge=0)] = 0
+    """Columns that it has."""
+    message: Annotated[str, Field(max_length=400)] = ""
+    """What it does not have, or why there is none."""
+
+
 class Evidence(Model):
     """The proof."""
 
@@ -289,6 +304,7 @@ class Evidence(Model):
     """Where the whole report lies (`s3://…`)."""
     sample: Annotated[str, Field(max_length=2048)] = ""
     """One request as it was sent to the model; new serving pods are warmed with it."""
+    profile: ProfileRef | None = None
 
 
 class Crash(Model):

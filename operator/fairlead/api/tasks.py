@@ -27,7 +27,7 @@ from fairlead.api.fetching import Told as Told
 from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
-from fairlead.api.modelversion import Gate, GateResult, Metric, Score
+from fairlead.api.modelversion import Gate, GateResult, Metric, ProfileRef, Score
 from fairlead.api.pipelinerun import OutputRecord
 from fairlead.api.reading import Csv, ShownReading
 from fairlead.api.schema import Model
@@ -149,6 +149,7 @@ class EvaluateResult(Model):
     scores: list[Score]
     gates: list[GateResult]
     sample: str = ""
+    profile: ProfileRef | None = None
 
 
 class RecordTask(Model):

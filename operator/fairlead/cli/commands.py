@@ -14,6 +14,7 @@ from fairlead.cli import (
     lineage,
     monitor,
     new,
+    profile,
     replay,
     review,
     start,
@@ -25,6 +26,20 @@ from fairlead.cli import (
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add them all."""
     for module in (
-        get, ask, start, switches, decide, approve, review, history, lineage, replay, verdict, monitor, digest, new,
-    ):  # fmt: skip
+        get,
+        ask,
+        start,
+        switches,
+        decide,
+        approve,
+        review,
+        history,
+        lineage,
+        replay,
+        verdict,
+        profile,
+        monitor,
+        digest,
+        new,
+    ):
         module.register(subparsers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.modelversion import Evidence, ModelVersion
+from fairlead.api.modelversion import Evidence, ModelVersion, ProfileRef
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import count, short
@@ -46,7 +46,8 @@ def _used(found: ModelVersion) -> list[Block]:
 def proof(evidence: Evidence) -> list[Block]:
     """Scores and gates."""
     against = f"against champion {evidence.champion}" if evidence.champion else "there was no champion"
-    shown: list[Block] = [Lines([f"evidence {short(evidence.digest)}: {count(evidence.rows)} rows, {against}"])]
+    told = [f"evidence {short(evidence.digest)}: {count(evidence.rows)} rows, {against}", *_profile(evidence.profile)]
+    shown: list[Block] = [Lines(told)]
     if evidence.scores:
         metrics = sorted({metric for score in evidence.scores for metric in score.values})
         rows = [
@@ -58,6 +59,16 @@ def proof(evidence: Evidence) -> list[Block]:
         rows = [[g.gate, g.verdict, _brief(g.value), _interval(g.low, g.high), g.message] for g in evidence.gates]
         shown.append(Table(["GATE", "VERDICT", "VALUE", "95 % INTERVAL", "MESSAGE"], rows))
     return shown
+
+
+def _profile(found: ProfileRef | None) -> list[str]:
+    """What it has; or why there is none."""
+    if found is None:
+        return []
+    if not found.digest:
+        return [f"no profile: {found.message}"]
+    more = f" ({found.message})" if found.message else ""
+    return [f"profile {short(found.digest)}: {count(found.features)} features of {count(found.rows)} rows{more}"]
 
 
 def _interval(low: str, high: str) -> str:

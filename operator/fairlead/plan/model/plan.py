@@ -347,6 +347,7 @@ def _proven(draft: Draft, job: EvaluationJob, said: EvaluateResult) -> None:
     evidence = Evidence(
         digest=said.digest, champion=job.champion, champion_digest=job.champion_digest, data=said.data,
         rows=said.rows, scores=said.scores, gates=said.gates, report=said.report, sample=said.sample,
+        profile=said.profile,
     )  # fmt: skip
     text = f"scored on {said.rows} rows" + (f", against {job.champion}" if job.champion else "")
     draft.conditions.set("Evaluated", True, "Evaluated", text)

@@ -49,6 +49,8 @@ class Rows:
             elif self.types[column].kind == "text" and said != "VARCHAR":
                 cell = f"CAST({cell} AS VARCHAR) AS {cell}"
             cells.append(cell)
+        if not cells:
+            cells = ["1 AS one"]
         yield from self._run(f"SELECT {', '.join(cells)} FROM ({self.query})", TOGETHER)
 
     def frequent(self, column: str) -> list[str] | None:
