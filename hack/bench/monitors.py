@@ -6,6 +6,7 @@ import importlib
 
 PARTS = {
     "drift": "hack.bench.monitors_drift",
+    "harm": "hack.bench.monitors_harm",
     "published": "hack.bench.monitors_published",
     "risk": "hack.bench.monitors_risk",
     "seasons": "hack.bench.monitors_seasons",

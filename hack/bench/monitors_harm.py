@@ -57,9 +57,9 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no stream is called {', '.join(sorted(strange))}; there are {', '.join(known)}")
     kept = {}
     for stream in streams.all_of(names):
-        found = judged(stream)
+        found, seasonal = judged(stream)
         harmed = set(found["end"]["harmed"])
-        rules = said_by(stream, found)
+        rules = said_by(stream, found, seasonal)
         title = f"{stream.name}: {len(found['windows'])} windows ({stream.said}), {len(harmed)} with a real loss"
         report.table(title, [row(name, one, harmed) for name, one in rules.items()], HEAD)
         kept[stream.name] = {"windows": len(found["windows"]), "harmed": sorted(harmed),
@@ -106,21 +106,24 @@ def _delay(run: list[int], standing: set[int]) -> int | None:
 # --- ours ------------------------------------------------------------------------------------------------------------
 
 
-def judged(stream: Stream) -> Json:
-    """What the command line says of it."""
+def judged(stream: Stream) -> tuple[Json, Json]:
+    """What the command line says of it: against the whole of the reference, and with what the reference's own windows
+    showed."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         times = _FIRST + stream.window * _DAY
-        _written(place / "reference.parquet", stream.reference)
+        usual = int(np.median(np.bincount(stream.window)))
+        own = _FIRST + np.arange(len(stream.reference[TRUE])) // usual * _DAY
+        _written(place / "reference.parquet", stream.reference | {"at": own.astype("datetime64[us]")})
         _written(place / "rows.parquet", stream.rows | {"at": times.astype("datetime64[us]")})
         profile = str(place / "profile.json")
         columns = ["--prediction", ANSWER, "--score", SCORE]
         _run(["profile", str(place / "reference.parquet"), "--features", ",".join(stream.features), *columns,
               "--target", TRUE, "--task", "classification", "-o", profile])  # fmt: skip
-        told = _run(["monitor", "--profile", profile, "--rows", str(place / "rows.parquet"), *columns, "--target", TRUE,
-                     "--time", "at", "--window", "1d", "-o", "json"])  # fmt: skip
-    found: Json = json.loads(told)
-    return found
+        words = ["monitor", "--profile", profile, "--rows", str(place / "rows.parquet"), *columns, "--target", TRUE,
+                 "--time", "at", "--window", "1d", "-o", "json"]  # fmt: skip
+        told = _run(words)
+        return json.loads(told), json.loads(_run([*words, "--reference", str(place / "reference.parquet")]))
 
 
 def _written(path: Path, columns: Columns) -> None:
@@ -136,7 +139,7 @@ def _run(words: list[str]) -> str:
     return out.getvalue()
 
 
-def said_by(stream: Stream, found: Json) -> dict[str, Said]:
+def said_by(stream: Stream, found: Json, seasonal: Json) -> dict[str, Said]:
     """By our monitors, and by the common rules."""
     windows = found["windows"]
     ours = {
@@ -146,14 +149,20 @@ def said_by(stream: Stream, found: Json) -> dict[str, Said]:
         )
         for what, kind in (("real loss", "realised"), ("estimated loss", "estimated"))
     }
-    ours["ours: drift alone"] = Said(
-        [one["window"] for one in found["end"]["alarms"] if one["monitor"] == "drift"],
-        [one["index"] for one in windows
-         if any(part["state"] == "Drifting" for kind in ("drift", "outputs", "pairs") for part in one[kind].values())],
-    )  # fmt: skip
+    ours["ours: drift alone"] = _drift(found)
+    ours["ours: drift, --reference"] = _drift(seasonal)
     parts = [stream.part(window) for window in range(len(windows))]
     theirs = {}
     for name, rule in RULES.items():
         alarms = [at for at, part in enumerate(parts) if rule(stream.reference, part, stream.features)]
         theirs[name] = Said(alarms, alarms)
     return ours | theirs
+
+
+def _drift(found: Json) -> Said:
+    kinds = ("drift", "outputs", "pairs")
+    return Said(
+        [one["window"] for one in found["end"]["alarms"] if one["monitor"] == "drift"],
+        [one["index"] for one in found["windows"]
+         if any(part["state"] == "Drifting" for kind in kinds for part in one[kind].values())],
+    )  # fmt: skip

@@ -14,8 +14,11 @@ from fairlead.api import units
 from fairlead.cli.session import OK, USAGE, Problem, guarded
 
 if TYPE_CHECKING:
+    import duckdb
+
     from fairlead.monitor.profile import Profile
     from fairlead.monitor.series import Settings
+    from fairlead.worker.past.files import Source
     from fairlead.worker.past.judge import Judgement
     from fairlead.worker.past.labels import Labels
     from fairlead.worker.past.stream import Names, Stream
@@ -36,6 +39,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "rows that the model learnt from. The exit code is 0 whatever is found.",
     )  # fmt: skip
     parser.add_argument("--profile", required=True, metavar="FILE", help="what the model learnt from: profile.json")
+    parser.add_argument("--reference", nargs="+", metavar="FILE",
+                        help="the rows that the profile is of, in their order: what a season did in their windows, it "
+                        "may do again")  # fmt: skip
     parser.add_argument("--rows", required=True, nargs="+", metavar="FILE",
                         help="rows with the model's features and answers, in the order in which they came: Parquet or "
                         "CSV, or folders with such")  # fmt: skip
@@ -98,34 +104,50 @@ def opened(args: argparse.Namespace) -> Iterator[Past]:
     import duckdb
 
     from fairlead.worker.past import files, windows
-    from fairlead.worker.past.judge import Judgement
-    from fairlead.worker.past.labels import Labels
-    from fairlead.worker.past.stream import Stream
 
-    length, delay = windows.parse(args.window), _duration(args.delay, "--delay")
-    every = _duration(args.every, "--every") if args.every else 0.0
+    length = windows.parse(args.window)
     profile = read_profile(args.profile)
     _check_groups(profile, args.by)
-    paths, told = [Path(one) for one in args.rows], [Path(one) for one in args.labels or ()]
-    if told and not args.key:
+    if args.labels and not args.key:
         raise Problem("labels are joined with rows by a key: name its column with --key", USAGE)
+    named = [Path(one) for given in (args.rows, args.labels, args.reference) for one in given or ()]
     with tempfile.TemporaryDirectory(prefix="fairlead-") as folder:
         try:
-            with files.connect(Path(folder), [*paths, *told]) as database:
-                keys = [args.key] if args.key else []
-                rows = files.Source(database, paths, keys)
-                names, notes = _names(args, profile, rows.types)
-                stream = Stream(database, rows, profile, names, length)
-                labels = None
-                if told or args.target:
-                    file = files.Source(database, told, keys) if told else None
-                    micros = round(delay * windows.SECOND)
-                    labels = Labels(database, stream, rows, names, args.target or "", micros, file, args.key or "")
-                settings, said = _settings(args, stream, length, every, labels is not None)
-                notes = [*stream.notes(), *notes, *said]
-                yield Past(profile, stream, labels, Judgement(stream, settings, labels), notes)
+            with files.connect(Path(folder), named) as database:
+                yield _past(args, database, profile, length)
         except duckdb.OutOfMemoryException as error:
             raise Problem(f"there is not memory enough: {error}. Give it more, or fewer rows at once") from None
+
+
+def _past(args: argparse.Namespace, database: duckdb.DuckDBPyConnection, profile: Profile, length: Length) -> Past:
+    from fairlead.worker.past.files import Source
+    from fairlead.worker.past.judge import Judgement, seasons
+    from fairlead.worker.past.stream import Stream
+
+    rows = Source(database, [Path(one) for one in args.rows], [args.key] if args.key else [])
+    names, notes = _names(args, profile, rows.types)
+    if args.reference:
+        reference = Source(database, [Path(one) for one in args.reference])
+        profile, own = seasons(Stream(database, reference, profile, names, length))
+        notes.append(f"what {own} windows of the reference showed is tolerated")
+    stream = Stream(database, rows, profile, names, length)
+    labels = _labels(args, database, stream, rows, names)
+    settings, said = _settings(args, stream, length, labels is not None)
+    return Past(profile, stream, labels, Judgement(stream, settings, labels), [*stream.notes(), *notes, *said])
+
+
+def _labels(
+    args: argparse.Namespace, database: duckdb.DuckDBPyConnection, stream: Stream, rows: Source, names: Names
+) -> Labels | None:
+    from fairlead.worker.past import files, windows
+    from fairlead.worker.past.labels import Labels
+
+    delay = round(_duration(args.delay, "--delay") * windows.SECOND)
+    if not args.labels and not args.target:
+        return None
+    key = args.key or ""
+    file = files.Source(database, [Path(one) for one in args.labels], [key]) if args.labels else None
+    return Labels(database, stream, rows, names, args.target or "", delay, file, key)
 
 
 def read_profile(path: str) -> Profile:
@@ -167,13 +189,12 @@ def _names(args: argparse.Namespace, profile: Profile, there: Collection[str]) -
     return Names(args.time or "", prediction, score), notes
 
 
-def _settings(
-    args: argparse.Namespace, stream: Stream, length: Length, every: float, labelled: bool
-) -> tuple[Settings, list[str]]:
+def _settings(args: argparse.Namespace, stream: Stream, length: Length, labelled: bool) -> tuple[Settings, list[str]]:
     from fairlead.monitor.series import Settings
     from fairlead.monitor.watched import Rule
     from fairlead.worker.past.windows import SECOND
 
+    every = _duration(args.every, "--every") if args.every else 0.0
     alarms = args.false_alarms_per_year
     if not 0 < alarms <= _MOST_ALARMS:
         raise Problem("--false-alarms-per-year is a number above 0, such as 1 or 0.5", USAGE)

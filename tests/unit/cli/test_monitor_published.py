@@ -1,4 +1,4 @@
-"""Public data with published figures, through the command line as a person would: `fairlead profile`, then `monitor`."""
+"""Public data with published figures, through the command line: `fairlead profile`, then `fairlead monitor`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -71,3 +72,24 @@ def test_the_last_class_of_elec2_is_as_right_as_published(judged: Judged, tmp_pa
     assert round(window["realised"]["accuracy"], 6) == 0.853303
     assert found["end"]["losses"][0]["loss"] == pytest.approx(1 - 0.853303, abs=5e-7)
     assert found["end"]["harmed"] == []
+
+
+def test_no_winter_is_an_alarm_where_the_reference_had_winters(judged: Judged, tmp_path: Path) -> None:
+    """25 years of days are the reference, 25 the stream, a window is two months. Against the whole of the reference
+    alone each season drifts; a change of units is found all the same."""
+    table = np.loadtxt(published.place() / "weather.csv", delimiter=",", skiprows=1)[:, :8]
+    half, names = len(table) // 2, [f"x{number}" for number in range(8)]
+    changed = table[half:].copy()
+    changed[-5 * 365 :, 0] = (changed[-5 * 365 :, 0] - 32) / 1.8
+    for name, part in (("reference", table[:half]), ("later", table[half:]), ("changed", changed)):
+        pq.write_table(pa.table(dict(zip(names, part.T, strict=True))), tmp_path / f"{name}.parquet")
+    reference, options = tmp_path / "reference.parquet", ["--window", "61", "--every", "61d", "--false-alarms-per-year", "0.1"]
+    known = [*options, "--reference", str(reference)]
+
+    def drifts(rows: str, options: list[str]) -> list[str]:
+        found = judged(reference, ["--features", ",".join(names)], tmp_path / f"{rows}.parquet", options)
+        return [one["what"] for one in found["end"]["alarms"] if one["monitor"] == "drift"]
+
+    assert drifts("later", known) == []
+    assert "x0" in drifts("changed", known)
+    assert len(drifts("later", options)) > 5

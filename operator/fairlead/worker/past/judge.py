@@ -5,11 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 import numpy as np
 
 from fairlead.monitor.counts import Tally, feature_key
+from fairlead.monitor.profile import Profile
 from fairlead.monitor.series import Report, Settings, State, fold
+from fairlead.monitor.watched import natural
 from fairlead.worker.binning import Binner
 from fairlead.worker.past import harm, truth
 from fairlead.worker.past.harm import Loss
@@ -90,7 +93,7 @@ class Judgement:
         for rows in waiting.until(end):
             self._remember(rows)
             counts += truth.count(self.stream.profile, rows)
-        tally = self._known(now.binner.tally())
+        tally = known(now.binner.tally(), self.stream)
         to = now.to if self.stream.grid is None else end
         labels = counts.window() if self.labels is not None else None
         state, report = fold(self.stream.profile, self.settings, state, tally, labels, self._until(end))
@@ -99,11 +102,6 @@ class Judgement:
     def _until(self, end: int) -> float | None:
         """In seconds; windows of rows end one length after the other."""
         return end / SECOND if self.stream.grid is not None else None
-
-    def _known(self, tally: Tally) -> Tally:
-        """Of a feature that the rows lack nothing is known: it is not a feature that is missing in all rows."""
-        gone = {feature_key(name) for name in self.stream.absent}
-        return replace(tally, vectors={key: one for key, one in tally.vectors.items() if key not in gone})
 
     def _remember(self, rows: Labelled) -> None:
         """Count labels to the windows that their rows are of."""
@@ -122,6 +120,40 @@ class Judgement:
         """The loss of a window's own rows, and whether it is a real one, as far as anybody knows."""
         found = harm.found(self.stream.profile, self.losses.get(window, Counts()))
         return found, harm.real(harm.reference(self.stream.profile), found)
+
+
+def seasons(stream: Stream) -> tuple[Profile, int]:
+    """The stream's profile with what the reference's own windows showed (`watched.natural`), and how many there were.
+
+    stream: the rows that the profile is of, in windows as long as those that will be judged. One with less than half of
+    the usual rows (the last one, the first of a calendar) says more of chance than of a season, and is left out.
+    """
+    profile, fewest = stream.profile, (stream.times.rows - stream.times.unread) / max(1, stream.count()) / 2
+    counted = 0
+
+    def whole() -> Iterator[Tally]:
+        nonlocal counted
+        for tally in _tallies(stream):
+            if tally.rows >= fewest:
+                counted += 1
+                yield tally
+
+    return natural(profile, whole()), counted
+
+
+def _tallies(stream: Stream) -> Iterator[Tally]:
+    """Of windows that have rows."""
+    for _, pieces in groupby(stream.pieces(), key=lambda piece: piece.window):
+        binner = Binner(stream.profile)
+        for piece in pieces:
+            binner.add(piece.columns, piece.answers, piece.scores)
+        yield known(binner.tally(), stream)
+
+
+def known(tally: Tally, stream: Stream) -> Tally:
+    """Without features that the rows lack: nothing is known of them, and they are not missing in all rows."""
+    gone = {feature_key(name) for name in stream.absent}
+    return replace(tally, vectors={key: one for key, one in tally.vectors.items() if key not in gone})
 
 
 class _Waiting:
