@@ -76,20 +76,22 @@ def test_the_last_class_of_elec2_is_as_right_as_published(judged: Judged, tmp_pa
 
 def test_no_winter_is_an_alarm_where_the_reference_had_winters(judged: Judged, tmp_path: Path) -> None:
     """25 years of days are the reference, 25 the stream, a window is two months. Against the whole of the reference
-    alone each season drifts; a change of units is found all the same."""
+    alone each season drifts; a change of units is found all the same. x3, the visibility, rose over the decades: in the
+    end it is unlike all of the reference, and that is no season."""
     table = np.loadtxt(published.place() / "weather.csv", delimiter=",", skiprows=1)[:, :8]
     half, names = len(table) // 2, [f"x{number}" for number in range(8)]
     changed = table[half:].copy()
     changed[-5 * 365 :, 0] = (changed[-5 * 365 :, 0] - 32) / 1.8
     for name, part in (("reference", table[:half]), ("later", table[half:]), ("changed", changed)):
         pq.write_table(pa.table(dict(zip(names, part.T, strict=True))), tmp_path / f"{name}.parquet")
-    reference, options = tmp_path / "reference.parquet", ["--window", "61", "--every", "61d", "--false-alarms-per-year", "0.1"]
+    reference = tmp_path / "reference.parquet"
+    options = ["--window", "61", "--every", "61d", "--false-alarms-per-year", "0.1"]
     known = [*options, "--reference", str(reference)]
 
     def drifts(rows: str, options: list[str]) -> list[str]:
         found = judged(reference, ["--features", ",".join(names)], tmp_path / f"{rows}.parquet", options)
         return [one["what"] for one in found["end"]["alarms"] if one["monitor"] == "drift"]
 
-    assert drifts("later", known) == []
+    assert set(drifts("later", known)) <= {"x3"}
     assert "x0" in drifts("changed", known)
     assert len(drifts("later", options)) > 5
