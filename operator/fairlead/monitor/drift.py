@@ -160,12 +160,14 @@ def effects(reference: Sequence[float], current: Sequence[float], design_effect:
     size = len(reference)
     m, n = sum(reference), sum(current)
     noise = design_effect / n + 1 / m
-    p = [(count + 0.5) / (m + 0.5 * size) for count in reference]
-    q = [(count + 0.5) / (n + 0.5 * size) for count in current]
-    psi = sum((b - a) * log(b / a) for a, b in zip(p, q, strict=True)) - (size - 1) * noise
-    chance = sum(sqrt(a * (1 - a)) for a in p) * sqrt(noise / (2 * pi))
-    tv = sum(abs(b - a) for a, b in zip(p, q, strict=True)) / 2 - chance
-    return Effects(max(0.0, psi), max(0.0, tv))
+    of_p, of_q = m + 0.5 * size, n + 0.5 * size
+    psi = tv = chance = 0.0
+    for before, now in zip(reference, current, strict=True):
+        p, q = (before + 0.5) / of_p, (now + 0.5) / of_q
+        psi += (q - p) * log(q / p)
+        tv += abs(q - p)
+        chance += sqrt(p * (1 - p))
+    return Effects(max(0.0, psi - (size - 1) * noise), max(0.0, tv / 2 - chance * sqrt(noise / (2 * pi))))
 
 
 def variation(shares: Sequence[float], counts: Sequence[int]) -> float:
@@ -178,5 +180,6 @@ def variation(shares: Sequence[float], counts: Sequence[int]) -> float:
 def ks(reference: Sequence[int], current: Sequence[int], design_effect: float = 1.0) -> float:
     """The largest difference of the distribution functions, at the edges of bins in order, less what chance gives."""
     m, n = sum(reference), sum(current)
-    largest = max(abs(a / m - b / n) for a, b in zip(accumulate(reference), accumulate(current), strict=True))
+    apart = accumulate(n * a - m * b for a, b in zip(reference, current, strict=True))
+    largest = max(map(abs, apart)) / (m * n)
     return max(0.0, largest - _BRIDGE * sqrt(design_effect / n + 1 / m))

@@ -13,6 +13,7 @@ from math import log, sqrt
 from fairlead.monitor.confusion import Confusion
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.realised import Errors
+from fairlead.monitor.risk import Pairs
 from fairlead.monitor.unknown import Unknown
 from fairlead.verdict import detector
 from fairlead.verdict.bounded import Sums
@@ -37,6 +38,8 @@ class LabelledWindow:
     """Of a regression."""
     slices: Mapping[str, Mapping[str, Confusion]] = field(default_factory=dict)
     """By column and the slice's name."""
+    pairs: Pairs = field(default_factory=Pairs)
+    """Sums of the losses with their expected ones (`risk.pairs`), for few labels."""
 
 
 def cap(profile: Profile) -> float | None:

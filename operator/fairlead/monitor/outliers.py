@@ -4,9 +4,10 @@ A row is outside if any of its numbers lies below or above all of the reference'
 the reference did not have, or if a value is of another type. That is told from the places of its values alone, so it is
 the same wherever rows are binned. Missing values are no outliers: `monitor.data` counts them.
 
-How many of a world that has not changed are outside? Of a number, m rows of the reference and a new one are
-exchangeable: the new one is the smallest or the largest with a probability of 2/(m+1). So the probability that a row is
-outside is at most the sum of the features' `data.range_rate` and `data.unseen_rate`; the tolerance is added.
+How many rows of a world that has not changed are outside? Of a number, m rows of the reference and a new one are
+exchangeable: the new one is the smallest or the largest with a probability of 2/(m+1). So a row is outside with a
+probability of at most the sum of such shares over the features (`data.natural`), on average over references; the
+tolerance, which is larger by far, is added.
 """
 
 from __future__ import annotations

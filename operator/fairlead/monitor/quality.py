@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from fairlead.monitor import calibration, estimate, labelled, realised
+from fairlead.monitor import calibration, estimate, labelled, realised, risk
 from fairlead.monitor.confusion import Confusion
 from fairlead.monitor.counts import ANSWERS, SCORES, Tally, slice_key
 from fairlead.monitor.estimate import Estimate
 from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Category, Number, Profile, Scores
 from fairlead.monitor.realised import Values
+from fairlead.monitor.risk import Powered
 from fairlead.monitor.unknown import Unknown
 from fairlead.verdict import bounded, means
 from fairlead.verdict.bounded import Sums
@@ -59,7 +60,10 @@ class Calibrated:
 
     def tolerated(self, worse_by: float, beta: float) -> float | Unknown:
         """The mean of the expected losses that is tolerated."""
-        own = self._reference()
+        try:
+            own = self._reference()
+        except (ValueError, OverflowError) as bad:
+            return _no_profile(bad)
         if isinstance(own, Unknown):
             return own
         m = own.total / own.n + labelled.sampling(own.n, beta) + worse_by if own.n else 1.0
@@ -80,6 +84,12 @@ class Calibrated:
 
     def expected(self, window: Tally) -> Expected:
         """Of a window. Never raises: what can't be is Unknown."""
+        try:
+            return self._expected(window)
+        except (ValueError, OverflowError) as bad:
+            return Expected(_no_profile(bad))
+
+    def _expected(self, window: Tally) -> Expected:
         if self.profile.scores is not None:
             return self._by_scores(self.profile.scores, window)
         if self.losses and isinstance(self.profile.prediction, Number):
@@ -133,6 +143,15 @@ def real(labels: LabelledWindow) -> Values | Unknown:
     return found
 
 
+def powered(labels: LabelledWindow, expected: Sums) -> Powered | Unknown:
+    """The mean loss from few labels and all of the window's expected losses (`risk.powered`), if the rows with labels
+    are a random choice of such rows. Never raises."""
+    try:
+        return risk.powered(labels.pairs, expected)
+    except (ValueError, OverflowError) as bad:
+        return Unknown(f"the labels' sums can't be: {str(bad)[:200]}", "look at the join of the labels")
+
+
 def log_es(losses: Sums, m: float, design_effect: float) -> tuple[float, ...] | None:
     """The log e-value per bet that the mean loss is above m; None: no rows, or sums that can't be."""
     if losses.n <= 0:
@@ -157,6 +176,10 @@ def selected(profile: Profile, window: Tally, by: str) -> dict[str, Confusion]:
             chosen = vector[of.values.index(profile.positive)]
             found[value] = Confusion(fp=chosen, tn=sum(vector) - chosen)
     return found
+
+
+def _no_profile(bad: Exception) -> Unknown:
+    return Unknown(f"the profile's held-out rows don't fit each other: {str(bad)[:200]}", "make the profile again")
 
 
 def _losses(totals: Sequence[int], each: Sequence[float]) -> Sums:

@@ -9,6 +9,7 @@ from typing import Literal
 from fairlead.monitor.estimate import Estimate
 from fairlead.monitor.fairness import Gap
 from fairlead.monitor.realised import Values
+from fairlead.monitor.risk import Powered
 from fairlead.monitor.unknown import Unknown
 
 Condition = Literal["Ok", "Watch", "Drifting", "Unknown"]
@@ -110,6 +111,8 @@ class Report:
     """Quality as the calibration expects it; None: not watched."""
     realised: Values | Unknown | None = None
     """Quality of the rows with labels, by metric; None: not watched."""
+    powered: Powered | Unknown | None = None
+    """The mean loss of few labels and all estimates together; None: no label came with its estimate."""
     losses: Mapping[str, ShareReport] = field(default_factory=dict)
     """`estimated` and `realised`: the mean loss in [0, 1], and its evidence. `Drifting`: harm."""
     fairness: Mapping[str, FairnessReport] = field(default_factory=dict)

@@ -132,7 +132,8 @@ def _harmed(
         known = quality.real(labels) if labels is not None and labels.losses.n else harm.NO_LABELS
         state = replace(state, estimated=estimated, realised=real)
         losses = {"estimated": guess, "realised": truth}
-        report = replace(report, estimated=found.figures, realised=known, losses=losses)
+        both = quality.powered(labels, found.losses) if labels is not None and labels.pairs.n else None
+        report = replace(report, estimated=found.figures, realised=known, powered=both, losses=losses)
     rules = settings.fairness if "fairness" not in settings.off else ()
     standings, gaps = _each(
         rules, state.fairness, Standing(),
@@ -177,8 +178,9 @@ def _stream(one: Stream, before: StreamState, look: Look, bound: float) -> tuple
     bins = drift.grouped(vector, one.bins)
     counts = drift.grouped(bins, one.groups)
     n, d = sum(counts), look.settings.design_effect
-    gained = drift.log_es(before.memory, counts, one.shares, one.delta, d, one.halves)
-    memory = drift.remembered(before.memory, counts, one.shares)
+    memory = before.memory if len(before.memory.excess) == len(counts) else Memory()
+    gained = drift.log_es(memory, counts, one.shares, one.delta, d, one.halves)
+    memory = drift.remembered(memory, counts, one.shares)
     current, rows = (counts, n) if n / d >= one.least else (_recent(memory, one.shares), memory.rows)
     found = drift.effects(_groups_of(one), current, d) if rows / d >= one.least else None
     within = found is not None and found.tv <= one.delta

@@ -58,7 +58,8 @@ def judged(before: Standing, log_es: Sequence[float] | None, bound: float, withi
     not, the evidence waits)."""
     log_r = before.log_r
     if log_es is not None:
-        log_r = detector.step(Detector(log_r), log_es).log_r if log_r else tuple(log_es)
+        known = len(log_r) == len(log_es)
+        log_r = detector.step(Detector(log_r), log_es).log_r if known else tuple(log_es)
     evidence = Detector(log_r).log_evidence if log_r else -inf
     fired = able and not before.alarmed and evidence >= bound
     over = max(0.0, evidence - bound)

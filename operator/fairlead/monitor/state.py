@@ -9,7 +9,7 @@ from typing import Any
 from fairlead.monitor import drift
 from fairlead.monitor.bounds import LARGEST
 from fairlead.monitor.drift import Memory
-from fairlead.monitor.pairs import Moments
+from fairlead.monitor.pairs import CUT, Moments
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.standing import Standing
 
@@ -83,12 +83,12 @@ class State:
                 profile.digest, -inf if until is None else _finite(until),
                 _count(given["windows"]), _count(given["quiet"]), _count(given["longest"]),
                 tuple(StreamState(_standing(one), _memory(memory)) for one, memory in given["streams"]),
-                tuple(PairState(_standing(a), _standing(b), Moments(*map(_finite, m))) for a, b, m in given["pairs"]),
+                tuple(PairState(_standing(a), _standing(b), _moments(m)) for a, b, m in given["pairs"]),
                 tuple(map(_standing, given["checks"])), _standing(given["outliers"]),
                 _standing(given["quality"][0]), _standing(given["quality"][1]),
                 tuple(map(_standing, given["fairness"])),
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError, OverflowError) as bad:
+        except (LookupError, TypeError, ValueError, OverflowError) as bad:
             raise BadState(f"not a monitor's state: {type(bad).__name__}; it begins anew") from None
 
 
@@ -109,9 +109,16 @@ def _standing(given: Any) -> Standing:
 
 def _memory(given: Any) -> Memory:
     rows, *excess = (int(_finite(value)) for value in given)
-    if len(excess) > drift.GROUPS + 1:
-        raise ValueError("too many groups")
+    if len(excess) > drift.GROUPS or any(abs(more) > LARGEST for more in excess):
+        raise ValueError("no memory")
     return Memory(tuple(excess), _count(rows))
+
+
+def _moments(given: Any) -> Moments:
+    found = Moments(*map(_finite, given))
+    if not 0 <= found.n <= LARGEST or any(abs(value) > CUT * CUT * (found.n + 1) for value in found.values):
+        raise ValueError("no moments")
+    return found
 
 
 def _finite(given: Any) -> float:

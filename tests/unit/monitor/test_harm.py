@@ -16,6 +16,7 @@ from fairlead.monitor.estimate import Estimate
 from fairlead.monitor.profile import Losses, Number, Profile, Scores, Slice
 from fairlead.monitor.realised import Value, errors
 from fairlead.monitor.report import Report
+from fairlead.monitor.risk import Cell, Pairs, Powered, pairs
 from fairlead.monitor.series import LabelledWindow, Rule, Settings, State, fold
 from fairlead.monitor.unknown import Unknown
 from fairlead.verdict.bounded import Sums, sums
@@ -111,6 +112,20 @@ def test_slices_of_labels_are_compared_and_small_ones_are_unknown() -> None:
     assert reports[0].fairness["tpr by sex"].reason
 
 
+def test_few_labels_and_all_estimates_together() -> None:
+    """60 labels whose estimates are worth something: the interval is narrower than that of the labels alone."""
+    cells = [Cell(27, 0.05, 0.0), Cell(3, 0.05, 1.0), Cell(24, 0.2, 0.0), Cell(6, 0.2, 1.0)]
+    given = LabelledWindow(sums([0.0] * 51 + [1.0] * 9), pairs=pairs(cells))
+    _, reports = _run([(_window(), given), (_window(), _labels(37))])
+    found = reports[0].powered
+    assert isinstance(found, Powered)
+    assert (found.labelled, found.rows) == (60, 1_000)
+    assert found.interval.low < 0.125 < found.interval.high
+    assert reports[1].powered is None
+    _, reports = _run([(_window(), LabelledWindow(Sums(5, 1, 1), pairs=Pairs(40, 90.0, 1.0)))])
+    assert isinstance(reports[0].powered, Unknown)
+
+
 def test_late_labels_count_where_the_window_says_nothing() -> None:
     foreign, silent = replace(_window(), profile="f" * 64), Tally(PROFILE.digest)
     _, reports = _run([(foreign, _labels(150)), (silent, _labels(150)), (silent, _labels(150))])
@@ -148,6 +163,7 @@ def test_a_regression_is_held_against_its_own_errors() -> None:
         losses=losses,
     )  # fmt: skip
     most = labelled.cap(of)
+    assert most is not None
     assert most == pytest.approx(4 * 0.2)
     state, wrong = State(), [2.0] * 200
     for error in (0.2, 2.0, 2.0):
@@ -163,6 +179,29 @@ def test_a_regression_is_held_against_its_own_errors() -> None:
     assert report.losses["realised"].state == "Drifting"
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"counts": [500]}, {"counts": [1] * 9}, {"absolute": [1e308, 1e308]}, {"squared": [0.0, -5.0]},
+     {"counts": [0, 0]}, {"absolute": [-5.0, 1.0]}, {"relative": []}],
+)  # fmt: skip
+def test_a_profile_whose_losses_do_not_fit_is_unknown(odd: dict[str, list[float]]) -> None:
+    whole = {"counts": [500, 0], "absolute": [50.0, 0.0], "squared": [10.0, 0.0], "fourth": [1.0, 0.0],
+             "nonzero": [500, 0], "relative": [50.0, 0.0], "relative_squared": [10.0, 0.0]}  # fmt: skip
+    answer = Number(kind="number", name="y", edges=[1.0], counts=[500, 0], low=0, high=2)
+    vectors = {"feature/town": (400, 0, 0, 0, 0), "answers": (400, 0, 0, 0, 0, 0, 0)}
+    for given in (whole, whole | odd):
+        of = Profile(
+            task="regression", rows=1_000, held_out=500, features=[category("town", {"x": 1_000})], prediction=answer,
+            losses=Losses.model_validate(given),
+        )  # fmt: skip
+        _, report = fold(of, HOURLY, State(), Tally(of.digest, 400, 400, 400, vectors=vectors), LabelledWindow())
+        assert report.losses["estimated"].state in ("Ok", "Unknown")
+        assert not report.alarms
+        if given is whole:
+            assert isinstance(report.estimated, Estimate)
+            assert report.losses["estimated"].state == "Ok"
+
+
 def test_a_profile_without_held_out_rows_is_unknown() -> None:
     of = Profile(task="classification", rows=100, features=[category("town", {"x": 1_000})])
     window = Tally(of.digest, 400, 400, 400, vectors={"feature/town": (400, 0, 0, 0, 0)})
@@ -174,6 +213,6 @@ def test_a_profile_without_held_out_rows_is_unknown() -> None:
 
 
 def test_rules_that_can_not_be() -> None:
-    for bad in ({"metric": "beauty"}, {"most": 2.0}):
+    for metric, most in (("beauty", 0.1), ("tpr", 2.0)):
         with pytest.raises(ValueError, match="a gap of at most 1"):
-            Rule("sex", **bad)  # type: ignore[arg-type]
+            Rule("sex", metric, most)

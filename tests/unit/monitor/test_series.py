@@ -384,6 +384,29 @@ def test_what_is_no_state_is_refused(given: Any) -> None:
         State.parsed(whole | given if given and "profile" not in given else given, PROFILE)
 
 
+_LEAVES: st.SearchStrategy[Any] = st.sampled_from(
+    [0, 1, -1, 0.5, 10**400, -(10**30), None, "x", True, [], {}, [0.0], [1, 2, 3], 1e308]
+)
+
+
+@hypothesis_settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_state_that_was_changed_is_refused_or_read_and_never_fails(data: st.DataObject) -> None:
+    state, _ = _run(PROFILE, HOURLY, QUIET[:3])
+    kept = json.loads(json.dumps(state.dumped()))
+    at, key = kept, data.draw(st.sampled_from(sorted(kept)))
+    while isinstance(at[key], list) and at[key] and data.draw(st.booleans()):
+        at = at[key]
+        key = data.draw(st.integers(0, len(at) - 1))
+    at[key] = data.draw(_LEAVES)
+    try:
+        found = State.parsed(kept, PROFILE)
+    except BadState:
+        return
+    after, _ = fold(PROFILE, HOURLY, found, QUIET[4])
+    json.dumps(after.dumped(), allow_nan=False)
+
+
 def test_a_state_of_another_profile_is_a_new_one() -> None:
     state, _ = _run(PROFILE, HOURLY, QUIET[:2])
     assert State.parsed(state.dumped(), _UNPAIRED) == State(_UNPAIRED.digest)
