@@ -60,12 +60,13 @@ def key(verb: str, prefix: str, digest: str) -> str:
     return f"{folder}/{digest}.json".lstrip("/")
 
 
-def _profile(value: Any) -> ProfileRef | None:
-    """Of a report of this release; one that can't be read is said to be so: a proof does not depend on it."""
+def _profile(report: Json) -> tuple[ProfileRef | None, str]:
+    """Of a report of this release, and why there is none. One that can't be read is none: no proof depends on it."""
     try:
-        return None if value is None else ProfileRef.model_validate(value)
+        found = report.get("profile")
+        return None if found is None else ProfileRef.model_validate(found), str(report.get("noProfile") or "")
     except ValidationError:
-        return ProfileRef(message="the report's profile can't be read by this release")
+        return None, "the report's profile can't be read by this release"
 
 
 def parsed(verb: str, text: str, digest: str, place: Place) -> Answered:
@@ -79,10 +80,11 @@ def parsed(verb: str, text: str, digest: str, place: Place) -> Answered:
     if not all(isinstance(one, list) and len(one) <= SCORES for one in lists):
         raise ValueError(f"not a report: its scores and gates are lists of at most {SCORES}")
     data = _Data.model_validate(report.get("data"))
+    profile, why = _profile(report)
     result = EvaluateResult(
         digest=digest, report=f"s3://{place.bucket}/{key(verb, place.prefix, digest)}", data=data.sha256,
         rows=data.rows, scores=[Score.model_validate(one) for one in lists[0]],
         gates=[GateResult.model_validate(one) for one in lists[1]],
-        sample=str(report.get("sample") or ""), profile=_profile(report.get("profile")),
+        sample=str(report.get("sample") or ""), profile=profile, no_profile=why,
     )  # fmt: skip
     return Answered(task=str(report.get(REPORT) or ""), result=TaskResult(evaluate=result))

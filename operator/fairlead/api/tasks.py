@@ -150,6 +150,7 @@ class EvaluateResult(Model):
     gates: list[GateResult]
     sample: str = ""
     profile: ProfileRef | None = None
+    no_profile: str = ""
 
 
 class RecordTask(Model):

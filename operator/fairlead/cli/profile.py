@@ -102,9 +102,11 @@ async def fetched(session: Session, args: argparse.Namespace, name: str) -> tupl
     from fairlead.store.layout import split
 
     found = ModelVersion.model_validate(await session.get(MODEL_VERSION, name))
-    kept = found.status.evidence.profile if found.status.evidence else None
-    if kept is None or not kept.digest:
-        why = kept.message if kept else "it has no evaluation, or one that is not over, or was before this release"
+    evidence = found.status.evidence
+    kept = evidence.profile if evidence else None
+    if kept is None:
+        told = evidence.no_profile if evidence else ""
+        why = told or "it has no evaluation, or one that is not over, or was before this release"
         raise Problem(f"model version {name!r} has no profile: {why}. Of rows on this machine: fairlead profile ROWS… "
                       "--prediction COLUMN", FAILED)  # fmt: skip
     bucket, key = split(kept.uri)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.modelversion import Evidence, ModelVersion, ProfileRef
+from fairlead.api.modelversion import Evidence, ModelVersion
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import count, short
@@ -46,7 +46,7 @@ def _used(found: ModelVersion) -> list[Block]:
 def proof(evidence: Evidence) -> list[Block]:
     """Scores and gates."""
     against = f"against champion {evidence.champion}" if evidence.champion else "there was no champion"
-    told = [f"evidence {short(evidence.digest)}: {count(evidence.rows)} rows, {against}", *_profile(evidence.profile)]
+    told = [f"evidence {short(evidence.digest)}: {count(evidence.rows)} rows, {against}", *_profile(evidence)]
     shown: list[Block] = [Lines(told)]
     if evidence.scores:
         metrics = sorted({metric for score in evidence.scores for metric in score.values})
@@ -61,12 +61,11 @@ def proof(evidence: Evidence) -> list[Block]:
     return shown
 
 
-def _profile(found: ProfileRef | None) -> list[str]:
+def _profile(evidence: Evidence) -> list[str]:
     """What it has; or why there is none."""
+    found = evidence.profile
     if found is None:
-        return []
-    if not found.digest:
-        return [f"no profile: {found.message}"]
+        return [f"no profile: {evidence.no_profile}"] if evidence.no_profile else []
     more = f" ({found.message})" if found.message else ""
     return [f"profile {short(found.digest)}: {count(found.features)} features of {count(found.rows)} rows{more}"]
 

@@ -39,7 +39,8 @@ def blocks(profile: Profile, left_out: Mapping[str, str] | None = None, notes: S
     if profile.pairs:
         rows = [[one.a, one.b, f"{one.r:+.3f}"] for one in profile.pairs[:_PAIRS]]
         more = len(profile.pairs) - len(rows)
-        shown.append(Table(["PAIR", "", f"CORRELATION{f', OF {more} MORE' if more > 0 else ''}"], rows))
+        rows += [[f"and {more} more", "", ""]] if more else []
+        shown.append(Table(["PAIR", "", "CORRELATION"], rows))
     told = [f"not profiled: {cut(name)} is {why}" for name, why in (left_out or {}).items()] + list(notes)
     return [*shown, Lines(told)] if told else shown
 

@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 def store(
     task: EvaluateTask, rows: scoring.Rows, scored: Mapping[str, gates.Scored], judged: list[GateResult], sample: str,
-    profile: ProfileRef,
+    profile: ProfileRef | str,
 ) -> EvaluateResult:  # fmt: skip
-    """Keep the report under its digest, and say where. Raises StoreError."""
+    """Keep the report under its digest, and say where. profile: or why there is none. Raises StoreError."""
     versions: dict[str, str] = {s.subject: s.version for s in task.subjects}
     scores = [
         Score(subject=s, version=versions.get(s, ""), values={m: gates.number(v) for m, v in found.values.items()})
@@ -43,13 +43,14 @@ def store(
         scores=scores,
         gates=judged,
         sample=sample,
-        profile=profile,
+        profile=None if isinstance(profile, str) else profile,
+        no_profile=profile if isinstance(profile, str) else "",
     )
 
 
 def _content(
     task: EvaluateTask, rows: scoring.Rows, scored: Mapping[str, gates.Scored], scores: list[Score],
-    judged: list[GateResult], sample: str, profile: ProfileRef,
+    judged: list[GateResult], sample: str, profile: ProfileRef | str,
 ) -> dict[str, Any]:  # fmt: skip
     """All that an approval speaks of. No times in it: the same evidence has the same digest. The task's digest covers
     the digests of all bytes that were scored."""
@@ -69,6 +70,8 @@ def _content(
         "gates": [g.model_dump(mode="json", by_alias=True) for g in judged],
         "bootstrap": {"resamples": bootstrap.RESAMPLES, "seed": str(scoring.seed(task)), "level": str(bootstrap.LEVEL),
                       "interval": "percentile", "paired": True},
-        "sample": sample, "profile": profile.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "sample": sample,
+        **({"noProfile": profile} if isinstance(profile, str) else
+           {"profile": profile.model_dump(mode="json", by_alias=True, exclude_defaults=True)}),
         "software": {"fairlead": __version__, "numpy": np.__version__, "python": platform.python_version()},
     }  # fmt: skip

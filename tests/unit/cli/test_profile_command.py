@@ -27,6 +27,8 @@ from fairlead.cli.profile_page import page
 from fairlead.cli.session import Problem
 from fairlead.monitor.profile import Category, Number, Profile, parse
 
+ROOT = Path(__file__).resolve().parents[3]
+DATA = ROOT.parent / "shared" / "data"
 EVIL = "<script>alert(1)</script>\u202e'\"&"
 
 
@@ -127,6 +129,16 @@ def test_csv_is_read_by_its_types(tmp_path: Path, capsys: Any) -> None:
     assert found.quality["mae"] == 1
 
 
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+def test_the_documented_profile_is_what_is_printed(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "how-to" / "profile-a-model.md").read_text()
+    words = re.search(r"^fairlead (profile california[^`]*)", page, re.M)
+    assert words
+    monkeypatch.chdir(DATA)
+    assert main(words[1].replace("\\\n", " ").split()) == 0
+    assert f"```text\n{capsys.readouterr().out}```" in page
+
+
 def test_without_what_jobs_use_it_says_what_to_install(
     rows: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,9 +162,9 @@ SMALL = Profile(task="regression", rows=3, features=[])
 class Cluster:
     """Has one model version."""
 
-    def __init__(self, profile: Any) -> None:
+    def __init__(self, **proof: Any) -> None:
         spec = {"model": "m", "artifact": {"uri": "s3://models/m", "sha256": "a" * 64}}
-        self._raw = {"spec": spec, "status": {"evidence": {"digest": "b" * 64, "profile": profile}}}
+        self._raw = {"spec": spec, "status": {"evidence": {"digest": "b" * 64, **proof}}}
 
     async def get(self, _kind: Any, name: str) -> Any:
         assert name == "x"
@@ -176,19 +188,19 @@ def reading(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
 async def test_a_model_version_s_profile_is_that_of_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
     reading(monkeypatch, SMALL.dumped())
     known = {"digest": SMALL.digest, "uri": "s3://models/ns/profiles/p.json", "message": "of the held-out rows"}
-    found = await command.fetched(Cluster(known), argparse.Namespace(), "x")  # type: ignore[arg-type]
+    found = await command.fetched(Cluster(profile=known), argparse.Namespace(), "x")  # type: ignore[arg-type]
     assert found == (SMALL, "of the held-out rows")
     reading(monkeypatch, SMALL.dumped() + b" ")
     with pytest.raises(Problem, match="another one's"):
-        await command.fetched(Cluster(known), argparse.Namespace(), "x")  # type: ignore[arg-type]
+        await command.fetched(Cluster(profile=known), argparse.Namespace(), "x")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("known", "says"), [(None, "no evaluation"), ({"message": "it could not be made: no room"}, "no room")]
+    ("proof", "says"), [({}, "no evaluation"), ({"noProfile": "it could not be made: no room"}, "no room")]
 )
-async def test_why_there_is_none_is_said(known: Any, says: str) -> None:
+async def test_why_there_is_none_is_said(proof: Any, says: str) -> None:
     with pytest.raises(Problem, match=says):
-        await command.fetched(Cluster(known), argparse.Namespace(), "x")  # type: ignore[arg-type]
+        await command.fetched(Cluster(**proof), argparse.Namespace(), "x")  # type: ignore[arg-type]
 
 
 # --- pictures ------------------------------------------------------------------------------------------------------

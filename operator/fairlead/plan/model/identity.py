@@ -61,10 +61,10 @@ def pin(raw: Json) -> Pinned | None:
         return None
     evidence = found.status.evidence or Evidence(digest="")
     spec = {key: value for key, value in raw["spec"].items() if key not in _LEFT_OUT}
-    proof: Json = {"sample": evidence.sample}
-    if evidence.profile is not None:
-        proof |= {"profile": evidence.profile.model_dump(mode="json", exclude_defaults=True)}
-    record = json.dumps({"spec": spec, **proof}, separators=(",", ":"), ensure_ascii=False)
+    body = {"spec": spec, "sample": evidence.sample}
+    if evidence.profile:
+        body["profile"] = evidence.profile.model_dump(mode="json", by_alias=True)
+    record = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return Pinned(
         name=raw["metadata"]["name"], uid=uid_of(raw), digest=digest_of(found.spec),
         created=raw["metadata"].get("creationTimestamp") or None, evidence=evidence.digest,

@@ -40,13 +40,13 @@ class Proof:
     challenger: scoring.Answers
 
 
-def kept(task: EvaluateTask, database: duckdb.DuckDBPyConnection, proof: Proof) -> ProfileRef:
-    """Make it and store it under its digest. Raises nothing: what went wrong is the message."""
+def kept(task: EvaluateTask, database: duckdb.DuckDBPyConnection, proof: Proof) -> ProfileRef | str:
+    """Make it and store it under its digest; or say why there is none: nothing is raised."""
     try:
         return _kept(task, database, proof)
     except Exception as error:
         log.exception("no profile")
-        return ProfileRef(message=line(f"it could not be made: {error}", _LONGEST))
+        return line(f"it could not be made: {error}", _LONGEST)
 
 
 def _kept(task: EvaluateTask, database: duckdb.DuckDBPyConnection, proof: Proof) -> ProfileRef:
