@@ -55,15 +55,21 @@ def main(arguments: Sequence[str]) -> int:
     names = parser.parse_args(arguments).streams
     if strange := set(names) - set(known):
         parser.error(f"no stream is called {', '.join(sorted(strange))}; there are {', '.join(known)}")
-    kept = {}
+    kept: Json = {}
+    total: dict[str, list[int]] = {}
     for stream in streams.all_of(names):
         found, seasonal = judged(stream)
         harmed = set(found["end"]["harmed"])
         rules = said_by(stream, found, seasonal)
         title = f"{stream.name}: {len(found['windows'])} windows ({stream.said}), {len(harmed)} with a real loss"
         report.table(title, [row(name, one, harmed) for name, one in rules.items()], HEAD)
+        for name, one in rules.items():
+            true = sum(window in harmed for window in one.alarms)
+            total[name] = [a + b for a, b in zip(total.get(name, [0, 0]), (len(one.alarms), true), strict=True)]
         kept[stream.name] = {"windows": len(found["windows"]), "harmed": sorted(harmed),
                              "rules": {name: vars(one) for name, one in rules.items()}}  # fmt: skip
+    lines = [[name, alarms, true, _share(true, alarms)] for name, (alarms, true) in total.items()]
+    report.table("All of these streams", lines, HEAD[:4])
     report.keep("monitors-harm", kept)
     return 0
 

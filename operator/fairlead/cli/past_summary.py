@@ -95,8 +95,9 @@ class Summary:
         for note in self.past.notes:
             yield f"{note[:1].upper()}{note[1:]}."
         for (what, remedy), (reason, windows) in self.unknown.items():
-            of = f"{windows} of {_number(self.windows, 'window')}" + (", at first" if windows > 1 else "")
-            yield f"{what}: Unknown in {of}: {reason}. Remedy: {remedy}."
+            first = "of the first: " if windows > 1 else ""
+            yield (f"{what}: Unknown in {windows} of {_number(self.windows, 'window')}; {first}{reason}. "
+                   f"Remedy: {remedy}.")  # fmt: skip
 
     def _alarms(self) -> str:
         if not self.windows:
@@ -121,9 +122,9 @@ class Summary:
         if not known:
             return
         harmed = set(self.harmed())
-        others = len(self.harmful - harmed)
+        others = _number(len(self.harmful - harmed), "other")
         yield (f"A real loss of quality in {len(harmed)} of {_number(len(known), 'window')} with labels enough. That "
-               f"there is harm was said in {len(self.harmful & harmed)} of these, and in {others} others.")  # fmt: skip
+               f"there is harm was said in {len(self.harmful & harmed)} of these, and in {others}.")  # fmt: skip
 
     def _labels(self) -> Iterator[str]:
         assert self.past.labels is not None
