@@ -20,6 +20,7 @@ from fairlead.cli import (
     start,
     switches,
     verdict,
+    why,
 )
 
 
@@ -27,6 +28,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add them all."""
     for module in (
         get,
+        why,
         ask,
         start,
         switches,

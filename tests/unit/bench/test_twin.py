@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import median
 
 import numpy as np
 import pytest
@@ -49,3 +50,24 @@ def test_grouping_shares_is_grouping_counts() -> None:
     shares = truths(np.random.default_rng(1), 2)
     assert grouped(shares).sum(1) == pytest.approx([1, 1])
     assert grouped(shares).shape == (2, drift.GROUPS)
+
+
+def test_a_shift_of_a_fifth_of_a_deviation_is_found_within_three_hours() -> None:
+    found, early = monitors_drift.delays(np.random.default_rng(2), HOURLY, 0.2, 200)
+    assert median(found) <= 3
+    assert early == 0
+
+
+def test_the_bench_runs_in_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitors_drift, "YEAR", 30)
+    rng = np.random.default_rng(1)
+    assert monitors_drift.false_alarms(rng, HOURLY, 2, lambda shares: shares) == 0
+    assert monitors_drift.whole(rng, 1) == {"drift": 0, "data": 0, "outliers": 0}
+    assert monitors_drift.cost(rng, features=3, windows=3) > 0
+
+
+def test_the_edge_of_the_tolerance_is_exactly_that_far() -> None:
+    shares = monitors_drift.edge(truths(np.random.default_rng(1), 3), 0.03)
+    reference = np.array(monitors_drift.number("x").counts) / monitors_drift.REFERENCE
+    assert shares.sum(1) == pytest.approx([1, 1, 1])
+    assert np.abs(shares - reference).sum(1) / 2 == pytest.approx([0.03] * 3)
