@@ -55,6 +55,8 @@ def _made(args: argparse.Namespace, rows: Rows) -> Made:
     wanted = args.features or [one for one in rows.types if one not in others]
     learnt = build.reference(rows, wanted)
     task, notes = _task(args, rows)
+    if task == "regression" and (args.score or args.positive):
+        notes.append("--score and --positive are of classes: a regression has none, and they are not used")
     if not args.prediction:
         notes.append("no --prediction: what the model answers, and how right it is, is not profiled")
         return Made(build.profile(task, learnt), learnt.left_out, notes)

@@ -56,7 +56,8 @@ class Binner:
             columns: By the name of a feature, or of a column that tells slices apart, all of one length: sequences of
                 what JSON has, arrays of numpy, or arrays of Arrow. A feature that is not there is missing in all rows;
                 what the profile does not have is not looked at.
-            answers: To these rows: numbers, or names of classes.
+            answers: To these rows: numbers, or names of classes; true and false are the classes 1 and 0 where the
+                profile has none of their own names.
             scores: See `monitor.profile.Scores`.
             requests: How many requests brought them; default one a row.
 
@@ -147,7 +148,7 @@ class _Counts:
         self._outliers = 0
         self._readers: dict[str, Numbers | Names] = {one.name: _reader(one) for one in profile.features}
         self._outside = {one.name: outside(one) for one in profile.features}
-        self._answers = _reader(profile.prediction) if profile.prediction is not None else None
+        self._answers = _reader(profile.prediction, answers=True) if profile.prediction is not None else None
         self._scores = _Scored(profile)
         self._slices = {one.by: (one.values, Names(_listed(one.by, one.values))) for one in profile.slices}
         self._pairs = _Pairs(profile)
@@ -207,8 +208,8 @@ class _Counts:
         self._vectors[key] = counts if known is None else known + counts
 
 
-def _reader(feature: Number | Category) -> Numbers | Names:
-    return Numbers(feature) if isinstance(feature, Number) else Names(feature)
+def _reader(feature: Number | Category, answers: bool = False) -> Numbers | Names:
+    return Numbers(feature) if isinstance(feature, Number) else Names(feature, answers)
 
 
 def _listed(name: str, values: Sequence[str]) -> Category:
@@ -222,7 +223,7 @@ class _Scored:
     def __init__(self, profile: Profile) -> None:
         self._bins = len(profile.scores.counts) if profile.scores else 0
         self._edges = np.array(profile.scores.edges if profile.scores else [], dtype=np.float64)
-        self._positive = Names(_listed("", [profile.positive])) if profile.positive else None
+        self._positive = Names(_listed("", [profile.positive]), answers=True) if profile.positive else None
         self.length = 2 * self._bins + 1 if self._bins else 0
 
     def read(self, scores: Column, answers: Column | None) -> Places:

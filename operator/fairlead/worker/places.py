@@ -124,12 +124,19 @@ def numbers(values: Column) -> Floats:
     return np.fromiter(map(_number, values), dtype=np.float64, count=len(values))
 
 
+def _truths_as_numbers(feature: Category) -> Callable[[Any], int]:
+    return lambda value: feature.place(int(value) if isinstance(value, bool) else value)
+
+
 class Names:
     """Of a feature with names, or of a column that tells slices apart."""
 
-    def __init__(self, feature: Category) -> None:
+    def __init__(self, feature: Category, answers: bool = False) -> None:
+        """answers: of a model. An evaluation takes true and false for 1 and 0, so they are these classes if the profile
+        does not have them by their own names."""
         self.length = feature.length
-        self._place: Callable[[Any], int] = feature.place
+        own = {"true", "false"} & {*feature.values, *feature.known}
+        self._place: Callable[[Any], int] = feature.place if own or not answers else _truths_as_numbers(feature)
         self._missing, self._wrong = feature.place(None), feature.place([])
         self._else = len(feature.values) + (1 if feature.complete else 0)
         self._texts: dict[str | None, int] = {name: feature.place(name) for name in (*feature.values, *feature.known)}

@@ -20,7 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.api.modelversion import Evidence, ProfileRef
 from fairlead.cli import profile as command
+from fairlead.cli import show_modelversion
+from fairlead.cli.blocks import plain
 from fairlead.cli.histogram import heights, sparkline
 from fairlead.cli.main import main
 from fairlead.cli.profile_page import page
@@ -107,6 +110,14 @@ def test_a_page_has_nothing_but_its_own_marks(rows: Path, capsys: Any) -> None:
 def test_what_can_not_be_is_said(rows: Path, capsys: Any, words: list[str], says: str) -> None:
     assert main(["profile", str(rows), *words]) != 0
     assert says in capsys.readouterr().err
+
+
+def test_what_is_not_used_is_said(rows: Path, capsys: Any) -> None:
+    words = ["--features", "x", "--prediction", "p", "--target", "y", "--score", "p", "--task", "regression"]
+    assert main(["profile", str(rows), *words]) == 0
+    assert "they are not used" in capsys.readouterr().out
+    assert main(["profile", str(rows), "--features", "x"]) == 0
+    assert "no --prediction" in capsys.readouterr().out
 
 
 def test_rows_that_are_not_there_are_said(tmp_path: Path, capsys: Any) -> None:
@@ -201,6 +212,16 @@ async def test_a_model_version_s_profile_is_that_of_its_status(monkeypatch: pyte
 async def test_why_there_is_none_is_said(proof: Any, says: str) -> None:
     with pytest.raises(Problem, match=says):
         await command.fetched(Cluster(**proof), argparse.Namespace(), "x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("proof", "says"),
+    [({"profile": ProfileRef(digest="d" * 64, uri="s3://b/k", rows=1200, features=3, message="no answers")},
+      "profile dddddddddddd: 3 features of 1,200 rows (no answers)"),
+     ({"no_profile": "it could not be made: no room"}, "no profile: it could not be made: no room")],
+)  # fmt: skip
+def test_a_model_version_s_view_has_a_line_of_it(proof: Any, says: str) -> None:
+    assert says in plain(show_modelversion.proof(Evidence(digest="b" * 64, **proof)))
 
 
 # --- pictures ------------------------------------------------------------------------------------------------------

@@ -173,6 +173,20 @@ def test_scores_without_answers_are_those_of_no_positive() -> None:
     assert ANSWERS not in found
 
 
+@pytest.mark.parametrize("said", [[True, False, None], np.array([True, False]), pa.array([True, False, None])])
+@pytest.mark.parametrize(("classes", "places"), [(["0", "1"], (1, 1)), (["true", "false"], (1, 1)), (["no"], (0,))])
+def test_true_and_false_are_classes_as_an_evaluation_takes_them(
+    said: Any, classes: list[str], places: tuple[int, ...]
+) -> None:
+    answers = Category(kind="category", name="won", values=classes, counts=[1] * len(classes))
+    profile = PROFILE.model_copy(update={"prediction": answers, "positive": classes[-1], "scores": PROFILE.scores})
+    binner = Binner(profile)
+    binner.add({"age": [20] * len(said)}, said, [0.9] * len(said))
+    found = binner.tally().vectors
+    assert found[ANSWERS][: len(classes)] == places
+    assert found[SCORES][3] == (1 if len(classes) == 2 else 0), "one of them is positive"
+
+
 @pytest.mark.parametrize(("score", "place"), [(1.0 + 5e-7, 2), (1.1, 4), (-0.1, 4), (inf, 4), ("0.9", 4), (None, 4)])
 def test_what_is_no_probability_is_counted_apart(score: Any, place: int) -> None:
     found = counted(columns={"age": [20]}, answers=["no"], scores=[score]).vectors[SCORES]

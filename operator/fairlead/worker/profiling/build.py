@@ -73,7 +73,7 @@ class _First:
         self._found = found
         self.rows = 0
         self._reals = {name: Real() for name in found.numbers}
-        self._names = {name: Named() for name in found.names}
+        self._names = {name: Named(len(found.names)) for name in found.names}
         self._sample = Sample(len(found.numbers))
 
     def add(self, batch: Batch, pool: Executor) -> None:

@@ -15,8 +15,8 @@ from fairlead.worker.places import Column, Floats, of_arrow
 
 DIGITS = 9
 """Sums of floats differ in their last digits with the order of the rows: what is kept of them is rounded."""
-MOST_NAMES = 50_000
-"""Different names of a column that are held."""
+MOST_NAMES, ALL_NAMES = 50_000, 500_000
+"""Different names of a column that are held, and of all columns together."""
 
 
 class Real:
@@ -77,7 +77,9 @@ def tidy(value: float, scale: float = 0.0) -> float:
 class Named:
     """A column of names: how often each comes; or only that there are too many."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: int = 1) -> None:
+        """columns: how many there are like it."""
+        self._most = min(MOST_NAMES, ALL_NAMES // columns)
         self.counts: Counter[str] = Counter()
         self.too_many = False
 
@@ -85,7 +87,7 @@ class Named:
         """The next values; null, and what has no name, is none."""
         if not self.too_many:
             self.counts.update(_counted(values))
-            if len(self.counts) > MOST_NAMES:
+            if len(self.counts) > self._most:
                 self.too_many = True
                 self.counts.clear()
 
