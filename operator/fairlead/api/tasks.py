@@ -153,6 +153,15 @@ class EvaluateResult(Model):
     no_profile: str = ""
 
 
+class ProfileAt(Model):
+    """Where a version's profile lies (`monitor/profile.py`)."""
+
+    access: Access
+    uri: str
+    sha256: str
+    """Of its bytes."""
+
+
 class RecordTask(Model):
     """Keep the answers that the proxy in the same pod hands over. Has no end, and no result."""
 
@@ -174,6 +183,12 @@ class RecordTask(Model):
     """For `/answers` and `/metrics`."""
     spool: str
     """Folder for answers on their way to the store."""
+    profile: ProfileAt | None = None
+    """What requests are counted by; None: they are not."""
+    steer: str | None = None
+    """Folder that the proxy sees too: by settings in it the share of what is counted follows the traffic."""
+    sparing: Literal[True] | None = None
+    """Keep no answers but those of that share."""
 
 
 class JoinTask(Model):

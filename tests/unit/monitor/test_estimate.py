@@ -124,7 +124,7 @@ def test_a_band_holds_windows_like_the_reference_and_no_others():
     rng, runs = np.random.default_rng(2), 200
     inside, shifted = dict.fromkeys(METRICS, 0), 0
     for _ in range(runs):
-        scores, _, labels = drawn(rng, 5000)
+        scores, _, labels = drawn(rng, 1500)
         reference = counted(scores)
         rates = calibrated(counted(scores[labels]), reference)
         own = classification(reference, counted(scores[scores > 0.5]), rates, reference)
