@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 HARMED = "Harmed"
+_ESTIMATED, _REALISED, _NOT_COUNTED = "estimated loss", "realised loss", "was not counted"
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,23 @@ class Summary:
         if state(judged.report) == HARMED:
             self.harmful.add(judged.index)
         for what, why in unknown(judged.report):
-            if what not in self.past.stream.absent:
-                reason, windows = self.unknown.get((what, why.remedy), (why.reason, 0))
-                self.unknown[what, why.remedy] = reason, windows + 1
+            if not self._told_apart(what, why):
+                remedy = self._remedy(what, why)
+                reason, windows = self.unknown.get((what, remedy), (why.reason, 0))
+                self.unknown[what, remedy] = reason, windows + 1
+
+    def _told_apart(self, what: str, why: Unknown) -> bool:
+        """Whether it follows from a column that isn't there, which is said by its own name."""
+        missing = any(name in self.past.stream.absent for name in (what.partition("/")[2], *what.split("*"), what))
+        return missing or (why.reason.endswith(_NOT_COUNTED) and what != _ESTIMATED)
+
+    def _remedy(self, what: str, why: Unknown) -> str:
+        """What a person can do about it who has files, and no cluster."""
+        if what == _ESTIMATED and why.reason.endswith(_NOT_COUNTED):
+            return "name the answers' column with --prediction, and that of their probabilities with --score"
+        if what == _REALISED and self.past.labels is None:
+            return "give --labels and their --key, or a --target that the rows have"
+        return why.remedy
 
     # --- in the end --------------------------------------------------------------------------------------------------
 

@@ -35,7 +35,8 @@ def blocks(past: Past) -> list[Block]:
         lines.add(past, judged)
     found: list[Block] = [Title("monitor", f"profile {past.profile.digest[:12]}", f"{summary.rows:,} rows")]
     if lines.rows:
-        found += [lines.table(), Lines(lines.bars())]
+        found.append(lines.table())
+        found += [Lines(bars)] if (bars := lines.bars()) else []
     return [*found, Lines(list(summary.said()))]
 
 

@@ -150,6 +150,10 @@ def test_columns_that_the_rows_lack_are_unknown_and_named(judge: Run) -> None:
     assert found["end"]["alarms"] == []
     assert found["end"]["absent"] == ["x"]
     said = " ".join(found["end"]["said"])
+    assert {one["what"] for one in found["end"]["unknown"]} == {"estimated loss", "realised loss"}
+    assert "the answers' column with --prediction" in said
+    assert "give --labels and their --key" in said
+    assert "recorder" not in said
     assert "x: Unknown: the rows have no such column" in said
     assert "name their column with --score" in said
     assert "no column p" not in said

@@ -156,7 +156,9 @@ class Stream:
         # Times may be alike: only the rows' numbers say then in which order they came.
         rows = f"SELECT *, row_number() OVER () - 1 AS {self._row} FROM ({self._source.scan})"
         at = self.clock or f"CAST({self._row} AS BIGINT)"
-        return f"SELECT {at} AS at{listed} FROM ({rows}) {joined} WHERE {known} ORDER BY {at}, {self._row}"
+        # A join comes in any order; rows that are only numbered stay in theirs.
+        order = f" ORDER BY {at}, {self._row}" if joined or not self.times.sorted else ""
+        return f"SELECT {at} AS at{listed} FROM ({rows}) {joined} WHERE {known}{order}"
 
     def pieces(self) -> Iterator[Piece]:
         """All rows that have a time."""
