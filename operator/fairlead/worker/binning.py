@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairlead.monitor.counts import ANSWERS, SCORES, Tally, feature_key, pair_key, slice_key
+from fairlead.monitor.outliers import outer
 from fairlead.monitor.profile import LONGEST, Category, Number, Profile
 from fairlead.worker.places import Column, Floats, Names, Numbers, Places, Truths, numbers, of_arrow, part
 
@@ -129,14 +130,9 @@ def _cut(value: Any) -> Any:
 
 
 def outside(feature: Number | Category) -> Truths:
-    """By place: whether a value there is outside of what the reference had."""
+    """By place: whether a value there makes its row an outlier (`monitor.outliers`)."""
     found = np.zeros(feature.length, dtype=np.bool_)
-    if isinstance(feature, Number):
-        bins = len(feature.counts)
-        found[[bins, bins + 1, bins + 4]] = True
-    else:
-        names = len(feature.values)
-        found[[names + 1, names + 3]] = True
+    found[list(outer(feature))] = True
     return found
 
 
