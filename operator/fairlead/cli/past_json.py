@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from fairlead.cli import session
 from fairlead.cli.past_summary import Summary, figures
 from fairlead.monitor.report import FairnessReport, FeatureReport, PairReport, Report, ShareReport
 from fairlead.monitor.unknown import Unknown
@@ -20,13 +20,12 @@ Json = dict[str, Any]
 
 def tell(past: Past) -> None:
     """Print one object: a window is written as soon as it is judged."""
-    summary, before = Summary(past), '{"windows": ['
+    summary = Summary(past)
+    session.tell('{"windows": [')
     for judged in past.judgement.windows():
         summary.add(judged)
-        sys.stdout.write(f"{before}\n{_dumped(window(past, judged))}")
-        before = ","
-    opened = before if before != "," else ""
-    sys.stdout.write(f'{opened}\n], "end": {_dumped(end(summary))}}}\n')
+        session.tell(f"{',' if judged.index else ''}{_dumped(window(past, judged))}")
+    session.tell(f'], "end": {_dumped(end(summary))}}}')
 
 
 def _dumped(value: Any) -> str:

@@ -80,6 +80,7 @@ class Stream:
             for name in dict.fromkeys(wanted)
             if name in source.types
         }
+        self._outputs = self.output(names.prediction, "prediction"), self.output(names.score, "score")
         self.clock = self._moment()
         """SQL of a row's time in microseconds, null if it has none; empty if rows have no times."""
         self.times = self._times()
@@ -162,7 +163,7 @@ class Stream:
 
     def pieces(self) -> Iterator[Piece]:
         """All rows that have a time."""
-        answer, score = self.output(self._names.prediction, "prediction"), self.output(self._names.score, "score")
+        answer, score = self._outputs
         wanted = [*self._cells.values(), *(one for one in (answer, score) if one)]
         selected = [sql for one in wanted for sql in one.sql()]
         before = 0

@@ -137,7 +137,7 @@ def test_a_score_that_is_no_number_is_refused_and_one_that_is_not_finite_is_not(
     assert piece.answers is not None
     assert cells.plain(piece.answers) == ["1", "0", None]
     with pytest.raises(BadFiles, match="a score is a number from 0 to 1"):
-        list(opened(database, rows, profile, "10", score="text").pieces())
+        opened(database, rows, profile, "10", score="text")
 
 
 def test_files_of_different_types_keep_their_order(
