@@ -198,7 +198,7 @@ def _proven(look: Look, guard: Guard, stable: Arm, candidate: Arm) -> Proven | N
         return None
     effect = float(look.spec.rollout.design_effect)
     shown = proof.OfPairs(share(guard.worse_by), stable, candidate, effect)
-    return Proven(log_evidence=encode(shown.log_evidence), bound=encode(log_bound(proofs.missed(look))))
+    return Proven(log_evidence=encode(shown.log_evidence), bound=encode(proofs.bound(look)))
 
 
 METRIC = _Review()

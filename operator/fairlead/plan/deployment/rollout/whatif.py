@@ -14,7 +14,8 @@ from fairlead.plan.deployment.evidence.signals import guard_id
 from fairlead.plan.deployment.metrics.registry import all_requests, metric_of
 from fairlead.verdict import common, engine
 from fairlead.verdict.ahead import Ahead
-from fairlead.verdict.engine import Conclusion, Metric, Rules, Seen, State
+from fairlead.verdict.decision import Conclusion
+from fairlead.verdict.engine import Metric, Rules, Seen, State
 from fairlead.verdict.gauges import GaugeState
 from fairlead.verdict.guards import Arm, GuardState
 from fairlead.verdict.split import SplitState
@@ -173,6 +174,7 @@ class Play:
                 for new, p in zip(fresh.guards, places, strict=True)
             ),
             proofs=tuple(new if p is None else state.proofs[p] for new, p in zip(fresh.proofs, places, strict=True)),
+            harm=tuple(p is not None and state.harm[p] for p in places),
             last=tuple(None if p is None else state.last[p] for p in places),
         )
 
@@ -230,7 +232,7 @@ def rules_of(rollout: Rollout, prior: Prior, begun: bool = False) -> Rules:
 
 def _metric(name: str, guard: Guard, prior: Prior, begun: bool) -> Metric:
     found = metric_of(guard)
-    return replace(found.rules(name, guard, prior, begun), comparing=found.unprovable)
+    return replace(found.rules(name, guard, prior, begun), comparing=found.comparing, unprovable=found.unprovable)
 
 
 def judge(rollout: Rollout, trace: Iterable[Item]) -> Iterator[Judged]:
