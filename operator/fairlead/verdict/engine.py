@@ -46,6 +46,8 @@ class Metric:
     """It is read only while the candidate answers copies of the live version's requests."""
     gauge: Gauge | None = None
     """It is a value, not a count: how that is compared."""
+    shared: bool = False
+    """It is read only while both versions answer requests, or copies of them."""
     paired: bool = False
     """Its counts are of pairs (`GuardState.paired`). They come when somebody judges one: it is never silent."""
     late: bool = False
@@ -72,7 +74,8 @@ class Rules:
     before: Arm = field(default_factory=Arm)
     """What the live version had counted before the rollout, requests and failed ones."""
     fresh: float = 5.0
-    """Seconds for which a metric's last window holds, while the windows of others come in."""
+    """Seconds for which a metric's last window holds, while the windows of others come in. Infinite: who reads them
+    tells what could not be read (`State.held`)."""
     fresh_value: float = 300.0
     """The same for the last values of a metric that is no count."""
 
@@ -107,6 +110,8 @@ class Seen:
     """Requests and failed ones of both, whether or not a metric is made of them; None: not known."""
     answers: Window | None = None
     """Answers that were kept of both, and those among them that are failures or refusals; None: not known."""
+    doubted: Collection[str] = ()
+    """Metrics of which nothing follows from what was counted."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,8 @@ class State:
     """When each metric was last read."""
     silent: tuple[str, ...] = ()
     """Metrics of which nothing is known now."""
+    held: str = ""
+    """Why else nothing follows from what is known, in a word."""
     began: float | None = None
     t: float = 0.0
 
@@ -186,12 +193,12 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
         for guard, metric in zip(state.guards, rules.metrics, strict=True)
     )
     return State(
-        guards=after, harm=_harm(rules, state, after, {*seen.windows, *seen.values}),
+        guards=after, harm=_harm(rules, state, after, {*seen.windows, *seen.values}, seen.doubted),
         proofs=tuple(
             kept if window is None or kept is None else _shown(kept, window, rules.design_effect)
             for kept, window in zip(state.proofs, windows, strict=True)
         ),
-        split=split, common=alone, ahead=front, answering=answering, last=last, t=seen.t,
+        split=split, common=alone, ahead=front, answering=answering, last=last, held=state.held, t=seen.t,
         began=seen.t if state.began is None else state.began,
         silent=tuple(
             metric.name for metric, at in zip(rules.metrics, last, strict=True)
@@ -210,12 +217,13 @@ def _stepped(
 
 
 def _harm(
-    rules: Rules, state: State, after: tuple[GuardState | GaugeState, ...], read: Collection[str]
+    rules: Rules, state: State, after: tuple[GuardState | GaugeState, ...], read: Collection[str],
+    doubted: Collection[str] = (),
 ) -> tuple[bool, ...]:  # fmt: skip
     """What the metrics say that were read; the others say what they said."""
     bound = rules.bound
     return tuple(
-        guard.log_evidence >= bound if metric.name in read else before
+        metric.name not in doubted and guard.log_evidence >= bound if metric.name in read else before
         for metric, guard, before in zip(rules.metrics, after, state.harm, strict=True)
     )
 
@@ -225,13 +233,14 @@ def _anything(seen: Seen) -> bool:
 
 
 def _read_now(metric: Metric, seen: Seen) -> bool:
-    if metric.gauge:
+    if metric.shared:
         return seen.share != 1  # else there is nothing to compare with
     return not metric.shadow or seen.share is None
 
 
 def _old(rules: Rules, metric: Metric, at: float | None, now: float) -> bool:
-    return at is None or now - at > (rules.fresh_value if metric.gauge else rules.fresh)
+    most = rules.fresh_value if metric.gauge else rules.fresh
+    return most < inf and (at is None or now - at > most)
 
 
 def with_pairs(rules: Rules, state: State, t: float, found: Mapping[str, Pairs]) -> State:
@@ -257,6 +266,7 @@ def known(rules: Rules, state: State) -> Known:
     return Known(
         metrics, rules.proof, worse, worse and ahead.shown(state.ahead, bound), state.split.wrong,
         any(ahead.alone(one, bound) for one in (state.answering, state.ahead)), begun=state.began is not None,
+        held=state.held,
     )  # fmt: skip
 
 

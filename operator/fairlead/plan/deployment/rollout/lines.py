@@ -70,7 +70,7 @@ def _lines(look: Look, before: Candidate | None, after: Candidate) -> Iterator[s
     window = _window(look, before, after, then)
     if window:
         yield window
-    if after.step != (before.step if before else -1):
+    if (after.step, after.shadow) != ((before.step, before.shadow) if before else (-1, "")):
         copies = {"shadow": after.shadow} if after.shadow else {}
         yield _json({"t": look.now, "step": after.step, "weight": after.weight, **copies})
     if after.waived and after.waived != (before.waived if before else None):
@@ -128,15 +128,24 @@ def _window(
         stable, candidate = (old.stable, old.candidate) if old else (ArmCounts(), ArmCounts())
         if (guard.stable, guard.candidate) != (stable, candidate):
             windows[guard.guard] = Window(_since(stable, guard.stable), _since(candidate, guard.candidate))
-    if after.step == before.step and after.answering != before.answering:
+    same = after.step >= 0 and after.step_since == before.step_since
+    if same and after.answering != before.answering:
         old_, new_ = before.answering, after.answering
         windows[ANSWERS] = Window(_since(old_.stable, new_.stable), _since(old_.candidate, new_.candidate))
     values = _values(after, then)
     if not values and not any(window.stable.requests or window.candidate.requests for window in windows.values()):
         return None
     found = {guard.guard: encode(decode(guard.log_evidence)) for guard in after.guards if guard.odds or guard.values}
-    split = {} if after.split != before.split else {"split": None}
-    return write(Line(look.now, before.weight, windows, values=values), logEvidence=found, **split)
+    more: dict[str, object] = {} if after.split != before.split else {"split": None}
+    doubted = [guard.guard for guard in after.guards if _doubted(guard)]
+    if doubted:
+        more["doubted"] = doubted
+    return write(Line(look.now, before.weight, windows, values=values), logEvidence=found, **more)
+
+
+def _doubted(guard: GuardEvidence) -> bool:
+    """Whether nothing follows from its evidence, though that is at the bound."""
+    return guard.state == "NoEvidence" and decode(guard.log_evidence) >= decode(guard.bound or "inf")
 
 
 def _values(after: Candidate, then: dict[str, GuardEvidence]) -> dict[str, tuple[float, float]]:
