@@ -192,8 +192,8 @@ def _line(body: Any) -> Item | None:
         raise ValueError(f"not an object: {body!r}")
     whole(body)
     if "rollout" in body:
-        about = (str(body.get(key, "")) for key in ("version", "against", "deployment"))
-        return Began(dict(body["rollout"]), *about, t=_time(body) if "t" in body else None)
+        version, against, deployment = (str(body.get(key, "")) for key in ("version", "against", "deployment"))
+        return Began(dict(body["rollout"]), version, against, deployment, _time(body) if "t" in body else None)
     if "end" in body:
         return Ended(_time(body), *(str(body.get(key, "")) for key in ("end", "reason", "message")))
     if "now" in body:
