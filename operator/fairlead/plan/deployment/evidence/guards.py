@@ -36,11 +36,11 @@ ENOUGH = 100
 
 def all_of(look: Look, candidate: Candidate) -> list[GuardEvidence]:
     """The guards as the spec lists them now; a new or changed one begins anew."""
-    known = {guard.guard: guard for guard in candidate.guards}
+    known, wanted = {guard.guard: guard for guard in candidate.guards}, digests(look)
     found = []
     for index, guard in enumerate(look.spec.rollout.guards):
         old = known.get(guard_id(index, guard))
-        found.append(old if old and old.digest == digests(look)[index] else fresh(look, index, guard))
+        found.append(old if old and old.digest == wanted[index] else fresh(look, index, guard))
     return found
 
 

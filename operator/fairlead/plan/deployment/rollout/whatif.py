@@ -120,12 +120,13 @@ class Play:
     def _told(self, item: Told) -> Judged | None:
         """What is concluded from the same look's window; None if there is none."""
         self.held = AT_THE_TIME if item.verdict == "NoEvidence" else ""
-        if self.state is None:
-            return None
-        self.state = replace(self.state, held=self.held)
+        if self.state is not None:
+            self.state = replace(self.state, held=self.held)
         if self.last is None or self.last.t != item.t:
             return None
-        return self._concluded(item.t, self.last.rules, self.state, self.last.told)
+        state = replace(self.last.state, held=self.held)
+        self.last = replace(self.last, state=state, conclusion=self._conclusion(self.last.rules, state))
+        return self.last
 
     def _pair(self, item: Paired) -> Judged:
         rules, state = self._ready()
@@ -135,13 +136,16 @@ class Play:
         return self._concluded(item.t, rules, self.state, item.found)
 
     def _concluded(self, t: float, rules: Rules, state: State, told: Mapping[str, str]) -> Judged:
+        aliases = _aliases(self.rollout)
+        then = {aliases.get(name, name): value for name, value in told.items()}
+        self.last = Judged(t, self.weight, rules, state, self._conclusion(rules, state), then)
+        return self.last
+
+    def _conclusion(self, rules: Rules, state: State) -> Conclusion:
         found = self.over or engine.conclude(rules, state)
         if found.verdict in ("harm", "undecided"):
             self.over = found  # what ends a rollout stands from then on
-        aliases = _aliases(self.rollout)
-        then = {aliases.get(name, name): value for name, value in told.items()}
-        self.last = Judged(t, self.weight, rules, state, found, then)
-        return self.last
+        return found
 
     def _ready(self) -> tuple[Rules, State]:
         if self.rules is None or self.state is None:
