@@ -22,7 +22,6 @@ from fairlead.plan.deployment.metrics.base import Metric, Row, evidence_of
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.requests import Failed, PromQuery, Vector
 from fairlead.verdict import engine, gauges
-from fairlead.verdict.failures import log_bound
 from fairlead.verdict.gauges import FEWEST, LARGEST, Gauge, GaugeState
 from fairlead.verdict.guards import decode, encode, encode_all
 from fairlead.verdict.trace import Prior
@@ -154,7 +153,7 @@ def _seconds(duration: str) -> float:
 
 def _seen(look: Look, guard: Guard, state: GuardEvidence, pair: tuple[float, float]) -> GuardEvidence:
     after = gauges.step(read(guard, state.values, float(look.spec.rollout.design_effect)), *pair)
-    evidence, bound = after.log_evidence, log_bound(guards.alpha(look))
+    evidence, bound = after.log_evidence, guards.bound(look)
     return state.model_copy(update={
         "values": written(after, look.stamp, pair), "windows": after.windows, "log_evidence": encode(evidence),
         "bound": encode(bound), "state": "Harm" if evidence >= bound else "Watching",
