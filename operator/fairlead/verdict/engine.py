@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
+from typing import TypeVar
 
 from fairlead.verdict import ahead, common, decision, difference, gauges, guards, proof
 from fairlead.verdict.ahead import Ahead
@@ -26,6 +27,7 @@ from fairlead.verdict.split import SplitState
 from fairlead.verdict.split import step as split_step
 
 Shown = Proof | OfPairs
+Test = TypeVar("Test", GuardState, GaugeState, OfPairs)
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,11 @@ def _unshown(rules: Rules, metric: Metric) -> Shown | None:
 
 
 def _shown(kept: Shown, window: Window, design_effect: float) -> Shown:
-    return kept.after(window) if isinstance(kept, OfPairs) else proof.step(kept, window, design_effect)
+    return (
+        _diluted(kept, design_effect).after(window)
+        if isinstance(kept, OfPairs)
+        else proof.step(kept, window, design_effect)
+    )
 
 
 def _guard(rules: Rules, metric: Metric) -> GuardState | GaugeState:
@@ -189,7 +195,7 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
     front = Ahead() if frozen else ahead.step(state.ahead, seen.both, effect) if seen.both else state.ahead
     answering = ahead.step(state.answering, seen.answers, effect) if seen.answers else state.answering
     after = tuple(
-        _stepped(guard, seen.windows.get(metric.name), seen.values.get(metric.name))
+        _stepped(guard, effect, seen.windows.get(metric.name), seen.values.get(metric.name))
         for guard, metric in zip(state.guards, rules.metrics, strict=True)
     )
     return State(
@@ -209,11 +215,16 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
 
 
 def _stepped(
-    guard: GuardState | GaugeState, window: Window | None, values: tuple[float, float] | None
+    guard: GuardState | GaugeState, effect: float, window: Window | None, values: tuple[float, float] | None
 ) -> GuardState | GaugeState:  # fmt: skip
     if isinstance(guard, GaugeState):
-        return gauges.step(guard, *values) if values else guard
-    return guards.step(guard, window) if window else guard
+        return gauges.step(_diluted(guard, effect), *values) if values else guard
+    return guards.step(_diluted(guard, effect), window) if window else guard
+
+
+def _diluted(kept: Test, effect: float) -> Test:
+    """By other rules than before."""
+    return kept if kept.design_effect == effect else replace(kept, design_effect=effect)
 
 
 def _harm(
@@ -246,9 +257,10 @@ def _old(rules: Rules, metric: Metric, at: float | None, now: float) -> bool:
 def with_pairs(rules: Rules, state: State, t: float, found: Mapping[str, Pairs]) -> State:
     """The state after more pairs, by metric, of metrics that have windows besides (see `verdict.pairs.log_factor`)."""
     after = tuple(
-        replace(guard, pairs=guard.pairs + found.get(metric.name, Pairs())) if isinstance(guard, GuardState) else guard
+        replace(_diluted(guard, rules.design_effect), pairs=guard.pairs + found[metric.name])
+        if isinstance(guard, GuardState) and metric.name in found else guard
         for metric, guard in zip(rules.metrics, state.guards, strict=True)
-    )
+    )  # fmt: skip
     harm = _harm(rules, state, after, found)
     return replace(state, guards=after, harm=harm, t=max(t, state.t), began=t if state.began is None else state.began)
 

@@ -166,12 +166,14 @@ def offered(candidate: Candidate, before: Review, differing: Iterable[Differing]
 
 
 def _evidence(look: Look, guard: Guard, state: GuardEvidence, review: Review) -> GuardEvidence:
-    """The guard, from all judgements of this rollout."""
+    """The guard, from all judgements of this rollout. It says what it said until there is another one."""
     total = review.better + review.worse + review.same + review.both_bad
+    new = total - state.candidate.requests
+    if state.odds and not new:
+        return state.model_copy(update=_standing(state, harm=False))
     stable, candidate, most = Arm(total, review.better), Arm(total, review.worse), guards.bound(look)
     effect, margin = float(look.spec.rollout.design_effect), share(guard.worse_by)
     seen = GuardState(stable=stable, candidate=candidate, paired=margin, design_effect=effect)
-    new = total - state.candidate.requests
     return state.model_copy(update={
         "stable": _counts(stable), "candidate": _counts(candidate), "odds": encode(1.0), "floor": encode(0.0),
         "windows": state.windows + bool(new), "log_evidence": encode(seen.log_evidence),

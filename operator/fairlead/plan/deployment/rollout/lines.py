@@ -70,13 +70,20 @@ def _lines(look: Look, before: Candidate | None, after: Candidate) -> Iterator[s
     window = _window(look, before, after, then)
     if window:
         yield window
-    if (after.step, after.shadow) != ((before.step, before.shadow) if before else (-1, "")):
+    if _moved(look, before, after):
         copies = {"shadow": after.shadow} if after.shadow else {}
         yield _json({"t": look.now, "step": after.step, "weight": after.weight, **copies})
     if after.waived and after.waived != (before.waived if before else None):
         yield _json({"t": look.now, "waived": after.waived.message})
     if before and after.verdict != before.verdict:
         yield _json({"t": look.now, "now": after.verdict})
+
+
+def _moved(look: Look, before: Candidate | None, after: Candidate) -> bool:
+    """Whether it gets another share. In an experiment these move often, and the weight of the windows tells."""
+    was, now = ((one.step, one.shadow, one.weight if not look.side_by_side else 0) if one else (-1, "", 0)
+                for one in (before, after))  # fmt: skip
+    return was != now
 
 
 def _new(old: GuardEvidence | None, guard: GuardEvidence) -> bool:

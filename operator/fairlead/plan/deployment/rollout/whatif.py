@@ -16,10 +16,9 @@ from fairlead.plan.deployment.metrics.registry import all_requests, metric_of
 from fairlead.verdict import common, engine
 from fairlead.verdict.ahead import Ahead
 from fairlead.verdict.decision import Conclusion
-from fairlead.verdict.engine import Metric, Rules, Seen, Shown, State
+from fairlead.verdict.engine import Metric, Rules, Seen, State
 from fairlead.verdict.gauges import GaugeState
 from fairlead.verdict.guards import Arm, GuardState
-from fairlead.verdict.proof import OfPairs
 from fairlead.verdict.split import SplitState
 from fairlead.verdict.trace import (
     ANSWERS,
@@ -222,14 +221,8 @@ class Play:
         places = [before.get(kept[metric.name]) if metric.name in kept else None for metric in self.rules.metrics]
         self.state = replace(
             state,
-            guards=tuple(
-                new if p is None else replace(state.guards[p], design_effect=self.rules.design_effect)
-                for new, p in zip(fresh.guards, places, strict=True)
-            ),
-            proofs=tuple(
-                new if p is None else _diluted(state.proofs[p], self.rules.design_effect)
-                for new, p in zip(fresh.proofs, places, strict=True)
-            ),
+            guards=tuple(new if p is None else state.guards[p] for new, p in zip(fresh.guards, places, strict=True)),
+            proofs=tuple(new if p is None else state.proofs[p] for new, p in zip(fresh.proofs, places, strict=True)),
             harm=tuple(p is not None and state.harm[p] for p in places),
             last=tuple(None if p is None else state.last[p] for p in places),
         )
@@ -239,10 +232,6 @@ def _with_pairs_of(new: GuardState | GaugeState, old: GuardState | GaugeState) -
     if isinstance(new, GuardState) and isinstance(old, GuardState):
         return replace(new, pairs=old.pairs)
     return new
-
-
-def _diluted(kept: Shown | None, design_effect: float) -> Shown | None:
-    return replace(kept, design_effect=design_effect) if isinstance(kept, OfPairs) else kept
 
 
 def _rollout(item: Began) -> Rollout:
