@@ -161,11 +161,9 @@ def _unshown(rules: Rules, metric: Metric) -> Shown | None:
 
 
 def _shown(kept: Shown, window: Window, design_effect: float) -> Shown:
-    return (
-        _diluted(kept, design_effect).after(window)
-        if isinstance(kept, OfPairs)
-        else proof.step(kept, window, design_effect)
-    )
+    if isinstance(kept, OfPairs):
+        return _diluted(kept, design_effect).after(window)
+    return proof.step(kept, window, design_effect)
 
 
 def _guard(rules: Rules, metric: Metric) -> GuardState | GaugeState:

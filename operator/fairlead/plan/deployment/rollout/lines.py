@@ -11,7 +11,7 @@ from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.ledger import Ledger
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.evidence import ledger, pairs
+from fairlead.plan.deployment.evidence import guards, ledger, pairs
 from fairlead.plan.deployment.metrics.registry import METRICS, metric_of
 from fairlead.verdict.guards import Arm, Window, decode, encode
 from fairlead.verdict.pairs import Pairs
@@ -25,6 +25,8 @@ def recorded(look: Look, candidate: Candidate) -> Candidate:
         before = None
     book = candidate.ledger if candidate.ledger.name else _opened(look, candidate)
     rules = look.fixed("rules", lambda: short_hash(look.spec.rollout.model_dump_json()))
+    if book.rules != rules and candidate.guards:  # also where nothing is counted: rules and guards change together
+        candidate = candidate.model_copy(update={"guards": guards.all_of(look, candidate)})
     fresh = [*_rules(look, candidate, book.rules == rules), *_lines(look, before, candidate)]
     return candidate.model_copy(update={"ledger": _appended(book, fresh).model_copy(update={"rules": rules})})
 
