@@ -141,8 +141,12 @@ def _window(
     if same and after.answering != before.answering:
         old_, new_ = before.answering, after.answering
         windows[ANSWERS] = Window(_since(old_.stable, new_.stable), _since(old_.candidate, new_.candidate))
-    values = _values(after, then)
-    if not values and not any(window.stable.requests or window.candidate.requests for window in windows.values()):
+    believed = {one.guard for one in after.guards if not _doubted(one) and _doubted(then.get(one.guard))}
+    for name in believed:  # what follows from it follows now, though nothing may have come
+        if not metric_of(name).all_requests:
+            windows.setdefault(name, Window(Arm(), Arm()))
+    values, seen = _values(after, then), windows.values()
+    if not values and not believed and not any(one.stable.requests or one.candidate.requests for one in seen):
         return None
     found = {guard.guard: encode(decode(guard.log_evidence)) for guard in after.guards if guard.odds or guard.values}
     more: dict[str, object] = {} if after.split != before.split else {"split": None}
@@ -152,9 +156,11 @@ def _window(
     return write(Line(look.now, before.weight, windows, values=values), logEvidence=found, **more)
 
 
-def _doubted(guard: GuardEvidence) -> bool:
+def _doubted(guard: GuardEvidence | None) -> bool:
     """Whether nothing follows from its evidence, though that is at the bound."""
-    return guard.state == "NoEvidence" and decode(guard.log_evidence) >= decode(guard.bound or "inf")
+    if guard is None or guard.state != "NoEvidence":
+        return False
+    return decode(guard.log_evidence) >= decode(guard.bound or "inf")
 
 
 def _values(after: Candidate, then: dict[str, GuardEvidence]) -> dict[str, tuple[float, float]]:
