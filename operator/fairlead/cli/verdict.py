@@ -18,7 +18,7 @@ from fairlead.cli.blocks import Block, Lines, Table, Title, show
 from fairlead.cli.session import OK, USAGE, Problem, guarded
 from fairlead.cli.text import bar
 from fairlead.plan.deployment.rollout import whatif
-from fairlead.plan.deployment.rollout.whatif import Judged, Play
+from fairlead.plan.deployment.rollout.whatif import Judged
 from fairlead.verdict import failures
 from fairlead.verdict.difference import alternatives
 from fairlead.verdict.gauges import GaugeState
@@ -53,7 +53,7 @@ def _tell(args: argparse.Namespace) -> int:
     try:
         rollout = read_rollout(Path(args.rollout).read_text(encoding="utf-8"))
         text = sys.stdin.read() if args.trace == "-" else Path(args.trace).read_text(encoding="utf-8")
-        judged = whatif.judge(Play(rollout), read(text.split("\n")))
+        judged = whatif.judge(rollout, read(text.split("\n"))).judged
     except (OSError, BadTrace, ValueError) as bad:
         raise Problem(str(bad), USAGE) from None
     if not judged:

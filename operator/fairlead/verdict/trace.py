@@ -13,8 +13,9 @@ under `metrics` of an arm, by their name, with `requests` and `failures` of thei
 An evidence ledger has besides, in lines of their own, the rules (`rollout`), the steps (`step`, `weight`), the verdict
 where it changes (`now`), how it ended (`end`); its windows have the `logEvidence` by metric that was found at the time,
 `"split": null` where the gateway was still taking up new weights, and `doubted`: metrics of which nothing follows,
-though there is enough evidence, for their counters have fallen. Requests that both versions answered, once it is known
-which answers were right, stand in a line `{"t": 12.0, "pairs": {"labels": {"alike": 95, "candidateWrong": 4,
+though there is enough evidence, for their counters have fallen. Where a doubt is over, or another bound is asked for, a
+metric's window may be empty: then it is harm by what was counted before. Requests that both versions answered, once it
+is known which answers were right, stand in a line `{"t": 12.0, "pairs": {"labels": {"alike": 95, "candidateWrong": 4,
 "stableWrong": 1}}}`. A line `{"dropped": 70}` stands for lines that nothing could keep: such a ledger can't be judged
 once more. Lines of other forms are passed over. Where answers are kept, `answers` among the `metrics` says how many
 there were, and how many were failures or refusals; by them the candidate may be shown to be ahead (`verdict.ahead`).
@@ -137,8 +138,8 @@ class Ended:
 Item = Line | Paired | Prior | Began | Stepped | Told | Ended
 
 
-def read(lines: Iterable[str], told: bool = False) -> Iterator[Item]:
-    """What a trace says, in its order. told: with the verdicts of the time. Raises BadTrace."""
+def read(lines: Iterable[str]) -> Iterator[Item]:
+    """What a trace says, in its order. Raises BadTrace."""
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
@@ -146,7 +147,7 @@ def read(lines: Iterable[str], told: bool = False) -> Iterator[Item]:
             found = _line(foreign.parse(text))
         except (ValueError, OverflowError, TypeError, AttributeError, KeyError) as bad:
             raise BadTrace(f"line {number}: {bad}") from None
-        if found is not None and (told or not isinstance(found, Told)):
+        if found is not None:
             yield found
 
 

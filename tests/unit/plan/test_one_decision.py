@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import pytest
 from tests.effort import few
+from tests.unit.plan.label_world import begun as label_begun
+from tests.unit.plan.label_world import labels
+from tests.unit.plan.metrics.cases import CASES, World
 from tests.unit.plan.rollout_world import OUTCOMES, Json, Sim, View, spec
 
 from fairlead.api.candidate import Candidate
@@ -25,16 +29,15 @@ from fairlead.verdict.trace import read
 AWAY = Failed("Unreachable", "the store does not answer")
 GAUGE: Json = {"metric": "gauge", "gauge": {"value": "gauge:{{version}}"}}
 GUARDS: list[Json] = [
-    {"metric": "errors"}, {"metric": "errors", "worseBy": "2%"},
+    *(guard for case in CASES.values() for guard in (case.guard, case.another)),
     {"metric": "errors", "role": "guardrail", "worseBy": "5%"}, {"metric": "errors", "role": "target"},
-    {"metric": "latency"}, {"metric": "latency", "quantile": "p50", "worseBy": "50%"},
     {"metric": "latency", "role": "guardrail", "worseBy": "100%"},
-    OUTCOMES, OUTCOMES | {"worseBy": "5%"}, OUTCOMES | {"role": "guardrail", "worseBy": "10%"}, GAUGE,
-    {"metric": "scores"}, {"metric": "disagreement", "worseBy": "10%"},
+    OUTCOMES | {"role": "guardrail", "worseBy": "10%"}, labels(role="guardrail", worseBy="5%"),
+    {"metric": "review", "role": "guardrail", "worseBy": "10%"},
 ]  # fmt: skip
 SHADOW: Json = {"shadow": "100%", "for": "3s", "requests": 30}
 PREVIEW: Json = {"weight": 0, "for": "3s"}
-CANARY: list[Json] = [{"weight": weight, "for": "8s", "requests": 30} for weight in (20, 50, 100)]
+CANARY: list[Json] = [{"weight": weight, "for": "15s", "requests": 30} for weight in (20, 50, 100)]
 
 
 class Life:
@@ -43,15 +46,15 @@ class Life:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.play = Play(Rollout())
-        self.judged: list[Judged] = []
         self.read = 0
-        wanted = spec(*self.some(GUARDS, 3), record={"output": {"type": "class"}})
+        wanted = spec(*self.some(GUARDS, 3), record={"output": {"type": "number"}})
         wanted["rollout"]["steps"] = [*self.some([SHADOW, PREVIEW], 1), *CANARY[: self.rng.randint(1, 3)]]
         wanted["rollout"]["falseAlarms"] = "5%"
-        self.sim = Sim(wanted, seed=seed, store=True)
-        self.sim.says |= {"m-1": lambda _: ["a"], "m-2": lambda _: ["a"]}
+        self.sim = World(wanted, seed=seed, delay=1.0, labelled=0.5)
+        self.sim.says |= {"m-1": lambda _: [1.0], "m-2": lambda _: [1.0]}
         self.sim.errors |= {"m-1": 0.02, "m-2": 0.02}
         self.sim.wrong |= {"m-1": 0.1, "m-2": 0.1}
+        self.sim.publish()
         self.sim.go_live()
         self.sim.traffic(self.rng.choice([50, 600]))
         self.sim.begin()
@@ -66,7 +69,7 @@ class Life:
         if self.rng.random() < 0.2:
             self.rng.choice([
                 self.rates, self.rates, self.sources, self.sources, self.guards, self.rules, self.steps, self.restart,
-                self.fall, self.pods, self.answers,
+                self.fall, self.pods, self.answers, self.crash, self.of_a_metric,
             ])()  # fmt: skip
 
     def rates(self) -> None:
@@ -74,13 +77,25 @@ class Life:
         which[self.rng.choice(["m-1", "m-2"])] = self.rng.choice([0.0, 0.02, 0.1, 0.6, 1.0])
 
     def answers(self) -> None:
-        self.sim.says["m-2"] = self.rng.choice([lambda _: ["a"], lambda _: ["b"], lambda _: [None]])
+        self.sim.says["m-2"] = self.rng.choice([lambda _: [1.0], lambda _: [2.0], lambda _: [None]])
+        self.sim.people = self.rng.choice(["", "Live", "Candidate", "Same"])
+
+    def of_a_metric(self) -> None:
+        """What it reads is gone, or there again."""
+        case = CASES[self.rng.choice([*CASES])]
+        self.rng.choice([case.away, case.back])(self.sim)
 
     def sources(self) -> None:
         self.sim.prometheus_down = self.rng.random() < 0.3
         self.sim.store_says = AWAY if self.rng.random() < 0.2 else None
         self.sim.split_by = {"m-1": 30, "m-2": 70} if self.rng.random() < 0.3 else None
         self.sim.unreadable = {self.rng.choice(["m-1", "m-2"])} if self.rng.random() < 0.2 else set()
+
+    def crash(self) -> None:
+        """The operator has read and saved what it wanted, and dies before it writes what follows."""
+        self.sim.traffic(60)
+        self.sim.now += 1.0
+        self.sim.plan()
 
     def guards(self) -> None:
         self.sim.spec["rollout"]["guard"] = self.some(GUARDS, 3) or GUARDS[:1]
@@ -100,7 +115,12 @@ class Life:
         self.sim.restart(self.rng.choice(["m-1", "m-2"]))
 
     def fall(self) -> None:
-        self.sim.begin_anew(self.rng.choice(["m-1", "m-2"]))
+        """Nobody knows why; what is counted from then on is doubted for a while."""
+        name = self.rng.choice(["m-1", "m-2"])
+        self.sim.begin_anew(name)
+        self.sim.outcomes[name] = [0, 0]
+        if self.rng.random() < 0.5:
+            self.sim.errors["m-2"] = self.sim.wrong["m-2"] = self.sim.slow["m-2"] = 0.6
 
     def pods(self) -> None:
         """It loses its share of the requests for a while."""
@@ -112,11 +132,11 @@ class Life:
 
     def passes(self) -> None:
         """Time, with requests; somebody looks."""
-        for name in ("m-1", "m-2"):
-            self.sim.gauges[name] = Vector((("a", self.rng.gauss(1.0 + (name == "m-2") * self.sim.wrong[name], 0.2)),))
-        self.sim.tick(self.rng.choice([0, 5, 60, 60, 200]), self.rng.choice([0.4, 1.0, 1.0, 1.0, 3.0]))
-        fresh = self.lines()
-        self.judged += judge(self.play, read(fresh, told=True)) if fresh else []
+        self.sim.worth = self.sim.wrong["m-2"]
+        self.sim.step(self.rng.choice([0, 5, 60, 60, 200]), self.rng.choice([0.4, 1.0, 1.0, 1.0, 3.0]))
+        self.sim.look()
+        for item in read(self.lines()):
+            self.play.take(item)
 
     def lines(self) -> list[str]:
         """Those of the ledger that have come."""
@@ -163,12 +183,14 @@ def test_the_operator_and_a_replay_decide_the_same_at_each_look(seed: int) -> No
             break
         if play.rules is None or play.state is None:
             continue
-        assert decided(life.known(candidate)) == decided(engine.known(play.rules, play.state))
+        mine, theirs = life.known(candidate), engine.known(play.rules, play.state)
+        assert decided(mine) == decided(theirs)
+        assert all(one.proof in (-inf, two.proof) for one, two in zip(mine.metrics, theirs.metrics, strict=True))
         if candidate.step >= 0:
             frozen = engine.conclude(play.rules, play.state).verdict == "noEvidence"
             assert frozen == (candidate.verdict == "NoEvidence")
         assert play.over is None
-    assert [words for one in life.judged for words in differences(one)] == []
+    assert [words for one in life.play.judged for words in differences(one)] == []
     if life.candidate is None:
         ended_alike(life)
 
@@ -176,12 +198,12 @@ def test_the_operator_and_a_replay_decide_the_same_at_each_look(seed: int) -> No
 def ended_alike(life: Life) -> None:
     """Harm was found at the last window, by the same guard; or it was never found."""
     record = life.sim.status["history"][0]
-    harm = [one for one in life.judged if one.conclusion.verdict == "harm"]
+    harm = [one for one in life.play.judged if one.conclusion.verdict == "harm"]
     reasons = {metric.reason: name for name, metric in METRICS.items()}
     if record["reason"] not in reasons:
         assert harm == []
         return
-    assert [one.t for one in harm] == [life.judged[-1].t]
+    assert [one.t for one in harm] == [life.play.judged[-1].t]
     assert harm[0].conclusion.metric.rpartition("/")[2] == reasons[record["reason"]]
 
 
@@ -201,7 +223,7 @@ def begun(*guards: Json, steps: list[Json], **more: Any) -> Sim:
 
 
 def replayed(sim: Sim) -> list[Judged]:
-    return judge(Play(Rollout()), read(lines_of(sim), told=True))
+    return judge(Rollout(), read(lines_of(sim))).judged
 
 
 LONG: Json = {"weight": 50, "for": "300s", "requests": 50}
@@ -291,3 +313,43 @@ def test_harm_that_was_doubted_is_harm_when_the_doubt_is_over(requests: int) -> 
     sim.run(2, requests)
     assert sim.status["history"][0]["reason"] == "ErrorsWorse"
     assert [one.conclusion.verdict for one in replayed(sim)][-2:] == ["noEvidence", "harm"]
+
+
+def test_a_doubt_goes_on_in_the_ledger_while_the_candidate_is_away() -> None:
+    sim = begun({"metric": "errors"}, steps=[LONG])
+    sim.begin_anew("m-2")
+    sim.errors["m-2"] = 0.6
+    sim.run(8, 60)
+    sim.ready("m-2", False)
+    sim.tick(60)
+    sim.ready("m-2")
+    sim.look()
+    assert sim.candidate["step"] == 0
+    assert sim.candidate["guards"][0]["state"] == "Watching", "until its next window"
+    assert "harm" not in {one.conclusion.verdict for one in replayed(sim)}
+
+
+@pytest.mark.parametrize(
+    "guard", [{"metric": "errors"}, {"metric": "latency"}, OUTCOMES], ids=lambda one: one["metric"]
+)
+def test_harm_by_another_bound_is_in_the_ledger_though_nothing_has_come(guard: Json) -> None:
+    sim = begun(guard, steps=[LONG])
+    sim.spec["rollout"]["falseAlarms"] = "0.0001%"
+    sim.errors["m-2"] = sim.wrong["m-2"] = sim.slow["m-2"] = 0.25
+    while float(sim.candidate["guards"][0]["logEvidence"]) < 5.0:
+        sim.tick(60)
+    sim.spec["rollout"]["falseAlarms"] = "50%"
+    sim.tick(0)
+    assert sim.status["history"][0]["result"] == "RolledBack"
+    found = replayed(sim)
+    assert [one.conclusion.verdict for one in found][-2:] == ["continue", "harm"]
+    assert found[-1].t == sim.now
+
+
+def test_the_margin_of_labels_is_told_as_it_was_before_the_first_of_them() -> None:
+    guard, rates, steps = labels(role="guardrail", worseBy="10%"), {"m-1": 0.1, "m-2": 0.1}, ((50, "300s", 20),)
+    sim = label_begun(guard, wrong=rates, delay=1.0, more={"steps": steps})
+    sim.until(lambda: sim.guard().get("windows", 0) > 3)
+    proof = replayed(sim)[-1].state.proofs[1]
+    assert proof is not None
+    assert repr(proof.log_evidence) == sim.guard()["proven"]["logEvidence"]

@@ -36,13 +36,13 @@ class World(LabelWorld):
         self.step(requests)
         self.look()
 
-    def step(self, requests: int = 100) -> None:
+    def step(self, requests: int = 100, seconds: float = 1.0) -> None:
         """The same, without a look."""
         self.ticks += 1
         rng = random.Random(self.ticks)
         self.gauges |= {"m-1": _one(rng.gauss(1.0, 0.1)), "m-2": _one(rng.gauss(1.0 + self.worth, 0.1))}
         self.traffic(requests)
-        self.now += 1.0
+        self.now += seconds
         if self.ticks % 4 == 0:
             self.publish()
         waiting = ((self.status.get("candidate") or {}).get("review") or {}).get("pairs", []) if self.people else []

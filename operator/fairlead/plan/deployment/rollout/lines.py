@@ -141,12 +141,12 @@ def _window(
     if same and after.answering != before.answering:
         old_, new_ = before.answering, after.answering
         windows[ANSWERS] = Window(_since(old_.stable, new_.stable), _since(old_.candidate, new_.candidate))
-    believed = {one.guard for one in after.guards if not _doubted(one) and _doubted(then.get(one.guard))}
-    for name in believed:  # what follows from it follows now, though nothing may have come
+    shown = {one.guard for one in after.guards if _shown(then.get(one.guard), one)}
+    for name in shown:
         if not metric_of(name).all_requests:
             windows.setdefault(name, Window(Arm(), Arm()))
     values, seen = _values(after, then), windows.values()
-    if not values and not believed and not any(one.stable.requests or one.candidate.requests for one in seen):
+    if not values and not shown and not any(one.stable.requests or one.candidate.requests for one in seen):
         return None
     found = {guard.guard: encode(decode(guard.log_evidence)) for guard in after.guards if guard.odds or guard.values}
     more: dict[str, object] = {} if after.split != before.split else {"split": None}
@@ -156,11 +156,17 @@ def _window(
     return write(Line(look.now, before.weight, windows, values=values), logEvidence=found, **more)
 
 
-def _doubted(guard: GuardEvidence | None) -> bool:
+def _doubted(guard: GuardEvidence) -> bool:
     """Whether nothing follows from its evidence, though that is at the bound."""
-    if guard is None or guard.state != "NoEvidence":
+    return guard.state != "Harm" and decode(guard.log_evidence) >= decode(guard.bound or "inf")
+
+
+def _shown(old: GuardEvidence | None, guard: GuardEvidence) -> bool:
+    """Whether it is harm by what had been counted before: a doubt is over, or another bound is asked for. It ends the
+    rollout, and the ledger must tell of it though nothing has come."""
+    if old is None or old.digest != guard.digest or old.state == "Harm":
         return False
-    return decode(guard.log_evidence) >= decode(guard.bound or "inf")
+    return guard.state == "Harm" and guard.log_evidence == old.log_evidence
 
 
 def _values(after: Candidate, then: dict[str, GuardEvidence]) -> dict[str, tuple[float, float]]:

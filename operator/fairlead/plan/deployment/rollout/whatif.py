@@ -68,15 +68,16 @@ class Play:
     over: Conclusion | None = None
     ended: Ended | None = None
     """What the trace says of its end."""
-    last: Judged | None = None
+    judged: list[Judged] = field(default_factory=list)
+    """What was concluded after each window."""
     held: str = ""
     """As the trace says (`State.held`)."""
     by_operator: bool = False
     """Whether it is a ledger, which has its rules: a metric without a window has counted nothing, and what could not be
     read is told. How long it took in all, patience included, is the operator's to know."""
 
-    def take(self, item: Item) -> Judged | None:
-        """The next item; what is concluded after it, if it is a window."""
+    def take(self, item: Item) -> None:
+        """The next item."""
         match item:
             case Began():
                 self.by_operator, self.edited = True, item.t
@@ -86,21 +87,20 @@ class Play:
             case Stepped():
                 self._step(item)
             case Told():
-                return self._told(item)
+                self._told(item)
             case Ended():
                 self.ended = item
             case Paired():
-                return self._pair(item)
+                self._pair(item)
             case Line():
-                return self._judge(item)
-        return None
+                self._judge(item)
 
-    def _judge(self, line: Line) -> Judged:
+    def _judge(self, line: Line) -> None:
         rules, state = self._ready()
         if line.weight not in (None, self.weight):
             state = self._anew(line.weight or 0.0) or state
         self.state = engine.step(rules, state, self._seen(line))
-        return self._concluded(line.t, rules, self.state, line.found)
+        self._conclude(line.t, rules, self.state, line.found)
 
     def _step(self, item: Stepped) -> None:
         """Where the list of steps was changed just now, the same one may stand at another place in it."""
@@ -116,29 +116,29 @@ class Play:
             self.state = replace(self.state, split=SplitState(), ahead=Ahead(), answering=Ahead())
         return self.state
 
-    def _told(self, item: Told) -> Judged | None:
-        """What is concluded from the same look's window; None if there is none."""
+    def _told(self, item: Told) -> None:
+        """What is concluded from the same look's window goes by it. Who writes a trace by hand decides nothing."""
+        if not self.by_operator:
+            return
         self.held = AT_THE_TIME if item.verdict == "NoEvidence" else ""
         if self.state is not None:
             self.state = replace(self.state, held=self.held)
-        if self.last is None or self.last.t != item.t:
-            return None
-        state = replace(self.last.state, held=self.held)
-        self.last = replace(self.last, state=state, conclusion=self._conclusion(self.last.rules, state))
-        return self.last
+        if self.judged and self.judged[-1].t == item.t:
+            last = self.judged[-1]
+            state = replace(last.state, held=self.held)
+            self.judged[-1] = replace(last, state=state, conclusion=self._conclusion(last.rules, state))
 
-    def _pair(self, item: Paired) -> Judged:
+    def _pair(self, item: Paired) -> None:
         rules, state = self._ready()
         aliases = _aliases(self.rollout)
         pairs = {aliases.get(name, name): told for name, told in item.pairs.items()}
         self.state = engine.with_pairs(rules, state, item.t, pairs)
-        return self._concluded(item.t, rules, self.state, item.found)
+        self._conclude(item.t, rules, self.state, item.found)
 
-    def _concluded(self, t: float, rules: Rules, state: State, told: Mapping[str, str]) -> Judged:
+    def _conclude(self, t: float, rules: Rules, state: State, told: Mapping[str, str]) -> None:
         aliases = _aliases(self.rollout)
         then = {aliases.get(name, name): value for name, value in told.items()}
-        self.last = Judged(t, self.weight, rules, state, self._conclusion(rules, state), then)
-        return self.last
+        self.judged.append(Judged(t, self.weight, rules, state, self._conclusion(rules, state), then))
 
     def _conclusion(self, rules: Rules, state: State) -> Conclusion:
         found = self.over or engine.conclude(rules, state)
@@ -284,13 +284,9 @@ def _metric(name: str, guard: Guard, prior: Prior, begun: bool) -> Metric:
     return replace(found.rules(name, guard, prior, begun), comparing=found.comparing, unprovable=found.unprovable)
 
 
-def judge(play: Play, trace: Iterable[Item]) -> list[Judged]:
-    """What is concluded after each window."""
-    judged: list[Judged] = []
+def judge(rollout: Rollout, trace: Iterable[Item]) -> Play:
+    """The trace after its last item. rollout: the rules, until the trace has some of its own."""
+    play = Play(rollout)
     for item in trace:
-        found = play.take(item)
-        if found is not None and isinstance(item, Told):
-            judged[-1] = found
-        elif found is not None:
-            judged.append(found)
-    return judged
+        play.take(item)
+    return play
