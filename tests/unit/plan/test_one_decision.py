@@ -240,6 +240,29 @@ def test_a_step_that_gets_another_weight_is_counted_anew_in_the_ledger_too() -> 
     assert last.state.answering.stable.requests == sim.candidate["answering"]["stable"]["requests"]
 
 
+def test_a_weight_that_came_back_unseen_is_counted_anew_in_the_ledger_too() -> None:
+    sim = begun({"metric": "errors"}, steps=[LONG])
+    sim.run(5, 60)
+    for weight in (80, LONG["weight"]):
+        sim.spec["rollout"]["steps"] = [LONG | {"weight": weight}]
+        sim.look()
+    sim.run(5, 60)
+    assert replayed(sim)[-1].state.split.stable == sim.candidate["split"]["stable"] < 200
+
+
+def test_a_guard_that_went_and_came_while_the_candidate_was_away_begins_anew_in_the_ledger_too() -> None:
+    guards = [{"metric": "errors"}, {"metric": "latency"}]
+    sim = begun(*guards, steps=[LONG])
+    sim.ready("m-2", False)
+    sim.tick(60)
+    for wanted in (guards[:1], guards):
+        sim.spec["rollout"]["guard"] = wanted
+        sim.look()
+    sim.ready("m-2")
+    sim.run(5, 60)
+    assert replayed(sim)[-1].state.guards[1].stable.requests == sim.candidate["guards"][1]["stable"]["requests"] > 0
+
+
 def test_a_step_that_stands_at_another_place_goes_on_in_the_ledger_too() -> None:
     sim = begun({"metric": "errors"}, steps=[LONG])
     sim.run(5, 60)

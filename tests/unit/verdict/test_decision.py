@@ -79,3 +79,13 @@ def test_what_is_shared_is_not_missed_where_one_version_answers_all(
     rules = Rules((Metric("errors"), Metric("scores", shared=shared)), false_alarms=0.05)
     state = engine.step(rules, engine.begin(rules), Seen(1.0, {"errors": Window(Arm(), Arm(9, 0))}, share=share))
     assert state.silent == silent
+
+
+@pytest.mark.parametrize(("unprovable", "verdict"), [(True, "safe"), (False, "continue")])
+def test_what_can_not_be_proven_is_not_waited_for_where_the_candidate_alone_answers(
+    unprovable: bool, verdict: str
+) -> None:
+    rules = Rules((Metric("latency", "guardrail", worse_by=0.1, unprovable=unprovable),), false_alarms=0.05)
+    answers = Window(Arm(200, 200), Arm(200, 0))
+    state = engine.step(rules, engine.begin(rules), Seen(1.0, {"latency": Window(Arm(), Arm())}, answers=answers))
+    assert engine.conclude(rules, state).verdict == verdict
