@@ -42,6 +42,8 @@ def main(arguments: list[str]) -> int:
     rows = [[name, *(f"{before[name][one]} → {now[name][one]}" for one in FIGURES)] for name in now]
     table(f"{options.before} → now", rows, ["", *FIGURES])
     for name, found in now.items():
+        if found["milliseconds"]:
+            print(f"\n{name}: {before[name]['milliseconds']:.2f} → {found['milliseconds']:.2f} ms of CPU")
         most = list(found["read"].items())[:MOST]
         table(f"{name}: the files that are turned to most", [[f, n, found["called"][f]] for f, n in most],
               ["file", "stays", "calls"])  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kubernetes import config
 
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.manifests import server as servers
 from fairlead.manifests.server import Serving
 from fairlead.plan.jobs import likeness

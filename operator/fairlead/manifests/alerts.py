@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fairlead.api.deployment import Alerts
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.api.units import share
 from fairlead.manifests import presets, promql, recorder
 from fairlead.manifests.meta import LABEL_PREFIX, MANAGED_BY, Json, short_hash

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fairlead.api.common import Gpu, Placement
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.api.tasks import INPUTS, MODEL, EvaluateTask, FetchTask
 from fairlead.manifests import pod
 from fairlead.manifests.job import Identity, job

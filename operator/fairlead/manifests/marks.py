@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from fairlead.api.config import OperatorConfig
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.manifests.presets import Unservable
 
 LABELS = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fairlead.api.config import Images
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.api.tasks import MODEL
 from fairlead.manifests.pod import TMP
 

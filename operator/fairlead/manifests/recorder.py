@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fairlead.api.config import Images
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.api.tasks import Place, RecordTask
 from fairlead.manifests import pod, presets
 from fairlead.manifests.meta import LABEL_PREFIX, Json, short_hash

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from fairlead.api.config import OperatorConfig
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.api.tasks import MODEL, FetchTask
 from fairlead.api.units import seconds
 from fairlead.manifests import marks, pod, presets, recorder, serverpod

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fairlead.api.modelversion import Server
 from fairlead.api.ownserver import ConfigFiles, Spread
+from fairlead.api.server import Server
 from fairlead.api.units import seconds
 from fairlead.manifests import pod, presets
 from fairlead.manifests.meta import Json, short_hash

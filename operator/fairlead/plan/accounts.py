@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.plan.core import SERVE, World
 from fairlead.plan.requests import NOT_YET, AccountSeen, Failed, ReadAccount
 

@@ -17,7 +17,7 @@ import pytest
 from hack.testbed.programs import free_port, program
 from hack.testbed.recorded import Pod, get, wait_for
 
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.manifests import presets
 from fairlead.manifests.proxy import Proxy, arguments
 from fairlead.plan.requests import Counters, MetricNames

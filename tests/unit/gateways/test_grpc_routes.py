@@ -9,7 +9,7 @@ from tests.unit.plan.rollout_world import Sim, spec
 
 from fairlead.api.config import Images, OperatorConfig
 from fairlead.api.deployment import Route
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.api.tasks import FetchTask
 from fairlead.manifests import presets, route, server
 from fairlead.manifests.recorder import Recording

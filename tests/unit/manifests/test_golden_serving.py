@@ -16,7 +16,7 @@ import yaml
 
 from fairlead.api.config import Images, OperatorConfig
 from fairlead.api.deployment import Alerts, Route
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.api.tasks import MODEL, Access, FetchItem, FetchTask, Place
 from fairlead.manifests import alerts, presets, route, server
 from fairlead.manifests.meta import Json, labels, owner_reference

@@ -12,7 +12,8 @@ import yaml
 from tests.unit.manifests.test_golden_serving import CONFIG, CUSTOM, GOLDEN, SKLEARN, recorded, serving
 
 from fairlead.api.config import OperatorConfig
-from fairlead.api.modelversion import ModelVersionSpec, Server
+from fairlead.api.modelversion import ModelVersionSpec
+from fairlead.api.server import Server
 from fairlead.manifests import alerts, evaluation, marks, presets, server
 from fairlead.manifests.meta import Json
 from fairlead.plan.jobs import likeness

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from fairlead.api.deployment import Alerts
-from fairlead.api.modelversion import Server
 from fairlead.api.selectors import WRITTEN, terms
+from fairlead.api.server import Server
 from fairlead.manifests import alerts, promql
 
 ABOUT = alerts.About("web", "team", {"name": "web"}, {})

@@ -8,7 +8,7 @@ import pytest
 
 from fairlead.api.config import Images, OperatorConfig
 from fairlead.api.deployment import Alerts, Route
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.manifests import alerts, presets, recorder, route, server
 from fairlead.manifests.meta import owner_reference
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.api.config import Images
-from fairlead.api.modelversion import Server
+from fairlead.api.server import Server
 from fairlead.manifests import presets, recorder
 from fairlead.manifests.proxy import PARTS, Proxy, arguments, bootstrap, parts, sampled
 

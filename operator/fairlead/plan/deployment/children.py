@@ -8,7 +8,8 @@ from functools import partial
 from fairlead.api.common import API_VERSION, Artifact
 from fairlead.api.deployment import Route
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.api.modelversion import ModelVersion, Server
+from fairlead.api.modelversion import ModelVersion
+from fairlead.api.server import Server
 from fairlead.api.tasks import MODEL, FetchItem, FetchTask
 from fairlead.manifests import alerts, autoscaling, presets, recorder, route, server
 from fairlead.manifests.meta import labels, owner_reference
