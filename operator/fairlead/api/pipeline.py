@@ -12,6 +12,7 @@ from fairlead.api.schema import (
     LIST_ATOMIC,
     LIST_SET,
     Author,
+    Decimal,
     Duration,
     Key,
     Model,
@@ -46,11 +47,57 @@ class ScheduleTrigger(Model):
     """IANA name."""
 
 
+ConditionWord = Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+"""A type or a reason of a condition, in CamelCase."""
+
+
+class ConditionTrigger(Model):
+    """A run when a condition of a Deployment is `True`: one for each time that it becomes so, and for each version that
+    is live then."""
+
+    deployment: Name
+    type: ConditionWord
+    """For example `WorldChanged`. Whatever conditions the Deployment has: one that it does not have is told as not seen
+    so far."""
+    reasons: Annotated[list[ConditionWord], Field(max_length=8, json_schema_extra=LIST_SET)] = []
+    """Only with one of these reasons; none: with any."""
+    for_: Annotated[Duration, Field(alias="for")] = "0s"
+    """It must have been `True` for so long, with the same version live."""
+
+
+class StaleTrigger(Model):
+    """A run when the newest approved version of a model was made too long ago. It is as old as its ModelVersion:
+    neither a later evaluation nor an approval makes a model younger."""
+
+    model: Name
+    after: Span
+
+
+class PrometheusTrigger(Model):
+    """A run when a value in the installation's Prometheus is above or below a number for some time. No series, several
+    ones, not a finite number, or no answer: then nobody knows, and no run is started."""
+
+    query: Annotated[str, Field(min_length=1, max_length=1024)]
+    """PromQL, an instant query that gives one series; `{{namespace}}` stands for the namespace."""
+    above: Decimal | None = None
+    below: Decimal | None = None
+    for_: Annotated[Duration, Field(alias="for")] = "10m"
+    """It must have been so at each look in such a time. Time in which nobody looked, or nobody answered, does not count;
+    after a longer gap than `for` it begins anew."""
+    every: Span = "1m"
+    """How often Prometheus is asked; at least `5s`."""
+
+    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("above", "below")))
+
+
 class Trigger(Model):
     """What starts a run."""
 
     dataset: DatasetTrigger | None = None
     schedule: ScheduleTrigger | None = None
+    condition: ConditionTrigger | None = None
+    stale: StaleTrigger | None = None
+    prometheus: PrometheusTrigger | None = None
 
     model_config = ConfigDict(json_schema_extra=one_field)
 
@@ -126,6 +173,24 @@ class History(Model):
     versions: VersionHistory = VersionHistory()
 
 
+class Limits(Model):
+    """How many runs triggers may start. A run that is made by hand is neither held back nor counted. `condition`,
+    `stale` and `prometheus` go by what stays as it is until something is done about it: if their run makes no version
+    that is approved, they would ask again and again."""
+
+    per_day: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Runs in any 24 hours, whatever the trigger. Default: 24 for `condition`, `stale` and `prometheus`; none for
+    `dataset` and `schedule`, whose pace is that of your data and of your clock."""
+    per_month: Annotated[int, Field(ge=1, le=3000)] | None = None
+    """Runs in any 30 days, counted by whole days in UTC; so it may be up to a day more. Default: as many as come."""
+    backoff: Duration = "1h"
+    """Of `condition`, `stale` and `prometheus`: least time from the end of a run's matter (its version is rejected, or
+    it failed) until the same asks again; at least `cooldown`."""
+    give_up: Annotated[int, Field(ge=1, le=20)] = 3
+    """Of these: after so many runs in a row without an approved version a person is asked (`GaveUp`), and no more are
+    started."""
+
+
 class PipelineSpec(Model):
     """What runs, when, and what comes out of it."""
 
@@ -138,6 +203,7 @@ class PipelineSpec(Model):
     """Any of these starts a run. Without triggers, runs are made by hand."""
     cooldown: Duration = "0s"
     """Least time between the starts of two triggered runs."""
+    limits: Limits = Limits()
     concurrency: Literal["Forbid", "Allow"] = "Forbid"
     """`Forbid`: a trigger waits until the running one has ended, and then starts one run for all that has happened.
     A run that is made by hand starts in any case."""
@@ -159,7 +225,7 @@ class PipelineSpec(Model):
 
 
 class TriggerDecision(Model):
-    """Why a run was started, or not."""
+    """Why a run was started, or not. A "no" that stands is one decision, from when it was first so."""
 
     at: Timestamp
     trigger: Annotated[str, Field(max_length=128)]
@@ -168,6 +234,9 @@ class TriggerDecision(Model):
     """What it saw: the data's version, the time that was due."""
     run: Annotated[str, Field(max_length=63)] = ""
     """The run that it started; empty when it did not."""
+    because: Annotated[str, Field(max_length=64)] = ""
+    """Why not, in a word: RunActive, CoolDown, StormLimit, MonthlyBudget, Suspended, Proving, AwaitingApproval, BackOff,
+    GaveUp; or why nobody knows: NotSeen, NoSeries, Unreachable …"""
     reason: Text = ""
 
 
@@ -183,6 +252,61 @@ class LastRun(Model):
     at: Timestamp
 
 
+Outcome = Literal[
+    "Running", "Proving", "AwaitingApproval", "Approved", "Done", "Rejected", "Refused", "Failed", "Gone"
+]  # fmt: skip
+
+
+class Tried(Model):
+    """The last run for what a trigger saw, and what came of it."""
+
+    run: Annotated[str, Field(max_length=63)]
+    """Empty: of a version that was approved meanwhile, and that no run has made."""
+    at: Timestamp
+    """When it was started."""
+    begun: Annotated[str, Field(max_length=40)] = ""
+    """Since when that was the case for which it was started."""
+    outcome: Outcome = "Running"
+    """`Done`: it completed, and makes no models. `Refused`: its version was approved, and taken back where it was rolled
+    out. `Gone`: nobody knows."""
+    message: Annotated[str, Field(max_length=256)] = ""
+    since: Timestamp | None = None
+    """Since when that is its outcome; absent: nothing waits for it any more."""
+    tries: int = 0
+    """Runs in a row that made no approved version."""
+    generation: int = 0
+    """Of the spec by which they are counted."""
+
+
+class Seen(Model):
+    """What a trigger saw that goes by what is the case. Written when that changes, not at each look."""
+
+    trigger: Annotated[str, Field(max_length=128)]
+    state: Literal["Quiet", "Holding", "Asks", "Unknown"]
+    """`Holding`: it is the case, and counts until `for` is over. `Unknown`: nobody knows, and it starts no run."""
+    reason: Annotated[str, Field(max_length=64)] = ""
+    """Why nobody knows."""
+    message: Annotated[str, Field(max_length=256)] = ""
+    since: Timestamp
+    """Since when the state is this."""
+    begun: Annotated[str, Field(max_length=40)] = ""
+    """Since when it is the case."""
+    at: Annotated[str, Field(max_length=40)] = ""
+    """The last look that was counted."""
+    held: int = 0
+    """Seconds that are counted."""
+    last: Tried | None = None
+
+
+class Starts(Model):
+    """When triggers have started runs, for the limits; runs that are cleared away are counted all the same."""
+
+    recent: Annotated[list[Timestamp], Field(max_length=100, json_schema_extra=LIST_ATOMIC)] = []
+    """Those of the last 24 hours, newest first."""
+    days: Annotated[dict[str, int], Field(max_length=32)] = {}
+    """How many there were by day (UTC), of the last 31."""
+
+
 class ClearedVersion(Model):
     """A ModelVersion that was cleared away, by `spec.history.versions`."""
 
@@ -193,8 +317,9 @@ class ClearedVersion(Model):
 
 
 class PipelineStatus(StatusBase):
-    """What happened. Conditions: Ready (runs can start), Reconciling, Stalled, LastRunSucceeded, VersionsCleared (no more old
-    versions are there than asked for; once there were more)."""
+    """What happened. Conditions: Ready (runs can start), Reconciling, Stalled, LastRunSucceeded, TriggersObserved (what
+    triggers go by can be seen), GaveUp (a trigger has tried as often as it may; a person is asked), VersionsCleared (no
+    more old versions are there than asked for; once there were more)."""
 
     runs: int = 0
     """How many runs have been numbered."""
@@ -203,6 +328,9 @@ class PipelineStatus(StatusBase):
     """The last handled key of each trigger."""
     decisions: Annotated[list[TriggerDecision], Field(max_length=20, json_schema_extra=LIST_ATOMIC)] = []
     """The last 20, newest first."""
+    seen: Annotated[list[Seen], Field(max_length=16, json_schema_extra=list_map("trigger"))] = []
+    """What triggers saw that go by what is the case: `condition`, `stale`, `prometheus`."""
+    starts: Starts | None = None
     active: int = 0
     succeeded: int = 0
     failed: int = 0

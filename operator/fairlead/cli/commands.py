@@ -13,15 +13,33 @@ from fairlead.cli import (
     history,
     lineage,
     new,
+    profile,
     replay,
     review,
     start,
     switches,
     verdict,
+    why,
 )
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add them all."""
-    for module in (get, ask, start, switches, decide, approve, review, history, lineage, replay, verdict, digest, new):
+    for module in (
+        get,
+        why,
+        ask,
+        start,
+        switches,
+        decide,
+        approve,
+        review,
+        history,
+        lineage,
+        replay,
+        verdict,
+        profile,
+        digest,
+        new,
+    ):
         module.register(subparsers)

@@ -39,6 +39,9 @@ def of_pipeline(raw: Json) -> Iterable[Gauge]:
     yield Gauge("fairlead_pipeline_runs", "Runs that triggers have started.", where, float(status.get("runs", 0)))
     failed = float(status.get("phase") == "Failed")
     yield Gauge("fairlead_pipeline_last_run_failed", "1 if the last run that ended has failed.", where, failed)
+    said = {one.get("type"): one.get("status") for one in status.get("conditions") or ()}
+    text = "1 while triggers have tried as often as they may, and wait for a person."
+    yield Gauge("fairlead_pipeline_gave_up", text, where, float(said.get("GaveUp") == "True"))
     last = status.get("lastRun")
     if last:
         text = "When a trigger last started a run."

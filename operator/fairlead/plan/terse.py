@@ -30,7 +30,8 @@ def of_pipeline(status: PipelineStatus) -> Iterator[PipelineStatus]:
     """Without old decisions: the newest of each trigger says why it waits."""
     newest = {one.trigger: one for one in reversed(status.decisions)}
     kept = [one for one in status.decisions if newest[one.trigger] is one]
-    yield terse(status).model_copy(update={"decisions": kept})
+    seen = [one.model_copy(update={"message": one.message[:80]}) for one in status.seen]
+    yield terse(status).model_copy(update={"decisions": kept, "seen": seen})
 
 
 def of_run(status: PipelineRunStatus) -> Iterator[PipelineRunStatus]:

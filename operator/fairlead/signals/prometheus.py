@@ -23,8 +23,8 @@ Prometheus that may be nobody, or somebody else."""
 _REMEDY = "name a metric, with labels in braces"
 _REMEDIES = {
     "matrix": "write it without a [range]",
-    "scalar": f"a number belongs to no version; {_REMEDY}",
-    "string": f"a text belongs to no version; {_REMEDY}",
+    "scalar": f"a number has no labels; {_REMEDY}",
+    "string": f"a text is no value; {_REMEDY}",
 }
 
 
@@ -83,7 +83,7 @@ def _data(url: str, reply: Reply, expression: str) -> dict[str, Any]:
     if body["status"] != "success":
         words = str(body.get("error", ""))[:300]
         if body.get("errorType") in ("bad_data", "execution"):
-            raise SignalError("BadQuery", f"Prometheus refused {expression!r}: {words}. Correct the guard's promql.")
+            raise SignalError("BadQuery", f"Prometheus refused {expression!r}: {words}. Correct the expression.")
         raise SignalError("HttpStatus", f"Prometheus failed ({reply.status}): {words}. Look at its log and its load.")
     data = body.get("data")
     return data if isinstance(data, dict) else {}

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from tests.unit.plan.littleworld import START, LittleWorld
 
+from fairlead.api.config import PrometheusConfig
 from fairlead.plan.core import DATASET, Json, Kind, rfc3339
+from fairlead.plan.core import DEPLOYMENT as SERVED
+from fairlead.plan.pipeline.plan import SPEC
+from fairlead.plan.requests import PromQuery, Vector
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Example:
     """Whether what has happened while the Pipeline was suspended asks for a run when it goes on."""
     pins: Callable[[str], dict[str, str]]
     """The Dataset versions of a run for a key."""
+    when_seen: bool = False
+    """Whether its key is when it was seen first: after a crash that is later."""
     nonsense: tuple[tuple[Json, str], ...] = ()
     """(an entry that the CRD's schema lets through, the path below it that is named)."""
 
@@ -53,12 +59,74 @@ def ten_minutes(where: LittleWorld, number: int) -> str:
     return rfc3339(START + 600 * number)
 
 
+def eta(where: LittleWorld, number: int, status: str = "True", live: str = "eta-1", **condition: str) -> str:
+    """The Deployment `eta`, whose condition has become True for the n-th time; 0: it is False so far."""
+    where.now = max(where.now, START + 600 * number + 1)
+    said = {
+        "type": "WorldChanged", "status": status if number else "False", "reason": "MoreWrong", "message": "it is so",
+        "lastTransitionTime": rfc3339(where.now),
+    } | condition  # fmt: skip
+    where.put({
+        "kind": "Deployment", "metadata": {"name": "eta"},
+        "spec": {"model": {"name": "eta"}, "route": {"gateway": {"name": "gateway"}}},
+        "status": {"conditions": [said], "live": {"version": live, "since": rfc3339(START)}},
+    })  # fmt: skip
+    return f"{said['lastTransitionTime']}/{live}"
+
+
+def version(where: LittleWorld, name: str, made: float, phase: str = "Approved", **more: Json) -> str:
+    """A ModelVersion of the model `eta`, made then."""
+    where.put({
+        "kind": "ModelVersion", "metadata": {"name": name, "creationTimestamp": rfc3339(made)},
+        "spec": {"model": "eta", "artifact": {"uri": "s3://b/m", "sha256": "0" * 64}},
+        "status": {"phase": phase} | more,
+    })  # fmt: skip
+    return name
+
+
+def aged(where: LittleWorld, number: int) -> str:
+    """The n-th version comes to its age; the one before it is of no interest any more."""
+    where.now = max(where.now, START + 600 * number + 1)
+    return version(where, f"eta-{number}", START + 600 * number - 60 * 86400)
+
+
+QUERY = PromQuery("http://prometheus:9090", 'sum(mape{namespace="team"})', signed=True, namespace="team")
+
+
+def value(where: LittleWorld, *values: float, unusable: int = 0) -> None:
+    """What Prometheus says."""
+    where.config = where.config.model_copy(update={"prometheus": PrometheusConfig(url="http://prometheus:9090")})
+    series = tuple((str(index), one) for index, one in enumerate(values))
+    where.answers[QUERY] = Vector(series, unusable)
+
+
+def too_high(where: LittleWorld, number: int) -> str:
+    """The value was all right, and is not for the n-th time."""
+    value(where, 0.2)
+    if ("Pipeline", "p") in where.objects:
+        where.settle(SPEC, "p")
+    where.now = max(where.now, START + 600 * number + 1)
+    value(where, 0.7)
+    return rfc3339(where.now)
+
+
 def cron(expression: str, zone: str = "Etc/UTC") -> Json:
     """An entry."""
     return {"schedule": {"cron": expression, "timeZone": zone}}
 
 
+def above(bound: str, **more: str) -> Json:
+    """An entry."""
+    query = 'sum(mape{namespace="{{namespace}}"})'
+    return {"prometheus": {"query": query, "above": bound, "for": "0s"} | more}
+
+
 EXAMPLES: dict[str, Example] = {
+    "prometheus": Example(
+        entry=above("0.5"), name='prometheus/sum(mape{namespace="{{namespace}}"}) above 0.5', other=above("0.9"),
+        happen=too_high, before=lambda where: value(where, 0.2), refers=None, old_counts=True, made_up=False,
+        when_seen=True, pins=lambda _key: {}, nonsense=((above("0.5", every="4s"), ".every"),),
+    ),
     "dataset": Example(
         entry={"dataset": {"name": "flights"}}, name="dataset/flights", other={"dataset": {"name": "weather"}},
         happen=flights, before=lambda where: flights(where, 0) and None, refers=(DATASET, "flights"),
@@ -69,6 +137,18 @@ EXAMPLES: dict[str, Example] = {
         other=cron("0 0 29 2 *"), happen=ten_minutes, before=lambda _where: None, refers=None,
         old_counts=False, made_up=False, pins=lambda _key: {},
         nonsense=((cron("0 25 * * *"), ".cron"), (cron("0 3 * * *", "Nowhere"), ".timeZone")),
+    ),
+    "condition": Example(
+        entry={"condition": {"deployment": "eta", "type": "WorldChanged"}}, name="condition/eta WorldChanged",
+        other={"condition": {"deployment": "eta", "type": "Harmed"}}, happen=eta,
+        before=lambda where: eta(where, 0) and None, refers=(SERVED, "eta"), old_counts=True, made_up=True,
+        pins=lambda _key: {},
+    ),
+    "stale": Example(
+        entry={"stale": {"model": "eta", "after": "60d"}}, name="stale/eta",
+        other={"stale": {"model": "other", "after": "60d"}}, happen=aged,
+        before=lambda where: version(where, "eta-0", START - 60 * 86400 + 300) and None, refers=None, old_counts=True,
+        made_up=True, pins=lambda _key: {},
     ),
 }  # fmt: skip
 """By the trigger's field."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import LastRun, Pipeline, PipelineSpec, PipelineStatus, TriggerDecision
 from fairlead.api.pipelinerun import PipelineRunSpec
-from fairlead.api.units import seconds
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.plan import core, gauges, standing, store, terse
 from fairlead.plan.conditions import Conditions
@@ -29,11 +28,10 @@ from fairlead.plan.core import (
     Plan,
     Subject,
     World,
-    epoch,
-    rfc3339,
 )
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, history, waking
+from fairlead.plan.pipeline import dag, history, limits, tries, waking
+from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.run import TERMINAL
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import Due
@@ -68,7 +66,9 @@ def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     found = Plan(draft.status)
     _adopt_last(draft)
     suspended, was = draft.spec.suspend, draft.status.phase == "Suspended"
-    if not suspended:
+    if suspended:
+        _note_suspended(draft)
+    else:
         draft.update(handled=triggers.handled(draft.spec, draft.status.handled, now, resumed=was))
         found.requeue_after = _decide(draft, found)
     if draft.status.last_run is not None and not draft.status.last_run.uid:
@@ -120,7 +120,8 @@ def _adopt_last(draft: Draft) -> None:
             d.model_copy(update={"run": last.name}) if i == 0 and d.run else d
             for i, d in enumerate(draft.status.decisions)
         ]
-        draft.update(runs=number, last_run=last, decisions=renamed)
+        seen = tries.renamed(draft.status, there["metadata"]["name"], last.name)
+        draft.update(runs=number, last_run=last, decisions=renamed, seen=seen)
 
 
 def run_name(pipeline: str, number: int) -> str:
@@ -155,49 +156,63 @@ def _run(draft: Draft, last: LastRun) -> Json:
 
 
 def _decide(draft: Draft, found: Plan) -> float | None:
-    """Start a run if a trigger asks for one and nothing holds it back. Returns seconds until the next look."""
-    asking = triggers.due(draft.status.handled, draft.context)
-    following = triggers.next_time(draft.spec, draft.context.now)
-    if not asking:
-        return following
-    held, after = _held(draft)
-    if held:
-        for trigger, one in asking.items():
-            _note_held(draft, trigger, one, held)
-        return min((t for t in (after, following) if t is not None), default=None)
-    _start(draft, found, asking)
-    return following
+    """Start a run for the triggers that ask for one, and that nothing holds back. Returns seconds until the next
+    look."""
+    context, spec, standing = draft.context, draft.spec, triggers.standing(draft.spec)
+    sights = triggers.sights(context)
+    draft.update(seen=tries.seen(context, draft.status, sights, standing, draft.runs))
+    for name, sight in sights.items():
+        if sight.state == "Unknown":
+            _note_held(draft, found, name, Due("", sight.message), Held(sight.reason, ""))
+    busy, starting, times = _busy(draft), dict[str, Due](), [triggers.next_time(context)]
+    for name, due in triggers.due(draft.status.handled, context, tries.anew(draft.status)).items():
+        held = (
+            tries.held(spec, draft.status, name, context.now)
+            or busy
+            or limits.held(spec, draft.status, context.now, name in standing)
+        )
+        if held is None:
+            starting[name] = due
+        else:
+            _note_held(draft, found, name, due, held)
+            times.append(held.until - context.now if held.until else None)
+    if starting:
+        _start(draft, found, starting)
+    return min((one for one in times if one is not None), default=None)
 
 
-def _held(draft: Draft) -> tuple[str, float | None]:
-    """Why no run may start now (empty: it may), and seconds until that changes (None: an event will come)."""
+def _busy(draft: Draft) -> Held | None:
+    """Which run no other one may start beside."""
     last = draft.status.last_run
     if last is not None and not last.uid:
-        return f"waits until run {last.name} is made", None
+        return Held("RunActive", f"waits until run {last.name} is made")
     active = [run["metadata"]["name"] for run in draft.runs if _phase(run) not in TERMINAL]
     if active and draft.spec.concurrency == "Forbid":
-        return f"waits for run {active[0]}, because spec.concurrency is Forbid", None
-    if last is not None:
-        until = epoch(last.at) + seconds(draft.spec.cooldown)
-        if until > draft.context.now:
-            return f"waits until {rfc3339(until)}, because of spec.cooldown", until - draft.context.now
-    return "", None
+        return Held("RunActive", f"waits for run {active[0]}, because spec.concurrency is Forbid")
+    return None
 
 
 def _start(draft: Draft, found: Plan, asking: dict[str, Due]) -> None:
     """Record one run for everything that asks."""
     number = _free_number(draft)
     name, at = run_name(draft.context.name, number), draft.context.stamp
-    reason = "; ".join(one.reason for one in asking.values())[:1024]
+    reason = "; ".join(_reason(draft, trigger, one) for trigger, one in asking.items())[:1024]
     first, due = next(iter(asking.items()))
     draft.update(
         runs=number,
         last_run=LastRun(number=number, name=name, trigger=first, key=due.key, at=at),
         handled=draft.status.handled | {trigger: one.key for trigger, one in asking.items()},
+        starts=limits.started(draft.status.starts, draft.context.now),
     )
     for trigger, one in reversed(asking.items()):
+        draft.update(seen=tries.begun(draft.status, trigger, name, draft.context))
         _note(draft, TriggerDecision(at=at, trigger=trigger, key=one.key, run=name, reason=reason))
     found.events.append(Event("RunStarted", f"{name}: {reason}"))
+
+
+def _reason(draft: Draft, trigger: str, one: Due) -> str:
+    again = tries.why_again(draft.status, trigger, draft.spec)
+    return f"{one.reason} ({again})" if again else one.reason
 
 
 def _free_number(draft: Draft) -> int:
@@ -208,13 +223,29 @@ def _free_number(draft: Draft) -> int:
     return number
 
 
-def _note_held(draft: Draft, trigger: str, one: Due, held: str) -> None:
-    """Write down why a trigger has to wait, unless the last decision about it says the same."""
-    last = next((d for d in draft.status.decisions if d.trigger == trigger), None)
-    if last is not None and not last.run and last.reason.endswith(held):
+def _note_suspended(draft: Draft) -> None:
+    """What would ask for a run, if the pipeline were not suspended."""
+    for trigger, one in triggers.due(draft.status.handled, draft.context).items():
+        _note_held(draft, None, trigger, one, Held("Suspended", "spec.suspend is set"))
+
+
+def _note_held(draft: Draft, found: Plan | None, trigger: str, one: Due, held: Held) -> None:
+    """Write down why a trigger starts nothing, unless the last decision about it says the same. Words may differ at
+    each look: one "no" is one decision for as long as it is for the same reason."""
+    index, last = next(((i, d) for i, d in enumerate(draft.status.decisions) if d.trigger == trigger), (-1, None))
+    same = last is not None and not last.run and last.because == held.because
+    if last is not None and same and last.reason.endswith(held.message):
         return
-    reason = f"{one.reason}; {held}"[-1024:]
-    _note(draft, TriggerDecision(at=draft.context.stamp, trigger=trigger, key=one.key, reason=reason))
+    reason = f"{one.reason}; {held.message}"[-1024:] if held.message else one.reason[:1024]
+    at = last.at if last is not None and same else draft.context.stamp
+    decision = TriggerDecision(at=at, trigger=trigger, key=one.key, because=held.because[:64], reason=reason)
+    if same:
+        said = [decision if i == index else d for i, d in enumerate(draft.status.decisions)]
+        draft.update(decisions=said)
+        return
+    _note(draft, decision)
+    if held.because == tries.GAVE_UP and found is not None:
+        found.events.append(Event(tries.GAVE_UP, f"{trigger}: {held.message}"[:1024], warning=True))
 
 
 def _note(draft: Draft, decision: TriggerDecision) -> None:
@@ -262,6 +293,7 @@ def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
     found = _standing(draft)
     standing.tell(conditions, found)
     _last_run(conditions, draft.runs)
+    tries.tell(conditions, draft.spec, draft.status)
     history.tell(conditions, swept, draft.spec.history.versions, draft.status)
     phase, message = _summary(draft)
     return draft.status.model_copy(

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from fairlead.plan.core import DATASET, MODEL_VERSION, PIPELINE_RUN, Json, Kind, Mapper, Peers
-from fairlead.plan.pipeline import history
+from fairlead.plan.pipeline import history, tries
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import Heed
 from fairlead.plan.pipeline.types import registry as types
@@ -48,7 +48,7 @@ def _read_by_steps(spec: Json, dataset: Json) -> bool:
 def heeds() -> dict[Kind, Callable[[Json], Any]]:
     """What of these objects counts, of kinds of which not everything does."""
     found: dict[Kind, list[Callable[[Json], Any]]] = {
-        PIPELINE_RUN: [_whole], DATASET: [_whole], MODEL_VERSION: [history.outcome],
+        PIPELINE_RUN: [_whole], DATASET: [_whole], MODEL_VERSION: [history.outcome, tries.refused],
     }  # fmt: skip
     for kind, heeded in triggers.heeds().items():
         found.setdefault(kind, []).extend(heed.of or _whole for _, heed in heeded)

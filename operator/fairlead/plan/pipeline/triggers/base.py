@@ -6,9 +6,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, NamedTuple
+from typing import Any, ClassVar, Generic, Literal, NamedTuple
 
-from fairlead.api.pipeline import Pipeline
+from fairlead.api.pipeline import Pipeline, Seen
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import Context, Json, Kind, M
 from fairlead.plan.requests import Request
@@ -90,10 +90,67 @@ class Trigger(ABC, Generic[M]):
     def due(self, handled: str | None, context: Context[Pipeline]) -> Due | None:
         """What it asks a run for, if that isn't the key that was handled. However much was missed, that is one."""
 
-    def next_time(self, _now: float) -> float | None:
+    def next_time(self, _context: Context[Pipeline]) -> float | None:
         """Seconds, more than 0, until it is to be asked again, if no event says so."""
         return None
+
+    def outlook(self, _now: float) -> str:
+        """What it waits for next, for people."""
+        return "what it goes by changes"
 
     def pins(self, _handled: str) -> Mapping[str, str]:
         """Versions of Datasets, by name, that a run reads because of this key."""
         return {}
+
+
+# --- what is the case ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a trigger sees of something that is the case or not, and stays so until something is done about it."""
+
+    state: Literal["Quiet", "Holding", "Asks", "Unknown"]
+    """`Holding`: it is the case, and has not been so for long enough. `Unknown`: nobody knows; no run."""
+    message: str
+    reason: str = ""
+    """Of `Unknown`: a CamelCase word."""
+    key: str = ""
+    """Of `Asks`. One for each time that it has become the case."""
+    begun: str = ""
+    """Since when it is the case, if it is: RFC 3339. The same as long as it goes on."""
+    again: float | None = None
+    """Seconds, more than 0, until it is to be looked at again, if no event says so."""
+    at: str = ""
+    """What it remembers: the last look that it has counted (RFC 3339),"""
+    held: int = 0
+    """and the seconds for which it has seen it so. Each change of these is a write."""
+
+
+class Standing(Trigger[M]):
+    """A trigger that goes by what is the case, and not by what happens. Its run may change nothing; when it may ask
+    once more is decided for all of them alike (`plan/pipeline/tries.py`)."""
+
+    @abstractmethod
+    def sight(self, context: Context[Pipeline]) -> Sight | None:
+        """What it sees; None: it has not been asked for."""
+
+    def due(self, handled: str | None, context: Context[Pipeline]) -> Due | None:
+        """What is the case, unless a run has been started for it."""
+        found = self.sight(context)
+        asks = found is not None and found.state == "Asks" and found.key != handled
+        return Due(found.key, found.message) if found and asks else None
+
+    def next_time(self, context: Context[Pipeline]) -> float | None:
+        """As it says itself."""
+        found = self.sight(context)
+        return found.again if found else None
+
+    def before(self, context: Context[Pipeline]) -> Seen | None:
+        """What is written down of what it saw."""
+        return next((one for one in context.subject.body.status.seen if one.trigger == self.name), None)
+
+
+def unknown(reason: str, message: str, again: float | None = None) -> Sight:
+    """Nobody knows. message: with what to do about it."""
+    return Sight("Unknown", message, reason, again=again)

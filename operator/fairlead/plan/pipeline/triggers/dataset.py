@@ -37,6 +37,10 @@ class OfDataset(Trigger[DatasetTrigger]):
         last = f" (last run: {handled})" if handled else ""
         return Due(version, f"Dataset {self.spec.name} has version {version}{last}")
 
+    def outlook(self, _now: float) -> str:
+        """The next version."""
+        return f"Dataset {self.spec.name} has a new version"
+
     def pins(self, handled: str) -> Mapping[str, str]:
         """The version that it saw, though there may be a newer one by now."""
         return {self.spec.name: handled}

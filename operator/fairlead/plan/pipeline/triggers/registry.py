@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from fairlead.api import pipeline as api
 from fairlead.plan.core import Context, Invalid, Json, Kind
-from fairlead.plan.pipeline.triggers.base import Due, Heed, Reference, Trigger
+from fairlead.plan.pipeline.triggers.base import Due, Heed, Reference, Sight, Standing, Trigger
+from fairlead.plan.pipeline.triggers.condition import OnCondition
 from fairlead.plan.pipeline.triggers.dataset import OfDataset
+from fairlead.plan.pipeline.triggers.prometheus import OnValue
 from fairlead.plan.pipeline.triggers.schedule import OnSchedule
+from fairlead.plan.pipeline.triggers.stale import OnStale
 from fairlead.plan.requests import Request
 
 TRIGGERS: tuple[type[Trigger[Any]], ...] = (
     OfDataset,
     OnSchedule,
+    OnCondition,
+    OnStale,
+    OnValue,
 )
 
 
@@ -62,15 +68,31 @@ def requests(context: Context[api.Pipeline]) -> Iterator[Request]:
         yield from one.requests(context)
 
 
-def due(keys: Mapping[str, str], context: Context[api.Pipeline]) -> dict[str, Due]:
-    """What triggers ask a run for, by their names, in the order of the spec. keys: those handled, by name."""
-    found = ((one.name, one.due(keys.get(one.name), context)) for one in all_of(context.subject.body.spec))
+def due(
+    keys: Mapping[str, str], context: Context[api.Pipeline], anew: Collection[str] = ()
+) -> dict[str, Due]:  # fmt: skip
+    """What triggers ask a run for, by their names, in the order of the spec. keys: those handled, by name. anew: those
+    that may ask once more for what was handled."""
+    asked = ((one, None if one.name in anew else keys.get(one.name)) for one in all_of(context.subject.body.spec))
+    found = ((one.name, one.due(key, context)) for one, key in asked)
     return {name: asks for name, asks in found if asks is not None}
 
 
-def next_time(spec: api.PipelineSpec, now: float) -> float | None:
+def standing(spec: api.PipelineSpec) -> set[str]:
+    """Names of the triggers that go by what is the case."""
+    return {one.name for one in all_of(spec) if isinstance(one, Standing)}
+
+
+def sights(context: Context[api.Pipeline]) -> dict[str, Sight]:
+    """What these see, by name, in the order of the spec; without those that have not been asked for."""
+    mine = (one for one in all_of(context.subject.body.spec) if isinstance(one, Standing))
+    found = ((one.name, one.sight(context)) for one in mine)
+    return {name: sight for name, sight in found if sight is not None}
+
+
+def next_time(context: Context[api.Pipeline]) -> float | None:
     """Seconds until a trigger is to be asked again, if no event says so."""
-    times = (one.next_time(now) for one in all_of(spec))
+    times = (one.next_time(context) for one in all_of(context.subject.body.spec))
     return min((time for time in times if time is not None), default=None)
 
 

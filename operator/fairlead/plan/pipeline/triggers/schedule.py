@@ -36,6 +36,10 @@ class OnSchedule(Trigger[ScheduleTrigger]):
             return None
         return Due(rfc3339(last), f"{self.spec.cron} was due at {rfc3339(last)}")
 
-    def next_time(self, now: float) -> float:
+    def next_time(self, context: Context[Pipeline]) -> float:
         """Until the next time."""
-        return cron.next_due(self.spec, now) - now
+        return cron.next_due(self.spec, context.now) - context.now
+
+    def outlook(self, now: float) -> str:
+        """The next time."""
+        return f"it is {rfc3339(cron.next_due(self.spec, now))}"
