@@ -79,6 +79,23 @@ def test_a_version_that_was_made_since_may_be_the_remedy_and_goes_on() -> None:
     assert sim.condition("Harmed")["status"] == "Unknown"
 
 
+def test_a_version_that_was_live_here_may_come_back() -> None:
+    sim = watched({"without": ["drift"]}, rollout={"afterPromotion": {"for": "0s"}})
+    sim.passes()
+    sim.version("m-2")
+    sim.learns("m-2")
+    sim.look()
+    assert rolled_out(sim, "m-2")
+    sim.unsure = 0.7
+    for _ in range(8):
+        sim.passes()
+    assert sim.line("quality")["state"] == "Harmed"
+    sim.spec["model"] = {"version": "m-1"}
+    sim.generation += 1
+    sim.look()
+    assert rolled_out(sim, "m-1")
+
+
 def test_who_only_wants_to_be_told_is_not_held() -> None:
     assert rolled_out(harmed("Alert"), "m-2")
 

@@ -1,6 +1,7 @@
 """Estimated harm holds rollouts: while the live version's quality is in doubt, what a candidate is compared with is.
 
-A version that was made since may be the remedy: it goes on, and is compared with the live one on the same requests.
+A version that was made since may be the remedy, and so may one that was live here before, which a person names again:
+they go on, and are compared with the live one on the same requests.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ def held(look: Look, version: str) -> Problem | None:
     """Why a version neither begins nor advances; None: it may. By what was written down last."""
     spec, kept = look.spec.monitors, look.subject.body.status.monitors
     if spec is None or kept is None or spec.react.estimated_harm != "Hold" or version == kept.version:
+        return None
+    status = look.subject.body.status
+    if version == status.previous or any(one.name == version for one in status.served):
         return None
     line = next((one for one in kept.lines if one.monitor == MONITOR and one.state == "Harmed"), None)
     made = versions.age(look, version)
