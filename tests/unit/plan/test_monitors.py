@@ -211,6 +211,20 @@ def test_other_settings_begin_anew_and_say_so_in_the_ledger() -> None:
     assert sum(one.rows for one in counted(sim)) == 12000
 
 
+def test_shorter_windows_begin_at_once() -> None:
+    sim = watched({"every": "7d"})
+    sim.rows("m-1", 2000)
+    sim.now += 3600
+    sim.look()
+    assert sim.monitored.get("windows", 0) == 0
+    sim.spec["monitors"] = {"every": "10m"}
+    sim.generation += 1
+    sim.look()
+    assert sim.monitored["windows"] == 1
+    sim.passes()
+    assert sim.monitored["windows"] == 2
+
+
 def test_a_state_that_can_not_be_read_begins_anew() -> None:
     sim = watched()
     sim.passes()

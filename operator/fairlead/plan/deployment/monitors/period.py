@@ -30,6 +30,8 @@ from fairlead.plan.requests import Request
 
 AGAIN, SOON = 60.0, 2.0
 """Seconds until it is tried again what could not be read, and while the store has not answered."""
+EARLY = 1.0
+"""Seconds that clocks may be apart."""
 BLIND = 3
 """After so many windows without anything that could be counted, nothing is known any more."""
 WAITS = Problem("Waiting", "the first window is open")
@@ -62,7 +64,7 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
     if kept is None or spec is None:
         return None
     times = [left for one in registry.chosen(spec) if (left := one.due(look, kept.version)) is not None]
-    times.append(max(SOON, epoch(kept.next_at) - look.now) if kept.next_at else SOON)
+    times.append(max(SOON, _left(look, kept)))
     return min(times)
 
 
@@ -91,7 +93,14 @@ def _is_current(kept: Monitored, status: DeploymentStatus) -> bool:
 
 
 def _due(look: Look, kept: Monitored) -> bool:
-    return kept.next_at is None or look.now >= epoch(kept.next_at)
+    return _left(look, kept) <= 0
+
+
+def _left(look: Look, kept: Monitored) -> float:
+    """Seconds until recorders are read next: at once where windows have become shorter."""
+    spec = look.spec.monitors
+    left = epoch(kept.next_at) - look.now if kept.next_at else 0.0
+    return 0.0 if spec and left > seconds(spec.every) + EARLY else left
 
 
 def settings_of(look: Look, spec: Monitors) -> Settings:
