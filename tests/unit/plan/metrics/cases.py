@@ -51,7 +51,7 @@ class World(LabelWorld):
         waiting = ((self.status.get("candidate") or {}).get("review") or {}).get("pairs", []) if self.people else []
         said = [{"pair": one["id"], "version": "m-2", "better": self.people, "by": "bob", "at": rfc3339(self.now)}
                 for one in waiting]  # fmt: skip
-        self.spec["judgements"] = [*self.spec.get("judgements", []), *said]
+        self.spec["judgements"] = [*self.spec.get("judgements", []), *said][-100:]  # there is room for so many
 
     def _query(self, request: PromQuery) -> object:
         return self.unusable if self.unusable is not None else super()._query(request)
