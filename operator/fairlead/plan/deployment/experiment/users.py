@@ -41,7 +41,7 @@ def requests(look: Look, wanted: Experiment, kept: ExperimentStatus) -> list[Req
 
 def _asks(look: Look, wanted: Experiment, kept: ExperimentStatus) -> bool:
     at = kept.division.read_at
-    ready = look.spec.recorded is not None and sticky(wanted) and kept.phase == "Running"
+    ready = look.spec.record is not None and sticky(wanted) and kept.phase == "Running"
     return ready and (at is None or look.now >= epoch(at) + EARLY * EVERY * look.window)
 
 
@@ -67,7 +67,7 @@ def counted(
     if not sticky(wanted):
         found = _answered(before, kept)
         return _judged(look, kept, *found) if found else kept
-    if look.spec.recorded is None:
+    if look.spec.record is None:
         return _unknown(kept, UNCOUNTED)
     return _new_users(look, kept) if _asks(look, wanted, kept) else kept
 
