@@ -34,7 +34,7 @@ from fairlead.plan.pipeline import dag, history, limits, tries, waking
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.run import TERMINAL
 from fairlead.plan.pipeline.triggers import registry as triggers
-from fairlead.plan.pipeline.triggers.base import Due
+from fairlead.plan.pipeline.triggers.base import WORDS, Due
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.requests import Request
 
@@ -163,7 +163,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
     draft.update(seen=tries.seen(context, draft.status, sights, standing, draft.runs))
     for name, sight in sights.items():
         if sight.state == "Unknown":
-            _note_held(draft, found, name, Due("", sight.message), Held(sight.reason, ""))
+            _note_held(draft, found, name, Due("", sight.message[:WORDS]), Held(sight.reason, ""))
     busy, starting, times = _busy(draft), dict[str, Due](), [triggers.next_time(context)]
     for name, due in triggers.due(draft.status.handled, context, tries.anew(draft.status)).items():
         held = (

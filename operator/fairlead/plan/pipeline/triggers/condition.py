@@ -65,7 +65,11 @@ class OnCondition(Standing[ConditionTrigger]):
             known = ", ".join(one.type for one in status.conditions) or "none"
             return unknown(NOT_SEEN, f"Deployment {name} has no condition {type_} so far (it has {known}); if that is "
                            "not its name, correct type")  # fmt: skip
-        return self._of(found, status.live, context.now)
+        try:
+            return self._of(found, status.live, context.now)
+        except (ValueError, OverflowError):  # what is a time to the API server need not be one here
+            return unknown("DeploymentUnreadable", f"Deployment {name} has a time that this Fairlead can't read: in "
+                           f"its condition {type_}, or in live.since")  # fmt: skip
 
     def _of(self, found: Condition, live: Live | None, now: float) -> Sight:
         said = f"{found.type} of Deployment {self.spec.deployment} is {found.status} ({found.reason})"
