@@ -186,12 +186,46 @@ def test_a_version_that_waits_holds_back_what_asks_and_every_new_case(phase: str
     look(where)
     end(where, "p-1", phase)
     assert because(wait(where, 10 * HOUR)) == word
+    eta(where, 0)
+    look(where)
+    where.now += HOUR
     eta(where, 100)
     status = wait(where, 10 * HOUR)
     assert (runs(where), because(status)) == (["p-1"], word)
     end(where, "p-1", "Rejected")
+    assert because(look(where)) == "BackOff"
+    wait(where, HOUR)
+    assert runs(where) == ["p-1", "p-2"]
+
+
+@pytest.mark.parametrize("phase", ["Rejected", "Approved"])
+def test_what_flickers_waits_as_what_stays_does(phase: str) -> None:
+    where = world()
+    eta(where, 1)
     look(where)
-    assert runs(where) == ["p-1", "p-2"], "another case need not wait"
+    end(where, "p-1", phase)
+    for _ in range(5):
+        eta(where, 0)
+        wait(where, 60)
+        eta(where, 1)
+        status = wait(where, 60)
+    assert (runs(where), because(status)) == (["p-1"], "BackOff")
+    wait(where, HOUR)
+    assert runs(where) == ["p-1", "p-2"]
+
+
+def test_another_case_after_a_version_that_was_no_better_need_not_wait() -> None:
+    where = world(cooldown="0s", limits={"backoff": "10m"})
+    eta(where, 1)
+    look(where)
+    end(where, "p-1")
+    eta(where, 0)
+    look(where)
+    wait(where, 600)
+    eta(where, 1)
+    status = look(where)
+    assert runs(where) == ["p-1", "p-2"]
+    assert "try" not in status["decisions"][0]["reason"]
 
 
 def test_a_run_that_fails_and_one_that_is_gone_count_as_tries() -> None:
@@ -416,7 +450,8 @@ def test_versions_that_are_stale_when_they_are_approved_come_to_an_end() -> None
                 where.objects["ModelVersion", f"eta-of-{name}"]["metadata"]["creationTimestamp"] = rfc3339(
                     where.now - 13 * HOUR
                 )
-        status = look(where)
+        look(where)
+        status = wait(where, HOUR)
     assert (runs(where), because(status)) == (["p-1", "p-2", "p-3"], "GaveUp")
 
 
@@ -449,6 +484,15 @@ def test_what_nobody_knows_starts_nothing_and_is_told_once(said: Json, reason: s
     for _ in range(20):
         wait(where, HOUR)
     assert (runs(where), where.writes) == ([], writes)
+
+
+def test_reasons_why_nobody_knows_that_come_and_go_push_no_decision_out() -> None:
+    where = world()
+    give_up(where)
+    for number in range(50):
+        eta(where, 1, status="Unknown", reason=f"Reason{number % 2}")
+        status = wait(where, 60)
+    assert [one["because"] for one in status["decisions"]] == ["Reason1", "GaveUp", "", "BackOff", "", "BackOff", ""]
 
 
 def test_only_with_a_reason_that_is_asked_for() -> None:

@@ -277,7 +277,8 @@ def held(spec: PipelineSpec, status: PipelineStatus, name: str, now: float) -> H
         return Held("AwaitingApproval", f"waits for a person: {last.message}; see kubectl fairlead approve --help")
     if vain(last) >= spec.limits.give_up:
         return Held(GAVE_UP, gave_up(last))
-    again = epoch(last.since) + pause(spec) if last.since and last.begun == mine.begun else now
+    waits = last.outcome != "Done" or last.begun == mine.begun  # nobody knows what came of Done: a new case is new
+    again = epoch(last.since) + pause(spec) if last.since and waits else now
     if again > now:
         return Held("BackOff", f"{last.message}; waits until {rfc3339(again)}, because of limits.backoff", again)
     return None

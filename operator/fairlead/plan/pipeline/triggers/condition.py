@@ -27,8 +27,8 @@ def _named(mine: Json, deployment: Json) -> bool:
 def _conditions(deployment: Json) -> object:
     """A Deployment changes all the time; its conditions, and which version is live, do not."""
     status = deployment.get("status") or {}
-    said = [(c.get("type"), c.get("status"), c.get("reason")) for c in status.get("conditions") or ()]
-    return said, status.get("live")
+    words = ("type", "status", "reason", "lastTransitionTime")
+    return [[c.get(word) for word in words] for c in status.get("conditions") or ()], status.get("live")
 
 
 class OnCondition(Standing[ConditionTrigger]):
