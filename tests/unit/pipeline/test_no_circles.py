@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.unit.pipeline.trigger_examples import eta
 from tests.unit.plan.littleworld import START, Crash, LittleWorld
@@ -569,10 +569,12 @@ def test_a_status_of_an_earlier_release_is_read() -> None:
 
 MOVES = st.sampled_from([
     *["reject", "hour", "look"] * 4, *["true"] * 2, "fail", "crash0", "crash1", "crash2", "wait", "false", "unknown",
-    "edit",
+    "edit", "approve", "approve", "live", "take back", "of others",
 ])  # fmt: skip
 
 
+# it was quiet for long enough before nobody knew
+@example("true look reject hour look reject look false look hour unknown look true look".split())
 @settings(max_examples=30, deadline=None)
 @given(st.lists(MOVES, min_size=20, max_size=40))
 def test_no_more_than_the_tries_between_two_resets_and_one_run_at_a_time(moves: list[str]) -> None:
@@ -592,10 +594,24 @@ def test_no_more_than_the_tries_between_two_resets_and_one_run_at_a_time(moves: 
                 true, quiet = False, where.now
                 eta(where, 0)
             case "unknown":
+                tries = 0 if not true and where.now - quiet >= HOUR else tries
                 true, quiet = False, where.now + HOUR  # that it was not the case, nobody knows
                 eta(where, 1, status="Unknown")
             case "reject" if under_way:
                 end(where, under_way[0])
+            case "approve" if under_way:
+                end(where, under_way[0], "Approved")
+            case "live":
+                where.objects["Deployment", "eta"]["status"]["live"] = {
+                    "version": f"eta-at-{int(where.now)}", "since": rfc3339(where.now)
+                }  # fmt: skip
+            case "take back":
+                for version in where.select(MODEL_VERSION):
+                    version["status"]["deployments"] = [{"name": "eta", "role": "Refused"}]
+            case "of others":
+                where.now += 1
+                name = f"eta-{int(where.now)}"
+                approved(where, name, **{"fairlead.dev/run": f"q-{name}"})
             case "fail" if under_way:
                 fails(where, under_way[0])
             case "wait":

@@ -234,8 +234,9 @@ def _note_held(draft: Draft, found: Plan | None, trigger: str, one: Due, held: H
     each look: one "no" is one decision for as long as it is for the same reason."""
     index, last = next(((i, d) for i, d in enumerate(draft.status.decisions) if d.trigger == trigger), (-1, None))
     blind = last is not None and not last.key and not one.key  # nobody knows, and for which reason may come and go
-    same = last is not None and not last.run and (blind or last.because == held.because)
-    if last is not None and same and last.because == held.because and last.reason.endswith(held.message):
+    words = (held.because, "")  # one of an earlier release, or past an earlier definition, has none
+    same = last is not None and not last.run and (blind or last.because in words)
+    if last is not None and same and last.because in words and last.reason.endswith(held.message):
         return
     reason = f"{one.reason}; {held.message}"[-1024:] if held.message else one.reason[:1024]
     at = last.at if last is not None and same else draft.context.stamp
