@@ -574,7 +574,9 @@ MOVES = st.sampled_from([
 
 
 # it was quiet for long enough before nobody knew
-@example("true look reject hour look reject look false look hour unknown look true look".split())
+@example([
+    "true", "look", "reject", "hour", "look", "reject", "look", "false", "look", "hour", "unknown", "look", "true", "look",
+])  # fmt: skip
 @settings(max_examples=30, deadline=None)
 @given(st.lists(MOVES, min_size=20, max_size=40))
 def test_no_more_than_the_tries_between_two_resets_and_one_run_at_a_time(moves: list[str]) -> None:
