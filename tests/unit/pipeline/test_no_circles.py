@@ -214,6 +214,23 @@ def test_what_flickers_waits_as_what_stays_does(phase: str) -> None:
     assert runs(where) == ["p-1", "p-2"]
 
 
+def test_versions_that_help_for_some_days_are_no_circle_however_long_the_cooldown() -> None:
+    where = world(cooldown="7d")
+    for number in range(1, 7):
+        eta(where, 1)
+        status = look(where)
+        assert runs(where)[-1] == f"p-{number}"
+        end(where, f"p-{number}", "Approved")
+        look(where)
+        eta(where, 0)
+        look(where)
+        wait(where, 167 * HOUR)
+        eta(where, 1)
+        assert because(look(where)) == "CoolDown"
+        status = wait(where, HOUR)
+    assert condition(status, "GaveUp") == {}
+
+
 def test_another_case_after_a_version_that_was_no_better_need_not_wait() -> None:
     where = world(cooldown="0s", limits={"backoff": "10m"})
     eta(where, 1)
@@ -574,9 +591,7 @@ MOVES = st.sampled_from([
 
 
 # it was quiet for long enough before nobody knew
-@example([
-    "true", "look", "reject", "hour", "look", "reject", "look", "false", "look", "hour", "unknown", "look", "true", "look",
-])  # fmt: skip
+@example(["true", "reject", "hour", "reject", "look", "false", "hour", "unknown", "true"])
 @settings(max_examples=30, deadline=None)
 @given(st.lists(MOVES, min_size=20, max_size=40))
 def test_no_more_than_the_tries_between_two_resets_and_one_run_at_a_time(moves: list[str]) -> None:

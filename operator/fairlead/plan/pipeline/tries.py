@@ -148,8 +148,9 @@ def _is_another(spec: PipelineSpec, old: Seen, sight: Sight, last: Tried, now: f
     one."""
     if old.state != "Quiet" or sight.state == "Quiet":
         return False
-    ended = not sight.flickers and last.outcome == "Approved"
-    return ended or now - epoch(old.since) >= pause(spec)
+    if last.outcome != "Approved":
+        return now - epoch(old.since) >= pause(spec)
+    return not sight.flickers or now - epoch(old.since) >= seconds(spec.limits.backoff)
 
 
 def pause(spec: PipelineSpec) -> float:
