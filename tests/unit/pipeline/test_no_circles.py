@@ -454,6 +454,36 @@ def test_a_model_that_is_made_anew_in_time_is_another_case_however_long_the_paus
         assert f"eta-of-p-{number}" in status["seen"][0]["message"], "of which version it speaks"
 
 
+def test_a_newer_version_that_somebody_deletes_leaves_a_model_that_is_stale_again() -> None:
+    where = world(triggers=[STALE])
+    approved(where, "eta-0")
+    wait(where, 13 * HOUR)
+    for number in (1, 2, 3):
+        assert runs(where)[-1] == f"p-{number}"
+        end(where, f"p-{number}", "Approved")
+        assert look(where)["seen"][0]["state"] == "Quiet"
+        where.objects.pop(("ModelVersion", f"eta-of-p-{number}"))
+        look(where)
+        assert runs(where)[-1] == f"p-{number}", "a tool that deletes them makes no circle"
+        status = wait(where, HOUR)
+    assert (runs(where)[-1], because(status)) == ("p-3", "GaveUp")
+
+
+def test_another_reason_for_a_while_is_another_case_though_it_was_true_all_the_time() -> None:
+    where = world(triggers=[{"condition": TRIGGER["condition"] | {"reasons": ["MoreWrong"]}}])
+    eta(where, 1)
+    since = where.objects["Deployment", "eta"]["status"]["conditions"][0]["lastTransitionTime"]
+    look(where)
+    end(where, "p-1", "Approved")
+    look(where)
+    eta(where, 1, reason="BothFail", lastTransitionTime=since)
+    look(where)
+    where.now += HOUR
+    eta(where, 1, reason="MoreWrong", lastTransitionTime=since)
+    look(where)
+    assert runs(where) == ["p-1", "p-2"]
+
+
 def test_versions_that_are_stale_when_they_are_approved_come_to_an_end() -> None:
     where = world(triggers=[STALE])
     approved(where, "eta-0")

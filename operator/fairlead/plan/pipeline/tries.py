@@ -115,7 +115,6 @@ def seen(
     """What triggers see now, and what came of their runs; what has not changed stays word by word. names: of the
     triggers that there are; one that was not asked for keeps what it saw."""
     before, runs = {one.trigger: one for one in status.seen}, list(runs)
-    spec = context.subject.body.spec
     written = []
     for name in names:
         old, sight = before.get(name), found.get(name)
@@ -124,8 +123,8 @@ def seen(
         new = _written(old, name, sight, context.now) if sight is not None else old
         assert new is not None
         last = _brought_up(context, new.last, runs)
-        if last and sight and old and _is_another(spec, old, sight, last, context.now):
-            last = last.model_copy(update={"tries": 0, "since": None})
+        if last and sight and old and old.state == "Quiet" and sight.state != "Quiet":
+            last = _once_more(context, old, sight, last, status.handled.get(name) == sight.key)
         written.append(new.model_copy(update={"last": last}))
     return sorted(written, key=lambda one: one.trigger)
 
@@ -143,14 +142,24 @@ def _written(old: Seen | None, name: str, sight: Sight, now: float) -> Seen:
     )  # fmt: skip
 
 
-def _is_another(spec: PipelineSpec, old: Seen, sight: Sight, last: Tried, now: float) -> bool:
+def _once_more(context: Context[Pipeline], quiet: Seen, sight: Sight, last: Tried, same: bool) -> Tried:
+    """The last try, when it is the case after it was not. same: by the key that was handled, as if it had never been
+    otherwise; then what came of the run is over."""
+    over = {"outcome": "Gone", "message": f"what {last.run} has brought about is over"[:WORDS]}
+    changes: Json = over if same and last.outcome in ("Approved", "Done") else {}
+    if _is_another(context.subject.body.spec, quiet, sight, last, same, context.now):
+        return last.model_copy(update={**changes, "tries": 0, "since": None})
+    if changes and not sight.flickers:  # the version is not there any more that had ended it
+        return last.model_copy(update={**changes, "tries": vain(last), "since": context.stamp})
+    return last
+
+
+def _is_another(spec: PipelineSpec, quiet: Seen, sight: Sight, last: Tried, same: bool, now: float) -> bool:
     """Whether it is another matter that begins now: it was not the case for long enough. What flickers is the same
     one."""
-    if old.state != "Quiet" or sight.state == "Quiet":
-        return False
-    if last.outcome != "Approved":
-        return now - epoch(old.since) >= pause(spec)
-    return not sight.flickers or now - epoch(old.since) >= seconds(spec.limits.backoff)
+    approved = last.outcome == "Approved"
+    ended = approved and not sight.flickers and not same
+    return ended or now - epoch(quiet.since) >= (seconds(spec.limits.backoff) if approved else pause(spec))
 
 
 def pause(spec: PipelineSpec) -> float:
