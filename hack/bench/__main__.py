@@ -12,6 +12,7 @@ BENCHES = (
     "gitops",
     "hostile",
     "joins",
+    "monitors",
     "readers",
     "recorder",
     "rollback",

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fairlead.api.tasks import TASK_ENV, Place, RecordTask
-from fairlead.manifests.proxy import PARTS, Proxy, arguments
+from fairlead.api.tasks import TASK_ENV, Place, ProfileAt, RecordTask
+from fairlead.manifests.proxy import CURRENT, PARTS, Proxy, arguments
 from hack.testbed.programs import free_port, program
 
 READY = 60.0
@@ -36,6 +36,8 @@ class Pod:
     store: Place | None = None
     every: float = 60.0
     path: str | None = None
+    profile: ProfileAt | None = None
+    steered: bool = False
     server_port: int = field(default_factory=free_port)
     port: int = field(default_factory=free_port)
     stats_port: int = field(default_factory=free_port)
@@ -64,9 +66,12 @@ class Pod:
 
     def start_proxy(self) -> None:
         """Envoy, until it answers."""
+        follows = self.steered or self.profile is not None
         proxy = Proxy(
             listen=self.port, stats=self.stats_port, server=self.server_port, recorder=str(self.folder / "socket"),
-            sample=self.sample, inputs=self.inputs, quiet=("/v2/health/ready",), admin=str(self.folder / "admin"),
+            sample=0 if self.steered else self.sample, inputs=self.inputs, quiet=("/v2/health/ready",),
+            admin=str(self.folder / "admin"), steered=str(self.folder / CURRENT) if follows else "",
+            counted=self.profile is not None,
         )  # fmt: skip
         self.start("proxy", [program("envoy"), *arguments(proxy)])
         wait_for(f"{self.url}/v2/health/ready")
@@ -74,9 +79,11 @@ class Pod:
     def start_recorder(self) -> None:
         """The recorder, until it answers: `fairlead worker record`, as in a pod."""
         task = RecordTask(
-            deployment="delay", version="delay-1", store=self.store, probability=self.sample / PARTS,
-            every=self.every, inputs=self.inputs, path=self.path, socket=str(self.folder / "socket"),
-            port=self.answers_port, spool=str(self.folder / "spool"),
+            deployment="delay", version="delay-1", store=self.store,
+            probability=1.0 if self.steered else self.sample / PARTS, every=self.every, inputs=self.inputs,
+            path=self.path, socket=str(self.folder / "socket"), port=self.answers_port,
+            spool=str(self.folder / "spool"), profile=self.profile, sparing=True if self.steered else None,
+            steer=str(self.folder) if self.steered or self.profile else None,
         )  # fmt: skip
         told = {TASK_ENV: task.model_dump_json(exclude_none=True), "POD_UID": "0f-uid"}
         command = [sys.executable, "-c", "import sys; from fairlead.cli.main import main; sys.exit(main())"]
@@ -116,6 +123,10 @@ class Pod:
             assert time.monotonic() < deadline, f"{len(found)} answers of {count}: {found[-3:]}"
             time.sleep(0.05)
         return list(found)
+
+    def counts(self) -> dict[str, Any]:
+        """What requests were like so far."""
+        return dict(json.loads(get(f"{self.answers_url}/counts")))
 
     def counted(self, name: str) -> float:
         """A counter or gauge of the recorder, by its whole name."""

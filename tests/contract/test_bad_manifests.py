@@ -82,6 +82,11 @@ IMMUTABLE = [
     ("modelversion-custom", {"evaluation": None}, "evaluation is immutable; make a new version"),
     ("modelversion-custom", {"evaluation": {"gates": []}}, "evaluation is immutable; make a new version"),
     ("modelversion-custom", {"approval": None}, "approval is immutable; make a new version"),
+    (
+        "modelversion-custom",
+        {"profile": {"uri": "s3://models/p.json", "digest": "0" * 64}},
+        "profile is immutable; make a new version",
+    ),
     ("modelversion-custom", {"approval": {"required": 2}}, "approval is immutable; make a new version"),
     ("pipelinerun", {"pipeline": "other"}, "pipeline is immutable; make a new run"),
     ("pipelinerun", {"params": {"rows": "20"}}, "params are immutable; make a new run"),

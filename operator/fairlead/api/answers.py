@@ -11,8 +11,10 @@ import hashlib
 import json
 from typing import Any
 
+from pydantic import ValidationError
+
 from fairlead.api import foreign
-from fairlead.api.modelversion import GateResult, Score
+from fairlead.api.modelversion import GateResult, ProfileRef, Score
 from fairlead.api.schema import Model
 from fairlead.api.tasks import EvaluateResult, Place, TaskResult
 
@@ -58,6 +60,15 @@ def key(verb: str, prefix: str, digest: str) -> str:
     return f"{folder}/{digest}.json".lstrip("/")
 
 
+def _profile(report: Json) -> tuple[ProfileRef | None, str]:
+    """Of a report of this release, and why there is none. One that can't be read is none: no proof depends on it."""
+    try:
+        found = report.get("profile")
+        return None if found is None else ProfileRef.model_validate(found), str(report.get("noProfile") or "")
+    except ValidationError:
+        return None, "the report's profile can't be read by this release"
+
+
 def parsed(verb: str, text: str, digest: str, place: Place) -> Answered:
     """A document. Raises ValueError if it is none."""
     if verb != "evaluate":
@@ -69,10 +80,11 @@ def parsed(verb: str, text: str, digest: str, place: Place) -> Answered:
     if not all(isinstance(one, list) and len(one) <= SCORES for one in lists):
         raise ValueError(f"not a report: its scores and gates are lists of at most {SCORES}")
     data = _Data.model_validate(report.get("data"))
+    profile, why = _profile(report)
     result = EvaluateResult(
         digest=digest, report=f"s3://{place.bucket}/{key(verb, place.prefix, digest)}", data=data.sha256,
         rows=data.rows, scores=[Score.model_validate(one) for one in lists[0]],
         gates=[GateResult.model_validate(one) for one in lists[1]],
-        sample=str(report.get("sample") or ""),
+        sample=str(report.get("sample") or ""), profile=profile, no_profile=why,
     )  # fmt: skip
     return Answered(task=str(report.get(REPORT) or ""), result=TaskResult(evaluate=result))

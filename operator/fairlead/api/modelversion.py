@@ -200,6 +200,15 @@ class ModelVersionTemplate(Model):
     model_config = ConfigDict(json_schema_extra=cel(_EVALUATES))
 
 
+class OwnProfile(Model):
+    """A profile that was made elsewhere, with `fairlead profile ROWS… -o profile.json`."""
+
+    uri: S3Uri
+    """Where it lies. It is read with the keys of the installation's store."""
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+    """SHA-256 of its bytes."""
+
+
 class ModelVersionSpec(Model):
     """A model. Immutable, but for `approvals` and `revoked`."""
 
@@ -213,6 +222,8 @@ class ModelVersionSpec(Model):
     lineage: Lineage = Lineage()
     evaluation: Evaluation | None = None
     approval: ApprovalPolicy | None = None
+    profile: OwnProfile | None = None
+    """What the model learnt from, where no evaluation can say it. It takes the place of the evaluation's."""
     approvals: Annotated[list[Approval], Field(max_length=10, json_schema_extra=list_map("user"))] = []
     revoked: Text | None = None
     """Why this version must not be used any more. It is never chosen again; where it is live, a condition says so."""
@@ -238,6 +249,8 @@ class ModelVersionSpec(Model):
              "evaluation is immutable; make a new version"),
             ("has(self.approval) == has(oldSelf.approval) && (!has(self.approval) || self.approval == oldSelf.approval)",
              "approval is immutable; make a new version"),
+            ("has(self.profile) == has(oldSelf.profile) && (!has(self.profile) || self.profile == oldSelf.profile)",
+             "profile is immutable; make a new version"),
         )
     )  # fmt: skip
 
@@ -271,6 +284,21 @@ class Score(Model):
     values: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=16)] = {}
 
 
+class ProfileRef(Model):
+    """Where the profile of what a version learnt from lies."""
+
+    digest: Annotated[str, Field(max_length=64)]
+    """SHA-256 of the document."""
+    uri: Annotated[str, Field(max_length=1024)]
+    """`s3://…`."""
+    rows: Annotated[int, Field(ge=0)] = 0
+    """What it learnt from, or the held-out rows in their place."""
+    features: Annotated[int, Field(ge=0)] = 0
+    """Columns that it has."""
+    message: Annotated[str, Field(max_length=400)] = ""
+    """What it does not have, and why."""
+
+
 class Evidence(Model):
     """The proof."""
 
@@ -287,6 +315,10 @@ class Evidence(Model):
     gates: Annotated[list[GateResult], Field(max_length=32, json_schema_extra=LIST_ATOMIC)] = []
     report: Annotated[str, Field(max_length=1024)] = ""
     """Where the whole report lies (`s3://…`)."""
+    profile: ProfileRef | None = None
+    """What it learnt from, in few numbers: monitors compare requests with it."""
+    no_profile: Annotated[str, Field(max_length=400)] = ""
+    """Why the evaluation made none."""
     sample: Annotated[str, Field(max_length=2048)] = ""
     """One request as it was sent to the model; new serving pods are warmed with it."""
 

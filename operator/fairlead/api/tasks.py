@@ -27,7 +27,7 @@ from fairlead.api.fetching import Told as Told
 from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
-from fairlead.api.modelversion import Gate, GateResult, Metric, Score
+from fairlead.api.modelversion import Gate, GateResult, Metric, ProfileRef, Score
 from fairlead.api.pipelinerun import OutputRecord
 from fairlead.api.reading import Csv, ShownReading
 from fairlead.api.schema import Model
@@ -149,6 +149,17 @@ class EvaluateResult(Model):
     scores: list[Score]
     gates: list[GateResult]
     sample: str = ""
+    profile: ProfileRef | None = None
+    no_profile: str = ""
+
+
+class ProfileAt(Model):
+    """Where a version's profile lies (`monitor/profile.py`)."""
+
+    access: Access
+    uri: str
+    sha256: str
+    """Of its bytes."""
 
 
 class RecordTask(Model):
@@ -172,6 +183,12 @@ class RecordTask(Model):
     """For `/answers` and `/metrics`."""
     spool: str
     """Folder for answers on their way to the store."""
+    profile: ProfileAt | None = None
+    """What requests are counted by; None: they are not."""
+    steer: str | None = None
+    """Folder that the proxy sees too: by settings in it the share of what is counted follows the traffic."""
+    sparing: Literal[True] | None = None
+    """Keep no answers but those of that share."""
 
 
 class JoinTask(Model):

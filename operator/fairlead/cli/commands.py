@@ -12,7 +12,9 @@ from fairlead.cli import (
     get,
     history,
     lineage,
+    monitor,
     new,
+    profile,
     replay,
     review,
     start,
@@ -37,6 +39,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         lineage,
         replay,
         verdict,
+        profile,
+        monitor,
         digest,
         new,
     ):

@@ -46,7 +46,8 @@ def _used(found: ModelVersion) -> list[Block]:
 def proof(evidence: Evidence) -> list[Block]:
     """Scores and gates."""
     against = f"against champion {evidence.champion}" if evidence.champion else "there was no champion"
-    shown: list[Block] = [Lines([f"evidence {short(evidence.digest)}: {count(evidence.rows)} rows, {against}"])]
+    told = [f"evidence {short(evidence.digest)}: {count(evidence.rows)} rows, {against}", *_profile(evidence)]
+    shown: list[Block] = [Lines(told)]
     if evidence.scores:
         metrics = sorted({metric for score in evidence.scores for metric in score.values})
         rows = [
@@ -58,6 +59,15 @@ def proof(evidence: Evidence) -> list[Block]:
         rows = [[g.gate, g.verdict, _brief(g.value), _interval(g.low, g.high), g.message] for g in evidence.gates]
         shown.append(Table(["GATE", "VERDICT", "VALUE", "95 % INTERVAL", "MESSAGE"], rows))
     return shown
+
+
+def _profile(evidence: Evidence) -> list[str]:
+    """What it has; or why there is none."""
+    found = evidence.profile
+    if found is None:
+        return [f"no profile: {evidence.no_profile}"] if evidence.no_profile else []
+    more = f" ({found.message})" if found.message else ""
+    return [f"profile {short(found.digest)}: {count(found.features)} features of {count(found.rows)} rows{more}"]
 
 
 def _interval(low: str, high: str) -> str:

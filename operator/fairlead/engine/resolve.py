@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -33,6 +34,7 @@ from fairlead.plan.requests import (
     PromQuery,
     ReadAccount,
     ReadAnswers,
+    ReadCounts,
     ReadDocument,
     ReadGateway,
     ReadInput,
@@ -47,10 +49,11 @@ from fairlead.plan.requests import (
 from fairlead.signals import pods, prometheus
 from fairlead.signals.answers import answers, kept_input
 from fairlead.signals.aside import Aside
+from fairlead.signals.binned import counts
 from fairlead.signals.budget import Allowance
 from fairlead.signals.errors import SignalError
 from fairlead.signals.gate import Gate
-from fairlead.signals.http import ANSWERS, Outside
+from fairlead.signals.http import Outside, of_answers, of_counts
 from fairlead.store.documents import find, newest, read, save
 from fairlead.store.endpoints import Rules
 from fairlead.store.errors import StoreError
@@ -62,15 +65,17 @@ log = logging.getLogger(__name__)
 LIMITS: dict[type[Any], float] = {
     ListSource: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
-    ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0,
+    ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0, ReadCounts: 3.0,
 }  # fmt: skip
 """Seconds that an answer may take, waiting for a place included."""
 AT_ONCE: dict[type[Any], int] = {
     ScrapePod: 128, ReadAnswers: 64, PromQuery: 8, WarmUp: 32, ReadGateway: 8, ReadInput: 8, ReadNamespace: 8,
-    ReadRules: 4, ReadAccount: 8, AskReady: 32,
+    ReadRules: 4, ReadAccount: 8, AskReady: 32, ReadCounts: 64,
 }  # fmt: skip
 """Requests of the same type at a time. What is asked of stores has pools instead."""
-SHARES: dict[type[Any], int] = {ScrapePod: 32, ReadAnswers: 16, PromQuery: 4, WarmUp: 8, ReadInput: 4, AskReady: 8}
+SHARES: dict[type[Any], int] = {
+    ScrapePod: 32, ReadAnswers: 16, PromQuery: 4, WarmUp: 8, ReadInput: 4, AskReady: 8, ReadCounts: 16,
+}  # fmt: skip
 """Of these, how many of one namespace: its pods may be slow."""
 LISTING, EVIDENCE = 120.0, 20.0
 """Seconds that a thread may work on a listing, and on a document."""
@@ -86,7 +91,7 @@ KEEP = 60.0
 
 Late = SaveDocument | FindObject | ReadDocument | ReadNewest
 """What is asked of a store, and may be answered later."""
-Shared = ScrapePod | ReadAnswers | PromQuery | WarmUp | ReadInput | AskReady
+Shared = ScrapePod | ReadAnswers | PromQuery | WarmUp | ReadInput | AskReady | ReadCounts
 """What has SHARES."""
 Observer = Callable[[str, str, float], None]
 """(signal, result, seconds)"""
@@ -187,6 +192,14 @@ class Accounts:
         return AccountSeen(True, granted)
 
 
+@dataclass(frozen=True)
+class Allowed:
+    """What recorders may say at one look: answers, and counts, of which neither takes the other's room."""
+
+    answers: Allowance = field(default_factory=of_answers)
+    counts: Allowance = field(default_factory=of_counts)
+
+
 class Resolver:
     """Answers requests. Never raises: what can't be had is a `Failed`."""
 
@@ -212,7 +225,7 @@ class Resolver:
 
     async def resolve(self, requests: Iterable[Request]) -> Mapping[Request, Answer]:
         """All the answers."""
-        asked, allowed = list(dict.fromkeys(requests)), Allowance(ANSWERS)
+        asked, allowed = list(dict.fromkeys(requests)), Allowed()
         found = await asyncio.gather(*(self._answer(one, allowed) for one in asked))
         return dict(zip(asked, found, strict=True))
 
@@ -224,7 +237,7 @@ class Resolver:
             self._gates[kind] = Gate(AT_ONCE[kind], SHARES.get(kind, AT_ONCE[kind]))
         return self._gates[kind].place(request.namespace if isinstance(request, Shared) else "")
 
-    async def _answer(self, request: Request, allowed: Allowance) -> Answer:
+    async def _answer(self, request: Request, allowed: Allowed) -> Answer:
         signal = type(request).__name__
         async with self._gate(request):
             started = time.monotonic()
@@ -250,7 +263,7 @@ class Resolver:
         self._observe(signal, result, time.monotonic() - started)
         return answer
 
-    async def _ask(self, request: Request, allowed: Allowance) -> Answer:
+    async def _ask(self, request: Request, allowed: Allowed) -> Answer:
         match request:
             case ListSource():
                 return await self._in_store(self._listings, LISTING, list_source, request)
@@ -265,7 +278,9 @@ class Resolver:
             case ScrapePod():
                 return await pods.scrape(self._outside(request.namespace), request)
             case ReadAnswers():
-                return await answers(self._outside(request.namespace, allowed), request)
+                return await answers(self._outside(request.namespace, allowed.answers), request)
+            case ReadCounts():
+                return await counts(self._outside(request.namespace, allowed.counts), request)
             case ReadInput():
                 return await kept_input(self._outside(request.namespace), request)
             case WarmUp():
@@ -285,7 +300,7 @@ class Resolver:
                 return await self._accounts.read(request)
 
     def _outside(self, namespace: str, allowed: Allowance | None = None) -> Outside:
-        return Outside(self._session, self._aside, namespace, allowed or Allowance(ANSWERS))
+        return Outside(self._session, self._aside, namespace, allowed or of_answers())
 
     async def _class_of(self, gateway: dict[str, Any]) -> dict[str, Any]:
         """The GatewayClass; {} where it is gone, or may not be read (an operator with rights in some namespaces)."""

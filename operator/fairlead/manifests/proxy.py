@@ -7,6 +7,7 @@ recorder, requests go on: a stream that can't be opened, or one too many, is lef
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -27,8 +28,16 @@ NOTES = {
 }  # fmt: skip
 """Headers that tell the recorder of the request; they are taken off before the answer goes on. The last one:
 microseconds from the request's first byte to the answer's."""
+SHARE = "x-fairlead-record-share"
+"""Header that tells the recorder with which share, in parts of PARTS, a steered request was chosen."""
 READ = (":status", "content-type", "content-encoding", "grpc-status", *NOTES)
 """Headers of an answer that the recorder gets to see."""
+SHARES = (256, 64, 16, 4, 1)
+"""The share that follows the traffic is one of these, in parts of PARTS; the first one at the beginning."""
+SETTING = "share_{}"
+"""Runtime setting of each: 100 for the one that is handed over, 0 for the others."""
+CURRENT, LAYER = "settings", "fairlead"
+"""The symbolic link that the recorder replaces, and the folder of the settings below it."""
 BODY_LIMIT = 256 * 1024
 """Bytes of a body that are kept at most."""
 STREAMS = 512
@@ -53,9 +62,14 @@ class Proxy:
     recorder: str = ""
     """Path of the recorder's Unix socket; empty: there is none, and the proxy only counts."""
     sample: int = 0
-    """Parts of PARTS whose answers are recorded; see `parts`."""
+    """Parts of PARTS whose answers are recorded; see `parts`. 0: only what is `steered`."""
     inputs: bool = False
     """Record the requests' bodies too."""
+    steered: str = ""
+    """Symbolic link to runtime settings that say which of SHARES is recorded, or told apart of `sample`; empty: none.
+    It may come later than the proxy; its folder must be there."""
+    counted: bool = False
+    """Hand over the bodies of the steered requests too."""
     quiet: tuple[str, ...] = ()
     """Paths that ask for no prediction, as probes and scrapes do: never recorded, nor counted as `server`."""
     copies: tee.Copies | None = None
@@ -64,6 +78,11 @@ class Proxy:
     """Where gRPC requests come in, and the server's port for them on loopback; None: where the others do."""
     admin: str = ADMIN
     """Path of the Unix socket of Envoy's administration."""
+
+    @property
+    def bodies(self) -> bool:
+        """Whether any request's body is handed over."""
+        return self.inputs or self.counted
 
 
 def parts(percent: str) -> int:
@@ -109,10 +128,7 @@ def bootstrap(proxy: Proxy) -> Json:
         "admin": {"address": {"pipe": {"path": proxy.admin, "mode": 0o600}}},
         # how often histograms are added up: the operator reads them each second
         "stats_flush_interval": "1s",
-        "layered_runtime": {"layers": [{"name": "fixed", "static_layer": {
-            # a recorder that reads slowly must not slow down the answers
-            "envoy.reloadable_features.grpc_side_stream_flow_control": False,
-        }}]},
+        "layered_runtime": {"layers": _layers(proxy)},
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [
             {"prefix": f"cluster.{SERVER}.upstream_rq"}, {"prefix": f"cluster.{GRPC}.upstream_rq"},
             *([{"prefix": f"cluster.{GRPC}.grpc."}] if proxy.grpc else []),
@@ -134,6 +150,15 @@ def bootstrap(proxy: Proxy) -> Json:
             ],
         },
     }  # fmt: skip
+
+
+def _layers(proxy: Proxy) -> list[Json]:
+    fixed: Json = {"name": "fixed", "static_layer": {
+        # a recorder that reads slowly must not slow down the answers
+        "envoy.reloadable_features.grpc_side_stream_flow_control": False,
+    }}  # fmt: skip
+    steered: Json = {"name": "steered", "disk_layer": {"symlink_root": proxy.steered, "subdirectory": LAYER}}
+    return [fixed, steered] if proxy.steered else [fixed]
 
 
 def _listener(name: str, port: int, manager: Json) -> Json:
@@ -165,7 +190,8 @@ def _serving(proxy: Proxy, server: str = SERVER) -> Json:
             *(_recording(proxy) if proxy.recorder else []), *([_grpc_stats()] if server == GRPC else []), _router(),
         ],
         "route_config": {"name": "serving", "virtual_hosts": [
-            {"name": "all", "domains": ["*"], "routes": _routes(proxy, server)},
+            {"name": "all", "domains": ["*"], "routes": _routes(proxy, server),
+             **(_told(NOTES) if proxy.steered else {})},
         ]},
     }  # fmt: skip
 
@@ -179,19 +205,43 @@ def _routes(proxy: Proxy, server: str) -> list[Json]:
 
 
 def _recorded(proxy: Proxy, server: str) -> list[Json]:
-    chosen = {"safe_regex": {"regex": sampled(proxy.sample)}}
-    ids = [] if proxy.sample >= PARTS else [_header("x-request-id", "string_match", chosen)]
+    found = [route for share in SHARES for route in _switched(proxy, server, share)] if proxy.steered else []
+    if proxy.sample:
+        notes = {} if proxy.steered else NOTES
+        found += _kept(proxy, server, _chosen(proxy.sample), notes, proxy.inputs)
+    return found if proxy.sample >= PARTS else [*found, _route({"prefix": "/"}, server, _OFF)]
+
+
+def _switched(proxy: Proxy, server: str, share: int) -> list[Json]:
+    """Routes that match while a share's setting is 100: of all of them but one, nothing else is looked at."""
+    begin, least = 100 if share == SHARES[0] else 0, min(share, proxy.sample or PARTS)
+    switch = {"runtime_fraction": {"default_value": {"numerator": begin}, "runtime_key": SETTING.format(share)}}
+    routes = _kept(proxy, server, _chosen(least), {SHARE: f"{least}"}, proxy.bodies)
+    return [route | {"match": route["match"] | switch} for route in routes]
+
+
+def _chosen(share: int) -> list[Json]:
+    """Matches the requests of which so many in PARTS are recorded."""
+    ids = {"safe_regex": {"regex": sampled(share)}}
+    return [] if share >= PARTS else [_header("x-request-id", "string_match", ids)]
+
+
+def _kept(proxy: Proxy, server: str, ids: list[Json], told: Mapping[str, str], bodies: bool) -> list[Json]:
+    """Routes whose answers are recorded. told: headers for the recorder; bodies: record the requests' too."""
     kept = [_route({"prefix": "/", "grpc": {}, "headers": ids}, server, _modes(trailers=True))]
-    if proxy.inputs:
+    if bodies:
         large = _header("content-length", "range_match", {"start": BODY_LIMIT + 1, "end": 2**62})
         kept.append(_route({"prefix": "/", "headers": [*ids, large]}, server, _modes(response=True)))
-    kept.append(_route({"prefix": "/", "headers": ids}, server, None))
-    for route in kept:
-        route["response_headers_to_add"] = [
-            {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            for key, value in NOTES.items()
-        ]
-    return [*kept, *([] if not ids else [_route({"prefix": "/"}, server, _OFF)])]
+    other = None if bodies == proxy.inputs else _modes(request=bodies, response=True)
+    kept.append(_route({"prefix": "/", "headers": ids}, server, other))
+    return [route | _told(told) for route in kept] if told else kept
+
+
+def _told(headers: Mapping[str, str]) -> Json:
+    return {"response_headers_to_add": [
+        {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        for key, value in headers.items()
+    ]}  # fmt: skip
 
 
 _OFF: Json = {"disabled": True}
@@ -237,13 +287,17 @@ def _ext_proc(proxy: Proxy) -> Json:
         # how late the recorder may take an answer that the client has already
         "deferred_close_timeout": "10s",
         "processing_mode": _mode(proxy.inputs, True, False),
-        "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in READ]}},
+        "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in _notes(READ, proxy)]}},
     }}  # fmt: skip
 
 
 LENGTH = "x-fairlead-length"
 """Where a body's length is kept while the body goes past the recorder: Envoy's ext_proc takes it away from bodies that
 it streams, even where nobody may change them, and who knows no chunks would wait for ever."""
+
+
+def _notes(names: Iterable[str], proxy: Proxy) -> list[str]:
+    return [*names, SHARE] if proxy.steered else list(names)
 
 
 def _recording(proxy: Proxy) -> list[Json]:
@@ -259,14 +313,14 @@ def _grpc_stats() -> Json:
 
 def _outside(proxy: Proxy) -> Json:
     """What requests pass first, and answers last: what was for the recorder ends here."""
-    answers = [*_moved("RESP", LENGTH, "content-length"), *({"remove": name} for name in NOTES)]
-    return _mutation("outside", _moved("REQ", "content-length", LENGTH) if proxy.inputs else [], answers)
+    answers = [*_moved("RESP", LENGTH, "content-length"), *({"remove": name} for name in _notes(NOTES, proxy))]
+    return _mutation("outside", _moved("REQ", "content-length", LENGTH) if proxy.bodies else [], answers)
 
 
 def _inside(proxy: Proxy) -> Json:
     """What requests pass last, and answers first."""
     answers = _moved("RESP", "content-length", LENGTH)
-    return _mutation("inside", _moved("REQ", LENGTH, "content-length") if proxy.inputs else [], answers)
+    return _mutation("inside", _moved("REQ", LENGTH, "content-length") if proxy.bodies else [], answers)
 
 
 def _moved(of: str, old: str, new: str) -> list[Json]:

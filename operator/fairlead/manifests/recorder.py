@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from fairlead.api.config import Images
 from fairlead.api.server import Server
-from fairlead.api.tasks import Place, RecordTask
+from fairlead.api.tasks import Place, ProfileAt, RecordTask
 from fairlead.manifests import pod, presets
 from fairlead.manifests.meta import LABEL_PREFIX, Json, short_hash
-from fairlead.manifests.proxy import PARTS, Proxy, arguments
+from fairlead.manifests.proxy import CURRENT, PARTS, Proxy, arguments
 from fairlead.manifests.tee import Copies
 
 PROXY = "proxy"
@@ -26,6 +26,15 @@ COUNTS = {ANNOTATION: "nothing"}
 GRACE = 10
 """Seconds that the recorder has for its last write, after the server has ended."""
 _SOCKET = f"{FOLDER}/socket"
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """What a version's requests are counted by: its profile, and how that is reached."""
+
+    at: ProfileAt
+    credentials: str | None = None
+    """Secret that opens its bucket."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +57,34 @@ class Recording:
     """Service of the version that gets copies of requests."""
     grpc: bool = False
     """Whether requests come in by gRPC."""
+    profile: Profiled | None = None
+    """None: requests are not counted."""
+    steered: bool = False
+    """The share of the answers that are kept follows the traffic, and `parts` is not used. It differs by pod: how many
+    answers two versions have kept says nothing then, and of a request one may have kept its answer alone."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether any share follows the traffic: that of what is kept, or of what is counted."""
+        return self.steered or self.profile is not None
 
     def task(self) -> RecordTask:
         """What the recorder is told."""
         return RecordTask(
-            deployment=self.deployment, version=self.version, store=self.store, probability=self.parts / PARTS,
-            every=self.every, inputs=self.inputs, path=self.path, socket=_SOCKET, port=presets.RECORDER_PORT,
-            spool=SPOOL,
+            deployment=self.deployment, version=self.version, store=self.store,
+            probability=1.0 if self.steered else self.parts / PARTS, every=self.every, inputs=self.inputs,
+            path=self.path, socket=_SOCKET, port=presets.RECORDER_PORT, spool=SPOOL,
+            profile=self.profile.at if self.profile else None, steer=FOLDER if self.follows else None,
+            sparing=True if self.steered else None,
         )  # fmt: skip
 
     def annotations(self) -> dict[str, str]:
         """Of the pods."""
         store = self.store and (self.store.endpoint, self.store.bucket, self.store.prefix)
-        return {ANNOTATION: short_hash(repr((self.parts, self.every, self.inputs, self.path, store, self.credentials)))}
+        told: tuple[object, ...] = (self.parts, self.every, self.inputs, self.path, store, self.credentials)
+        if self.steered or self.profile:  # what was there before has the hash that it had
+            told += (self.steered, self.profile and (self.profile.at.sha256, self.profile.credentials))
+        return {ANNOTATION: short_hash(repr(told))}
 
 
 def keep(template: Json, live: Json) -> None:
@@ -81,7 +105,8 @@ def sidecars(recording: Recording, server: Server, model_name: str, worker: str,
     presets.NoImage."""
     proxy = _settings(server, model_name, recording.grpc)
     kept = replace(
-        proxy, recorder=_SOCKET, sample=recording.parts, inputs=recording.inputs,
+        proxy, recorder=_SOCKET, sample=0 if recording.steered else recording.parts, inputs=recording.inputs,
+        steered=f"{FOLDER}/{CURRENT}" if recording.follows else "", counted=recording.profile is not None,
         copies=Copies(recording.copies, presets.PORT, recording.grpc) if recording.copies else None,
     )  # fmt: skip
     return [_recorder(recording, worker), _proxy(kept, server, images, [pod.mount(RECORDER, FOLDER)])]
@@ -94,8 +119,12 @@ def counting(server: Server, model_name: str, grpc: bool, images: Images) -> lis
 
 def volumes(recording: Recording) -> list[Json]:
     """The volumes of both."""
-    secrets = [pod.credentials_volume(recording.credentials)] if recording.credentials else []
+    secrets = [pod.credentials_volume(secret) for secret in _secrets(recording) if secret]
     return [_bounded(RECORDER, "1Mi"), _bounded("spool", "256Mi"), *secrets]
+
+
+def _secrets(recording: Recording) -> list[str | None]:
+    return [recording.credentials, recording.profile.credentials if recording.profile else None]
 
 
 def _bounded(name: str, size: str) -> Json:
@@ -104,7 +133,7 @@ def _bounded(name: str, size: str) -> Json:
 
 def _recorder(recording: Recording, worker: str) -> Json:
     made = pod.worker(
-        RECORDER, worker, "record", recording.task(), credentials=[recording.credentials],
+        RECORDER, worker, "record", recording.task(), credentials=_secrets(recording),
         mounts=[pod.mount(RECORDER, FOLDER), pod.mount("spool", SPOOL)],
     )  # fmt: skip
     made["env"].append({"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}})

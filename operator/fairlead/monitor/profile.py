@@ -37,6 +37,7 @@ LONGEST = 256
 
 Count = Annotated[int, Field(ge=0)]
 Real = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=LONGEST)]
 
 
@@ -247,6 +248,9 @@ class Profile(Part):
     losses: Losses | None = None
     slices: Annotated[list[Slice], Field(max_length=SLICES)] = []
     pairs: Annotated[list[Pair], Field(max_length=PAIRS)] = []
+    natural: Annotated[dict[Text, Share], Field(max_length=FEATURES + 2)] = {}
+    """By feature, and for `answers` and `scores`: the largest total variation between the reference and one of its own
+    windows (`watched.natural`): what season and chance did while all was well."""
     quality: Annotated[dict[Text, Real], Field(max_length=32)] = {}
     """Metrics of the held-out rows, by name: `accuracy`, `auc`, `mae` …"""
 

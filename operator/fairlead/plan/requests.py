@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from fairlead.monitor.counts import Tally
+
 
 @dataclass(frozen=True)
 class ListSource:
@@ -126,6 +128,37 @@ class AnswersPage:
     answers: tuple[KeptAnswer, ...]
     more: bool = False
     """There are later ones too: somebody reads too slowly."""
+
+
+@dataclass(frozen=True)
+class ReadCounts:
+    """Read what a pod's recorder has counted. Answer: `CountsPage`."""
+
+    url: str
+    mark: str = ""
+    """The page that was taken last, for `CountsPage.since`; empty: none was."""
+    namespace: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class CountsPage:
+    """What a recorder's process has counted since it began."""
+
+    boot: str
+    """The process."""
+    profile: str
+    """Digest of the profile that it counts by."""
+    problem: str
+    """Why it counts nothing, as a reason; empty: it does."""
+    tally: Tally
+    mark: str
+    """Names these counts: the recorder remembers the last ones, so that what comes after them can be asked for."""
+    since: Tally | None = None
+    """What was counted since the mark that was asked for; None: the recorder does not know it, or not any more."""
+    message: str = ""
+    """The problem in words."""
+    chance: float = 1.0
+    """With which it chooses a request now."""
 
 
 @dataclass(frozen=True)
@@ -370,9 +403,9 @@ NO_TURN = "NoTurn"
 
 Request = (
     ListSource | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
-    | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount | AskReady
+    | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount | AskReady | ReadCounts
 )  # fmt: skip
 Answer = (
     Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
-    | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | Failed
+    | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | CountsPage | Failed
 )  # fmt: skip

@@ -33,17 +33,18 @@ class Budget:
 
 
 class Allowance:
-    """Bytes of answers that may be taken in for one look at one object, from all of its pods together."""
+    """Bytes of answers that may be taken in for one look at one object, from all of its pods together. remedy: what to
+    do where they are more."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, remedy: str) -> None:
         self._size = self._left = size
+        self._remedy = remedy
 
     def take(self, size: int) -> None:
         """Raise SignalError if there is no room for so many more."""
         if size > self._left:
             raise SignalError(
                 "TooLarge",
-                f"the pods' answers have more than {self._size >> 20} MiB since the last look. Keep a smaller share of "
-                "them (spec.record.sample), or shorter outputs (spec.record.output.path).",
+                f"the pods' answers have more than {self._size >> 20} MiB since the last look. {self._remedy}",
             )
         self._left -= size

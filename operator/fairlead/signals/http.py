@@ -23,6 +23,21 @@ CONNECT = 0.5
 """Seconds that a connection may take to be made."""
 ANSWERS = 6 << 20
 """Bytes of answers of one look: in memory they are some ten times as many, and to judge by them takes its time."""
+COUNTS = 6 << 20
+"""Bytes of counts of one look: some hundred pods', or a few of the widest profile."""
+
+
+def of_answers() -> Allowance:
+    """Of one look."""
+    return Allowance(
+        ANSWERS,
+        "Keep a smaller share of them (spec.record.sample), or shorter outputs (spec.record.output.path).",
+    )
+
+
+def of_counts() -> Allowance:
+    """Of one look."""
+    return Allowance(COUNTS, "Profile fewer features.")
 
 
 @dataclass(frozen=True)
@@ -46,7 +61,7 @@ class Outside:
     aside: Aside
     whose: str = ""
     """The namespace of the object that asks."""
-    answers: Allowance = field(default_factory=lambda: Allowance(ANSWERS))
+    answers: Allowance = field(default_factory=of_answers)
     """What its pods' recorders may say at one look."""
 
 

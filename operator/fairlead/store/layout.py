@@ -25,6 +25,11 @@ def listing(dataset: str, digest: str) -> str:
     return join(dataset, "listings", f"{digest}.json")
 
 
+def profile(evidence: str, digest: str) -> str:
+    """A model's profile, in the folder of its version's reports."""
+    return join(evidence, "profiles", f"{digest}.json")
+
+
 def dataset_of(manifest_key: str) -> str:
     """The Dataset's folder that a manifest's key lies in. Raises ValueError."""
     folder, found, _ = manifest_key.rpartition("/versions/")

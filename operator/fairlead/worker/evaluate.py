@@ -20,6 +20,7 @@ from fairlead.worker.baseline import Group
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.words import line
 from fairlead.worker.metrics import Labels
+from fairlead.worker.profiling import evaluated
 from fairlead.worker.rows import Batch, Table, labels
 from fairlead.worker.tensors import Feature
 
@@ -81,8 +82,10 @@ def evaluate(task: EvaluateTask) -> EvaluateResult:
         asked = [Asked(subject, task, features) for subject in task.subjects]
         rows, sample = _ask(task, table, asked)
         scored = scoring.score(task, rows, {a.subject.subject: a for a in asked}, reference)
+        challenger = next(a for a in asked if a.subject.subject == "challenger")
+        profile = evaluated.kept(task, database, evaluated.Proof(table, reference, rows, challenger))
     judged = _judge(task, asked, scored)
-    return report.store(task, rows, scored, judged, sample)
+    return report.store(task, rows, scored, judged, sample, profile)
 
 
 def _reference(task: EvaluateTask, database: duckdb.DuckDBPyConnection, rows: Table) -> Table | None:

@@ -56,8 +56,8 @@ def _record(task: str) -> Said:
     from fairlead.api.tasks import RecordTask
 
     RecordTask.model_validate_json(task)
-    # glibc gives each thread a heap of its own otherwise
-    environment = os.environ | {"MALLOC_ARENA_MAX": "2"}
+    # glibc gives each thread a heap of its own otherwise, and numpy starts a thread a core of the node
+    environment = os.environ | {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
     os.execve(sys.executable, [sys.executable, "-m", "fairlead.worker.record"], environment)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fairlead import __version__
 from fairlead.api import answers
-from fairlead.api.modelversion import GateResult, Score
+from fairlead.api.modelversion import GateResult, ProfileRef, Score
 from fairlead.api.tasks import EvaluateResult, EvaluateTask
 from fairlead.store.layout import join
 from fairlead.worker import bootstrap, digests, gates, scoring
@@ -21,15 +21,16 @@ log = logging.getLogger(__name__)
 
 
 def store(
-    task: EvaluateTask, rows: scoring.Rows, scored: Mapping[str, gates.Scored], judged: list[GateResult], sample: str
-) -> EvaluateResult:
-    """Keep the report under its digest, and say where. Raises StoreError."""
+    task: EvaluateTask, rows: scoring.Rows, scored: Mapping[str, gates.Scored], judged: list[GateResult], sample: str,
+    profile: ProfileRef | str,
+) -> EvaluateResult:  # fmt: skip
+    """Keep the report under its digest, and say where. profile: or why there is none. Raises StoreError."""
     versions: dict[str, str] = {s.subject: s.version for s in task.subjects}
     scores = [
         Score(subject=s, version=versions.get(s, ""), values={m: gates.number(v) for m, v in found.values.items()})
         for s, found in scored.items()
     ]
-    body = digests.canonical(_content(task, rows, scored, scores, judged, sample))
+    body = digests.canonical(_content(task, rows, scored, scores, judged, sample, profile))
     digest, bucket = digests.of_bytes(body), place(task.store)
     key = join(task.store.prefix, f"{digest}.json")
     bucket.put_if_absent(key, body)
@@ -42,12 +43,14 @@ def store(
         scores=scores,
         gates=judged,
         sample=sample,
+        profile=None if isinstance(profile, str) else profile,
+        no_profile=profile if isinstance(profile, str) else "",
     )
 
 
 def _content(
     task: EvaluateTask, rows: scoring.Rows, scored: Mapping[str, gates.Scored], scores: list[Score],
-    judged: list[GateResult], sample: str,
+    judged: list[GateResult], sample: str, profile: ProfileRef | str,
 ) -> dict[str, Any]:  # fmt: skip
     """All that an approval speaks of. No times in it: the same evidence has the same digest. The task's digest covers
     the digests of all bytes that were scored."""
@@ -68,5 +71,7 @@ def _content(
         "bootstrap": {"resamples": bootstrap.RESAMPLES, "seed": str(scoring.seed(task)), "level": str(bootstrap.LEVEL),
                       "interval": "percentile", "paired": True},
         "sample": sample,
+        **({"noProfile": profile} if isinstance(profile, str) else
+           {"profile": profile.model_dump(mode="json", by_alias=True, exclude_defaults=True)}),
         "software": {"fairlead": __version__, "numpy": np.__version__, "python": platform.python_version()},
     }  # fmt: skip

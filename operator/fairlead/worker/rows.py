@@ -53,6 +53,11 @@ class Table:
         self.known, self.left_out = self._counts()
 
     @property
+    def query(self) -> str:
+        """SQL of the rows with a target."""
+        return f"SELECT * FROM ({self._scan}) WHERE {self._known}"
+
+    @property
     def numeric(self) -> bool:
         """Whether the target is a number, or true and false; else it is text."""
         return self.kind in NUMBERS or self.kind == "boolean"

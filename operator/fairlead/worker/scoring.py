@@ -48,12 +48,10 @@ def score(
     task: EvaluateTask, rows: Rows, answers: Mapping[str, Answers], reference: Table | None
 ) -> dict[str, gates.Scored]:
     """Metrics of each subject and, with a reference, of the baseline. Raises TaskFailed (BadData)."""
-    classes = np.unique(rows.truth)
-    if task.task == "classification" and reference is not None:
-        classes = np.union1d(classes, baseline.classes_of(reference))
+    classes = classes_of(task, rows, reference)
     if task.task == "regression" and rows.truth.dtype.kind != "f":
         raise TaskFailed("BadData", f"{task.target} has no numbers; regression needs them")
-    predictions = {subject: _joined(given, classes) for subject, given in answers.items()}
+    predictions = {subject: joined(given, classes) for subject, given in answers.items()}
     if reference is not None and task.task == "regression":
         predictions["baseline"] = baseline.averages(reference, task.by, rows.groups)
     elif reference is not None:
@@ -61,7 +59,15 @@ def score(
     return _metrics(task, rows, predictions, classes)
 
 
-def _joined(given: Answers, classes: Labels) -> Predictions | str:
+def classes_of(task: EvaluateTask, rows: Rows, reference: Table | None) -> Labels:
+    """All targets that there are, sorted."""
+    found = np.unique(rows.truth)
+    if task.task == "classification" and reference is not None:
+        found = np.union1d(found, baseline.classes_of(reference))
+    return found
+
+
+def joined(given: Answers, classes: Labels) -> Predictions | str:
     """One array from all batches, or what is wrong with them."""
     if given.problem:
         return given.problem

@@ -18,6 +18,17 @@ async def infer(request: web.Request) -> web.Response:
     return web.json_response(body, status=status)
 
 
+async def classify(request: web.Request) -> web.Response:
+    """1 where the first input is above 16, with probabilities."""
+    values = json.loads(await request.read())["inputs"][0]["data"]
+    outputs = [
+        {"name": "predict", "datatype": "INT64", "shape": [len(values), 1], "data": [int(one > 16) for one in values]},
+        {"name": "predict_proba", "datatype": "FP64", "shape": [len(values), 2],
+         "data": [[1 - one / 32, one / 32] for one in values]},
+    ]  # fmt: skip
+    return web.json_response({"outputs": outputs})
+
+
 async def echo(request: web.Request) -> web.Response:
     """The request's body."""
     return web.Response(body=await request.read(), content_type="application/octet-stream")
@@ -49,6 +60,7 @@ def main(port: int) -> None:
     """Serve."""
     application = web.Application(client_max_size=1 << 28)
     application.router.add_post("/infer", infer)
+    application.router.add_post("/v2/models/delay/infer", classify)
     application.router.add_post("/echo", echo)
     application.router.add_post("/stream", stream)
     application.router.add_post("/headers", seen)

@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fairlead.api.modelversion import Gate
+from fairlead.api import answers
+from fairlead.api.modelversion import Gate, ProfileRef
 from fairlead.api.tasks import EvaluateTask, Subject
+from fairlead.monitor.profile import Category, Profile, parse
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.evaluate import evaluate
 from fairlead.worker.manifest import READING
@@ -119,8 +121,9 @@ def test_a_better_model_passes_and_the_evidence_is_repeatable(s3: Any, bucket: s
     assert set(scores) == {"challenger", "champion", "baseline"}
     assert float(scores["champion"].values["mae"]) == pytest.approx(2.0, rel=0.05)
     assert scores["champion"].version == "m-1"
-    (key,) = s3.keys(bucket)
+    key, profile = s3.keys(bucket)
     assert key == f"ns/models/m-0/{result.digest}.json"
+    assert profile == f"ns/models/m-0/profiles/{result.profile.digest}.json"
     assert result.report == f"s3://{bucket}/{key}"
     sample = json.loads(result.sample)
     assert [t["datatype"] for t in sample["inputs"]] == ["FP64", "BYTES"], "integers with gaps go as floats"
@@ -250,7 +253,7 @@ def test_d08_class_names_are_text_from_the_file_to_the_verdict(
     )  # fmt: skip
     result = evaluate(asked)
     assert [g.verdict for g in result.gates] == ["Passed"]
-    (key,) = s3.keys(bucket)
+    key = f"ns/models/m-0/{result.digest}.json"
     report = json.loads(s3.client.get_object(Bucket=bucket, Key=key)["Body"].read())
     assert report["data"]["reading"]["columns"] == columns
     assert report["data"]["reading"]["of"] == "dataset"
@@ -280,3 +283,86 @@ def test_d11_lists_are_tensors_and_what_can_not_be_sent_stops_before_anybody_is_
     nobody = task(s3, bucket, folder, ["http://127.0.0.1:1"], gates, features=["f", "s"], **lone)
     with pytest.raises(TaskFailed, match=r"column s is STRUCT.*: the protocol can't carry it; flatten it"):
         evaluate(nobody)
+
+
+# --- the profile ---------------------------------------------------------------------------------------------------
+
+
+def document(s3: Any, bucket: str, found: ProfileRef) -> Profile:
+    key = found.uri.removeprefix(f"s3://{bucket}/")
+    return parse(s3.client.get_object(Bucket=bucket, Key=key)["Body"].read(), found.digest)
+
+
+def test_an_evaluation_leaves_a_profile(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
+    result = evaluate(task(s3, bucket, rows, [serve(linear(1.0))], GATES, reference_sha256="cd" * 32))
+    assert result.profile is not None
+    found = document(s3, bucket, result.profile)
+    assert (result.profile.rows, result.profile.features, result.profile.message) == (999, 2, "")
+    assert [one.name for one in found.features] == ["x", "carrier"]
+    assert (found.reference, found.data, found.held_out) == ("cd" * 32, "ab" * 32, 999)
+    assert found.features[0].missing == 1
+    assert found.losses is not None
+    assert sum(found.losses.counts) == 999
+    assert f"{found.quality['mae']:.6g}" == result.scores[0].values["mae"], "the same rows, scored by two programs"
+    assert [(one.by, sum(one.counts)) for one in found.slices] == [("carrier", 999)]
+    place = s3.place(bucket, "ns/models/m-0")
+    report = s3.client.get_object(Bucket=bucket, Key=f"ns/models/m-0/{result.digest}.json")["Body"].read().decode()
+    told = answers.parsed("evaluate", report, result.digest, place).result.evaluate
+    assert told is not None
+    assert told == result, "the operator reads it from the report"
+
+
+def test_without_rows_that_the_model_learnt_from_the_held_out_ones_stand_for_them(
+    s3: Any, bucket: str, rows: Path, tmp_path: Path, serve: Any
+) -> None:
+    result = evaluate(task(s3, bucket, rows, [serve(linear(1.0))], [], reference=None, by=[]))
+    found = document(s3, bucket, result.profile)
+    assert found.reference == found.data == "ab" * 32
+    assert "no baseline.reference" in result.profile.message
+    other = tmp_path / "other"
+    other.mkdir()
+    pq.write_table(pa.table({"carrier": ["AA"], "y": [1.0]}), other / "a.parquet")
+    result = evaluate(task(s3, bucket, rows, [serve(linear(1.0))], [], reference=str(other)))
+    assert document(s3, bucket, result.profile).rows == 999
+    assert "lacks x" in result.profile.message
+
+
+@pytest.mark.parametrize("metrics", [["log_loss"], ["accuracy"]])
+def test_scores_are_those_of_the_later_class_where_probabilities_were_asked_for(
+    s3: Any, bucket: str, rows: Path, serve: Any, metrics: list[str]
+) -> None:
+    def probable(inputs: dict[str, list[Any]]) -> tuple[int, Any]:
+        late = [0.9 if x is not None and x > 25 else 0.2 for x in inputs["x"]]
+        if metrics == ["accuracy"]:
+            return answer([float(p > 0.5) for p in late])
+        return answer([v for p in late for v in (1 - p, p)], name="predict_proba", width=2)
+
+    kind = {"task": "classification", "target": "late", "reference": None, "by": [], "metrics": metrics}
+    result = evaluate(task(s3, bucket, rows, [serve(probable)], [], **kind))
+    found = document(s3, bucket, result.profile)
+    assert isinstance(found.prediction, Category)
+    assert (sorted(found.prediction.values), found.positive) == (["0", "1"], "1")
+    assert (found.scores is not None) == (metrics == ["log_loss"])
+    if found.scores is not None:
+        assert (found.scores.edges, sum(found.scores.counts)) == ([0.9], 999)
+        assert found.scores.right[1] > found.scores.right[0]
+        assert f"{found.quality['log_loss']:.6g}" == result.scores[0].values["log_loss"]
+
+
+def test_a_profile_that_can_not_be_made_is_no_reason_to_fail(
+    s3: Any, bucket: str, rows: Path, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr("fairlead.worker.profiling.build.reference", refuse)
+    result = evaluate(task(s3, bucket, rows, [serve(linear(1.0))], GATES))
+    assert [g.verdict for g in result.gates] == ["Passed", "Skipped", "Passed"]
+    assert (result.profile, result.no_profile) == (None, "it could not be made: no room")
+
+
+def test_a_model_that_answers_nonsense_has_a_profile_of_its_rows(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
+    result = evaluate(task(s3, bucket, rows, [serve(lambda _: (500, "no"))], []))
+    found = document(s3, bucket, result.profile)
+    assert (found.rows, found.prediction) == (999, None)
+    assert "no answers" in result.profile.message

@@ -73,7 +73,7 @@ def _document(verb: str, task: Json, value: Json) -> tuple[str, str]:
     if verb == "evaluate":
         said = value["evaluate"]
         data = {"sha256": said.get("data", ""), "rows": said["rows"]}
-        report = {k: said[k] for k in ("scores", "gates", "sample") if k in said}
+        report = {k: said[k] for k in ("scores", "gates", "sample", "profile", "noProfile") if k in said}
         return said["digest"], json.dumps({answers.REPORT: asked, "data": data, **report})
     found = answers.Answered(task=asked, result=TaskResult.model_validate(value))
     body = found.model_dump_json(by_alias=True, exclude_defaults=True)

@@ -69,10 +69,11 @@ def error(reason: str, *, transient: bool = False) -> str:
     return said(error={"reason": reason, "message": f"{reason}: repair it", "transient": transient})
 
 
-def proof(verdict: str = "Passed", digest: str = PROOF) -> str:
+def proof(verdict: str = "Passed", digest: str = PROOF, **more: Any) -> str:
     gate = {"gate": "mae at most 20", "verdict": verdict, "value": "21", "message": "mae is 21, wanted at most 20"}
-    return said(evaluate={"digest": digest, "report": "s3://store/r.json", "rows": 9, "data": ROWS, "gates": [gate],
-                          "scores": [{"subject": "challenger", "version": ONE, "values": {"mae": "21"}}]})  # fmt: skip
+    scores = [{"subject": "challenger", "version": ONE, "values": {"mae": "21"}}]
+    told = {"digest": digest, "report": "s3://store/r.json", "rows": 9, "data": ROWS, "gates": [gate], "scores": scores}
+    return said(evaluate=told | more)
 
 
 def fetched(message: str = '{"fetched": 12}', code: int = 0) -> list[Json]:
@@ -136,6 +137,47 @@ def test_the_first_version_is_evaluated_without_a_champion(world: LittleWorld) -
     evaluated(world, proof())
     assert status(world)["phase"] == "Approved"
     assert status(world)["evidence"]["data"] == ROWS
+
+
+OWN = {"uri": "s3://models/profiles/delay.json", "digest": "c" * 64}
+
+
+@pytest.mark.parametrize("evaluation", [None, EVALUATION])
+def test_a_profile_that_came_with_the_model_is_the_evidence_s(world: LittleWorld, evaluation: Json | None) -> None:
+    world.put(version(profile=OWN, **({"evaluation": evaluation} if evaluation else {"approval": {"required": 1}})))
+    world.settle(SPEC, ONE)
+    if evaluation:
+        world.pod(job(world), "Running", initContainerStatuses=fetched())
+        world.settle(SPEC, ONE)
+        evaluated(world, proof(profile={"digest": "d" * 64, "uri": "s3://b/k"}))
+    else:
+        world.pod(job(world), "Succeeded", containerStatuses=fetched())
+        world.settle(SPEC, ONE)
+    assert status(world)["evidence"]["profile"] == {**OWN, "rows": 0, "features": 0, "message": "made elsewhere"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"profile": {"digest": "d" * 64, "uri": "s3://b/k", "rows": 9, "features": 2, "message": ""}},
+        {"noProfile": "no room"},
+    ],
+)
+def test_the_evaluation_s_profile_is_in_the_evidence_and_goes_into_pins(world: LittleWorld, told: Json) -> None:
+    world.put(version(evaluation=EVALUATION))
+    world.settle(SPEC, ONE)
+    world.pod(job(world), "Running", initContainerStatuses=fetched())
+    world.settle(SPEC, ONE)
+    evaluated(world, proof(**told))
+    evidence = status(world)["evidence"]
+    assert {key: evidence[key] for key in ("profile", "noProfile") if evidence.get(key)} == told
+    pinned = identity.pin(world.objects["ModelVersion", ONE])
+    assert pinned is not None
+    kept = identity.unpin(pinned)
+    assert kept is not None
+    assert kept.status.evidence is not None
+    found = kept.status.evidence.profile
+    assert (found.model_dump() if found else None) == told.get("profile")
 
 
 def task_of(container: Json) -> EvaluateTask:

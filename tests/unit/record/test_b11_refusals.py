@@ -15,7 +15,6 @@ from fairlead.worker.record.extract import SAID, refusal
 def kept(*messages: Any, pointer: str | None = "/outputs/0/data/0") -> tuple[int, Any]:
     found, _ = after(*messages)
     answer = found.answer(103.0, pointer)
-    assert answer is not None
     return answer.status, json.loads(answer.output)
 
 

@@ -76,7 +76,8 @@ def test_inputs_are_bounded_too() -> None:
 
 
 def ask(path: str, query: str = "", method: str = "GET") -> tuple[str, bytes]:
-    status, _, body = reply(ring(3), {"PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": method})
+    asked = {"PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": method}
+    status, _, body = reply(ring(3), lambda since: f"since {since}".encode(), asked)
     return status[:3], body
 
 
@@ -86,6 +87,7 @@ def test_over_http() -> None:
     assert ask("/answers", "after=-5&limit=-1")[0] == "200"
     assert ask("/answers/r2")[0] == "200"
     assert ask("/answers/r9")[0] == "404"
+    assert [ask("/counts", query)[1] for query in ("", "since=ab")] == [b"since ", b"since ab"]
     assert ask("/healthz") == ("200", b"ok\n")
     assert b"fairlead_recorder_kept_total" in ask("/metrics")[1]
     assert ask("/other")[0] == "404"

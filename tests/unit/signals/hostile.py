@@ -48,6 +48,52 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
     "row": (b'{"boot":"b","next":1,"dropped":0,"answers":[7]}', "BadAnswer"),
 }
 
+
+def counts(said: str = "", tally: str = "", vectors: str = '"feature/a":[1,2]') -> bytes:
+    """A page of counts as a recorder writes it, with something else in it: the last one of two members is read."""
+    numbers = '"rows":3,"requests":9,"sampled":3,"outliers":0,"unread":{"busy":1},"sums":{"pair/a*b":[1,0,0,1,1,0.5]}'
+    page = f'"boot":"b-1","profile":"{"ab" * 32}","problem":"","mark":"0f","since":null,"chance":0.5'
+    return f'{{{page}{said},"tally":{{{numbers},"vectors":{{{vectors}}}{tally}}}}}'.encode()
+
+
+HUGE = "9" * 60
+REASONS = ",".join(f'"r{a}{b}":1' for a in "abcdef" for b in "abcdefgh")
+COUNTS: dict[str, bytes] = {
+    "no object": b"[1]",
+    "nothing": b"{}",
+    "counts in brackets": b'{"tally":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+    "a boot of a megabyte": counts(f',"boot":"{"b" * 1_000_000}"'),
+    "a boot with a line feed": counts(',"boot":"a\\nb"'),
+    "another kind of digest": counts(',"profile":"none"'),
+    "a problem in words": counts(',"problem":"it is <b>bad</b>"'),
+    "a chance above all": counts(',"chance":1.5'),
+    "no chance": counts(',"chance":0'),
+    "a chance that is true": counts(',"chance":true'),
+    "negative": counts(tally=',"rows":-1'),
+    "a half": counts(tally=',"rows":1.5'),
+    "true": counts(tally=',"requests":true'),
+    "a huge count": counts(tally=f',"sampled":{HUGE}'),
+    "infinite": counts(tally=',"outliers":1e999'),
+    "reasons without end": counts(tally=f',"unread":{{{REASONS}}}'),
+    "a reason with spaces": counts(tally=',"unread":{"a b":1}'),
+    "a list of vectors": counts(tally=',"vectors":[]'),
+    "a negative place": counts(vectors='"feature/a":[1,-2]'),
+    "a place that is none": counts(vectors='"feature/a":[1,null]'),
+    "a nested vector": counts(vectors='"feature/a":[[1]]'),
+    "an empty vector": counts(vectors='"feature/a":[]'),
+    "a long vector": counts(vectors=f'"feature/a":[{",".join(["1"] * 500)}]'),
+    "a long key": counts(vectors=f'"{"k" * 2000}":[1]'),
+    "many vectors": counts(vectors=",".join(f'"feature/{n}":[1]' for n in range(5000))),
+    "a million places": counts(vectors=",".join(f'"f/{n}":[{",".join(["1"] * 150)}]' for n in range(5000))),
+    "sums that are none": counts(tally=',"sums":{"pair/a*b":[NaN,0,0,0,0,0]}'),
+    "sums too few": counts(tally=',"sums":{"pair/a*b":[1]}'),
+    "a mark of anything": counts(',"mark":"../../etc"'),
+    "since that is none": counts(',"since":{"rows":1}'),
+    "more than a page": counts(said=f',"message":"{"m" * (3 << 20)}"'),
+}
+"""Each is refused by its name."""
+WIDE = counts(vectors=",".join(f'"feature/{n}":[{",".join(["123456"] * 37)}]' for n in range(500)))
+
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ENDLESS: dict[str, tuple[bytes, bytes, str]] = {
     "headers": (b"HTTP/1.1 200 OK\r\n", b"x: aaaa\r\n" * 10_000, "Unreachable"),
@@ -76,7 +122,7 @@ def main() -> None:
     bodies = {path(name): body for name, (body, _) in (PAGES | ANSWERS).items()}
     bodies |= {
         "/good": GOOD, "/large": GOOD + b"# other\n" * 20_000, "/bomb": gzip.compress(bytes(64 << 20)),
-        "/many": MANY,
+        "/many": MANY, "/counts": counts(), "/wide": WIDE, **{path(name): body for name, body in COUNTS.items()},
         "/fine": b'{"boot":"b","next":1,"dropped":0,"answers":[[1,"r",1.5,200,1,[2],false,1.0]]}',
     }  # fmt: skip
 

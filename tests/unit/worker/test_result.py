@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from fairlead.api import answers
 from fairlead.api.labelled import UsedLabels
-from fairlead.api.modelversion import GateResult, Score
+from fairlead.api.modelversion import GateResult, ProfileRef, Score
 from fairlead.api.schema import Model
 from fairlead.api.tasks import (
     RESULT_LIMIT,
@@ -66,7 +66,8 @@ def said(verb: str, asked: EvaluateTask) -> object:
         return getattr(LONG[verb], verb)
     rows = scoring.Rows(np.zeros(9), [], 0)
     scored = {"challenger": SimpleNamespace(values={"mae": 1.5}, samples={}, problems={})}
-    found = report.store(asked, rows, scored, GATES, "sample")  # type: ignore[arg-type]
+    profile = ProfileRef(digest="d" * 64, uri="s3://store/p.json", rows=9, features=2)
+    found = report.store(asked, rows, scored, GATES, "sample", profile)  # type: ignore[arg-type]
     assert [s.values for s in found.scores] == [{"mae": "1.5"}]
     assert found.scores == [Score(subject="challenger", values={"mae": "1.5"})]
     LONG["evaluate"] = TaskResult(evaluate=found)

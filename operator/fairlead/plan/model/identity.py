@@ -61,7 +61,10 @@ def pin(raw: Json) -> Pinned | None:
         return None
     evidence = found.status.evidence or Evidence(digest="")
     spec = {key: value for key, value in raw["spec"].items() if key not in _LEFT_OUT}
-    record = json.dumps({"spec": spec, "sample": evidence.sample}, separators=(",", ":"), ensure_ascii=False)
+    body = {"spec": spec, "sample": evidence.sample}
+    if evidence.profile:
+        body["profile"] = evidence.profile.model_dump(mode="json", by_alias=True)
+    record = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return Pinned(
         name=raw["metadata"]["name"], uid=uid_of(raw), digest=digest_of(found.spec),
         created=raw["metadata"].get("creationTimestamp") or None, evidence=evidence.digest,
@@ -76,7 +79,7 @@ def unpin(kept: Pinned) -> ModelVersion | None:
     try:
         body = foreign.parse(kept.record)
         spec = ModelVersionSpec.model_validate(body["spec"])
-        proof = Evidence(digest=kept.evidence, sample=body.get("sample", ""))
+        proof = Evidence(digest=kept.evidence, sample=body.get("sample", ""), profile=body.get("profile"))
     except (ValueError, KeyError, TypeError):
         return None
     return ModelVersion(spec=spec, status=ModelVersionStatus(evidence=proof))

@@ -13,7 +13,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fairlead.api.kinds import KINDS
-from fairlead.api.modelversion import EvaluationJob, Evidence, ModelVersion, ModelVersionSpec, ModelVersionStatus
+from fairlead.api.modelversion import (
+    EvaluationJob,
+    Evidence,
+    ModelVersion,
+    ModelVersionSpec,
+    ModelVersionStatus,
+    ProfileRef,
+)
 from fairlead.api.tasks import EvaluateResult, TaskResult
 from fairlead.api.units import human, seconds
 from fairlead.plan import accounts, core, standing, terse
@@ -338,7 +345,8 @@ def _broken(draft: Draft, one: Proving, seen: Broken) -> None:
 
 def _unmeasured(draft: Draft) -> None:
     spec = draft.spec
-    evidence = Evidence(digest=spec.artifact.sha256 if spec.artifact else identity.digest_of(spec))
+    digest = spec.artifact.sha256 if spec.artifact else identity.digest_of(spec)
+    evidence = Evidence(digest=digest, profile=_own_profile(spec))
     draft.conditions.set("Evaluated", True, "NoEvaluation", "spec.evaluation is not set: nothing was measured")
     draft.update(evidence=evidence, evaluated_at=draft.context.stamp)
 
@@ -347,11 +355,18 @@ def _proven(draft: Draft, job: EvaluationJob, said: EvaluateResult) -> None:
     evidence = Evidence(
         digest=said.digest, champion=job.champion, champion_digest=job.champion_digest, data=said.data,
         rows=said.rows, scores=said.scores, gates=said.gates, report=said.report, sample=said.sample,
+        profile=_own_profile(draft.spec) or said.profile, no_profile=said.no_profile[:400],
     )  # fmt: skip
     text = f"scored on {said.rows} rows" + (f", against {job.champion}" if job.champion else "")
     draft.conditions.set("Evaluated", True, "Evaluated", text)
     draft.event("Evaluated", text)
     draft.update(evidence=evidence, evaluated_at=draft.context.stamp)
+
+
+def _own_profile(spec: ModelVersionSpec) -> ProfileRef | None:
+    """The profile that came with the model."""
+    own = spec.profile
+    return ProfileRef(digest=own.digest, uri=own.uri, message="made elsewhere") if own else None
 
 
 # --- approval ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from fairlead.worker.record import extract
-from fairlead.worker.record.names import BODY_LIMIT, FAILED, REFUSED
+from fairlead.worker.record.names import BODY_LIMIT, FAILED, PARTS, REFUSED
+from fairlead.worker.record.rows import Raw
 
 _GRPC = {1: 499, 2: 500, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 13: 500,
          14: 503, 15: 500, 16: 401}  # fmt: skip
@@ -31,18 +32,20 @@ class Answer:
     input: str | None = None
     truncated: bool = False
     """The answer was longer than what is kept of one."""
+    chance: float = 1.0
+    """With which it was chosen."""
 
     @property
     def failed(self) -> bool:
         """Whether the server failed."""
         return self.status >= FAILED
 
-    def row(self, probability: float, limit: int | None = None) -> str:
+    def row(self, limit: int | None = None) -> str:
         """As members of a JSON list, without its brackets; an output longer than `limit` is left out."""
         shown = self.output if limit is None or len(self.output) <= limit else extract.NONE
         return (
             f"{json.dumps(self.request_id)},{self.time:.6f},{self.status},{self.latency:.3f},{shown},"
-            f"{'true' if self.shadow else 'false'},{probability!r}"
+            f"{'true' if self.shadow else 'false'},{self.chance!r}"
         )
 
 
@@ -67,6 +70,30 @@ class Exchange:
     def new_user(self) -> bool:
         """Whether the route told the server that the request is a new user's."""
         return self._headers is not None and self._headers.get("x-fairlead-record-user") == "new"
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer began; if not, the client went away before."""
+        return self._headers is not None
+
+    @property
+    def request_id(self) -> str:
+        """What the request is called; empty before its answer's headers came."""
+        return (self._headers or {}).get("x-fairlead-record-id", "")
+
+    @property
+    def share(self) -> float | None:
+        """The share that follows the traffic, with which the proxy chose the request; None: it is none of these."""
+        parts = _number((self._headers or {}).get("x-fairlead-record-share", ""), 0)
+        return parts / PARTS if 1 <= parts <= PARTS else None
+
+    def raw(self) -> Raw:
+        """Both bodies, as they came."""
+        headers = self._headers or {}
+        return Raw(
+            _status(headers), bytes(self._request) if self._request else None, bytes(self._answer),
+            headers.get("content-type", ""), headers.get("content-encoding", ""), self.cut or self._request is None,
+        )  # fmt: skip
 
     def take(self, message: Any, now: float, room: int) -> bool:
         """Take a message (a ProcessingRequest) that came at `now` (epoch seconds); whether it was the last one.
@@ -105,19 +132,18 @@ class Exchange:
             self._request += body
             self.held += len(body)
 
-    def answer(self, now: float, pointer: str | None) -> Answer | None:
-        """The answer, whole at `now`; None when no headers came: the client went away before."""
-        headers = self._headers
-        if headers is None:
-            return None
+    def answer(self, now: float, pointer: str | None, chance: float = 1.0) -> Answer:
+        """The answer, whole at `now`. chance: with which it was chosen."""
+        headers = self._headers or {}
         text, status = not headers.get("content-type", "").startswith("application/grpc"), _status(headers)
         micros = headers.get("x-fairlead-record-us", "")
         first = _number(micros, 0) / 1000
         return Answer(
-            request_id=headers.get("x-fairlead-record-id", ""), time=now, status=status,
+            request_id=self.request_id, time=now, status=status,
             latency=first + max(0.0, now - self._arrived) * 1000,
             output=self._refusal(headers, text) if status >= REFUSED else self._output(headers, pointer, text),
             shadow=_shadow(headers), input=_readable(self._request) if text else None, truncated=self.cut,
+            chance=chance,
         )  # fmt: skip
 
     def _refusal(self, headers: dict[str, str], text: bool) -> str:

@@ -16,6 +16,8 @@ from fairlead.worker.record.ring import ANSWERS, Ring
 
 _JSON, _TEXT = "application/json", "text/plain; version=0.0.4; charset=utf-8"
 Reply = tuple[str, str, bytes]
+Counts = Callable[[str], bytes]
+"""The page of counts, with those since a mark."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -29,11 +31,11 @@ class _Quiet(WSGIRequestHandler):
         """Nothing: it is asked every second."""
 
 
-def start(port: int, ring: Ring) -> WSGIServer:
-    """Answer on `port` from a thread of its own. Raises OSError when the port is taken."""
+def start(port: int, ring: Ring, counts: Counts) -> WSGIServer:
+    """Answer on `port` from a thread of its own. counts: what `/counts` says. Raises OSError when the port is taken."""
 
     def application(environment: dict[str, Any], begin: Callable[..., Any]) -> Iterable[bytes]:
-        status, kind, body = reply(ring, environment)
+        status, kind, body = reply(ring, counts, environment)
         begin(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
         return [body] if environment["REQUEST_METHOD"] != "HEAD" else []
 
@@ -42,7 +44,7 @@ def start(port: int, ring: Ring) -> WSGIServer:
     return server
 
 
-def reply(ring: Ring, environment: dict[str, Any]) -> Reply:
+def reply(ring: Ring, counts: Counts, environment: dict[str, Any]) -> Reply:
     """Status line, content type and body for a WSGI request."""
     path = str(environment.get("PATH_INFO", ""))
     if environment.get("REQUEST_METHOD") not in ("GET", "HEAD"):
@@ -51,12 +53,14 @@ def reply(ring: Ring, environment: dict[str, Any]) -> Reply:
         return "200 OK", _TEXT, b"ok\n"
     if path == "/metrics":
         return "200 OK", _TEXT, generate_latest(REGISTRY)
+    if path == "/counts":
+        return "200 OK", _JSON, counts(parse_qs(str(environment.get("QUERY_STRING", ""))).get("since", [""])[0])
     if path == "/answers":
         return _answers(ring, str(environment.get("QUERY_STRING", "")))
     if path.startswith("/answers/"):
         found = ring.of(unquote(path.removeprefix("/answers/")))
         return ("200 OK", _JSON, found) if found else ("404 Not Found", _TEXT, b"this request is not kept any more\n")
-    return "404 Not Found", _TEXT, b"there are /answers, /answers/<request id>, /metrics and /healthz\n"
+    return "404 Not Found", _TEXT, b"there are /answers, /answers/<request id>, /counts, /metrics and /healthz\n"
 
 
 def _answers(ring: Ring, query: str) -> Reply:

@@ -22,7 +22,7 @@ class Keeper:
     """Ring and spool of a process. Without a store there is no spool."""
 
     def __init__(self, settings: Settings) -> None:
-        self._probability, self._inputs = settings.probability, settings.inputs
+        self._inputs = settings.inputs
         self.ring = Ring(settings.boot)
         dropped = DROPPED.labels("spool").inc
         self.spool = Spool(Path(settings.spool), settings.boot, dropped) if settings.store else None
@@ -30,8 +30,8 @@ class Keeper:
     def keep(self, answer: Answer) -> None:
         """Take an answer."""
         KEPT.inc()
-        row = answer.row(self._probability)
-        shown = row if len(answer.output) <= SHOWN else answer.row(self._probability, SHOWN)
+        row = answer.row()
+        shown = row if len(answer.output) <= SHOWN else answer.row(SHOWN)
         given = answer.input if self._inputs else None
         self.ring.add(answer.request_id, shown, given)
         if self.spool is None:

@@ -25,6 +25,9 @@ class Settings:
     inputs: bool = False
     path: str | None = None
     store: Mapping[str, Any] | None = None
+    profile: Mapping[str, Any] | None = None
+    steer: str | None = None
+    sparing: bool = False
     pod: str = "unknown"
     boot: str = field(default_factory=lambda: str(uuid.uuid4()))
     """Names this process: numbers of answers begin anew with each."""
