@@ -567,6 +567,17 @@ def test_a_time_that_is_none_is_told_and_stops_nothing(time: str) -> None:
     assert (told["reason"], runs(where)) == ("DeploymentUnreadable", [])
 
 
+@pytest.mark.parametrize(
+    "said", [[{"type": "Approved", "lastTransitionTime": "2026-03-02T09:00:60Z"}], ["Approved"], 7]
+)
+def test_a_version_of_another_form_is_no_chance_and_stops_nothing(said: Any) -> None:
+    where = world()
+    give_up(where)
+    approved(where, "mine")
+    where.objects["ModelVersion", "mine"]["status"]["conditions"] = said
+    assert because(look(where)) == "GaveUp"
+
+
 def test_words_of_others_make_no_large_status() -> None:
     types = [f"Kind{number}" for number in range(15)]
     where = world(triggers=[{"condition": {"deployment": "eta", "type": one}} for one in types], concurrency="Allow")

@@ -24,6 +24,7 @@ from fairlead.plan.core import (
     rfc3339,
 )
 from fairlead.plan.jobs import failures
+from fairlead.plan.model import references
 from fairlead.plan.model.waking import of_model
 from fairlead.plan.pipeline import produce
 from fairlead.plan.pipeline.limits import Held
@@ -230,11 +231,15 @@ def _run_of(version: Json) -> str:
 
 
 def _approved_at(raw: Json) -> float:
+    """When it was approved (epoch seconds); 0.0: it is not, or nobody can tell."""
     status = raw.get("status") or {}
     if status.get("phase") != "Approved" or refused(raw):
         return 0.0
-    said = (one for one in status.get("conditions") or () if one.get("type") == "Approved")
-    return max((epoch(one["lastTransitionTime"]) for one in said if one.get("lastTransitionTime")), default=0.0)
+    try:
+        said = (one for one in status.get("conditions") or () if one.get("type") == "Approved")
+        return max((epoch(one["lastTransitionTime"]) for one in said if one.get("lastTransitionTime")), default=0.0)
+    except references.STRANGE:
+        return 0.0
 
 
 def begun(status: PipelineStatus, name: str, run: str, context: Context[Pipeline]) -> list[Seen]:
