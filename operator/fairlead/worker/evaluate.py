@@ -111,6 +111,8 @@ def _ask(task: EvaluateTask, table: Table, asked: Sequence[Asked]) -> tuple[scor
     truth: list[Labels] = []
     groups: list[Group] = []
     slices = {name: Slices() for name in _compared(task)}
+    for name in slices:
+        table.types[name].scalar(name, "what slices are made by")
     sample = b""
     with ThreadPoolExecutor(len(asked)) as pool:
         for batch in table.batches(task.batch):
