@@ -197,6 +197,22 @@ def test_a_long_demand_fits() -> None:
     assert len(gaps.words(gate(by="b" * 63, positive="p" * 64))) <= 128
 
 
+def test_a_gap_as_large_as_the_bound_passes_rarely_and_none_nearly_always() -> None:
+    """1,000 models whose gap is 10 points, the bound: 2.5 % of the intervals lie below it by luck, and so pass."""
+    rng, n = np.random.default_rng(5), 1500
+    one = Slices()
+    one.add(["M"] * n + ["F"] * n)
+    was = np.tile([0.0, 1.0], n)
+
+    def passed(share: float) -> int:
+        said = [np.concatenate([rng.random(n) < 0.4, rng.random(n) < share]).astype(float) for _ in range(1000)]
+        found = (gaps.Answered(was, Predictions(each), np.asarray([0.0, 1.0]), {"sex": one}) for each in said)
+        return sum(gaps.judge(gate(), each).result.verdict == "Passed" for each in found)
+
+    assert 10 <= passed(0.5) <= 40
+    assert passed(0.4) >= 990
+
+
 needs_data = pytest.mark.skipif(published.DATA is None, reason="there are no public data beside the project")
 
 
@@ -216,6 +232,8 @@ def test_compas_does_not_pass() -> None:
     for metric, value in (("selection_rate_gap", 0.240), ("fpr_gap", 0.214), ("fnr_gap", 0.197)):
         found = result(two, metric=metric)
         assert (found.verdict, round(float(found.value), 3)) == ("Failed", value)
+    page = (published.ROOT / "docs/how-to/gate-on-fairness.md").read_text()
+    assert f"`{result(two).message}`" in page
     report = judged(two).report["slices"]
     assert {name: round(float(one["share"]), 4) for name, one in report.items()} == {
         "African-American": 0.5882, "Caucasian": 0.3480,
