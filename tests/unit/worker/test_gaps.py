@@ -80,6 +80,7 @@ def test_what_a_person_reads() -> None:
     assert result(CHOSEN).message == (
         "selection_rate_gap is 20% (16.9% to 23%), 60% of M, 40% of F, wanted at most 10%"
     )
+    assert ", 40% of F, 20% of M, " in result(CHOSEN, metric="error_gap").message
     found = result(of("M", 150, 60, 100, 190) + of("F", 125, 60, 120, 195))
     assert (found.verdict, found.value) == ("Failed", "0.05")
     assert found.message.startswith("not known well enough: selection_rate_gap is 5% (")
