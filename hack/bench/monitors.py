@@ -6,6 +6,7 @@ import importlib
 
 PARTS = {
     "drift": "hack.bench.monitors_drift",
+    "harm": "hack.bench.monitors_harm",
     "profile": "hack.bench.monitors_profile",
     "published": "hack.bench.monitors_published",
     "risk": "hack.bench.monitors_risk",

@@ -165,20 +165,15 @@ def saved_lines(bucket: Bucket, prefix: str, below: int | None) -> list[str]:
 def replay(lines: Iterable[str]) -> Replayed:
     """Judge all lines. Raises Problem for what can't be read."""
     from fairlead.api.deployment import Rollout
-    from fairlead.plan.deployment.rollout.whatif import Play
+    from fairlead.plan.deployment.rollout.whatif import judge
     from fairlead.verdict.trace import BadTrace, read
 
-    play, judged, different = Play(Rollout()), [], list[str]()
     try:
-        for item in read(lines):
-            found = play.take(item)
-            if found is not None:
-                judged.append(found)
-                different += differences(found)
+        play = judge(Rollout(), read(lines))
     except ValueError as bad:
         what = "the ledger" if isinstance(bad, BadTrace) else "the ledger's counts"
         raise Problem(f"{what} can't be read: {bad}") from None
-    return Replayed(judged, play.ended, different)
+    return Replayed(play.judged, play.ended, [words for one in play.judged for words in differences(one)])
 
 
 def differences(judged: Judged) -> list[str]:

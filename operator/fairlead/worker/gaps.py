@@ -56,7 +56,7 @@ class Judged:
 
     result: GateResult
     report: dict[str, Any]
-    """By slice: its counts, and its share or why there is none."""
+    """Which class is positive; by slice its rows, and its share or why there is none."""
 
 
 def words(gate: Gate) -> str:
@@ -83,6 +83,8 @@ def _metric(gate: Gate) -> str:
 @dataclass(frozen=True)
 class _Counted:
     slices: Mapping[str, Confusion]
+    positive: str = ""
+    """The class; empty for errors, which have none."""
     strange: int = 0
     """Answers that are no class of the rows; they count as not positive."""
 
@@ -106,7 +108,7 @@ def _counted(gate: Gate, answered: Answered) -> _Counted | Unknown:
 
 def _positive(gate: Gate, classes: Labels) -> int | Unknown:
     """The place of the class that counts as positive."""
-    names = [category_name(one) or str(one) for one in classes.tolist()]
+    names = [_name(one) for one in classes.tolist()]
     more = f" and {len(names) - _CLASSES} more" if len(names) > _CLASSES else ""
     told = ", ".join(one[:_NAME] for one in names[:_CLASSES]) + more
     if gate.positive is None:
@@ -121,6 +123,10 @@ def _positive(gate: Gate, classes: Labels) -> int | Unknown:
     return Unknown(f"no row is of class {gate.positive}; there are {told}", "name one of these by positive")
 
 
+def _name(one: Any) -> str:
+    return category_name(one) or str(one)
+
+
 def _sides(at: int, answered: Answered, said: Labels, slices: Slices) -> _Counted:
     """By slice, which rows are predicted positive, and which are so. Raises Unusable."""
     rows = len(answered.truth)
@@ -131,16 +137,18 @@ def _sides(at: int, answered: Answered, said: Labels, slices: Slices) -> _Counte
     if strange.any() and not chosen.any():
         raise metrics.Unusable(f"no answer is {positive}, and {int(strange.sum())} are no class of the rows, such as "
                                f"{str(given[strange][0])[:_NAME]!r}")  # fmt: skip
-    return _Counted(slices.confusions(chosen, np.asarray(wanted[:rows] == positive, dtype=bool)), int(strange.sum()))
+    so = np.asarray(wanted[:rows] == positive, dtype=bool)
+    return _Counted(slices.confusions(chosen, so), _name(answered.classes.tolist()[at]), int(strange.sum()))
 
 
 def _judged(gate: Gate, counted: _Counted, found: Gap | Unknown) -> Judged:
     most = min(1.0, share(str(gate.max)))
     said, why = fairness.verdict(found, most)
-    report = {"gate": words(gate), "slices": _report(gate, counted.slices)}
+    report = _report(gate, _shares(gate, counted.slices), counted.positive)
     if isinstance(found, Unknown):
         return _closed(gate, f"not known: {found.reason}. {_REMEDY}", report)
-    text = f"{_told(gate, found)}, wanted at most {gate.max}"
+    chosen = f" (positive is {counted.positive[:_NAME]})" if counted.positive and gate.positive is None else ""
+    text = f"{_told(gate, found)}{chosen}, wanted at most {gate.max}"
     if counted.strange:
         text += f"; {counted.strange} answers are no class of the rows, and count as not positive"
     if said == "unknown":
@@ -166,7 +174,11 @@ def _percent(value: float) -> str:
     return f"{100 * value:.3g}%"
 
 
-def _report(gate: Gate, slices: Mapping[str, Confusion]) -> dict[str, Any]:
+def _report(gate: Gate, slices: Mapping[str, Any], positive: str = "") -> dict[str, Any]:
+    return {"gate": words(gate), **({"positive": positive} if positive else {}), "slices": slices}
+
+
+def _shares(gate: Gate, slices: Mapping[str, Confusion]) -> dict[str, Any]:
     """By slice; of at most `fairness.MOST_SLICES`."""
     shares = fairness.shares(slices, _metric(gate), ALPHA)
     return {name: {"rows": slices[name].n, **_share(one)} for name, one in shares.items()}
@@ -181,4 +193,4 @@ def _share(one: Value | Unknown) -> dict[str, Any]:
 
 def _closed(gate: Gate, text: str, report: dict[str, Any] | None = None) -> Judged:
     result = GateResult(gate=words(gate), verdict="Failed", message=line(text))
-    return Judged(result, report or {"gate": words(gate), "slices": {}})
+    return Judged(result, report or _report(gate, {}))

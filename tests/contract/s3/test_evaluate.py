@@ -330,7 +330,7 @@ def test_a_fair_model_passes_and_an_unfair_one_does_not(s3: Any, bucket: str, tm
     unfair = task(s3, bucket, rows, [serve(strict(2)), serve(strict(0))], gates, **FAIR)
     result = evaluate(unfair)
     assert [g.verdict for g in result.gates] == ["Passed", "Failed", "Failed", "Failed"]
-    assert result.gates[1].message.endswith("70% of M, 50% of F, wanted at most 15%")
+    assert result.gates[1].message.endswith("70% of M, 50% of F (positive is 1), wanted at most 15%")
     assert evaluate(unfair).digest == result.digest
     key = f"ns/models/m-0/{result.digest}.json"
     body = s3.client.get_object(Bucket=bucket, Key=key)["Body"].read().decode()

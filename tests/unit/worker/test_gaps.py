@@ -78,7 +78,7 @@ def test_verdicts(metric: str, rows: list[Row], most: str, verdict: str, value: 
 
 def test_what_a_person_reads() -> None:
     assert result(CHOSEN).message == (
-        "selection_rate_gap is 20% (16.9% to 23%), 60% of M, 40% of F, wanted at most 10%"
+        "selection_rate_gap is 20% (16.9% to 23%), 60% of M, 40% of F (positive is 1), wanted at most 10%"
     )
     assert ", 40% of F, 20% of M, " in result(CHOSEN, metric="error_gap").message
     found = result(of("M", 150, 60, 100, 190) + of("F", 125, 60, 120, 195))
@@ -128,6 +128,9 @@ def test_which_class_is_positive(yes: Any, no: Any, positive: str | None) -> Non
     found = result(counts[0] + counts[1], metric="tpr_gap", **({} if positive is None else {"positive": positive}))
     assert float(found.value) == pytest.approx(0.4)
     assert ("positive: " in found.gate) == (positive is not None)
+    chosen = judged(counts[0] + counts[1], **({} if positive is None else {"positive": positive})).report["positive"]
+    assert chosen == str(yes)
+    assert (f"(positive is {yes})" in found.message) == (positive is None)
 
 
 def test_of_several_classes_one_is_named() -> None:

@@ -12,6 +12,7 @@ from fairlead.plan.deployment.evidence import absent, ledger, memory, reading, s
 from fairlead.plan.deployment.evidence.steps import step_of
 from fairlead.plan.deployment.metrics.registry import METRICS
 from fairlead.plan.deployment.rollout import analysis, ending, flapping, forecast, gathering, patience, waiver
+from fairlead.plan.deployment.rollout.known import known
 from fairlead.plan.deployment.serving import ability, endpoints, gpus, pods, sizes
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.versions import Choice
@@ -96,7 +97,7 @@ def _patience(look: Look, state: State, problem: Problem | None) -> tuple[State,
 
 
 def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
-    crashed = analysis.harm(look, candidate)
+    crashed = analysis.harm(look, candidate, known(look, candidate))
     if crashed:
         return ending.roll_back(look, state, crashed), None
     state, waiting = gpus.take_turn(look, state)
@@ -174,15 +175,16 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     candidate = state.candidate or candidate
     if flapping.lost(look, candidate):
         candidate = flapping.counted(look, candidate)
-    bad = analysis.harm(look, candidate) or flapping.harm(candidate)
+    found = known(look, candidate)
+    bad = analysis.harm(look, candidate, found) or flapping.harm(candidate)
     if bad:
         harmed = state.having(candidate=candidate.model_copy(update={"verdict": "Harm"}))
         return ending.roll_back(look, harmed, bad), None
     away = _away(look, candidate, unread)
     if away:
         return retreat(look, state, candidate, away)
-    silent = analysis.silence(look, candidate, unread)
-    state = state if silent else waiver.told(look, state)
+    silent = analysis.silence(look, candidate, found, unread)
+    state = state if silent else waiver.told(look, state, found)
     candidate = state.candidate or candidate
     verdict = {"verdict": "NoEvidence" if silent else "Continue"}
     candidate = candidate.model_copy(update=verdict | forecast.told(look, candidate))
