@@ -50,7 +50,7 @@ class Monitors(Model):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
-            ("!has(self.every) || self.every.matches('[0-9][mhd]([0-9]|$)')", "a window has a minute at least: 1m, 1h"),
+            ("!has(self.every) || self.every.matches('[1-9][0-9]*[mhd]([0-9]|$)')", "a window has a minute at least: 1m, 1h"),
             ("!has(self.falseAlarmsPerYear) || self.falseAlarmsPerYear.matches('[1-9]')",
              "falseAlarmsPerYear must be above 0"),
             ("!has(self.tolerance) || (self.tolerance.matches('[1-9]') && !self.tolerance.startsWith('100'))",
@@ -97,6 +97,8 @@ class Monitored(Model):
     """How often a pod's rows of a window were not counted, because its recorder did not know any more how far they had
     been counted."""
     lines: Annotated[list[MonitorLine], Field(max_length=8, json_schema_extra=list_map("monitor"))] = []
+    doubted_at: Own[Timestamp | None] = None
+    """When harm was estimated first; absent: never."""
     next_at: Own[Timestamp | None] = None
     """When recorders are read next; absent: now."""
     opened_at: Own[Timestamp | None] = None

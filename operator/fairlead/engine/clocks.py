@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 PAST = frozenset({
     "lastTransitionTime", "since", "startedAt", "finishedAt", "endedAt", "lastWindowAt", "countedAt", "countingSince",
-    "stepSince", "heldSince", "keptSince", "routedAt",
+    "stepSince", "heldSince", "keptSince", "routedAt", "openedAt", "closedAt",
 })  # fmt: skip
 """Members of a status that say when Fairlead did something."""
 TOLERATED = 2.0

@@ -8,13 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from annotated_types import MaxLen
 from tests.unit.plan.monitor_world import Counting, counted, profile, watched
 
 from fairlead.api.deployment import Deployment
+from fairlead.api.monitors import Monitored
 from fairlead.monitor.counts import Tally
 from fairlead.monitor.profile import Category, Number, Profile
 from fairlead.plan.core import MODEL_VERSION, PROMETHEUS_RULE, WORKLOAD
 from fairlead.plan.deployment import gauges
+from fairlead.plan.deployment.monitors import period
 from fairlead.plan.requests import Failed
 
 
@@ -514,3 +517,79 @@ def test_a_profile_that_comes_late_is_used() -> None:
     sim.passes()
     sim.passes()
     assert sim.line("drift")["state"] == "Ok"
+
+
+def test_windows_are_never_shorter_than_the_pause_after_trouble() -> None:
+    """The API server knows a length by its parts: one of them may be nothing."""
+    sim = watched({"every": "1s0m"})
+    sim.passes()
+    for _ in range(5):
+        sim.passes(seconds=10)
+    assert sim.monitored["windows"] == 1
+    sim.passes(seconds=11)
+    assert sim.monitored["windows"] == 2
+
+
+def test_a_clock_that_is_behind_counts_nothing_and_loses_nothing() -> None:
+    sim = watched()
+    sim.passes()
+    sim.passes()
+    before = sim.monitored
+    sim.rows("m-1", 2000)
+    sim.now -= 1800
+    sim.look()
+    assert unknown_or_as_before(sim, before) == "ClockBehind"
+    sim.now += 3600
+    sim.look()
+    assert sim.condition("MonitorReady")["status"] == "True"
+    assert sum(one.rows for one in counted(sim)) == 6000
+
+
+def unknown_or_as_before(sim: Counting, before: dict[str, Any]) -> str:
+    """No line has changed, and no mark has moved. Returns why nothing is compared."""
+    assert (sim.monitored["lines"], sim.monitored["marks"]) == (before["lines"], before["marks"])
+    said = sim.condition("MonitorReady")
+    assert said["status"] == "False"
+    return str(said["reason"])
+
+
+def test_after_a_clock_that_was_far_ahead_the_tests_begin_anew() -> None:
+    sim = watched()
+    sim.passes(seconds=30 * 365 * 86400)
+    sim.now -= 30 * 365 * 86400
+    for _ in range(3):
+        sim.passes()
+    assert sim.condition("MonitorReady")["status"] == "True"
+    assert sim.line("drift")["state"] == "Ok"
+    assert sum(one.rows for one in counted(sim)) == 8000
+
+
+def test_a_state_that_a_status_can_not_keep_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    sim = watched()
+    sim.passes()
+    kept = sim.monitored["state"]
+    monkeypatch.setattr(period, "LARGEST", len(kept) // 2)
+    for _ in range(4):
+        sim.passes()
+    assert sim.monitored["state"] == kept
+    assert sim.line("drift")["reason"] == sim.condition("MonitorReady")["reason"] == "TooManyFeatures"
+
+
+def test_what_can_be_kept_can_be_read_again() -> None:
+    longest = {name: one.metadata for name, one in Monitored.model_fields.items()}
+    assert MaxLen(period.LARGEST) in longest["state"]
+    assert MaxLen(period.MARKS) in longest["marks"]
+
+
+def test_a_window_that_can_not_be_written_down_stops_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    sim = watched()
+    sim.passes()
+
+    def fails(_: object) -> str:
+        raise ValueError("Out of range float values are not JSON compliant")
+
+    monkeypatch.setattr(period.packing, "packed", fails)
+    for _ in range(4):
+        sim.passes()
+    assert sim.line("drift")["reason"] == "MonitorFailed"
+    assert sim.monitored["windows"] == 1

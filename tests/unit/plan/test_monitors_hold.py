@@ -114,3 +114,25 @@ def test_the_hold_ends_with_the_harm_or_the_monitor(well: bool) -> None:
         sim.look()
         sim.look()
     assert rolled_out(sim, "m-2")
+
+
+def test_a_remedy_on_its_way_goes_on_though_the_harm_comes_and_goes() -> None:
+    sim = harmed()
+    sim.now += 60
+    sim.version("m-3")
+    sim.learns("m-3")
+    sim.look()
+    sim.ready("m-3")
+    sim.look()
+    assert sim.candidate["version"] == "m-3"
+    first = sim.line("quality")["since"]
+    for unsure, state in ((0.0, "Ok"), (0.7, "Harmed")):
+        sim.unsure = unsure
+        for _ in range(30):
+            sim.passes()
+            if sim.line("quality")["state"] == state:
+                break
+    assert sim.line("quality")["since"] > first
+    assert sim.candidate["version"] == "m-3"
+    assert rolled_out(sim, "m-3")
+    assert sim.monitored.get("doubtedAt") is None

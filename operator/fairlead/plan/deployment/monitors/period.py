@@ -7,6 +7,7 @@ in one write.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.monitors import Mark, Monitored, MonitorLine, Monitors
@@ -21,7 +22,7 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, empty, packing, profiles, reading, registry
+from fairlead.plan.deployment.monitors import book, empty, hold, packing, profiles, reading, registry
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
@@ -32,9 +33,26 @@ AGAIN, SOON = 60.0, 2.0
 """Seconds until it is tried again what could not be read, and while the store has not answered."""
 EARLY = 1.0
 """Seconds that clocks may be apart."""
+SHORTEST = 60.0
+"""Seconds of a window, whatever is asked for."""
+LARGEST = 128 << 10
+"""Characters of the tests' state: a longer one could not be read again."""
+MARKS = 64
+"""Pods whose marks are kept: more could not be read again either."""
 BLIND = 3
 """After so many windows without anything that could be counted, nothing is known any more."""
 WAITS = Problem("Waiting", "the first window is open")
+BEHIND = Problem(
+    "ClockBehind",
+    "the last window ended later than it is by the operator's clock: set the clock of the operator's node",
+)
+"""What comes meanwhile is counted when it has caught up."""
+AHEAD = 3600.0
+"""Seconds. A window that ended later than this from now was closed by a clock that was wrong."""
+TOO_MANY = (
+    "what is known of {version} after this window is more than a status can keep: make its profile of fewer features, "
+    "or turn monitors off by spec.monitors.without"
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,8 @@ def go_on(look: Look, state: Course) -> tuple[Course, Outcome]:
     before = {one.monitor: one for one in kept.lines}
     lines = [_line(look, spec, kept, one, before.get(one.name), outcome) for one in registry.chosen(spec)]
     told = [event for one in lines if (event := _event(one, before.get(one.monitor)))]
-    return state.having(*told, monitors=kept.model_copy(update={"lines": lines})), outcome
+    doubted = kept.doubted_at or next((one.since for one in lines if hold.doubts(one)), None)
+    return state.having(*told, monitors=kept.model_copy(update={"lines": lines, "doubted_at": doubted})), outcome
 
 
 def _is_current(kept: Monitored, status: DeploymentStatus) -> bool:
@@ -100,13 +119,17 @@ def _left(look: Look, kept: Monitored) -> float:
     """Seconds until recorders are read next: at once where windows have become shorter."""
     spec = look.spec.monitors
     left = epoch(kept.next_at) - look.now if kept.next_at else 0.0
-    return 0.0 if spec and left > seconds(spec.every) + EARLY else left
+    return 0.0 if spec and left > _every(spec) + EARLY else left
+
+
+def _every(spec: Monitors) -> float:
+    return max(SHORTEST, seconds(spec.every))
 
 
 def settings_of(look: Look, spec: Monitors) -> Settings:
     """What the tests go by."""
     return Settings(
-        every=seconds(spec.every), false_alarms_per_year=float(spec.false_alarms_per_year),
+        every=_every(spec), false_alarms_per_year=float(spec.false_alarms_per_year),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
         worse_by=share(spec.worse_by), fairness=tuple(Rule(one.by, most=share(one.max)) for one in spec.fairness),
         off=frozenset(spec.without),
@@ -124,6 +147,8 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
         return _later(look, kept, AGAIN), Outcome(True, learnt)
     profile = learnt.profile
     kept, state = _state(look, spec, kept, profile)
+    if look.now <= state.until:
+        return _later(look, kept, AGAIN), Outcome(True, BEHIND)
     found = reading.read(look, kept, learnt.document, profile.digest)
     if isinstance(found, Problem):
         return _later(look, kept, AGAIN), Outcome(True, found)
@@ -135,12 +160,14 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
         return after, Outcome(True, nothing)
     try:
         state, report = fold(profile, settings_of(look, spec), state, found.tally, until=look.now)
+        text = packing.packed(state.dumped())
+        folded = book.window(look, after, found.tally, state)
     except Exception as bug:  # noqa: BLE001 - a monitor that fails must not keep the Deployment from being looked after
         said = f"{type(bug).__name__} while a window was judged: please report it with the operator's log"
         return after, Outcome(True, Problem("MonitorFailed", said))
-    after = book.window(look, after, found.tally, state).model_copy(update={
-        "windows": kept.windows + 1, "rows": found.tally.rows, "state": packing.packed(state.dumped()),
-    })  # fmt: skip
+    if len(text) > LARGEST:
+        return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=kept.version)))
+    after = folded.model_copy(update={"windows": kept.windows + 1, "rows": found.tally.rows, "state": text})
     if report.unknown is None:
         return after.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report)
     return after, Outcome(True, _unknown(found.tally, report.unknown), report)
@@ -160,9 +187,11 @@ def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tup
         if not kept.state:
             return kept, State(profile.digest)
         try:
-            return kept, State.parsed(packing.unpacked(kept.state), profile)
+            state = State.parsed(packing.unpacked(kept.state), profile)
         except ValueError:  # of another release, or changed by hand: what it knew is gone
-            pass
+            state = State(profile.digest, until=inf)
+        if state.until <= look.now + AHEAD:
+            return kept, state
     anew: dict[str, object] = {"profile": profile.digest, "settings": mark, "state": ""}
     if kept.profile != profile.digest:
         anew |= {"marks": [], "opened_at": None}
@@ -170,7 +199,7 @@ def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tup
 
 
 def _opened(look: Look, spec: Monitors, kept: Monitored, found: Reading) -> Monitored:
-    return _later(look, kept, seconds(spec.every)).model_copy(update={
+    return _later(look, kept, _every(spec)).model_copy(update={
         "opened_at": look.stamp, "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
     })  # fmt: skip
 
@@ -178,7 +207,7 @@ def _opened(look: Look, spec: Monitors, kept: Monitored, found: Reading) -> Moni
 def _there(look: Look, kept: Monitored, marks: list[Mark]) -> list[Mark]:
     """The marks of pods that are still there."""
     there = {one.uid for one in pods.of(look, kept.version)}
-    return [one for one in marks if one.pod in there]
+    return [one for one in marks if one.pod in there][:MARKS]
 
 
 def _later(look: Look, kept: Monitored, pause: float) -> Monitored:
@@ -208,7 +237,7 @@ def _unseen(
 ) -> Said | None:  # fmt: skip
     """That nothing is known, and why; None: what was said last still holds."""
     last = epoch(kept.closed_at or kept.since)
-    fresh = kept.closed_at is not None and look.now < last + BLIND * seconds(spec.every)
+    fresh = kept.closed_at is not None and look.now < last + BLIND * _every(spec)
     problem = outcome.problem
     if problem is None or (fresh and before is not None):
         return None
