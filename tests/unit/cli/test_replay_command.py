@@ -179,6 +179,7 @@ def test_a_window_of_monitors_that_is_left_out_is_seen(tmp_path, capsys, monitor
         (lambda given: [given[0], given[1] | {"counts": "nonsense"}], "can't be unpacked"),
         (lambda given: [{"monitors": "x"}, *given[1:]], "can't be read"),
         (lambda given: given[:1], "no window of the monitors"),
+        (lambda given: [*given[:2], {"dropped": 2}, *given[4:]], "2 lines of it are nowhere any more"),
     ],
 )
 def test_a_ledger_of_monitors_that_makes_no_sense(tmp_path, capsys, monitored, change, words):

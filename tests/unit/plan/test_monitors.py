@@ -249,6 +249,22 @@ def test_series_are_few() -> None:
     assert len(mine) <= 12
 
 
+def test_nobody_is_called_for_a_first_window_that_is_long() -> None:
+    sim = watched({"every": "1d"})
+
+    def seen() -> list[float]:
+        found = gauges.of({"metadata": {"name": "web", "namespace": "team"}, "status": sim.status})
+        return [one.value for one in found if one.name == "fairlead_deployment_monitored"]
+
+    assert sim.condition("MonitorReady")["reason"] == "Waiting"
+    assert seen() == []
+    sim.passes(seconds=86400)
+    assert seen() == [1]
+    sim.silent = {one["metadata"]["uid"] for one in sim.pods("m-1")}
+    sim.passes(seconds=86400)
+    assert seen() == [0]
+
+
 def test_alerts_are_made_for_what_is_watched() -> None:
     sim = watched({"without": ["outliers"]})
     (rules,) = sim.of(PROMETHEUS_RULE).values()
@@ -341,6 +357,21 @@ def test_a_recorder_that_is_away() -> None:
     sim.silent = {one["metadata"]["uid"] for one in sim.pods("m-1")}
     minutes(sim)
     unknown(sim, "RecorderAway")
+
+
+def test_one_recorder_of_several_that_is_away_is_told_of() -> None:
+    sim = watched(pods=2)
+    sim.passes()
+    assert "some pods" not in sim.condition("MonitorReady")["message"]
+    sim.silent = {sim.pods("m-1")[0]["metadata"]["uid"]}
+    sim.passes()
+    said = sim.condition("MonitorReady")
+    assert said["status"] == "True"
+    assert "without those of some pods: the recorder of a pod of m-1 can't be read" in said["message"]
+    sim.silent = set()
+    sim.passes()
+    assert "some pods" not in sim.condition("MonitorReady")["message"]
+    assert sum(one.rows for one in counted(sim)) == 6000
 
 
 def test_a_recorder_that_is_away_for_a_moment_takes_nothing_back() -> None:

@@ -50,7 +50,7 @@ def _evidence(status: Json, candidate: Json, who: dict[str, str]) -> Iterator[Ga
                      available["status"] == "True")  # fmt: skip
     for name, type_, help_ in _TOLD:
         said = next((c for c in status.get("conditions") or [] if c["type"] == type_), None)
-        if said:
+        if said and not (type_ == "MonitorReady" and said["status"] == "Unknown"):  # a first window may be a day long
             yield _gauge(name, help_, who, said["status"] == "True")
         if said and type_ == "WorldChanged":
             yield _gauge("cannot_confirm", "1 while nobody can find out whether the live one is worse.", who,

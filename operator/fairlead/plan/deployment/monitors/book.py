@@ -101,6 +101,9 @@ def replayed(profile: Profile, lines: Iterable[str]) -> Iterator[Again]:
                 raise ValueError("the ledger does not begin with what its windows go by")
             state, report = fold(profile, settings, state, counts_of(said["counts"]), until=said["t"])
             yield Again(said["t"], report, digest(state.dumped()) == said["state"])
+        elif "dropped" in said:
+            raise ValueError(f"{said['dropped']} lines of it are nowhere any more, for the store did not take them: "
+                             "what came after them can't be judged")  # fmt: skip
 
 
 def _counts(tally: Tally) -> dict[str, Any]:

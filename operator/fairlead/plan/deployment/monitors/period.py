@@ -65,6 +65,8 @@ class Outcome:
     """Why nothing could be counted."""
     report: Report | None = None
     """Of a window that was closed."""
+    without: Problem | None = None
+    """Why some pods' requests are not in it (yet)."""
 
 
 def requests(look: Look, status: DeploymentStatus) -> list[Request]:
@@ -169,7 +171,7 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
         return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=kept.version)))
     after = folded.model_copy(update={"windows": kept.windows + 1, "rows": found.tally.rows, "state": text})
     if report.unknown is None:
-        return after.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report)
+        return after.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
     return after, Outcome(True, _unknown(found.tally, report.unknown), report)
 
 

@@ -44,6 +44,8 @@ class Reading:
     """Of the pods, as they are now."""
     lost: int
     """Pods that had a mark, of which it isn't known any more."""
+    without: Problem | None = None
+    """Why some pods are not among them."""
 
 
 def readers(look: Look, kept: Monitored) -> list[Reader]:
@@ -76,7 +78,7 @@ def read(look: Look, kept: Monitored, document: str, digest: str) -> Reading | P
     if not pages:
         return problem or Problem("RecorderAway", f"no recorder of {kept.version} has answered")
     try:
-        return _counted(kept, pages, digest)
+        return replace(_counted(kept, pages, digest), without=problem)
     except Foreign as bad:
         return Problem("ForeignProfile", f"the recorders of {kept.version} don't count alike: {bad}; wait until all of "
                        "its pods are of the same kind")  # fmt: skip

@@ -29,4 +29,6 @@ def tell(look: Look, told: Conditions, status: DeploymentStatus, outcome: Outcom
     elif outcome.problem:
         told.set(READY, False, outcome.problem.reason, outcome.problem.message)
     elif outcome.report:
-        told.set(READY, True, "Watching", f"requests are compared with what {kept.version} learnt from")
+        words = f"requests are compared with what {kept.version} learnt from"
+        rest = f"; without those of some pods: {outcome.without.message}" if outcome.without else ""
+        told.set(READY, True, "Watching", words + rest)
