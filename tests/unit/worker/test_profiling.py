@@ -157,7 +157,8 @@ def test_who_has_no_more_time_gives_up(database: Any, tmp_path: Path) -> None:
         list(late.plain(["s"]))
     with pytest.raises(TooLong):
         late.frequent("s")
-    endless = replace(whole, query="SELECT i::VARCHAR AS s FROM range(1000000000000) r(i)", until=time.monotonic() + 0.2)
+    many = "SELECT i::VARCHAR AS s FROM range(1000000000000) r(i)"
+    endless = replace(whole, query=many, until=time.monotonic() + 0.2)
     with pytest.raises(TooLong):
         endless.frequent("s")
     assert replace(whole, until=time.monotonic() + 3600).frequent("s") == ["a", "b"]

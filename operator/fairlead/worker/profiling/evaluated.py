@@ -2,8 +2,8 @@
 learnt from, and of the challenger's answers.
 
 Where there are no such rows, or they lack a feature, the held-out rows stand for them: then the profile's `reference`
-and `data` are one digest. An evaluation never fails for want of a profile, nor does it wait long for one: why there is none
-is told.
+and `data` are one digest. An evaluation never fails for want of a profile, nor does it wait long for one: why there is
+none is told.
 """
 
 from __future__ import annotations
