@@ -29,7 +29,7 @@ from fairlead.worker.profiling.answers import Answered, held_out
 from fairlead.worker.profiling.columns import MOST_NAMES, Real
 from fairlead.worker.profiling.edges import edges
 from fairlead.worker.profiling.sample import Sample
-from fairlead.worker.profiling.source import TooLong
+from fairlead.worker.profiling.source import CELLS, TooLong
 
 
 @pytest.fixture
@@ -145,6 +145,15 @@ def test_texts_as_long_as_documents_are_not_held_whole(database: Any, tmp_path: 
         assert sum(len(column) for column in held) == 90
     found = one(build.reference(rows, ["s"]), "s")
     assert (found.values, found.counts, found.complete) == ([f"{i}" + "x" * 255 for i in range(3)], [30] * 3, True)
+
+
+def test_rows_of_many_columns_come_in_smaller_batches(database: Any, tmp_path: Path) -> None:
+    wide = {f"f{i}": np.arange(3000) for i in range(300)}
+    pq.write_table(pa.table(wide), tmp_path / "a.parquet")
+    rows = files.rows(database, [tmp_path / "a.parquet"])
+    sizes = [batch.num_rows for batch in rows.batches(list(wide), [])]
+    assert (sum(sizes), max(sizes) * 300 <= CELLS) == (3000, True)
+    assert [batch.num_rows for batch in rows.batches(["f1"], [])] == [3000]
 
 
 def test_who_has_no_more_time_gives_up(database: Any, tmp_path: Path) -> None:

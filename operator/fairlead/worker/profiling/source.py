@@ -19,8 +19,9 @@ from fairlead.worker.formats.words import line
 from fairlead.worker.tensors import NUMBERS, Type
 
 Batch: TypeAlias = pa.RecordBatch
-TOGETHER = 1 << 13
-"""Rows of a batch: a column of them stays in the processor's cache, and no library takes more threads for it."""
+TOGETHER, LEAST, CELLS = 1 << 13, 1 << 9, 1 << 18
+"""Rows of a batch: a column of them stays in the processor's cache, and no library takes more threads for it. Fewer of
+many columns, so that a batch has no more than CELLS, but at least LEAST rows."""
 _UNFIT = {"date": "a date", "time": "a time of day", "timestamp": "a point in time", "bytes": "bytes"}
 
 
@@ -45,7 +46,7 @@ class Rows:
         cells += [f"{_text(c)} AS {tables.name(c)}" for c in names]
         if not cells:
             cells = ["1 AS one"]
-        yield from self._run(f"SELECT {', '.join(cells)} FROM ({self.query})", TOGETHER)
+        yield from self._run(f"SELECT {', '.join(cells)} FROM ({self.query})", len(cells))
 
     def plain(self, columns: Sequence[str]) -> Iterator[Batch]:
         """Columns as they are, but for types that Arrow has not, and texts, which are cut as they are counted. Raises
@@ -61,7 +62,7 @@ class Rows:
             cells.append(cell)
         if not cells:
             cells = ["1 AS one"]
-        yield from self._run(f"SELECT {', '.join(cells)} FROM ({self.query})", TOGETHER)
+        yield from self._run(f"SELECT {', '.join(cells)} FROM ({self.query})", len(cells))
 
     def frequent(self, column: str) -> list[str] | None:
         """The most frequent names of a column that has too many to be held: DuckDB counts them, and spills to disk.
@@ -85,7 +86,9 @@ class Rows:
             if alarm:
                 alarm.cancel()
 
-    def _run(self, query: str, size: int) -> Iterator[Any]:
+    def _run(self, query: str, cells: int) -> Iterator[Any]:
+        """cells: of a row."""
+        size = max(LEAST, min(TOGETHER, CELLS // cells))
         try:
             for batch in self.database.cursor().execute(query).to_arrow_reader(size):
                 self._left()
