@@ -6,6 +6,8 @@ import importlib
 
 PARTS = {
     "drift": "hack.bench.monitors_drift",
+    "harm": "hack.bench.monitors_harm",
+    "live": "hack.bench.monitors_live",
     "profile": "hack.bench.monitors_profile",
     "published": "hack.bench.monitors_published",
     "risk": "hack.bench.monitors_risk",

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fairlead.verdict.guards import Arm, GuardState, Window, decide, step
+from fairlead.verdict.failures import log_bound
+from fairlead.verdict.guards import Arm, GuardState, Window, step
 from hack.bench.report import quantile
 
 Rng = np.random.Generator
@@ -56,7 +57,7 @@ class Evidence:
         for second in range(SECONDS):
             arms = (Arm(int(n), int(k)) for n, k in (stable[second], candidate[second]))
             state = step(state, Window(*arms))
-            if decide(state, self.alpha) == "harm":
+            if state.log_evidence >= log_bound(self.alpha):
                 return second + 1
         return None
 

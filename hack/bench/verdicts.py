@@ -17,7 +17,7 @@ import numpy as np
 
 from fairlead.verdict import failures, split
 from fairlead.verdict.counters import advance_all
-from fairlead.verdict.guards import Arm, GuardState, Window, decide, decode_all, divide, encode_all, step
+from fairlead.verdict.guards import Arm, GuardState, Window, decode_all, divide, encode_all, step
 from hack.bench import peers, studies, values
 from hack.bench.report import keep, quantile, table
 
@@ -98,7 +98,7 @@ def rolled_back(rollout: Rollout, alpha: float, odds: float = 1.0) -> bool:
         state = step(state, rollout.window(index))
         if index % 10 == 9:
             state = restarted(state)
-        if decide(state, alpha) == "harm":
+        if state.log_evidence >= failures.log_bound(alpha):
             return True
     return False
 
@@ -129,7 +129,7 @@ def until_harm(rng: Rng, rates: tuple[float, float], alpha: float, limit: int = 
     for number in range(1, limit + 1):
         arms = (Arm(n, int(rng.binomial(n, p))) for n, p in zip((90, 10), rates, strict=True))
         state = step(state, Window(*arms))
-        if decide(state, alpha) == "harm":
+        if state.log_evidence >= failures.log_bound(alpha):
             return number
     return limit
 

@@ -57,7 +57,7 @@ def test_a_condition_that_stays_true_gets_its_tries_and_then_a_person_is_asked(t
     assert seen["status"]["runs"] == 2
     assert seen["status"]["problem"].startswith("NoBetterVersion")
     said = why(team)
-    assert "2 runs in a row have made no version that was approved" in said
+    assert "2 runs in a row have not helped" in said
     assert "Reconciling of Deployment web is True" in said
     team.apply(RUN)
     team.wait("pipeline", "p", lambda o: not condition(o, "GaveUp"), 30, "beginning anew after a run by hand")

@@ -10,6 +10,7 @@ from fairlead.api.common import Timestamp
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Experiment
 from fairlead.api.guard import IS_OFF, Guard
+from fairlead.api.monitors import Monitors
 from fairlead.api.record import Record
 from fairlead.api.replicas import Replicas
 from fairlead.api.requirement import Requirement
@@ -293,6 +294,9 @@ class DeploymentSpec(Model):
     rollout: Rollout = Rollout()
     record: Record | None = None
     """Keep the answers: a proxy beside each server hands a copy of them to a recorder. Needed to compare answers."""
+    monitors: Monitors | None = None
+    """Watch the live version on: `{}` is a sensible whole. Answers are recorded then (turning it on or off replaces
+    pods, as `record` does)."""
     experiment: Experiment | None = None
     """Compare several versions with each other: A/B tests, bandits. No rollout begins meanwhile."""
     alerts: Alerts = Alerts()
@@ -336,6 +340,14 @@ class DeploymentSpec(Model):
             ),
         )
     )
+
+    @property
+    def recorded(self) -> Record | None:
+        """How answers are recorded: for the monitors too. This, not `record`, is what pods go by."""
+        return self.record or (_MONITORED if self.monitors is not None else None)
+
+
+_MONITORED = Record()
 
 
 class Deployment(Model):

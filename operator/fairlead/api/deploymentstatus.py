@@ -14,6 +14,7 @@ from fairlead.api.halves import Own
 from fairlead.api.labelled import Joined
 from fairlead.api.ledger import Ledger
 from fairlead.api.memory import Memory
+from fairlead.api.monitors import Monitored
 from fairlead.api.pinned import Pinned
 from fairlead.api.replicas import Scaling
 from fairlead.api.schema import LIST_ATOMIC, Model, Name, list_map
@@ -104,7 +105,7 @@ class DeploymentStatus(StatusBase):
     Holding, RolledBack, Degraded. Conditions: Ready (what the spec asks for is live), Reconciling, Stalled, Available (a
     version answers), Progressing, RouteAccepted, GatewayAble, EvidenceAvailable,
     EvidenceSaved, ErrorsGuarded, Watched, WorldChanged, RollbackReady, VersionReplaced, StateSaved, Experiment, AlertsLoaded,
-    ForeignPod (somebody's pod stands in for a version's), Scaled; of any kind: ClockBehind, StatusTooLarge."""
+    ForeignPod (somebody's pod stands in for a version's), Scaled, MonitorReady, Harmed, Unfair, Drifting, Stale; of any kind: ClockBehind, StatusTooLarge."""
 
     live: Live | None = None
     candidate: Candidate | None = None
@@ -119,6 +120,8 @@ class DeploymentStatus(StatusBase):
     """The versions that were live here, the last one first: what a person may go back to."""
     watch: Watch | None = None
     """The live version's behaviour since it was promoted, while it is watched."""
+    monitors: Monitored | None = None
+    """What the monitors know of the live version."""
     world: WorldChange | None = None
     """What has changed for every version, not by the live one's fault; until it is over, or another one is live."""
     unasked: Own[Unasked | None] = None

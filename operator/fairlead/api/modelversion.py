@@ -14,6 +14,7 @@ from fairlead.api.schema import (
     Author,
     Decimal,
     Key,
+    Limit,
     Model,
     Name,
     Percent,
@@ -95,14 +96,25 @@ class BaselineTemplate(Model):
 
 
 Metric = Literal["mae", "mse", "rmse", "mape", "error_rate", "accuracy", "log_loss"]
+Gap = Literal["selection_rate_gap", "tpr_gap", "fpr_gap", "fnr_gap", "ppv_gap", "npv_gap", "error_gap"]
+"""Of a share of `monitor.confusion.SHARES`, between the slices of a column."""
 
 
 class Gate(Model):
     """A demand on a metric. `max`/`min` bound the value; `against` compares, row by row, with the champion or the
-    baseline: the 95 % interval of the difference (paired bootstrap) must lie on the right side of the margin."""
+    baseline: the 95 % interval of the difference (paired bootstrap) must lie on the right side of the margin. A metric
+    that ends in `_gap` is the largest difference of a share between the slices of `by`: the whole 95 % interval must lie
+    at or below `max`."""
 
-    metric: Metric
-    max: Decimal | None = None
+    metric: Literal[Metric, Gap]
+    by: Key | None = None
+    """With a gap, and needed there: the column of the held-out rows whose values are the slices. It need not be a feature.
+    Rows without a value are a slice of their own, `(none)`."""
+    positive: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """With a gap: the class that counts as positive, against all others. Default where there are two classes: the later
+    one in order (`1` of 0 and 1, `true`, `yes` of `no` and `yes`). `error_gap` needs none."""
+    max: Limit | None = None
+    """Of a gap a share, `10%`; of other metrics a number, `"0.9"`."""
     min: Decimal | None = None
     against: Literal["champion", "baseline"] | None = None
     margin: Percent | None = None
@@ -116,6 +128,13 @@ class Gate(Model):
              "exactly one of max, min, against must be set"),
             ("has(self.against) || !(has(self.margin) || has(self.betterBy))", "margin and betterBy need against"),
             ("!(has(self.margin) && has(self.betterBy))", "set margin or betterBy, not both"),
+            ("self.metric.endsWith('_gap') == has(self.by)",
+             "a gap needs by, the column whose values are compared; other metrics have none"),
+            ("!self.metric.endsWith('_gap') || has(self.max)", "a gap needs max, such as 10%: it has no min and no against"),
+            ("!has(self.max) || self.metric.endsWith('_gap') == self.max.endsWith('%')",
+             "max of a gap is a percentage, such as 10%; of other metrics it is a number"),
+            ("!has(self.positive) || self.metric.endsWith('_gap') && self.metric != 'error_gap'",
+             "positive goes with gaps, but not with error_gap: an answer is wrong whatever its class"),
         )
     )  # fmt: skip
 
@@ -134,6 +153,7 @@ class EvaluationBase(Model):
     """Computed for challenger, champion and baseline alike. `mape`, `error_rate` and `accuracy` are shares (`0.45`).
     Rows whose target is 0 don't count for `mape`. For `log_loss` the server is asked for the output `predict_proba`."""
     gates: Annotated[list[Gate], Field(max_length=32, json_schema_extra=LIST_ATOMIC)] = []
+    """Demands on metrics, each of which is in `metrics`, and on gaps between slices, which are not."""
     timeout: Span = "1h"
     """An attempt that runs longer is stopped and counts as failed."""
     resources: JobResources | None = None
@@ -142,7 +162,10 @@ class EvaluationBase(Model):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
-            ("!has(self.gates) || self.gates.all(g, g.metric in self.metrics)", "a gate's metric must be in metrics"),
+            ("!has(self.gates) || self.gates.all(g, g.metric.endsWith('_gap') || g.metric in self.metrics)",
+             "a gate's metric must be in metrics"),
+            ("!has(self.gates) || has(self.task) && self.task == 'classification' || "
+             "!self.gates.exists(g, g.metric.endsWith('_gap'))", "gaps need task: classification"),
             ("!has(self.gates) || has(self.baseline) || !self.gates.exists(g, has(g.against) && g.against == 'baseline')",
              "a gate against the baseline needs baseline"),
             ("has(self.task) && self.task == 'classification' || self.metrics.all(m, m in ['mae', 'mse', 'rmse', 'mape'])",
@@ -392,7 +415,7 @@ class ModelVersion(Model):
 
 __all__ = [
     "Approval", "ApprovalPolicy", "Artifact", "Baseline", "BaselineTemplate", "Crash", "Evaluation", "EvaluationData",
-    "EvaluationDataTemplate", "EvaluationTemplate", "Evidence", "Gate", "GateResult", "Interval", "Lineage",
+    "EvaluationDataTemplate", "EvaluationTemplate", "Evidence", "Gap", "Gate", "GateResult", "Interval", "Lineage",
     "ModelVersion", "ModelVersionSpec", "ModelVersionStatus", "ModelVersionTemplate", "S3Uri", "Score",
     "Use",
 ]  # fmt: skip

@@ -187,8 +187,8 @@ class Limits(Model):
     """Of `condition`, `stale` and `prometheus`: least time from the end of a run's matter (its version is rejected, or
     it failed) until the same asks again; at least `cooldown`."""
     give_up: Annotated[int, Field(ge=1, le=20)] = 3
-    """Of these: after so many runs in a row without an approved version a person is asked (`GaveUp`), and no more are
-    started."""
+    """Of these: after so many runs in a row that have not helped a person is asked (`GaveUp`), and no more are started.
+    One helps if its version is approved, is not taken back, and what the trigger goes by ends with it."""
 
 
 class PipelineSpec(Model):
@@ -273,7 +273,7 @@ class Tried(Model):
     since: Timestamp | None = None
     """Since when that is its outcome; absent: nothing waits for it any more."""
     tries: int = 0
-    """Runs in a row that made no approved version."""
+    """Runs in a row that have not helped."""
     generation: int = 0
     """Of the spec by which they are counted."""
 

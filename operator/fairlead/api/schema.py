@@ -113,6 +113,18 @@ Decimal = Annotated[
 ]
 """A number as a string (floats are not portable in Kubernetes objects): `"0.95"`, `"1e-6"`."""
 
+Limit = Annotated[
+    str,
+    Field(
+        max_length=32,
+        pattern=r"^(-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?|[0-9]{1,5}(\.[0-9]{1,4})?%)$",
+        json_schema_extra=strictly(
+            r"^(-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?|(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)%)$"
+        ),
+    ),
+]
+"""A number as a string, or a part of the whole: `"0.95"`, `10%`."""
+
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 """A SHA-256 digest in lower-case hex."""
 

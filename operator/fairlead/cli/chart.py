@@ -40,3 +40,16 @@ def _columns(values: Sequence[float | None], width: int) -> list[float | None]:
         part = values[column * len(values) // width : (column + 1) * len(values) // width]
         found.append(max((value for value in part if value is not None), default=None))
     return found
+
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float | None], width: int = WIDTH) -> str:
+    """One line of bars from the smallest value to the largest (of more values than columns, each column's largest); a
+    space for what is not known."""
+    columns = _columns([value if value is not None and isfinite(value) else None for value in values], width)
+    known = [value for value in columns if value is not None]
+    low = min(known, default=0.0)
+    span = max(known, default=0.0) - low or 1.0
+    return "".join(" " if one is None else BARS[int((one - low) / span * (len(BARS) - 1))] for one in columns)

@@ -12,6 +12,7 @@ from fairlead.cli import (
     get,
     history,
     lineage,
+    monitor,
     new,
     profile,
     replay,
@@ -39,6 +40,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         replay,
         verdict,
         profile,
+        monitor,
         digest,
         new,
     ):

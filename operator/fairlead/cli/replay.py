@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairlead.cli import stores
+from fairlead.cli import remonitor, stores
 from fairlead.cli.session import FAILED, OK, Problem, Session, add_options, command, guarded, print_json
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--watch", action=argparse.BooleanOptionalAction,
         help="what was seen after the promotion (default: if that took the version back)",
     )  # fmt: skip
+    parser.add_argument(
+        "--monitors", action="store_true", help="what the monitors of the live version have seen, window by window"
+    )
+    parser.add_argument(
+        "--profile", metavar="FILE", help="with --file of monitors: the profile that their counts are of"
+    )
     parser.add_argument("--file", action="append", default=[], metavar="FILE",
                         help="a segment of a ledger, repeated in their order: no cluster is needed")  # fmt: skip
     stores.add_options(parser)
@@ -77,8 +83,21 @@ def run(args: argparse.Namespace) -> int:
     """From files nothing else is needed."""
     if args.file:
         name = "-".join(Path(name).name for name in args.file)
-        return guarded(lambda: _tell(args, name, [line for name in args.file for line in _lines(Path(name))]))
+        return guarded(lambda: _of_files(args, name))
     return int(_from_cluster(args))
+
+
+def _of_files(args: argparse.Namespace, name: str) -> int:
+    lines = [line for one in args.file for line in _lines(Path(one))]
+    if not remonitor.is_one(lines):
+        return _tell(args, name, lines)
+    if not args.profile:
+        raise Problem("these are windows of monitors: name the profile that their counts are of by --profile", 2)
+    try:
+        body = Path(args.profile).read_bytes()
+    except OSError as failed:
+        raise Problem(str(failed)) from None
+    return remonitor.tell(name, lines, body, args.output)
 
 
 def _lines(path: Path) -> list[str]:
@@ -99,9 +118,30 @@ async def _from_cluster(session: Session, args: argparse.Namespace) -> int:
     if not slash or kind not in ("deployment", "mdeploy"):
         raise Problem(f"{args.what!r} is not deployment/NAME", 2)
     found = Deployment.model_validate(await session.get(DEPLOYMENT, name))
+    if args.monitors:
+        return await _monitors(session, args, name, found)
     chosen = choose(found, args.version, args.watch)
     saved = await _segments(session, args, chosen) if chosen.uri and chosen.below != 0 else []
     return _tell(args, f"deployment/{name}", [*saved, *chosen.lines])
+
+
+async def _monitors(session: Session, args: argparse.Namespace, name: str, found: Deployment) -> int:
+    """What the monitors have seen since they began with their settings and the live version's profile."""
+    import asyncio
+
+    from fairlead.store.layout import split
+
+    kept = found.status.monitors
+    if kept is None or not kept.ledger.name:
+        raise Problem(f"deployment/{name}: its monitors have seen nothing yet; its condition MonitorReady says why", 3)
+    chosen = _kept(kept.ledger)
+    saved = await _segments(session, args, chosen) if chosen.uri and chosen.below != 0 else []
+    lines = [*saved, *chosen.lines]
+    first = remonitor.head(lines) or {}
+    bucket, key = split(str(first.get("uri", "")))
+    async with stores.opened(session, args, bucket) as opened:
+        body = await asyncio.to_thread(opened.read, key)
+    return remonitor.tell(f"deployment/{name}", lines, body, args.output)
 
 
 def choose(found: Deployment, version: str | None, watch: bool | None = None) -> Chosen:
@@ -165,20 +205,15 @@ def saved_lines(bucket: Bucket, prefix: str, below: int | None) -> list[str]:
 def replay(lines: Iterable[str]) -> Replayed:
     """Judge all lines. Raises Problem for what can't be read."""
     from fairlead.api.deployment import Rollout
-    from fairlead.plan.deployment.rollout.whatif import Play
+    from fairlead.plan.deployment.rollout.whatif import judge
     from fairlead.verdict.trace import BadTrace, read
 
-    play, judged, different = Play(Rollout()), [], list[str]()
     try:
-        for item in read(lines):
-            found = play.take(item)
-            if found is not None:
-                judged.append(found)
-                different += differences(found)
+        play = judge(Rollout(), read(lines))
     except ValueError as bad:
         what = "the ledger" if isinstance(bad, BadTrace) else "the ledger's counts"
         raise Problem(f"{what} can't be read: {bad}") from None
-    return Replayed(judged, play.ended, different)
+    return Replayed(play.judged, play.ended, [words for one in play.judged for words in differences(one)])
 
 
 def differences(judged: Judged) -> list[str]:

@@ -9,6 +9,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.confirmation import Confirmation
 from fairlead.api.deployment import CanaryStep, Deployment
 from fairlead.api.evidence import ArmCounts
+from fairlead.api.monitors import Monitored
 from fairlead.api.units import human, seconds
 from fairlead.api.watch import Watch
 from fairlead.cli import show_experiment, show_labels
@@ -39,6 +40,7 @@ def blocks(
         shown.append(Title(f"way back to {back.version}", "Starting", f"{back.reason}, {ago(back.since, now)}"))
     elif status.watch and status.watch.guards:
         shown += _watch(status.watch, now)
+    shown += _monitors(status.monitors, now) if status.monitors else []
     shown += show_labels.blocks(found, now, datasets or {})
     if status.history:
         shown.append(history(found, now, limit=3))
@@ -141,6 +143,16 @@ def _watch(watch: Watch, now: float) -> list[Block]:
         Title(f"after the promotion of {watch.version}", "Watching", seen + beside), Table(headers, rows),
         *(_question(watch, watch.confirmation, now) if watch.confirmation else []),
     ]  # fmt: skip
+
+
+def _monitors(kept: Monitored, now: float) -> list[Block]:
+    """A line a monitor: what it says, since when, and why."""
+    seen = f"{count(kept.rows)} rows in the last of {count(kept.windows)} windows" if kept.windows else "no window yet"
+    closed = f", closed {ago(kept.closed_at, now)}" if kept.closed_at else ""
+    lost = f"; {count(kept.lost)} times a pod's rows were not counted" if kept.lost else ""
+    rows = [[one.monitor, one.state, ago(one.since, now), one.reason, one.message] for one in kept.lines]
+    headers = ["MONITOR", "STATE", "SINCE", "REASON", "MESSAGE"]
+    return [Title(f"monitors of {kept.version}", "", f"{seen}{closed}{lost}"), Table(headers, rows)]
 
 
 _ASKS = {

@@ -53,7 +53,7 @@ def _tell(args: argparse.Namespace) -> int:
     try:
         rollout = read_rollout(Path(args.rollout).read_text(encoding="utf-8"))
         text = sys.stdin.read() if args.trace == "-" else Path(args.trace).read_text(encoding="utf-8")
-        judged = list(whatif.judge(rollout, read(text.split("\n"))))
+        judged = whatif.judge(rollout, read(text.split("\n"))).judged
     except (OSError, BadTrace, ValueError) as bad:
         raise Problem(str(bad), USAGE) from None
     if not judged:

@@ -18,6 +18,17 @@ GAUGE_NAMESPACE, GAUGE_NAME = "namespace", "deployment"
 BURNS = ((14.4, "1h", "5m", "critical"), (6, "6h", "30m", "critical"), (3, "1d", "2h", "warning"),
          (1, "3d", "6h", "warning"))  # fmt: skip
 """Burn rates of the error budget over a long and a short window (Google SRE Workbook, chapter 5)."""
+ALERTS = {
+    "quality": ("FairleadHarmed", "the live version's quality is estimated to be worse than when it was proven"),
+    "fairness": ("FairleadUnfair", "groups of requests are answered more differently than is tolerated"),
+    "drift": ("FairleadDrifting", "requests or answers are not what the live version learnt from"),
+    "data": ("FairleadDataBad", "requests are broken: values are missing, of another type, or out of range"),
+    "outliers": ("FairleadOutliers", "many requests are unlike all that the live version learnt from"),
+    "stale": ("FairleadStale", "the live version is too old"),
+}
+"""Of monitors: the alert's name, and what it says."""
+UNSEEN = 21600
+"""Seconds that a monitor may see nothing: windows of few requests are long."""
 NOT_WATCHED = 300
 """Seconds: the windows of a watch are up to a minute long."""
 EVENTS = 10
@@ -90,14 +101,18 @@ def _meta_label(label: str) -> str:
     return "__meta_kubernetes_pod_label_" + re.sub(r"[^a-zA-Z0-9_]", "_", label)
 
 
-def rules(about: About, alerts: Alerts, live: Server | None, deadline: float) -> Json:
+def rules(
+    about: About, alerts: Alerts, live: Server | None, deadline: float, monitors: Sequence[str] = ()
+) -> Json:  # fmt: skip
     """The alert rules of a Deployment.
 
     live: the live version's server, whose counters the objective is measured by, if Prometheus understands their
     selectors; None: unknown. deadline: seconds
-    without evidence after which somebody is told.
+    without evidence after which somebody is told. monitors: those that are asked for.
     """
     groups = [_group(about, "rollout", _rollout(about, alerts, deadline))]
+    if monitors:
+        groups.append(_group(about, "monitors", _monitors(about, alerts, monitors)))
     if live is not None and not unwritten(live, about.grpc):
         groups.append(_group(about, "slo", _slo(about, alerts, live)))
     return {
@@ -195,6 +210,30 @@ def _rollout(about: About, alerts: Alerts, deadline: float) -> list[Json]:
             f"The condition Progressing says why: {see}",
         ),
     ]  # fmt: skip
+
+
+def _monitors(about: About, alerts: Alerts, monitors: Sequence[str]) -> list[Json]:
+    """An alert for each monitor that has one, and one for all that see nothing."""
+    see = f"kubectl fairlead get deployment {about.name} -n {about.namespace}"
+    where = f"{about.namespace}/{about.name}"
+    found = [
+        _alert(
+            about, alerts, ALERTS[name][0], "warning", "0s", _gauge(about, "monitor", f'monitor="{name}"') + " == 2",
+            f"{where}: {ALERTS[name][1]}", f"Nothing was rolled back. The line of {name} says what was found: {see}",
+        )
+        for name in monitors if name in ALERTS
+    ]  # fmt: skip
+    blind = _alert(
+        about,
+        alerts,
+        "FairleadNotMonitored",
+        "warning",
+        f"{UNSEEN}s",
+        _gauge(about, "monitored") + " == 0",
+        f"{where}: nobody knows whether requests are what the live version learnt from",
+        f"The condition MonitorReady says what is missing: {see}",
+    )
+    return [*found, blind]
 
 
 def _gauge(about: About, name: str, *matchers: str) -> str:

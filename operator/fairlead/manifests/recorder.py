@@ -119,12 +119,14 @@ def counting(server: Server, model_name: str, grpc: bool, images: Images) -> lis
 
 def volumes(recording: Recording) -> list[Json]:
     """The volumes of both."""
-    secrets = [pod.credentials_volume(secret) for secret in _secrets(recording) if secret]
+    secrets = [pod.credentials_volume(secret) for secret in _secrets(recording)]
     return [_bounded(RECORDER, "1Mi"), _bounded("spool", "256Mi"), *secrets]
 
 
-def _secrets(recording: Recording) -> list[str | None]:
-    return [recording.credentials, recording.profile.credentials if recording.profile else None]
+def _secrets(recording: Recording) -> list[str]:
+    """Of the store and of the profile; mostly they are one."""
+    found = (recording.credentials, recording.profile.credentials if recording.profile else None)
+    return list(dict.fromkeys(one for one in found if one))
 
 
 def _bounded(name: str, size: str) -> Json:

@@ -2,19 +2,21 @@
 
 `fairlead replay` and `fairlead verdict` judge by it. The operator reads its metrics at different moments and keeps
 their states apart in the status, but steps them by the same functions (`guards`, `proof`, `split`, `common`): a replay
-of its ledger gives the same evidence, bit for bit. The state is what is kept between two windows.
+of its ledger gives the same evidence, bit for bit. What follows from the evidence is decided in one place for both:
+`decision`. The state is what is kept between two windows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Literal
+from typing import TypeVar
 
-from fairlead.verdict import ahead, common, difference, gauges, guards, proof
+from fairlead.verdict import ahead, common, decision, difference, gauges, guards, proof
 from fairlead.verdict.ahead import Ahead
 from fairlead.verdict.common import CommonState
+from fairlead.verdict.decision import Conclusion, Known, Said
 from fairlead.verdict.failures import log_bound
 from fairlead.verdict.gauges import Gauge, GaugeState
 from fairlead.verdict.guards import Arm, GuardState, Window
@@ -24,12 +26,8 @@ from fairlead.verdict.proof import OfPairs, Proof, Role
 from fairlead.verdict.split import SplitState
 from fairlead.verdict.split import step as split_step
 
-Verdict = Literal["harm", "safe", "continue", "undecided", "noEvidence"]
-"""harm: take it back; safe: proven, it may go on; continue: keep looking; undecided: patience is over; noEvidence:
-freeze, nothing is known."""
-
-
 Shown = Proof | OfPairs
+Test = TypeVar("Test", GuardState, GaugeState, OfPairs)
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,16 @@ class Metric:
     """It is read only while the candidate answers copies of the live version's requests."""
     gauge: Gauge | None = None
     """It is a value, not a count: how that is compared."""
+    shared: bool = False
+    """It is read only while both versions answer requests, or copies of them."""
     paired: bool = False
     """Its counts are of pairs (`GuardState.paired`). They come when somebody judges one: it is never silent."""
     late: bool = False
     """It comes days later: that nothing is known of it now means nothing."""
     comparing: bool = False
     """It needs answers of the live version to compare with."""
+    unprovable: bool = False
+    """Nothing can be proven of it while the live version gives no answers."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class Rules:
     before: Arm = field(default_factory=Arm)
     """What the live version had counted before the rollout, requests and failed ones."""
     fresh: float = 5.0
-    """Seconds for which a metric's last window holds, while the windows of others come in."""
+    """Seconds for which a metric's last window holds, while the windows of others come in. Infinite: who reads them
+    tells what could not be read (`State.held`)."""
     fresh_value: float = 300.0
     """The same for the last values of a metric that is no count."""
 
@@ -109,6 +112,8 @@ class Seen:
     """Requests and failed ones of both, whether or not a metric is made of them; None: not known."""
     answers: Window | None = None
     """Answers that were kept of both, and those among them that are failures or refusals; None: not known."""
+    doubted: Collection[str] = ()
+    """Metrics of which nothing follows from what was counted."""
 
 
 @dataclass(frozen=True)
@@ -125,21 +130,17 @@ class State:
     """By requests,"""
     answering: Ahead = field(default_factory=Ahead)
     """and by answers that were kept: whether the candidate is ahead, in this step."""
+    harm: tuple[bool, ...] = ()
+    """Whether each metric's evidence was at the bound when its last window came in: other rules alone decide
+    nothing."""
     last: tuple[float | None, ...] = ()
     """When each metric was last read."""
     silent: tuple[str, ...] = ()
     """Metrics of which nothing is known now."""
+    held: str = ""
+    """Why else nothing follows from what is known, in a word."""
     began: float | None = None
     t: float = 0.0
-
-
-@dataclass(frozen=True)
-class Conclusion:
-    """A verdict, and whose it is."""
-
-    verdict: Verdict
-    metric: str = ""
-    reason: str = ""
 
 
 def begin(rules: Rules) -> State:
@@ -148,6 +149,7 @@ def begin(rules: Rules) -> State:
         guards=tuple(_guard(rules, metric) for metric in rules.metrics),
         proofs=tuple(_unshown(rules, m) for m in rules.metrics),
         common=common.begin(rules.before),
+        harm=(False,) * len(rules.metrics),
         last=(None,) * len(rules.metrics),
     )
 
@@ -159,7 +161,9 @@ def _unshown(rules: Rules, metric: Metric) -> Shown | None:
 
 
 def _shown(kept: Shown, window: Window, design_effect: float) -> Shown:
-    return kept.after(window) if isinstance(kept, OfPairs) else proof.step(kept, window, design_effect)
+    if isinstance(kept, OfPairs):
+        return _diluted(kept, design_effect).after(window)
+    return proof.step(kept, window, design_effect)
 
 
 def _guard(rules: Rules, metric: Metric) -> GuardState | GaugeState:
@@ -188,16 +192,17 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
     frozen, effect = alone.worse and not state.common.worse, rules.design_effect
     front = Ahead() if frozen else ahead.step(state.ahead, seen.both, effect) if seen.both else state.ahead
     answering = ahead.step(state.answering, seen.answers, effect) if seen.answers else state.answering
+    after = tuple(
+        _stepped(guard, effect, seen.windows.get(metric.name), seen.values.get(metric.name))
+        for guard, metric in zip(state.guards, rules.metrics, strict=True)
+    )
     return State(
-        guards=tuple(
-            _stepped(guard, seen.windows.get(metric.name), seen.values.get(metric.name))
-            for guard, metric in zip(state.guards, rules.metrics, strict=True)
-        ),
+        guards=after, harm=_harm(rules, state, after, {*seen.windows, *seen.values}, seen.doubted),
         proofs=tuple(
             kept if window is None or kept is None else _shown(kept, window, rules.design_effect)
             for kept, window in zip(state.proofs, windows, strict=True)
         ),
-        split=split, common=alone, ahead=front, answering=answering, last=last, t=seen.t,
+        split=split, common=alone, ahead=front, answering=answering, last=last, held=state.held, t=seen.t,
         began=seen.t if state.began is None else state.began,
         silent=tuple(
             metric.name for metric, at in zip(rules.metrics, last, strict=True)
@@ -208,11 +213,28 @@ def step(rules: Rules, state: State, seen: Seen) -> State:
 
 
 def _stepped(
-    guard: GuardState | GaugeState, window: Window | None, values: tuple[float, float] | None
+    guard: GuardState | GaugeState, effect: float, window: Window | None, values: tuple[float, float] | None
 ) -> GuardState | GaugeState:  # fmt: skip
     if isinstance(guard, GaugeState):
-        return gauges.step(guard, *values) if values else guard
-    return guards.step(guard, window) if window else guard
+        return gauges.step(_diluted(guard, effect), *values) if values else guard
+    return guards.step(_diluted(guard, effect), window) if window else guard
+
+
+def _diluted(kept: Test, effect: float) -> Test:
+    """By other rules than before."""
+    return kept if kept.design_effect == effect else replace(kept, design_effect=effect)
+
+
+def _harm(
+    rules: Rules, state: State, after: tuple[GuardState | GaugeState, ...], read: Collection[str],
+    doubted: Collection[str] = (),
+) -> tuple[bool, ...]:  # fmt: skip
+    """What the metrics say that were read; the others say what they said."""
+    bound = rules.bound
+    return tuple(
+        metric.name not in doubted and guard.log_evidence >= bound if metric.name in read else before
+        for metric, guard, before in zip(rules.metrics, after, state.harm, strict=True)
+    )
 
 
 def _anything(seen: Seen) -> bool:
@@ -220,62 +242,45 @@ def _anything(seen: Seen) -> bool:
 
 
 def _read_now(metric: Metric, seen: Seen) -> bool:
-    if metric.gauge:
+    if metric.shared:
         return seen.share != 1  # else there is nothing to compare with
     return not metric.shadow or seen.share is None
 
 
 def _old(rules: Rules, metric: Metric, at: float | None, now: float) -> bool:
-    return at is None or now - at > (rules.fresh_value if metric.gauge else rules.fresh)
+    most = rules.fresh_value if metric.gauge else rules.fresh
+    return most < inf and (at is None or now - at > most)
 
 
 def with_pairs(rules: Rules, state: State, t: float, found: Mapping[str, Pairs]) -> State:
     """The state after more pairs, by metric, of metrics that have windows besides (see `verdict.pairs.log_factor`)."""
     after = tuple(
-        replace(guard, pairs=guard.pairs + found.get(metric.name, Pairs())) if isinstance(guard, GuardState) else guard
+        replace(_diluted(guard, rules.design_effect), pairs=guard.pairs + found[metric.name])
+        if isinstance(guard, GuardState) and metric.name in found else guard
         for metric, guard in zip(rules.metrics, state.guards, strict=True)
-    )
-    return replace(state, guards=after, t=max(t, state.t), began=t if state.began is None else state.began)
+    )  # fmt: skip
+    harm = _harm(rules, state, after, found)
+    return replace(state, guards=after, harm=harm, t=max(t, state.t), began=t if state.began is None else state.began)
+
+
+def known(rules: Rules, state: State) -> Known:
+    """All that is known now, for a decision."""
+    metrics = tuple(
+        Said(
+            metric.name, harm, "NothingRead" if metric.name in state.silent else "", wanting=True,
+            proof=kept.log_evidence if kept else None, comparing=metric.comparing, unprovable=metric.unprovable,
+        )
+        for metric, harm, kept in zip(rules.metrics, state.harm, state.proofs, strict=True)
+    )  # fmt: skip
+    bound, worse = rules.bound, state.common.worse
+    return Known(
+        metrics, rules.proof, worse, worse and ahead.shown(state.ahead, bound), state.split.wrong,
+        any(ahead.alone(one, bound) for one in (state.answering, state.ahead)), begun=state.began is not None,
+        held=state.held,
+    )  # fmt: skip
 
 
 def conclude(rules: Rules, state: State) -> Conclusion:
-    """What follows from the state. Harm counts even where other evidence is missing; nothing else does."""
-    for metric, guard in zip(rules.metrics, state.guards, strict=True):
-        if guard.log_evidence >= rules.bound:
-            return Conclusion("harm", metric.name, "Worse")
-    missing = unknown(rules, state)
-    if missing:
-        return missing
-    waiting = unproven(rules, state)
-    if waiting is None and any(state.proofs):
-        return Conclusion("safe")
-    if state.began is not None and state.t - state.began >= rules.patience:
-        return Conclusion("undecided", waiting or "", "PatienceExceeded")
-    return Conclusion("continue", waiting or "", "Unproven" if waiting else "")
-
-
-def alone(rules: Rules, state: State) -> bool:
-    """Whether the candidate is the only one that mostly answers: what compares answers is not waited for."""
-    return any(ahead.alone(one, rules.bound) for one in (state.answering, state.ahead))
-
-
-def unknown(rules: Rules, state: State) -> Conclusion | None:
-    """Why nothing can be said now, or None."""
-    if state.began is None:
-        return Conclusion("noEvidence", reason="NotBegun")
-    comparing = {metric.name for metric in rules.metrics if metric.comparing}
-    silent = [name for name in state.silent if not (name in comparing and alone(rules, state))]
-    if silent:
-        return Conclusion("noEvidence", silent[0], "NothingRead")
-    if state.common.worse and not ahead.shown(state.ahead, rules.bound):
-        return Conclusion("noEvidence", reason="LiveWorse")
-    if state.split.wrong:
-        return Conclusion("noEvidence", reason="SplitWrong")
-    return None
-
-
-def unproven(rules: Rules, state: State) -> str | None:
-    """The first guardrail or target that is not proven, or None."""
-    waived = alone(rules, state)
-    proofs = (pair for pair in zip(rules.metrics, state.proofs, strict=True) if not (waived and pair[0].comparing))
-    return next((metric.name for metric, kept in proofs if kept and kept.log_evidence < rules.proof), None)
+    """What follows from the state."""
+    impatient = state.began is not None and state.t - state.began >= rules.patience
+    return decision.conclude(known(rules, state), impatient)

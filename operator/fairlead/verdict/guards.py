@@ -1,4 +1,4 @@
-"""The state of one guard through a rollout, and what it says.
+"""The state of one guard through a rollout: what is counted, and how much it says. What follows, `decision` says.
 
 The state is all that is kept between two windows: the log likelihood ratio per odds ratio of the grid, and the counts
 for people. The tolerated odds ratio is fixed when the rollout begins. A design effect d > 1 (d requests stand for one
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Literal
 
 from fairlead.verdict import difference, failures
 from fairlead.verdict.counted import Arm, Window
@@ -20,11 +19,9 @@ from fairlead.verdict.margin import log_excess
 from fairlead.verdict.pairs import Pairs, log_e_harm, log_factor
 
 __all__ = [
-    "Arm", "GuardState", "Verdict", "Window", "decide", "decode", "decode_all", "divide", "encode", "encode_all",
-    "pairs_of", "replay", "step",
+    "Arm", "GuardState", "Window", "decode", "decode_all", "divide", "encode", "encode_all", "pairs_of", "replay",
+    "step",
 ]  # fmt: skip
-
-Verdict = Literal["harm", "continue"]
 
 
 @dataclass(frozen=True)
@@ -107,11 +104,6 @@ def replay(odds: float, windows: Iterable[Window]) -> GuardState:
     for window in windows:
         state = step(state, window)
     return state
-
-
-def decide(state: GuardState, alpha: float) -> Verdict:
-    """`harm` when the evidence reaches 1/alpha. alpha: this guard's part of the false-alarm probability."""
-    return "harm" if state.log_evidence >= failures.log_bound(alpha) else "continue"
 
 
 def divide(alpha: float, guards: int) -> float:

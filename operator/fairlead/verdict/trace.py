@@ -10,13 +10,15 @@ under `metrics` of an arm, by their name, with `requests` and `failures` of thei
 …, "failures": …}}` says what the live version had counted before, and a line `{"margins": {"errors": {"odds": 1.5,
 "floor": 0.02, "rate": 0.01, "worseBy": 0.01}}}` what is tolerated.
 
-An evidence ledger has besides, in lines of their own, the rules (`rollout`), the steps (`step`, `weight`), how it ended
-(`end`); its windows have the `logEvidence` by metric that was found at the time, and `"split": null` where the gateway
-was still taking up new weights. Requests that both versions answered, once it is known which answers were right, stand
-in a line `{"t": 12.0, "pairs": {"labels": {"alike": 95, "candidateWrong": 4, "stableWrong": 1}}}`. A line `{"dropped":
-70}` stands for lines that nothing could keep: such a ledger can't be judged once more. Lines of other forms are passed
-over. Where answers are kept, `answers` among the `metrics` says how many there were, and how many were failures or
-refusals; by them the candidate may be shown to be ahead (`verdict.ahead`).
+An evidence ledger has besides, in lines of their own, the rules (`rollout`), the steps (`step`, `weight`), the verdict
+where it changes (`now`), how it ended (`end`); its windows have the `logEvidence` by metric that was found at the time,
+`"split": null` where the gateway was still taking up new weights, and `doubted`: metrics of which nothing follows,
+though there is enough evidence, for their counters have fallen. Where a doubt is over, or another bound is asked for, a
+metric's window may be empty: then it is harm by what was counted before. Requests that both versions answered, once it
+is known which answers were right, stand in a line `{"t": 12.0, "pairs": {"labels": {"alike": 95, "candidateWrong": 4,
+"stableWrong": 1}}}`. A line `{"dropped": 70}` stands for lines that nothing could keep: such a ledger can't be judged
+once more. Lines of other forms are passed over. Where answers are kept, `answers` among the `metrics` says how many
+there were, and how many were failures or refusals; by them the candidate may be shown to be ahead (`verdict.ahead`).
 """
 
 from __future__ import annotations
@@ -58,6 +60,8 @@ class Line:
     """The log evidence by metric, as it was found at the time."""
     values: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """By metric that is no count: that of (live version, candidate)."""
+    doubted: tuple[str, ...] = ()
+    """Metrics of which nothing follows from what was counted."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class Began:
     version: str = ""
     against: str = ""
     deployment: str = ""
+    t: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,16 @@ class Stepped:
     t: float
     step: int
     weight: float
+    shadow: str = ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """The verdict from this look on. It stands behind the look's window."""
+
+    t: float
+    verdict: str
+    """As in a Deployment's status."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +135,7 @@ class Ended:
     message: str = ""
 
 
-Item = Line | Paired | Prior | Began | Stepped | Ended
+Item = Line | Paired | Prior | Began | Stepped | Told | Ended
 
 
 def read(lines: Iterable[str]) -> Iterator[Item]:
@@ -178,11 +193,14 @@ def _line(body: Any) -> Item | None:
         raise ValueError(f"not an object: {body!r}")
     whole(body)
     if "rollout" in body:
-        return Began(dict(body["rollout"]), *(str(body.get(key, "")) for key in ("version", "against", "deployment")))
+        version, against, deployment = (str(body.get(key, "")) for key in ("version", "against", "deployment"))
+        return Began(dict(body["rollout"]), version, against, deployment, _time(body) if "t" in body else None)
     if "end" in body:
         return Ended(_time(body), *(str(body.get(key, "")) for key in ("end", "reason", "message")))
+    if "now" in body:
+        return Told(_time(body), str(body["now"]))
     if "step" in body:
-        return Stepped(_time(body), int(body["step"]), _weight(body) or 0.0)
+        return Stepped(_time(body), int(body["step"]), _weight(body) or 0.0, str(body.get("shadow", "")))
     if "live" in body or "margins" in body:
         margins = {name: _tolerated(told) for name, told in body.get("margins", {}).items()}
         return Prior(_arm(body["live"]) if "live" in body else None, margins)
@@ -197,7 +215,8 @@ def _line(body: Any) -> Item | None:
     windows, traffic = _windows([arms.get(arm) for arm in ARMS])
     counted = "split" not in body or body["split"] is not None
     values = _values([arms.get(arm) for arm in ARMS])
-    return Line(_time(body), _weight(body), windows, traffic if counted else None, _found(body), values)
+    doubted = tuple(map(str, body.get("doubted", ())))
+    return Line(_time(body), _weight(body), windows, traffic if counted else None, _found(body), values, doubted)
 
 
 def _found(body: Mapping[str, Any]) -> dict[str, str]:

@@ -16,13 +16,14 @@ import numpy as np
 
 from fairlead.api.modelversion import SAMPLE_LIMIT, GateResult
 from fairlead.api.tasks import EvaluateResult, EvaluateTask, Subject
-from fairlead.worker import gates, oip, refusals, report, scoring, tables
+from fairlead.worker import gaps, gates, oip, refusals, report, scoring, tables
 from fairlead.worker.baseline import Group
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.words import line
 from fairlead.worker.metrics import Labels
 from fairlead.worker.profiling import evaluated
 from fairlead.worker.rows import Batch, Table, labels
+from fairlead.worker.slices import Slices
 from fairlead.worker.tensors import Feature
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,8 @@ def evaluate(task: EvaluateTask) -> EvaluateResult:
     folders = [Path(p) for p in (task.data, task.reference) if p]
     with tempfile.TemporaryDirectory(prefix="fairlead-") as spill, tables.connect(Path(spill), *folders) as database:
         names = sorted({*task.features, *(f for subject in task.subjects for f in subject.features)})
-        table = Table(database, Path(task.data), task.data_format, task.target, [*names, *task.by])
+        needed = [*names, *task.by, *_compared(task)]
+        table = Table(database, Path(task.data), task.data_format, task.target, needed)
         if not table.known:
             raise TaskFailed("BadData", f"no row has a {task.target}; the evaluation needs rows with the truth")
         if task.task == "classification":
@@ -87,8 +89,16 @@ def evaluate(task: EvaluateTask) -> EvaluateResult:
         challenger = next(a for a in asked if a.subject.subject == "challenger")
         proof = evaluated.Proof(table, reference, rows, challenger, time.monotonic() - began)
         profile = evaluated.kept(task, database, proof)
-    judged = _judge(task, asked, scored)
-    return report.store(task, rows, scored, judged, sample, profile)
+        classes = scoring.classes_of(task, rows, reference)
+    answered = gaps.Answered(rows.truth, scoring.joined(challenger, classes), classes, rows.slices)
+    fair = {at: gaps.judge(gate, answered) for at, gate in enumerate(task.gates) if gate.by is not None}
+    judged = _judge(task, asked, scored, fair)
+    return report.store(task, rows, scored, judged, sample, profile, [one.report for one in fair.values()])
+
+
+def _compared(task: EvaluateTask) -> list[str]:
+    """Columns whose values are slices."""
+    return sorted({gate.by for gate in task.gates if gate.by is not None})
 
 
 def _reference(task: EvaluateTask, database: duckdb.DuckDBPyConnection, rows: Table) -> Table | None:
@@ -103,6 +113,9 @@ def _ask(task: EvaluateTask, table: Table, asked: Sequence[Asked]) -> tuple[scor
     """Send all rows to all servers, batch by batch; returns what is known of the rows, and one request."""
     truth: list[Labels] = []
     groups: list[Group] = []
+    slices = {name: Slices() for name in _compared(task)}
+    for name in slices:
+        table.types[name].scalar(name, "what slices are made by")
     sample = b""
     with ThreadPoolExecutor(len(asked)) as pool:
         for batch in table.batches(task.batch):
@@ -113,13 +126,18 @@ def _ask(task: EvaluateTask, table: Table, asked: Sequence[Asked]) -> tuple[scor
             truth.append(labels(table.values(batch, task.target), table.numeric))
             by = [table.values(batch, name) for name in task.by]
             groups += zip(*by, strict=True) if by else [()] * batch.num_rows
+            for name, one in slices.items():
+                one.add(table.values(batch, name))
     log.info("answered", extra={"rows": table.known, "left_out": table.left_out})
     text = sample.decode() if len(sample) <= SAMPLE_LIMIT else ""
-    return scoring.Rows(np.concatenate(truth), groups, table.left_out, table.reading()), text
+    return scoring.Rows(np.concatenate(truth), groups, table.left_out, table.reading(), slices), text
 
 
-def _judge(task: EvaluateTask, asked: Sequence[Asked], scored: Mapping[str, gates.Scored]) -> list[GateResult]:
-    judged = [gates.judge(gate, scored) for gate in task.gates]
+def _judge(
+    task: EvaluateTask, asked: Sequence[Asked], scored: Mapping[str, gates.Scored], fair: Mapping[int, gaps.Judged]
+) -> list[GateResult]:
+    """fair: the verdicts on gaps, by their gate's place."""
+    judged = [fair[at].result if at in fair else gates.judge(gate, scored) for at, gate in enumerate(task.gates)]
     problems = [a.problem for a in asked if a.problem and a.subject.subject == "challenger"]
     if problems:
         # Also without a gate on a metric: a model that can't answer the rows is no candidate.

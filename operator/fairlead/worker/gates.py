@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fairlead.api.modelversion import Gate, GateResult, Metric
+from fairlead.api.modelversion import Gate, GateResult
 from fairlead.api.units import share
 from fairlead.worker.bootstrap import interval, relative_worsening
 from fairlead.worker.metrics import HIGHER_IS_BETTER, Floats
@@ -17,10 +17,11 @@ from fairlead.worker.metrics import HIGHER_IS_BETTER, Floats
 class Scored:
     """A subject's metrics on all rows and on each resample; or why there is none."""
 
-    values: Mapping[Metric, float] = field(default_factory=dict)
-    samples: Mapping[Metric, Floats] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+    """By metric."""
+    samples: Mapping[str, Floats] = field(default_factory=dict)
     """Shape (resamples,)."""
-    problems: Mapping[Metric, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 def words(gate: Gate) -> str:

@@ -69,7 +69,7 @@ def loss(metric: Metric, truth: Labels, predicted: Predictions, classes: Labels)
         return Loss(_log_loss(truth, predicted, classes), ones)
     if metric in REGRESSION:
         return _regression(metric, truth, predicted, ones)
-    wanted, given = _comparable(truth, predicted.labels)
+    wanted, given = comparable(truth, predicted.labels)
     return Loss((wanted != given).astype(np.float64), ones)
 
 
@@ -88,9 +88,9 @@ def _regression(metric: Metric, truth: Labels, predicted: Predictions, ones: Flo
         return Loss(errors if metric == "mae" else errors**2, ones)
 
 
-def _comparable(truth: Labels, labels: Labels) -> tuple[Labels, Labels]:
+def comparable(truth: Labels, labels: Labels) -> tuple[Labels, Labels]:
     """Both as numbers, or both as text. Where only one is text and all of it says numbers, they are compared as
-    numbers: the answer 1 is the class that is called `1`. Text and text is compared as text."""
+    numbers: the answer 1 is the class that is called `1`. Text and text is compared as text. Raises Unusable."""
     if _are_numbers(truth) and not _are_numbers(labels):
         labels = _numbers(labels, "the target has numbers, but the model answers")
     elif _are_numbers(labels) and not _are_numbers(truth):

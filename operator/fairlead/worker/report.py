@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,15 +22,17 @@ log = logging.getLogger(__name__)
 
 def store(
     task: EvaluateTask, rows: scoring.Rows, scored: Mapping[str, gates.Scored], judged: list[GateResult], sample: str,
-    profile: ProfileRef | str,
+    profile: ProfileRef | str, gaps: Sequence[Mapping[str, Any]] = (),
 ) -> EvaluateResult:  # fmt: skip
-    """Keep the report under its digest, and say where. profile: or why there is none. Raises StoreError."""
+    """Keep the report under its digest, and say where. profile: or why there is none; gaps: what the verdicts on gaps
+    stand on, by slice. Raises StoreError."""
     versions: dict[str, str] = {s.subject: s.version for s in task.subjects}
     scores = [
         Score(subject=s, version=versions.get(s, ""), values={m: gates.number(v) for m, v in found.values.items()})
         for s, found in scored.items()
     ]
-    body = digests.canonical(_content(task, rows, scored, scores, judged, sample, profile))
+    content = _content(task, rows, scored, scores, judged, sample, profile)
+    body = digests.canonical(content | ({"gaps": list(gaps)} if gaps else {}))
     digest, bucket = digests.of_bytes(body), place(task.store)
     key = join(task.store.prefix, f"{digest}.json")
     bucket.put_if_absent(key, body)

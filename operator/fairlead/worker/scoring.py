@@ -14,6 +14,7 @@ from fairlead.worker import baseline, bootstrap, digests, gates, metrics
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.metrics import Floats, Labels, Predictions
 from fairlead.worker.rows import Table
+from fairlead.worker.slices import Slices
 
 
 @dataclass
@@ -42,6 +43,8 @@ class Rows:
     """Rows without a target."""
     reading: dict[str, Any] = field(default_factory=dict)
     """How they were read, as the report says it."""
+    slices: Mapping[str, Slices] = field(default_factory=dict)
+    """Of the columns that gates compare."""
 
 
 def score(
@@ -90,7 +93,7 @@ def _metrics(
     task: EvaluateTask, rows: Rows, predictions: Mapping[str, Predictions | str], classes: Labels
 ) -> dict[str, gates.Scored]:
     losses: dict[tuple[str, Metric], metrics.Loss] = {}
-    problems: dict[str, dict[Metric, str]] = {subject: {} for subject in predictions}
+    problems: dict[str, dict[str, str]] = {subject: {} for subject in predictions}
     for subject, predicted in predictions.items():
         for metric in task.metrics:
             try:

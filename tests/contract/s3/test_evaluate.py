@@ -285,6 +285,83 @@ def test_d11_lists_are_tensors_and_what_can_not_be_sent_stops_before_anybody_is_
         evaluate(nobody)
 
 
+# --- fairness ------------------------------------------------------------------------------------------------------
+
+
+def people(folder: Path) -> Path:
+    """4,000 rows: score is 0 to 9 for everybody, late from 5 on; sex is no feature."""
+    folder.mkdir()
+    table = pa.table({
+        "score": [i % 10 for i in range(4000)], "late": [i % 10 >= 5 for i in range(4000)],
+        "sex": [None if i // 20 % 4 == 3 else "FM"[i // 10 % 2] for i in range(4000)],
+        "age": list(range(4000)), "tags": [["a"]] * 4000,
+        "secret": [i // 10 % 2 for i in range(4000)],
+    })  # fmt: skip
+    pq.write_table(table, folder / "a.parquet")
+    return folder
+
+
+FAIR: dict[str, Any] = {
+    "task": "classification", "target": "late", "features": ["score", "secret"], "metrics": ["accuracy"],
+    "reference": None, "by": [],
+}  # fmt: skip
+
+
+def strict(bias: int) -> Model:
+    """Late from 5 on; of those whom the secret column betrays, earlier by `bias`."""
+
+    def model(inputs: dict[str, list[Any]]) -> tuple[int, Any]:
+        pairs = zip(inputs["score"], inputs["secret"], strict=True)
+        return answer([float(score >= 5 - bias * secret) for score, secret in pairs])
+
+    return model
+
+
+def test_a_fair_model_passes_and_an_unfair_one_does_not(s3: Any, bucket: str, tmp_path: Path, serve: Any) -> None:
+    rows = people(tmp_path / "people")
+    gates = [
+        {"metric": "accuracy", "min": "0.7"}, {"metric": "selection_rate_gap", "by": "sex", "max": "15%"},
+        {"metric": "fpr_gap", "by": "sex", "max": "15%"}, {"metric": "error_gap", "by": "sex", "max": "15%"},
+    ]  # fmt: skip
+    result = evaluate(task(s3, bucket, rows, [serve(strict(0)), serve(strict(2))], gates, **FAIR))
+    assert [(g.verdict, g.value) for g in result.gates] == [
+        ("Passed", "1"), ("Passed", "0"), ("Passed", "0"), ("Passed", "0"),
+    ]  # fmt: skip
+    unfair = task(s3, bucket, rows, [serve(strict(2)), serve(strict(0))], gates, **FAIR)
+    result = evaluate(unfair)
+    assert [g.verdict for g in result.gates] == ["Passed", "Failed", "Failed", "Failed"]
+    assert result.gates[1].message.endswith("70% of M, 50% of F (positive is 1), wanted at most 15%")
+    assert evaluate(unfair).digest == result.digest
+    key = f"ns/models/m-0/{result.digest}.json"
+    body = s3.client.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    chosen = json.loads(body)["gaps"][0]
+    assert chosen["gate"] == "selection_rate_gap by sex at most 15%"
+    slices = {name: (one["rows"], one["share"]) for name, one in chosen["slices"].items()}
+    assert slices == {"(none)": (1000, "0.6"), "F": (1500, "0.5"), "M": (1500, "0.7")}
+    told = answers.parsed("evaluate", body, result.digest, s3.place(bucket, "ns/models/m-0")).result.evaluate
+    assert told == result, "the operator reads it from the report"
+
+
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [
+        ("gender", "the rows lack gender; they have"),
+        ("tags", r"tags is VARCHAR\[\]: it can't be what slices are made by"),
+    ],
+)
+def test_slices_that_can_not_be_made(s3: Any, bucket: str, tmp_path: Path, by: str, words: str) -> None:
+    gates = [{"metric": "fpr_gap", "by": by, "max": "15%"}]
+    with pytest.raises(TaskFailed, match=words) as caught:
+        evaluate(task(s3, bucket, people(tmp_path / "people"), ["http://127.0.0.1:1"], gates, **FAIR))
+    assert caught.value.error.reason == "BadData"
+
+
+def test_a_column_of_too_many_values_is_no_slice(s3: Any, bucket: str, tmp_path: Path, serve: Any) -> None:
+    gates = [{"metric": "fpr_gap", "by": "age", "max": "15%"}]
+    result = evaluate(task(s3, bucket, people(tmp_path / "people"), [serve(strict(0))], gates, **FAIR))
+    assert result.gates[0].message.startswith("age has more than 100 values")
+
+
 # --- the profile ---------------------------------------------------------------------------------------------------
 
 

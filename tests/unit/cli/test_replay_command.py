@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.unit.plan.monitor_world import lines, watched
 from tests.unit.plan.rollout_world import Documents, Sim, spec
 
 from fairlead.api.deployment import Deployment
@@ -127,3 +128,65 @@ def test_a_chart_has_its_bound_and_its_bars():
     assert drawn[1].endswith("█")
     assert len(chart(list(range(1000)), 5.0)[0]) <= 72 + 10
     assert chart([float("-inf"), float("nan")], 1.0)
+
+
+@pytest.fixture(scope="module")
+def monitored():
+    """A live version whose requests have moved."""
+    sim = watched()
+    for moved in (0.0, 0.0, 40.0, 40.0, 40.0):
+        sim.moved = moved
+        sim.passes()
+    return sim
+
+
+def again(tmp_path, capsys, sim, output, change=lambda lines: lines, profile=True):
+    """Run the command on the monitors' ledger: exit code, output, errors."""
+    (tmp_path / "00000.jsonl").write_text("\n".join(json.dumps(line) for line in change(lines(sim))))
+    (tmp_path / "profile.json").write_bytes(sim.learnt.dumped())
+    words = ["replay", "-", "--file", str(tmp_path / "00000.jsonl"), "-o", output]
+    words += ["--profile", str(tmp_path / "profile.json")] if profile else []
+    args = parser("fairlead").parse_args(words)
+    code = args.run(args)
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_windows_of_monitors_are_the_same_to_the_last_bit(tmp_path, capsys, monitored):
+    code, out, _ = again(tmp_path, capsys, monitored, "json")
+    told = json.loads(out)
+    assert (code, told["same"], len(told["windows"])) == (0, True, 5)
+    assert {"monitor": "drift", "what": "a"} in [alarm for one in told["windows"] for alarm in one["alarms"]]
+    assert told["windows"][-1]["drift"]["a"]["psi"] > 1
+
+
+def test_windows_of_monitors_as_a_table(tmp_path, capsys, monitored):
+    code, out, _ = again(tmp_path, capsys, monitored, "text")
+    assert code == 0
+    for words in ("MOST DIFFERENT", "drift: a", "all 5 windows give the same state, to the last bit"):
+        assert words in out
+
+
+def test_a_window_of_monitors_that_is_left_out_is_seen(tmp_path, capsys, monitored):
+    code, out, _ = again(tmp_path, capsys, monitored, "json", lambda given: given[:2] + given[3:])
+    assert (code, json.loads(out)["same"]) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda given: [given[0] | {"profile": "f" * 64}, *given[1:]], "is of the profile ffffffffffff"),
+        (lambda given: [given[0], given[1] | {"counts": "nonsense"}], "can't be unpacked"),
+        (lambda given: [{"monitors": "x"}, *given[1:]], "can't be read"),
+        (lambda given: given[:1], "no window of the monitors"),
+    ],
+)
+def test_a_ledger_of_monitors_that_makes_no_sense(tmp_path, capsys, monitored, change, words):
+    code, _, err = again(tmp_path, capsys, monitored, "json", change)
+    assert code != 0
+    assert words in err
+
+
+def test_without_their_profile_windows_can_not_be_judged(tmp_path, capsys, monitored):
+    code, _, err = again(tmp_path, capsys, monitored, "json", profile=False)
+    assert (code, "--profile" in err) == (2, True)

@@ -102,6 +102,23 @@ def test_a_deployment_shows_both_arms_and_the_evidence_against_its_bound():
     assert "4.2s" in text
 
 
+def test_a_deployment_shows_a_line_a_monitor_and_what_was_lost():
+    lines = [
+        {"monitor": "data", "state": "Ok", "reason": "AsLearnt", "message": "all is well", "since": START},
+        {"monitor": "drift", "state": "Unknown", "reason": "NoProfile", "message": "make one", "since": START},
+    ]
+    monitors = {"version": "delay-11", "since": START, "windows": 7, "rows": 2500, "closedAt": START, "lost": 2}
+    monitored = DEPLOYMENT | {"status": DEPLOYMENT["status"] | {"monitors": monitors | {"lines": lines}}}
+    text = plain(view("deployment", monitored, NOW))
+    assert "monitors of delay-11" in text
+    assert "2,500 rows in the last of 7 windows, closed 1m00s ago; 2 times a pod's rows were not counted" in text
+    for part in ("data", "Ok", "AsLearnt", "drift", "Unknown", "NoProfile", "make one"):
+        assert part in text
+    assert "no window yet" in plain(view("deployment", DEPLOYMENT | {"status": {
+        "live": {"version": "a", "since": START}, "monitors": {"version": "a", "since": START},
+    }}, NOW))  # fmt: skip
+
+
 def test_a_deployment_whose_candidate_starts_says_how_many_pods_are_warm():
     starting = DEPLOYMENT | {"status": {"candidate": {"version": "b", "since": START, "against": "a"}}}
     assert "0 of 1 warm" in plain(view("deployment", starting, NOW))

@@ -53,7 +53,7 @@ def test_while_its_run_is_under_way_proven_rejected_and_given_up() -> None:
     wait(where, HOUR)
     end(where, "p-3")
     wait(where, HOUR)
-    assert "3 runs in a row have made no version that was approved" in row(where).next
+    assert "3 runs in a row have not helped" in row(where).next
     assert "GaveUp" in text(where)
     assert "triggers have started 3 of 24" in text(where)
 

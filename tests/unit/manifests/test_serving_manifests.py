@@ -155,6 +155,15 @@ def test_without_a_known_server_there_is_no_objective() -> None:
     assert [group["name"].rpartition(".")[0] for group in made["spec"]["groups"]] == ["team.web.rollout"]
 
 
+def test_monitors_that_are_asked_for_have_their_alerts() -> None:
+    groups = alerts.rules(ABOUT, Alerts(), None, 10, ["data", "stale"])["spec"]["groups"]
+    (mine,) = (group["rules"] for group in groups if ".monitors." in group["name"])
+    assert [rule["alert"] for rule in mine] == ["FairleadDataBad", "FairleadStale", "FairleadNotMonitored"]
+    assert 'monitor="data"' in mine[0]["expr"]
+    assert mine[0]["expr"].endswith("== 2")
+    assert "_monitored{" in mine[2]["expr"]
+
+
 def test_own_labels_never_hide_whose_alert_it_is() -> None:
     made = alerts.rules(ABOUT, Alerts(labels={"namespace": "other", "team": "t"}), None, 10)
     assert all(

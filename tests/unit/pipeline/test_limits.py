@@ -121,6 +121,51 @@ def test_runs_that_are_cleared_away_count_and_it_goes_on_by_itself(more: Json, b
     assert (status["runs"], status["lastRun"]["key"]) == (3, "v3")
 
 
+def test_a_pipeline_of_an_earlier_release_goes_on_as_it_did() -> None:
+    where = world(triggers=[{"dataset": {"name": "flights"}}, {"schedule": {"cron": "0 12 * * *"}}])
+    flights(where, 2)
+    told = "Dataset flights has version v2 (last run: v1); waits for run p-7, because spec.concurrency is Forbid"
+    at = rfc3339(where.now - 60)
+    made = where.put({
+        "kind": "PipelineRun",
+        "metadata": {
+            "name": "p-7", "labels": {"fairlead.dev/pipeline": "p"}, "ownerReferences": [
+                {"kind": "Pipeline", "name": "p", "uid": where.objects["Pipeline", "p"]["metadata"]["uid"],
+                 "controller": True},
+            ],
+        },
+        "spec": {"pipeline": "p"}, "status": {"phase": "Running"},
+    })  # fmt: skip
+    where.objects["Pipeline", "p"]["status"] = {
+        "phase": "Running",
+        "runs": 7,
+        "handled": {"dataset/flights": "v1", "schedule/0 12 * * *": at},
+        "lastRun": {"number": 7, "name": "p-7", "uid": made["metadata"]["uid"], "at": at},
+        "decisions": [{"at": at, "trigger": "dataset/flights", "key": "v2", "run": "", "reason": told}],
+    }
+    status = look(where)
+    assert (status["runs"], [one["reason"] for one in status["decisions"]]) == (7, [told])
+    done(where)
+    status = look(where)
+    assert (status["runs"], status["handled"]["dataset/flights"]) == (8, "v2")
+    done(where)
+    where.now = epoch("2026-03-02T12:00:01Z")
+    assert look(where)["lastRun"]["key"] == "2026-03-02T12:00:00.000000Z"
+
+
+def test_a_definition_that_knows_no_reasons_in_a_word_makes_no_look_a_write() -> None:
+    where = world()
+    for number in (1, 2):
+        flights(where, number)
+        look(where)
+    written = where.objects["Pipeline", "p"]["status"]["decisions"]
+    for one in written:
+        del one["because"]  # as an API server with an earlier definition leaves it
+    where.now += 60
+    plan = where.plan(pipeline.SPEC, "p")
+    assert [one.at for one in plan.status.decisions] == [one["at"] for one in written]  # type: ignore[attr-defined]
+
+
 def test_a_run_by_hand_is_neither_held_back_nor_counted() -> None:
     where = world(limits={"perDay": 1})
     for number in range(5):

@@ -10,7 +10,7 @@ import pytest
 
 from fairlead.verdict import difference, expected
 from fairlead.verdict.failures import GRID, log_bound
-from fairlead.verdict.guards import Arm, GuardState, Window, decide, step
+from fairlead.verdict.guards import Arm, GuardState, Window, step
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_harm_is_found_about_when_expected():
     rng, found = np.random.default_rng(5), []
     for _ in range(60):
         state = GuardState()
-        while decide(state, 0.05) != "harm":
+        while state.log_evidence < log_bound(0.05):
             arms = (Arm(n, int(rng.binomial(n, p))) for n, p in ((90, 0.02), (10, 0.06)))
             state = step(state, Window(*arms))
         found.append(state.windows)

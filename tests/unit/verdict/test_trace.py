@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.verdict.guards import Arm, Window
-from fairlead.verdict.trace import BadTrace, Began, Ended, Line, Prior, Stepped, read, write
+from fairlead.verdict.trace import BadTrace, Began, Ended, Line, Prior, Stepped, Told, read, write
 
 GOOD = {"t": 12.0, "arms": {"stable": {"requests": 90, "failures": 1}, "candidate": {"requests": 10, "failures": 2}}}
 
@@ -45,11 +45,12 @@ def test_what_was_known_before():
 
 
 def test_lines_of_other_forms_are_passed_over():
-    assert list(read(['{"t": 1, "now": "Continue"}', "", "  "])) == []
+    assert list(read(['{"t": 1, "waived": "m-2 alone answers"}', "", "  "])) == []
 
 
 def test_what_a_ledger_has_besides():
     assert one({"t": 1, "step": 2, "weight": 50}) == Stepped(1.0, 2, 50.0)
+    assert one({"t": 1, "now": "Continue"}) == Told(1.0, "Continue")
     assert one({"t": 1, "rollout": {"steps": []}, "version": "m-2"}) == Began({"steps": []}, "m-2")
     assert one({"t": 1, "end": "Live", "reason": "Promoted"}) == Ended(1.0, "Live", "Promoted")
     found = one(GOOD | {"split": None, "logEvidence": {"0/errors": "1.5"}})

@@ -31,6 +31,7 @@ from fairlead.plan.deployment import phase, versions
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import steps
 from fairlead.plan.deployment.experiment import traffic
+from fairlead.plan.deployment.monitors import registry
 from fairlead.plan.deployment.serving import ability, gpus, place, pods, recording, running, scaling, sizes
 from fairlead.plan.deployment.watch import period as watch
 
@@ -48,7 +49,7 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
         version = versions.read(look, name)
         if version is not None:
             found += _version(look, name, version, sizes.pods_of(look, status, name))
-    if look.spec.record is not None and (found or status.live):
+    if look.spec.recorded is not None and (found or status.live):
         found.append(_copies(look, status))
     where = place.route_of(look, status)
     if status.live and where and look.world.served(look.route_kind):
@@ -209,7 +210,7 @@ def _watching(look: Look, status: DeploymentStatus) -> list[Json]:
     servers = [version.spec.server for version in found if version is not None]
     made = []
     if servers and look.world.served(POD_MONITOR):
-        made.append(alerts.pod_monitor(_about(look), servers, look.spec.record is not None))
+        made.append(alerts.pod_monitor(_about(look), servers, look.spec.recorded is not None))
     rules = alert_rules(look, status)
     return [*made, rules] if rules else made
 
@@ -225,7 +226,8 @@ def _alert_rules(look: Look, version: str) -> Json | None:
         return None
     live = versions.read(look, version)
     deadline = look.world.config.tuning.evidence_deadline
-    return alerts.rules(_about(look), look.spec.alerts, live.spec.server if live else None, deadline)
+    watched = [one.name for one in registry.chosen(look.spec.monitors)] if look.spec.monitors else []
+    return alerts.rules(_about(look), look.spec.alerts, live.spec.server if live else None, deadline, watched)
 
 
 def _about(look: Look) -> alerts.About:
@@ -249,7 +251,7 @@ def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
         ]  # fmt: skip
     if look.spec.replicas.target is None:
         found += [_delete(AUTOSCALER, raw) for raw in look.world.owned(AUTOSCALER)]
-    if look.spec.record is None:
+    if look.spec.recorded is None:
         found += [_delete(SERVICE, raw) for raw in look.world.owned(SERVICE) if raw["metadata"]["name"] == look.copies]
     if status.live and not look.world.served(look.route_kind):
         return found  # what a route names that can't be seen is not known

@@ -20,7 +20,7 @@ WRITTEN = frozenset({"lines", "dropped"})
 """Fields of a ledger that a window changes."""
 TOLD = frozenset({
     "conditions", "problem", "phase", "message", "observed_generation", "ready_replicas", "replicas", "selector",
-    "history", "unsaved",
+    "history", "unsaved", "monitors",
 })  # fmt: skip
 """Fields of a status from which no object follows."""
 

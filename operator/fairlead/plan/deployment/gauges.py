@@ -11,10 +11,13 @@ from fairlead.plan.deployment.experiment import gauges as experiment
 from fairlead.plan.deployment.metrics.registry import METRICS
 
 PHASES = ("Pending", "Progressing", "Live", "Holding", "RolledBack", "Degraded")
+STANDINGS = {"Ok": 0, "Watch": 1, "Unknown": -1}
+"""Of a monitor; any other is 2."""
 _TAKEN_BACK = ("RolledBack", "Failed")
 _TOLD = (
     ("rollback_ready", "RollbackReady", "0 while the live version could not be rolled back."),
     ("world_changed", "WorldChanged", "1 while all versions do worse than before, so that it is not the live one's."),
+    ("monitored", "MonitorReady", "0 while nothing can be compared with what the live version learnt from."),
     ("watched", "Watched", "0 while nothing shows how a live version does that is under watch."),
 )
 
@@ -36,6 +39,7 @@ def of(raw: Json) -> Iterator[Gauge]:
     )
     yield from _evidence(status, candidate, who)
     yield from _rollbacks(status, who)
+    yield from _monitors(status.get("monitors") or {}, who)
     yield from experiment.of(status, who)
 
 
@@ -77,6 +81,16 @@ def _rollbacks(status: Json, who: dict[str, str]) -> Iterator[Gauge]:
     if status.get("phase") == "RolledBack":
         labels = who | {"version": last["version"], "reason": last["reason"]}
         yield _gauge("rollback_info", "1 while the last rollout stands as taken back.", labels, 1)
+
+
+def _monitors(kept: Json, who: dict[str, str]) -> Iterator[Gauge]:
+    """At most seven series a model; `monitored` is another one."""
+    for line in kept.get("lines") or []:
+        labels = who | {"monitor": line["monitor"], "version": kept["version"]}
+        yield _gauge("monitor", "What a monitor says of the live version: 0 ok, 1 watch, 2 bad, -1 unknown.", labels,
+                     STANDINGS.get(line["state"], 2))  # fmt: skip
+    if kept.get("windows"):
+        yield _gauge("monitor_rows", "Rows of the last window of the monitors.", who, kept.get("rows", 0))
 
 
 def _gauge(name: str, help_: str, labels: dict[str, str], value: float) -> Gauge:

@@ -9,6 +9,7 @@ from fairlead.plan.conditions import AVAILABLE, Conditions
 from fairlead.plan.core import WORKLOAD
 from fairlead.plan.deployment import effect, phase, requirements, versions
 from fairlead.plan.deployment.context import Look
+from fairlead.plan.deployment.monitors import hold
 from fairlead.plan.deployment.rollback import asking
 from fairlead.plan.deployment.rollout import analysis
 from fairlead.plan.deployment.serving import replacing
@@ -105,6 +106,8 @@ def _not_live(look: Look, status: DeploymentStatus, choice: Choice, progress: ef
         return None
     if look.spec.paused:
         return reconciling("Paused", f"{choice.version} waits: set spec.paused to false to roll it out")
+    if progress[1] == hold.REASON:
+        return reconciling(progress[1], progress[2])
     return reconciling("Waiting", f"{choice.version} begins when nothing else is on its way. {progress[2]}")
 
 

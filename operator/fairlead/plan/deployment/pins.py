@@ -114,7 +114,8 @@ def _pin(look: Look, name: str, used_before: bool) -> Pinned | None:
     if known is None:
         return identity.pin(raw)
     if known.uid == identity.uid_of(raw):
-        return known if used_before or known.record else identity.pin(raw)
+        kept = known if used_before or known.record else identity.pin(raw)
+        return kept and identity.completed(look.world, kept, raw)
     # the same bytes under another uid, proven once more: applied again from a backup, for example
     again = identity.pin(raw) if (raw.get("status") or {}).get("phase") == "Approved" else None
     if again is None or again.digest != known.digest:

@@ -56,6 +56,8 @@ from fairlead.plan.deployment.context import RETRY, Look, State, look_at
 from fairlead.plan.deployment.evidence import answers, inputs, ledger, memory, signals
 from fairlead.plan.deployment.experiment import machine
 from fairlead.plan.deployment.metrics import joining, labeljobs, labels, registry
+from fairlead.plan.deployment.monitors import book as monitorbook
+from fairlead.plan.deployment.monitors import period as monitors
 from fairlead.plan.deployment.rollback import afterwards, asking, wayback
 from fairlead.plan.deployment.rollout import firstlook, gathering, lines, patience, progress
 from fairlead.plan.deployment.serving import (
@@ -102,6 +104,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += [*watching.requests(look, status.watch), *asking.requests(look, status)]
+    found += monitors.requests(look, status)
     found += running.requests(look, status, children.serving(status))
     found += starting.requests(look, status)
     found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
@@ -124,10 +127,12 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
         return recalled
     state = draining.retry(State(subject.body.status), subject.meta.annotations.get(RETRY, ""))
     state = memory.settled(look, ledger.settled(look, draining.tidy(look, state)))
+    state = monitorbook.settled(look, state)
     state, misplaced = place.claim(look, state)
     state = firstlook.heed(look, stored.heed(look, state))
     state, unseen, doubt = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
+    state, watched = monitors.go_on(look, state)
     choice = versions.choose(look, state.status)
     state, problem = progress.choose(look, state, choice), None
     if state.candidate and asking.holds(state.status):
@@ -141,7 +146,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state, trial = machine.go_on(look, state, choice)
     state = scaling.go_on(look, state)
     state = memory.noted(look, pins.kept(look, labels.tidied(state)))
-    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced, doubt)
+    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced, doubt, watched)
     wanted = frame.wanted(look, status)
     events = [*state.events, *scaling.set_back(look, wanted)]
     return Plan(
@@ -176,6 +181,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(unsaved)
     if stored.requests(look, status):
         times.append(stored.LATE)
+    if (monitored := monitors.next_look(look, status)) is not None:
+        times.append(monitored)
     if status.unasked:
         times.append(epoch(status.unasked.until) - look.now)
     if (kept := scaling.next_look(look, status)) is not None:

@@ -14,6 +14,9 @@ from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import absent, ledger, memory
 from fairlead.plan.deployment.experiment import tell as experiments
 from fairlead.plan.deployment.metrics.registry import METRICS
+from fairlead.plan.deployment.monitors import hold
+from fairlead.plan.deployment.monitors import tell as monitors
+from fairlead.plan.deployment.monitors.period import Outcome
 from fairlead.plan.deployment.rollback import afterwards, asking, readiness, world
 from fairlead.plan.deployment.rollout import analysis, forecast
 from fairlead.plan.deployment.serving import ability, pods, replacing, scaling, sizes, starting
@@ -27,12 +30,12 @@ ROUTE, NOT_ACCEPTED = "RouteAccepted", "RouteNotAccepted"
 def tell(
     look: Look, state: State, choice: Choice, problem: Problem | None, unseen: Problem | None = None,
     stuck: Problem | None = None, trial: Problem | None = None, misplaced: Problem | None = None,
-    doubt: Problem | None = None,
+    doubt: Problem | None = None, watched: Outcome | None = None,
 ) -> DeploymentStatus:  # fmt: skip
     """The status with all that is derived from it. unseen: of a version under watch; stuck: why a rollback of the live
     version does not go on; trial: what stands in an experiment's way; misplaced: why
     its route can't be where the spec says; doubt: why it can't be found out whether the live version has become
-    worse."""
+    worse; watched: what the monitors have found out."""
     status = state.status
     ready = [pod for pod in pods.of(look, status.live.version) if pod.ready] if status.live else []
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
@@ -46,6 +49,7 @@ def tell(
     _strangers(look, told, status)
     afterwards.tell(look, told, status.watch, unseen)
     world.tell(told, status, doubt)
+    monitors.tell(look, told, status, watched or Outcome())
     readiness.tell(look, told, status, stuck)
     pins.tell(look, told, status)
     memory.tell(look, told, status)
@@ -90,6 +94,9 @@ def _phase(status: DeploymentStatus, ready: bool, told: Conditions, late: str) -
         return "Holding" if held else "Progressing"
     if phase.running(status):
         return "Progressing"
+    progress = told.get("Progressing")
+    if progress is not None and progress.reason == hold.REASON:
+        return "Holding"
     if late:
         return "Progressing"
     if route is not None and route.status == "Unknown":
@@ -163,6 +170,9 @@ def _standing(
         return False, last.reason, f"{last.version} was taken back: {last.message}"
     if look.spec.paused and status.live and choice.version != status.live.version:
         return False, "Paused", f"{choice.version} waits: set spec.paused to false to roll it out"
+    doubt = hold.held(look, choice.version) if status.live and choice.version != status.live.version else None
+    if doubt:
+        return False, doubt.reason, doubt.message
     anew = replacing.told(look, status.live.version) if status.live else None
     return anew or (False, "Settled", f"{status.live.version} is live" if status.live else "nothing is live yet")
 
@@ -187,7 +197,8 @@ def _on_its_way(look: Look, candidate: Candidate, problem: Problem | None) -> tu
     what = f"copies of {candidate.shadow}" if candidate.shadow else f"{candidate.weight} %"
     where = f"{candidate.version} gets {what} (step {candidate.step + 1} of {len(steps)})"
     if problem:
-        return True, "Frozen", f"{where}; it stays there: {problem.message}"
+        held = problem.reason == hold.REASON
+        return not held, problem.reason if held else "Frozen", f"{where}; it stays there: {problem.message}"
     if look.spec.paused:
         return False, "Paused", f"{where}; set spec.paused to false to go on"
     quiet = absent.quiet(look, candidate)

@@ -35,6 +35,9 @@ def _ledgers(status: DeploymentStatus, most: int, room: int) -> DeploymentStatus
         changes["candidate"] = _of_candidate(status.candidate, most, room)
     if status.watch:
         changes["watch"] = status.watch.model_copy(update={"ledger": backlog.cut(status.watch.ledger, most, room)})
+    if status.monitors:
+        book = backlog.cut(status.monitors.ledger, most, room)
+        changes["monitors"] = status.monitors.model_copy(update={"ledger": book})
     if status.experiment:
         arms = [_of_candidate(one, most, room) for one in status.experiment.arms]
         changes["experiment"] = status.experiment.model_copy(update={"arms": arms})

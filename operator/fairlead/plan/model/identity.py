@@ -85,6 +85,23 @@ def unpin(kept: Pinned) -> ModelVersion | None:
     return ModelVersion(spec=spec, status=ModelVersionStatus(evidence=proof))
 
 
+def completed(world: World, kept: Pinned, raw: Json) -> Pinned:
+    """The pin of an object that has got its profile since it was chosen. Nothing else of it is taken."""
+    evidence = (raw.get("status") or {}).get("evidence") or {}
+    there = (evidence.get("profile") or {}).get("digest") and evidence.get("digest") == kept.evidence
+    known = recorded(world, kept) if there else None
+    if known is None or known.status.evidence is None or known.status.evidence.profile is not None:
+        return kept
+    found = parse(raw)
+    if found is None or found.status.evidence is None:
+        return kept
+    learnt = found.status.evidence.profile
+    assert learnt
+    body = {**foreign.parse(kept.record), "profile": learnt.model_dump(mode="json", exclude_defaults=True)}
+    record = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return kept.model_copy(update={"record": record}) if len(record.encode()) <= RECORD else kept
+
+
 def recorded(world: World, kept: Pinned) -> ModelVersion | None:
     """`unpin`, once as long as the pin stays the same: each look of each rollout asks, and each proof asks of the live
     versions of all Deployments."""

@@ -34,7 +34,7 @@ from fairlead.plan.pipeline import dag, history, limits, tries, waking
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.run import TERMINAL
 from fairlead.plan.pipeline.triggers import registry as triggers
-from fairlead.plan.pipeline.triggers.base import Due
+from fairlead.plan.pipeline.triggers.base import WORDS, Due
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.requests import Request
 
@@ -163,7 +163,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
     draft.update(seen=tries.seen(context, draft.status, sights, standing, draft.runs))
     for name, sight in sights.items():
         if sight.state == "Unknown":
-            _note_held(draft, found, name, Due("", sight.message), Held(sight.reason, ""))
+            _note_held(draft, found, name, Due("", sight.message[:WORDS]), Held(sight.reason, ""))
     busy, starting, times = _busy(draft), dict[str, Due](), [triggers.next_time(context)]
     for name, due in triggers.due(draft.status.handled, context, tries.anew(draft.status)).items():
         held = (
@@ -233,8 +233,10 @@ def _note_held(draft: Draft, found: Plan | None, trigger: str, one: Due, held: H
     """Write down why a trigger starts nothing, unless the last decision about it says the same. Words may differ at
     each look: one "no" is one decision for as long as it is for the same reason."""
     index, last = next(((i, d) for i, d in enumerate(draft.status.decisions) if d.trigger == trigger), (-1, None))
-    same = last is not None and not last.run and last.because == held.because
-    if last is not None and same and last.reason.endswith(held.message):
+    blind = last is not None and not last.key and not one.key  # nobody knows, and for which reason may come and go
+    words = (held.because, "")  # one of an earlier release, or past an earlier definition, has none
+    same = last is not None and not last.run and (blind or last.because in words)
+    if last is not None and same and last.because in words and last.reason.endswith(held.message):
         return
     reason = f"{one.reason}; {held.message}"[-1024:] if held.message else one.reason[:1024]
     at = last.at if last is not None and same else draft.context.stamp

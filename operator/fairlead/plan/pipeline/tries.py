@@ -3,7 +3,7 @@
 A trigger that goes by what is the case would start a run again and again, if its run changes nothing: a version that is
 no better than the live one is rejected, and the case stays the case. So each case gets one run. It gets another one
 only after its run has failed or its version was rejected, after a pause, and only so many times in a row; then a person
-is asked.
+is asked. An approved version is no end of that: it may be taken back, or be live and the case stays.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from fairlead.plan.core import (
     rfc3339,
 )
 from fairlead.plan.jobs import failures
+from fairlead.plan.model import references
 from fairlead.plan.model.waking import of_model
 from fairlead.plan.pipeline import produce
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.run import TERMINAL
-from fairlead.plan.pipeline.triggers.base import Sight
+from fairlead.plan.pipeline.triggers.base import WORDS, Sight
 
 GAVE_UP, OBSERVED = "GaveUp", "TriggersObserved"
 NOT_YET = ("NotSeen",)
@@ -37,7 +38,6 @@ BAD: tuple[Outcome, ...] = ("Rejected", "Refused", "Failed", "Gone")
 """Outcomes after which the same may ask once more."""
 _WAITS: tuple[Outcome, ...] = ("Proving", "AwaitingApproval")
 _SETTLED: tuple[Outcome, ...] = ("Rejected", "Refused", "Failed", "Gone", "Done")
-_WORDS = 256
 _LONG_AGO = "1970-01-01T00:00:00Z"
 _USED = ("Live", "Candidate", "Arm", "Standby", "WayBack")
 
@@ -94,9 +94,16 @@ def _fate(raw: Json) -> tuple[Outcome, str]:
 
 def refused(version: Json) -> bool:
     """Whether it was taken back by a Deployment, and none uses it."""
+    return "Refused" in _roles(version) and not _in_use(version)
+
+
+def _in_use(version: Json) -> bool:
+    return any(role in _USED for role in _roles(version))
+
+
+def _roles(version: Json) -> list[object]:
     said = (version.get("status") or {}).get("deployments")
-    roles = [one.get("role") for one in said if isinstance(one, dict)] if isinstance(said, list) else []
-    return "Refused" in roles and not any(role in _USED for role in roles)
+    return [one.get("role") for one in said if isinstance(one, dict)] if isinstance(said, list) else []
 
 
 # --- what is written down ------------------------------------------------------------------------------------------
@@ -109,7 +116,6 @@ def seen(
     """What triggers see now, and what came of their runs; what has not changed stays word by word. names: of the
     triggers that there are; one that was not asked for keeps what it saw."""
     before, runs = {one.trigger: one for one in status.seen}, list(runs)
-    spec = context.subject.body.spec
     written = []
     for name in names:
         old, sight = before.get(name), found.get(name)
@@ -118,8 +124,8 @@ def seen(
         new = _written(old, name, sight, context.now) if sight is not None else old
         assert new is not None
         last = _brought_up(context, new.last, runs)
-        if last and old and old.state == "Quiet" and new.state != "Quiet" and _rested(spec, old, context.now):
-            last = last.model_copy(update={"tries": 0})
+        if last and sight and old and old.state == "Quiet" and sight.state != "Quiet":
+            last = _once_more(context, old, sight, last, status.handled.get(name) == sight.key)
         written.append(new.model_copy(update={"last": last}))
     return sorted(written, key=lambda one: one.trigger)
 
@@ -131,15 +137,30 @@ def _written(old: Seen | None, name: str, sight: Sight, now: float) -> Seen:
         return old
     same = old is not None and (old.state, old.reason) == (sight.state, sight.reason)
     return Seen(
-        trigger=name, state=sight.state, reason=sight.reason[:64], message=sight.message[:_WORDS],
+        trigger=name, state=sight.state, reason=sight.reason[:64], message=sight.message[:WORDS],
         since=old.since if old and same else rfc3339(now), begun=sight.begun, at=sight.at, held=sight.held,
         last=old.last if old else None,
     )  # fmt: skip
 
 
-def _rested(spec: PipelineSpec, quiet: Seen, now: float) -> bool:
-    """Whether it was not the case for so long that it is another matter now. What flickers is the same one."""
-    return now - epoch(quiet.since) >= pause(spec)
+def _once_more(context: Context[Pipeline], quiet: Seen, sight: Sight, last: Tried, same: bool) -> Tried:
+    """The last try, when it is the case after it was not. same: by the key that was handled, as if it had never been
+    otherwise; then what came of the run is over."""
+    over = {"outcome": "Gone", "message": f"what {last.run} has brought about is over"[:WORDS]}
+    changes: Json = over if same and last.outcome in ("Approved", "Done") else {}
+    if _is_another(context.subject.body.spec, quiet, sight, last, same, context.now):
+        return last.model_copy(update={**changes, "tries": 0, "since": None})
+    if changes and not sight.flickers:  # the version is not there any more that had ended it
+        return last.model_copy(update={**changes, "tries": vain(last), "since": context.stamp})
+    return last
+
+
+def _is_another(spec: PipelineSpec, quiet: Seen, sight: Sight, last: Tried, same: bool, now: float) -> bool:
+    """Whether it is another matter that begins now: it was not the case for long enough. What flickers is the same
+    one."""
+    approved = last.outcome == "Approved"
+    ended = approved and not sight.flickers and not same
+    return ended or now - epoch(quiet.since) >= (seconds(spec.limits.backoff) if approved else pause(spec))
 
 
 def pause(spec: PipelineSpec) -> float:
@@ -157,8 +178,8 @@ def _brought_up(context: Context[Pipeline], last: Tried | None, runs: list[Json]
         last = last.model_copy(update={"generation": generation, "tries": 0, "since": None})
     word, message = _now(context, last)
     if word != last.outcome:
-        tries = last.tries + 1 if word in BAD else 0 if word == "Approved" else last.tries
-        changes = {"outcome": word, "message": message[:_WORDS], "since": context.stamp, "tries": tries}
+        tries = last.tries + 1 if word in BAD else last.tries
+        changes = {"outcome": word, "message": message[:WORDS], "since": context.stamp, "tries": tries}
         last = last.model_copy(update=changes)
     return _approved_meanwhile(context, last) if last.outcome in BAD else last
 
@@ -189,25 +210,36 @@ def _by_hand(context: Context[Pipeline], last: Tried, runs: list[Json]) -> Tried
 
 def _approved_meanwhile(context: Context[Pipeline], last: Tried) -> Tried:
     """Where a version of what the pipeline makes was approved since, whoever has made it: first that one has its
-    chance, and its run, if it is of one, is followed instead."""
+    chance, and its run, if it is of one, is followed instead. Only one that no run has made is another beginning: two
+    Pipelines with one model would give each other new tries for ever."""
     models = {one.model for one in context.subject.body.spec.produces}
-    found = [(_approved_at(raw), raw) for model in models for raw in of_model(context.world, model)]
+    found = [(_approved_at(raw), raw) for model in models for raw in of_model(context.world, model)
+             if last.outcome != "Refused" or _run_of(raw) != last.run or _in_use(raw)]  # fmt: skip
     when, newest = max(found, key=lambda one: one[0], default=(0.0, None))
     if newest is None or when <= epoch(last.at):
         return last
-    run = (newest["metadata"].get("labels") or {}).get(f"{LABEL_PREFIX}run", "")
+    run = _run_of(newest)
     return last.model_copy(update={
-        "run": run[:63], "at": rfc3339(when), "outcome": "Approved", "since": context.stamp, "tries": 0,
-        "message": f"{newest['metadata']['name']} is approved",
+        "run": run, "at": rfc3339(when), "outcome": "Approved", "since": context.stamp,
+        "tries": last.tries if run else 0, "message": f"{newest['metadata']['name']} is approved",
     })  # fmt: skip
 
 
+def _run_of(version: Json) -> str:
+    """The run that has made it, or an empty string."""
+    return str((version["metadata"].get("labels") or {}).get(f"{LABEL_PREFIX}run", ""))[:63]
+
+
 def _approved_at(raw: Json) -> float:
+    """When it was approved (epoch seconds); 0.0: it is not, or nobody can tell."""
     status = raw.get("status") or {}
     if status.get("phase") != "Approved" or refused(raw):
         return 0.0
-    said = (one for one in status.get("conditions") or () if one.get("type") == "Approved")
-    return max((epoch(one["lastTransitionTime"]) for one in said if one.get("lastTransitionTime")), default=0.0)
+    try:
+        said = (one for one in status.get("conditions") or () if one.get("type") == "Approved")
+        return max((epoch(one["lastTransitionTime"]) for one in said if one.get("lastTransitionTime")), default=0.0)
+    except references.STRANGE:
+        return 0.0
 
 
 def begun(status: PipelineStatus, name: str, run: str, context: Context[Pipeline]) -> list[Seen]:
@@ -215,7 +247,7 @@ def begun(status: PipelineStatus, name: str, run: str, context: Context[Pipeline
 
     def anew(one: Seen) -> Seen:
         tried = Tried(
-            run=run, at=context.stamp, begun=one.begun, since=context.stamp, tries=one.last.tries if one.last else 0,
+            run=run, at=context.stamp, begun=one.begun, since=context.stamp, tries=vain(one.last) if one.last else 0,
             message=f"{run} is under way", generation=context.subject.meta.generation,
         )  # fmt: skip
         return one.model_copy(update={"last": tried})
@@ -241,6 +273,11 @@ def anew(status: PipelineStatus) -> set[str]:
     return {one.trigger for one in status.seen if one.last and one.last.outcome in (*BAD, *_WAITS)}
 
 
+def vain(last: Tried) -> int:
+    """How many runs in a row have not helped, if it asks once more."""
+    return last.tries + (last.outcome == "Approved" and last.since is not None)
+
+
 def held(spec: PipelineSpec, status: PipelineStatus, name: str, now: float) -> Held | None:
     """Why a trigger that asks may not start a run now, by what came of its last one; None: it may, or it never has."""
     mine = next((one for one in status.seen if one.trigger == name), None)
@@ -253,9 +290,10 @@ def held(spec: PipelineSpec, status: PipelineStatus, name: str, now: float) -> H
         return Held("Proving", f"waits until it is known whether the version of {last.run} is better: {last.message}")
     if last.outcome == "AwaitingApproval":
         return Held("AwaitingApproval", f"waits for a person: {last.message}; see kubectl fairlead approve --help")
-    if last.tries >= spec.limits.give_up:
+    if vain(last) >= spec.limits.give_up:
         return Held(GAVE_UP, gave_up(last))
-    again = epoch(last.since) + pause(spec) if last.since and last.begun == mine.begun else now
+    waits = last.outcome != "Done" or last.begun == mine.begun  # nobody knows what came of Done: a new case is new
+    again = epoch(last.since) + pause(spec) if last.since and waits else now
     if again > now:
         return Held("BackOff", f"{last.message}; waits until {rfc3339(again)}, because of limits.backoff", again)
     return None
@@ -263,17 +301,21 @@ def held(spec: PipelineSpec, status: PipelineStatus, name: str, now: float) -> H
 
 def gave_up(last: Tried) -> str:
     """What a person is told."""
-    runs = "1 run has" if last.tries == 1 else f"{last.tries} runs in a row have"
-    told = f"{runs} made no version that was approved, the last one: {last.message}"
+    runs = "1 run has" if vain(last) == 1 else f"{vain(last)} runs in a row have"
+    told = f"{runs} not helped, the last one: {_still(last)}"
     return f"{told}. It starts no more until a person has looked: correct the spec, or use kubectl fairlead run"
 
 
 def why_again(status: PipelineStatus, name: str, spec: PipelineSpec) -> str:
     """Why a trigger asks once more, for people; empty: it does not."""
     last = next((one.last for one in status.seen if one.trigger == name), None)
-    if last is None or not last.tries or last.outcome not in BAD:
+    if last is None or not vain(last) or last.outcome not in (*BAD, "Approved"):
         return ""
-    return f"try {last.tries + 1} of {spec.limits.give_up}, for {last.message}"
+    return f"try {vain(last) + 1} of {spec.limits.give_up}, for {_still(last)}"
+
+
+def _still(last: Tried) -> str:
+    return f"{last.message}, and yet it is so" if last.outcome == "Approved" else last.message
 
 
 # --- what people see -----------------------------------------------------------------------------------------------
@@ -290,7 +332,7 @@ def tell(told: Conditions, spec: PipelineSpec, status: PipelineStatus) -> None:
         told.set(OBSERVED, True, "Observed", "what triggers go by can be seen")
     else:
         told.drop(OBSERVED)
-    tired = [one for one in status.seen if one.state == "Asks" and _tired(one, spec)]
+    tired = [one for one in status.seen if one.state == "Asks" and _tired(one, spec, status)]
     if tired:
         words = "; ".join(f"{one.trigger}: {gave_up(one.last)}" for one in tired if one.last)
         told.set(GAVE_UP, True, "NoBetterVersion", words)
@@ -298,5 +340,8 @@ def tell(told: Conditions, spec: PipelineSpec, status: PipelineStatus) -> None:
         told.drop(GAVE_UP)
 
 
-def _tired(one: Seen, spec: PipelineSpec) -> bool:
-    return one.last is not None and one.last.outcome in BAD and one.last.tries >= spec.limits.give_up
+def _tired(one: Seen, spec: PipelineSpec, status: PipelineStatus) -> bool:
+    if one.last is None or vain(one.last) < spec.limits.give_up:
+        return False
+    newest = next((said.because for said in status.decisions if said.trigger == one.trigger), "")
+    return one.last.outcome in BAD or newest == GAVE_UP  # an approved version may still end it, until it asks again

@@ -36,13 +36,23 @@ def _woken(kind: Kind, heeded: list[tuple[str, Heed]], obj: Json, pipelines: Pee
         return
     for pipeline in pipelines:
         spec = pipeline["spec"]
-        if triggers.goes_by(spec, obj, heeded) or (kind == DATASET and _read_by_steps(spec, obj)):
+        if (
+            triggers.goes_by(spec, obj, heeded)
+            or (kind == DATASET and _read_by_steps(spec, obj))
+            or (kind == MODEL_VERSION and _of_its_models(spec, obj))
+        ):
             yield pipeline["metadata"]["name"]
 
 
 def _read_by_steps(spec: Json, dataset: Json) -> bool:
     name = dataset["metadata"]["name"]
     return any(name in types.datasets(step) for step in spec.get("steps") or ())
+
+
+def _of_its_models(spec: Json, version: Json) -> bool:
+    """Whoever has made it: if it is approved, triggers that have tried in vain let it have its chance."""
+    model = (version.get("spec") or {}).get("model")
+    return any(one.get("model") == model for one in spec.get("produces") or ())
 
 
 def heeds() -> dict[Kind, Callable[[Json], Any]]:

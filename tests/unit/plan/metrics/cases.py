@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from math import inf, nan
 
 from tests.unit.plan.label_world import LabelWorld, labels
@@ -36,19 +39,19 @@ class World(LabelWorld):
         self.step(requests)
         self.look()
 
-    def step(self, requests: int = 100) -> None:
+    def step(self, requests: int = 100, seconds: float = 1.0) -> None:
         """The same, without a look."""
         self.ticks += 1
         rng = random.Random(self.ticks)
         self.gauges |= {"m-1": _one(rng.gauss(1.0, 0.1)), "m-2": _one(rng.gauss(1.0 + self.worth, 0.1))}
         self.traffic(requests)
-        self.now += 1.0
+        self.now += seconds
         if self.ticks % 4 == 0:
             self.publish()
         waiting = ((self.status.get("candidate") or {}).get("review") or {}).get("pairs", []) if self.people else []
         said = [{"pair": one["id"], "version": "m-2", "better": self.people, "by": "bob", "at": rfc3339(self.now)}
                 for one in waiting]  # fmt: skip
-        self.spec["judgements"] = [*self.spec.get("judgements", []), *said]
+        self.spec["judgements"] = [*self.spec.get("judgements", []), *said][-100:]  # there is room for so many
 
     def _query(self, request: PromQuery) -> object:
         return self.unusable if self.unusable is not None else super()._query(request)
@@ -77,18 +80,25 @@ class Case:
     """Two windows count what one does that is as long as both."""
 
     def begun(self) -> World:
-        """A rollout by this guard alone, under way; m-2 is no worse than m-1."""
-        body = spec(self.guard, record={"output": {"type": "number"}})
-        body["rollout"]["steps"] = [self.step]
-        sim = World(body, says={"m-1": _normal(0.0), "m-2": _normal(0.0)}, delay=1.0, labelled=0.5)
-        sim.errors |= {"m-1": 0.02, "m-2": 0.02}
-        sim.wrong |= {"m-1": 0.1, "m-2": 0.1}
-        sim.publish()
-        sim.go_live()
-        sim.traffic(400)
-        sim.now += 1.0
-        sim.begin()
-        return sim
+        """A rollout by this guard alone, under way; m-2 is no worse than m-1. Each caller has a world of its own: how
+        it began is the same for all, and is played once."""
+        return copy.deepcopy(_begun(json.dumps([self.guard, self.step])))
+
+
+@cache
+def _begun(written: str) -> World:
+    guard, step = json.loads(written)
+    body = spec(guard, record={"output": {"type": "number"}})
+    body["rollout"]["steps"] = [step]
+    sim = World(body, says={"m-1": _normal(0.0), "m-2": _normal(0.0)}, delay=1.0, labelled=0.5)
+    sim.errors |= {"m-1": 0.02, "m-2": 0.02}
+    sim.wrong |= {"m-1": 0.1, "m-2": 0.1}
+    sim.publish()
+    sim.go_live()
+    sim.traffic(400)
+    sim.now += 1.0
+    sim.begin()
+    return sim
 
 
 def _one(value: float) -> Vector:

@@ -7,10 +7,9 @@ from fairlead.api.evidence import Ahead, ArmCounts
 from fairlead.plan.deployment import excerpts
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence.answers import Batch
-from fairlead.plan.deployment.evidence.guards import alpha
+from fairlead.plan.deployment.evidence.guards import bound
 from fairlead.verdict import ahead
 from fairlead.verdict.counted import Arm, Window
-from fairlead.verdict.failures import log_bound
 from fairlead.verdict.guards import decode_all, encode_all
 
 LIVE_FAILS = "LiveFails"
@@ -64,17 +63,13 @@ def _written(state: ahead.Ahead) -> Ahead:
 
 def shown(look: Look, candidate: Candidate) -> bool:
     """Whether the candidate is shown to fail less than the live version: then it need not wait for that one."""
-    return ahead.shown(_read(candidate.ahead), _bound(look))
+    return ahead.shown(_read(candidate.ahead), bound(look))
 
 
 def alone(look: Look, candidate: Candidate) -> Ahead | None:
     """What shows that the candidate mostly answers and the live version mostly does not; None if nothing does."""
     failing = [one for one in (candidate.answering, candidate.ahead) if 2 * one.stable.failures > one.stable.requests]
-    return next((one for one in failing if ahead.alone(_read(one), _bound(look))), None)
-
-
-def _bound(look: Look) -> float:
-    return log_bound(alpha(look))
+    return next((one for one in failing if ahead.alone(_read(one), bound(look))), None)
 
 
 # --- what is told --------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class Reader:
 def wanted(look: Look, candidate: Candidate) -> bool:
     """Whether answers are read in this step: a guard may need them, and where they fail people are told what they
     say."""
-    return look.spec.record is not None and candidate.step >= 0
+    return look.spec.recorded is not None and candidate.step >= 0
 
 
 def requests(look: Look, candidate: Candidate) -> list[ReadAnswers]:

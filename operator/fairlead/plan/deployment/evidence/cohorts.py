@@ -102,13 +102,19 @@ def _plus(counts: LabelCounts, labelled: int, wrong: int, kept: Sequence[int] = 
 
 def judge_next(look: Look, guard: Guard, joined: Joined, evidence: GuardEvidence) -> tuple[Joined, GuardEvidence]:
     """Both after the next cohort. The first ones may serve to learn the live version's rate, which a margin is added
-    to; these are not judged, for the margin must not depend on what is judged by it."""
-    (_, labelled, wrong, own_labelled, own_wrong), rest = joined.pending[0], joined.pending[1:]
-    joined, known = joined.model_copy(update={"pending": rest}), joined.reference
+    to; these are not judged, for the margin must not depend on what is judged by it. The margin is fixed in a look of
+    its own, for the ledger tells it as it was before the first cohort."""
     if not evidence.odds:
-        if share(guard.worse_by) > 0 and known.labelled < guards.ENOUGH:
-            return joined.model_copy(update={"reference": _plus(known, labelled, wrong)}), evidence
-        evidence = evidence.model_copy(
-            update=guards.frozen(look, guard, known.labelled, known.wrong, by_difference=False)
-        )
+        return _learnt(look, guard, joined, evidence)
+    (_, labelled, wrong, own_labelled, own_wrong), rest = joined.pending[0], joined.pending[1:]
+    joined = joined.model_copy(update={"pending": rest})
     return joined, guards.seen(look, evidence, (labelled, wrong), (own_labelled, own_wrong))
+
+
+def _learnt(look: Look, guard: Guard, joined: Joined, evidence: GuardEvidence) -> tuple[Joined, GuardEvidence]:
+    known, (_, labelled, wrong, *_) = joined.reference, joined.pending[0]
+    if share(guard.worse_by) > 0 and known.labelled < guards.ENOUGH:
+        learnt = {"pending": joined.pending[1:], "reference": _plus(known, labelled, wrong)}
+        return joined.model_copy(update=learnt), evidence
+    fixed = guards.frozen(look, guard, known.labelled, known.wrong, by_difference=False)
+    return joined, evidence.model_copy(update=fixed)

@@ -15,7 +15,6 @@ from fairlead.verdict.guards import (
     Arm,
     GuardState,
     Window,
-    decide,
     decode,
     decode_all,
     divide,
@@ -36,11 +35,11 @@ ENOUGH = 100
 
 def all_of(look: Look, candidate: Candidate) -> list[GuardEvidence]:
     """The guards as the spec lists them now; a new or changed one begins anew."""
-    known = {guard.guard: guard for guard in candidate.guards}
+    known, wanted = {guard.guard: guard for guard in candidate.guards}, digests(look)
     found = []
     for index, guard in enumerate(look.spec.rollout.guards):
         old = known.get(guard_id(index, guard))
-        found.append(old if old and old.digest == digests(look)[index] else fresh(look, index, guard))
+        found.append(old if old and old.digest == wanted[index] else fresh(look, index, guard))
     return found
 
 
@@ -48,7 +47,7 @@ def fresh(look: Look, index: int, guard: Guard) -> GuardEvidence:
     """A guard that has seen nothing."""
     return GuardEvidence(
         guard=guard_id(index, guard), digest=digests(look)[index], odds="",
-        bound=encode(failures.log_bound(alpha(look))), reason="NotBegun", message="no counter has been read yet",
+        bound=encode(bound(look)), reason="NotBegun", message="no counter has been read yet",
     )  # fmt: skip
 
 
@@ -66,6 +65,11 @@ def alpha(look: Look) -> float:
     """One guard's part of the chance that a healthy version is rolled back."""
     rollout = look.spec.rollout
     return divide(chance(rollout.false_alarms), len(rollout.guards))
+
+
+def bound(look: Look) -> float:
+    """The log evidence at which one guard shows harm."""
+    return look.fixed("bound", lambda: failures.log_bound(alpha(look)))
 
 
 def live_rate(requests: int, failed: int) -> float:
@@ -121,10 +125,10 @@ def seen(
 
 def weighed(look: Look, evidence: GuardEvidence, state: GuardState | None = None) -> GuardEvidence:
     """The guard with what its state says; by default the one that is in status."""
-    found, part = state or state_of(look, evidence), alpha(look)
+    found, most = (state or state_of(look, evidence)).log_evidence, bound(look)
     return evidence.model_copy(update={
-        "log_evidence": encode(found.log_evidence), "bound": encode(failures.log_bound(part)),
-        "state": "Harm" if decide(found, part) == "harm" else "Watching", "reason": "", "message": "",
+        "log_evidence": encode(found), "bound": encode(most),
+        "state": "Harm" if found >= most else "Watching", "reason": "", "message": "",
         "since": look.stamp,
     })  # fmt: skip
 

@@ -38,7 +38,7 @@ def seen(look: Look, candidate: Candidate, review: Review) -> Review:
 
 
 def _next(look: Look, review: Review) -> list[ReviewPair]:
-    if look.spec.record is None or not look.spec.record.inputs:
+    if look.spec.recorded is None or not look.spec.recorded.inputs:
         return []
     return [pair for pair in review.pairs if pair.input is None and pair.request][:AT_ONCE]
 

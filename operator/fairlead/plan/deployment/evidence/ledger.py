@@ -62,7 +62,7 @@ def request(look: Look, book: Ledger) -> SaveDocument | None:
 def books(status: DeploymentStatus) -> list[Ledger]:
     """All of a Deployment's ledgers that the store does not have yet, whole."""
     arms = status.experiment.arms if status.experiment else []
-    running = [one.ledger for one in (status.candidate, status.watch, *arms) if one]
+    running = [one.ledger for one in (status.candidate, status.watch, status.monitors, *arms) if one]
     return [*status.unsaved, *running]
 
 

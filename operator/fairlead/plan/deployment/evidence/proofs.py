@@ -18,6 +18,11 @@ def missed(look: Look) -> float:
     return chance(look.spec.rollout.missed_harm)
 
 
+def bound(look: Look) -> float:
+    """The log evidence at which it is."""
+    return look.fixed("proven", lambda: log_bound(missed(look)))
+
+
 def begun(look: Look, guard: Guard, rate: float, worse_by: float) -> Proven | None:
     """Nothing shown yet, in status. rate: the live version's, in (0, 1); worse_by: a guardrail's margin."""
     started = proof.start(guard.role, rate, worse_by)
@@ -27,7 +32,7 @@ def begun(look: Look, guard: Guard, rate: float, worse_by: float) -> Proven | No
 def written(look: Look, kept: Proof) -> Proven:
     """As status keeps it."""
     found = Proven(
-        log_evidence=encode(kept.log_evidence), bound=encode(log_bound(missed(look))),
+        log_evidence=encode(kept.log_evidence), bound=encode(bound(look)),
         log_lr=encode_all(kept.log_e if isinstance(kept, DifferenceState) else kept.log_lr),
     )  # fmt: skip
     if isinstance(kept, Better):
@@ -53,13 +58,9 @@ def after(look: Look, evidence: GuardEvidence, window: Window) -> Proven | None:
     return written(look, moved)
 
 
-def lacking(guard: Guard, evidence: GuardEvidence) -> str | None:
-    """What is still to be proven, in words; None if nothing is."""
-    if guard.role == "alarm":
-        return None
+def lacking(look: Look, guard: Guard, evidence: GuardEvidence) -> str:
+    """What is still to be proven, in words."""
     kept = evidence.proven
-    if kept is not None and decode(kept.log_evidence) >= decode(kept.bound):
-        return None
     what = f"worse by at most {guard.worse_by}" if guard.role == "guardrail" else "better"
-    have = f" (evidence {decode(kept.log_evidence):.1f} of {decode(kept.bound):.1f})" if kept else ""
+    have = f" (evidence {decode(kept.log_evidence):.1f} of {bound(look):.1f})" if kept else ""
     return f"the proof that {evidence.guard} is {what}{have}"

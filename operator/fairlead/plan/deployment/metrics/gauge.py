@@ -77,7 +77,7 @@ class _Gauge(Metric):
         return super().shortened(state).model_copy(update={"values": values})
 
     def rules(self, name: str, guard: Guard, prior: Prior, begun: bool) -> engine.Metric:
-        return engine.Metric(name, guard.role, gauge=told(guard))
+        return engine.Metric(name, guard.role, gauge=told(guard), shared=True)
 
     def rows(self, candidate: Candidate, state: GuardEvidence) -> list[Row]:
         """Means of a value."""
@@ -153,10 +153,11 @@ def _seconds(duration: str) -> float:
 
 def _seen(look: Look, guard: Guard, state: GuardEvidence, pair: tuple[float, float]) -> GuardEvidence:
     after = gauges.step(read(guard, state.values, float(look.spec.rollout.design_effect)), *pair)
-    evidence, bound = after.log_evidence, decode(state.bound)
+    evidence, bound = after.log_evidence, guards.bound(look)
     return state.model_copy(update={
         "values": written(after, look.stamp, pair), "windows": after.windows, "log_evidence": encode(evidence),
-        "state": "Harm" if evidence >= bound else "Watching", "step_events": state.step_events + 1,
+        "bound": encode(bound), "state": "Harm" if evidence >= bound else "Watching",
+        "step_events": state.step_events + 1,
     })  # fmt: skip
 
 

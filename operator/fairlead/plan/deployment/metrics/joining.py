@@ -87,7 +87,7 @@ def dataset(mine: Joining) -> Dataset | Problem:
     if mine.context.world.config.store is None:
         return Problem("NoStore", "labels are joined with answers that are kept in the store: set `store` in the "
                        "installation's values")  # fmt: skip
-    if mine.context.spec.record is None:
+    if mine.context.spec.recorded is None:
         return Problem("NotRecorded", "labels are joined with answers that are kept: set spec.record")
     raw = mine.context.world.get(DATASET, mine.wanted.dataset)
     if raw is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from fairlead.api.evidence import GuardEvidence
 from fairlead.api.guard import Guard
@@ -29,6 +30,8 @@ NO_ROOM = (
     "between the live version's quantile and worseBy on top of it the histogram has no bound, so nothing can be "
     "proven; raise worseBy, let the server export finer bounds, or make the guard an alarm"
 )
+UNTOLD = 0.5
+"""Stands for a guardrail's margin until that is told: more than 100 % of a duration is no difference of shares."""
 _ARMS = {"stable": "the live version", "candidate": "the candidate"}
 _AFTERWARDS = {"candidate": "the live version", "stable": "the version before it"}
 Read = Sequence[tuple[Scrape, Counters]]
@@ -64,7 +67,8 @@ class _Latency(Metric):
                 f"what {name} tolerates follows from the live version's histogram; say it in a first line: "
                 f'{{"margins": {{"{name}": {{"odds": 1.3, "floor": 0.05, "rate": 0.01, "worseBy": 0.04}}}}}}'
             )
-        return super().rules(name, guard, prior, begun)
+        found = super().rules(name, guard, prior, begun)
+        return found if found.worse_by < 1 else replace(found, worse_by=UNTOLD)
 
     def is_watched(self, seen: GuardEvidence, room: bool) -> bool:
         return bool(seen.began_at)

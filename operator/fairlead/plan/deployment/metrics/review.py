@@ -27,8 +27,7 @@ from fairlead.plan.deployment.excerpts import of_output
 from fairlead.plan.deployment.metrics.base import Metric, Row, Sample, evidence_of
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.verdict import engine, proof
-from fairlead.verdict.failures import log_bound
-from fairlead.verdict.guards import Arm, GuardState, decide, encode
+from fairlead.verdict.guards import Arm, GuardState, encode
 from fairlead.verdict.trace import Prior
 
 
@@ -167,16 +166,18 @@ def offered(candidate: Candidate, before: Review, differing: Iterable[Differing]
 
 
 def _evidence(look: Look, guard: Guard, state: GuardEvidence, review: Review) -> GuardEvidence:
-    """The guard, from all judgements of this rollout."""
+    """The guard, from all judgements of this rollout. It says what it said until there is another one."""
     total = review.better + review.worse + review.same + review.both_bad
-    stable, candidate, part = Arm(total, review.better), Arm(total, review.worse), guards.alpha(look)
+    new = total - state.candidate.requests
+    if state.odds and not new:
+        return state.model_copy(update=_standing(state, harm=False))
+    stable, candidate, most = Arm(total, review.better), Arm(total, review.worse), guards.bound(look)
     effect, margin = float(look.spec.rollout.design_effect), share(guard.worse_by)
     seen = GuardState(stable=stable, candidate=candidate, paired=margin, design_effect=effect)
-    new = total - state.candidate.requests
     return state.model_copy(update={
         "stable": _counts(stable), "candidate": _counts(candidate), "odds": encode(1.0), "floor": encode(0.0),
         "windows": state.windows + bool(new), "log_evidence": encode(seen.log_evidence),
-        "bound": encode(log_bound(part)), **_standing(state, decide(seen, part) == "harm"),
+        "bound": encode(most), **_standing(state, seen.log_evidence >= most),
         "step_events": state.step_events + new, "since": look.stamp if new else state.since,
         "proven": _proven(look, guard, stable, candidate),
     })  # fmt: skip
@@ -198,7 +199,7 @@ def _proven(look: Look, guard: Guard, stable: Arm, candidate: Arm) -> Proven | N
         return None
     effect = float(look.spec.rollout.design_effect)
     shown = proof.OfPairs(share(guard.worse_by), stable, candidate, effect)
-    return Proven(log_evidence=encode(shown.log_evidence), bound=encode(log_bound(proofs.missed(look))))
+    return Proven(log_evidence=encode(shown.log_evidence), bound=encode(proofs.bound(look)))
 
 
 METRIC = _Review()

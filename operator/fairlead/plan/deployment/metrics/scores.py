@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import fsum, hypot, isfinite
 from typing import Any
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import GuardEvidence, Scores
+from fairlead.api.guard import Guard
 from fairlead.api.record import Output
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.deployment.context import Look
@@ -26,9 +28,10 @@ from fairlead.plan.deployment.evidence.steps import compared
 from fairlead.plan.deployment.metrics.base import Metric
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.requests import KeptAnswer
-from fairlead.verdict import scores
+from fairlead.verdict import engine, scores
 from fairlead.verdict.guards import decode, encode
 from fairlead.verdict.scores import KNOWN, OUT, OWN
+from fairlead.verdict.trace import Prior
 
 _LONGEST = 32
 Score = float | str | None
@@ -69,6 +72,9 @@ class _Scores(Metric):
             "the live version usually answers: raise copies in spec.rollout.steps",
         )  # fmt: skip
 
+    def rules(self, name: str, guard: Guard, prior: Prior, begun: bool) -> engine.Metric:
+        return replace(super().rules(name, guard, prior, begun), shared=True)
+
     def shortened(self, state: GuardEvidence) -> GuardEvidence:
         return super().shortened(state).model_copy(update={"scores": None})
 
@@ -78,8 +84,8 @@ class _Scores(Metric):
 
 
 def _one(look: Look, candidate: Candidate, index: int, state: GuardEvidence, batch: Batch) -> GuardEvidence:
-    assert look.spec.record
-    output = look.spec.record.output
+    assert look.spec.recorded
+    output = look.spec.recorded.output
     live, own = (_read(output, answers) for answers in (batch.stable, batch.candidate))
     kept = state.scores or Scores()
     if not kept.live:
@@ -159,9 +165,9 @@ def _known(
 
 
 def _begun(look: Look, state: GuardEvidence, first: list[str]) -> GuardEvidence:
-    assert look.spec.record
+    assert look.spec.recorded
     guard = guard_of(look, state.guard)
-    if look.spec.record.output.type == "class":
+    if look.spec.recorded.output.type == "class":
         usual = Scores(labels=list(scores.labels(first)))
         places = [_place(usual, label) for label in first]
     else:

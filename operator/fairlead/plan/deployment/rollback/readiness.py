@@ -70,7 +70,7 @@ def _standing(raw: Json, version: str) -> Problem | None:
 
 def _image(look: Look, found: ModelVersion, version: str) -> Problem | None:
     try:
-        server.check(found.spec.server, look.spec.record is not None, look.world.config)
+        server.check(found.spec.server, look.spec.recorded is not None, look.world.config)
     except presets.Unservable as missing:
         return Problem(missing.reason, f"{version}, the way back, can't be served: {missing}")
     why = running.refused(look, version, found)

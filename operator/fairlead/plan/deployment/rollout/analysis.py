@@ -1,19 +1,27 @@
-"""From evidence to what is done: take back, hold, or go on."""
+"""From evidence to what is done: take back, hold, or go on.
+
+What follows from the evidence `verdict.decision` says. Here it is put into words, and what is the rollout's own is
+added: crashes, counters that are not read, evidence that can't be saved, what a step asks for, a person's word.
+"""
 
 from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
+from fairlead.api.evidence import GuardEvidence
 from fairlead.api.units import seconds
 from fairlead.plan.core import epoch
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.evidence import ahead, ledger, proofs
+from fairlead.plan.deployment.evidence import ahead, guards, ledger, proofs
+from fairlead.plan.deployment.evidence.signals import guard_of
 from fairlead.plan.deployment.evidence.steps import over, step_of
 from fairlead.plan.deployment.metrics.base import counts
 from fairlead.plan.deployment.metrics.registry import METRICS, metric_of
-from fairlead.plan.deployment.rollout import waiver
+from fairlead.plan.deployment.rollout.known import known
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.verdict import decision
+from fairlead.verdict.decision import Known, Said
 from fairlead.verdict.guards import decode
 
 FRESH = 3
@@ -22,13 +30,17 @@ CRASHES = 3
 """Restarts under traffic that end a rollout, if the live version had none."""
 
 
-def harm(look: Look, candidate: Candidate) -> Problem | None:
+def harm(look: Look, candidate: Candidate, found: Known) -> Problem | None:
     """Why the candidate must go, or None."""
-    for guard in candidate.guards:
-        if guard.state == "Harm":
-            metric = metric_of(guard.guard)
-            return Problem(metric.reason, metric.found(candidate, guard))
-    return _crashes(look, candidate)
+    worse = decision.harmed(found)
+    if worse is None:
+        return _crashes(look, candidate)
+    metric = metric_of(worse.name)
+    return Problem(metric.reason, metric.found(candidate, _state(look, candidate, worse)))
+
+
+def _state(look: Look, candidate: Candidate, said: Said) -> GuardEvidence:
+    return next(one for one in guards.all_of(look, candidate) if one.guard == said.name)
 
 
 def _crashes(look: Look, candidate: Candidate) -> Problem | None:
@@ -46,30 +58,36 @@ def _crashes(look: Look, candidate: Candidate) -> Problem | None:
     )  # fmt: skip
 
 
-def silence(look: Look, candidate: Candidate, reading: Problem | None) -> Problem | None:
+def silence(look: Look, candidate: Candidate, found: Known, reading: Problem | None) -> Problem | None:
     """Why there is no evidence, or None. `reading`: why the pods' counters could not be read this time."""
     fresh = max(FRESH * look.window, 2 * ledger.pace(candidate.ledger))
     if candidate.last_window_at and look.now - epoch(candidate.last_window_at) > fresh:
         return reading or Problem("Stale", "the counters have not been read for a while")
-    for guard in candidate.guards:
-        if guard.state == "NoEvidence" and not waiver.spared(look, candidate, guard):
-            return Problem(guard.reason or "NotBegun", f"guard {guard.guard}: {guard.message}")
+    mute = decision.silent(found)
+    if mute:
+        return Problem(mute.silent, f"guard {mute.name}: {_state(look, candidate, mute).message}")
     if ledger.stuck(candidate.ledger):
         return Problem("EvidenceUnsaved", f"what was seen can't be saved: {candidate.ledger.message}")
-    if over(step_of(look, candidate), candidate) and not ahead.alone(look, candidate):
+    if over(step_of(look, candidate), candidate) and not found.alone:
         stuck = (metric.stuck(look, candidate) for metric in METRICS.values())
         why = next((problem for problem in stuck if problem), None)
         if why:
             return why
-    if candidate.common.worse and not ahead.shown(look, candidate):
-        return _live_worse(candidate)
-    if candidate.split.wrong:
-        return Problem(
-            "SplitWrong", f"the traffic is not divided as asked ({candidate.weight} % for {candidate.version}): is "
-            f"there another route or client, or do people ask for a version by header? Requests are counted anew; it "
-            "goes on when they are divided as asked",
-        )  # fmt: skip
-    return None
+    match decision.disturbed(found):
+        case "LiveWorse":
+            return _live_worse(candidate)
+        case "SplitWrong":
+            return _split_wrong(candidate)
+        case None:
+            return None
+
+
+def _split_wrong(candidate: Candidate) -> Problem:
+    return Problem(
+        "SplitWrong", f"the traffic is not divided as asked ({candidate.weight} % for {candidate.version}): is "
+        f"there another route or client, or do people ask for a version by header? Requests are counted anew; it "
+        "goes on when they are divided as asked",
+    )  # fmt: skip
 
 
 def _live_worse(candidate: Candidate) -> Problem:
@@ -96,8 +114,8 @@ def missing(look: Look, candidate: Candidate) -> str | None:
         return f"{step.for_} of observation"
     if candidate.step_requests < step.requests:
         return f"{step.requests} {'copies' if step.shadow else 'requests'}"
-    waived = ahead.alone(look, candidate) is not None
-    return _unseen(look, candidate, waived) or _proofs(look, candidate, waived) or _person(look, candidate)
+    found = known(look, candidate)
+    return _unseen(look, candidate, found.alone) or _proofs(look, candidate, found) or _person(look, candidate)
 
 
 def _unseen(look: Look, candidate: Candidate, waived: bool) -> str | None:
@@ -125,10 +143,7 @@ def asks(look: Look, candidate: Candidate) -> bool:
     return words is not None and missing(look, candidate) == words
 
 
-def _proofs(look: Look, candidate: Candidate, waived: bool) -> str | None:
+def _proofs(look: Look, candidate: Candidate, found: Known) -> str | None:
     """The last step is left only when all that must be proven is."""
-    if candidate.step + 1 < len(look.spec.rollout.steps):
-        return None
-    pairs = zip(look.spec.rollout.guards, candidate.guards, strict=False)
-    lacking = (proofs.lacking(*pair) for pair in pairs if not (waived and metric_of(pair[0]).unprovable))
-    return next((words for words in lacking if words), None)
+    waiting = decision.unproven(found) if candidate.step + 1 >= len(look.spec.rollout.steps) else None
+    return proofs.lacking(look, guard_of(look, waiting.name), _state(look, candidate, waiting)) if waiting else None

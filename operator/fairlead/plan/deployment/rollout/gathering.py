@@ -85,8 +85,8 @@ def _answered(look: Look, candidate: Candidate) -> Candidate:
     candidate = ahead.heard(candidate.model_copy(update={"answers": cursors}), batch)
     if steps.compared(candidate):
         candidate = ahead.answered(look, candidate, batch)
-    assert look.spec.record
-    told = likeness.told(look.spec.record.output, candidate, batch) if candidate.shadow else None
+    assert look.spec.recorded
+    told = likeness.told(look.spec.recorded.output, candidate, batch) if candidate.shadow else None
     seen = [metric_of(one.guard).answered(look, candidate, index, one, batch, told) for index, one in enumerate(states)]
     candidate = candidate.model_copy(update={"guards": seen})
     if told is None:

@@ -11,7 +11,7 @@ from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.ledger import Ledger
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.evidence import ledger, pairs
+from fairlead.plan.deployment.evidence import guards, ledger, pairs
 from fairlead.plan.deployment.metrics.registry import METRICS, metric_of
 from fairlead.verdict.guards import Arm, Window, decode, encode
 from fairlead.verdict.pairs import Pairs
@@ -25,6 +25,8 @@ def recorded(look: Look, candidate: Candidate) -> Candidate:
         before = None
     book = candidate.ledger if candidate.ledger.name else _opened(look, candidate)
     rules = look.fixed("rules", lambda: short_hash(look.spec.rollout.model_dump_json()))
+    if book.rules != rules and candidate.guards:  # also where nothing is counted: rules and guards change together
+        candidate = candidate.model_copy(update={"guards": guards.all_of(look, candidate)})
     fresh = [*_rules(look, candidate, book.rules == rules), *_lines(look, before, candidate)]
     return candidate.model_copy(update={"ledger": _appended(book, fresh).model_copy(update={"rules": rules})})
 
@@ -70,13 +72,20 @@ def _lines(look: Look, before: Candidate | None, after: Candidate) -> Iterator[s
     window = _window(look, before, after, then)
     if window:
         yield window
-    if after.step != (before.step if before else -1):
+    if _moved(look, before, after):
         copies = {"shadow": after.shadow} if after.shadow else {}
         yield _json({"t": look.now, "step": after.step, "weight": after.weight, **copies})
     if after.waived and after.waived != (before.waived if before else None):
         yield _json({"t": look.now, "waived": after.waived.message})
     if before and after.verdict != before.verdict:
         yield _json({"t": look.now, "now": after.verdict})
+
+
+def _moved(look: Look, before: Candidate | None, after: Candidate) -> bool:
+    """Whether it gets another share. In an experiment these move often, and the weight of the windows tells."""
+    was, now = ((one.step, one.shadow, one.weight if not look.side_by_side else 0) if one else (-1, "", 0)
+                for one in (before, after))  # fmt: skip
+    return was != now
 
 
 def _new(old: GuardEvidence | None, guard: GuardEvidence) -> bool:
@@ -128,15 +137,36 @@ def _window(
         stable, candidate = (old.stable, old.candidate) if old else (ArmCounts(), ArmCounts())
         if (guard.stable, guard.candidate) != (stable, candidate):
             windows[guard.guard] = Window(_since(stable, guard.stable), _since(candidate, guard.candidate))
-    if after.step == before.step and after.answering != before.answering:
+    same = after.step >= 0 and after.step_since == before.step_since
+    if same and after.answering != before.answering:
         old_, new_ = before.answering, after.answering
         windows[ANSWERS] = Window(_since(old_.stable, new_.stable), _since(old_.candidate, new_.candidate))
-    values = _values(after, then)
-    if not values and not any(window.stable.requests or window.candidate.requests for window in windows.values()):
+    shown = {one.guard for one in after.guards if _shown(then.get(one.guard), one)}
+    for name in shown:
+        if not metric_of(name).all_requests:
+            windows.setdefault(name, Window(Arm(), Arm()))
+    values, seen = _values(after, then), windows.values()
+    if not values and not shown and not any(one.stable.requests or one.candidate.requests for one in seen):
         return None
     found = {guard.guard: encode(decode(guard.log_evidence)) for guard in after.guards if guard.odds or guard.values}
-    split = {} if after.split != before.split else {"split": None}
-    return write(Line(look.now, before.weight, windows, values=values), logEvidence=found, **split)
+    more: dict[str, object] = {} if after.split != before.split else {"split": None}
+    doubted = [guard.guard for guard in after.guards if _doubted(guard)]
+    if doubted:
+        more["doubted"] = doubted
+    return write(Line(look.now, before.weight, windows, values=values), logEvidence=found, **more)
+
+
+def _doubted(guard: GuardEvidence) -> bool:
+    """Whether nothing follows from its evidence, though that is at the bound."""
+    return guard.state != "Harm" and decode(guard.log_evidence) >= decode(guard.bound or "inf")
+
+
+def _shown(old: GuardEvidence | None, guard: GuardEvidence) -> bool:
+    """Whether it is harm by what had been counted before: a doubt is over, or another bound is asked for. It ends the
+    rollout, and the ledger must tell of it though nothing has come."""
+    if old is None or old.digest != guard.digest or old.state == "Harm":
+        return False
+    return guard.state == "Harm" and guard.log_evidence == old.log_evidence
 
 
 def _values(after: Candidate, then: dict[str, GuardEvidence]) -> dict[str, tuple[float, float]]:

@@ -12,6 +12,7 @@ from fairlead.plan.core import epoch
 from fairlead.plan.deployment import requirements, versions
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import ledger, memory
+from fairlead.plan.deployment.monitors import hold
 
 
 def ends(look: Look, candidate: Candidate) -> float | None:
@@ -37,4 +38,5 @@ def _kept(look: Look, state: State, candidate: Candidate) -> bool:
     raw = versions.record(look, candidate.version)
     lack = requirements.lacking(look, raw) if raw else None
     unknown = lack is not None and not lack.certain
-    return unknown or ledger.stuck(candidate.ledger) or memory.failing(state.status, candidate.version)
+    doubted = hold.held(look, candidate.version) is not None
+    return unknown or doubted or ledger.stuck(candidate.ledger) or memory.failing(state.status, candidate.version)

@@ -11,7 +11,9 @@ from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import absent, ledger, memory, reading, signals
 from fairlead.plan.deployment.evidence.steps import step_of
 from fairlead.plan.deployment.metrics.registry import METRICS
+from fairlead.plan.deployment.monitors import hold
 from fairlead.plan.deployment.rollout import analysis, ending, flapping, forecast, gathering, patience, waiver
+from fairlead.plan.deployment.rollout.known import known
 from fairlead.plan.deployment.serving import ability, endpoints, gpus, pods, sizes
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.versions import Choice
@@ -33,6 +35,8 @@ def choose(look: Look, state: State, choice: Choice) -> State:
     if choice.version in (None, live) or state.candidate or look.spec.paused or busy:
         return state
     assert choice.version
+    if live and hold.held(look, choice.version):
+        return state
     started = Candidate(version=choice.version, since=look.stamp, against=live or "")
     words = f"{choice.version} starts" + (f"; it will be compared with {live}" if live else "")
     return state.having(
@@ -96,7 +100,7 @@ def _patience(look: Look, state: State, problem: Problem | None) -> tuple[State,
 
 
 def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
-    crashed = analysis.harm(look, candidate)
+    crashed = analysis.harm(look, candidate, known(look, candidate))
     if crashed:
         return ending.roll_back(look, state, crashed), None
     state, waiting = gpus.take_turn(look, state)
@@ -128,10 +132,10 @@ def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Probl
 
 
 def _held(look: Look, candidate: Candidate) -> Problem | None:
-    """What it lacks, or may lack, of what is asked of every version: it goes no further."""
+    """What it lacks, or may lack, of what is asked of every version, or why it waits: it goes no further."""
     raw = versions.record(look, candidate.version)
     lack = requirements.lacking(look, raw) if raw else None
-    return Problem(*lack.told) if lack else None
+    return Problem(*lack.told) if lack else hold.held(look, candidate.version)
 
 
 def _lost(look: Look, candidate: Candidate) -> Problem | None:
@@ -174,15 +178,16 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     candidate = state.candidate or candidate
     if flapping.lost(look, candidate):
         candidate = flapping.counted(look, candidate)
-    bad = analysis.harm(look, candidate) or flapping.harm(candidate)
+    found = known(look, candidate)
+    bad = analysis.harm(look, candidate, found) or flapping.harm(candidate)
     if bad:
         harmed = state.having(candidate=candidate.model_copy(update={"verdict": "Harm"}))
         return ending.roll_back(look, harmed, bad), None
     away = _away(look, candidate, unread)
     if away:
         return retreat(look, state, candidate, away)
-    silent = analysis.silence(look, candidate, unread)
-    state = state if silent else waiver.told(look, state)
+    silent = analysis.silence(look, candidate, found, unread)
+    state = state if silent else waiver.told(look, state, found)
     candidate = state.candidate or candidate
     verdict = {"verdict": "NoEvidence" if silent else "Continue"}
     candidate = candidate.model_copy(update=verdict | forecast.told(look, candidate))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from pydantic import ValidationError
 
@@ -14,7 +15,8 @@ from fairlead.plan.deployment.evidence.signals import guard_id
 from fairlead.plan.deployment.metrics.registry import all_requests, metric_of
 from fairlead.verdict import common, engine
 from fairlead.verdict.ahead import Ahead
-from fairlead.verdict.engine import Conclusion, Metric, Rules, Seen, State
+from fairlead.verdict.decision import Conclusion
+from fairlead.verdict.engine import Metric, Rules, Seen, State
 from fairlead.verdict.gauges import GaugeState
 from fairlead.verdict.guards import Arm, GuardState
 from fairlead.verdict.split import SplitState
@@ -29,8 +31,12 @@ from fairlead.verdict.trace import (
     Paired,
     Prior,
     Stepped,
+    Told,
     Tolerated,
 )
+
+AT_THE_TIME = "AtTheTime"
+"""Reason where only the ledger says that there was no evidence: what could not be read has no window."""
 
 
 @dataclass(frozen=True)
@@ -53,58 +59,103 @@ class Play:
     rollout: Rollout
     prior: Prior = field(default_factory=Prior)
     weight: float = 0.0
+    shadow: str = ""
+    """Of so many requests it gets copies."""
+    edited: float | None = None
+    """When the rules were last changed."""
     rules: Rules | None = None
     state: State | None = None
     over: Conclusion | None = None
     ended: Ended | None = None
     """What the trace says of its end."""
+    judged: list[Judged] = field(default_factory=list)
+    """What was concluded after each window."""
+    held: str = ""
+    """As the trace says (`State.held`)."""
+    by_operator: bool = False
+    """Whether it is a ledger, which has its rules: a metric without a window has counted nothing, and what could not be
+    read is told. How long it took in all, patience included, is the operator's to know."""
 
-    def take(self, item: Item) -> Judged | None:
-        """The next item; what is concluded after it, if it is a window."""
+    def take(self, item: Item) -> None:
+        """The next item."""
         match item:
             case Began():
+                self.by_operator, self.edited = True, item.t
                 self._begin_anew(_rollout(item))
             case Prior():
                 self._learn(item)
             case Stepped():
-                self.weight = item.weight
-                if self.state:
-                    self.state = replace(self.state, split=SplitState(), ahead=Ahead(), answering=Ahead())
+                self._step(item)
+            case Told():
+                self._told(item)
             case Ended():
                 self.ended = item
             case Paired():
-                return self._pair(item)
+                self._pair(item)
             case Line():
-                return self._judge(item)
-        return None
+                self._judge(item)
 
-    def _judge(self, line: Line) -> Judged:
+    def _judge(self, line: Line) -> None:
         rules, state = self._ready()
-        self.weight = self.weight if line.weight is None else line.weight
+        if line.weight not in (None, self.weight):
+            state = self._anew(line.weight or 0.0) or state
         self.state = engine.step(rules, state, self._seen(line))
-        return self._concluded(line.t, rules, self.state, line.found)
+        self._conclude(line.t, rules, self.state, line.found)
 
-    def _pair(self, item: Paired) -> Judged:
+    def _step(self, item: Stepped) -> None:
+        """Where the list of steps was changed just now, the same one may stand at another place in it."""
+        moved = (item.weight, item.shadow) != (self.weight, self.shadow) or item.t != self.edited
+        self.shadow = item.shadow
+        if moved:
+            self._anew(item.weight)
+
+    def _anew(self, weight: float) -> State | None:
+        """Another share of the requests. How they are divided, and what both do in the step, is counted anew."""
+        self.weight = weight
+        if self.state:
+            self.state = replace(self.state, split=SplitState(), ahead=Ahead(), answering=Ahead())
+        return self.state
+
+    def _told(self, item: Told) -> None:
+        """What is concluded from the same look's window goes by it. Who writes a trace by hand decides nothing."""
+        if not self.by_operator:
+            return
+        self.held = AT_THE_TIME if item.verdict == "NoEvidence" else ""
+        if self.state is not None:
+            self.state = replace(self.state, held=self.held)
+        if self.judged and self.judged[-1].t == item.t:
+            last = self.judged[-1]
+            state = replace(last.state, held=self.held)
+            self.judged[-1] = replace(last, state=state, conclusion=self._conclusion(last.rules, state))
+
+    def _pair(self, item: Paired) -> None:
         rules, state = self._ready()
         aliases = _aliases(self.rollout)
         pairs = {aliases.get(name, name): told for name, told in item.pairs.items()}
         self.state = engine.with_pairs(rules, state, item.t, pairs)
-        return self._concluded(item.t, rules, self.state, item.found)
+        self._conclude(item.t, rules, self.state, item.found)
 
-    def _concluded(self, t: float, rules: Rules, state: State, told: Mapping[str, str]) -> Judged:
+    def _conclude(self, t: float, rules: Rules, state: State, told: Mapping[str, str]) -> None:
+        aliases = _aliases(self.rollout)
+        then = {aliases.get(name, name): value for name, value in told.items()}
+        self.judged.append(Judged(t, self.weight, rules, state, self._conclusion(rules, state), then))
+
+    def _conclusion(self, rules: Rules, state: State) -> Conclusion:
         found = self.over or engine.conclude(rules, state)
         if found.verdict in ("harm", "undecided"):
             self.over = found  # what ends a rollout stands from then on
-        aliases = _aliases(self.rollout)
-        then = {aliases.get(name, name): value for name, value in told.items()}
-        return Judged(t, self.weight, rules, state, found, then)
+        return found
 
     def _ready(self) -> tuple[Rules, State]:
         if self.rules is None or self.state is None:
             self.weight = self.weight or float(self.rollout.steps[0].weight)
-            self.rules = rules_of(self.rollout, self.prior)
-            self.state = engine.begin(self.rules)
+            self.rules = self._rules()
+            self.state = replace(engine.begin(self.rules), held=self.held)
         return self.rules, self.state
+
+    def _rules(self, begun: bool = False) -> Rules:
+        found = rules_of(self.rollout, self.prior, begun)
+        return replace(found, fresh=inf, fresh_value=inf, patience=inf) if self.by_operator else found
 
     def _seen(self, line: Line) -> Seen:
         windows = {}
@@ -117,7 +168,9 @@ class Play:
         share_ = self.weight / 100 if self.weight else None
         live = errors.stable if errors else None
         answers = line.windows.get(ANSWERS)
-        return Seen(line.t, windows, line.traffic, share_, live, self._values(line), errors, answers)
+        aliases = _aliases(self.rollout)
+        doubted = [aliases.get(name, name) for name in line.doubted]
+        return Seen(line.t, windows, line.traffic, share_, live, self._values(line), errors, answers, doubted)
 
     def _values(self, line: Line) -> dict[str, tuple[float, float]]:
         names = {name: (guard_id(index, guard), name, guard.metric) for name, guard, index in _named(self.rollout)}
@@ -163,16 +216,14 @@ class Play:
 
     def _restart(self, kept: Mapping[str, str], old: Rules, state: State) -> None:
         """kept: by the name of a metric that goes on, the one that it had."""
-        self.rules = rules_of(self.rollout, self.prior, begun=True)
+        self.rules = self._rules(begun=True)
         fresh, before = engine.begin(self.rules), {metric.name: i for i, metric in enumerate(old.metrics)}
         places = [before.get(kept[metric.name]) if metric.name in kept else None for metric in self.rules.metrics]
         self.state = replace(
             state,
-            guards=tuple(
-                new if p is None else replace(state.guards[p], design_effect=self.rules.design_effect)
-                for new, p in zip(fresh.guards, places, strict=True)
-            ),
+            guards=tuple(new if p is None else state.guards[p] for new, p in zip(fresh.guards, places, strict=True)),
             proofs=tuple(new if p is None else state.proofs[p] for new, p in zip(fresh.proofs, places, strict=True)),
+            harm=tuple(p is not None and state.harm[p] for p in places),
             last=tuple(None if p is None else state.last[p] for p in places),
         )
 
@@ -230,13 +281,12 @@ def rules_of(rollout: Rollout, prior: Prior, begun: bool = False) -> Rules:
 
 def _metric(name: str, guard: Guard, prior: Prior, begun: bool) -> Metric:
     found = metric_of(guard)
-    return replace(found.rules(name, guard, prior, begun), comparing=found.unprovable)
+    return replace(found.rules(name, guard, prior, begun), comparing=found.comparing, unprovable=found.unprovable)
 
 
-def judge(rollout: Rollout, trace: Iterable[Item]) -> Iterator[Judged]:
-    """What is concluded after each window."""
+def judge(rollout: Rollout, trace: Iterable[Item]) -> Play:
+    """The trace after its last item. rollout: the rules, until the trace has some of its own."""
     play = Play(rollout)
     for item in trace:
-        found = play.take(item)
-        if found is not None:
-            yield found
+        play.take(item)
+    return play

@@ -147,7 +147,7 @@ def _mirrors(look: Look, state: GatewayState) -> Mirror:
     whole = all(step.shadow == "100%" for step in look.spec.rollout.steps if step.shadow)
     if Ability.MIRROR_SHARE in has or (whole and Ability.MIRROR in has):
         return "Route"
-    return "Proxy" if Ability.MARK in has and look.spec.record is not None else "None"
+    return "Proxy" if Ability.MARK in has and look.spec.recorded is not None else "None"
 
 
 def in_the_way(look: Look, step: int) -> Problem | None:
@@ -194,7 +194,7 @@ def _missing_copies(look: Look, state: GatewayState) -> list[Shortfall]:
     what = Ability.MIRROR_SHARE if Ability.MIRROR in _abilities(look, state) else Ability.MIRROR
     if how == "Proxy":
         return [Shortfall(what, "the proxy beside the live version's server makes the copies")]
-    if look.spec.record is None and Ability.MARK in _abilities(look, state):
+    if look.spec.recorded is None and Ability.MARK in _abilities(look, state):
         remedy = "set spec.record: then the proxy beside the live version's server makes the copies"
     else:
         remedy = "take the steps with shadow out, or name another Gateway in spec.route.gateway"

@@ -204,7 +204,7 @@ def _unservable(look: Look, version: str) -> Problem | None:
     if known is None:
         return None
     try:
-        server.check(known.spec.server, look.spec.record is not None, look.world.config)
+        server.check(known.spec.server, look.spec.recorded is not None, look.world.config)
     except presets.Unservable as missing:
         return Problem(missing.reason, str(missing))
     why = running.refused(look, version, known)

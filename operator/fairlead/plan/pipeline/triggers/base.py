@@ -14,6 +14,8 @@ from fairlead.plan.core import Context, Json, Kind, M
 from fairlead.plan.requests import Request
 
 _NAME_LIMIT = 128
+WORDS = 256
+"""Characters that are kept of what others say: a status has up to twenty decisions with them."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class Sight:
     """What it remembers: the last look that it has counted (RFC 3339),"""
     held: int = 0
     """and the seconds for which it has seen it so. Each change of these is a write."""
+    flickers: bool = True
+    """Whether it is the same case still if it is one again after a short time; False: an approved version ends it."""
 
 
 class Standing(Trigger[M]):
@@ -139,7 +143,7 @@ class Standing(Trigger[M]):
         """What is the case, unless a run has been started for it."""
         found = self.sight(context)
         asks = found is not None and found.state == "Asks" and found.key != handled
-        return Due(found.key, found.message) if found and asks else None
+        return Due(found.key, found.message[:WORDS]) if found and asks else None
 
     def next_time(self, context: Context[Pipeline]) -> float | None:
         """As it says itself."""

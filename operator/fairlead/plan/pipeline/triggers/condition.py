@@ -27,8 +27,8 @@ def _named(mine: Json, deployment: Json) -> bool:
 def _conditions(deployment: Json) -> object:
     """A Deployment changes all the time; its conditions, and which version is live, do not."""
     status = deployment.get("status") or {}
-    said = [(c.get("type"), c.get("status"), c.get("reason")) for c in status.get("conditions") or ()]
-    return said, status.get("live")
+    words = ("type", "status", "reason", "lastTransitionTime")
+    return [[c.get(word) for word in words] for c in status.get("conditions") or ()], status.get("live")
 
 
 class OnCondition(Standing[ConditionTrigger]):
@@ -65,7 +65,11 @@ class OnCondition(Standing[ConditionTrigger]):
             known = ", ".join(one.type for one in status.conditions) or "none"
             return unknown(NOT_SEEN, f"Deployment {name} has no condition {type_} so far (it has {known}); if that is "
                            "not its name, correct type")  # fmt: skip
-        return self._of(found, status.live, context.now)
+        try:
+            return self._of(found, status.live, context.now)
+        except (ValueError, OverflowError):  # what is a time to the API server need not be one here
+            return unknown("DeploymentUnreadable", f"Deployment {name} has a time that this Fairlead can't read: in "
+                           f"its condition {type_}, or in live.since")  # fmt: skip
 
     def _of(self, found: Condition, live: Live | None, now: float) -> Sight:
         said = f"{found.type} of Deployment {self.spec.deployment} is {found.status} ({found.reason})"

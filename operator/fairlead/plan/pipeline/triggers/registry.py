@@ -41,8 +41,13 @@ def _of(entry: api.Trigger, path: str) -> Trigger[Any]:
 
 def check(spec: api.PipelineSpec) -> None:
     """Raises Invalid with the path of the first field that makes no sense."""
+    known = dict[str, tuple[int, Trigger[Any]]]()
     for index, one in enumerate(all_of(spec)):
-        one.check(f"spec.triggers[{index}].{one.field}")
+        path = f"spec.triggers[{index}].{one.field}"
+        one.check(path)
+        first, other = known.setdefault(one.name, (index, one))
+        if isinstance(one, Standing) and one.spec != other.spec:  # what one sees would be taken for the other's
+            raise Invalid(path, f"it goes by the same as spec.triggers[{first}] ({one.name}); make one of both")
 
 
 def references(spec: api.PipelineSpec) -> set[Reference]:

@@ -45,8 +45,10 @@ class OnStale(Standing[StaleTrigger]):
         stale = made + seconds(self.spec.after)
         told = f"{name}, the newest approved version of model {self.spec.model}, was made at {rfc3339(made)}"
         if stale > context.now:
-            return Sight("Quiet", f"{told}; it is stale from {rfc3339(stale)} on", again=stale - context.now)
-        return Sight("Asks", f"{told}, which is longer ago than {self.spec.after}", key=name, begun=rfc3339(stale))
+            return Sight("Quiet", f"{told}; it is stale from {rfc3339(stale)} on", again=stale - context.now,
+                         at=rfc3339(stale))  # fmt: skip
+        told = f"{told}, which is longer ago than {self.spec.after}"
+        return Sight("Asks", told, key=name, begun=rfc3339(stale), flickers=False)
 
 
 def _newest(world: World, model: str) -> Json | None:
