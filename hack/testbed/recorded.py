@@ -141,7 +141,7 @@ def children(pid: int) -> list[int]:
 
 def get(url: str) -> bytes:
     """The body of a page."""
-    with urllib.request.urlopen(url, timeout=5) as reply:
+    with urllib.request.urlopen(url, timeout=READY) as reply:
         return bytes(reply.read())
 
 

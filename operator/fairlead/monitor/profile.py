@@ -35,7 +35,8 @@ OUTSIDE = ("other", "unseen", "missing", "wrong")
 LONGEST = 256
 """Characters of a category's name; longer ones are cut, as they are counted."""
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""No float counts further."""
 Real = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=LONGEST)]
@@ -214,6 +215,12 @@ class Slice(Part):
     """Names of its slices (`category_name`), the most frequent first; others are not told apart."""
     counts: Annotated[list[Count], Field(max_length=VALUES)]
     """Held-out rows of each."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Slice:
+        if len(self.counts) != len(self.values):
+            raise ValueError(f"{self.by[:60]}: slices and counts don't fit each other")
+        return self
 
 
 class Pair(Part):

@@ -100,11 +100,12 @@ class Binner:
 
     def _flush(self) -> None:
         rows, (answered, scored, _) = self._held_rows, self._held_kind
-        if rows:
-            answers, scores = (self._held_answers if answered else None), (self._held_scores if scored else None)
-            self._count(self._held, answers, scores, 0, rows)
-        self._held = {name: [] for name in self._held}
+        held, answers, scores = self._held, self._held_answers, self._held_scores
+        # forgotten first: rows at which the counting fails must not be there again and again
+        self._held = {name: [] for name in held}
         self._held_answers, self._held_scores, self._held_rows = [], [], 0
+        if rows:
+            self._count(held, answers if answered else None, scores if scored else None, 0, rows)
 
     def _count(
         self, columns: Mapping[str, Column], answers: Column | None, scores: Column | None, start: int, end: int

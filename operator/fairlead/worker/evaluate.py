@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
@@ -70,6 +71,7 @@ class Asked(scoring.Answers):
 
 def evaluate(task: EvaluateTask) -> EvaluateResult:
     """Score, judge, and store the report. Raises TaskFailed or StoreError."""
+    began = time.monotonic()
     folders = [Path(p) for p in (task.data, task.reference) if p]
     with tempfile.TemporaryDirectory(prefix="fairlead-") as spill, tables.connect(Path(spill), *folders) as database:
         names = sorted({*task.features, *(f for subject in task.subjects for f in subject.features)})
@@ -85,7 +87,8 @@ def evaluate(task: EvaluateTask) -> EvaluateResult:
         rows, sample = _ask(task, table, asked)
         scored = scoring.score(task, rows, {a.subject.subject: a for a in asked}, reference)
         challenger = next(a for a in asked if a.subject.subject == "challenger")
-        profile = evaluated.kept(task, database, evaluated.Proof(table, reference, rows, challenger))
+        proof = evaluated.Proof(table, reference, rows, challenger, time.monotonic() - began)
+        profile = evaluated.kept(task, database, proof)
         classes = scoring.classes_of(task, rows, reference)
     answered = gaps.Answered(rows.truth, scoring.joined(challenger, classes), classes, rows.slices)
     fair = {at: gaps.judge(gate, answered) for at, gate in enumerate(task.gates) if gate.by is not None}

@@ -438,6 +438,18 @@ def test_a_profile_that_can_not_be_made_is_no_reason_to_fail(
     assert (result.profile, result.no_profile) == (None, "it could not be made: no room")
 
 
+def test_an_evaluation_waits_for_a_profile_only_so_long(
+    s3: Any, bucket: str, rows: Path, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fairlead.worker.profiling.evaluated.LEAST", 0.0)
+    monkeypatch.setattr("fairlead.worker.profiling.evaluated.MOST", 0.0)
+    result = evaluate(task(s3, bucket, rows, [serve(linear(1.0))], GATES))
+    assert [g.verdict for g in result.gates] == ["Passed", "Skipped", "Passed"]
+    assert result.profile is None
+    assert result.no_profile.startswith("the rows are too many for it: make it with `fairlead profile`")
+    assert [key for key in s3.keys(bucket) if "/profiles/" in key] == []
+
+
 def test_a_model_that_answers_nonsense_has_a_profile_of_its_rows(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
     result = evaluate(task(s3, bucket, rows, [serve(lambda _: (500, "no"))], []))
     found = document(s3, bucket, result.profile)

@@ -11,6 +11,7 @@ from tests.unit.plan.rollout_world import Sim, dump, spec
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.pinned import RECORD
 from fairlead.plan.core import MODEL_VERSION, WORKLOAD, Json, rfc3339
+from fairlead.plan.model.identity import pin, unpin
 
 EVIL = {
     "artifact": {"uri": "s3://elsewhere/evil", "sha256": "e" * 64}, "approval": {"required": 3, "expires": "1h"},
@@ -377,3 +378,23 @@ def test_identity_a_rollback_by_hand_after_an_upgrade_does_not_take_who_has_the_
     sim.spec["override"]["reason"] = "once more"
     sim.look()
     assert sim.status["wayBack"]["version"] == "m-1"
+
+
+def test_a_profile_takes_no_record_away() -> None:
+    """A version whose description just fits keeps it, as before there were profiles."""
+    learnt = {"digest": "d" * 64, "uri": f"s3://models/{'k' * 900}", "rows": 3, "features": 2, "message": "x" * 400}
+    kept: dict[int, tuple[bool, bool]] = {}
+    for size in (100, RECORD - 1000, RECORD):
+        raw = {
+            "metadata": {"name": "m-1", "uid": "u"},
+            "spec": {"model": "m", "artifact": {"uri": "s3://models/m", "sha256": "0" * 64},
+                     "server": {"runtime": "custom", "image": "example.com/m",
+                                "args": ["a" * 4096] * (size // 4096) + ["a" * (size % 4096)]}},
+            "status": {"evidence": {"digest": "e", "profile": learnt}},
+        }  # fmt: skip
+        one = pin(raw)
+        assert one is not None
+        found = unpin(one)
+        evidence = found.status.evidence if found else None
+        kept[size] = (bool(one.record), bool(evidence and evidence.profile))
+    assert kept == {100: (True, True), RECORD - 1000: (True, False), RECORD: (False, False)}

@@ -212,6 +212,31 @@ def test_a_bug_is_told(made: Make) -> None:
     assert page(bins)["tally"]["unread"] == {"early": 1}
 
 
+def test_a_bug_in_the_midst_is_told_too(made: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    bins = had(made(lambda: profile()))
+    bins.offer(request(1.0))
+    mark = until(bins, lambda found: found["tally"]["rows"] == 1)["mark"]
+    monkeypatch.setattr(Bins, "_count", lambda *_: 1 / 0)
+    bins.offer(request(1.0))
+    until(bins, lambda found: found["problem"] == "Bug")
+    told = json.loads(bins.page(1.0, mark))
+    assert (told["since"], told["tally"]["rows"]) == (None, 0), "the counts are gone, and the page is there"
+
+
+def test_rows_at_which_the_counting_fails_are_left_out(made: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fairlead.worker.binning import _Counts
+
+    bins = had(made(lambda: profile()))
+    with monkeypatch.context() as broken:
+        broken.setattr(_Counts, "add", lambda *_: 1 / 0)
+        bins.offer(request(1.0))
+        assert until(bins, lambda found: bool(found["tally"]["unread"]))["tally"]["unread"] == {"failed": 1}
+    bins.offer(request(1.0))
+    found = until(bins, lambda found: found["tally"]["rows"] == 2)
+    assert sum(found["tally"]["vectors"]["feature/n0"]) == 1
+    assert found["problem"] == ""
+
+
 def test_another_digest_is_final(made: Make) -> None:
     tries: list[int] = []
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from math import inf, nan
@@ -19,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, f1_score, log_loss, roc_auc_score
 
-from fairlead.monitor.profile import Category, Number, Profile, parse
+from fairlead.monitor.profile import LONGEST, Category, Number, Profile, parse
 from fairlead.worker import tables
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.profiling import answers, build, files
@@ -27,6 +29,7 @@ from fairlead.worker.profiling.answers import Answered, held_out
 from fairlead.worker.profiling.columns import MOST_NAMES, Real
 from fairlead.worker.profiling.edges import edges
 from fairlead.worker.profiling.sample import Sample
+from fairlead.worker.profiling.source import CELLS, TooLong
 
 
 @pytest.fixture
@@ -130,6 +133,44 @@ def test_hostile_columns_have_a_profile_or_a_reason(database: Any, tmp_path: Pat
         assert sum(feature.reference) == rows, feature.name
     assert one(found, "nulls").missing == rows
     assert one(found, "constant").sd == 0
+
+
+def test_texts_as_long_as_documents_are_not_held_whole(database: Any, tmp_path: Path) -> None:
+    texts = pa.array([f"{i % 3}" + "x" * 50_000 for i in range(90)])
+    pq.write_table(pa.table({"s": texts}), tmp_path / "a.parquet")
+    rows = files.rows(database, [tmp_path / "a.parquet"])
+    for batches in (rows.batches([], ["s"]), rows.plain(["s"])):
+        held = [batch.column("s") for batch in batches]
+        assert {len(value) for column in held for value in column.to_pylist()} == {LONGEST}
+        assert sum(len(column) for column in held) == 90
+    found = one(build.reference(rows, ["s"]), "s")
+    assert (found.values, found.counts, found.complete) == ([f"{i}" + "x" * 255 for i in range(3)], [30] * 3, True)
+
+
+def test_rows_of_many_columns_come_in_smaller_batches(database: Any, tmp_path: Path) -> None:
+    wide = {f"f{i}": np.arange(3000) for i in range(300)}
+    pq.write_table(pa.table(wide), tmp_path / "a.parquet")
+    rows = files.rows(database, [tmp_path / "a.parquet"])
+    sizes = [batch.num_rows for batch in rows.batches(list(wide), [])]
+    assert (sum(sizes), max(sizes) * 300 <= CELLS) == (3000, True)
+    assert [batch.num_rows for batch in rows.batches(["f1"], [])] == [3000]
+
+
+def test_who_has_no_more_time_gives_up(database: Any, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"s": ["a", "b"], "x": [1.0, 2.0]}), tmp_path / "a.parquet")
+    whole = files.rows(database, [tmp_path / "a.parquet"])
+    late = replace(whole, until=time.monotonic() - 1)
+    with pytest.raises(TooLong):
+        build.reference(late, ["s", "x"])
+    with pytest.raises(TooLong):
+        list(late.plain(["s"]))
+    with pytest.raises(TooLong):
+        late.frequent("s")
+    many = "SELECT i::VARCHAR AS s FROM range(1000000000000) r(i)"
+    endless = replace(whole, query=many, until=time.monotonic() + 0.2)
+    with pytest.raises(TooLong):
+        endless.frequent("s")
+    assert replace(whole, until=time.monotonic() + 3600).frequent("s") == ["a", "b"]
 
 
 def test_no_rows_and_too_many_features_are_said(database: Any, tmp_path: Path) -> None:

@@ -62,14 +62,18 @@ def pin(raw: Json) -> Pinned | None:
     evidence = found.status.evidence or Evidence(digest="")
     spec = {key: value for key, value in raw["spec"].items() if key not in _LEFT_OUT}
     body = {"spec": spec, "sample": evidence.sample}
-    if evidence.profile:
-        body["profile"] = evidence.profile.model_dump(mode="json", by_alias=True)
-    record = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    learnt = {"profile": evidence.profile.model_dump(mode="json", by_alias=True)} if evidence.profile else {}
     return Pinned(
         name=raw["metadata"]["name"], uid=uid_of(raw), digest=digest_of(found.spec),
         created=raw["metadata"].get("creationTimestamp") or None, evidence=evidence.digest,
-        record=record if len(record.encode()) <= RECORD else "",
+        record=_kept(body | learnt) or _kept(body),
     )  # fmt: skip
+
+
+def _kept(body: Json) -> str:
+    """As a record; empty if it would be too large. Rather than that, it has no profile: pods need none."""
+    record = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return record if len(record.encode()) <= RECORD else ""
 
 
 def unpin(kept: Pinned) -> ModelVersion | None:
@@ -98,8 +102,8 @@ def completed(world: World, kept: Pinned, raw: Json) -> Pinned:
     learnt = found.status.evidence.profile
     assert learnt
     body = {**foreign.parse(kept.record), "profile": learnt.model_dump(mode="json", exclude_defaults=True)}
-    record = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    return kept.model_copy(update={"record": record}) if len(record.encode()) <= RECORD else kept
+    record = _kept(body)
+    return kept.model_copy(update={"record": record}) if record else kept
 
 
 def recorded(world: World, kept: Pinned) -> ModelVersion | None:

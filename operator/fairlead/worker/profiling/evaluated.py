@@ -2,14 +2,16 @@
 learnt from, and of the challenger's answers.
 
 Where there are no such rows, or they lack a feature, the held-out rows stand for them: then the profile's `reference`
-and `data` are one digest. An evaluation never fails for want of a profile: why there is none is told.
+and `data` are one digest. An evaluation never fails for want of a profile, nor does it wait long for one: why there is
+none is told.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
@@ -23,11 +25,15 @@ from fairlead.worker.access import place
 from fairlead.worker.formats.words import line
 from fairlead.worker.metrics import Predictions
 from fairlead.worker.profiling import answers, build
-from fairlead.worker.profiling.source import Rows
+from fairlead.worker.profiling.source import Rows, TooLong
 from fairlead.worker.rows import Table
 
 log = logging.getLogger(__name__)
+LEAST, MOST = 60.0, 600.0
+"""Seconds that it may take: as many as the evaluation took before, but so many at least, and at most. All of them are
+within the evaluation's timeout."""
 _LONGEST = 400
+_TOO_LONG = "the rows are too many for it: make it with `fairlead profile`, and name it in spec.profile"
 
 
 @dataclass(frozen=True)
@@ -38,23 +44,28 @@ class Proof:
     reference: Table | None
     rows: scoring.Rows
     challenger: scoring.Answers
+    seconds: float = 0.0
+    """That it took to know it."""
 
 
 def kept(task: EvaluateTask, database: duckdb.DuckDBPyConnection, proof: Proof) -> ProfileRef | str:
     """Make it and store it under its digest; or say why there is none: nothing is raised."""
     try:
         return _kept(task, database, proof)
+    except TooLong:
+        log.warning("no profile: it took too long")
+        return _TOO_LONG
     except Exception as error:
         log.exception("no profile")
         return line(f"it could not be made: {error}", _LONGEST)
 
 
 def _kept(task: EvaluateTask, database: duckdb.DuckDBPyConnection, proof: Proof) -> ProfileRef:
-    features = _features(task)
+    features, until = _features(task), time.monotonic() + min(MOST, max(LEAST, proof.seconds))
     source, notes = _source(task, database, proof, features)
-    learnt = build.reference(source, features)
+    learnt = build.reference(replace(source, until=until), features)
     notes += [f"not profiled: {name} is {why}" for name, why in learnt.left_out.items()]
-    held_out = Rows(database, proof.held_out.query, proof.held_out.types, task.data_sha256)
+    held_out = Rows(database, proof.held_out.query, proof.held_out.types, task.data_sha256, until)
     answered = _answered(task, proof, held_out, slices(learnt.features))
     if isinstance(answered, str):
         notes.append(f"no answers: {answered}")

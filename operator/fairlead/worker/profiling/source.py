@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
+from threading import Timer
 from typing import Any, TypeAlias
 
 import duckdb
@@ -16,9 +19,14 @@ from fairlead.worker.formats.words import line
 from fairlead.worker.tensors import NUMBERS, Type
 
 Batch: TypeAlias = pa.RecordBatch
-TOGETHER = 1 << 13
-"""Rows of a batch: a column of them stays in the processor's cache, and no library takes more threads for it."""
+TOGETHER, LEAST, CELLS = 1 << 13, 1 << 9, 1 << 18
+"""Rows of a batch: a column of them stays in the processor's cache, and no library takes more threads for it. Fewer of
+many columns, so that a batch has no more than CELLS, but at least LEAST rows."""
 _UNFIT = {"date": "a date", "time": "a time of day", "timestamp": "a point in time", "bytes": "bytes"}
+
+
+class TooLong(Exception):  # noqa: N818 - the house's names of errors
+    """There is no more time to go over the rows."""
 
 
 @dataclass(frozen=True)
@@ -29,48 +37,76 @@ class Rows:
     query: str
     types: Mapping[str, Type]
     digest: str = ""
+    until: float = inf
+    """When to give up, by the monotonic clock: then all that is below raises TooLong."""
 
     def batches(self, numbers: Sequence[str], names: Sequence[str]) -> Iterator[Batch]:
-        """Numbers as floats, names as texts. Raises TaskFailed (BadData)."""
+        """Numbers as floats, names as texts, cut as they are counted. Raises TaskFailed (BadData)."""
         cells = [f"CAST({tables.name(c)} AS DOUBLE) AS {tables.name(c)}" for c in numbers]
-        cells += [f"CAST({tables.name(c)} AS VARCHAR) AS {tables.name(c)}" for c in names]
+        cells += [f"{_text(c)} AS {tables.name(c)}" for c in names]
         if not cells:
             cells = ["1 AS one"]
-        yield from self._run(f"SELECT {', '.join(cells)} FROM ({self.query})", TOGETHER)
+        yield from self._run(f"SELECT {', '.join(cells)} FROM ({self.query})", len(cells))
 
     def plain(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Columns as they are, but for types that Arrow has not. Raises TaskFailed (BadData)."""
+        """Columns as they are, but for types that Arrow has not, and texts, which are cut as they are counted. Raises
+        TaskFailed (BadData)."""
         cells = []
         for column in columns:
             cell = tables.name(column)
             said = self.types[column].said
             if "HUGEINT" in said:
                 cell = f"CAST({cell} AS DOUBLE) AS {cell}"
-            elif self.types[column].kind == "text" and said != "VARCHAR":
-                cell = f"CAST({cell} AS VARCHAR) AS {cell}"
+            elif self.types[column].kind == "text":
+                cell = f"{_text(column)} AS {cell}"
             cells.append(cell)
         if not cells:
             cells = ["1 AS one"]
-        yield from self._run(f"SELECT {', '.join(cells)} FROM ({self.query})", TOGETHER)
+        yield from self._run(f"SELECT {', '.join(cells)} FROM ({self.query})", len(cells))
 
     def frequent(self, column: str) -> list[str] | None:
         """The most frequent names of a column that has too many to be held: DuckDB counts them, and spills to disk.
         None: not even so."""
-        cell = f"left(CAST({tables.name(column)} AS VARCHAR), {LONGEST})"
         query = (
-            f"SELECT {cell} AS name FROM ({self.query}) WHERE {tables.name(column)} IS NOT NULL "
+            f"SELECT {_text(column)} AS name FROM ({self.query}) WHERE {tables.name(column)} IS NOT NULL "
             f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {CATEGORIES + KNOWN}"
         )
+        cursor = self.database.cursor()
+        alarm = Timer(self._left(), cursor.interrupt) if self.until < inf else None
+        if alarm:
+            alarm.daemon = True
+            alarm.start()
         try:
-            return [str(row[0]) for row in self.database.cursor().execute(query).fetchall()]
+            return [str(row[0]) for row in cursor.execute(query).fetchall()]
         except duckdb.OutOfMemoryException:
             return None
+        except duckdb.InterruptException:
+            raise TooLong from None
+        finally:
+            if alarm:
+                alarm.cancel()
 
-    def _run(self, query: str, size: int) -> Iterator[Any]:
+    def _run(self, query: str, cells: int) -> Iterator[Any]:
+        """cells: of a row."""
+        size = max(LEAST, min(TOGETHER, CELLS // cells))
         try:
-            yield from self.database.cursor().execute(query).to_arrow_reader(size)
+            for batch in self.database.cursor().execute(query).to_arrow_reader(size):
+                self._left()
+                yield batch
         except (duckdb.Error, pa.ArrowException) as error:
             raise TaskFailed("BadData", f"the rows can't be read: {line(error)}") from error
+
+    def _left(self) -> float:
+        """Seconds until it is to be given up. Raises TooLong if there are none."""
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TooLong
+        return left
+
+
+def _text(column: str) -> str:
+    """SQL of a name. Of texts as long as documents, a batch would have more bytes than there is memory."""
+    return f"left(CAST({tables.name(column)} AS VARCHAR), {LONGEST})"
 
 
 @dataclass(frozen=True)

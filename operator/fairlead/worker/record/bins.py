@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fairlead.monitor.counts import Tally
+from fairlead.monitor.counts import Foreign, Tally
 from fairlead.worker.record import rows
 from fairlead.worker.record.counts import BINNED, UNREAD
 from fairlead.worker.record.rows import Raw, Unread, Wanted
@@ -114,7 +114,7 @@ class Bins:
         body = _dumped(_shown(tally))
         mark = hashlib.sha256(self._boot.encode() + body).hexdigest()[:MARK]
         earlier = self._kept.get(since)
-        new = None if earlier is None else _shown(tally.since(_parsed(earlier, self._digest)))
+        new = None if earlier is None else self._new(tally, earlier)
         for one in (since, mark):  # what is asked for again is dropped last
             if one in self._kept:
                 self._kept.move_to_end(one)
@@ -129,12 +129,29 @@ class Bins:
         }  # fmt: skip
         return _dumped(head)[:-1] + b',"since":' + _dumped(new) + b',"tally":' + body + b"}"
 
+    def _new(self, tally: Tally, earlier: bytes) -> dict[str, Any] | None:
+        """None after a bug, which took the counts with it."""
+        try:
+            return _shown(tally.since(_parsed(earlier, self._digest)))
+        except Foreign:
+            return None
+
     def _tally(self) -> Tally:
         with self._counting:
-            counted = self._binner.tally() if self._binner else Tally(self._digest)
+            counted = self._counted(self._binner) if self._binner else Tally(self._digest)
         with self._lock:
             requests, sampled, unread = round(self._requests), self._sampled, dict(self._unread)
         return replace(counted, profile=self._digest, requests=requests, sampled=sampled, unread=unread)
+
+    def _counted(self, binner: Binner) -> Tally:
+        """Rows that were held until now are counted at last: what is wrong with them must not end the page."""
+        try:
+            return binner.tally()
+        except Exception:
+            log.exception("some requests could not be counted")
+            with self._lock:
+                self._miss("failed")
+            return binner.tally()
 
     def _miss(self, reason: str) -> None:
         self._unread[reason] += 1
