@@ -33,10 +33,10 @@ def server_image() -> str:
 
 def make_version(
     team: Team, name: str, model: str = "m", image: str = "", wrong_digest: bool = False, gpus: int = 0,
-    metrics: Json | None = None, **settings: Any,
+    metrics: Json | None = None, more: Json | None = None, **settings: Any,
 ) -> str:  # fmt: skip
     """A ModelVersion without evaluation whose model has these settings; the key of its artifact. metrics: other names
-    of its counters than `METRICS`."""
+    of its counters than `METRICS`; more: other fields of the spec."""
     gpu = {"gpu": {"count": gpus}} if gpus else {}
     body = json.dumps(settings | {"name": name}).encode()
     key = f"models/{name}/model.json"
@@ -50,6 +50,7 @@ def make_version(
                 "runtime": "custom", "image": image or server_image(), "metrics": METRICS | (metrics or {}),
                 "resources": {"cpu": "20m", "memory": "64Mi", **gpu},
             },
+            **(more or {}),
         },
     })  # fmt: skip
     return key
