@@ -136,3 +136,36 @@ def test_a_remedy_on_its_way_goes_on_though_the_harm_comes_and_goes() -> None:
     assert sim.candidate["version"] == "m-3"
     assert rolled_out(sim, "m-3")
     assert sim.monitored.get("doubtedAt") is None
+
+
+@pytest.mark.parametrize(
+    ("version", "phase", "reason"), [("m-2", "Starting", "QualityInDoubt"), ("m-3", "Running", "Running")]
+)
+def test_an_experiment_waits_for_older_versions_alone(version: str, phase: str, reason: str) -> None:
+    sim = harmed()
+    sim.now += 60
+    sim.version("m-3")
+    sim.learns("m-3")
+    sim.spec["model"] = {"version": "m-1"}
+    sim.spec["experiment"] = {
+        "versions": [version], "reward": {"total": "total:{{version}}", "successes": "successes:{{version}}"},
+        "sticky": {"for": "0s"}, "for": "10s", "requests": 50,
+    }  # fmt: skip
+    sim.generation += 1
+    sim.look()
+    sim.ready(version)
+    for _ in range(10):
+        sim.tick(50)
+    assert sim.status["experiment"]["phase"] == phase
+    assert sim.condition("Experiment")["reason"] == reason
+
+
+@pytest.mark.parametrize(("action", "version"), [("Promote", "m-2"), ("Rollback", "m-1")])
+def test_a_person_is_not_held(action: str, version: str) -> None:
+    sim = harmed(on_its_way=True)
+    sim.spec["override"] = {"action": action, "version": version, "reason": "known", "at": "2027-01-15T12:00:00Z"}
+    sim.generation += 1
+    sim.look()
+    sim.tick(100)
+    assert sim.status["live"]["version"] == version
+    assert "candidate" not in sim.status
