@@ -11,7 +11,7 @@ from fairlead.plan.core import DEPLOYMENT, JOB, MODEL_VERSION, PIPELINE, PIPELIN
 from tests.sim.apiserver import ApiServer
 from tests.sim.factory import CONFIG, NAMESPACE, Bucket
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
-from tests.sim.operators import Operators
+from tests.sim.operators import Operators, died_before
 from tests.sim.test_history import EPOCH, SPECS
 from tests.sim.virtualtime import run_virtual
 
@@ -106,12 +106,7 @@ async def life(at: int, after: bool) -> bool:
     try:
         crash = Crash(at, after)
         world.start(crash)
-        ended = asyncio.create_task(world.until("live in front", "on its way in front", ""))
-        died = asyncio.create_task(crash.dead.wait())
-        await asyncio.wait({ended, died}, return_when=asyncio.FIRST_COMPLETED)
-        crashed = died.done()
-        ended.cancel()
-        died.cancel()
+        crashed = await died_before(world.until("live in front", "on its way in front", ""), crash)
         await world.kill()
         world.become(DEPLOYMENT, "front", TAKEN_BACK)
         world.start()

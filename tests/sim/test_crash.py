@@ -10,6 +10,7 @@ import pytest
 
 from fairlead.plan.core import JOB
 from tests.sim.fakecluster import Crash, Faults
+from tests.sim.operators import died_before
 from tests.sim.toys import CONFIG_MAP, TOY, toy
 from tests.sim.virtualtime import run_virtual
 from tests.sim.world import SimWorld
@@ -45,12 +46,7 @@ async def life_with_a_crash(at: int, after: bool, seed: int, faults: Faults) -> 
         world.server.create(TOY, toy("cat", attempts=2))
         crash = Crash(at, after)
         world.start(crash)
-        ended = asyncio.create_task(world.until(lambda: all_done(world), 600))
-        died = asyncio.create_task(crash.dead.wait())
-        await asyncio.wait({ended, died}, return_when=asyncio.FIRST_COMPLETED)
-        crashed = died.done()
-        ended.cancel()
-        died.cancel()
+        crashed = await died_before(world.until(lambda: all_done(world), 600), crash)
         if crashed:
             await world.kill()
             world.start()

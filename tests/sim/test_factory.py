@@ -14,6 +14,7 @@ from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN
 from tests.effort import few
 from tests.sim.factory import Factory
 from tests.sim.fakecluster import Crash, Faults
+from tests.sim.operators import died_before
 from tests.sim.virtualtime import run_virtual
 
 STORM = Faults(
@@ -47,12 +48,7 @@ async def life(at: int, after: bool, seed: int, faults: Faults, mishaps: float =
     try:
         crash = Crash(at, after)
         world.start(crash)
-        ended = asyncio.create_task(world.until_finished())
-        died = asyncio.create_task(crash.dead.wait())
-        await asyncio.wait({ended, died}, return_when=asyncio.FIRST_COMPLETED)
-        crashed = died.done()
-        ended.cancel()
-        died.cancel()
+        crashed = await died_before(world.until_finished(), crash)
         if crashed:
             await world.kill()
             world.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import random
 from typing import Any
 
@@ -18,9 +17,6 @@ from fairlead.plan.core import (
     PIPELINE,
     PIPELINE_RUN,
     POD,
-    KindSpec,
-    Plan,
-    no_requests,
     rfc3339,
 )
 from fairlead.plan.deployment import plan as deployment
@@ -31,16 +27,12 @@ from tests.effort import few
 from tests.sim.apiserver import ApiServer
 from tests.sim.factory import CONFIG, NAMESPACE, Bucket
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
-from tests.sim.operators import Operators
+from tests.sim.operators import Operators, alone, died_before
 from tests.sim.virtualtime import run_virtual
 
 Json = dict[str, Any]
 EPOCH = 1_800_000_000.0
-LEFT_ALONE: KindSpec[Any] = dataclasses.replace(
-    deployment.SPEC, plan=lambda subject, _world, _now: Plan(subject.body.status), observe=no_requests
-)
-"""Deployments are there, and nothing follows from them."""
-SPECS = (pipeline.SPEC, run.SPEC, modelversion.SPEC, LEFT_ALONE)
+SPECS = (pipeline.SPEC, run.SPEC, modelversion.SPEC, alone(deployment.SPEC))
 VERSIONS, LIVE = 30, "m-2"
 STORM = Faults(latency=0.05, unavailable=0.1, too_many=0.05, lost_answer=0.1, watch_lag=0.5, duplicate=0.2,
                broken_watch=0.1, gone=0.05)  # fmt: skip
@@ -116,11 +108,7 @@ async def life(at: int, after: bool, seed: int, faults: Faults) -> bool:
     try:
         crash = Crash(at, after)
         world.start(crash)
-        ended, died = asyncio.create_task(world.until_left(STAY)), asyncio.create_task(crash.dead.wait())
-        await asyncio.wait({ended, died}, return_when=asyncio.FIRST_COMPLETED)
-        crashed = died.done()
-        ended.cancel()
-        died.cancel()
+        crashed = await died_before(world.until_left(STAY), crash)
         if crashed:
             await world.kill()
             world.start()

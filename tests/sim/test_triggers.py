@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import random
 from typing import Any
 
@@ -16,9 +15,6 @@ from fairlead.plan.core import (
     MODEL_VERSION,
     PIPELINE,
     PIPELINE_RUN,
-    KindSpec,
-    Plan,
-    no_requests,
     rfc3339,
 )
 from fairlead.plan.deployment import plan as deployment
@@ -28,17 +24,12 @@ from fairlead.plan.pipeline import run
 from tests.sim.apiserver import ApiServer
 from tests.sim.factory import CONFIG, NAMESPACE, Bucket
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
-from tests.sim.operators import Operators
+from tests.sim.operators import Operators, alone, died_before
 from tests.sim.test_history import STORM
 from tests.sim.virtualtime import run_virtual
 
 Json = dict[str, Any]
 EPOCH = 1_800_000_000.0
-
-
-def alone(spec: KindSpec[Any]) -> KindSpec[Any]:
-    """The kind is there, and nothing follows from its objects."""
-    return dataclasses.replace(spec, plan=lambda one, _world, _now: Plan(one.body.status), observe=no_requests)
 
 
 SPECS = (pipeline.SPEC, alone(run.SPEC), alone(modelversion.SPEC), alone(deployment.SPEC))
@@ -134,11 +125,7 @@ async def life(at: int, after: bool, seed: int, faults: Faults) -> bool:
     try:
         crash = Crash(at, after)
         world.start(crash)
-        ended, died = asyncio.create_task(world.until_it_gives_up()), asyncio.create_task(crash.dead.wait())
-        await asyncio.wait({ended, died}, return_when=asyncio.FIRST_COMPLETED)
-        crashed = died.done()
-        ended.cancel()
-        died.cancel()
+        crashed = await died_before(world.until_it_gives_up(), crash)
         if crashed:
             await world.kill()
             await asyncio.sleep(world.rng.uniform(0, 60))
