@@ -1,8 +1,11 @@
 """The airline's application: asks for a prediction as each plane leaves the gate, and some seconds later, when the
 flight "has landed", counts whether the prediction was right, by the version that had made it.
 
-It replays real flights at a steady rate, whatever the answers take. Settings by environment variables:
-URL (the Deployment's address), RATE (requests a second), OUTCOME_DELAY (seconds), TOLERANCE (minutes), PORT.
+It replays real flights at a steady rate, whatever the answers take, and writes those that have landed to the airline's
+bucket, with the id of the answer. While time stands still these are flights of November, in no order; else days pass, a
+few seconds each, and the application asks for a part of each day's flights. Settings by environment variables:
+URL (the Deployment's address), SINCE (the day from which time passes, 2013-12-06; empty: it stands still), DAY
+(seconds), RATE (requests a second), OUTCOME_DELAY (seconds), TOLERANCE (minutes), PORT; and those of `airline.feed`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import aiohttp
@@ -20,7 +24,9 @@ import pyarrow.parquet as pq
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 
+from airline import calendar
 from airline.columns import CATEGORIES, FEATURES, TARGET
+from airline.feed import Feed
 from airline.tally import Tally
 
 REQUESTS = Counter("app_requests", "Requests by the version that answered and the status code.", ["version", "code"])
@@ -34,6 +40,8 @@ URL = os.environ.get("URL", "http://localhost:8080")
 RATE = float(os.environ.get("RATE", "20"))
 OUTCOME_DELAY = float(os.environ.get("OUTCOME_DELAY", "3"))
 TOLERANCE = float(os.environ.get("TOLERANCE", "20"))
+SINCE = os.environ.get("SINCE", "")
+DAY = float(os.environ.get("DAY", "4"))
 PORT = int(os.environ.get("PORT", "8080"))
 DATA = os.environ.get("DATA", "/app/replay.parquet")
 IN_FLIGHT = 16
@@ -47,8 +55,10 @@ def body(row: Row) -> Row:
     """An Open Inference Protocol request for one flight: a tensor for each column."""
 
     def tensor(name: str) -> Row:
-        kind = "BYTES" if name in CATEGORIES else "FP64"
-        return {"name": name, "datatype": kind, "shape": [1, 1], "data": [row[name]]}
+        value = row[name]
+        if name in CATEGORIES:
+            return {"name": name, "datatype": "BYTES", "shape": [1, 1], "data": [value]}
+        return {"name": name, "datatype": "FP64", "shape": [1, 1], "data": [None if value is None else float(value)]}
 
     return {"parameters": {"content_type": "pd"}, "inputs": [tensor(name) for name in FEATURES]}
 
@@ -56,8 +66,9 @@ def body(row: Row) -> Row:
 class Application:
     """The replay and its counters."""
 
-    def __init__(self, flights: pa.Table) -> None:
+    def __init__(self, flights: pa.Table, feed: Feed) -> None:
         self._flights = flights
+        self._feed = feed
         self._tally = Tally()
         self._tasks: set[asyncio.Task[int]] = set()
         self._in_flight = 0
@@ -68,18 +79,23 @@ class Application:
         """Wait until somebody answers, then send at the given rate until cancelled."""
         timeout = aiohttp.ClientTimeout(total=5)
         async with aiohttp.ClientSession(timeout=timeout) as self._session:
-            first = next(rows(self._flights))
+            first = next(days(self._flights)).asked[0]
             while await self._send(first, counted=False) != 200:  # noqa: ASYNC110 - a remote has no event
                 await asyncio.sleep(1)
             self._tally.begin()
-            begin = time.monotonic()
-            for number, row in enumerate(forever(self._flights)):
-                await asyncio.sleep(max(0.0, begin + number / RATE - time.monotonic()))
-                self._start(row)
+            next_at = time.monotonic()
+            for day in days(self._flights):
+                for row in day.asked:
+                    await asyncio.sleep(max(0.0, next_at - time.monotonic()))
+                    self._start(row)
+                    next_at += 1 / RATE
+                for row in day.others:
+                    self._feed.add(row)
 
     def _start(self, row: Row) -> None:
         if self._in_flight >= IN_FLIGHT:
             self._count("none", "dropped", 0.0)
+            self._feed.add(row)
             return
         task = asyncio.create_task(self._send(row))
         self._tasks.add(task)
@@ -89,7 +105,7 @@ class Application:
         """Ask for one flight; the status code, or 0 without an answer."""
         assert self._session is not None
         begin = time.perf_counter()
-        version, code, answer = "none", 0, None
+        version, code, answer, asked = "none", 0, None, None
         self._in_flight += 1
         try:
             async with self._session.post(self._infer, json=body(row)) as response:
@@ -98,14 +114,16 @@ class Application:
                     response.close()  # a gateway that answers by itself may be an old one: connect anew next time
                 if code == 200:
                     answer = float((await response.json())["outputs"][0]["data"][0])
+                    asked = response.headers.get("x-request-id")
         except (aiohttp.ClientError, TimeoutError):
             code = 0
         finally:
             self._in_flight -= 1
         if counted:
             self._count(version, str(code) if code else "unreachable", time.perf_counter() - begin)
+            await asyncio.sleep(OUTCOME_DELAY)
+            self._feed.add(row, asked)
             if answer is not None:
-                await asyncio.sleep(OUTCOME_DELAY)
                 self._judge(version, abs(answer - row[TARGET]) <= TOLERANCE)
         return code
 
@@ -127,35 +145,27 @@ class Application:
         return web.json_response(self._tally.report())
 
 
-def load(path: str) -> pa.Table:
-    """The flights to replay."""
-    return pq.read_table(path, columns=[*FEATURES, TARGET])
-
-
-def rows(flights: pa.Table) -> Iterator[Row]:
-    """One flight at a time; unknown values are None."""
-    for batch in flights.to_batches(max_chunksize=500):
-        yield from batch.to_pylist()
-
-
-def forever(flights: pa.Table) -> Iterator[Row]:
-    """All flights, again and again."""
-    while True:
-        yield from rows(flights)
+def days(flights: pa.Table) -> Iterator[calendar.Day]:
+    """What is flown; unknown values are None."""
+    at_a_time = max(1, round(RATE * DAY))
+    if not SINCE:
+        return calendar.still(flights, at_a_time)
+    return calendar.passing(flights, date.fromisoformat(SINCE), at_a_time)
 
 
 async def serve() -> None:
     """Run until SIGTERM."""
-    application = Application(load(DATA))
+    feed = Feed()
+    application = Application(pq.read_table(DATA), feed)
     server = web.Application()
     server.add_routes([web.get("/metrics", application.metrics), web.get("/stats", application.stats)])
     runner = web.AppRunner(server, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, port=PORT).start()
-    replay = asyncio.create_task(application.run())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, replay.cancel)
+    both = asyncio.gather(application.run(), feed.run())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, both.cancel)
     try:
-        await replay
+        await both
     except asyncio.CancelledError:
         await runner.cleanup()
 

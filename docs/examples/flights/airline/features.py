@@ -12,14 +12,24 @@ def minutes(clock: pd.Series) -> pd.Series:
     return (clock // 100) * 60 + clock % 100
 
 
-def features(flights: pd.DataFrame) -> pd.DataFrame:
-    """The feature columns of these flights, numbers as floats; unknown ones are NaN."""
-    rows = flights[CATEGORIES].astype("object").reset_index(drop=True)
+def clock(since_midnight: pd.Series) -> pd.Series:
+    """The way back: 877 is 1437."""
+    return (since_midnight // 60) * 100 + since_midnight % 60
+
+
+def derived(flights: pd.DataFrame) -> dict[str, pd.Series]:
+    """Features that are no columns of the flights."""
     date = pd.to_datetime(flights[["year", "month", "day"]])
-    derived = {
+    return {
         "weekday": date.dt.dayofweek,
         "sched_minutes": (minutes(flights["sched_arr_time"]) - minutes(flights["sched_dep_time"])) % 1440,
     }
+
+
+def features(flights: pd.DataFrame) -> pd.DataFrame:
+    """The feature columns of these flights, numbers as floats; unknown ones are NaN."""
+    rows = flights[CATEGORIES].astype("object").reset_index(drop=True)
+    more = derived(flights)
     for name in NUMBERS:
-        rows[name] = derived.get(name, flights.get(name)).to_numpy(dtype=float, na_value=float("nan"))
+        rows[name] = more.get(name, flights.get(name)).to_numpy(dtype=float, na_value=float("nan"))
     return rows
