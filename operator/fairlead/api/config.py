@@ -45,6 +45,8 @@ class Tuning(Model):
     """How long pods without traffic stay."""
     evidence_deadline: float = Field(default=10.0, gt=0)
     """Without evidence for this long, a rollout says so (it froze at once)."""
+    monitors: float = Field(default=60.0, ge=10)
+    """The shortest window of a live version's monitors, whatever its Deployment asks for."""
 
 
 class Surge(Model):

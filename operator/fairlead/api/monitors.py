@@ -32,7 +32,8 @@ class Monitors(Model):
     """Watch the live version's requests and answers for as long as it is live: are they still what it learnt from?"""
 
     every: Span = "10m"
-    """A window. One of few requests stays open until there are enough of them."""
+    """A window. One of few requests stays open until there are enough of them. It is never shorter than the
+    installation allows: a minute, unless `tuning.monitors` says otherwise."""
     false_alarms_per_year: Annotated[str, Field(max_length=8, pattern=r"^[0-9]{1,4}(\.[0-9]{1,3})?$")] = "1"
     """How many are expected of this Deployment while nothing changes, all monitors together."""
     tolerance: Share = "3%"
@@ -50,7 +51,7 @@ class Monitors(Model):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
-            ("!has(self.every) || self.every.matches('[1-9][0-9]*[mhd]([0-9]|$)')", "a window has a minute at least: 1m, 1h"),
+            ("!has(self.every) || self.every.matches('[1-9][0-9]*(s|m|h|d)([0-9]|$)')", "a window has a second at least: 1m, 1h"),
             ("!has(self.falseAlarmsPerYear) || self.falseAlarmsPerYear.matches('[1-9]')",
              "falseAlarmsPerYear must be above 0"),
             ("!has(self.tolerance) || (self.tolerance.matches('[1-9]') && !self.tolerance.startsWith('100'))",

@@ -11,6 +11,7 @@ import pytest
 from annotated_types import MaxLen
 from tests.unit.plan.monitor_world import Counting, counted, profile, watched
 
+from fairlead.api.config import Tuning
 from fairlead.api.deployment import Deployment
 from fairlead.api.monitors import Monitored
 from fairlead.monitor.counts import Tally
@@ -559,6 +560,15 @@ def test_windows_are_never_shorter_than_the_pause_after_trouble() -> None:
     assert sim.monitored["windows"] == 1
     sim.passes(seconds=11)
     assert sim.monitored["windows"] == 2
+
+
+def test_an_installation_may_allow_shorter_windows() -> None:
+    sim = watched({"every": "20s"})
+    sim.config = sim.config.model_copy(update={"tuning": Tuning(monitors=15)})
+    sim.passes()
+    for _ in range(3):
+        sim.passes(seconds=20)
+    assert sim.monitored["windows"] == 4
 
 
 def test_a_clock_that_is_behind_counts_nothing_and_loses_nothing() -> None:

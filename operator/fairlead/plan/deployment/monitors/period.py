@@ -30,11 +30,10 @@ from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.requests import Request
 
 AGAIN, SOON = 60.0, 2.0
-"""Seconds until it is tried again what could not be read, and while the store has not answered."""
+"""Seconds until it is tried again what could not be read (a window, where that is shorter), and while the store has not
+answered."""
 EARLY = 1.0
 """Seconds that clocks may be apart."""
-SHORTEST = 60.0
-"""Seconds of a window, whatever is asked for."""
 LARGEST = 128 << 10
 """Characters of the tests' state: a longer one could not be read again."""
 MARKS = 64
@@ -121,17 +120,17 @@ def _left(look: Look, kept: Monitored) -> float:
     """Seconds until recorders are read next: at once where windows have become shorter."""
     spec = look.spec.monitors
     left = epoch(kept.next_at) - look.now if kept.next_at else 0.0
-    return 0.0 if spec and left > _every(spec) + EARLY else left
+    return 0.0 if spec and left > _every(look, spec) + EARLY else left
 
 
-def _every(spec: Monitors) -> float:
-    return max(SHORTEST, seconds(spec.every))
+def _every(look: Look, spec: Monitors) -> float:
+    return max(look.world.config.tuning.monitors, seconds(spec.every))
 
 
 def settings_of(look: Look, spec: Monitors) -> Settings:
     """What the tests go by."""
     return Settings(
-        every=_every(spec), false_alarms_per_year=float(spec.false_alarms_per_year),
+        every=_every(look, spec), false_alarms_per_year=float(spec.false_alarms_per_year),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
         worse_by=share(spec.worse_by), fairness=tuple(Rule(one.by, most=share(one.max)) for one in spec.fairness),
         off=frozenset(spec.without),
@@ -146,14 +145,14 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if learnt is None:
         return kept, Outcome()
     if isinstance(learnt, Problem):
-        return _later(look, kept, AGAIN), Outcome(True, learnt)
+        return _later(look, kept, min(AGAIN, _every(look, spec))), Outcome(True, learnt)
     profile = learnt.profile
     kept, state = _state(look, spec, kept, profile)
     if look.now <= state.until:
-        return _later(look, kept, AGAIN), Outcome(True, BEHIND)
+        return _later(look, kept, min(AGAIN, _every(look, spec))), Outcome(True, BEHIND)
     found = reading.read(look, kept, learnt.document, profile.digest)
     if isinstance(found, Problem):
-        return _later(look, kept, AGAIN), Outcome(True, found)
+        return _later(look, kept, min(AGAIN, _every(look, spec))), Outcome(True, found)
     after = _opened(look, spec, kept, found)
     if kept.opened_at is None:
         return after, Outcome(True, WAITS)
@@ -201,7 +200,7 @@ def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tup
 
 
 def _opened(look: Look, spec: Monitors, kept: Monitored, found: Reading) -> Monitored:
-    return _later(look, kept, _every(spec)).model_copy(update={
+    return _later(look, kept, _every(look, spec)).model_copy(update={
         "opened_at": look.stamp, "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
     })  # fmt: skip
 
@@ -239,7 +238,7 @@ def _unseen(
 ) -> Said | None:  # fmt: skip
     """That nothing is known, and why; None: what was said last still holds."""
     last = epoch(kept.closed_at or kept.since)
-    fresh = kept.closed_at is not None and look.now < last + BLIND * _every(spec)
+    fresh = kept.closed_at is not None and look.now < last + BLIND * _every(look, spec)
     problem = outcome.problem
     if problem is None or (fresh and before is not None):
         return None
