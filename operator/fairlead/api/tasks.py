@@ -99,7 +99,7 @@ class PublishResult(Model):
 class Subject(Model):
     """A model that is scored."""
 
-    subject: Literal["challenger", "champion"]
+    subject: Literal["challenger", "champion", "before"]
     version: str
     url: str
     """Base address of its server."""

@@ -18,14 +18,14 @@ unlucky, if nothing else. Held against them, any version that is as bad on avera
 were first counted after the alarm, the test begins at a stopping time, after which the products are supermartingales
 as before, whatever made it ring.
 
-**A request that the version before refuses** would have been an error for whoever sent it: against "better" it counts as
-the largest loss (u = -1), for "not better" it says nothing.
+**A request that the version before refuses** would have been an error for whoever sent it: against "better" it counts
+as the largest loss (u = -1), for "not better" it says nothing.
 
 **Batches that depend on one another.** Labels of one customer or one day can go the same way together. With a design
 effect d, evidence counts as that of 1/d as many pairs: e^(1/d) has a mean of at most 1 where e has (Jensen).
 
-**Many questions.** The k-th one of a live version has the part 1/(k(k+1)) of alpha, as in `verdict.confirm`: over all of
-them a version before which is no better is gone back to with a probability of at most alpha.
+**Many questions.** The k-th one of a live version has the part 1/(k(k+1)) of alpha, as in `verdict.confirm`: over all
+of them a version before which is no better is gone back to with a probability of at most alpha.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_with_its_design_effect_clusters_that_go_the_same_way_make_no_false_answ
 
 
 def test_the_labels_that_rang_would_have_lied():
-    """Both are equally bad. Of the batches in which the live version was unlucky, two thirds would have sent it back."""
+    """Both are equally bad. Where the live version was unlucky, its own bad luck would often have sent it back."""
     rng = np.random.default_rng(6)
     live, before = rng.random((2, 20000, 200)) < 0.2
     unlucky = live.mean(1) > 0.27
