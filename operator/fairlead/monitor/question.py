@@ -131,8 +131,13 @@ def _check(batch: Gained, design_effect: float) -> None:
 def decide(asked: Asked, alpha: float, sure: float = SURE) -> Answer:
     """What has been shown. alpha: the question's part (`verdict.confirm.part`) of the chance of a false rollback; sure:
     that of a false "not better"."""
+    return decided(asked, log_bound(alpha), log_bound(sure))
+
+
+def decided(asked: Asked, better: float, not_better: float) -> Answer:
+    """The same, by the log evidence that either answer needs."""
     if asked.n < ENOUGH:
         return "go on"
-    if asked.log_better >= log_bound(alpha):
+    if asked.log_better >= better:
         return "better"
-    return "not better" if asked.log_not_better >= log_bound(sure) else "go on"
+    return "not better" if asked.log_not_better >= not_better else "go on"
