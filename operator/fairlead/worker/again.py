@@ -7,7 +7,6 @@ output, one that takes too long) has no output here; a server that breaks off co
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,16 +20,12 @@ from fairlead.worker import oip
 from fairlead.worker.record import extract
 from fairlead.worker.record.names import BODY_LIMIT
 
-log = logging.getLogger(__name__)
-
 AT_ONCE = 4
 """Requests under way: a server that was made for one node's traffic is not to be flooded."""
 READ = 60.0
 """Seconds until an answer."""
-MOST = 10_000
-"""Requests a batch of labels; of more, a sample by their ids is as good."""
 LONGEST = 900.0
-"""Seconds after which no more are sent: what is known by then counts."""
+"""Seconds after the first answer from which on no more are sent: what is known by then counts."""
 _TRIES = 3
 
 
@@ -43,20 +38,21 @@ class Again:
         self._pointer = pointer
         timeout = urllib3.Timeout(connect=5, read=READ)
         self._http = urllib3.PoolManager(timeout=timeout, retries=False, maxsize=AT_ONCE)
+        self._began: float | None = None
 
     def outputs(self, bodies: Sequence[str]) -> Iterator[str | None]:
         """The outputs, in order, as JSON text; None where there is none; fewer where they take too long. Raises
         TaskFailed (ServerFailed) when the server does not begin to answer, or breaks off and doesn't come back."""
         if not bodies:
             return
-        began = time.monotonic()
-        self._server.wait(bodies[0].encode())
+        if self._began is None:
+            self._server.wait(bodies[0].encode())
+            self._began = time.monotonic()
         rest = iter(bodies)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            # some at a time: what waits in a pool's queue waits in memory
-            while time.monotonic() - began < LONGEST and (some := list(islice(rest, AT_ONCE * 16))):
+            # some at a time: of a server that is slow the last one is not waited for
+            while time.monotonic() - self._began < LONGEST and (some := list(islice(rest, AT_ONCE * 16))):
                 yield from pool.map(self._output, some)
-        log.info("asked again", extra={"requests": len(bodies), "seconds": round(time.monotonic() - began, 1)})
 
     def _output(self, body: str) -> str | None:
         for _ in range(_TRIES):
