@@ -99,7 +99,7 @@ class PublishResult(Model):
 class Subject(Model):
     """A model that is scored."""
 
-    subject: Literal["challenger", "champion"]
+    subject: Literal["challenger", "champion", "before"]
     version: str
     url: str
     """Base address of its server."""
@@ -246,6 +246,77 @@ class JoinResult(Model):
     used: list[UsedLabels] = []
 
 
+class ObserveTask(Model):
+    """Join a version of a Dataset of labels with the answers of one version, and count by its profile."""
+
+    labels: FetchItem
+    """The version's manifest; `dest` is not used."""
+    format: FormatName
+    request_id: str
+    """Column."""
+    label: str
+    """Column."""
+    log: Place
+    """`prefix` is the folder `predictions` of the Deployment."""
+    version: str
+    since: str
+    """Answers since then; RFC 3339."""
+    profile: ProfileAt
+    path: str | None = None
+    """See Output.path."""
+    used: list[UsedLabels] = []
+    """Labels that were counted by earlier joins, in `store`."""
+    store: Place
+    """`prefix` is the folder of this version's labels."""
+    against: Subject | None = None
+    """The version before, to be asked for its answers to the same requests; None: it is not."""
+    margin: str = ""
+    """By which it is called not better."""
+    ready_timeout: float = 120.0
+    """Seconds until its server must answer."""
+
+
+class Compared(Model):
+    """What the version before would have said, on the same requests: `monitor.question.Gained`, and what it lacks."""
+
+    n: int = 0
+    """Requests that both answered, whose labels were not known before."""
+    total: float = 0.0
+    """Sum over these of the live version's loss less that of the version before: each lies in [-1, 1]."""
+    refused: int = 0
+    """Requests that the version before did not answer."""
+    unkept: int = 0
+    """Requests that it was not asked: their bodies were not kept, or there was no time."""
+    better: list[float] = []
+    """Log capital per stake, that the version before is better;"""
+    not_better: list[float] = []
+    """that it is not, by the task's margin."""
+    trouble: str = ""
+    """Why the version before could not be asked; empty if it could."""
+
+
+class ObserveResult(Model):
+    """Counts of answers whose labels were not known before."""
+
+    rows: int = 0
+    """Requests with a label in this version of the Dataset."""
+    matched: int = 0
+    """Those among them, not counted before, that the version answered."""
+    unmatched: int = 0
+    contradictory: int = 0
+    changed: int = 0
+    unread: int = 0
+    """Labelled answers that were not understood, or to several rows at once: a label is of one row."""
+    strange: bool = False
+    """None of the labels belongs to any answer that was looked at, of any version and time."""
+    window: dict[str, Any] | None = None
+    """`monitor.labelled.LabelledWindow`, as it dumps itself; None: nothing was counted."""
+    without_rows: int = 0
+    """Labelled answers whose request is not known, so that their slice is not."""
+    used: list[UsedLabels] = []
+    compared: Compared | None = None
+
+
 UNPACKED_LIMIT = 1 << 20
 
 
@@ -258,6 +329,7 @@ class TaskResult(Said):
     publish: PublishResult | None = None
     evaluate: EvaluateResult | None = None
     join: JoinResult | None = None
+    observe: ObserveResult | None = None
 
     @model_validator(mode="before")
     @classmethod
