@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from hack.demo.kube import Json, Kube
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "flights"
-BUCKET, STORE, PREFIX = "airline", "fairlead", "flights/"
+BUCKET, STORE, PREFIX, LANDED = "airline", "fairlead", "flights/", "landed/"
 ROOT_SECRET = ("root-credentials", "s3")
 """Name and namespace of the Secret with the local S3 service's account."""
 
@@ -90,17 +90,28 @@ def feed(client: Any, month: int) -> str | None:
     """Put a month's flights into the bucket unless they are there; what was written."""
     if key(month) in there(client):
         return None
+    return write(client, "month", month, key(month))
+
+
+def begin(client: Any) -> None:
+    """Let the feed of landed flights begin, with the last day of October, unless it has."""
+    if not client.list_objects_v2(Bucket=BUCKET, Prefix=LANDED, MaxKeys=1).get("Contents"):
+        write(client, "landed", 10, f"{LANDED}2013-10-31.parquet")
+
+
+def write(client: Any, what: str, month: int, name: str) -> str:
+    """Put a file that the airline's code makes into the bucket; what was written."""
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "month.parquet"
-        command = [sys.executable, "-m", "airline.data", "month", str(month), str(target)]
+        target = Path(folder) / "rows.parquet"
+        command = [sys.executable, "-m", "airline.data", what, str(month), str(target)]
         done = subprocess.run(command, cwd=EXAMPLE, check=True, capture_output=True, text=True)
-        client.upload_file(str(target), BUCKET, key(month))
-    return f"s3://{BUCKET}/{key(month)}: {done.stdout.split(':')[-1].strip()}"
+        client.upload_file(str(target), BUCKET, name)
+    return f"s3://{BUCKET}/{name}: {done.stdout.split(':')[-1].strip()}"
 
 
 def empty(client: Any) -> None:
     """Take the demo's objects out of the buckets."""
-    for bucket, prefix in ((BUCKET, PREFIX), (STORE, "airline/")):
+    for bucket, prefix in ((BUCKET, PREFIX), (BUCKET, LANDED), (STORE, "airline/")):
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         for page in pages:
             for item in page.get("Contents", []):

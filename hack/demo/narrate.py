@@ -9,6 +9,10 @@ from hack.demo.kube import Json
 from hack.demo.world import spec, status
 
 
+FEED = "landed"
+"""A Dataset that has a version every few seconds."""
+
+
 def narrate(kind: str, before: Json | None, now: Json | None) -> list[str]:
     """Lines for people; empty when nothing worth telling happened."""
     if now is None:
@@ -19,7 +23,7 @@ def narrate(kind: str, before: Json | None, now: Json | None) -> list[str]:
 def dataset(before: Json, now: Json) -> Iterator[str]:
     """A version was published, or refused."""
     current = status(now).get("current") or {}
-    if current and current != (status(before).get("current") or {}):
+    if current and current != (status(before).get("current") or {}) and name(now) != FEED:
         files = f"{current.get('files', 0)} file{'s' if current.get('files', 0) != 1 else ''}"
         yield f"dataset {name(now)}: version {current['version']} published ({files}, {current.get('rows', 0):,} rows)"
     failed = [c for c in status(now).get("checks", []) if not c["passed"]]
@@ -80,7 +84,29 @@ def deployment(before: Json, now: Json) -> Iterator[str]:
     for record in reversed(status(now).get("history", [])):
         if (record["version"], record["endedAt"]) not in known:
             yield f"deployment {name(now)}: {record['version']} {verdict(record)}"
+    yield from monitors(before, now)
     yield from troubles("deployment", before, now)
+
+
+def monitors(before: Json, now: Json) -> Iterator[str]:
+    """What a monitor says once it is not what it was, and what follows from it."""
+    old, new = status(before).get("monitors") or {}, status(now).get("monitors") or {}
+    was = {line["monitor"]: line["state"] for line in old.get("lines", []) if old.get("version") == new.get("version")}
+    for line in new.get("lines", []):
+        first = was.get(line["monitor"], "Unknown") == "Unknown" and line["state"] == "Ok"
+        if line["state"] not in (was.get(line["monitor"], "Unknown"), "Unknown") and not first:
+            yield f"deployment {name(now)}: {line['monitor']} of {new['version']}: {line['state']}: {line['message']}"
+    asked = new.get("question") or {}
+    if asked.get("state") != (old.get("question") or {}).get("state") and asked.get("message"):
+        yield f"deployment {name(now)}: is {asked.get('against', 'another')} better? {asked['message']}"
+    if changed(now) and not changed(before):
+        yield f"deployment {name(now)}: THE WORLD HAS CHANGED: {changed(now)}"
+
+
+def changed(item: Json) -> str:
+    """Why the world has changed; empty as long as it has not."""
+    found = next((c for c in status(item).get("conditions", []) if c["type"] == "WorldChanged"), {})
+    return str(found.get("message") or found.get("reason")) if found.get("status") == "True" else ""
 
 
 def verdict(record: Json) -> str:

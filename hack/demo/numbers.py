@@ -6,11 +6,14 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from fairlead.manifests.alerts import GAUGE_NAMESPACE
 from hack.demo.kube import Json, Kube
 from hack.demo.narrate import seconds
 
 PROMETHEUS = ("monitoring", "prometheus:web")
 ALERTMANAGER = ("monitoring", "alertmanager:web")
+ALARM = 2
+"""The gauge of a monitor that gives one."""
 Labels = dict[str, str]
 
 
@@ -60,6 +63,16 @@ class Numbers:
         for labels, value in self.peak("flight_outcomes_total", "version,right"):
             side = "right" if labels["right"] == "true" else "wrong"
             setattr(found[labels["version"]], side, round(value))
+        return dict(found)
+
+    def alarms(self) -> dict[str, set[str]]:
+        """Monitors that gave an alarm, by the version that was live."""
+        window = max(60, int(time.time() - self._since))
+        series = f'fairlead_deployment_monitor{{{GAUGE_NAMESPACE}="{self._namespace}"}}'
+        found: dict[str, set[str]] = defaultdict(set)
+        for labels, value in self.query(f"max by (version, monitor) (max_over_time({series}[{window}s]))"):
+            if value >= ALARM:
+                found[labels["version"]].add(labels["monitor"])
         return dict(found)
 
     def rules(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from hack.demo.world import World, spec, status
 APP_DEADLINE = 90.0
 ALERT_DEADLINE = 90.0
 ROLLBACK_ALERT = "FairleadRolledBack"
+QUIET_DEADLINE = 180.0
 
 
 class Lost(Exception):  # noqa: N818 - the house's names of errors
@@ -47,13 +49,15 @@ class Stage:
     def _play(self, chapter: Chapter, first: bool) -> None:
         self._feed(chapter)
         if first:
-            for name in ("dataset.yaml", "pipeline.yaml", "deployment.yaml"):
+            for name in ("dataset.yaml", "landed.yaml", "pipeline.yaml", "deployment.yaml"):
                 self.cluster.apply(*map(self._placed, setup.manifests(name, self._image)))
                 self.view.say(f"kubectl apply -f docs/examples/flights/{name}")
+        if chapter.since:
+            self._time_passes(chapter)
         if chapter.manifest:
             self._run_by_hand(chapter)
         elif story.must_start_again(self.world, chapter):
-            self._again()
+            self._again(chapter)
         self._await(chapter)
 
     def _feed(self, chapter: Chapter) -> None:
@@ -62,6 +66,7 @@ class Stage:
                 written = feed.feed(client, month)
                 if written:
                     self.view.say(f"the airline's export writes {written}")
+            feed.begin(client)
 
     def _placed(self, item: Json) -> Json:
         """In a cluster of the user's own, which may have no such GPUs, the training goes without."""
@@ -84,10 +89,10 @@ class Stage:
         name = run["metadata"]["name"]
         self._wait(lambda: bool(self.world.get("PipelineRun", name)), 30, f"PipelineRun {name} was not seen")
 
-    def _again(self) -> None:
-        """Repeat a run of new data that failed in an earlier attempt."""
+    def _again(self, chapter: Chapter) -> None:
+        """Repeat a run that failed in an earlier attempt."""
         name = f"again-{int(time.time())}"
-        self.cluster.apply(run_manifest(name))
+        self.cluster.apply(run_manifest(name, f"{chapter.cause or 'new data'}, for the last run failed"))
         self.view.say(f"the last run failed in an earlier attempt; started {name}")
         self._wait(lambda: bool(self.world.get("PipelineRun", name)), 30, f"PipelineRun {name} was not seen")
 
@@ -125,26 +130,52 @@ class Stage:
         address = status(self.world.get("Deployment", story.DEPLOYMENT)).get("address", "")
         if not address:
             raise Lost("the Deployment is live but names no address (status.address)")
-        self.cluster.apply(config_map(address), *setup.manifests("app.yaml", self._image))
+        self.cluster.apply(config_map(address, self._since()), *setup.manifests("app.yaml", self._image))
+        self._app_runs()
+        self.view.say(f"the application replays flights of November at {address}")
+
+    def _since(self) -> str:
+        """The day from which time passes for the application; empty: it stands still."""
+        known = self.cluster.get("configmap", "app", setup.NAMESPACE) or {}
+        return str(known.get("data", {}).get("since", ""))
+
+    def _time_passes(self, chapter: Chapter) -> None:
+        """When all monitors say that all is well, the application goes on to another time of the year."""
+        if self._since() == chapter.since:
+            return
+
+        def quiet() -> bool:
+            found = story.lines(self.world)
+            return bool(found) and all(state == "Ok" for state in found.values())
+
+        if not self.world.wait(quiet, QUIET_DEADLINE):
+            raise Lost(f"monitors are not all ok after {QUIET_DEADLINE:.0f} s: {story.monitored(self.world)}")
+        self.view.say(f"all monitors are ok: {story.monitored(self.world)}")
+        patch = {"data": {"since": chapter.since}}
+        self.cluster.call("-n", setup.NAMESPACE, "patch", "configmap", "app", "--type=merge", "-p", json.dumps(patch))
+        self.cluster.call("-n", setup.NAMESPACE, "rollout", "restart", "deployment.apps/app")
+        self._app_runs()
+        self.view.say(f"for the application it is {chapter.since} now; from here on nobody does anything")
+
+    def _app_runs(self) -> None:
         self.cluster.call(
             "-n", setup.NAMESPACE, "rollout", "status", "deployment.apps/app", f"--timeout={APP_DEADLINE:.0f}s",
             "--request-timeout=0",
         )  # fmt: skip
-        self.view.say(f"the application replays flights of May at {address}")
 
 
-def run_manifest(name: str) -> Json:
+def run_manifest(name: str, reason: str) -> Json:
     """A run of the pipeline on the current data, as it stands in git."""
     return {
         "apiVersion": "fairlead.dev/v1alpha1", "kind": "PipelineRun",
         "metadata": {"name": name, "namespace": setup.NAMESPACE},
-        "spec": {"pipeline": story.PIPELINE, "reason": "the last run failed"},
+        "spec": {"pipeline": story.PIPELINE, "reason": reason},
     }  # fmt: skip
 
 
-def config_map(address: str) -> Json:
-    """Tells the application where the model is."""
+def config_map(address: str, since: str) -> Json:
+    """Tells the application where the model is, and what time it is."""
     return {
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "app", "namespace": setup.NAMESPACE},
-        "data": {"url": address},
+        "data": {"url": address, "since": since},
     }  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hack.demo import story
 from hack.demo.numbers import Numbers, Users
 from hack.demo.story import CHAPTERS, Chapter
-from hack.demo.world import World, status
+from hack.demo.world import World, spec, status
 
 MAX_FAILED, MAX_WRONG = 60, 400
 """Bounds of the harm that one bad version may do: failed requests, wrong answers. At 20 requests a second and 10 %
@@ -26,16 +26,18 @@ class Facts:
     users: dict[str, Users]
     rules: list[str]
     fired: dict[str, int]
+    alarms: dict[str, set[str]]
+    """Monitors that gave an alarm, by the version that was live."""
 
 
 def facts(world: World, numbers: Numbers) -> Facts:
     """Ask Prometheus."""
-    return Facts(world, numbers.users(), numbers.rules(), numbers.fired())
+    return Facts(world, numbers.users(), numbers.rules(), numbers.fired(), numbers.alarms())
 
 
 def checks(found: Facts) -> list[Check]:
     """All of them: (whether it holds, in words)."""
-    parts: tuple[Callable[[Facts], Iterator[Check]], ...] = (endings, live, harm, good_versions, alerts)
+    parts: tuple[Callable[[Facts], Iterator[Check]], ...] = (endings, live, harm, good_versions, world_changed, alerts)
     return [check for part in parts for check in part(found)]
 
 
@@ -91,6 +93,20 @@ def good_versions(found: Facts) -> Iterator[Check]:
     requests, failed = sum(u.requests for u in good.values()), sum(u.failed for u in good.values())
     text = f"good versions: {failed} failed requests of {requests:,}, over all rollouts"
     yield requests > 0 and failed <= MAX_FAILED_SHARE * requests, text
+
+
+def world_changed(found: Facts) -> Iterator[Check]:
+    """Monitors were silent until the world changed. Then they saw harm in what came true, and with that the run began
+    that made the last version."""
+    *before, world = CHAPTERS
+    *others, harmed = [story.version(found.world, chapter) for chapter in before]
+    early = {version: sorted(said) for version, said in found.alarms.items() if version in others}
+    yield not early, f"monitors of versions before December: {early or 'no alarm'}"
+    seen = found.alarms.get(harmed, set())
+    text = ", ".join(sorted(seen)) or "nothing"
+    yield "quality" in seen, f"monitors of {harmed or 'the version before'} in December: {text}"
+    run = (story.runs(found.world, world) or [{}])[-1]
+    yield bool(run), f"{story.version(found.world, world) or 'no version'}: {spec(run).get('reason', 'no run')}"
 
 
 def alerts(found: Facts) -> Iterator[Check]:

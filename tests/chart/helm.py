@@ -17,7 +17,7 @@ EVERYTHING: Json = {
         "credentials": {"name": "s3"},
     },
     "prometheus": {"url": "http://prometheus.example:9090", "labels": {"release": "stack"}},
-    "tuning": {"window": 2, "drain": 5, "evidenceDeadline": 20},
+    "tuning": {"window": 2, "drain": 5, "evidenceDeadline": 20, "monitors": 20},
     "routes": {"granted": [{"path": "/public/"}, {"host": "*.shop.example", "namespaces": ["shop"]}]},
     "endpoints": {"allow": ["s3.example.com", "*.stores.example", "10.7.0.0/16"], "refuse": ["fd00::/8", "10.0.0.3"]},
     "identity": {"namespaces": ["shop"]},

@@ -11,7 +11,7 @@ from hack.gen import crds, rbac
 from hack.gen.files import ROOT
 from tests.chart.helm import CHART, EVERYTHING, Json, helm, one, render
 
-from fairlead.api.config import OperatorConfig, PodsConfig
+from fairlead.api.config import OperatorConfig, PodsConfig, Tuning
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_the_configuration_is_read_by_the_operator(plain: list[Json], full: list
     assert config.store.credentials.name == "s3"
     assert config.prometheus.url == "http://prometheus.example:9090"
     assert config.prometheus.labels == {"release": "stack"}
-    assert (config.tuning.window, config.tuning.drain, config.tuning.evidence_deadline) == (2, 5, 20)
+    assert config.tuning == Tuning(window=2, drain=5, evidence_deadline=20, monitors=20)
     assert [(rule.host, rule.path, rule.namespaces) for rule in config.routes.granted] == [
         (None, "/public/", []), ("*.shop.example", "/", ["shop"]),
     ]  # fmt: skip

@@ -85,3 +85,27 @@ def test_trouble_is_told_once() -> None:
         "dataset flights: SourceReachable is false (BucketMissing): make it"
     ]
     assert narrate("Dataset", now, now) == []
+
+
+def lines(**states: str) -> list[Json]:
+    """What monitors say."""
+    return [{"monitor": monitor, "state": state, "message": "m"} for monitor, state in states.items()]
+
+
+def test_monitors_and_what_follows_from_them() -> None:
+    quiet = item("delay", monitors={"version": "delay-5", "lines": lines(drift="Ok", quality="Unknown")})
+    assert narrate("Deployment", item("delay"), quiet) == []
+    asked = {"against": "delay-3", "state": "Asking", "message": "harm"}
+    kept = {"version": "delay-5", "lines": lines(drift="Ok", quality="Harmed"), "question": asked}
+    harmed = item("delay", monitors=kept)
+    assert narrate("Deployment", quiet, harmed) == [
+        "deployment delay: quality of delay-5: Harmed: m", "deployment delay: is delay-3 better? harm",
+    ]  # fmt: skip
+    assert narrate("Deployment", harmed, harmed) == []
+    said = {"type": "WorldChanged", "status": "True", "reason": "MoreWrong", "message": "both"}
+    changed = item("delay", monitors=kept, conditions=[said])
+    assert narrate("Deployment", harmed, changed) == ["deployment delay: THE WORLD HAS CHANGED: both"]
+
+
+def test_each_version_of_the_feed_is_not_told() -> None:
+    assert narrate("Dataset", item("landed"), item("landed", current={"version": "a", "files": 9, "rows": 9})) == []
