@@ -8,7 +8,6 @@ from datetime import datetime
 from hack.demo.kube import Json
 from hack.demo.world import spec, status
 
-
 FEED = "landed"
 """A Dataset that has a version every few seconds."""
 

@@ -24,7 +24,8 @@ def record(number: int, result: str, ended: int | None = None) -> Json:
 
 
 PLAYED = [
-    record(6, "Live"), record(5, "Live"), record(4, "RolledBack"), record(3, "RolledBack"), record(2, "Live"), record(1, "Live"),
+    record(6, "Live"), record(5, "Live"), record(4, "RolledBack"), record(3, "RolledBack"), record(2, "Live"),
+    record(1, "Live"),
 ]  # fmt: skip
 
 
