@@ -18,7 +18,7 @@ from fairlead.api.tasks import Compared
 from fairlead.monitor.question import gained
 from fairlead.plan.core import MODEL_VERSION, epoch
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.monitors import question
+from fairlead.plan.deployment.monitors import askbook, question
 
 HARM = "the loss of requests with labels is 0.20, and 0.05 is tolerated"
 
@@ -376,4 +376,26 @@ def test_the_ledger_has_the_question_pair_by_pair() -> None:
     ]
     assert [line["pairs"]["n"] for line in said if "heard" in line] == [10, 40]
     assert said[-1]["result"] == "Better"
-    assert json.loads(json.dumps(said)) == said
+    texts = [json.dumps(line) for line in lines(sim)]
+    again = list(askbook.replayed(texts))
+    assert [one.same for one in again] == [True] * 3
+    assert (again[-1].known.n, again[-1].result, again[-1].against) == (50, "Better", "m-1")
+    changed = [text.replace(f'"total": {said[1]["pairs"]["total"]}', '"total": 2.0') for text in texts]
+    assert [one.same for one in askbook.replayed(changed)] == [False, False, True]
+    fewer = [text for text in texts if '"heard"' not in text]
+    assert [one.same for one in askbook.replayed(fewer)] == [False]
+
+
+def test_a_question_goes_on_in_a_new_ledger() -> None:
+    """Other settings of the tests begin a ledger anew; what is known of the question is carried on."""
+    sim = harmed()
+    comes(sim, WORSE)
+    sim.spec = {**sim.spec, "monitors": {"every": "20m"}}
+    sim.generation += 1
+    sim.silent = {one["metadata"]["uid"] for one in sim.pods("m-2")}
+    sim.now += 1200
+    sim.look()
+    comes(sim, WORSE)
+    again = list(askbook.replayed(json.dumps(line) for line in lines(sim)))
+    assert [one.same for one in again] == [True, True]
+    assert again[-1].known.n == asked(sim)["pairs"] == 20

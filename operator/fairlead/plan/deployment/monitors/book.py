@@ -13,9 +13,9 @@ from typing import Any
 
 from fairlead.api import foreign
 from fairlead.api.ledger import Ledger
-from fairlead.api.monitors import Monitored, Question
-from fairlead.api.tasks import Compared
+from fairlead.api.monitors import Monitored, Truth
 from fairlead.monitor.counts import Tally
+from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.report import Report
 from fairlead.monitor.series import fold
@@ -24,15 +24,20 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
 from fairlead.plan.deployment.evidence import backlog, ledger
+from fairlead.plan.deployment.monitors import askbook
 from fairlead.plan.deployment.monitors.packing import digest, packed, unpacked
 from fairlead.plan.deployment.serving import recording
 from fairlead.plan.store import ledger_folder
 
 SUFFIX = "-monitors"
-OPEN = ("Asking", "Blocked")
-"""States of a question that is under way."""
-FEW, SEGMENT = 3, 6
+FEW, SEGMENT = askbook.FEW, 6
 """Lines that are kept where there is no store, and lines of a segment: they are long."""
+
+
+def mark(settings: Settings, labels: Truth | None) -> str:
+    """Names what a state goes by. With other labels another truth is counted."""
+    own = {"labels": labels.model_dump(by_alias=True)} if labels is not None else {}
+    return digest(dumped(settings) | own)
 
 
 def opened(look: Look, kept: Monitored, settings: Settings) -> Monitored:
@@ -45,50 +50,14 @@ def opened(look: Look, kept: Monitored, settings: Settings) -> Monitored:
         "profile": kept.profile, "uri": learnt.at.uri if learnt else "", "settings": dumped(settings),
     })  # fmt: skip
     kept = kept.model_copy(update={"ledger": Ledger(name=name, uri=folder.uri() if folder else "", lines=[first])})
-    return asked(look, kept) if kept.question and kept.question.state in OPEN else kept
+    return askbook.asked(look, kept) if kept.question and kept.question.state in askbook.OPEN else kept
 
 
-def window(look: Look, kept: Monitored, tally: Tally, state: State) -> Monitored:
-    """The monitors with a window's line."""
-    line = _line({"t": look.now, "counts": packed(_counts(tally)), "state": digest(state.dumped())})
+def window(look: Look, kept: Monitored, tally: Tally, labels: LabelledWindow | None, state: State) -> Monitored:
+    """The monitors with a window's line. labels: those that it took in."""
+    came = {"labels": packed(labels.dumped())} if labels is not None else {}
+    line = _line({"t": look.now, "counts": packed(_counts(tally)), **came, "state": digest(state.dumped())})
     return kept.model_copy(update={"ledger": ledger.appended(kept.ledger, [line], FEW, ledger.KEPT)})
-
-
-def asked(look: Look, kept: Monitored) -> Monitored:
-    """The monitors with the line of their question: what it goes by, and what is known of it."""
-    said = kept.question
-    assert said
-    return _having(kept, {
-        "t": look.now, "asked": said.number, "against": said.against, "bound": said.bound,
-        "boundNotBetter": said.bound_not_better, "margin": said.margin, "designEffect": said.design_effect,
-        "known": _known(said),
-    })  # fmt: skip
-
-
-def heard(look: Look, kept: Monitored, compared: Compared) -> Monitored:
-    """The monitors with the line of a batch of pairs."""
-    said = kept.question
-    assert said
-    pairs = compared.model_dump(by_alias=True)
-    return _having(kept, {"t": look.now, "heard": said.number, "pairs": pairs, "known": digest(_known(said))})
-
-
-def answered(look: Look, kept: Monitored, result: str, message: str) -> Monitored:
-    """The monitors with the line of how their question ended."""
-    said = kept.question
-    assert said
-    return _having(kept, {"t": look.now, "answered": said.number, "result": result, "message": message[:1024]})
-
-
-def _known(said: Question) -> dict[str, Any]:
-    return {"pairs": said.pairs, "total": said.total, "refused": said.refused, "better": said.better,
-            "notBetter": said.not_better}  # fmt: skip
-
-
-def _having(kept: Monitored, line: Mapping[str, Any]) -> Monitored:
-    if not kept.ledger.name:
-        return kept
-    return kept.model_copy(update={"ledger": ledger.appended(kept.ledger, [_line(line)], FEW, ledger.KEPT)})
 
 
 def dumped(settings: Settings) -> dict[str, Any]:
@@ -140,7 +109,8 @@ def replayed(profile: Profile, lines: Iterable[str]) -> Iterator[Again]:
         elif "counts" in said:
             if settings is None:
                 raise ValueError("the ledger does not begin with what its windows go by")
-            state, report = fold(profile, settings, state, counts_of(said["counts"]), until=said["t"])
+            labels = LabelledWindow.parsed(unpacked(said["labels"])) if "labels" in said else None
+            state, report = fold(profile, settings, state, counts_of(said["counts"]), labels, said["t"])
             yield Again(said["t"], report, digest(state.dumped()) == said["state"])
         elif "dropped" in said:
             raise ValueError(f"{said['dropped']} lines of it are nowhere any more, for the store did not take them: "

@@ -11,11 +11,11 @@ from fairlead.api.monitors import Monitored, Question
 from fairlead.api.tasks import Compared
 from fairlead.api.units import chance, share
 from fairlead.monitor import question as test
-from fairlead.monitor.question import Asked, Gained
+from fairlead.monitor.question import Asked
 from fairlead.plan.core import epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import proofs
-from fairlead.plan.deployment.monitors import book
+from fairlead.plan.deployment.monitors import askbook
 from fairlead.verdict import confirm
 from fairlead.verdict.failures import log_bound
 from fairlead.verdict.guards import decode, encode, encode_all
@@ -26,7 +26,7 @@ DAY = 86400.0
 SHORTEST, LONGEST = DAY, 30 * DAY
 LEAST = 0.001
 """Of a margin: with none, nothing could ever be shown not to be better."""
-OPEN = book.OPEN
+OPEN = askbook.OPEN
 
 
 def is_open(status: DeploymentStatus) -> bool:
@@ -47,13 +47,7 @@ def begun(look: Look, kept: Monitored, against: str | None, reason: str, message
         margin=encode(margin), design_effect=encode(float(look.spec.rollout.design_effect)),
     )  # fmt: skip
     fresh = written(fresh, Asked())
-    return book.asked(look, kept.model_copy(update={"questions": number, "question": fresh}))
-
-
-def state_of(asked: Question) -> Asked:
-    """What is known, as the test uses it."""
-    better, other = (tuple(map(decode, one)) for one in (asked.better, asked.not_better))
-    return Asked(asked.pairs, decode(asked.total), asked.refused, better, other)
+    return askbook.asked(look, kept.model_copy(update={"questions": number, "question": fresh}))
 
 
 def written(asked: Question, known: Asked) -> Question:
@@ -82,33 +76,24 @@ def heard(look: Look, kept: Monitored, wanted: Asks | None, compared: Compared |
     if (wanted.question, wanted.against, wanted.margin) != (asked.number, asked.against, asked.margin):
         return kept
     try:
-        known = test.step(state_of(asked), gained(compared), decode(asked.design_effect))
+        known = test.step(askbook.state_of(asked), askbook.gained(compared), decode(asked.design_effect))
     except ValueError:  # no pairs have such sums: the worker is another release's
         return kept
     more = {"unkept": asked.unkept + compared.unkept, "trouble": compared.trouble[:1024]}
     after = written(asked, known).model_copy(update=more)
-    return book.heard(look, kept.model_copy(update={"question": after}), compared)
-
-
-def gained(compared: Compared) -> Gained:
-    """What a join has compared, as the test takes it."""
-    nothing = list(test.NOTHING)
-    return Gained(
-        compared.n, compared.total, compared.refused, tuple(compared.better or nothing),
-        tuple(compared.not_better or nothing),
-    )  # fmt: skip
+    return askbook.heard(look, kept.model_copy(update={"question": after}), compared)
 
 
 def answer(asked: Question) -> test.Answer:
     """What has been shown."""
-    return test.decided(state_of(asked), decode(asked.bound), decode(asked.bound_not_better))
+    return test.decided(askbook.state_of(asked), decode(asked.bound), decode(asked.bound_not_better))
 
 
 def closed(look: Look, kept: Monitored, result: str, reason: str, message: str) -> Monitored:
     """The monitors with how their question ended."""
     assert kept.question
     over = kept.question.model_copy(update={"state": result, "reason": reason, "message": message[:1024]})
-    return book.answered(look, kept.model_copy(update={"question": over}), result, message)
+    return askbook.answered(look, kept.model_copy(update={"question": over}), result, message)
 
 
 def left_behind(look: Look, kept: Monitored) -> Monitored:
@@ -120,7 +105,7 @@ def left_behind(look: Look, kept: Monitored) -> Monitored:
 
 def counts(asked: Question, live: str) -> str:
     """What was counted so far, in words."""
-    known = state_of(asked)
+    known = askbook.state_of(asked)
     more = f", and did not answer {asked.refused} more" if asked.refused else ""
     unkept = f"; {asked.unkept} could not be asked, their bodies were not kept" if asked.unkept else ""
     if not known.n:
