@@ -7,8 +7,9 @@ from hack.gen.files import ROOT
 BEGIN, END = "<!-- flights:begin -->", "<!-- flights:end -->"
 SHOWN = (
     ("A **Dataset** watches a bucket", "dataset.yaml"),
+    ("Another one brings what came true", "landed.yaml"),
     ("A **Pipeline** trains and says how each model is proven", "pipeline.yaml"),
-    ("A **Deployment** serves the model and judges its successors", "deployment.yaml"),
+    ("A **Deployment** serves the model, judges its successors and watches it", "deployment.yaml"),
     ("Triggers make **PipelineRuns**; so can you", "run-linear-age.yaml"),
 )
 
