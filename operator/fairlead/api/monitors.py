@@ -75,6 +75,9 @@ class Monitors(Model):
             ("!has(self.tolerance) || (self.tolerance.matches('[1-9]') && !self.tolerance.startsWith('100'))",
              "tolerance must be above 0% and below 100%"),
             ("!has(self.worseBy) || !self.worseBy.startsWith('100')", "worseBy must be below 100%"),
+            ("!has(self.fairness) || self.fairness.all(a, self.fairness.exists_one(b, a.by == b.by && "
+             "(has(a.metric) ? a.metric : '') == (has(b.metric) ? b.metric : '')))",
+             "fairness has two rules of the same metric by the same column"),
         )
     )  # fmt: skip
 
@@ -101,6 +104,33 @@ class Mark(Model):
     """Names the counts that were counted last."""
 
 
+class RealFigure(Model):
+    """A metric by labels."""
+
+    metric: Annotated[str, Field(max_length=32)]
+    value: Annotated[str, Field(max_length=32)]
+
+
+class RealQuality(Model):
+    """What labels said last."""
+
+    at: Timestamp
+    rows: int
+    """Labels that came together then."""
+    state: Literal["Ok", "Watch", "Harmed", "Unknown"]
+    message: Text = ""
+    figures: Annotated[list[RealFigure], Field(max_length=8, json_schema_extra=LIST_ATOMIC)] = []
+
+
+class GapKnown(Model):
+    """What labels said last of a gap."""
+
+    rule: Annotated[str, Field(max_length=320)]
+    at: Timestamp
+    state: Literal["Ok", "Watch", "Unfair", "Unknown"]
+    message: Annotated[str, Field(max_length=512)] = ""
+
+
 class LabelsJoined(Model):
     """How far labels have been joined with the live version's answers: each is counted once."""
 
@@ -121,6 +151,8 @@ class LabelsJoined(Model):
     reason: Annotated[str, Field(max_length=64)] = ""
     """Why labels say nothing at present; empty if nothing is wrong."""
     message: Text = ""
+    real: RealQuality | None = None
+    gaps: Own[Annotated[list[GapKnown], Field(max_length=4, json_schema_extra=LIST_ATOMIC)]] = []
     digest: Own[Annotated[str, Field(max_length=16)]] = ""
     """Of the settings and the profile that they are counted by."""
     job: Own[JoinJob | None] = None

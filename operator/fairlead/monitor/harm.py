@@ -79,17 +79,21 @@ def gap(
     if not profile.positive and rule.metric not in _CLASSLESS:
         return before, _unknown(_NO_POSITIVE, rule, bound)
     seen = quality.selected(profile, look.window, rule.by) if rule.metric in _UNLABELLED else {}
-    if seen:
+    if any(one.n for one in seen.values()):
         standing, report = _looked(rule, seen, before.standing, bound, look)
         return replace(before, standing=standing), report
-    gathered = _together(before.slices, labels.slices.get(rule.by, {}) if labels is not None else {})
+    came = labels.slices.get(rule.by, {}) if labels is not None else {}
+    if rule.metric in _UNLABELLED and not look.window.rows:
+        came = {}  # of a silent window it isn't known whether requests have the column: then each was looked at already
+    gathered = _together(before.slices, came)
     if not gathered:
         none = Unknown(f"nothing was counted by {rule.by[:100]}", "name a slice of the profile, or wait for labels")
-        return before, _unknown(none, rule, bound)
+        return before, replace(_unknown(none, rule, bound), labels=True)
     if not _enough(gathered, rule.metric):
-        return replace(before, slices=gathered), _unknown(_few(gathered, rule.metric), rule, bound)
+        few = _unknown(_few(gathered, rule.metric), rule, bound)
+        return replace(before, slices=gathered), replace(few, labels=True)
     standing, report = _looked(rule, gathered, before.standing, bound, look)
-    return GapState(standing), report
+    return GapState(standing), replace(report, labels=True)
 
 
 def _looked(
