@@ -149,7 +149,8 @@ def go_on(look: Look, spec: Monitors, kept: Monitored) -> Monitored:
     if recording.profiled(look, kept.version) is None:  # the line `NoProfile` says what to do
         return kept.model_copy(update={"labels": joined.model_copy(update={"job": None})})
     mine, job = Observing(look, joined, wanted, kept.version, kept.since, question.asks(kept)), joined.job
-    joined, result = labeljob.advance(mine, ready=not joined.pending)
+    done = labeljob.advance(mine, ready=not joined.pending)
+    joined, result = done
     if result is not None:
         kept = question.heard(look, kept, job.asks if job else None, result.compared)
         joined = _taken(look, wanted, joined, result)
