@@ -111,21 +111,23 @@ class Observed(Counting):
         text = wanted["spec"]["template"]["spec"]["containers"][0]["env"][1]["value"].replace("$$", "$")
         task = ObserveTask.model_validate_json(text)
         self.joins.append(task)
-        said = None if self.holds else self._observe(task, uid)
+        self._pod(name, uid, None if self.holds else self._observe(task, uid))
+        return True
+
+    def _pod(self, name: str, uid: str, said: TaskResult | None) -> None:
         ended = {"terminated": {"exitCode": 0 if said and not said.error else 1, "message": ""}}
         if said:
             ended["terminated"]["message"] = said.model_dump_json(by_alias=True, exclude_defaults=True)
         phase = "Running" if said is None else "Failed" if said.error else "Succeeded"
+        job = self.of(JOB)[name]
         statuses = [{"name": "observe", "state": ended if said else {"running": {}}}]
         self.of(POD)[f"{name}-pod"] = {
             "metadata": {"name": f"{name}-pod", "namespace": "team", "uid": f"{uid}-pod",
                          "creationTimestamp": rfc3339(self.now), "labels": {"fairlead.dev/observe": "web"},
                          "ownerReferences": [{"uid": uid, "controller": True}]},
             "spec": job["spec"]["template"]["spec"],
-            "status": {"phase": phase, "conditions": [],
-                       "containerStatuses": self.told.keep(self.of(JOB)[name], statuses)},
+            "status": {"phase": phase, "conditions": [], "containerStatuses": self.told.keep(job, statuses)},
         }  # fmt: skip
-        return True
 
     def _drop_pods(self) -> None:
         mine = {name: pod for name, pod in self.of(POD).items() if "fairlead.dev/observe" in pod["metadata"]["labels"]}

@@ -11,8 +11,13 @@ from tests.unit.plan.monitor_world import lines, profile, watched
 from tests.unit.plan.observed_world import ASKED, Observed, folded, in_windows, observed
 from tests.unit.plan.rollout_world import dump
 
+from fairlead.api.deploymentstatus import DeploymentStatus
+from fairlead.api.halves import joined
 from fairlead.api.tasks import TaskError
+from fairlead.cli import show_deployment
+from fairlead.cli.blocks import Lines
 from fairlead.plan.core import DATASET, JOB, Plan
+from fairlead.plan.deployment import gauges
 from fairlead.plan.deployment.monitors import book, labels, packing
 
 
@@ -362,3 +367,32 @@ def test_what_waits_is_short_whatever_slices_are_called() -> None:
     sim.publish()
     sim.look()
     assert 0 < len(sim.joined["pending"]) <= labels.LARGEST
+
+
+def test_the_first_figures_are_gauges_and_there_are_few_series() -> None:
+    sim = observed({"fairness": RULES, "stale": "60d"})
+    for _ in range(2):
+        sim.labelled()
+    raw = {"metadata": {"namespace": "team", "name": "web"}, "status": sim.status}
+    found = [one for one in gauges.of(raw) if one.labels.get("metric") or "monitor" in one.name]
+    real = {one.labels["metric"]: one.value for one in found if one.name == "fairlead_deployment_real_quality"}
+    assert real["accuracy"] == pytest.approx(0.75, abs=0.04)
+    assert set(real) == {"accuracy", "f1"}
+    assert len(found) <= 12
+
+
+def test_people_are_told_what_was_counted_and_what_was_not() -> None:
+    sim = observed()
+    sim.labelled()
+    shown = "\n".join(line for line in lines_of(sim))
+    assert "labels: 2,000 counted" in shown or "labels: 2000 counted" in shown
+    assert "by 2000 labels: accuracy" in shown
+
+
+def lines_of(sim: Observed) -> list[str]:
+    status = DeploymentStatus.model_validate(joined(DeploymentStatus, sim.status))
+    assert status.monitors
+    found = []
+    for block in show_deployment._monitors(status.monitors, sim.now):
+        found += block.lines if isinstance(block, Lines) else [" ".join(row) for row in getattr(block, "rows", [])]
+    return found

@@ -26,7 +26,7 @@ from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import labeljob
 from fairlead.plan.deployment.evidence.labeljob import LabelJob
-from fairlead.plan.deployment.monitors import beside, packing, saying
+from fairlead.plan.deployment.monitors import beside, packing, question, saying
 from fairlead.plan.deployment.monitors.beside import Beside
 from fairlead.plan.deployment.serving import recording
 from fairlead.plan.deployment.serving.pods import Problem
@@ -148,10 +148,11 @@ def go_on(look: Look, spec: Monitors, kept: Monitored) -> Monitored:
         joined = _begun(look, wanted, kept, digest)
     if recording.profiled(look, kept.version) is None:  # the line `NoProfile` says what to do
         return kept.model_copy(update={"labels": joined.model_copy(update={"job": None})})
-    mine = Observing(look, joined, wanted, kept.version, kept.since)
+    mine, job = Observing(look, joined, wanted, kept.version, kept.since, question.asks(kept)), joined.job
     done = labeljob.advance(mine, ready=not joined.pending)
     joined, result = done
     if result is not None:
+        kept = question.heard(look, kept, job.asks if job else None, result.compared)
         joined = _taken(look, wanted, joined, result)
     return kept.model_copy(update={"labels": _sourced(mine, joined)})
 

@@ -21,6 +21,8 @@ from fairlead.plan.deployment.watch import period as watch
 CONDITION = "WorldChanged"
 MONITOR = "monitor/quality"
 """In place of a guard, where labels of the monitors have shown it."""
+AWAITED = "LabelsAwaited"
+"""The reason while nobody knows whether another version does better."""
 NEARLY_ALL = 0.9
 """Share of bad answers of both versions above which it is said that both fail."""
 BOTH = "BothFail"
@@ -57,6 +59,8 @@ def go_on(look: Look, state: State) -> State:
     state = _both(look, state)
     known, live, kept = state.status.world, state.status.live, state.status.watch
     if known and (live is None or live.version != known.version):
+        return state.having(world=_remedied(look, state, known))
+    if known and known.reason == AWAITED and (look.spec.monitors is None or _told_by_labels(state)):
         return state.having(world=None)
     if kept is None or kept.confirmation or not any(map(detect.is_back, kept.guards)):
         return state
@@ -66,6 +70,27 @@ def go_on(look: Look, state: State) -> State:
         return state
     told = Event("WorldAsBefore", f"{kept.version} is back within what was tolerated at first")
     return state.having(told, world=None)
+
+
+def _remedied(look: Look, state: State, known: WorldChange) -> WorldChange | None:
+    """Another version is live. Where labels have said that the world has changed, labels say whether that helps: until
+    then nobody knows, so who trains anew because of it does not take it for another change when it stays."""
+    live, spec = state.status.live, look.spec.monitors
+    if live is None or known.guard != MONITOR or known.state != "Changed" or spec is None or spec.labels is None:
+        return None
+    said = f"{live.version} is live since then; whether it does better, its labels will say. Before: {known.message}"
+    return WorldChange(
+        state="Unknown", version=live.version, against=known.version, guard=MONITOR, since=look.stamp, reason=AWAITED,
+        message=said[:1024],
+    )  # fmt: skip
+
+
+def _told_by_labels(state: State) -> bool:
+    """Whether the live version's own labels say that it is right as often as it should be."""
+    kept, live = state.status.monitors, state.status.live
+    if kept is None or live is None or kept.version != live.version:
+        return False
+    return kept.labels is None or (kept.labels.real is not None and kept.labels.real.state == "Ok")
 
 
 def unasked(look: Look, wanted: WayBack) -> Unasked | None:
