@@ -22,7 +22,7 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, empty, hold, packing, profiles, reading, registry
+from fairlead.plan.deployment.monitors import book, empty, figures, hold, packing, profiles, reading, registry
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
@@ -169,7 +169,10 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
         return after, Outcome(True, Problem("MonitorFailed", said))
     if len(text) > LARGEST:
         return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=kept.version)))
-    after = folded.model_copy(update={"windows": kept.windows + 1, "rows": found.tally.rows, "state": text})
+    after = folded.model_copy(update={
+        "windows": kept.windows + 1, "rows": found.tally.rows, "state": text,
+        "figures": figures.after(report, kept.figures),
+    })  # fmt: skip
     if report.unknown is None:
         return after.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
     return after, Outcome(True, _unknown(found.tally, report.unknown), report)
