@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hack.install.chart import ROOT
+from tests import exposed
 from tests.chart import alert_cases as cases
 from tests.chart import promtool
 from tests.chart.alert_cases import Case
@@ -144,6 +145,14 @@ def test_an_alert_says_what_is_wrong_what_to_do_and_where_more_stands(rules: lis
 def sections() -> Sequence[str]:
     """The anchors of the page."""
     return [line.removeprefix("### ").lower() for line in RUNBOOKS.read_text().splitlines() if line.startswith("### ")]
+
+
+def test_alerts_go_by_metrics_that_there_are(rules: list[Json]) -> None:
+    known = exposed.known()
+    for rule in rules:
+        asked = exposed.named(rule["expr"])
+        assert asked, rule["alert"]
+        assert asked <= known.keys(), rule["alert"]
 
 
 def test_the_page_has_a_section_for_each_alert_and_for_no_other(rules: list[Json]) -> None:
