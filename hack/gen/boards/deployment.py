@@ -6,8 +6,10 @@ from hack.gen.boards import gpus, predictions
 from hack.gen.boards.queries import HERE, SPACE, WHO, against, latest
 from hack.gen.panels import YES_NO, Board, Panel, Rows, Words, number, variable
 
-MONITORS, LABELS, WATCH = "monitors", "labels", "watch"
-CLASSES = "classes"
+MONITORS, QUALITY, LABELS, WATCH = "monitors", "quality", "labels", "watch"
+CLASSES, UNREAD = "classes", "unread"
+"""What queries may need: monitors that have closed a window, an estimate, labels, a watch after the promotion; a model
+that answers with classes, requests that are not understood."""
 STANDING: Words = (
     ("-1", "unknown", "text"), ("0", "ok", "green"), ("1", "watch", "yellow"), ("2", "alarm", "red"),
 )  # fmt: skip
@@ -21,7 +23,7 @@ def _monitor(title: str, name: str, about: str) -> Panel:
                  4, least=None, words=STANDING, needs=f"{MONITORS}/{name}")  # fmt: skip
 
 
-def _quality(title: str, metrics: str, about: str, unit: str = "none", needs: str = MONITORS) -> Panel:
+def _quality(title: str, metrics: str, about: str, unit: str = "none", needs: str = QUALITY) -> Panel:
     where = f'{HERE},metric=~"{metrics}"'
     return Panel(title, f"{about} Realised: by labels, those that came last; estimated: without.",
                  ((latest("fairlead_deployment_quality", f"{WHO}, version, metric, source", where),
@@ -65,7 +67,7 @@ ROWS: Rows = (
                 "{{version}}"),), unit="rowsps", width=8, height=6, needs=MONITORS),
         Panel("Requests not understood", "Chosen for the monitors, and not counted, by reason.",
               ((f"sum by ({WHO}, reason) (rate(fairlead_recorder_unread_total{{{HERE}}}[$__rate_interval]))",
-                "{{reason}}"),), unit="reqps", width=8, height=6, needs="unread"),
+                "{{reason}}"),), unit="reqps", width=8, height=6, needs=UNREAD),
         Panel("Ready pods of the live version", "None: requests fail.",
               ((latest("fairlead_deployment_ready_replicas"), "{{deployment}}"),), unit="none", width=8, height=6),
     )),
