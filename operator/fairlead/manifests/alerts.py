@@ -19,7 +19,7 @@ BURNS = ((14.4, "1h", "5m", "critical"), (6, "6h", "30m", "critical"), (3, "1d",
          (1, "3d", "6h", "warning"))  # fmt: skip
 """Burn rates of the error budget over a long and a short window (Google SRE Workbook, chapter 5)."""
 ALERTS = {
-    "quality": ("FairleadHarmed", "the live version's quality is estimated to be worse than when it was proven"),
+    "quality": ("FairleadHarmed", "the live version does worse than when it was proven, or is estimated to"),
     "fairness": ("FairleadUnfair", "groups of requests are answered more differently than is tolerated"),
     "drift": ("FairleadDrifting", "requests or answers are not what the live version learnt from"),
     "data": ("FairleadDataBad", "requests are broken: values are missing, of another type, or out of range"),
