@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hack.cluster.lock import in_turn
+from hack.cluster.settings import paths
 from hack.install.chart import ROOT
 
 Json = dict[str, Any]
@@ -22,9 +24,9 @@ Series = Mapping[str, str]
 @cache
 def program() -> str:
     """The tool; it is built where it is not in the cache, of what Prometheus itself is built of."""
-    done = subprocess.run(
-        [sys.executable, "hack/cluster", "build", "promtool"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    )  # fmt: skip
+    command = [sys.executable, "hack/cluster", "build", "promtool"]
+    with in_turn(paths().cache / "locks" / "promtool.lock"):  # tests run side by side
+        done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout.splitlines()[-1]
 
 
