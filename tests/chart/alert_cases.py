@@ -118,6 +118,7 @@ def of_pipelines() -> Iterator[Case]:
             yield case
     yield Case(alert, "two of them", {named("fairlead-a"): "1x9", named("fairlead-a", "other"): "1x9"}, 60,
                (mine, mine | {"pipeline": "other"}))  # fmt: skip
+    yield Case(alert, ELSEWHERE, {named("other-a"): "1x9"}, 60)
 
 
 def _situations(
@@ -206,9 +207,9 @@ def _failing() -> Iterator[Case]:
 def _slow() -> Iterator[Case]:
     alert = "FairleadSlow"
 
-    def waits(quick: str, slow: str) -> dict[str, str]:
+    def waits(quick: str, slow: str, pod: str = "fairlead-a") -> dict[str, str]:
         found = (("1", quick), ("5", quick), ("10", slow), ("+Inf", slow))
-        return {exported("fairlead_queue_wait_seconds_bucket", "fairlead-a", {"kind": "Dataset", "le": le}): values
+        return {exported("fairlead_queue_wait_seconds_bucket", pod, {"kind": "Dataset", "le": le}): values
                 for le, values in found}  # fmt: skip
 
     yield Case(alert, TRUE, waits("0x100", "0+4x100"), 1500, ({},), "9.95s")
@@ -217,6 +218,7 @@ def _slow() -> Iterator[Case]:
     yield Case(alert, "nothing to look at", waits("50x100", "70x100"), 1500)
     yield Case(alert, NOTHING, {}, 1500)
     yield Case(alert, EARLY, waits("0x100", "0+4x100"), 600)
+    yield Case(alert, ELSEWHERE, waits("0x100", "0+4x100", "other-a"), 1500)
     yield Case(alert, RESET, waits("0x100", "0+4x50 0+4x50"), 1500, ({},), "9.95s")
     yield Case(alert, f"{RESET}, and nothing happens", waits("0x100", "5000x50 0x50"), 1500)
 
