@@ -199,6 +199,9 @@ ELSE = (
     Found("models/Not monitored", "one", gauge("monitored", 0), {"": 1}),
     Found("models/Alarms of monitors", "by monitor", monitor("drift", 2) | monitor("data", -1),
           {"monitor=drift": 1, "monitor=data": 0}),
+    Found("operator/Failed looks", "by error",
+          {exported("fairlead_errors_total", "fairlead-a", {"kind": "Dataset", "error": "OSError"}): "0+60x30"},
+          {"kind=Dataset,error=OSError": 1}),
     Found("models/Pairs of answers that wait for people", "some", gauge("review_waiting", 3), {said(): 3}),
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ ROWS: Rows = (
               unit="ops", width=10, height=6),
         Panel("Failed looks", "Invalid is a manifest's matter; conflicts are part of the work.",
               (("sum by (kind, error) (rate(fairlead_errors_total[$__rate_interval]))", "{{kind}} {{error}}"),),
-              unit="ops", width=10, height=6),
+              unit="ops", width=10, height=6, needs="errors"),
     )),
     ("How fast does it react?", (
         Panel("Waiting for a look, p99", "Rollbacks wait as long.",
