@@ -93,6 +93,15 @@ class MonitorLine(Model):
     since: Timestamp
 
 
+class Figure(Model):
+    """How good the live version's answers are, by one metric."""
+
+    metric: Annotated[str, Field(max_length=16)]
+    source: Literal["estimated", "realised"]
+    """`realised`: by labels."""
+    value: Annotated[str, Field(max_length=32)]
+
+
 class Mark(Model):
     """How far a recorder's counts have been counted."""
 
@@ -178,6 +187,8 @@ class Monitored(Model):
     been counted."""
     lines: Annotated[list[MonitorLine], Field(max_length=8, json_schema_extra=list_map("monitor"))] = []
     labels: LabelsJoined | None = None
+    figures: Own[Annotated[list[Figure], Field(max_length=3, json_schema_extra=list_map("metric"))]] = []
+    """What Prometheus is told of its quality."""
     doubted_at: Own[Timestamp | None] = None
     """When harm was estimated first; absent: never."""
     next_at: Own[Timestamp | None] = None

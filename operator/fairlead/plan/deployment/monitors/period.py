@@ -23,7 +23,7 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, empty, hold, labels, packing, profiles, reading, registry
+from fairlead.plan.deployment.monitors import book, empty, figures, hold, labels, packing, profiles, reading, registry
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
@@ -190,7 +190,10 @@ def _folded(
         return after, Outcome(True, Problem("MonitorFailed", said))
     if len(text) > LARGEST:
         return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=after.version)))
-    folded = folded.model_copy(update={"windows": after.windows + 1, "rows": found.tally.rows, "state": text})
+    folded = folded.model_copy(update={
+        "windows": after.windows + 1, "rows": found.tally.rows, "state": text,
+        "figures": figures.after(report, after.figures),
+    })  # fmt: skip
     if report.unknown is None:
         return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
     return folded, Outcome(True, _unknown(found.tally, report.unknown), report)
