@@ -134,7 +134,7 @@ async def _monitors(session: Session, args: argparse.Namespace, name: str, found
     kept = found.status.monitors
     if kept is None or not kept.ledger.name:
         raise Problem(f"deployment/{name}: its monitors have seen nothing yet; its condition MonitorReady says why", 3)
-    chosen = _kept(kept.ledger)
+    chosen = Chosen(kept.ledger.uri, kept.ledger.segment, kept.ledger.lines)
     saved = await _segments(session, args, chosen) if chosen.uri and chosen.below != 0 else []
     lines = [*saved, *chosen.lines]
     first = remonitor.head(lines) or {}

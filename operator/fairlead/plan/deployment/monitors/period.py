@@ -148,8 +148,8 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if isinstance(learnt, Problem):
         return _later(look, kept, AGAIN), Outcome(True, learnt)
     profile = learnt.profile
-    kept, state = _state(look, spec, kept, profile)
-    if look.now <= state.until:
+    kept, before = _state(look, spec, kept, profile)
+    if look.now <= before.until:
         return _later(look, kept, AGAIN), Outcome(True, BEHIND)
     found = reading.read(look, kept, learnt.document, profile.digest)
     if isinstance(found, Problem):
@@ -161,9 +161,10 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if nothing:
         return after, Outcome(True, nothing)
     try:
-        state, report = fold(profile, settings_of(look, spec), state, found.tally, until=look.now)
+        settings = settings_of(look, spec)
+        state, report = fold(profile, settings, before, found.tally, until=look.now)
         text = packing.packed(state.dumped())
-        folded = book.window(look, after, found.tally, state)
+        folded = book.window(look, after, settings, found.tally, before, state)
     except Exception as bug:  # noqa: BLE001 - a monitor that fails must not keep the Deployment from being looked after
         said = f"{type(bug).__name__} while a window was judged: please report it with the operator's log"
         return after, Outcome(True, Problem("MonitorFailed", said))
