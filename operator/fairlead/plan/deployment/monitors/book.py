@@ -119,6 +119,7 @@ class Again:
     """A window of a ledger, folded once more."""
 
     at: float
+    tally: Tally
     report: Report
     same: bool
     """Whether the state after it is the one that was written, bit by bit."""
@@ -140,8 +141,9 @@ def replayed(profile: Profile, lines: Iterable[str]) -> Iterator[Again]:
         elif "counts" in said and settings is None:
             skipped += 1
         elif "counts" in said and settings is not None:
-            state, report = fold(profile, settings, state, counts_of(said["counts"]), until=said["t"])
-            yield Again(said["t"], report, digest(state.dumped()) == said["state"], skipped)
+            tally = counts_of(said["counts"])
+            state, report = fold(profile, settings, state, tally, until=said["t"])
+            yield Again(said["t"], tally, report, digest(state.dumped()) == said["state"], skipped)
             skipped = 0
         elif LOST in said:
             settings, lost = None, said[LOST]
