@@ -47,6 +47,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--windows", type=int, metavar="N",
                         help="show the last so many (default: 24 of a deployment; in a page of rows 200)")  # fmt: skip
     parser.add_argument("--version", help="of a deployment: a version that was live before (default: the live one)")
+    parser.add_argument("--outliers", action="store_true",
+                        help="of a deployment: the newest requests unlike all that it learnt from")  # fmt: skip
     parser.add_argument("-o", "--output", type=_output, default="table", metavar="table|json|html|FILE.html",
                         help="what to print, json for programs; or a file for the page with charts")  # fmt: skip
     stores.add_options(parser)

@@ -54,6 +54,10 @@ async def show(session: Session, args: argparse.Namespace) -> int:
         raise Problem(f"--windows is a number from 1 to {MOST}", USAGE)
     raw = await session.get(DEPLOYMENT, name)
     found = Deployment.model_validate(raw)
+    if args.outliers:
+        from fairlead.cli import strange
+
+        return await strange.show(session, args, name, found)
     known = await gathered(session, args, found, name)
     _tell(args, name, found, known)
     return OK
