@@ -28,6 +28,7 @@ WINDOWS, MOST = 24, 1000
 """Windows that are shown, and the most that can be asked for."""
 _KINDS = ("deployment", "mdeploy")
 _READY = "MonitorReady"
+_SHARED = "of its budget of false alarms: the namespace's Deployments ask for more than they may have together."
 
 
 @dataclass
@@ -242,7 +243,7 @@ def _note(kept: Monitored | None, version: str, now: float) -> str:
 
 
 def _next(kept: Monitored, now: float) -> list[str]:
-    """When more is known."""
+    """When more is known; and of how much of its budget."""
     from fairlead.api.units import human
     from fairlead.plan.core import epoch
 
@@ -251,7 +252,8 @@ def _next(kept: Monitored, now: float) -> list[str]:
     left = epoch(kept.next_at) - now
     when = f"in {human(left)}" if left >= 1 else "now"
     what = "The next window closes" if kept.opened_at else "Recorders are read next"
-    return [f"{what} {when}."]
+    shared = f" It may spend {float(kept.part):.0%} {_SHARED}" if kept.part else ""
+    return [f"{what} {when}.{shared}"]
 
 
 def _replaced(found: Deployment, version: str) -> list[str]:

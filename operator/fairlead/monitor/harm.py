@@ -1,6 +1,7 @@
 """What acts: the quality of a window, estimated and real, and gaps between groups.
 
-The evidence of a gap is all or nothing: a look's interval holds with probability 1 - alpha, so e = 1/alpha where it
+The evidence of a gap is all or nothing: a look's interval holds with probability 1 - alpha (of a part of the budget,
+alpha times that part), so e = 1/alpha where it
 lies wholly above what is tolerated, and 0 else, has a mean of at most 1 while the gap is tolerated. So a window's false
 alarm has a probability of at most alpha. Its rows are taken as independent.
 """
@@ -8,7 +9,7 @@ alarm has a probability of at most alpha. Its rows are taken as independent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp, inf
+from math import exp, inf, log
 
 from fairlead.monitor import fairness, quality
 from fairlead.monitor.confusion import Confusion
@@ -54,7 +55,7 @@ def _loss(
         wrong = Unknown(f"the sums of the {what} can't be", "look at the join of the labels")
         return before, unknown_share(0.0, m, bound, wrong)
     mean = losses.total / losses.n
-    done = judged(before, gained, bound, mean <= m)
+    done = judged(before, gained, bound, mean <= m, part=look.part)
     if done.fired:
         look.alarms.append(Alarm("quality", what, done.log_evidence, bound))
     reference = m - look.settings.worse_by
@@ -70,11 +71,12 @@ def gap(
     if not slices:
         none = Unknown(f"nothing was counted by {rule.by[:100]}", "name a slice of the profile, or one of the labels")
         return before, _unknown(none, none, rule, bound)
-    found = fairness.gap(slices, rule.metric, exp(-bound), fairness.fewest())
+    found = fairness.gap(slices, rule.metric, look.part * exp(-bound), fairness.fewest())
     said, why = fairness.verdict(found, rule.most)
     if isinstance(found, Unknown):
         return before, _unknown(found, found, rule, bound)
-    done = judged(before, (bound if said == "unfair" else -inf,), bound, said == "ok")
+    gained = bound - log(look.part) if said == "unfair" else -inf
+    done = judged(before, (gained,), bound, said == "ok", part=look.part)
     if done.fired:
         look.alarms.append(Alarm("fairness", rule.name, bound, bound))
     evidence = bound if said == "unfair" else -inf

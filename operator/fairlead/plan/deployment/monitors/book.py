@@ -24,6 +24,7 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
 from fairlead.plan.deployment.evidence import backlog, ledger
+from fairlead.plan.deployment.monitors.budget import told
 from fairlead.plan.deployment.monitors.packing import digest, packed, unpacked
 from fairlead.plan.deployment.serving import recording
 from fairlead.plan.store import ledger_folder
@@ -59,9 +60,13 @@ def _basis(look: Look, kept: Monitored, settings: Settings, begins: Mapping[str,
     }  # fmt: skip
 
 
-def window(look: Look, kept: Monitored, settings: Settings, tally: Tally, before: State, state: State) -> Monitored:
-    """The monitors with a window's line. before, state: what was known before it, and is after it."""
-    fresh = [_line({"t": look.now, "counts": packed(_counts(tally)), "state": digest(state.dumped())})]
+def window(
+    look: Look, kept: Monitored, settings: Settings, tally: Tally, before: State, state: State, part: str
+) -> Monitored:
+    """The monitors with a window's line. before, state: what was known before it, and is after it; part: of the budget
+    of false alarms, as the status has it."""
+    line = {"t": look.now, "counts": packed(_counts(tally)), "state": digest(state.dumped())}
+    fresh = [_line(line | ({"part": part} if part else {}))]
     if _again(kept.ledger, before.windows):
         begins = _line(_basis(look, kept, settings, {ANEW: packed(before.dumped())}))
         fresh = [begins, *fresh] if len(begins) <= LINE else fresh
@@ -142,7 +147,8 @@ def replayed(profile: Profile, lines: Iterable[str]) -> Iterator[Again]:
             skipped += 1
         elif "counts" in said and settings is not None:
             tally = counts_of(said["counts"])
-            state, report = fold(profile, settings, state, tally, until=said["t"])
+            part = told(said.get("part", ""))
+            state, report = fold(profile, settings, state, tally, until=said["t"], part=part)
             yield Again(said["t"], tally, report, digest(state.dumped()) == said["state"], skipped)
             skipped = 0
         elif LOST in said:
