@@ -84,7 +84,8 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
     if kept is None or spec is None:
         return None
     times = [left for one in registry.chosen(spec) if (left := one.due(look, kept.version)) is not None]
-    times.append(max(SOON, _left(look, kept)))
+    left = _left(look, kept)
+    times.append(max(SOON if left > 0 or profiles.request(look, kept.version) else AGAIN, left))
     return min(times)
 
 
@@ -146,7 +147,9 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if learnt is None:
         return kept, Outcome()
     if isinstance(learnt, Problem):
-        return _later(look, kept, AGAIN), Outcome(True, learnt)
+        # where none is known nothing was asked: it is told, and nothing is written only to say when it was
+        known = profiles.request(look, kept.version)
+        return _later(look, kept, AGAIN) if known else kept, Outcome(True, learnt)
     profile = learnt.profile
     kept, before = _state(look, spec, kept, profile)
     if look.now <= before.until:
