@@ -77,6 +77,7 @@ def fold(
         )
         report = _nothing(watch, foreign, until)
         return _harmed(profile, watch, state, report, Look(window, settings, part), labels)
+    window = window.renamed(watch.old_keys)
     state, traffic = _traffic(state, window)
     refused = _refused(window, settings)
     if refused is not None:
