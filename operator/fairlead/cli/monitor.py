@@ -68,8 +68,8 @@ def _of_files(parser: argparse._ArgumentGroup) -> None:
                         help="the rows that the profile is of, in their order: what a season did in their windows, it "
                         "may do again")  # fmt: skip
     parser.add_argument("--rows", nargs="+", metavar="FILE",
-                        help="rows with the model's features and answers, in the order in which they came: Parquet or "
-                        "CSV, or folders with such")  # fmt: skip
+                        help="rows with the model's features and answers, in the order in which they came: Parquet, "
+                        "CSV or JSON lines, or folders with such")  # fmt: skip
     parser.add_argument("--prediction", metavar="COLUMN", help="the answers (default: as in the profile)")
     parser.add_argument("--score", metavar="COLUMN", help="the answers' probabilities (default: as in the profile)")
     parser.add_argument("--time", metavar="COLUMN", help="when a row came")

@@ -22,9 +22,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "profile", help="what a model learnt from, and how it answers: made of files, or shown of a model version",
-        description="Make a profile of rows in Parquet or CSV, which needs no cluster; or show one: that of a model "
-        "version (mv/NAME), or a file's (--show). A profile has bins, categories and gaps of each feature, the model's "
-        "answers to held-out rows, and how right they were; it has no rows.",
+        description="Make a profile of rows (Parquet, CSV, JSON lines), which needs no cluster; or show one: that of a "
+        "model version (mv/NAME), or a file's (--show). A profile has bins, categories and gaps of each feature, the "
+        "model's answers to held-out rows, and how right they were; it has no rows.",
     )  # fmt: skip
     parser.add_argument(
         "rows", nargs="*", metavar="ROWS|mv/NAME", help="files or folders with rows; or a model version"

@@ -124,10 +124,10 @@ def test_what_is_not_used_is_said(rows: Path, capsys: Any) -> None:
 
 def test_rows_that_are_not_there_are_said(tmp_path: Path, capsys: Any) -> None:
     assert main(["profile", str(tmp_path / "none.parquet")]) == 1
-    assert "there is no file" in capsys.readouterr().err
+    assert "is not there; name a file of Parquet, CSV or JSON lines" in capsys.readouterr().err
     (tmp_path / "a.txt").write_text("x")
     assert main(["profile", str(tmp_path / "a.txt")]) == 1
-    assert "end in .parquet" in capsys.readouterr().err
+    assert "end with .parquet" in capsys.readouterr().err
     assert main(["profile"]) == 2
     assert main(["profile", "--show", str(tmp_path / "a.txt")]) == 1
     assert "not a profile" in capsys.readouterr().err
