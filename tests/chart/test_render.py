@@ -60,6 +60,7 @@ def test_the_configuration_is_read_by_the_operator(plain: list[Json], full: list
     assert config.endpoints.allow == ["s3.example.com", "*.stores.example", "10.7.0.0/16"]
     assert config.endpoints.refuse == ["fd00::/8", "10.0.0.3"]
     assert config.identity.namespaces == ["shop"]
+    assert config.monitors.false_alarms_per_year == 2.5
     assert config.workers == 4
     assert (config.require.approvals, config.require.gates, config.require.not_author) == (1, True, True)
 
@@ -165,6 +166,7 @@ def test_every_object_is_labelled_and_placed(full: list[Json]) -> None:
         ({"tuning": {"windows": 1}}, "windows"),
         ({"jobs": {"memory": "99999999999T"}}, "memory"),
         ({"jobs": {"deadline": "0s"}}, "deadline"),
+        ({"monitors": {"falseAlarmsPerYear": 0}}, "falseAlarmsPerYear"),
         ({"logLevel": "loud"}, "logLevel"),
         ({"namespaces": ["Team_A"]}, "namespaces"),
         ({"workers": 1000}, "workers"),

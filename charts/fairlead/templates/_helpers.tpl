@@ -69,6 +69,9 @@ tuning: {{ toJson . }}
 {{- with .Values.surge }}
 surge: {{ toJson . }}
 {{- end }}
+{{- with .Values.monitors }}
+monitors: {{ toJson . }}
+{{- end }}
 {{- with .Values.jobs }}
 jobs: {{ toJson . }}
 {{- end }}

@@ -199,6 +199,8 @@ class Monitored(Model):
     """Digest of the profile that the state is of."""
     settings: Own[Annotated[str, Field(max_length=16)]] = ""
     """Digest of the settings that the state goes by."""
+    part: Own[Annotated[str, Field(max_length=32)]] = ""
+    """Of its budget of false alarms that the window may spend which is open; empty: all of it."""
     state: Own[Annotated[str, Field(max_length=131072)]] = ""
     """Of the tests, packed."""
     marks: Own[Annotated[list[Mark], Field(max_length=64, json_schema_extra=list_map("pod"))]] = []

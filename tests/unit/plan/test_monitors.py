@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -339,6 +340,19 @@ def test_no_profile() -> None:
     minutes(sim)
     assert "an evaluation of a new ModelVersion makes one" in unknown(sim, "NoProfile")
     assert sim.asked_counts == 0
+
+
+def test_without_a_profile_nothing_is_written_while_nothing_changes() -> None:
+    sim = watched(learnt=False)
+    sim.passes()
+    before = copy.deepcopy(sim.status)
+    for _ in range(5):
+        sim.now += 61
+        assert sim.look().requeue_after == pytest.approx(period.AGAIN, abs=1)
+        assert sim.status == before
+    sim.learns("m-1")  # and whoever looks then, sees it
+    sim.look()
+    assert sim.condition("MonitorReady")["reason"] == "Waiting"
 
 
 def test_no_profile_and_why() -> None:

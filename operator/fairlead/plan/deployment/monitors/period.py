@@ -13,7 +13,6 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.monitors import Gap, Mark, Monitored, MonitorLine, Monitors
 from fairlead.api.units import seconds, share
 from fairlead.monitor.counts import Tally
-from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.report import Report
 from fairlead.monitor.series import fold
@@ -23,8 +22,20 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, empty, figures, hold, labels, packing, profiles, reading, registry
+from fairlead.plan.deployment.monitors import (
+    book,
+    budget,
+    empty,
+    figures,
+    hold,
+    labels,
+    packing,
+    profiles,
+    reading,
+    registry,
+)
 from fairlead.plan.deployment.monitors.base import Monitor, Said
+from fairlead.plan.deployment.monitors.book import Window
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
@@ -86,7 +97,9 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
     if kept is None or spec is None:
         return None
     times = [left for one in registry.chosen(spec) if (left := one.due(look, kept.version)) is not None]
-    times += [max(SOON, _left(look, kept)), *labels.due(look, kept)]
+    left = _left(look, kept)
+    times.append(max(SOON if left > 0 or profiles.request(look, kept.version) else AGAIN, left))
+    times += labels.due(look, kept)
     return min(times)
 
 
@@ -153,10 +166,12 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if learnt is None:
         return kept, Outcome()
     if isinstance(learnt, Problem):
-        return _later(look, kept, AGAIN), Outcome(True, learnt)
+        # where none is known nothing was asked: it is told, and nothing is written only to say when it was
+        known = profiles.request(look, kept.version)
+        return _later(look, kept, AGAIN) if known else kept, Outcome(True, learnt)
     profile = learnt.profile
-    kept, state = _state(look, spec, kept, profile)
-    if look.now <= state.until:
+    kept, before = _state(look, spec, kept, profile)
+    if look.now <= before.until:
         return _later(look, kept, AGAIN), Outcome(True, BEHIND)
     found = reading.read(look, kept, learnt.document, profile.digest)
     if isinstance(found, Problem):
@@ -173,30 +188,38 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
         return after, Outcome(True, nothing)
     if nothing:  # of its rows nothing is known, but there are labels of earlier ones
         found = replace(found, tally=Tally(profile.digest, requests=found.tally.requests))
-    after, outcome = _folded(look, spec, after, profile, state, found, given)
+    closed = Window(found.tally, given, kept.part)
+    after, outcome = _folded(look, spec, after, profile, before, closed, found.without)
     return after, replace(outcome, problem=nothing or outcome.problem)
 
 
 def _folded(
-    look: Look, spec: Monitors, after: Monitored, profile: Profile, state: State, found: Reading,
-    given: LabelledWindow | None,
-) -> tuple[Monitored, Outcome]:  # fmt: skip
+    look: Look,
+    spec: Monitors,
+    after: Monitored,
+    profile: Profile,
+    before: State,
+    closed: Window,
+    without: Problem | None,
+) -> tuple[Monitored, Outcome]:
     try:
-        state, report = fold(profile, settings_of(look, spec), state, found.tally, given, look.now)
+        settings, part = settings_of(look, spec), budget.told(closed.part)
+        state, report = fold(profile, settings, before, closed.tally, closed.labels, look.now, part)
         text = packing.packed(state.dumped())
-        folded = labels.folded(look, book.window(look, after, found.tally, given, state), given, report)
+        folded = book.window(look, after, settings, closed, before, state)
+        folded = labels.folded(look, folded, closed.labels, report)
     except Exception as bug:  # noqa: BLE001 - a monitor that fails must not keep the Deployment from being looked after
         said = f"{type(bug).__name__} while a window was judged: please report it with the operator's log"
         return after, Outcome(True, Problem("MonitorFailed", said))
     if len(text) > LARGEST:
         return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=after.version)))
     folded = folded.model_copy(update={
-        "windows": after.windows + 1, "rows": found.tally.rows, "state": text,
+        "windows": after.windows + 1, "rows": closed.tally.rows, "state": text,
         "figures": figures.after(report, after.figures),
     })  # fmt: skip
     if report.unknown is None:
-        return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
-    return folded, Outcome(True, _unknown(found.tally, report.unknown), report)
+        return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, without)
+    return folded, Outcome(True, _unknown(closed.tally, report.unknown), report)
 
 
 def _unknown(tally: Tally, why: Unknown) -> Problem:
@@ -226,7 +249,8 @@ def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tup
 
 def _opened(look: Look, spec: Monitors, kept: Monitored, found: Reading) -> Monitored:
     return _later(look, kept, _every(spec)).model_copy(update={
-        "opened_at": look.stamp, "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
+        "opened_at": look.stamp, "part": budget.part(look, spec),
+        "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
     })  # fmt: skip
 
 
