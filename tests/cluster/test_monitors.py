@@ -84,14 +84,6 @@ JUDGED = Profile(
                   nonzero=[1000, 1000], relative=[250.0, 250.0], relative_squared=[250.0, 250.0]),
 )  # fmt: skip
 """A quarter of the held-out rows were wrong by 1, whose loss is 1."""
-TRUTH = """
-kind: Dataset
-metadata: {{name: truth}}
-spec:
-  source: {{s3: {{bucket: {bucket}, prefix: truth/, endpoint: {endpoint}, credentials: {{name: s3}}}}}}
-  format: parquet
-  watch: {{every: 2s, settle: 1s}}
-"""
 RETRAINS = """
 kind: Pipeline
 metadata: {{name: again}}
@@ -103,7 +95,7 @@ spec:
 """
 RIGHT = {"drift": 9.0, "bug": 1.0}
 """By Deployment, what is really the case by now: no version says 9."""
-ENOUGH = 400
+MANY = 400
 
 
 def judged(team: Team, name: str, wrong: float) -> None:
@@ -132,9 +124,9 @@ def ids(team: Team, name: str, known: set[str]) -> list[str]:
             body = team.s3.get_object(Bucket=STORE_BUCKET, Key=key)["Body"].read()
             found += pq.read_table(io.BytesIO(body), columns=["request_id"])["request_id"].to_pylist()
         fresh = [one for one in found if one not in known]
-        if len(fresh) >= ENOUGH:
+        if len(fresh) >= MANY:
             return fresh
-        assert time.monotonic() < deadline, f"the store has {len(fresh)} answers of {name}-2, and {ENOUGH} are needed"
+        assert time.monotonic() < deadline, f"the store has {len(fresh)} answers of {name}-2, and {MANY} are needed"
         time.sleep(1)
 
 
@@ -144,7 +136,7 @@ def label(team: Team, number: int, known: set[str]) -> None:
     known |= set(rows)
     out = io.BytesIO()
     pq.write_table(pa.table({"request_id": list(rows), "label": list(rows.values())}), out)
-    team.s3.put_object(Bucket=team.bucket, Key=f"truth/{number}.parquet", Body=out.getvalue())
+    team.s3.put_object(Bucket=team.bucket, Key=f"labels/{number}.parquet", Body=out.getvalue())
 
 
 def asks(obj: Json) -> bool:
@@ -153,7 +145,7 @@ def asks(obj: Json) -> bool:
 
 @pytest.mark.long
 def test_real_harm_is_rolled_back_where_it_is_the_version_and_starts_a_run_where_it_is_the_world(team: Team) -> None:
-    team.apply(TRUTH.format(bucket=team.bucket, endpoint=team.endpoint))
+    make_dataset(team)
     team.apply(RETRAINS.format(image=worker_image(team)))
     judged(team, "drift", wrong=0.0)
     judged(team, "bug", wrong=0.6)
