@@ -31,6 +31,7 @@ from fairlead.plan.deployment.monitors import (
     labels,
     packing,
     profiles,
+    question,
     reading,
     registry,
 )
@@ -108,7 +109,7 @@ def go_on(look: Look, state: Course) -> tuple[Course, Outcome]:
     spec, status = look.spec.monitors, state.status
     kept = status.monitors
     if kept is not None and (spec is None or not _is_current(kept, status)):
-        state, kept = book.left(state, kept).having(monitors=None), None
+        state, kept = book.left(state, question.left_behind(look, kept)).having(monitors=None), None
     if spec is None or status.live is None:
         return state, Outcome()
     if kept is None:
