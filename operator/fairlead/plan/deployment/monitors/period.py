@@ -22,7 +22,7 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, empty, hold, packing, profiles, reading, registry
+from fairlead.plan.deployment.monitors import book, empty, hold, packing, profiles, reading, registry, skew
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
@@ -71,11 +71,14 @@ class Outcome:
 
 def requests(look: Look, status: DeploymentStatus) -> list[Request]:
     """What the next window needs, if it is due."""
-    kept = status.monitors
-    if look.spec.monitors is None or kept is None or not _is_current(kept, status) or not _due(look, kept):
+    kept, spec = status.monitors, look.spec.monitors
+    if spec is None or kept is None or not _is_current(kept, status):
         return []
-    document = profiles.request(look, kept.version)
-    return [document, *(one.request for one in reading.readers(look, kept))] if document else []
+    due, well = _due(look, kept), {one.monitor for one in kept.lines if one.state == "Ok"}
+    asked = [one for one in registry.chosen(spec) if due or one.name not in well]
+    found = [request for one in asked for request in one.requests(look, kept.version)]
+    document = profiles.request(look, kept.version) if due else None
+    return [*found, document, *(one.request for one in reading.readers(look, kept))] if document else found
 
 
 def next_look(look: Look, status: DeploymentStatus) -> float | None:
@@ -134,7 +137,7 @@ def settings_of(look: Look, spec: Monitors) -> Settings:
         every=_every(spec), false_alarms_per_year=float(spec.false_alarms_per_year),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
         worse_by=share(spec.worse_by), fairness=tuple(Rule(one.by, most=share(one.max)) for one in spec.fairness),
-        off=frozenset(spec.without),
+        off=frozenset(spec.without) - {skew.MONITOR.name},  # nothing that is counted depends on it
     )  # fmt: skip
 
 

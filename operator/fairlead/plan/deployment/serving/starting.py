@@ -19,7 +19,7 @@ def requests(look: Look, status: DeploymentStatus) -> list[AskReady]:
 
 
 def _versions(status: DeploymentStatus) -> Iterable[str]:
-    if status.candidate and status.candidate.step < 0:
+    if status.candidate:
         yield status.candidate.version
     if status.way_back:
         yield status.way_back.version
