@@ -78,7 +78,7 @@ def _compared(task: GoldenTask, exchanges: list[Exchange]) -> Said:
     found: list[Difference] = []
     rows, until = 0, time.monotonic() + LIMIT
     for exchange in exchanges:
-        if time.monotonic() > until:
+        if rows and time.monotonic() > until:
             break
         answers = _answers(task, exchange.request, rows + 1)
         found += golden.differences(exchange, answers, rows + 1, task.tolerance, scale)
@@ -86,7 +86,8 @@ def _compared(task: GoldenTask, exchanges: list[Exchange]) -> Said:
     if found:
         return {"state": "Skew", "reason": "Skew", "message": _told(task, found, rows)}
     rest = f"; the other {total - rows} were not asked for within {LIMIT:g} s" if rows < total else ""
-    words = f"{rows} golden rows are answered as {_when(task)}{rest}"
+    many = f"{rows} golden rows are" if rows != 1 else "one golden row is"
+    words = f"{many} answered as {_when(task)}{rest}"
     return {"state": "Ok", "reason": "AsProven" if task.proven else "AsMade", "message": words}
 
 

@@ -68,8 +68,8 @@ def unasked(look: Look, version: str) -> Problem | None:
     if (wanted and (wanted.file or wanted.uri)) or (proof and proof.golden):
         return None
     why = f" ({quoted(proof.no_golden, 400)})" if proof and proof.no_golden else ""
-    return Problem("NoGoldenRows", f"{version} has no golden rows{why}: an evaluation of a new ModelVersion keeps some, "
-                   "or its spec.golden names some")  # fmt: skip
+    return Problem("NoGoldenRows", f"{version} has no golden rows{why}: an evaluation of a new ModelVersion keeps "
+                   "some, or its spec.golden names some")  # fmt: skip
 
 
 def skewed(look: Look, version: str) -> Problem | None:
