@@ -43,7 +43,7 @@ def test_each_row_of_training_code_is_a_request_as_evaluations_make_them() -> No
             },
             {"name": "on", "datatype": "BOOL", "shape": [1, 1], "data": [True]},
         ],
-    }
+    }  # fmt: skip
 
 
 def test_lists_are_tensors() -> None:
@@ -149,7 +149,8 @@ def test_what_an_evaluation_keeps_comes_back() -> None:
     (1.0, math.nan, 9.0, False), (math.inf, math.inf, 0.0, True), (math.inf, 1e308, 0.0, False),
     (math.nan, None, 0.0, True), (None, math.nan, 0.0, True), (None, 0.0, 0.0, False),
     # classes and texts are the same or not
-    (1000, 1001, 1000.0, False), (3, 3.0, 0.0, True), (3, 3.0001, 9.0, False), ("a", "a", 0.0, True), ("a", "b", 9.0, False),
+    (1000, 1001, 1000.0, False), (3, 3.0, 0.0, True), (3, 3.0001, 9.0, False), ("a", "a", 0.0, True),
+    ("a", "b", 9.0, False),
     (True, True, 0.0, True), (True, False, 9.0, False), ("3", 3, 0.0, False),
 ])  # fmt: skip
 def test_which_answers_are_alike(expected: Any, answered: Any, scale: float, same: bool) -> None:
@@ -189,9 +190,11 @@ def test_an_output_that_is_not_there_can_not_be_compared() -> None:
         golden.differences(one, golden.answered(answer(0.5)), 1, 0.001, {})
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"outputs": {}}, {"outputs": [[]]}, {"outputs": [{"shape": ["1"], "data": []}]},
-                                  {"outputs": [{"shape": [1], "data": {"a": 1}}]}, {"outputs": [{"shape": [1], "data": [{}]}]},
-                                  {"outputs": [{"shape": [True], "data": [1]}]}])  # fmt: skip
+@pytest.mark.parametrize("body", [
+    None, [], {}, {"outputs": {}}, {"outputs": [[]]}, {"outputs": [{"shape": ["1"], "data": []}]},
+    {"outputs": [{"shape": [1], "data": {"a": 1}}]}, {"outputs": [{"shape": [1], "data": [{}]}]},
+    {"outputs": [{"shape": [True], "data": [1]}]},
+])  # fmt: skip
 def test_what_is_no_answer_is_refused(body: Any) -> None:
     with pytest.raises(BadGolden):
         golden.answered(body)

@@ -118,7 +118,7 @@ def test_the_document_of_an_evaluation_comes_from_the_store_by_its_digest(model:
             assert (key, limit) == ("golden.json", golden.SIZE)
             return body
 
-    with patch.object(learnt, "located", lambda uri, access: (Bucket(), "golden.json")):
+    with patch.object(learnt, "located", return_value=(Bucket(), "golden.json")):
         assert replay.replay(task(model, at=at, proven=True))["message"] == (
             "one golden row is answered as when the version was proven"
         )
@@ -129,11 +129,8 @@ def test_the_document_of_an_evaluation_comes_from_the_store_by_its_digest(model:
 
 def test_a_store_that_is_away_stops_nothing(model: Model) -> None:
     at = ProfileAt(access=Access(), uri="s3://b/golden.json", sha256="0" * 64)
-
-    def away(uri: str, access: Access) -> Any:
-        raise StoreError("Unreachable", "nobody is there", transient=True)
-
-    with patch.object(learnt, "located", away):
+    away = StoreError("Unreachable", "nobody is there", transient=True)
+    with patch.object(learnt, "located", side_effect=away):
         assert replay.replay(task(model, at=at))["reason"] == "GoldenRowsUnread"
 
 
@@ -297,7 +294,7 @@ def test_the_whole_of_it_goes_by_the_servers_own_port(model: Model, rows: Path) 
     """The recorder's command, as a pod runs it."""
     told = task(model, rows)
     record = {
-        "deployment": "d", "version": "m-1", "probability": 1.0, "every": 60.0, "socket": "s", "port": 1, "spool": "/none",
+        "deployment": "d", "version": "m-1", "probability": 1.0, "every": 60.0, "socket": "s", "port": 1, "spool": "",
         "golden": told.model_dump(exclude_none=True),
     }  # fmt: skip
     with patch.dict("os.environ", {"FAIRLEAD_TASK": json.dumps(record)}):

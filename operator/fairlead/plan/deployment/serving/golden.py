@@ -67,9 +67,15 @@ def unasked(look: Look, version: str) -> Problem | None:
                        "whether it answers golden rows: let it listen elsewhere")  # fmt: skip
     if (wanted and (wanted.file or wanted.uri)) or (proof and proof.golden):
         return None
-    why = f" ({quoted(proof.no_golden, 400)})" if proof and proof.no_golden else ""
-    return Problem("NoGoldenRows", f"{version} has no golden rows{why}: an evaluation of a new ModelVersion keeps "
-                   "some, or its spec.golden names some")  # fmt: skip
+    return Problem("NoGoldenRows", f"{version} has no golden rows{_why(look, version)}: an evaluation of a new "
+                   "ModelVersion keeps some, or its spec.golden names some")  # fmt: skip
+
+
+def _why(look: Look, version: str) -> str:
+    """What its evaluation says of that."""
+    status = (versions.record(look, version) or {}).get("status") or {}
+    said = (status.get("evidence") or {}).get("noGolden")
+    return f" ({quoted(str(said), 400)})" if said else ""
 
 
 def skewed(look: Look, version: str) -> Problem | None:
