@@ -315,3 +315,38 @@ def test_a_task_that_fails_is_no_verdict(model: Model) -> None:
     assert replay.replay(task(model, at=at))["reason"] == "GoldenRowsUnread"
     with pytest.raises(TaskFailed):
         learnt.read(at, 1)
+
+
+@pytest.mark.parametrize(("answer", "said"), [
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", (200, "{}")),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", (204, "")),
+    (b"HTTP/1.0 503 No\r\n\r\nloading", (503, "loading")),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", (200, "2\r\n{}\r\n")),
+    (b"hello\r\n\r\n", (0, "the answer is no HTTP")), (b"x" * 100000, (0, "the answer is no HTTP")),
+    (b"HTTP/1.1 twohundred\r\n\r\n", (0, "the answer is no HTTP")),
+    (b"HTTP/1.1 500 No\r\nContent-Length: 999999999999\r\n\r\nno", (500, "no")),
+])  # fmt: skip
+def test_a_server_that_leaves_the_connection_open_has_answered(
+    answer: bytes, said: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fairlead.worker.record.gate.REST", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connections = []
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            connections.append(connection)
+            connection.recv(1000)
+            connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        assert ask(server.getsockname()[1], READY) == said
+        for one in connections:
+            one.close()
+
+
+def test_a_server_that_says_nothing_has_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairlead.worker.record.gate.ASKING", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        status, why = ask(server.getsockname()[1], READY)
+    assert (status, why) == (0, "no answer: timed out")

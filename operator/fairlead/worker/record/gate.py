@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import subprocess
 import threading
@@ -31,8 +32,10 @@ AGAIN = 300.0
 """Seconds after which a server that differs is asked once more: what it lacked may have come."""
 ASKING, ANSWER = 4.0, 5.0
 """Seconds for the server's own word, and for a request here."""
-LINE, KEPT = 2048, 600
-"""Bytes of a request that are read, and of what the server says that are handed on."""
+REST = 0.25
+"""Seconds for the rest of a body: only people read it."""
+LINE, HEAD, KEPT = 2048, 16384, 600
+"""Bytes of a request that are read, of an answer's head, and of what the server says that are handed on."""
 CALLERS = 16
 log = logging.getLogger(__name__)
 
@@ -154,17 +157,40 @@ def ask(port: int, path: str) -> tuple[int, str]:
     """Status of the server's answer and its beginning; 0 and why where there is none."""
     try:
         with socket.create_connection(("127.0.0.1", port), ASKING) as asked:
-            asked.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n".encode("latin-1"))
-            answer = b""
-            while len(answer) < LINE + KEPT and (more := asked.recv(LINE)):
-                answer += more
+            question = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+            asked.sendall(question.encode("latin-1"))
+            head, body = _read(asked)
     except OSError as error:
         return 0, "nothing listens" if isinstance(error, ConnectionRefusedError) else f"no answer: {error}"
-    head, _, body = answer.partition(b"\r\n\r\n")
     words = head.split(b" ", 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1][:3].isdigit():
         return 0, "the answer is no HTTP"
     return int(words[1][:3]), body[:KEPT].decode(errors="replace")
+
+
+def _read(asked: socket.socket) -> tuple[bytes, bytes]:
+    """Head and beginning of an answer. Raises OSError where there is no head in time. A server may leave the connection
+    open, and need not say how long its body is: what has come by then is its beginning."""
+    answer, until = b"", time.monotonic() + ASKING
+    while b"\r\n\r\n" not in answer and len(answer) < HEAD:
+        answer += (more := _more(asked, until))
+        if not more:
+            break
+    head, _, body = answer.partition(b"\r\n\r\n")
+    found = re.search(rb"\r\ncontent-length: *(\d{1,9})", head, re.IGNORECASE)
+    wanted = min(KEPT, int(found[1])) if found else KEPT
+    with suppress(TimeoutError):
+        while len(body) < wanted and (more := _more(asked, min(until, time.monotonic() + REST))):
+            body += more
+    return head, body
+
+
+def _more(asked: socket.socket, until: float) -> bytes:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    asked.settimeout(left)
+    return asked.recv(LINE)
 
 
 def _reply(status: int, text: str) -> bytes:
