@@ -33,7 +33,9 @@ def store(
     ]
     content = _content(task, rows, scored, scores, judged, sample, profile)
     rest: dict[str, Any] = {"gaps": list(gaps)} if gaps else {}
-    if not isinstance(golden, str):
+    if isinstance(golden, str):
+        rest |= {"noGolden": golden} if golden else {}
+    else:
         rest["golden"] = golden.model_dump(mode="json", by_alias=True)
     body = digests.canonical(content | rest)
     digest, bucket = digests.of_bytes(body), place(task.store)
