@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tests.unit.experiment.test_experiment_way import contender, experiment
 from tests.unit.plan.monitor_world import Counting, watched
 from tests.unit.plan.rollout_world import Json, PodCounts, rfc3339, spec
 
@@ -280,6 +281,20 @@ def test_what_is_not_known_of_a_candidate_stops_nothing() -> None:
     sim.version("m-2")
     settle(sim, "m-2")
     assert sim.candidate["weight"] == 10
+
+
+def test_a_contender_of_an_experiment_that_answers_otherwise_is_out_and_the_others_go_on() -> None:
+    sim = Tried(experiment() | {"monitors": {}}, store=True, says={"m-1": OK, "m-2": SKEW, "m-3": OK})
+    sim.version("m-1", age=1000)
+    settle(sim, "m-1")
+    for name in ("m-2", "m-3"):
+        sim.version(name)
+    sim.look()
+    for name in ("m-2", "m-3"):
+        settle(sim, name)
+    assert (contender(sim, "m-2")["state"], contender(sim, "m-2")["reason"]) == ("Out", "Skew")
+    assert contender(sim, "m-3")["state"] == "In"
+    assert "m-2" not in sim.shares()
 
 
 # --- the live version ------------------------------------------------------------------------------------------------
