@@ -322,6 +322,28 @@ def test_a_new_pod_of_the_live_version_that_differs_takes_nothing_down() -> None
     assert line(sim)[0] == "Ok"
 
 
+def test_that_the_kubelet_begins_its_server_anew_is_no_crash_of_the_live_version() -> None:
+    sim = live(pods=2)
+    sim.says["m-2"] = OK
+    sim.version("m-2")
+    settle(sim, "m-2")
+    for _ in range(60):
+        sim.tick(100)
+        if "candidate" not in sim.status:
+            break
+    assert sim.status["live"]["version"] == "m-2"
+    assert sim.status["watch"]["version"] == "m-2"
+    _replace(sim, "m-2")
+    new = next(pod for pod in sim.pods("m-2") if pod["metadata"]["uid"].endswith("-new"))
+    sim.says[new["metadata"]["uid"]] = SKEW
+    for restarts in range(8):
+        new["status"]["containerStatuses"][0]["restartCount"] = restarts
+        sim.tick(100)
+    assert sim.status["live"]["version"] == "m-2"
+    assert "wayBack" not in sim.status
+    assert line(sim)[:2] == ("Bad", "Skew")
+
+
 def test_nothing_is_written_while_nothing_changes() -> None:
     sim = live(pods=2)
     other = sim.pods("m-1")[1]
