@@ -175,11 +175,11 @@ def ended_since(pod: PodView, since: float) -> bool:
 
 def restarted(look: Look, version: str, since: float, before: int) -> int:
     """How often a version's servers have restarted since then. before: how often its pods had at that time. One that
-    has left takes its restarts along: they are not taken for fewer of those that have come since. One that gets no traffic,
-    for it answers golden rows otherwise, is begun anew by the kubelet, and has not crashed."""
-    mine = [pod for pod in of(look, version) if not ((found := tried(look, pod)) and found.differs)]
-    later = {pod.uid: pod.restarts for pod in mine if epoch(pod.raw["metadata"]["creationTimestamp"]) > since}
-    known = sum(pod.restarts for pod in mine if pod.uid not in later)
+    has left takes its restarts along: they are not taken for fewer of those that have come since."""
+    later = {
+        pod.uid: pod.restarts for pod in of(look, version) if epoch(pod.raw["metadata"]["creationTimestamp"]) > since
+    }
+    known = sum(pod.restarts for pod in of(look, version) if pod.uid not in later)
     return max(0, known - before) + sum(later.values())
 
 
