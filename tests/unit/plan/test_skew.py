@@ -258,6 +258,7 @@ def test_the_first_version_of_all_is_refused_too() -> None:
     settle(sim, "m-1")
     assert "live" not in sim.status
     assert sim.status["history"][0]["reason"] == "Skew"
+    assert "go back to ." not in sim.status["history"][0]["message"]
 
 
 def test_a_pod_of_a_candidate_that_comes_later_ends_it() -> None:
