@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from fairlead.api.monitors import Monitors
+from fairlead.api.monitors import Monitored, Monitors
 from fairlead.monitor.report import Report
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.requests import Request
@@ -39,8 +39,8 @@ class Monitor(ABC):
         return self.name not in spec.without
 
     @abstractmethod
-    def says(self, look: Look, version: str, report: Report | None) -> Said | None:
-        """What is known of a version now; None: nothing new. report: of the window that was closed just now."""
+    def says(self, look: Look, kept: Monitored, report: Report | None) -> Said | None:
+        """What is known of the version now; None: nothing new. report: of the window that was closed just now."""
 
     def requests(self, _look: Look, _version: str) -> Sequence[Request]:
         """What it has to know from outside, when a window is due or it is not well."""

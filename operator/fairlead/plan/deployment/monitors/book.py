@@ -13,8 +13,9 @@ from typing import Any
 
 from fairlead.api import foreign
 from fairlead.api.ledger import Ledger
-from fairlead.api.monitors import Monitored
+from fairlead.api.monitors import Monitored, Truth
 from fairlead.monitor.counts import Tally
+from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.report import Report
 from fairlead.monitor.series import fold
@@ -32,6 +33,12 @@ FEW, SEGMENT = 3, 6
 """Lines that are kept where there is no store, and lines of a segment: they are long."""
 
 
+def mark(settings: Settings, labels: Truth | None) -> str:
+    """Names what a state goes by. With other labels another truth is counted."""
+    own = {"labels": labels.model_dump(by_alias=True)} if labels is not None else {}
+    return digest(dumped(settings) | own)
+
+
 def opened(look: Look, kept: Monitored, settings: Settings) -> Monitored:
     """The monitors with the first line of a new ledger."""
     name = f"{kept.version}-{look.stamp.replace(':', '').replace('-', '')}{SUFFIX}"
@@ -44,9 +51,10 @@ def opened(look: Look, kept: Monitored, settings: Settings) -> Monitored:
     return kept.model_copy(update={"ledger": Ledger(name=name, uri=folder.uri() if folder else "", lines=[first])})
 
 
-def window(look: Look, kept: Monitored, tally: Tally, state: State) -> Monitored:
-    """The monitors with a window's line."""
-    line = _line({"t": look.now, "counts": packed(_counts(tally)), "state": digest(state.dumped())})
+def window(look: Look, kept: Monitored, tally: Tally, labels: LabelledWindow | None, state: State) -> Monitored:
+    """The monitors with a window's line. labels: those that it took in."""
+    came = {"labels": packed(labels.dumped())} if labels is not None else {}
+    line = _line({"t": look.now, "counts": packed(_counts(tally)), **came, "state": digest(state.dumped())})
     return kept.model_copy(update={"ledger": ledger.appended(kept.ledger, [line], FEW, ledger.KEPT)})
 
 
@@ -99,7 +107,8 @@ def replayed(profile: Profile, lines: Iterable[str]) -> Iterator[Again]:
         elif "counts" in said:
             if settings is None:
                 raise ValueError("the ledger does not begin with what its windows go by")
-            state, report = fold(profile, settings, state, counts_of(said["counts"]), until=said["t"])
+            labels = LabelledWindow.parsed(unpacked(said["labels"])) if "labels" in said else None
+            state, report = fold(profile, settings, state, counts_of(said["counts"]), labels, said["t"])
             yield Again(said["t"], report, digest(state.dumped()) == said["state"])
         elif "dropped" in said:
             raise ValueError(f"{said['dropped']} lines of it are nowhere any more, for the store did not take them: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fairlead.api.monitors import Monitored
 from fairlead.monitor.report import Report
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.monitors.base import Monitor, Said
@@ -18,8 +19,9 @@ class Skew(Monitor):
     name = "skew"
     counted = False
 
-    def says(self, look: Look, version: str, _report: Report | None) -> Said | None:
+    def says(self, look: Look, kept: Monitored, _report: Report | None) -> Said | None:
         """What the pods have said."""
+        version = kept.version
         why = golden.unasked(look, version)
         if why:
             return Said("Unknown", why.reason, why.message)
