@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import time
 from contextlib import ExitStack
 
@@ -39,6 +41,14 @@ def known_profile(team: Team) -> Json:
     return {"profile": {"uri": f"s3://{STORE_BUCKET}/{key}", "digest": profile.digest}}
 
 
+def golden_rows(team: Team, expected: float) -> Json:
+    """Rows in the store, as training code writes them, and what the model answered."""
+    body = "\n".join(json.dumps({"inputs": {"x": float(x)}, "expected": expected}) for x in range(8)).encode()
+    key = f"{team.namespace}/golden/{expected}.jsonl"
+    team.s3.put_object(Bucket=STORE_BUCKET, Key=key, Body=body)
+    return {"golden": {"uri": f"s3://{STORE_BUCKET}/{key}", "digest": hashlib.sha256(body).hexdigest()}}
+
+
 def lines(obj: Json) -> dict[str, Json]:
     """What the monitors say, by name."""
     return {one["monitor"]: one for one in obj.get("status", {}).get("monitors", {}).get("lines", [])}
@@ -46,11 +56,11 @@ def lines(obj: Json) -> dict[str, Json]:
 
 @pytest.mark.long
 def test_a_live_version_is_compared_with_what_it_learnt_from(team: Team) -> None:
-    make_version(team, "m-1", more=known_profile(team))
+    make_version(team, "m-1", more=known_profile(team) | golden_rows(team, 1.0))
     make_dataset(team)
     deploy(team, more={"monitors": {"every": "1m", "labels": {"dataset": "truth"}}})
     team.wait("deployment", "web", is_live("m-1"), 180, "live with m-1")
-    with traffic(team, 30):
+    with traffic(team, 30) as load:
         publish(team, kept(team, "m-1", 150))  # meanwhile the windows go on
         seen = team.wait(
             "deployment", "web", lambda o: lines(o).get("drift", {}).get("state") == "Drifting", 300, "drifting"
@@ -68,6 +78,15 @@ def test_a_live_version_is_compared_with_what_it_learnt_from(team: Team) -> None
         windows = seen["status"]["monitors"]["windows"]
         # of the live version, with the proxy's share that follows the traffic: it is not taken for a new one
         assert is_live("m-1")(seen)
+        assert (said["skew"]["state"], said["skew"]["reason"]) == ("Ok", "AsMade")
+        # the same rows, and a server that answers otherwise: nobody gets an answer of it
+        make_version(team, "m-2", value=3.0, more=golden_rows(team, 1.0))
+        seen = team.wait("deployment", "web", lambda o: "m-2" in o["status"].get("refused", []), 90, "refused")
+        taken_back = seen["status"]["history"][0]
+        assert (taken_back["version"], taken_back["reason"]) == ("m-2", "Skew")
+        assert "golden row 1: output predict is 3, and was 1" in taken_back["message"]
+        assert is_live("m-1")(seen)
+    assert {answer.version for answer in load.answers} == {"m-1"}
     team.cluster.wait_none("job", team.namespace, "fairlead.dev/observe", 60)
     told = replay(team, "--monitors")
     assert told["same"], told["different"]

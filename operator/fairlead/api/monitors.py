@@ -62,7 +62,7 @@ class Monitors(Model):
     stale: Span | None = None
     """A version that was made longer ago is stale: `60d`."""
     without: Annotated[
-        list[Literal["data", "drift", "outliers", "quality"]], Field(max_length=4, json_schema_extra=LIST_SET)
+        list[Literal["data", "drift", "outliers", "quality", "skew"]], Field(max_length=5, json_schema_extra=LIST_SET)
     ] = []
     """Monitors that are not wanted."""
     react: React = React()

@@ -24,6 +24,7 @@ ALERTS = {
     "drift": ("FairleadDrifting", "requests or answers are not what the live version learnt from"),
     "data": ("FairleadDataBad", "requests are broken: values are missing, of another type, or out of range"),
     "outliers": ("FairleadOutliers", "many requests are unlike all that the live version learnt from"),
+    "skew": ("FairleadSkew", "a new pod does not answer golden rows as the model did, and gets no traffic"),
     "stale": ("FairleadStale", "the live version is too old"),
 }
 """Of monitors: the alert's name, and what it says."""

@@ -34,6 +34,7 @@ from fairlead.plan.deployment.monitors import (
     question,
     reading,
     registry,
+    skew,
 )
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.book import Window
@@ -84,11 +85,13 @@ class Outcome:
 
 def requests(look: Look, status: DeploymentStatus) -> list[Request]:
     """What the next window needs, if it is due."""
-    kept = status.monitors
-    if look.spec.monitors is None or kept is None or not _is_current(kept, status):
+    kept, spec = status.monitors, look.spec.monitors
+    if spec is None or kept is None or not _is_current(kept, status):
         return []
-    found: list[Request] = [*labels.requests(look, status)]
-    document = profiles.request(look, kept.version) if _due(look, kept) else None
+    due, well = _due(look, kept), {one.monitor for one in kept.lines if one.state == "Ok"}
+    asked = [one for one in registry.chosen(spec) if due or one.name not in well]
+    found = [*labels.requests(look, status), *(more for one in asked for more in one.requests(look, kept.version))]
+    document = profiles.request(look, kept.version) if due else None
     return [*found, document, *(one.request for one in reading.readers(look, kept))] if document else found
 
 
@@ -151,7 +154,7 @@ def settings_of(look: Look, spec: Monitors) -> Settings:
         every=_every(spec), false_alarms_per_year=float(spec.false_alarms_per_year),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
         worse_by=share(spec.worse_by), fairness=tuple(map(_rule, spec.fairness)),
-        off=frozenset(spec.without),
+        off=frozenset(spec.without) - {skew.MONITOR.name},  # nothing that is counted depends on it
     )  # fmt: skip
 
 
