@@ -49,10 +49,9 @@ def there(deployment: Json) -> set[str]:
         found.add(needs.WATCH)
     if spec(deployment).get("monitors") is None or not kept.get("windows"):
         return found
-    found |= {needs.MONITORS, *(f"{needs.MONITORS}/{one['monitor']}" for one in kept.get("lines") or [])}
-    if any(one["monitor"] == "quality" and one["state"] != "Unknown" for one in kept.get("lines") or []):
-        found.add(needs.QUALITY)
-    return found | ({needs.LABELS} if (kept.get("labels") or {}).get("labelled") else set())
+    figures = ((status(deployment).get("record") or {}).get("monitors") or {}).get("figures") or []
+    found |= {f"{needs.MONITORED}/{one['monitor']}" for one in kept.get("lines") or []}
+    return found | {needs.MONITORED, *(f"{needs.QUALITY}/{one['metric']}" for one in figures)}
 
 
 class Pictures:

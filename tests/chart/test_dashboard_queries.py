@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hack.gen.boards.deployment import TITLES
 from hack.gen.boards.gpus import DCGM
 from hack.gen.dashboards import BOARDS
 from hack.gen.panels import Panel
 from hack.gen.reading import filled
 from tests.chart import promtool
 from tests.chart.alert_cases import exported, selector
+
+from fairlead.plan.deployment.monitors.registry import MONITORS
 
 Json = dict[str, Any]
 PANELS: dict[str, Panel] = {f"{name}/{panel.title}": panel for name, board in BOARDS.items() for panel in board.panels}
@@ -170,12 +173,10 @@ def said(**labels: str) -> str:
     return ",".join(f"{name}={value}" for name, value in sorted({**WEB, **labels}.items()))
 
 
-_LINES = {"Quality": "quality", "Drift": "drift", "Data quality": "data", "Outliers": "outliers",
-          "Fairness": "fairness", "Stale": "stale"}  # fmt: skip
 _UNREAD = {"namespace": "team", "deployment": "web", "version": "web-1", "pod": "web-1-a"}
 ELSE = (
-    *(Found(f"deployment/{title}", "its line alone", monitor(name, 2) | monitor("other", 0),
-            {said(version="web-1"): 2}) for title, name in _LINES.items()),
+    *(Found(f"deployment/{TITLES.get(one.name, one.name.capitalize())}", "its line alone",
+            monitor(one.name, 2) | monitor("other", 0), {said(version="web-1"): 2}) for one in MONITORS),
     Found("deployment/Monitors", "each", monitor("drift", 1) | monitor("data", -1),
           {said(monitor="drift"): 1, said(monitor="data"): -1}),
     Found("deployment/Something is seen", "no", gauge("monitored", 0), {said(): 0}),

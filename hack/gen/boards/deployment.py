@@ -2,57 +2,55 @@
 
 from __future__ import annotations
 
+from fairlead.manifests.alerts import ALERTS
+from fairlead.plan.deployment.monitors.registry import MONITORS
 from hack.gen.boards import gpus, predictions
 from hack.gen.boards.queries import HERE, SPACE, WHO, against, latest
-from hack.gen.panels import YES_NO, Board, Panel, Rows, Words, number, variable
+from hack.gen.panels import WIDE, YES_NO, Board, Panel, Rows, Words, number, variable
 
-MONITORS, QUALITY, LABELS, WATCH = "monitors", "quality", "labels", "watch"
-CLASSES, UNREAD = "classes", "unread"
-"""What queries may need: monitors that have closed a window, an estimate, labels, a watch after the promotion; a model
-that answers with classes, requests that are not understood."""
+MONITORED, QUALITY, WATCH, UNREAD = "monitors", "quality", "watch", "unread"
+"""What queries may need: monitors that have closed a window (`monitors/NAME`: one of them), a figure (`quality/NAME`),
+a watch after the promotion, requests that are not understood."""
+TITLES = {"data": "Data quality"}
+"""Of monitors that are not called as their panel is."""
 STANDING: Words = (
     ("-1", "unknown", "text"), ("0", "ok", "green"), ("1", "watch", "yellow"), ("2", "alarm", "red"),
 )  # fmt: skip
 PIPELINE = f'{SPACE},pipeline=~"$pipeline"'
 
 
-def _monitor(title: str, name: str, about: str) -> Panel:
+def _monitor(name: str) -> Panel:
     where = f'{HERE},monitor="{name}"'
-    return Panel(title, f"{about} By the monitor {name}; no data: it is not asked for.",
-                 ((latest("fairlead_deployment_monitor", f"{WHO}, version", where), "{{version}}"),), "stat", "none", 4,
-                 4, least=None, words=STANDING, needs=f"{MONITORS}/{name}")  # fmt: skip
+    return Panel(TITLES.get(name, name.capitalize()),
+                 f"Alarm: {ALERTS[name][1]}. By the monitor {name}; no data: it is not asked for.",
+                 ((latest("fairlead_deployment_monitor", f"{WHO}, version", where), "{{version}}"),), "stat", "none",
+                 WIDE // len(MONITORS), 4, least=None, words=STANDING, needs=f"{MONITORED}/{name}")  # fmt: skip
 
 
-def _quality(title: str, metrics: str, about: str, unit: str = "none", needs: str = QUALITY) -> Panel:
+def _quality(title: str, metrics: str, about: str, unit: str = "none") -> Panel:
     where = f'{HERE},metric=~"{metrics}"'
     return Panel(title, f"{about} Realised: by labels, those that came last; estimated: without.",
                  ((latest("fairlead_deployment_quality", f"{WHO}, version, metric, source", where),
-                   "{{version}} {{metric}}, {{source}}"),), unit=unit, width=6, needs=needs)  # fmt: skip
+                   "{{version}} {{metric}}, {{source}}"),), unit=unit, width=6,
+                 needs=f"{QUALITY}/{metrics.split('|')[0]}")  # fmt: skip
 
 
 ROWS: Rows = (
     ("Is it well?", (
-        _monitor("Quality", "quality", "Is the live version as good as when it was proven?"),
-        _monitor("Drift", "drift", "Are requests and answers distributed as in what it learnt from?"),
-        _monitor("Data quality", "data", "Are values missing, of another type, out of range, never seen?"),
-        _monitor("Outliers", "outliers", "Are more requests than usual unlike all that it learnt from?"),
-        _monitor("Fairness", "fairness", "Are groups answered alike?"),
-        _monitor("Stale", "stale", "Is it older than spec.monitors.stale?"),
+        *(_monitor(one.name) for one in MONITORS),
         Panel("Monitors", "All of them. Unknown: the line of kubectl fairlead get deployment says what is missing.",
               ((latest("fairlead_deployment_monitor", f"{WHO}, monitor"), "{{monitor}}"),), "state-timeline", "none",
-              16, 7, least=None, words=STANDING, needs=MONITORS),
+              16, 7, least=None, words=STANDING, needs=MONITORED),
         Panel("Something is seen", "No: nothing can be compared with what it learnt from; the condition MonitorReady.",
               ((latest("fairlead_deployment_monitored"), "{{deployment}}"),), "state-timeline", "none", 8, 7,
-              words=YES_NO, needs=MONITORS),
+              words=YES_NO, needs=MONITORED),
     )),
     ("Quality", (
         _quality("MAPE", "mape", "Mean absolute error over the actual value, of rows where that is not 0.",
                  "percentunit"),
         _quality("RMSE", "rmse", "Root of the mean squared error of all rows."),
-        _quality("RMSE where the actual value is 0", "rmse_zero", "Of those rows, which MAPE leaves out.",
-                 needs=LABELS),
-        _quality("Accuracy, AUC, F1", "accuracy|auc|f1", "Of a model that answers with classes.", "percentunit",
-                 CLASSES),
+        _quality("RMSE where the actual value is 0", "rmse_zero", "Of those rows, which MAPE leaves out."),
+        _quality("Accuracy, AUC, F1", "accuracy|auc|f1", "Of a model that answers with classes.", "percentunit"),
     )),
     ("Predictions", (
         Panel("Predictions", "Requests a second, by version. Of servers that name their own counters: none.",
@@ -64,7 +62,7 @@ ROWS: Rows = (
               width=8),
         Panel("Rows compared", "Rows of requests that recorders count for the monitors, by version.",
               ((f"sum by ({WHO}, version) (rate(fairlead_recorder_binned_rows_total{{{HERE}}}[$__rate_interval]))",
-                "{{version}}"),), unit="rowsps", width=8, height=6, needs=MONITORS),
+                "{{version}}"),), unit="rowsps", width=8, height=6, needs=MONITORED),
         Panel("Requests not understood", "Chosen for the monitors, and not counted, by reason.",
               ((f"sum by ({WHO}, reason) (rate(fairlead_recorder_unread_total{{{HERE}}}[$__rate_interval]))",
                 "{{reason}}"),), unit="reqps", width=8, height=6, needs=UNREAD),

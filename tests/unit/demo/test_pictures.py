@@ -8,7 +8,6 @@ from hack.demo import pictures, story
 from hack.demo.numbers import Numbers
 from hack.demo.world import World
 from hack.gen.boards import deployment as needs
-from hack.gen.boards.gpus import DCGM
 
 Json = dict[str, Any]
 
@@ -25,11 +24,14 @@ class Asked(Numbers):
         return not self.silent or self.silent not in expression
 
 
-def world(monitors: Json | None = None, told: tuple[str, ...] = (), **kept: Any) -> World:
+def world(
+    monitors: Json | None = None, told: tuple[str, ...] = (), figures: tuple[str, ...] = (), **kept: Any
+) -> World:
     """A world with the demo's Deployment."""
     made = World()
     meta = {"name": story.DEPLOYMENT, "resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z"}
-    status = {"conditions": [{"type": one} for one in told], "monitors": kept}
+    record = {"monitors": {"figures": [{"metric": one} for one in figures]}}
+    status = {"conditions": [{"type": one} for one in told], "monitors": kept, "record": record}
     made.receive("Deployment", "ADDED", {"metadata": meta, "spec": {"monitors": monitors}, "status": status})
     return made
 
@@ -49,15 +51,15 @@ def test_with_monitors_their_queries_must_find_something() -> None:
     empty = pictures.Pictures(Asked('monitor="')).empty(seen)
     assert empty == ["deployment/Quality", "deployment/Drift"]
     found = pictures.there(seen.get("Deployment", story.DEPLOYMENT))
-    assert needs.MONITORS in found
-    assert not {needs.QUALITY, needs.LABELS, DCGM} & found
-    assert needs.MONITORS not in pictures.there(world({}, windows=0).get("Deployment", story.DEPLOYMENT))
+    assert found == {"", needs.MONITORED, f"{needs.MONITORED}/drift", f"{needs.MONITORED}/quality"}
+    assert needs.MONITORED not in pictures.there(world({}, windows=0).get("Deployment", story.DEPLOYMENT))
 
 
-def test_labels_an_estimate_and_a_watch_are_seen() -> None:
-    lines = [{"monitor": "quality", "state": "Ok"}]
-    seen = world({}, ("WorldChanged",), windows=2, lines=lines, labels={"labelled": 10})
-    assert {needs.QUALITY, needs.LABELS, needs.WATCH} <= pictures.there(seen.get("Deployment", story.DEPLOYMENT))
+def test_figures_and_a_watch_are_seen() -> None:
+    seen = world({}, ("WorldChanged",), ("rmse", "mape"), windows=2)
+    found = pictures.there(seen.get("Deployment", story.DEPLOYMENT))
+    assert found == {"", needs.WATCH, needs.MONITORED, f"{needs.QUALITY}/rmse", f"{needs.QUALITY}/mape"}
+    assert found <= {one.needs for one in pictures.queries("airline")}
 
 
 def test_what_was_found_is_not_asked_again() -> None:
