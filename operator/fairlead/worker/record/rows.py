@@ -132,12 +132,17 @@ class Rows:
 
 def read(raw: Raw, wanted: Wanted) -> Rows:
     """The rows. Raises Unread."""
-    columns, count = _inputs(_request(raw), wanted)
+    columns, count = asked(raw, wanted)
     try:
         answers, scores = outputs(_json(_plain(raw.answer, raw.encoding)), count, wanted)
     except Unread:
         return Rows(count, columns, unread=("answer",))
     return Rows(count, columns, answers, scores)
+
+
+def asked(raw: Raw, wanted: Wanted) -> tuple[dict[str, list[Any]], int]:
+    """The columns of a request, and their length. Raises Unread."""
+    return _inputs(_request(raw), wanted)
 
 
 def features(body: str, wanted: Wanted) -> tuple[dict[str, list[Any]], int]:
