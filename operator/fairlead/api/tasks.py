@@ -246,6 +246,68 @@ class JoinResult(Model):
     used: list[UsedLabels] = []
 
 
+class ObserveTask(Model):
+    """Join a version of a Dataset of labels with the answers of one version, and count by its profile."""
+
+    labels: FetchItem
+    """The version's manifest; `dest` is not used."""
+    format: FormatName
+    request_id: str
+    """Column."""
+    label: str
+    """Column."""
+    log: Place
+    """`prefix` is the folder `predictions` of the Deployment."""
+    version: str
+    since: str
+    """Answers since then; RFC 3339."""
+    profile: ProfileAt
+    path: str | None = None
+    """See Output.path."""
+    used: list[UsedLabels] = []
+    """Labels that were counted by earlier joins, in `store`."""
+    store: Place
+    """`prefix` is the folder of this version's labels."""
+    against: Subject | None = None
+    """The version before, to be asked for its answers to the same requests; None: it is not."""
+
+
+class Compared(Model):
+    """What the version before would have said, on the same requests."""
+
+    n: int = 0
+    """Requests that both answered, whose labels were not known before."""
+    total: float = 0.0
+    """Sum over these of (1 + loss of the live version - loss of the version before)/2: each lies in [0, 1], and is 1/2
+    where both lose the same."""
+    squares: float = 0.0
+    """And of their squares."""
+    unanswered: int = 0
+    """Requests that the version before did not answer, or whose body was not kept."""
+
+
+class ObserveResult(Model):
+    """Counts of answers whose labels were not known before."""
+
+    rows: int = 0
+    """Requests with a label in this version of the Dataset."""
+    matched: int = 0
+    """Those among them, not counted before, that the version answered."""
+    unmatched: int = 0
+    contradictory: int = 0
+    changed: int = 0
+    unread: int = 0
+    """Labelled answers that were not understood, or to several rows at once: a label is of one row."""
+    strange: bool = False
+    """None of the labels belongs to any answer that was looked at, of any version and time."""
+    window: dict[str, Any] | None = None
+    """`monitor.labelled.LabelledWindow`, as it dumps itself; None: nothing was counted."""
+    without_rows: int = 0
+    """Labelled answers whose request is not known, so that their slice is not."""
+    used: list[UsedLabels] = []
+    compared: Compared | None = None
+
+
 UNPACKED_LIMIT = 1 << 20
 
 
@@ -258,6 +320,7 @@ class TaskResult(Said):
     publish: PublishResult | None = None
     evaluate: EvaluateResult | None = None
     join: JoinResult | None = None
+    observe: ObserveResult | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -30,7 +30,7 @@ from fairlead.monitor.profile import Profile
 from fairlead.monitor.quality import Expected
 from fairlead.monitor.report import Alarm, FeatureReport, PairReport, Report, ShareReport
 from fairlead.monitor.standing import Standing, judged
-from fairlead.monitor.state import PairState, State, StreamState
+from fairlead.monitor.state import GapState, PairState, State, StreamState
 from fairlead.monitor.unknown import Unknown
 from fairlead.monitor.watched import Rule, Settings, Stream, Together, Watched, watched
 
@@ -142,7 +142,7 @@ def _harmed(
         report = replace(report, estimated=found.figures, realised=known, powered=both, losses=losses)
     rules = settings.fairness if "fairness" not in settings.off else ()
     standings, gaps = _each(
-        rules, state.fairness, Standing(),
+        rules, state.fairness, GapState(),
         lambda rule, before: harm.gap(rule, profile, before, labels, watch.fairness_bound, look),
     )  # fmt: skip
     fair = {rule.name: gap for rule, gap in zip(rules, gaps, strict=True)}

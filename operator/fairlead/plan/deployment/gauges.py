@@ -13,6 +13,8 @@ from fairlead.plan.deployment.metrics.registry import METRICS
 PHASES = ("Pending", "Progressing", "Live", "Holding", "RolledBack", "Degraded")
 STANDINGS = {"Ok": 0, "Watch": 1, "Unknown": -1}
 """Of a monitor; any other is 2."""
+FIGURES = 2
+"""Of the real quality, the first ones: of a classifier accuracy and AUC (or F1), of a regression MAE and RMSE."""
 _TAKEN_BACK = ("RolledBack", "Failed")
 _TOLD = (
     ("rollback_ready", "RollbackReady", "0 while the live version could not be rolled back."),
@@ -84,13 +86,17 @@ def _rollbacks(status: Json, who: dict[str, str]) -> Iterator[Gauge]:
 
 
 def _monitors(kept: Json, who: dict[str, str]) -> Iterator[Gauge]:
-    """At most seven series a model; `monitored` is another one."""
+    """At most nine series a model; `monitored` is another one."""
     for line in kept.get("lines") or []:
         labels = who | {"monitor": line["monitor"], "version": kept["version"]}
         yield _gauge("monitor", "What a monitor says of the live version: 0 ok, 1 watch, 2 bad, -1 unknown.", labels,
                      STANDINGS.get(line["state"], 2))  # fmt: skip
     if kept.get("windows"):
         yield _gauge("monitor_rows", "Rows of the last window of the monitors.", who, kept.get("rows", 0))
+    for figure in (((kept.get("labels") or {}).get("real") or {}).get("figures") or [])[:FIGURES]:
+        labels = who | {"metric": figure["metric"], "version": kept["version"]}
+        yield _gauge("real_quality", "The live version's quality by the labels that came last.", labels,
+                     float(figure["value"]))  # fmt: skip
 
 
 def _gauge(name: str, help_: str, labels: dict[str, str], value: float) -> Gauge:

@@ -57,6 +57,7 @@ from fairlead.plan.deployment.evidence import answers, inputs, ledger, memory, s
 from fairlead.plan.deployment.experiment import machine
 from fairlead.plan.deployment.metrics import joining, labeljobs, labels, registry
 from fairlead.plan.deployment.monitors import book as monitorbook
+from fairlead.plan.deployment.monitors import labels as observing
 from fairlead.plan.deployment.monitors import period as monitors
 from fairlead.plan.deployment.rollback import afterwards, asking, wayback
 from fairlead.plan.deployment.rollout import firstlook, gathering, lines, patience, progress
@@ -152,8 +153,8 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     return Plan(
         status=status,
         apply=wanted,
-        create=labeljobs.wanted(look, status),
-        delete=[*children.unwanted(look, status), *labeljobs.unwanted(look, status)],
+        create=[*labeljobs.wanted(look, status), *observing.wanted(look, status)],
+        delete=[*children.unwanted(look, status), *labeljobs.unwanted(look, status), *observing.unwanted(look, status)],
         events=events,
         requeue_after=_next(look, status),
         steady=not events and frame.steady(subject.body.status, status),
@@ -214,7 +215,7 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
 def of_pod(pod: Json, _all: Iterable[Json]) -> Iterable[str]:
     """Serving pods belong to a ReplicaSet, but are labelled with the Deployment's name; so are those of joins."""
     own = pod["metadata"].get("labels") or {}
-    name = own.get(f"{LABEL_PREFIX}deployment") or own.get(joining.LABEL)
+    name = own.get(f"{LABEL_PREFIX}deployment") or own.get(joining.LABEL) or own.get(observing.LABEL)
     return [name] if name else []
 
 

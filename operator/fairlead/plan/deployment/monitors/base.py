@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from fairlead.api.monitors import Monitors
+from fairlead.api.monitors import Monitored, Monitors
 from fairlead.monitor.report import Report
 from fairlead.plan.deployment.context import Look
 
@@ -37,8 +37,8 @@ class Monitor(ABC):
         return self.name not in spec.without
 
     @abstractmethod
-    def says(self, look: Look, version: str, report: Report | None) -> Said | None:
-        """What is known of a version now; None: nothing new. report: of the window that was closed just now."""
+    def says(self, look: Look, kept: Monitored, report: Report | None) -> Said | None:
+        """What is known of the version now; None: nothing new. report: of the window that was closed just now."""
 
     def due(self, _look: Look, _version: str) -> float | None:
         """Seconds until that changes by itself; None: it does not."""

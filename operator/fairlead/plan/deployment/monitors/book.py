@@ -14,8 +14,9 @@ from typing import Any
 
 from fairlead.api import foreign
 from fairlead.api.ledger import LINE, Ledger
-from fairlead.api.monitors import Monitored
+from fairlead.api.monitors import Monitored, Truth
 from fairlead.monitor.counts import Tally
+from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.report import Report
 from fairlead.monitor.series import fold
@@ -43,6 +44,12 @@ HEAD, ANEW, LOST = "monitors", "anew", "dropped"
 """Members that only the ledger's first line has, one with a state, and one that stands for lines that are lost."""
 
 
+def mark(settings: Settings, labels: Truth | None) -> str:
+    """Names what a state goes by. With other labels another truth is counted."""
+    own = {"labels": labels.model_dump(by_alias=True)} if labels is not None else {}
+    return digest(dumped(settings) | own)
+
+
 def opened(look: Look, kept: Monitored, settings: Settings) -> Monitored:
     """The monitors with the first line of a new ledger."""
     name = f"{kept.version}-{look.stamp.replace(':', '').replace('-', '')}{SUFFIX}"
@@ -60,15 +67,29 @@ def _basis(look: Look, kept: Monitored, settings: Settings, begins: Mapping[str,
     }  # fmt: skip
 
 
-def window(
-    look: Look, kept: Monitored, settings: Settings, tally: Tally, before: State, state: State, part: str
-) -> Monitored:
-    """The monitors with a window's line. before, state: what was known before it, and is after it; part: of the budget
-    of false alarms, as the status has it."""
-    line = {"t": look.now, "counts": packed(_counts(tally)), "state": digest(state.dumped())}
-    fresh = [_line(line | ({"part": part} if part else {}))]
-    if _again(kept.ledger, before.windows):
-        begins = _line(_basis(look, kept, settings, {ANEW: packed(before.dumped())}))
+@dataclass(frozen=True)
+class Closed:
+    """A window."""
+
+    settings: Settings
+    before: State
+    """What was known before it,"""
+    tally: Tally
+    labels: LabelledWindow | None
+    """those that it took in,"""
+    state: State
+    """and what is known after it."""
+    part: str = ""
+    """Of the budget of false alarms, as the status has it."""
+
+
+def window(look: Look, kept: Monitored, closed: Closed) -> Monitored:
+    """The monitors with a window's line."""
+    line = {"t": look.now, "counts": packed(_counts(closed.tally)), "state": digest(closed.state.dumped())}
+    came = {"labels": packed(closed.labels.dumped())} if closed.labels is not None else {}
+    fresh = [_line(line | came | ({"part": closed.part} if closed.part else {}))]
+    if _again(kept.ledger, closed.before.windows):
+        begins = _line(_basis(look, kept, closed.settings, {ANEW: packed(closed.before.dumped())}))
         fresh = [begins, *fresh] if len(begins) <= LINE else fresh
     return kept.model_copy(update={
         "ledger": ledger.appended(kept.ledger, fresh, _few(kept.ledger, fresh), ledger.KEPT)
@@ -147,8 +168,9 @@ def replayed(profile: Profile, lines: Iterable[str]) -> Iterator[Again]:
             skipped += 1
         elif "counts" in said and settings is not None:
             tally = counts_of(said["counts"])
+            labels = LabelledWindow.parsed(unpacked(said["labels"])) if "labels" in said else None
             part = told(said.get("part", ""))
-            state, report = fold(profile, settings, state, tally, until=said["t"], part=part)
+            state, report = fold(profile, settings, state, tally, labels, said["t"], part)
             yield Again(said["t"], tally, report, digest(state.dumped()) == said["state"], skipped)
             skipped = 0
         elif LOST in said:

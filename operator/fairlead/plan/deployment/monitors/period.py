@@ -6,13 +6,14 @@ in one write.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.api.monitors import Mark, Monitored, MonitorLine, Monitors
+from fairlead.api.monitors import Gap, Mark, Monitored, MonitorLine, Monitors
 from fairlead.api.units import seconds, share
 from fairlead.monitor.counts import Tally
+from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.report import Report
 from fairlead.monitor.series import fold
@@ -22,7 +23,7 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, budget, empty, hold, packing, profiles, reading, registry
+from fairlead.plan.deployment.monitors import book, budget, empty, hold, labels, packing, profiles, reading, registry
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
@@ -72,10 +73,11 @@ class Outcome:
 def requests(look: Look, status: DeploymentStatus) -> list[Request]:
     """What the next window needs, if it is due."""
     kept = status.monitors
-    if look.spec.monitors is None or kept is None or not _is_current(kept, status) or not _due(look, kept):
+    if look.spec.monitors is None or kept is None or not _is_current(kept, status):
         return []
-    document = profiles.request(look, kept.version)
-    return [document, *(one.request for one in reading.readers(look, kept))] if document else []
+    found: list[Request] = [*labels.requests(look, status)]
+    document = profiles.request(look, kept.version) if _due(look, kept) else None
+    return [*found, document, *(one.request for one in reading.readers(look, kept))] if document else found
 
 
 def next_look(look: Look, status: DeploymentStatus) -> float | None:
@@ -85,7 +87,8 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
         return None
     times = [left for one in registry.chosen(spec) if (left := one.due(look, kept.version)) is not None]
     left = _left(look, kept)
-    times.append(max(SOON if left > 0 or profiles.request(look, kept.version) else AGAIN, left))
+    soon = SOON if left > 0 or profiles.request(look, kept.version) else AGAIN
+    times += [max(soon, left), *labels.due(look, kept)]
     return min(times)
 
 
@@ -99,6 +102,7 @@ def go_on(look: Look, state: Course) -> tuple[Course, Outcome]:
         return state, Outcome()
     if kept is None:
         kept = Monitored(version=status.live.version, since=look.stamp)
+    kept = labels.go_on(look, spec, kept)
     kept, outcome = _window(look, spec, kept) if _due(look, kept) else (kept, Outcome())
     old = status.monitors
     if old is not None and old.version == kept.version and old.ledger.name not in ("", kept.ledger.name):
@@ -134,9 +138,13 @@ def settings_of(look: Look, spec: Monitors) -> Settings:
     return Settings(
         every=_every(spec), false_alarms_per_year=float(spec.false_alarms_per_year),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
-        worse_by=share(spec.worse_by), fairness=tuple(Rule(one.by, most=share(one.max)) for one in spec.fairness),
+        worse_by=share(spec.worse_by), fairness=tuple(map(_rule, spec.fairness)),
         off=frozenset(spec.without),
     )  # fmt: skip
+
+
+def _rule(one: Gap) -> Rule:
+    return Rule(one.by, one.metric.removesuffix("_gap"), share(one.max))
 
 
 # --- a window ------------------------------------------------------------------------------------------------------
@@ -161,23 +169,37 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if kept.opened_at is None:
         return after, Outcome(True, WAITS)
     nothing = empty.found(kept.version, profile, found.tally)
-    if nothing:
+    try:
+        given = labels.pending(kept)
+    except ValueError:
+        given, after = None, labels.lost(spec, after)
+    if nothing and given is None:
         return after, Outcome(True, nothing)
+    if nothing:  # of its rows nothing is known, but there are labels of earlier ones
+        found = replace(found, tally=Tally(profile.digest, requests=found.tally.requests))
+    after, outcome = _folded(look, spec, after, profile, before, found, given, kept.part)
+    return after, replace(outcome, problem=nothing or outcome.problem)
+
+
+def _folded(
+    look: Look, spec: Monitors, after: Monitored, profile: Profile, before: State, found: Reading,
+    given: LabelledWindow | None, part: str,
+) -> tuple[Monitored, Outcome]:  # fmt: skip
     try:
         settings = settings_of(look, spec)
-        part = budget.told(kept.part)
-        state, report = fold(profile, settings, before, found.tally, until=look.now, part=part)
+        state, report = fold(profile, settings, before, found.tally, given, look.now, budget.told(part))
         text = packing.packed(state.dumped())
-        folded = book.window(look, after, settings, found.tally, before, state, kept.part)
+        closed = book.Closed(settings, before, found.tally, given, state, part)
+        folded = labels.folded(look, book.window(look, after, closed), given, report)
     except Exception as bug:  # noqa: BLE001 - a monitor that fails must not keep the Deployment from being looked after
         said = f"{type(bug).__name__} while a window was judged: please report it with the operator's log"
         return after, Outcome(True, Problem("MonitorFailed", said))
     if len(text) > LARGEST:
-        return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=kept.version)))
-    after = folded.model_copy(update={"windows": kept.windows + 1, "rows": found.tally.rows, "state": text})
+        return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=after.version)))
+    folded = folded.model_copy(update={"windows": after.windows + 1, "rows": found.tally.rows, "state": text})
     if report.unknown is None:
-        return after.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
-    return after, Outcome(True, _unknown(found.tally, report.unknown), report)
+        return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
+    return folded, Outcome(True, _unknown(found.tally, report.unknown), report)
 
 
 def _unknown(tally: Tally, why: Unknown) -> Problem:
@@ -189,7 +211,7 @@ def _unknown(tally: Tally, why: Unknown) -> Problem:
 def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tuple[Monitored, State]:
     """The tests' state. It begins anew with another profile, whose counts are others, and with other settings."""
     settings = settings_of(look, spec)
-    mark = packing.digest(book.dumped(settings))
+    mark = book.mark(settings, spec.labels)
     if (kept.profile, kept.settings) == (profile.digest, mark):
         if not kept.state:
             return kept, State(profile.digest)
@@ -228,7 +250,7 @@ def _later(look: Look, kept: Monitored, pause: float) -> Monitored:
 def _line(
     look: Look, spec: Monitors, kept: Monitored, monitor: Monitor, before: MonitorLine | None, outcome: Outcome
 ) -> MonitorLine:  # fmt: skip
-    said = monitor.says(look, kept.version, outcome.report)
+    said = monitor.says(look, kept, outcome.report)
     if said is None and monitor.counted:
         said = _unseen(look, spec, kept, before, outcome)
     if said is None and before is not None:
