@@ -63,7 +63,7 @@ class Monitors(Model):
     stale: Span | None = None
     """A version that was made longer ago is stale: `60d`."""
     without: Annotated[
-        list[Literal["data", "drift", "outliers", "quality"]], Field(max_length=4, json_schema_extra=LIST_SET)
+        list[Literal["data", "drift", "outliers", "quality", "skew"]], Field(max_length=5, json_schema_extra=LIST_SET)
     ] = []
     """Monitors that are not wanted."""
     react: React = React()
@@ -92,6 +92,15 @@ class MonitorLine(Model):
     reason: Annotated[str, Field(max_length=64)] = ""
     message: Text = ""
     since: Timestamp
+
+
+class Figure(Model):
+    """How good the live version's answers are, by one metric."""
+
+    metric: Annotated[str, Field(max_length=16)]
+    source: Literal["estimated", "realised"]
+    """`realised`: by labels."""
+    value: Annotated[str, Field(max_length=32)]
 
 
 class Mark(Model):
@@ -222,6 +231,8 @@ class Monitored(Model):
     been counted."""
     lines: Annotated[list[MonitorLine], Field(max_length=8, json_schema_extra=list_map("monitor"))] = []
     labels: LabelsJoined | None = None
+    figures: Own[Annotated[list[Figure], Field(max_length=3, json_schema_extra=list_map("metric"))]] = []
+    """What Prometheus is told of its quality."""
     questions: Own[int] = 0
     """How often real harm has asked."""
     question: Question | None = None
@@ -236,6 +247,8 @@ class Monitored(Model):
     """Digest of the profile that the state is of."""
     settings: Own[Annotated[str, Field(max_length=16)]] = ""
     """Digest of the settings that the state goes by."""
+    part: Own[Annotated[str, Field(max_length=32)]] = ""
+    """Of its budget of false alarms that the window may spend which is open; empty: all of it."""
     state: Own[Annotated[str, Field(max_length=131072)]] = ""
     """Of the tests, packed."""
     marks: Own[Annotated[list[Mark], Field(max_length=64, json_schema_extra=list_map("pod"))]] = []

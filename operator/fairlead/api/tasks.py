@@ -27,7 +27,7 @@ from fairlead.api.fetching import Told as Told
 from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
-from fairlead.api.modelversion import Gate, GateResult, Metric, ProfileRef, Score
+from fairlead.api.modelversion import Gate, GateResult, GoldenRef, Metric, ProfileRef, Score
 from fairlead.api.pipelinerun import OutputRecord
 from fairlead.api.reading import Csv, ShownReading
 from fairlead.api.schema import Model
@@ -151,6 +151,8 @@ class EvaluateResult(Model):
     sample: str = ""
     profile: ProfileRef | None = None
     no_profile: str = ""
+    golden: GoldenRef | None = None
+    no_golden: str = ""
 
 
 class ProfileAt(Model):
@@ -160,6 +162,27 @@ class ProfileAt(Model):
     uri: str
     sha256: str
     """Of its bytes."""
+
+
+class GoldenTask(Model):
+    """Ask the server in this pod for golden rows, each time that it has started, and say whether it may get traffic."""
+
+    at: ProfileAt | None = None
+    """The document in the store; None: `file`."""
+    file: str = ""
+    """Path in the pod."""
+    tolerance: float
+    """A share."""
+    proven: bool
+    """The answers were given when the version was proven, not when it was made."""
+    port: int
+    """Where is asked whether the server has started."""
+    server: int
+    """Where the server listens on loopback."""
+    ready: str
+    """Path that says whether it can answer."""
+    infer: str
+    """Path of its inference."""
 
 
 class RecordTask(Model):
@@ -189,6 +212,8 @@ class RecordTask(Model):
     """Folder that the proxy sees too: by settings in it the share of what is counted follows the traffic."""
     sparing: Literal[True] | None = None
     """Keep no answers but those of that share."""
+    golden: GoldenTask | None = None
+    """What the server must answer before the pod gets traffic; None: it is not asked."""
 
 
 class JoinTask(Model):

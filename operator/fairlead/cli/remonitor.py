@@ -26,14 +26,15 @@ def is_one(lines: list[str]) -> bool:
 
 
 def head(lines: list[str]) -> Json | None:
-    """Its first line; None: it is another one's."""
+    """The first line with what windows go by; None: it is another kind of ledger."""
     from fairlead.api import foreign
+    from fairlead.plan.deployment.monitors.book import starts
 
     try:
-        found = foreign.parse(next((line for line in lines if line), ""))
+        found = foreign.parse(next(filter(starts, lines), ""))
     except ValueError:
         return None
-    return found if isinstance(found, dict) and "monitors" in found else None
+    return found if isinstance(found, dict) else None
 
 
 def tell(name: str, lines: list[str], body: bytes, output: str) -> int:
@@ -44,9 +45,11 @@ def tell(name: str, lines: list[str], body: bytes, output: str) -> int:
     heard = questions(lines)
     different = [f"t {one.at:.3f}: the state after it is another one now" for one in found if not one.same]
     different += [f"t {one.at:.3f}: question {one.number} is another one now" for one in heard if not one.same]
+    skipped = sum(one.skipped for one in found)
     if output == "json":
         said = {"windows": [report(one) for one in found], "questions": [_heard(one) for one in heard]}
-        print_json({"profile": profile.digest, **said, "same": not different, "different": different})
+        print_json({"profile": profile.digest, **said, "skipped": skipped, "same": not different,
+                    "different": different})  # fmt: skip
     else:
         from fairlead.cli.blocks import show
 
@@ -114,7 +117,9 @@ def blocks(name: str, found: list[Again], heard: list[Heard], different: list[st
     rows = [_row(one) for one in found[-SHOWN:]]
     last = found[-1].report
     state = "Drifting" if any(each.state == "Drifting" for each in _distributions(last).values()) else "Ok"
-    same = f"all {count(len(found))} windows give the same state, to the last bit"
+    skipped = sum(one.skipped for one in found)
+    rest = f"; {count(skipped)} more could not be judged, because lines before them are lost" if skipped else ""
+    same = f"all {count(len(found))} windows give the same state, to the last bit{rest}"
     return [
         Title(f"replay {name}, its monitors", "Unknown" if last.unknown else state),
         Table(headers, rows), *([_asked(heard)] if heard else []), Lines(different[:20] or [same]),

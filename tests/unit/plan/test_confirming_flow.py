@@ -169,6 +169,8 @@ def test_a_version_before_that_can_not_be_had_keeps_no_label_from_being_counted(
     assert sim.joins[-1].against is None
     assert sim.joined["labelled"] == counted + 500
     assert asked(sim)["pairs"] == 0
+    assert "could not answer: version v" in sim.condition("WorldChanged")["message"]
+    assert "there is no such object" in sim.condition("WorldChanged")["message"]
     sim.now += 3600
     sim.look()
     assert until_known(sim) == "Better"

@@ -4,7 +4,7 @@ flight "has landed", counts whether the prediction was right, by the version tha
 It replays real flights at a steady rate, whatever the answers take, and writes those that have landed to the airline's
 bucket, with the id of the answer. While time stands still these are flights of November, in no order; else days pass, a
 few seconds each, and the application asks for a part of each day's flights. Settings by environment variables:
-URL (the Deployment's address), SINCE (the day from which time passes, 2013-12-06; empty: it stands still), DAY
+URL (the Deployment's address), SINCE (the day from which time passes, 2013-12-08; empty: it stands still), DAY
 (seconds), RATE (requests a second), OUTCOME_DELAY (seconds), TOLERANCE (minutes), PORT; and those of `airline.feed`.
 """
 

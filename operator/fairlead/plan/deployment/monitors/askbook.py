@@ -20,10 +20,12 @@ from fairlead.plan.deployment.evidence import ledger
 from fairlead.plan.deployment.monitors.packing import digest
 from fairlead.verdict.guards import decode, encode, encode_all
 
+LOST = "dropped"
+"""Member of the line that stands for lines that are lost."""
 OPEN = ("Asking", "Blocked")
 """States of a question that is under way."""
-FEW = 3
-"""Lines that are kept where there is no store."""
+MOST = 10
+"""Lines at most where there is no store, as of the windows."""
 SHOWN = {"Better": "better", "NotBetter": "not better"}
 """By how it ended, what must have been shown."""
 
@@ -58,7 +60,7 @@ def _having(kept: Monitored, line: Mapping[str, Any]) -> Monitored:
     if not kept.ledger.name:
         return kept
     text = json.dumps(line, separators=(",", ":"), ensure_ascii=False)
-    return kept.model_copy(update={"ledger": ledger.appended(kept.ledger, [text], FEW, ledger.KEPT)})
+    return kept.model_copy(update={"ledger": ledger.appended(kept.ledger, [text], MOST, ledger.KEPT)})
 
 
 def state_of(asked: Question) -> Asked:
@@ -101,16 +103,21 @@ class Heard:
 
 
 def replayed(lines: Iterable[str]) -> Iterator[Heard]:
-    """The questions of a ledger. Raises ValueError, KeyError or TypeError for lines that are none."""
+    """The questions of a ledger, without those whose beginning is lost. Raises ValueError, KeyError or TypeError for
+    lines that are none."""
     rule: dict[str, Any] | None = None
-    known = Asked()
+    known, lost = Asked(), False
     for line in lines:
         said = foreign.parse(line)
+        if LOST in said:
+            rule, lost = None, True
         if "asked" in said:
             rule, of = said, said["known"]
             both = (tuple(map(decode, of[name])) for name in ("better", "notBetter"))
             known = Asked(int(of["pairs"]), decode(of["total"]), int(of["refused"]), *both)
         elif "heard" in said or "answered" in said:
+            if rule is None and lost:
+                continue
             if rule is None:
                 raise ValueError("the ledger has an answer to a question that it does not have")
             number = said.get("heard", said.get("answered"))

@@ -154,6 +154,8 @@ def go_on(look: Look, spec: Monitors, kept: Monitored) -> Monitored:
     if result is not None:
         kept = question.heard(look, kept, job.asks if job else None, result.compared)
         joined = _taken(look, wanted, joined, result)
+    elif job and job.asks and joined.job and joined.job.not_before:
+        kept = question.troubled(kept, joined.message)
     return kept.model_copy(update={"labels": _sourced(mine, joined)})
 
 

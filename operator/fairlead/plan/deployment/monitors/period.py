@@ -25,7 +25,9 @@ from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
 from fairlead.plan.deployment.monitors import (
     book,
+    budget,
     empty,
+    figures,
     hold,
     labels,
     packing,
@@ -33,6 +35,7 @@ from fairlead.plan.deployment.monitors import (
     question,
     reading,
     registry,
+    skew,
 )
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.reading import Reading
@@ -81,11 +84,13 @@ class Outcome:
 
 def requests(look: Look, status: DeploymentStatus) -> list[Request]:
     """What the next window needs, if it is due."""
-    kept = status.monitors
-    if look.spec.monitors is None or kept is None or not _is_current(kept, status):
+    kept, spec = status.monitors, look.spec.monitors
+    if spec is None or kept is None or not _is_current(kept, status):
         return []
-    found: list[Request] = [*labels.requests(look, status)]
-    document = profiles.request(look, kept.version) if _due(look, kept) else None
+    due, well = _due(look, kept), {one.monitor for one in kept.lines if one.state == "Ok"}
+    asked = [one for one in registry.chosen(spec) if due or one.name not in well]
+    found = [*labels.requests(look, status), *(more for one in asked for more in one.requests(look, kept.version))]
+    document = profiles.request(look, kept.version) if due else None
     return [*found, document, *(one.request for one in reading.readers(look, kept))] if document else found
 
 
@@ -95,7 +100,9 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
     if kept is None or spec is None:
         return None
     times = [left for one in registry.chosen(spec) if (left := one.due(look, kept.version)) is not None]
-    times += [max(SOON, _left(look, kept)), *labels.due(look, kept)]
+    left = _left(look, kept)
+    soon = SOON if left > 0 or profiles.request(look, kept.version) else AGAIN
+    times += [max(soon, left), *labels.due(look, kept)]
     return min(times)
 
 
@@ -146,7 +153,7 @@ def settings_of(look: Look, spec: Monitors) -> Settings:
         every=_every(look, spec), false_alarms_per_year=float(spec.false_alarms_per_year),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
         worse_by=share(spec.worse_by), fairness=tuple(map(_rule, spec.fairness)),
-        off=frozenset(spec.without),
+        off=frozenset(spec.without) - {skew.MONITOR.name},  # nothing that is counted depends on it
     )  # fmt: skip
 
 
@@ -162,10 +169,12 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if learnt is None:
         return kept, Outcome()
     if isinstance(learnt, Problem):
-        return _later(look, kept, min(AGAIN, _every(look, spec))), Outcome(True, learnt)
+        # where none is known nothing was asked: it is told, and nothing is written only to say when it was
+        known = profiles.request(look, kept.version)
+        return _later(look, kept, min(AGAIN, _every(look, spec))) if known else kept, Outcome(True, learnt)
     profile = learnt.profile
-    kept, state = _state(look, spec, kept, profile)
-    if look.now <= state.until:
+    kept, before = _state(look, spec, kept, profile)
+    if look.now <= before.until:
         return _later(look, kept, min(AGAIN, _every(look, spec))), Outcome(True, BEHIND)
     found = reading.read(look, kept, learnt.document, profile.digest)
     if isinstance(found, Problem):
@@ -182,24 +191,29 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
         return after, Outcome(True, nothing)
     if nothing:  # of its rows nothing is known, but there are labels of earlier ones
         found = replace(found, tally=Tally(profile.digest, requests=found.tally.requests))
-    after, outcome = _folded(look, spec, after, profile, state, found, given)
+    after, outcome = _folded(look, spec, after, profile, before, found, given, kept.part)
     return after, replace(outcome, problem=nothing or outcome.problem)
 
 
 def _folded(
-    look: Look, spec: Monitors, after: Monitored, profile: Profile, state: State, found: Reading,
-    given: LabelledWindow | None,
+    look: Look, spec: Monitors, after: Monitored, profile: Profile, before: State, found: Reading,
+    given: LabelledWindow | None, part: str,
 ) -> tuple[Monitored, Outcome]:  # fmt: skip
     try:
-        state, report = fold(profile, settings_of(look, spec), state, found.tally, given, look.now)
+        settings = settings_of(look, spec)
+        state, report = fold(profile, settings, before, found.tally, given, look.now, budget.told(part))
         text = packing.packed(state.dumped())
-        folded = labels.folded(look, book.window(look, after, found.tally, given, state), given, report)
+        closed = book.Closed(settings, before, found.tally, given, state, part)
+        folded = labels.folded(look, book.window(look, after, closed), given, report)
     except Exception as bug:  # noqa: BLE001 - a monitor that fails must not keep the Deployment from being looked after
         said = f"{type(bug).__name__} while a window was judged: please report it with the operator's log"
         return after, Outcome(True, Problem("MonitorFailed", said))
     if len(text) > LARGEST:
         return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=after.version)))
-    folded = folded.model_copy(update={"windows": after.windows + 1, "rows": found.tally.rows, "state": text})
+    folded = folded.model_copy(update={
+        "windows": after.windows + 1, "rows": found.tally.rows, "state": text,
+        "figures": figures.after(report, after.figures),
+    })  # fmt: skip
     if report.unknown is None:
         return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
     return folded, Outcome(True, _unknown(found.tally, report.unknown), report)
@@ -232,7 +246,8 @@ def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tup
 
 def _opened(look: Look, spec: Monitors, kept: Monitored, found: Reading) -> Monitored:
     return _later(look, kept, _every(look, spec)).model_copy(update={
-        "opened_at": look.stamp, "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
+        "opened_at": look.stamp, "part": budget.part(look, spec),
+        "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
     })  # fmt: skip
 
 

@@ -84,6 +84,14 @@ def heard(look: Look, kept: Monitored, wanted: Asks | None, compared: Compared |
     return askbook.heard(look, kept.model_copy(update={"question": after}), compared)
 
 
+def troubled(kept: Monitored, why: str) -> Monitored:
+    """The monitors after a join that asked and has failed; the next attempt counts the labels alone."""
+    asked = kept.question
+    if asked is None or asked.state not in OPEN or asked.trouble == why[:1024]:
+        return kept
+    return kept.model_copy(update={"question": asked.model_copy(update={"trouble": why[:1024]})})
+
+
 def answer(asked: Question) -> test.Answer:
     """What has been shown."""
     return test.decided(askbook.state_of(asked), decode(asked.bound), decode(asked.bound_not_better))
