@@ -77,7 +77,7 @@ class Numbers:
     def alarms(self) -> dict[str, set[str]]:
         """Monitors that gave an alarm, by the version that was live."""
         window = max(60, int(time.time() - self._since))
-        series = f'fairlead_deployment_monitor{{{GAUGE_NAMESPACE}="{self._namespace}"}}'
+        series = f'fairlead_deployment_monitor{{{GAUGE_NAMESPACE}="{self.namespace}"}}'
         found: dict[str, set[str]] = defaultdict(set)
         for labels, value in self.query(f"max by (version, monitor) (max_over_time({series}[{window}s]))"):
             if value >= ALARM:
