@@ -18,6 +18,7 @@ from fairlead.cli import show_deployment
 from fairlead.cli.blocks import Lines
 from fairlead.plan.core import DATASET, JOB, Plan
 from fairlead.plan.deployment import gauges
+from fairlead.plan.deployment import plan as deployment
 from fairlead.plan.deployment.monitors import book, labels, packing
 
 
@@ -418,3 +419,12 @@ def lines_of(sim: Observed) -> list[str]:
     for block in show_deployment._monitors(status.monitors, sim.now):
         found += block.lines if isinstance(block, Lines) else [" ".join(row) for row in getattr(block, "rows", [])]
     return found
+
+
+def test_a_new_version_of_the_labels_and_a_pod_that_counts_them_wake_the_deployment() -> None:
+    mine = {"metadata": {"name": "web"}, "spec": {"monitors": {"labels": ASKED}}}
+    other = {"metadata": {"name": "other"}, "spec": {"monitors": {}}}
+    wakes = deployment.SPEC.mappers[DATASET]
+    assert list(wakes({"metadata": {"name": "outcomes"}}, [mine, other])) == ["web"]
+    assert list(wakes({"metadata": {"name": "others"}}, [mine, other])) == []
+    assert list(deployment.of_pod({"metadata": {"labels": {"fairlead.dev/observe": "web"}}}, [])) == ["web"]
