@@ -165,7 +165,7 @@ def label(team: Team, number: int, known: set[str]) -> None:
 
 
 def asks(obj: Json) -> bool:
-    return bool(obj["status"].get("monitors", {}).get("question", {}).get("state") == "Asking")
+    return bool(obj.get("status", {}).get("monitors", {}).get("question", {}).get("state") == "Asking")
 
 
 @pytest.mark.long
@@ -186,7 +186,7 @@ def test_real_harm_is_rolled_back_where_it_is_the_version_and_starts_a_run_where
         label(team, 2, known)
         back = team.wait("deployment", "bug", is_live("bug-1"), 180, "back to bug-1")
         seen = team.wait_condition("deployment", "drift", "WorldChanged", "True", "RealHarm", timeout=120)
-        team.wait("pipeline", "again", lambda o: o["status"].get("runs") == 1, 60, "a run")
+        team.wait("pipeline", "again", lambda o: o.get("status", {}).get("runs") == 1, 60, "a run")
     record = back["status"]["history"][0]
     assert (record["version"], record["reason"]) == ("bug-2", "RealHarm")
     assert "whose labels came since, the loss of bug-2 is" in record["message"]
