@@ -99,7 +99,7 @@ class PublishResult(Model):
 class Subject(Model):
     """A model that is scored."""
 
-    subject: Literal["challenger", "champion"]
+    subject: Literal["challenger", "champion", "before"]
     version: str
     url: str
     """Base address of its server."""
@@ -295,20 +295,29 @@ class ObserveTask(Model):
     """`prefix` is the folder of this version's labels."""
     against: Subject | None = None
     """The version before, to be asked for its answers to the same requests; None: it is not."""
+    margin: str = ""
+    """By which it is called not better."""
+    ready_timeout: float = 120.0
+    """Seconds until its server must answer."""
 
 
 class Compared(Model):
-    """What the version before would have said, on the same requests."""
+    """What the version before would have said, on the same requests: `monitor.question.Gained`, and what it lacks."""
 
     n: int = 0
     """Requests that both answered, whose labels were not known before."""
     total: float = 0.0
-    """Sum over these of (1 + loss of the live version - loss of the version before)/2: each lies in [0, 1], and is 1/2
-    where both lose the same."""
-    squares: float = 0.0
-    """And of their squares."""
-    unanswered: int = 0
-    """Requests that the version before did not answer, or whose body was not kept."""
+    """Sum over these of the live version's loss less that of the version before: each lies in [-1, 1]."""
+    refused: int = 0
+    """Requests that the version before did not answer."""
+    unkept: int = 0
+    """Requests that it was not asked: their bodies were not kept, or there was no time."""
+    better: list[float] = []
+    """Log capital per stake, that the version before is better;"""
+    not_better: list[float] = []
+    """that it is not, by the task's margin."""
+    trouble: str = ""
+    """Why the version before could not be asked; empty if it could."""
 
 
 class ObserveResult(Model):

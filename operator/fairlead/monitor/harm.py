@@ -1,7 +1,8 @@
 """What acts: the quality of a window, estimated and real, and gaps between groups.
 
-The evidence of a gap is all or nothing: a look's interval holds with probability 1 - alpha, so e = 1/alpha where it
-lies wholly above what is tolerated, and 0 else, has a mean of at most 1 while the gap is tolerated. So a window's false
+The evidence of a gap is all or nothing: a look's interval holds with probability 1 - alpha (of a part of the budget,
+alpha times that part), so e = 1/alpha where it lies wholly above what is tolerated, and 0 else, has a mean of at most 1
+while the gap is tolerated. So a window's false
 alarm has a probability of at most alpha. Its rows are taken as independent. Rows with labels, which may come a few at a
 time, are gathered over windows before they are looked at, each once: when to look follows from their number alone, so
 each look has its own rows and its own alpha, and there are no more looks than windows.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import exp, inf
+from math import exp, inf, log
 
 from fairlead.monitor import fairness, quality
 from fairlead.monitor.confusion import Confusion
@@ -63,7 +64,7 @@ def _loss(
         wrong = Unknown(f"the sums of the {what} can't be", "look at the join of the labels")
         return before, unknown_share(0.0, m, bound, wrong)
     mean = losses.total / losses.n
-    done = judged(before, gained, bound, mean <= m)
+    done = judged(before, gained, bound, mean <= m, part=look.part)
     if done.fired:
         look.alarms.append(Alarm("quality", what, done.log_evidence, bound))
     reference = m - look.settings.worse_by
@@ -99,11 +100,12 @@ def gap(
 def _looked(
     rule: Rule, slices: Mapping[str, Confusion], before: Standing, bound: float, look: Look
 ) -> tuple[Standing, FairnessReport]:  # fmt: skip
-    found = fairness.gap(slices, rule.metric, exp(-bound), fairness.fewest())
+    found = fairness.gap(slices, rule.metric, look.part * exp(-bound), fairness.fewest())
     said, why = fairness.verdict(found, rule.most)
     if isinstance(found, Unknown):
         return before, _unknown(found, rule, bound)
-    done = judged(before, (bound if said == "unfair" else -inf,), bound, said == "ok")
+    gained = bound - log(look.part) if said == "unfair" else -inf
+    done = judged(before, (gained,), bound, said == "ok", part=look.part)
     if done.fired:
         look.alarms.append(Alarm("fairness", rule.name, bound, bound))
     evidence = bound if said == "unfair" else -inf

@@ -23,7 +23,20 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, empty, hold, labels, packing, profiles, reading, registry, skew
+from fairlead.plan.deployment.monitors import (
+    book,
+    budget,
+    empty,
+    figures,
+    hold,
+    labels,
+    packing,
+    profiles,
+    question,
+    reading,
+    registry,
+    skew,
+)
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
@@ -88,7 +101,9 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
     if kept is None or spec is None:
         return None
     times = [left for one in registry.chosen(spec) if (left := one.due(look, kept.version)) is not None]
-    times += [max(SOON, _left(look, kept)), *labels.due(look, kept)]
+    left = _left(look, kept)
+    soon = SOON if left > 0 or profiles.request(look, kept.version) else AGAIN
+    times += [max(soon, left), *labels.due(look, kept)]
     return min(times)
 
 
@@ -97,7 +112,7 @@ def go_on(look: Look, state: Course) -> tuple[Course, Outcome]:
     spec, status = look.spec.monitors, state.status
     kept = status.monitors
     if kept is not None and (spec is None or not _is_current(kept, status)):
-        state, kept = book.left(state, kept).having(monitors=None), None
+        state, kept = book.left(state, question.left_behind(look, kept)).having(monitors=None), None
     if spec is None or status.live is None:
         return state, Outcome()
     if kept is None:
@@ -155,10 +170,12 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if learnt is None:
         return kept, Outcome()
     if isinstance(learnt, Problem):
-        return _later(look, kept, AGAIN), Outcome(True, learnt)
+        # where none is known nothing was asked: it is told, and nothing is written only to say when it was
+        known = profiles.request(look, kept.version)
+        return _later(look, kept, AGAIN) if known else kept, Outcome(True, learnt)
     profile = learnt.profile
-    kept, state = _state(look, spec, kept, profile)
-    if look.now <= state.until:
+    kept, before = _state(look, spec, kept, profile)
+    if look.now <= before.until:
         return _later(look, kept, AGAIN), Outcome(True, BEHIND)
     found = reading.read(look, kept, learnt.document, profile.digest)
     if isinstance(found, Problem):
@@ -175,24 +192,29 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
         return after, Outcome(True, nothing)
     if nothing:  # of its rows nothing is known, but there are labels of earlier ones
         found = replace(found, tally=Tally(profile.digest, requests=found.tally.requests))
-    after, outcome = _folded(look, spec, after, profile, state, found, given)
+    after, outcome = _folded(look, spec, after, profile, before, found, given, kept.part)
     return after, replace(outcome, problem=nothing or outcome.problem)
 
 
 def _folded(
-    look: Look, spec: Monitors, after: Monitored, profile: Profile, state: State, found: Reading,
-    given: LabelledWindow | None,
+    look: Look, spec: Monitors, after: Monitored, profile: Profile, before: State, found: Reading,
+    given: LabelledWindow | None, part: str,
 ) -> tuple[Monitored, Outcome]:  # fmt: skip
     try:
-        state, report = fold(profile, settings_of(look, spec), state, found.tally, given, look.now)
+        settings = settings_of(look, spec)
+        state, report = fold(profile, settings, before, found.tally, given, look.now, budget.told(part))
         text = packing.packed(state.dumped())
-        folded = labels.folded(look, book.window(look, after, found.tally, given, state), given, report)
+        closed = book.Closed(settings, before, found.tally, given, state, part)
+        folded = labels.folded(look, book.window(look, after, closed), given, report)
     except Exception as bug:  # noqa: BLE001 - a monitor that fails must not keep the Deployment from being looked after
         said = f"{type(bug).__name__} while a window was judged: please report it with the operator's log"
         return after, Outcome(True, Problem("MonitorFailed", said))
     if len(text) > LARGEST:
         return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=after.version)))
-    folded = folded.model_copy(update={"windows": after.windows + 1, "rows": found.tally.rows, "state": text})
+    folded = folded.model_copy(update={
+        "windows": after.windows + 1, "rows": found.tally.rows, "state": text,
+        "figures": figures.after(report, after.figures),
+    })  # fmt: skip
     if report.unknown is None:
         return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
     return folded, Outcome(True, _unknown(found.tally, report.unknown), report)
@@ -225,7 +247,8 @@ def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tup
 
 def _opened(look: Look, spec: Monitors, kept: Monitored, found: Reading) -> Monitored:
     return _later(look, kept, _every(spec)).model_copy(update={
-        "opened_at": look.stamp, "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
+        "opened_at": look.stamp, "part": budget.part(look, spec),
+        "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
     })  # fmt: skip
 
 
