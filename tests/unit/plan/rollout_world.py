@@ -585,6 +585,7 @@ class Sim:
                 "metadata": {
                     "name": uid, "namespace": "team", "uid": uid, "creationTimestamp": rfc3339(self.now),
                     "labels": workload["spec"]["template"]["metadata"]["labels"], "ownerReferences": [owner],
+                    "annotations": workload["spec"]["template"]["metadata"].get("annotations", {}),
                 },
                 "spec": copy.deepcopy(made["spec"]["template"]["spec"]),
                 "status": {
