@@ -27,7 +27,7 @@ EVERYTHING: Json = {
     "require": {"approvals": 1, "gates": True, "notAuthor": True},
     "metrics": {
         "podMonitor": {"enabled": True}, "rules": {"enabled": True},
-        "dashboards": {"enabled": True, "annotations": {"grafana_folder": "Fairlead"}},
+        "dashboards": {"enabled": True, "gpuHour": 2.5, "annotations": {"grafana_folder": "Fairlead"}},
     },
     "networkPolicy": {"enabled": True, "from": [{"namespaceSelector": {}}]},
     "priorityClassName": "system-cluster-critical",

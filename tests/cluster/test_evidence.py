@@ -19,9 +19,9 @@ from tests.cluster.test_rollouts import go_live
 STEPS = [{"weight": 10, "for": "6s", "requests": 20}, {"weight": 50, "for": "6s", "requests": 50}]
 
 
-def replay(team: Team, *words: str) -> dict[str, Any]:
+def replay(team: Team, *words: str, name: str = "web") -> dict[str, Any]:
     """What `fairlead replay` says, as a person at this machine."""
-    return said_by(team, "replay", "deployment/web", *words)
+    return said_by(team, "replay", f"deployment/{name}", *words)
 
 
 def said_by(team: Team, *words: str) -> dict[str, Any]:

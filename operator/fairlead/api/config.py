@@ -33,6 +33,8 @@ class PrometheusConfig(Model):
     """Put on each PrometheusRule and PodMonitor."""
     enabled: bool = True
     """Make PrometheusRules and PodMonitors (needs prometheus-operator's CRDs)."""
+    runbooks: str = "docs"
+    """Where Fairlead's docs can be read: what the links in alerts begin with."""
 
 
 class Tuning(Model):

@@ -62,7 +62,7 @@ class Monitors(Model):
     stale: Span | None = None
     """A version that was made longer ago is stale: `60d`."""
     without: Annotated[
-        list[Literal["data", "drift", "outliers", "quality"]], Field(max_length=4, json_schema_extra=LIST_SET)
+        list[Literal["data", "drift", "outliers", "quality", "skew"]], Field(max_length=5, json_schema_extra=LIST_SET)
     ] = []
     """Monitors that are not wanted."""
     react: React = React()
@@ -91,6 +91,15 @@ class MonitorLine(Model):
     reason: Annotated[str, Field(max_length=64)] = ""
     message: Text = ""
     since: Timestamp
+
+
+class Figure(Model):
+    """How good the live version's answers are, by one metric."""
+
+    metric: Annotated[str, Field(max_length=16)]
+    source: Literal["estimated", "realised"]
+    """`realised`: by labels."""
+    value: Annotated[str, Field(max_length=32)]
 
 
 class Mark(Model):
@@ -162,6 +171,49 @@ class LabelsJoined(Model):
     """What a join has counted and no window has taken in yet, packed."""
 
 
+class Question(Model):
+    """Real harm asks: would the version before have lost less on the same requests? It stays as long as the harm that
+    asked, so one alarm asks once."""
+
+    number: int
+    """Of this live version, from 1: each further one needs stronger evidence for a rollback."""
+    against: Name | None = None
+    """The version before; absent: there is none."""
+    state: Literal["Asking", "Blocked", "Better", "NotBetter", "Unknown", "Dropped"] = "Asking"
+    """`Blocked`: it can't be asked at the moment. `Better`: it was rolled back to. `NotBetter`: the world has changed.
+    `Unknown`: nobody could find out. `Dropped`: a person has decided, or does not want to know."""
+    since: Timestamp
+    until: Timestamp
+    """If nothing is known by then, a person is asked."""
+    reason: Annotated[str, Field(max_length=64)] = ""
+    message: Text = ""
+    """Where it stands, in words."""
+    pairs: int = 0
+    """Requests that both versions answered, whose labels came since."""
+    refused: int = 0
+    """Those that the version before did not answer,"""
+    unkept: int = 0
+    """and those whose body was not kept, so that it could not be asked."""
+    log_better: Annotated[str, Field(max_length=32)] = "0"
+    """Log evidence that the version before is better,"""
+    bound: Annotated[str, Field(max_length=32)] = ""
+    """shown at this;"""
+    log_not_better: Annotated[str, Field(max_length=32)] = "0"
+    """that it is not, by `margin`,"""
+    bound_not_better: Annotated[str, Field(max_length=32)] = ""
+    """shown at this."""
+    trouble: Own[Text] = ""
+    """Why the version before could not be asked last time."""
+    margin: Own[Annotated[str, Field(max_length=32)]] = ""
+    design_effect: Own[Annotated[str, Field(max_length=32)]] = "1"
+    total: Own[Annotated[str, Field(max_length=32)]] = "0"
+    """Sum of the differences of losses, live less before."""
+    better: Own[Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)]] = []
+    """Log capital per stake,"""
+    not_better: Own[Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=8)]] = []
+    """and of the other question."""
+
+
 class Monitored(Model):
     """What is known of the live version by its monitors."""
 
@@ -178,6 +230,12 @@ class Monitored(Model):
     been counted."""
     lines: Annotated[list[MonitorLine], Field(max_length=8, json_schema_extra=list_map("monitor"))] = []
     labels: LabelsJoined | None = None
+    figures: Own[Annotated[list[Figure], Field(max_length=3, json_schema_extra=list_map("metric"))]] = []
+    """What Prometheus is told of its quality."""
+    questions: Own[int] = 0
+    """How often real harm has asked."""
+    question: Question | None = None
+    """The last one, as long as the harm that asked it is there."""
     doubted_at: Own[Timestamp | None] = None
     """When harm was estimated first; absent: never."""
     next_at: Own[Timestamp | None] = None

@@ -27,7 +27,7 @@ from fairlead.api.fetching import Told as Told
 from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
-from fairlead.api.modelversion import Gate, GateResult, Metric, ProfileRef, Score
+from fairlead.api.modelversion import Gate, GateResult, GoldenRef, Metric, ProfileRef, Score
 from fairlead.api.pipelinerun import OutputRecord
 from fairlead.api.reading import Csv, ShownReading
 from fairlead.api.schema import Model
@@ -99,7 +99,7 @@ class PublishResult(Model):
 class Subject(Model):
     """A model that is scored."""
 
-    subject: Literal["challenger", "champion"]
+    subject: Literal["challenger", "champion", "before"]
     version: str
     url: str
     """Base address of its server."""
@@ -151,6 +151,8 @@ class EvaluateResult(Model):
     sample: str = ""
     profile: ProfileRef | None = None
     no_profile: str = ""
+    golden: GoldenRef | None = None
+    no_golden: str = ""
 
 
 class ProfileAt(Model):
@@ -160,6 +162,27 @@ class ProfileAt(Model):
     uri: str
     sha256: str
     """Of its bytes."""
+
+
+class GoldenTask(Model):
+    """Ask the server in this pod for golden rows, each time that it has started, and say whether it may get traffic."""
+
+    at: ProfileAt | None = None
+    """The document in the store; None: `file`."""
+    file: str = ""
+    """Path in the pod."""
+    tolerance: float
+    """A share."""
+    proven: bool
+    """The answers were given when the version was proven, not when it was made."""
+    port: int
+    """Where is asked whether the server has started."""
+    server: int
+    """Where the server listens on loopback."""
+    ready: str
+    """Path that says whether it can answer."""
+    infer: str
+    """Path of its inference."""
 
 
 class RecordTask(Model):
@@ -189,6 +212,8 @@ class RecordTask(Model):
     """Folder that the proxy sees too: by settings in it the share of what is counted follows the traffic."""
     sparing: Literal[True] | None = None
     """Keep no answers but those of that share."""
+    golden: GoldenTask | None = None
+    """What the server must answer before the pod gets traffic; None: it is not asked."""
 
 
 class JoinTask(Model):
@@ -270,20 +295,29 @@ class ObserveTask(Model):
     """`prefix` is the folder of this version's labels."""
     against: Subject | None = None
     """The version before, to be asked for its answers to the same requests; None: it is not."""
+    margin: str = ""
+    """By which it is called not better."""
+    ready_timeout: float = 120.0
+    """Seconds until its server must answer."""
 
 
 class Compared(Model):
-    """What the version before would have said, on the same requests."""
+    """What the version before would have said, on the same requests: `monitor.question.Gained`, and what it lacks."""
 
     n: int = 0
     """Requests that both answered, whose labels were not known before."""
     total: float = 0.0
-    """Sum over these of (1 + loss of the live version - loss of the version before)/2: each lies in [0, 1], and is 1/2
-    where both lose the same."""
-    squares: float = 0.0
-    """And of their squares."""
-    unanswered: int = 0
-    """Requests that the version before did not answer, or whose body was not kept."""
+    """Sum over these of the live version's loss less that of the version before: each lies in [-1, 1]."""
+    refused: int = 0
+    """Requests that the version before did not answer."""
+    unkept: int = 0
+    """Requests that it was not asked: their bodies were not kept, or there was no time."""
+    better: list[float] = []
+    """Log capital per stake, that the version before is better;"""
+    not_better: list[float] = []
+    """that it is not, by the task's margin."""
+    trouble: str = ""
+    """Why the version before could not be asked; empty if it could."""
 
 
 class ObserveResult(Model):

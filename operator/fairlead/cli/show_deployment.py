@@ -9,7 +9,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.confirmation import Confirmation
 from fairlead.api.deployment import CanaryStep, Deployment
 from fairlead.api.evidence import ArmCounts
-from fairlead.api.monitors import LabelsJoined, Monitored
+from fairlead.api.monitors import LabelsJoined, Monitored, Question
 from fairlead.api.units import human, seconds
 from fairlead.api.watch import Watch
 from fairlead.cli import show_experiment, show_labels
@@ -153,7 +153,20 @@ def _monitors(kept: Monitored, now: float) -> list[Block]:
     rows = [[one.monitor, one.state, ago(one.since, now), one.reason, one.message] for one in kept.lines]
     headers = ["MONITOR", "STATE", "SINCE", "REASON", "MESSAGE"]
     told = [Lines([labels(kept.labels, now)])] if kept.labels else []
-    return [Title(f"monitors of {kept.version}", "", f"{seen}{closed}{lost}"), Table(headers, rows), *told]
+    asked = _harm_asked(kept.question, kept.version, now) if kept.question else []
+    return [Title(f"monitors of {kept.version}", "", f"{seen}{closed}{lost}"), Table(headers, rows), *told, *asked]
+
+
+def _harm_asked(asked: Question, live: str, now: float) -> list[Block]:
+    """What real harm asks: would the version before have lost less?"""
+    against = asked.against or "nothing: no version was live before"
+    title = Title(f"question {asked.number}: is it {live}?", asked.state, f"{ago(asked.since, now)}; against {against}")
+    if asked.against is None:
+        return [title]
+    shown = [asked.against, count(asked.pairs), count(asked.refused), evidence(asked.log_better, asked.bound),
+             evidence(asked.log_not_better, asked.bound_not_better)]  # fmt: skip
+    headers = ["AGAINST", "SAME REQUESTS", "NOT ANSWERED", "EVIDENCE THAT IT IS BETTER", "THAT IT IS NOT"]
+    return [title, Table(headers, [shown])]
 
 
 def labels(joined: LabelsJoined, now: float) -> str:

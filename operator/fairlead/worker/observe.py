@@ -28,6 +28,7 @@ from fairlead.store.s3 import Bucket
 from fairlead.worker import tables
 from fairlead.worker import truth as truths
 from fairlead.worker.access import located, place
+from fairlead.worker.comparing import Comparing
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.matching import OF_ANSWERS, Matching
 from fairlead.worker.past import truth
@@ -56,10 +57,11 @@ def observe(task: ObserveTask) -> ObserveResult:
         log.info("joined", extra={"labels": told.rows, "fresh": work.fresh, "matched": matched})
         if not matched:
             return found.model_copy(update={"unmatched": work.fresh, "strange": work.strange()})
-        counts = work.counted()
+        counts = work.counted(matched)
         return found.model_copy(update={
             "matched": matched, "unmatched": work.fresh - matched, "unread": counts.unread + work.unread,
             "without_rows": work.sliceless, "window": counts.window().dumped(), "used": work.remember(),
+            "compared": work.against.compared() if work.against else None,
         })  # fmt: skip
 
 
@@ -89,6 +91,7 @@ class Observing(Matching):
     ) -> None:  # fmt: skip
         super().__init__(task, folder, database, answers, store)
         self.profile, self.wanted = learnt, Wanted.of(learnt)
+        self.against = Comparing(task, learnt, self.labelled) if task.against else None
         self.unread = 0
         """Labelled answers that say nothing, or are to several rows."""
         self.sliceless = 0
@@ -119,14 +122,16 @@ class Observing(Matching):
     def _said(self, id_: str, label: str, kept: dict[str, Any], *beside: Any) -> Said:
         return said(self.profile, self.wanted, id_, label, kept, dict(zip(self.beside, beside, strict=True)))
 
-    def counted(self) -> Counts:
-        """All of them, by the profile."""
+    def counted(self, matched: int) -> Counts:
+        """All of them, by the profile. matched: how many there are."""
         counts = Counts()
         for rows in self.rows():
             read = [one for one in rows if one.read]
             self.unread += len(rows) - len(read)
             self.sliceless += sum(self._is_sliceless(one) for one in read)
             counts += truth.count(self.profile, self.labelled(read))
+            if self.against is not None:
+                self.against.take(read, matched)
         return counts
 
     def labelled(self, rows: Sequence[Said]) -> Labelled:

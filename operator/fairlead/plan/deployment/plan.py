@@ -59,7 +59,7 @@ from fairlead.plan.deployment.metrics import joining, labeljobs, labels, registr
 from fairlead.plan.deployment.monitors import book as monitorbook
 from fairlead.plan.deployment.monitors import labels as observing
 from fairlead.plan.deployment.monitors import period as monitors
-from fairlead.plan.deployment.rollback import afterwards, asking, wayback
+from fairlead.plan.deployment.rollback import afterwards, asking, confirming, wayback
 from fairlead.plan.deployment.rollout import firstlook, gathering, lines, patience, progress
 from fairlead.plan.deployment.serving import (
     ability,
@@ -134,6 +134,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state, unseen, doubt = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
     state, watched = monitors.go_on(look, state)
+    state, asked = confirming.go_on(look, state)
     choice = versions.choose(look, state.status)
     state, problem = progress.choose(look, state, choice), None
     if state.candidate and asking.holds(state.status):
@@ -147,7 +148,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state, trial = machine.go_on(look, state, choice)
     state = scaling.go_on(look, state)
     state = memory.noted(look, pins.kept(look, labels.tidied(state)))
-    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced, doubt, watched)
+    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced, doubt, watched, asked)
     wanted = frame.wanted(look, status)
     events = [*state.events, *scaling.set_back(look, wanted)]
     return Plan(
@@ -184,6 +185,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(stored.LATE)
     if (monitored := monitors.next_look(look, status)) is not None:
         times.append(monitored)
+    if (open_until := confirming.next_look(look, status)) is not None:
+        times.append(open_until)
     if status.unasked:
         times.append(epoch(status.unasked.until) - look.now)
     if (kept := scaling.next_look(look, status)) is not None:

@@ -89,6 +89,18 @@ def count(profile: Profile, rows: Labelled) -> Counts:
     return _regression(profile, rows) if profile.task == "regression" else _classification(profile, rows)
 
 
+def losses(profile: Profile, rows: Labelled) -> np.ndarray:
+    """Of each row, in [0, 1], as `count` adds them up; NaN where there is none."""
+    if profile.task == "regression":
+        most = labelled.cap(profile)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            size, _, fits = _sizes(places.numbers(rows.answers), places.numbers(rows.truths))
+            return np.where(fits, np.minimum(1.0, size / most), np.nan) if most else np.full(len(size), np.nan)
+    known = _classes(profile)
+    both = zip(names(rows.answers, known), names(rows.truths, known), strict=True)
+    return np.array([np.nan if a is None or t is None else float(a != t) for a, t in both], dtype=np.float64)
+
+
 # --- classes -------------------------------------------------------------------------------------------------------
 
 
@@ -192,10 +204,8 @@ def _regression(profile: Profile, rows: Labelled) -> Counts:
     most = labelled.cap(profile)  # the error whose loss is 1; None: the profile doesn't say
     answers, truths = places.numbers(rows.answers), places.numbers(rows.truths)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        size = np.abs(answers - truths)
+        size, relative, fits = _sizes(answers, truths)
         zero = truths == 0
-        relative = np.where(zero, 0.0, size / np.abs(truths))
-        fits = (np.abs(truths) < _LARGEST) & (size < _LARGEST) & (relative < _LARGEST)  # false for NaN
         size, relative, zero = size[fits], relative[fits], zero[fits]
         square, n = size**2, int(fits.sum())
         found = Errors(
@@ -207,6 +217,13 @@ def _regression(profile: Profile, rows: Labelled) -> Counts:
     losses = Sums(len(loss), float(loss.sum()), float((loss**2).sum()))
     pairs = _by_answer(profile, answers[fits], loss) if most else Pairs()
     return Counts(n, len(fits) - n, errors=found, losses=losses, pairs=pairs)
+
+
+def _sizes(answers: np.ndarray, truths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Errors, the same in parts of the truth (0 where that is 0), and which of them can be reckoned with."""
+    size = np.abs(answers - truths)
+    relative = np.where(truths == 0, 0.0, size / np.abs(truths))
+    return size, relative, (np.abs(truths) < _LARGEST) & (size < _LARGEST) & (relative < _LARGEST)  # false for NaN
 
 
 def _by_answer(profile: Profile, answers: np.ndarray, losses: np.ndarray) -> Pairs:

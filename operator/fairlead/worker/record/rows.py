@@ -140,6 +140,11 @@ def read(raw: Raw, wanted: Wanted) -> Rows:
     return Rows(count, columns, answers, scores)
 
 
+def asked(raw: Raw, wanted: Wanted) -> tuple[dict[str, list[Any]], int]:
+    """The columns of a request, and their length. Raises Unread."""
+    return _inputs(_request(raw), wanted)
+
+
 def features(body: str, wanted: Wanted) -> tuple[dict[str, list[Any]], int]:
     """Columns of a request by feature, and how many rows it has. Raises Unread."""
     return _inputs(_json(body.encode("utf-8", "replace")), wanted)

@@ -25,6 +25,7 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
 from fairlead.plan.deployment.evidence import backlog, ledger
+from fairlead.plan.deployment.monitors import askbook
 from fairlead.plan.deployment.monitors.budget import told
 from fairlead.plan.deployment.monitors.packing import digest, packed, unpacked
 from fairlead.plan.deployment.serving import recording
@@ -40,7 +41,7 @@ MOST = 2 * FEW + 2
 """Lines at most where there is no store."""
 _FIRST = 48
 """Characters of a line's beginning: a time, and the member that says what the line is."""
-HEAD, ANEW, LOST = "monitors", "anew", "dropped"
+HEAD, ANEW, LOST = "monitors", "anew", askbook.LOST
 """Members that only the ledger's first line has, one with a state, and one that stands for lines that are lost."""
 
 
@@ -55,7 +56,8 @@ def opened(look: Look, kept: Monitored, settings: Settings) -> Monitored:
     name = f"{kept.version}-{look.stamp.replace(':', '').replace('-', '')}{SUFFIX}"
     folder = ledger_folder(look.world.config, look.namespace, look.name, name)
     first = _line(_basis(look, kept, settings, {HEAD: f"{look.namespace}/{look.name}"}))
-    return kept.model_copy(update={"ledger": Ledger(name=name, uri=folder.uri() if folder else "", lines=[first])})
+    kept = kept.model_copy(update={"ledger": Ledger(name=name, uri=folder.uri() if folder else "", lines=[first])})
+    return askbook.asked(look, kept) if kept.question and kept.question.state in askbook.OPEN else kept
 
 
 def _basis(look: Look, kept: Monitored, settings: Settings, begins: Mapping[str, str]) -> dict[str, Any]:

@@ -9,26 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fairlead.api.dataset import Dataset, DatasetVersion
 from fairlead.api.deploymentstatus import DeploymentStatus
+from fairlead.api.labelled import Asks, JoinJob
 from fairlead.api.monitors import GapKnown, LabelsJoined, Monitored, Monitors, Truth
 from fairlead.api.tasks import ObserveResult, ObserveTask, TaskResult
+from fairlead.manifests.pod import pod_spec
 from fairlead.monitor.fairness import Gap
 from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.report import Report
 from fairlead.plan import store
-from fairlead.plan.core import LABEL_PREFIX, Delete, Json
+from fairlead.plan.core import LABEL_PREFIX, Delete, Json, epoch
 from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import labeljob
 from fairlead.plan.deployment.evidence.labeljob import LabelJob
-from fairlead.plan.deployment.monitors import packing, saying
+from fairlead.plan.deployment.monitors import beside, packing, question, saying
+from fairlead.plan.deployment.monitors.beside import Beside
 from fairlead.plan.deployment.serving import recording
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.jobs import attempt
+from fairlead.plan.jobs.failures import Failure
+from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.requests import ReadDocument
 
+PATIENT = 600.0
+"""Seconds that a pod may wait for a server beside it."""
 LARGEST = 32768
 """Characters of what waits: more could not be read again."""
 STRANGE = Problem(
@@ -61,6 +69,35 @@ class Observing(LabelJob[ObserveResult, LabelsJoined]):
     wanted: Truth
     version: str
     since: str
+    asks: Asks | None = None
+    """What a join that begins now asks besides."""
+
+    def begin(self, version: str, attempt: int = 1, unreadable: int = 0) -> JoinJob:
+        """Only first attempts ask: a version before that can't be had must keep nobody from counting the labels."""
+        made = super().begin(version, attempt, unreadable)
+        return made.model_copy(update={"asks": self.asks}) if self.asks and attempt == 1 else made
+
+    def hopeless(self, found: Found) -> Failure | None:
+        """A server beside it that does not come up is not waited for."""
+        born = epoch(found.pod["metadata"]["creationTimestamp"]) if found.pod else self.context.now
+        why = self.waiting(found) if self.recorded.asks and self.context.now > born + PATIENT else None
+        return Failure(why.reason, f"{why.message}; the next attempt asks nobody", "cluster") if why else None
+
+    def pod(self, main: Json, volumes: list[Json], deadline: int) -> Json:
+        """With the version before beside it, if that is asked."""
+        made = self._beside()
+        if made is None:
+            return super().pod(main, volumes, deadline)
+        return pod_spec(
+            [main], init_containers=made.init, volumes=[*volumes, *made.volumes], activeDeadlineSeconds=deadline,
+            **made.more,
+        )  # fmt: skip
+
+    def _beside(self) -> Beside | None:
+        asks = self.recorded.asks
+        return (
+            self.context.once(("beside", asks.against), lambda: beside.of(self.context, asks.against)) if asks else None
+        )
 
     @property
     def dataset_name(self) -> str:
@@ -84,10 +121,17 @@ class Observing(LabelJob[ObserveResult, LabelsJoined]):
         task = ObserveTask(
             labels=item, format=found.spec.format, request_id=wanted.request_id, label=wanted.label,
             log=folder.folder("predictions").place(), version=self.version, since=self.since, profile=learnt.at,
-            path=recorded.output.path, used=self.kept.used,
+            path=recorded.output.path, used=self.kept.used, **self._against(),
             store=folder.folder("observed", f"{self.version}-{self.kept.digest}").place(),
         )  # fmt: skip
         return task, [*secrets, folder.reach.credentials, learnt.credentials]
+
+    def _against(self) -> dict[str, Any]:
+        """What the worker is told of the version before."""
+        made, asks = self._beside(), self.recorded.asks
+        if made is None or asks is None:
+            return {}
+        return {"against": made.subject, "margin": asks.margin, "ready_timeout": made.ready_timeout}
 
 
 LABEL = LABEL_PREFIX + Observing.label
@@ -104,11 +148,14 @@ def go_on(look: Look, spec: Monitors, kept: Monitored) -> Monitored:
         joined = _begun(look, wanted, kept, digest)
     if recording.profiled(look, kept.version) is None:  # the line `NoProfile` says what to do
         return kept.model_copy(update={"labels": joined.model_copy(update={"job": None})})
-    mine = Observing(look, joined, wanted, kept.version, kept.since)
+    mine, job = Observing(look, joined, wanted, kept.version, kept.since, question.asks(kept)), joined.job
     done = labeljob.advance(mine, ready=not joined.pending)
     joined, result = done
     if result is not None:
+        kept = question.heard(look, kept, job.asks if job else None, result.compared)
         joined = _taken(look, wanted, joined, result)
+    elif job and job.asks and joined.job and joined.job.not_before:
+        kept = question.troubled(kept, joined.message)
     return kept.model_copy(update={"labels": _sourced(mine, joined)})
 
 

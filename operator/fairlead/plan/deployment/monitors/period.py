@@ -23,7 +23,20 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, budget, empty, hold, labels, packing, profiles, reading, registry
+from fairlead.plan.deployment.monitors import (
+    book,
+    budget,
+    empty,
+    figures,
+    hold,
+    labels,
+    packing,
+    profiles,
+    question,
+    reading,
+    registry,
+    skew,
+)
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
@@ -72,11 +85,13 @@ class Outcome:
 
 def requests(look: Look, status: DeploymentStatus) -> list[Request]:
     """What the next window needs, if it is due."""
-    kept = status.monitors
-    if look.spec.monitors is None or kept is None or not _is_current(kept, status):
+    kept, spec = status.monitors, look.spec.monitors
+    if spec is None or kept is None or not _is_current(kept, status):
         return []
-    found: list[Request] = [*labels.requests(look, status)]
-    document = profiles.request(look, kept.version) if _due(look, kept) else None
+    due, well = _due(look, kept), {one.monitor for one in kept.lines if one.state == "Ok"}
+    asked = [one for one in registry.chosen(spec) if due or one.name not in well]
+    found = [*labels.requests(look, status), *(more for one in asked for more in one.requests(look, kept.version))]
+    document = profiles.request(look, kept.version) if due else None
     return [*found, document, *(one.request for one in reading.readers(look, kept))] if document else found
 
 
@@ -97,7 +112,7 @@ def go_on(look: Look, state: Course) -> tuple[Course, Outcome]:
     spec, status = look.spec.monitors, state.status
     kept = status.monitors
     if kept is not None and (spec is None or not _is_current(kept, status)):
-        state, kept = book.left(state, kept).having(monitors=None), None
+        state, kept = book.left(state, question.left_behind(look, kept)).having(monitors=None), None
     if spec is None or status.live is None:
         return state, Outcome()
     if kept is None:
@@ -139,7 +154,7 @@ def settings_of(look: Look, spec: Monitors) -> Settings:
         every=_every(spec), false_alarms_per_year=float(spec.false_alarms_per_year),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
         worse_by=share(spec.worse_by), fairness=tuple(map(_rule, spec.fairness)),
-        off=frozenset(spec.without),
+        off=frozenset(spec.without) - {skew.MONITOR.name},  # nothing that is counted depends on it
     )  # fmt: skip
 
 
@@ -196,7 +211,10 @@ def _folded(
         return after, Outcome(True, Problem("MonitorFailed", said))
     if len(text) > LARGEST:
         return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=after.version)))
-    folded = folded.model_copy(update={"windows": after.windows + 1, "rows": found.tally.rows, "state": text})
+    folded = folded.model_copy(update={
+        "windows": after.windows + 1, "rows": found.tally.rows, "state": text,
+        "figures": figures.after(report, after.figures),
+    })  # fmt: skip
     if report.unknown is None:
         return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
     return folded, Outcome(True, _unknown(found.tally, report.unknown), report)
