@@ -344,10 +344,13 @@ class DeploymentSpec(Model):
     @property
     def recorded(self) -> Record | None:
         """How answers are recorded: for the monitors too. This, not `record`, is what pods go by."""
-        return self.record or (_MONITORED if self.monitors is not None else None)
+        if self.record is not None or self.monitors is None:
+            return self.record
+        return _MONITORED if self.monitors.explain is None else _WITH_BODIES
 
 
 _MONITORED = Record()
+_WITH_BODIES = Record(inputs=True)
 
 
 class Deployment(Model):

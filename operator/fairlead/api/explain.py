@@ -43,7 +43,9 @@ class ExplainJob(Model):
     unreadable: int = 0
     """Attempts whose answer could not be read."""
     failures: int = 0
-    """Those that failed otherwise."""
+    """Those that failed by the model's own fault; at most 3."""
+    bare: bool = False
+    """Without the evaluation's rows: there are none, they can't be fetched, or the reference is made."""
     not_before: Timestamp | None = None
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import Timestamp
+from fairlead.api.explain import Explain, Explained
 from fairlead.api.halves import Own
 from fairlead.api.ledger import Ledger
 from fairlead.api.schema import LIST_SET, Model, Name, Share, Span, Text, cel, list_map
@@ -47,6 +48,7 @@ class Monitors(Model):
     ] = []
     """Monitors that are not wanted."""
     react: React = React()
+    explain: Explain | None = None
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -112,3 +114,4 @@ class Monitored(Model):
     marks: Own[Annotated[list[Mark], Field(max_length=64, json_schema_extra=list_map("pod"))]] = []
     ledger: Own[Ledger] = Ledger()
     """Each window's counts, and what was found."""
+    explained: Explained | None = None

@@ -59,7 +59,7 @@ def contributions(
         walk.fill(found[number], float(base[number]), answer, told[at:end])
         at = end
     pairs = len(background)
-    errors = found.std(axis=0, ddof=1) / np.sqrt(pairs) if pairs > 1 else np.full(found.shape[1], np.inf)
+    errors = found.std(axis=0, ddof=1) / np.sqrt(pairs) if pairs > 1 else np.full(len(row), np.inf)
     return Contributions(found.mean(axis=0), errors, at)
 
 

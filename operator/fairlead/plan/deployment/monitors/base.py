@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from fairlead.api.monitors import Monitors
+from fairlead.api.monitors import Monitored, Monitors
 from fairlead.monitor.report import Report
 from fairlead.plan.deployment.context import Look
 
@@ -39,6 +39,10 @@ class Monitor(ABC):
     @abstractmethod
     def says(self, look: Look, version: str, report: Report | None) -> Said | None:
         """What is known of a version now; None: nothing new. report: of the window that was closed just now."""
+
+    def knows(self, _look: Look, _kept: Monitored) -> Said | None:
+        """What is known besides what windows show; None: nothing is."""
+        return None
 
     def due(self, _look: Look, _version: str) -> float | None:
         """Seconds until that changes by itself; None: it does not."""

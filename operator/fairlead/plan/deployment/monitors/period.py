@@ -12,6 +12,7 @@ from math import inf
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.monitors import Mark, Monitored, MonitorLine, Monitors
 from fairlead.api.units import seconds, share
+from fairlead.monitor import attributions
 from fairlead.monitor.counts import Tally
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.report import Report
@@ -22,7 +23,7 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, empty, hold, packing, profiles, reading, registry
+from fairlead.plan.deployment.monitors import book, empty, explaining, hold, packing, profiles, reading, registry
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
@@ -84,7 +85,7 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
     if kept is None or spec is None:
         return None
     times = [left for one in registry.chosen(spec) if (left := one.due(look, kept.version)) is not None]
-    times.append(max(SOON, _left(look, kept)))
+    times += [max(SOON, _left(look, kept)), *explaining.due(look, status)]
     return min(times)
 
 
@@ -99,6 +100,7 @@ def go_on(look: Look, state: Course) -> tuple[Course, Outcome]:
     if kept is None:
         kept = Monitored(version=status.live.version, since=look.stamp)
     kept, outcome = _window(look, spec, kept) if _due(look, kept) else (kept, Outcome())
+    kept = explaining.go_on(look, spec, kept)
     old = status.monitors
     if old is not None and old.version == kept.version and old.ledger.name not in ("", kept.ledger.name):
         state = book.left(state, old)
@@ -131,11 +133,16 @@ def _every(spec: Monitors) -> float:
 def settings_of(look: Look, spec: Monitors) -> Settings:
     """What the tests go by."""
     return Settings(
-        every=_every(spec), false_alarms_per_year=float(spec.false_alarms_per_year),
+        every=_every(spec), false_alarms_per_year=float(spec.false_alarms_per_year) * _part(spec),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
         worse_by=share(spec.worse_by), fairness=tuple(Rule(one.by, most=share(one.max)) for one in spec.fairness),
         off=frozenset(spec.without),
     )  # fmt: skip
+
+
+def _part(spec: Monitors) -> float:
+    """Of the budget of false alarms: what contributions leave."""
+    return 1.0 - attributions.PART if spec.explain is not None else 1.0
 
 
 # --- a window ------------------------------------------------------------------------------------------------------
@@ -222,7 +229,7 @@ def _later(look: Look, kept: Monitored, pause: float) -> Monitored:
 def _line(
     look: Look, spec: Monitors, kept: Monitored, monitor: Monitor, before: MonitorLine | None, outcome: Outcome
 ) -> MonitorLine:  # fmt: skip
-    said = monitor.says(look, kept.version, outcome.report)
+    said = monitor.knows(look, kept) or monitor.says(look, kept.version, outcome.report)
     if said is None and monitor.counted:
         said = _unseen(look, spec, kept, before, outcome)
     if said is None and before is not None:
