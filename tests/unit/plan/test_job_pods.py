@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
+from tests.unit.plan.explain_world import answered
+from tests.unit.plan.explain_world import begun as begun_to_explain
 from tests.unit.plan.label_world import begun
 from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 
@@ -231,7 +233,7 @@ class Joins(User):
         change: Callable[[Json], None] = lambda _: None, name: str = "",
     ) -> Json:  # fmt: skip
         job = self.job
-        statuses = ([extra] if extra else []) + ([stopped("join", code, message)] if message is not None else [])
+        statuses = ([extra] if extra else []) + ([stopped(self.main, code, message)] if message is not None else [])
         made = self.sim.of(POD)[f"{job['metadata']['name']}-pod"]
         made["spec"] = copy.deepcopy(job["spec"]["template"]["spec"])
         made["status"] = {"phase": phase or ("Failed" if code else "Succeeded"), "conditions": [], "podIP": "10.9.9.9",
@@ -247,8 +249,34 @@ class Joins(User):
         return made
 
 
-USERS = [Snapshots, Verifications, Evaluations, Steps, Joins]
-IN_STORE = [Snapshots, Evaluations, Steps, Joins]
+class Explanations(Joins):
+    main, answer = "explain", {"explain": answered().model_dump(mode="json", by_alias=True)}
+
+    def __init__(self) -> None:
+        self.sim = begun_to_explain()  # type: ignore[assignment]
+        self.world = self.sim  # type: ignore[assignment]
+
+    @property
+    def explained(self) -> Json:
+        found: Json = self.sim.status["monitors"]["explained"]
+        return found
+
+    @property
+    def jobs(self) -> int:
+        return int(self.sim.made)  # type: ignore[attr-defined]
+
+    def done(self) -> bool:
+        return "job" not in self.explained and not self.explained.get("reason")
+
+    def says(self) -> str:
+        return json.dumps([self.explained, self.sim.status["monitors"]["lines"]], ensure_ascii=False)
+
+    def given_up(self) -> bool:
+        return "job" not in self.explained and bool(self.explained.get("reason"))
+
+
+USERS = [Snapshots, Verifications, Evaluations, Steps, Joins, Explanations]
+IN_STORE = [Snapshots, Evaluations, Steps, Joins, Explanations]
 """Those whose answer is a document."""
 every = pytest.mark.parametrize("make", USERS)
 answering = pytest.mark.parametrize("make", IN_STORE)
@@ -568,7 +596,7 @@ def test_forged_evidence_beside_the_real_pod_does_not_count_and_the_real_one_doe
     user.look()
     user.pod(good(user), change=told(other_command), name="forger2")
     user.world.told.documents.clear()
-    if make is Joins:
+    if issubclass(make, Joins):
         user.sim._pod(user.job["metadata"]["name"], user.job["metadata"]["uid"], None)  # type: ignore[attr-defined]
     user.pod(None, phase="Running")
     user.later(30)
@@ -603,7 +631,7 @@ def test_forged_evidence_of_two_that_are_alike_is_not_believed(make: type[User])
     user.look()
     name = user.job["metadata"]["name"]
     user.pod(good(user), name=f"{name}-abcde")
-    if make is Joins:
+    if issubclass(make, Joins):
         user.sim._pod(name, user.job["metadata"]["uid"], None)  # type: ignore[attr-defined]
     user.pod(good(user))
     user.later(30)

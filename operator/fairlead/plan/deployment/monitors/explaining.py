@@ -272,12 +272,12 @@ def _model(look: Look, found: ModelVersion) -> tuple[list[FetchItem], list[str |
 
 def _rows(look: Look, version: str) -> proof.Rows | None:
     """The held-out rows by which the version was proven; None: there are none that can be had."""
-    found = versions.read(look, version)
-    evidence = found.status.evidence if found else None
-    if found is None or found.spec.evaluation is None or evidence is None or not evidence.data:
+    found, raw = versions.read(look, version), versions.record(look, version)
+    evidence = ((raw or {}).get("status") or {}).get("evidence") or {}
+    if found is None or found.spec.evaluation is None or not evidence.get("data"):
         return None
     try:
-        return proof.rows(look, found.spec.evaluation.data, explanation.ROWS, evidence.data[:NAMED])
+        return proof.rows(look, found.spec.evaluation.data, explanation.ROWS, str(evidence["data"])[:NAMED])
     except proof.Missing:
         return None
 
