@@ -23,6 +23,7 @@ ALERTS = {
     "fairness": ("FairleadUnfair", "groups of requests are answered more differently than is tolerated"),
     "drift": ("FairleadDrifting", "requests or answers are not what the live version learnt from"),
     "data": ("FairleadDataBad", "requests are broken: values are missing, of another type, or out of range"),
+    "explain": ("FairleadContributionsDrifting", "answers come from other features than they did"),
     "outliers": ("FairleadOutliers", "many requests are unlike all that the live version learnt from"),
     "stale": ("FairleadStale", "the live version is too old"),
 }

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+from hack.install.chart import ROOT
 from tests.unit.cli.test_commands import Memory
 from tests.unit.worker.explained import BEGIN, Kept, Served, body
 
 from fairlead.api.deployment import Deployment
-from fairlead.api.explain import Explained
+from fairlead.api.explain import Contribution, Explained
 from fairlead.api.halves import written
 from fairlead.api.monitors import Monitored
 from fairlead.cli import commands, session
 from fairlead.cli import explain as command
+from fairlead.cli.blocks import plain
 
 RANDOM = np.random.default_rng(9)
 Json = dict[str, Any]
@@ -119,3 +122,37 @@ def test_programs_get_numbers(memory: Memory, kept: Kept, capsys: Any) -> None:
     assert run("web", "-o", "json") == 0
     found = json.loads(capsys.readouterr().out)
     assert [one["feature"] for one in found["features"]] == ["a", "b"]
+
+
+# --- the page ------------------------------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "how-to" / "explain-answers.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"```text\n(.*?)```", PAGE, re.S)
+MEANS = (("dep_delay", "9.81", "0.62"), ("distance", "2.87", "0.21"), ("hour", "2.02", "0.19"),
+         ("carrier", "1.3", "0.11"))  # fmt: skip
+
+
+def test_the_page_shows_what_is_shown() -> None:
+    total = sum(float(mean) for _, mean, _ in MEANS)
+    features = [
+        Contribution(feature=name, mean=mean, error=error, share=f"{float(mean) / total:.1%}")
+        for name, mean, error in MEANS
+    ]  # fmt: skip
+    said = "most contribute dep_delay (61.3%), distance (17.9%), hour (12.6%), as in the reference"
+    found = Explained(
+        at=BEGIN.isoformat(), rows=100, left=3, asked=37122, calls=109, explains="the answer", base="12.4",
+        features=features, moved=said,
+    )  # fmt: skip
+    at = BEGIN.timestamp()
+    assert plain(command._whole("delay", "delay-7", found, at + 7200)) == SHOWN[0]
+
+
+def test_the_page_shows_a_request() -> None:
+    parts = [("dep_delay", "24", 15.2, 1.1), ("hour", "18", 4.1, 0.4), ("distance", "213", -0.6, 0.2)]
+    row = {
+        "request_id": "7f2c-41", "version": "delay-7", "time": "2026-03-02T09:14:00", "row": 0,
+        "explains": "the answer", "answer": 31.2, "base": 12.4, "others": 0.1, "features": [
+            {"name": name, "value": value, "contribution": found, "error": error} for name, value, found, error in parts
+        ],
+    }  # fmt: skip
+    assert plain(command._one(row)) == SHOWN[1]
