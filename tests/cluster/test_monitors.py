@@ -28,10 +28,16 @@ def lines(obj: Json) -> dict[str, Json]:
     return {one["monitor"]: one for one in obj.get("status", {}).get("monitors", {}).get("lines", [])}
 
 
+def explained(obj: Json) -> Json:
+    """What is known of why it answers as it does."""
+    found: Json = obj.get("status", {}).get("monitors", {}).get("explained", {})
+    return found
+
+
 @pytest.mark.long
 def test_a_live_version_is_compared_with_what_it_learnt_from(team: Team) -> None:
     make_version(team, "m-1", more=known_profile(team))
-    deploy(team, more={"monitors": {"every": "1m"}})
+    deploy(team, more={"monitors": {"every": "1m", "explain": {"every": "1m", "rows": 10}}})
     team.wait("deployment", "web", is_live("m-1"), 180, "live with m-1")
     with traffic(team, 30):
         seen = team.wait(
@@ -45,6 +51,10 @@ def test_a_live_version_is_compared_with_what_it_learnt_from(team: Team) -> None
         assert said["quality"]["state"] == "Unknown"  # nothing is known of its answers
         assert condition(seen, "Harmed")["status"] == "Unknown"
         windows = seen["status"]["monitors"]["windows"]
+        # a pod of its own was asked why; what is asked is always the same, so nothing contributes anything
+        seen = team.wait("deployment", "web", lambda o: explained(o).get("at"), 240, "explained")
+        assert explained(seen)["rows"] >= 10
+        assert [(one["feature"], one["mean"]) for one in explained(seen)["features"]] == [("x", "0")]
         # of the live version, with the proxy's share that follows the traffic: it is not taken for a new one
         assert is_live("m-1")(seen)
     told = replay(team, "--monitors")

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, log
+from math import fsum, inf, isfinite, log, log1p
 from typing import Any
 
 from fairlead.monitor import standing
@@ -38,8 +38,7 @@ WATCHED = 10
 LEAST = 10
 """Rows of a window; of fewer nothing is said."""
 BETS = 4 * len(GRID)
-_HALVINGS = 16
-_END = 1e-6
+_HALVINGS = 30
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,8 @@ class Found:
 def interval(values: Sequence[float], beta: float) -> Interval:
     """Where the mean of what these values in [0, 1] are a sample of lies: wrong with a chance of at most beta.
 
-    Both ends by betting (`verdict.bounded.log_bets_each`): each factor (1 + (psi-1)·x)/(1 + (psi-1)·m) falls as m
-    grows, so the means that are not refuted are an interval.
+    Both ends by betting, with the bets of `verdict.bounded.bets`: their factors are (1 + (psi-1)·x)/(1 + (psi-1)·m),
+    which fall as m grows, so the means that are not refuted are an interval.
     """
     mean = sum(values) / len(values)
     low = _end(values, mean, beta / 2)
@@ -111,12 +110,12 @@ def interval(values: Sequence[float], beta: float) -> Interval:
 
 def _end(values: Sequence[float], mean: float, beta: float) -> float:
     """The largest m below the mean that is refuted."""
-    bound, low, high = -log(beta), 0.0, min(mean, 1 - _END)
+    won = [fsum(log1p((psi - 1) * value) for value in values) for psi in GRID]
+    bound, low, high = -log(beta), 0.0, mean
     for _ in range(_HALVINGS):
         m = (low + high) / 2
-        if m <= _END:
-            return 0.0
-        if log_mean(bounded.log_bets_each(values, m)) >= bound:
+        capital = [one - len(values) * log1p((psi - 1) * m) for one, psi in zip(won, GRID, strict=True)]
+        if log_mean(capital) >= bound:
             low = m
         else:
             high = m

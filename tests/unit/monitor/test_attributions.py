@@ -14,6 +14,7 @@ from fairlead.monitor.attributions import BETS, Found, Interval, Learnt, Rules, 
 from fairlead.monitor.standing import Standing
 from fairlead.verdict import bounded
 from fairlead.verdict.bounded import Sums
+from fairlead.verdict.failures import log_mean
 
 DAY = 86400.0
 RULES = Rules(DAY, 1.0, 0.03)
@@ -60,6 +61,13 @@ def test_the_interval_lies_around_the_mean(values: list[float]) -> None:
     found = attributions.interval(values, 1e-4)
     assert 0 <= found.low <= found.mean + 1e-6
     assert found.mean - 1e-6 <= found.high <= 1
+
+
+def test_its_ends_are_those_of_the_tests_own_bets() -> None:
+    values = np.random.default_rng(9).beta(2, 6, 80).tolist()
+    found = attributions.interval(values, 1e-3)
+    for m, of in ((found.low, values), (1 - found.high, [1 - one for one in values])):
+        assert log_mean(bounded.log_bets_each(of, m)) == pytest.approx(np.log(2e3), abs=1e-4)
 
 
 def test_more_rows_say_more() -> None:
