@@ -30,6 +30,7 @@ from fairlead.worker.explaining.reference import Background
 from fairlead.worker.explaining.sample import Drawn, Request
 from fairlead.worker.explaining.shapley import Floats
 from fairlead.worker.formats.words import line
+from fairlead.worker.record.rows import Wanted
 
 log = logging.getLogger(__name__)
 CELLS = 100_000_000
@@ -162,8 +163,7 @@ class Explaining:
         """fresh: background rows that the server refuses are left out; later it must answer all of them."""
         task, form = self.task, background.form
         server = oip.Server(task.version, task.url, task.model, task.ready_timeout, task.ready)
-        kind, positive = self._learnt()
-        model = asking.Model(server, form, kind, positive)
+        model = asking.Model(server, form, *self._learnt())
         rows = bodies.table(background.rows, len(form.features))
         try:
             model.begin(rows[0])
@@ -186,11 +186,15 @@ class Explaining:
             return False
         return True
 
-    def _learnt(self) -> tuple[str, str]:
-        """The task, and of two classes the positive one, as far as the evaluation or the profile says them."""
+    def _learnt(self) -> tuple[str, str, bool]:
+        """The task, and of two classes the positive one and whether it is the first, as far as the evaluation or the
+        profile says them."""
         profile = self._profile() if self.task.profile else None
-        kind = self.task.task or (profile.task if profile else "")
-        return kind, profile.positive if profile else ""
+        if profile is None:
+            return self.task.task, "", False
+        classes = Wanted.of(profile).classes
+        first = len(classes) == 2 and profile.positive == classes[0]
+        return self.task.task or profile.task, profile.positive, first
 
     def _profile(self) -> Profile | None:
         assert self.task.profile is not None

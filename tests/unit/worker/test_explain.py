@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from tests.unit.worker.explained import Kept, Served, body
 
+from fairlead.monitor.profile import Category, Profile
 from fairlead.store.errors import StoreError
+from fairlead.worker import explain
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.explaining import reference
 
@@ -102,6 +104,26 @@ def test_of_two_classes_the_probability_is_explained(kept: Kept) -> None:
     found = kept.explained()
     assert found.explains == "the probability of the second class"
     assert 0.2 < float(found.base) < 0.8
+
+
+@pytest.mark.parametrize(("positive", "up"), [("yes", True), ("no", False)])
+def test_the_positive_class_is_the_profiles(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, positive: str, up: bool
+) -> None:
+    learnt = Profile(
+        task="classification", rows=9, features=[], positive=positive,
+        prediction=Category(kind="category", name="y", values=["no", "yes"], counts=[4, 5]),
+    )  # fmt: skip
+    monkeypatch.setattr(explain, "located", lambda *_: (kept.store, "profile.json"))
+    kept.store.put("profile.json", learnt.dumped())
+    kept.server.answers = lambda columns: [[1 - p, p] for p in (1 / (1 + np.exp(-np.array(linear(columns)))))]
+    kept.server.probable = True
+    kept.answered(numbers(100))
+    found = kept.explained(profile={"access": {}, "uri": "s3://store/profile.json", "sha256": learnt.digest})
+    assert found.explains == f"the probability of {positive}"
+    rows = [(one["contribution"], float(one["value"])) for row in kept.rows(found) for one in row["features"]
+            if one["name"] == "a" and abs(float(one["value"])) > 1]  # fmt: skip
+    assert all((contribution > 0) == ((value > 0) == up) for contribution, value in rows)
 
 
 def test_of_several_classes_that_of_the_one_that_is_answered(kept: Kept) -> None:
@@ -239,7 +261,7 @@ def test_constant_features_cost_nothing(kept: Kept) -> None:
     wide = {f"k{at}": [1.0] for at in range(100)}
     kept.answered([body({"a": [float(at)], **wide}) for at in range(80)])
     found = kept.explained(rows=10)
-    assert found.rows == 38
+    assert found.rows == 40
     assert found.asked < 3 * 80, "one feature differs: both ends of each way are known"
 
 

@@ -36,10 +36,11 @@ class Model:
     """The server, and how it is asked. A batch that it refuses is asked about in halves: they were too many, or a
     single row is at fault, and then it is found."""
 
-    def __init__(self, server: oip.Server, form: Form, task: str, positive: str = "") -> None:
+    def __init__(self, server: oip.Server, form: Form, task: str, positive: str = "", first: bool = False) -> None:
         """task: `regression`, `classification`, or empty if it isn't known; positive: of two classes, as the profile
-        calls the one whose probability is explained."""
+        calls the one whose probability is explained; first: it is the first of both."""
         self._server, self._form, self._task, self._positive = server, form, task, positive
+        self._first = first
         self._probabilities = task != "regression"
         self._size = max(1, min(MOST, CELLS // max(1, len(form.features))))
         self.mode: Mode = "number"
@@ -100,7 +101,9 @@ class Model:
         if self.mode == "number" or told.table is None:
             return None
         width = told.table.shape[1]
-        return int(np.argmax(told.table[0])) if width > 2 else width - 1
+        if width > 2:
+            return int(np.argmax(told.table[0]))
+        return 0 if self._first else width - 1
 
     def numbers(self, told: Told, target: Any) -> Floats:
         """Each answer as the number that is explained. Raises NoNumber."""

@@ -33,7 +33,7 @@ REASONS = {
     "binary": "no JSON, or tensors as bytes",
     "shape": "tensors that are no rows of values",
     "wide": f"more than {FEATURES} values a row, or texts of more than {TEXT} characters",
-    "unlike": "other tensors than most requests have",
+    "unlike": "other tensors than most requests, or than the reference, have",
     "refused": "the model's server refused such rows, or answered no number",
 }
 """Why a request is not explained."""

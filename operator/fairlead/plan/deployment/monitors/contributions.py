@@ -26,7 +26,8 @@ NAMED = 3
 REASONS = {
     "protocol": "are none of the Open Inference Protocol in JSON", "binary": "are no JSON, or tensors as bytes",
     "shape": "have tensors that are no rows of values", "wide": "have more than 500 values a row, or long texts",
-    "unlike": "have other tensors than most requests have", "refused": "are refused by the model's server",
+    "unlike": "have other tensors than most requests, or than the reference, have",
+    "refused": "are refused by the model's server",
 }  # fmt: skip
 """By `worker/explaining/bodies.REASONS`."""
 
