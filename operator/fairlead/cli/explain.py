@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -186,5 +185,10 @@ def _one(row: Json) -> list[Block]:
 
 
 def _shown(value: str) -> str:
-    found = json.loads(value)
+    from fairlead.api import foreign
+
+    try:
+        found = foreign.parse(value)
+    except ValueError:
+        return "unreadable"
     return "missing" if found is None else str(found)[:40]
