@@ -140,7 +140,7 @@ def test_the_page_shows_what_is_shown() -> None:
     ]  # fmt: skip
     said = "most contribute dep_delay (61.3%), distance (17.9%), hour (12.6%), as in the reference"
     found = Explained(
-        at=BEGIN.isoformat(), rows=100, left=3, asked=37122, calls=109, explains="the answer", base="12.4",
+        at=BEGIN.isoformat(), rows=100, left=3, asked=37122, calls=209, explains="the answer", base="12.4",
         features=features, moved=said,
     )  # fmt: skip
     at = BEGIN.timestamp()
