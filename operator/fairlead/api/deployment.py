@@ -11,7 +11,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Experiment
 from fairlead.api.guard import IS_OFF, Guard
 from fairlead.api.monitors import Monitors
-from fairlead.api.record import Record
+from fairlead.api.record import Output, Record
 from fairlead.api.replicas import Replicas
 from fairlead.api.requirement import Requirement
 from fairlead.api.review import JUDGED, Judgement
@@ -346,11 +346,15 @@ class DeploymentSpec(Model):
         """How answers are recorded: for the monitors too. This, not `record`, is what pods go by."""
         if self.record is not None or self.monitors is None:
             return self.record
+        if self.monitors.labels is not None:
+            return _LABELLED
         return _MONITORED if self.monitors.explain is None else _WITH_BODIES
 
 
 _MONITORED = Record()
 _WITH_BODIES = Record(inputs=True)
+_LABELLED = Record(inputs=True, output=Output(path=""))
+"""With their requests, which tell slices apart, and whole, for probabilities stand beside the answers."""
 
 
 class Deployment(Model):

@@ -47,6 +47,8 @@ class ExplainJob(Model):
     bare: bool = False
     """Without the evaluation's rows: there are none, they can't be fetched, or the reference is made."""
     not_before: Timestamp | None = None
+    part: Annotated[str, Field(max_length=32)] = ""
+    """Of the window's budget of false alarms; empty: all of it."""
 
 
 class Mean(Model):

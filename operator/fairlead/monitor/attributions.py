@@ -77,6 +77,8 @@ class Rules:
     tolerance: float
     """Of mean shares, in [0, 1)."""
     design_effect: float = 1.0
+    part: float = 1.0
+    """Of a window's budget, which may be spent (`monitor.standing`)."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def judged(
             continue
         within = _within(now.share, one.share, rules) and _within(now.way, one.way, rules)
         log_es = (*_log_es(now.share, one.share, rules), *_log_es(now.way, one.way, rules))
-        after = standing.judged(before.get(one.name, Standing()), log_es, bound, within)
+        after = standing.judged(before.get(one.name, Standing()), log_es, bound, within, part=rules.part)
         found.append(Found(
             one.name, one.share, now.share.total / now.share.n, _raises(now.way.total / now.way.n),
             _raises(one.way.mean), after.standing, after.log_evidence, bound, within,

@@ -77,9 +77,17 @@ def _explain(task: str) -> Said:
     return keep("explain", asked, asked.store, TaskResult(explain=explain(asked)))
 
 
+def _observe(task: str) -> Said:
+    from fairlead.api.tasks import ObserveTask, TaskResult
+    from fairlead.worker.observe import observe
+
+    asked = ObserveTask.model_validate_json(task)
+    return keep("observe", asked, asked.store, TaskResult(observe=observe(asked)))
+
+
 TASKS: dict[str, Callable[[str], Said]] = {
     "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate, "join": _join,
-    "explain": _explain, "record": _record,
+    "observe": _observe, "explain": _explain, "record": _record,
 }  # fmt: skip
 
 

@@ -12,12 +12,14 @@ from tests.unit.plan.explain_world import answered
 from tests.unit.plan.explain_world import begun as begun_to_explain
 from tests.unit.plan.label_world import begun
 from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
+from tests.unit.plan.observed_world import observed
 
 from fairlead.api.config import OperatorConfig
-from fairlead.api.tasks import JoinResult, TaskResult
+from fairlead.api.tasks import JoinResult, ObserveResult, TaskResult
 from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, rfc3339
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.deployment.metrics import joining
+from fairlead.plan.deployment.monitors.labels import Observing
 from fairlead.plan.model import plan as modelversion
 from fairlead.plan.pipeline import run
 from fairlead.plan.requests import UNDERWAY, Failed, Listed
@@ -249,6 +251,23 @@ class Joins(User):
         return made
 
 
+class Observes(Joins):
+    main, answer = "observe", {"observe": {"rows": 5, "matched": 3, "unmatched": 2}}
+
+    def __init__(self) -> None:
+        self.sim = sim = observed()  # type: ignore[assignment]
+        sim.holds = True
+        sim.rows("m-1", 20)
+        sim.publish()
+        self.look()
+        self.world = sim  # type: ignore[assignment]
+
+    @property
+    def joined(self) -> Json:
+        found: Json = self.sim.status["monitors"]["labels"]
+        return found
+
+
 class Explanations(Joins):
     main, answer = "explain", {"explain": answered().model_dump(mode="json", by_alias=True)}
 
@@ -275,8 +294,8 @@ class Explanations(Joins):
         return "job" not in self.explained and bool(self.explained.get("reason"))
 
 
-USERS = [Snapshots, Verifications, Evaluations, Steps, Joins, Explanations]
-IN_STORE = [Snapshots, Evaluations, Steps, Joins, Explanations]
+USERS = [Snapshots, Verifications, Evaluations, Steps, Joins, Observes, Explanations]
+IN_STORE = [Snapshots, Evaluations, Steps, Joins, Observes, Explanations]
 """Those whose answer is a document."""
 every = pytest.mark.parametrize("make", USERS)
 answering = pytest.mark.parametrize("make", IN_STORE)
@@ -736,8 +755,9 @@ def test_what_clusters_add_to_a_users_program_is_no_lie() -> None:
 def test_the_worlds_say_what_workers_say() -> None:
     for user in IN_STORE:
         assert TaskResult.model_validate(user.answer)
-    assert Joins.main == joining.JOIN
+    assert (Joins.main, Observes.main) == (joining.JOIN, Observing.program)
     assert JoinResult.model_validate(Joins.answer["join"])
+    assert ObserveResult.model_validate(Observes.answer["observe"])
 
 
 @pytest.mark.parametrize("make", [Verifications, Evaluations])

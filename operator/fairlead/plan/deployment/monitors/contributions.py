@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from fairlead.api.explain import Explain, Explained, Mean, Reference
 from fairlead.api.monitors import Monitors
@@ -33,9 +34,10 @@ REASONS = {
 
 
 def taken(
-    look: Look, spec: Monitors, wanted: Explain, explained: Explained, found: ExplainResult, folder: Location
+    look: Look, spec: Monitors, wanted: Explain, explained: Explained, found: ExplainResult, folder: Location,
+    part: float,
 ) -> Explained:  # fmt: skip
-    """What is known after it."""
+    """What is known after it. part: of the window's budget of false alarms."""
     left = found.late + sum(found.unread.values())
     told: dict[str, object] = {"left": left, "asked": found.asked, "calls": found.calls, "reason": "", "message": ""}
     if found.reference is not None:
@@ -52,7 +54,7 @@ def taken(
     if not found.sums or found.reference is None:
         words = f"{_most(found)}. These requests are the reference that later ones are compared with"
         return after.model_copy(update={"said": "Unknown", "moved": words[:1024]})
-    return _judged(look, spec, wanted, after, found.reference, found)
+    return _judged(look, spec, wanted, after, found.reference, found, part)
 
 
 def _nothing(found: ExplainResult, left: int) -> Problem | None:
@@ -83,7 +85,8 @@ def _nothing(found: ExplainResult, left: int) -> Problem | None:
 
 
 def _judged(
-    look: Look, spec: Monitors, wanted: Explain, after: Explained, reference: Reference, found: ExplainResult
+    look: Look, spec: Monitors, wanted: Explain, after: Explained, reference: Reference, found: ExplainResult,
+    part: float,
 ) -> Explained:  # fmt: skip
     rules = Rules(
         seconds(wanted.every), float(spec.false_alarms_per_year), share(spec.tolerance),
@@ -96,7 +99,7 @@ def _judged(
             before = attributions.parsed(packing.unpacked(after.state))
         except ValueError:  # of another release, or changed by hand: what it knew is gone
             before = {}
-    judged = attributions.judged(_learnt(reference), _seen(found.sums), before, rules)
+    judged = attributions.judged(_learnt(reference), _seen(found.sums), before, replace(rules, part=part))
     state = packing.packed(attributions.dumped({one.name: one.standing for one in judged}))
     said, words = _said(judged, _note(reference, rules), found)
     return after.model_copy(update={"settings": mark, "state": state, "said": said, "moved": words[:1024]})

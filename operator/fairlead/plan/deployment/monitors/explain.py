@@ -29,11 +29,7 @@ class Explain(Monitor):
         """By its own settings."""
         return spec.explain is not None
 
-    def says(self, _look: Look, _version: str, _report: Report | None) -> Said | None:
-        """Windows of counts say nothing of it."""
-        return None
-
-    def knows(self, look: Look, kept: Monitored) -> Said | None:
+    def says(self, look: Look, kept: Monitored, _report: Report | None) -> Said | None:
         """What was found last, or why nothing was."""
         found, spec = kept.explained, look.spec.monitors
         if found is None or spec is None or spec.explain is None:

@@ -24,7 +24,7 @@ from fairlead.plan import store
 from fairlead.plan.core import JOB, LABEL_PREFIX, Delete, Json, epoch, rfc3339
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.monitors import contributions
+from fairlead.plan.deployment.monitors import budget, contributions
 from fairlead.plan.deployment.serving import recording, running
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.jobs import attempt
@@ -125,7 +125,7 @@ def _first(look: Look, wanted: Explain) -> Explained:
 def _advanced(look: Look, spec: Monitors, wanted: Explain, version: str, explained: Explained) -> Explained:
     mine = Explaining(look, wanted, version, explained)
     if explained.job is None:
-        return explained if _left(look, wanted, explained) > 0 else _begun(mine)
+        return explained if _left(look, wanted, explained) > 0 else _begun(mine, spec)
     seen = attempt.look(mine)
     if isinstance(seen, Paused):
         return explained if seen.left > 0 else _again(mine)
@@ -133,8 +133,8 @@ def _advanced(look: Look, spec: Monitors, wanted: Explain, version: str, explain
         return _running(mine, seen)
     if isinstance(seen, Broken):
         return _failed(mine, seen.failure)
-    done = _ended(look, wanted, explained)
-    return contributions.taken(look, spec, wanted, done, seen.answer, _folder(look, version))
+    done, part = _ended(look, wanted, explained), budget.told(mine.recorded.part)
+    return contributions.taken(look, spec, wanted, done, seen.answer, _folder(look, version), part)
 
 
 def _left(look: Look, wanted: Explain, explained: Explained) -> float:
@@ -143,23 +143,20 @@ def _left(look: Look, wanted: Explain, explained: Explained) -> float:
     return 0.0 if left > seconds(wanted.every) + 1 else left
 
 
-def _begun(mine: Explaining) -> Explained:
+def _begun(mine: Explaining, spec: Monitors) -> Explained:
     look, explained = mine.context, mine.explained
     why = problem(look, mine.version)
     if why is not None:
         return explained.model_copy(update={"reason": why.reason, "message": why.message[:1024]})
     earliest = look.now - (LONGEST if explained.until else max(BACK, seconds(mine.wanted.every)))
     since = max(epoch(explained.until), earliest) if explained.until else earliest
-    job = _named(mine, ExplainJob(name="", since=rfc3339(since), until=look.stamp))
-    return explained.model_copy(update={"job": job})
+    job = ExplainJob(name="", since=rfc3339(since), until=look.stamp, part=budget.part(look, spec))
+    return explained.model_copy(update={"job": _named(mine, job)})
 
 
 def _again(mine: Explaining) -> Explained:
     job = mine.recorded
-    fresh = ExplainJob(
-        name="", since=job.since, until=job.until, attempt=job.attempt + 1, unreadable=job.unreadable,
-        failures=job.failures,
-    )  # fmt: skip
+    fresh = job.model_copy(update={"uid": "", "attempt": job.attempt + 1, "not_before": None})
     return mine.explained.model_copy(update={"job": _named(mine, fresh)})
 
 

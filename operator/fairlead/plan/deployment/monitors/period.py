@@ -6,11 +6,11 @@ in one write.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.api.monitors import Mark, Monitored, MonitorLine, Monitors
+from fairlead.api.monitors import Gap, Mark, Monitored, MonitorLine, Monitors
 from fairlead.api.units import seconds, share
 from fairlead.monitor import attributions
 from fairlead.monitor.counts import Tally
@@ -23,8 +23,23 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, empty, explaining, hold, packing, profiles, reading, registry
+from fairlead.plan.deployment.monitors import (
+    book,
+    budget,
+    empty,
+    explaining,
+    figures,
+    hold,
+    labels,
+    packing,
+    profiles,
+    question,
+    reading,
+    registry,
+    skew,
+)
 from fairlead.plan.deployment.monitors.base import Monitor, Said
+from fairlead.plan.deployment.monitors.book import Window
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
@@ -72,11 +87,14 @@ class Outcome:
 
 def requests(look: Look, status: DeploymentStatus) -> list[Request]:
     """What the next window needs, if it is due."""
-    kept = status.monitors
-    if look.spec.monitors is None or kept is None or not _is_current(kept, status) or not _due(look, kept):
+    kept, spec = status.monitors, look.spec.monitors
+    if spec is None or kept is None or not _is_current(kept, status):
         return []
-    document = profiles.request(look, kept.version)
-    return [document, *(one.request for one in reading.readers(look, kept))] if document else []
+    due, well = _due(look, kept), {one.monitor for one in kept.lines if one.state == "Ok"}
+    asked = [one for one in registry.chosen(spec) if due or one.name not in well]
+    found = [*labels.requests(look, status), *(more for one in asked for more in one.requests(look, kept.version))]
+    document = profiles.request(look, kept.version) if due else None
+    return [*found, document, *(one.request for one in reading.readers(look, kept))] if document else found
 
 
 def next_look(look: Look, status: DeploymentStatus) -> float | None:
@@ -85,7 +103,10 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
     if kept is None or spec is None:
         return None
     times = [left for one in registry.chosen(spec) if (left := one.due(look, kept.version)) is not None]
-    times += [max(SOON, _left(look, kept)), *explaining.due(look, status)]
+    left = _left(look, kept)
+    times.append(max(SOON if left > 0 or profiles.request(look, kept.version) else AGAIN, left))
+    times += labels.due(look, kept)
+    times += explaining.due(look, status)
     return min(times)
 
 
@@ -94,11 +115,12 @@ def go_on(look: Look, state: Course) -> tuple[Course, Outcome]:
     spec, status = look.spec.monitors, state.status
     kept = status.monitors
     if kept is not None and (spec is None or not _is_current(kept, status)):
-        state, kept = book.left(state, kept).having(monitors=None), None
+        state, kept = book.left(state, question.left_behind(look, kept)).having(monitors=None), None
     if spec is None or status.live is None:
         return state, Outcome()
     if kept is None:
         kept = Monitored(version=status.live.version, since=look.stamp)
+    kept = labels.go_on(look, spec, kept)
     kept, outcome = _window(look, spec, kept) if _due(look, kept) else (kept, Outcome())
     kept = explaining.go_on(look, spec, kept)
     old = status.monitors
@@ -135,14 +157,18 @@ def settings_of(look: Look, spec: Monitors) -> Settings:
     return Settings(
         every=_every(spec), false_alarms_per_year=float(spec.false_alarms_per_year) * _part(spec),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
-        worse_by=share(spec.worse_by), fairness=tuple(Rule(one.by, most=share(one.max)) for one in spec.fairness),
-        off=frozenset(spec.without),
+        worse_by=share(spec.worse_by), fairness=tuple(map(_rule, spec.fairness)),
+        off=frozenset(spec.without) - {skew.MONITOR.name},  # nothing that is counted depends on it
     )  # fmt: skip
 
 
 def _part(spec: Monitors) -> float:
     """Of the budget of false alarms: what contributions leave."""
     return 1.0 - attributions.PART if spec.explain is not None else 1.0
+
+
+def _rule(one: Gap) -> Rule:
+    return Rule(one.by, one.metric.removesuffix("_gap"), share(one.max))
 
 
 # --- a window ------------------------------------------------------------------------------------------------------
@@ -153,10 +179,12 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if learnt is None:
         return kept, Outcome()
     if isinstance(learnt, Problem):
-        return _later(look, kept, AGAIN), Outcome(True, learnt)
+        # where none is known nothing was asked: it is told, and nothing is written only to say when it was
+        known = profiles.request(look, kept.version)
+        return _later(look, kept, AGAIN) if known else kept, Outcome(True, learnt)
     profile = learnt.profile
-    kept, state = _state(look, spec, kept, profile)
-    if look.now <= state.until:
+    kept, before = _state(look, spec, kept, profile)
+    if look.now <= before.until:
         return _later(look, kept, AGAIN), Outcome(True, BEHIND)
     found = reading.read(look, kept, learnt.document, profile.digest)
     if isinstance(found, Problem):
@@ -165,21 +193,46 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if kept.opened_at is None:
         return after, Outcome(True, WAITS)
     nothing = empty.found(kept.version, profile, found.tally)
-    if nothing:
-        return after, Outcome(True, nothing)
     try:
-        state, report = fold(profile, settings_of(look, spec), state, found.tally, until=look.now)
+        given = labels.pending(kept)
+    except ValueError:
+        given, after = None, labels.lost(spec, after)
+    if nothing and given is None:
+        return after, Outcome(True, nothing)
+    if nothing:  # of its rows nothing is known, but there are labels of earlier ones
+        found = replace(found, tally=Tally(profile.digest, requests=found.tally.requests))
+    closed = Window(found.tally, given, kept.part)
+    after, outcome = _folded(look, spec, after, profile, before, closed, found.without)
+    return after, replace(outcome, problem=nothing or outcome.problem)
+
+
+def _folded(
+    look: Look,
+    spec: Monitors,
+    after: Monitored,
+    profile: Profile,
+    before: State,
+    closed: Window,
+    without: Problem | None,
+) -> tuple[Monitored, Outcome]:
+    try:
+        settings, part = settings_of(look, spec), budget.told(closed.part)
+        state, report = fold(profile, settings, before, closed.tally, closed.labels, look.now, part)
         text = packing.packed(state.dumped())
-        folded = book.window(look, after, found.tally, state)
+        folded = book.window(look, after, settings, closed, before, state)
+        folded = labels.folded(look, folded, closed.labels, report)
     except Exception as bug:  # noqa: BLE001 - a monitor that fails must not keep the Deployment from being looked after
         said = f"{type(bug).__name__} while a window was judged: please report it with the operator's log"
         return after, Outcome(True, Problem("MonitorFailed", said))
     if len(text) > LARGEST:
-        return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=kept.version)))
-    after = folded.model_copy(update={"windows": kept.windows + 1, "rows": found.tally.rows, "state": text})
+        return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=after.version)))
+    folded = folded.model_copy(update={
+        "windows": after.windows + 1, "rows": closed.tally.rows, "state": text,
+        "figures": figures.after(report, after.figures),
+    })  # fmt: skip
     if report.unknown is None:
-        return after.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
-    return after, Outcome(True, _unknown(found.tally, report.unknown), report)
+        return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, without)
+    return folded, Outcome(True, _unknown(closed.tally, report.unknown), report)
 
 
 def _unknown(tally: Tally, why: Unknown) -> Problem:
@@ -191,7 +244,7 @@ def _unknown(tally: Tally, why: Unknown) -> Problem:
 def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tuple[Monitored, State]:
     """The tests' state. It begins anew with another profile, whose counts are others, and with other settings."""
     settings = settings_of(look, spec)
-    mark = packing.digest(book.dumped(settings))
+    mark = book.mark(settings, spec.labels)
     if (kept.profile, kept.settings) == (profile.digest, mark):
         if not kept.state:
             return kept, State(profile.digest)
@@ -209,7 +262,8 @@ def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tup
 
 def _opened(look: Look, spec: Monitors, kept: Monitored, found: Reading) -> Monitored:
     return _later(look, kept, _every(spec)).model_copy(update={
-        "opened_at": look.stamp, "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
+        "opened_at": look.stamp, "part": budget.part(look, spec),
+        "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
     })  # fmt: skip
 
 
@@ -229,7 +283,7 @@ def _later(look: Look, kept: Monitored, pause: float) -> Monitored:
 def _line(
     look: Look, spec: Monitors, kept: Monitored, monitor: Monitor, before: MonitorLine | None, outcome: Outcome
 ) -> MonitorLine:  # fmt: skip
-    said = monitor.knows(look, kept) or monitor.says(look, kept.version, outcome.report)
+    said = monitor.says(look, kept, outcome.report)
     if said is None and monitor.counted:
         said = _unseen(look, spec, kept, before, outcome)
     if said is None and before is not None:
