@@ -37,6 +37,7 @@ REMEDIES = {
     "explain": "See with kubectl fairlead explain what contributes now, and whether its senders changed something.",
     "outliers": "Look at some of the requests that were kept (spec.record): are they meant for this model?",
     "stale": "Start a run of its Pipeline, or give it the trigger `stale`.",
+    "skew": "Look what differs between training and serving: a library's version, a feature's type or order.",
 }
 """What to do, by monitor."""
 RUNBOOK = "{docs}/how-to/act-on-alerts.md#{alert}"
