@@ -14,7 +14,7 @@ from tests.unit.plan.rollout_world import Json
 
 from fairlead.api.explain import Contribution, Reference
 from fairlead.api.tasks import ExplainResult, ExplainTask, Moved
-from fairlead.plan.core import JOB, POD, Plan, rfc3339
+from fairlead.plan.core import JOB, MODEL_VERSION, POD, Plan, rfc3339
 from fairlead.plan.deployment.monitors import explaining
 from fairlead.verdict import bounded
 from fairlead.worker.explaining import reference
@@ -27,6 +27,7 @@ class Explains(Counting):
     """Jobs wait until their pod is made to end (`pod`, `ends`)."""
 
     made = 0
+    said_before = ""
 
     def carry_out(self, found: Plan) -> bool:
         changed = super().carry_out(found)
@@ -104,6 +105,29 @@ def begun(explain: Json | None = None, made: type[Explains] = Explains, **more: 
     sim = watched({"explain": {} if explain is None else explain}, made=made, **more)
     assert isinstance(sim, Explains)
     sim.passes(2000, seconds=explaining.FIRST + 1)
+    return sim
+
+
+EVALUATION = {
+    "task": "regression", "features": ["a", "c"], "target": "y", "metrics": ["mae"],
+    "gates": [{"metric": "mae", "max": "20"}],
+    "data": {"artifact": {"uri": "s3://store/test/", "sha256": "b" * 64}},
+}  # fmt: skip
+
+
+def first_of_an_evaluated_version() -> Explains:
+    """m-1 was proven by rows that can be had; the first Job is under way."""
+    sim = Explains({**watched({"explain": {}}).spec}, store=True)
+    sim.version("m-1", age=1000, evaluation=EVALUATION)
+    raw = sim.get(MODEL_VERSION, "m-1")
+    assert raw
+    raw["status"]["evidence"]["data"] = "b" * 64
+    sim.look()
+    sim.ready("m-1")
+    sim.look()
+    sim.said_before = sim.line("explain")["message"]
+    sim.now += explaining.FIRST + 1
+    sim.look()
     return sim
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.plan.explain_world import DAY, Explains, answered, begun
+from tests.unit.plan.explain_world import DAY, Explains, answered, begun, first_of_an_evaluated_version
 from tests.unit.plan.monitor_world import watched
 from tests.unit.plan.rollout_world import METRICS, Json
 
 from fairlead.api.explain import Reference
-from fairlead.plan.core import JOB, MODEL_VERSION, epoch
+from fairlead.plan.core import JOB, epoch
 from fairlead.plan.deployment.monitors import explaining
 
 
@@ -206,25 +206,9 @@ def test_who_asks_no_more_has_nothing_left() -> None:
     assert "explained" not in sim.monitored
 
 
-EVALUATION = {
-    "task": "regression", "features": ["a", "c"], "target": "y", "metrics": ["mae"],
-    "gates": [{"metric": "mae", "max": "20"}],
-    "data": {"artifact": {"uri": "s3://store/test/", "sha256": "b" * 64}},
-}  # fmt: skip
-
-
 def test_the_held_out_rows_are_fetched_for_the_reference_and_only_for_it() -> None:
-    sim = Explains({**watched({"explain": {}}).spec}, store=True)
-    sim.version("m-1", age=1000, evaluation=EVALUATION)
-    raw = sim.get(MODEL_VERSION, "m-1")
-    assert raw
-    raw["status"]["evidence"]["data"] = "b" * 64
-    sim.look()
-    sim.ready("m-1")
-    sim.look()
-    assert "up to 6400 predictions each time" in sim.line("explain")["message"]
-    sim.now += explaining.FIRST + 1
-    sim.look()
+    sim = first_of_an_evaluated_version()
+    assert "up to 6400 predictions each time" in sim.said_before
     assert (sim.task.reference, sim.task.target, sim.task.task) == ("/fairlead/in/rows", "y", "regression")
     fetch = sim.job["spec"]["template"]["spec"]["initContainers"][0]["env"]
     assert any("s3://store/test/" in one["value"] for one in fetch)
@@ -238,16 +222,7 @@ def test_the_held_out_rows_are_fetched_for_the_reference_and_only_for_it() -> No
 
 
 def test_rows_that_can_not_be_fetched_are_done_without() -> None:
-    sim = Explains({**watched({"explain": {}}).spec}, store=True)
-    sim.version("m-1", age=1000, evaluation=EVALUATION)
-    raw = sim.get(MODEL_VERSION, "m-1")
-    assert raw
-    raw["status"]["evidence"]["data"] = "b" * 64
-    sim.look()
-    sim.ready("m-1")
-    sim.look()
-    sim.now += explaining.FIRST + 1
-    sim.look()
+    sim = first_of_an_evaluated_version()
     for _ in range(2):
         sim.ends({"reason": "ObjectMissing", "message": "gone"})
         sim.now += 400
