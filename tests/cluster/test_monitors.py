@@ -16,7 +16,7 @@ from hack.testbed.loop import worker_image
 from hack.testbed.serving import deploy, is_live, make_version, traffic
 
 from fairlead.monitor.profile import Losses, Number, Profile
-from tests.cluster.test_evidence import replay
+from tests.cluster.test_evidence import replay, said_by
 from tests.cluster.test_labels import ENOUGH, kept, make_dataset, publish
 
 LEARNT = Number(
@@ -103,6 +103,12 @@ def test_a_live_version_is_compared_with_what_it_learnt_from(team: Team) -> None
     assert told["same"], told["different"]
     assert len(told["windows"]) >= windows
     assert 0 < told["windows"][0]["rows"] <= 30 * 150
+    shown = said_by(team, "monitor", "deployment/web", "--windows", "2")
+    assert shown["windows"][-1]["drift"]["x"]["state"] == "Drifting"
+    assert shown["labels"]["labelled"] >= ENOUGH
+    strange = said_by(team, "monitor", "deployment/web", "--outliers")
+    assert (strange["outside"], strange["requests"]) == (0, [])
+    assert strange["inside"] > 0  # labels keep the bodies, by which that is known
 
 
 # --- real harm: is it the version, or the world? -------------------------------------------------------------------

@@ -28,6 +28,8 @@ WINDOWS, MOST = 24, 1000
 """Windows that are shown, and the most that can be asked for."""
 _KINDS = ("deployment", "mdeploy")
 _READY = "MonitorReady"
+_OWN = {"gaps", "digest", "job", "used", "pending"}
+"""Of labels: what only Fairlead reads."""
 _SHARED = "of its budget of false alarms: the namespace's Deployments ask for more than they may have together."
 
 
@@ -218,7 +220,11 @@ def view_of(name: str, found: Deployment, known: Found, version: str, now: float
     rows = (
         [[one.monitor, one.state, ago(one.since, now), one.reason, one.message] for one in live.lines] if live else []
     )
-    said = [*known.notes, *(_next(live, now) if live else _replaced(found, version))]
+    said = [
+        *known.notes,
+        *(_labels(live, now) if live else []),
+        *(_next(live, now) if live else _replaced(found, version)),
+    ]
     task = known.profile.task if known.profile else ""
     return View(f"monitors of deployment {name}", _note(kept, version, now), task, _seen(known), rows, said)
 
@@ -240,6 +246,13 @@ def _note(kept: Monitored | None, version: str, now: float) -> str:
     closed = f", closed {ago(kept.closed_at, now)}" if kept.closed_at else ""
     lost = f"; {count(kept.lost)} times a pod's rows were not counted" if kept.lost else ""
     return f"{version}, since {ago(kept.since, now)}: {seen}{closed}{lost}"
+
+
+def _labels(kept: Monitored, now: float) -> list[str]:
+    """How far labels have been joined with the version's answers, and why they say nothing."""
+    from fairlead.cli.show_deployment import labels
+
+    return [labels(kept.labels, now)] if kept.labels else []
 
 
 def _next(kept: Monitored, now: float) -> list[str]:
@@ -281,6 +294,7 @@ def as_json(name: str, found: Deployment, known: Found, version: str) -> Json:
         "deployment": name, "version": version, "profile": known.profile.digest if known.profile else None,
         "monitors": [one.model_dump(mode="json", by_alias=True) for one in live.lines] if live else [],
         "closed": live.windows if live else None, "next": live.next_at if live else None,
+        "labels": live.labels.model_dump(mode="json", by_alias=True, exclude=_OWN) if live and live.labels else None,
         "windows": windows, "notes": known.notes,
     })  # fmt: skip
     return told

@@ -152,7 +152,7 @@ def _monitors(kept: Monitored, now: float) -> list[Block]:
     lost = f"; {count(kept.lost)} times a pod's rows were not counted" if kept.lost else ""
     rows = [[one.monitor, one.state, ago(one.since, now), one.reason, one.message] for one in kept.lines]
     headers = ["MONITOR", "STATE", "SINCE", "REASON", "MESSAGE"]
-    told = _labels(kept.labels, now) if kept.labels else []
+    told = [Lines([labels(kept.labels, now)])] if kept.labels else []
     asked = _harm_asked(kept.question, kept.version, now) if kept.question else []
     return [Title(f"monitors of {kept.version}", "", f"{seen}{closed}{lost}"), Table(headers, rows), *told, *asked]
 
@@ -169,7 +169,7 @@ def _harm_asked(asked: Question, live: str, now: float) -> list[Block]:
     return [title, Table(headers, [shown])]
 
 
-def _labels(joined: LabelsJoined, now: float) -> list[Block]:
+def labels(joined: LabelsJoined, now: float) -> str:
     """What has been counted of labels, and what has not."""
     parts = [f"labels: {count(joined.labelled)} counted"]
     parts += [f"the last ones {ago(joined.at, now)}, of version {joined.dataset}"] if joined.at else []
@@ -180,7 +180,7 @@ def _labels(joined: LabelsJoined, now: float) -> list[Block]:
     parts += [f"{count(number)} {words}" for words, number in others.items() if number]
     parts += ["a join is under way"] if joined.job else []
     parts += [f"{joined.reason}: {joined.message}"] if joined.reason else []
-    return [Lines(["; ".join(parts)])]
+    return "; ".join(parts)
 
 
 _ASKS = {

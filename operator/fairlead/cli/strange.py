@@ -178,7 +178,7 @@ def _strange(row: Json, profile: Profile) -> Iterator[Strange]:
     from fairlead.worker.record import rows
 
     try:
-        columns, _ = rows.asked(rows.Raw(200, (row["input"] or "").encode(), b""), rows.Wanted.of(profile))
+        columns, _ = rows.features(row["input"] or "", rows.Wanted.of(profile))
     except rows.Unread:
         columns = {}
     for name in row["outside"]:

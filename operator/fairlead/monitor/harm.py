@@ -1,8 +1,8 @@
 """What acts: the quality of a window, estimated and real, and gaps between groups.
 
 The evidence of a gap is all or nothing: a look's interval holds with probability 1 - alpha (of a part of the budget,
-alpha times that part), so e = 1/alpha where it
-lies wholly above what is tolerated, and 0 else, has a mean of at most 1 while the gap is tolerated. So a window's false
+alpha times that part), so e = 1/alpha where it lies wholly above what is tolerated, and 0 else, has a mean of at most 1
+while the gap is tolerated. So a window's false
 alarm has a probability of at most alpha. Its rows are taken as independent. Rows with labels, which may come a few at a
 time, are gathered over windows before they are looked at, each once: when to look follows from their number alone, so
 each look has its own rows and its own alpha, and there are no more looks than windows.

@@ -282,3 +282,18 @@ def test_evidence_is_a_share_of_an_alarm_s() -> None:
     assert share(3.0, float("inf")) == 0.0
     silent = Report(1.0, unknown=Unknown("no rows", "wait"))
     assert things(View("x", "", "", [Seen("now", 0, silent, {})])) == []
+
+
+def test_labels_are_told_of(told: Told, drifting: Counting) -> None:
+    kept = drifting.status["monitors"]
+    labels = {"labelled": 1200, "unmatched": 3, "reason": "NoSuchColumn", "message": "there is no column y."}
+    try:
+        drifting.status["monitors"] = kept | {"labels": labels}
+        _, out, _ = told(drifting)
+        found = json.loads(told(drifting, "-o", "json")[1])
+    finally:
+        drifting.status["monitors"] = kept
+    assert "labels: 1,200 counted; 3 of no answer of this version; NoSuchColumn: there is no column y." in out
+    assert (found["labels"]["labelled"], found["labels"]["reason"], "pending" in found["labels"]) == (
+        1200, "NoSuchColumn", False,
+    )  # fmt: skip

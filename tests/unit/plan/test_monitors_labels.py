@@ -85,14 +85,35 @@ def test_a_window_without_requests_takes_labels_in_too() -> None:
     assert "by 2000 labels" in sim.line("quality")["message"]
 
 
-def test_labels_of_answers_before_the_version_was_live_are_not_joined() -> None:
-    """What the Dataset has when a version becomes live is of others' answers."""
-    sim = watched({"labels": ASKED}, made=Observed, learnt=True)
-    assert isinstance(sim, Observed)
+class Early(Observed):
+    """Its Dataset has labels before anything is live."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.publish("v0")
+
+
+def test_what_the_dataset_has_when_a_version_becomes_live_is_not_joined() -> None:
+    """These are labels of others' answers."""
+    sim = watched({"labels": ASKED}, made=Early)
+    assert isinstance(sim, Early)
+    sim.passes(200)
     assert sim.joins == []
-    sim.labelled()
-    assert len(sim.joins) == 1
-    assert sim.joins[0].version == "m-1"
+    sim.labelled(200)
+    assert [one.version for one in sim.joins] == ["m-1"]
+
+
+def test_labels_that_are_asked_for_later_are_joined_with_answers_of_before() -> None:
+    sim = watched(made=Observed)
+    assert isinstance(sim, Observed)
+    sim.passes(300)
+    sim.publish()
+    sim.spec = {**sim.spec, "monitors": {"labels": ASKED}}
+    sim.generation += 1
+    sim.look()
+    sim.now += 600
+    sim.look()
+    assert in_windows(sim) == 300
 
 
 RULES = [{"by": "c", "max": "30%"}, {"by": "c", "metric": "error_gap", "max": "20%"}]
@@ -152,14 +173,14 @@ def test_a_dataset_that_is_gone_is_told_with_the_remedy() -> None:
 def test_labels_of_other_answers_say_nothing() -> None:
     sim = observed()
     sim.strange = True
-    sim.labelled()
+    sim.labelled(500)
     assert "LabelsUnknown" in unknown(sim)
     assert "spec.monitors.labels.requestId" in unknown(sim)
     assert in_windows(sim) == 0
     sim.strange = False
-    sim.labelled()
+    sim.labelled(500)
     assert sim.line("quality")["state"] == "Ok"
-    assert in_windows(sim) == 4000
+    assert in_windows(sim) == 1000
 
 
 @pytest.mark.parametrize(
@@ -168,27 +189,27 @@ def test_labels_of_other_answers_say_nothing() -> None:
 def test_counts_that_cannot_be_are_refused_and_their_labels_come_again(window: Any) -> None:
     sim = observed()
     sim.instead = window
-    sim.labelled()
+    sim.labelled(500)
     assert "BadCounts" in unknown(sim)
     sim.instead = None
-    sim.labelled()
-    assert in_windows(sim) == 4000
+    sim.labelled(500)
+    assert in_windows(sim) == 1000
 
 
 def test_wrong_data_is_not_tried_again_and_a_fault_of_the_surroundings_is() -> None:
     sim = observed()
     sim.fails = TaskError(reason="BadData", message="this version has no column for labels.label")
-    sim.labelled()
+    sim.labelled(500)
     sim.run(20, 0)
     assert len(sim.joins) == 1
     assert "BadData" in unknown(sim)
     sim.fails = TaskError(reason="Unreachable", message="the store is away", transient=True)
-    sim.labelled()
+    sim.labelled(500)
     sim.fails = None
     for _ in range(3):
-        sim.passes(2000)
+        sim.passes(500)
     assert sim.line("quality")["state"] == "Ok"
-    assert in_windows(sim) == 4000
+    assert in_windows(sim) == 1000
 
 
 def test_a_version_of_the_dataset_that_is_forgotten_is_passed_over() -> None:
@@ -200,8 +221,8 @@ def test_a_version_of_the_dataset_that_is_forgotten_is_passed_over() -> None:
     sim.make_job = held  # type: ignore[method-assign]
     raw = sim.of(DATASET)["outcomes"]
     raw["status"] = {"current": {**raw["status"]["current"], "version": "v1999", "manifest": "s3://fairlead/v1999"}}
-    sim.passes(2000)
-    sim.passes(2000)
+    sim.passes(500)
+    sim.passes(500)
     assert in_windows(sim) == 1999
     assert not sim.of(JOB)
 
@@ -259,7 +280,7 @@ def test_an_operator_that_dies_at_any_write_counts_each_label_once(writes: int, 
     sim.__class__ = Dying
     assert isinstance(sim, Dying)
     for window in range(3):
-        sim.rows("m-1", 1000)
+        sim.rows("m-1", 200)
         sim.publish()
         for at in range(2):
             if 2 * window + at == look:
@@ -270,8 +291,8 @@ def test_an_operator_that_dies_at_any_write_counts_each_label_once(writes: int, 
         sim.look()
     sim.now += 600
     sim.look()
-    assert in_windows(sim) == 3000
-    assert sim.joined["labelled"] == 3000
+    assert in_windows(sim) == 600
+    assert sim.joined["labelled"] == 600
     assert not sim.joined.get("pending")
     again = list(book.replayed(profile(), [json.dumps(one) for one in lines(sim)]))
     assert all(one.same for one in again)

@@ -21,6 +21,7 @@ from fairlead.api.tasks import GoldenTask, ProfileAt
 from fairlead.monitor import golden
 from fairlead.store.errors import StoreError
 from fairlead.worker.errors import TaskFailed
+from fairlead.worker.record import __main__ as keeper
 from fairlead.worker.record import learnt, replay
 from fairlead.worker.record.gate import Gate, ask
 
@@ -301,6 +302,12 @@ def test_the_whole_of_it_goes_by_the_servers_own_port(model: Model, rows: Path) 
         gate = Probed(model, [sys.executable, "-m", "fairlead.worker.record.replay"])
         assert gate.started() == (200, "Ok AsMade: 8 golden rows are answered as in training")
     assert len(model.asked) == 8
+
+
+def test_a_port_that_is_taken_ends_no_recorder(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("", 0)) as taken:
+        keeper._open(Gate(task(model, port=taken.getsockname()[1]).model_dump(), []))
+    assert "nobody can be told" in caplog.text
 
 
 def test_a_task_of_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:

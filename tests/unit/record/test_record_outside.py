@@ -85,7 +85,7 @@ def test_what_nobody_has_thought_of_is_written_all_the_same(monkeypatch: pytest.
     def broken(*_: Any) -> Any:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("fairlead.worker.record.rows.asked", broken)
+    monkeypatch.setattr("fairlead.worker.record.rows.features", broken)
     assert Judge(PROFILE).judged([(200, body(x=[9.0]))] * 3) == [None] * 3
 
 

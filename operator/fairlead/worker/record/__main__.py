@@ -87,13 +87,21 @@ class Watch:
             return False
 
 
+def _open(gate: Gate) -> None:
+    """Without it the server does not start; without the rest of the recorder no server that runs goes on."""
+    try:
+        gate.start()
+    except OSError as error:
+        log.error("nobody can be told that the server has started", extra={"error": str(error)})
+
+
 def main() -> int:
     """Run."""
     configure()
     told = json.loads(os.environ[TASK_ENV])
     watch = Watch([sys.executable, "-m", "fairlead.worker.record.process"], int(told["port"]))
     if told.get("golden"):
-        Gate(told["golden"], [sys.executable, "-m", "fairlead.worker.record.replay"]).start()
+        _open(Gate(told["golden"], [sys.executable, "-m", "fairlead.worker.record.replay"]))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, watch.stop)
     return watch.run()

@@ -19,7 +19,8 @@ import numpy as np
 from fairlead.monitor.profile import BadProfile, Profile, parse
 from fairlead.worker.binning import outside, reader
 from fairlead.worker.record import rows
-from fairlead.worker.record.rows import Raw, Unread, Wanted
+from fairlead.worker.record.names import REFUSED
+from fairlead.worker.record.rows import Unread, Wanted
 
 MOST, TOGETHER = 5000, 1000
 """Rows of a file that are looked at, and requests that are looked at at once."""
@@ -80,8 +81,8 @@ class Judge:
 
     def _read(self, status: int, body: str | None) -> tuple[dict[str, list[Any]], int]:
         try:
-            return rows.asked(Raw(status, body.encode() if body else None, b""), self._wanted)
-        except (Unread, UnicodeEncodeError):
+            return rows.features(body or "", self._wanted) if status < REFUSED else ({}, 0)
+        except Unread:
             return {}, 0
 
 

@@ -132,7 +132,7 @@ class Rows:
 
 def read(raw: Raw, wanted: Wanted) -> Rows:
     """The rows. Raises Unread."""
-    columns, count = asked(raw, wanted)
+    columns, count = _inputs(_request(raw), wanted)
     try:
         answers, scores = outputs(_json(_plain(raw.answer, raw.encoding)), count, wanted)
     except Unread:

@@ -70,26 +70,28 @@ def _basis(look: Look, kept: Monitored, settings: Settings, begins: Mapping[str,
 
 
 @dataclass(frozen=True)
-class Window:
-    """A window that was closed, and what it was judged by."""
+class Closed:
+    """A window."""
 
+    settings: Settings
+    before: State
+    """What was known before it,"""
     tally: Tally
     labels: LabelledWindow | None
-    """Those that it took in."""
-    part: str
+    """those that it took in,"""
+    state: State
+    """and what is known after it."""
+    part: str = ""
     """Of the budget of false alarms, as the status has it."""
 
 
-def window(look: Look, kept: Monitored, settings: Settings, closed: Window, before: State, state: State) -> Monitored:
-    """The monitors with a window's line. before, state: what was known before it, and is after it."""
-    labels, part = closed.labels, closed.part
-    fresh = [_line({
-        "t": look.now, "counts": packed(_counts(closed.tally)),
-        **({"labels": packed(labels.dumped())} if labels is not None else {}),
-        "state": digest(state.dumped()), **({"part": part} if part else {}),
-    })]  # fmt: skip
-    if _again(kept.ledger, before.windows):
-        begins = _line(_basis(look, kept, settings, {ANEW: packed(before.dumped())}))
+def window(look: Look, kept: Monitored, closed: Closed) -> Monitored:
+    """The monitors with a window's line."""
+    line = {"t": look.now, "counts": packed(_counts(closed.tally)), "state": digest(closed.state.dumped())}
+    came = {"labels": packed(closed.labels.dumped())} if closed.labels is not None else {}
+    fresh = [_line(line | came | ({"part": closed.part} if closed.part else {}))]
+    if _again(kept.ledger, closed.before.windows):
+        begins = _line(_basis(look, kept, closed.settings, {ANEW: packed(closed.before.dumped())}))
         fresh = [begins, *fresh] if len(begins) <= LINE else fresh
     return kept.model_copy(update={
         "ledger": ledger.appended(kept.ledger, fresh, _few(kept.ledger, fresh), ledger.KEPT)
@@ -168,8 +170,8 @@ def replayed(profile: Profile, lines: Iterable[str]) -> Iterator[Again]:
             skipped += 1
         elif "counts" in said and settings is not None:
             tally = counts_of(said["counts"])
-            part = told(said.get("part", ""))
             labels = LabelledWindow.parsed(unpacked(said["labels"])) if "labels" in said else None
+            part = told(said.get("part", ""))
             state, report = fold(profile, settings, state, tally, labels, said["t"], part)
             yield Again(said["t"], tally, report, digest(state.dumped()) == said["state"], skipped)
             skipped = 0

@@ -14,6 +14,7 @@ from fairlead.api.monitors import Gap, Mark, Monitored, MonitorLine, Monitors
 from fairlead.api.units import seconds, share
 from fairlead.monitor import attributions
 from fairlead.monitor.counts import Tally
+from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.report import Report
 from fairlead.monitor.series import fold
@@ -39,7 +40,6 @@ from fairlead.plan.deployment.monitors import (
     skew,
 )
 from fairlead.plan.deployment.monitors.base import Monitor, Said
-from fairlead.plan.deployment.monitors.book import Window
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
@@ -104,9 +104,8 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
         return None
     times = [left for one in registry.chosen(spec) if (left := one.due(look, kept.version)) is not None]
     left = _left(look, kept)
-    times.append(max(SOON if left > 0 or profiles.request(look, kept.version) else AGAIN, left))
-    times += labels.due(look, kept)
-    times += explaining.due(look, status)
+    soon = SOON if left > 0 or profiles.request(look, kept.version) else AGAIN
+    times += [max(soon, left), *labels.due(look, kept), *explaining.due(look, status)]
     return min(times)
 
 
@@ -201,38 +200,32 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
         return after, Outcome(True, nothing)
     if nothing:  # of its rows nothing is known, but there are labels of earlier ones
         found = replace(found, tally=Tally(profile.digest, requests=found.tally.requests))
-    closed = Window(found.tally, given, kept.part)
-    after, outcome = _folded(look, spec, after, profile, before, closed, found.without)
+    after, outcome = _folded(look, spec, after, profile, before, found, given, kept.part)
     return after, replace(outcome, problem=nothing or outcome.problem)
 
 
 def _folded(
-    look: Look,
-    spec: Monitors,
-    after: Monitored,
-    profile: Profile,
-    before: State,
-    closed: Window,
-    without: Problem | None,
-) -> tuple[Monitored, Outcome]:
+    look: Look, spec: Monitors, after: Monitored, profile: Profile, before: State, found: Reading,
+    given: LabelledWindow | None, part: str,
+) -> tuple[Monitored, Outcome]:  # fmt: skip
     try:
-        settings, part = settings_of(look, spec), budget.told(closed.part)
-        state, report = fold(profile, settings, before, closed.tally, closed.labels, look.now, part)
+        settings = settings_of(look, spec)
+        state, report = fold(profile, settings, before, found.tally, given, look.now, budget.told(part))
         text = packing.packed(state.dumped())
-        folded = book.window(look, after, settings, closed, before, state)
-        folded = labels.folded(look, folded, closed.labels, report)
+        closed = book.Closed(settings, before, found.tally, given, state, part)
+        folded = labels.folded(look, book.window(look, after, closed), given, report)
     except Exception as bug:  # noqa: BLE001 - a monitor that fails must not keep the Deployment from being looked after
         said = f"{type(bug).__name__} while a window was judged: please report it with the operator's log"
         return after, Outcome(True, Problem("MonitorFailed", said))
     if len(text) > LARGEST:
         return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=after.version)))
     folded = folded.model_copy(update={
-        "windows": after.windows + 1, "rows": closed.tally.rows, "state": text,
+        "windows": after.windows + 1, "rows": found.tally.rows, "state": text,
         "figures": figures.after(report, after.figures),
     })  # fmt: skip
     if report.unknown is None:
-        return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, without)
-    return folded, Outcome(True, _unknown(closed.tally, report.unknown), report)
+        return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
+    return folded, Outcome(True, _unknown(found.tally, report.unknown), report)
 
 
 def _unknown(tally: Tally, why: Unknown) -> Problem:
