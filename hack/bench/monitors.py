@@ -10,6 +10,7 @@ PARTS = {
     "live": "hack.bench.monitors_live",
     "profile": "hack.bench.monitors_profile",
     "published": "hack.bench.monitors_published",
+    "question": "hack.bench.monitors_question",
     "risk": "hack.bench.monitors_risk",
     "seasons": "hack.bench.monitors_seasons",
 }

@@ -73,6 +73,8 @@ RECIPES = [
     Recipe(
         "prometheus", PROMETHEUS, ("prometheus",), ("github.com/prometheus/prometheus/cmd/prometheus",), expected=120
     ),
+    # for tests of alert rules and dashboards: but for a few packages it is what prometheus is made of
+    Recipe("promtool", PROMETHEUS, ("promtool",), ("github.com/prometheus/prometheus/cmd/promtool",), expected=10),
     Recipe(
         "prometheus-operator",
         PROMETHEUS_OPERATOR,

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from hack import preflight
 from hack.cluster.settings import paths
-from hack.demo import diagnose, feed, numbers, setup, story, summary, verify
+from hack.demo import diagnose, feed, numbers, pictures, setup, story, summary, verify
 from hack.demo.durations import Durations
 from hack.demo.kube import Json, Kube, KubeError
 from hack.demo.narrate import narrate
@@ -120,11 +120,12 @@ def watched(view: View, cluster: Kube, world: World, image: str) -> int:
 def finish(view: View, cluster: Kube, world: World) -> int:
     """Check all claims against the cluster and show the summary."""
     source = numbers.Numbers(cluster, setup.NAMESPACE)
-    found = verify.facts(world, source)
+    shown = pictures.Pictures(source)
+    found = verify.facts(world, source, shown)
 
     def complete() -> bool:
         nonlocal found
-        found = verify.facts(world, source)
+        found = verify.facts(world, source, shown)
         return all(good for good, _ in verify.checks(found))
 
     world.wait(complete, EVIDENCE_DEADLINE)

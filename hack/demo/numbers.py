@@ -10,6 +10,8 @@ from hack.demo.kube import Json, Kube
 from hack.demo.narrate import seconds
 
 PROMETHEUS = ("monitoring", "prometheus:web")
+POINTS = 500
+"""Points in time that a query over all of it is asked at."""
 ALERTMANAGER = ("monitoring", "alertmanager:web")
 Labels = dict[str, str]
 
@@ -37,7 +39,7 @@ class Numbers:
     """Queries over the time since the namespace was made."""
 
     def __init__(self, cluster: Kube, namespace: str) -> None:
-        self._cluster, self._namespace = cluster, namespace
+        self._cluster, self.namespace = cluster, namespace
         made = cluster.get("namespace", namespace) or {}
         self._since = seconds(made["metadata"]["creationTimestamp"]) if made else time.time()
 
@@ -46,9 +48,16 @@ class Numbers:
         answer = self._cluster.service(*PROMETHEUS, "api/v1/query", query=expression)
         return [(dict(item["metric"]), float(item["value"][1])) for item in answer["data"]["result"]]
 
+    def ever(self, expression: str) -> bool:
+        """Whether a query has found a value at any time since then."""
+        now = time.time()
+        when = {"start": str(self._since), "end": str(now), "step": str(round(max(5.0, (now - self._since) / POINTS)))}
+        answer = self._cluster.service(*PROMETHEUS, "api/v1/query_range", query=expression, **when)
+        return any(value != "NaN" for item in answer["data"]["result"] for _, value in item["values"])
+
     def peak(self, metric: str, by: str, **labels: str) -> list[tuple[Labels, float]]:
         """The highest value that each of a counter's series had, added up over pods."""
-        chosen = ",".join(f'{name}="{value}"' for name, value in ({"namespace": self._namespace} | labels).items())
+        chosen = ",".join(f'{name}="{value}"' for name, value in ({"namespace": self.namespace} | labels).items())
         window = max(60, int(time.time() - self._since))
         return self.query(f"sum by ({by}) (max_over_time({metric}{{{chosen}}}[{window}s]))")
 
@@ -68,8 +77,8 @@ class Numbers:
         return sorted({str(rule["name"]) for group in groups for rule in group["rules"] if self._ours(rule)})
 
     def _ours(self, rule: Json) -> bool:
-        return f'namespace="{self._namespace}"' in rule["query"].replace(" ", "") or (
-            rule.get("labels", {}).get("namespace") == self._namespace
+        return f'namespace="{self.namespace}"' in rule["query"].replace(" ", "") or (
+            rule.get("labels", {}).get("namespace") == self.namespace
         )
 
     def fired(self) -> dict[str, int]:
@@ -83,4 +92,4 @@ class Numbers:
     def at_alertmanager(self) -> list[Labels]:
         """Labels of the namespace's alerts that Alertmanager has now."""
         alerts = self._cluster.service(*ALERTMANAGER, "api/v2/alerts")
-        return [dict(a["labels"]) for a in alerts if a["labels"].get("namespace") == self._namespace]
+        return [dict(a["labels"]) for a in alerts if a["labels"].get("namespace") == self.namespace]

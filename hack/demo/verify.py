@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hack.demo import story
 from hack.demo.numbers import Numbers, Users
+from hack.demo.pictures import Pictures
 from hack.demo.story import CHAPTERS, Chapter
 from hack.demo.world import World, status
 
@@ -26,16 +27,20 @@ class Facts:
     users: dict[str, Users]
     rules: list[str]
     fired: dict[str, int]
+    empty: Sequence[str]
+    """Panels of the dashboards that have nothing to show."""
+    queries: int
+    """Of the dashboards, in all."""
 
 
-def facts(world: World, numbers: Numbers) -> Facts:
+def facts(world: World, numbers: Numbers, pictures: Pictures) -> Facts:
     """Ask Prometheus."""
-    return Facts(world, numbers.users(), numbers.rules(), numbers.fired())
+    return Facts(world, numbers.users(), numbers.rules(), numbers.fired(), pictures.empty(world), pictures.asked)
 
 
 def checks(found: Facts) -> list[Check]:
     """All of them: (whether it holds, in words)."""
-    parts: tuple[Callable[[Facts], Iterator[Check]], ...] = (endings, live, harm, good_versions, alerts)
+    parts: tuple[Callable[[Facts], Iterator[Check]], ...] = (endings, live, harm, good_versions, alerts, dashboards)
     return [check for part in parts for check in part(found)]
 
 
@@ -101,3 +106,9 @@ def alerts(found: Facts) -> Iterator[Check]:
     yield said == "True", f"the Deployment's condition AlertsLoaded is {said}"
     rollback = [name for name in found.fired if "RolledBack" in name]
     yield bool(rollback), f"Prometheus fired {', '.join(sorted(found.fired)) or 'nothing'}"
+
+
+def dashboards(found: Facts) -> Iterator[Check]:
+    """Each query of the dashboards has found something."""
+    text = f"nothing is found for {', '.join(found.empty)}" if found.empty else "what is there to be shown is shown"
+    yield not found.empty, f"Grafana's dashboards ({found.queries} queries): {text}"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from prometheus_client.metrics import MetricWrapperBase
+
 from fairlead.engine.metrics import Metrics, StateCollector
 from fairlead.engine.registry import SPECS
 from fairlead.plan.core import KindSpec
+from fairlead.worker.record import counts
 from hack.gen.samples import filled
 from hack.gen.structural import schema_of
 
@@ -19,8 +22,12 @@ scraped, and `metrics.rules.enabled` adds alert rules about the operator itself.
 (`process_…`, `python_info`) come on top.
 """
 CONDITIONS = ("Ready", "Available", "SourceReachable", "Valid", "EvidenceAvailable", "Progressing", "RouteAccepted",
-              "Succeeded", "RollbackReady", "Watched")  # fmt: skip
+              "Succeeded", "RollbackReady", "Watched", "WorldChanged", "MonitorReady")  # fmt: skip
 OWN = {"process", "python"}
+PODS = """Each Deployment's PodMonitor has its pods scraped: the server's own counters (`spec.server.metrics`), or
+those of the proxy beside it, and where answers are recorded the recorder's. Every series has the labels `namespace`,
+`pod`, `deployment` and `version` besides.
+"""
 
 
 class _NothingCached:
@@ -32,8 +39,9 @@ class _NothingCached:
 def files() -> dict[str, str]:
     """Text by path."""
     counted = sorted({row for row in [*_counted(), *_state()] if row[0].split("_")[0] not in OWN})
-    parts = [NOTE + INTRO, "## The operator\n", table(counted), "## Objects\n", "Leading replica only.\n"]
-    return {PAGE: "\n".join([*parts, table(_objects())])}
+    parts = [NOTE + INTRO, "## The operator\n", table(counted), "## Objects\n", "Leading replica only.\n",
+             table(_objects()), "## Pods that serve\n", PODS, table(_recorded())]  # fmt: skip
+    return {PAGE: "\n".join(parts)}
 
 
 def table(rows: list[tuple[str, str, str, str]]) -> str:
@@ -44,15 +52,18 @@ def table(rows: list[tuple[str, str, str, str]]) -> str:
 
 def _counted() -> list[tuple[str, str, str, str]]:
     """What is counted as it happens."""
-    metrics = Metrics()
-    found = []
-    for member in vars(metrics).values():
-        if hasattr(member, "describe") and hasattr(member, "_labelnames"):
-            family = member.describe()[0]
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            labels = ", ".join(f"`{label}`" for label in member._labelnames)
-            found.append((name, family.type, labels, family.documentation))
-    return found
+    return [_row(member) for member in vars(Metrics()).values() if isinstance(member, MetricWrapperBase)]
+
+
+def _row(member: MetricWrapperBase) -> tuple[str, str, str, str]:
+    family = next(iter(member.describe()))
+    name = f"{family.name}_total" if family.type == "counter" else family.name
+    return name, family.type, ", ".join(f"`{label}`" for label in member._labelnames), family.documentation
+
+
+def _recorded() -> list[tuple[str, str, str, str]]:
+    """What a recorder counts."""
+    return sorted(_row(one) for one in vars(counts).values() if isinstance(one, MetricWrapperBase))
 
 
 def _state() -> list[tuple[str, str, str, str]]:

@@ -23,10 +23,11 @@ EVERYTHING: Json = {
     "identity": {"namespaces": ["shop"]},
     "pods": {"labels": {"allowed": ["example.com/team"]}},
     "workers": 4, "jobs": {"deadline": "30m", "memory": "8Gi", "scratch": "50Gi"},
+    "monitors": {"falseAlarmsPerYear": 2.5},
     "require": {"approvals": 1, "gates": True, "notAuthor": True},
     "metrics": {
         "podMonitor": {"enabled": True}, "rules": {"enabled": True},
-        "dashboards": {"enabled": True, "annotations": {"grafana_folder": "Fairlead"}},
+        "dashboards": {"enabled": True, "gpuHour": 2.5, "annotations": {"grafana_folder": "Fairlead"}},
     },
     "networkPolicy": {"enabled": True, "from": [{"namespaceSelector": {}}]},
     "priorityClassName": "system-cluster-critical",

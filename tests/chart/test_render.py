@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import Any
 
@@ -59,6 +60,7 @@ def test_the_configuration_is_read_by_the_operator(plain: list[Json], full: list
     assert config.endpoints.allow == ["s3.example.com", "*.stores.example", "10.7.0.0/16"]
     assert config.endpoints.refuse == ["fd00::/8", "10.0.0.3"]
     assert config.identity.namespaces == ["shop"]
+    assert config.monitors.false_alarms_per_year == 2.5
     assert config.workers == 4
     assert (config.require.approvals, config.require.gates, config.require.not_author) == (1, True, True)
 
@@ -164,6 +166,7 @@ def test_every_object_is_labelled_and_placed(full: list[Json]) -> None:
         ({"tuning": {"windows": 1}}, "windows"),
         ({"jobs": {"memory": "99999999999T"}}, "memory"),
         ({"jobs": {"deadline": "0s"}}, "deadline"),
+        ({"monitors": {"falseAlarmsPerYear": 0}}, "falseAlarmsPerYear"),
         ({"logLevel": "loud"}, "logLevel"),
         ({"namespaces": ["Team_A"]}, "namespaces"),
         ({"workers": 1000}, "workers"),
@@ -175,6 +178,9 @@ def test_every_object_is_labelled_and_placed(full: list[Json]) -> None:
         ({"endpoints": {"allow": ["http://s3.example.com"]}}, "allow"),
         ({"endpoints": {"refuse": ["10.0.0.0/28/4"]}}, "refuse"),
         ({"identity": {"namespaces": ["*.shop"]}}, "namespaces"),
+        ({"metrics": {"dashboards": {"gpuHour": -1}}}, "gpuHour"),
+        ({"metrics": {"dashboards": {"gpuHour": "2,50"}}}, "gpuHour"),
+        ({"prometheus": {"runbooks": ""}}, "runbooks"),
     ],
 )
 def test_wrong_values_are_refused_by_name(values: Json, expected: str) -> None:
@@ -235,10 +241,29 @@ def test_marks_of_serving_pods_are_allowed_by_values_and_must_have_a_domain() ->
 
 def test_dashboards_are_found_by_grafanas_sidecar(plain: list[Json], full: list[Json]) -> None:
     found = [o for o in full if o["kind"] == "ConfigMap" and "-dashboard-" in o["metadata"]["name"]]
-    assert [o["metadata"]["name"] for o in found] == ["fairlead-dashboard-models", "fairlead-dashboard-operator"]
+    names = ("deployment", "models", "operator")
+    assert [o["metadata"]["name"] for o in found] == [f"fairlead-dashboard-{name}" for name in names]
     for config in found:
         assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
         assert config["metadata"]["annotations"] == {"grafana_folder": "Fairlead"}
         ((name, text),) = config["data"].items()
-        assert text.strip() == (CHART / "dashboards" / name.removeprefix("fairlead-")).read_text().strip()
+        assert price(text) in ("2.5", None)
+        as_kept = text.replace('"query": "2.5"', '"query": "0"')
+        assert as_kept.strip() == (CHART / "dashboards" / name.removeprefix("fairlead-")).read_text().strip()
     assert not [o for o in plain if "-dashboard-" in o["metadata"]["name"]]
+
+
+def price(text: str) -> str | None:
+    """The price at the top of a dashboard, if it has one."""
+    choices = json.loads(text)["templating"]["list"]
+    return next((one["query"] for one in choices if one["name"] == "price"), None)
+
+
+def test_dashboards_know_no_price_unless_it_is_said() -> None:
+    objects = render({"metrics": {"dashboards": {"enabled": True, "gpuHour": None}}})
+    (text,) = one(objects, "ConfigMap", "fairlead-dashboard-deployment")["data"].values()
+    assert price(text) == "0"
+    for said in (2.5, "2.5"):  # helm's --set makes text of it
+        objects = render({"metrics": {"dashboards": {"enabled": True, "gpuHour": said}}})
+        (text,) = one(objects, "ConfigMap", "fairlead-dashboard-deployment")["data"].values()
+        assert price(text) == "2.5"

@@ -19,10 +19,15 @@ from tests.cluster.test_rollouts import go_live
 STEPS = [{"weight": 10, "for": "6s", "requests": 20}, {"weight": 50, "for": "6s", "requests": 50}]
 
 
-def replay(team: Team, *words: str) -> dict[str, Any]:
+def replay(team: Team, *words: str, name: str = "web") -> dict[str, Any]:
     """What `fairlead replay` says, as a person at this machine."""
-    command = [str(Path(sys.executable).parent / "fairlead"), "replay", "deployment/web", "-n", team.namespace]
-    store = ["--endpoint", team.endpoint, "--credentials", "s3", "-o", "json", *words]
+    return said_by(team, "replay", f"deployment/{name}", *words)
+
+
+def said_by(team: Team, *words: str) -> dict[str, Any]:
+    """What a command that reads the store says, as JSON."""
+    command = [str(Path(sys.executable).parent / "fairlead"), *words, "-n", team.namespace]
+    store = ["--endpoint", team.endpoint, "--credentials", "s3", "-o", "json"]
     done = subprocess.run([*command, *store], env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

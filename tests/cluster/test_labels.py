@@ -24,6 +24,14 @@ ENOUGH = 200
 
 def go_live(team: Team, steps: list[Json], **rollout: Any) -> None:
     """A first version whose answers are kept, and a Dataset of labels without a file."""
+    make_dataset(team)
+    make_version(team, "m-1")
+    deploy(team, steps=steps, more=KEPT, **({"guard": GUARDS} | rollout))
+    team.wait("deployment", "web", is_live("m-1"), 180, "live with m-1")
+
+
+def make_dataset(team: Team) -> None:
+    """Of labels, without a file."""
     team.apply({
         "kind": "Dataset", "metadata": {"name": "truth"},
         "spec": {
@@ -32,17 +40,14 @@ def go_live(team: Team, steps: list[Json], **rollout: Any) -> None:
             "format": "parquet", "watch": {"every": "2s", "settle": "1s"},
         },
     })  # fmt: skip
-    make_version(team, "m-1")
-    deploy(team, steps=steps, more=KEPT, **({"guard": GUARDS} | rollout))
-    team.wait("deployment", "web", is_live("m-1"), 180, "live with m-1")
 
 
-def kept(team: Team) -> list[str]:
-    """The ids of the requests whose answers are in the store, as soon as m-2 has some hundred: the store has no
+def kept(team: Team, of: str = "m-2", seconds: float = 60) -> list[str]:
+    """The ids of the requests whose answers are in the store, as soon as a version has some hundred: the store has no
     watch."""
-    deadline = time.monotonic() + 60
-    while sum(row["version"] == "m-2" for row in answers(team)) < ENOUGH:
-        assert time.monotonic() < deadline, f"the store has no {ENOUGH} answers of m-2"
+    deadline = time.monotonic() + seconds
+    while sum(row["version"] == of for row in answers(team)) < ENOUGH:
+        assert time.monotonic() < deadline, f"the store has no {ENOUGH} answers of {of}"
         time.sleep(1)
     rows = answers(team)
     return [row["request_id"] for row in rows]

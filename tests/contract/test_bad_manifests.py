@@ -87,6 +87,7 @@ IMMUTABLE = [
         {"profile": {"uri": "s3://models/p.json", "digest": "0" * 64}},
         "profile is immutable; make a new version",
     ),
+    ("modelversion-custom", {"golden": {"file": "golden.jsonl"}}, "golden is immutable; make a new version"),
     ("modelversion-custom", {"approval": {"required": 2}}, "approval is immutable; make a new version"),
     ("pipelinerun", {"pipeline": "other"}, "pipeline is immutable; make a new run"),
     ("pipelinerun", {"params": {"rows": "20"}}, "params are immutable; make a new run"),

@@ -62,11 +62,15 @@ prometheus:
   {{- end }}
   enabled: {{ .Values.prometheus.enabled }}
   labels: {{ toJson .Values.prometheus.labels }}
+  runbooks: {{ .Values.prometheus.runbooks | default "docs" | quote }}
 {{- with .Values.tuning }}
 tuning: {{ toJson . }}
 {{- end }}
 {{- with .Values.surge }}
 surge: {{ toJson . }}
+{{- end }}
+{{- with .Values.monitors }}
+monitors: {{ toJson . }}
 {{- end }}
 {{- with .Values.jobs }}
 jobs: {{ toJson . }}
@@ -93,4 +97,9 @@ identity: {{ toJson . }}
 {{- end }}
 namespaces: {{ toJson .Values.namespaces }}
 workers: {{ .Values.workers }}
+{{- end }}
+
+{{/* Where it stands what to do about an alert: (list $ "Name"). */}}
+{{- define "fairlead.runbook" -}}
+{{ (index . 0).Values.prometheus.runbooks | default "docs" | trimSuffix "/" }}/how-to/act-on-alerts.md#{{ index . 1 | lower }}
 {{- end }}

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fairlead.api import foreign
-from fairlead.api.modelversion import GateResult, ProfileRef, Score
+from fairlead.api.modelversion import GateResult, GoldenRef, ProfileRef, Score
 from fairlead.api.schema import Model
 from fairlead.api.tasks import EvaluateResult, Place, TaskResult
 
@@ -69,6 +69,15 @@ def _profile(report: Json) -> tuple[ProfileRef | None, str]:
         return None, "the report's profile can't be read by this release"
 
 
+def _golden(report: Json) -> tuple[GoldenRef | None, str]:
+    """Rows that new pods are asked for, and why there are none. As with the profile, no proof depends on them."""
+    try:
+        found = report.get("golden")
+        return None if found is None else GoldenRef.model_validate(found), str(report.get("noGolden") or "")
+    except ValidationError:
+        return None, "the report's golden rows can't be read by this release"
+
+
 def parsed(verb: str, text: str, digest: str, place: Place) -> Answered:
     """A document. Raises ValueError if it is none."""
     if verb != "evaluate":
@@ -80,11 +89,12 @@ def parsed(verb: str, text: str, digest: str, place: Place) -> Answered:
     if not all(isinstance(one, list) and len(one) <= SCORES for one in lists):
         raise ValueError(f"not a report: its scores and gates are lists of at most {SCORES}")
     data = _Data.model_validate(report.get("data"))
-    profile, why = _profile(report)
+    (profile, why), (kept, none) = _profile(report), _golden(report)
     result = EvaluateResult(
         digest=digest, report=f"s3://{place.bucket}/{key(verb, place.prefix, digest)}", data=data.sha256,
         rows=data.rows, scores=[Score.model_validate(one) for one in lists[0]],
         gates=[GateResult.model_validate(one) for one in lists[1]],
         sample=str(report.get("sample") or ""), profile=profile, no_profile=why,
+        golden=kept, no_golden=none,
     )  # fmt: skip
     return Answered(task=str(report.get(REPORT) or ""), result=TaskResult(evaluate=result))

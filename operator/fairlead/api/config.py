@@ -33,6 +33,8 @@ class PrometheusConfig(Model):
     """Put on each PrometheusRule and PodMonitor."""
     enabled: bool = True
     """Make PrometheusRules and PodMonitors (needs prometheus-operator's CRDs)."""
+    runbooks: str = "docs"
+    """Where Fairlead's docs can be read: what the links in alerts begin with."""
 
 
 class Tuning(Model):
@@ -77,6 +79,14 @@ class Granted(Model):
     """All paths below this prefix."""
     namespaces: list[str] = []
     """To whom; empty: to all."""
+
+
+class MonitorsConfig(Model):
+    """What the monitors of all live versions share."""
+
+    false_alarms_per_year: float | None = Field(default=None, gt=0)
+    """How many are expected at most of all Deployments of one namespace together, while nothing changes. Where they ask
+    for more (`spec.monitors.falseAlarmsPerYear`, added up), each gets its part. None: each has what it asks for."""
 
 
 class RoutesConfig(Model):
@@ -138,6 +148,7 @@ class OperatorConfig(Model):
     tuning: Tuning = Tuning()
     surge: Surge = Surge()
     jobs: JobsConfig = JobsConfig()
+    monitors: MonitorsConfig = MonitorsConfig()
     require: Requirement = Requirement()
     """What each version must have before it goes live, in all namespaces."""
     routes: RoutesConfig = RoutesConfig()

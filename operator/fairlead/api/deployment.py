@@ -11,7 +11,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.experiment import Experiment
 from fairlead.api.guard import IS_OFF, Guard
 from fairlead.api.monitors import Monitors
-from fairlead.api.record import Record
+from fairlead.api.record import Output, Record
 from fairlead.api.replicas import Replicas
 from fairlead.api.requirement import Requirement
 from fairlead.api.review import JUDGED, Judgement
@@ -344,10 +344,14 @@ class DeploymentSpec(Model):
     @property
     def recorded(self) -> Record | None:
         """How answers are recorded: for the monitors too. This, not `record`, is what pods go by."""
-        return self.record or (_MONITORED if self.monitors is not None else None)
+        if self.record is not None or self.monitors is None:
+            return self.record
+        return _MONITORED if self.monitors.labels is None else _LABELLED
 
 
 _MONITORED = Record()
+_LABELLED = Record(inputs=True, output=Output(path=""))
+"""With their requests, which tell slices apart, and whole, for probabilities stand beside the answers."""
 
 
 class Deployment(Model):

@@ -50,6 +50,16 @@ class UsedLabels(Model):
     rows: int
 
 
+class Asks(Model):
+    """That a join also asks the version before for its answers to the same requests."""
+
+    question: int
+    """Its number."""
+    against: Name
+    margin: Annotated[str, Field(max_length=32)]
+    """By which it is called not better."""
+
+
 class JoinJob(Model):
     """The Job that joins a version of the Dataset with the answers."""
 
@@ -60,6 +70,7 @@ class JoinJob(Model):
     unreadable: int = 0
     """Attempts at this version whose answer could not be read; at most 3."""
     not_before: Timestamp | None = None
+    asks: Asks | None = None
 
 
 class Joined(Model):

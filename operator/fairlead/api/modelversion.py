@@ -19,6 +19,7 @@ from fairlead.api.schema import (
     Name,
     Percent,
     S3Uri,
+    Share,
     Span,
     Text,
     cel,
@@ -206,6 +207,32 @@ class Approval(Model):
     comment: Text = ""
 
 
+class GoldenRows(Model):
+    """Rows with the answers that are expected: each new serving pod must give them before it gets traffic."""
+
+    file: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_][-A-Za-z0-9_.]*$")] | None = None
+    """In the model's artifact, such as `golden.jsonl`: a line of JSON a row, `{"inputs": {"x": 1.5}, "expected": 2.5}`; at
+    most 64 rows and 64 KiB. Default: rows that the evaluation keeps."""
+    tolerance: Share = "0.1%"
+    """How far an answered number may lie from the expected one, as a share of its size."""
+
+
+class Golden(GoldenRows):
+    """Where a version's golden rows lie, and what is tolerated."""
+
+    uri: S3Uri | None = None
+    """Where they lie outside of the artifact. It is read with the keys of the installation's store."""
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)] | None = None
+    """With `uri`: SHA-256 of the bytes."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("has(self.uri) == has(self.digest)", "uri and digest go together"),
+            ("!(has(self.uri) && has(self.file))", "golden rows lie in the artifact (file) or elsewhere (uri), not both"),
+        )
+    )  # fmt: skip
+
+
 _EVALUATES = (
     "!has(self.evaluation) || !has(self.server) || !has(self.server.protocol) || self.server.protocol == 'oip'",
     "an evaluation speaks Open Inference Protocol: leave evaluation out, or serve by protocol: oip",
@@ -219,6 +246,7 @@ class ModelVersionTemplate(Model):
     evaluation: EvaluationTemplate | None = None
     """Without one, nothing is measured: each pod verifies the artifact before it loads it."""
     approval: ApprovalPolicy | None = None
+    golden: GoldenRows | None = None
 
     model_config = ConfigDict(json_schema_extra=cel(_EVALUATES))
 
@@ -247,6 +275,7 @@ class ModelVersionSpec(Model):
     approval: ApprovalPolicy | None = None
     profile: OwnProfile | None = None
     """What the model learnt from, where no evaluation can say it. It takes the place of the evaluation's."""
+    golden: Golden | None = None
     approvals: Annotated[list[Approval], Field(max_length=10, json_schema_extra=list_map("user"))] = []
     revoked: Text | None = None
     """Why this version must not be used any more. It is never chosen again; where it is live, a condition says so."""
@@ -274,6 +303,10 @@ class ModelVersionSpec(Model):
              "approval is immutable; make a new version"),
             ("has(self.profile) == has(oldSelf.profile) && (!has(self.profile) || self.profile == oldSelf.profile)",
              "profile is immutable; make a new version"),
+            ("has(self.golden) == has(oldSelf.golden) && (!has(self.golden) || self.golden == oldSelf.golden)",
+             "golden is immutable; make a new version"),
+            ("!has(self.golden) || !has(self.golden.file) || has(self.artifact)",
+             "golden.file is in the artifact, and there is none: name a uri"),
         )
     )  # fmt: skip
 
@@ -322,6 +355,16 @@ class ProfileRef(Model):
     """What it does not have, and why."""
 
 
+class GoldenRef(Model):
+    """Where the golden rows lie that an evaluation has kept."""
+
+    digest: Annotated[str, Field(max_length=64)]
+    """SHA-256 of the document."""
+    uri: Annotated[str, Field(max_length=1024)]
+    """`s3://…`."""
+    rows: Annotated[int, Field(ge=0)] = 0
+
+
 class Evidence(Model):
     """The proof."""
 
@@ -342,6 +385,10 @@ class Evidence(Model):
     """What it learnt from, in few numbers: monitors compare requests with it."""
     no_profile: Annotated[str, Field(max_length=400)] = ""
     """Why the evaluation made none."""
+    golden: GoldenRef | None = None
+    """Held-out rows with the answers that it got: each new serving pod is asked for them before it gets traffic."""
+    no_golden: Annotated[str, Field(max_length=400)] = ""
+    """Why it has kept none."""
     sample: Annotated[str, Field(max_length=2048)] = ""
     """One request as it was sent to the model; new serving pods are warmed with it."""
 
@@ -415,7 +462,8 @@ class ModelVersion(Model):
 
 __all__ = [
     "Approval", "ApprovalPolicy", "Artifact", "Baseline", "BaselineTemplate", "Crash", "Evaluation", "EvaluationData",
-    "EvaluationDataTemplate", "EvaluationTemplate", "Evidence", "Gap", "Gate", "GateResult", "Interval", "Lineage",
+    "EvaluationDataTemplate", "EvaluationTemplate", "Evidence", "Gap", "Gate", "GateResult", "Golden", "GoldenRef",
+    "GoldenRows", "Interval", "Lineage",
     "ModelVersion", "ModelVersionSpec", "ModelVersionStatus", "ModelVersionTemplate", "S3Uri", "Score",
     "Use",
 ]  # fmt: skip

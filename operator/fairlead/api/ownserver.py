@@ -11,8 +11,9 @@ from fairlead.api.schema import Cores, LabelKey, LabelValue, Model, Name, cel, s
 
 Protocol = Literal["oip", "openai", "http"]
 
-TAKEN_PORTS = range(8090, 8094)
-"""Where Fairlead's sidecars listen in a serving pod: proxy, recorder, the proxy's statistics, the proxy for gRPC."""
+TAKEN_PORTS = range(8090, 8095)
+"""Where Fairlead's sidecars listen in a serving pod: proxy, recorder, the proxy's statistics, the proxy for gRPC, and
+where the recorder says whether the server has started."""
 
 UrlPath = Annotated[
     str,

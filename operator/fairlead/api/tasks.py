@@ -27,7 +27,7 @@ from fairlead.api.fetching import Told as Told
 from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
-from fairlead.api.modelversion import Gate, GateResult, Metric, ProfileRef, Score
+from fairlead.api.modelversion import Gate, GateResult, GoldenRef, Metric, ProfileRef, Score
 from fairlead.api.pipelinerun import OutputRecord
 from fairlead.api.reading import Csv, ShownReading
 from fairlead.api.schema import Model
@@ -99,7 +99,7 @@ class PublishResult(Model):
 class Subject(Model):
     """A model that is scored."""
 
-    subject: Literal["challenger", "champion"]
+    subject: Literal["challenger", "champion", "before"]
     version: str
     url: str
     """Base address of its server."""
@@ -151,6 +151,8 @@ class EvaluateResult(Model):
     sample: str = ""
     profile: ProfileRef | None = None
     no_profile: str = ""
+    golden: GoldenRef | None = None
+    no_golden: str = ""
 
 
 class ProfileAt(Model):
@@ -160,6 +162,27 @@ class ProfileAt(Model):
     uri: str
     sha256: str
     """Of its bytes."""
+
+
+class GoldenTask(Model):
+    """Ask the server in this pod for golden rows, each time that it has started, and say whether it may get traffic."""
+
+    at: ProfileAt | None = None
+    """The document in the store; None: `file`."""
+    file: str = ""
+    """Path in the pod."""
+    tolerance: float
+    """A share."""
+    proven: bool
+    """The answers were given when the version was proven, not when it was made."""
+    port: int
+    """Where is asked whether the server has started."""
+    server: int
+    """Where the server listens on loopback."""
+    ready: str
+    """Path that says whether it can answer."""
+    infer: str
+    """Path of its inference."""
 
 
 class RecordTask(Model):
@@ -189,6 +212,8 @@ class RecordTask(Model):
     """Folder that the proxy sees too: by settings in it the share of what is counted follows the traffic."""
     sparing: Literal[True] | None = None
     """Keep no answers but those of that share."""
+    golden: GoldenTask | None = None
+    """What the server must answer before the pod gets traffic; None: it is not asked."""
 
 
 class JoinTask(Model):
@@ -246,6 +271,77 @@ class JoinResult(Model):
     used: list[UsedLabels] = []
 
 
+class ObserveTask(Model):
+    """Join a version of a Dataset of labels with the answers of one version, and count by its profile."""
+
+    labels: FetchItem
+    """The version's manifest; `dest` is not used."""
+    format: FormatName
+    request_id: str
+    """Column."""
+    label: str
+    """Column."""
+    log: Place
+    """`prefix` is the folder `predictions` of the Deployment."""
+    version: str
+    since: str
+    """Answers since then; RFC 3339."""
+    profile: ProfileAt
+    path: str | None = None
+    """See Output.path."""
+    used: list[UsedLabels] = []
+    """Labels that were counted by earlier joins, in `store`."""
+    store: Place
+    """`prefix` is the folder of this version's labels."""
+    against: Subject | None = None
+    """The version before, to be asked for its answers to the same requests; None: it is not."""
+    margin: str = ""
+    """By which it is called not better."""
+    ready_timeout: float = 120.0
+    """Seconds until its server must answer."""
+
+
+class Compared(Model):
+    """What the version before would have said, on the same requests: `monitor.question.Gained`, and what it lacks."""
+
+    n: int = 0
+    """Requests that both answered, whose labels were not known before."""
+    total: float = 0.0
+    """Sum over these of the live version's loss less that of the version before: each lies in [-1, 1]."""
+    refused: int = 0
+    """Requests that the version before did not answer."""
+    unkept: int = 0
+    """Requests that it was not asked: their bodies were not kept, or there was no time."""
+    better: list[float] = []
+    """Log capital per stake, that the version before is better;"""
+    not_better: list[float] = []
+    """that it is not, by the task's margin."""
+    trouble: str = ""
+    """Why the version before could not be asked; empty if it could."""
+
+
+class ObserveResult(Model):
+    """Counts of answers whose labels were not known before."""
+
+    rows: int = 0
+    """Requests with a label in this version of the Dataset."""
+    matched: int = 0
+    """Those among them, not counted before, that the version answered."""
+    unmatched: int = 0
+    contradictory: int = 0
+    changed: int = 0
+    unread: int = 0
+    """Labelled answers that were not understood, or to several rows at once: a label is of one row."""
+    strange: bool = False
+    """None of the labels belongs to any answer that was looked at, of any version and time."""
+    window: dict[str, Any] | None = None
+    """`monitor.labelled.LabelledWindow`, as it dumps itself; None: nothing was counted."""
+    without_rows: int = 0
+    """Labelled answers whose request is not known, so that their slice is not."""
+    used: list[UsedLabels] = []
+    compared: Compared | None = None
+
+
 UNPACKED_LIMIT = 1 << 20
 
 
@@ -258,6 +354,7 @@ class TaskResult(Said):
     publish: PublishResult | None = None
     evaluate: EvaluateResult | None = None
     join: JoinResult | None = None
+    observe: ObserveResult | None = None
 
     @model_validator(mode="before")
     @classmethod

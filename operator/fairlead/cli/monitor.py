@@ -1,4 +1,5 @@
-"""`fairlead monitor`: what would the monitors have said of this stream? The cluster's own engine, on files."""
+"""`fairlead monitor`: what do the monitors of a live model say (`fairlead.cli.monitored`)? What would they have said of
+this stream? The cluster's own engine, on files."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairlead.api import units
-from fairlead.cli.session import OK, USAGE, Problem, guarded
+from fairlead.cli import stores
+from fairlead.cli.session import OK, USAGE, Problem, Session, add_options, command, guarded
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,18 +35,41 @@ METRICS = ("selection_rate", "tpr", "fpr", "error")
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
     parser = subparsers.add_parser(
-        "monitor", help="what the monitors would have said of rows of the past, without a cluster",
-        description="Judge rows of the past, window by window, exactly as a cluster judges requests: how many alarms "
+        "monitor", help="what the monitors of a live model say; or what they would have said of rows of the past",
+        description="Show what the monitors of a Deployment (deployment/NAME) have found in its last windows. Or judge "
+        "rows of the past (--profile, --rows), window by window, exactly as a cluster judges requests: how many alarms "
         "would there have been, and how many of them were true? The profile is what `fairlead profile` makes of the "
         "rows that the model learnt from. The exit code is 0 whatever is found.",
     )  # fmt: skip
-    parser.add_argument("--profile", required=True, metavar="FILE", help="what the model learnt from: profile.json")
+    parser.add_argument("what", nargs="?", metavar="deployment/NAME", help="whose monitors; of rows on this machine, "
+                        "nothing")  # fmt: skip
+    _of_files(parser.add_argument_group("rows of the past"))
+    parser.add_argument("--windows", type=int, metavar="N",
+                        help="show the last so many (default: 24 of a deployment; in a page of rows 200)")  # fmt: skip
+    parser.add_argument("--version", help="of a deployment: a version that was live before (default: the live one)")
+    parser.add_argument("--outliers", action="store_true",
+                        help="of a deployment: the newest requests unlike all that it learnt from")  # fmt: skip
+    parser.add_argument("-o", "--output", type=_output, default="table", metavar="table|json|html|FILE.html",
+                        help="what to print, json for programs; or a file for the page with charts")  # fmt: skip
+    stores.add_options(parser)
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def _output(text: str) -> str:
+    if text not in ("table", "json", "html") and not text.endswith(".html"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of table, json, html and FILE.html")
+    return text
+
+
+def _of_files(parser: argparse._ArgumentGroup) -> None:
+    parser.add_argument("--profile", metavar="FILE", help="what the model learnt from: profile.json")
     parser.add_argument("--reference", nargs="+", metavar="FILE",
                         help="the rows that the profile is of, in their order: what a season did in their windows, it "
                         "may do again")  # fmt: skip
-    parser.add_argument("--rows", required=True, nargs="+", metavar="FILE",
-                        help="rows with the model's features and answers, in the order in which they came: Parquet or "
-                        "CSV, or folders with such")  # fmt: skip
+    parser.add_argument("--rows", nargs="+", metavar="FILE",
+                        help="rows with the model's features and answers, in the order in which they came: Parquet, "
+                        "CSV or JSON lines, or folders with such")  # fmt: skip
     parser.add_argument("--prediction", metavar="COLUMN", help="the answers (default: as in the profile)")
     parser.add_argument("--score", metavar="COLUMN", help="the answers' probabilities (default: as in the profile)")
     parser.add_argument("--time", metavar="COLUMN", help="when a row came")
@@ -62,25 +87,47 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                         help="compare groups, told apart by these columns of the profile's slices")  # fmt: skip
     parser.add_argument("--false-alarms-per-year", type=float, default=1.0, metavar="N",
                         help="how many are accepted, of all monitors together (default: 1)")  # fmt: skip
-    parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what would have been said. Returns the exit code."""
-    return guarded(lambda: _tell(args))
+    """Print what is said, or would have been. Returns the exit code."""
+    if args.what is None:
+        return guarded(lambda: _tell(args))
+    return guarded(lambda: _refuse(args)) or int(_of_deployment(args))
+
+
+def _refuse(args: argparse.Namespace) -> int:
+    if args.profile or args.rows:
+        raise Problem(f"{args.what} has its own profile and rows: leave --profile and --rows out", USAGE)
+    return OK
+
+
+@command
+async def _of_deployment(session: Session, args: argparse.Namespace) -> int:
+    from fairlead.cli import monitored
+
+    args.windows = monitored.WINDOWS if args.windows is None else args.windows
+    return await monitored.show(session, args)
 
 
 def _tell(args: argparse.Namespace) -> int:
+    if not args.profile or not args.rows:
+        raise Problem("name deployment/NAME, or a --profile and --rows", USAGE)
     try:
-        from fairlead.cli import past_json, past_table
+        from fairlead.cli import monitor_page, past_json, past_page, past_table
         from fairlead.worker.past.files import BadFiles
         from fairlead.worker.past.windows import BadLength
     except ImportError as missing:
         raise Problem(f"rows are read with what jobs use: pip install 'fairlead[worker]' ({missing})", USAGE) from None
+    page = monitor_page.wanted(args.output)
+    if args.windows is not None and (not page or args.windows < 1):
+        raise Problem("--windows is of a deployment, or of a page (-o html): at least 1", USAGE)
     try:
         with opened(args) as past:
-            (past_json if args.output == "json" else past_table).tell(past)
+            if page:
+                past_page.tell(past, past_page.WINDOWS if args.windows is None else args.windows, args.output)
+            else:
+                (past_json if args.output == "json" else past_table).tell(past)
     except (BadFiles, BadLength) as bad:
         raise Problem(str(bad), USAGE) from None
     return OK

@@ -48,23 +48,23 @@ def window(past: Past, judged: Judged) -> Json:
         "index": judged.index, "rows": judged.tally.rows,
         "from": moment(past, judged.at), "to": moment(past, judged.to), "labels": judged.labels.n,
     }  # fmt: skip
-    if report.unknown is not None:
-        found["unknown"] = {"reason": report.unknown.reason, "remedy": report.unknown.remedy}
-    return found | _parts(report) | {
-        "alarms": [{"monitor": one.monitor, "what": one.what, "logEvidence": one.log_evidence, "bound": one.bound}
-                   for one in report.alarms],
-    }  # fmt: skip
+    return found | parts(report)
 
 
-def _parts(report: Report) -> Json:
+def parts(report: Report) -> Json:
+    """All that a report says."""
+    why = report.unknown
     return {
+        **({"unknown": {"reason": why.reason, "remedy": why.remedy}} if why else {}),
         **_quality(report),
         "drift": {name: _feature(one) for name, one in report.drift.items()},
         "outputs": {name: _feature(one) for name, one in report.outputs.items()},
         "pairs": {name: _pair(one) for name, one in report.pairs.items()},
         "data": {name: _share(one) for name, one in report.data.items()},
         "outliers": _share(report.outliers) if report.outliers else None,
-    }
+        "alarms": [{"monitor": one.monitor, "what": one.what, "logEvidence": one.log_evidence, "bound": one.bound}
+                   for one in report.alarms],
+    }  # fmt: skip
 
 
 def _quality(report: Report) -> Json:

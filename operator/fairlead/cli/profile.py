@@ -22,9 +22,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser(
         "profile", help="what a model learnt from, and how it answers: made of files, or shown of a model version",
-        description="Make a profile of rows in Parquet or CSV, which needs no cluster; or show one: that of a model "
-        "version (mv/NAME), or a file's (--show). A profile has bins, categories and gaps of each feature, the model's "
-        "answers to held-out rows, and how right they were; it has no rows.",
+        description="Make a profile of rows (Parquet, CSV, JSON lines), which needs no cluster; or show one: that of a "
+        "model version (mv/NAME), or a file's (--show). A profile has bins, categories and gaps of each feature, the "
+        "model's answers to held-out rows, and how right they were; it has no rows.",
     )  # fmt: skip
     parser.add_argument(
         "rows", nargs="*", metavar="ROWS|mv/NAME", help="files or folders with rows; or a model version"
@@ -38,6 +38,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--target", metavar="COLUMN", help="what would have been right")
     parser.add_argument("--slices", type=_names, default=[], metavar="A,B",
                         help="columns whose values tell groups of people or things apart")  # fmt: skip
+    parser.add_argument("--time", metavar="COLUMN", help="when a row came: then of each feature so much is "
+                        "tolerated as the rows' own windows differ from the whole")  # fmt: skip
+    parser.add_argument("--window", default="1d", metavar="LENGTH",
+                        help="with --time: as long as the windows that will be judged (default: 1d)")  # fmt: skip
     parser.add_argument("--task", choices=("regression", "classification"))
     parser.add_argument("--positive", metavar="CLASS", help="the class that scores are of (default: the later of two)")
     parser.add_argument("-o", "--output", default="text", metavar="FILE|text|html|json",

@@ -3,26 +3,15 @@ escaped, as is what would make a browser show something else than is there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from html import escape
+from collections.abc import Iterator
 
+from fairlead.cli import html
 from fairlead.cli.histogram import heights, shown
+from fairlead.cli.html import table, text
 from fairlead.cli.show_profile import cut, words
-from fairlead.cli.text import count, printable
+from fairlead.cli.text import count
 from fairlead.monitor.profile import BINS, Category, Number, Profile, Scores
 
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:72em;margin:2em auto;padding:0 1em;color:#1b1f24;background:#fff}
-h1{font-size:1.5em}h2{font-size:1.1em;margin:2em 0 .5em}small{color:#57606a}
-.grid{display:grid;gap:1.2em;grid-template-columns:repeat(auto-fill,minmax(17em,1fr))}
-figure{margin:0;border:1px solid #d0d7de;border-radius:6px;padding:.7em}figcaption{overflow-wrap:anywhere}
-svg{width:100%;height:6em;display:block}rect{fill:#2f6fb3}
-path{stroke:#2f6fb3;fill:none;stroke-width:2;vector-effect:non-scaling-stroke}
-.even{stroke:#8c959f;stroke-dasharray:4 4;stroke-width:1}
-table{border-collapse:collapse}td{padding:.15em 1em .15em 0;text-align:left}
-@media(prefers-color-scheme:dark){
-body{color:#e6edf3;background:#0d1117}figure{border-color:#30363d}small{color:#8d96a0}}
-"""
 _CELLS, _WIDE, _HIGH = 64, 320.0, 96.0
 
 
@@ -32,9 +21,8 @@ def page(profile: Profile, title: str) -> str:
 
 
 def _parts(profile: Profile, title: str) -> Iterator[str]:
-    yield "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-    yield f"<title>{_text(title)}</title><style>{_STYLE}</style><h1>{_text(title)}</h1>"
-    yield f"<p>{_text(profile.task)}; {count(len(profile.features))} features of {count(profile.rows)} rows"
+    yield html.opening(title)
+    yield f"<p>{text(profile.task)}; {count(len(profile.features))} features of {count(profile.rows)} rows"
     yield f"; answers to {count(profile.held_out)} held-out rows" if profile.held_out else ""
     yield f". <small>Digest {profile.digest}</small></p><h2>Features</h2><div class=grid>"
     yield from map(_figure, profile.features)
@@ -43,28 +31,17 @@ def _parts(profile: Profile, title: str) -> Iterator[str]:
         yield f"<h2>Answers</h2><div class=grid>{_figure(profile.prediction)}"
         yield _calibration(profile.scores, profile.positive) if profile.scores else ""
         yield "</div>"
-    yield _table("Quality on the held-out rows", [[name, f"{v:.5g}"] for name, v in sorted(profile.quality.items())])
-    yield _table("Slices", [[f"{one.by}={value}", count(n)] for one in profile.slices
+    yield table("Quality on the held-out rows", [[name, f"{v:.5g}"] for name, v in sorted(profile.quality.items())])
+    yield table("Slices", [[f"{one.by}={value}", count(n)] for one in profile.slices
                             for value, n in zip(one.values, one.counts, strict=True)])  # fmt: skip
-    yield _table("Correlations", [[one.a, one.b, f"{one.r:+.3f}"] for one in profile.pairs])
-    yield "</html>\n"
-
-
-def _text(text: str) -> str:
-    return escape(printable(text))
-
-
-def _table(title: str, rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    cells = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<h2>{_text(title)}</h2><table>{cells}</table>"
+    yield table("Correlations", [[one.a, one.b, f"{one.r:+.3f}"] for one in profile.pairs])
+    yield html.END
 
 
 def _figure(feature: Number | Category) -> str:
     gaps = [f"{count(n)} {what}" for what, n in _gaps(feature) if n]
     told = "; ".join([words(feature), *gaps])
-    caption = f"<figcaption><b>{_text(cut(feature.name, 80))}</b><br><small>{_text(told)}</small></figcaption>"
+    caption = f"<figcaption><b>{text(cut(feature.name, 80))}</b><br><small>{text(told)}</small></figcaption>"
     return f"<figure>{caption}{_bars(feature)}</figure>"
 
 
@@ -78,7 +55,7 @@ def _bars(feature: Number | Category) -> str:
     top, width = max(found, default=0.0) or 1.0, _WIDE / max(1, len(found))
     bars = "".join(
         f"<rect x='{at * width:.2f}' y='{_HIGH - _HIGH * n / top:.2f}' width='{width * 0.9:.2f}' "
-        f"height='{_HIGH * n / top:.2f}'><title>{_text(_cell(feature, at))}: {n:.0f}</title></rect>"
+        f"height='{_HIGH * n / top:.2f}'><title>{text(_cell(feature, at))}: {n:.0f}</title></rect>"
         for at, n in enumerate(found) if n
     )  # fmt: skip
     return f"<svg viewBox='0 0 {_WIDE:g} {_HIGH:g}' preserveAspectRatio=none role=img>{bars}</svg>"
@@ -103,6 +80,6 @@ def _calibration(scores: Scores, positive: str) -> str:
     line = f"<path class=even d='M0 {_HIGH:g} L{_WIDE:g} 0'/>" + (f"<path d='M{path}'/>" if path else "")
     told = f"share that is {positive}" if positive else "share that is right"
     return (
-        f"<figure><figcaption><b>Scores</b><br><small>{_text(told)}, by score; dashed: as the score says</small>"
+        f"<figure><figcaption><b>Scores</b><br><small>{text(told)}, by score; dashed: as the score says</small>"
         f"</figcaption><svg viewBox='0 0 {_WIDE:g} {_HIGH:g}' preserveAspectRatio=none role=img>{line}</svg></figure>"
     )

@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING, Any
 from fairlead.cli.session import FAILED, USAGE, Problem
 
 if TYPE_CHECKING:
+    import duckdb
+
     from fairlead.monitor.profile import Profile
     from fairlead.worker.profiling.answers import Answered, Task
     from fairlead.worker.profiling.source import Rows
+
+
+_FEWEST = 2
+"""Windows that say anything of seasons."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,8 @@ def make(args: argparse.Namespace) -> Made:
     near = {path if path.is_dir() else path.parent for path in map(Path.resolve, paths)}
     try:
         with tempfile.TemporaryDirectory(prefix="fairlead-") as spill, tables.connect(Path(spill), *near) as database:
-            return _made(args, files.rows(database, [path.resolve() for path in paths]))
+            made = _made(args, files.rows(database, [path.resolve() for path in paths]))
+            return _seasonal(args, database, paths, made) if args.time else made
     except TaskFailed as failed:
         raise Problem(failed.error.message, FAILED) from None
     except OSError as failed:
@@ -51,8 +58,8 @@ def _made(args: argparse.Namespace, rows: Rows) -> Made:
 
     slices = args.slices
     others = [one for one in (args.prediction, args.score, args.target) if one]
-    files.check(rows, [*args.features, *others, *slices])
-    wanted = args.features or [one for one in rows.types if one not in others]
+    files.check(rows, [*args.features, *others, *slices, *([args.time] if args.time else [])])
+    wanted = args.features or [one for one in rows.types if one not in (*others, args.time)]
     learnt = build.reference(rows, wanted)
     task, notes = _task(args, rows)
     if task == "regression" and (args.score or args.positive):
@@ -70,6 +77,29 @@ def _made(args: argparse.Namespace, rows: Rows) -> Made:
     answered = answers.held_out(batches, task, args.positive or "")
     notes += answered.notes
     return Made(build.profile(task, learnt, answered, rows.digest), learnt.left_out, notes)
+
+
+def _seasonal(args: argparse.Namespace, database: duckdb.DuckDBPyConnection, paths: Sequence[Path], made: Made) -> Made:
+    """With what the rows' own windows show. Raises Problem."""
+    from fairlead.worker.past.files import BadFiles, Source
+    from fairlead.worker.past.judge import seasons
+    from fairlead.worker.past.stream import Names, Stream
+    from fairlead.worker.past.windows import BadLength, parse
+    from fairlead.worker.profiling.fit import fitted
+
+    try:
+        names = Names(args.time, args.prediction or "", args.score or "")
+        stream = Stream(database, Source(database, paths), made.profile, names, parse(args.window))
+        profile, windows = seasons(stream)
+    except (BadFiles, BadLength) as bad:
+        raise Problem(str(bad), USAGE) from None
+    if windows < _FEWEST:
+        raise Problem(f"by {args.time!r} the rows make {windows} windows of {args.window}, which say nothing of "
+                      "seasons: choose shorter ones with --window, or leave --time out", USAGE)  # fmt: skip
+    told = f"what {windows} windows of {args.window} by {args.time} showed is tolerated"
+    unread = stream.times.unread
+    gaps = [f"{unread:,} rows have no {args.time} that can be read: they are in no window"] if unread else []
+    return Made(fitted(profile), made.left_out, [*made.notes, told, *gaps])
 
 
 def _task(args: argparse.Namespace, rows: Rows) -> tuple[Task, list[str]]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fairlead.cli.blocks import Block
     from fairlead.monitor.profile import Profile
     from fairlead.monitor.report import Report
+    from fairlead.plan.deployment.monitors.askbook import Heard
     from fairlead.plan.deployment.monitors.book import Again
 
 Json = dict[str, Any]
@@ -25,14 +26,15 @@ def is_one(lines: list[str]) -> bool:
 
 
 def head(lines: list[str]) -> Json | None:
-    """Its first line; None: it is another one's."""
+    """The first line with what windows go by; None: it is another kind of ledger."""
     from fairlead.api import foreign
+    from fairlead.plan.deployment.monitors.book import starts
 
     try:
-        found = foreign.parse(next((line for line in lines if line), ""))
+        found = foreign.parse(next(filter(starts, lines), ""))
     except ValueError:
         return None
-    return found if isinstance(found, dict) and "monitors" in found else None
+    return found if isinstance(found, dict) else None
 
 
 def tell(name: str, lines: list[str], body: bytes, output: str) -> int:
@@ -40,14 +42,18 @@ def tell(name: str, lines: list[str], body: bytes, output: str) -> int:
     found, profile = replay(lines, body)
     if not found:
         raise Problem(f"{name}: no window of the monitors is recorded (yet)")
+    heard = questions(lines)
     different = [f"t {one.at:.3f}: the state after it is another one now" for one in found if not one.same]
+    different += [f"t {one.at:.3f}: question {one.number} is another one now" for one in heard if not one.same]
+    skipped = sum(one.skipped for one in found)
     if output == "json":
-        print_json({"profile": profile.digest, "windows": [report(one) for one in found],
-                    "same": not different, "different": different})  # fmt: skip
+        said = {"windows": [report(one) for one in found], "questions": [_heard(one) for one in heard]}
+        print_json({"profile": profile.digest, **said, "skipped": skipped, "same": not different,
+                    "different": different})  # fmt: skip
     else:
         from fairlead.cli.blocks import show
 
-        show(blocks(name, found, different))
+        show(blocks(name, found, heard, different))
     return FAILED if different else OK
 
 
@@ -61,6 +67,24 @@ def replay(lines: list[str], body: bytes) -> tuple[list[Again], Profile]:
         return list(replayed(profile, [line for line in lines if line])), profile
     except (ValueError, KeyError, TypeError) as bad:
         raise Problem(f"the ledger of the monitors can't be read: {bad}") from None
+
+
+def questions(lines: list[str]) -> list[Heard]:
+    """What real harm has asked, batch by batch. Raises Problem for what can't be read."""
+    from fairlead.plan.deployment.monitors.askbook import replayed
+
+    try:
+        return list(replayed(line for line in lines if line))
+    except (ValueError, KeyError, TypeError) as bad:
+        raise Problem(f"the questions of the monitors can't be read: {bad}") from None
+
+
+def _heard(one: Heard) -> Json:
+    return {
+        "t": one.at, "question": one.number, "against": one.against, "pairs": one.known.n,
+        "refused": one.known.refused, "difference": one.known.difference, "logBetter": one.known.log_better,
+        "logNotBetter": one.known.log_not_better, "result": one.result, "same": one.same,
+    }  # fmt: skip
 
 
 def report(one: Again) -> Json:
@@ -84,8 +108,8 @@ def _distributions(said: Report) -> Mapping[str, Any]:
     return {**said.drift, **said.outputs}
 
 
-def blocks(name: str, found: list[Again], different: list[str]) -> list[Block]:
-    """A table of the last windows, and whether all are the same."""
+def blocks(name: str, found: list[Again], heard: list[Heard], different: list[str]) -> list[Block]:
+    """A table of the last windows, one of what was asked, and whether all are the same."""
     from fairlead.cli.blocks import Lines, Table, Title
     from fairlead.cli.text import count
 
@@ -93,11 +117,29 @@ def blocks(name: str, found: list[Again], different: list[str]) -> list[Block]:
     rows = [_row(one) for one in found[-SHOWN:]]
     last = found[-1].report
     state = "Drifting" if any(each.state == "Drifting" for each in _distributions(last).values()) else "Ok"
-    same = f"all {count(len(found))} windows give the same state, to the last bit"
+    skipped = sum(one.skipped for one in found)
+    rest = f"; {count(skipped)} more could not be judged, because lines before them are lost" if skipped else ""
+    same = f"all {count(len(found))} windows give the same state, to the last bit{rest}"
     return [
         Title(f"replay {name}, its monitors", "Unknown" if last.unknown else state),
-        Table(headers, rows), Lines(different[:20] or [same]),
+        Table(headers, rows), *([_asked(heard)] if heard else []), Lines(different[:20] or [same]),
     ]  # fmt: skip
+
+
+def _asked(heard: list[Heard]) -> Block:
+    from fairlead.cli.blocks import Table
+    from fairlead.cli.text import count
+
+    rows = [
+        [
+            time.strftime("%Y-%m-%d %H:%M", time.gmtime(one.at)), str(one.number), one.against, count(one.known.n),
+            count(one.known.refused), f"{100 * one.known.difference:.1f}", f"{one.known.log_better:.1f}",
+            f"{one.known.log_not_better:.1f}", one.result,
+        ]
+        for one in heard[-SHOWN:]
+    ]  # fmt: skip
+    headers = ["AT", "QUESTION", "AGAINST", "PAIRS", "UNANSWERED", "LOSS, POINTS WORSE", "BETTER", "NOT BETTER", "END"]
+    return Table(headers, rows, caption="would the version before have lost less? (evidence in logarithms)")
 
 
 def _row(one: Again) -> list[str]:

@@ -134,11 +134,15 @@ async def _monitors(session: Session, args: argparse.Namespace, name: str, found
     kept = found.status.monitors
     if kept is None or not kept.ledger.name:
         raise Problem(f"deployment/{name}: its monitors have seen nothing yet; its condition MonitorReady says why", 3)
-    chosen = _kept(kept.ledger)
+    chosen = Chosen(kept.ledger.uri, kept.ledger.segment, kept.ledger.lines)
     saved = await _segments(session, args, chosen) if chosen.uri and chosen.below != 0 else []
     lines = [*saved, *chosen.lines]
-    first = remonitor.head(lines) or {}
-    bucket, key = split(str(first.get("uri", "")))
+    uri = str((remonitor.head(lines) or {}).get("uri", ""))
+    if not uri:
+        raise Problem(
+            f"deployment/{name}: no line that is left of its monitors' ledger names the profile of its windows"
+        )
+    bucket, key = split(uri)
     async with stores.opened(session, args, bucket) as opened:
         body = await asyncio.to_thread(opened.read, key)
     return remonitor.tell(f"deployment/{name}", lines, body, args.output)
@@ -194,9 +198,14 @@ async def _segments(session: Session, args: argparse.Namespace, chosen: Chosen) 
 
 def saved_lines(bucket: Bucket, prefix: str, below: int | None) -> list[str]:
     """The lines of a ledger's segments with smaller numbers than `below`, or of all, in their order."""
-    found = {int(known[1]): entry.key for entry in bucket.list(prefix) if (known := _SEGMENT.search(entry.key))}
-    keys = [key for number, key in sorted(found.items()) if below is None or number < below]
+    keys = segments(bucket, prefix, below)
     return [line for key in keys for line in bucket.read(key).decode().split("\n") if line]
+
+
+def segments(bucket: Bucket, prefix: str, below: int | None) -> list[str]:
+    """The keys of a ledger's segments with smaller numbers than `below`, or of all, in their order."""
+    found = {int(known[1]): entry.key for entry in bucket.list(prefix) if (known := _SEGMENT.search(entry.key))}
+    return [key for number, key in sorted(found.items()) if below is None or number < below]
 
 
 # --- the replay ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from fairlead.api.candidate import Candidate
 from fairlead.api.confirmation import Confirmation
 from fairlead.api.deployment import CanaryStep, Deployment
 from fairlead.api.evidence import ArmCounts
-from fairlead.api.monitors import Monitored
+from fairlead.api.monitors import LabelsJoined, Monitored, Question
 from fairlead.api.units import human, seconds
 from fairlead.api.watch import Watch
 from fairlead.cli import show_experiment, show_labels
@@ -152,7 +152,35 @@ def _monitors(kept: Monitored, now: float) -> list[Block]:
     lost = f"; {count(kept.lost)} times a pod's rows were not counted" if kept.lost else ""
     rows = [[one.monitor, one.state, ago(one.since, now), one.reason, one.message] for one in kept.lines]
     headers = ["MONITOR", "STATE", "SINCE", "REASON", "MESSAGE"]
-    return [Title(f"monitors of {kept.version}", "", f"{seen}{closed}{lost}"), Table(headers, rows)]
+    told = [Lines([labels(kept.labels, now)])] if kept.labels else []
+    asked = _harm_asked(kept.question, kept.version, now) if kept.question else []
+    return [Title(f"monitors of {kept.version}", "", f"{seen}{closed}{lost}"), Table(headers, rows), *told, *asked]
+
+
+def _harm_asked(asked: Question, live: str, now: float) -> list[Block]:
+    """What real harm asks: would the version before have lost less?"""
+    against = asked.against or "nothing: no version was live before"
+    title = Title(f"question {asked.number}: is it {live}?", asked.state, f"{ago(asked.since, now)}; against {against}")
+    if asked.against is None:
+        return [title]
+    shown = [asked.against, count(asked.pairs), count(asked.refused), evidence(asked.log_better, asked.bound),
+             evidence(asked.log_not_better, asked.bound_not_better)]  # fmt: skip
+    headers = ["AGAINST", "SAME REQUESTS", "NOT ANSWERED", "EVIDENCE THAT IT IS BETTER", "THAT IT IS NOT"]
+    return [title, Table(headers, [shown])]
+
+
+def labels(joined: LabelsJoined, now: float) -> str:
+    """What has been counted of labels, and what has not."""
+    parts = [f"labels: {count(joined.labelled)} counted"]
+    parts += [f"the last ones {ago(joined.at, now)}, of version {joined.dataset}"] if joined.at else []
+    others = {
+        "of no answer of this version": joined.unmatched, "contradictory": joined.contradictory,
+        "said something else later": joined.changed, "of answers that were not understood": joined.unread,
+    }  # fmt: skip
+    parts += [f"{count(number)} {words}" for words, number in others.items() if number]
+    parts += ["a join is under way"] if joined.job else []
+    parts += [f"{joined.reason}: {joined.message}"] if joined.reason else []
+    return "; ".join(parts)
 
 
 _ASKS = {

@@ -46,7 +46,11 @@ def _used(found: ModelVersion) -> list[Block]:
 def proof(evidence: Evidence) -> list[Block]:
     """Scores and gates."""
     against = f"against champion {evidence.champion}" if evidence.champion else "there was no champion"
-    told = [f"evidence {short(evidence.digest)}: {count(evidence.rows)} rows, {against}", *_profile(evidence)]
+    told = [
+        f"evidence {short(evidence.digest)}: {count(evidence.rows)} rows, {against}",
+        *_profile(evidence),
+        *_golden(evidence),
+    ]
     shown: list[Block] = [Lines(told)]
     if evidence.scores:
         metrics = sorted({metric for score in evidence.scores for metric in score.values})
@@ -59,6 +63,14 @@ def proof(evidence: Evidence) -> list[Block]:
         rows = [[g.gate, g.verdict, _brief(g.value), _interval(g.low, g.high), g.message] for g in evidence.gates]
         shown.append(Table(["GATE", "VERDICT", "VALUE", "95 % INTERVAL", "MESSAGE"], rows))
     return shown
+
+
+def _golden(evidence: Evidence) -> list[str]:
+    """Whether new pods can be asked for rows of the evaluation."""
+    found = evidence.golden
+    if found is None:
+        return [f"no golden rows: {evidence.no_golden}"] if evidence.no_golden else []
+    return [f"golden rows {short(found.digest)}: {count(found.rows)} held-out rows that each new pod must answer alike"]
 
 
 def _profile(evidence: Evidence) -> list[str]:

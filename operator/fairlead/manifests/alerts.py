@@ -19,14 +19,27 @@ BURNS = ((14.4, "1h", "5m", "critical"), (6, "6h", "30m", "critical"), (3, "1d",
          (1, "3d", "6h", "warning"))  # fmt: skip
 """Burn rates of the error budget over a long and a short window (Google SRE Workbook, chapter 5)."""
 ALERTS = {
-    "quality": ("FairleadHarmed", "the live version's quality is estimated to be worse than when it was proven"),
+    "quality": ("FairleadHarmed", "the live version does worse than when it was proven, or is estimated to"),
     "fairness": ("FairleadUnfair", "groups of requests are answered more differently than is tolerated"),
     "drift": ("FairleadDrifting", "requests or answers are not what the live version learnt from"),
     "data": ("FairleadDataBad", "requests are broken: values are missing, of another type, or out of range"),
     "outliers": ("FairleadOutliers", "many requests are unlike all that the live version learnt from"),
+    "skew": ("FairleadSkew", "a new pod does not answer golden rows as the model did, and gets no traffic"),
     "stale": ("FairleadStale", "the live version is too old"),
 }
 """Of monitors: the alert's name, and what it says."""
+REMEDIES = {
+    "quality": "Label some of the latest requests to know whether the estimate is right, or train anew.",
+    "fairness": "Look which group is answered otherwise and whether its requests have changed; then train anew.",
+    "drift": "Ask whoever sends these features whether something was changed; if the world has, train anew.",
+    "data": "Have whoever sends the named features mend them: the model guesses meanwhile.",
+    "outliers": "Look at some of the requests that were kept (spec.record): are they meant for this model?",
+    "stale": "Start a run of its Pipeline, or give it the trigger `stale`.",
+    "skew": "Look what differs between training and serving: a library's version, a feature's type or order.",
+}
+"""What to do, by monitor."""
+RUNBOOK = "{docs}/how-to/act-on-alerts.md#{alert}"
+"""The section of an alert. docs: where the docs can be read; alert: its name in small letters."""
 UNSEEN = 21600
 """Seconds that a monitor may see nothing: windows of few requests are long."""
 NOT_WATCHED = 300
@@ -45,6 +58,8 @@ class About:
     labels: Mapping[str, str]
     grpc: bool = False
     """Whether requests come in by gRPC."""
+    docs: str = "docs"
+    """Where the docs can be read."""
 
     def meta(self) -> Json:
         """Metadata of a child."""
@@ -219,7 +234,7 @@ def _monitors(about: About, alerts: Alerts, monitors: Sequence[str]) -> list[Jso
     found = [
         _alert(
             about, alerts, ALERTS[name][0], "warning", "0s", _gauge(about, "monitor", f'monitor="{name}"') + " == 2",
-            f"{where}: {ALERTS[name][1]}", f"Nothing was rolled back. The line of {name} says what was found: {see}",
+            f"{where}: {ALERTS[name][1]}", f"{REMEDIES[name]} The line of {name} says what was found: {see}",
         )
         for name in monitors if name in ALERTS
     ]  # fmt: skip
@@ -234,6 +249,11 @@ def _monitors(about: About, alerts: Alerts, monitors: Sequence[str]) -> list[Jso
         f"The condition MonitorReady says what is missing: {see}",
     )
     return [*found, blind]
+
+
+def runbook(docs: str, alert: str) -> str:
+    """Where it stands what to do about an alert."""
+    return RUNBOOK.format(docs=docs.rstrip("/"), alert=alert.lower())
 
 
 def _gauge(about: About, name: str, *matchers: str) -> str:
@@ -254,7 +274,8 @@ def _slo(about: About, alerts: Alerts, live: Server) -> list[Json]:
             about, alerts, "FairleadErrorBudgetBurn", severity, "0s", " and ".join([*over, enough]),
             f"{about.namespace}/{about.name} fails more than {rate:g} times as often as its objective "
             f"{alerts.slo.availability} allows, over {long}",
-            "The last versions, and what each of them did, are in status.history; the way back is status.previous.",
+            f"kubectl fairlead history deployment {about.name} -n {about.namespace} says what the last versions did; "
+            f"the way back is kubectl fairlead rollback {about.name} -n {about.namespace} --reason \"…\"",
             {"window": long},
         ))  # fmt: skip
     return found
@@ -281,5 +302,7 @@ def _alert(
             **alerts.labels, "severity": severity, "namespace": about.namespace, "deployment": about.name,
             **(labels or {}),
         },
-        "annotations": {"summary": summary, "description": remedy},
+        "annotations": {
+            "summary": summary, "description": remedy, "runbook_url": runbook(about.docs, name),
+        },
     }  # fmt: skip

@@ -93,7 +93,7 @@ def evaluation_job(who: Identity, parts: EvaluationPod) -> Json:
         EVALUATE, parts.image, "evaluate", parts.evaluate, credentials=[parts.evaluate_credentials],
         mounts=[pod.mount("in", INPUTS, read_only=True)], limits=parts.limits,
     )  # fmt: skip
-    sidecars = [_sidecar(server) for server in parts.servers]
+    sidecars = [sidecar(server) for server in parts.servers]
     spec = pod.pod_spec(
         [main], init_containers=[_fetch(parts), *sidecars],
         volumes=[pod.empty_dir("in"), *map(pod.empty_dir, VOLUMES.values()), *_credentials(parts), *parts.volumes],
@@ -102,7 +102,7 @@ def evaluation_job(who: Identity, parts: EvaluationPod) -> Json:
     return job(who, spec)
 
 
-def _sidecar(server: Json) -> Json:
+def sidecar(server: Json) -> Json:
     """A server beside `evaluate`, which waits for both itself: with startup probes they would load one by one. Whether
     it answers yet is only for people to see."""
     found = {key: value for key, value in server.items() if key != "startupProbe"}

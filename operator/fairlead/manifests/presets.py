@@ -28,6 +28,8 @@ PROXY_GRPC_PORT = 8093
 """Where the proxy listens for gRPC."""
 PROXY_STATS_PORT = 8092
 """Where the proxy's `/stats/prometheus` is read."""
+GOLDEN_PORT = 8094
+"""Where the recorder says whether the server has started, and answers golden rows as it should."""
 
 
 HEALTH = {"oip": "/v2/health/ready", "openai": "/health"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from fairlead.api.config import Images
 from fairlead.api.server import Server
-from fairlead.api.tasks import Place, ProfileAt, RecordTask
+from fairlead.api.tasks import MODEL, GoldenTask, Place, ProfileAt, RecordTask
 from fairlead.manifests import pod, presets
 from fairlead.manifests.meta import LABEL_PREFIX, Json, short_hash
 from fairlead.manifests.proxy import CURRENT, PARTS, Proxy, arguments
@@ -38,6 +38,15 @@ class Profiled:
 
 
 @dataclass(frozen=True)
+class Golden:
+    """What a server must answer before its pod gets traffic."""
+
+    task: GoldenTask
+    credentials: str | None = None
+    """Secret that opens the bucket of its document; None: it lies in the model."""
+
+
+@dataclass(frozen=True)
 class Recording:
     """What is kept of a version's answers."""
 
@@ -59,6 +68,8 @@ class Recording:
     """Whether requests come in by gRPC."""
     profile: Profiled | None = None
     """None: requests are not counted."""
+    golden: Golden | None = None
+    """None: new pods are not asked for golden rows."""
     steered: bool = False
     """The share of the answers that are kept follows the traffic, and `parts` is not used. It differs by pod: how many
     answers two versions have kept says nothing then, and of a request one may have kept its answer alone."""
@@ -75,7 +86,7 @@ class Recording:
             probability=1.0 if self.steered else self.parts / PARTS, every=self.every, inputs=self.inputs,
             path=self.path, socket=_SOCKET, port=presets.RECORDER_PORT, spool=SPOOL,
             profile=self.profile.at if self.profile else None, steer=FOLDER if self.follows else None,
-            sparing=True if self.steered else None,
+            sparing=True if self.steered else None, golden=self.golden.task if self.golden else None,
         )  # fmt: skip
 
     def annotations(self) -> dict[str, str]:
@@ -84,6 +95,8 @@ class Recording:
         told: tuple[object, ...] = (self.parts, self.every, self.inputs, self.path, store, self.credentials)
         if self.steered or self.profile:  # what was there before has the hash that it had
             told += (self.steered, self.profile and (self.profile.at.sha256, self.profile.credentials))
+        if self.golden:
+            told += (self.golden.task.model_dump_json(exclude_defaults=True), self.golden.credentials)
         return {ANNOTATION: short_hash(repr(told))}
 
 
@@ -124,8 +137,9 @@ def volumes(recording: Recording) -> list[Json]:
 
 
 def _secrets(recording: Recording) -> list[str]:
-    """Of the store and of the profile; mostly they are one."""
-    found = (recording.credentials, recording.profile.credentials if recording.profile else None)
+    """Of the store, of the profile and of golden rows; mostly they are one."""
+    more = (one.credentials for one in (recording.profile, recording.golden) if one)
+    found = (recording.credentials, *more)
     return list(dict.fromkeys(one for one in found if one))
 
 
@@ -136,7 +150,7 @@ def _bounded(name: str, size: str) -> Json:
 def _recorder(recording: Recording, worker: str) -> Json:
     made = pod.worker(
         RECORDER, worker, "record", recording.task(), credentials=_secrets(recording),
-        mounts=[pod.mount(RECORDER, FOLDER), pod.mount("spool", SPOOL)],
+        mounts=[pod.mount(RECORDER, FOLDER), pod.mount("spool", SPOOL), *_model(recording)],
     )  # fmt: skip
     made["env"].append({"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}})
     return made | {
@@ -145,6 +159,12 @@ def _recorder(recording: Recording, worker: str) -> Json:
         "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
         "ports": [{"name": PORT_NAME, "containerPort": presets.RECORDER_PORT}],
     }
+
+
+def _model(recording: Recording) -> list[Json]:
+    """Where golden rows lie in the artifact."""
+    inside = recording.golden is not None and recording.golden.task.file
+    return [pod.mount("model", MODEL, read_only=True)] if inside else []
 
 
 def _settings(server: Server, model_name: str, grpc: bool) -> Proxy:

@@ -18,6 +18,8 @@ FETCH = "fetch"
 SERVER = "server"
 DRAIN = 5
 """Seconds that a pod goes on answering after it was told to stop: the gateway learns of it in this time."""
+GOLDEN = 60
+"""Seconds that a server has for golden rows, besides those that it has to load its model."""
 METRICS_LABEL = f"{LABEL_PREFIX}metrics"
 """Pods whose counters are read in the same way have the same value."""
 
@@ -159,6 +161,8 @@ def _pod(version: Serving, config: OperatorConfig) -> Json:
         | {"periodSeconds": 5, "failureThreshold": 3},
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN}}},
     }
+    if kept and kept.golden:
+        server["startupProbe"] = _golden(server["startupProbe"])
     sidecars = _sidecars(version, config)
     return pod.pod_spec(
         [server], init_containers=[*fetch, *sidecars],
@@ -171,6 +175,13 @@ def _pod(version: Serving, config: OperatorConfig) -> Json:
         topologySpreadConstraints=serverpod.spread(version.server, version.selector),
         **serverpod.fields(version.server), **serverpod.priority(version.server),
     )  # fmt: skip
+
+
+def _golden(probe: Json) -> Json:
+    """The same question, asked of the recorder: it hands on what the server says until it can answer, and asks it for
+    golden rows then. So it holds for each process of a server, whoever has made its pod."""
+    asked = probe["httpGet"] | {"port": presets.GOLDEN_PORT}
+    return probe | {"httpGet": asked, "failureThreshold": probe["failureThreshold"] + GOLDEN}
 
 
 def _fetch(version: Serving, task: FetchTask, secrets: list[str]) -> list[Json]:

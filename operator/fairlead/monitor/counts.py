@@ -6,12 +6,14 @@ another process all that it has counted is new.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import add, sub
 from typing import TypeVar
 
 N = TypeVar("N", int, float)
+_LENGTH = re.compile(r"[0-9]+:")
 ANSWERS = "answers"
 """Key of the vector of answers, by `Profile.prediction`."""
 SCORES = "scores"
@@ -27,11 +29,27 @@ def feature_key(name: str) -> str:
 
 def slice_key(by: str, value: str, of: str) -> str:
     """Key of the vector `of` (ANSWERS, SCORES) of one slice's requests."""
-    return f"slice/{by}={value}/{of}"
+    return f"slice/{_first(by, '=')}={value}/{of}"
 
 
 def pair_key(a: str, b: str) -> str:
     """Key of a pair's sums: n, Σx, Σy, Σx², Σy², Σxy of standardised values, cut to [-4, 4]."""
+    return f"pair/{_first(a, '*')}*{b}"
+
+
+def _first(name: str, mark: str) -> str:
+    """A name before a mark, such that nothing else reads the same: one that has the mark in it, or looks as if it had
+    its length before it, has its length before it."""
+    return f"{len(name)}:{name}" if mark in name or _LENGTH.match(name) else name
+
+
+def old_slice_key(by: str, value: str, of: str) -> str:
+    """As recorders of releases before have it, of which two may be the same."""
+    return f"slice/{by}={value}/{of}"
+
+
+def old_pair_key(a: str, b: str) -> str:
+    """As recorders of releases before have it, of which two may be the same."""
     return f"pair/{a}*{b}"
 
 
@@ -79,6 +97,21 @@ class Tally:
             sampled=self.sampled + sign * other.sampled, outliers=self.outliers + sign * other.outliers, unread=unread,
             vectors=_joined(self.vectors, other.vectors, sign), sums=_joined(self.sums, other.sums, sign),
         )  # fmt: skip
+
+    def renamed(self, names: Mapping[str, str]) -> Tally:
+        """With other keys for some. Of two vectors that would be one, and are of different lengths, the first is left
+        out."""
+        vectors, sums = _renamed(self.vectors, names), _renamed(self.sums, names)
+        return self if vectors is self.vectors and sums is self.sums else replace(self, vectors=vectors, sums=sums)
+
+
+def _renamed(given: Mapping[str, tuple[N, ...]], names: Mapping[str, str]) -> Mapping[str, tuple[N, ...]]:
+    old = {
+        names[key]: values for key, values in given.items()
+        if key in names and len(given.get(names[key], values)) == len(values)
+    }  # fmt: skip
+    rest = {key: one for key, one in given.items() if key not in names}
+    return _joined(rest, old, 1) if len(rest) < len(given) else given
 
 
 def _joined(

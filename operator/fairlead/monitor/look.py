@@ -20,6 +20,8 @@ class Look:
 
     window: Tally
     settings: Settings
+    part: float = 1.0
+    """Of the budget of false alarms of this window (`standing`)."""
     alarms: list[Alarm] = field(default_factory=list)
     known: dict[str, tuple[int, ...] | Unknown] = field(default_factory=dict)
     """Vectors that were looked at."""
@@ -51,7 +53,7 @@ def share(
 ) -> tuple[Standing, ShareReport]:
     """alarm: what it would be, with its bound."""
     gained = data.log_es(given, m, look.settings.design_effect)
-    done = judged(before, gained, alarm.bound, given.share <= m)
+    done = judged(before, gained, alarm.bound, given.share <= m, part=look.part)
     if done.fired:
         look.alarms.append(replace(alarm, log_evidence=done.log_evidence))
     if not given.rows and not done.standing.alarmed:

@@ -23,6 +23,8 @@ from fairlead.monitor.unknown import Unknown
 from fairlead.verdict import bounded, means
 from fairlead.verdict.bounded import Sums
 
+ALPHA = 0.05
+"""Of the intervals of real figures."""
 _NOTHING = Unknown("the profile has no scores and no losses", "make the profile of held-out rows with their labels")
 _NO_POSITIVES = Unknown(
     "the profile doesn't say which answers were positive", "make the profile with the model's answers and its scores"
@@ -57,6 +59,14 @@ class Calibrated:
         if of is None or most is None:
             return ()
         return tuple(min(1.0, total / n / most) if n else 0.0 for n, total in zip(of.counts, of.absolute, strict=True))
+
+    def expected_loss(self, place: int, positive: bool) -> float | None:
+        """Of one row. place: the bin of its score, or of a regression's answer; positive: whether it was answered so
+        (with more than two classes: true). None: the profile doesn't say."""
+        if self.profile.scores is not None:
+            rate = self.rates[place]
+            return 1 - rate if positive else rate
+        return self.losses[place] if place < len(self.losses) else None
 
     def tolerated(self, worse_by: float, beta: float) -> float | Unknown:
         """The mean of the expected losses that is tolerated."""
@@ -134,6 +144,9 @@ def real(labels: LabelledWindow) -> Values | Unknown:
         found: Values = {}
         if labels.confusion is not None:
             found |= realised.classification(labels.confusion)
+        elif labels.errors is None:  # of more than two classes: a loss is 1 where the class is wrong
+            wrong = round(labels.losses.total)
+            found["accuracy"] = realised.share(Confusion(tp=labels.losses.n - wrong, fp=wrong), "accuracy", ALPHA)
         if labels.positives:
             found["auc"] = realised.auc(labels.positives, labels.negatives)
         if labels.errors is not None:

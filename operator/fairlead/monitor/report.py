@@ -73,6 +73,8 @@ class FairnessReport:
     state: Condition
     reason: str = ""
     remedy: str = ""
+    labels: bool = False
+    """It is by labels, of which most windows bring none."""
 
 
 @dataclass(frozen=True)

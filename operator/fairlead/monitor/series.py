@@ -30,7 +30,7 @@ from fairlead.monitor.profile import Profile
 from fairlead.monitor.quality import Expected
 from fairlead.monitor.report import Alarm, FeatureReport, PairReport, Report, ShareReport
 from fairlead.monitor.standing import Standing, judged
-from fairlead.monitor.state import PairState, State, StreamState
+from fairlead.monitor.state import GapState, PairState, State, StreamState
 from fairlead.monitor.unknown import Unknown
 from fairlead.monitor.watched import Rule, Settings, Stream, Together, Watched, watched
 
@@ -51,13 +51,17 @@ def fold(
     window: Tally,
     labels: LabelledWindow | None = None,
     until: float | None = None,
+    part: float = 1.0,
 ) -> tuple[State, Report]:
     """One more window.
 
     window: the counts of this window alone (`Tally.since`, added over pods); labels: those that became known since the
     last window, of whichever rows (so they may be late); until: when it ends, in seconds since
-    1970; None: one window's length after the last one.
+    1970; None: one window's length after the last one; part: of the budget of false alarms that this window may spend,
+    in (0, 1], fixed before it began. Raises ValueError for a part that is none.
     """
+    if not 0 < part <= 1:
+        raise ValueError(f"a part of the budget lies in (0, 1], not {part}")
     if state.profile != profile.digest:
         state = State(profile.digest)
     if until is None:
@@ -71,17 +75,19 @@ def fold(
             f"the counts are of profile {window.profile[:12]}, not of {profile.digest[:12]}",
             "wait until the recorders have the version's own profile",
         )
-        return _harmed(profile, watch, state, _nothing(watch, foreign, until), settings, window, labels)
+        report = _nothing(watch, foreign, until)
+        return _harmed(profile, watch, state, report, Look(window, settings, part), labels)
+    window = window.renamed(watch.old_keys)
     state, traffic = _traffic(state, window)
     refused = _refused(window, settings)
     if refused is not None:
-        checks, found, alarms = _unread_only(state, watch, window, settings)
+        checks, found, alarms = _unread_only(state, watch, Look(window, settings, part))
         report = _nothing(watch, refused, until)
         state = replace(state, checks=checks)
         report = replace(report, traffic=traffic, data={**report.data, **found}, alarms=alarms)
     else:
-        state, report = _folded(state, watch, Look(window, settings), traffic)
-    return _harmed(profile, watch, state, report, settings, window, labels)
+        state, report = _folded(state, watch, Look(window, settings, part), traffic)
+    return _harmed(profile, watch, state, report, Look(window, settings, part), labels)
 
 
 def _folded(state: State, watch: Watched, look: Look, traffic: ShareReport) -> tuple[State, Report]:
@@ -120,11 +126,11 @@ def _folded(state: State, watch: Watched, look: Look, traffic: ShareReport) -> t
 
 
 def _harmed(
-    profile: Profile, watch: Watched, state: State, report: Report, settings: Settings, window: Tally,
-    labels: LabelledWindow | None,
-) -> tuple[State, Report]:  # fmt: skip
+    profile: Profile, watch: Watched, state: State, report: Report, given: Look, labels: LabelledWindow | None
+) -> tuple[State, Report]:
     """With quality and fairness. Labels count also where the window's own rows say nothing."""
-    look = Look(window if report.unknown is None else Tally(profile.digest), settings)
+    settings = given.settings
+    look = Look(given.window if report.unknown is None else Tally(profile.digest), settings, given.part)
     if "quality" not in settings.off:
         found = watch.quality.expected(look.window) if report.unknown is None else Expected(report.unknown)
         estimated, guess = harm.estimated(watch, state.estimated, found, look)
@@ -136,7 +142,7 @@ def _harmed(
         report = replace(report, estimated=found.figures, realised=known, powered=both, losses=losses)
     rules = settings.fairness if "fairness" not in settings.off else ()
     standings, gaps = _each(
-        rules, state.fairness, Standing(),
+        rules, state.fairness, GapState(),
         lambda rule, before: harm.gap(rule, profile, before, labels, watch.fairness_bound, look),
     )  # fmt: skip
     fair = {rule.name: gap for rule, gap in zip(rules, gaps, strict=True)}
@@ -184,7 +190,7 @@ def _stream(one: Stream, before: StreamState, look: Look, bound: float) -> tuple
     current, rows = (counts, n) if n / d >= one.least else (_recent(memory, one.shares), memory.rows)
     found = drift.effects(_groups_of(one), current, d) if rows / d >= one.least else None
     within = found is not None and found.tv <= one.delta
-    done = judged(before.standing, gained, bound, within, able=found is not None)
+    done = judged(before.standing, gained, bound, within, found is not None, look.part)
     after = StreamState(done.standing, memory)
     if done.fired:
         look.alarms.append(Alarm("drift", one.name, done.log_evidence, bound))
@@ -220,8 +226,8 @@ def _pair(one: Together, before: PairState, look: Look, bound: float) -> tuple[P
         return before, PairReport(None, None, -inf, bound, "Unknown", f"the pair {one.name[:100]} {why}", remedy)
     gained = pairs.log_es(before.before, seen, one.r, one.tolerance, look.settings.design_effect)
     within = seen.r is not None and abs(seen.r - one.r) <= one.tolerance
-    above = judged(before.above, gained and gained[0], bound, within)
-    below = judged(before.below, gained and gained[1], bound, within)
+    above = judged(before.above, gained and gained[0], bound, within, part=look.part)
+    below = judged(before.below, gained and gained[1], bound, within, part=look.part)
     after = PairState(above.standing, below.standing, pairs.remembered(before.before, seen))
     worse = max(above, below, key=lambda each: (each.standing.alarmed, each.log_evidence))
     if above.fired or below.fired:
@@ -261,13 +267,12 @@ def _traffic(state: State, window: Tally) -> tuple[State, ShareReport]:
 
 
 def _unread_only(
-    state: State, watch: Watched, window: Tally, settings: Settings
+    state: State, watch: Watched, look: Look
 ) -> tuple[tuple[Standing, ...], dict[str, ShareReport], tuple[Alarm, ...]]:
     """Of a window whose rows say nothing: that too many requests can't be read is an alarm of its own."""
-    lost = sum(window.unread.values())
-    if "data" in settings.off or not 0 < lost <= window.sampled <= LARGEST:
+    lost = sum(look.window.unread.values())
+    if "data" in look.settings.off or not 0 < lost <= look.window.sampled <= LARGEST:
         return state.checks, {}, ()
-    look = Look(window, settings)
     states = state.checks if len(state.checks) == len(watch.checks) else (Standing(),) * len(watch.checks)
     standing, report = _check(watch.checks[-1], states[-1], look, watch.data_bound)
     return (*states[:-1], standing), {data.UNREAD: report}, tuple(look.alarms)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field
 from math import inf, isfinite
 from typing import Any
 
-from fairlead.monitor import drift
+from fairlead.monitor import drift, fairness
 from fairlead.monitor.bounds import LARGEST
+from fairlead.monitor.confusion import Confusion
 from fairlead.monitor.drift import Memory
 from fairlead.monitor.pairs import CUT, Moments
 from fairlead.monitor.profile import Profile
@@ -38,6 +40,15 @@ class PairState:
 
 
 @dataclass(frozen=True)
+class GapState:
+    """Of one rule of fairness."""
+
+    standing: Standing = field(default_factory=Standing)
+    slices: Mapping[str, Confusion] = field(default_factory=dict)
+    """Rows with labels that have been gathered and not been looked at: they are too few yet."""
+
+
+@dataclass(frozen=True)
 class State:
     """All that is kept between two windows, in the order of the profile: it doesn't grow."""
 
@@ -56,7 +67,7 @@ class State:
     outliers: Standing = field(default_factory=Standing)
     estimated: Standing = field(default_factory=Standing)
     realised: Standing = field(default_factory=Standing)
-    fairness: tuple[Standing, ...] = ()
+    fairness: tuple[GapState, ...] = ()
 
     def dumped(self) -> dict[str, Any]:
         """As JSON has it: no names, as the profile has them. Less than 16 KiB for 50 features."""
@@ -69,7 +80,7 @@ class State:
             "checks": [_dumped(one) for one in self.checks],
             "outliers": _dumped(self.outliers),
             "quality": [_dumped(self.estimated), _dumped(self.realised)],
-            "fairness": [_dumped(one) for one in self.fairness],
+            "fairness": [_gap_dumped(one) for one in self.fairness],
         }  # fmt: skip
 
     @classmethod
@@ -86,7 +97,7 @@ class State:
                 tuple(PairState(_standing(a), _standing(b), _moments(m)) for a, b, m in given["pairs"]),
                 tuple(map(_standing, given["checks"])), _standing(given["outliers"]),
                 _standing(given["quality"][0]), _standing(given["quality"][1]),
-                tuple(map(_standing, given["fairness"])),
+                tuple(map(_gap, given["fairness"])),
             )  # fmt: skip
         except (LookupError, TypeError, ValueError, OverflowError) as bad:
             raise BadState(f"not a monitor's state: {type(bad).__name__}; it begins anew") from None
@@ -105,6 +116,22 @@ def _standing(given: Any) -> Standing:
     if len(log_r) > _MOST_BETS:
         raise ValueError("too many bets")
     return Standing(tuple(-inf if v is None else _finite(v) for v in log_r), bool(alarmed), _count(calm))
+
+
+def _gap_dumped(one: GapState) -> Any:
+    if not one.slices:
+        return _dumped(one.standing)
+    slices = {name: list(astuple(counts)) for name, counts in one.slices.items()}
+    return {"standing": _dumped(one.standing), "slices": slices}
+
+
+def _gap(given: Any) -> GapState:
+    if not isinstance(given, dict):
+        return GapState(_standing(given))
+    if len(given["slices"]) > fairness.MOST_SLICES:
+        raise ValueError("too many slices")
+    slices = {str(name): Confusion(*map(_count, counts)) for name, counts in given["slices"].items()}
+    return GapState(_standing(given["standing"]), slices)
 
 
 def _memory(given: Any) -> Memory:

@@ -12,14 +12,25 @@ over all monitors together, that doesn't grow with time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from fairlead.monitor import confusion, data, drift, labelled, pairs, standing
-from fairlead.monitor.counts import ANSWERS, SCORES, Foreign, Tally, feature_key, pair_key
+from fairlead.monitor.counts import (
+    ANSWERS,
+    SCORES,
+    Foreign,
+    Tally,
+    feature_key,
+    old_pair_key,
+    old_slice_key,
+    pair_key,
+    slice_key,
+)
 from fairlead.monitor.data import Check
-from fairlead.monitor.profile import Category, Number, Profile, Scores
+from fairlead.monitor.profile import Category, Number, Pair, Profile, Scores
 from fairlead.monitor.quality import Calibrated
 from fairlead.monitor.unknown import Unknown
 
@@ -162,6 +173,8 @@ class Watched:
     outliers_bound: float
     quality_bound: float
     fairness_bound: float
+    old_keys: Mapping[str, str]
+    """Of counts, by those of recorders of releases before."""
 
 
 @dataclass(frozen=True)
@@ -198,10 +211,7 @@ def _remembered(key: _Key) -> Watched:
     quality = Calibrated(profile)
     streams = tuple(_streams(profile, settings, beta))
     checks = data.checks(profile, settings.data, beta)
-    together = tuple(
-        Together(f"{one.a}*{one.b}", pair_key(one.a, one.b), one.r, pairs.tolerated(one.r, one.n, settings.correlation))
-        for one in profile.pairs
-    )
+    together = tuple(_pair(one, settings) for one in profile.pairs)
     return Watched(
         streams, checks, together,
         None if any(one.m is None for one in checks) else _outliers(profile, settings),
@@ -213,7 +223,24 @@ def _remembered(key: _Key) -> Watched:
         settings.bound("outliers", 1),
         settings.bound("quality", 2),
         settings.bound("fairness", len(settings.fairness)),
+        _old_keys(profile),
     )  # fmt: skip
+
+
+def _pair(one: Pair, settings: Settings) -> Together:
+    key = pair_key(one.a, one.b)
+    return Together(key.partition("/")[2], key, one.r, pairs.tolerated(one.r, one.n, settings.correlation))
+
+
+def _old_keys(profile: Profile) -> dict[str, str]:
+    """Today's keys by those of releases before, where they are others and each stands for one thing only."""
+    every = [(old_pair_key(one.a, one.b), pair_key(one.a, one.b)) for one in profile.pairs]
+    every += [
+        (old_slice_key(one.by, value, of), slice_key(one.by, value, of))
+        for one in profile.slices for value in one.values for of in (ANSWERS, SCORES)
+    ]  # fmt: skip
+    olds, news = Counter(old for old, _ in every), {new for _, new in every}
+    return {old: new for old, new in every if old != new and olds[old] == 1 and old not in news}
 
 
 def natural(profile: Profile, windows: Iterable[Tally]) -> Profile:

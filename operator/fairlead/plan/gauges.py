@@ -1,4 +1,5 @@
-"""The operator's own metrics about Datasets and Pipelines, read off their status. A few series each, none for runs."""
+"""The operator's own metrics about Datasets and Pipelines, read off their status. A few series each; a run has some for
+as long as it is under way."""
 
 from __future__ import annotations
 
@@ -29,6 +30,25 @@ def of_dataset(raw: Json) -> Iterable[Gauge]:
             "fairlead_dataset_version_timestamp_seconds", "When the current version was published.", labels, published
         )
         yield Gauge("fairlead_dataset_rows", "Rows of the current version.", labels, float(current.get("rows", 0)))
+
+
+STEPS = {"Pending": 0.0, "Running": 1.0, "Completed": 2.0}
+"""Of a run's steps; any other phase is -1."""
+ENDED = ("Completed", "Failed", "Aborted")
+
+
+def of_run(raw: Json) -> Iterable[Gauge]:
+    """Where the steps of a run stand that is under way; nothing of one that has ended, for runs are many."""
+    status = raw.get("status") or {}
+    if status.get("phase") in ENDED:
+        return
+    where = {
+        "namespace": raw["metadata"].get("namespace", ""), "pipeline": raw["spec"]["pipeline"],
+        "run": raw["metadata"]["name"],
+    }  # fmt: skip
+    for step in status.get("steps") or ():
+        text = "Where a step of a run stands that is under way: 0 waits, 1 runs, 2 done, -1 failed."
+        yield Gauge("fairlead_pipelinerun_step", text, where | {"step": step["name"]}, STEPS.get(step["phase"], -1.0))
 
 
 def of_pipeline(raw: Json) -> Iterable[Gauge]:

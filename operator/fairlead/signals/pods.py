@@ -25,6 +25,8 @@ answer at the same port, and that they are several would not be seen."""
 _PLAIN = {"Accept": "text/plain;version=0.0.4"}
 _KEPT = 1024
 """Bytes of the answer to a warm-up that are looked at."""
+_SAID = 700
+"""Characters of what a server says that has not started."""
 
 
 async def scrape(outside: Outside, request: ScrapePod) -> Counters:
@@ -57,7 +59,7 @@ async def ask_ready(outside: Outside, request: AskReady) -> ReadySaid:
     """What the server answers, whatever it is. Raises SignalError."""
 
     def read(reply: Reply, _: Budget) -> ReadySaid:
-        return ReadySaid(reply.status, " ".join(reply.text[:_KEPT].split())[:200])
+        return ReadySaid(reply.status, " ".join(reply.text[:_KEPT].split())[:_SAID])
 
     return await fetch(
         outside, "GET", request.url, read, seconds=READY_SECONDS, limit=WARM_UP_LIMIT, keep=_KEPT

@@ -30,6 +30,11 @@ def profile(evidence: str, digest: str) -> str:
     return join(evidence, "profiles", f"{digest}.json")
 
 
+def golden(evidence: str, digest: str) -> str:
+    """Golden rows that an evaluation has kept, in the folder of its version's reports."""
+    return join(evidence, "golden", f"{digest}.json")
+
+
 def dataset_of(manifest_key: str) -> str:
     """The Dataset's folder that a manifest's key lies in. Raises ValueError."""
     folder, found, _ = manifest_key.rpartition("/versions/")

@@ -143,9 +143,9 @@ class _Counts:
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._outliers = 0
-        self._readers: dict[str, Numbers | Names] = {one.name: _reader(one) for one in profile.features}
+        self._readers: dict[str, Numbers | Names] = {one.name: reader(one) for one in profile.features}
         self._outside = {one.name: outside(one) for one in profile.features}
-        self._answers = _reader(profile.prediction, answers=True) if profile.prediction is not None else None
+        self._answers = reader(profile.prediction, answers=True) if profile.prediction is not None else None
         self._scores = _Scored(profile)
         self._slices = {one.by: (one.values, Names(_listed(one.by, one.values))) for one in profile.slices}
         self._pairs = _Pairs(profile)
@@ -161,17 +161,17 @@ class _Counts:
     def add(self, columns: Mapping[str, Column], answers: Column | None, scores: Column | None, rows: int) -> None:
         strange = np.zeros(rows, dtype=np.bool_)
         watched: dict[str, Floats] = {}
-        for name, reader in self._readers.items():
+        for name, look in self._readers.items():
             values = columns.get(name)
             if values is None:
                 values = [None] * rows
-            if isinstance(reader, Numbers):
-                places, found = reader.read(values)
+            if isinstance(look, Numbers):
+                places, found = look.read(values)
                 if name in self._pairs.names:
                     watched[name] = found
             else:
-                places = reader.read(values)
-            self._grow(feature_key(name), places, reader.length)
+                places = look.read(values)
+            self._grow(feature_key(name), places, look.length)
             strange |= self._outside[name][places]
         self._outliers += int(strange.sum())
         self._pairs.add(watched)
@@ -180,9 +180,9 @@ class _Counts:
     def _add_answers(self, columns: Mapping[str, Column], answers: Column | None, scores: Column | None) -> None:
         found: dict[str, tuple[Places, int]] = {}
         if answers is not None and self._answers is not None:
-            reader = self._answers
-            places = reader.read(answers)[0] if isinstance(reader, Numbers) else reader.read(answers)
-            found[ANSWERS] = places, reader.length
+            look = self._answers
+            places = look.read(answers)[0] if isinstance(look, Numbers) else look.read(answers)
+            found[ANSWERS] = places, look.length
         if scores is not None and self._scores.length:
             found[SCORES] = self._scores.read(scores, answers), self._scores.length
         for key, (places, length) in found.items():
@@ -205,7 +205,8 @@ class _Counts:
         self._vectors[key] = counts if known is None else known + counts
 
 
-def _reader(feature: Number | Category, answers: bool = False) -> Numbers | Names:
+def reader(feature: Number | Category, answers: bool = False) -> Numbers | Names:
+    """What finds places of many values at once."""
     return Numbers(feature) if isinstance(feature, Number) else Names(feature, answers)
 
 

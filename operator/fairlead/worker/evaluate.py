@@ -16,7 +16,7 @@ import numpy as np
 
 from fairlead.api.modelversion import SAMPLE_LIMIT, GateResult
 from fairlead.api.tasks import EvaluateResult, EvaluateTask, Subject
-from fairlead.worker import gaps, gates, oip, refusals, report, scoring, tables
+from fairlead.worker import gaps, gates, golden, oip, refusals, report, scoring, tables
 from fairlead.worker.baseline import Group
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.words import line
@@ -65,6 +65,11 @@ class Asked(scoring.Answers):
             self.problem = line(refusals.Search(self._try, names, self._answered).told(rows, first, error))
             log.warning("refused", extra={"subject": self.subject.subject, "problem": self.problem})
 
+    def golden(self, rows: Batch) -> tuple[bytes, bytes]:
+        """A request for these rows, and the answer as it comes. Raises oip.Refused, TaskFailed (ServerFailed)."""
+        body = self.request(rows)
+        return body, self._server.answer(body)
+
     def _try(self, rows: Batch) -> None:
         self._server.infer(self.request(rows), rows.num_rows)
 
@@ -84,16 +89,18 @@ def evaluate(task: EvaluateTask) -> EvaluateResult:
         reference = _reference(task, database, table)
         features = table.features(names)
         asked = [Asked(subject, task, features) for subject in task.subjects]
-        rows, sample = _ask(task, table, asked)
+        picked = golden.Picked(table.known)
+        rows, sample = _ask(task, table, asked, picked)
         scored = scoring.score(task, rows, {a.subject.subject: a for a in asked}, reference)
         challenger = next(a for a in asked if a.subject.subject == "challenger")
         proof = evaluated.Proof(table, reference, rows, challenger, time.monotonic() - began)
         profile = evaluated.kept(task, database, proof)
+        kept = challenger.problem or golden.kept(task.store, picked, challenger.golden)
         classes = scoring.classes_of(task, rows, reference)
     answered = gaps.Answered(rows.truth, scoring.joined(challenger, classes), classes, rows.slices)
     fair = {at: gaps.judge(gate, answered) for at, gate in enumerate(task.gates) if gate.by is not None}
     judged = _judge(task, asked, scored, fair)
-    return report.store(task, rows, scored, judged, sample, profile, [one.report for one in fair.values()])
+    return report.store(task, rows, scored, judged, sample, profile, [one.report for one in fair.values()], kept)
 
 
 def _compared(task: EvaluateTask) -> list[str]:
@@ -109,8 +116,11 @@ def _reference(task: EvaluateTask, database: duckdb.DuckDBPyConnection, rows: Ta
     return found
 
 
-def _ask(task: EvaluateTask, table: Table, asked: Sequence[Asked]) -> tuple[scoring.Rows, str]:
-    """Send all rows to all servers, batch by batch; returns what is known of the rows, and one request."""
+def _ask(
+    task: EvaluateTask, table: Table, asked: Sequence[Asked], picked: golden.Picked
+) -> tuple[scoring.Rows, str]:  # fmt: skip
+    """Send all rows to all servers, batch by batch; returns what is known of the rows, and one request. picked: gets to
+    see all of them."""
     truth: list[Labels] = []
     groups: list[Group] = []
     slices = {name: Slices() for name in _compared(task)}
@@ -123,6 +133,7 @@ def _ask(task: EvaluateTask, table: Table, asked: Sequence[Asked]) -> tuple[scor
                 sample = asked[0].request(batch.slice(0, 1))
                 list(pool.map(Asked.wait, asked, repeat(batch.slice(0, 1))))
             list(pool.map(Asked.ask, asked, repeat(batch)))
+            picked.add(batch)
             truth.append(labels(table.values(batch, task.target), table.numeric))
             by = [table.values(batch, name) for name in task.by]
             groups += zip(*by, strict=True) if by else [()] * batch.num_rows

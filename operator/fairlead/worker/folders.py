@@ -45,7 +45,7 @@ def rows(database: duckdb.DuckDBPyConnection, folder: Path, form: str, text: Col
         raise TaskFailed("BadData", f"there are no files in {folder}; rows are needed")
     try:
         kept = reading_of(folder)
-        reading = _there(database, files, kept) if kept else FORMATS[form].infer(database, files, Declared(), None)
+        reading = there(database, files, kept) if kept else FORMATS[form].infer(database, files, Declared(), None)
         lost = None if kept else _lost(database, files, reading)
         scan = FORMATS[reading.format].scan(database, files, as_text(reading, text))
     except Unreadable as error:
@@ -86,7 +86,7 @@ def as_text(reading: Reading, columns: Collection[str]) -> Reading:
     return reading if self_describing(reading.format) else reading.model_copy(update={"columns": changed})
 
 
-def _there(database: duckdb.DuckDBPyConnection, files: list[LocalFile], reading: Reading) -> Reading:
+def there(database: duckdb.DuckDBPyConnection, files: list[LocalFile], reading: Reading) -> Reading:
     """The reading of the columns that some file has: a version's reading also has those of files that are gone. Where
     a record may leave columns out, one that none has is a column of nulls."""
     form = FORMATS[reading.format]

@@ -69,9 +69,17 @@ def _join(task: str) -> Said:
     return keep("join", asked, asked.store, TaskResult(join=join(asked)))
 
 
+def _observe(task: str) -> Said:
+    from fairlead.api.tasks import ObserveTask, TaskResult
+    from fairlead.worker.observe import observe
+
+    asked = ObserveTask.model_validate_json(task)
+    return keep("observe", asked, asked.store, TaskResult(observe=observe(asked)))
+
+
 TASKS: dict[str, Callable[[str], Said]] = {
     "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate, "join": _join,
-    "record": _record,
+    "observe": _observe, "record": _record,
 }  # fmt: skip
 
 

@@ -149,6 +149,10 @@ class Server:
 
     def infer(self, body: bytes, rows: int) -> tuple[Labels, Floats | None]:
         """Predictions. Raises Refused; TaskFailed (ServerFailed) if it is gone and doesn't come back."""
+        return answers(self.answer(body), rows)
+
+    def answer(self, body: bytes) -> bytes:
+        """The answer as it comes. Raises as `infer` does."""
         for _ in range(3):
             try:
                 status, answer = self._post(body)
@@ -159,7 +163,7 @@ class Server:
                 raise Refused(f"the answer is larger than {LIMIT >> 20} MiB; answer less a row, or lower batch")
             if status != 200:
                 raise Refused(f"the server answered {status}: {answer[:200].decode(errors='replace')}")
-            return answers(answer, rows)
+            return answer
         raise TaskFailed(
             "ServerFailed",
             f"the {self._subject}'s server breaks off each time it gets these rows; see the log of container "

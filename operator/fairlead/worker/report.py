@@ -11,7 +11,7 @@ import numpy as np
 
 from fairlead import __version__
 from fairlead.api import answers
-from fairlead.api.modelversion import GateResult, ProfileRef, Score
+from fairlead.api.modelversion import GateResult, GoldenRef, ProfileRef, Score
 from fairlead.api.tasks import EvaluateResult, EvaluateTask
 from fairlead.store.layout import join
 from fairlead.worker import bootstrap, digests, gates, scoring
@@ -22,17 +22,22 @@ log = logging.getLogger(__name__)
 
 def store(
     task: EvaluateTask, rows: scoring.Rows, scored: Mapping[str, gates.Scored], judged: list[GateResult], sample: str,
-    profile: ProfileRef | str, gaps: Sequence[Mapping[str, Any]] = (),
+    profile: ProfileRef | str, gaps: Sequence[Mapping[str, Any]] = (), golden: GoldenRef | str = "",
 ) -> EvaluateResult:  # fmt: skip
     """Keep the report under its digest, and say where. profile: or why there is none; gaps: what the verdicts on gaps
-    stand on, by slice. Raises StoreError."""
+    stand on, by slice; golden: what new pods are asked for, or why nothing is. Raises StoreError."""
     versions: dict[str, str] = {s.subject: s.version for s in task.subjects}
     scores = [
         Score(subject=s, version=versions.get(s, ""), values={m: gates.number(v) for m, v in found.values.items()})
         for s, found in scored.items()
     ]
     content = _content(task, rows, scored, scores, judged, sample, profile)
-    body = digests.canonical(content | ({"gaps": list(gaps)} if gaps else {}))
+    rest: dict[str, Any] = {"gaps": list(gaps)} if gaps else {}
+    if isinstance(golden, str):
+        rest |= {"noGolden": golden} if golden else {}
+    else:
+        rest["golden"] = golden.model_dump(mode="json", by_alias=True)
+    body = digests.canonical(content | rest)
     digest, bucket = digests.of_bytes(body), place(task.store)
     key = join(task.store.prefix, f"{digest}.json")
     bucket.put_if_absent(key, body)
@@ -47,6 +52,8 @@ def store(
         sample=sample,
         profile=None if isinstance(profile, str) else profile,
         no_profile=profile if isinstance(profile, str) else "",
+        golden=None if isinstance(golden, str) else golden,
+        no_golden=golden if isinstance(golden, str) else "",
     )
 
 

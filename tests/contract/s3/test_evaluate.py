@@ -17,11 +17,12 @@ import pytest
 
 from fairlead.api import answers
 from fairlead.api.modelversion import Gate, ProfileRef
-from fairlead.api.tasks import EvaluateTask, Subject
+from fairlead.api.tasks import EvaluateTask, GoldenTask, ProfileAt, Subject
 from fairlead.monitor.profile import Category, Profile, parse
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.evaluate import evaluate
 from fairlead.worker.manifest import READING
+from fairlead.worker.record.replay import replay
 
 Model = Callable[[dict[str, list[Any]]], tuple[int, Any]]
 
@@ -121,7 +122,9 @@ def test_a_better_model_passes_and_the_evidence_is_repeatable(s3: Any, bucket: s
     assert set(scores) == {"challenger", "champion", "baseline"}
     assert float(scores["champion"].values["mae"]) == pytest.approx(2.0, rel=0.05)
     assert scores["champion"].version == "m-1"
-    key, profile = s3.keys(bucket)
+    key, golden, profile = s3.keys(bucket)
+    assert golden == f"ns/models/m-0/golden/{result.golden.digest}.json"
+    assert result.golden.rows == 32
     assert key == f"ns/models/m-0/{result.digest}.json"
     assert profile == f"ns/models/m-0/profiles/{result.profile.digest}.json"
     assert result.report == f"s3://{bucket}/{key}"
@@ -368,6 +371,23 @@ def test_a_column_of_too_many_values_is_no_slice(s3: Any, bucket: str, tmp_path:
 def document(s3: Any, bucket: str, found: ProfileRef) -> Profile:
     key = found.uri.removeprefix(f"s3://{bucket}/")
     return parse(s3.client.get_object(Bucket=bucket, Key=key)["Body"].read(), found.digest)
+
+
+def test_golden_rows_are_what_the_model_answers(s3: Any, bucket: str, rows: Path, serve: Any) -> None:
+    """Replayed as a pod replays them: against the same model, and against one that answers a little otherwise."""
+    result = evaluate(task(s3, bucket, rows, [serve(linear(1.0))], GATES))
+    kept, where = result.golden, s3.place(bucket, "ns/models/m-0")
+    assert kept is not None
+    said = []
+    for bias in (1.0, 1.01, 2.0):
+        url = serve(linear(bias))
+        at = ProfileAt(access=where, uri=kept.uri, sha256=kept.digest)
+        said.append(replay(GoldenTask(
+            at=at, tolerance=0.001, proven=True, port=0, server=int(url.rpartition(":")[2]), ready="/",
+            infer="/v2/models/m/infer",
+        )))  # fmt: skip
+    assert [one["state"] for one in said] == ["Ok", "Ok", "Skew"], "1.01 is within a thousandth of 60"
+    assert "32 of 32 rows differ" in said[2]["message"]
 
 
 def test_an_evaluation_leaves_a_profile(s3: Any, bucket: str, rows: Path, serve: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hack.bench import monitors, monitors_risk, retrained
+from hack.bench import monitors, monitors_question, monitors_risk, retrained
 from hack.bench.__main__ import BENCHES
 
 
@@ -21,7 +21,7 @@ def test_each_part_has_an_entry(capsys: pytest.CaptureFixture[str]) -> None:
 
 SIMULATIONS = (
     monitors_risk.delays, monitors_risk.few_labels, monitors_risk.few_labels_over_time, monitors_risk.coverage,
-    monitors_risk.gaps,
+    monitors_risk.gaps, monitors_question.outcomes,
 )  # fmt: skip
 
 

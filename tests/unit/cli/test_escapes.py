@@ -82,5 +82,6 @@ def test_commands_print_by_these_ways_only() -> None:
         ("blocks.py", "sys.stdout.write", 1),  # in `show`
         ("get.py", "sys.stdout.write", 1),  # clears the screen
         ("verdict.py", "print", 0),
+        ("monitor_page.py", "sys.stdout.write", 1),  # a page whose texts are printable and escaped
         ("profile.py", "sys.stdout.write", 1),  # JSON in ASCII, or a page whose texts are printable and escaped
     }

@@ -276,3 +276,16 @@ def test_names_from_files_do_not_rule_the_terminal(judge: Run) -> None:
     _, told, _ = judge({"y": [1.0]}, profile=profile, output="table")
     assert "\x1b" not in told
     assert "\u202e" not in told
+
+
+def test_a_page_of_the_last_windows(judge: Run) -> None:
+    """The same figures as in JSON, as charts that need nothing else."""
+    stream = rows(6000, shift=0.2)
+    code, out, _ = judge(stream, "--window", "1000", "--every", "1h", "--score", "s", "--windows", "4", output="html")
+    assert code == 0
+    assert out.startswith("<!doctype html>")
+    assert "<script" not in out
+    assert "6,000 rows in 6 windows" in out
+    assert "<h2>4 windows, from 2999 to 5999</h2>" in out
+    found = judge(stream, "--window", "1000", "--every", "1h", "--score", "s")[1]
+    assert f"5999: {found['windows'][-1]['drift']['x']['psi']:.5g}</title>" in out

@@ -29,6 +29,8 @@ from fairlead.cli.main import main
 from fairlead.cli.profile_page import page
 from fairlead.cli.session import Problem
 from fairlead.monitor.profile import Category, Number, Profile, parse
+from fairlead.monitor.series import Settings, State, fold
+from fairlead.worker.binning import Binner
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT.parent / "shared" / "data"
@@ -122,10 +124,10 @@ def test_what_is_not_used_is_said(rows: Path, capsys: Any) -> None:
 
 def test_rows_that_are_not_there_are_said(tmp_path: Path, capsys: Any) -> None:
     assert main(["profile", str(tmp_path / "none.parquet")]) == 1
-    assert "there is no file" in capsys.readouterr().err
+    assert "is not there; name a file of Parquet, CSV or JSON lines" in capsys.readouterr().err
     (tmp_path / "a.txt").write_text("x")
     assert main(["profile", str(tmp_path / "a.txt")]) == 1
-    assert "end in .parquet" in capsys.readouterr().err
+    assert "end with .parquet" in capsys.readouterr().err
     assert main(["profile"]) == 2
     assert main(["profile", "--show", str(tmp_path / "a.txt")]) == 1
     assert "not a profile" in capsys.readouterr().err
@@ -247,3 +249,58 @@ def test_a_page_of_nothing_is_a_page() -> None:
     bare = Category(kind="category", name="", values=[], counts=[], complete=False)
     assert "too many names" in page(SMALL.model_copy(update={"features": [bare]}), "x")
     assert json.loads(SMALL.dumped())["rows"] == 3
+
+
+@pytest.fixture
+def year(tmp_path: Path) -> Path:
+    """Three years of days with a season in `x` and none in `z`."""
+    rng = np.random.default_rng(8)
+    days = np.repeat(np.arange(3 * 365), 20)
+    at = np.datetime64("2021-01-01", "us") + days.astype("timedelta64[D]") + rng.integers(0, 86_400, len(days)).astype(
+        "timedelta64[s]")  # fmt: skip
+    x = np.sin(2 * np.pi * days / 365) * 2 + rng.normal(size=len(days))
+    path = tmp_path / "year.parquet"
+    pq.write_table(pa.table({"t": at, "x": x, "z": rng.normal(size=len(days)), "day": days}), path)
+    return path
+
+
+def _alarms(learnt: Profile, days: np.ndarray, x: np.ndarray, z: np.ndarray) -> list[str]:
+    """What alarms in windows of thirty days."""
+    state, found = State(learnt.digest), list[str]()
+    for first in range(0, 2 * 365, 30):
+        inside = (days >= first) & (days < first + 30)
+        binner = Binner(learnt)
+        binner.add({"x": x[inside], "z": z[inside]})
+        state, report = fold(learnt, Settings(30 * 86_400.0), state, binner.tally())
+        found += [one.what for one in report.alarms]
+    return found
+
+
+def test_a_season_of_the_rows_is_tolerated_and_no_more_than_that(year: Path, tmp_path: Path, capsys: Any) -> None:
+    plain, seasonal = tmp_path / "plain.json", tmp_path / "seasonal.json"
+    assert main(["profile", str(year), "--features", "x,z", "-o", str(plain)]) == 0
+    asked = ["--features", "x,z", "--time", "t", "--window", "30d"]
+    assert main(["profile", str(year), *asked, "-o", str(seasonal)]) == 0
+    assert "windows of 30d by t showed is tolerated" in capsys.readouterr().out
+    knows = parse(seasonal.read_bytes())
+    assert knows.natural["x"] > 0.3
+    assert knows.natural["z"] < 0.1
+    table = pq.read_table(year)
+    days, x, z = (table.column(name).to_numpy() for name in ("day", "x", "z"))
+    assert "x" in _alarms(parse(plain.read_bytes()), days, x, z)
+    assert _alarms(knows, days, x, z) == []
+    assert "z" in _alarms(knows, days, x, z + 1.0)  # which has no season
+    assert "x" in _alarms(knows, days, x + 6.0, z)  # more than seasons do
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--time", "none"], 'lack "none"'),
+        (["--time", "t", "--window", "soon"], "no window"),
+        (["--time", "t", "--window", "3650d"], "say nothing of seasons"),
+    ],
+)
+def test_a_time_that_is_none(year: Path, capsys: Any, more: list[str], says: str) -> None:
+    assert main(["profile", str(year), "--features", "x", *more]) != 0
+    assert says in capsys.readouterr().err

@@ -7,6 +7,7 @@ import json
 import pytest
 from tests.unit.plan.monitor_world import lines, watched
 from tests.unit.plan.rollout_world import Documents, Sim, spec
+from tests.unit.plan.test_confirming import WORSE, comes, harmed
 
 from fairlead.api.deployment import Deployment
 from fairlead.cli.chart import chart
@@ -191,3 +192,38 @@ def test_a_ledger_of_monitors_that_makes_no_sense(tmp_path, capsys, monitored, c
 def test_without_their_profile_windows_can_not_be_judged(tmp_path, capsys, monitored):
     code, _, err = again(tmp_path, capsys, monitored, "json", profile=False)
     assert (code, "--profile" in err) == (2, True)
+
+
+@pytest.fixture(scope="module")
+def questioned():
+    """A live version whose real harm has asked, and was answered."""
+    sim = harmed()
+    comes(sim, WORSE)
+    comes(sim, WORSE * 4)
+    return sim
+
+
+def test_what_real_harm_has_asked_is_the_same_to_the_last_bit(tmp_path, capsys, questioned):
+    code, out, _ = again(tmp_path, capsys, questioned, "json", of_last)
+    told = json.loads(out)
+    assert (code, told["same"]) == (0, True)
+    last = told["questions"][-1]
+    assert (last["question"], last["against"], last["pairs"], last["result"]) == (1, "m-1", 50, "Better")
+    assert last["logBetter"] >= 5.298
+    code, out, _ = again(tmp_path, capsys, questioned, "text", of_last)
+    assert "would the version before have lost less?" in out
+    assert "30.0" in out
+
+
+def test_a_pair_more_or_less_in_a_question_is_seen(tmp_path, capsys, questioned):
+    def changed(given):
+        return [one | {"pairs": one["pairs"] | {"n": one["pairs"]["n"] + 1}} if "heard" in one else one
+                for one in of_last(given)]  # fmt: skip
+
+    code, out, _ = again(tmp_path, capsys, questioned, "json", changed)
+    assert (code, json.loads(out)["same"]) == (1, False)
+
+
+def of_last(given):
+    """The ledger of the version that was live last."""
+    return given[max(at for at, one in enumerate(given) if "monitors" in one) :]

@@ -119,6 +119,21 @@ def test_a_deployment_shows_a_line_a_monitor_and_what_was_lost():
     }}, NOW))  # fmt: skip
 
 
+def test_a_deployment_shows_what_real_harm_asks():
+    asked = {
+        "number": 1, "against": "delay-10", "state": "Asking", "since": START, "until": START, "pairs": 1240,
+        "refused": 3, "logBetter": "2.1", "bound": "5.3", "logNotBetter": "0.4", "boundNotBetter": "3.0",
+    }  # fmt: skip
+    monitors = {"version": "delay-11", "since": START, "question": asked}
+    text = plain(view("deployment", DEPLOYMENT | {"status": DEPLOYMENT["status"] | {"monitors": monitors}}, NOW))
+    assert "question 1: is it delay-11?  Asking  1m00s ago; against delay-10" in text
+    assert "1,240" in text
+    none = {key: value for key, value in asked.items() if key != "against"} | {"state": "NotBetter"}
+    monitors = monitors | {"question": none}
+    text = plain(view("deployment", DEPLOYMENT | {"status": DEPLOYMENT["status"] | {"monitors": monitors}}, NOW))
+    assert "NotBetter  1m00s ago; against nothing: no version was live before" in text
+
+
 def test_a_deployment_whose_candidate_starts_says_how_many_pods_are_warm():
     starting = DEPLOYMENT | {"status": {"candidate": {"version": "b", "since": START, "against": "a"}}}
     assert "0 of 1 warm" in plain(view("deployment", starting, NOW))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -85,27 +86,29 @@ def test_a_good_version_that_is_rolled_back_loses_the_story() -> None:
     assert "should have ended as Live" in story.lost(wrong, SECOND)
 
 
-def facts(failed: int = 8, wrong: int = 60, lost: int = 0) -> verify.Facts:
+def facts(failed: int = 8, wrong: int = 60, lost: int = 0, empty: Sequence[str] = ()) -> verify.Facts:
     """What Prometheus would tell of a whole story."""
     users = {
         "delay-1": Users({"200": 3000, "500": lost}, 2300, 700), "delay-2": Users({"200": 40, "500": failed}),
         "delay-4": Users({"200": wrong}, 0, wrong),
     }  # fmt: skip
-    return verify.Facts(whole(), users, ["FairleadRolledBack"], {"FairleadRolledBack": 1})
+    return verify.Facts(whole(), users, ["FairleadRolledBack"], {"FairleadRolledBack": 1}, empty, 80)
 
 
 def test_all_claims_hold() -> None:
     assert [text for good, text in verify.checks(facts()) if not good] == []
 
 
-@pytest.mark.parametrize("changed", [{"failed": 0}, {"failed": 1000}, {"wrong": 5000}, {"lost": 100}])
-def test_harm_that_is_absent_or_too_great_is_told(changed: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "changed", [{"failed": 0}, {"failed": 1000}, {"wrong": 5000}, {"lost": 100}, {"empty": ["models/Phase"]}]
+)
+def test_what_does_not_hold_is_told(changed: dict[str, Any]) -> None:
     assert len([text for good, text in verify.checks(facts(**changed)) if not good]) == 1
 
 
 def test_the_guard_that_saw_the_harm_must_be_the_right_one() -> None:
     ended = [record(2, "RolledBack", "latency")]
-    found = verify.Facts(world(run(2, "a", "linear-age"), history=ended), {}, [], {})
+    found = verify.Facts(world(run(2, "a", "linear-age"), history=ended), {}, [], {}, [], 0)
     assert (False, "delay-2: RolledBack by the guard on latency") in list(verify.endings(found))
 
 

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.monitor.counts import Foreign, Tally, feature_key, total
+from fairlead.monitor.counts import ANSWERS, Foreign, Tally, feature_key, pair_key, slice_key, total
 
 COUNTS = st.integers(0, 1000)
+NAMES = st.text("ab=*:/%13", max_size=5)
+"""Of what keys are made of."""
 
 
 @st.composite
@@ -57,3 +59,24 @@ def test_counts_of_another_shape_are_refused() -> None:
 def test_counts_that_fell_are_another_process_s(now: Tally) -> None:
     with pytest.raises(Foreign):
         now.since(Tally("p", rows=2, vectors={"a": (1,)}))
+
+
+@given(a=NAMES, b=NAMES, c=NAMES, d=NAMES)
+def test_a_key_stands_for_one_thing_only(a: str, b: str, c: str, d: str) -> None:
+    assert (slice_key(a, b, ANSWERS) == slice_key(c, d, ANSWERS)) == ((a, b) == (c, d))
+    assert (pair_key(a, b) == pair_key(c, d)) == ((a, b) == (c, d))
+
+
+def test_keys_of_plain_names_are_as_they_were() -> None:
+    assert slice_key("sex", "F=1", ANSWERS) == "slice/sex=F=1/answers"
+    assert pair_key("age", "b*c") == "pair/age*b*c"
+    assert slice_key("a=b", "c", ANSWERS) != slice_key("a", "b=c", ANSWERS)
+    assert slice_key("3:a", "b=c", ANSWERS) != slice_key("a=b", "c", ANSWERS)
+
+
+def test_counts_get_other_keys_and_are_added_where_they_meet() -> None:
+    tally = Tally("p", rows=3, vectors={"old": (1, 2), "new": (3, 4), "rest": (5,), "odd": (1,)}, sums={"old": (1.0,)})
+    found = tally.renamed({"old": "new", "odd": "new", "none": "nothing"})
+    assert found.vectors == {"new": (4, 6), "rest": (5,)}
+    assert found.sums == {"new": (1.0,)}
+    assert tally.renamed({"none": "nothing"}) is tally

@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.unit.monitor.sample import Row, Source, category, gauss, number, profile, window
 
-from fairlead.monitor.counts import Foreign, Tally
+from fairlead.monitor.counts import Foreign, Tally, old_pair_key, pair_key
 from fairlead.monitor.profile import Category, Number, Profile, Scores
 from fairlead.monitor.report import Report
 from fairlead.monitor.series import Settings, State, fold
@@ -428,3 +428,22 @@ def test_a_category_with_ever_new_names_stays_small() -> None:
     _, report = fold(of, HOURLY, State(), window(of, rows))
     assert report.drift["id"].state == "Unknown"
     assert not report.alarms
+
+
+def test_counts_of_recorders_of_releases_before_are_understood_as_far_as_they_say_one_thing() -> None:
+    """There, of names with the marks in them, two things may have one key: of these nothing is known."""
+    source = gauss("a*b", "c", "a", "b*c", "d")
+    of = profile(source, pairs=[("a*b", "c"), ("a", "b*c"), ("a*b", "d")])
+    rng = random.Random(5)
+    new = window(of, [source(rng) for _ in range(2000)])
+    one, two, three = (pair_key(*pair) for pair in (("a*b", "c"), ("a", "b*c"), ("a*b", "d")))
+    assert len({one, two, three}) == 3
+    _, told = fold(of, HOURLY, State(), new)
+    assert {each.state for each in told.pairs.values()} == {"Ok"}
+    assert len(told.pairs) == 3
+    old = replace(new, sums={old_pair_key("a*b", "c"): new.sums[one], old_pair_key("a*b", "d"): new.sums[three]})
+    _, again = fold(of, HOURLY, State(), old)
+    states = {name: each.state for name, each in again.pairs.items()}
+    assert states[three.removeprefix("pair/")] == "Ok"
+    assert again.pairs[three.removeprefix("pair/")] == told.pairs[three.removeprefix("pair/")]
+    assert states[one.removeprefix("pair/")] == "Unknown"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 from math import exp, inf, log
 
+import pytest
+
 from fairlead.monitor import standing
 from fairlead.monitor.standing import CALM, Standing, judged
+from fairlead.verdict import detector
 
 BOUND = log(50)
 
@@ -73,3 +76,44 @@ def test_what_is_kept_is_rounded_down() -> None:
 def test_the_bound_divides_the_budget() -> None:
     assert standing.bound(8766, 20, 0.25) == log(8766 * 20 * 4)
     assert standing.bound(1, 1, 100) == log(20)
+
+
+@pytest.mark.parametrize("parts", [(0.25,), (1.0, 0.05), (0.02,) * 30 + (1.0,) * 10])
+def test_with_a_part_of_the_budget_alarms_are_at_most_as_many_as_were_allotted(parts: tuple[float, ...]) -> None:
+    """Whatever the parts do: also where evidence that was gathered under a small one meets a large one."""
+    rng, before, alarms, allotted = random.Random(12), Standing(), 0, 0.0
+    for window in range(60_000):
+        part = parts[window % len(parts)]
+        hits = sum(rng.random() < 0.4 for _ in range(10))
+        done = judged(before, _bets(hits, 10, 0.4), BOUND, True, part=part)
+        before, alarms, allotted = done.standing, alarms + done.fired, allotted + part / 50
+    assert 0 < alarms <= allotted
+
+
+def test_the_whole_budget_is_what_it_was_bit_by_bit() -> None:
+    rng, before = random.Random(13), Standing()
+    for _ in range(200):
+        gained = _bets(sum(rng.random() < 0.42 for _ in range(10)), 10, 0.4)
+        grown = detector.step(detector.Detector(before.log_r), gained).log_r if before.log_r else gained
+        done = judged(before, gained, BOUND, False)
+        assert done.log_evidence == detector.Detector(tuple(grown)).log_evidence
+        before = done.standing
+
+
+def test_evidence_goes_on_when_the_part_changes() -> None:
+    """What was found under one part is neither forgotten nor scaled under another one."""
+    before = judged(Standing(), (4.0, 4.0, 4.0), 100.0, False, part=0.5).standing
+    assert before.log_r[0] == pytest.approx(4.0 + log(0.5), abs=1e-4)
+    after = judged(before, (0.0, 0.0, 0.0), 100.0, False, part=0.001)
+    assert after.log_evidence == pytest.approx(log(exp(before.log_r[0]) + 0.001))
+
+
+def test_a_small_part_is_slower_and_finds_it_all_the_same() -> None:
+    def windows(part: float) -> int:
+        before, number = Standing(), 0
+        while not before.alarmed:
+            before, number = judged(before, _bets(55, 100, 0.4), log(10_000), False, part=part).standing, number + 1
+        return number
+
+    assert [windows(part) for part in (1.0, 0.1, 0.001)] == sorted(windows(part) for part in (1.0, 0.1, 0.001))
+    assert windows(0.001) <= 3 * windows(1.0)

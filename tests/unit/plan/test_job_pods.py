@@ -10,12 +10,14 @@ from typing import ClassVar
 import pytest
 from tests.unit.plan.label_world import begun
 from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
+from tests.unit.plan.observed_world import observed
 
 from fairlead.api.config import OperatorConfig
-from fairlead.api.tasks import JoinResult, TaskResult
+from fairlead.api.tasks import JoinResult, ObserveResult, TaskResult
 from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, rfc3339
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.deployment.metrics import joining
+from fairlead.plan.deployment.monitors.labels import Observing
 from fairlead.plan.model import plan as modelversion
 from fairlead.plan.pipeline import run
 from fairlead.plan.requests import UNDERWAY, Failed, Listed
@@ -231,7 +233,7 @@ class Joins(User):
         change: Callable[[Json], None] = lambda _: None, name: str = "",
     ) -> Json:  # fmt: skip
         job = self.job
-        statuses = ([extra] if extra else []) + ([stopped("join", code, message)] if message is not None else [])
+        statuses = ([extra] if extra else []) + ([stopped(self.main, code, message)] if message is not None else [])
         made = self.sim.of(POD)[f"{job['metadata']['name']}-pod"]
         made["spec"] = copy.deepcopy(job["spec"]["template"]["spec"])
         made["status"] = {"phase": phase or ("Failed" if code else "Succeeded"), "conditions": [], "podIP": "10.9.9.9",
@@ -247,8 +249,25 @@ class Joins(User):
         return made
 
 
-USERS = [Snapshots, Verifications, Evaluations, Steps, Joins]
-IN_STORE = [Snapshots, Evaluations, Steps, Joins]
+class Observes(Joins):
+    main, answer = "observe", {"observe": {"rows": 5, "matched": 3, "unmatched": 2}}
+
+    def __init__(self) -> None:
+        self.sim = sim = observed()  # type: ignore[assignment]
+        sim.holds = True
+        sim.rows("m-1", 20)
+        sim.publish()
+        self.look()
+        self.world = sim  # type: ignore[assignment]
+
+    @property
+    def joined(self) -> Json:
+        found: Json = self.sim.status["monitors"]["labels"]
+        return found
+
+
+USERS = [Snapshots, Verifications, Evaluations, Steps, Joins, Observes]
+IN_STORE = [Snapshots, Evaluations, Steps, Joins, Observes]
 """Those whose answer is a document."""
 every = pytest.mark.parametrize("make", USERS)
 answering = pytest.mark.parametrize("make", IN_STORE)
@@ -568,7 +587,7 @@ def test_forged_evidence_beside_the_real_pod_does_not_count_and_the_real_one_doe
     user.look()
     user.pod(good(user), change=told(other_command), name="forger2")
     user.world.told.documents.clear()
-    if make is Joins:
+    if issubclass(make, Joins):
         user.sim._pod(user.job["metadata"]["name"], user.job["metadata"]["uid"], None)  # type: ignore[attr-defined]
     user.pod(None, phase="Running")
     user.later(30)
@@ -603,7 +622,7 @@ def test_forged_evidence_of_two_that_are_alike_is_not_believed(make: type[User])
     user.look()
     name = user.job["metadata"]["name"]
     user.pod(good(user), name=f"{name}-abcde")
-    if make is Joins:
+    if issubclass(make, Joins):
         user.sim._pod(name, user.job["metadata"]["uid"], None)  # type: ignore[attr-defined]
     user.pod(good(user))
     user.later(30)
@@ -708,8 +727,9 @@ def test_what_clusters_add_to_a_users_program_is_no_lie() -> None:
 def test_the_worlds_say_what_workers_say() -> None:
     for user in IN_STORE:
         assert TaskResult.model_validate(user.answer)
-    assert Joins.main == joining.JOIN
+    assert (Joins.main, Observes.main) == (joining.JOIN, Observing.program)
     assert JoinResult.model_validate(Joins.answer["join"])
+    assert ObserveResult.model_validate(Observes.answer["observe"])
 
 
 @pytest.mark.parametrize("make", [Verifications, Evaluations])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,8 +23,8 @@ from fairlead.plan.requests import Failed
 
 
 def states(sim: Counting) -> dict[str, str]:
-    """What each monitor says, in a word."""
-    return {one["monitor"]: one["state"] for one in sim.monitored["lines"]}
+    """What each monitor says, in a word; of golden rows there are none in this world."""
+    return {one["monitor"]: one["state"] for one in sim.monitored["lines"] if one["monitor"] != "skew"}
 
 
 def broken(sim: Counting, many: int, place: Callable[[Number | Category], int], feature: str = "a") -> None:
@@ -242,11 +243,51 @@ def test_series_are_few() -> None:
     sim = watched({"stale": "60d", "fairness": [{"by": "c"}]})
     sim.passes(20000)
     found = list(gauges.of({"metadata": {"name": "web", "namespace": "team"}, "status": sim.status}))
-    mine = [one for one in found if "monitor" in one.name]
+    mine = [one for one in found if "monitor" in one.name or one.name.endswith("_quality")]
     assert {one.labels["monitor"]: one.value for one in mine if "monitor" in one.labels} == {
-        "quality": 0, "fairness": 0, "data": 0, "drift": 0, "outliers": 0, "stale": 0,
+        "quality": 0, "fairness": 0, "data": 0, "drift": 0, "outliers": 0, "skew": -1, "stale": 0,
+    }  # fmt: skip
+    assert {one.labels["metric"]: one.labels["source"] for one in mine if "metric" in one.labels} == {
+        "accuracy": "estimated", "auc": "estimated", "f1": "estimated",
     }  # fmt: skip
     assert len(mine) <= 12
+
+
+def test_series_are_few_with_all_that_a_status_can_hold() -> None:
+    line = sim_lines()
+    most = {"version": "m-1", "lines": line, "figures": [
+        {"metric": one, "source": "realised", "value": "1"} for one in ("mape", "rmse", "rmse_zero")
+    ]}  # fmt: skip
+    ready = [{"type": "MonitorReady", "status": "True"}]
+    status = {"monitors": most, "conditions": ready}
+    assert Monitored.model_validate(most | {"since": "2026-01-02T03:04:05Z"}).figures
+    found = list(gauges.of({"metadata": {"name": "web", "namespace": "team"}, "status": status}))
+    mine = [one for one in found if "monitor" in one.name or one.name.endswith("_quality")]
+    assert len(mine) == 12
+
+
+def sim_lines() -> list[dict[str, str]]:
+    """As many lines as there may be."""
+    (most,) = (one.max_length for one in Monitored.model_fields["lines"].metadata if hasattr(one, "max_length"))
+    line = {"state": "Ok", "since": "2026-01-02T03:04:05Z"}
+    return [line | {"monitor": f"m{number}"} for number in range(most)]
+
+
+def quality(sim: Counting) -> dict[str, str]:
+    """Each figure's source."""
+    found = gauges.of({"metadata": {"name": "web", "namespace": "team"}, "status": sim.status})
+    return {one.labels["metric"]: one.labels["source"] for one in found if one.name == "fairlead_deployment_quality"}
+
+
+def test_a_figure_that_is_not_known_any_more_is_no_series() -> None:
+    sim = watched()
+    sim.passes()
+    assert set(quality(sim)) == {"accuracy", "auc", "f1"}
+    sim.silent = {one["metadata"]["uid"] for one in sim.pods("m-1")}
+    for _ in range(5):
+        sim.passes()
+    assert sim.line("quality")["state"] == "Unknown"
+    assert quality(sim) == {}
 
 
 def test_nobody_is_called_for_a_first_window_that_is_long() -> None:
@@ -299,6 +340,19 @@ def test_no_profile() -> None:
     minutes(sim)
     assert "an evaluation of a new ModelVersion makes one" in unknown(sim, "NoProfile")
     assert sim.asked_counts == 0
+
+
+def test_without_a_profile_nothing_is_written_while_nothing_changes() -> None:
+    sim = watched(learnt=False)
+    sim.passes()
+    before = copy.deepcopy(sim.status)
+    for _ in range(5):
+        sim.now += 61
+        assert sim.look().requeue_after == pytest.approx(period.AGAIN, abs=1)
+        assert sim.status == before
+    sim.learns("m-1")  # and whoever looks then, sees it
+    sim.look()
+    assert sim.condition("MonitorReady")["reason"] == "Waiting"
 
 
 def test_no_profile_and_why() -> None:

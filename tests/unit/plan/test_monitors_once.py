@@ -11,6 +11,7 @@ from tests.unit.plan.rollout_world import dump
 
 from fairlead.plan.core import POD, Plan
 from fairlead.plan.deployment.monitors import book
+from fairlead.plan.requests import Failed
 
 
 def rows(sim: Counting) -> int:
@@ -178,3 +179,53 @@ def test_the_ledger_gives_the_same_bits_once_more() -> None:
         sim.passes(2000)
     again = list(book.replayed(profile(), [json.dumps(one) for one in lines(sim)]))
     assert [one.same for one in again] == [True] * 6
+
+
+def again(sim: Counting) -> list[book.Again]:
+    return list(book.replayed(profile(), [json.dumps(one) for one in lines(sim)]))
+
+
+def test_a_ledger_can_be_read_from_its_middle_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long one need not be read whole to see its last windows: the same reports, to the last bit."""
+    monkeypatch.setattr(book, "EACH", 3)
+    sim = watched()
+    for moved in (0, 30, 30, 30, 0, 0, 0, 0):
+        sim.moved = moved
+        sim.passes(500)
+    whole, all_of_it = lines(sim), again(sim)
+    states = [at for at, line in enumerate(whole) if book.ANEW in line]
+    assert len(states) == 2
+    tail = list(book.replayed(profile(), [json.dumps(one) for one in whole[states[0] - 1 :]]))
+    assert [one.at for one in tail] == [one.at for one in all_of_it[3:]]
+    assert [one.report for one in tail] == [one.report for one in all_of_it[3:]]
+    assert (tail[0].skipped, all(one.same for one in all_of_it)) == (1, True)
+
+
+def test_without_a_store_that_takes_them_the_last_windows_are_kept_and_can_be_judged() -> None:
+    sim = watched()
+    sim.store_says = Failed("CredentialsForbidden", "allow it by: kubectl …")
+    seen = []
+    for number in range(20):
+        sim.passes(200)
+        kept = sim.monitored["ledger"]["lines"]
+        assert len(kept) <= book.MOST + 1  # with that which says that some are lost
+        found = list(book.replayed(profile(), kept))
+        assert all(one.same for one in found)
+        assert found[-1].at == sim.now
+        seen.append((number, len(found)))
+    assert min(many for number, many in seen if number > book.MOST) >= book.FEW
+
+
+def test_after_lines_that_are_lost_the_next_state_is_begun_from() -> None:
+    sim = watched()
+    sim.store_says = Failed("Unreachable", "it is away")
+    sim.passes(200)
+    old = sim.monitored["ledger"]
+    sim.status["monitors"]["ledger"] = old | {"dropped": 2, "sealed": 0, "lines": ['{"dropped":2}']}
+    for _ in range(3):
+        sim.passes(200)
+    sim.store_says = None
+    sim.look()
+    found = again(sim)
+    assert [one.same for one in found] == [True, True, True]
+    assert [one.report.again for one in found] == [False] * 3

@@ -59,7 +59,7 @@ def test_what_recorders_count_is_what_the_monitors_know() -> None:
         sim.sends(3000)
     assert sim.monitored["rows"] == 3000
     assert {one["monitor"]: one["state"] for one in sim.monitored["lines"]} == {
-        "quality": "Ok", "fairness": "Ok", "data": "Ok", "drift": "Ok", "outliers": "Ok",
+        "quality": "Ok", "fairness": "Ok", "data": "Ok", "drift": "Ok", "outliers": "Ok", "skew": "Unknown",
     }  # fmt: skip
     sim.moved = 40.0
     for _ in range(3):

@@ -159,11 +159,11 @@ async def test_what_a_server_thinks_of_its_own_warm_up_is_its_affair_as_long_as_
 @pytest.mark.parametrize("status", [200, 302, 404, 503])
 async def test_b18_a_server_that_has_not_started_is_asked_what_it_answers(outside, status):
     state, url, session = outside
-    state.status, state.body = status, "no\nsuch  path" + "." * 500
+    state.status, state.body = status, "no\nsuch  path" + "." * 900
     answer = await ask(session, AskReady(url + "/v2/health/ready"))
     assert isinstance(answer, ReadySaid)
     assert answer.status == status
-    assert answer.text == "no such path" + "." * 188
+    assert answer.text == "no such path" + "." * 688
     assert state.seen == [("GET", "/v2/health/ready", "")]
 
 

@@ -231,8 +231,9 @@ def _alert_rules(look: Look, version: str) -> Json | None:
 
 
 def _about(look: Look) -> alerts.About:
-    marks = labels(deployment=look.name) | look.world.config.prometheus.labels
-    return alerts.About(look.name, look.namespace, owner(look), marks, look.grpc)
+    config = look.world.config.prometheus
+    marks = labels(deployment=look.name) | config.labels
+    return alerts.About(look.name, look.namespace, owner(look), marks, look.grpc, config.runbooks)
 
 
 def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:

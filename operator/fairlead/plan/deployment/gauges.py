@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from fairlead.api import halves
 from fairlead.manifests.alerts import GAUGE_NAME, GAUGE_NAMESPACE
 from fairlead.plan.core import Gauge, Json, epoch
 from fairlead.plan.deployment.experiment import gauges as experiment
@@ -39,7 +40,7 @@ def of(raw: Json) -> Iterator[Gauge]:
     )
     yield from _evidence(status, candidate, who)
     yield from _rollbacks(status, who)
-    yield from _monitors(status.get("monitors") or {}, who)
+    yield from _monitors(raw, status.get("monitors") or {}, who)
     yield from experiment.of(status, who)
 
 
@@ -83,14 +84,19 @@ def _rollbacks(status: Json, who: dict[str, str]) -> Iterator[Gauge]:
         yield _gauge("rollback_info", "1 while the last rollout stands as taken back.", labels, 1)
 
 
-def _monitors(kept: Json, who: dict[str, str]) -> Iterator[Gauge]:
-    """At most seven series a model; `monitored` is another one."""
+def _monitors(raw: Json, kept: Json, who: dict[str, str]) -> Iterator[Gauge]:
+    """At most eleven series a model; `monitored` is another one."""
     for line in kept.get("lines") or []:
         labels = who | {"monitor": line["monitor"], "version": kept["version"]}
         yield _gauge("monitor", "What a monitor says of the live version: 0 ok, 1 watch, 2 bad, -1 unknown.", labels,
                      STANDINGS.get(line["state"], 2))  # fmt: skip
-    if kept.get("windows"):
-        yield _gauge("monitor_rows", "Rows of the last window of the monitors.", who, kept.get("rows", 0))
+    blind = any(line["monitor"] == "quality" and line["state"] == "Unknown" for line in kept.get("lines") or [])
+    for one in (halves.member(raw, "monitors") or {}).get("figures") or []:
+        if blind and one["source"] == "estimated":
+            continue  # it was so once
+        labels = who | {"version": kept["version"], "metric": one["metric"], "source": one["source"]}
+        yield _gauge("quality", "How good the live version's answers are, by a metric: realised by labels, or else "
+                     "estimated without.", labels, float(one["value"]))  # fmt: skip
 
 
 def _gauge(name: str, help_: str, labels: dict[str, str], value: float) -> Gauge:

@@ -57,8 +57,9 @@ from fairlead.plan.deployment.evidence import answers, inputs, ledger, memory, s
 from fairlead.plan.deployment.experiment import machine
 from fairlead.plan.deployment.metrics import joining, labeljobs, labels, registry
 from fairlead.plan.deployment.monitors import book as monitorbook
+from fairlead.plan.deployment.monitors import labels as observing
 from fairlead.plan.deployment.monitors import period as monitors
-from fairlead.plan.deployment.rollback import afterwards, asking, wayback
+from fairlead.plan.deployment.rollback import afterwards, asking, confirming, wayback
 from fairlead.plan.deployment.rollout import firstlook, gathering, lines, patience, progress
 from fairlead.plan.deployment.serving import (
     ability,
@@ -133,6 +134,7 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state, unseen, doubt = afterwards.go_on(look, override.heed(look, state))
     state, stuck = wayback.go_on(look, state)
     state, watched = monitors.go_on(look, state)
+    state, asked = confirming.go_on(look, state)
     choice = versions.choose(look, state.status)
     state, problem = progress.choose(look, state, choice), None
     if state.candidate and asking.holds(state.status):
@@ -146,14 +148,14 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     state, trial = machine.go_on(look, state, choice)
     state = scaling.go_on(look, state)
     state = memory.noted(look, pins.kept(look, labels.tidied(state)))
-    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced, doubt, watched)
+    status = report.tell(look, state, choice, problem, unseen, stuck, trial, misplaced, doubt, watched, asked)
     wanted = frame.wanted(look, status)
     events = [*state.events, *scaling.set_back(look, wanted)]
     return Plan(
         status=status,
         apply=wanted,
-        create=labeljobs.wanted(look, status),
-        delete=[*children.unwanted(look, status), *labeljobs.unwanted(look, status)],
+        create=[*labeljobs.wanted(look, status), *observing.wanted(look, status)],
+        delete=[*children.unwanted(look, status), *labeljobs.unwanted(look, status), *observing.unwanted(look, status)],
         events=events,
         requeue_after=_next(look, status),
         steady=not events and frame.steady(subject.body.status, status),
@@ -183,6 +185,8 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
         times.append(stored.LATE)
     if (monitored := monitors.next_look(look, status)) is not None:
         times.append(monitored)
+    if (open_until := confirming.next_look(look, status)) is not None:
+        times.append(open_until)
     if status.unasked:
         times.append(epoch(status.unasked.until) - look.now)
     if (kept := scaling.next_look(look, status)) is not None:
@@ -214,7 +218,7 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
 def of_pod(pod: Json, _all: Iterable[Json]) -> Iterable[str]:
     """Serving pods belong to a ReplicaSet, but are labelled with the Deployment's name; so are those of joins."""
     own = pod["metadata"].get("labels") or {}
-    name = own.get(f"{LABEL_PREFIX}deployment") or own.get(joining.LABEL)
+    name = own.get(f"{LABEL_PREFIX}deployment") or own.get(joining.LABEL) or own.get(observing.LABEL)
     return [name] if name else []
 
 

@@ -30,12 +30,12 @@ ROUTE, NOT_ACCEPTED = "RouteAccepted", "RouteNotAccepted"
 def tell(
     look: Look, state: State, choice: Choice, problem: Problem | None, unseen: Problem | None = None,
     stuck: Problem | None = None, trial: Problem | None = None, misplaced: Problem | None = None,
-    doubt: Problem | None = None, watched: Outcome | None = None,
+    doubt: Problem | None = None, watched: Outcome | None = None, asked: Problem | None = None,
 ) -> DeploymentStatus:  # fmt: skip
     """The status with all that is derived from it. unseen: of a version under watch; stuck: why a rollback of the live
     version does not go on; trial: what stands in an experiment's way; misplaced: why
     its route can't be where the spec says; doubt: why it can't be found out whether the live version has become
-    worse; watched: what the monitors have found out."""
+    worse; watched: what the monitors have found out; asked: where the question stands that real harm asks."""
     status = state.status
     ready = [pod for pod in pods.of(look, status.live.version) if pod.ready] if status.live else []
     told = Conditions(status.conditions, look.now, look.subject.meta.generation)
@@ -48,7 +48,7 @@ def tell(
         metric.tell(look, told)
     _strangers(look, told, status)
     afterwards.tell(look, told, status.watch, unseen)
-    world.tell(told, status, doubt)
+    world.tell(told, status, doubt or asked)
     monitors.tell(look, told, status, watched or Outcome())
     readiness.tell(look, told, status, stuck)
     pins.tell(look, told, status)

@@ -62,7 +62,8 @@ def pin(raw: Json) -> Pinned | None:
     evidence = found.status.evidence or Evidence(digest="")
     spec = {key: value for key, value in raw["spec"].items() if key not in _LEFT_OUT}
     body = {"spec": spec, "sample": evidence.sample}
-    learnt = {"profile": evidence.profile.model_dump(mode="json", by_alias=True)} if evidence.profile else {}
+    known = {"profile": evidence.profile, "golden": evidence.golden}
+    learnt = {name: one.model_dump(mode="json", by_alias=True) for name, one in known.items() if one}
     return Pinned(
         name=raw["metadata"]["name"], uid=uid_of(raw), digest=digest_of(found.spec),
         created=raw["metadata"].get("creationTimestamp") or None, evidence=evidence.digest,
@@ -71,7 +72,8 @@ def pin(raw: Json) -> Pinned | None:
 
 
 def _kept(body: Json) -> str:
-    """As a record; empty if it would be too large. Rather than that, it has no profile: pods need none."""
+    """As a record; empty if it would be too large. Rather than that, it has no profile and
+    no golden rows: pods need none."""
     record = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return record if len(record.encode()) <= RECORD else ""
 
@@ -83,7 +85,9 @@ def unpin(kept: Pinned) -> ModelVersion | None:
     try:
         body = foreign.parse(kept.record)
         spec = ModelVersionSpec.model_validate(body["spec"])
-        proof = Evidence(digest=kept.evidence, sample=body.get("sample", ""), profile=body.get("profile"))
+        proof = Evidence(
+            digest=kept.evidence, sample=body.get("sample", ""), profile=body.get("profile"), golden=body.get("golden")
+        )  # fmt: skip
     except (ValueError, KeyError, TypeError):
         return None
     return ModelVersion(spec=spec, status=ModelVersionStatus(evidence=proof))

@@ -356,6 +356,7 @@ def _proven(draft: Draft, job: EvaluationJob, said: EvaluateResult) -> None:
         digest=said.digest, champion=job.champion, champion_digest=job.champion_digest, data=said.data,
         rows=said.rows, scores=said.scores, gates=said.gates, report=said.report, sample=said.sample,
         profile=_own_profile(draft.spec) or said.profile, no_profile=said.no_profile[:400],
+        golden=said.golden, no_golden=said.no_golden[:400],
     )  # fmt: skip
     text = f"scored on {said.rows} rows" + (f", against {job.champion}" if job.champion else "")
     draft.conditions.set("Evaluated", True, "Evaluated", text)

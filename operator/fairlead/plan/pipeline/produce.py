@@ -10,6 +10,7 @@ from fairlead.api.modelversion import (
     EvaluationData,
     EvaluationDataTemplate,
     EvaluationTemplate,
+    Golden,
     Lineage,
     ModelVersionSpec,
 )
@@ -76,6 +77,7 @@ def _body(view: View, run: PipelineRunStatus, spec: PipelineSpec, produced: Prod
         lineage=_lineage(view, run),
         evaluation=_evaluation(view, run, spec, made.evaluation) if made.evaluation else None,
         approval=made.approval,
+        golden=Golden(**made.golden.model_dump(exclude_unset=True)) if made.golden else None,
     )
 
 

@@ -10,7 +10,7 @@ from fairlead.api.dataset import Dataset
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
 from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepStatus
-from fairlead.plan import standing, store, terse
+from fairlead.plan import gauges, standing, store, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DATASET,
@@ -412,4 +412,5 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     children=(JOB, POD, MODEL_VERSION),
     mappers={POD: by_pod},
     settled=settled,
+    gauges=gauges.of_run,
 )

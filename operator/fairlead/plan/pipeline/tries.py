@@ -32,8 +32,8 @@ from fairlead.plan.pipeline.run import TERMINAL
 from fairlead.plan.pipeline.triggers.base import WORDS, Sight
 
 GAVE_UP, OBSERVED = "GaveUp", "TriggersObserved"
-NOT_YET = ("NotSeen",)
-"""Reasons for which nobody knows, and which are no fault: it has not been there so far."""
+NOT_YET = ("NotSeen", "Confirming", "LabelsAwaited")
+"""Reasons for which nobody knows, and which are no fault: it has not been there so far, or is being found out."""
 BAD: tuple[Outcome, ...] = ("Rejected", "Refused", "Failed", "Gone")
 """Outcomes after which the same may ask once more."""
 _WAITS: tuple[Outcome, ...] = ("Proving", "AwaitingApproval")

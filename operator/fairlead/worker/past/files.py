@@ -1,5 +1,5 @@
-"""Files of rows that lie on this machine, read as those of a Dataset are: types are the files' own, or of CSV what
-follows from all cells of all files."""
+"""Files of rows that a person names, on this machine, read as those of a Dataset are: types are the files' own, or what
+follows from all cells of all files; of a folder with a Dataset's version as that is read."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import pyarrow as pa
 
 from fairlead.api.formats import self_describing
 from fairlead.api.reading import Reading
-from fairlead.store.keys import hidden
 from fairlead.worker import folders, tables
+from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.base import Declared, LocalFile, Unreadable
 from fairlead.worker.formats.registry import FORMATS
 from fairlead.worker.formats.words import line
 from fairlead.worker.tensors import Type
 
-ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "csv"}
-"""Formats by the ends of files' names; `.gz` and `.zst` may follow."""
+ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+"""Formats by the ends of files' names, whatever their case; `.gz` and `.zst` may follow."""
 _COMPRESSED = (".gz", ".zst")
+_WANTED = "Parquet, CSV or JSON lines"
 
 
 class BadFiles(ValueError):  # noqa: N818 - the house's names of errors
@@ -30,18 +31,30 @@ class BadFiles(ValueError):  # noqa: N818 - the house's names of errors
 class Source:
     """All rows of some files, in their order. Raises BadFiles."""
 
-    def __init__(self, database: duckdb.DuckDBPyConnection, paths: Sequence[Path], text: Collection[str] = ()) -> None:
-        """text: columns whose cells are wanted as they are written, where cells are text."""
-        self._database = database
-        self.files = [LocalFile(path.resolve(), str(path)) for path in _found(paths)]
-        self.form = _form(self.files)
+    def __init__(
+        self, database: duckdb.DuckDBPyConnection, paths: Sequence[Path], text: Collection[str] = (), *,
+        ordered: bool = True,
+    ) -> None:  # fmt: skip
+        """text: columns whose cells are wanted as they are written, where cells are text; ordered: whether the order of
+        files, and of rows within them, matters (it is that of time)."""
+        self._database, self._ordered = database, ordered
         self.said = ", ".join(str(path) for path in paths[:3]) + (", …" if len(paths) > 3 else "")
+        self.files = [LocalFile(one.path.resolve(), one.name) for one in _found(paths)]
         try:
-            self.reading = FORMATS[self.form].infer(database, self.files, Declared(), None)
-            self._check_lost()
+            kept = folders.reading_of(paths[0]) if len(paths) == 1 and paths[0].is_dir() else None
+            self.form = kept.format if kept else _form(self.files)
+            if kept:
+                self.reading = folders.there(database, self.files, kept)
+            else:
+                self.reading = FORMATS[self.form].infer(database, self.files, Declared(), None)
+                self._check_lost()
             self.scan = self._scan(folders.as_text(self.reading, text))
         except Unreadable as error:
             raise BadFiles(f"{self.said} can't be read: {error}") from error
+        except TaskFailed as failed:
+            raise BadFiles(failed.error.message) from failed
+        except duckdb.Error as error:
+            raise BadFiles(f"{self.said} make no table: {line(error)}") from error
         self.types = {str(row[0]): Type.of(str(row[1])) for row in self._described()}
 
     def _described(self) -> list[tuple[object, ...]]:
@@ -51,9 +64,9 @@ class Source:
             raise BadFiles(f"{self.said} make no table: {line(error)}") from error
 
     def _scan(self, reading: Reading) -> str:
-        """Parquet's files are read together by their types, else; here the order of files is that of time."""
+        """Files that describe themselves are read together by their types, where their order does not matter."""
         form = FORMATS[self.form]
-        if not self_describing(self.form):
+        if not self_describing(self.form) or not self._ordered:
             return form.scan(self._database, self.files, reading)
         return " UNION ALL ".join(f"({form.scan(self._database, [file], reading)})" for file in self.files)
 
@@ -94,18 +107,18 @@ def connect(scratch: Path, paths: Sequence[Path]) -> duckdb.DuckDBPyConnection:
     return tables.connect(scratch, *{path.resolve() if path.is_dir() else path.resolve().parent for path in paths})
 
 
-def _found(paths: Sequence[Path]) -> Iterator[Path]:
+def _found(paths: Sequence[Path]) -> Iterator[LocalFile]:
     """Files, and those in folders, sorted there. Raises BadFiles if there are none."""
     for path in paths:
         if path.is_file():
-            yield path
+            yield LocalFile(path, str(path))
             continue
         if not path.is_dir():
-            raise BadFiles(f"{path} is not there; name a file of Parquet or CSV, or a folder with such")
-        inside = sorted(one for one in path.rglob("*") if one.is_file() and not hidden(str(one.relative_to(path))))
+            raise BadFiles(f"{path} is not there; name a file of {_WANTED}, or a folder with such")
+        inside = folders.data_files(path)
         if not inside:
-            raise BadFiles(f"{path} has no file in it; name a file of Parquet or CSV, or a folder with such")
-        yield from inside
+            raise BadFiles(f"{path} has no file in it; name a file of {_WANTED}, or a folder with such")
+        yield from (LocalFile(one.path, str(path / one.name)) for one in inside)
 
 
 def _form(files: Sequence[LocalFile]) -> str:

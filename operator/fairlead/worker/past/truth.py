@@ -11,12 +11,15 @@ import pyarrow as pa
 from fairlead.monitor import labelled
 from fairlead.monitor.confusion import Confusion
 from fairlead.monitor.labelled import LabelledWindow
-from fairlead.monitor.profile import Profile, category_name
+from fairlead.monitor.profile import Number, Profile, category_name
+from fairlead.monitor.quality import Calibrated
 from fairlead.monitor.realised import Errors
+from fairlead.monitor.risk import Pairs
 from fairlead.verdict.bounded import Sums
 from fairlead.worker import places
 from fairlead.worker.past.cells import Values
 from fairlead.worker.past.labels import Labelled
+from fairlead.worker.places import Numbers
 
 _ALIKE = {"true": "1", "false": "0", "1": "true", "0": "false"}
 """Files and servers differ in how they write what is true."""
@@ -45,13 +48,17 @@ class Counts:
     """Of a regression."""
     losses: Sums = field(default_factory=Sums)
     """In [0, 1], as `monitor.labelled` has them."""
+    pairs: Pairs = field(default_factory=Pairs)
+    """Losses with their expected ones, of rows that have both."""
 
     def window(self) -> LabelledWindow:
         """As monitors take them in."""
         slices: dict[str, dict[str, Confusion]] = {}
         for (by, value), one in self.slices.items():
             slices.setdefault(by, {})[value] = one
-        return LabelledWindow(self.losses, self.confusion, self.positives, self.negatives, self.errors, slices)
+        return LabelledWindow(
+            self.losses, self.confusion, self.positives, self.negatives, self.errors, slices, self.pairs
+        )
 
     def __add__(self, other: Counts) -> Counts:
         both = None
@@ -65,7 +72,7 @@ class Counts:
             self.n + other.n, self.unread + other.unread, self.wrong + other.wrong, both, slices,
             _sum(self.positives, other.positives), _sum(self.negatives, other.negatives),
             (self.errors or Errors()) + (other.errors or Errors()) if self.errors or other.errors else None,
-            _added(self.losses, other.losses),
+            _added(self.losses, other.losses), self.pairs + other.pairs,
         )  # fmt: skip
 
 
@@ -79,7 +86,19 @@ def _added(one: Sums, other: Sums) -> Sums:
 
 def count(profile: Profile, rows: Labelled) -> Counts:
     """The labels of these rows."""
-    return _regression(rows, labelled.cap(profile)) if profile.task == "regression" else _classification(profile, rows)
+    return _regression(profile, rows) if profile.task == "regression" else _classification(profile, rows)
+
+
+def losses(profile: Profile, rows: Labelled) -> np.ndarray:
+    """Of each row, in [0, 1], as `count` adds them up; NaN where there is none."""
+    if profile.task == "regression":
+        most = labelled.cap(profile)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            size, _, fits = _sizes(places.numbers(rows.answers), places.numbers(rows.truths))
+            return np.where(fits, np.minimum(1.0, size / most), np.nan) if most else np.full(len(size), np.nan)
+    known = _classes(profile)
+    both = zip(names(rows.answers, known), names(rows.truths, known), strict=True)
+    return np.array([np.nan if a is None or t is None else float(a != t) for a, t in both], dtype=np.float64)
 
 
 # --- classes -------------------------------------------------------------------------------------------------------
@@ -92,16 +111,37 @@ def _classification(profile: Profile, rows: Labelled) -> Counts:
     right = np.array([a == t for a, t in zip(answers, truths, strict=True)], dtype=np.bool_)
     n = int(read.sum())
     wrong = n - int((right & read).sum())
-    found = Counts(n, len(read) - n, wrong, losses=Sums(n, wrong, wrong))
-    if not profile.positive:
-        return found
-    said = np.array([one == profile.positive for one in answers], dtype=np.bool_)
+    whole = np.ones(len(read), dtype=np.bool_)
+    two = bool(profile.positive)
+    said = np.array([one == profile.positive for one in answers], dtype=np.bool_) if two else whole
+    expected = _expected(profile, rows.scores, said, read, ~right)
+    found = Counts(n, len(read) - n, wrong, losses=Sums(n, wrong, wrong), pairs=expected)
+    if not two:  # of errors no class is positive
+        return replace(found, slices=dict(_slices(profile, rows, whole, right, read)))
     true = np.array([one == profile.positive for one in truths], dtype=np.bool_)
     positives, negatives = _scored(profile, rows.scores, true, read)
     slices = dict(_slices(profile, rows, said, true, read))
     return replace(
         found, confusion=_confusion(said, true, read), slices=slices, positives=positives, negatives=negatives
     )
+
+
+def _expected(
+    profile: Profile, scores: np.ndarray | None, said: np.ndarray, read: np.ndarray, wrong: np.ndarray
+) -> Pairs:  # fmt: skip
+    """Wrong answers with how probable that was by their scores."""
+    if scores is None or profile.scores is None or (profile.positive and not profile.scores.predicted):
+        return Pairs()
+    sure = read & (scores >= 0) & (scores <= 1)
+    where = np.searchsorted(np.array(profile.scores.edges), scores[sure], side="right")
+    known = Calibrated(profile)
+    table = [[known.expected_loss(at, yes) or 0.0 for yes in (False, True)] for at in range(len(profile.scores.counts))]
+    return _paired(wrong[sure].astype(np.float64), np.array(table)[where, said[sure].astype(np.intp)])
+
+
+def _paired(losses: np.ndarray, expected: np.ndarray) -> Pairs:
+    sums = (losses, losses**2, expected, expected**2, losses * expected)
+    return Pairs(len(losses), *(float(one.sum()) for one in sums))
 
 
 def _slices(
@@ -160,14 +200,12 @@ def _name(value: object, known: frozenset[str]) -> str | None:
 # --- numbers -------------------------------------------------------------------------------------------------------
 
 
-def _regression(rows: Labelled, most: float | None) -> Counts:
-    """most: the error whose loss is 1; None: the profile doesn't say."""
+def _regression(profile: Profile, rows: Labelled) -> Counts:
+    most = labelled.cap(profile)  # the error whose loss is 1; None: the profile doesn't say
     answers, truths = places.numbers(rows.answers), places.numbers(rows.truths)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        size = np.abs(answers - truths)
+        size, relative, fits = _sizes(answers, truths)
         zero = truths == 0
-        relative = np.where(zero, 0.0, size / np.abs(truths))
-        fits = (np.abs(truths) < _LARGEST) & (size < _LARGEST) & (relative < _LARGEST)  # false for NaN
         size, relative, zero = size[fits], relative[fits], zero[fits]
         square, n = size**2, int(fits.sum())
         found = Errors(
@@ -177,4 +215,22 @@ def _regression(rows: Labelled, most: float | None) -> Counts:
         )  # fmt: skip
     loss = np.minimum(1.0, size / most) if most else size[:0]
     losses = Sums(len(loss), float(loss.sum()), float((loss**2).sum()))
-    return Counts(n, len(fits) - n, errors=found, losses=losses)
+    pairs = _by_answer(profile, answers[fits], loss) if most else Pairs()
+    return Counts(n, len(fits) - n, errors=found, losses=losses, pairs=pairs)
+
+
+def _sizes(answers: np.ndarray, truths: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Errors, the same in parts of the truth (0 where that is 0), and which of them can be reckoned with."""
+    size = np.abs(answers - truths)
+    relative = np.where(truths == 0, 0.0, size / np.abs(truths))
+    return size, relative, (np.abs(truths) < _LARGEST) & (size < _LARGEST) & (relative < _LARGEST)  # false for NaN
+
+
+def _by_answer(profile: Profile, answers: np.ndarray, losses: np.ndarray) -> Pairs:
+    """Losses with what is expected of such answers: those within what the reference's were."""
+    if not isinstance(profile.prediction, Number):
+        return Pairs()
+    table = np.array(Calibrated(profile).losses)
+    where, _ = Numbers(profile.prediction).read(answers)
+    inside = where < len(table)
+    return _paired(losses[inside], table[where[inside]])

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.worker.logs import configure
+from fairlead.worker.record.gate import Gate
 from fairlead.worker.record.names import TASK_ENV
 
 CHECK, ANSWER, MISSES = 10.0, 5.0, 3
@@ -86,11 +87,21 @@ class Watch:
             return False
 
 
+def _open(gate: Gate) -> None:
+    """Without it the server does not start; without the rest of the recorder no server that runs goes on."""
+    try:
+        gate.start()
+    except OSError as error:
+        log.error("nobody can be told that the server has started", extra={"error": str(error)})
+
+
 def main() -> int:
     """Run."""
     configure()
-    port = int(json.loads(os.environ[TASK_ENV])["port"])
-    watch = Watch([sys.executable, "-m", "fairlead.worker.record.process"], port)
+    told = json.loads(os.environ[TASK_ENV])
+    watch = Watch([sys.executable, "-m", "fairlead.worker.record.process"], int(told["port"]))
+    if told.get("golden"):
+        _open(Gate(told["golden"], [sys.executable, "-m", "fairlead.worker.record.replay"]))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, watch.stop)
     return watch.run()

@@ -20,14 +20,20 @@ from fairlead.worker.errors import TaskFailed
 
 def bring(wanted: ProfileAt, to: Path) -> None:
     """Write it to a file, whole or not at all. Raises StoreError and TaskFailed."""
-    bucket, key = located(wanted.uri, wanted.access)
-    body = bucket.read(key, SIZE)
-    found = hashlib.sha256(body).hexdigest()
-    if found != wanted.sha256:
-        raise TaskFailed("DigestMismatch", f"{wanted.uri} has digest {found}, not {wanted.sha256}: it was changed")
+    body = read(wanted, SIZE)
     half = to.with_suffix(".half")
     half.write_bytes(body)
     half.replace(to)
+
+
+def read(wanted: ProfileAt, limit: int) -> bytes:
+    """A document of the store, of so many bytes at most. Raises StoreError, and TaskFailed where it was changed."""
+    bucket, key = located(wanted.uri, wanted.access)
+    body = bucket.read(key, limit)
+    found = hashlib.sha256(body).hexdigest()
+    if found != wanted.sha256:
+        raise TaskFailed("DigestMismatch", f"{wanted.uri} has digest {found}, not {wanted.sha256}: it was changed")
+    return body
 
 
 def main(arguments: list[str]) -> int:

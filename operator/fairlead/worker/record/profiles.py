@@ -21,10 +21,15 @@ FINAL = ("BadTask", "DigestMismatch")
 """Reasons after which asking again does not help."""
 
 
+def kept_in(folder: str) -> Path:
+    """The profile's file in the pod."""
+    return Path(folder) / "profile.json"
+
+
 def getter(told: Mapping[str, Any], folder: str) -> Get:
     """Has the profile that the task names (`ProfileAt`); it is kept in `folder`, so that a recorder that starts again
     needs no store."""
-    digest, kept = str(told["sha256"]), Path(folder) / "profile.json"
+    digest, kept = str(told["sha256"]), kept_in(folder)
 
     def get() -> Profile:
         from fairlead.monitor.profile import BadProfile, parse

@@ -134,10 +134,20 @@ def read(raw: Raw, wanted: Wanted) -> Rows:
     """The rows. Raises Unread."""
     columns, count = _inputs(_request(raw), wanted)
     try:
-        answers, scores = _outputs(_json(_plain(raw.answer, raw.encoding)), count, wanted)
+        answers, scores = outputs(_json(_plain(raw.answer, raw.encoding)), count, wanted)
     except Unread:
         return Rows(count, columns, unread=("answer",))
     return Rows(count, columns, answers, scores)
+
+
+def asked(raw: Raw, wanted: Wanted) -> tuple[dict[str, list[Any]], int]:
+    """The columns of a request, and their length. Raises Unread."""
+    return _inputs(_request(raw), wanted)
+
+
+def features(body: str, wanted: Wanted) -> tuple[dict[str, list[Any]], int]:
+    """Columns of a request by feature, and how many rows it has. Raises Unread."""
+    return _inputs(_json(body.encode("utf-8", "replace")), wanted)
 
 
 def _request(raw: Raw) -> Any:
@@ -202,13 +212,13 @@ def _shape(tensor: dict[str, Any]) -> list[int]:
 
 def _column(tensor: dict[str, Any]) -> list[Any]:
     """One value a row."""
-    shape, values = _shape(tensor), _flat(tensor.get("data"))
+    shape, values = _shape(tensor), flat(tensor.get("data"))
     if math.prod(shape[1:]) != 1 or len(values) != shape[0]:
         raise Unread("shape")
     return values
 
 
-def _flat(data: Any) -> list[Any]:
+def flat(data: Any) -> list[Any]:
     """Values in row-major order, of data that is flat or nested."""
     if data is None:
         raise Unread("binary")
@@ -225,7 +235,7 @@ def _flat(data: Any) -> list[Any]:
     raise Unread("shape")
 
 
-def _outputs(body: Any, rows: int, wanted: Wanted) -> tuple[list[Any], list[float] | None]:
+def outputs(body: Any, rows: int, wanted: Wanted) -> tuple[list[Any], list[float] | None]:
     """Answers, and scores if there are any. Raises Unread."""
     answers: list[Any] | None = None
     table: list[list[float]] | None = None
@@ -235,7 +245,7 @@ def _outputs(body: Any, rows: int, wanted: Wanted) -> tuple[list[Any], list[floa
         if shape[0] != rows or not width:
             continue
         if table is None and (tensor.get("name") == PROBABILITIES or (answers is None and width > 1)):
-            table = _table(_flat(tensor.get("data")), rows, width)
+            table = _table(flat(tensor.get("data")), rows, width)
         elif answers is None and width == 1:
             answers = _column(tensor)
     if table is None:
@@ -243,6 +253,12 @@ def _outputs(body: Any, rows: int, wanted: Wanted) -> tuple[list[Any], list[floa
             raise Unread("answer")
         return answers, None
     return answers or [_class(row, wanted) for row in table], [wanted.score(row) for row in table]
+
+
+def of_table(values: list[Any], rows: int, wanted: Wanted) -> tuple[list[Any], list[float]]:
+    """Answers and scores of probabilities: as many a row as there are classes. Raises Unread."""
+    table = _table(values, rows, len(values) // rows)
+    return [_class(row, wanted) for row in table], [wanted.score(row) for row in table]
 
 
 def _class(row: list[float], wanted: Wanted) -> Any:

@@ -28,6 +28,7 @@ class Settings:
     profile: Mapping[str, Any] | None = None
     steer: str | None = None
     sparing: bool = False
+    golden: Mapping[str, Any] | None = None
     pod: str = "unknown"
     boot: str = field(default_factory=lambda: str(uuid.uuid4()))
     """Names this process: numbers of answers begin anew with each."""

@@ -21,20 +21,28 @@ from fairlead.api.tasks import TASK_ENV, Place, RecordTask
 from fairlead.store.errors import StoreError
 from fairlead.worker.access import place
 from fairlead.worker.errors import TaskFailed
+from fairlead.worker.record import outside
+from fairlead.worker.record.outside import Judge
+from fairlead.worker.record.profiles import kept_in
 
 SCHEMA = pa.schema([
     ("request_id", pa.string()), ("version", pa.string()), ("time", pa.timestamp("us", tz="UTC")),
     ("status", pa.int32()), ("latency_ms", pa.float64()), ("output", pa.string()), ("input", pa.string()),
     ("shadow", pa.bool_()), ("probability", pa.float64()), ("truncated", pa.bool_()),
+    ("outside", pa.list_(pa.string())),
 ])  # fmt: skip
-"""`output` and `input` are JSON text or null."""
-MEMBERS = len(SCHEMA) - 1
-"""Of a line: the version is not in it."""
+"""`output` and `input` are JSON text or null. `outside`: features of which the request has a value outside of what the
+profile knows; null: nobody knows."""
+MEMBERS = len(SCHEMA) - 2
+"""Of a line: the version and `outside` are not in it."""
 
 
-def table(path: Path, version: str) -> pa.Table:
+def table(path: Path, version: str, judge: Judge | None = None) -> pa.Table:
     """The answers of a spooled file. Lines that a kill or a full disk tore off are left out."""
     rows = [_row(line, version) for line in _lines(path)]
+    found = judge.judged([(row["status"], row["input"]) for row in rows]) if judge else []
+    for row, strange in zip(rows, found, strict=False):
+        row["outside"] = strange
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
@@ -56,11 +64,11 @@ def _row(line: list[Any], version: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ship(path: Path, key: str, task: RecordTask, store: Place) -> int:
+def ship(path: Path, key: str, task: RecordTask, store: Place, judge: Judge | None = None) -> int:
     """Write one file below the version's folder; returns its rows. Raises StoreError; the file stays then."""
     if not path.exists():  # by a child whose parent was killed
         return 0
-    found = table(path, task.version)
+    found = table(path, task.version, judge)
     if found.num_rows:
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             made = Path(scratch) / "answers.parquet"
@@ -75,9 +83,10 @@ def main(arguments: list[str]) -> int:
     task = RecordTask.model_validate_json(os.environ[TASK_ENV])
     if task.store is None:
         raise TaskFailed("BadTask", "the task names no store to write to")
+    known = outside.judge(kept_in(task.spool), task.profile.sha256) if task.profile and task.inputs else None
     try:
         for path, key in zip(arguments[::2], arguments[1::2], strict=True):
-            print(json.dumps({"key": key, "rows": ship(Path(path), key, task, task.store)}), flush=True)
+            print(json.dumps({"key": key, "rows": ship(Path(path), key, task, task.store, known)}), flush=True)
     except StoreError as error:
         print(error.message, file=sys.stderr)
         return 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import inspect
 import json
 import pkgutil
 from collections.abc import Callable
@@ -14,13 +15,14 @@ from typing import Any
 
 import pytest
 from tests.unit.plan.littleworld import Crash, stopped
-from tests.unit.plan.test_job_pods import Evaluations, Joins, Snapshots, Steps, User, Verifications, good
+from tests.unit.plan.test_job_pods import Evaluations, Joins, Observes, Snapshots, Steps, User, Verifications, good
 
 import fairlead.plan
 from fairlead.plan.core import JOB, POD, Json, Kind, KindSpec, rfc3339
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.dataset.snapshot import Snapshot
 from fairlead.plan.deployment.metrics.joining import Joining
+from fairlead.plan.deployment.monitors.labels import Observing
 from fairlead.plan.jobs import failures
 from fairlead.plan.jobs.attempt import LAG, Followed
 from fairlead.plan.model import plan as modelversion
@@ -30,6 +32,7 @@ from fairlead.plan.pipeline.steps import Attempt
 
 KINDS: dict[type[User], type[Followed[Any]]] = {
     Snapshots: Snapshot, Verifications: Proving, Evaluations: Proving, Steps: Attempt, Joins: Joining,
+    Observes: Observing,
 }  # fmt: skip
 OWNERS: dict[type[User], tuple[KindSpec[Any], str]] = {
     Snapshots: (dataset.SPEC, "rides"), Verifications: (modelversion.SPEC, "m-1"),
@@ -70,7 +73,7 @@ def ends_well(user: User) -> None:
 
 def declared(kind: type[Followed[Any]]) -> set[type[Followed[Any]]]:
     found = set(kind.__subclasses__())
-    return found.union(*map(declared, found))
+    return {one for one in found.union(*map(declared, found)) if not inspect.isabstract(one)}
 
 
 def test_every_kind_that_is_declared_is_held_to_this() -> None:

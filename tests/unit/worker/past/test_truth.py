@@ -12,6 +12,7 @@ import pytest
 from fairlead.monitor.confusion import Confusion
 from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Category, Losses, Number, Profile, Scores
+from fairlead.monitor.quality import Calibrated
 from fairlead.monitor.realised import Errors, errors
 from fairlead.verdict.bounded import Sums
 from fairlead.worker.past import harm, truth
@@ -60,8 +61,11 @@ def test_groups_and_scores_are_counted_apart_and_add_up(profile: Profile) -> Non
     assert both == found
     assert found.window() == LabelledWindow(
         Sums(4, 2, 2), Confusion(1, 1, 1, 1), (1, 1), (0, 1), None,
-        {"sex": {"f": Confusion(1, 1, 0, 0), "m": Confusion(0, 0, 1, 0)}},
+        {"sex": {"f": Confusion(1, 1, 0, 0), "m": Confusion(0, 0, 1, 0)}}, found.pairs,
     )  # fmt: skip
+    assert (found.pairs.n, found.pairs.loss) == (3, 2)  # of NaN nothing is expected
+    assert found.pairs.estimate == pytest.approx(sum(Calibrated(profile).expected_loss(*one) or 0 for one in (
+        (1, True), (1, True), (0, False))))  # fmt: skip
 
 
 def test_of_many_classes_only_right_and_wrong_are_known() -> None:

@@ -39,7 +39,12 @@ def name_of(version: str, since: str) -> str:
 def appended(book: Ledger, fresh: Sequence[str], alone: int, waiting: int) -> Ledger:
     """The ledger with more lines, and only its last ones: so many where nothing will ever take them (`alone`), or while
     they wait for a store that will (`waiting`)."""
-    return backlog.appended(book, fresh, alone if not book.uri or book.failing in NOT_SET_UP else waiting)
+    return backlog.appended(book, fresh, alone if not lasting(book) else waiting)
+
+
+def lasting(book: Ledger) -> bool:
+    """Whether there is a store that will take its lines."""
+    return bool(book.uri) and book.failing not in NOT_SET_UP
 
 
 # --- how it gets into the store ------------------------------------------------------------------------------------
@@ -92,7 +97,7 @@ def moved_on(look: Look, book: Ledger, whole: bool) -> Ledger:
 
 def awaiting(book: Ledger) -> Ledger | None:
     """A step is left when the evidence for that is saved: the ledger that waits for it, or None if it is."""
-    if not book.uri or book.failing in NOT_SET_UP or not (book.lines or book.awaited):
+    if not lasting(book) or not (book.lines or book.awaited):
         return None
     if not book.awaited:
         return book.model_copy(update={"awaited": book.segment + (2 if book.sealed else 1)})
@@ -114,7 +119,7 @@ def settled(look: Look, state: State) -> State:
 def tails(look: Look, status: DeploymentStatus) -> list[Ledger]:
     """The ended rollouts whose last lines wait for the store. Of those that nobody may save, nothing is kept."""
     moved = [moved_on(look, book, whole=True) for book in status.unsaved]
-    return [book for book in moved if book.lines and book.uri and book.failing not in NOT_SET_UP]
+    return [book for book in moved if book.lines and lasting(book)]
 
 
 def stuck(book: Ledger) -> bool:

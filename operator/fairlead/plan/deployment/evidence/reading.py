@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fairlead.api.candidate import Candidate
-from fairlead.plan.core import epoch
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import absent, guards, processes
@@ -98,17 +97,11 @@ def sums_of(candidate: Candidate, reading: Reading, book: Book) -> Sums:
     """What each arm has counted since its pods were last read, failures besides."""
     found: Sums = dict.fromkeys(ARMS, (0, 0))
     for scrape, counters in reading.counters:
-        new = is_new(scrape, candidate.counting_since)
-        values = counters.requests, counters.failures
+        new, values = scrape.is_new(candidate.counting_since), (counters.requests, counters.failures)
         added = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new).deltas
         requests, failed = found[scrape.arm]
         found[scrape.arm] = requests + added[0], failed + added[1]
     return found
-
-
-def is_new(scrape: Scrape, since: str | None) -> bool:
-    """Whether all that a pod has ever counted was counted while we watched."""
-    return since is not None and scrape.pod.started is not None and scrape.pod.started > epoch(since)
 
 
 def falls(reading: Reading, book: Book) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fairlead.api.candidate import Candidate
@@ -14,7 +14,7 @@ from fairlead.plan.core import epoch
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import ledger, promcounters
-from fairlead.plan.deployment.serving import endpoints, pods, sizes
+from fairlead.plan.deployment.serving import endpoints, gate, pods, sizes
 from fairlead.plan.deployment.serving.pods import PodView
 from fairlead.plan.requests import MetricNames, PromQuery, ScrapePod, WarmUp
 
@@ -38,6 +38,14 @@ class Scrape:
     arm: str
     pod: PodView
     request: ScrapePod
+    tried: bool = False
+    """Its own counters have the golden rows in them that it was asked for before it got traffic."""
+
+    def is_new(self, since: str | None) -> bool:
+        """Whether all that its process has ever counted are requests, and came while we watched."""
+        if self.tried or since is None:
+            return False
+        return self.pod.started is not None and self.pod.started > epoch(since)
 
 
 def version_of(candidate: Candidate, arm: str) -> str:
@@ -168,8 +176,18 @@ def _scrapes(look: Look, candidate: Candidate) -> list[Scrape]:
         name, other = version_of(candidate, arm), version_of(candidate, ARMS[arm == ARMS[0]])
         version = versions.read(look, name)
         if version is not None:
-            found += [Scrape(arm, pod, scrape(look, version, pod)) for pod in counting(look, name, other)]
+            found += scrapes_of(look, arm, version, counting(look, name, other))
     return found
+
+
+def scrapes_of(look: Look, arm: str, version: ModelVersion, mine: Iterable[PodView]) -> list[Scrape]:
+    """How the counters of these pods are read. Those of a server that counts golden rows as it counts requests are not,
+    until it has answered these: from then on it counts what people ask."""
+    counts = not presets.counted_by_proxy(version.spec.server)
+    return [
+        Scrape(arm, pod, scrape(look, version, pod), tried=counts and gate.is_asked(pod.raw))
+        for pod in mine if not (counts and gate.holds(pod.raw))
+    ]  # fmt: skip
 
 
 def scrape(look: Look, version: ModelVersion, pod: PodView) -> ScrapePod:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.plan.core import Delete, Json
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.metrics import joining, labels
+from fairlead.plan.deployment.evidence import labeljob
+from fairlead.plan.deployment.metrics import labels
+from fairlead.plan.deployment.metrics.joining import Joining
 from fairlead.plan.jobs import attempt
 from fairlead.plan.requests import ReadDocument
 
@@ -18,7 +20,7 @@ def wanted(look: Look, status: DeploymentStatus) -> list[Json]:
     for joined in status.joins:
         guard = labels.guard_of(look, joined)
         if guard and joined.job and not joined.job.uid and not joined.job.not_before:
-            found.append(joining.manifest(labels.joining_of(look, guard, joined)))
+            found.append(labels.joining_of(look, guard, joined).manifest())
     return [one for one in found if one is not None]
 
 
@@ -35,7 +37,7 @@ def requests(look: Look, status: DeploymentStatus) -> list[ReadDocument]:
 def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
     """Jobs whose answer is recorded, or is not wanted any more."""
     kept = {joined.job.name for joined in status.joins if joined.job and not joined.job.not_before}
-    return joining.leftovers(look, kept)
+    return labeljob.leftovers(look, Joining.label, kept)
 
 
 def due(look: Look, status: DeploymentStatus) -> list[float]:
@@ -45,9 +47,10 @@ def due(look: Look, status: DeploymentStatus) -> list[float]:
 
 
 def of_dataset(dataset: Json, deployments: Iterable[Json]) -> Iterator[str]:
-    """Deployments with a guard on this Dataset's labels."""
+    """Deployments with a guard on this Dataset's labels, or monitors that go by them."""
     name = dataset["metadata"]["name"]
     for deployment in deployments:
         guards = (deployment["spec"].get("rollout") or {}).get("guard") or []
-        if any((guard.get("labels") or {}).get("dataset") == name for guard in guards):
+        asking = [*guards, deployment["spec"].get("monitors") or {}]
+        if any((one.get("labels") or {}).get("dataset") == name for one in asking):
             yield deployment["metadata"]["name"]

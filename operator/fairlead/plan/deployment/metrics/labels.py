@@ -17,25 +17,18 @@ from fairlead.api.guard import Guard
 from fairlead.api.labelled import Joined, LabelsSeen, PairCounts
 from fairlead.api.tasks import JoinResult
 from fairlead.api.units import share
-from fairlead.plan.core import epoch
 from fairlead.plan.deployment import phase
 from fairlead.plan.deployment.context import Look, State
-from fairlead.plan.deployment.evidence import cohorts, guards, ledger
+from fairlead.plan.deployment.evidence import cohorts, guards, labeljob, ledger
 from fairlead.plan.deployment.evidence.signals import guard_id
-from fairlead.plan.deployment.metrics import joining
 from fairlead.plan.deployment.metrics.base import Metric
 from fairlead.plan.deployment.metrics.joining import Joining
 from fairlead.plan.deployment.serving.pods import Problem
-from fairlead.plan.jobs import attempt
-from fairlead.plan.jobs.attempt import Broken, Paused, Running
-from fairlead.plan.jobs.failures import Failure
 from fairlead.verdict import engine
 from fairlead.verdict.guards import decode
 from fairlead.verdict.trace import Prior
 
 CUTS = 40
-STUCK = 30.0
-"""Seconds between looks at a Job of which no event tells."""
 STRANGE = (
     "none of the labels belongs to an answer that was kept: is {dataset} the Dataset of this Deployment's answers, and "
     "does its column {column} (labels.requestId) hold the value of their header x-request-id?"
@@ -131,13 +124,13 @@ def _begun(look: Look, candidate: Candidate, guard: Guard, evidence: GuardEviden
         version=candidate.version, guard=evidence.guard, digest=evidence.digest, against=candidate.against,
         rollout=ledger.name_of(candidate.version, candidate.since), since=look.stamp,
     )  # fmt: skip
-    return joined.model_copy(update={"dataset": _current(joining_of(look, guard, joined))})
+    return joined.model_copy(update={"dataset": joining_of(look, guard, joined).current()})
 
 
 def joining_of(look: Look, guard: Guard, joined: Joined) -> Joining:
     """What a join needs to know."""
     assert guard.labels
-    return Joining(look, guard.labels, joined)
+    return Joining(look, joined, guard.labels)
 
 
 def guard_of(look: Look, joined: Joined) -> Guard | None:
@@ -146,12 +139,6 @@ def guard_of(look: Look, joined: Joined) -> Guard | None:
         if guard_id(index, guard) == joined.guard and guards.digest(guard) == joined.digest and guard.labels:
             return guard
     return None
-
-
-def _current(mine: Joining) -> str:
-    """The Dataset's newest version; empty without one."""
-    found = joining.dataset(mine)
-    return "" if isinstance(found, Problem) or found.status.current is None else found.status.current.version
 
 
 def cut(joined: Joined, at: str | None) -> Joined:
@@ -176,60 +163,14 @@ def advance(look: Look, guard: Guard, joined: Joined, ready: bool = True) -> tup
     """One look at the join that is under way, or the beginning of the next one; with what it has counted.
 
     ready: whether a new one may begin."""
-    mine = joining_of(look, guard, joined)
-    if joined.job is None:
-        return (_next_join(mine) if ready and not joined.pending else joined), None
-    seen = attempt.look(mine)
-    if isinstance(seen, Paused):
-        return (joined if seen.left > 0 else _again(mine)), None
-    if isinstance(seen, Running):
-        return _running(mine, seen), None
-    if isinstance(seen, Broken):
-        return _failed(mine, seen.failure), None
-    done = {"job": None, "dataset": joined.job.dataset, "reason": "", "message": ""}
-    return joined.model_copy(update=done), seen.answer
-
-
-def _running(mine: Joining, seen: Running) -> Joined:
-    joined = mine.joined
-    assert joined.job
-    if not seen.uid and joining.manifest(mine) is None:
-        return joined.model_copy(update={"job": None})  # its version is gone: the next one is joined
-    why = seen.waiting
-    known = {"reason": why.reason, "message": why.message[:1024]} if why else {}
-    return joined.model_copy(update={"job": joined.job.model_copy(update={"uid": seen.uid}), **known})
-
-
-def _next_join(mine: Joining) -> Joined:
-    current = _current(mine)
-    if current in ("", mine.joined.dataset):
-        return mine.joined
-    return mine.joined.model_copy(update={"job": joining.begin(mine, current)})
-
-
-def _again(mine: Joining) -> Joined:
-    job = mine.recorded
-    version = _current(mine) or job.dataset
-    again = (job.attempt + 1, job.unreadable) if version == job.dataset else (1, 0)
-    return mine.joined.model_copy(update={"job": joining.begin(mine, version, *again)})
-
-
-def _failed(mine: Joining, failure: Failure) -> Joined:
-    job, settled = mine.recorded, attempt.settle(mine, failure)
-    text = f"version {job.dataset} of Dataset {mine.wanted.dataset}: {failure.message}"
-    why = {"reason": failure.reason, "message": text[:1024]}
-    if settled.pause is None:
-        return mine.joined.model_copy(update={**why, "job": None, "dataset": job.dataset})
-    return mine.joined.model_copy(update={**why, "job": job.model_copy(update=settled.changes)})
+    return labeljob.advance(joining_of(look, guard, joined), ready and not joined.pending)
 
 
 def due(look: Look, joined: Joined) -> float | None:
     """Seconds until something is due that no event announces."""
     if joined.pending:
         return look.window
-    if joined.job is None:
-        return None
-    return max(0.0, epoch(joined.job.not_before) - look.now) if joined.job.not_before else STUCK
+    return labeljob.due(look, joined.job)
 
 
 # --- what people are told ------------------------------------------------------------------------------------------
@@ -250,7 +191,7 @@ def told(look: Look, guard: Guard, joined: Joined, evidence: GuardEvidence) -> G
 def problem(look: Look, guard: Guard, joined: Joined) -> Problem | None:
     """Why there is no evidence, or None."""
     mine = joining_of(look, guard, joined)
-    found = joining.dataset(mine)
+    found = mine.dataset()
     if isinstance(found, Problem):
         return found
     if not joined.reason:
@@ -265,7 +206,7 @@ def problem(look: Look, guard: Guard, joined: Joined) -> Problem | None:
 def _waiting(mine: Joining, seen: LabelsSeen) -> str:
     if seen.stable.labelled + seen.candidate.labelled:
         return ""
-    found = joining.dataset(mine)
+    found = mine.dataset()
     if not isinstance(found, Problem) and found.status.current is None:
         why = found.status.message or "has it been given a source with files?"
         return f"Dataset {mine.wanted.dataset} has no version yet: {why}"[:1024]

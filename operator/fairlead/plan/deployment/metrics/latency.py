@@ -8,7 +8,6 @@ from dataclasses import replace
 from fairlead.api.evidence import GuardEvidence
 from fairlead.api.guard import Guard
 from fairlead.api.units import human, share
-from fairlead.plan.core import epoch
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import absent, guards
 from fairlead.plan.deployment.evidence.cursors import Book
@@ -121,8 +120,7 @@ def _window(
         return guards.silent(state, counted.reason, counted.message)
     sums = {"stable": (0, 0), "candidate": (0, 0)}
     for scrape, values in counted:
-        started = scrape.pod.started
-        new = started is not None and started > epoch(state.began_at)
+        new = scrape.is_new(state.began_at)
         added = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new, part=f"/{index}").deltas
         requests, slow = sums[scrape.arm]
         sums[scrape.arm] = requests + added[0], slow + added[1]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from fairlead.api.monitors import Monitors
+from fairlead.api.monitors import Monitored, Monitors
 from fairlead.monitor.report import Report
 from fairlead.plan.deployment.context import Look
+from fairlead.plan.requests import Request
 
 Standing = Literal["Ok", "Watch", "Drifting", "Bad", "Harmed", "Unfair", "Stale", "Unknown"]
 
@@ -37,8 +39,12 @@ class Monitor(ABC):
         return self.name not in spec.without
 
     @abstractmethod
-    def says(self, look: Look, version: str, report: Report | None) -> Said | None:
-        """What is known of a version now; None: nothing new. report: of the window that was closed just now."""
+    def says(self, look: Look, kept: Monitored, report: Report | None) -> Said | None:
+        """What is known of the version now; None: nothing new. report: of the window that was closed just now."""
+
+    def requests(self, _look: Look, _version: str) -> Sequence[Request]:
+        """What it has to know from outside, when a window is due or it is not well."""
+        return ()
 
     def due(self, _look: Look, _version: str) -> float | None:
         """Seconds until that changes by itself; None: it does not."""

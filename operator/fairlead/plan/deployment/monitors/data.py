@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fairlead.api.monitors import Monitored
 from fairlead.monitor.report import Report, ShareReport
 from fairlead.plan.conditions import quoted
 from fairlead.plan.deployment.context import Look
@@ -25,7 +26,7 @@ class Data(Monitor):
 
     name = "data"
 
-    def says(self, _look: Look, _version: str, report: Report | None) -> Said | None:
+    def says(self, _look: Look, _kept: Monitored, report: Report | None) -> Said | None:
         """The worst of all checks."""
         if report is None:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fairlead.api.monitors import Monitored
 from fairlead.monitor.report import FeatureReport, PairReport, Report
 from fairlead.plan.conditions import quoted
 from fairlead.plan.deployment.context import Look
@@ -20,7 +21,7 @@ class Drift(Monitor):
     condition = "Drifting"
     bad = "Drifting"
 
-    def says(self, _look: Look, _version: str, report: Report | None) -> Said | None:
+    def says(self, _look: Look, _kept: Monitored, report: Report | None) -> Said | None:
         """The worst of all features."""
         if report is None or report.unknown is not None:
             return None

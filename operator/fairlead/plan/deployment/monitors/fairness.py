@@ -1,14 +1,15 @@
-"""Gaps between groups of requests: how often each gets the positive answer. Needs no labels."""
+"""Gaps between groups of requests: how often each gets the positive answer, and by labels how often that is right."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fairlead.api.monitors import Monitors
+from fairlead.api.monitors import LabelsJoined, Monitored, Monitors
 from fairlead.monitor.fairness import Gap
 from fairlead.monitor.report import FairnessReport, Report
 from fairlead.plan.conditions import quoted
 from fairlead.plan.deployment.context import Look
+from fairlead.plan.deployment.monitors import saying
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 
 
@@ -23,36 +24,47 @@ class Fairness(Monitor):
         """By its rules."""
         return bool(spec.fairness)
 
-    def says(self, _look: Look, _version: str, report: Report | None) -> Said | None:
-        """The worst of all rules; all must be known for `Ok`."""
-        if report is None or report.unknown is not None:
+    def says(self, look: Look, kept: Monitored, report: Report | None) -> Said | None:
+        """The worst of all rules; all must be known for `Ok`. Of rules by labels, what was known last still holds."""
+        spec = look.spec.monitors
+        if report is None or spec is None or (report.unknown is not None and spec.labels is None):
             return None
-        rules = report.fairness
-        unfair = {name: one for name, one in rules.items() if one.state == "Drifting"}
+        rules = _known(look, spec, kept.labels, report)
+        if report.unknown is not None and not any(one.labels for one in report.fairness.values()):
+            return None
+        unfair = [one.message for one in rules.values() if one.state == "Unfair"]
         if unfair:
-            return Said("Unfair", "Unfair", _all(unfair))
-        unknown = {name: one for name, one in rules.items() if one.state == "Unknown"}
+            return Said("Unfair", "Unfair", " · ".join(unfair))
+        unknown = [one for one in rules.values() if one.state == "Unknown"]
         if unknown or not rules:
-            words = [f"{quoted(name, 80)}: {one.reason}; {one.remedy}" for name, one in unknown.items()]
-            return Said("Unknown", "NotCompared", " · ".join(words) or "nothing was compared")
-        watched = {name: one for name, one in rules.items() if one.state == "Watch"}
+            words = " · ".join(one.message for one in unknown) or "nothing was compared"
+            return Said("Unknown", unknown[0].reason if unknown else "NotCompared", words)
+        watched = [one.message for one in rules.values() if one.state == "Watch"]
         if watched:
-            return Said("Watch", "Differing", f"{_all(watched)}: no alarm yet")
-        return Said("Ok", "Fair", _all(rules))
+            return Said("Watch", "Differing", f"{' · '.join(watched)}: no alarm yet")
+        return Said("Ok", "Fair", " · ".join(one.message for one in rules.values()))
 
 
-def _all(rules: Mapping[str, FairnessReport]) -> str:
-    return " · ".join(_one(name, one) for name, one in rules.items())
+def _known(look: Look, spec: Monitors, joined: LabelsJoined | None, report: Report) -> Mapping[str, Said]:
+    before = {one.rule: one for one in joined.gaps if saying.fresh(look, one)} if joined else {}
+    trouble = saying.trouble(joined)
+    found = dict[str, Said]()
+    for name, one in report.fairness.items():
+        if one.labels and spec.labels is None:
+            found[name] = Said("Unknown", "NoLabels", f"{quoted(name, 80)} needs labels: set spec.monitors.labels")
+        elif one.labels and trouble is not None and not isinstance(one.gap, Gap):
+            found[name] = Said("Unknown", trouble.reason, f"{quoted(name, 80)}: {trouble.message}")
+        elif one.labels and not isinstance(one.gap, Gap) and name in before:
+            last = before[name]
+            found[name] = Said(last.state, "NotCompared", f"{last.message} (labels until {last.at[:19]}Z)")
+        else:
+            found[name] = _said(name, one)
+    return found
 
 
-def _one(name: str, one: FairnessReport) -> str:
-    if not isinstance(one.gap, Gap):
-        return quoted(name, 80)
-    widest, interval = one.gap.widest, one.gap.interval
-    return (
-        f"{quoted(name, 80)}: {quoted(widest.high, 60)} has {one.gap.value:.1%} more than {quoted(widest.low, 60)} "
-        f"(between {interval.low:.1%} and {interval.high:.1%}), {one.most:.1%} are tolerated"
-    )
+def _said(name: str, one: FairnessReport) -> Said:
+    said = saying.gap(name, one)
+    return Said(said.state, said.reason or "NotCompared", said.message)
 
 
 MONITOR = Fairness()

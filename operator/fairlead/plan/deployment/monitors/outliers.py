@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fairlead.api.monitors import Monitored
 from fairlead.monitor.report import Report
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.monitors.base import Monitor, Said
@@ -12,7 +13,7 @@ class Outliers(Monitor):
 
     name = "outliers"
 
-    def says(self, _look: Look, _version: str, report: Report | None) -> Said | None:
+    def says(self, _look: Look, _kept: Monitored, report: Report | None) -> Said | None:
         """What the window shows."""
         if report is None or report.unknown is not None or report.outliers is None:
             return None

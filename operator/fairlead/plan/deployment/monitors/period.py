@@ -6,13 +6,14 @@ in one write.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.api.monitors import Mark, Monitored, MonitorLine, Monitors
+from fairlead.api.monitors import Gap, Mark, Monitored, MonitorLine, Monitors
 from fairlead.api.units import seconds, share
 from fairlead.monitor.counts import Tally
+from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.report import Report
 from fairlead.monitor.series import fold
@@ -22,7 +23,20 @@ from fairlead.monitor.watched import Rule, Settings
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.context import State as Course
-from fairlead.plan.deployment.monitors import book, empty, hold, packing, profiles, reading, registry
+from fairlead.plan.deployment.monitors import (
+    book,
+    budget,
+    empty,
+    figures,
+    hold,
+    labels,
+    packing,
+    profiles,
+    question,
+    reading,
+    registry,
+    skew,
+)
 from fairlead.plan.deployment.monitors.base import Monitor, Said
 from fairlead.plan.deployment.monitors.reading import Reading
 from fairlead.plan.deployment.serving import pods
@@ -71,11 +85,14 @@ class Outcome:
 
 def requests(look: Look, status: DeploymentStatus) -> list[Request]:
     """What the next window needs, if it is due."""
-    kept = status.monitors
-    if look.spec.monitors is None or kept is None or not _is_current(kept, status) or not _due(look, kept):
+    kept, spec = status.monitors, look.spec.monitors
+    if spec is None or kept is None or not _is_current(kept, status):
         return []
-    document = profiles.request(look, kept.version)
-    return [document, *(one.request for one in reading.readers(look, kept))] if document else []
+    due, well = _due(look, kept), {one.monitor for one in kept.lines if one.state == "Ok"}
+    asked = [one for one in registry.chosen(spec) if due or one.name not in well]
+    found = [*labels.requests(look, status), *(more for one in asked for more in one.requests(look, kept.version))]
+    document = profiles.request(look, kept.version) if due else None
+    return [*found, document, *(one.request for one in reading.readers(look, kept))] if document else found
 
 
 def next_look(look: Look, status: DeploymentStatus) -> float | None:
@@ -84,7 +101,9 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
     if kept is None or spec is None:
         return None
     times = [left for one in registry.chosen(spec) if (left := one.due(look, kept.version)) is not None]
-    times.append(max(SOON, _left(look, kept)))
+    left = _left(look, kept)
+    soon = SOON if left > 0 or profiles.request(look, kept.version) else AGAIN
+    times += [max(soon, left), *labels.due(look, kept)]
     return min(times)
 
 
@@ -93,11 +112,12 @@ def go_on(look: Look, state: Course) -> tuple[Course, Outcome]:
     spec, status = look.spec.monitors, state.status
     kept = status.monitors
     if kept is not None and (spec is None or not _is_current(kept, status)):
-        state, kept = book.left(state, kept).having(monitors=None), None
+        state, kept = book.left(state, question.left_behind(look, kept)).having(monitors=None), None
     if spec is None or status.live is None:
         return state, Outcome()
     if kept is None:
         kept = Monitored(version=status.live.version, since=look.stamp)
+    kept = labels.go_on(look, spec, kept)
     kept, outcome = _window(look, spec, kept) if _due(look, kept) else (kept, Outcome())
     old = status.monitors
     if old is not None and old.version == kept.version and old.ledger.name not in ("", kept.ledger.name):
@@ -133,9 +153,13 @@ def settings_of(look: Look, spec: Monitors) -> Settings:
     return Settings(
         every=_every(spec), false_alarms_per_year=float(spec.false_alarms_per_year),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
-        worse_by=share(spec.worse_by), fairness=tuple(Rule(one.by, most=share(one.max)) for one in spec.fairness),
-        off=frozenset(spec.without),
+        worse_by=share(spec.worse_by), fairness=tuple(map(_rule, spec.fairness)),
+        off=frozenset(spec.without) - {skew.MONITOR.name},  # nothing that is counted depends on it
     )  # fmt: skip
+
+
+def _rule(one: Gap) -> Rule:
+    return Rule(one.by, one.metric.removesuffix("_gap"), share(one.max))
 
 
 # --- a window ------------------------------------------------------------------------------------------------------
@@ -146,10 +170,12 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if learnt is None:
         return kept, Outcome()
     if isinstance(learnt, Problem):
-        return _later(look, kept, AGAIN), Outcome(True, learnt)
+        # where none is known nothing was asked: it is told, and nothing is written only to say when it was
+        known = profiles.request(look, kept.version)
+        return _later(look, kept, AGAIN) if known else kept, Outcome(True, learnt)
     profile = learnt.profile
-    kept, state = _state(look, spec, kept, profile)
-    if look.now <= state.until:
+    kept, before = _state(look, spec, kept, profile)
+    if look.now <= before.until:
         return _later(look, kept, AGAIN), Outcome(True, BEHIND)
     found = reading.read(look, kept, learnt.document, profile.digest)
     if isinstance(found, Problem):
@@ -158,21 +184,40 @@ def _window(look: Look, spec: Monitors, kept: Monitored) -> tuple[Monitored, Out
     if kept.opened_at is None:
         return after, Outcome(True, WAITS)
     nothing = empty.found(kept.version, profile, found.tally)
-    if nothing:
-        return after, Outcome(True, nothing)
     try:
-        state, report = fold(profile, settings_of(look, spec), state, found.tally, until=look.now)
+        given = labels.pending(kept)
+    except ValueError:
+        given, after = None, labels.lost(spec, after)
+    if nothing and given is None:
+        return after, Outcome(True, nothing)
+    if nothing:  # of its rows nothing is known, but there are labels of earlier ones
+        found = replace(found, tally=Tally(profile.digest, requests=found.tally.requests))
+    after, outcome = _folded(look, spec, after, profile, before, found, given, kept.part)
+    return after, replace(outcome, problem=nothing or outcome.problem)
+
+
+def _folded(
+    look: Look, spec: Monitors, after: Monitored, profile: Profile, before: State, found: Reading,
+    given: LabelledWindow | None, part: str,
+) -> tuple[Monitored, Outcome]:  # fmt: skip
+    try:
+        settings = settings_of(look, spec)
+        state, report = fold(profile, settings, before, found.tally, given, look.now, budget.told(part))
         text = packing.packed(state.dumped())
-        folded = book.window(look, after, found.tally, state)
+        closed = book.Closed(settings, before, found.tally, given, state, part)
+        folded = labels.folded(look, book.window(look, after, closed), given, report)
     except Exception as bug:  # noqa: BLE001 - a monitor that fails must not keep the Deployment from being looked after
         said = f"{type(bug).__name__} while a window was judged: please report it with the operator's log"
         return after, Outcome(True, Problem("MonitorFailed", said))
     if len(text) > LARGEST:
-        return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=kept.version)))
-    after = folded.model_copy(update={"windows": kept.windows + 1, "rows": found.tally.rows, "state": text})
+        return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=after.version)))
+    folded = folded.model_copy(update={
+        "windows": after.windows + 1, "rows": found.tally.rows, "state": text,
+        "figures": figures.after(report, after.figures),
+    })  # fmt: skip
     if report.unknown is None:
-        return after.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
-    return after, Outcome(True, _unknown(found.tally, report.unknown), report)
+        return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
+    return folded, Outcome(True, _unknown(found.tally, report.unknown), report)
 
 
 def _unknown(tally: Tally, why: Unknown) -> Problem:
@@ -184,7 +229,7 @@ def _unknown(tally: Tally, why: Unknown) -> Problem:
 def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tuple[Monitored, State]:
     """The tests' state. It begins anew with another profile, whose counts are others, and with other settings."""
     settings = settings_of(look, spec)
-    mark = packing.digest(book.dumped(settings))
+    mark = book.mark(settings, spec.labels)
     if (kept.profile, kept.settings) == (profile.digest, mark):
         if not kept.state:
             return kept, State(profile.digest)
@@ -202,7 +247,8 @@ def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tup
 
 def _opened(look: Look, spec: Monitors, kept: Monitored, found: Reading) -> Monitored:
     return _later(look, kept, _every(spec)).model_copy(update={
-        "opened_at": look.stamp, "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
+        "opened_at": look.stamp, "part": budget.part(look, spec),
+        "marks": _there(look, kept, found.marks), "lost": kept.lost + found.lost,
     })  # fmt: skip
 
 
@@ -222,7 +268,7 @@ def _later(look: Look, kept: Monitored, pause: float) -> Monitored:
 def _line(
     look: Look, spec: Monitors, kept: Monitored, monitor: Monitor, before: MonitorLine | None, outcome: Outcome
 ) -> MonitorLine:  # fmt: skip
-    said = monitor.says(look, kept.version, outcome.report)
+    said = monitor.says(look, kept, outcome.report)
     if said is None and monitor.counted:
         said = _unseen(look, spec, kept, before, outcome)
     if said is None and before is not None:

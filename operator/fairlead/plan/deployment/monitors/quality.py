@@ -1,38 +1,89 @@
-"""The model's quality without labels, as the calibration of its scores says; and whether it is worse than it was.
+"""The model's quality: real where labels have come, and without them as the calibration of its scores says; and whether
+it is worse than it was.
 
-A changed world is not seen by it, for then a score does not mean any more what it meant (`monitor.estimate`).
+A changed world is not seen by the estimate, for then a score does not mean any more what it meant (`monitor.estimate`).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from fairlead.api.monitors import LabelsJoined, Monitored
 from fairlead.monitor.estimate import Estimate, Figure
 from fairlead.monitor.report import Report, ShareReport
 from fairlead.plan.deployment.context import Look
+from fairlead.plan.deployment.monitors import saying
 from fairlead.plan.deployment.monitors.base import Monitor, Said
+from fairlead.plan.deployment.serving.pods import Problem
 
 SHOWN = ("accuracy", "auc", "f1", "mae", "rmse", "mape")
 """Metrics that a message names."""
 
 
 class Quality(Monitor):
-    """By the expected loss of the window's rows."""
+    """By the real loss of rows with labels, and by the expected loss of the window's rows."""
 
     name = "quality"
     condition = "Harmed"
     bad = "Harmed"
 
-    def says(self, _look: Look, _version: str, report: Report | None) -> Said | None:
-        """What is estimated, and how the expected loss stands."""
-        if report is None or report.unknown is not None or "estimated" not in report.losses:
+    def says(self, look: Look, kept: Monitored, report: Report | None) -> Said | None:
+        """What is real, what is estimated, and how both losses stand; harm that is real comes first."""
+        if report is None:
             return None
-        loss = report.losses["estimated"]
-        if loss.state == "Unknown":
-            return Said("Unknown", "NotEstimated", f"{loss.reason}; {loss.remedy}")
-        told = _told(report.estimated if isinstance(report.estimated, Estimate) else None, loss)
-        if loss.state == "Drifting":
-            return Said("Harmed", "EstimatedHarm", f"{told}: label some of these requests to know, or train anew")
-        watch = loss.state == "Watch"
-        return Said("Watch", "Differing", f"{told}: no alarm yet") if watch else Said("Ok", "Fine", told)
+        guess, spec = _estimated(report), look.spec.monitors
+        if spec is None or spec.labels is None or kept.labels is None:
+            return guess
+        return _both(guess, _real(look, kept.labels), saying.trouble(kept.labels))
+
+
+def _both(guess: Said | None, real: Said, trouble: Problem | None) -> Said:
+    """Labels that were asked for and say nothing make what is well Unknown."""
+    if guess is None or real.state == "Harmed":
+        return replace(real, message=_joined(real, guess))
+    if guess.state == "Harmed":
+        return replace(guess, message=_joined(guess, real))
+    if trouble is not None:
+        return Said("Unknown", trouble.reason, _joined(real, guess))
+    order = ("Watch", "Ok", "Unknown")
+    first = min((real, guess), key=lambda one: order.index(one.state))
+    return replace(first, message=_joined(real, guess))
+
+
+def _joined(first: Said, second: Said | None) -> str:
+    return f"{first.message}; {second.message}" if second is not None else first.message
+
+
+def _real(look: Look, joined: LabelsJoined) -> Said:
+    """By the labels that came last."""
+    last, trouble = joined.real, saying.trouble(joined)
+    if last is None:
+        none = Problem("NoLabels", "no label of its answers has come yet")
+        return Said("Unknown", (trouble or none).reason, (trouble or none).message)
+    told = f"real until {last.at[:19]}Z, {last.message}"
+    if trouble is not None:
+        told = f"{told}; {trouble.message}"
+    if not saying.fresh(look, last):
+        return Said("Unknown", "LabelsStale", f"{told}: no label has come since; label some of its answers")
+    if last.state == "Harmed":
+        return Said("Harmed", "RealHarm", told)
+    if last.state == "Unknown":
+        return Said("Unknown", "NotCompared", told)
+    return Said(last.state, "Differing" if last.state == "Watch" else "Fine", told)
+
+
+def _estimated(report: Report) -> Said | None:
+    """Without labels."""
+    if report.unknown is not None or "estimated" not in report.losses:
+        return None
+    loss = report.losses["estimated"]
+    if loss.state == "Unknown":
+        return Said("Unknown", "NotEstimated", f"{loss.reason}; {loss.remedy}")
+    told = _told(report.estimated if isinstance(report.estimated, Estimate) else None, loss)
+    if loss.state == "Drifting":
+        return Said("Harmed", "EstimatedHarm", f"{told}: label some of these requests to know, or train anew")
+    watch = loss.state == "Watch"
+    return Said("Watch", "Differing", f"{told}: no alarm yet") if watch else Said("Ok", "Fine", told)
 
 
 def _told(found: Estimate | None, loss: ShareReport) -> str:

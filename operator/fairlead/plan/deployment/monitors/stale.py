@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.api.monitors import Monitors
+from fairlead.api.monitors import Monitored, Monitors
 from fairlead.api.units import human, seconds
 from fairlead.monitor.report import Report
 from fairlead.plan.core import epoch
@@ -23,8 +23,9 @@ class Stale(Monitor):
         """By its length."""
         return spec.stale is not None
 
-    def says(self, look: Look, version: str, _report: Report | None) -> Said | None:
+    def says(self, look: Look, kept: Monitored, _report: Report | None) -> Said | None:
         """Its age against the longest that is wanted."""
+        version = kept.version
         limit, made = self._limit(look), versions.age(look, version)
         if limit is None:
             return None

@@ -10,6 +10,7 @@ from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.metrics.registry import metric_of
+from fairlead.plan.deployment.monitors import question
 from fairlead.plan.deployment.rollout import ending
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
@@ -18,6 +19,10 @@ from fairlead.plan.deployment.watch import ledger as watchbook
 from fairlead.plan.deployment.watch import period as watch
 
 CONDITION = "WorldChanged"
+MONITOR = "monitor/quality"
+"""In place of a guard, where labels of the monitors have shown it."""
+AWAITED = "LabelsAwaited"
+"""The reason while nobody knows whether another version does better."""
 NEARLY_ALL = 0.9
 """Share of bad answers of both versions above which it is said that both fail."""
 BOTH = "BothFail"
@@ -54,15 +59,38 @@ def go_on(look: Look, state: State) -> State:
     state = _both(look, state)
     known, live, kept = state.status.world, state.status.live, state.status.watch
     if known and (live is None or live.version != known.version):
+        return state.having(world=_remedied(look, state, known))
+    if known and known.reason == AWAITED and (look.spec.monitors is None or _told_by_labels(state)):
         return state.having(world=None)
     if kept is None or kept.confirmation or not any(map(detect.is_back, kept.guards)):
         return state
     guards = [detect.as_at_first(one) if detect.is_back(one) else one for one in kept.guards]
     state = state.having(watch=watchbook.anew(look, kept, kept.model_copy(update={"guards": guards})))
-    if known is None or known.state == "Unknown" or any(one.first for one in guards):
+    if known is None or known.state == "Unknown" or known.guard == MONITOR or any(one.first for one in guards):
         return state
     told = Event("WorldAsBefore", f"{kept.version} is back within what was tolerated at first")
     return state.having(told, world=None)
+
+
+def _remedied(look: Look, state: State, known: WorldChange) -> WorldChange | None:
+    """Another version is live. Where labels have said that the world has changed, labels say whether that helps: until
+    then nobody knows, so who trains anew because of it does not take it for another change when it stays."""
+    live, spec = state.status.live, look.spec.monitors
+    if live is None or known.guard != MONITOR or known.state != "Changed" or spec is None or spec.labels is None:
+        return None
+    said = f"{live.version} is live since then; whether it does better, its labels will say. Before: {known.message}"
+    return WorldChange(
+        state="Unknown", version=live.version, against=known.version, guard=MONITOR, since=look.stamp, reason=AWAITED,
+        message=said[:1024],
+    )  # fmt: skip
+
+
+def _told_by_labels(state: State) -> bool:
+    """Whether the live version's own labels say that it is right as often as it should be."""
+    kept, live = state.status.monitors, state.status.live
+    if kept is None or live is None or kept.version != live.version:
+        return False
+    return kept.labels is None or (kept.labels.real is not None and kept.labels.real.state == "Ok")
 
 
 def unasked(look: Look, wanted: WayBack) -> Unasked | None:
@@ -102,7 +130,7 @@ def is_open(status: DeploymentStatus) -> bool:
     """Whether it is asked, or has been in vain, if it is the version. Where a candidate or an experiment is waited for,
     a person's word is about these."""
     kept = status.watch.confirmation if status.watch else None
-    asked = kept is not None and kept.phase != "Waiting"
+    asked = (kept is not None and kept.phase != "Waiting") or question.is_open(status)
     return asked or (status.world is not None and status.world.state == "Unknown")
 
 
@@ -114,12 +142,15 @@ def kept_by_hand(look: Look, state: State, why: str) -> State:
         state = watchbook.left(look, state, "Ended", "KeptByHand", said)
         if watch.keeps(kept):  # the pods of the version before may answer requests, which they finish
             state = state.having(retiring=ending.retire(look, state, kept.against))
+    if state.status.monitors and question.is_open(state.status):
+        asked = question.closed(look, state.status.monitors, "Dropped", "KeptByHand", said)
+        state = state.having(monitors=asked)
     unknown = state.status.world is not None and state.status.world.state == "Unknown"
     return state.having(Event("KeptByHand", said), watch=None, world=None if unknown else state.status.world)
 
 
 def tell(told: Conditions, status: DeploymentStatus, doubt: Problem | None) -> None:
-    """The condition. doubt: why a question can't be asked at the moment."""
+    """The condition. doubt: why a question can't be asked at the moment, or where it stands."""
     known = status.world
     if doubt:
         told.set(CONDITION, None, doubt.reason, doubt.message)

@@ -100,7 +100,8 @@ def _take_back(look: Look, state: State, result: Result, why: Problem) -> State:
     again_by = (
         f"To try it once more: kubectl annotate mdeploy -n {look.namespace} {look.name} {RETRY}={candidate.version}"
     )
-    message = f"{why.message}. All requests go back to {candidate.against}. {again_by}"
+    back = f"All requests go back to {candidate.against}. " if candidate.against else ""
+    message = f"{why.message}. {back}{again_by}"
     state = recorded(look, state, candidate, result, why.reason, message)
     return state.having(
         Event(result if result == "RolledBack" else "RolloutFailed", message, warning=True),

@@ -14,7 +14,7 @@ from fairlead.plan.deployment.metrics.registry import METRICS
 from fairlead.plan.deployment.monitors import hold
 from fairlead.plan.deployment.rollout import analysis, ending, flapping, forecast, gathering, patience, waiver
 from fairlead.plan.deployment.rollout.known import known
-from fairlead.plan.deployment.serving import ability, endpoints, gpus, pods, sizes
+from fairlead.plan.deployment.serving import ability, endpoints, golden, gpus, pods, sizes
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.deployment.versions import Choice
 from fairlead.plan.requests import Failed, Warm
@@ -100,7 +100,7 @@ def _patience(look: Look, state: State, problem: Problem | None) -> tuple[State,
 
 
 def _start(look: Look, state: State, candidate: Candidate) -> tuple[State, Problem | None]:
-    crashed = analysis.harm(look, candidate, known(look, candidate))
+    crashed = golden.skewed(look, candidate.version) or analysis.harm(look, candidate, known(look, candidate))
     if crashed:
         return ending.roll_back(look, state, crashed), None
     state, waiting = gpus.take_turn(look, state)
@@ -179,7 +179,7 @@ def _observe(look: Look, state: State, candidate: Candidate) -> tuple[State, Pro
     if flapping.lost(look, candidate):
         candidate = flapping.counted(look, candidate)
     found = known(look, candidate)
-    bad = analysis.harm(look, candidate, found) or flapping.harm(candidate)
+    bad = analysis.harm(look, candidate, found) or flapping.harm(candidate) or golden.skewed(look, candidate.version)
     if bad:
         harmed = state.having(candidate=candidate.model_copy(update={"verdict": "Harm"}))
         return ending.roll_back(look, harmed, bad), None

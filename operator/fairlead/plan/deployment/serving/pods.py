@@ -11,11 +11,12 @@ from fairlead.api.tasks import TaskResult
 from fairlead.manifests import presets, server
 from fairlead.manifests.meta import labels
 from fairlead.manifests.server import FETCH, SERVER
+from fairlead.monitor import golden
 from fairlead.plan.conditions import quoted
 from fairlead.plan.core import POD, WORKLOAD, Json, epoch
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.serving import running, serverends, strangers
+from fairlead.plan.deployment.serving import gate, running, serverends, strangers
 from fairlead.plan.jobs import failures, serverlog
 from fairlead.plan.requests import AskReady, Failed, ReadySaid
 
@@ -190,6 +191,9 @@ def problem(look: Look, version: str) -> Problem | None:
     for pod in of(look, version):
         if pod.ready:
             continue
+        differs = tried(look, pod)
+        if differs and differs.differs:
+            return Problem(gate.SKEW, gate.told(version, differs))
         waiting = failures.waiting(pod.raw, look.now)
         if waiting:
             return Problem(waiting.reason, waiting.message)
@@ -223,9 +227,22 @@ def _not_made(look: Look, version: str) -> Problem | None:
 
 
 def asks(look: Look, version: str) -> list[AskReady]:
-    """What the first servers of a version that have not started yet are asked, for people to see."""
+    """What the first servers of a version that have not started yet are asked, for people to see; and what came of
+    golden rows."""
     waiting = [pod for pod in of(look, version) if not pod.ready][:ASKED]
-    return [found for pod in waiting if (found := _asks(look, pod)) is not None]
+    return [found for pod in waiting for found in (_asks(look, pod), asks_of(look, pod)) if found is not None]
+
+
+def asks_of(look: Look, pod: PodView) -> AskReady | None:
+    """The question what came of golden rows; None: the pod is not asked for any."""
+    asked = bool(pod.ip) and gate.is_asked(pod.raw)
+    return AskReady(f"{base(pod, presets.GOLDEN_PORT)}{golden.PATH}", look.namespace) if asked else None
+
+
+def tried(look: Look, pod: PodView) -> gate.Tried | None:
+    """What came of golden rows, as far as the pod has been asked by now."""
+    asked = asks_of(look, pod)
+    return gate.read(look.world.answer(asked)) if asked else None
 
 
 def _asks(look: Look, pod: PodView) -> AskReady | None:

@@ -10,6 +10,7 @@ from fairlead.manifests.recorder import Profiled, Recording
 from fairlead.plan import store
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
+from fairlead.plan.deployment.serving import golden
 
 
 def of(look: Look, version: str) -> Recording | None:
@@ -24,6 +25,7 @@ def of(look: Look, version: str) -> Recording | None:
         inputs=wanted.inputs, path=wanted.output.path, store=folder.place() if folder else None,
         credentials=folder.reach.credentials if folder else None, copies=look.copies, grpc=look.grpc,
         profile=profiled(look, version) if look.spec.monitors else None, steered=look.spec.record is None,
+        golden=golden.of(look, version),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.manifests.server import FETCH, SERVER
+from fairlead.plan.deployment import phase
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import PodView
@@ -19,8 +20,9 @@ def requests(look: Look, status: DeploymentStatus) -> list[AskReady]:
 
 
 def _versions(status: DeploymentStatus) -> Iterable[str]:
-    if status.candidate and status.candidate.step < 0:
+    if status.candidate:
         yield status.candidate.version
+    yield from (one.version for one in phase.arms(status))
     if status.way_back:
         yield status.way_back.version
     if status.live:

@@ -95,7 +95,7 @@ def scrapes(look: Look, watch: Watch) -> list[Scrape]:
         if version is not None:
             other = watch.against if name == watch.version else watch.version
             mine = _known_first(watch, [*pods.of(look, name), *pods.still_answering(look, name, other)])[:most]
-            found += [Scrape(arm, pod, signals.scrape(look, version, pod)) for pod in mine]
+            found += signals.scrapes_of(look, arm, version, mine)
     return found
 
 
@@ -253,7 +253,7 @@ def added(watch: Watch, book: Book, taken: Taken) -> Counts:
     """What the pods have counted since they were last read, by arm."""
     found = dict.fromkeys(arms(watch), (0, 0))
     for scrape, part, values in taken:
-        new = scrape.pod.started is not None and scrape.pod.started > epoch(watch.since)
+        new = scrape.is_new(watch.since)
         more = book.read_process(pod_of(scrape), scrape.pod.restarts, values, from_zero=new, part=part).deltas
         requests, bad = found[scrape.arm]
         found[scrape.arm] = requests + more[0], bad + more[1]
