@@ -349,6 +349,21 @@ def test_other_labels_begin_the_tests_anew_and_a_job_of_the_old_ones_goes() -> N
     assert len([one for one in lines(sim) if "monitors" in one]) == 2
 
 
+def test_by_other_settings_what_labels_said_before_holds_no_more_and_none_counts_twice() -> None:
+    sim = observed()
+    sim.wrongly = 0.5
+    sim.labelled()
+    assert sim.line("quality")["reason"] == "RealHarm"
+    sim.spec = {**sim.spec, "monitors": {**sim.spec["monitors"], "worseBy": "40%"}}
+    sim.generation += 1
+    sim.passes(2000)
+    assert (sim.line("quality")["state"], sim.condition("Harmed")["status"]) == ("Ok", "False")
+    assert "no label of its answers has come since" in sim.line("quality")["message"]
+    sim.labelled()
+    assert sim.line("quality")["state"] == "Ok"
+    assert in_windows(sim) == len(sim.log)
+
+
 def test_a_new_live_version_has_labels_of_its_own() -> None:
     sim = observed(rollout={"afterPromotion": {"for": "0s"}})
     sim.labelled()
