@@ -17,8 +17,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -283,7 +283,7 @@ def windows(found: Plane, statuses: dict[str, Json]) -> Iterator[tuple[str, list
         folder = found.folder / "objects" / candidate.ledger.uri.removeprefix("s3://")
         lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
         judged = map(json.loads, [*lines, *candidate.ledger.lines])
-        yield name, [line["t"] for line in judged if "arms" in line]
+        yield name, sorted({line["t"] for line in judged if "arms" in line})  # one that is just saved stands in both
 
 
 def closed_between(found: Plane, statuses: dict[str, Json], begin: float, end: float) -> list[list[float]]:
@@ -297,6 +297,7 @@ def intervals(times: list[list[float]]) -> list[float]:
 
 
 COUNTED = {
+    "API requests": ("fairlead_api_requests_total", ""),
     "status writes": ("fairlead_api_requests_total", 'verb="replace_status"'),
     "applies": ("fairlead_api_requests_total", 'verb="apply"'),
     "looks": ("fairlead_reconciles_total", 'kind="Deployment"'),
@@ -304,14 +305,19 @@ COUNTED = {
 }  # fmt: skip
 
 
+async def statuses_of(kube: HttpKube) -> dict[str, Json]:
+    """Of each Deployment, by name."""
+    every = [one async for page in kube.pages(DEPLOYMENT, TEAM) for one in page.items]
+    return {one["metadata"]["name"]: one.get("status") or {} for one in every}
+
+
 async def measure(kube: HttpKube, found: Plane, operator: Operator, options: Options) -> dict[str, Any]:
     """All figures."""
-    before, began, cpu, served = _counts(operator), time.time(), operator.cpu(), found.cpu("kube-apiserver")
+    before, began, cpu, served = counts_of(operator), time.time(), operator.cpu(), found.cpu("kube-apiserver")
     await asyncio.sleep(options.seconds)
-    took, after = time.time() - began, _counts(operator)
+    took, after = time.time() - began, counts_of(operator)
     share, served = (operator.cpu() - cpu) / took, (found.cpu("kube-apiserver") - served) / took
-    every = [one async for page in kube.pages(DEPLOYMENT, TEAM) for one in page.items]
-    statuses = {one["metadata"]["name"]: one.get("status") or {} for one in every}
+    statuses = await statuses_of(kube)
     times = closed_between(found, statuses, began, began + took)
     gaps = intervals(times)
     sizes = [len(json.dumps(status, separators=(",", ":"))) for status in statuses.values()]
@@ -327,25 +333,33 @@ async def measure(kube: HttpKube, found: Plane, operator: Operator, options: Opt
     }  # fmt: skip
 
 
-def _counts(operator: Operator) -> dict[str, float]:
+def counts_of(operator: Operator) -> dict[str, float]:
+    """What the operator has counted itself."""
     return {name: operator.metric(*what) for name, what in COUNTED.items()}
 
 
 TARGETS = {"CPU, % of a core": 50.0, "interval max s": 3.0}
 
 
-async def bench(options: Options) -> dict[str, Any]:
-    """Set up, settle, measure."""
+@asynccontextmanager
+async def fleet(options: Options, settle: float, **more: Any) -> AsyncIterator[tuple[HttpKube, Plane, Operator]]:
+    """All rollouts under way for `settle` seconds. more: of the operator."""
     async with plane(SCRATCH / "plane") as (found, kube):
         await surroundings(kube, found, TEAM)
-        operator = Operator(configuration(found), "fleet", port=free_port(), kubeconfig=found.kubeconfig)
+        operator = Operator(configuration(found), "fleet", port=free_port(), kubeconfig=found.kubeconfig, **more)
         operator.start()
         try:
             await populate(kube, range(options.rollouts), options.guards)
-            await asyncio.sleep(20)
-            return await measure(kube, found, operator, options)
+            await asyncio.sleep(settle)
+            yield kube, found, operator
         finally:
             operator.kill()
+
+
+async def bench(options: Options) -> dict[str, Any]:
+    """Set up, settle, measure."""
+    async with fleet(options, 20) as (kube, found, operator):
+        return await measure(kube, found, operator, options)
 
 
 def main(arguments: list[str]) -> int:

@@ -6,6 +6,7 @@ import importlib
 
 PARTS = {
     "drift": "hack.bench.monitors_drift",
+    "explain": "hack.bench.monitors_explain",
     "harm": "hack.bench.monitors_harm",
     "live": "hack.bench.monitors_live",
     "profile": "hack.bench.monitors_profile",

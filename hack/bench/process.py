@@ -13,7 +13,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,11 +68,11 @@ class Operator:
 
     def __init__(
         self, config: Path, name: str = "bench", lease: str = "fairlead", port: int = PORT,
-        kubeconfig: Path | None = None,
+        kubeconfig: Path | None = None, program: Sequence[str] = (str(Path(sys.executable).parent / "fairlead"),),
     ) -> None:  # fmt: skip
-        """kubeconfig: of another cluster than the local one."""
+        """kubeconfig: of another cluster than the local one; program: what takes the command line."""
         self._config, self._name, self._lease, self._port = config, name, lease, port
-        self._kubeconfig = kubeconfig
+        self._kubeconfig, self._program = kubeconfig, program
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -87,8 +87,8 @@ class Operator:
         elsewhere = ["--kubeconfig", str(self._kubeconfig)] if self._kubeconfig else []
         env = dict(os.environ) if elsewhere else environment()
         env |= {"POD_NAMESPACE": "fairlead" if elsewhere else NAMESPACE, "POD_NAME": self._name}
-        command = [str(Path(sys.executable).parent / "fairlead"), "operator", "--config", str(self._config),
-                   "--port", str(self._port), "--lease", self._lease, *elsewhere]  # fmt: skip
+        command = [*self._program, "operator", "--config", str(self._config), "--port", str(self._port),
+                   "--lease", self._lease, *elsewhere]  # fmt: skip
         with (SCRATCH / f"{self._name}.log").open("ab") as log:
             self._process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=log, stderr=log)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fairlead.api.tasks import TASK_ENV, Place, ProfileAt, RecordTask
+from fairlead.api.tasks import TASK_ENV, GoldenTask, Place, ProfileAt, RecordTask
 from fairlead.manifests.proxy import CURRENT, PARTS, Proxy, arguments
 from hack.testbed.programs import free_port, program
 
@@ -38,10 +38,13 @@ class Pod:
     path: str | None = None
     profile: ProfileAt | None = None
     steered: bool = False
+    golden: ProfileAt | None = None
+    """Rows that the server is asked for before it counts as started."""
     server_port: int = field(default_factory=free_port)
     port: int = field(default_factory=free_port)
     stats_port: int = field(default_factory=free_port)
     answers_port: int = field(default_factory=free_port)
+    golden_port: int = field(default_factory=free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -84,6 +87,10 @@ class Pod:
             path=self.path, socket=str(self.folder / "socket"), port=self.answers_port,
             spool=str(self.folder / "spool"), profile=self.profile, sparing=True if self.steered else None,
             steer=str(self.folder) if self.steered or self.profile else None,
+            golden=GoldenTask(
+                at=self.golden, tolerance=0.001, proven=True, port=self.golden_port, server=self.server_port,
+                ready="/v2/health/ready", infer="/v2/models/delay/infer",
+            ) if self.golden else None,
         )  # fmt: skip
         told = {TASK_ENV: task.model_dump_json(exclude_none=True), "POD_UID": "0f-uid"}
         command = [sys.executable, "-c", "import sys; from fairlead.cli.main import main; sys.exit(main())"]

@@ -54,11 +54,18 @@ def lines(obj: Json) -> dict[str, Json]:
     return {one["monitor"]: one for one in obj.get("status", {}).get("monitors", {}).get("lines", [])}
 
 
+def explained(obj: Json) -> Json:
+    """What is known of why it answers as it does."""
+    found: Json = obj.get("status", {}).get("monitors", {}).get("explained", {})
+    return found
+
+
 @pytest.mark.long
 def test_a_live_version_is_compared_with_what_it_learnt_from(team: Team) -> None:
     make_version(team, "m-1", more=known_profile(team) | golden_rows(team, 1.0))
     make_dataset(team)
-    deploy(team, more={"monitors": {"every": "1m", "labels": {"dataset": "truth"}}})
+    explain = {"every": "1m", "rows": 10}
+    deploy(team, more={"monitors": {"every": "1m", "labels": {"dataset": "truth"}, "explain": explain}})
     team.wait("deployment", "web", is_live("m-1"), 180, "live with m-1")
     with traffic(team, 30) as load:
         publish(team, kept(team, "m-1", 150))  # meanwhile the windows go on
@@ -76,6 +83,10 @@ def test_a_live_version_is_compared_with_what_it_learnt_from(team: Team) -> None
         assert condition(seen, "Harmed")["status"] == "False"
         assert seen["status"]["monitors"]["labels"]["labelled"] >= ENOUGH
         windows = seen["status"]["monitors"]["windows"]
+        # a pod of its own was asked why; what is asked is always the same, so nothing contributes anything
+        seen = team.wait("deployment", "web", lambda o: explained(o).get("at"), 240, "explained")
+        assert explained(seen)["rows"] >= 10
+        assert [(one["feature"], one["mean"]) for one in explained(seen)["features"]] == [("x", "0")]
         # of the live version, with the proxy's share that follows the traffic: it is not taken for a new one
         assert is_live("m-1")(seen)
         assert (said["skew"]["state"], said["skew"]["reason"]) == ("Ok", "AsMade")
@@ -165,7 +176,7 @@ def label(team: Team, number: int, known: set[str]) -> None:
 
 
 def asks(obj: Json) -> bool:
-    return bool(obj["status"].get("monitors", {}).get("question", {}).get("state") == "Asking")
+    return bool(obj.get("status", {}).get("monitors", {}).get("question", {}).get("state") == "Asking")
 
 
 @pytest.mark.long
@@ -186,7 +197,7 @@ def test_real_harm_is_rolled_back_where_it_is_the_version_and_starts_a_run_where
         label(team, 2, known)
         back = team.wait("deployment", "bug", is_live("bug-1"), 180, "back to bug-1")
         seen = team.wait_condition("deployment", "drift", "WorldChanged", "True", "RealHarm", timeout=120)
-        team.wait("pipeline", "again", lambda o: o["status"].get("runs") == 1, 60, "a run")
+        team.wait("pipeline", "again", lambda o: o.get("status", {}).get("runs") == 1, 60, "a run")
     record = back["status"]["history"][0]
     assert (record["version"], record["reason"]) == ("bug-2", "RealHarm")
     assert "whose labels came since, the loss of bug-2 is" in record["message"]

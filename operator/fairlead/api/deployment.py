@@ -346,10 +346,13 @@ class DeploymentSpec(Model):
         """How answers are recorded: for the monitors too. This, not `record`, is what pods go by."""
         if self.record is not None or self.monitors is None:
             return self.record
-        return _MONITORED if self.monitors.labels is None else _LABELLED
+        if self.monitors.labels is not None:
+            return _LABELLED
+        return _MONITORED if self.monitors.explain is None else _WITH_BODIES
 
 
 _MONITORED = Record()
+_WITH_BODIES = Record(inputs=True)
 _LABELLED = Record(inputs=True, output=Output(path=""))
 """With their requests, which tell slices apart, and whole, for probabilities stand beside the answers."""
 

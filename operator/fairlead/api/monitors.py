@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api import modelversion
 from fairlead.api.common import Timestamp
+from fairlead.api.explain import Explain, Explained
 from fairlead.api.halves import Own
 from fairlead.api.labelled import JoinJob, UsedLabels
 from fairlead.api.ledger import Ledger
@@ -67,6 +68,7 @@ class Monitors(Model):
     ] = []
     """Monitors that are not wanted."""
     react: React = React()
+    explain: Explain | None = None
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -254,3 +256,4 @@ class Monitored(Model):
     marks: Own[Annotated[list[Mark], Field(max_length=64, json_schema_extra=list_map("pod"))]] = []
     ledger: Own[Ledger] = Ledger()
     """Each window's counts, and what was found."""
+    explained: Explained | None = None

@@ -14,6 +14,7 @@ from pydantic import model_validator
 
 from fairlead.api import foreign
 from fairlead.api.dataset import Check, CheckResult, DatasetVersion, Schema
+from fairlead.api.explain import Contribution, Reference
 from fairlead.api.fetching import RESULT_LIMIT as RESULT_LIMIT
 from fairlead.api.fetching import RESULT_PATH as RESULT_PATH
 from fairlead.api.fetching import TASK_ENV as TASK_ENV
@@ -342,6 +343,80 @@ class ObserveResult(Model):
     compared: Compared | None = None
 
 
+class ExplainTask(Model):
+    """Explain requests that a version has answered, by asking its server in the same pod."""
+
+    version: str
+    model: str
+    """Its name in `v2/models/<name>/infer`."""
+    url: str
+    """Base address of its server."""
+    ready: str | None = None
+    ready_timeout: float = 120.0
+    task: Literal["regression", "classification", ""] = ""
+    """What it answers; empty: nobody says."""
+    log: Place
+    """`prefix` is the version's folder of predictions."""
+    since: str
+    until: str
+    """Answers in between; RFC 3339."""
+    name: str
+    """Of what is kept."""
+    rows: int
+    seconds: float
+    """That explaining may take."""
+    profile: ProfileAt | None = None
+    """Says which of two classes is the positive one; None: nobody does."""
+    reference: str | None = None
+    """Folder with rows of the version's evaluation; None: there are none, or the reference is made."""
+    reference_format: FormatName = ARTIFACT
+    target: str = ""
+    """Of the evaluation."""
+    made: Reference | None = None
+    """None: it is to be made."""
+    store: Place
+    """`prefix` is the version's folder of explanations."""
+
+
+class Moved(Model):
+    """Sums over a window's rows: n, sum, sum of squares (`verdict/bounded.Sums`)."""
+
+    name: str
+    share: list[float]
+    way: list[float]
+
+
+class ExplainResult(Model):
+    """What was explained."""
+
+    rows: int = 0
+    answered: int = 0
+    """Requests in the log, of that time."""
+    without: int = 0
+    """Those among them whose body was not kept."""
+    unread: dict[str, int] = {}
+    """Drawn, and not explained, by reason."""
+    late: int = 0
+    """Drawn, and not explained, for want of time."""
+    several: int = 0
+    """Requests of several rows, of which one was explained."""
+    corrupt: int = 0
+    """Files of the log that could not be read."""
+    asked: int = 0
+    calls: int = 0
+    varies: float = 0.0
+    """By how much answers to the same rows differed, at most, as a part of the mean sum of contributions."""
+    explains: str = ""
+    base: str = ""
+    features: list[Contribution] = []
+    reference: Reference | None = None
+    """The one that was made, or was there; None: there were too few rows to make one."""
+    sums: list[Moved] = []
+    """Empty where the reference was made of the same requests."""
+    key: str = ""
+    """Below `store`."""
+
+
 UNPACKED_LIMIT = 1 << 20
 
 
@@ -355,6 +430,7 @@ class TaskResult(Said):
     evaluate: EvaluateResult | None = None
     join: JoinResult | None = None
     observe: ObserveResult | None = None
+    explain: ExplainResult | None = None
 
     @model_validator(mode="before")
     @classmethod

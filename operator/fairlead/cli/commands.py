@@ -9,6 +9,7 @@ from fairlead.cli import (
     ask,
     decide,
     digest,
+    explain,
     get,
     history,
     lineage,
@@ -41,6 +42,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         verdict,
         profile,
         monitor,
+        explain,
         digest,
         new,
     ):

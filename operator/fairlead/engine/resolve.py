@@ -303,10 +303,11 @@ class Resolver:
         return Outside(self._session, self._aside, namespace, allowed or of_answers())
 
     async def _class_of(self, gateway: dict[str, Any]) -> dict[str, Any]:
-        """The GatewayClass; {} where it is gone, or may not be read (an operator with rights in some namespaces)."""
+        """The GatewayClass; {} where it is gone, its kind is not served, or it may not be read (an operator with rights
+        in some namespaces)."""
         try:
             return await self._kube.get(GATEWAY_CLASS, "", str(gateway["spec"]["gatewayClassName"]))
-        except (api.NotFound, api.Forbidden):
+        except (api.NotFound, api.NotServed, api.Forbidden):
             return {}
 
     async def _patiently(self, work: Callable[[Any, Any], Answer], request: Late) -> Answer:

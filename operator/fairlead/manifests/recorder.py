@@ -21,6 +21,8 @@ FOLDER = "/fairlead/record"
 SPOOL = "/fairlead/spool"
 ANNOTATION = f"{LABEL_PREFIX}record"
 """On pods: what they record. While it is the same, their sidecars are not made anew."""
+ASKED = f"{LABEL_PREFIX}golden"
+"""On pods whose server must answer golden rows: meshes write probes anew, and leave annotations as they are."""
 COUNTS = {ANNOTATION: "nothing"}
 """On pods whose proxy only counts."""
 GRACE = 10
@@ -97,7 +99,7 @@ class Recording:
             told += (self.steered, self.profile and (self.profile.at.sha256, self.profile.credentials))
         if self.golden:
             told += (self.golden.task.model_dump_json(exclude_defaults=True), self.golden.credentials)
-        return {ANNOTATION: short_hash(repr(told))}
+        return {ANNOTATION: short_hash(repr(told))} | ({ASKED: "true"} if self.golden else {})
 
 
 def keep(template: Json, live: Json) -> None:

@@ -126,6 +126,8 @@ def _errors(given: Any) -> Errors:
 
 
 def _slices(given: Any) -> dict[str, dict[str, Confusion]]:
+    if not isinstance(given, dict) or not all(isinstance(one, dict) for one in given.values()):
+        raise ValueError("not the counts of labels: slices are told apart by column and name")
     names = [given, *given.values()]
     if len(given) > SLICES or any(len(one) > VALUES for one in given.values()):
         raise ValueError(f"not the counts of labels: more than {SLICES} columns, or {VALUES} slices of one")

@@ -35,6 +35,7 @@ from dataclasses import dataclass, replace
 from math import fsum, isfinite, log1p
 from typing import Literal
 
+from fairlead.monitor import bounds
 from fairlead.verdict import checks
 from fairlead.verdict.failures import log_bound, log_mean
 from fairlead.verdict.pairs import STAKES
@@ -116,7 +117,7 @@ def _plus(before: Sequence[float], new: Sequence[float], design_effect: float) -
 
 
 def _check(batch: Gained, design_effect: float) -> None:
-    checks.counts(n=batch.n, refused=batch.refused)
+    bounds.counts(n=batch.n, refused=batch.refused)
     if design_effect < 1 or not isfinite(design_effect):
         raise ValueError(f"a design effect is at least 1, not {design_effect}")
     values = (batch.total, *batch.better, *batch.not_better)

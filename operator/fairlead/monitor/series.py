@@ -135,7 +135,7 @@ def _harmed(
         found = watch.quality.expected(look.window) if report.unknown is None else Expected(report.unknown)
         estimated, guess = harm.estimated(watch, state.estimated, found, look)
         real, truth = harm.realised(watch, state.realised, labels, look)
-        known = quality.real(labels) if labels is not None and labels.losses.n else harm.NO_LABELS
+        known = quality.real(labels) if labels is not None and (labels.losses.n or labels.errors) else harm.NO_LABELS
         state = replace(state, estimated=estimated, realised=real)
         losses = {"estimated": guess, "realised": truth}
         both = quality.powered(labels, found.losses) if labels is not None and labels.pairs.n else None

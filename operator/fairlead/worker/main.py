@@ -69,6 +69,14 @@ def _join(task: str) -> Said:
     return keep("join", asked, asked.store, TaskResult(join=join(asked)))
 
 
+def _explain(task: str) -> Said:
+    from fairlead.api.tasks import ExplainTask, TaskResult
+    from fairlead.worker.explain import explain
+
+    asked = ExplainTask.model_validate_json(task)
+    return keep("explain", asked, asked.store, TaskResult(explain=explain(asked)))
+
+
 def _observe(task: str) -> Said:
     from fairlead.api.tasks import ObserveTask, TaskResult
     from fairlead.worker.observe import observe
@@ -79,7 +87,7 @@ def _observe(task: str) -> Said:
 
 TASKS: dict[str, Callable[[str], Said]] = {
     "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate, "join": _join,
-    "observe": _observe, "record": _record,
+    "observe": _observe, "explain": _explain, "record": _record,
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ import pytest
 from hack.testbed.programs import program
 from hack.testbed.recorded import Pod, get, running
 from tests.contract.record.conftest import S3, make
+from tests.contract.record.test_predictions import FOLDER, table
 from tests.unit.record.made import profile, tensor
 from tests.unit.record.test_record_profiled import COUNTED, STEERED, envoy
 
@@ -169,3 +170,17 @@ def test_envoy_takes_what_pods_get(tmp_path: Path, recording: Recording) -> None
     config = json.dumps(envoy(recording)).replace("/fairlead/record/", f"{tmp_path}/")
     checked = subprocess.run([program("envoy"), "--mode", "validate", "--config-yaml", config], capture_output=True)
     assert checked.returncode == 0, checked.stderr.decode()[-500:]
+
+
+async def test_what_lies_outside_is_marked_in_the_log(tmp_path: Path, s3: S3, bucket: str) -> None:
+    """By the child that writes it, with the profile that the recorder has brought."""
+    at = placed(s3, bucket)
+    with running(make(tmp_path, profile=at, store=s3.place(bucket, FOLDER), every=1.0, inputs=True)) as pod:
+        await until(pod, lambda found: found["problem"] == "")
+        async with aiohttp.ClientSession() as http:
+            await classify(http, pod, 1.5, one="inside")
+            await classify(http, pod, 1.5, 1e6, one="outside")
+        await asyncio.to_thread(pod.recorded, 2)
+        assert pod.end("recorder") == 0
+    rows = [row for key in s3.keys(bucket, FOLDER) for row in table(s3, bucket, key)]
+    assert {row["request_id"]: row["outside"] for row in rows} == {"inside": [], "outside": ["n0"]}

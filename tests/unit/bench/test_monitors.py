@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hack.bench import monitors, monitors_question, monitors_risk, retrained
+from hack.bench import monitors, monitors_explain, monitors_question, monitors_risk, retrained
 from hack.bench.__main__ import BENCHES
 
 
@@ -30,6 +30,11 @@ def test_a_simulation_runs(simulate: Callable[[np.random.Generator, int], tuple[
     rows, good = simulate(np.random.default_rng(1), 3)
     assert len(rows) >= 2
     assert good in (True, False)
+
+
+def test_contributions_are_near_the_exact_ones() -> None:
+    rows, good = monitors_explain.errors(np.random.default_rng(1), 5)
+    assert good, rows
 
 
 def test_a_year_without_harm_has_no_more_alarms_than_declared() -> None:

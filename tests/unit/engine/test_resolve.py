@@ -334,9 +334,9 @@ async def test_an_answer_of_a_job_is_read_with_the_namespaces_own_credentials(mo
 
 
 class Gateways:
-    """An API server with a Gateway, and perhaps its class."""
+    """An API server with a Gateway, and its class, or what is answered instead of it."""
 
-    def __init__(self, class_: dict[str, Any] | None) -> None:
+    def __init__(self, class_: dict[str, Any] | api.ApiError) -> None:
         self.class_ = class_
 
     async def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
@@ -348,8 +348,8 @@ class Gateways:
             ]
             return {"spec": {"gatewayClassName": "c", "listeners": listeners}, "status": {"addresses": []}}
         assert (kind.kind, namespace, name) == ("GatewayClass", "", "c")
-        if self.class_ is None:
-            raise api.Forbidden("no right to see it", 403)
+        if isinstance(self.class_, api.ApiError):
+            raise self.class_
         return self.class_
 
 
@@ -368,9 +368,19 @@ async def test_a_gateway_s_class_says_what_it_can(features: Any, expected: tuple
     assert answers[asked] == GatewaySeen((), (("HTTP", 80),), (("HTTP", 8001),), "c", "x/y", expected)
 
 
-async def test_a_class_that_may_not_be_read_is_left_out() -> None:
+@pytest.mark.parametrize(
+    "instead",
+    [
+        api.Forbidden("no right to see it", 403),
+        api.NotFound('gatewayclasses.gateway.networking.k8s.io "c" not found', 404),
+        api.NotServed("404 page not found", 404),  # as where its definition is not installed
+    ],
+    ids=lambda one: type(one).__name__,
+)
+async def test_a_class_that_can_not_be_read_is_left_out(instead: api.ApiError) -> None:
+    """Where the Gateway listens is known all the same, and is not asked for at each look."""
     asked = ReadGateway("infra", "public")
-    answers = await resolver(Gateways(None)).resolve([asked])
+    answers = await resolver(Gateways(instead)).resolve([asked])
     assert answers[asked] == GatewaySeen((), (("HTTP", 80),), (("HTTP", 8001),))
 
 

@@ -16,7 +16,7 @@ from fairlead.monitor.confusion import Confusion
 from fairlead.monitor.counts import Tally
 from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Number, Profile, Slice
-from fairlead.monitor.realised import Errors
+from fairlead.monitor.realised import Errors, Value
 from fairlead.monitor.report import Report
 from fairlead.monitor.risk import Cell, pairs
 from fairlead.monitor.series import Rule, Settings, State, fold
@@ -157,3 +157,15 @@ def test_with_three_classes_only_errors_are_compared() -> None:
     assert report.fairness["tpr by sex"].remedy == "choose error_gap"
     assert isinstance(report.realised, dict)
     assert report.realised["accuracy"]
+
+
+def test_errors_are_told_though_the_profile_does_not_say_how_large_they_were() -> None:
+    learnt = Profile(task="regression", rows=100, features=list(PROFILE.features))
+    came = LabelledWindow(errors=Errors(100, 50.0, 40.0, 30.0, 100, 5.0, 1.0))
+    _, report = fold(learnt, Settings(every=3600.0), State(), Tally(learnt.digest), came)
+    assert isinstance(report.realised, dict)
+    mae = report.realised["mae"]
+    assert isinstance(mae, Value)
+    assert mae.value == pytest.approx(0.5)
+    assert report.losses["realised"].state == "Unknown"
+    assert "no losses of held-out rows" in report.losses["realised"].reason

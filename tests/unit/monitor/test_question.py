@@ -127,7 +127,8 @@ def test_a_margin_that_is_none(margin):
 @pytest.mark.parametrize(
     "bad",
     [
-        Gained(1, 2.0), Gained(-1), Gained(1, nan), Gained(1, 0.0, -1), Gained(1, 0.0, 0, (0.0,)),
+        Gained(1, 2.0), Gained(-1), Gained(1, nan), Gained(1, 0.0, -1), Gained(1, 0.0, 0, (0.0,)), Gained(10**400),
+        Gained(1, 0.0, 10**400),
         Gained(1, 0.0, 0, (inf,) * len(STAKES)), Gained(1, 0.0, 0, (5.0,) * len(STAKES)),
         Gained(1, 0.0, 0, question.NOTHING, (nan,) * len(STAKES)),
     ],

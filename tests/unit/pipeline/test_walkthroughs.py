@@ -58,7 +58,7 @@ def run(tree: Path, *command: str) -> str:
 def tree(tmp_path: Path) -> Path:
     """A copy of what the walk-throughs touch, and of what tests it."""
     for folder in ("operator/fairlead", "hack", "tests/unit/plan", "tests/unit/pipeline"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.pyc.*"))
     for name in ("pyproject.toml", "tests/__init__.py"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import json
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from fairlead.monitor.question import gained
 from fairlead.plan.core import MODEL_VERSION, epoch
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.monitors import askbook, question
+from fairlead.plan.deployment.rollback import confirming
 
 HARM = "the loss of requests with labels is 0.20, and 0.05 is tolerated"
 
@@ -352,6 +354,20 @@ def test_a_candidate_on_its_way_begins_anew_against_who_is_live_again() -> None:
     assert sim.status["live"]["version"] == "m-1"
     sim.run(30, 20)
     assert sim.status["live"]["version"] == "m-3"
+
+
+def test_an_experiment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    sim = harmed()
+    with monkeypatch.context() as patch:
+        patch.setattr(confirming, "phase", SimpleNamespace(running=lambda _: True))
+        comes(sim, WORSE * 4)
+        sim.now = epoch(asked(sim)["until"]) + 1
+        sim.look()
+        assert asked(sim)["state"] == "Asking"
+        assert "m-1 shall be live again when the experiment has ended" in sim.condition("WorldChanged")["message"]
+        assert "wayBack" not in sim.status
+    sim.look()
+    assert sim.status["wayBack"]["version"] == "m-1"
 
 
 def test_monitors_that_are_removed_take_their_question_with_them() -> None:

@@ -31,6 +31,8 @@ class Comparing(Observed):
     writes: int = 99
     """After the status and so many objects the operator dies; the next one lives."""
     trouble: str = ""
+    says: Compared | None = None
+    """What is said instead."""
     asked_tasks: list[ObserveTask] = field(default_factory=list)
 
     def _observe(self, task: ObserveTask, uid: str) -> TaskResult:
@@ -39,7 +41,9 @@ class Comparing(Observed):
             return said
         self.asked_tasks.append(task)
         rng, n = random.Random(uid), said.observe.matched
-        if self.trouble:
+        if self.says is not None:
+            compared = self.says
+        elif self.trouble:
             compared = Compared(unkept=n, trouble=self.trouble)
         else:
             more = self.wrongly - self.theirs
@@ -69,7 +73,14 @@ class Comparing(Observed):
 def _harmed(theirs: float) -> Comparing:
     sim = observed({"every": "1h"}, rollout=QUICK)
     sim.__class__ = Comparing
-    for name, value in {"theirs": theirs, "alike": 0.9, "writes": 99, "trouble": "", "asked_tasks": []}.items():
+    for name, value in {
+        "theirs": theirs,
+        "alike": 0.9,
+        "writes": 99,
+        "trouble": "",
+        "says": None,
+        "asked_tasks": [],
+    }.items():
         setattr(sim, name, value)
     assert isinstance(sim, Comparing)
     sim.version("m-2")
@@ -275,3 +286,16 @@ def test_labels_that_are_taken_away_ask_no_more() -> None:
     sim.passes(1000, seconds=3600)
     assert asked(sim).get("state", "Dropped") == "Dropped"
     assert "wayBack" not in sim.status
+
+
+@pytest.mark.parametrize("bad", [
+    {"n": -1}, {"n": 10**400}, {"n": 5, "total": 1e300}, {"n": 5, "better": [0.0]}, {"unkept": 10**400},
+    {"n": 5, "better": [900.0] * 6}, {"n": 5, "refused": -3},
+], ids=str)  # fmt: skip
+def test_what_no_pairs_can_be_counts_for_nothing_and_the_labels_do(bad: Json) -> None:
+    sim = harmed(theirs=0.25)
+    counted = sim.joined["labelled"]
+    sim.says = Compared.model_construct(**(Compared().__dict__ | bad))
+    sim.labelled(500, 3600)
+    assert (asked(sim)["pairs"], asked(sim)["logBetter"], asked(sim)["state"]) == (0, "0.0", "Asking")
+    assert sim.joined["labelled"] == counted + 500

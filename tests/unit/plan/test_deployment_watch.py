@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -11,9 +12,18 @@ from tests.unit.plan.rollout_world import OUTCOMES, Json, Sim, spec
 from fairlead.manifests.route import services
 from fairlead.plan.core import HTTP_ROUTE, MODEL_VERSION, POD, WORKLOAD, epoch, rfc3339
 
+PROMOTED: dict[str, Sim] = {}
+
 
 def promoted(*guards: Json, errors: dict[str, float] | None = None, seed: int = 0, **after: Any) -> Sim:
-    """m-2 has just gone live over m-1."""
+    """m-2 has just gone live over m-1. The way there is gone once for all who ask for the same."""
+    wanted = repr((guards, errors, seed, after))
+    if wanted not in PROMOTED:
+        PROMOTED[wanted] = gone_live(*guards, errors=errors, seed=seed, **after)
+    return copy.deepcopy(PROMOTED[wanted])
+
+
+def gone_live(*guards: Json, errors: dict[str, float] | None, seed: int, **after: Any) -> Sim:
     sim = Sim(spec(*guards, rollout={"afterPromotion": after}), errors=dict(errors or {}), seed=seed)
     sim.go_live()
     sim.traffic(300)

@@ -13,8 +13,8 @@ from tests.unit.plan.rollout_world import Json, dump, in_halves
 from fairlead.api import halves
 from fairlead.api.deploymentstatus import DeploymentStatus
 
-WORDS = frozenset({"message", "conditions", "problem", "lines", "rules", "said", "canary"})
-"""What may be told in other words by each release."""
+WORDS = frozenset({"message", "conditions", "problem", "lines", "alerts", "said", "canary"})
+"""What may be told in other words by each release, and its alert rules, which Prometheus is asked about anew."""
 FILES = sorted(RECORDED.glob("*/*.json"))
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
+from tests.unit.plan.explain_world import answered
+from tests.unit.plan.explain_world import begun as begun_to_explain
 from tests.unit.plan.label_world import begun
 from tests.unit.plan.littleworld import CONFIG, Crash, LittleWorld, stopped
 from tests.unit.plan.observed_world import observed
@@ -266,8 +268,34 @@ class Observes(Joins):
         return found
 
 
-USERS = [Snapshots, Verifications, Evaluations, Steps, Joins, Observes]
-IN_STORE = [Snapshots, Evaluations, Steps, Joins, Observes]
+class Explanations(Joins):
+    main, answer = "explain", {"explain": answered().model_dump(mode="json", by_alias=True)}
+
+    def __init__(self) -> None:
+        self.sim = begun_to_explain()  # type: ignore[assignment]
+        self.world = self.sim  # type: ignore[assignment]
+
+    @property
+    def explained(self) -> Json:
+        found: Json = self.sim.status["monitors"]["explained"]
+        return found
+
+    @property
+    def jobs(self) -> int:
+        return int(self.sim.made)  # type: ignore[attr-defined]
+
+    def done(self) -> bool:
+        return "job" not in self.explained and not self.explained.get("reason")
+
+    def says(self) -> str:
+        return json.dumps([self.explained, self.sim.status["monitors"]["lines"]], ensure_ascii=False)
+
+    def given_up(self) -> bool:
+        return "job" not in self.explained and bool(self.explained.get("reason"))
+
+
+USERS = [Snapshots, Verifications, Evaluations, Steps, Joins, Observes, Explanations]
+IN_STORE = [Snapshots, Evaluations, Steps, Joins, Observes, Explanations]
 """Those whose answer is a document."""
 every = pytest.mark.parametrize("make", USERS)
 answering = pytest.mark.parametrize("make", IN_STORE)

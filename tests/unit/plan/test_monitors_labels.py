@@ -18,6 +18,7 @@ from fairlead.cli import show_deployment
 from fairlead.cli.blocks import Lines
 from fairlead.plan.core import DATASET, JOB, Plan
 from fairlead.plan.deployment import gauges
+from fairlead.plan.deployment import plan as deployment
 from fairlead.plan.deployment.monitors import book, labels, packing
 
 
@@ -348,6 +349,21 @@ def test_other_labels_begin_the_tests_anew_and_a_job_of_the_old_ones_goes() -> N
     assert len([one for one in lines(sim) if "monitors" in one]) == 2
 
 
+def test_by_other_settings_what_labels_said_before_holds_no_more_and_none_counts_twice() -> None:
+    sim = observed()
+    sim.wrongly = 0.5
+    sim.labelled()
+    assert sim.line("quality")["reason"] == "RealHarm"
+    sim.spec = {**sim.spec, "monitors": {**sim.spec["monitors"], "worseBy": "40%"}}
+    sim.generation += 1
+    sim.passes(2000)
+    assert (sim.line("quality")["state"], sim.condition("Harmed")["status"]) == ("Ok", "False")
+    assert "no label of its answers has come since" in sim.line("quality")["message"]
+    sim.labelled()
+    assert sim.line("quality")["state"] == "Ok"
+    assert in_windows(sim) == len(sim.log)
+
+
 def test_a_new_live_version_has_labels_of_its_own() -> None:
     sim = observed(rollout={"afterPromotion": {"for": "0s"}})
     sim.labelled()
@@ -418,3 +434,12 @@ def lines_of(sim: Observed) -> list[str]:
     for block in show_deployment._monitors(status.monitors, sim.now):
         found += block.lines if isinstance(block, Lines) else [" ".join(row) for row in getattr(block, "rows", [])]
     return found
+
+
+def test_a_new_version_of_the_labels_and_a_pod_that_counts_them_wake_the_deployment() -> None:
+    mine = {"metadata": {"name": "web"}, "spec": {"monitors": {"labels": ASKED}}}
+    other = {"metadata": {"name": "other"}, "spec": {"monitors": {}}}
+    wakes = deployment.SPEC.mappers[DATASET]
+    assert list(wakes({"metadata": {"name": "outcomes"}}, [mine, other])) == ["web"]
+    assert list(wakes({"metadata": {"name": "others"}}, [mine, other])) == []
+    assert list(deployment.of_pod({"metadata": {"labels": {"fairlead.dev/observe": "web"}}}, [])) == ["web"]

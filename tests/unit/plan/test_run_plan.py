@@ -45,6 +45,7 @@ spec:
         data: {output: prepare.test}
         baseline: {by: [carrier], reference: {output: prepare.train}}
       approval: {required: 2}
+      golden: {file: golden.jsonl, tolerance: 1%}
 """
 
 
@@ -144,6 +145,7 @@ def test_the_whole_way() -> None:
     assert spec["evaluation"]["data"]["artifact"]["uri"].endswith("/prepare/1/test/")
     assert spec["evaluation"]["baseline"]["reference"]["artifact"]["sha256"] == "b" * 64
     assert spec["approval"]["required"] == 2
+    assert spec["golden"] == {"file": "golden.jsonl", "tolerance": "1%"}
 
 
 def test_the_next_job_is_made_in_the_same_look_as_the_pod_is_seen_to_end() -> None:

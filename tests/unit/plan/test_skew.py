@@ -122,6 +122,18 @@ def test_the_start_up_probe_of_the_server_asks_the_recorder() -> None:
     assert (told.server, told.infer, told.ready) == (8080, "/v2/models/m/infer", "/v2/health/ready")
 
 
+def test_a_mesh_that_writes_probes_anew_hides_no_verdict() -> None:
+    sim = live(pods=2)
+    other = sim.pods("m-1")[1]
+    for pod in sim.pods("m-1"):
+        pod["spec"]["containers"][0]["startupProbe"]["httpGet"] = {"path": "/app-health/server/startupz", "port": 15020}
+    other["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    del other["status"]["containerStatuses"][0]["started"]
+    sim.says[other["metadata"]["uid"]] = SKEW
+    sim.look()
+    assert line(sim)[0] == "Bad"
+
+
 def test_rows_of_training_lie_in_the_model() -> None:
     sim = Tried(spec(monitors={}), store=True)
     sim.version("m-1", golden={"file": "golden.jsonl", "tolerance": "1%"})

@@ -116,7 +116,8 @@ def test_traffic_first_a_share_is_said_when_the_route_says_so() -> None:
     assert sim.condition("Progressing")["reason"] == "Turning"
     assert "m-2 gets 30 %" in sim.status["message"]
     assert "so far the route gives m-1 50 %, m-2 50 %" in sim.status["message"]
-    sim.look()
+    sim.look()  # writes the route,
+    sim.look()  # and sees what it says now
     assert sim.condition("Progressing")["reason"] == "Observing"
 
 

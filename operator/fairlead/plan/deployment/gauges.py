@@ -85,7 +85,7 @@ def _rollbacks(status: Json, who: dict[str, str]) -> Iterator[Gauge]:
 
 
 def _monitors(raw: Json, kept: Json, who: dict[str, str]) -> Iterator[Gauge]:
-    """At most eleven series a model; `monitored` is another one."""
+    """At most twelve series a model; `monitored` is another one."""
     for line in kept.get("lines") or []:
         labels = who | {"monitor": line["monitor"], "version": kept["version"]}
         yield _gauge("monitor", "What a monitor says of the live version: 0 ok, 1 watch, 2 bad, -1 unknown.", labels,

@@ -57,6 +57,7 @@ from fairlead.plan.deployment.evidence import answers, inputs, ledger, memory, s
 from fairlead.plan.deployment.experiment import machine
 from fairlead.plan.deployment.metrics import joining, labeljobs, labels, registry
 from fairlead.plan.deployment.monitors import book as monitorbook
+from fairlead.plan.deployment.monitors import explaining
 from fairlead.plan.deployment.monitors import labels as observing
 from fairlead.plan.deployment.monitors import period as monitors
 from fairlead.plan.deployment.rollback import afterwards, asking, confirming, wayback
@@ -105,7 +106,7 @@ def observe(subject: Subject[Deployment], world: World, now: float) -> Iterable[
         found += wayback.requests(look, status)
     elif status.watch:
         found += [*watching.requests(look, status.watch), *asking.requests(look, status)]
-    found += monitors.requests(look, status)
+    found += [*monitors.requests(look, status), *explaining.requests(look, status)]
     found += running.requests(look, status, children.serving(status))
     found += starting.requests(look, status)
     found += [*machine.requests(look), *labeljobs.requests(look, status), *choosing.requests(look)]
@@ -154,8 +155,17 @@ def plan(subject: Subject[Deployment], world: World, now: float) -> Plan:
     return Plan(
         status=status,
         apply=wanted,
-        create=[*labeljobs.wanted(look, status), *observing.wanted(look, status)],
-        delete=[*children.unwanted(look, status), *labeljobs.unwanted(look, status), *observing.unwanted(look, status)],
+        create=[
+            *labeljobs.wanted(look, status),
+            *observing.wanted(look, status),
+            *explaining.wanted(look, status),
+        ],
+        delete=[
+            *children.unwanted(look, status),
+            *labeljobs.unwanted(look, status),
+            *observing.unwanted(look, status),
+            *explaining.unwanted(look, status),
+        ],
         events=events,
         requeue_after=_next(look, status),
         steady=not events and frame.steady(subject.body.status, status),
@@ -216,9 +226,11 @@ def _next(look: Look, status: DeploymentStatus) -> float | None:
 
 
 def of_pod(pod: Json, _all: Iterable[Json]) -> Iterable[str]:
-    """Serving pods belong to a ReplicaSet, but are labelled with the Deployment's name; so are those of joins."""
+    """Serving pods belong to a ReplicaSet, but are labelled with the Deployment's name; so are those of joins
+    and explanations."""
     own = pod["metadata"].get("labels") or {}
-    name = own.get(f"{LABEL_PREFIX}deployment") or own.get(joining.LABEL) or own.get(observing.LABEL)
+    jobs = (own.get(label) for label in (joining.LABEL, observing.LABEL, explaining.LABEL))
+    name = own.get(f"{LABEL_PREFIX}deployment") or next(filter(None, jobs), None)
     return [name] if name else []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fairlead.api.common import Artifact, S3Location
 from fairlead.api.dataset import Dataset
@@ -89,7 +90,7 @@ def _as_served(context: Context[ModelVersion], name: str, known: Pinned | None) 
     return recorded or (identity.parse(raw) if raw and identity.is_it(known, raw) else None)
 
 
-def rows(context: Context[ModelVersion], data: EvaluationData, dest: str, pinned: str = "") -> Rows:
+def rows(context: Context[Any], data: EvaluationData, dest: str, pinned: str = "") -> Rows:
     """Where evaluation rows are fetched from. Raises Missing.
 
     `pinned`: the version of the Dataset, where the spec leaves it open.
@@ -116,7 +117,7 @@ def rows(context: Context[ModelVersion], data: EvaluationData, dest: str, pinned
     return Rows(item, secrets, dataset.spec.format, wanted, size)
 
 
-def _manifest_of(context: Context[ModelVersion], name: str, dataset: Dataset, version: str) -> tuple[str, str, int]:
+def _manifest_of(context: Context[Any], name: str, dataset: Dataset, version: str) -> tuple[str, str, int]:
     """Where a version's manifest lies, the digest that it must have, and the bytes of its files; of one that the status
     does not have (any more) as much of the digest as its name says, and no bytes. Whether the store has that one the
     Job finds out. Raises Missing."""
@@ -132,7 +133,7 @@ def _manifest_of(context: Context[ModelVersion], name: str, dataset: Dataset, ve
     return olderdata.uri(context.world, context.namespace, name, dataset, version), version, 0
 
 
-def _artifact(context: Context[ModelVersion], artifact: Artifact, dest: str) -> tuple[FetchItem, str | None]:
+def _artifact(context: Context[Any], artifact: Artifact, dest: str) -> tuple[FetchItem, str | None]:
     reach = store.reach(artifact, context.world.config)
     return FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=dest), reach.credentials
 

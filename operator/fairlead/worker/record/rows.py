@@ -178,7 +178,8 @@ def _json(body: bytes) -> Any:
         raise Unread("binary") from None
 
 
-def _tensors(body: Any, name: str) -> list[dict[str, Any]]:
+def tensors(body: Any, name: str) -> list[dict[str, Any]]:
+    """The tensors of a body, `inputs` or `outputs`. Raises Unread."""
     found = body.get(name) if isinstance(body, dict) else None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise Unread("protocol")
@@ -187,7 +188,7 @@ def _tensors(body: Any, name: str) -> list[dict[str, Any]]:
 
 def _inputs(body: Any, wanted: Wanted) -> tuple[dict[str, list[Any]], int]:
     columns: dict[str, list[Any]] = {}
-    for tensor in _tensors(body, "inputs"):
+    for tensor in tensors(body, "inputs"):
         name = tensor.get("name")
         if isinstance(name, str) and (name in wanted.features or name in wanted.others):
             if name in columns:
@@ -201,7 +202,8 @@ def _inputs(body: Any, wanted: Wanted) -> tuple[dict[str, list[Any]], int]:
     return columns, lengths.pop()
 
 
-def _shape(tensor: dict[str, Any]) -> list[int]:
+def shape_of(tensor: dict[str, Any]) -> list[int]:
+    """The shape of a tensor. Raises Unread."""
     shape = tensor.get("shape")
     if not isinstance(shape, list) or not 1 <= len(shape) <= DEPTH:
         raise Unread("shape")
@@ -212,14 +214,14 @@ def _shape(tensor: dict[str, Any]) -> list[int]:
 
 def _column(tensor: dict[str, Any]) -> list[Any]:
     """One value a row."""
-    shape, values = _shape(tensor), flat(tensor.get("data"))
+    shape, values = shape_of(tensor), flat(tensor.get("data"))
     if math.prod(shape[1:]) != 1 or len(values) != shape[0]:
         raise Unread("shape")
     return values
 
 
 def flat(data: Any) -> list[Any]:
-    """Values in row-major order, of data that is flat or nested."""
+    """Values in row-major order, of data that is flat or nested. Raises Unread."""
     if data is None:
         raise Unread("binary")
     if not isinstance(data, list):
@@ -239,8 +241,8 @@ def outputs(body: Any, rows: int, wanted: Wanted) -> tuple[list[Any], list[float
     """Answers, and scores if there are any. Raises Unread."""
     answers: list[Any] | None = None
     table: list[list[float]] | None = None
-    for tensor in _tensors(body, "outputs"):
-        shape = _shape(tensor)
+    for tensor in tensors(body, "outputs"):
+        shape = shape_of(tensor)
         width = math.prod(shape[1:])
         if shape[0] != rows or not width:
             continue

@@ -15,13 +15,24 @@ from typing import Any
 
 import pytest
 from tests.unit.plan.littleworld import Crash, stopped
-from tests.unit.plan.test_job_pods import Evaluations, Joins, Observes, Snapshots, Steps, User, Verifications, good
+from tests.unit.plan.test_job_pods import (
+    Evaluations,
+    Explanations,
+    Joins,
+    Observes,
+    Snapshots,
+    Steps,
+    User,
+    Verifications,
+    good,
+)
 
 import fairlead.plan
 from fairlead.plan.core import JOB, POD, Json, Kind, KindSpec, rfc3339
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.dataset.snapshot import Snapshot
 from fairlead.plan.deployment.metrics.joining import Joining
+from fairlead.plan.deployment.monitors.explaining import Explaining
 from fairlead.plan.deployment.monitors.labels import Observing
 from fairlead.plan.jobs import failures
 from fairlead.plan.jobs.attempt import LAG, Followed
@@ -32,7 +43,7 @@ from fairlead.plan.pipeline.steps import Attempt
 
 KINDS: dict[type[User], type[Followed[Any]]] = {
     Snapshots: Snapshot, Verifications: Proving, Evaluations: Proving, Steps: Attempt, Joins: Joining,
-    Observes: Observing,
+    Observes: Observing, Explanations: Explaining,
 }  # fmt: skip
 OWNERS: dict[type[User], tuple[KindSpec[Any], str]] = {
     Snapshots: (dataset.SPEC, "rides"), Verifications: (modelversion.SPEC, "m-1"),

@@ -54,7 +54,7 @@ def added(at: Path, before: str, line: str) -> None:
 def test_who_follows_the_steps_has_a_metric(tmp_path: Path) -> None:
     told = section()
     tree = tmp_path / "fairlead"
-    shutil.copytree(Path(fairlead.__file__).parent, tree, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(fairlead.__file__).parent, tree, ignore=shutil.ignore_patterns("*.pyc.*"))
     metrics = tree / "plan/deployment/metrics"
     code = re.search(r"```python\n(.*?)```", told, re.DOTALL)
     assert code

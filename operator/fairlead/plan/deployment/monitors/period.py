@@ -12,6 +12,7 @@ from math import inf
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.monitors import Gap, Mark, Monitored, MonitorLine, Monitors
 from fairlead.api.units import seconds, share
+from fairlead.monitor import attributions
 from fairlead.monitor.counts import Tally
 from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Profile
@@ -27,6 +28,7 @@ from fairlead.plan.deployment.monitors import (
     book,
     budget,
     empty,
+    explaining,
     figures,
     hold,
     labels,
@@ -102,7 +104,7 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
     times = [left for one in registry.chosen(spec) if (left := one.due(look, kept.version)) is not None]
     left = _left(look, kept)
     soon = SOON if left > 0 or profiles.request(look, kept.version) else AGAIN
-    times += [max(soon, left), *labels.due(look, kept)]
+    times += [max(soon, left), *labels.due(look, kept), *explaining.due(look, status)]
     return min(times)
 
 
@@ -118,6 +120,7 @@ def go_on(look: Look, state: Course) -> tuple[Course, Outcome]:
         kept = Monitored(version=status.live.version, since=look.stamp)
     kept = labels.go_on(look, spec, kept)
     kept, outcome = _window(look, spec, kept) if _due(look, kept) else (kept, Outcome())
+    kept = explaining.go_on(look, spec, kept)
     old = status.monitors
     if old is not None and old.version == kept.version and old.ledger.name not in ("", kept.ledger.name):
         state = book.left(state, old)
@@ -150,11 +153,16 @@ def _every(look: Look, spec: Monitors) -> float:
 def settings_of(look: Look, spec: Monitors) -> Settings:
     """What the tests go by."""
     return Settings(
-        every=_every(look, spec), false_alarms_per_year=float(spec.false_alarms_per_year),
+        every=_every(look, spec), false_alarms_per_year=float(spec.false_alarms_per_year) * _part(spec),
         tolerance=share(spec.tolerance), design_effect=float(look.spec.rollout.design_effect),
         worse_by=share(spec.worse_by), fairness=tuple(map(_rule, spec.fairness)),
         off=frozenset(spec.without) - {skew.MONITOR.name},  # nothing that is counted depends on it
     )  # fmt: skip
+
+
+def _part(spec: Monitors) -> float:
+    """Of the budget of false alarms: what contributions leave."""
+    return 1.0 - attributions.PART if spec.explain is not None else 1.0
 
 
 def _rule(one: Gap) -> Rule:
@@ -239,6 +247,8 @@ def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tup
         if state.until <= look.now + AHEAD:
             return kept, state
     anew: dict[str, object] = {"profile": profile.digest, "settings": mark, "state": ""}
+    if kept.labels:  # what labels have said was said by other tests
+        anew |= {"labels": kept.labels.model_copy(update={"real": None, "gaps": []})}
     if kept.profile != profile.digest:
         anew |= {"marks": [], "opened_at": None}
     return book.opened(look, kept.model_copy(update=anew), settings), State(profile.digest)

@@ -58,7 +58,8 @@ def _real(look: Look, joined: LabelsJoined) -> Said:
     """By the labels that came last."""
     last, trouble = joined.real, saying.trouble(joined)
     if last is None:
-        none = Problem("NoLabels", "no label of its answers has come yet")
+        since = "since the tests began anew" if joined.labelled else "yet"
+        none = Problem("NoLabels", f"no label of its answers has come {since}")
         return Said("Unknown", (trouble or none).reason, (trouble or none).message)
     told = f"real until {last.at[:19]}Z, {last.message}"
     if trouble is not None:

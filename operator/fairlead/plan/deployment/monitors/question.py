@@ -10,6 +10,7 @@ from fairlead.api.labelled import Asks
 from fairlead.api.monitors import Monitored, Question
 from fairlead.api.tasks import Compared
 from fairlead.api.units import chance, share
+from fairlead.monitor import bounds
 from fairlead.monitor import question as test
 from fairlead.monitor.question import Asked
 from fairlead.plan.core import epoch, rfc3339
@@ -76,6 +77,8 @@ def heard(look: Look, kept: Monitored, wanted: Asks | None, compared: Compared |
     if (wanted.question, wanted.against, wanted.margin) != (asked.number, asked.against, asked.margin):
         return kept
     try:
+        bounds.counts(pairs=asked.pairs + compared.n, refused=asked.refused + compared.refused,
+                      unkept=asked.unkept + compared.unkept)  # fmt: skip
         known = test.step(askbook.state_of(asked), askbook.gained(compared), decode(asked.design_effect))
     except ValueError:  # no pairs have such sums: the worker is another release's
         return kept

@@ -5,11 +5,11 @@ Their order is that in which people are told."""
 from __future__ import annotations
 
 from fairlead.api.monitors import Monitors
-from fairlead.plan.deployment.monitors import data, drift, fairness, outliers, quality, skew, stale
+from fairlead.plan.deployment.monitors import data, drift, explain, fairness, outliers, quality, skew, stale
 from fairlead.plan.deployment.monitors.base import Monitor
 
 MONITORS: tuple[Monitor, ...] = (
-    quality.MONITOR, fairness.MONITOR, data.MONITOR, drift.MONITOR, outliers.MONITOR, skew.MONITOR,
+    quality.MONITOR, fairness.MONITOR, data.MONITOR, drift.MONITOR, explain.MONITOR, outliers.MONITOR, skew.MONITOR,
     stale.MONITOR,
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from fairlead.api.confirmation import WorldChange
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.monitors import Monitored, MonitorLine, Question
 from fairlead.plan.core import Event, epoch
-from fairlead.plan.deployment import versions
+from fairlead.plan.deployment import phase, versions
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.monitors import question
 from fairlead.plan.deployment.rollback import readiness, wayback, world
@@ -80,6 +80,9 @@ def _asked(look: Look, state: State) -> tuple[State, Problem | None]:
     if kept is None or asked is None or asked.state not in question.OPEN or state.status.way_back:
         return state, None
     found = question.answer(asked)
+    if found == "better" and phase.running(state.status):
+        waits = f"{_counted(kept, asked)}. {asked.against} shall be live again when the experiment has ended"
+        return state, Problem(ASKS, waits)
     if found == "better" and not _unready(look, kept, asked):
         return _better(look, state, kept, asked), None
     if found == "not better":

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fairlead.manifests import presets
+from fairlead.manifests import recorder
 from fairlead.manifests.server import SERVER
 from fairlead.plan.conditions import quoted
 from fairlead.plan.core import Json
-from fairlead.plan.jobs import failures, serverlog
+from fairlead.plan.jobs import failures
 from fairlead.plan.requests import ReadySaid
 
 SKEW = "Skew"
@@ -36,8 +36,7 @@ class Tried:
 
 def is_asked(pod: Json) -> bool:
     """Whether a pod's server has to answer golden rows."""
-    probe = serverlog.probe(pod, SERVER)
-    return probe is not None and probe.port == presets.GOLDEN_PORT
+    return recorder.ASKED in (pod["metadata"].get("annotations") or {})
 
 
 def holds(pod: Json) -> bool:
