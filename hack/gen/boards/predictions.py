@@ -53,15 +53,14 @@ def _first(found: Iterator[str] | list[str]) -> str:
 
 
 def _summed(selector: str, by: str) -> str:
-    """All terms as one selector, for in a sum of sums one that is missing takes the others with it."""
+    """In a sum of sums one that is missing would take the others with it. So terms are told apart by a label and summed
+    at once: the rates of two counters with the same labels can't stand in one vector."""
     asked = terms(selector)
-    first = asked[0]
-    assert all(one.matchers == first.matchers for one in asked), selector
+    rates = [f"rate({_series(one.name, one)}[$__rate_interval])" for one in asked]
     if len(asked) == 1:
-        return f"sum by ({by}) (rate({_series(first.name, first)}[$__rate_interval]))"
-    names = "|".join(one.name for one in asked)
-    named = _inside(Term("", (("__name__", "=~", names), *first.matchers)))
-    return f"sum by ({by}) (rate({{{named}}}[$__rate_interval]))"
+        return f"sum by ({by}) ({rates[0]})"
+    apart = [f'label_replace({one}, "term", "{at}", "", "")' for at, one in enumerate(rates)]
+    return f"sum by ({by}) ({' or '.join(apart)})"
 
 
 def _series(name: str, term: Term) -> str:
