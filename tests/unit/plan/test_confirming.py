@@ -364,6 +364,7 @@ def test_an_experiment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
         sim.now = epoch(asked(sim)["until"]) + 1
         sim.look()
         assert asked(sim)["state"] == "Asking"
+        assert confirming.next_look(Look(sim.subject(), View(sim), sim.now), sim.subject().body.status) is None
         assert "m-1 shall be live again when the experiment has ended" in sim.condition("WorldChanged")["message"]
         assert "wayBack" not in sim.status
     sim.look()

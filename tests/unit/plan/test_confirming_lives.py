@@ -164,7 +164,11 @@ def test_a_version_whose_labels_are_well_ends_the_change() -> None:
     goes_live(sim, "m-3")
     assert sim.condition("WorldChanged")["reason"] == "LabelsAwaited"
     real = {"at": sim.status["monitors"]["since"], "rows": 2000, "state": "Ok", "message": "it is right"}
-    sim.status["monitors"].setdefault("labels", {})["real"] = real
+    labels = sim.status["monitors"].setdefault("labels", {})
+    labels["real"] = real
+    sim.look()
+    assert sim.condition("WorldChanged")["reason"] == "LabelsAwaited", "a few that are right show nothing"
+    sim.status["monitors"]["labels"]["well"] = ["4.0"] * 6
     sim.look()
     assert sim.condition("WorldChanged")["status"] == "False"
     assert "world" not in sim.status

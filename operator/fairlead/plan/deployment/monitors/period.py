@@ -249,7 +249,7 @@ def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tup
             return kept, state
     anew: dict[str, object] = {"profile": profile.digest, "settings": mark, "state": ""}
     if kept.labels:  # what labels have said was said by other tests
-        anew |= {"labels": kept.labels.model_copy(update={"real": None, "gaps": []})}
+        anew |= {"labels": kept.labels.model_copy(update={"real": None, "gaps": [], "well": []})}
     if kept.profile != profile.digest:
         anew |= {"marks": [], "opened_at": None}
     return book.opened(look, kept.model_copy(update=anew), settings), State(profile.digest)

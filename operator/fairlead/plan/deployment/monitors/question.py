@@ -114,6 +114,15 @@ def left_behind(look: Look, kept: Monitored) -> Monitored:
     return closed(look, kept, "Dropped", "Superseded", f"{kept.version} is not live, or not watched any more")
 
 
+def recounted(look: Look, kept: Monitored) -> Monitored:
+    """The monitors when their labels are counted by other settings, all of them: also those that have rung, and those
+    whose pairs are known. Nothing is asked with these."""
+    if kept.question is None or kept.question.state not in OPEN:
+        return kept
+    said = "labels are counted anew, by other settings: when they show harm, it is asked once more"
+    return closed(look, kept, "Dropped", "LabelsChanged", said).model_copy(update={"question": None})
+
+
 def counts(asked: Question, live: str) -> str:
     """What was counted so far, in words."""
     known = askbook.state_of(asked)

@@ -10,7 +10,7 @@ from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.metrics.registry import metric_of
-from fairlead.plan.deployment.monitors import question
+from fairlead.plan.deployment.monitors import question, saying
 from fairlead.plan.deployment.rollout import ending
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
@@ -86,11 +86,11 @@ def _remedied(look: Look, state: State, known: WorldChange) -> WorldChange | Non
 
 
 def _told_by_labels(state: State) -> bool:
-    """Whether the live version's own labels say that it is right as often as it should be."""
+    """Whether the live version's own labels have shown that it is right as often as it should be."""
     kept, live = state.status.monitors, state.status.live
     if kept is None or live is None or kept.version != live.version:
         return False
-    return kept.labels is None or (kept.labels.real is not None and kept.labels.real.state == "Ok")
+    return kept.labels is None or saying.is_well(kept.labels)
 
 
 def unasked(look: Look, wanted: WayBack) -> Unasked | None:
