@@ -74,7 +74,7 @@ def _begin(look: Look, state: State, kept: Monitored, line: MonitorLine) -> Stat
     before = state.status.previous
     kept = question.begun(look, kept, before, line.reason, line.message)
     if before is None:
-        said = f"{line.message}. There is no version before {kept.version} to go back to, so only another one helps: train anew"
+        said = f"{line.message}. No version before {kept.version} is there to go back to, so train anew"
         return _changed(look, state.having(monitors=kept), said, NOTHING)
     told = f"{line.message}. Is it the version, or the world? {before} is asked the same requests, as labels come"
     return state.having(Event(ASKS, told, warning=True), monitors=kept)
