@@ -18,6 +18,7 @@ from fairlead.api.labelled import Asks
 from fairlead.api.tasks import Compared
 from fairlead.monitor.question import gained
 from fairlead.plan.core import MODEL_VERSION, epoch
+from fairlead.plan.deployment import gauges
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.monitors import askbook, question
 from fairlead.plan.deployment.rollback import confirming
@@ -202,6 +203,19 @@ def test_what_can_not_be_asked_is_said_with_the_remedy_and_rolls_nothing_back(ma
     assert sim.condition("WorldChanged")["reason"] == reason
     assert "wayBack" not in sim.status
     assert sim.monitored["questions"] == 1
+
+
+def test_people_are_alerted_when_nobody_can_find_out_not_while_it_is_asked() -> None:
+    sim = harmed()
+    assert (sim.condition("WorldChanged")["reason"], cannot_confirm(sim)) == ("Confirming", 0.0)
+    unapproved(sim)
+    sim.look()
+    assert (sim.condition("WorldChanged")["reason"], cannot_confirm(sim)) == ("NotApproved", 1.0)
+
+
+def cannot_confirm(sim: Counting) -> float:
+    found = gauges.of({"metadata": {"name": "web", "namespace": "team"}, "status": sim.form(sim.status)})
+    return next(one.value for one in found if one.name.endswith("_cannot_confirm"))
 
 
 def test_a_server_that_speaks_otherwise_can_not_be_asked() -> None:

@@ -172,3 +172,14 @@ def test_a_version_whose_labels_are_well_ends_the_change() -> None:
     sim.look()
     assert sim.condition("WorldChanged")["status"] == "False"
     assert "world" not in sim.status
+
+
+def test_what_labels_would_say_is_not_waited_for_where_nobody_asks_them() -> None:
+    rng, sim = random.Random(3), begun()
+    found_out(sim, Factory(sim), rng, 0.3, 0.3)
+    goes_live(sim, "m-3")
+    assert sim.condition("WorldChanged")["reason"] == "LabelsAwaited"
+    sim.spec = {**sim.spec, "monitors": {**sim.spec["monitors"], "without": ["quality"]}}
+    sim.generation += 1
+    sim.look()
+    assert sim.condition("WorldChanged")["status"] == "False"

@@ -28,6 +28,8 @@ SHORTEST, LONGEST = DAY, 30 * DAY
 LEAST = 0.001
 """Of a margin: with none, nothing could ever be shown not to be better."""
 OPEN = askbook.OPEN
+MONITOR = "quality"
+"""Whose harm asks."""
 
 
 def is_open(status: DeploymentStatus) -> bool:

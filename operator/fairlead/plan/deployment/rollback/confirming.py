@@ -27,7 +27,7 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
     kept, spec = state.status.monitors, look.spec.monitors
     if kept is None or spec is None or state.status.live is None or kept.version != state.status.live.version:
         return state, None
-    line = next((one for one in kept.lines if one.monitor == "quality"), None)
+    line = next((one for one in kept.lines if one.monitor == question.MONITOR), None)
     asked = kept.question
     if asked is None:
         wanted = spec.react.harm == "Confirm" and _is_harm(kept, line) and state.status.way_back is None

@@ -60,7 +60,7 @@ def go_on(look: Look, state: State) -> State:
     known, live, kept = state.status.world, state.status.live, state.status.watch
     if known and (live is None or live.version != known.version):
         return state.having(world=_remedied(look, state, known))
-    if known and known.reason == AWAITED and (look.spec.monitors is None or _told_by_labels(state)):
+    if known and known.reason == AWAITED and (not _listens(look) or _told_by_labels(state)):
         return state.having(world=None)
     if kept is None or kept.confirmation or not any(map(detect.is_back, kept.guards)):
         return state
@@ -75,8 +75,8 @@ def go_on(look: Look, state: State) -> State:
 def _remedied(look: Look, state: State, known: WorldChange) -> WorldChange | None:
     """Another version is live. Where labels have said that the world has changed, labels say whether that helps: until
     then nobody knows, so who trains anew because of it does not take it for another change when it stays."""
-    live, spec = state.status.live, look.spec.monitors
-    if live is None or known.guard != MONITOR or known.state != "Changed" or spec is None or spec.labels is None:
+    live = state.status.live
+    if live is None or known.guard != MONITOR or known.state != "Changed" or not _listens(look):
         return None
     said = f"{live.version} is live since then; whether it does better, its labels will say. Before: {known.message}"
     return WorldChange(
@@ -85,12 +85,18 @@ def _remedied(look: Look, state: State, known: WorldChange) -> WorldChange | Non
     )  # fmt: skip
 
 
+def _listens(look: Look) -> bool:
+    """Whether labels would tell."""
+    spec = look.spec.monitors
+    return spec is not None and spec.labels is not None and question.MONITOR not in spec.without
+
+
 def _told_by_labels(state: State) -> bool:
     """Whether the live version's own labels have shown that it is right as often as it should be."""
     kept, live = state.status.monitors, state.status.live
     if kept is None or live is None or kept.version != live.version:
         return False
-    return kept.labels is None or saying.is_well(kept.labels)
+    return kept.labels is not None and saying.is_well(kept.labels)
 
 
 def unasked(look: Look, wanted: WayBack) -> Unasked | None:
