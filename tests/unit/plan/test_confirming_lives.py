@@ -183,3 +183,27 @@ def test_what_labels_would_say_is_not_waited_for_where_nobody_asks_them() -> Non
     sim.generation += 1
     sim.look()
     assert sim.condition("WorldChanged")["status"] == "False"
+
+
+def test_a_change_is_the_same_one_whichever_version_is_live_until_labels_are_well() -> None:
+    """The next one comes before the labels of the last one do, or is taken back; neither shows that it is over."""
+    rng, sim = random.Random(4), begun()
+    found_out(sim, Factory(sim), rng, 0.3, 0.3)
+    why = sim.condition("WorldChanged")["message"]
+    for name in ("m-3", "m-4"):
+        goes_live(sim, name)
+        told = sim.condition("WorldChanged")
+        assert (told["status"], told["reason"]) == ("Unknown", "LabelsAwaited")
+        assert told["message"].startswith(f"{name} is live since then")
+        assert told["message"].endswith(f"Before: {why}"[-300:])
+        assert told["message"].count("Before: ") == 1
+    sim.passes(500)
+    says(sim, "Harmed", "RealHarm")
+    comes(sim, [1.0] * 30 + [0.0] * 70)
+    assert sim.status["wayBack"]["version"] == "m-3"
+    sim.ready("m-3")
+    sim.look()
+    assert sim.status["live"]["version"] == "m-3"
+    assert (sim.condition("WorldChanged")["status"], sim.condition("WorldChanged")["reason"]) == (
+        "Unknown", "LabelsAwaited",
+    )  # fmt: skip

@@ -23,6 +23,7 @@ MONITOR = "monitor/quality"
 """In place of a guard, where labels of the monitors have shown it."""
 AWAITED = "LabelsAwaited"
 """The reason while nobody knows whether another version does better."""
+_BEFORE = " Before: "
 NEARLY_ALL = 0.9
 """Share of bad answers of both versions above which it is said that both fail."""
 BOTH = "BothFail"
@@ -74,11 +75,13 @@ def go_on(look: Look, state: State) -> State:
 
 def _remedied(look: Look, state: State, known: WorldChange) -> WorldChange | None:
     """Another version is live. Where labels have said that the world has changed, labels say whether that helps: until
-    then nobody knows, so who trains anew because of it does not take it for another change when it stays."""
-    live = state.status.live
-    if live is None or known.guard != MONITOR or known.state != "Changed" or not _listens(look):
+    then nobody knows, so who trains anew because of it does not take it for another change when it stays; nor when the
+    next version comes before, or an older one again."""
+    live, waits = state.status.live, known.reason == AWAITED
+    if live is None or known.guard != MONITOR or not (known.state == "Changed" or waits) or not _listens(look):
         return None
-    said = f"{live.version} is live since then; whether it does better, its labels will say. Before: {known.message}"
+    before = known.message.partition(_BEFORE)[2] if waits else known.message
+    said = f"{live.version} is live since then; whether it does better, its labels will say.{_BEFORE}{before}"
     return WorldChange(
         state="Unknown", version=live.version, against=known.version, guard=MONITOR, since=look.stamp, reason=AWAITED,
         message=said[:1024],
