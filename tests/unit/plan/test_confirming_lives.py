@@ -207,3 +207,37 @@ def test_a_change_is_the_same_one_whichever_version_is_live_until_labels_are_wel
     assert (sim.condition("WorldChanged")["status"], sim.condition("WorldChanged")["reason"]) == (
         "Unknown", "LabelsAwaited",
     )  # fmt: skip
+
+
+def test_versions_that_go_live_and_are_taken_back_come_to_an_end_too() -> None:
+    """Each is worse than the one before, which is live again, and as bad as ever."""
+    rng, sim = random.Random(2), begun()
+    factory = Factory(sim)
+    assert found_out(sim, factory, rng, 0.3, 0.3) == "NotBetter"
+    for number in range(1, 6):
+        runs = factory.look()
+        if len(runs) < number:
+            break
+        factory.end(runs[-1], "Approved")
+        factory.look()
+        goes_live(sim, f"r-{runs[-1]}")
+        harm_is_shown(sim, factory)
+        comes(sim, [1.0] * 30 + [0.0] * 70)
+        sim.ready("m-2")
+        sim.look()
+        assert sim.status["live"]["version"] == "m-2"
+        harm_is_shown(sim, factory)
+        assert found_out(sim, factory, rng, 0.3, 0.3) == "NotBetter"
+    assert factory.look() == ["p-1", "p-2", "p-3"]
+    told = factory.where.objects["Pipeline", "p"]["status"]["conditions"]
+    assert next(one["status"] for one in told if one["type"] == "GaveUp") == "True"
+
+
+def harm_is_shown(sim: Counting, factory: Factory) -> None:
+    """A day later, by the labels of whichever version is live."""
+    factory.look()
+    sim.now += 86400
+    sim.passes(500)
+    factory.look()
+    says(sim, "Harmed", "RealHarm")
+    factory.look()
