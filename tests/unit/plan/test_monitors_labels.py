@@ -359,6 +359,7 @@ def test_by_other_settings_what_labels_said_before_holds_no_more_and_none_counts
     sim.passes(2000)
     assert (sim.line("quality")["state"], sim.condition("Harmed")["status"]) == ("Unknown", "Unknown")
     assert sim.line("quality")["reason"] == "NoLabels"
+    assert {one["source"] for one in figures_of(sim)} == {"estimated"}
     assert "no label of its answers has come since" in sim.line("quality")["message"]
     assert "NotHarmed" not in sim.events
     sim.labelled()
@@ -389,6 +390,7 @@ def test_harm_that_labels_have_shown_is_not_over_because_none_come_any_more() ->
     sim.now += 31 * 86400
     sim.passes(2000)
     assert (sim.line("quality")["state"], sim.line("quality")["reason"]) == ("Unknown", "LabelsStale")
+    assert {one["source"] for one in figures_of(sim)} == {"estimated"}
     assert sim.condition("Harmed")["status"] == "Unknown"
     assert "NotHarmed" not in sim.events
 
@@ -405,6 +407,12 @@ def test_few_labels_that_are_right_do_not_show_that_all_is_well() -> None:
     for _ in range(3):
         sim.labelled(2000)
     assert not well(sim)
+
+
+def figures_of(sim: Observed) -> list[Any]:
+    """As they are written."""
+    found: list[Any] = joined(DeploymentStatus, sim.form(sim.status))["monitors"]["figures"]
+    return found
 
 
 def well(sim: Observed) -> bool:
