@@ -18,8 +18,9 @@ FETCH = "fetch"
 SERVER = "server"
 DRAIN = 5
 """Seconds that a pod goes on answering after it was told to stop: the gateway learns of it in this time."""
-GOLDEN = 60
-"""Seconds that a server has for golden rows, besides those that it has to load its model."""
+GOLDEN = 75
+"""Seconds that a server has for golden rows, besides those that it has to load its model: more than the recorder waits
+for them, or a server would be ended because a store is away."""
 METRICS_LABEL = f"{LABEL_PREFIX}metrics"
 """Pods whose counters are read in the same way have the same value."""
 

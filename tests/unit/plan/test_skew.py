@@ -111,7 +111,7 @@ def test_the_start_up_probe_of_the_server_asks_the_recorder() -> None:
     sim = live()
     probe = server(sim)["startupProbe"]
     assert probe["httpGet"] == {"path": "/v2/health/ready", "port": 8094}
-    assert probe["failureThreshold"] == 120 + 60, "golden rows have a time of their own"
+    assert probe["failureThreshold"] == 120 + 75, "golden rows have a time of their own"
     assert server(sim)["readinessProbe"]["httpGet"]["port"] == 8090, (
         "nothing asks the recorder of a pod that has started"
     )

@@ -18,10 +18,12 @@ import pytest
 
 from fairlead.api.fetching import Access
 from fairlead.api.tasks import GoldenTask, ProfileAt
+from fairlead.manifests import server
 from fairlead.monitor import golden
 from fairlead.store.errors import StoreError
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.record import __main__ as keeper
+from fairlead.worker.record import gate as gates
 from fairlead.worker.record import learnt, replay
 from fairlead.worker.record.gate import Gate, ask
 
@@ -188,6 +190,46 @@ def test_what_was_not_asked_in_time_is_said(model: Model, rows: Path, monkeypatc
     assert said["message"] == (
         "one golden row is answered as in training; the other 7 were not asked for within -1 s"
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("then", [400, 500])
+def test_what_differs_does_so_whatever_comes_of_the_other_rows(model: Model, rows: Path, then: int) -> None:
+    """A server that answers some rows otherwise and fails at others gets no traffic."""
+
+    class Tired(list[int]):
+        def __bool__(self) -> bool:
+            return len(model.asked) >= 4
+
+        def pop(self, _at: object = 0) -> int:
+            return then
+
+    model.factor, model.refuses = 2.2, Tired()
+    said = replay.replay(task(model, rows))
+    assert said["state"] == "Skew"
+    assert said["message"].endswith("3 of 4 rows differ")
+
+
+def test_the_probe_waits_longer_than_the_rows_may_take() -> None:
+    longest = replay.LIMIT + replay.LEAST
+    assert longest < gates.SECONDS < server.GOLDEN - 10, "a server must not be ended because a store is away"
+
+
+def test_the_gate_outlives_a_caller_that_is_gone(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    told = task(model).model_dump()
+    gate = Gate(told, verdict("Ok", tmp_path / "count"))
+    accept, errors = gate._next, [ConnectionAbortedError("gone"), RuntimeError("can't start new thread")]
+
+    def then() -> None:
+        if errors:
+            raise errors.pop()
+        accept()
+
+    monkeypatch.setattr(gate, "_next", then)
+    port = gate.start()
+    assert ask(port, golden.PATH)[0] == 503
+    assert not errors
 
 
 # --- the start-up probe ----------------------------------------------------------------------------------------------

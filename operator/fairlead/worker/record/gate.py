@@ -87,11 +87,23 @@ class Gate:
 
     def _listen(self) -> None:
         while True:
-            caller, _ = self._socket.accept()
-            if not self._callers.acquire(blocking=False):
-                caller.close()
-                continue
+            try:
+                self._next()
+            except (OSError, RuntimeError) as error:  # a caller that is gone, or no more files or threads for now
+                log.warning("a caller was not answered", extra={"error": str(error)})
+                time.sleep(REST)
+
+    def _next(self) -> None:
+        caller, _ = self._socket.accept()
+        if not self._callers.acquire(blocking=False):
+            caller.close()
+            return
+        try:
             threading.Thread(target=self._serve, args=(caller,), daemon=True).start()
+        except RuntimeError:
+            self._callers.release()
+            caller.close()
+            raise
 
     def _serve(self, caller: socket.socket) -> None:
         try:
