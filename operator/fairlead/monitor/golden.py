@@ -304,7 +304,8 @@ def differences(
 
 
 def _is_comparable(expected: Output, given: Output) -> bool:
-    """Whether there is a value for each. Of a single row some servers leave the row's dimension out. Raises BadGolden."""
+    """Whether there is a value for each. Of a single row some servers leave the rows' dimension out. Raises
+    BadGolden."""
     if len(given.values) == len(expected.values) and (expected.rows == 1 or given.rows == expected.rows):
         return True
     if not expected.name:

@@ -143,7 +143,8 @@ def test_what_an_evaluation_keeps_comes_back() -> None:
 @pytest.mark.parametrize(("expected", "answered", "scale", "same"), [
     (100.0, 100.09, 0.0, True), (100.0, 100.11, 0.0, False), (-100.0, -100.09, 0.0, True), (100.0, -100.0, 0.0, False),
     # near 0 what counts is how large the output usually is
-    (1e-9, 0.0, 0.5, True), (0.0, 1e-5, 0.5, True), (0.0, 1e-2, 0.5, False), (0.0, 1e-9, 0.0, False), (0.0, 1e-17, 0.0, True),
+    (1e-9, 0.0, 0.5, True), (0.0, 1e-5, 0.5, True), (0.0, 1e-2, 0.5, False), (0.0, 1e-9, 0.0, False),
+    (0.0, 1e-17, 0.0, True),
     (0.1 + 0.2, 0.3, 0.0, True), (1.0, 1, 0.0, True), (1.0, True, 0.0, True), (1.0, None, 0.0, False),
     (1.0, "1", 0.0, False), (1.0, [1.0], 0.0, False), (1.0, math.inf, 0.0, False), (1.0, 10**400, 0.0, False),
     (1.0, math.nan, 9.0, False), (math.inf, math.inf, 0.0, True), (math.inf, 1e308, 0.0, False),
