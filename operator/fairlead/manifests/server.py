@@ -16,6 +16,8 @@ from fairlead.manifests.recorder import Recording
 
 FETCH = "fetch"
 SERVER = "server"
+OWN = "server"
+"""Name of the container port where it listens itself, if requests come through a proxy."""
 DRAIN = 5
 """Seconds that a pod goes on answering after it was told to stop: the gateway learns of it in this time."""
 GOLDEN = 75
@@ -216,7 +218,7 @@ def metrics_key(server: Server) -> str:
 def _ports(version: Serving) -> list[Json]:
     proxied, port = version.proxied, presets.port(version.server)
     counted = presets.metrics(version.server).port
-    found = [{"name": "server" if proxied else presets.port_name(version.server), "containerPort": port}]
+    found = [{"name": OWN if proxied else presets.port_name(version.server), "containerPort": port}]
     if version.grpc and not proxied:
         found.append({"name": presets.GRPC_NAME, "containerPort": presets.grpc_port(version.server)})
     own = counted != port and not presets.counted_by_proxy(version.server)

@@ -284,7 +284,23 @@ def test_one_that_differs_never_starts(model: Model, tmp_path: Path) -> None:
     assert (tmp_path / "count").read_text() == "x", "its process is asked for the rows once"
 
 
-def test_a_new_process_of_the_server_is_asked_anew(model: Model, tmp_path: Path) -> None:
+def test_somebody_who_asks_as_the_kubelet_does_takes_nothing_from_it(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(gates, "FRESH", 600.0)
+    gate = Probed(model, verdict("Ok", tmp_path / "count"))
+    assert [gate.started()[0], gate.probe()[0], gate.probe()[0]] == [200, 200, 200]
+    model.ready = 503
+    gate.probe()
+    model.ready = 200
+    assert gate.started()[0] == 200
+    assert (tmp_path / "count").read_text() == "xx", "a new process is asked all the same"
+
+
+def test_a_new_process_of_the_server_is_asked_anew(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(gates, "FRESH", -1.0)
     gate = Probed(model, verdict("Skew", tmp_path / "count"))
     gate.started()
     model.ready = 503

@@ -28,6 +28,8 @@ from fairlead.monitor.golden import PATH
 OK, SKEW, NOT_YET = 200, 409, 503
 SECONDS = 60.0
 """That golden rows may take: the server's start-up probe waits for them."""
+FRESH = 5.0
+"""Seconds in which a verdict is told to all who ask: the kubelet need not be the first. Later it is told once."""
 AGAIN = 300.0
 """Seconds after which a server that differs is asked once more: what it lacked may have come."""
 ASKING, ANSWER = 4.0, 5.0
@@ -140,7 +142,7 @@ class Gate:
                 self._asking = True
                 threading.Thread(target=self._ask, name="golden", daemon=True).start()
                 return NOT_YET, "the server can answer, and is asked for golden rows"
-            self._used = known.status == OK
+            self._used = known.status == OK and time.monotonic() > known.at + FRESH
             return known.status, known.text
 
     def _ask(self) -> None:
