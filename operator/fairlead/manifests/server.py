@@ -23,6 +23,8 @@ DRAIN = 5
 GOLDEN = 75
 """Seconds that a server has for golden rows, besides those that it has to load its model: more than the recorder waits
 for them, or a server would be ended because a store is away."""
+HANDED = 2
+"""Seconds that it may take to hand on what the server says of itself."""
 METRICS_LABEL = f"{LABEL_PREFIX}metrics"
 """Pods whose counters are read in the same way have the same value."""
 
@@ -184,7 +186,8 @@ def _golden(probe: Json) -> Json:
     """The same question, asked of the recorder: it hands on what the server says until it can answer, and asks it for
     golden rows then. So it holds for each process of a server, whoever has made its pod."""
     asked = probe["httpGet"] | {"port": presets.GOLDEN_PORT}
-    return probe | {"httpGet": asked, "failureThreshold": probe["failureThreshold"] + GOLDEN}
+    longer = {"failureThreshold": GOLDEN, "timeoutSeconds": HANDED}
+    return probe | {"httpGet": asked} | {key: probe[key] + more for key, more in longer.items()}
 
 
 def _fetch(version: Serving, task: FetchTask, secrets: list[str]) -> list[Json]:

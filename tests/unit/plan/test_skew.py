@@ -16,6 +16,7 @@ from fairlead.manifests import presets
 from fairlead.monitor import golden
 from fairlead.plan.core import MODEL_VERSION, POD, WORKLOAD
 from fairlead.plan.requests import Answer, AskReady, ReadySaid, Request
+from fairlead.worker.record import gate as gates
 
 OK = "Ok AsProven: 32 golden rows are answered as when the version was proven"
 SKEW = (
@@ -118,6 +119,10 @@ def test_the_start_up_probe_of_the_server_asks_the_recorder() -> None:
     probe = server(sim)["startupProbe"]
     assert probe["httpGet"] == {"path": "/v2/health/ready", "port": 8094}
     assert probe["failureThreshold"] == 120 + 75, "golden rows have a time of their own"
+    plain = server(live(monitors={"without": ["skew"]}))["startupProbe"]
+    assert gates.ASKING == plain["timeoutSeconds"] < probe["timeoutSeconds"] - 1, (
+        "a server that is slow to say how it is may be as slow"
+    )
     assert server(sim)["readinessProbe"]["httpGet"]["port"] == 8090, (
         "nothing asks the recorder of a pod that has started"
     )

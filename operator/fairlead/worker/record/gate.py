@@ -32,8 +32,8 @@ FRESH = 5.0
 """Seconds in which a verdict is told to all who ask: the kubelet need not be the first. Later it is told once."""
 AGAIN = 300.0
 """Seconds after which a server that differs is asked once more: what it lacked may have come."""
-ASKING, ANSWER = 4.0, 5.0
-"""Seconds for the server's own word, and for a request here."""
+ASKING, ANSWER = 5.0, 5.0
+"""Seconds for the server's own word, as many as the kubelet gives it, and for a request here."""
 REST = 0.25
 """Seconds for the rest of a body: only people read it."""
 LINE, HEAD, KEPT = 2048, 16384, 600
