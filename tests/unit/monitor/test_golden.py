@@ -74,7 +74,8 @@ BAD: dict[str, tuple[bytes, str]] = {
     "no expected": (b'{"inputs": {"x": 1}}', "line 1 is not"),
     "expects nothing": (written(row({})), "expects nothing"),
     "expects an object in a list": (written(row([{"a": 1}])), "no value"),
-    "NaN": (b'{"inputs": {"x": NaN}, "expected": 1}', "NaN"),
+    "minus infinity": (b'{"inputs": {"x": [-Infinity]}, "expected": 1}', "infinite"),
+    "NaN in a request": (b'{"golden": 1, "exchanges": [{"request": {"x": NaN}, "outputs": []}]}', "NaN"),
     "infinity": (b'{"inputs": {"x": 1e999}, "expected": 1}', "too large"),
     "huge integer": (b'{"inputs": {"x": ' + b"9" * 5000 + b'}, "expected": 1}', "digits"),
     "deep": (b'{"inputs": {"x": ' + b"[" * 30 + b"1" + b"]" * 30 + b'}, "expected": 1}', "within each other"),
@@ -205,6 +206,17 @@ def test_what_is_whole_by_chance_among_numbers_with_fractions_is_one_of_them() -
     near = golden.answered(answer(3.0000001))
     assert golden.differences(rows[0], near, 1, 0.001, golden.scales(rows)) == []
     assert golden.differences(rows[0], golden.answered(answer(3.1)), 1, 0.001, golden.scales(rows))
+
+
+def test_gaps_may_be_written_as_python_writes_them() -> None:
+    """`json.dumps` of a data frame's rows has NaN where there is nothing."""
+    lines = [row(float("nan"), x=float("nan"), y="a"), row(1.5, x=2, y=float("nan"))]
+    first, second = golden.parse(written(*lines))
+    data = [[one["data"] for one in each.request["inputs"]] for each in (first, second)]
+    assert data == [[[None], ["a"]], [[2.0], [None]]]
+    assert [one["datatype"] for one in first.request["inputs"]] == ["FP64", "BYTES"]
+    null = {"name": "y", "datatype": "FP64", "shape": [1], "data": [None]}
+    assert golden.differences(first, golden.answered({"outputs": [null]}), 1, 0.001, {}) == []
 
 
 @pytest.mark.parametrize("end", ["\u2028", "\u0085", "\x0b"])
