@@ -232,6 +232,20 @@ def test_the_gate_outlives_a_caller_that_is_gone(
     assert not errors
 
 
+def test_a_server_that_does_not_answer_is_too_slow(
+    model: Model, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    for name in ("LIMIT", "ANSWER", "LEAST", "PAUSE"):
+        monkeypatch.setattr(replay, name, 0.05)
+    release = threading.Event()
+    monkeypatch.setattr(_Handler, "do_POST", lambda _: release.wait(60))
+    try:
+        said = replay.replay(task(model, rows))
+    finally:
+        release.set()
+    assert (said["state"], said["reason"]) == ("Unknown", "TooSlow")
+
+
 # --- the start-up probe ----------------------------------------------------------------------------------------------
 
 

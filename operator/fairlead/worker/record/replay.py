@@ -121,6 +121,8 @@ def _answers(task: GoldenTask, request: Mapping[str, Any], row: int, until: floa
         if status not in (0, *BUSY) or not left or time.monotonic() > until:
             break
         time.sleep(PAUSE)
+    if not status and time.monotonic() > until:
+        raise NotAsked("TooSlow", f"golden row {row} was not answered within {LIMIT:g} s of the first one's question")
     if status != 200:
         words = " ".join(answer[:200].decode(errors="replace").split())
         raise NotAsked("Refused", f"golden row {row} is answered {status or 'by nothing'} {words!r}: are its features "
