@@ -181,12 +181,23 @@ def test_every_object_is_labelled_and_placed(full: list[Json]) -> None:
         ({"metrics": {"dashboards": {"gpuHour": -1}}}, "gpuHour"),
         ({"metrics": {"dashboards": {"gpuHour": "2,50"}}}, "gpuHour"),
         ({"prometheus": {"runbooks": ""}}, "runbooks"),
+        ({"prometheus": {"runbooks": "https://docs.example/{{ $value }}"}}, "runbooks"),
+        ({"prometheus": {"runbooks": "docs #1"}}, "runbooks"),
     ],
 )
 def test_wrong_values_are_refused_by_name(values: Json, expected: str) -> None:
     done = helm("template", str(CHART), "--kube-version", "1.35.0", "--values", "-", values=values, check=False)
     assert done.returncode != 0
     assert expected in done.stderr
+
+
+@pytest.mark.parametrize("base", ["@docs", "docs:", "*", "!docs", "%docs", "https://docs.example/a?ref=main"])
+def test_where_docs_are_read_is_text_whatever_it_begins_with(base: str) -> None:
+    found = render({"prometheus": {"runbooks": base}, "metrics": {"rules": {"enabled": True}}})
+    (rules,) = [one for one in found if one["kind"] == "PrometheusRule"]
+    links = [rule["annotations"]["runbook_url"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert links
+    assert all(link.startswith(f"{base}/how-to/act-on-alerts.md#") for link in links)
 
 
 def test_all_values_are_in_the_schema() -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from fairlead.api import foreign
 from fairlead.api.dataset import Check, CheckResult, DatasetVersion, Schema
-from fairlead.api.explain import Contribution, Reference
+from fairlead.api.explain import SHOWN, Contribution, Reference
 from fairlead.api.fetching import RESULT_LIMIT as RESULT_LIMIT
 from fairlead.api.fetching import RESULT_PATH as RESULT_PATH
 from fairlead.api.fetching import TASK_ENV as TASK_ENV
@@ -378,12 +378,15 @@ class ExplainTask(Model):
     """`prefix` is the version's folder of explanations."""
 
 
+_Sums = Annotated[list[float], Field(min_length=3, max_length=3)]
+
+
 class Moved(Model):
     """Sums over a window's rows: n, sum, sum of squares (`verdict/bounded.Sums`)."""
 
     name: str
-    share: list[float]
-    way: list[float]
+    share: _Sums
+    way: _Sums
 
 
 class ExplainResult(Model):
@@ -406,9 +409,9 @@ class ExplainResult(Model):
     calls: int = 0
     varies: float = 0.0
     """By how much answers to the same rows differed, at most, as a part of the mean sum of contributions."""
-    explains: str = ""
-    base: str = ""
-    features: list[Contribution] = []
+    explains: Annotated[str, Field(max_length=512)] = ""
+    base: Annotated[str, Field(max_length=24)] = ""
+    features: Annotated[list[Contribution], Field(max_length=SHOWN)] = []
     reference: Reference | None = None
     """The one that was made, or was there; None: there were too few rows to make one."""
     sums: list[Moved] = []

@@ -124,7 +124,7 @@ async def _kept(session: Session, args: argparse.Namespace, found: Explained) ->
                 rows += _wanted(table, args.request)
                 if rows and (args.request or len(rows) >= LAST):
                     break
-        except pa.ArrowException as bad:
+        except (pa.ArrowException, KeyError, OSError) as bad:
             raise Problem(f"a file below {found.uri} can't be read: {bad}") from None
     if args.request and not rows:
         raise Problem(f"request {args.request!r} was not explained, as far as the newest {looked} files below "
@@ -135,12 +135,14 @@ async def _kept(session: Session, args: argparse.Namespace, found: Explained) ->
 def _tables(store: Bucket, prefix: str) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
+    from fairlead.worker.explaining.keep import SCHEMA
+
     keys = sorted((one.key for one in store.list(f"{prefix}date=") if one.key.endswith(".parquet")), reverse=True)
     with tempfile.TemporaryDirectory(prefix="fairlead-") as folder:
         for key in keys[:FILES]:
             path = Path(folder) / "explanations.parquet"
             store.download(key, path)
-            yield pq.read_table(path)
+            yield pq.read_table(path).select(SCHEMA.names).cast(SCHEMA)
 
 
 def _wanted(table: Any, request: str | None) -> list[Json]:

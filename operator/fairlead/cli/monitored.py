@@ -150,7 +150,7 @@ def saved_tail(bucket: Bucket, prefix: str, below: int | None, windows: int) -> 
 
     lines: list[str] = []
     for key in reversed(segments(bucket, prefix, below)):
-        lines = [*(line for line in bucket.read(key).decode().split("\n") if line), *lines]
+        lines = [*(line for line in bucket.read(key).decode(errors="replace").split("\n") if line), *lines]
         first = next((at for at, line in enumerate(lines) if starts(line)), None)
         if first is not None and _windows(lines[first:]) >= windows:
             return lines[first:]

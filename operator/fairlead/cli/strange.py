@@ -64,6 +64,8 @@ class Log:
     inside: int = 0
     unknown: int = 0
     """Of which nobody knows."""
+    corrupt: int = 0
+    """Files that are no log."""
 
 
 async def show(session: Session, args: argparse.Namespace, name: str, found: Deployment) -> int:
@@ -105,6 +107,8 @@ def _told(found: Deployment, log: Log) -> list[str]:
     if log.unknown:
         said.append(f"Of {log.unknown:,} more nobody knows: their body was not kept or not understood, or the recorder "
                     "had no time for them.")  # fmt: skip
+    if log.corrupt:
+        said.append(f"{log.corrupt:,} files of the log can't be read, and are left out.")
     record = found.spec.record
     if not (record and record.inputs):
         said.append("Requests' bodies are not kept now, so nobody can look at them: record: {inputs: true} keeps them "
@@ -131,20 +135,28 @@ async def _read(session: Session, args: argparse.Namespace, uri: str, profile: P
 def read(store: Bucket, prefix: str, profile: Profile, now: datetime) -> Log:
     """The newest files of a version's log, as far as they may be read."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
+
+    from fairlead.worker.record.ship import SCHEMA
 
     log, rows = Log(), list[Json]()
     for key in files(store, prefix, now):
-        table = pq.read_table(io.BytesIO(store.read(key, BYTES)))
-        if "outside" not in table.column_names:  # of a release that did not mark them
-            log.unknown += table.num_rows
+        try:
+            table = pq.read_table(io.BytesIO(store.read(key, BYTES)))
+            if "outside" not in table.column_names:  # of a release that did not mark them
+                log.unknown += table.num_rows
+                continue
+            table = table.select(_COLUMNS).cast(SCHEMA.empty_table().select(_COLUMNS).schema)
+        except (pa.ArrowException, KeyError, OSError):
+            log.corrupt += 1
             continue
-        marks = pa.compute.list_value_length(table["outside"]).to_pylist()
+        marks = pc.list_value_length(table["outside"]).to_pylist()
         strange = [at for at, many in enumerate(marks) if many]
         log.outside += len(strange)
         log.unknown += marks.count(None)
         log.inside += marks.count(0)
-        rows = _newest([*rows, *table.select(_COLUMNS).take(pa.array(strange, pa.int64())).to_pylist()])
+        rows = _newest([*rows, *table.take(pa.array(strange, pa.int64())).to_pylist()])
     log.found = [_outlier(row, profile) for row in rows]
     return log
 

@@ -16,10 +16,15 @@ from fairlead.manifests.recorder import Recording
 
 FETCH = "fetch"
 SERVER = "server"
+OWN = "server"
+"""Name of the container port where it listens itself, if requests come through a proxy."""
 DRAIN = 5
 """Seconds that a pod goes on answering after it was told to stop: the gateway learns of it in this time."""
-GOLDEN = 60
-"""Seconds that a server has for golden rows, besides those that it has to load its model."""
+GOLDEN = 75
+"""Seconds that a server has for golden rows, besides those that it has to load its model: more than the recorder waits
+for them, or a server would be ended because a store is away."""
+HANDED = 2
+"""Seconds that it may take to hand on what the server says of itself."""
 METRICS_LABEL = f"{LABEL_PREFIX}metrics"
 """Pods whose counters are read in the same way have the same value."""
 
@@ -181,7 +186,8 @@ def _golden(probe: Json) -> Json:
     """The same question, asked of the recorder: it hands on what the server says until it can answer, and asks it for
     golden rows then. So it holds for each process of a server, whoever has made its pod."""
     asked = probe["httpGet"] | {"port": presets.GOLDEN_PORT}
-    return probe | {"httpGet": asked, "failureThreshold": probe["failureThreshold"] + GOLDEN}
+    longer = {"failureThreshold": GOLDEN, "timeoutSeconds": HANDED}
+    return probe | {"httpGet": asked} | {key: probe[key] + more for key, more in longer.items()}
 
 
 def _fetch(version: Serving, task: FetchTask, secrets: list[str]) -> list[Json]:
@@ -215,7 +221,7 @@ def metrics_key(server: Server) -> str:
 def _ports(version: Serving) -> list[Json]:
     proxied, port = version.proxied, presets.port(version.server)
     counted = presets.metrics(version.server).port
-    found = [{"name": "server" if proxied else presets.port_name(version.server), "containerPort": port}]
+    found = [{"name": OWN if proxied else presets.port_name(version.server), "containerPort": port}]
     if version.grpc and not proxied:
         found.append({"name": presets.GRPC_NAME, "containerPort": presets.grpc_port(version.server)})
     own = counted != port and not presets.counted_by_proxy(version.server)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 
@@ -53,6 +54,17 @@ class Picked:
         self._seen = end
 
 
+def _judged(answer: Any) -> golden.Json:
+    """Of an answer, the outputs that a model is judged by. Others may say where or when it was answered, and would be
+    other ones in each pod."""
+    every = answer.get("outputs") if isinstance(answer, dict) else None
+    outputs = every if isinstance(every, list) else []
+    return {"outputs": [
+        one for at, one in enumerate(outputs)
+        if at == 0 or (isinstance(one, dict) and one.get("name") == oip.PROBABILITIES)
+    ]}  # fmt: skip
+
+
 def kept(store: Place, picked: Picked, ask: Ask) -> GoldenRef | str:
     """Ask for them, and store them under their digest; or say why there are none: nothing is raised."""
     try:
@@ -68,7 +80,7 @@ def _kept(store: Place, picked: Picked, ask: Ask) -> GoldenRef | str:
     for row in picked.rows:
         request, first = ask(row)
         again = ask(row)[1]
-        found = foreign.parse(request), foreign.parse(first)
+        found = foreign.parse(request), _judged(foreign.parse(first))
         if golden.changed(found[1], foreign.parse(again)):
             return "the model does not answer the same row alike: no pod could be told by its answers"
         larger = golden.document([*exchanges, found])

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hack.install.chart import ROOT
 from tests.unit.cli.test_commands import Memory
@@ -115,6 +117,18 @@ def test_what_is_not_there_is_said(memory: Memory, kept: Kept, capsys: Any) -> N
     assert run("web") == session.NOT_FOUND
     assert "no answer of m-1 has been explained yet" in capsys.readouterr().err
     assert run("dataset/web") == session.USAGE
+
+
+@pytest.mark.parametrize("content", [b"no Parquet", "other columns"])
+def test_a_file_that_is_no_explanation_is_said(memory: Memory, kept: Kept, capsys: Any, content: Any) -> None:
+    explained(memory, kept)
+    if isinstance(content, str):
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({content: [1]}), sink)
+        content = sink.getvalue().to_pybytes()
+    kept.store.put("explanations/version=m-1/date=2026-12-31/x.parquet", content)
+    assert run("deployment/web", "--last") == session.FAILED
+    assert "can't be read" in capsys.readouterr().err
 
 
 def test_programs_get_numbers(memory: Memory, kept: Kept, capsys: Any) -> None:

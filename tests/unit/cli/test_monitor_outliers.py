@@ -123,6 +123,19 @@ def test_a_log_of_a_release_before_is_not_known(tmp_path: Path) -> None:
     assert (log.found, log.outside, log.unknown) == ([], 0, 1)
 
 
+def test_a_file_that_is_no_log_is_left_out_and_said(tmp_path: Path) -> None:
+    store = Store()
+    store.put(tmp_path, day(1), [("r1", 1, body([9.0], ["a"]))])
+    store.files[day(2)] = b"no Parquet"
+    for number, other in enumerate(({"outside": [1]}, {"outside": [["x"]]}), 3):
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table(other), sink)
+        store.files[day(number)] = sink.getvalue().to_pybytes()
+    log = strange.read(store, "p/", PROFILE, NOW)  # type: ignore[arg-type]
+    assert ([one.request_id for one in log.found], log.outside, log.corrupt) == (["r1"], 1, 3)
+    assert any("3 files" in one for one in strange._told(_deployment("s3://b/evidence/x/", True), log))
+
+
 def _deployment(uri: str, inputs: bool) -> Deployment:
     spec: dict[str, Any] = {"model": {"name": "m"}, "route": {"gateway": {"name": "public"}}, "monitors": {}}
     spec |= {"record": {"inputs": True}} if inputs else {}

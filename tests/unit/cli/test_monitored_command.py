@@ -15,7 +15,7 @@ from hack.install.chart import ROOT
 from tests.unit.cli.test_monitor_docs import numberless
 from tests.unit.plan.monitor_world import Counting, lines, profile, watched
 
-from fairlead.cli import monitor_page, monitor_table, session, stores
+from fairlead.cli import monitor_page, monitor_table, monitored, remonitor, session, stores
 from fairlead.cli.blocks import plain
 from fairlead.cli.main import parser
 from fairlead.cli.monitor_view import Seen, View, share, things
@@ -24,7 +24,7 @@ from fairlead.monitor.confusion import Confusion
 from fairlead.monitor.fairness import gap
 from fairlead.monitor.report import FairnessReport, FeatureReport, Report
 from fairlead.monitor.unknown import Unknown
-from fairlead.plan.deployment.monitors import book
+from fairlead.plan.deployment.monitors import book, packing
 from fairlead.store.objects import Object
 
 EVIL = "<script>alert(1)</script>\u202e'\"&"
@@ -104,6 +104,27 @@ def test_the_page_on_monitors_shows_what_is_printed(told: Told, drifting: Counti
     finally:
         drifting.now = before
     assert [numberless(one) for one in shown] == [numberless(out)]
+
+
+@pytest.mark.parametrize("broken", [
+    {"vectors": []}, {"sums": None}, {"unread": None}, {"rows": "x"}, {"t": 1e308}, {"t": -1e308}, {"t": "now"},
+])  # fmt: skip
+def test_a_ledger_that_somebody_has_changed_is_said_and_no_crash(broken: dict[str, Any], drifting: Counting) -> None:
+    written = [line for key, body in sorted(drifting.documents.items()) if "-monitors/" in key
+               for line in body.split("\n") if line]  # fmt: skip
+    every = [*written, *drifting.monitored["ledger"]["lines"]]
+    at = next(at for at, line in enumerate(every) if '"counts":' in line[:48])
+    last = json.loads(every[at])
+    changed = last | {"t": broken["t"]} if "t" in broken else last | {
+        "counts": packing.packed(packing.unpacked(last["counts"]) | broken)
+    }  # fmt: skip
+    every[at] = json.dumps(changed, separators=(",", ":"))
+    known = monitored.Found()
+    monitored._judge(known, profile(), every, 24)
+    assert known.windows == []
+    assert known.notes[0].startswith("The ledger of the monitors can't be judged")
+    with pytest.raises(Problem, match="can't be read"):
+        remonitor.replay(every, profile().dumped())
 
 
 def test_a_table_of_the_last_windows(told: Told, drifting: Counting) -> None:

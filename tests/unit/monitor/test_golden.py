@@ -74,7 +74,8 @@ BAD: dict[str, tuple[bytes, str]] = {
     "no expected": (b'{"inputs": {"x": 1}}', "line 1 is not"),
     "expects nothing": (written(row({})), "expects nothing"),
     "expects an object in a list": (written(row([{"a": 1}])), "no value"),
-    "NaN": (b'{"inputs": {"x": NaN}, "expected": 1}', "NaN"),
+    "minus infinity": (b'{"inputs": {"x": [-Infinity]}, "expected": 1}', "infinite"),
+    "NaN in a request": (b'{"golden": 1, "exchanges": [{"request": {"x": NaN}, "outputs": []}]}', "NaN"),
     "infinity": (b'{"inputs": {"x": 1e999}, "expected": 1}', "too large"),
     "huge integer": (b'{"inputs": {"x": ' + b"9" * 5000 + b'}, "expected": 1}', "digits"),
     "deep": (b'{"inputs": {"x": ' + b"[" * 30 + b"1" + b"]" * 30 + b'}, "expected": 1}', "within each other"),
@@ -144,6 +145,7 @@ def test_what_an_evaluation_keeps_comes_back() -> None:
     (100.0, 100.09, 0.0, True), (100.0, 100.11, 0.0, False), (-100.0, -100.09, 0.0, True), (100.0, -100.0, 0.0, False),
     # near 0 what counts is how large the output usually is
     (1e-9, 0.0, 0.5, True), (0.0, 1e-5, 0.5, True), (0.0, 1e-2, 0.5, False), (0.0, 1e-9, 0.0, False),
+    (0.0, 1e-17, 0.0, True),
     (0.1 + 0.2, 0.3, 0.0, True), (1.0, 1, 0.0, True), (1.0, True, 0.0, True), (1.0, None, 0.0, False),
     (1.0, "1", 0.0, False), (1.0, [1.0], 0.0, False), (1.0, math.inf, 0.0, False), (1.0, 10**400, 0.0, False),
     (1.0, math.nan, 9.0, False), (math.inf, math.inf, 0.0, True), (math.inf, 1e308, 0.0, False),
@@ -152,6 +154,7 @@ def test_what_an_evaluation_keeps_comes_back() -> None:
     (1000, 1001, 1000.0, False), (3, 3.0, 0.0, True), (3, 3.0001, 9.0, False), ("a", "a", 0.0, True),
     ("a", "b", 9.0, False),
     (True, True, 0.0, True), (True, False, 9.0, False), ("3", 3, 0.0, False),
+    (3, "3", 0.0, True), (3, "4", 9.0, False), (True, "True", 0.0, False),
 ])  # fmt: skip
 def test_which_answers_are_alike(expected: Any, answered: Any, scale: float, same: bool) -> None:
     assert golden.alike(expected, answered, 0.001, scale) is same
@@ -179,9 +182,48 @@ def test_a_difference_names_the_row_and_what_was_expected() -> None:
 
 
 def test_more_values_a_row_are_a_difference() -> None:
-    one = Exchange({}, (Output("", 1, (0.1, 0.9)),), 1)
+    one = Exchange({}, (Output("predict", 1, (0.1, 0.9)),), 1)
     (said,) = golden.differences(one, golden.answered(answer(0.1, 0.9, 0.0, width=3)), 1, 0.001, {})
     assert (said.expected, said.answered) == ("2 values a row of 1", "3 values a row of 1")
+
+
+def test_a_class_and_probabilities_can_not_be_compared_where_no_output_is_named() -> None:
+    one = Exchange({}, (Output("", 1, (1,)),), 1)
+    with pytest.raises(BadGolden, match=r"first output, predict, has 2 .* name the output"):
+        golden.differences(one, golden.answered(answer(0.1, 0.9, width=2)), 1, 0.001, {})
+
+
+def test_a_server_may_leave_out_that_there_is_one_row() -> None:
+    one = Exchange({}, (Output("", 1, (0.1, 0.9)),), 1)
+    bare = {"outputs": [{"name": "y", "datatype": "FP64", "shape": [2], "data": [0.1, 0.8]}]}
+    (said,) = golden.differences(one, golden.answered(bare), 4, 0.001, {})
+    assert (said.row, said.expected, said.answered) == (4, "0.9", "0.8")
+
+
+def test_what_is_whole_by_chance_among_numbers_with_fractions_is_one_of_them() -> None:
+    """Not each language writes 3.0."""
+    rows = golden.parse(b'{"inputs": {"x": 1}, "expected": 3}\n{"inputs": {"x": 2}, "expected": 3.5}')
+    near = golden.answered(answer(3.0000001))
+    assert golden.differences(rows[0], near, 1, 0.001, golden.scales(rows)) == []
+    assert golden.differences(rows[0], golden.answered(answer(3.1)), 1, 0.001, golden.scales(rows))
+
+
+def test_gaps_may_be_written_as_python_writes_them() -> None:
+    """`json.dumps` of a data frame's rows has NaN where there is nothing."""
+    lines = [row(float("nan"), x=float("nan"), y="a"), row(1.5, x=2, y=float("nan"))]
+    first, second = golden.parse(written(*lines))
+    data = [[one["data"] for one in each.request["inputs"]] for each in (first, second)]
+    assert data == [[[None], ["a"]], [[2.0], [None]]]
+    assert [one["datatype"] for one in first.request["inputs"]] == ["FP64", "BYTES"]
+    null = {"name": "y", "datatype": "FP64", "shape": [1], "data": [None]}
+    assert golden.differences(first, golden.answered({"outputs": [null]}), 1, 0.001, {}) == []
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u0085", "\x0b"])
+def test_a_text_may_have_what_ends_lines_elsewhere(end: str) -> None:
+    line = json.dumps({"inputs": {"x": f"a{end}b"}, "expected": 1}, ensure_ascii=False)
+    (one,) = golden.parse(f"{line}\r\n".encode())
+    assert one.request["inputs"][0]["data"] == [f"a{end}b"]
 
 
 def test_an_output_that_is_not_there_can_not_be_compared() -> None:

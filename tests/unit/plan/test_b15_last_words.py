@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fairlead.manifests import presets, recorder, server
 from fairlead.plan.deployment.serving import serverends
 from fairlead.plan.jobs import failures, serverlog
 
@@ -88,6 +89,21 @@ def test_b18_a_server_on_another_port_or_path_is_not_taken_for_one_without_memor
     assert "its log ends with: Listening on 0.0.0.0:9000" in told.message
     assert all(field in told.message for field in ("spec.server.port", "spec.server.ready", "spec.server.timeout"))
     assert ("not for its memory" in told.message) == (code == 137)
+
+
+@pytest.mark.parametrize("seconds", [76, 80, 110])
+def test_b18_where_the_recorder_hands_on_what_it_says_the_servers_own_port_is_named(seconds: int) -> None:
+    """The start-up probe asks the recorder beside a server that has golden rows to answer, and is more patient."""
+    asked = pod(timeout=1 + server.GOLDEN, port=presets.GOLDEN_PORT)
+    asked["metadata"]["annotations"] = {recorder.ASKED: "true"}
+    asked["spec"]["containers"][0]["ports"] = [{"name": server.OWN, "containerPort": 8080}]
+    found = serverlog.probe(asked, "server")
+    assert found is not None
+    assert (found.port, found.tries) == (8080, 1)
+    told = serverends.told(asked, "server", lived(seconds, 143))
+    assert told is not None
+    assert told.reason == "NotAnswering"
+    assert told.message.startswith("nothing answered GET :8080/v2/health/ready with 200 for 76 s")
 
 
 def test_b18_what_the_server_answers_now_is_said() -> None:

@@ -130,6 +130,22 @@ def test_without_evidence_it_is_unknown_with_a_reason(more: Json, reason: str, w
     assert sim.line("explain")["state"] == "Ok"
 
 
+@pytest.mark.parametrize(
+    "sums", [[10, 1e308, 1.0], [10, -5.0, 1.0], [0.5, 3.0, 1.0], [10.0, 3.0, 99.0], [1e308, 3.0, 2.0]]
+)
+def test_what_no_contributions_can_have_is_no_evidence_whatever_a_worker_says(sums: list[float]) -> None:
+    sim = referenced()
+    days(sim, 1)
+    sim.now += DAY
+    sim.look()
+    found = answered(made=sim.task.made)
+    odd = [one.model_copy(update={"share": sums}) for one in found.sums]
+    sim.ends(found.model_copy(update={"sums": odd}))
+    assert (sim.line("explain")["state"], sim.line("explain")["reason"]) == ("Unknown", "BadCounts")
+    days(sim, 1)
+    assert sim.line("explain")["state"] == "Ok"
+
+
 def test_without_bodies_it_is_unknown_and_no_job_is_made() -> None:
     sim = begun(record={})
     assert not sim.of(JOB)

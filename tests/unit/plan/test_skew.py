@@ -16,6 +16,7 @@ from fairlead.manifests import presets
 from fairlead.monitor import golden
 from fairlead.plan.core import MODEL_VERSION, POD, WORKLOAD
 from fairlead.plan.requests import Answer, AskReady, ReadySaid, Request
+from fairlead.worker.record import gate as gates
 
 OK = "Ok AsProven: 32 golden rows are answered as when the version was proven"
 SKEW = (
@@ -33,6 +34,9 @@ class Tried(Counting):
     says: dict[str, str] = field(default_factory=dict)  # type: ignore[assignment]
     """By version or pod, what its recorder says of golden rows; default: that it does not know yet."""
     golden_asked: int = 0
+    server_says: Answer | None = None
+    """Of itself, while it starts."""
+    ready_asked: set[str] = field(default_factory=set)
 
     def version(self, name: str, phase: str = "Approved", age: float = 0.0, **spec: Any) -> Json:
         made = super().version(name, phase, age, **spec)
@@ -62,6 +66,9 @@ class Tried(Counting):
             pod = next(p for p in self.select(POD) if f"http://{p['status']['podIP']}:" in request.url)
             said = self.of_pod(pod)
             return ReadySaid(STATUS[said.split()[0]], said) if said else ReadySaid(503, "not asked yet")
+        if isinstance(request, AskReady):
+            self.ready_asked.add(request.url)
+            return self.server_says or super()._answer(request)
         return super()._answer(request)
 
 
@@ -111,7 +118,11 @@ def test_the_start_up_probe_of_the_server_asks_the_recorder() -> None:
     sim = live()
     probe = server(sim)["startupProbe"]
     assert probe["httpGet"] == {"path": "/v2/health/ready", "port": 8094}
-    assert probe["failureThreshold"] == 120 + 60, "golden rows have a time of their own"
+    assert probe["failureThreshold"] == 120 + 75, "golden rows have a time of their own"
+    plain = server(live(monitors={"without": ["skew"]}))["startupProbe"]
+    assert gates.ASKING == plain["timeoutSeconds"] < probe["timeoutSeconds"] - 1, (
+        "a server that is slow to say how it is may be as slow"
+    )
     assert server(sim)["readinessProbe"]["httpGet"]["port"] == 8090, (
         "nothing asks the recorder of a pod that has started"
     )
@@ -261,6 +272,24 @@ def test_a_candidate_that_answers_otherwise_is_refused_before_any_traffic() -> N
     assert sim.status["refused"] == ["m-2"]
     assert sim.status["live"]["version"] == "m-1"
     assert line(sim)[0] == "Ok", "the live version is as it was"
+
+
+def test_what_a_new_pod_waits_for_is_said_of_the_server_itself() -> None:
+    """Nobody asks the recorder but the kubelet, and about what came of golden rows."""
+    sim = live()
+    sim.version("m-2")
+    sim.look()
+    (pod,) = sim.pods("m-2")
+    server = pod["status"]["containerStatuses"][0]
+    server |= {"state": {"running": {"startedAt": rfc3339(sim.now)}}, "started": False}
+    pod["status"]["conditions"] = []
+    sim.look()
+    assert "nothing answers GET :8080/v2/health/ready yet; it may take 120 s" in sim.status["message"]
+    sim.server_says = ReadySaid(200, "")
+    sim.look()
+    assert sim.status["message"].endswith("the server can answer, and is asked for golden rows")
+    assert sim.ready_asked
+    assert all(":8080/" in url for url in sim.ready_asked)
 
 
 def test_the_first_version_of_all_is_refused_too() -> None:

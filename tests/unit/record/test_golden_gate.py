@@ -18,10 +18,12 @@ import pytest
 
 from fairlead.api.fetching import Access
 from fairlead.api.tasks import GoldenTask, ProfileAt
+from fairlead.manifests import server
 from fairlead.monitor import golden
 from fairlead.store.errors import StoreError
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.record import __main__ as keeper
+from fairlead.worker.record import gate as gates
 from fairlead.worker.record import learnt, replay
 from fairlead.worker.record.gate import Gate, ask
 
@@ -136,7 +138,7 @@ def test_a_store_that_is_away_stops_nothing(model: Model) -> None:
 
 
 @pytest.mark.parametrize(("body", "reason"), [
-    (b"", "BadGoldenRows"), (b'{"inputs": {"x": NaN}, "expected": 1}', "BadGoldenRows"),
+    (b"", "BadGoldenRows"), (b'{"inputs": {"x": 1e999}, "expected": 1}', "BadGoldenRows"),
     (b'{"inputs": {"x": 1}, "expected": {"z": 1}}', "BadGoldenRows"), (b"{}\n" * 10**6, "BadGoldenRows"),
 ])  # fmt: skip
 def test_rows_that_can_not_be_used_stop_nothing(model: Model, tmp_path: Path, body: bytes, reason: str) -> None:
@@ -188,6 +190,60 @@ def test_what_was_not_asked_in_time_is_said(model: Model, rows: Path, monkeypatc
     assert said["message"] == (
         "one golden row is answered as in training; the other 7 were not asked for within -1 s"
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("then", [400, 500])
+def test_what_differs_does_so_whatever_comes_of_the_other_rows(model: Model, rows: Path, then: int) -> None:
+    """A server that answers some rows otherwise and fails at others gets no traffic."""
+
+    class Tired(list[int]):
+        def __bool__(self) -> bool:
+            return len(model.asked) >= 4
+
+        def pop(self, _at: object = 0) -> int:
+            return then
+
+    model.factor, model.refuses = 2.2, Tired()
+    said = replay.replay(task(model, rows))
+    assert said["state"] == "Skew"
+    assert said["message"].endswith("3 of 4 rows differ")
+
+
+def test_the_probe_waits_longer_than_the_rows_may_take() -> None:
+    longest = replay.LIMIT + replay.LEAST
+    assert longest < gates.SECONDS < server.GOLDEN - 10, "a server must not be ended because a store is away"
+
+
+def test_the_gate_outlives_a_caller_that_is_gone(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    told = task(model).model_dump()
+    gate = Gate(told, verdict("Ok", tmp_path / "count"))
+    accept, errors = gate._next, [ConnectionAbortedError("gone"), RuntimeError("can't start new thread")]
+
+    def then() -> None:
+        if errors:
+            raise errors.pop()
+        accept()
+
+    monkeypatch.setattr(gate, "_next", then)
+    port = gate.start()
+    assert ask(port, golden.PATH)[0] == 503
+    assert not errors
+
+
+def test_a_server_that_does_not_answer_is_too_slow(
+    model: Model, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    for name in ("LIMIT", "ANSWER", "LEAST", "PAUSE"):
+        monkeypatch.setattr(replay, name, 0.05)
+    release = threading.Event()
+    monkeypatch.setattr(_Handler, "do_POST", lambda _: release.wait(60))
+    try:
+        said = replay.replay(task(model, rows))
+    finally:
+        release.set()
+    assert (said["state"], said["reason"]) == ("Unknown", "TooSlow")
 
 
 # --- the start-up probe ----------------------------------------------------------------------------------------------
@@ -242,7 +298,23 @@ def test_one_that_differs_never_starts(model: Model, tmp_path: Path) -> None:
     assert (tmp_path / "count").read_text() == "x", "its process is asked for the rows once"
 
 
-def test_a_new_process_of_the_server_is_asked_anew(model: Model, tmp_path: Path) -> None:
+def test_somebody_who_asks_as_the_kubelet_does_takes_nothing_from_it(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(gates, "FRESH", 600.0)
+    gate = Probed(model, verdict("Ok", tmp_path / "count"))
+    assert [gate.started()[0], gate.probe()[0], gate.probe()[0]] == [200, 200, 200]
+    model.ready = 503
+    gate.probe()
+    model.ready = 200
+    assert gate.started()[0] == 200
+    assert (tmp_path / "count").read_text() == "xx", "a new process is asked all the same"
+
+
+def test_a_new_process_of_the_server_is_asked_anew(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(gates, "FRESH", -1.0)
     gate = Probed(model, verdict("Skew", tmp_path / "count"))
     gate.started()
     model.ready = 503

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,43 @@ def test_contributions_of_a_linear_model_are_its_weights_times_the_distance_from
         for one in row["features"]:
             wanted = WEIGHTS[one["name"]] * (float(one["value"]) - middle[one["name"]])
             assert one["contribution"] == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e308, 1e160])
+def test_answers_that_nobody_can_reckon_with_are_no_numbers(kept: Kept, size: float) -> None:
+    """Their differences, or squares, are beyond all numbers."""
+    kept.answered(numbers(120))
+    first = kept.explained()
+    kept.server.answers = lambda columns: [size if value > 0 else -size for value in columns["a"]]
+    with pytest.raises(TaskFailed, match="refuses") as failed:
+        kept.explained()
+    assert failed.value.error.reason == "BadData"
+    kept.server.answers = lambda columns: [size if value > 1 else value for value in columns["a"]]
+    kept.answered(numbers(80), start=400)
+    found = kept.explained(made=first.reference, since="2026-03-02T09:06:00Z", name="web-2")
+    assert "nan" not in found.model_dump_json().lower()
+
+
+def test_features_have_names_of_their_own_whatever_tensors_are_called(kept: Kept) -> None:
+    def request() -> str:
+        tensors = [
+            ("x[0]#2", 1),
+            ("x[0]#3", 1),
+            ("x", 2),
+            ("x[0]", 1),
+            ("(all others)", 1),
+            *((f"n{i}", 1) for i in range(12)),
+        ]
+        return json.dumps({"inputs": [
+            {"name": name, "shape": [1, wide], "datatype": "FP64", "data": RANDOM.normal(size=wide).tolist()}
+            for name, wide in tensors
+        ]})  # fmt: skip
+
+    kept.server.answers = lambda columns: columns["n0"]
+    kept.answered([request() for _ in range(120)])
+    found = kept.explained()
+    assert found.rows == 60
+    assert found.features[0].feature == "n0"
 
 
 def test_the_next_window_is_compared_with_the_reference_and_keeps_its_background(kept: Kept) -> None:

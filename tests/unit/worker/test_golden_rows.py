@@ -70,6 +70,32 @@ def test_rows_lie_evenly_among_all_of_them(total: int) -> None:
     assert max(found) >= total - total / 32 - 1
 
 
+def test_what_the_model_is_not_judged_by_is_not_kept(bucket: Bucket) -> None:
+    """By whom and when it was answered another pod would say otherwise, and never start."""
+
+    def send(row: Batch) -> tuple[bytes, bytes]:
+        request, answer = ask()(row)
+        said = json.loads(answer)
+        said["outputs"] += [
+            {"name": "predict_proba", "datatype": "FP64", "shape": [1, 2], "data": [0.25, 0.75]},
+            {"name": "pod", "datatype": "BYTES", "shape": [1], "data": ["evaluation-7"]},
+        ]
+        return request, json.dumps(said).encode()
+
+    kept = golden.kept(STORE, picked(10), send)
+    assert isinstance(kept, GoldenRef)
+    (body,) = bucket.kept.values()
+    assert {one.name for each in rows_of.parse(body) for one in each.outputs} == {"y", "predict_proba"}
+
+
+@pytest.mark.parametrize("answer", [b"[]", b"{}", b'{"outputs": {}}', b'{"outputs": [1]}', b"null"])
+def test_what_is_no_answer_has_no_golden_rows(bucket: Bucket, answer: bytes) -> None:
+    kept = golden.kept(STORE, picked(10), lambda row: (ask()(row)[0], answer))
+    assert isinstance(kept, str)
+    assert kept.startswith("they could not be made")
+    assert not bucket.kept
+
+
 def test_they_lie_in_the_store_under_their_digest(bucket: Bucket) -> None:
     kept = golden.kept(STORE, picked(1000), ask())
     assert isinstance(kept, GoldenRef)

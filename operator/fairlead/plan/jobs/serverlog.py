@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from fairlead.manifests import presets, recorder
+from fairlead.manifests.server import GOLDEN, OWN
 from fairlead.plan.conditions import quoted
 from fairlead.plan.core import Json, epoch
 
@@ -40,6 +42,8 @@ class Probe:
     """Seconds as well: it asks each second, if answers come at once."""
     patience: float
     """Seconds that an answer may take."""
+    more: int = 0
+    """Tries besides, while the server is asked for golden rows."""
 
     @property
     def asked(self) -> str:
@@ -117,10 +121,11 @@ def probe(pod: Json, container: str, kind: str = "startupProbe") -> Probe | None
     port = str(names.get(get["port"], get["port"]))
     if not port.isdecimal():  # a name that something in the cluster has given, and no port has
         return None
-    return Probe(
-        int(port), str(get.get("path", "/")), int(found.get("failureThreshold", 3)),
-        float(found.get("timeoutSeconds", 1)),
-    )  # fmt: skip
+    path, tries = str(get.get("path", "/")), int(found.get("failureThreshold", 3))
+    more = GOLDEN if kind == "startupProbe" and recorder.ASKED in (pod["metadata"].get("annotations") or {}) else 0
+    if more and int(port) == presets.GOLDEN_PORT:  # the recorder hands on what the server says
+        port = str(names.get(OWN, port))
+    return Probe(int(port), path, max(1, tries - more), float(found.get("timeoutSeconds", 1)), more)
 
 
 def given_up(pod: Json, container: str, status: Json) -> Probe | None:
@@ -133,5 +138,6 @@ def given_up(pod: Json, container: str, status: Json) -> Probe | None:
         return None
     lived = epoch(end["finishedAt"]) - epoch(end["startedAt"])
     grace = float(pod["spec"].get("terminationGracePeriodSeconds", 30))
-    longest = asked.tries * (1.0 + asked.patience) + grace + SLACK
-    return asked if LEAST * asked.tries <= lived <= longest else None
+    tries = asked.tries + asked.more
+    longest = tries * (1.0 + asked.patience) + grace + SLACK
+    return asked if LEAST * tries <= lived <= longest else None

@@ -17,6 +17,8 @@ CELLS = 50_000
 """Values of a call, about: half a megabyte of JSON."""
 MOST = 2_000
 """Rows of a call."""
+LARGEST = 1e150
+"""Of an answer: what is larger has no square, so nobody can say how far it lies from others."""
 
 
 class NoNumber(Exception):  # noqa: N818 - the house's names of errors
@@ -117,7 +119,7 @@ class Model:
             if told.labels.dtype == object:
                 raise NoNumber
             found = told.labels
-        if not np.isfinite(found).all():
+        if not (np.abs(found) <= LARGEST).all():  # nor is NaN
             raise NoNumber
         return found
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class Form:
         for one in self.parts:
             for at in range(one.width):
                 name = f"{one.name[:SHORT]}[{at}]" if one.width > 1 else one.name[:SHORT]
-                found[name if name not in found else f"{name}#{len(found)}"] = None
+                found[_other(name, found)] = None
         return list(found)
 
     def ordered(self, other: Form, row: Sequence[Any]) -> list[Any]:
@@ -113,6 +114,12 @@ class Form:
         if probabilities:
             body["outputs"] = [{"name": PROBABILITIES}]
         return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _other(name: str, taken: Container[str]) -> str:
+    """The name, or one like it that is not taken."""
+    more = (f"{name}#{number}" for number in count(2))
+    return next(one for one in chain([name], more) if one not in taken)
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,12 @@ from fairlead.monitor.golden import PATH
 OK, SKEW, NOT_YET = 200, 409, 503
 SECONDS = 60.0
 """That golden rows may take: the server's start-up probe waits for them."""
+FRESH = 5.0
+"""Seconds in which a verdict is told to all who ask: the kubelet need not be the first. Later it is told once."""
 AGAIN = 300.0
 """Seconds after which a server that differs is asked once more: what it lacked may have come."""
-ASKING, ANSWER = 4.0, 5.0
-"""Seconds for the server's own word, and for a request here."""
+ASKING, ANSWER = 5.0, 5.0
+"""Seconds for the server's own word, as many as the kubelet gives it, and for a request here."""
 REST = 0.25
 """Seconds for the rest of a body: only people read it."""
 LINE, HEAD, KEPT = 2048, 16384, 600
@@ -87,11 +89,23 @@ class Gate:
 
     def _listen(self) -> None:
         while True:
-            caller, _ = self._socket.accept()
-            if not self._callers.acquire(blocking=False):
-                caller.close()
-                continue
+            try:
+                self._next()
+            except (OSError, RuntimeError) as error:  # a caller that is gone, or no more files or threads for now
+                log.warning("a caller was not answered", extra={"error": str(error)})
+                time.sleep(REST)
+
+    def _next(self) -> None:
+        caller, _ = self._socket.accept()
+        if not self._callers.acquire(blocking=False):
+            caller.close()
+            return
+        try:
             threading.Thread(target=self._serve, args=(caller,), daemon=True).start()
+        except RuntimeError:
+            self._callers.release()
+            caller.close()
+            raise
 
     def _serve(self, caller: socket.socket) -> None:
         try:
@@ -128,7 +142,7 @@ class Gate:
                 self._asking = True
                 threading.Thread(target=self._ask, name="golden", daemon=True).start()
                 return NOT_YET, "the server can answer, and is asked for golden rows"
-            self._used = known.status == OK
+            self._used = known.status == OK and time.monotonic() > known.at + FRESH
             return known.status, known.text
 
     def _ask(self) -> None:

@@ -41,6 +41,8 @@ MOST = 2 * FEW + 2
 """Lines at most where there is no store."""
 _FIRST = 48
 """Characters of a line's beginning: a time, and the member that says what the line is."""
+LATEST = 253_402_300_800
+"""Seconds: the year 10,000."""
 HEAD, ANEW, LOST = "monitors", "anew", askbook.LOST
 """Members that only the ledger's first line has, one with a state, and one that stands for lines that are lost."""
 
@@ -172,8 +174,9 @@ def replayed(profile: Profile, lines: Iterable[str]) -> Iterator[Again]:
             tally = counts_of(said["counts"])
             labels = LabelledWindow.parsed(unpacked(said["labels"])) if "labels" in said else None
             part = told(said.get("part", ""))
-            state, report = fold(profile, settings, state, tally, labels, said["t"], part)
-            yield Again(said["t"], tally, report, digest(state.dumped()) == said["state"], skipped)
+            at = _time(said["t"])
+            state, report = fold(profile, settings, state, tally, labels, at, part)
+            yield Again(at, tally, report, digest(state.dumped()) == said["state"], skipped)
             skipped = 0
         elif LOST in said:
             settings, lost = None, said[LOST]
@@ -182,6 +185,13 @@ def replayed(profile: Profile, lines: Iterable[str]) -> Iterator[Again]:
                          "what came after them can't be judged")  # fmt: skip
     if settings is None and skipped:
         raise ValueError("the ledger does not begin with what its windows go by")
+
+
+def _time(at: Any) -> float:
+    """When a window was closed. Raises ValueError for what no calendar has."""
+    if type(at) not in (int, float) or not 0 <= at < LATEST:
+        raise ValueError(f"a window was closed at {str(at)[:40]}")
+    return float(at)
 
 
 def _counts(tally: Tally) -> dict[str, Any]:
@@ -196,6 +206,8 @@ def _settings(said: Mapping[str, Any]) -> Settings:
 def counts_of(text: str) -> Tally:
     """A window's counts. Raises ValueError."""
     found = unpacked(text)
+    if not all(isinstance(found.get(key), dict) for key in ("vectors", "sums", "unread")):
+        raise ValueError("a window's counts are none")
     vectors = {key: tuple(map(int, values)) for key, values in found.pop("vectors").items()}
     sums = {key: tuple(map(float, values)) for key, values in found.pop("sums").items()}
     return Tally(**found, vectors=vectors, sums=sums)

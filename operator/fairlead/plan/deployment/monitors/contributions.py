@@ -24,6 +24,7 @@ UNREAD = 0.5
 """Part of the requests that were drawn, of which so few may be unread; above, the others may be others."""
 NAMED = 3
 """Features that a message names."""
+_NO_SUMS = "what the Job says of contributions can't be: use the operator's own worker image (images.worker)"
 REASONS = {
     "protocol": "are none of the Open Inference Protocol in JSON", "binary": "are no JSON, or tensors as bytes",
     "shape": "have tensors that are no rows of values", "wide": "have more than 500 values a row, or long texts",
@@ -99,7 +100,10 @@ def _judged(
             before = attributions.parsed(packing.unpacked(after.state))
         except ValueError:  # of another release, or changed by hand: what it knew is gone
             before = {}
-    judged = attributions.judged(_learnt(reference), _seen(found.sums), before, replace(rules, part=part))
+    try:
+        judged = attributions.judged(_learnt(reference), _seen(found.sums), before, replace(rules, part=part))
+    except (ValueError, OverflowError):  # no contributions have such sums
+        return after.model_copy(update={"reason": "BadCounts", "message": _NO_SUMS})
     state = packing.packed(attributions.dumped({one.name: one.standing for one in judged}))
     said, words = _said(judged, _note(reference, rules), found)
     return after.model_copy(update={"settings": mark, "state": state, "said": said, "moved": words[:1024]})
@@ -119,6 +123,8 @@ def _seen(sums: Sequence[Moved]) -> Mapping[str, Seen]:
 
 def _sums(values: Sequence[float]) -> Sums:
     n, total, squares = values
+    if n != int(n) or n < LEAST:
+        raise ValueError(f"contributions to {n} rows")
     return Sums(int(n), total, squares)
 
 

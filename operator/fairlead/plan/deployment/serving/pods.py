@@ -259,6 +259,13 @@ def base(pod: PodView, port: int) -> str:
     return f"http://{host}:{port}"
 
 
+def can_answer(look: Look, pod: PodView) -> bool:
+    """Whether a server that has not started yet says that it can answer."""
+    request = _asks(look, pod)
+    said = look.world.answer(request) if request else None
+    return isinstance(said, ReadySaid) and said.status == OK
+
+
 def answers(look: Look, pod: PodView) -> str:
     """What a server that has not started yet answers, in words; empty where nothing does, or nobody has asked."""
     request = _asks(look, pod)

@@ -45,9 +45,10 @@ def _late(probe: Probe, status: Json, end: Json, seen: str) -> str:
     said = serverlog.last_words(status)
     last = f"; its log ends with: {said}" if said else ""
     code = f" (exit code {end['exitCode']}: not for its memory)" if end["exitCode"] == 137 else ""
+    long = probe.tries + probe.more
     return (
-        f"{answered} for {probe.tries} s, so the start-up probe has ended the server{code}{last}. In a new "
-        f"ModelVersion: {ELSEWHERE}; {SLOWER}"
+        f"{answered} for {long} s, so the start-up probe has ended the server{code}{last}. In a new ModelVersion: "
+        f"{ELSEWHERE}; {SLOWER}"
     )
 
 

@@ -8,7 +8,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.manifests.server import FETCH, SERVER
 from fairlead.plan.deployment import phase
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.serving import pods
+from fairlead.plan.deployment.serving import gate, pods
 from fairlead.plan.deployment.serving.pods import PodView
 from fairlead.plan.jobs import failures, podstages, serverlog
 from fairlead.plan.requests import AskReady
@@ -49,6 +49,8 @@ def _of(look: Look, pod: PodView) -> str:
         return podstages.coming(pod.raw) or "the server starts"
     if probe is None or _started(pod):
         return "the server has started, and is asked whether it is ready"
+    if gate.is_asked(pod.raw) and pods.can_answer(look, pod):
+        return "the server can answer, and is asked for golden rows"
     seen = pods.answers(look, pod)
     asked = f"{probe.asked} {seen}" if seen else f"nothing answers {probe.asked} yet"
     return f"the server loads its model: {asked}; it may take {probe.tries} s (spec.server.timeout)"
