@@ -109,7 +109,7 @@ STAGES = (
         pytest_command("real", "tests/cluster", "-m", "not alone and not soak", "-n", "5", "--maxschedchunk", "1"),
         pytest_command("alone", "tests/cluster", "-m", "alone and not soak"),
     ], after=("contract",), cluster=True, patient=True),
-    Stage("demo", "the whole loop, as a user sees it", 300, lambda: [
+    Stage("demo", "the whole loop, as a user sees it", 480, lambda: [
         [str(PYTHON), "-m", "hack.demo", "--fresh"],
         [str(PYTHON), "-m", "hack.demo"],  # again: it recognises what has happened
     ], after=("real",), cluster=True),
