@@ -164,6 +164,8 @@ class LabelsJoined(Model):
     message: Text = ""
     real: RealQuality | None = None
     gaps: Own[Annotated[list[GapKnown], Field(max_length=4, json_schema_extra=LIST_ATOMIC)]] = []
+    well: Own[Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=12)]] = []
+    """Log evidence per bet that the real loss is tolerable, of all labels so far."""
     digest: Own[Annotated[str, Field(max_length=16)]] = ""
     """Of the settings and the profile that they are counted by."""
     job: Own[JoinJob | None] = None

@@ -159,7 +159,7 @@ def _monitors(kept: Monitored, now: float) -> list[Block]:
 
 def _harm_asked(asked: Question, live: str, now: float) -> list[Block]:
     """What real harm asks: would the version before have lost less?"""
-    against = asked.against or "nothing: no version was live before"
+    against = asked.against or "nothing: there is none to go back to"
     title = Title(f"question {asked.number}: is it {live}?", asked.state, f"{ago(asked.since, now)}; against {against}")
     if asked.against is None:
         return [title]

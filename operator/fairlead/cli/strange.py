@@ -156,7 +156,7 @@ def read(store: Bucket, prefix: str, profile: Profile, now: datetime) -> Log:
         log.outside += len(strange)
         log.unknown += marks.count(None)
         log.inside += marks.count(0)
-        rows = _newest([*rows, *table.take(strange).to_pylist()])
+        rows = _newest([*rows, *table.take(pa.array(strange, pa.int64())).to_pylist()])
     log.found = [_outlier(row, profile) for row in rows]
     return log
 

@@ -86,6 +86,13 @@ def test_the_newest_are_shown_with_their_values_and_what_was_learnt(tmp_path: Pa
     assert "-7.5, 99" in shown
 
 
+def test_a_file_may_have_none_of_them(tmp_path: Path) -> None:
+    store = Store()
+    store.put(tmp_path, day(1), [("r1", 1, body([1.0], ["a"])), ("r2", 2, body([2.0], ["b"]))])
+    log = strange.read(store, "p/", PROFILE, NOW)  # type: ignore[arg-type]
+    assert (log.found, log.outside, log.inside, log.unknown) == ([], 0, 2, 0)
+
+
 def test_the_last_files_of_each_pod_are_read_and_not_all() -> None:
     store = Store()
     for number in range(1, 41):

@@ -131,7 +131,7 @@ def test_a_deployment_shows_what_real_harm_asks():
     none = {key: value for key, value in asked.items() if key != "against"} | {"state": "NotBetter"}
     monitors = monitors | {"question": none}
     text = plain(view("deployment", DEPLOYMENT | {"status": DEPLOYMENT["status"] | {"monitors": monitors}}, NOW))
-    assert "NotBetter  1m00s ago; against nothing: no version was live before" in text
+    assert "NotBetter  1m00s ago; against nothing: there is none to go back to" in text
 
 
 def test_a_deployment_whose_candidate_starts_says_how_many_pods_are_warm():

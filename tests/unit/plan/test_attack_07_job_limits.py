@@ -16,7 +16,7 @@ from fairlead.plan.core import JOB, Json
 from fairlead.plan.jobs.backoff import LIMITED
 from fairlead.plan.requests import Listed
 
-OURS = ("fetch", "publish", "snapshot", "evaluate", "join")
+OURS = ("fetch", "publish", "snapshot", "evaluate", "join", "observe", "explain")
 
 
 def containers(job: Json) -> list[Json]:

@@ -18,6 +18,7 @@ from fairlead.api.labelled import Asks
 from fairlead.api.tasks import Compared
 from fairlead.monitor.question import gained
 from fairlead.plan.core import MODEL_VERSION, epoch
+from fairlead.plan.deployment import gauges
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.monitors import askbook, question
 from fairlead.plan.deployment.rollback import confirming
@@ -204,6 +205,19 @@ def test_what_can_not_be_asked_is_said_with_the_remedy_and_rolls_nothing_back(ma
     assert sim.monitored["questions"] == 1
 
 
+def test_people_are_alerted_when_nobody_can_find_out_not_while_it_is_asked() -> None:
+    sim = harmed()
+    assert (sim.condition("WorldChanged")["reason"], cannot_confirm(sim)) == ("Confirming", 0.0)
+    unapproved(sim)
+    sim.look()
+    assert (sim.condition("WorldChanged")["reason"], cannot_confirm(sim)) == ("NotApproved", 1.0)
+
+
+def cannot_confirm(sim: Counting) -> float:
+    found = gauges.of({"metadata": {"name": "web", "namespace": "team"}, "status": sim.form(sim.status)})
+    return next(one.value for one in found if one.name.endswith("_cannot_confirm"))
+
+
 def test_a_server_that_speaks_otherwise_can_not_be_asked() -> None:
     sim = lived("m-1")
     goes_live(sim, "m-2", server={"runtime": "custom", "image": "server:2", "protocol": "http", "ready": "/ok"})
@@ -364,6 +378,7 @@ def test_an_experiment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
         sim.now = epoch(asked(sim)["until"]) + 1
         sim.look()
         assert asked(sim)["state"] == "Asking"
+        assert confirming.next_look(Look(sim.subject(), View(sim), sim.now), sim.subject().body.status) is None
         assert "m-1 shall be live again when the experiment has ended" in sim.condition("WorldChanged")["message"]
         assert "wayBack" not in sim.status
     sim.look()

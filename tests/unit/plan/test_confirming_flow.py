@@ -299,3 +299,89 @@ def test_what_no_pairs_can_be_counts_for_nothing_and_the_labels_do(bad: Json) ->
     sim.labelled(500, 3600)
     assert (asked(sim)["pairs"], asked(sim)["logBetter"], asked(sim)["state"]) == (0, "0.0", "Asking")
     assert sim.joined["labelled"] == counted + 500
+
+
+def test_labels_that_are_counted_anew_answer_no_question_that_they_have_raised() -> None:
+    """Those of another Dataset have rung already, and pairs of theirs may be known."""
+    sim = harmed(theirs=0.25)
+    sim.publish(name="other")
+    settings(sim, labels={"dataset": "other"})
+    assert sim.joins[-1].against is None
+    assert "question" not in sim.monitored
+    assert "RollingBack" not in sim.events
+    sim.now += 3600
+    sim.look()
+    assert (asked(sim)["number"], asked(sim)["pairs"]) == (2, 0)
+    while asked(sim)["state"] == "Asking":
+        sim.rows("m-2", 1000)
+        sim.publish(name="other")
+        sim.look()
+        sim.now += 3600
+        sim.look()
+    assert (asked(sim)["state"], asked(sim)["pairs"]) == ("Better", 1000)
+
+
+def test_other_settings_of_the_tests_end_no_question() -> None:
+    sim = harmed(theirs=0.25)
+    settings(sim, falseAlarmsPerYear="2")
+    sim.passes(1000, seconds=3600)
+    assert (sim.line("quality")["state"], asked(sim)["state"]) == ("Unknown", "Asking")
+    assert until_known(sim) == "Better"
+
+
+def test_labels_that_stay_away_end_no_question_and_nobody_says_that_all_is_well() -> None:
+    sim = harmed(theirs=0.25)
+    sim.unsure = 0.9  # from now on harm is estimated, too
+    sim.now += 31 * 86400
+    for _ in range(12):
+        sim.passes(1000, seconds=3600)
+    assert sim.line("quality")["reason"] == "EstimatedHarm"
+    assert (asked(sim)["state"], asked(sim)["reason"]) == ("Unknown", "TooFewLabels")
+    assert sim.condition("WorldChanged")["status"] == "Unknown"
+
+
+def test_a_quota_that_refuses_the_server_beside_a_join_keeps_no_label_from_being_counted() -> None:
+    sim = harmed(theirs=0.25)
+    counted = sim.joined["labelled"]
+    sim.holds = True
+    sim.rows("m-2", 500)
+    sim.publish()
+    sim.look()
+    assert sim.joins[-1].against
+    (job,) = sim.select(JOB)
+    del sim.of(POD)[f"{job['metadata']['name']}-pod"]
+    sim.holds = False
+    for _ in range(5):
+        sim.now += 601
+        sim.look()
+    assert sim.joins[-1].against is None
+    assert sim.joined["labelled"] == counted + 500
+    assert "got no pod" in asked(sim)["trouble"]
+
+
+def test_counts_that_are_refused_give_no_pairs_either_for_both_come_again() -> None:
+    sim = harmed(theirs=0.25)
+    sim.instead = {"losses": [5, 9, 9]}
+    sim.labelled(500, 3600)
+    assert sim.joined["reason"] == "BadCounts"
+    assert asked(sim)["pairs"] == 0
+
+
+def test_versions_that_are_as_bad_are_one_change_however_few_labels_come_at_first() -> None:
+    sim = harmed(theirs=0.4)
+    assert until_known(sim) == "NotBetter"
+    sim.now += 60
+    sim.version("m-3")
+    sim.learns("m-3")
+    sim.look()
+    sim.ready("m-3")
+    sim.look()
+    sim.run(30, 20)
+    assert sim.status["live"]["version"] == "m-3"
+    said = []
+    for many in (20, 20, 20, 20, 20, 1000, 1000, 1000, 1000, 1000, 1000):
+        sim.labelled(many, 3600)
+        said.append((sim.condition("WorldChanged")["status"], sim.condition("WorldChanged")["reason"]))
+    assert said[:4] == [("Unknown", "LabelsAwaited")] * 4
+    assert said[-1] == ("True", "RealHarm")
+    assert "False" not in {status for status, _ in said}

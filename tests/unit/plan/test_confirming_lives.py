@@ -164,7 +164,80 @@ def test_a_version_whose_labels_are_well_ends_the_change() -> None:
     goes_live(sim, "m-3")
     assert sim.condition("WorldChanged")["reason"] == "LabelsAwaited"
     real = {"at": sim.status["monitors"]["since"], "rows": 2000, "state": "Ok", "message": "it is right"}
-    sim.status["monitors"].setdefault("labels", {})["real"] = real
+    labels = sim.status["monitors"].setdefault("labels", {})
+    labels["real"] = real
+    sim.look()
+    assert sim.condition("WorldChanged")["reason"] == "LabelsAwaited", "a few that are right show nothing"
+    sim.status["monitors"]["labels"]["well"] = ["4.0"] * 6
     sim.look()
     assert sim.condition("WorldChanged")["status"] == "False"
     assert "world" not in sim.status
+
+
+def test_what_labels_would_say_is_not_waited_for_where_nobody_asks_them() -> None:
+    rng, sim = random.Random(3), begun()
+    found_out(sim, Factory(sim), rng, 0.3, 0.3)
+    goes_live(sim, "m-3")
+    assert sim.condition("WorldChanged")["reason"] == "LabelsAwaited"
+    sim.spec = {**sim.spec, "monitors": {**sim.spec["monitors"], "without": ["quality"]}}
+    sim.generation += 1
+    sim.look()
+    assert sim.condition("WorldChanged")["status"] == "False"
+
+
+def test_a_change_is_the_same_one_whichever_version_is_live_until_labels_are_well() -> None:
+    """The next one comes before the labels of the last one do, or is taken back; neither shows that it is over."""
+    rng, sim = random.Random(4), begun()
+    found_out(sim, Factory(sim), rng, 0.3, 0.3)
+    why = sim.condition("WorldChanged")["message"]
+    for name in ("m-3", "m-4"):
+        goes_live(sim, name)
+        told = sim.condition("WorldChanged")
+        assert (told["status"], told["reason"]) == ("Unknown", "LabelsAwaited")
+        assert told["message"].startswith(f"{name} is live since then")
+        assert told["message"].endswith(f"Before: {why}"[-300:])
+        assert told["message"].count("Before: ") == 1
+    sim.passes(500)
+    says(sim, "Harmed", "RealHarm")
+    comes(sim, [1.0] * 30 + [0.0] * 70)
+    assert sim.status["wayBack"]["version"] == "m-3"
+    sim.ready("m-3")
+    sim.look()
+    assert sim.status["live"]["version"] == "m-3"
+    assert (sim.condition("WorldChanged")["status"], sim.condition("WorldChanged")["reason"]) == (
+        "Unknown", "LabelsAwaited",
+    )  # fmt: skip
+
+
+def test_versions_that_go_live_and_are_taken_back_come_to_an_end_too() -> None:
+    """Each is worse than the one before, which is live again, and as bad as ever."""
+    rng, sim = random.Random(2), begun()
+    factory = Factory(sim)
+    assert found_out(sim, factory, rng, 0.3, 0.3) == "NotBetter"
+    for number in range(1, 6):
+        runs = factory.look()
+        if len(runs) < number:
+            break
+        factory.end(runs[-1], "Approved")
+        factory.look()
+        goes_live(sim, f"r-{runs[-1]}")
+        harm_is_shown(sim, factory)
+        comes(sim, [1.0] * 30 + [0.0] * 70)
+        sim.ready("m-2")
+        sim.look()
+        assert sim.status["live"]["version"] == "m-2"
+        harm_is_shown(sim, factory)
+        assert found_out(sim, factory, rng, 0.3, 0.3) == "NotBetter"
+    assert factory.look() == ["p-1", "p-2", "p-3"]
+    told = factory.where.objects["Pipeline", "p"]["status"]["conditions"]
+    assert next(one["status"] for one in told if one["type"] == "GaveUp") == "True"
+
+
+def harm_is_shown(sim: Counting, factory: Factory) -> None:
+    """A day later, by the labels of whichever version is live."""
+    factory.look()
+    sim.now += 86400
+    sim.passes(500)
+    factory.look()
+    says(sim, "Harmed", "RealHarm")
+    factory.look()

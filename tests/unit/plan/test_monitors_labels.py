@@ -19,7 +19,7 @@ from fairlead.cli.blocks import Lines
 from fairlead.plan.core import DATASET, JOB, Plan
 from fairlead.plan.deployment import gauges
 from fairlead.plan.deployment import plan as deployment
-from fairlead.plan.deployment.monitors import book, labels, packing
+from fairlead.plan.deployment.monitors import book, labels, packing, saying
 
 
 def test_labels_give_the_real_quality_beside_the_estimated_one() -> None:
@@ -357,11 +357,69 @@ def test_by_other_settings_what_labels_said_before_holds_no_more_and_none_counts
     sim.spec = {**sim.spec, "monitors": {**sim.spec["monitors"], "worseBy": "40%"}}
     sim.generation += 1
     sim.passes(2000)
-    assert (sim.line("quality")["state"], sim.condition("Harmed")["status"]) == ("Ok", "False")
+    assert (sim.line("quality")["state"], sim.condition("Harmed")["status"]) == ("Unknown", "Unknown")
+    assert sim.line("quality")["reason"] == "NoLabels"
+    assert {one["source"] for one in figures_of(sim)} == {"estimated"}
     assert "no label of its answers has come since" in sim.line("quality")["message"]
+    assert "NotHarmed" not in sim.events
     sim.labelled()
     assert sim.line("quality")["state"] == "Ok"
     assert in_windows(sim) == len(sim.log)
+
+
+def test_labels_that_are_taken_away_and_asked_for_again_within_a_window_count_once() -> None:
+    sim = observed()
+    sim.wrongly = 0.3
+    sim.labelled()
+    wanted = sim.spec["monitors"]
+    for monitors in ({key: value for key, value in wanted.items() if key != "labels"}, wanted):
+        sim.spec = {**sim.spec, "monitors": monitors}
+        sim.generation += 1
+        sim.look()
+    sim.passes(10)
+    last = max(at for at, line in enumerate(lines(sim)) if "monitors" in line)
+    again = [labels.parsed(line["labels"]) for line in lines(sim)[last:] if "labels" in line]
+    assert [one.losses.n for one in again] == [2000], "all of them, by tests that know none of them yet"
+
+
+def test_harm_that_labels_have_shown_is_not_over_because_none_come_any_more() -> None:
+    sim = observed()
+    sim.wrongly = 0.5
+    sim.labelled()
+    assert sim.line("quality")["reason"] == "RealHarm"
+    sim.now += 31 * 86400
+    sim.passes(2000)
+    assert (sim.line("quality")["state"], sim.line("quality")["reason"]) == ("Unknown", "LabelsStale")
+    assert {one["source"] for one in figures_of(sim)} == {"estimated"}
+    assert sim.condition("Harmed")["status"] == "Unknown"
+    assert "NotHarmed" not in sim.events
+
+
+def test_few_labels_that_are_right_do_not_show_that_all_is_well() -> None:
+    sim = observed()
+    sim.labelled(20)
+    assert sim.joined["real"]["state"] == "Ok"
+    assert not well(sim)
+    for _ in range(6):
+        sim.labelled(2000)
+    assert well(sim)
+    sim.wrongly = 0.5
+    for _ in range(3):
+        sim.labelled(2000)
+    assert not well(sim)
+
+
+def figures_of(sim: Observed) -> list[Any]:
+    """As they are written."""
+    found: list[Any] = joined(DeploymentStatus, sim.form(sim.status))["monitors"]["figures"]
+    return found
+
+
+def well(sim: Observed) -> bool:
+    kept = DeploymentStatus.model_validate(sim.status).monitors
+    assert kept
+    assert kept.labels
+    return saying.is_well(kept.labels)
 
 
 def test_a_new_live_version_has_labels_of_its_own() -> None:

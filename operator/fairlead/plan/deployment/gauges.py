@@ -10,6 +10,7 @@ from fairlead.manifests.alerts import GAUGE_NAME, GAUGE_NAMESPACE
 from fairlead.plan.core import Gauge, Json, epoch
 from fairlead.plan.deployment.experiment import gauges as experiment
 from fairlead.plan.deployment.metrics.registry import METRICS
+from fairlead.plan.deployment.rollback import confirming, world
 
 PHASES = ("Pending", "Progressing", "Live", "Holding", "RolledBack", "Degraded")
 STANDINGS = {"Ok": 0, "Watch": 1, "Unknown": -1}
@@ -54,8 +55,8 @@ def _evidence(status: Json, candidate: Json, who: dict[str, str]) -> Iterator[Ga
         if said and not (type_ == "MonitorReady" and said["status"] == "Unknown"):  # a first window may be a day long
             yield _gauge(name, help_, who, said["status"] == "True")
         if said and type_ == "WorldChanged":
-            yield _gauge("cannot_confirm", "1 while nobody can find out whether the live one is worse.", who,
-                         said["status"] == "Unknown")  # fmt: skip
+            unknown = said["status"] == "Unknown" and said["reason"] not in (confirming.ASKS, world.AWAITED)
+            yield _gauge("cannot_confirm", "1 while nobody can find out whether the live one is worse.", who, unknown)
     for guard in (status.get("watch") or {}).get("guards") or []:
         labels = who | {"guard": guard["guard"], "version": status["watch"]["version"]}
         yield _gauge("watch_log_evidence", "Log evidence that the live version has become worse since its promotion.",

@@ -122,7 +122,7 @@ class Followed(ABC, Generic[A]):
         return Budget((LIMITED if failure.reason in LIMITS else USUAL).after(self.recorded.attempt))
 
     def hopeless(self, found: Found) -> Failure | None:  # noqa: ARG002
-        """Why a pod that still runs, or waits, is given up."""
+        """Why a pod that still runs, or waits, or is not even made, is given up."""
         return None
 
     def waiting(self, found: Found) -> Waiting | None:
@@ -191,6 +191,8 @@ def _without_pod(one: Followed[A], found: Found) -> Outcome[A]:
     if is_late(found):
         why = found.problem or Waiting("Disrupted", one.lost)
         return Broken(found, Failure(why.reason, why.message, "cluster"))
+    if (hopeless := one.hopeless(found)) is not None:
+        return Broken(found, hopeless, abandon=True)
     return Running(found, found.problem or found.waiting(now), found.look_again(now), found.stage)
 
 

@@ -16,8 +16,8 @@ MOST = 3
 
 
 def after(report: Report, before: Sequence[Figure]) -> list[Figure]:
-    """What is known after a window. By labels, where this window has some; without new ones what they said last still
-    holds; else as it is estimated. What is not known is not among them."""
+    """What is known after a window. By labels, where this window has some; without new ones what they said last
+    (`before`), as long as it holds; else as it is estimated. What is not known is not among them."""
     known = dict(_read(report.realised, "realised"))
     kept = {one.metric: one for one in before if one.source == "realised"}
     guessed = dict(_read(report.estimated.figures if isinstance(report.estimated, Estimate) else None, "estimated"))

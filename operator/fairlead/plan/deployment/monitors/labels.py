@@ -36,7 +36,7 @@ from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.requests import ReadDocument
 
 PATIENT = 600.0
-"""Seconds that a pod may wait for a server beside it."""
+"""Seconds that a Job may wait for a pod with a server beside it, and that pod to begin."""
 LARGEST = 32768
 """Characters of what waits: more could not be read again."""
 STRANGE = Problem(
@@ -78,8 +78,9 @@ class Observing(LabelJob[ObserveResult, LabelsJoined]):
         return made.model_copy(update={"asks": self.asks}) if self.asks and attempt == 1 else made
 
     def hopeless(self, found: Found) -> Failure | None:
-        """A server beside it that does not come up is not waited for."""
-        born = epoch(found.pod["metadata"]["creationTimestamp"]) if found.pod else self.context.now
+        """A server beside it that does not come up is not waited for, nor a pod that a quota refuses because of it."""
+        made = found.pod or found.job
+        born = epoch(made["metadata"]["creationTimestamp"]) if made else self.context.now
         why = self.waiting(found) if self.recorded.asks and self.context.now > born + PATIENT else None
         return Failure(why.reason, f"{why.message}; the next attempt asks nobody", "cluster") if why else None
 
@@ -143,17 +144,20 @@ def go_on(look: Look, spec: Monitors, kept: Monitored) -> Monitored:
     wanted, digest = spec.labels, digest_of(look, spec, kept.version)
     if wanted is None:
         return kept.model_copy(update={"labels": None}) if kept.labels else kept
+    if recording.profiled(look, kept.version) is None:  # the line `NoProfile` says what to do
+        known = kept.labels or LabelsJoined(digest=digest)
+        return kept.model_copy(update={"labels": known.model_copy(update={"job": None})})
     joined = kept.labels
     if joined is None or joined.digest != digest:
-        joined = _begun(look, wanted, kept, digest)
-    if recording.profiled(look, kept.version) is None:  # the line `NoProfile` says what to do
-        return kept.model_copy(update={"labels": joined.model_copy(update={"job": None})})
+        joined, kept = _begun(look, wanted, kept, digest), _anew(look, kept)
     mine, job = Observing(look, joined, wanted, kept.version, kept.since, question.asks(kept)), joined.job
     done = labeljob.advance(mine, ready=not joined.pending)
     joined, result = done
     if result is not None:
-        kept = question.heard(look, kept, job.asks if job else None, result.compared)
-        joined = _taken(look, wanted, joined, result)
+        taken = _taken(look, wanted, joined, result)
+        if taken.used != joined.used:  # else these labels come again, and their pairs with them
+            kept = question.heard(look, kept, job.asks if job else None, result.compared)
+        joined = taken
     elif job and job.asks and joined.job and joined.job.not_before:
         kept = question.troubled(kept, joined.message)
     return kept.model_copy(update={"labels": _sourced(mine, joined)})
@@ -181,6 +185,12 @@ def _begun(look: Look, wanted: Truth, kept: Monitored, digest: str) -> LabelsJoi
         return joined
     current = Observing(look, joined, wanted, kept.version, kept.since).current()
     return joined.model_copy(update={"dataset": current})
+
+
+def _anew(look: Look, kept: Monitored) -> Monitored:
+    """The monitors when all labels are counted once more. So are those that the tests know, and those that have rung:
+    the tests begin anew too, and nothing is asked before they have rung again."""
+    return question.recounted(look, kept).model_copy(update={"settings": ""})
 
 
 def _taken(look: Look, wanted: Truth, joined: LabelsJoined, result: ObserveResult) -> LabelsJoined:
@@ -241,9 +251,12 @@ def folded(look: Look, kept: Monitored, given: LabelledWindow | None, report: Re
         if one.labels and isinstance(one.gap, Gap):
             said = saying.gap(name, one)
             gaps[name] = GapKnown(rule=name, at=look.stamp, state=said.state, message=said.message[:512])
-    real = saying.real(look.stamp, given, report) or joined.real
-    known = [gaps[name] for name in report.fairness if name in gaps]
-    return kept.model_copy(update={"labels": joined.model_copy(update={"pending": "", "real": real, "gaps": known})})
+    changes = {
+        "pending": "", "real": saying.real(look.stamp, given, report) or joined.real,
+        "gaps": [gaps[name] for name in report.fairness if name in gaps],
+        "well": saying.well(joined, given.losses, report, float(look.spec.rollout.design_effect)),
+    }  # fmt: skip
+    return kept.model_copy(update={"labels": joined.model_copy(update=changes)})
 
 
 # --- the Jobs ------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from fairlead.plan.deployment.monitors import (
     question,
     reading,
     registry,
+    saying,
     skew,
 )
 from fairlead.plan.deployment.monitors.base import Monitor, Said
@@ -219,9 +220,10 @@ def _folded(
         return after, Outcome(True, Problem("MonitorFailed", said))
     if len(text) > LARGEST:
         return after, Outcome(True, Problem("TooManyFeatures", TOO_MANY.format(version=after.version)))
+    holds = after.labels is not None and saying.fresh(look, after.labels.real)
     folded = folded.model_copy(update={
         "windows": after.windows + 1, "rows": found.tally.rows, "state": text,
-        "figures": figures.after(report, after.figures),
+        "figures": figures.after(report, after.figures if holds else []),
     })  # fmt: skip
     if report.unknown is None:
         return folded.model_copy(update={"closed_at": look.stamp}), Outcome(True, None, report, found.without)
@@ -249,7 +251,7 @@ def _state(look: Look, spec: Monitors, kept: Monitored, profile: Profile) -> tup
             return kept, state
     anew: dict[str, object] = {"profile": profile.digest, "settings": mark, "state": ""}
     if kept.labels:  # what labels have said was said by other tests
-        anew |= {"labels": kept.labels.model_copy(update={"real": None, "gaps": []})}
+        anew |= {"labels": kept.labels.model_copy(update={"real": None, "gaps": [], "well": []})}
     if kept.profile != profile.digest:
         anew |= {"marks": [], "opened_at": None}
     return book.opened(look, kept.model_copy(update=anew), settings), State(profile.digest)

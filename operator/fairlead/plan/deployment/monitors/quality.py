@@ -20,6 +20,10 @@ SHOWN = ("accuracy", "auc", "f1", "mae", "rmse", "mape")
 """Metrics that a message names."""
 
 
+_SILENT = ("NoLabels", "LabelsStale")
+"""What labels that have come say no more: whether the harm that they may have shown is over, no estimate knows."""
+
+
 class Quality(Monitor):
     """By the real loss of rows with labels, and by the expected loss of the window's rows."""
 
@@ -34,7 +38,9 @@ class Quality(Monitor):
         guess, spec = _estimated(report), look.spec.monitors
         if spec is None or spec.labels is None or kept.labels is None:
             return guess
-        return _both(guess, _real(look, kept.labels), saying.trouble(kept.labels))
+        real = _real(look, kept.labels)
+        silent = Problem(real.reason, real.message) if real.reason in _SILENT and kept.labels.labelled else None
+        return _both(guess, real, saying.trouble(kept.labels) or silent)
 
 
 def _both(guess: Said | None, real: Said, trouble: Problem | None) -> Said:

@@ -28,6 +28,8 @@ SHORTEST, LONGEST = DAY, 30 * DAY
 LEAST = 0.001
 """Of a margin: with none, nothing could ever be shown not to be better."""
 OPEN = askbook.OPEN
+MONITOR = "quality"
+"""Whose harm asks."""
 
 
 def is_open(status: DeploymentStatus) -> bool:
@@ -112,6 +114,15 @@ def left_behind(look: Look, kept: Monitored) -> Monitored:
     if kept.question is None or kept.question.state not in OPEN:
         return kept
     return closed(look, kept, "Dropped", "Superseded", f"{kept.version} is not live, or not watched any more")
+
+
+def recounted(look: Look, kept: Monitored) -> Monitored:
+    """The monitors when their labels are counted by other settings, all of them: also those that have rung, and those
+    whose pairs are known. Nothing is asked with these."""
+    if kept.question is None or kept.question.state not in OPEN:
+        return kept
+    said = "labels are counted anew, by other settings: when they show harm, it is asked once more"
+    return closed(look, kept, "Dropped", "LabelsChanged", said).model_copy(update={"question": None})
 
 
 def counts(asked: Question, live: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fairlead.api.monitors import GapKnown, LabelsJoined, RealFigure, RealQuality
+from fairlead.monitor import quality, question
 from fairlead.monitor.fairness import Gap
 from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.realised import Value
@@ -15,6 +16,9 @@ from fairlead.plan.core import epoch
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.monitors.base import Said
 from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.verdict.bounded import Sums, turned
+from fairlead.verdict.failures import log_bound, log_mean
+from fairlead.verdict.guards import decode, encode_all
 
 SHOWN = ("accuracy", "auc", "f1", "mae", "rmse", "mape", "rmse_zero")
 """Metrics that are told."""
@@ -69,6 +73,27 @@ def gap(name: str, one: FairnessReport) -> Said:
 def trouble(joined: LabelsJoined | None) -> Problem | None:
     """Why labels say nothing at present."""
     return Problem(joined.reason, joined.message) if joined is not None and joined.reason else None
+
+
+def well(joined: LabelsJoined, losses: Sums, report: Report, design_effect: float) -> list[str]:
+    """The evidence that the real loss is tolerable, with a window's losses: it is bet on against the null that the loss
+    is larger than that, or just as large, so it ever reaches 1/alpha with a probability of at most alpha if it is."""
+    loss = report.losses.get("realised")
+    if loss is None or loss.tolerated is None:
+        return joined.well
+    gained = quality.log_es(turned(losses), 1 - loss.tolerated, design_effect)
+    if gained is None:
+        return joined.well
+    before = list(map(decode, joined.well)) if len(joined.well) == len(gained) else [0.0] * len(gained)
+    return encode_all([have + more for have, more in zip(before, gained, strict=True)])
+
+
+def is_well(joined: LabelsJoined) -> bool:
+    """Whether labels have shown that the real loss is tolerable, and say so still. A few that are right show nothing:
+    without an alarm it may only not be known yet."""
+    if joined.real is None or joined.real.state != "Ok" or not joined.well:
+        return False
+    return log_mean(list(map(decode, joined.well))) >= log_bound(question.SURE)
 
 
 def fresh(look: Look, one: RealQuality | GapKnown | None) -> bool:

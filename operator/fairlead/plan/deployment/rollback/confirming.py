@@ -13,7 +13,7 @@ from fairlead.api.monitors import Monitored, MonitorLine, Question
 from fairlead.plan.core import Event, epoch
 from fairlead.plan.deployment import phase, versions
 from fairlead.plan.deployment.context import Look, State
-from fairlead.plan.deployment.monitors import question
+from fairlead.plan.deployment.monitors import question, saying
 from fairlead.plan.deployment.rollback import readiness, wayback, world
 from fairlead.plan.deployment.serving.pods import Problem
 
@@ -27,37 +27,44 @@ def go_on(look: Look, state: State) -> tuple[State, Problem | None]:
     kept, spec = state.status.monitors, look.spec.monitors
     if kept is None or spec is None or state.status.live is None or kept.version != state.status.live.version:
         return state, None
-    line = next((one for one in kept.lines if one.monitor == "quality"), None)
+    line = next((one for one in kept.lines if one.monitor == question.MONITOR), None)
     asked = kept.question
     if asked is None:
-        wanted = spec.react.harm == "Confirm" and _is_harm(line) and state.status.way_back is None
+        wanted = spec.react.harm == "Confirm" and _is_harm(kept, line) and state.status.way_back is None
         state = _begin(look, state, kept, line) if wanted and line else state
     elif asked.state not in question.OPEN:
-        state = _forgotten(state, asked) if _is_over(line) else state
+        state = _forgotten(state, asked) if _is_over(look, kept, line) else state
     elif spec.react.harm != "Confirm" or line is None:
         said = "nobody wants to know any more whether it is the version: spec.monitors has changed"
         state = _closed(look, state, "Dropped", "NotWanted", said)
-    elif _is_over(line):
+    elif _is_over(look, kept, line):
         state = _closed(look, state, "Dropped", "AsBefore", f"{kept.version} is right as often as before again")
         state = _without(state)
     return _asked(look, state)
 
 
 def next_look(look: Look, status: DeploymentStatus) -> float | None:
-    """Seconds until a person is asked; None without a question."""
+    """Seconds until a person is asked; None without a question, and where its time is over and something else is
+    waited for, which is looked at anyway: an experiment, or a rollback that is under way."""
     kept = status.monitors
     if kept is None or kept.question is None or not question.is_open(status):
         return None
-    return max(0.0, epoch(kept.question.until) - look.now)
+    left = epoch(kept.question.until) - look.now
+    return left if left > 0 else None
 
 
-def _is_harm(line: MonitorLine | None) -> bool:
-    return line is not None and (line.state, line.reason) == ("Harmed", REAL)
+def _is_harm(kept: Monitored, line: MonitorLine | None) -> bool:
+    """Whether labels show it; not what was said before the tests began anew, which is no word of theirs."""
+    return line is not None and (line.state, line.reason) == ("Harmed", REAL) and bool(kept.settings)
 
 
-def _is_over(line: MonitorLine | None) -> bool:
-    """Whether the harm that asked is gone. While nothing is known, nobody knows that."""
-    return line is not None and line.state != "Unknown" and not _is_harm(line)
+def _is_over(look: Look, kept: Monitored, line: MonitorLine | None) -> bool:
+    """Whether the harm that asked is gone. While nothing is known of the real loss, nobody knows that: harm that is
+    estimated says nothing of it."""
+    if line is None or line.state in ("Ok", "Watch"):
+        return line is not None
+    real = kept.labels.real if kept.labels else None
+    return line.reason != REAL and saying.fresh(look, real) and real is not None and real.state in ("Ok", "Watch")
 
 
 # --- it begins, and is asked ---------------------------------------------------------------------------------------
@@ -67,7 +74,7 @@ def _begin(look: Look, state: State, kept: Monitored, line: MonitorLine) -> Stat
     before = state.status.previous
     kept = question.begun(look, kept, before, line.reason, line.message)
     if before is None:
-        said = f"{line.message}. No version was live before {kept.version}, so only another one helps: train anew"
+        said = f"{line.message}. No version before {kept.version} is there to go back to, so train anew"
         return _changed(look, state.having(monitors=kept), said, NOTHING)
     told = f"{line.message}. Is it the version, or the world? {before} is asked the same requests, as labels come"
     return state.having(Event(ASKS, told, warning=True), monitors=kept)
@@ -201,6 +208,6 @@ def _forgotten(state: State, asked: Question) -> State:
 def _without(state: State) -> State:
     kept, known = state.status.monitors, state.status.world
     assert kept
-    if known is not None and known.state == "Unknown" and known.guard == world.MONITOR:
+    if known and (known.state, known.guard) == ("Unknown", world.MONITOR) and known.reason != world.AWAITED:
         state = state.having(world=None)
     return state.having(monitors=kept.model_copy(update={"question": None}))

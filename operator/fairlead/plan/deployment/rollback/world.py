@@ -10,7 +10,7 @@ from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, epoch, rfc3339
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.metrics.registry import metric_of
-from fairlead.plan.deployment.monitors import question
+from fairlead.plan.deployment.monitors import question, saying
 from fairlead.plan.deployment.rollout import ending
 from fairlead.plan.deployment.serving import pods
 from fairlead.plan.deployment.serving.pods import Problem
@@ -23,6 +23,7 @@ MONITOR = "monitor/quality"
 """In place of a guard, where labels of the monitors have shown it."""
 AWAITED = "LabelsAwaited"
 """The reason while nobody knows whether another version does better."""
+_BEFORE = " Before: "
 NEARLY_ALL = 0.9
 """Share of bad answers of both versions above which it is said that both fail."""
 BOTH = "BothFail"
@@ -60,7 +61,7 @@ def go_on(look: Look, state: State) -> State:
     known, live, kept = state.status.world, state.status.live, state.status.watch
     if known and (live is None or live.version != known.version):
         return state.having(world=_remedied(look, state, known))
-    if known and known.reason == AWAITED and (look.spec.monitors is None or _told_by_labels(state)):
+    if known and known.reason == AWAITED and (not _listens(look) or _told_by_labels(state)):
         return state.having(world=None)
     if kept is None or kept.confirmation or not any(map(detect.is_back, kept.guards)):
         return state
@@ -74,23 +75,31 @@ def go_on(look: Look, state: State) -> State:
 
 def _remedied(look: Look, state: State, known: WorldChange) -> WorldChange | None:
     """Another version is live. Where labels have said that the world has changed, labels say whether that helps: until
-    then nobody knows, so who trains anew because of it does not take it for another change when it stays."""
-    live, spec = state.status.live, look.spec.monitors
-    if live is None or known.guard != MONITOR or known.state != "Changed" or spec is None or spec.labels is None:
+    then nobody knows, so who trains anew because of it does not take it for another change when it stays; nor when the
+    next version comes before, or an older one again."""
+    live, waits = state.status.live, known.reason == AWAITED
+    if live is None or known.guard != MONITOR or not (known.state == "Changed" or waits) or not _listens(look):
         return None
-    said = f"{live.version} is live since then; whether it does better, its labels will say. Before: {known.message}"
+    before = known.message.partition(_BEFORE)[2] if waits else known.message
+    said = f"{live.version} is live since then; whether it does better, its labels will say.{_BEFORE}{before}"
     return WorldChange(
         state="Unknown", version=live.version, against=known.version, guard=MONITOR, since=look.stamp, reason=AWAITED,
         message=said[:1024],
     )  # fmt: skip
 
 
+def _listens(look: Look) -> bool:
+    """Whether labels would tell."""
+    spec = look.spec.monitors
+    return spec is not None and spec.labels is not None and question.MONITOR not in spec.without
+
+
 def _told_by_labels(state: State) -> bool:
-    """Whether the live version's own labels say that it is right as often as it should be."""
+    """Whether the live version's own labels have shown that it is right as often as it should be."""
     kept, live = state.status.monitors, state.status.live
     if kept is None or live is None or kept.version != live.version:
         return False
-    return kept.labels is None or (kept.labels.real is not None and kept.labels.real.state == "Ok")
+    return kept.labels is not None and saying.is_well(kept.labels)
 
 
 def unasked(look: Look, wanted: WayBack) -> Unasked | None:
