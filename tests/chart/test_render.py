@@ -167,6 +167,8 @@ def test_every_object_is_labelled_and_placed(full: list[Json]) -> None:
         ({"jobs": {"memory": "99999999999T"}}, "memory"),
         ({"jobs": {"deadline": "0s"}}, "deadline"),
         ({"monitors": {"falseAlarmsPerYear": 0}}, "falseAlarmsPerYear"),
+        ({"monitors": {"falseAlarmsPerYear": "0.0"}}, "falseAlarmsPerYear"),
+        ({"monitors": {"falseAlarmsPerYear": "none"}}, "falseAlarmsPerYear"),
         ({"logLevel": "loud"}, "logLevel"),
         ({"namespaces": ["Team_A"]}, "namespaces"),
         ({"workers": 1000}, "workers"),
@@ -189,6 +191,14 @@ def test_wrong_values_are_refused_by_name(values: Json, expected: str) -> None:
     done = helm("template", str(CHART), "--kube-version", "1.35.0", "--values", "-", values=values, check=False)
     assert done.returncode != 0
     assert expected in done.stderr
+
+
+@pytest.mark.parametrize("given", [4, 0.5, "0.5", "0.05", "12"])
+def test_a_number_may_be_given_as_helms_set_gives_it(given: float | str) -> None:
+    """A fraction comes as a text."""
+    found = one(render({"monitors": {"falseAlarmsPerYear": given}}), "ConfigMap")
+    config = OperatorConfig.model_validate(yaml.safe_load(found["data"]["config.yaml"]))
+    assert config.monitors.false_alarms_per_year == float(given)
 
 
 @pytest.mark.parametrize("base", ["@docs", "docs:", "*", "!docs", "%docs", "https://docs.example/a?ref=main"])

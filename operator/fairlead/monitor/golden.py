@@ -344,8 +344,8 @@ def alike(expected: Any, answered: Any, tolerance: float, scale: float) -> bool:
     same or not, however a class is written (1, 1.0, "1"). Null and NaN are alike."""
     if _is_nothing(expected) or _is_nothing(answered):
         return _is_nothing(expected) and _is_nothing(answered)
-    if type(expected) is int and isinstance(answered, str):
-        return str(expected) == answered
+    if isinstance(answered, str) and not isinstance(expected, str):
+        return answered in (str(expected), json.dumps(expected))
     if not (isinstance(expected, float) and math.isfinite(expected) and _real(answered)):
         return bool(expected == answered)
     return abs(float(answered) - expected) <= tolerance * max(abs(expected), scale, NOISE)

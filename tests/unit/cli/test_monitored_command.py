@@ -127,6 +127,16 @@ def test_a_ledger_that_somebody_has_changed_is_said_and_no_crash(broken: dict[st
         remonitor.replay(every, profile().dumped())
 
 
+def test_a_ledger_that_is_no_text_is_said(told: Told, drifting: Counting) -> None:
+    class Broken(Store):
+        def read(self, key: str, limit: int = 0) -> bytes:
+            return b"\xff\xfe{" if "-monitors/" in key else super().read(key, limit)
+
+    code, out, err = told(drifting, store=Broken(drifting))
+    assert (code, err) == (0, "")
+    assert "can't be judged" in out
+
+
 def test_a_table_of_the_last_windows(told: Told, drifting: Counting) -> None:
     code, out, _ = told(drifting)
     assert code == 0

@@ -154,7 +154,8 @@ def test_what_an_evaluation_keeps_comes_back() -> None:
     (1000, 1001, 1000.0, False), (3, 3.0, 0.0, True), (3, 3.0001, 9.0, False), ("a", "a", 0.0, True),
     ("a", "b", 9.0, False),
     (True, True, 0.0, True), (True, False, 9.0, False), ("3", 3, 0.0, False),
-    (3, "3", 0.0, True), (3, "4", 9.0, False), (True, "True", 0.0, False),
+    (3, "3", 0.0, True), (3, "4", 9.0, False), (True, "True", 0.0, True), (False, "false", 0.0, True),
+    (True, "1", 0.0, False), (2.0, "2.0", 0.0, True), (2.5, "2.6", 9.0, False),
 ])  # fmt: skip
 def test_which_answers_are_alike(expected: Any, answered: Any, scale: float, same: bool) -> None:
     assert golden.alike(expected, answered, 0.001, scale) is same

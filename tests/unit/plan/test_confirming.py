@@ -17,7 +17,7 @@ from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.labelled import Asks
 from fairlead.api.tasks import Compared
 from fairlead.monitor.question import gained
-from fairlead.plan.core import MODEL_VERSION, epoch
+from fairlead.plan.core import MODEL_VERSION, epoch, rfc3339
 from fairlead.plan.deployment import gauges
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.monitors import askbook, question
@@ -60,6 +60,8 @@ def says(sim: Counting, state: str, reason: str) -> None:
     """What the monitor of quality says from now on."""
     line = sim.line("quality")
     line |= {"state": state, "reason": reason, "message": HARM, "since": line["since"]}
+    if "labels" in sim.monitored:
+        sim.monitored["labels"]["real"] = {"at": rfc3339(sim.now), "rows": 500, "state": state, "message": HARM}
     sim.look()
 
 

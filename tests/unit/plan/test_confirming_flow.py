@@ -321,6 +321,18 @@ def test_labels_that_are_counted_anew_answer_no_question_that_they_have_raised()
     assert (asked(sim)["state"], asked(sim)["pairs"]) == ("Better", 1000)
 
 
+def test_what_was_said_before_labels_are_counted_anew_asks_nothing() -> None:
+    """The line stands until a window closes, and none does while recorders don't answer."""
+    sim = harmed(theirs=0.25)
+    sim.silent = {one["metadata"]["uid"] for one in sim.pods("m-2")}
+    settings(sim, labels={"dataset": "nothing"})
+    for _ in range(3):
+        sim.now += 3600
+        sim.look()
+    assert "question" not in sim.monitored
+    assert sim.monitored["questions"] == 1
+
+
 def test_other_settings_of_the_tests_end_no_question() -> None:
     sim = harmed(theirs=0.25)
     settings(sim, falseAlarmsPerYear="2")

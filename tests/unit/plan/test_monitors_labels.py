@@ -400,12 +400,11 @@ def test_few_labels_that_are_right_do_not_show_that_all_is_well() -> None:
     sim.labelled(20)
     assert sim.joined["real"]["state"] == "Ok"
     assert not well(sim)
-    for _ in range(6):
-        sim.labelled(2000)
+    sim.wrongly = 0.1
+    sim.labelled(500)
     assert well(sim)
-    sim.wrongly = 0.5
-    for _ in range(3):
-        sim.labelled(2000)
+    sim.wrongly = 0.6
+    sim.labelled(500)
     assert not well(sim)
 
 

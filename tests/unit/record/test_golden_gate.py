@@ -267,7 +267,7 @@ class Probed:
 
     def started(self) -> tuple[int, str]:
         """The first answer after the rows were asked for."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while (found := self.probe())[0] == 503:
             assert time.monotonic() < deadline
             time.sleep(0.01)

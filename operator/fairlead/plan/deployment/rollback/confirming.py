@@ -54,8 +54,10 @@ def next_look(look: Look, status: DeploymentStatus) -> float | None:
 
 
 def _is_harm(kept: Monitored, line: MonitorLine | None) -> bool:
-    """Whether labels show it; not what was said before the tests began anew, which is no word of theirs."""
-    return line is not None and (line.state, line.reason) == ("Harmed", REAL) and bool(kept.settings)
+    """Whether labels show it; not what a line has said before they were counted anew."""
+    if line is None or (line.state, line.reason) != ("Harmed", REAL):
+        return False
+    return kept.labels is None or (kept.labels.real is not None and kept.labels.real.state == "Harmed")
 
 
 def _is_over(look: Look, kept: Monitored, line: MonitorLine | None) -> bool:
