@@ -45,7 +45,7 @@ def there(deployment: Json) -> set[str]:
     who judge answers) is not among it."""
     found, kept = {""}, status(deployment).get("monitors") or {}
     told = {one["type"] for one in status(deployment).get("conditions") or []}
-    if "WorldChanged" in told:
+    if "Watched" in told:
         found.add(needs.WATCH)
     if spec(deployment).get("monitors") is None or not kept.get("windows"):
         return found
