@@ -56,7 +56,7 @@ def test_with_monitors_their_queries_must_find_something() -> None:
 
 
 def test_figures_and_a_watch_are_seen() -> None:
-    seen = world({}, ("WorldChanged",), ("rmse", "mape"), windows=2)
+    seen = world({}, ("Watched",), ("rmse", "mape"), windows=2)
     found = pictures.there(seen.get("Deployment", story.DEPLOYMENT))
     assert found == {"", needs.WATCH, needs.MONITORED, f"{needs.QUALITY}/rmse", f"{needs.QUALITY}/mape"}
     assert found <= {one.needs for one in pictures.queries("airline")}
