@@ -32,6 +32,8 @@ def scalar(node: Node) -> Any:
         return True
     if node["type"] == "integer":
         return max(1, node.get("minimum", 1))
+    if node["type"] == "number":
+        return 1.5
     if node.get("format") == "date-time":
         return TIME
     low, high = node.get("minLength", 0), node.get("maxLength", 64)
