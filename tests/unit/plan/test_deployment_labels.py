@@ -288,6 +288,17 @@ def test_one_that_stays_well_stays_and_every_label_counts_once(holdback: str) ->
     assert not sim.of(JOB)
 
 
+def test_a_last_few_answers_of_the_version_before_are_not_compared_with_what_the_live_one_answers_later() -> None:
+    sim = promoted(wrong=WRONG, more={"rollout": {"afterPromotion": {"for": "7d"}}})
+    sim.delay = 0.1
+    sim.log += [sim._kept(f"last-{at}-{version}", version) for at in range(100) for version in ("m-1", "m-2")]
+    sim.now += sim.delay
+    sim.log += [sim._kept(f"later-{at}", "m-2") for at in range(2000)]  # whose labels come later
+    sim.publish()
+    sim.look()
+    assert sim.status["history"][0]["reason"] == "LabelsWorseAfterPromotion"  # the old pods were still there
+
+
 def test_a_watched_dataset_that_is_gone_is_said() -> None:
     sim = promoted(wrong=ALIKE, more={"rollout": {"afterPromotion": {"for": "1d"}}})
     sim.of(DATASET).clear()

@@ -27,13 +27,15 @@ UNEQUAL, UNKNOWN = "UnequalCoverage", "LabelsUnknown"
 
 
 def taken(
-    look: Look, joined: Joined, evidence: GuardEvidence, result: JoinResult, until: float = inf
+    look: Look, joined: Joined, evidence: GuardEvidence, result: JoinResult, until: float = inf, together: float = inf
 ) -> tuple[Joined, GuardEvidence]:  # fmt: skip
     """Both after what a join has counted: pairs are judged, cohorts wait for their turn. Where the versions are not
-    labelled alike, neither is. until: seconds after the rollout's beginning; later cohorts are not this guard's."""
+    labelled alike, neither is. until: seconds after the rollout's beginning; later cohorts are not this guard's.
+    together: from then on only one of them answers, but for a last few: these are older, so more of them are labelled,
+    and nothing is compared."""
     joined = joined.model_copy(update={
         "used": result.used, "changed": joined.changed + result.changed, "contradictory": result.contradictory,
-        "unmatched": result.unmatched, "log_coverage": _covered(joined, result),
+        "unmatched": result.unmatched, "log_coverage": _covered(joined, result, together),
         "reason": UNKNOWN if result.strange else "",
     })  # fmt: skip
     seen = _seen(look, joined, evidence.labels or LabelsSeen(), result)
@@ -55,10 +57,10 @@ def _cohort(cell: list[int]) -> list[int]:
     return [cell[0], cell[3], cell[4], cell[7], cell[8]] if cell[3] + cell[7] else []
 
 
-def _covered(joined: Joined, result: JoinResult) -> list[str]:
+def _covered(joined: Joined, result: JoinResult, together: float) -> list[str]:
     """Whether labels come alike is judged by all answers of a stretch of time, paired ones too."""
     found = [decode(text) for text in joined.log_coverage] or [0.0] * (2 * len(GRID))
-    for cell in result.cells:
+    for cell in (one for one in result.cells if one[0] < together):
         gained = log_coverage_of(Bucket(Cell(cell[1], cell[2]), Cell(cell[5], cell[6])))
         found = [have + new for have, new in zip(found, gained, strict=True)]
     return encode_all(found)

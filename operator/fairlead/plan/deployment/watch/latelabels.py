@@ -8,6 +8,8 @@ A join gives as many windows as the watch may have had by now, so that their num
 
 from __future__ import annotations
 
+from math import inf
+
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.guard import Guard
@@ -92,7 +94,8 @@ def _one(
     joined, result = labels.advance(look, guard, joined, ready=room > 0)
     before, old = rollout, state
     if result is not None:
-        joined, rollout = cohorts.taken(look, joined, rollout, result, promoted)
+        together = inf if watch.holdback else promoted
+        joined, rollout = cohorts.taken(look, joined, rollout, result, promoted, together)
     joined, rollout, judged = _judged(look, guard, joined, rollout)
     state = _referred(look, guard, state, rollout)
     lines = [*latebook.late(look, before, rollout, judged), *latebook.ruled(look, old, state)]
