@@ -21,8 +21,16 @@ def program(name: str) -> str:
     return found
 
 
+_given: set[int] = set()
+"""Ports that were told: who got one may not listen yet, and the kernel would give it once more."""
+
+
 def free_port() -> int:
-    """A port on loopback that nothing listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on loopback that nothing listens on, another one each time."""
+    while True:
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port
