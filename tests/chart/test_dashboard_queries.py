@@ -197,6 +197,11 @@ ELSE = (
           {selector("fairlead_recorder_unread_total", _UNREAD | {"reason": "late"}): "0+60x30"},
           {said(reason="late"): 1}),
     Found("deployment/The world has changed", "yes", gauge("world_changed", 1), {said(): 1}),
+    Found("models/Watched", "yes", gauge("watched", 1), {said(): 1}),
+    Found("models/Evidence that the live version has become worse, as a share of its bound", "half of it",
+          gauge("watch_log_evidence", 2, version="web-1", guard="0/errors")
+          | gauge("watch_log_evidence_bound", 4, version="web-1", guard="0/errors"),
+          {said(version="web-1", guard="0/errors"): 0.5}),
     Found("models/Not monitored", "one", gauge("monitored", 0), {"": 1}),
     Found("models/Alarms of monitors", "by monitor", monitor("drift", 2) | monitor("data", -1),
           {"monitor=drift": 1, "monitor=data": 0}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hack.gen.boards import gpus
+from hack.gen.boards.deployment import WATCH
 from hack.gen.boards.queries import HERE, SPACE, WHO, against, latest
 from hack.gen.panels import YES_NO, Board, Panel, Rows, variable
 
@@ -56,14 +57,15 @@ ROWS: Rows = (
         Panel("Evidence that the live version has become worse, as a share of its bound",
               "In logarithms. At 1 the version before it takes over.",
               ((against("fairlead_deployment_watch_log_evidence"), "{{deployment}} {{version}} {{guard}}"),),
-              unit="percentunit", most=1.1, red=1.0),
+              unit="percentunit", most=1.1, red=1.0, needs=WATCH),
         Panel("Ready pods of the live version", "None: requests fail.",
               ((latest("fairlead_deployment_ready_replicas"), "{{deployment}}"),)),
         Panel("Could be rolled back", "No: the condition RollbackReady says what is missing.",
               ((latest("fairlead_deployment_rollback_ready"), "{{deployment}}"),), "state-timeline", words=YES_NO,
               height=6),
         Panel("Watched", "No: nothing shows how the live version does.",
-              ((latest("fairlead_deployment_watched"), "{{deployment}}"),), "state-timeline", words=YES_NO, height=6),
+              ((latest("fairlead_deployment_watched"), "{{deployment}}"),), "state-timeline", words=YES_NO, height=6,
+              needs=WATCH),
     )),
     ("Data, pipelines, versions", (
         Panel("Rows of the current version", "Of each Dataset.",
