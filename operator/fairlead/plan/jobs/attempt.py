@@ -8,12 +8,12 @@ it said (`result`), whose fault a failure is, and when it is tried again (`recor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from fairlead.api.tasks import TaskResult
-from fairlead.plan.core import LABEL_PREFIX, Context, Json
+from fairlead.plan.core import JOB, LABEL_PREFIX, Context, Delete, Json, epoch
 from fairlead.plan.jobs import failures, jobpods, likeness, result
 from fairlead.plan.jobs import record as records
 from fairlead.plan.jobs.backoff import LIMITED, USUAL
@@ -27,6 +27,8 @@ A = TypeVar("A")
 
 LAG = 3.0
 """Seconds that the news of a pod may come later than the news of its Job: they are watched apart."""
+STUCK = 30.0
+"""Seconds between looks at a Job of which no event tells."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,22 @@ def settle(one: Followed[Any], failure: Failure) -> Settled:
 def is_late(found: Found) -> bool:
     """Whether the Job has ended, and its pod has not been seen (yet)."""
     return found.pod is None and failures.gone(found.job)
+
+
+def next_look(record: Record, now: float) -> float:
+    """Seconds until something is due of which no event tells: the next attempt, or a look at a Job that is stuck."""
+    return max(0.0, epoch(record.not_before) - now) if record.not_before else STUCK
+
+
+def leftovers(owned: Iterable[Json], label: str, wanted: set[str]) -> list[Delete]:
+    """Of an owner's Jobs those of a kind whose answer is recorded, or is not wanted any more. label: of their kind,
+    without the prefix; wanted: names of those that stay."""
+    return [
+        Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"])
+        for job in owned
+        if LABEL_PREFIX + label in job["metadata"].get("labels", {})
+        and job["metadata"]["name"] not in wanted and "deletionTimestamp" not in job["metadata"]
+    ]  # fmt: skip
 
 
 def outdated_image(one: Followed[Any], found: Found) -> str | None:

@@ -21,7 +21,7 @@ from fairlead.manifests import job as jobs
 from fairlead.manifests import limits
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.manifests.pod import credentials_volume, pod_spec, worker
-from fairlead.plan.core import DATASET, JOB, LABEL_PREFIX, Delete, Json, epoch
+from fairlead.plan.core import DATASET, Json
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.jobs import attempt
@@ -37,8 +37,6 @@ A = TypeVar("A")
 K = TypeVar("K", Joined, LabelsJoined)
 _FINAL = ("BadData",)
 """Errors that only another version of the Dataset, or another spec, can end."""
-STUCK = 30.0
-"""Seconds between looks at a Job of which no event tells."""
 
 
 @dataclass(frozen=True)
@@ -155,16 +153,6 @@ _WORDS = {"join": "labels", "observe": "observed"}
 """Of a Job's name, by its program."""
 
 
-def leftovers(look: Look, label: str, wanted: set[str]) -> list[Delete]:
-    """Jobs whose answer is recorded, or is not wanted any more. label: of their kind, without the prefix."""
-    return [
-        Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"])
-        for job in look.world.owned(JOB)
-        if LABEL_PREFIX + label in job["metadata"].get("labels", {})
-        and job["metadata"]["name"] not in wanted and "deletionTimestamp" not in job["metadata"]
-    ]  # fmt: skip
-
-
 def advance(mine: LabelJob[A, K], ready: bool) -> tuple[K, A | None]:
     """One look at the join that is under way, or the beginning of the next one; with what it has counted.
 
@@ -212,10 +200,3 @@ def _failed(mine: LabelJob[A, K], failure: Failure) -> K:
     if settled.pause is None:
         return mine.kept.model_copy(update={**why, "job": None, "dataset": job.dataset})
     return mine.kept.model_copy(update={**why, "job": job.model_copy(update=settled.changes)})
-
-
-def due(look: Look, job: JoinJob | None) -> float | None:
-    """Seconds until something is due of which no event tells."""
-    if job is None:
-        return None
-    return max(0.0, epoch(job.not_before) - look.now) if job.not_before else STUCK

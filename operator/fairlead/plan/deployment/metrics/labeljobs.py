@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fairlead.api.deploymentstatus import DeploymentStatus
-from fairlead.plan.core import Delete, Json
+from fairlead.plan.core import JOB, Delete, Json
 from fairlead.plan.deployment.context import Look
-from fairlead.plan.deployment.evidence import labeljob
 from fairlead.plan.deployment.metrics import labels
 from fairlead.plan.deployment.metrics.joining import Joining
 from fairlead.plan.jobs import attempt
@@ -37,7 +36,7 @@ def requests(look: Look, status: DeploymentStatus) -> list[ReadDocument]:
 def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
     """Jobs whose answer is recorded, or is not wanted any more."""
     kept = {joined.job.name for joined in status.joins if joined.job and not joined.job.not_before}
-    return labeljob.leftovers(look, Joining.label, kept)
+    return attempt.leftovers(look.world.owned(JOB), Joining.label, kept)
 
 
 def due(look: Look, status: DeploymentStatus) -> list[float]:

@@ -24,6 +24,7 @@ from fairlead.plan.deployment.evidence.signals import guard_id
 from fairlead.plan.deployment.metrics.base import Metric
 from fairlead.plan.deployment.metrics.joining import Joining
 from fairlead.plan.deployment.serving.pods import Problem
+from fairlead.plan.jobs import attempt
 from fairlead.verdict import engine
 from fairlead.verdict.guards import decode
 from fairlead.verdict.trace import Prior
@@ -170,7 +171,7 @@ def due(look: Look, joined: Joined) -> float | None:
     """Seconds until something is due that no event announces."""
     if joined.pending:
         return look.window
-    return labeljob.due(look, joined.job)
+    return attempt.next_look(joined.job, look.now) if joined.job else None
 
 
 # --- what people are told ------------------------------------------------------------------------------------------

@@ -43,8 +43,8 @@ BACK = 86400.0
 """Seconds before, from which requests are drawn then."""
 LONGEST = 7 * 86400.0
 """Seconds from which requests are drawn where nothing was explained for long."""
-STUCK, AGAIN = 30.0, 60.0
-"""Seconds between looks at a Job of which no event tells, and while something stands in the way."""
+AGAIN = 60.0
+"""Seconds between looks while something stands in the way."""
 TRIES = 3
 """Attempts that may fail by the model's own fault, in one window."""
 BARE = 3
@@ -335,13 +335,8 @@ def requests(look: Look, status: DeploymentStatus) -> list[ReadDocument]:
 def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
     """Jobs whose answer is recorded, or is not wanted any more."""
     mine = _of(look, status)
-    kept = mine.recorded.name if mine is not None and not mine.recorded.not_before else ""
-    return [
-        Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"])
-        for job in look.world.owned(JOB)
-        if LABEL in job["metadata"].get("labels", {})
-        and job["metadata"]["name"] != kept and "deletionTimestamp" not in job["metadata"]
-    ]  # fmt: skip
+    kept = {mine.recorded.name} if mine is not None and not mine.recorded.not_before else set()
+    return attempt.leftovers(look.world.owned(JOB), Explaining.label, kept)
 
 
 def due(look: Look, status: DeploymentStatus) -> list[float]:
@@ -351,6 +346,6 @@ def due(look: Look, status: DeploymentStatus) -> list[float]:
         return []
     job = kept.explained.job
     if job is not None:
-        return [max(0.0, epoch(job.not_before) - look.now) if job.not_before else STUCK]
+        return [attempt.next_look(job, look.now)]
     left = _left(look, spec.explain, kept.explained)
     return [left if left > 0 else AGAIN]

@@ -21,7 +21,7 @@ from fairlead.monitor.fairness import Gap
 from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.report import Report
 from fairlead.plan import store
-from fairlead.plan.core import LABEL_PREFIX, Delete, Json, epoch
+from fairlead.plan.core import JOB, LABEL_PREFIX, Delete, Json, epoch
 from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import labeljob
@@ -291,10 +291,10 @@ def unwanted(look: Look, status: DeploymentStatus) -> list[Delete]:
     """Jobs whose answer is recorded, or is not wanted any more."""
     mine = observing(look, status)
     kept = {mine.recorded.name} if mine and not mine.recorded.not_before else set()
-    return labeljob.leftovers(look, Observing.label, kept)
+    return attempt.leftovers(look.world.owned(JOB), Observing.label, kept)
 
 
 def due(look: Look, kept: Monitored) -> Iterable[float]:
     """Seconds until something is due of which no event tells."""
-    soon = labeljob.due(look, kept.labels.job) if kept.labels else None
-    return [] if soon is None else [soon]
+    job = kept.labels.job if kept.labels else None
+    return [attempt.next_look(job, look.now)] if job else []
