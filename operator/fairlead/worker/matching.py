@@ -28,7 +28,7 @@ from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import fetch, parallel
 from fairlead.worker.folders import Rows
 from fairlead.worker.formats.words import line
-from fairlead.worker.tensors import EXACT, Type
+from fairlead.worker.tensors import Type, identity
 
 FEWEST, LOOKED = 20, 64
 """Labels without any answer after which the rest of the log is looked at, and files of it that are."""
@@ -118,8 +118,9 @@ class Matching(ABC):
             known += f" AND NOT coalesce(isnan(TRY_CAST({label} AS DOUBLE)), false)"
         self.beside = {name: _beside(number) for number, name in enumerate(also)}
         more = "".join(f", min({tables.name(name)}) AS {tables.name(column)}" for name, column in self.beside.items())
+        one = identity(self.asked.request_id, types[self.asked.request_id])
         self.run(
-            f"CREATE TABLE labels AS SELECT {_id(key, types[self.asked.request_id])} AS id, min({label}) AS label, "
+            f"CREATE TABLE labels AS SELECT {one} AS id, min({label}) AS label, "
             f"count(DISTINCT {label}) AS said{more} FROM ({rows.scan}) WHERE {known} GROUP BY id"
         )
 
@@ -252,14 +253,6 @@ def _plain(type_: str) -> bool:
 
 def _beside(number: int) -> str:
     return f"beside_{number}"
-
-
-def _id(cell: str, type_: str) -> str:
-    """SQL: an id as text. Integers with gaps are stored as floats, and no request is called `7.0`."""
-    if type_ not in ("FLOAT", "DOUBLE"):
-        return f"CAST({cell} AS VARCHAR)"
-    whole = f"{cell} = trunc({cell}) AND abs({cell}) < {EXACT}"
-    return f"CASE WHEN {whole} THEN {cell}::BIGINT::VARCHAR ELSE {cell}::VARCHAR END"
 
 
 def micros(stamp: str) -> int:

@@ -225,3 +225,13 @@ def selected(column: str, type_: Type) -> str:
         return tables.name(column)
     target = ("BIGINT" if wide else "VARCHAR") + "[]" * type_.depth
     return f"CAST({tables.name(column)} AS {target}) AS {tables.name(column)}"
+
+
+def identity(column: str, said: str) -> str:
+    """SQL: an id as text. said: the column's type. Integers with gaps are stored as floats, and nothing is called
+    `7.0`."""
+    cell = tables.name(column)
+    if said not in ("FLOAT", "DOUBLE"):
+        return f"CAST({cell} AS VARCHAR)"
+    whole = f"{cell} = trunc({cell}) AND abs({cell}) < {EXACT}"
+    return f"CASE WHEN {whole} THEN {cell}::BIGINT::VARCHAR ELSE {cell}::VARCHAR END"

@@ -21,7 +21,7 @@ from fairlead.worker.past import cells
 from fairlead.worker.past.cells import Cells, Values
 from fairlead.worker.past.files import BadFiles, Source
 from fairlead.worker.past.stream import BATCH, Found, Names, Stream, unlike
-from fairlead.worker.tensors import EXACT, Type
+from fairlead.worker.tensors import identity
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Labels:
         """Make the table of labels by key, and see what matches."""
         file = self._file
         assert file is not None
-        id_, mine = _id(self._key, file.types[self._key]), _id(self._key, self._rows.types[self._key])
+        id_, mine = (identity(self._key, one.types[self._key].said) for one in (file, self._rows))
         target, known = tables.name(self.target), _known(file, self.target)
         key, said, times, label = (tables.name(self._as[one]) for one in ("key", "said", "times", "label"))
         extra = "".join(
@@ -161,7 +161,7 @@ class Labels:
         if self._file is None:
             return self._stream.query(selected, where=_known(self._rows, self.target), numbered=True)
         key, said = (tables.name(self._as[one]) for one in ("key", "said"))
-        mine = _id(self._key, self._rows.types[self._key])
+        mine = identity(self._key, self._rows.types[self._key].said)
         return self._stream.query(selected, joined=f"JOIN labels ON {key} = {mine} AND {said} = 1", numbered=True)
 
     def _read(self, batch: pa.RecordBatch) -> Labelled:
@@ -185,12 +185,3 @@ def _known(source: Source, column: str) -> str:
     cell = tables.name(column)
     real = source.types[column].said in ("FLOAT", "DOUBLE")
     return f"({cell} IS NOT NULL AND NOT isnan({cell}))" if real else f"({cell} IS NOT NULL)"
-
-
-def _id(column: str, type_: Type) -> str:
-    """SQL: a key as text. Integers with gaps are stored as floats, and no row is called `7.0`."""
-    cell = tables.name(column)
-    if type_.said not in ("FLOAT", "DOUBLE"):
-        return f"CAST({cell} AS VARCHAR)"
-    whole = f"{cell} = trunc({cell}) AND abs({cell}) < {EXACT}"
-    return f"CASE WHEN {whole} THEN {cell}::BIGINT::VARCHAR ELSE {cell}::VARCHAR END"
