@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from fairlead.api.common import S3Access, S3Location
 from fairlead.api.config import OperatorConfig
-from fairlead.api.tasks import Access, Place
+from fairlead.api.modelversion import Artifact
+from fairlead.api.tasks import Access, FetchItem, Place
 from fairlead.manifests.pod import credentials_path
 from fairlead.plan.core import Invalid
 from fairlead.plan.requests import ReadNewest, SaveDocument
@@ -76,6 +77,12 @@ def reach(own: S3Access, config: OperatorConfig) -> Reach:
         region=own.region or default.region,
         credentials=secret.name if secret else None,
     )
+
+
+def artifact(found: Artifact, config: OperatorConfig, dest: str) -> tuple[FetchItem, str | None]:
+    """What brings a model's bytes, verified, into a folder of a pod, and the Secret that this needs."""
+    how = reach(found, config)
+    return FetchItem(access=how.access(), uri=found.uri, sha256=found.sha256, dest=dest), how.credentials
 
 
 def store(own: S3Location | None, config: OperatorConfig, namespace: str) -> Location:

@@ -10,7 +10,7 @@ from fairlead.api.deployment import Route
 from fairlead.api.deploymentstatus import DeploymentStatus
 from fairlead.api.modelversion import ModelVersion
 from fairlead.api.server import Server
-from fairlead.api.tasks import MODEL, FetchItem, FetchTask
+from fairlead.api.tasks import MODEL, FetchTask
 from fairlead.manifests import alerts, autoscaling, presets, recorder, route, server
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
@@ -115,9 +115,8 @@ def _version(look: Look, name: str, version: ModelVersion, replicas: int) -> lis
 
 def _fetch(look: Look, artifact: Artifact) -> tuple[FetchTask, str | None]:
     """How pods get a model, and the Secret that they need for it."""
-    reach = store.reach(artifact, look.world.config)
-    item = FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=MODEL)
-    return FetchTask(items=[item]), reach.credentials
+    item, secret = store.artifact(artifact, look.world.config, MODEL)
+    return FetchTask(items=[item]), secret
 
 
 def _as_it_runs(look: Look, made_for: Server, workload: Json) -> Json:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.api.common import Artifact, S3Location
+from fairlead.api.common import S3Location
 from fairlead.api.dataset import Dataset
 from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.modelversion import Evaluation, EvaluationData, EvaluationJob, ModelVersion, ModelVersionSpec
@@ -96,7 +96,7 @@ def rows(context: Context[Any], data: EvaluationData, dest: str, pinned: str = "
     `pinned`: the version of the Dataset, where the spec leaves it open.
     """
     if data.artifact is not None:
-        item, secret = _artifact(context, data.artifact, dest)
+        item, secret = store.artifact(data.artifact, context.world.config, dest)
         return Rows(item, (secret,))
     assert data.dataset is not None
     name, config = data.dataset.name, context.world.config
@@ -131,11 +131,6 @@ def _manifest_of(context: Context[Any], name: str, dataset: Dataset, version: st
             "VersionMissing", f"Dataset {name} has no version {version} (its last ones: {last}); name another"
         )
     return olderdata.uri(context.world, context.namespace, name, dataset, version), version, 0
-
-
-def _artifact(context: Context[Any], artifact: Artifact, dest: str) -> tuple[FetchItem, str | None]:
-    reach = store.reach(artifact, context.world.config)
-    return FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=dest), reach.credentials
 
 
 def begin(context: Context[ModelVersion], old: EvaluationJob | None) -> EvaluationJob:
@@ -184,9 +179,9 @@ def manifest(context: Context[ModelVersion], job: EvaluationJob) -> Json:
     if spec.evaluation is not None:
         return pods.evaluation_job(who, _evaluation(context, job, spec.evaluation))
     assert spec.artifact is not None  # by_every_pod: there is no Job for an image
-    item, secret = _artifact(context, spec.artifact, pods.MODELS[pods.CHALLENGER])
-    fetch = FetchTask(items=[item])
     config = context.world.config
+    item, secret = store.artifact(spec.artifact, config, pods.MODELS[pods.CHALLENGER])
+    fetch = FetchTask(items=[item])
     parts = pods.EvaluationPod(
         config.images.worker, fetch, (secret,), limits.reading(config.jobs), limits.deadline(config.jobs)
     )  # fmt: skip
@@ -198,17 +193,16 @@ def _evaluation(context: Context[ModelVersion], job: EvaluationJob, evaluation: 
     where = _ports(contenders)
     data = rows(context, evaluation.data, pods.DATA, job.dataset_version)
     reference = _reference(context, job, evaluation)
-    models = [_artifact(context, c.spec.artifact, pods.MODELS[c.role]) for c in contenders if c.spec.artifact]
+    config = context.world.config
+    models = [store.artifact(c.spec.artifact, config, pods.MODELS[c.role]) for c in contenders if c.spec.artifact]
     tables = [data, reference] if reference else [data]
     folder = reports(context)
     return pods.EvaluationPod(
-        image=context.world.config.images.worker,
+        image=config.images.worker,
         fetch=FetchTask(items=[*(item for item, _ in models), *(t.item for t in tables)]),
         fetch_credentials=[*(secret for _, secret in models), *(s for t in tables for s in t.secrets)],
-        limits=limits.reading(
-            context.world.config.jobs, evaluation.resources, sum(one.bytes for one in tables), kept=True
-        ),
-        deadline=limits.deadline(context.world.config.jobs, evaluation.timeout),
+        limits=limits.reading(config.jobs, evaluation.resources, sum(one.bytes for one in tables), kept=True),
+        deadline=limits.deadline(config.jobs, evaluation.timeout),
         evaluate=_task(context, contenders, data, reference, where),
         evaluate_credentials=folder.reach.credentials,
         servers=[_server(context, c, where[c.role]) for c in contenders],

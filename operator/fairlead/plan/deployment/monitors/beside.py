@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.api.modelversion import ModelVersion
-from fairlead.api.tasks import MODEL, FetchItem, FetchTask, Subject
+from fairlead.api.tasks import MODEL, FetchTask, Subject
 from fairlead.api.units import seconds
 from fairlead.manifests import evaluation, limits, pod, presets, server, serverpod
 from fairlead.manifests.meta import Json
@@ -70,11 +70,10 @@ def _fetch(look: Look, found: ModelVersion) -> tuple[list[Json], list[Json]]:
     artifact, config = found.spec.artifact, look.world.config
     if artifact is None:
         return [], []
-    reach = store.reach(artifact, config)
-    item = FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=MODEL)
+    item, secret = store.artifact(artifact, config, MODEL)
     made = pod.worker(
-        evaluation.FETCH, config.images.worker, "fetch", FetchTask(items=[item]), credentials=[reach.credentials],
+        evaluation.FETCH, config.images.worker, "fetch", FetchTask(items=[item]), credentials=[secret],
         mounts=[pod.mount(NAME, MODEL)], limits=limits.reading(config.jobs),
     )  # fmt: skip
-    secrets = [pod.credentials_volume(reach.credentials)] if reach.credentials else []
+    secrets = [pod.credentials_volume(secret)] if secret else []
     return [made], [pod.empty_dir(NAME), *secrets]

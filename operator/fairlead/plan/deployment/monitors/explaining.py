@@ -262,9 +262,8 @@ def _model(look: Look, found: ModelVersion) -> tuple[list[FetchItem], list[str |
     artifact = found.spec.artifact
     if artifact is None:
         return [], []
-    reach = store.reach(artifact, look.world.config)
-    item = FetchItem(access=reach.access(), uri=artifact.uri, sha256=artifact.sha256, dest=MODEL)
-    return [item], [reach.credentials]
+    item, secret = store.artifact(artifact, look.world.config, MODEL)
+    return [item], [secret]
 
 
 def _rows(look: Look, version: str) -> proof.Rows | None:
