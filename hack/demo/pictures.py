@@ -16,6 +16,8 @@ from hack.gen.panels import Panel
 from hack.gen.reading import filled
 
 CHOSEN = {"deployment": story.DEPLOYMENT, "pipeline": story.PIPELINE, "price": "1", "__rate_interval": "1m"}
+CONDITIONS = {"Watched": needs.WATCH, "WorldChanged": needs.WORLD}
+"""What is there once a Deployment has a condition of a type."""
 AT_A_TIME = 4
 
 
@@ -45,8 +47,7 @@ def there(deployment: Json) -> set[str]:
     who judge answers) is not among it."""
     found, kept = {""}, status(deployment).get("monitors") or {}
     told = {one["type"] for one in status(deployment).get("conditions") or []}
-    if "Watched" in told:
-        found.add(needs.WATCH)
+    found |= {CONDITIONS[one] for one in told & CONDITIONS.keys()}
     if spec(deployment).get("monitors") is None or not kept.get("windows"):
         return found
     figures = ((status(deployment).get("record") or {}).get("monitors") or {}).get("figures") or []

@@ -8,9 +8,9 @@ from hack.gen.boards import gpus, predictions
 from hack.gen.boards.queries import HERE, SPACE, WHO, against, latest
 from hack.gen.panels import WIDE, YES_NO, Board, Panel, Rows, Words, number, variable
 
-MONITORED, QUALITY, WATCH, UNREAD = "monitors", "quality", "watch", "unread"
+MONITORED, QUALITY, WATCH, WORLD, UNREAD = "monitors", "quality", "watch", "world", "unread"
 """What queries may need: monitors that have closed a window (`monitors/NAME`: one of them), a figure (`quality/NAME`),
-a watch after the promotion, requests that are not understood."""
+a watch after the promotion, a world that has changed once, requests that are not understood."""
 TITLES = {"data": "Data quality"}
 """Of monitors that are not called as their panel is."""
 STANDING: Words = (
@@ -77,7 +77,7 @@ ROWS: Rows = (
               words=YES_NO),
         Panel("The world has changed", "Yes: the version before does no better, so nothing was rolled back.",
               ((latest("fairlead_deployment_world_changed"), "{{deployment}}"),), "state-timeline", "none", 8, 5,
-              words=(("0", "no", "green"), ("1", "yes", "red")), needs=WATCH),
+              words=(("0", "no", "green"), ("1", "yes", "red")), needs=WORLD),
         Panel("Weight of the candidate", "Percent of the requests.",
               ((latest("fairlead_deployment_candidate_weight"), "{{deployment}}"),), unit="percent", most=100, width=6),
         Panel("Evidence against the candidate", "As a share of its bound, in logarithms. At 1 it is taken back.",

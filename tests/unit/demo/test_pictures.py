@@ -62,6 +62,12 @@ def test_figures_and_a_watch_are_seen() -> None:
     assert found <= {one.needs for one in pictures.queries("airline")}
 
 
+def test_a_world_that_has_changed_is_to_be_seen_with_or_without_a_watch() -> None:
+    for told, found in ((("WorldChanged",), {"", needs.WORLD}), (("Watched",), {"", needs.WATCH})):
+        assert pictures.there(world(None, told).get("Deployment", story.DEPLOYMENT)) == found
+    assert needs.WORLD in {one.needs for one in pictures.queries("airline")}
+
+
 def test_what_was_found_is_not_asked_again() -> None:
     source = Asked("fairlead_deployment_phase")
     shown = pictures.Pictures(source)
