@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
-from tests.unit.plan.rollout_world import KINDS, Json, Sim, spec
+from tests.unit.plan.joining_world import JoinPods
+from tests.unit.plan.rollout_world import KINDS, Json, spec
 
 from fairlead.api.labelled import UsedLabels
 from fairlead.api.tasks import JoinResult, JoinTask, TaskError, TaskResult
-from fairlead.plan.core import DATASET, JOB, POD, Plan, epoch, rfc3339
+from fairlead.plan.core import DATASET, JOB, Plan, epoch, rfc3339
 
 STRETCH = 4
 """Seconds."""
@@ -30,8 +31,10 @@ class Kept:
 
 
 @dataclass
-class LabelWorld(Sim):
+class LabelWorld(JoinPods):
     """`wrong`: the share of wrong answers by version; a label comes `delay` seconds after its answer."""
+
+    program = "join"
 
     delay: float = 5.0
     labelled: float = 1.0
@@ -76,18 +79,7 @@ class LabelWorld(Sim):
         """A version of the Dataset with all labels that have come."""
         known = [one.id for one in self.log if one.at + self.delay <= self.now]
         version = f"v{len(known)}"
-        found = {
-            "version": version,
-            "digest": "d" * 64,
-            "manifest": f"s3://fairlead/{version}",
-            "at": rfc3339(self.now),
-        }
-        old = self.of(DATASET).get("truth", {"status": {}})["status"].get("versions", [])
-        self.of(DATASET)["truth"] = {
-            "metadata": {"name": "truth"}, "spec": {"source": {"s3": {"bucket": "b" * 3}}, "format": "parquet"},
-            "status": {"current": found, "versions": [found, *(v for v in old if v["version"] != version)][:20]},
-        }  # fmt: skip
-        return version
+        return self.publish_as(version, "truth")
 
     # --- Jobs ----------------------------------------------------------------------------------------------------
 
@@ -117,28 +109,6 @@ class LabelWorld(Sim):
             self._pod(
                 name, job["metadata"]["uid"], self._join(JoinTask.model_validate_json(text), job["metadata"]["uid"])
             )
-
-    def _pod(self, name: str, uid: str, said: TaskResult | None) -> None:
-        ended = {"terminated": {"exitCode": 0 if said and not said.error else 1, "message": ""}}
-        if said:
-            ended["terminated"]["message"] = said.model_dump_json(by_alias=True, exclude_defaults=True)
-        phase = "Running" if said is None else "Failed" if said.error else "Succeeded"
-        job = self.of(JOB)[name]
-        statuses = [{"name": "join", "state": ended if said else {"running": {}}}]
-        self.of(POD)[f"{name}-pod"] = {
-            "metadata": {"name": f"{name}-pod", "namespace": "team", "uid": f"{uid}-pod",
-                         "creationTimestamp": rfc3339(self.now), "labels": {"fairlead.dev/join": "web"},
-                         "ownerReferences": [{"uid": uid, "controller": True}]},
-            "spec": job["spec"]["template"]["spec"],
-            "status": {"phase": phase, "conditions": [], "containerStatuses": self.told.keep(job, statuses)},
-        }  # fmt: skip
-
-    def _drop_pods(self) -> None:
-        mine = {name: pod for name, pod in self.of(POD).items() if "fairlead.dev/join" in pod["metadata"]["labels"]}
-        for name in mine:
-            del self.of(POD)[name]
-        super()._drop_pods()
-        self.of(POD).update(mine)
 
     def _join(self, task: JoinTask, uid: str) -> TaskResult:
         """What the worker would say."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.unit.plan.joining_world import JoinPods
 from tests.unit.plan.monitor_world import Counting, lines, watched
 from tests.unit.plan.rollout_world import KINDS, Json
 
@@ -16,7 +17,7 @@ from fairlead.monitor.confusion import Confusion
 from fairlead.monitor.labelled import LabelledWindow
 from fairlead.monitor.profile import Profile
 from fairlead.monitor.risk import Pairs
-from fairlead.plan.core import DATASET, JOB, POD, Plan, epoch, rfc3339
+from fairlead.plan.core import DATASET, JOB, Plan, epoch, rfc3339
 from fairlead.plan.deployment.monitors import labels
 from fairlead.verdict.bounded import Sums
 
@@ -37,8 +38,10 @@ class Kept:
 
 
 @dataclass
-class Observed(Counting):
+class Observed(JoinPods, Counting):
     """`wrongly`: the share of wrong answers. A label comes with the next version of the Dataset."""
+
+    program = "observe"
 
     wrongly: float = 0.25
     """Share of wrong answers."""
@@ -71,18 +74,7 @@ class Observed(Counting):
     def publish(self, version: str = "", name: str = "outcomes") -> str:
         """A version of the Dataset with the labels of all answers so far."""
         version = version or f"v{len(self.log)}"
-        found = {
-            "version": version,
-            "digest": "d" * 64,
-            "manifest": f"s3://fairlead/{version}",
-            "at": rfc3339(self.now),
-        }
-        old = self.of(DATASET).get(name, {"status": {}})["status"].get("versions", [])
-        self.of(DATASET)[name] = {
-            "metadata": {"name": name}, "spec": {"source": {"s3": {"bucket": "b" * 3}}, "format": "parquet"},
-            "status": {"current": found, "versions": [found, *(v for v in old if v["version"] != version)][:20]},
-        }  # fmt: skip
-        return version
+        return self.publish_as(version, name)
 
     def labelled(self, many: int = 2000, seconds: float = 600.0) -> None:
         """A window's requests come, their labels do, and both are taken in."""
@@ -113,28 +105,6 @@ class Observed(Counting):
         self.joins.append(task)
         self._pod(name, uid, None if self.holds else self._observe(task, uid))
         return True
-
-    def _pod(self, name: str, uid: str, said: TaskResult | None) -> None:
-        ended = {"terminated": {"exitCode": 0 if said and not said.error else 1, "message": ""}}
-        if said:
-            ended["terminated"]["message"] = said.model_dump_json(by_alias=True, exclude_defaults=True)
-        phase = "Running" if said is None else "Failed" if said.error else "Succeeded"
-        job = self.of(JOB)[name]
-        statuses = [{"name": "observe", "state": ended if said else {"running": {}}}]
-        self.of(POD)[f"{name}-pod"] = {
-            "metadata": {"name": f"{name}-pod", "namespace": "team", "uid": f"{uid}-pod",
-                         "creationTimestamp": rfc3339(self.now), "labels": {"fairlead.dev/observe": "web"},
-                         "ownerReferences": [{"uid": uid, "controller": True}]},
-            "spec": job["spec"]["template"]["spec"],
-            "status": {"phase": phase, "conditions": [], "containerStatuses": self.told.keep(job, statuses)},
-        }  # fmt: skip
-
-    def _drop_pods(self) -> None:
-        mine = {name: pod for name, pod in self.of(POD).items() if "fairlead.dev/observe" in pod["metadata"]["labels"]}
-        for name in mine:
-            del self.of(POD)[name]
-        super()._drop_pods()
-        self.of(POD).update(mine)
 
     def _observe(self, task: ObserveTask, uid: str) -> TaskResult:
         """What the worker would say."""
