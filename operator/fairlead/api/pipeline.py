@@ -15,6 +15,7 @@ from fairlead.api.schema import (
     Decimal,
     Duration,
     Key,
+    Memory,
     Model,
     Name,
     Span,
@@ -102,6 +103,9 @@ class Trigger(Model):
     model_config = ConfigDict(json_schema_extra=one_field)
 
 
+ExitCode = Annotated[int, Field(ge=1, le=255)]
+
+
 class Input(Model):
     """What a step reads, found at `/fairlead/in/<name>/`."""
 
@@ -116,7 +120,8 @@ class Input(Model):
 class Output(Model):
     """What a step leaves at `/fairlead/out/<name>` (a file or a folder)."""
 
-    type: Literal["dataset", "model", "file"] = "file"
+    type: Literal["dataset", "model", "file", "value"] = "file"
+    """`value`: a text of at most 1 KiB, for `{{steps.<step>.<output>}}` and `if` of steps that come after it."""
 
 
 class Retry(Model):
@@ -126,6 +131,36 @@ class Retry(Model):
     """Retries after the first attempt."""
     backoff: Duration = "10s"
     """Pause before the first retry; it doubles with each, up to an hour."""
+    memory: Memory | None = None
+    """After an attempt that ran out of memory the next one gets twice as much, up to this; one that had all of it is
+    the last. Needs `resources.memory`."""
+    not_on: Annotated[list[ExitCode], Field(max_length=16, json_schema_extra=LIST_SET)] = []
+    """Exit codes of the program after which another attempt can't help."""
+
+
+Texts = Annotated[list[Annotated[str, Field(max_length=256)]], Field(min_length=1, max_length=16)]
+
+
+class StepCondition(Model):
+    """What must be so for a step to run, when its turn comes."""
+
+    metric: OutputRef | None = None
+    """A metric of an earlier step, `step.metric`. Missing, the step fails: nobody knows."""
+    param: Key | None = None
+    value: OutputRef | None = None
+    """An output of type `value`, `step.output`."""
+    above: Decimal | None = None
+    below: Decimal | None = None
+    in_: Annotated[Texts | None, Field(alias="in", json_schema_extra=LIST_SET)] = None
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            exactly_one_of("metric", "param", "value"),
+            ("(has(self.above) ? 1 : 0) + (has(self.below) ? 1 : 0) + (has(self.__in__) ? 1 : 0) == 1",
+             "exactly one of above, below, in must be set"),
+            ("!has(self.metric) || !has(self.__in__)", "a metric is a number: compare it with above or below"),
+        )
+    )  # fmt: skip
 
 
 class Step(Container):
@@ -134,11 +169,20 @@ class Step(Container):
     name: Name
     needs: Annotated[list[Name], Field(max_length=64, json_schema_extra=LIST_SET)] = []
     """Steps that must have succeeded before, besides those whose outputs are read."""
+    when: Literal["succeeded", "always", "failed"] = "succeeded"
+    """`always`: after all others, however the run went, unless it is cancelled `now`; `failed`: the same, if the run has
+    failed. How such a step ends does not change how the run does."""
+    if_: Annotated[list[StepCondition], Field(alias="if", max_length=8, json_schema_extra=LIST_ATOMIC)] = []
+    """All must hold, else the step is skipped, and with it the steps that read its outputs."""
     inputs: Annotated[dict[Key, Input], Field(max_length=32)] = {}
     outputs: Annotated[dict[Key, Output], Field(max_length=32)] = {}
     retry: Retry = Retry()
+    queue_timeout: Span | None = None
+    """An attempt that waits longer for a node ends the step. Default: it waits."""
+    start_timeout: Span = "1h"
+    """An attempt that takes longer from its node to its program (images, volumes, inputs) is lost to the cluster."""
     timeout: Span = "24h"
-    """An attempt that runs longer is stopped and counts as failed."""
+    """An attempt whose program runs longer is stopped and counts as failed."""
 
 
 class Produces(Model):
@@ -204,9 +248,12 @@ class PipelineSpec(Model):
     cooldown: Duration = "0s"
     """Least time between the starts of two triggered runs."""
     limits: Limits = Limits()
-    concurrency: Literal["Forbid", "Allow"] = "Forbid"
-    """`Forbid`: a trigger waits until the running one has ended, and then starts one run for all that has happened.
-    A run that is made by hand starts in any case."""
+    concurrency: Literal["Forbid", "Allow", "Replace", "Queue"] = "Forbid"
+    """`Forbid`: a trigger waits until the running one has ended, and then starts one run for all that has happened;
+    a run that is made by hand starts in any case. `Queue`: every run, also one made by hand, waits its turn, and reads
+    the data of its start. `Replace`: a new run cancels the one before it (`finally`), and starts when that has ended."""
+    timeout: Span | None = None
+    """A run that takes longer is stopped and has failed; steps with `when: always` or `failed` come after that."""
     steps: Annotated[list[Step], Field(min_length=1, max_length=64, json_schema_extra=list_map("name"))]
     produces: Annotated[list[Produces], Field(max_length=32, json_schema_extra=list_map("model"))] = []
     history: History = History()

@@ -77,7 +77,7 @@ class PublishItem(Model):
     """An output of a step."""
 
     name: str
-    type: Literal["dataset", "model", "file"]
+    type: Literal["dataset", "model", "file", "value"]
     path: str
 
 

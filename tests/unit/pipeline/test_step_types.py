@@ -117,7 +117,7 @@ def test_its_job_is_one_pod_that_fetches_all_and_publishes_all(example: Example)
     job = live(world(example), "work")
     spec, pod = job["spec"], job["spec"]["template"]["spec"]
     assert (spec["backoffLimit"], spec["completions"], spec["parallelism"]) == (0, 1, 1)
-    assert (pod["restartPolicy"], pod["activeDeadlineSeconds"]) == ("Never", 86400)
+    assert (pod["restartPolicy"], pod["activeDeadlineSeconds"]) == ("Never", 86400 + 2 * 3600)
     assert [c["name"] for c in pod["containers"]] == ["publish"]
     outputs = task_of(job, "publish")["outputs"]
     assert {one["name"]: (one["type"], one["path"]) for one in outputs} == {

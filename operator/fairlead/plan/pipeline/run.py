@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fairlead.api.kinds import KINDS
+from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import PipelineRun, StepStatus
 from fairlead.plan import gauges, terse
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, KindSpec, Plan, Subject, World
@@ -51,12 +52,15 @@ def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable
 def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View:
     status = subject.body.status
 
+    def spec(step: StepStatus) -> Step:
+        assert status.template is not None
+        return next(one for one in status.template.steps if one.name == step.name)
+
     def wanted(step: StepStatus) -> Json | None:
         assert status.template is not None
-        spec = next(one for one in status.template.steps if one.name == step.name)
-        return types.job(Order(view, status, status.template, spec, step))
+        return types.job(Order(view, status, status.template, spec(step), step))
 
-    view = steps.View(subject, world, now, status.template, wanted)
+    view = steps.View(subject, world, now, status.template, wanted, lambda step: types.memory(spec(step)))
     return view
 
 

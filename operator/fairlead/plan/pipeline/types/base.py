@@ -48,6 +48,14 @@ class StepType(ABC):
         """What it leaves when it has succeeded, by name: `/fairlead/out/<name>`."""
         return step.outputs
 
+    def values(self, step: Step) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - a type may use none
+        """The outputs of type `value` that its texts use: (path of the field below the step, `step.output`)."""
+        return ()
+
+    def memory(self, step: Step) -> str:
+        """What its program may use at first; empty: as much as its node has."""
+        return step.resources.memory or ""
+
     def datasets(self, step: Json) -> Iterable[str]:
         """Names of the Datasets among the inputs of a step as JSON. For every change of a Dataset and every Pipeline of
         the namespace, so it must be cheap; what it gets may be of another type, or malformed."""

@@ -26,13 +26,20 @@ def program_job(order: Order, program: Container, inputs: Mapping[str, Input], o
     Raises NotReadable for a Dataset that can't be read."""
     brought = [_fetch(order, name, source) for name, source in inputs.items()]
     parts = job.StepPod(
-        program=program,
+        program=_with_memory(program, order.status.memory),
         env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params),
         fetch=FetchTask(items=[item for item, _ in brought]),
         fetch_credentials=tuple(secret for _, secrets in brought for secret in secrets),
         publish=_publishing(order, outputs),
     )
     return job.step_job(_identity(order), parts)
+
+
+def _with_memory(program: Container, raised: str) -> Container:
+    """raised: what the attempt may use, if it is more than at first."""
+    if not raised:
+        return program
+    return program.model_copy(update={"resources": program.resources.model_copy(update={"memory": raised})})
 
 
 def recall_job(order: Order, outputs: Mapping[str, Output]) -> Json:
@@ -70,7 +77,8 @@ def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
         task=PublishTask(store=folder.place(), attempt=order.status.attempt, outputs=items),
         credentials=folder.reach.credentials,
         limits=limits.streaming(config.jobs),
-        deadline=limits.deadline(config.jobs, order.step.timeout),
+        # the longest that its clocks allow, and as long for its outputs as for its inputs; `clocks` is exact
+        deadline=limits.deadline(config.jobs, order.step.timeout, *(order.step.start_timeout,) * 2),
     )
 
 
