@@ -282,7 +282,7 @@ class TriggerDecision(Model):
     run: Annotated[str, Field(max_length=63)] = ""
     """The run that it started; empty when it did not."""
     because: Annotated[str, Field(max_length=64)] = ""
-    """Why not, in a word: RunActive, CoolDown, StormLimit, MonthlyBudget, Suspended, Proving, AwaitingApproval, BackOff,
+    """Why not, in a word: RunActive, RunQueued, CoolDown, StormLimit, MonthlyBudget, Suspended, Proving, AwaitingApproval, BackOff,
     GaveUp; or why nobody knows: NotSeen, NoSeries, Unreachable …"""
     reason: Text = ""
 
@@ -363,6 +363,14 @@ class ClearedVersion(Model):
     reason: Text = ""
 
 
+class Turn(Model):
+    """Whose turn it is: the one run that may be under way."""
+
+    run: Annotated[str, Field(max_length=63)]
+    uid: Annotated[str, Field(max_length=36)]
+    at: Timestamp
+
+
 class PipelineStatus(StatusBase):
     """What happened. Conditions: Ready (runs can start), Reconciling, Stalled, LastRunSucceeded, TriggersObserved (what
     triggers go by can be seen), GaveUp (a trigger has tried as often as it may; a person is asked), VersionsCleared (no
@@ -378,6 +386,14 @@ class PipelineStatus(StatusBase):
     seen: Annotated[list[Seen], Field(max_length=16, json_schema_extra=list_map("trigger"))] = []
     """What triggers saw that go by what is the case: `condition`, `stale`, `prometheus`."""
     starts: Starts | None = None
+    turn: Turn | None = None
+    """Of `concurrency: Queue` and `Replace`."""
+    queue: Annotated[
+        list[Annotated[str, Field(max_length=63)]], Field(max_length=5, json_schema_extra=LIST_ATOMIC)
+    ] = []
+    """The next runs that wait for their turn, in order."""
+    queued: int = 0
+    """How many wait."""
     active: int = 0
     succeeded: int = 0
     failed: int = 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fairlead.api.pipelinerun import PipelineRun, StepStatus
+from fairlead.api.pipelinerun import OutputRecord, PipelineRun, StepStatus
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import short, size, took
+from fairlead.plan.conditions import quoted
 
 
 def blocks(name: str, found: PipelineRun, now: float) -> list[Block]:
@@ -17,6 +18,10 @@ def blocks(name: str, found: PipelineRun, now: float) -> list[Block]:
     facts += [f"data     {pinned.name}@{pinned.version}" for pinned in status.datasets]
     facts += [f"param    {key}={value}" for key, value in sorted((status.params or found.spec.params).items())]
     facts += [f"model    {model}" for model in status.models]
+    if status.verdict and not status.finished_at:
+        facts.append(f"verdict  {status.verdict.phase}: {status.verdict.message}; steps that come after it still run")
+    if status.replaced_by:
+        facts.append(f"replaced by {status.replaced_by}")
     if facts:
         shown.append(Lines(facts))
     if status.steps:
@@ -32,9 +37,21 @@ def _steps(steps: list[StepStatus], now: float) -> Table:
     rows = [
         [
             step.name, step.phase, took(step.started_at, step.finished_at, now), str(step.attempt or "-"),
-            ", ".join(f"{o.name} {size(o.bytes)} {short(o.sha256)}" for o in step.outputs) or "-",
-            " ".join(part for part in (step.reason, step.message) if part),
+            ", ".join(_output(o) for o in step.outputs) or "-",
+            " ".join(part for part in (step.reason, step.message, *_clock(step, now)) if part),
         ]
         for step in steps
     ]  # fmt: skip
     return Table(["STEP", "PHASE", "TOOK", "ATTEMPT", "OUTPUTS", "MESSAGE"], rows)
+
+
+def _output(found: OutputRecord) -> str:
+    if found.value is not None:
+        return f"{found.name}={quoted(found.value, 40)!r}"
+    return f"{found.name} {size(found.bytes)} {short(found.sha256)}"
+
+
+def _clock(step: StepStatus, now: float) -> list[str]:
+    """Which clock of its attempt runs, and what memory it was given."""
+    found = [f"({step.stage.lower()} for {took(step.stage_at, None, now)})"] if step.stage else []
+    return found + ([f"(memory raised to {step.memory})"] if step.memory else [])

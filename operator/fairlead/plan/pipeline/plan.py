@@ -30,7 +30,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, history, limits, tries, waking
+from fairlead.plan.pipeline import dag, history, limits, tries, turns, waking
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -73,6 +73,10 @@ def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
         found.requeue_after = _decide(draft, found)
     if draft.status.last_run is not None and not draft.status.last_run.uid:
         found.create = [_run(draft, draft.status.last_run)]
+    turn = turns.given(world, context.name, draft.spec.concurrency, draft.status, now)
+    draft.update(**turn.changes)
+    if turn.again is not None:
+        found.requeue_after = min(turn.again, found.requeue_after or turn.again)
     swept = history.sweep(world, subject.meta.name, draft.spec.history.versions, now)
     _clear(draft, found, swept)
     found.status = _finish(draft, swept)
@@ -136,7 +140,8 @@ def _run(draft: Draft, last: LastRun) -> Json:
     spec = PipelineRunSpec(
         pipeline=meta.name,
         author=draft.spec.author,
-        datasets=triggers.pins(draft.spec, draft.status.handled),
+        # one that waits its turn reads the data of its start
+        datasets={} if draft.spec.concurrency in turns.ORDERED else triggers.pins(draft.spec, draft.status.handled),
         reason=decision.reason if decision else f"{last.trigger}: {last.key}",
     )
     return {
@@ -166,6 +171,9 @@ def _decide(draft: Draft, found: Plan) -> float | None:
             _note_held(draft, found, name, Due("", sight.message[:WORDS]), Held(sight.reason, ""))
     busy, starting, times = _busy(draft), dict[str, Due](), [triggers.next_time(context)]
     for name, due in triggers.due(draft.status.handled, context, tries.anew(draft.status)).items():
+        if by := _read_already(draft, name, due):
+            _note_read(draft, name, due, by)
+            continue
         held = (
             tries.held(spec, draft.status, name, context.now)
             or busy
@@ -189,7 +197,27 @@ def _busy(draft: Draft) -> Held | None:
     active = [run["metadata"]["name"] for run in draft.runs if _phase(run) not in TERMINAL]
     if active and draft.spec.concurrency == "Forbid":
         return Held("RunActive", f"waits for run {active[0]}, because spec.concurrency is Forbid")
+    mine = [run for run in draft.runs if failures.controller(run) == draft.context.uid and turns.waits(run)]
+    if mine and draft.spec.concurrency == "Queue":
+        name = mine[0]["metadata"]["name"]
+        return Held("RunQueued", f"run {name} waits its turn, and will read the data of its start")
     return None
+
+
+def _read_already(draft: Draft, trigger: str, due: Due) -> str:
+    """The run, made for an earlier sight, that read at its start what a trigger sees only now; empty: there is none."""
+    wanted = triggers.pins(draft.spec, {trigger: due.key}) if draft.spec.concurrency in turns.ORDERED else {}
+    for run in reversed(draft.runs if wanted else []):
+        pinned = {one["name"]: one["version"] for one in (run.get("status") or {}).get("datasets") or ()}
+        if failures.controller(run) == draft.context.uid and wanted.items() <= pinned.items():
+            return str(run["metadata"]["name"])
+    return ""
+
+
+def _note_read(draft: Draft, trigger: str, due: Due, run: str) -> None:
+    draft.update(handled=draft.status.handled | {trigger: due.key})
+    reason = f"{due.reason}; run {run} had waited its turn, and began with it"[:1024]
+    _note(draft, TriggerDecision(at=draft.context.stamp, trigger=trigger, key=due.key, run=run, reason=reason))
 
 
 def _start(draft: Draft, found: Plan, asking: dict[str, Due]) -> None:

@@ -129,12 +129,13 @@ def _author(view: View, spec: PipelineSpec) -> str | None:
 
 def _lineage(view: View, run: PipelineRunStatus) -> Lineage:
     writer = run.template.author if run.template else None
+    after = {step.name for step in run.template.steps if dag.is_last(step)} if run.template else set()
     return Lineage(
         run=view.name,
         run_uid=view.uid,
         pipeline=view.subject.body.spec.pipeline,
         datasets={d.name: d.version for d in run.datasets},
-        images={s.name: s.image for s in run.steps if s.image},
+        images={s.name: s.image for s in run.steps if s.image and s.name not in after},  # these run beside it
         params=run.params,
         author=writer if writer != view.subject.body.spec.author else None,
     )

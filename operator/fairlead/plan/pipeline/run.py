@@ -8,9 +8,9 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import PipelineRun, StepStatus
 from fairlead.plan import gauges, terse
-from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, KindSpec, Plan, Subject, World
+from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE, PIPELINE_RUN, POD, Json, KindSpec, Plan, Subject, World
 from fairlead.plan.jobs import attempt
-from fairlead.plan.pipeline import ending, flow, start, steps, units
+from fairlead.plan.pipeline import ending, flow, start, steps, turns, units
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.pipeline.types.base import Order
@@ -31,9 +31,14 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
             status = start.start(view)
         except start.Refused as refused:
             return ending.end(view, status, "Failed", refused.reason, refused.message)
+        except start.Replaced as gone:
+            text = f"it had not started; run {gone.by}, which is newer, takes its place"
+            return ending.end(view, status, "Aborted", "Replaced", text)
         except start.Waits as waits:
             waiting = ending.state(view, status, "Pending", waits.reason, waits.message)
-            return Plan(waiting, requeue_after=units.LOOK_AGAIN)
+            return Plan(waiting, requeue_after=None if waits.told else units.LOOK_AGAIN)
+    elif not status.replaced_by and status.verdict is None and (by := start.replaced(view)):
+        status = status.model_copy(update={"replaced_by": by})
     assert status.template is not None
     return flow.go_on(view, status, status.template)
 
@@ -87,7 +92,9 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     smaller=terse.of_run,
     observe=observe,
     children=(JOB, POD, MODEL_VERSION),
-    mappers={POD: by_pod},
+    mappers={POD: by_pod, PIPELINE: turns.by_pipeline},
+    heeds={PIPELINE: turns.heeded},
+    index=turns.keys,
     settled=settled,
     gauges=gauges.of_run,
 )
