@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from fairlead.engine.pools import CrowdedError, FairPool
-from fairlead.plan.requests import NO_TURN, UNDERWAY, Answer, Failed, ReadImage
+from fairlead.plan.requests import NO_TURN, UNDERWAY, Answer, Failed, ImageSeen, ReadImage
 from fairlead.store import images
 from fairlead.store.endpoints import Rules
 from fairlead.store.errors import ImageError
@@ -45,14 +46,18 @@ class Images:
         """What is known of an image, or that it is not known yet. Raises what reading a Secret raises."""
         at, answer = self._kept.get(request, (0.0, None))
         age = min(request.age, FAILURE) if isinstance(answer, Failed) else request.age
-        if answer is not None and self._clock() - at < age:
-            return answer
+        left = at + age - self._clock()
+        if answer is not None and left > 0:
+            return replace(answer, left=left) if isinstance(answer, ImageSeen) else answer
         task = self._under_way.get(request)
         if task is None:
             task = self._under_way[request] = asyncio.ensure_future(self._ask(request))
             task.add_done_callback(lambda done: self._keep(request, done))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
-        return task.result() if done else Failed(UNDERWAY, "the registry has not answered yet")
+        if not done:
+            return Failed(UNDERWAY, "the registry has not answered yet")
+        found = task.result()
+        return replace(found, left=request.age) if isinstance(found, ImageSeen) else found
 
     async def _ask(self, request: ReadImage) -> Answer:
         secret = await self._secrets(request.namespace, request.credentials) if request.credentials else None
