@@ -26,7 +26,7 @@ _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverP
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 CANT_START = frozenset({"ImagePull", "Unschedulable", "NotMounted", "NoPod", *_CONFIG})
 """Reasons of pods that have not begun, and begin only when somebody repairs something."""
-_ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable"}
+_ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable", "RepositoryMissing"}
 """A worker's errors that end when somebody repairs the surroundings."""
 
 
