@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fairlead.api.fetching import CodeItem
+from fairlead.api.tasks import ResolveResult, ResolveTask
 from fairlead.store import names
 from fairlead.store.errors import StoreError
 from fairlead.store.git import pack, remote
@@ -26,8 +27,8 @@ from fairlead.store.terms import Terms, under
 from fairlead.worker.errors import TaskFailed
 
 _MI = 1 << 20
-SECONDS = 900.0
-"""For all of it."""
+SECONDS, ASKING = 900.0, 120.0
+"""For all of a checkout, and for what a ref stands for."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,13 @@ def checkout(item: CodeItem, limits: Limits = LIMITS) -> int:
         shutil.rmtree(staging, ignore_errors=True)
     _tell(item, out)
     return out.bytes
+
+
+def resolve(task: ResolveTask) -> ResolveResult:
+    """What a ref of a private repository stands for. Raises TaskFailed or StoreError."""
+    with under(Terms(ASKING)):
+        seen = Repository(task.url, _login(task.credentials)).seen(task.ref, task.path)
+    return ResolveResult(commit=seen.commit, tree=seen.tree)
 
 
 def _login(folder: str | None) -> Login | None:

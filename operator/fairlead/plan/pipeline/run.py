@@ -9,7 +9,7 @@ from fairlead.api.pipelinerun import PipelineRun, StepStatus
 from fairlead.plan import gauges, terse
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, KindSpec, Plan, Subject, World
 from fairlead.plan.jobs import attempt
-from fairlead.plan.pipeline import ending, flow, start, steps, units
+from fairlead.plan.pipeline import ending, flow, pinning, start, steps, units
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.pipeline.types.base import Order
@@ -33,6 +33,11 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
         except start.Waits as waits:
             waiting = ending.state(view, status, "Pending", waits.reason, waits.message)
             return Plan(waiting, requeue_after=units.LOOK_AGAIN)
+    if pinning.is_open(status):
+        looked = pinning.look(view, status)
+        if isinstance(looked, Plan):
+            return looked
+        status = looked
     assert status.template is not None
     return flow.go_on(view, status, status.template)
 
@@ -45,7 +50,8 @@ def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable
     view = _view(subject, world, now)
     if status.template is None:
         return list(start.questions(view))
-    return [request for step in status.steps for request in units.requests(view, step)]
+    asked = [request for step in status.steps for request in units.requests(view, step)]
+    return [*pinning.requests(view, status), *asked]
 
 
 def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View:

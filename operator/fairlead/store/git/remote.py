@@ -14,6 +14,7 @@ from dulwich.errors import GitProtocolError, NotGitRepository
 from dulwich.objects import ObjectID
 from urllib3.exceptions import HTTPError
 
+from fairlead.plan.requests import GitSeen
 from fairlead.store.errors import SpentError, StoreError
 from fairlead.store.git import pack
 from fairlead.store.git.tree import entries, tree_of
@@ -84,6 +85,13 @@ class Repository:
         except _NoFilterError:
             return None
         return tree
+
+    def seen(self, ref: str, path: str) -> GitSeen:
+        """What a ref stands for; with a path, what stands there. Raises StoreError."""
+        commit = self.commit_of(ref)
+        asked = path or COMMIT.fullmatch(ref)  # of a commit: whether there is such a one
+        tree = self.folder_of(commit, path) if asked else None
+        return GitSeen(commit, (tree or "") if path else "")
 
     def _below(self, tree: str, part: str, shelf: pack.InMemory, commit: str, path: str) -> str:
         self._one(tree, shelf)
