@@ -41,6 +41,8 @@ class Lineage(Model):
     pipeline: Name | None = None
     datasets: Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=32)] = {}
     """Versions of the Datasets that were read, by name."""
+    after: Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=32)] = {}
+    """Digests of what was read of other Pipelines, by `run/step.output`."""
     author: Author | None = None
     """Who wrote the Pipeline, where somebody else started the run. Neither's approval counts under `notAuthor`."""
     images: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=64)] = {}

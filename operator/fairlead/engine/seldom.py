@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from fairlead.engine.pools import CrowdedError, FairPool
-from fairlead.plan.requests import NO_TURN, UNDERWAY, Answer, Failed, GitSeen
+from fairlead.plan.requests import NO_TURN, UNDERWAY, Answer, Failed, GitSeen, ImageSeen
 
 TURN = 60.0
 """Seconds that a request waits for its turn."""
@@ -36,7 +36,7 @@ class _Aged(Hashable, Protocol):
 
 
 def _good_for(answer: Answer, left: float) -> Answer:
-    return replace(answer, left=left) if isinstance(answer, GitSeen) else answer
+    return replace(answer, left=left) if isinstance(answer, (GitSeen, ImageSeen)) else answer
 
 
 R = TypeVar("R", bound=_Aged)

@@ -214,9 +214,12 @@ class ReadImage:
 
 @dataclass(frozen=True)
 class ImageSeen:
-    """`sha256:…` of the manifest, or of the list of manifests of several platforms."""
+    """What a registry has said."""
 
     digest: str
+    """`sha256:…` of the manifest, or of the list of manifests of several platforms."""
+    left: float = field(default=0.0, compare=False)
+    """Seconds for which it is still young enough."""
 
 
 @dataclass(frozen=True)

@@ -261,7 +261,10 @@ async def test_an_answer_is_asked_for_once_until_it_is_too_old_or_somebody_wants
     assert len(registry.asked) == 1
     registry.tags["open:1"] = 2
     clock.now = 299.0
-    assert await found.read(request()) == ImageSeen(digest(1))
+    kept = await found.read(request())
+    assert kept == ImageSeen(digest(1))
+    assert isinstance(kept, ImageSeen)
+    assert kept.left == 1.0
     assert await found.read(request(look="push 17")) == ImageSeen(digest(2))
     assert len(registry.asked) == 2
     clock.now = 300.0

@@ -9,7 +9,7 @@ from fairlead.api.pipelinerun import PipelineRun, StepStatus
 from fairlead.plan import gauges, terse
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, KindSpec, Plan, Subject, World
 from fairlead.plan.jobs import attempt
-from fairlead.plan.pipeline import ending, flow, pinning, start, steps, units
+from fairlead.plan.pipeline import ending, flow, pinning, runs, start, steps, units
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.pipeline.types.base import Order
@@ -90,6 +90,7 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     observe=observe,
     children=(JOB, POD, MODEL_VERSION),
     mappers={POD: by_pod},
+    index=runs.keys,
     settled=settled,
     gauges=gauges.of_run,
 )

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
-from fairlead.api.pipelinerun import PinnedDataset, PipelineRunStatus, StepStatus
+from fairlead.api.pipelinerun import PinnedDataset, PinnedOutput, PipelineRunStatus, StepStatus
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE, Invalid, Json, Kind, M, rfc3339
 from fairlead.plan.dataset import olderdata
-from fairlead.plan.pipeline import code, dag, steps
+from fairlead.plan.pipeline import code, dag, handover, steps
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.requests import Request
 
@@ -44,7 +44,7 @@ def start(view: steps.View) -> PipelineRunStatus:
         raise Waits("PipelineMissing", f"there is no Pipeline {spec.pipeline} in this namespace; create it")
     template = _read(Pipeline, PIPELINE, raw, "spec").spec
     try:
-        dag.validate(template)
+        dag.validate(template, spec.pipeline)
         store.store(template.store, world.config, view.subject.meta.namespace)
     except Invalid as invalid:
         raise Refused(
@@ -56,6 +56,7 @@ def start(view: steps.View) -> PipelineRunStatus:
             "params": _params(template, spec.params),
             "datasets": _pinned(view, template),
             **_commit(view, template),
+            "after": _after(view, template),
             "steps": [StepStatus(name=step.name) for step in template.steps],
             "started_at": rfc3339(view.now),
         }
@@ -105,6 +106,13 @@ def _pinned(view: steps.View, template: PipelineSpec) -> list[PinnedDataset]:
         text = f"the steps' Datasets and spec.datasets are {len(names)} together; a run can pin {dag.DATASETS}"
         raise Refused("InvalidDatasets", f"spec.datasets: {text}: name only such as the steps read")
     return [_version(view, name, asked.get(name)) for name in names]
+
+
+def _after(view: steps.View, template: PipelineSpec) -> list[PinnedOutput]:
+    try:
+        return handover.pinned(view, template, view.subject.body.spec.after)
+    except handover.NotThere as why:
+        raise (Refused if why.final else Waits)(why.reason, why.message) from None
 
 
 def _version(view: steps.View, name: str, wanted: str | None) -> PinnedDataset:

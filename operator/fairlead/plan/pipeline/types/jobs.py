@@ -82,6 +82,10 @@ def _fetch(order: Order, name: str, source: Input) -> tuple[FetchItem, tuple[str
     if source.dataset:
         pinned = next(d for d in run.datasets if d.name == source.dataset)
         return _fetch_dataset(order.view, pinned, dest)
+    if source.after:
+        taken = next(a for a in run.after if (a.pipeline, a.output) == (source.after.pipeline, source.after.output))
+        item, secret = store.artifact(taken.artifact, order.view.world.config, dest)
+        return item, (secret,)
     found, reach = refs.output(run, source.output or ""), _folder(order).reach
     return FetchItem(access=reach.access(), uri=found.uri, sha256=found.sha256, dest=dest), (reach.credentials,)
 
