@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from fairlead.api.code import Code
 from fairlead.api.common import Container, S3Location, SecretRef, StatusBase, Timestamp
 from fairlead.api.modelversion import ModelVersionTemplate
 from fairlead.api.schema import (
@@ -260,6 +261,8 @@ class PipelineSpec(Model):
     of runs need it where `notAuthor` is required."""
     params: Params = {}
     """Defaults of the parameters, as strings; a run may override them."""
+    code: Code | None = None
+    """Code beside the images: a run pins a commit when it starts."""
     triggers: Annotated[list[Trigger], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = []
     """Any of these starts a run. Without triggers, runs are made by hand."""
     cooldown: Duration = "0s"

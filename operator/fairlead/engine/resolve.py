@@ -21,6 +21,7 @@ from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, NAMESPACE, SECRET, SER
 from fairlead.engine.images import Images
 from fairlead.engine.logs import fields
 from fairlead.engine.pools import CrowdedError, FairPool
+from fairlead.engine.repositories import Repositories
 from fairlead.plan.core import LABEL_PREFIX, SERVE
 from fairlead.plan.requests import (
     NO_TURN,
@@ -39,6 +40,7 @@ from fairlead.plan.requests import (
     ReadCounts,
     ReadDocument,
     ReadGateway,
+    ReadGit,
     ReadImage,
     ReadInput,
     ReadNamespace,
@@ -69,6 +71,7 @@ LIMITS: dict[type[Any], float] = {
     ListSource: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
     ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0, ReadCounts: 3.0, ReadImage: 5.0,
+    ReadGit: 5.0,
 }  # fmt: skip
 """Seconds that an answer may take, waiting for a place included."""
 AT_ONCE: dict[type[Any], int] = {
@@ -223,6 +226,7 @@ class Resolver:
         self._listings = FairPool("listing", threads=24, share=6, store_share=4)
         self._evidence = FairPool("evidence", threads=24, share=6, store_share=4)
         self._images = Images(self._rules, partial(self._credentials.read, made=LOGIN))
+        self._repositories = Repositories(self._rules)
         self._gates: dict[type[Any], Gate] = {}
         self._late: dict[Late, asyncio.Future[Answer]] = {}
 
@@ -231,6 +235,7 @@ class Resolver:
         self._listings.close()
         self._evidence.close()
         self._images.close()
+        self._repositories.close()
         self._aside.close()
 
     async def resolve(self, requests: Iterable[Request]) -> Mapping[Request, Answer]:
@@ -303,6 +308,8 @@ class Resolver:
                 return await prometheus.rules(self._outside(request.namespace), request)
             case ReadImage():
                 return await self._images.read(request)
+            case ReadGit():
+                return await self._repositories.read(request)
             case ReadGateway():
                 found = await self._kube.get(GATEWAY, request.namespace, request.name)
                 return _gateway(found, await self._class_of(found))
