@@ -24,9 +24,10 @@ class Unknown:
 
 
 _OPERATIONS = (
-    "bool str format bytes int float complex index len iter next reversed contains getitem setitem delitem call fspath "
-    "eq ne lt le gt ge neg pos abs invert round trunc floor ceil add sub mul matmul truediv floordiv mod divmod pow and or "
-    "xor lshift rshift radd rsub rmul rmatmul rtruediv rfloordiv rmod rdivmod rpow rand ror rxor rlshift rrshift enter exit"
+    "bool str format bytes int float complex index len iter next reversed contains getitem setitem delitem call "
+    "fspath eq ne lt le gt ge neg pos abs invert round trunc floor ceil add sub mul matmul truediv floordiv mod "
+    "divmod pow and or xor lshift rshift radd rsub rmul rmatmul rtruediv rfloordiv rmod rdivmod rpow rand ror rxor "
+    "rlshift rrshift enter exit "
 )
 for _one in _OPERATIONS.split():
     setattr(Unknown, f"__{_one}__", Unknown._refuse)

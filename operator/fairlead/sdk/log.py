@@ -128,8 +128,9 @@ def log_figure(figure: Any, name: str) -> Path:
     Raises TypeError for what can't be drawn so, ValueError as log_artifact does.
     """
     draw, usual = _drawing(figure)
-    if not isinstance(name, str) or not name.endswith(SUFFIXES):
-        name = f"{name}{usual}"
+    _check_name(name)
+    if not name.endswith(SUFFIXES):
+        name += usual
     suffix = name[name.rindex(".") :]
     with _kept(name, suffix) as path:
         draw(path, suffix)
@@ -169,12 +170,18 @@ def _altair(figure: Any) -> Callable[[Path, str], object]:
     return lambda path, suffix: figure.save(str(path), format=suffix[1:])
 
 
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not PATH.fullmatch(name):
+        raise ValueError(
+            f"{name!r} can't be the name of an artifact: letters, digits, `_`, `-` and `.`, folders by `/`, no dot or dash "
+            "first"
+        )
+
+
 @contextmanager
 def _kept(name: str, suffix: str = "") -> Iterator[Path]:
     """A path to write to; when that went well, it becomes the artifact of this name, as a whole. Raises ValueError."""
-    if not isinstance(name, str) or not PATH.fullmatch(name):
-        raise ValueError(f"{name!r} can't be the name of an artifact: letters, digits, `_`, `-` and `.`, folders by "
-                         "`/`, no dot or dash first")  # fmt: skip
+    _check_name(name)
     folder = _artifacts()
     target = folder / name
     if not target.exists() and sum(len(files) for _, _, files in os.walk(folder)) >= ARTIFACTS:
