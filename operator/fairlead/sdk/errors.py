@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from types import TracebackType
 
 from fairlead.sdk.mistakes import Mistake
 
-_OURS = (str(Path(__file__).parent), str(Path(importlib.__file__).parent), "<frozen importlib")
+_OURS = (f"{Path(__file__).parents[1]}{os.sep}", f"{Path(importlib.__file__).parent}{os.sep}", "<frozen importlib")
 
 
 def show(error: BaseException) -> None:
-    """Its traceback on standard error, without this package's part at its beginning; of a Mistake also without that at
+    """Its traceback on standard error, without Fairlead's part at its beginning; of a Mistake also without that at
     its end, so that its last line of code is the one to be changed."""
     sys.stdout.flush()
     began = _theirs(error.__traceback__)

@@ -173,8 +173,8 @@ def _altair(figure: Any) -> Callable[[Path, str], object]:
 def _check_name(name: str) -> None:
     if not isinstance(name, str) or not PATH.fullmatch(name):
         raise ValueError(
-            f"{name!r} can't be the name of an artifact: letters, digits, `_`, `-` and `.`, folders by `/`, no dot or dash "
-            "first"
+            f"{name!r} can't be the name of an artifact: letters, digits, `_`, `-` and `.`, folders by `/`, no dot "
+            "or dash first"
         )
 
 

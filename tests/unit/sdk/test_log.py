@@ -49,7 +49,8 @@ def test_numbers_of_all_makes(step):
     fairlead.log_metric("large", 2**60)
     assert lines(step) == [
         {"name": "rmse", "value": 23.1}, {"name": "loss", "value": 0.5, "step": 3},
-        {"name": "rows", "value": 7, "step": 4}, {"name": "part", "value": 0.25}, {"name": "yes", "value": 1}, {"name": "large", "value": float(2**60)},
+        {"name": "rows", "value": 7, "step": 4}, {"name": "part", "value": 0.25},
+        {"name": "yes", "value": 1}, {"name": "large", "value": float(2**60)},
     ]  # fmt: skip
 
 
