@@ -25,11 +25,11 @@ METRICS = "/fairlead/out/.fairlead/metrics.jsonl"
 """Where a step's metrics go when the environment says nothing else."""
 PLAIN = "fairlead-out"
 """Folder of a plain script."""
-METRICS_BYTES = 16 << 20
-"""Of all metrics of a step."""
-ARTIFACT_BYTES = 256 << 20
-"""Of one artifact."""
-ARTIFACTS = 256
+METRICS_BYTES = 64 << 20
+"""Of all metrics of a step: as much as is kept."""
+ARTIFACT_BYTES, ALL_BYTES = 256 << 20, 1 << 30
+"""Of one artifact, and of all of a step."""
+ARTIFACTS = 64
 """Of a step."""
 PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}){0,7}")
 """What an artifact may be called."""
@@ -44,9 +44,13 @@ def log_metric(name: str, value: Any, step: int | None = None) -> None:
     """Say a number: `log_metric("rmse", 23.1)`, `log_metric("loss", loss, step=epoch)`. Each call adds one; the last
     one of a name is what the run's status shows.
 
-    name: letters, digits and `_`, at most 63. value: a finite number, or what can be made one by float(). step: counts
-    up, for a curve. Threads and processes may call it at the same time. Raises ValueError for a number that is not
-    finite and for a name or step that can't be, TypeError for what is no number.
+    Args:
+        name: Letters, digits and `_`, at most 63.
+        value: A finite number, or what float() makes one of.
+        step: Counts up, for a curve.
+
+    Threads and processes may call it at the same time. Raises ValueError for a number that is not finite and for a name
+    or step that can't be, TypeError for what is no number.
     """
     if not isinstance(name, str) or not KEY.fullmatch(name):
         raise ValueError(f"{name!r} can't be the name of a metric: at most 63 of A-Z, a-z, 0-9 and _, no digit first")
@@ -97,9 +101,12 @@ def log_artifact(content: str | os.PathLike[str] | bytes, name: str | None = Non
     """Keep a file beside the run: `log_artifact("errors.csv")`, `log_artifact(text.encode(), "notes.md")`. Returns
     where it is.
 
-    content: the path of a file, or bytes. name: as people find it, `tables/errors.csv`; default: the file's own. What
-    was logged under the name before is replaced. Raises ValueError for a name that can't be, for more than 256 MiB, and
-    for more than 256 artifacts; FileNotFoundError and IsADirectoryError.
+    Args:
+        content: The path of a file, or bytes.
+        name: As people find it, `tables/errors.csv`. Default: the file's own.
+
+    What was logged under the name before is replaced. Raises ValueError for a name that can't be, for more than 256
+    MiB, and for more than 64 artifacts or 1 GiB of them; FileNotFoundError and IsADirectoryError.
     """
     if isinstance(content, bytes):
         if name is None:
@@ -124,7 +131,10 @@ def log_figure(figure: Any, name: str) -> Path:
     """Keep a picture: a figure or axes of matplotlib or seaborn, `matplotlib.pyplot` itself, a figure of plotly, a
     chart of altair. Returns where it is.
 
-    name: with `.png`, `.svg` or `.html`; without: `.png` for what is drawn by matplotlib, `.html` for all others.
+    Args:
+        figure: It is drawn by its own method: savefig, write_html, write_image or save.
+        name: With `.png`, `.svg` or `.html`; without: `.png` for what matplotlib draws, `.html` for all others.
+
     Raises TypeError for what can't be drawn so, ValueError as log_artifact does.
     """
     draw, usual = _drawing(figure)
@@ -134,8 +144,6 @@ def log_figure(figure: Any, name: str) -> Path:
     suffix = name[name.rindex(".") :]
     with _kept(name, suffix) as path:
         draw(path, suffix)
-        if (size := path.stat().st_size) > ARTIFACT_BYTES:
-            raise _too_large(name, size)
     return _artifacts() / name
 
 
@@ -184,14 +192,26 @@ def _kept(name: str, suffix: str = "") -> Iterator[Path]:
     _check_name(name)
     folder = _artifacts()
     target = folder / name
-    if not target.exists() and sum(len(files) for _, _, files in os.walk(folder)) >= ARTIFACTS:
-        raise ValueError(f"{folder} has {ARTIFACTS} artifacts already: pack what belongs together into one file")
+    others = sum(1 for one in _files(folder) if one != target)
+    if others >= ARTIFACTS:
+        raise ValueError(f"{folder} has {others} artifacts already: pack what belongs together into one file")
     target.parent.mkdir(parents=True, exist_ok=True)
     # beside the folder of artifacts: what is half written is none
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder.parent) as unfinished:
         path = Path(unfinished) / f"artifact{suffix}"
         yield path
+        if (size := path.stat().st_size) > ARTIFACT_BYTES:
+            raise _too_large(name, size)
+        if size + sum(one.stat().st_size for one in _files(folder) if one != target) > ALL_BYTES:
+            raise ValueError(
+                f"with {name}, the artifacts of {folder} would have more than {ALL_BYTES >> 30} GiB: leave it as an "
+                "output of the step, Out[File]"
+            )
         os.replace(path, target)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [one for one in folder.rglob("*") if one.is_file()]
 
 
 def _too_large(name: str, size: int) -> ValueError:

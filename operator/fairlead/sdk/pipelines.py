@@ -93,11 +93,16 @@ def pipeline(
     Pipeline: they need a type and a default, and a run may change them. What a step leaves is an attribute of what its
     call returns.
 
-    name: of the Pipeline; default: the function's, with `-` for `_`. namespace: default: wherever it is sent to. image:
-    of steps that name none. triggers: as in the Pipeline (`{"schedule": {"cron": "0 3 * * 1"}}`), or
-    `Dataset("flights")` for a run with each new version. fields: all other fields of a Pipeline's spec, by their names
-    there (`concurrency="Forbid"`, `limits={"perDay": 6}`); they are checked when it is exported. Raises TypeError for a
-    function that can't be a pipeline.
+    Args:
+        name: Of the Pipeline. Default: the function's, with `-` for `_`.
+        namespace: Default: wherever it is sent to.
+        image: Of steps that name none.
+        triggers: As in the Pipeline, `{"schedule": {"cron": "0 3 * * 1"}}`; or `Dataset("flights")`, for a run with
+            each new version.
+        fields: All other fields of a Pipeline's spec, by their names there: `concurrency="Forbid"`,
+            `limits={"perDay": 6}`. They are checked when it is exported.
+
+    Raises TypeError for a function that can't be a pipeline.
     """
 
     if taken := {"steps", "params", "produces"} & set(fields):
@@ -118,9 +123,13 @@ def pipeline(
 def produces(model: str, output: Any, version: Mapping[str, Any]) -> None:
     """Within a pipeline: each run that succeeds makes a version of a model.
 
-    model: its name. output: what a step leaves, an `Out[Model]`. version: as in the Pipeline, `produces[].version`;
-    outputs of steps may stand in it (`{"evaluation": {"data": {"output": prepared.test}, …}}`). Raises TypeError for
-    anything else.
+    Args:
+        model: Its name.
+        output: What a step leaves as `Out[Model]`.
+        version: As in the Pipeline, `produces[].version`; outputs of steps may stand in it:
+            `{"evaluation": {"data": {"output": prepared.test}, …}}`.
+
+    Raises TypeError for anything else.
     """
     recording = current()
     if recording is None:

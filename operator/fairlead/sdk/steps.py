@@ -114,12 +114,19 @@ def step(
     Its parameters say what it needs: `raw: In[Dataset]` is read, `features: Out[Dataset]` is written, everything else
     is a value: str, int, float, bool, list, dict, Literal, and one of these or None.
 
-    name: of the step; default: the function's, with `-` for `_`. image: the container's; default: the pipeline's. cpu:
-    cores (`2`, `"500m"`). memory: bytes (`"8Gi"`). gpu: how many, or a mapping as in the Pipeline. timeout: of an
-    attempt (`"4h"`). retry: how often a failed attempt is repeated, or a mapping as in the Pipeline. env: plain
-    variables. fields: all other fields of a step, by their names in the Pipeline (`secrets=["wandb"]`,
-    `nodeSelector={…}`); they are checked when the pipeline is exported. Raises TypeError for a function that can't be a
-    step.
+    Args:
+        name: Of the step. Default: the function's, with `-` for `_`.
+        image: The container's. Default: the pipeline's.
+        cpu: Cores: `2`, `0.5`, `"500m"`.
+        memory: Bytes: `"8Gi"`.
+        gpu: How many, or a mapping as in the Pipeline: `{"count": 1, "product": "A100"}`.
+        timeout: Of an attempt: `"4h"`.
+        retry: How often a failed attempt is repeated, or a mapping as in the Pipeline: `{"limit": 2, "backoff": "1m"}`.
+        env: Plain variables, by name.
+        fields: All other fields of a step, by their names in the Pipeline: `secrets=["wandb"]`, `nodeSelector={…}`.
+            They are checked when the pipeline is exported.
+
+    Raises TypeError for a function that can't be a step.
     """
 
     settings = {"cpu": cpu, "memory": memory, "gpu": gpu, "timeout": timeout, "retry": retry, "env": env, **fields}

@@ -164,6 +164,11 @@ def test_limits_of_artifacts(step, tmp_path, monkeypatch):
                   lambda: fairlead.log_figure(Matplotlib(), "a")):  # fmt: skip
         with pytest.raises(ValueError, match="are kept at most"):
             large()
+    monkeypatch.setattr(log, "ALL_BYTES", 4)
+    fairlead.log_artifact(b"123", "b")
+    with pytest.raises(ValueError, match="would have more than"):
+        fairlead.log_artifact(b"12", "c")
+    fairlead.log_artifact(b"12", "b")
     monkeypatch.setattr(log, "ARTIFACTS", 2)
     fairlead.log_artifact(b"1", "deep/a")
     fairlead.log_artifact(b"2", "b")
