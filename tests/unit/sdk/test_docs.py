@@ -60,7 +60,7 @@ def test_its_test_passes_and_its_steps_run(desk):
     python(desk, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_delay.py")
     python(desk, "-c", DATA)
     run = next(line for line in PAGE.splitlines() if "fairlead.sdk.run" in line)
-    folders, words = {"FAIRLEAD_IN": "in", "FAIRLEAD_OUT": "out"}, run.split()[3:]
+    folders, words = {"FAIRLEAD_IN": "in", "FAIRLEAD_OUT": "out"}, run.split()[4:]
     assert run.startswith("FAIRLEAD_IN=in FAIRLEAD_OUT=out python3 -m ")
     python(desk, "-m", *words, **folders)
     (desk / "in" / "rows").symlink_to(desk / "out" / "train")
