@@ -116,7 +116,9 @@ class Input(Model):
 class Output(Model):
     """What a step leaves at `/fairlead/out/<name>` (a file or a folder)."""
 
-    type: Literal["dataset", "model", "file"] = "file"
+    type: Literal["dataset", "model", "file", "preview"] = "file"
+    """`preview`: for people to look at, up to 64 MiB; it may be called `<name>.png`, `.svg`, `.html`, `.csv`, `.parquet`,
+    `.md` …"""
 
 
 class Retry(Model):

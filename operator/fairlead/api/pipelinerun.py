@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import StatusBase, Timestamp
+from fairlead.api.logged import Logged, Number
 from fairlead.api.pipeline import Params, PipelineSpec
-from fairlead.api.schema import LIST_SET, Author, Model, Name, Text, cel, list_map
+from fairlead.api.schema import LIST_SET, Author, Key, Model, Name, Text, cel, list_map
 
 
 class PipelineRunSpec(Model):
@@ -55,10 +56,12 @@ class OutputRecord(Model):
     """An output that was committed to the store."""
 
     name: Annotated[str, Field(max_length=63)]
-    type: Literal["dataset", "model", "file"] = "file"
+    type: Literal["dataset", "model", "file", "preview"] = "file"
     uri: Annotated[str, Field(max_length=1024)]
     sha256: Annotated[str, Field(max_length=64)]
     bytes: int = 0
+    media: Annotated[str, Field(max_length=64)] = ""
+    """Media type of a preview that is one file."""
 
 
 class StepStatus(Model):
@@ -85,6 +88,9 @@ class StepStatus(Model):
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
     outputs: Annotated[list[OutputRecord], Field(max_length=32, json_schema_extra=list_map("name"))] = []
+    metrics: Annotated[dict[Key, Number], Field(max_length=32)] = {}
+    """The last value of each metric that it has logged."""
+    logged: Logged | None = None
 
 
 class PipelineRunStatus(StatusBase):

@@ -200,8 +200,8 @@ class Bucket:
                 raise StoreError("Unreachable", f"{self.uri(key)} broke off after {size} bytes", transient=True)
         return Received(digest.hexdigest(), size, answer.get("VersionId"))
 
-    def upload(self, key: str, path: Path) -> None:
-        """Store a file (in parts when it is large), replacing what is there."""
+    def upload(self, key: str, path: Path, media: str = "") -> None:
+        """Store a file (in parts when it is large), replacing what is there. media: its type, if that is known."""
         from boto3.exceptions import S3UploadFailedError
         from boto3.s3.transfer import S3Transfer, TransferConfig
         from botocore.exceptions import ClientError
@@ -210,7 +210,8 @@ class Bucket:
         config: Any = TransferConfig(max_concurrency=2)
         with translated(self.where, key):
             try:
-                S3Transfer(self._client, config=config).upload_file(str(path), self.name, key)
+                more = {"ContentType": media} if media else None
+                S3Transfer(self._client, config=config).upload_file(str(path), self.name, key, extra_args=more)
             except S3UploadFailedError as error:
                 if isinstance(error.__context__, ClientError):
                     raise error.__context__ from error

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fairlead.api.logged import Logged
 from fairlead.api.pipeline import PipelineSpec, Retry
 from fairlead.api.pipelinerun import PipelineRun, StepStatus
 from fairlead.api.tasks import PublishResult, TaskResult
@@ -254,8 +255,16 @@ def _seen(status: StepStatus, found: Found) -> StepStatus:
 def _completed(view: View, status: StepStatus, said: PublishResult) -> StepStatus:
     return _with(
         status, phase="Completed", reason="", message="", outputs=said.outputs, not_before=None,
-        finished_at=view.stamp,
+        finished_at=view.stamp, metrics=said.metrics, logged=_logged(said),
     )  # fmt: skip
+
+
+def _logged(said: PublishResult) -> Logged | None:
+    """What is said of that which was logged, besides the metrics; None: nothing was."""
+    left = "; ".join(said.left_out)
+    if not (said.values or said.artifacts or left):
+        return None
+    return Logged(outcome=said.outcome, artifacts=len(said.artifacts), values=said.values, left_out=left[:512])
 
 
 def _settle(view: View, status: StepStatus, failed: Failure) -> StepStatus:
