@@ -13,8 +13,8 @@ from fairlead.cluster.errors import ApiError
 from fairlead.engine.kernel import Kernel, Pace
 from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE, PIPELINE_RUN, POD, rfc3339
 from fairlead.plan.dataset import plan as dataset
+from fairlead.plan.pipeline import ending, run
 from fairlead.plan.pipeline import plan as pipeline
-from fairlead.plan.pipeline import run
 from fairlead.plan.requests import Answer, Listed, ReadDocument, Request
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
@@ -185,7 +185,7 @@ class Factory(Operators):
         """Whether the newest data has been published and run, and nothing is left to do."""
         status = self.server.get(PIPELINE, NAMESPACE, "p").get("status", {})
         runs = self.server.all(PIPELINE_RUN)
-        ended = [r.get("status", {}).get("phase") in run.TERMINAL for r in runs]
+        ended = [r.get("status", {}).get("phase") in ending.TERMINAL for r in runs]
         handled = status.get("handled", {}).get("dataset/rows") == f"v-{self.bucket.letter}"
         made = bool(status.get("lastRun", {}).get("uid"))
         return bool(ended) and all(ended) and handled and made and status["active"] == 0

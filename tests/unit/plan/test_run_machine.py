@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.unit.plan.littleworld import Crash, LittleWorld, stopped
 
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json
-from fairlead.plan.pipeline import run
+from fairlead.plan.pipeline import ending, run
 
 PIPELINE = """
 kind: Pipeline
@@ -152,7 +152,7 @@ class Runs(RuleBasedStateMachine):
                 assert self.over.setdefault(step["name"], step) == step
             else:
                 assert step["name"] not in self.over
-        if self.status().get("phase") in run.TERMINAL:
+        if self.status().get("phase") in ending.TERMINAL:
             self.ended = self.ended or self.status()
             assert self.ended == self.status()
 
@@ -165,7 +165,7 @@ class Runs(RuleBasedStateMachine):
 
     @invariant()
     def the_second_look_writes_nothing(self) -> None:
-        if self.status().get("phase") in run.TERMINAL:
+        if self.status().get("phase") in ending.TERMINAL:
             before = self.world.writes
             plan = self.world.look(run.SPEC, "p-1")
             assert self.world.writes == before
@@ -177,12 +177,12 @@ class Runs(RuleBasedStateMachine):
             self.world.settle(run.SPEC, "p-1")
             self.what_is_over_stays_over()
             self.no_job_is_made_twice()
-            if self.status()["phase"] in run.TERMINAL:
+            if self.status()["phase"] in ending.TERMINAL:
                 break
             for job in self.live():
                 self.succeed(job)
             self.world.now += 301
-        assert self.status()["phase"] in run.TERMINAL
+        assert self.status()["phase"] in ending.TERMINAL
         assert not [s for s in self.steps() if s["phase"] in ("Pending", "Running")]
         if self.status()["phase"] == "Completed":
             assert self.status()["models"] == ["m-1"]

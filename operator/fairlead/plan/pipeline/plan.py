@@ -31,8 +31,8 @@ from fairlead.plan.core import (
 )
 from fairlead.plan.jobs import failures
 from fairlead.plan.pipeline import dag, history, limits, tries, waking
+from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
-from fairlead.plan.pipeline.run import TERMINAL
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import WORDS, Due
 from fairlead.plan.read import NotReadable, read

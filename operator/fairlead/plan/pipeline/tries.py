@@ -27,8 +27,8 @@ from fairlead.plan.jobs import failures
 from fairlead.plan.model import references
 from fairlead.plan.model.waking import of_model
 from fairlead.plan.pipeline import produce
+from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
-from fairlead.plan.pipeline.run import TERMINAL
 from fairlead.plan.pipeline.triggers.base import WORDS, Sight
 
 GAVE_UP, OBSERVED = "GaveUp", "TriggersObserved"
