@@ -64,6 +64,23 @@ class OutputRecord(Model):
     """Media type of a preview that is one file."""
 
 
+class StepLog(Model):
+    """The log of the last attempt whose program has run."""
+
+    attempt: int
+    uri: Annotated[str, Field(max_length=1024)] = ""
+    """Where it is kept; empty while it is not. Logs of attempts before lie in the folders `1`, `2` … beside."""
+    bytes: int = 0
+    cut: bool = False
+    """Only its end is kept."""
+    pod: Annotated[str, Field(max_length=253)] = ""
+    """Whose log is still to be kept."""
+    since: Timestamp | None = None
+    """Since when it is."""
+    problem: Annotated[str, Field(max_length=256)] = ""
+    """Why it is not kept."""
+
+
 class StepStatus(Model):
     """Where a step stands. Phases: Pending, Running, Completed, Failed, Aborted."""
 
@@ -91,6 +108,7 @@ class StepStatus(Model):
     metrics: Annotated[dict[Key, Number], Field(max_length=32)] = {}
     """The last value of each metric that it has logged."""
     logged: Logged | None = None
+    log: StepLog | None = None
 
 
 class PipelineRunStatus(StatusBase):

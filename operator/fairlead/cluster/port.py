@@ -32,6 +32,15 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Log:
+    """The end of a container's log."""
+
+    body: bytes
+    cut: bool
+    """It is longer."""
+
+
+@dataclass(frozen=True)
 class Reply:
     """What a server behind a Service has answered."""
 
@@ -80,6 +89,9 @@ class Kube(Protocol):
 
     async def served(self, kind: Kind) -> bool:
         """Whether the API server has this kind."""
+
+    async def log(self, namespace: str, pod: str, container: str, limit: int) -> Log:
+        """The end of a container's log. Raises NotFound for a pod that is gone, Refused for a container without one."""
 
     async def close(self) -> None:
         """Close the connections."""

@@ -225,14 +225,12 @@ class Bucket:
         with translated(self.where, key):
             self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType="application/json")
 
-    def put_if_absent(self, key: str, body: bytes) -> bool:
+    def put_if_absent(self, key: str, body: bytes, media: str = "application/json") -> bool:
         """Store a document unless the key is taken. Returns whether it was free; exactly one of several wins."""
         self._fits(key, body)
         try:
             with translated(self.where, key):
-                self._client.put_object(
-                    Bucket=self.name, Key=key, Body=body, IfNoneMatch="*", ContentType="application/json"
-                )
+                self._client.put_object(Bucket=self.name, Key=key, Body=body, IfNoneMatch="*", ContentType=media)
         except StoreError as error:
             # 409: another conditional write of the same key was under way; it may have failed, so the caller looks.
             if error.reason == "ObjectChanged" or "ConditionalRequestConflict" in error.message:
