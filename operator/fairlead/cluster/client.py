@@ -192,16 +192,9 @@ class HttpKube:
 
     async def log(self, namespace: str, pod: str, container: str, limit: int) -> Log:
         """The last `limit` bytes of a container's log, and at most LOG_LINES lines."""
-        query = {"container": container, "tailLines": str(LOG_LINES)}
-        path = f"{path_of(POD, namespace, pod, 'log')}?{urlencode(query)}"
-        headers = {"Accept": "*/*", "Content-Type": "application/json", "User-Agent": MANAGER}
-        url, started, code = f"{self._configuration.host}{path}", time.monotonic(), 0
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"], url, "GET", None)
+        query, started, code = {"container": container, "tailLines": str(LOG_LINES)}, time.monotonic(), 0
         try:
-            answer = (
-                await self._api.rest_client.request("GET", url, headers=headers, _request_timeout=TIMEOUT)
-            ).response
-            async with answer:
+            async with await self._log(namespace, pod, query, TIMEOUT) as answer:
                 code = answer.status
                 found = await _tail(answer.content, limit)
         except (aiohttp.ClientError, TimeoutError, OSError) as broken:
@@ -211,6 +204,30 @@ class HttpKube:
         if code >= 300:
             _answer(code, found.body, None)
         return found
+
+    async def stream(self, namespace: str, pod: str, container: str, follow: bool) -> AsyncIterator[bytes]:
+        """A container's log, part by part."""
+        query, endless = {"container": container}, aiohttp.ClientTimeout(total=None, sock_connect=10)
+        query |= {"follow": "true"} if follow else {}
+        try:
+            async with await self._log(namespace, pod, query, endless) as answer:
+                if answer.status >= 300:
+                    _answer(answer.status, (await _tail(answer.content, ANSWER)).body, None)
+                async for part in answer.content.iter_chunked(1 << 16):
+                    yield part
+        except (aiohttp.ClientError, TimeoutError, OSError) as broken:
+            raise errors.Unavailable(f"no answer from the API server: {broken or type(broken).__name__}") from broken
+
+    async def _log(
+        self, namespace: str, pod: str, query: Mapping[str, str], limits: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        """An answer whose body is still to come."""
+        headers = {"Accept": "*/*", "Content-Type": "application/json", "User-Agent": MANAGER}
+        url = f"{self._configuration.host}{path_of(POD, namespace, pod, 'log')}?{urlencode(query)}"
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], url, "GET", None)
+        found = await self._api.rest_client.request("GET", url, headers=headers, _request_timeout=limits)
+        answer: aiohttp.ClientResponse = found.response
+        return answer
 
     async def addresses(self) -> list[str]:
         """Where the API server that answers says that it is reached (`host:port`), besides what it was asked at."""

@@ -100,6 +100,10 @@ class Kube(Protocol):
 class Door(Kube, Protocol):
     """What people's commands use besides."""
 
+    def stream(self, namespace: str, pod: str, container: str, follow: bool) -> AsyncIterator[bytes]:
+        """A container's log, part by part; with `follow` until it ends. Raises NotFound, and Refused for a container
+        without one."""
+
     async def post(self, namespace: str, service: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Send a request to a Service (`name:port`) through the API server. An answer of the API server's own is an
         ApiError."""
