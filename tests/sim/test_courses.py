@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from fairlead.plan.core import JOB, PIPELINE_RUN, POD, epoch
-from fairlead.plan.pipeline import ending, turns
+from fairlead.plan.pipeline import ending, runs
 from tests.effort import few
 from tests.sim.factory import NAMESPACE, Factory, Json, phase
 from tests.sim.fakecluster import Crash, Faults
@@ -42,7 +42,7 @@ class Courses(Factory):
         super().__init__(seed, faults, mishaps, pipeline(concurrency))
 
     def runs(self) -> list[Json]:
-        return sorted(self.server.all(PIPELINE_RUN), key=turns.order)
+        return sorted(self.server.all(PIPELINE_RUN), key=runs.made)
 
     def ended(self) -> bool:
         found = self.runs()

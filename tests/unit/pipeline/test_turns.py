@@ -13,7 +13,7 @@ from tests.unit.pipeline.courses import Course
 from tests.unit.plan.littleworld import Crash
 
 from fairlead.plan.core import DATASET, JOB, PIPELINE, PIPELINE_RUN, Json, Plan
-from fairlead.plan.pipeline import plan, run, turns
+from fairlead.plan.pipeline import plan, run, runs
 
 TERMINAL = ("Completed", "Failed", "Aborted")
 
@@ -36,7 +36,7 @@ class Queue(Course):
         return name
 
     def names(self) -> list[str]:
-        return [one["metadata"]["name"] for one in sorted(self.world.select(PIPELINE_RUN), key=turns.order)]
+        return [one["metadata"]["name"] for one in sorted(self.world.select(PIPELINE_RUN), key=runs.made)]
 
     def settle(self) -> None:
         """Look at everything until nothing is written."""
@@ -93,7 +93,7 @@ def test_runs_by_hand_wait_their_turn_in_the_order_in_which_they_were_made() -> 
 def test_runs_of_one_second_come_by_their_number() -> None:
     names = ["p-10", "p-9", "p-100"]
     raw = [{"metadata": {"name": name, "creationTimestamp": "2026-01-01T00:00:00Z"}} for name in names]
-    assert [one["metadata"]["name"] for one in sorted(raw, key=turns.order)] == ["p-9", "p-10", "p-100"]
+    assert [one["metadata"]["name"] for one in sorted(raw, key=runs.made)] == ["p-9", "p-10", "p-100"]
 
 
 def test_one_that_is_suspended_lets_others_pass_and_one_that_is_cancelled_ends() -> None:

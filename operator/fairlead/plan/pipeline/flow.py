@@ -13,11 +13,8 @@ from fairlead.api.pipeline import PipelineSpec, Step
 from fairlead.api.pipelinerun import PipelineRunStatus, RunVerdict, StepStatus
 from fairlead.api.units import seconds
 from fairlead.plan.core import Plan, epoch
-from fairlead.plan.pipeline import clocks, dag, ending, judging, produce, steps, units
+from fairlead.plan.pipeline import dag, ending, judging, produce, steps, units
 
-TIMEOUT = "RunTimeout"
-"""Why a step is aborted: the run took longer than it may."""
-_STOPS = (units.CANCELLED, units.FAILED, TIMEOUT, *clocks.FAULTS)
 _STRONGER = ("drain", "finally", "now")
 
 
@@ -54,7 +51,7 @@ def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Pl
     before = {s.name: s for s in look.before.steps}
     told = [event for s in status.steps for event in units.events(before.get(s.name) or StepStatus(name=s.name), s)]
     found.events = [*told, *found.events]
-    found.delete += [gone for s in status.steps if s.reason in _STOPS for gone in units.stopped(view, s)]
+    found.delete += [gone for s in status.steps if s.reason in units.ENDING for gone in units.stopped(view, s)]
     found.delete += [gone for s in status.steps for gone in units.lingering(view, s)]
     return found
 
@@ -87,7 +84,7 @@ def _deciding(look: Look, status: PipelineRunStatus) -> PipelineRunStatus:
     if look.cancel in ("now", "finally"):
         return _each(look, status, lambda old, new: units.aborted(view, old, new, units.CANCELLED))
     if look.overdue:
-        return _each(look, status, lambda old, new: units.aborted(view, old, new, TIMEOUT))
+        return _each(look, status, lambda old, new: units.aborted(view, old, new, units.TIMEOUT))
     if _failed(look, status):
         return _each(look, status, lambda old, new: units.without(view, old, new))
     if look.cancel or look.suspended:
@@ -164,7 +161,7 @@ def _decide(look: Look, status: PipelineRunStatus) -> PipelineRunStatus:
         verdict = ("Completed", "Completed", "all steps completed")
     else:
         text = f"it took longer than {look.spec.timeout}, its Pipeline's spec.timeout; raise it, or do less"
-        verdict = ("Failed", TIMEOUT, text)
+        verdict = ("Failed", units.TIMEOUT, text)
     phase, reason, message = verdict
     decided = RunVerdict.model_validate(
         {"phase": phase, "reason": reason, "message": message[:512], "at": look.view.stamp}
@@ -216,7 +213,7 @@ def _run_on(look: Look, status: PipelineRunStatus, reason: str, message: str) ->
         reason, message = _under_way(status.steps)
     found = Plan(ending.state(view, status, "Running", reason, message))
     found.create = [job for one in making for job in one.create]
-    found.delete = [gone for s in status.steps if s.reason not in _STOPS for gone in units.outdated(view, s)]
+    found.delete = [gone for s in status.steps if s.reason not in units.ENDING for gone in units.outdated(view, s)]
     found.requeue_after = min(view.look_again, default=None)
     return found
 
@@ -229,7 +226,7 @@ def _summary(look: Look, status: PipelineRunStatus) -> tuple[str, str]:
     if look.cancel:
         return "Cancelling", "cancelled; waiting until its pods are gone"
     if look.overdue:
-        return TIMEOUT, f"it took longer than {look.spec.timeout}; waiting until its pods are gone"
+        return units.TIMEOUT, f"it took longer than {look.spec.timeout}; waiting until its pods are gone"
     if look.suspended and not _failed(look, status):
         return "Suspended", f"spec.suspend is set: no step begins{f'; running {running}' if running else ''}"
     return "Running", ""

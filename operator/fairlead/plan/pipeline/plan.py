@@ -21,7 +21,6 @@ from fairlead.plan.core import (
     PIPELINE,
     PIPELINE_RUN,
     Context,
-    Delete,
     Event,
     Json,
     KindSpec,
@@ -30,7 +29,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, history, limits, tries, turns, waking
+from fairlead.plan.pipeline import dag, history, limits, oldruns, tries, turns, waking
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -59,7 +58,7 @@ class Draft(core.Draft[Pipeline, PipelineStatus]):
 def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     """What a Pipeline needs next. Raises Invalid for a spec that makes no sense."""
     store.check_name(subject.meta.name)
-    dag.validate(subject.body.spec)
+    dag.validate(subject.body.spec, subject.meta.name)
     store.store(subject.body.spec.store, world.config, subject.meta.namespace)
     context = Context(subject, world, now)
     draft = Draft(context, subject.body.status, runs_of(world, context.name))
@@ -136,12 +135,14 @@ def run_name(pipeline: str, number: int) -> str:
 
 def _run(draft: Draft, last: LastRun) -> Json:
     meta = draft.context.subject.meta
-    decision = next((d for d in draft.status.decisions if d.run == last.name), None)
+    decisions = [d for d in draft.status.decisions if d.run == last.name]
+    decision, waits = next(iter(decisions), None), draft.spec.concurrency in turns.ORDERED
     spec = PipelineRunSpec(
         pipeline=meta.name,
         author=draft.spec.author,
-        # one that waits its turn reads the data of its start
-        datasets={} if draft.spec.concurrency in turns.ORDERED else triggers.pins(draft.spec, draft.status.handled),
+        # one that waits its turn reads what there is at its start
+        datasets={} if waits else triggers.pins(draft.spec, draft.status.handled),
+        after={} if waits else triggers.follows(draft.spec, {d.trigger: d.key for d in decisions}),
         reason=decision.reason if decision else f"{last.trigger}: {last.key}",
     )
     return {
@@ -165,7 +166,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
     look."""
     context, spec, standing = draft.context, draft.spec, triggers.standing(draft.spec)
     sights = triggers.sights(context)
-    draft.update(seen=tries.seen(context, draft.status, sights, standing, draft.runs))
+    draft.update(seen=tries.seen(context, draft.status, sights, triggers.seeing(spec), draft.runs))
     for name, sight in sights.items():
         if sight.state == "Unknown":
             _note_held(draft, found, name, Due("", sight.message[:WORDS]), Held(sight.reason, ""))
@@ -185,7 +186,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
             _note_held(draft, found, name, due, held)
             times.append(held.until - context.now if held.until else None)
     if starting:
-        _start(draft, found, starting)
+        _start(draft, found, starting, standing)
     return min((one for one in times if one is not None), default=None)
 
 
@@ -206,10 +207,15 @@ def _busy(draft: Draft) -> Held | None:
 
 def _read_already(draft: Draft, trigger: str, due: Due) -> str:
     """The run, made for an earlier sight, that read at its start what a trigger sees only now; empty: there is none."""
-    wanted = triggers.pins(draft.spec, {trigger: due.key}) if draft.spec.concurrency in turns.ORDERED else {}
+    if draft.spec.concurrency not in turns.ORDERED:
+        return ""
+    keys = {trigger: due.key}
+    wanted = {*triggers.pins(draft.spec, keys).items(), *triggers.follows(draft.spec, keys).items()}
     for run in reversed(draft.runs if wanted else []):
-        pinned = {one["name"]: one["version"] for one in (run.get("status") or {}).get("datasets") or ()}
-        if failures.controller(run) == draft.context.uid and wanted.items() <= pinned.items():
+        status = run.get("status") or {}
+        found = {(one["name"], one["version"]) for one in status.get("datasets") or ()}
+        found |= {(one["pipeline"], one["run"]) for one in status.get("after") or ()}
+        if failures.controller(run) == draft.context.uid and wanted <= found:
             return str(run["metadata"]["name"])
     return ""
 
@@ -220,7 +226,7 @@ def _note_read(draft: Draft, trigger: str, due: Due, run: str) -> None:
     _note(draft, TriggerDecision(at=draft.context.stamp, trigger=trigger, key=due.key, run=run, reason=reason))
 
 
-def _start(draft: Draft, found: Plan, asking: dict[str, Due]) -> None:
+def _start(draft: Draft, found: Plan, asking: dict[str, Due], standing: set[str]) -> None:
     """Record one run for everything that asks."""
     number = _free_number(draft)
     name, at = run_name(draft.context.name, number), draft.context.stamp
@@ -233,7 +239,8 @@ def _start(draft: Draft, found: Plan, asking: dict[str, Due]) -> None:
         starts=limits.started(draft.status.starts, draft.context.now),
     )
     for trigger, one in reversed(asking.items()):
-        draft.update(seen=tries.begun(draft.status, trigger, name, draft.context))
+        if trigger in standing:
+            draft.update(seen=tries.begun(draft.status, trigger, name, draft.context))
         _note(draft, TriggerDecision(at=at, trigger=trigger, key=one.key, run=name, reason=reason))
     found.events.append(Event("RunStarted", f"{name}: {reason}"))
 
@@ -285,27 +292,17 @@ def _note(draft: Draft, decision: TriggerDecision) -> None:
 # --- history -----------------------------------------------------------------------------------------------------
 
 
-def _old(draft: Draft) -> list[Delete]:
-    """Finished runs beyond the limits, oldest first. Runs made by hand without our label are their maker's."""
-    mine = [run for run in draft.runs if LABEL_PREFIX + "pipeline" in (run["metadata"].get("labels") or {})]
-    mine = [run for run in mine if "deletionTimestamp" not in run["metadata"]]
-    history = draft.spec.history
-    succeeded = [run for run in mine if _phase(run) == "Completed"]
-    failed = [run for run in mine if _phase(run) in ("Failed", "Aborted")]
-    gone = succeeded[: max(0, len(succeeded) - history.succeeded)] + failed[: max(0, len(failed) - history.failed)]
-    return [Delete(PIPELINE_RUN, run["metadata"]["name"], run["metadata"]["uid"]) for run in gone]
-
-
 def _clear(draft: Draft, found: Plan, swept: history.Sweep) -> None:
     """Old runs and old versions go. Thousands of versions go in small lots, so that nothing else has to wait."""
     before = draft.context.subject.body.status
     draft.status = history.recorded(draft.status, swept, draft.context.world, draft.context.now)
-    found.delete = [*_old(draft), *swept.deletions]
+    old = oldruns.sweep(draft.context.world, draft.runs, draft.spec.history, draft.context.now)
+    found.delete = [*old.deletions, *swept.deletions]
     others = bool(found.create or found.events)
     if told := history.news(before, draft.status):
         found.events.append(Event("VersionsCleared", told[:1024]))
     found.steady = swept.more and not others
-    times = (found.requeue_after, swept.again, history.PAUSE if swept.more else None)
+    times = (found.requeue_after, swept.again, old.again, history.PAUSE if swept.more else None)
     found.requeue_after = min((one for one in times if one is not None), default=None)
 
 

@@ -129,13 +129,16 @@ def _author(view: View, spec: PipelineSpec) -> str | None:
 
 def _lineage(view: View, run: PipelineRunStatus) -> Lineage:
     writer = run.template.author if run.template else None
-    after = {step.name for step in run.template.steps if dag.is_last(step)} if run.template else set()
+    later = {step.name for step in run.template.steps if dag.is_last(step)} if run.template else set()
     return Lineage(
         run=view.name,
         run_uid=view.uid,
         pipeline=view.subject.body.spec.pipeline,
         datasets={d.name: d.version for d in run.datasets},
-        images={s.name: s.image for s in run.steps if s.image and s.name not in after},  # these run beside it
+        after={f"{a.run}/{a.output}": a.artifact.sha256 for a in run.after},
+        images={s.name: s.image for s in run.steps if s.image and s.name not in later},  # these run beside it
+        commit=run.commit or None,
+        repository=run.template.code.git.url if run.commit and run.template and run.template.code else None,
         params=run.params,
         author=writer if writer != view.subject.body.spec.author else None,
     )

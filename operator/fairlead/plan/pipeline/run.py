@@ -8,9 +8,21 @@ from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import PipelineRun, StepStatus
 from fairlead.plan import gauges, terse
-from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE, PIPELINE_RUN, POD, Json, KindSpec, Plan, Subject, World
-from fairlead.plan.jobs import attempt
-from fairlead.plan.pipeline import ending, flow, start, steps, turns, units
+from fairlead.plan.core import (
+    JOB,
+    LOCAL_QUEUE,
+    MODEL_VERSION,
+    PIPELINE,
+    PIPELINE_RUN,
+    POD,
+    Json,
+    KindSpec,
+    Plan,
+    Subject,
+    World,
+)
+from fairlead.plan.jobs import attempt, queue
+from fairlead.plan.pipeline import ending, flow, logs, pinning, runs, start, steps, turns, units
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.pipeline.types.base import Order
@@ -22,7 +34,10 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
     """What a run needs next."""
     status = subject.body.status
     if status.phase in TERMINAL:
-        return Plan(ending.ended_before(subject, status, now))
+        view = _view(subject, world, now)
+        archived = status.model_copy(update={"steps": [units.archived(view, s) for s in status.steps]})
+        ended = ending.ended_before(subject, archived, now)
+        return Plan(ended, requeue_after=min(view.look_again, default=None))
     view = _view(subject, world, now)
     if status.template is None:
         if subject.body.spec.cancel:
@@ -39,19 +54,26 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
             return Plan(waiting, requeue_after=None if waits.told else units.LOOK_AGAIN)
     elif not status.replaced_by and status.verdict is None and (by := start.replaced(view)):
         status = status.model_copy(update={"replaced_by": by})
+    if pinning.is_open(status):
+        looked = pinning.look(view, status)
+        if isinstance(looked, Plan):
+            return looked
+        status = looked
     assert status.template is not None
     return flow.go_on(view, status, status.template)
 
 
 def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable[Request]:
-    """Before it starts, whether versions are there that it names; then the answers of attempts that have ended."""
+    """Before it starts, whether versions are there that it names; then the answers of attempts that have ended, and
+    their logs."""
     status = subject.body.status
-    if status.phase in TERMINAL:
-        return []
     view = _view(subject, world, now)
+    if status.template is None and status.phase in TERMINAL:
+        return []
     if status.template is None:
         return list(start.questions(view))
-    return [request for step in status.steps for request in units.requests(view, step)]
+    asked = [request for step in status.steps for request in units.requests(view, step)]
+    return [*pinning.requests(view, status), *asked]
 
 
 def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View:
@@ -65,7 +87,10 @@ def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View
         assert status.template is not None
         return types.job(Order(view, status, status.template, spec(step), step))
 
-    view = steps.View(subject, world, now, status.template, wanted, lambda step: types.memory(spec(step)))
+    def memory(step: StepStatus) -> str:
+        return types.memory(spec(step))
+
+    view = steps.View(subject, world, now, status.template, wanted=wanted, memory=memory)
     return view
 
 
@@ -73,16 +98,32 @@ def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View
 
 
 def settled(raw: Json) -> bool:
-    """A finished run is never touched again, but for that what is said of it is said of its spec as it is: it may be
-    cancelled when it has long ended."""
+    """A finished run is never touched again, but for logs that are still to be kept, and for that what is said of it is
+    said of its spec as it is: it may be cancelled when it has long ended."""
     status = raw.get("status") or {}
     current = status.get("observedGeneration", 0) == raw["metadata"].get("generation", 0)
-    return status.get("phase") in TERMINAL and current and has_standing(status)
+    return status.get("phase") in TERMINAL and current and has_standing(status) and not logs.awaited(status)
+
+
+def keys(run: Json) -> Iterable[str]:
+    """By which a run is found."""
+    return [*runs.keys(run), *turns.keys(run)]
 
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:
     """The run whose step a pod belongs to."""
     return attempt.wakes(pod, steps.Attempt.label)
+
+
+def by_queue(found: Json, runs: Iterable[Json]) -> list[str]:
+    """Runs with a step that waits in a queue, or for it to be there."""
+    name = found["metadata"]["name"]
+    return [run["metadata"]["name"] for run in runs if not settled(run) and name in _queues(run)]
+
+
+def _queues(run: Json) -> Iterable[str]:
+    listed = ((run.get("status") or {}).get("template") or {}).get("steps") or ()
+    return (one.get("queue") for one in listed if one.get("queue"))
 
 
 SPEC: KindSpec[PipelineRun] = KindSpec(
@@ -92,9 +133,10 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     smaller=terse.of_run,
     observe=observe,
     children=(JOB, POD, MODEL_VERSION),
-    mappers={POD: by_pod, PIPELINE: turns.by_pipeline},
-    heeds={PIPELINE: turns.heeded},
-    index=turns.keys,
+    optional=frozenset({LOCAL_QUEUE}),
+    mappers={POD: by_pod, LOCAL_QUEUE: by_queue, PIPELINE: turns.by_pipeline},
+    heeds={LOCAL_QUEUE: queue.inactive, PIPELINE: turns.heeded},
+    index=keys,
     settled=settled,
     gauges=gauges.of_run,
 )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from fairlead.api.pipeline import PipelineStatus, Turn
 from fairlead.plan.core import JOB, LABEL_PREFIX, PIPELINE_RUN, POD, Json, Peers, World, epoch, rfc3339
 from fairlead.plan.gauges import ENDED
+from fairlead.plan.pipeline import runs
 
 ORDERED = ("Queue", "Replace")
 PLACES = 5
@@ -67,15 +68,9 @@ def _queues(run: Json) -> bool:
     return waits(run) and not run["spec"].get("suspend") and not run["spec"].get("cancel")
 
 
-def order(run: Json) -> tuple[str, int, str]:
-    """Runs come in the order in which they were made; of one second, `p-9` comes before `p-10`."""
-    name = run["metadata"]["name"]
-    return run["metadata"].get("creationTimestamp") or "", len(name), name
-
-
 def live(world: World, pipeline: str) -> list[Json]:
     """The runs of a Pipeline that have not ended, the oldest first."""
-    return sorted(world.indexed(PIPELINE_RUN, key(pipeline)), key=order)
+    return sorted(world.indexed(PIPELINE_RUN, key(pipeline)), key=runs.made)
 
 
 # --- the Pipeline gives it -----------------------------------------------------------------------------------------
@@ -85,8 +80,8 @@ def given(world: World, pipeline: str, concurrency: str, status: PipelineStatus,
     """Whose turn it is."""
     if concurrency not in ORDERED:
         return NONE
-    runs = live(world, pipeline)
-    waiting = [run for run in runs if _queues(run)]
+    found = live(world, pipeline)
+    waiting = [run for run in found if _queues(run)]
     if status.turn is not None and _holds(world, status.turn, now):
         holder = status.turn.uid
         seen = world.get(PIPELINE_RUN, status.turn.run) is not None
@@ -94,7 +89,7 @@ def given(world: World, pipeline: str, concurrency: str, status: PipelineStatus,
             status.turn, [run for run in waiting if run["metadata"]["uid"] != holder], None if seen else _AGAIN
         )
     # one that started when others might run beside it has its turn first
-    started = [run for run in runs if not waits(run)]
+    started = [run for run in found if not waits(run)]
     oldest_first = waiting if concurrency == "Queue" else waiting[::-1]
     chosen = next(iter(started or oldest_first), None)
     if chosen is None:
@@ -153,19 +148,19 @@ def place(pipeline: Json, name: str) -> str:
 
 def newer(world: World, pipeline: str, run: Json) -> str:
     """The newest run that waits to take a run's place; empty: there is none."""
-    found = [one for one in live(world, pipeline) if _queues(one) and order(one) > order(run)]
+    found = [one for one in live(world, pipeline) if _queues(one) and runs.made(one) > runs.made(run)]
     return str(found[-1]["metadata"]["name"]) if found else ""
 
 
 # --- what wakes runs -----------------------------------------------------------------------------------------------
 
 
-def by_pipeline(pipeline: Json, runs: Peers) -> Iterable[str]:
+def by_pipeline(pipeline: Json, peers: Peers) -> Iterable[str]:
     """Those whose turn it is, or who are told their place; all that wait, where none has to."""
     status = pipeline.get("status") or {}
     if concurrency(pipeline) in ORDERED:
         return [name for name in ((status.get("turn") or {}).get("run"), *(status.get("queue") or ())) if name]
-    return [run["metadata"]["name"] for run in runs.indexed(key(pipeline["metadata"]["name"])) if waits(run)]
+    return [run["metadata"]["name"] for run in peers.indexed(key(pipeline["metadata"]["name"])) if waits(run)]
 
 
 def heeded(pipeline: Json) -> Any:
