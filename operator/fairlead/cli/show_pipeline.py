@@ -6,7 +6,7 @@ from fairlead.api.pipeline import Pipeline, Step, StepCondition
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import ago
-from fairlead.plan.pipeline import dag, turns
+from fairlead.plan.pipeline import turns
 from fairlead.plan.pipeline.types import registry as types
 
 CLEARED = 5
@@ -45,8 +45,8 @@ def _turn(found: Pipeline) -> list[str]:
 
 def _step(step: Step) -> list[str]:
     kind = types.of(step)
-    before = ", ".join(sorted(dag.dependencies(step))) or "-"
-    return [step.name, kind.program(step), _when(step), before, ", ".join(kind.outputs(step)) or "-"]
+    needs = ", ".join(step.needs) or "-"
+    return [step.name, kind.program(step), _when(step), needs, ", ".join(kind.outputs(step)) or "-"]
 
 
 def _when(step: Step) -> str:

@@ -33,6 +33,12 @@ class Course:
     def status(self) -> Json:
         return self.world.status(PIPELINE_RUN, "p-1")
 
+    def stop(self) -> Json:
+        """The same, when what was running has been stopped: its log is waited for a little."""
+        self.look()
+        self.world.now += 4
+        return self.look()
+
     def step(self, name: str) -> Json:
         """A step's status."""
         found: Json = next(s for s in self.status["steps"] if s["name"] == name)
@@ -66,7 +72,9 @@ class Course:
         state = {"running": {"startedAt": rfc3339(self.world.now)}}
         return self.world.pod(self.job(name), "Running", initContainerStatuses=[{"name": "step", "state": state}])
 
-    def succeed(self, name: str, values: dict[str, str] | None = None) -> None:
+    def succeed(
+        self, name: str, values: dict[str, str] | None = None, metrics: dict[str, str] | None = None
+    ) -> None:  # fmt: skip
         """Its program succeeds."""
         job = self.job(name)
         task = json.loads(next(e["value"] for e in _publish(job)["env"] if e["name"] == "FAIRLEAD_TASK"))
@@ -75,7 +83,7 @@ class Course:
             | ({"value": (values or {}).get(o["name"], "")} if o["type"] == "value" else {})
             for o in task["outputs"]
         ]
-        said = {"publish": {"attempt": task["attempt"], "outputs": outputs}}
+        said = {"publish": {"attempt": task["attempt"], "outputs": outputs, "metrics": metrics or {}}}
         self.world.pod(
             job, "Succeeded", initContainerStatuses=[stopped("step")],
             containerStatuses=[stopped("publish", 0, json.dumps(said))],

@@ -235,7 +235,7 @@ def test_a_dataset_that_cannot_be_read_is_waited_for_and_the_other_steps_go_on(e
 @EACH
 def test_people_see_what_it_runs_and_leaves(example: Example) -> None:
     (table,) = [one for one in show_pipeline.blocks("delay", parsed(example)[0], 0.0) if isinstance(one, Table)]
-    assert table.rows[1] == ["work", example.shown, "-", ", ".join(example.outputs) or "-"]
+    assert table.rows[1] == ["work", example.shown, "-", "-", ", ".join(example.outputs) or "-"]
 
 
 def _with_step(pipeline: Json, one: Json) -> Json:
