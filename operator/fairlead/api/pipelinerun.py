@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api.common import Artifact, StatusBase, Timestamp
 from fairlead.api.pipeline import OutputRef, Params, PipelineSpec
-from fairlead.api.schema import LIST_SET, Author, Model, Name, Text, cel, list_map
+from fairlead.api.schema import LIST_SET, Author, Decimal, Model, Name, Text, cel, list_map
 
 
 class PipelineRunSpec(Model):
@@ -77,6 +77,14 @@ class OutputRecord(Model):
     bytes: int = 0
 
 
+class GpuTime(Model):
+    """GPUs that an attempt has now."""
+
+    since: Timestamp
+    """Since when its pod is on a node."""
+    count: Decimal
+
+
 class StepStatus(Model):
     """Where a step stands. Phases: Pending, Running, Completed, Failed, Aborted."""
 
@@ -98,6 +106,9 @@ class StepStatus(Model):
     """Empty until the Job exists: the attempt is recorded before the Job is made."""
     image: Annotated[str, Field(max_length=512)] = ""
     """The image that ran, with its digest."""
+    gpu: GpuTime | None = None
+    gpu_seconds: int = 0
+    """Of all attempts that are over: GPUs times the seconds for which a pod was on a node."""
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
     outputs: Annotated[list[OutputRecord], Field(max_length=32, json_schema_extra=list_map("name"))] = []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fairlead.api.pipeline import Pipeline, Step
-from fairlead.cli.blocks import Block, Table, Title
+from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
+from fairlead.cli.show_why import gpu_hours
 from fairlead.cli.text import ago
 from fairlead.plan.pipeline.types import registry as types
 
@@ -19,6 +20,8 @@ def blocks(name: str, found: Pipeline, now: float) -> list[Block]:
     last = f", last {status.last_run.name} {ago(status.last_run.at, now)}" if status.last_run else ""
     state = "Suspended" if found.spec.suspend else status.phase or "Pending"
     shown: list[Block] = [Title(f"pipeline {name}", state, counts + last), *message(status.message)]
+    if used := gpu_hours(found, now):
+        shown.append(Lines(used))
     steps = [_step(step) for step in found.spec.steps]
     shown.append(Table(["STEP", "IMAGE", "NEEDS", "OUTPUTS"], steps))
     if status.decisions:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
 from fairlead.plan.core import Plan
-from fairlead.plan.pipeline import dag, ending, steps, units
+from fairlead.plan.pipeline import dag, ending, metering, steps, units
 
 
 def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Plan:
@@ -21,6 +21,7 @@ def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Pl
         looked = [units.without(view, old, new) for old, new in zip(status.steps, looked, strict=True)]
     else:
         looked = _begin_ready(view, spec, looked)
+    looked = [metering.metered(view, spec, old, new) for old, new in zip(status.steps, looked, strict=True)]
     done = sum(s.phase == "Completed" for s in looked)
     status = status.model_copy(update={"steps": looked, "progress": f"{done}/{len(looked)}"})
     found = _next(view, status, spec, cancelled)

@@ -30,7 +30,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, handover, history, limits, tries, waking
+from fairlead.plan.pipeline import dag, gpuhours, handover, history, limits, tries, waking
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -65,6 +65,7 @@ def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     draft = Draft(context, subject.body.status, runs_of(world, context.name))
     found = Plan(draft.status)
     _adopt_last(draft)
+    draft.update(gpu=gpuhours.added(draft.status.gpu, draft.runs, now))
     suspended, was = draft.spec.suspend, draft.status.phase == "Suspended"
     if suspended:
         _note_suspended(draft)
@@ -172,6 +173,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
             tries.held(spec, draft.status, name, context.now)
             or busy
             or limits.held(spec, draft.status, context.now, name in standing)
+            or _without_gpus(draft)
         )
         if held is None:
             starting[name] = due
@@ -192,6 +194,13 @@ def _busy(draft: Draft) -> Held | None:
     if active and draft.spec.concurrency == "Forbid":
         return Held("RunActive", f"waits for run {active[0]}, because spec.concurrency is Forbid")
     return None
+
+
+def _without_gpus(draft: Draft) -> Held | None:
+    """Whether the month's GPU hours are used."""
+    most, now = draft.spec.limits.gpu_hours_per_month, draft.context.now
+    found = gpuhours.over(most, draft.status.gpu, draft.runs, now)
+    return Held("GpuBudget", *found) if found else None
 
 
 def _start(draft: Draft, found: Plan, asking: dict[str, Due], standing: set[str]) -> None:

@@ -31,6 +31,11 @@ def outputs(step: Step) -> Mapping[str, Output]:
     return of(step).outputs(step)
 
 
+def gpus(step: Step) -> float:
+    """How many GPUs a step's pod has."""
+    return of(step).gpus(step)
+
+
 def datasets(step: Json) -> Iterable[str]:
     """Names of the Datasets that a step (as JSON) reads."""
     return (name for one in TYPES for name in one.datasets(step))
