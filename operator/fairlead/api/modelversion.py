@@ -47,6 +47,10 @@ class Lineage(Model):
     """Who wrote the Pipeline, where somebody else started the run. Neither's approval counts under `notAuthor`."""
     images: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=64)] = {}
     """The code: the image that each step ran, with its digest."""
+    commit: Annotated[str, Field(max_length=40)] | None = None
+    """The code beside the images: the commit that the run pinned."""
+    repository: Annotated[str, Field(max_length=512)] | None = None
+    """Where that commit is."""
     params: Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)] = {}
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from fairlead.api.code import Code
 from fairlead.api.common import Container, S3Location, SecretRef, StatusBase, Timestamp
 from fairlead.api.modelversion import ModelVersionTemplate
 from fairlead.api.schema import (
@@ -148,7 +149,9 @@ class Input(Model):
 class Output(Model):
     """What a step leaves at `/fairlead/out/<name>` (a file or a folder)."""
 
-    type: Literal["dataset", "model", "file"] = "file"
+    type: Literal["dataset", "model", "file", "preview"] = "file"
+    """`preview`: for people to look at, up to 64 MiB; it may be called `<name>.png`, `.svg`, `.html`, `.csv`, `.parquet`,
+    `.md` …"""
 
 
 class Retry(Model):
@@ -227,10 +230,14 @@ class VersionHistory(Model):
 
 
 class History(Model):
-    """How many finished runs, and which ModelVersions, are kept on the API server. Their data stays in the store."""
+    """How many finished runs, and which ModelVersions, are kept on the API server. Their data stays in the store. A run
+    stays in any case while a Deployment needs a version that it has made, while a run that is under way names it, and
+    with the annotation `fairlead.dev/keep`."""
 
     succeeded: Annotated[int, Field(ge=1, le=1000)] = 10
     failed: Annotated[int, Field(ge=1, le=1000)] = 10
+    ttl: Span | None = None
+    """A run goes, too, when it ended so long ago; the newest one stays. Default: however old it is."""
     versions: VersionHistory = VersionHistory()
 
 
@@ -263,6 +270,8 @@ class PipelineSpec(Model):
     of runs need it where `notAuthor` is required."""
     params: Params = {}
     """Defaults of the parameters, as strings; a run may override them."""
+    code: Code | None = None
+    """Code beside the images: a run pins a commit when it starts."""
     triggers: Annotated[list[Trigger], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = []
     """Any of these starts a run. Without triggers, runs are made by hand."""
     cooldown: Duration = "0s"

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from fairlead.api.modelversion import EvaluationTemplate
 from fairlead.api.pipeline import Input, Output, PipelineSpec, Produces, Step
 from fairlead.plan.core import DATASET, PIPELINE, Invalid
-from fairlead.plan.pipeline import handover, refs
+from fairlead.plan.pipeline import code, handover, refs
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import Reference
 from fairlead.plan.pipeline.types import registry as types
@@ -49,6 +49,7 @@ def validate(spec: PipelineSpec, name: str = "") -> None:
     for index, produced in enumerate(spec.produces):
         _check_produces(f"spec.produces[{index}]", produced, steps)
     triggers.check(spec)
+    code.check(spec)
 
 
 def _check_step(path: str, step: Step, steps: Mapping[str, Step], params: Collection[str]) -> None:

@@ -8,13 +8,13 @@ from fairlead.api.common import Container
 from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Input, Output
 from fairlead.api.pipelinerun import PinnedDataset
-from fairlead.api.tasks import INPUTS, OUTPUTS, FetchItem, FetchTask, PublishItem, PublishTask
+from fairlead.api.tasks import INPUTS, LOGGED, OUTPUTS, FetchItem, FetchTask, PublishItem, PublishTask
 from fairlead.manifests import job, limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, LOCAL_QUEUE, PIPELINE_RUN, Json
 from fairlead.plan.dataset.fetching import fetched
-from fairlead.plan.pipeline import refs
+from fairlead.plan.pipeline import code, refs
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import Lacking, read
@@ -24,12 +24,14 @@ def program_job(order: Order, program: Container, inputs: Mapping[str, Input], o
     """fetch (if there are inputs) → a program → publish. program: with its parameters' values in place.
 
     Raises NotReadable for a Dataset that can't be read, and where there is no Kueue."""
-    brought = [_fetch(order, name, source) for name, source in inputs.items()]
+    brought, git = [_fetch(order, name, source) for name, source in inputs.items()], code.git_of(order.pipeline)
+    secrets = [secret for _, several in brought for secret in several]
     parts = job.StepPod(
         program=program,
-        env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params),
-        fetch=FetchTask(items=[item for item, _ in brought]),
-        fetch_credentials=tuple(secret for _, secrets in brought for secret in secrets),
+        env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params)
+        | (code.env(order.run.commit) if git else {}),
+        fetch=FetchTask(items=[item for item, _ in brought], code=code.item(git, order.run.commit) if git else None),
+        fetch_credentials=(*secrets, git.credentials.name if git and git.credentials else None),
         publish=_publishing(order, outputs),
         claims=tuple(order.step.claims),
         priority_class=order.step.priority_class,
@@ -82,7 +84,7 @@ def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
     items = [PublishItem(name=name, type=output.type, path=f"{OUTPUTS}/{name}") for name, output in outputs.items()]
     return job.Publishing(
         worker_image=config.images.worker,
-        task=PublishTask(store=folder.place(), attempt=order.status.attempt, outputs=items),
+        task=PublishTask(store=folder.place(), attempt=order.status.attempt, outputs=items, logged=LOGGED),
         credentials=folder.reach.credentials,
         limits=limits.streaming(config.jobs),
         deadline=limits.deadline(config.jobs, order.step.timeout),
