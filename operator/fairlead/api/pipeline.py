@@ -294,6 +294,9 @@ class Limits(Model):
     `dataset` and `schedule`, whose pace is that of your data and of your clock."""
     per_month: Annotated[int, Field(ge=1, le=3000)] | None = None
     """Runs in any 30 days, counted by whole days in UTC; so it may be up to a day more. Default: as many as come."""
+    gpu_hours_per_month: Annotated[int, Field(ge=1, le=1000000)] | None = None
+    """GPU hours of all runs in any 30 days, counted by whole days in UTC on which attempts ended, those by hand included:
+    once they are used, triggers start nothing. What is under way goes on."""
     backoff: Duration = "1h"
     """Of `condition`, `stale` and `prometheus`: least time from the end of a run's matter (its version is rejected, or
     it failed) until the same asks again; at least `cooldown`."""
@@ -351,8 +354,8 @@ class TriggerDecision(Model):
     run: Annotated[str, Field(max_length=63)] = ""
     """The run that it started; empty when it did not."""
     because: Annotated[str, Field(max_length=64)] = ""
-    """Why not, in a word: RunActive, RunQueued, CoolDown, StormLimit, MonthlyBudget, Suspended, Proving, AwaitingApproval, BackOff,
-    GaveUp; or why nobody knows: NotSeen, NoSeries, Unreachable …"""
+    """Why not, in a word: RunActive, RunQueued, CoolDown, StormLimit, MonthlyBudget, GpuBudget, Suspended, Proving,
+    AwaitingApproval, BackOff, GaveUp; or why nobody knows: NotSeen, NoSeries, Unreachable …"""
     reason: Text = ""
 
 
@@ -423,6 +426,16 @@ class Starts(Model):
     """How many there were by day (UTC), of the last 31."""
 
 
+class GpuUse(Model):
+    """GPU seconds of the Pipeline's runs; those that are cleared away are counted all the same."""
+
+    days: Annotated[dict[str, int], Field(max_length=32)] = {}
+    """By the day (UTC) on which an attempt ended, of the last 31."""
+    counted: Annotated[dict[str, int], Field(max_length=256)] = {}
+    """How many of them are of which run, by uid; of those that ended before `until`, all."""
+    until: Timestamp | None = None
+
+
 class ClearedVersion(Model):
     """A ModelVersion that was cleared away, by `spec.history.versions`."""
 
@@ -463,6 +476,7 @@ class PipelineStatus(StatusBase):
     """The next runs that wait for their turn, in order."""
     queued: int = 0
     """How many wait."""
+    gpu: GpuUse | None = None
     active: int = 0
     succeeded: int = 0
     failed: int = 0

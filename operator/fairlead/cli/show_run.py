@@ -59,6 +59,8 @@ def blocks(name: str, found: PipelineRun, now: float, before: Past | None = None
     facts += [f"data     {pinned.name}@{pinned.version}" for pinned in status.datasets]
     facts += [f"after    {taken.run} {taken.output} {short(taken.artifact.sha256)}" for taken in status.after]
     facts += [f"param    {key}={value}" for key, value in sorted((status.params or found.spec.params).items())]
+    if used := sum(step.gpu_seconds for step in status.steps):
+        facts.append(f"gpu      {used / 3600:.2f} GPU hours, of attempts that are over")
     facts += [f"model    {model}" for model in status.models]
     if status.verdict and not status.finished_at:
         facts.append(f"verdict  {status.verdict.phase}: {status.verdict.message}; steps that come after it still run")

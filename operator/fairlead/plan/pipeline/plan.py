@@ -29,7 +29,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, history, limits, oldruns, tries, turns, waking
+from fairlead.plan.pipeline import dag, gpuhours, history, limits, oldruns, tries, turns, waking
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -64,6 +64,7 @@ def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     draft = Draft(context, subject.body.status, runs_of(world, context.name))
     found = Plan(draft.status)
     _adopt_last(draft)
+    draft.update(gpu=gpuhours.added(draft.status.gpu, draft.runs, now))
     suspended, was = draft.spec.suspend, draft.status.phase == "Suspended"
     if suspended:
         _note_suspended(draft)
@@ -179,6 +180,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
             tries.held(spec, draft.status, name, context.now)
             or busy
             or limits.held(spec, draft.status, context.now, name in standing)
+            or _without_gpus(draft)
         )
         if held is None:
             starting[name] = due
@@ -224,6 +226,13 @@ def _note_read(draft: Draft, trigger: str, due: Due, run: str) -> None:
     draft.update(handled=draft.status.handled | {trigger: due.key})
     reason = f"{due.reason}; run {run} had waited its turn, and began with it"[:1024]
     _note(draft, TriggerDecision(at=draft.context.stamp, trigger=trigger, key=due.key, run=run, reason=reason))
+
+
+def _without_gpus(draft: Draft) -> Held | None:
+    """Whether the month's GPU hours are used."""
+    most, now = draft.spec.limits.gpu_hours_per_month, draft.context.now
+    found = gpuhours.over(most, draft.status.gpu, draft.runs, now)
+    return Held("GpuBudget", *found) if found else None
 
 
 def _start(draft: Draft, found: Plan, asking: dict[str, Due], standing: set[str]) -> None:
