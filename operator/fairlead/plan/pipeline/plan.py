@@ -139,6 +139,7 @@ def _run(draft: Draft, last: LastRun) -> Json:
         author=draft.spec.author,
         datasets=triggers.pins(draft.spec, draft.status.handled),
         after=triggers.follows(draft.spec, {d.trigger: d.key for d in decisions}),
+        commit=triggers.commit(draft.spec, {d.trigger: d.key for d in decisions}),
         reason=decision.reason if decision else f"{last.trigger}: {last.key}",
     )
     return {

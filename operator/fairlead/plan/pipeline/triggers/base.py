@@ -108,6 +108,10 @@ class Trigger(ABC, Generic[M]):
         """Runs of other Pipelines, by the Pipeline's name, whose outputs a run reads because of this key."""
         return {}
 
+    def commit(self, _key: str) -> str:
+        """The commit of its code that a run has because of this key; empty: what its ref stands for when it starts."""
+        return ""
+
 
 # --- what can be seen, or not --------------------------------------------------------------------------------------
 
