@@ -10,6 +10,7 @@ from fairlead.cli import (
     decide,
     digest,
     explain,
+    export,
     get,
     history,
     lineage,
@@ -19,6 +20,7 @@ from fairlead.cli import (
     replay,
     review,
     start,
+    submit,
     switches,
     verdict,
     why,
@@ -45,5 +47,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         explain,
         digest,
         new,
+        export,
+        submit,
     ):
         module.register(subparsers)

@@ -45,16 +45,16 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     def wanted(now: float) -> Json:
         return run_object(session.namespace, args.pipeline, params, datasets, reason, now, author, after)
 
-    made = await _make(session, wanted)
+    made = await make(session, wanted)
     name = made["metadata"]["name"]
     if args.output == "json":
         print_json(made)
     else:
         tell(f"pipelinerun {name} created; follow it: kubectl fairlead get run {name} -n {session.namespace} --watch")
-    return await _follow(session, name) if args.wait else OK
+    return await follow(session, name) if args.wait else OK
 
 
-async def _make(session: Session, wanted: Callable[[float], Json]) -> Json:
+async def make(session: Session, wanted: Callable[[float], Json]) -> Json:
     """Create it. Names hold the second: where that is taken, the next one is waited for."""
     import asyncio
 
@@ -113,7 +113,7 @@ def run_object(
     }  # fmt: skip
 
 
-async def _follow(session: Session, name: str) -> int:
+async def follow(session: Session, name: str) -> int:
     """Print what changes until the run has ended."""
     import asyncio
 
