@@ -97,3 +97,19 @@ class CodeTrigger(Model):
 
     every: Span = "5m"
     """How often the server is asked; at least `1m`, and `5m` for a private repository, for that takes a Job."""
+
+
+class CodeSeen(Model):
+    """What a private repository has said to the Job that a trigger had made."""
+
+    asked: Annotated[str, Field(max_length=32)]
+    """Of what was asked: another repository, ref, folder or look is another question."""
+    commit: Annotated[str, Field(max_length=40)] = ""
+    tree: Annotated[str, Field(max_length=40)] = ""
+    at: Timestamp | None = None
+    """When it was answered last."""
+    reason: Annotated[str, Field(max_length=64)] = ""
+    """Why nobody knows."""
+    message: Annotated[str, Field(max_length=256)] = ""
+    job: CodeJob | None = None
+    """Under way."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from fairlead.api.code import Code, CodeTrigger
+from fairlead.api.code import Code, CodeSeen, CodeTrigger
 from fairlead.api.common import Container, S3Location, SecretRef, StatusBase, Timestamp
 from fairlead.api.modelversion import ModelVersionTemplate
 from fairlead.api.schema import (
@@ -397,6 +397,8 @@ class PipelineStatus(StatusBase):
     """The last 20, newest first."""
     seen: Annotated[list[Seen], Field(max_length=16, json_schema_extra=list_map("trigger"))] = []
     """What triggers saw that may also see nothing: all but `dataset` and `schedule`."""
+    code: Annotated[list[CodeSeen], Field(max_length=16, json_schema_extra=list_map("asked"))] = []
+    """What its private repository has said."""
     starts: Starts | None = None
     active: int = 0
     succeeded: int = 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 from tests.unit.pipeline.trigger_examples import CODE
-from tests.unit.plan.littleworld import LittleWorld
+from tests.unit.plan.littleworld import LittleWorld, stopped
 
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.core import PIPELINE, PIPELINE_RUN, Json
+from fairlead.plan.core import JOB, PIPELINE, PIPELINE_RUN, Json
 from fairlead.plan.pipeline.plan import SPEC
 from fairlead.plan.requests import UNDERWAY, Failed, GitSeen, ReadGit
 
@@ -135,3 +136,86 @@ def test_code_that_is_taken_out_of_the_spec_is_told() -> None:
     del where.objects["Pipeline", "p"]["spec"]["code"]
     where.settle(SPEC, "p")
     assert "it needs spec.code.git" in where.status(PIPELINE, "p")["seen"][0]["message"]
+
+
+# --- private repositories ------------------------------------------------------------------------------------------
+
+
+def private(**trigger: str) -> LittleWorld:
+    where = world()
+    spec = where.objects["Pipeline", "p"]["spec"]
+    spec["code"]["git"]["credentials"] = {"name": "git"}
+    spec["triggers"] = [{"code": trigger}]
+    where.settle(SPEC, "p")
+    return where
+
+
+def resolved(where: LittleWorld, said: Json, code: int = 0) -> Json:
+    """The pod of the Job that asks has ended; the Pipeline's status."""
+    (job,) = where.select(JOB)
+    where.pod(job, "Failed" if code else "Succeeded", containerStatuses=[stopped("resolve", code, json.dumps(said))])
+    where.settle(SPEC, "p")
+    return where.status(PIPELINE, "p")
+
+
+def later(where: LittleWorld, seconds: float) -> int:
+    """How many Jobs there are then."""
+    where.now += seconds
+    where.settle(SPEC, "p")
+    return len(where.select(JOB))
+
+
+def test_a_private_repository_is_asked_by_a_job_and_no_more_often_than_every_five_minutes() -> None:
+    where = private(every="1m")
+    assert commits(where) == []
+    resolved(where, {"resolve": {"commit": ONE, "tree": TREE}})
+    assert commits(where) == [ONE]
+    assert where.select(JOB) == []
+    assert later(where, 299) == 0
+    assert later(where, 1) == 1
+    resolved(where, {"resolve": {"commit": TWO, "tree": TREE}})
+    assert commits(where) == [ONE]
+    assert later(where, 300) == 1
+    resolved(where, {"resolve": {"commit": THREE, "tree": OTHER}})
+    assert commits(where) == [ONE, THREE]
+
+
+def test_a_private_repository_that_is_away_starts_no_run_and_is_told() -> None:
+    where = private()
+    resolved(where, {"resolve": {"commit": ONE, "tree": TREE}})
+    commits(where)
+    later(where, 300)
+    status = resolved(where, {"error": {"reason": "AccessDenied", "message": "the token has expired"}}, code=1)
+    (observed,) = [one for one in status["conditions"] if one["type"] == "TriggersObserved"]
+    assert (observed["status"], observed["reason"]) == ("Unknown", "AccessDenied")
+    assert "the token has expired" in observed["message"]
+    later(where, 3600)
+    newest = max(where.select(JOB), key=lambda job: job["metadata"]["uid"])
+    answer = {"resolve": {"commit": TWO, "tree": OTHER}}
+    where.pod(newest, "Succeeded", containerStatuses=[stopped("resolve", 0, json.dumps(answer))])
+    where.settle(SPEC, "p")
+    assert commits(where) == [ONE, TWO]
+
+
+def test_a_private_ref_that_is_gone_is_asked_for_once_more_later() -> None:
+    where = private()
+    status = resolved(where, {"error": {"reason": "RefMissing", "message": "no branch"}}, code=1)
+    assert status["code"][0]["reason"] == "RefMissing"
+    assert (commits(where), later(where, 299), later(where, 1)) == ([], 0, 1)
+
+
+def test_a_webhook_has_a_private_repository_asked_at_once() -> None:
+    where = private()
+    resolved(where, {"resolve": {"commit": ONE, "tree": TREE}})
+    commits(where)
+    where.objects["Pipeline", "p"]["metadata"]["annotations"] = {"fairlead.dev/look": "push 17"}
+    assert later(where, 1) == 1
+    resolved(where, {"resolve": {"commit": TWO, "tree": OTHER}})
+    assert commits(where) == [ONE, TWO]
+
+
+def test_while_it_is_suspended_nobody_is_asked() -> None:
+    where = private()
+    where.objects["Pipeline", "p"]["spec"]["suspend"] = True
+    resolved(where, {"resolve": {"commit": ONE, "tree": TREE}})
+    assert (commits(where), where.status(PIPELINE, "p")["code"]) == ([], [])

@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from fairlead.api.code import CodeTrigger, GitCode
 from fairlead.api.pipeline import Pipeline
 from fairlead.api.units import seconds
-from fairlead.plan.core import Context, Invalid
+from fairlead.manifests.meta import short_hash
+from fairlead.plan.core import Context, Invalid, epoch
 from fairlead.plan.pipeline import code
-from fairlead.plan.pipeline.triggers.base import Seeing, Sight, look, unknown
+from fairlead.plan.pipeline.triggers.base import Private, Seeing, Sight, look, unknown
 from fairlead.plan.requests import NOT_YET, UNDERWAY, Answer, Failed, GitSeen, ReadGit, Request
 
-FASTEST = 60.0
-"""Seconds between two questions, at least."""
+FASTEST, PRIVATE = 60.0, 300.0
+"""Seconds between two questions, at least: to a public repository, and to a private one, for that takes a Job."""
 AGAIN = 60.0
 """Seconds until a git server that has not told is asked again, at most."""
 SOON = 1.0
@@ -51,10 +52,10 @@ class OfCode(Seeing[CodeTrigger]):
 
     def sight(self, context: Context[Pipeline]) -> Sight | None:
         """What the git server says."""
-        git, asked = self._git(context), self._asked(context)
-        if git is None or asked is None:
+        git = self._git(context)
+        if git is None:
             return unknown("NoCode", "it needs spec.code.git, the repository that it looks at")
-        answer = context.world.answer(asked)
+        answer = self._answer(context)
         if isinstance(answer, Failed) and answer.reason in NOT_YET:
             return None
         seen = code.understood(answer)
@@ -67,6 +68,27 @@ class OfCode(Seeing[CodeTrigger]):
         asked = self._asked(context)
         being_asked = asked is not None and _being_asked(context.world.answer(asked))
         return SOON if being_asked else super().next_time(context)
+
+    def private(self, context: Context[Pipeline]) -> Private | None:
+        """The ref, where there is a Secret."""
+        git = self._git(context)
+        if git is None or git.credentials is None:
+            return None
+        asked = short_hash(git.url, git.ref, git.path, git.credentials.name, look(context), length=32)
+        return Private(git, max(PRIVATE, seconds(self.spec.every)), asked)
+
+    def _answer(self, context: Context[Pipeline]) -> Answer:
+        """What the operator was told, or a Job."""
+        asked, private = self._asked(context), self.private(context)
+        if asked is not None or private is None:
+            return context.world.answer(asked) if asked else Failed("NotAsked", "")
+        seen = next((one for one in context.subject.body.status.code if one.asked == private.asked), None)
+        if seen is not None and seen.reason:
+            return Failed(seen.reason, seen.message)
+        if seen is None or not seen.commit:
+            return Failed("NotAsked", "")
+        left = epoch(seen.at) + private.every - context.now if seen.at else 0.0
+        return GitSeen(seen.commit, seen.tree, left)
 
     def commit(self, key: str) -> str:
         """The one that it saw, though there may be a newer one by now."""

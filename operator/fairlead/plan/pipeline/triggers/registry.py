@@ -8,7 +8,7 @@ from typing import Any
 from fairlead.api import pipeline as api
 from fairlead.plan.core import Context, Invalid, Json, Kind
 from fairlead.plan.pipeline.triggers.after import AfterRun
-from fairlead.plan.pipeline.triggers.base import Due, Heed, Reference, Seeing, Sight, Standing, Trigger
+from fairlead.plan.pipeline.triggers.base import Due, Heed, Private, Reference, Seeing, Sight, Standing, Trigger
 from fairlead.plan.pipeline.triggers.code import OfCode
 from fairlead.plan.pipeline.triggers.condition import OnCondition
 from fairlead.plan.pipeline.triggers.dataset import OfDataset
@@ -77,6 +77,12 @@ def requests(context: Context[api.Pipeline]) -> Iterator[Request]:
     """What has to be asked of the outside before `due`."""
     for one in all_of(context.subject.body.spec):
         yield from one.requests(context)
+
+
+def private(context: Context[api.Pipeline]) -> Iterator[Private]:
+    """What Jobs have to ask before `due`."""
+    found = (one.private(context) for one in all_of(context.subject.body.spec))
+    return (one for one in found if one is not None)
 
 
 def due(
