@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from fairlead.api.code import Code
+from fairlead.api.code import Code, CodeSeen, CodeTrigger
 from fairlead.api.common import Container, S3Location, SecretRef, StatusBase, Timestamp
 from fairlead.api.modelversion import ModelVersionTemplate
 from fairlead.api.schema import (
@@ -120,6 +120,7 @@ class Trigger(Model):
     condition: ConditionTrigger | None = None
     stale: StaleTrigger | None = None
     prometheus: PrometheusTrigger | None = None
+    code: CodeTrigger | None = None
     image: ImageTrigger | None = None
     after: AfterTrigger | None = None
 
@@ -336,6 +337,8 @@ class PipelineSpec(Model):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
+            ("!has(self.triggers) || has(self.code) || !self.triggers.exists(t, has(t.code))",
+             "a trigger on code needs spec.code.git: the repository that it looks at"),
             ("!has(self.produces) || self.produces.all(p, self.steps.exists(t, has(t.outputs) && "
              "t.outputs.exists(o, p.from == t.name + '.' + o && has(t.outputs[o].type) && t.outputs[o].type == 'model')))",
              "produces[].from must name an output of type model, `step.output`"),
@@ -467,6 +470,8 @@ class PipelineStatus(StatusBase):
     """The last 20, newest first."""
     seen: Annotated[list[Seen], Field(max_length=16, json_schema_extra=list_map("trigger"))] = []
     """What triggers saw that may also see nothing: all but `dataset` and `schedule`."""
+    code: Annotated[list[CodeSeen], Field(max_length=16, json_schema_extra=list_map("asked"))] = []
+    """What its private repository has said."""
     starts: Starts | None = None
     turn: Turn | None = None
     """Of `concurrency: Queue` and `Replace`."""
