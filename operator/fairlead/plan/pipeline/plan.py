@@ -30,7 +30,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, history, limits, tries, waking
+from fairlead.plan.pipeline import dag, handover, history, limits, tries, waking
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -59,7 +59,7 @@ class Draft(core.Draft[Pipeline, PipelineStatus]):
 def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     """What a Pipeline needs next. Raises Invalid for a spec that makes no sense."""
     store.check_name(subject.meta.name)
-    dag.validate(subject.body.spec)
+    dag.validate(subject.body.spec, subject.meta.name)
     store.store(subject.body.spec.store, world.config, subject.meta.namespace)
     context = Context(subject, world, now)
     draft = Draft(context, subject.body.status, runs_of(world, context.name))
@@ -132,11 +132,13 @@ def run_name(pipeline: str, number: int) -> str:
 
 def _run(draft: Draft, last: LastRun) -> Json:
     meta = draft.context.subject.meta
-    decision = next((d for d in draft.status.decisions if d.run == last.name), None)
+    decisions = [d for d in draft.status.decisions if d.run == last.name]
+    decision = next(iter(decisions), None)
     spec = PipelineRunSpec(
         pipeline=meta.name,
         author=draft.spec.author,
         datasets=triggers.pins(draft.spec, draft.status.handled),
+        after=triggers.follows(draft.spec, {d.trigger: d.key for d in decisions}),
         reason=decision.reason if decision else f"{last.trigger}: {last.key}",
     )
     return {
@@ -160,7 +162,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
     look."""
     context, spec, standing = draft.context, draft.spec, triggers.standing(draft.spec)
     sights = triggers.sights(context)
-    draft.update(seen=tries.seen(context, draft.status, sights, standing, draft.runs))
+    draft.update(seen=tries.seen(context, draft.status, sights, triggers.seeing(spec), draft.runs))
     for name, sight in sights.items():
         if sight.state == "Unknown":
             _note_held(draft, found, name, Due("", sight.message[:WORDS]), Held(sight.reason, ""))
@@ -177,7 +179,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
             _note_held(draft, found, name, due, held)
             times.append(held.until - context.now if held.until else None)
     if starting:
-        _start(draft, found, starting)
+        _start(draft, found, starting, standing)
     return min((one for one in times if one is not None), default=None)
 
 
@@ -192,7 +194,7 @@ def _busy(draft: Draft) -> Held | None:
     return None
 
 
-def _start(draft: Draft, found: Plan, asking: dict[str, Due]) -> None:
+def _start(draft: Draft, found: Plan, asking: dict[str, Due], standing: set[str]) -> None:
     """Record one run for everything that asks."""
     number = _free_number(draft)
     name, at = run_name(draft.context.name, number), draft.context.stamp
@@ -205,7 +207,8 @@ def _start(draft: Draft, found: Plan, asking: dict[str, Due]) -> None:
         starts=limits.started(draft.status.starts, draft.context.now),
     )
     for trigger, one in reversed(asking.items()):
-        draft.update(seen=tries.begun(draft.status, trigger, name, draft.context))
+        if trigger in standing:
+            draft.update(seen=tries.begun(draft.status, trigger, name, draft.context))
         _note(draft, TriggerDecision(at=at, trigger=trigger, key=one.key, run=name, reason=reason))
     found.events.append(Event("RunStarted", f"{name}: {reason}"))
 
@@ -265,7 +268,17 @@ def _old(draft: Draft) -> list[Delete]:
     succeeded = [run for run in mine if _phase(run) == "Completed"]
     failed = [run for run in mine if _phase(run) in ("Failed", "Aborted")]
     gone = succeeded[: max(0, len(succeeded) - history.succeeded)] + failed[: max(0, len(failed) - history.failed)]
+    heirs = _inherited(draft) if gone else set()
+    gone = [run for run in gone if run["metadata"]["name"] not in heirs]
     return [Delete(PIPELINE_RUN, run["metadata"]["name"], run["metadata"]["uid"]) for run in gone]
+
+
+def _inherited(draft: Draft) -> set[str]:
+    """Runs from which runs of other Pipelines that have not started yet take over outputs."""
+    world, mine = draft.context.world, draft.context.name
+    heirs = [one["metadata"]["name"] for one in world.select(PIPELINE) if handover.heirs(one["spec"], mine)]
+    waiting = (run for name in heirs for run in world.indexed(PIPELINE_RUN, name) if _phase(run) in ("", "Pending"))
+    return {name for run in waiting if (name := (run["spec"].get("after") or {}).get(mine))}
 
 
 def _clear(draft: Draft, found: Plan, swept: history.Sweep) -> None:
