@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fairlead.sdk import (
+        After,
         Dataset,
         File,
         In,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "After",
     "Dataset",
     "File",
     "In",

@@ -42,6 +42,22 @@ class Dataset(Kind):
         return f"fairlead.Dataset({self.name!r})"
 
 
+class After:
+    """What a run of another Pipeline has left: in a pipeline, `After("prepare", "train.model")` is an output of the run
+    that has started this one, else of the newest that completed."""
+
+    def __init__(self, pipeline: str, output: str) -> None:
+        step, _, name = str(output).partition(".")
+        if not isinstance(pipeline, str) or not NAME.fullmatch(pipeline):
+            raise ValueError(f"{pipeline!r} can't be the name of a Pipeline: at most 63 of a-z, 0-9 and -")
+        if not NAME.fullmatch(step) or not KEY.fullmatch(name):
+            raise ValueError(f"{output!r} is no output of a step; write step.output")
+        self.pipeline, self.output = pipeline, output
+
+    def __repr__(self) -> str:
+        return f"fairlead.After({self.pipeline!r}, {self.output!r})"
+
+
 class Model(Kind):
     """A folder with a model's files, as the model server reads them."""
 

@@ -43,18 +43,17 @@ def written(tmp_path, monkeypatch):
     return write
 
 
-def test_the_same_file_gives_the_same_bytes():
-    def exported(seed: str) -> bytes:
-        code = "import sys; from fairlead.cli.main import main; sys.exit(main(sys.argv[1:]))"
-        done = subprocess.run(
-            [sys.executable, "-c", code, "export", str(FLOW), "-n", "airline"],
-            env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True,
-        )  # fmt: skip
-        return done.stdout
-
-    first = exported("1")
-    assert first == exported("2")
-    made = yaml.safe_load(first)
+def test_the_same_file_gives_the_same_bytes_in_every_process(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert main(["export", str(FLOW), "-n", "airline"]) == session.OK
+    here = capsys.readouterr().out
+    code = "import sys; from fairlead.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    there = subprocess.run(
+        [sys.executable, "-c", code, "export", str(FLOW), "-n", "airline"],
+        env={**os.environ, "PYTHONHASHSEED": "1"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert there.stdout == here
+    made = yaml.safe_load(here)
     assert made["metadata"] == {"name": "whole-flow", "namespace": "airline"}
     assert [one["name"] for one in made["spec"]["steps"]] == ["prepare", "train", "train-large", "report"]
 
