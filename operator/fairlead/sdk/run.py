@@ -6,7 +6,9 @@ the end of the log.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -127,5 +129,14 @@ def _left(path: Path) -> bool:
     return any(path.iterdir()) if path.is_dir() else path.exists()
 
 
+def tell_at_once() -> None:
+    """What is printed is in the log even if the process is killed a moment later, and a crash of native code says where
+    in Python it was called."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    faulthandler.enable()
+
+
 if __name__ == "__main__":
+    tell_at_once()
     sys.exit(main(sys.argv[1:]))

@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs" / "how-to" / "write-pipelines-in-python.md").read_text()
 REFERENCE = (ROOT / "docs" / "reference" / "python.md").read_text()
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fairlead.__file__).parents[1]), str(ROOT)])}
 WHOLE = """
-import contextlib, io, os, runpy, sys
+import contextlib, io, os, sys
 from pathlib import Path
 
 import pandas as pd

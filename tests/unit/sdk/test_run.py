@@ -123,6 +123,20 @@ def test_an_error_of_ours_within_a_step_has_its_line(pod):
     assert done.stderr.splitlines()[-1].startswith("ValueError: the metric a is nan")
 
 
+def test_what_was_printed_before_the_process_is_killed_is_in_the_log(pod):
+    pod.write("killed", "import os\n@fairlead.step\ndef killed() -> None:\n    print('so far')\n    os._exit(9)\n")
+    done = pod.run("killed:killed")
+    assert (done.returncode, done.stdout) == (9, "so far\n")
+
+
+def test_a_crash_of_native_code_says_where(pod):
+    pod.write("crash", "import ctypes\n@fairlead.step\ndef crash() -> None:\n    ctypes.string_at(0)\n")
+    done = pod.run("crash:crash")
+    assert done.returncode < 0
+    assert "Fatal Python error" in done.stderr
+    assert "in crash\n" in done.stderr
+
+
 def test_exits_are_the_users(pod):
     pod.write("ends", "import sys\n@fairlead.step\ndef ends(code: int) -> None:\n    sys.exit(code)\n")
     assert [pod.run("ends:ends", f"--code={code}").returncode for code in (0, 7)] == [0, 7]
