@@ -149,7 +149,9 @@ class Input(Model):
 class Output(Model):
     """What a step leaves at `/fairlead/out/<name>` (a file or a folder)."""
 
-    type: Literal["dataset", "model", "file"] = "file"
+    type: Literal["dataset", "model", "file", "preview"] = "file"
+    """`preview`: for people to look at, up to 64 MiB; it may be called `<name>.png`, `.svg`, `.html`, `.csv`, `.parquet`,
+    `.md` …"""
 
 
 class Retry(Model):
@@ -228,10 +230,14 @@ class VersionHistory(Model):
 
 
 class History(Model):
-    """How many finished runs, and which ModelVersions, are kept on the API server. Their data stays in the store."""
+    """How many finished runs, and which ModelVersions, are kept on the API server. Their data stays in the store. A run
+    stays in any case while a Deployment needs a version that it has made, while a run that is under way names it, and
+    with the annotation `fairlead.dev/keep`."""
 
     succeeded: Annotated[int, Field(ge=1, le=1000)] = 10
     failed: Annotated[int, Field(ge=1, le=1000)] = 10
+    ttl: Span | None = None
+    """A run goes, too, when it ended so long ago; the newest one stays. Default: however old it is."""
     versions: VersionHistory = VersionHistory()
 
 

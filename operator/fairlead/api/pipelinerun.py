@@ -8,8 +8,9 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api.code import CodeJob, Commit
 from fairlead.api.common import Artifact, StatusBase, Timestamp
+from fairlead.api.logged import Logged, Number
 from fairlead.api.pipeline import OutputRef, Params, PipelineSpec
-from fairlead.api.schema import LIST_SET, Author, Model, Name, Text, cel, list_map
+from fairlead.api.schema import LIST_SET, Author, Key, Model, Name, Text, cel, list_map
 
 
 class PipelineRunSpec(Model):
@@ -76,10 +77,29 @@ class OutputRecord(Model):
     """An output that was committed to the store."""
 
     name: Annotated[str, Field(max_length=63)]
-    type: Literal["dataset", "model", "file"] = "file"
+    type: Literal["dataset", "model", "file", "preview"] = "file"
     uri: Annotated[str, Field(max_length=1024)]
     sha256: Annotated[str, Field(max_length=64)]
     bytes: int = 0
+    media: Annotated[str, Field(max_length=64)] = ""
+    """Media type of a preview that is one file."""
+
+
+class StepLog(Model):
+    """The log of the last attempt whose program has run."""
+
+    attempt: int
+    uri: Annotated[str, Field(max_length=1024)] = ""
+    """Where it is kept; empty while it is not. Logs of attempts before lie in the folders `1`, `2` … beside."""
+    bytes: int = 0
+    cut: bool = False
+    """Only its end is kept."""
+    pod: Annotated[str, Field(max_length=253)] = ""
+    """Whose log is still to be kept."""
+    since: Timestamp | None = None
+    """Since when it is."""
+    problem: Annotated[str, Field(max_length=256)] = ""
+    """Why it is not kept."""
 
 
 class StepStatus(Model):
@@ -106,6 +126,10 @@ class StepStatus(Model):
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
     outputs: Annotated[list[OutputRecord], Field(max_length=32, json_schema_extra=list_map("name"))] = []
+    metrics: Annotated[dict[Key, Number], Field(max_length=32)] = {}
+    """The last value of each metric that it has logged."""
+    logged: Logged | None = None
+    log: StepLog | None = None
 
 
 class PipelineRunStatus(StatusBase):

@@ -6,6 +6,7 @@ import argparse
 
 from fairlead.cli import (
     approve,
+    artifacts,
     ask,
     decide,
     digest,
@@ -14,8 +15,10 @@ from fairlead.cli import (
     get,
     history,
     lineage,
+    logs,
     monitor,
     new,
+    opened,
     profile,
     replay,
     review,
@@ -31,6 +34,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add them all."""
     for module in (
         get,
+        logs,
+        artifacts,
+        opened,
         why,
         ask,
         start,

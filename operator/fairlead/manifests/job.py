@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from fairlead.api.answers import IN_STORE, STORE
 from fairlead.api.common import Container, EnvVar
+from fairlead.api.logged import METRICS, METRICS_ENV
 from fairlead.api.pipeline import Claim
-from fairlead.api.tasks import INPUTS, OUTPUTS, FetchTask, PublishTask, ResolveTask, SnapshotTask
+from fairlead.api.tasks import INPUTS, LOGGED, OUTPUTS, FetchTask, PublishTask, ResolveTask, SnapshotTask
 from fairlead.manifests import pod
 from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import Json
@@ -195,5 +196,6 @@ def step_env(run: str, step: str, attempt: int, params: Mapping[str, str]) -> di
         "FAIRLEAD_RUN": run,
         "FAIRLEAD_STEP": step,
         "FAIRLEAD_ATTEMPT": str(attempt),
+        METRICS_ENV: f"{LOGGED}/{METRICS}",
         "FAIRLEAD_PARAMS": pod.literal(json.dumps(dict(params), sort_keys=True)),
     }

@@ -316,6 +316,32 @@ class SaveDocument:
 
 
 @dataclass(frozen=True)
+class KeepLog:
+    """Copy the end of a container's log into the store, unless it is there already. Answer: `LogKept`."""
+
+    namespace: str
+    bucket: str
+    key: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+    pod: str
+    container: str
+    limit: int
+    """Bytes."""
+
+
+@dataclass(frozen=True)
+class LogKept:
+    """It is in the store."""
+
+    bytes: int
+    cut: bool
+    """It was longer."""
+
+
+@dataclass(frozen=True)
 class FindObject:
     """Whether something is in the store. Answer: `Presence`."""
 
@@ -456,10 +482,10 @@ NO_TURN = "NoTurn"
 Request = (
     ListSource | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
     | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount | AskReady | ReadCounts
-    | ReadImage | ReadGit
+    | ReadImage | ReadGit | KeepLog
 )  # fmt: skip
 Answer = (
     Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
-    | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | CountsPage | ImageSeen | GitSeen
+    | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | CountsPage | ImageSeen | GitSeen | LogKept
     | Failed
 )  # fmt: skip

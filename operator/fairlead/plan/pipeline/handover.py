@@ -103,10 +103,3 @@ def _artifact(view: View, pipeline: str, spec: PipelineSpec | None, record: Outp
     except (Invalid, ValidationError):
         raise NotThere(MISSING, f"where Pipeline {pipeline} keeps its outputs is not known any more; run it "
                        "once more") from None  # fmt: skip
-
-
-def heirs(spec: Json, pipeline: str) -> bool:
-    """Whether runs of a Pipeline (its spec as JSON, perhaps malformed) may follow runs of another one."""
-    read = (one for step in spec.get("steps") or () for one in (step.get("inputs") or {}).values())
-    started = triggers.goes_by(spec, {"spec": {"pipeline": pipeline}}, triggers.heeds()[PIPELINE_RUN])
-    return started or any((one.get("after") or {}).get("pipeline") == pipeline for one in read)

@@ -21,7 +21,6 @@ from fairlead.plan.core import (
     PIPELINE,
     PIPELINE_RUN,
     Context,
-    Delete,
     Event,
     Json,
     KindSpec,
@@ -30,7 +29,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, handover, history, limits, tries, waking
+from fairlead.plan.pipeline import dag, history, limits, oldruns, tries, waking
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -260,37 +259,17 @@ def _note(draft: Draft, decision: TriggerDecision) -> None:
 # --- history -----------------------------------------------------------------------------------------------------
 
 
-def _old(draft: Draft) -> list[Delete]:
-    """Finished runs beyond the limits, oldest first. Runs made by hand without our label are their maker's."""
-    mine = [run for run in draft.runs if LABEL_PREFIX + "pipeline" in (run["metadata"].get("labels") or {})]
-    mine = [run for run in mine if "deletionTimestamp" not in run["metadata"]]
-    history = draft.spec.history
-    succeeded = [run for run in mine if _phase(run) == "Completed"]
-    failed = [run for run in mine if _phase(run) in ("Failed", "Aborted")]
-    gone = succeeded[: max(0, len(succeeded) - history.succeeded)] + failed[: max(0, len(failed) - history.failed)]
-    heirs = _inherited(draft) if gone else set()
-    gone = [run for run in gone if run["metadata"]["name"] not in heirs]
-    return [Delete(PIPELINE_RUN, run["metadata"]["name"], run["metadata"]["uid"]) for run in gone]
-
-
-def _inherited(draft: Draft) -> set[str]:
-    """Runs from which runs of other Pipelines that have not started yet take over outputs."""
-    world, mine = draft.context.world, draft.context.name
-    heirs = [one["metadata"]["name"] for one in world.select(PIPELINE) if handover.heirs(one["spec"], mine)]
-    waiting = (run for name in heirs for run in world.indexed(PIPELINE_RUN, name) if _phase(run) in ("", "Pending"))
-    return {name for run in waiting if (name := (run["spec"].get("after") or {}).get(mine))}
-
-
 def _clear(draft: Draft, found: Plan, swept: history.Sweep) -> None:
     """Old runs and old versions go. Thousands of versions go in small lots, so that nothing else has to wait."""
     before = draft.context.subject.body.status
     draft.status = history.recorded(draft.status, swept, draft.context.world, draft.context.now)
-    found.delete = [*_old(draft), *swept.deletions]
+    old = oldruns.sweep(draft.context.world, draft.runs, draft.spec.history, draft.context.now)
+    found.delete = [*old.deletions, *swept.deletions]
     others = bool(found.create or found.events)
     if told := history.news(before, draft.status):
         found.events.append(Event("VersionsCleared", told[:1024]))
     found.steady = swept.more and not others
-    times = (found.requeue_after, swept.again, history.PAUSE if swept.more else None)
+    times = (found.requeue_after, swept.again, old.again, history.PAUSE if swept.more else None)
     found.requeue_after = min((one for one in times if one is not None), default=None)
 
 

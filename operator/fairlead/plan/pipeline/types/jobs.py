@@ -8,7 +8,7 @@ from fairlead.api.common import Container
 from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Input, Output
 from fairlead.api.pipelinerun import PinnedDataset
-from fairlead.api.tasks import INPUTS, OUTPUTS, FetchItem, FetchTask, PublishItem, PublishTask
+from fairlead.api.tasks import INPUTS, LOGGED, OUTPUTS, FetchItem, FetchTask, PublishItem, PublishTask
 from fairlead.manifests import job, limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
@@ -84,7 +84,7 @@ def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
     items = [PublishItem(name=name, type=output.type, path=f"{OUTPUTS}/{name}") for name, output in outputs.items()]
     return job.Publishing(
         worker_image=config.images.worker,
-        task=PublishTask(store=folder.place(), attempt=order.status.attempt, outputs=items),
+        task=PublishTask(store=folder.place(), attempt=order.status.attempt, outputs=items, logged=LOGGED),
         credentials=folder.reach.credentials,
         limits=limits.streaming(config.jobs),
         deadline=limits.deadline(config.jobs, order.step.timeout),
