@@ -71,6 +71,14 @@ class File(Kind):
     folder = False
 
 
+class Preview(Kind):
+    """One file for people to look at: a plot, a page, a table, a notebook. The path of an output has no suffix, and the
+    file may have one: `figure.savefig(plot)`, `plot.with_suffix(".html").write_text(page)`."""
+
+    word = "preview"
+    folder = False
+
+
 @dataclass(frozen=True)
 class Port:
     """Where bytes go into a step, or out of it."""
@@ -102,18 +110,18 @@ else:
 
         def __class_getitem__(cls, kind: Any) -> Any:
             if not (isinstance(kind, type) and issubclass(kind, Kind) and kind is not Kind):
-                raise TypeError(f"{cls.__name__}[…] takes Dataset, Model or File, not {kind!r}")
+                raise TypeError(f"{cls.__name__}[…] takes Dataset, Model, File or Preview, not {kind!r}")
             return Annotated[Path, Port(cls.way, kind)]
 
     class In(_Marker):
-        """What a step reads: `In[Dataset]` and `In[Model]` are folders, `In[File]` is a file, all of them for reading
-        only. `In` alone takes what any step has left, as a folder."""
+        """What a step reads: `In[Dataset]` and `In[Model]` are folders, `In[File]` and `In[Preview]` are files, all of
+        them for reading only. `In` alone takes what any step has left, as a folder."""
 
         way = "in"
 
     class Out(_Marker):
-        """What a step leaves: `Out[Dataset]` and `Out[Model]` are folders that are there already, `Out[File]` is the
-        path of one file to be written."""
+        """What a step leaves: `Out[Dataset]` and `Out[Model]` are folders that are there already; `Out[File]` and
+        `Out[Preview]` are paths of one file to be written."""
 
         way = "out"
 
@@ -123,6 +131,6 @@ def port(where: str, annotation: Any) -> Port | None:
     if annotation is In:
         return Port("in", None)
     if annotation is Out:
-        raise Mistake(f"{where}: Out needs a kind: Out[Dataset], Out[Model] or Out[File]")
+        raise Mistake(f"{where}: Out needs a kind: Out[Dataset], Out[Model], Out[File] or Out[Preview]")
     found = [one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Port)]
     return found[0] if found else None

@@ -17,7 +17,7 @@ from typing import Any
 
 from fairlead.sdk import values
 from fairlead.sdk.errors import show
-from fairlead.sdk.kinds import File
+from fairlead.sdk.kinds import Port, Preview
 from fairlead.sdk.steps import Signature, Step, prepare
 
 INPUTS, OUTPUTS = "/fairlead/in", "/fairlead/out"
@@ -102,7 +102,7 @@ def ports(signature: Signature) -> dict[str, Path]:
             prepare(paths[name], one)
         elif not paths[name].exists():
             raise Refused(f"the input {name!r} is not there, at {paths[name]}")
-        elif one.kind is File:
+        elif one.kind is not None and not one.kind.folder:
             paths[name] = _file(name, paths[name])
     return paths
 
@@ -114,18 +114,22 @@ def _file(name: str, folder: Path) -> Path:
     files = [one for one in folder.iterdir() if one.is_file()]
     if len(files) != 1:
         raise Refused(
-            f"the input {name!r} is In[File], and there are {len(files)} files at {folder}; In[Dataset] is a folder"
+            f"the input {name!r} is one file, and there are {len(files)} files at {folder}; In[Dataset] is a folder"
         )
     return files[0]
 
 
 def left(signature: Signature, paths: Mapping[str, Path]) -> int:
     """The exit code of a step that has ended: it must have left something at each output."""
-    lacking = [f"{name} ({one}) at {paths[name]}" for name, one in signature.outputs.items() if not _left(paths[name])]
+    lacking = [
+        f"{name} ({one}) at {paths[name]}" for name, one in signature.outputs.items() if not _left(one, paths[name])
+    ]
     return _told(f"the step has ended, and has not written {', '.join(lacking)}", FAILED) if lacking else OK
 
 
-def _left(path: Path) -> bool:
+def _left(one: Port, path: Path) -> bool:
+    if one.kind is Preview and not path.exists():
+        return any(other.name.startswith(f"{path.name}.") for other in path.parent.iterdir())
     return any(path.iterdir()) if path.is_dir() else path.exists()
 
 

@@ -81,7 +81,7 @@ def test_a_files_input_is_the_file(pod):
     (pod.folder / "in" / "stats" / "more").write_text("7")
     done = pod.run("flow:report")
     assert done.returncode == 2
-    assert "the input 'stats' is In[File], and there are 2 files" in done.stderr
+    assert "the input 'stats' is one file, and there are 2 files" in done.stderr
 
 
 def test_a_users_traceback_is_the_end_of_the_log(pod):
