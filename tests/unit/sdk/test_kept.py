@@ -11,8 +11,8 @@ from tests.unit.worker.bucket import NAME, Memory
 from fairlead.api import logged
 from fairlead.api.tasks import Place, PublishItem, PublishResult, PublishTask
 from fairlead.sdk import log, run
-from fairlead.worker import result
 from fairlead.worker import publish as publishing
+from fairlead.worker import result
 
 STEP = '''
 import fairlead
