@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
+
+import yaml
 from hack.testbed.cluster import STORE_BUCKET, Json, Team, condition
 from hack.testbed.loop import worker_image
+
+from tests.cluster import in_a_pod
 
 PIPELINE = """
 kind: Pipeline
@@ -47,6 +53,36 @@ def test_a_run_completes_and_its_output_lies_in_the_store(team: Team) -> None:
     bucket, _, key = output["uri"].removeprefix("s3://").partition("/")
     assert bucket == STORE_BUCKET
     assert team.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"done"
+
+
+def test_a_step_in_python_has_its_values_and_its_traceback_ends_the_log(team: Team) -> None:
+    """The runner in a real pod: a restricted one, with mounted folders and arguments that Kubernetes has expanded."""
+    image = worker_image(team)
+    made = in_a_pod.in_python.manifest(image)
+    body = base64.b64encode(Path(in_a_pod.__file__).read_bytes()).decode()
+    write = (
+        "import base64, pathlib; to = pathlib.Path('/fairlead/out/code/in_a_pod.py'); to.parent.mkdir(); "
+        f"to.write_bytes(base64.b64decode('{body}'))"
+    )
+    for step in made["spec"]["steps"]:
+        step["inputs"]["code"] = {"output": "write.code"}
+        step["command"][-1] = step["command"][-1].replace(in_a_pod.__name__, "in_a_pod")
+    first = {
+        "name": "write",
+        "image": image,
+        "command": ["python3", "-c", write],
+        "outputs": {"code": {"type": "file"}},
+    }
+    made["spec"]["steps"].insert(0, first)
+    team.apply(yaml.safe_dump(made))
+    team.apply(RUN.format(name="in-python"))
+    run = failed(team, "in-python-by-hand")
+    _, tell, fails = run["status"]["steps"]
+    assert (tell["phase"], tell["metrics"]) == ("Completed", {"words": "3"})
+    bucket, _, key = tell["outputs"][0]["uri"].removeprefix("s3://").partition("/")
+    note = team.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    assert note == "['$(HOME)', '{{x}}', 'é'] 0.1 ['in_a_pod.py']"
+    assert fails["message"].rstrip().endswith(f"LookupError: {note} is not in code"), fails
 
 
 def test_image_that_does_not_exist(team: Team) -> None:
