@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from fairlead.api.common import Container, S3Location, StatusBase, Timestamp
+from fairlead.api.code import Code
+from fairlead.api.common import Container, S3Location, SecretRef, StatusBase, Timestamp
 from fairlead.api.modelversion import ModelVersionTemplate
 from fairlead.api.schema import (
     LIST_ATOMIC,
@@ -14,6 +15,7 @@ from fairlead.api.schema import (
     Author,
     Decimal,
     Duration,
+    Image,
     Key,
     Model,
     Name,
@@ -90,6 +92,25 @@ class PrometheusTrigger(Model):
     model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("above", "below")))
 
 
+class ImageTrigger(Model):
+    """A run when a tag means another image, and for the image that it means at first. The registry does not answer, or
+    does not tell: then nobody knows, and no run is started."""
+
+    name: Image
+    """With a tag: `registry.example.com/team/app:stable`."""
+    every: Span = "5m"
+    """How often the registry is asked; at least `30s`."""
+    credentials: SecretRef | None = None
+    """A Secret of type `kubernetes.io/dockerconfigjson`, for an image that is not open to everybody."""
+
+
+class AfterTrigger(Model):
+    """A run when a run of another Pipeline has completed: of several, for the one that was started last."""
+
+    pipeline: Name
+    """Pipelines that wait for each other in a circle start no runs."""
+
+
 class Trigger(Model):
     """What starts a run."""
 
@@ -98,8 +119,18 @@ class Trigger(Model):
     condition: ConditionTrigger | None = None
     stale: StaleTrigger | None = None
     prometheus: PrometheusTrigger | None = None
+    image: ImageTrigger | None = None
+    after: AfterTrigger | None = None
 
     model_config = ConfigDict(json_schema_extra=one_field)
+
+
+class AfterInput(Model):
+    """An output of another Pipeline's run: of the one that has started this run, else of the completed one that was
+    started last."""
+
+    pipeline: Name
+    output: OutputRef
 
 
 class Input(Model):
@@ -109,8 +140,10 @@ class Input(Model):
     """A Dataset: the version that the run pinned at its start."""
     output: OutputRef | None = None
     """An output of an earlier step, `step.output`."""
+    after: AfterInput | None = None
+    """An output of another Pipeline, as the run has pinned it at its start."""
 
-    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("dataset", "output")))
+    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("dataset", "output", "after")))
 
 
 class Output(Model):
@@ -234,6 +267,8 @@ class PipelineSpec(Model):
     of runs need it where `notAuthor` is required."""
     params: Params = {}
     """Defaults of the parameters, as strings; a run may override them."""
+    code: Code | None = None
+    """Code beside the images: a run pins a commit when it starts."""
     triggers: Annotated[list[Trigger], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = []
     """Any of these starts a run. Without triggers, runs are made by hand."""
     cooldown: Duration = "0s"
@@ -314,7 +349,7 @@ class Tried(Model):
 
 
 class Seen(Model):
-    """What a trigger saw that goes by what is the case. Written when that changes, not at each look."""
+    """What a trigger saw. Written when that changes, not at each look."""
 
     trigger: Annotated[str, Field(max_length=128)]
     state: Literal["Quiet", "Holding", "Asks", "Unknown"]
@@ -364,7 +399,7 @@ class PipelineStatus(StatusBase):
     decisions: Annotated[list[TriggerDecision], Field(max_length=20, json_schema_extra=LIST_ATOMIC)] = []
     """The last 20, newest first."""
     seen: Annotated[list[Seen], Field(max_length=16, json_schema_extra=list_map("trigger"))] = []
-    """What triggers saw that go by what is the case: `condition`, `stale`, `prometheus`."""
+    """What triggers saw that may also see nothing: all but `dataset` and `schedule`."""
     starts: Starts | None = None
     active: int = 0
     succeeded: int = 0

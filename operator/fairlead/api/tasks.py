@@ -112,6 +112,28 @@ class PublishResult(Model):
     """What was logged and is not kept, and why."""
 
 
+class ResolveTask(Model):
+    """Ask a private repository what a ref stands for."""
+
+    url: str
+    ref: str = ""
+    """Empty: the default branch."""
+    path: str = ""
+    """A folder whose tree is wanted too; empty: none."""
+    credentials: str
+    """Folder with the files `username` and `password` (a mounted Secret)."""
+    store: Place
+    """Where the answer goes."""
+
+
+class ResolveResult(Model):
+    """What the ref stands for."""
+
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    tree: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+    """Empty: none was asked for, or the server hands out no single trees."""
+
+
 class Subject(Model):
     """A model that is scored."""
 
@@ -449,6 +471,7 @@ class TaskResult(Said):
     join: JoinResult | None = None
     observe: ObserveResult | None = None
     explain: ExplainResult | None = None
+    resolve: ResolveResult | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from fairlead.cli import (
     decide,
     digest,
     explain,
+    export,
     get,
     history,
     lineage,
@@ -22,6 +23,7 @@ from fairlead.cli import (
     replay,
     review,
     start,
+    submit,
     switches,
     verdict,
     why,
@@ -51,5 +53,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         explain,
         digest,
         new,
+        export,
+        submit,
     ):
         module.register(subparsers)

@@ -56,6 +56,7 @@ def blocks(name: str, found: PipelineRun, now: float, before: Past | None = None
     shown: list[Block] = [Title(f"pipelinerun {name}", status.phase or "Pending", note), *message(status.message)]
     facts = [f"because  {found.spec.reason}"] if found.spec.reason else []
     facts += [f"data     {pinned.name}@{pinned.version}" for pinned in status.datasets]
+    facts += [f"after    {taken.run} {taken.output} {short(taken.artifact.sha256)}" for taken in status.after]
     facts += [f"param    {key}={value}" for key, value in sorted((status.params or found.spec.params).items())]
     facts += [f"model    {model}" for model in status.models]
     if facts:

@@ -58,7 +58,7 @@ class Draft(core.Draft[Pipeline, PipelineStatus]):
 def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     """What a Pipeline needs next. Raises Invalid for a spec that makes no sense."""
     store.check_name(subject.meta.name)
-    dag.validate(subject.body.spec)
+    dag.validate(subject.body.spec, subject.meta.name)
     store.store(subject.body.spec.store, world.config, subject.meta.namespace)
     context = Context(subject, world, now)
     draft = Draft(context, subject.body.status, runs_of(world, context.name))
@@ -131,11 +131,13 @@ def run_name(pipeline: str, number: int) -> str:
 
 def _run(draft: Draft, last: LastRun) -> Json:
     meta = draft.context.subject.meta
-    decision = next((d for d in draft.status.decisions if d.run == last.name), None)
+    decisions = [d for d in draft.status.decisions if d.run == last.name]
+    decision = next(iter(decisions), None)
     spec = PipelineRunSpec(
         pipeline=meta.name,
         author=draft.spec.author,
         datasets=triggers.pins(draft.spec, draft.status.handled),
+        after=triggers.follows(draft.spec, {d.trigger: d.key for d in decisions}),
         reason=decision.reason if decision else f"{last.trigger}: {last.key}",
     )
     return {
@@ -159,7 +161,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
     look."""
     context, spec, standing = draft.context, draft.spec, triggers.standing(draft.spec)
     sights = triggers.sights(context)
-    draft.update(seen=tries.seen(context, draft.status, sights, standing, draft.runs))
+    draft.update(seen=tries.seen(context, draft.status, sights, triggers.seeing(spec), draft.runs))
     for name, sight in sights.items():
         if sight.state == "Unknown":
             _note_held(draft, found, name, Due("", sight.message[:WORDS]), Held(sight.reason, ""))
@@ -176,7 +178,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
             _note_held(draft, found, name, due, held)
             times.append(held.until - context.now if held.until else None)
     if starting:
-        _start(draft, found, starting)
+        _start(draft, found, starting, standing)
     return min((one for one in times if one is not None), default=None)
 
 
@@ -191,7 +193,7 @@ def _busy(draft: Draft) -> Held | None:
     return None
 
 
-def _start(draft: Draft, found: Plan, asking: dict[str, Due]) -> None:
+def _start(draft: Draft, found: Plan, asking: dict[str, Due], standing: set[str]) -> None:
     """Record one run for everything that asks."""
     number = _free_number(draft)
     name, at = run_name(draft.context.name, number), draft.context.stamp
@@ -204,7 +206,8 @@ def _start(draft: Draft, found: Plan, asking: dict[str, Due]) -> None:
         starts=limits.started(draft.status.starts, draft.context.now),
     )
     for trigger, one in reversed(asking.items()):
-        draft.update(seen=tries.begun(draft.status, trigger, name, draft.context))
+        if trigger in standing:
+            draft.update(seen=tries.begun(draft.status, trigger, name, draft.context))
         _note(draft, TriggerDecision(at=at, trigger=trigger, key=one.key, run=name, reason=reason))
     found.events.append(Event("RunStarted", f"{name}: {reason}"))
 

@@ -20,7 +20,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import attempt, queue
-from fairlead.plan.pipeline import ending, flow, logs, start, steps, units
+from fairlead.plan.pipeline import ending, flow, logs, pinning, runs, start, steps, units
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.pipeline.types.base import Order
@@ -47,6 +47,11 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
         except start.Waits as waits:
             waiting = ending.state(view, status, "Pending", waits.reason, waits.message)
             return Plan(waiting, requeue_after=units.LOOK_AGAIN)
+    if pinning.is_open(status):
+        looked = pinning.look(view, status)
+        if isinstance(looked, Plan):
+            return looked
+        status = looked
     assert status.template is not None
     return flow.go_on(view, status, status.template)
 
@@ -60,7 +65,8 @@ def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable
         return []
     if status.template is None:
         return list(start.questions(view))
-    return [request for step in status.steps for request in units.requests(view, step)]
+    asked = [request for step in status.steps for request in units.requests(view, step)]
+    return [*pinning.requests(view, status), *asked]
 
 
 def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View:
@@ -112,6 +118,7 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     optional=frozenset({LOCAL_QUEUE}),
     mappers={POD: by_pod, LOCAL_QUEUE: by_queue},
     heeds={LOCAL_QUEUE: queue.inactive},
+    index=runs.keys,
     settled=settled,
     gauges=gauges.of_run,
 )
