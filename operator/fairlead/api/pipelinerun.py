@@ -133,7 +133,8 @@ class StepStatus(Model):
 
 
 class PipelineRunStatus(StatusBase):
-    """The record of the run. Conditions: Ready (it has succeeded), Reconciling, Stalled (it failed), Succeeded."""
+    """The record of the run. Conditions: Ready (it has succeeded), Reconciling, Stalled (it failed), Succeeded, LogsKept
+    (`False`: the log of a step's last attempt is lost)."""
 
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
