@@ -171,7 +171,8 @@ class RunVerdict(Model):
 
 class PipelineRunStatus(StatusBase):
     """The record of the run. Conditions: Ready (it has succeeded), Reconciling, Stalled (it failed), Succeeded,
-    FinallySucceeded (of one with steps `when: always` or `failed`: none of these has failed)."""
+    FinallySucceeded (of one with steps `when: always` or `failed`: none of these has failed), LogsKept (`False`: the log of
+    a step's last attempt is lost)."""
 
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
