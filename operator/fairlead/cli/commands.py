@@ -8,6 +8,7 @@ from fairlead.cli import (
     approve,
     ask,
     decide,
+    dev,
     digest,
     explain,
     get,
@@ -44,6 +45,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         monitor,
         explain,
         digest,
+        dev,
         new,
     ):
         module.register(subparsers)

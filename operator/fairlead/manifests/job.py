@@ -154,4 +154,6 @@ def step_env(run: str, step: str, attempt: int, params: Mapping[str, str]) -> di
         "FAIRLEAD_STEP": step,
         "FAIRLEAD_ATTEMPT": str(attempt),
         "FAIRLEAD_PARAMS": pod.literal(json.dumps(dict(params), sort_keys=True)),
+        "FAIRLEAD_IN": INPUTS,
+        "FAIRLEAD_OUT": OUTPUTS,
     }
