@@ -68,6 +68,8 @@ OPERATOR = RoleTable(
         Right("", ("pods",), READ,
               "Read why a step failed, and find the serving pods to read their counters. Pods are never made, changed "
               "or entered."),
+        Right("", ("pods/log",), ("get",),
+              "Keep the log of a step's program in the store before its pod goes. No other container's is read."),
         Right("gateway.networking.k8s.io", ("httproutes", "grpcroutes"), CHILDREN,
               "Divide the traffic between versions."),
         Right("gateway.networking.k8s.io", ("gateways",), ("get",), "Say at which address a model is reached."),
@@ -80,6 +82,8 @@ OPERATOR = RoleTable(
         Right("", ("serviceaccounts",), ("get",),
               "See whether the owner of a namespace lets served models run as a ServiceAccount that a version names "
               "(label `fairlead.dev/serve`)."),
+        Right("kueue.x-k8s.io", ("localqueues",), READ,
+              "See whether the queue that a step waits in is there, and lets anything through."),
         Right("monitoring.coreos.com", ("prometheusrules", "podmonitors"), CHILDREN,
               "Make alert rules, and have the served versions scraped."),
         Right("events.k8s.io", ("events",), ("create",), "Tell people what happened."),

@@ -13,9 +13,9 @@ from fairlead.cluster.errors import ApiError
 from fairlead.engine.kernel import Kernel, Pace
 from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE, PIPELINE_RUN, POD, rfc3339
 from fairlead.plan.dataset import plan as dataset
+from fairlead.plan.pipeline import ending, run
 from fairlead.plan.pipeline import plan as pipeline
-from fairlead.plan.pipeline import run
-from fairlead.plan.requests import Answer, Listed, ReadDocument, Request
+from fairlead.plan.requests import Answer, KeepLog, Listed, LogKept, ReadDocument, Request
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
 from tests.sim.operators import Operators
@@ -60,6 +60,8 @@ class Bucket:
         return {request: self._answer(request) for request in requests}
 
     def _answer(self, request: Request) -> Answer:
+        if isinstance(request, KeepLog):
+            return LogKept(7, False)
         listed = Listed(self.letter * 64, 1, 10)
         return self.told.answer(request) if isinstance(request, ReadDocument) else listed
 
@@ -185,7 +187,7 @@ class Factory(Operators):
         """Whether the newest data has been published and run, and nothing is left to do."""
         status = self.server.get(PIPELINE, NAMESPACE, "p").get("status", {})
         runs = self.server.all(PIPELINE_RUN)
-        ended = [r.get("status", {}).get("phase") in run.TERMINAL for r in runs]
+        ended = [r.get("status", {}).get("phase") in ending.TERMINAL for r in runs]
         handled = status.get("handled", {}).get("dataset/rows") == f"v-{self.bucket.letter}"
         made = bool(status.get("lastRun", {}).get("uid"))
         return bool(ended) and all(ended) and handled and made and status["active"] == 0

@@ -117,6 +117,12 @@
     - list
     - watch
 - apiGroups:
+    - ''
+  resources:
+    - pods/log
+  verbs:
+    - get
+- apiGroups:
     - gateway.networking.k8s.io
   resources:
     - httproutes
@@ -152,6 +158,14 @@
     - serviceaccounts
   verbs:
     - get
+- apiGroups:
+    - kueue.x-k8s.io
+  resources:
+    - localqueues
+  verbs:
+    - get
+    - list
+    - watch
 - apiGroups:
     - monitoring.coreos.com
   resources:

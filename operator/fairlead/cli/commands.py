@@ -6,20 +6,25 @@ import argparse
 
 from fairlead.cli import (
     approve,
+    artifacts,
     ask,
     decide,
     dev,
     digest,
     explain,
+    export,
     get,
     history,
     lineage,
+    logs,
     monitor,
     new,
+    opened,
     profile,
     replay,
     review,
     start,
+    submit,
     switches,
     verdict,
     why,
@@ -30,6 +35,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add them all."""
     for module in (
         get,
+        logs,
+        artifacts,
+        opened,
         why,
         ask,
         start,
@@ -47,5 +55,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         digest,
         dev,
         new,
+        export,
+        submit,
     ):
         module.register(subparsers)

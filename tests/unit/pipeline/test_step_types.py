@@ -15,7 +15,7 @@ from fairlead.api.pipeline import Pipeline, Step
 from fairlead.api.pipelinerun import PipelineRunStatus
 from fairlead.cli import show_pipeline
 from fairlead.cli.blocks import Table
-from fairlead.plan.core import PIPELINE, POD, Invalid, Json
+from fairlead.plan.core import DATASET, PIPELINE, POD, Invalid, Json
 from fairlead.plan.pipeline import dag, run
 from fairlead.plan.pipeline import plan as pipeline
 from fairlead.plan.pipeline.steps import View
@@ -81,7 +81,7 @@ def test_the_datasets_that_it_reads_wake_the_pipeline_and_are_pinned(example: Ex
     pipelines: Any = where.select(PIPELINE)
     for name, woken in [*((name, ["delay"]) for name in read), ("quite-another", [])]:
         changed = {"metadata": {"name": name, "namespace": "team"}}
-        assert list(pipeline.SPEC.mappers[run.DATASET](changed, pipelines)) == woken
+        assert list(pipeline.SPEC.mappers[DATASET](changed, pipelines)) == woken
 
 
 @EACH

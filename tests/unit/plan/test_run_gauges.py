@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fairlead.plan import gauges
-from fairlead.plan.pipeline.run import TERMINAL
+from fairlead.plan.pipeline.ending import TERMINAL
 
 
 def run(phase: str, *steps: str) -> dict[str, Any]:
