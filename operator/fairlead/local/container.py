@@ -132,6 +132,7 @@ def as_container(
     env, fixed = variables(container), set(read_only)
     command, args = words(container, env)
     run = [engine, "run", "--rm", "--name", name]
+    run += ["--workdir", container["workingDir"]] if container.get("workingDir") else []
     run += ["--userns", "keep-id"] if engine == "podman" else ["--user", user]
     for inner, outer in mounts.items():
         run += ["--mount", f"type=bind,source={outer},target={inner}" + (",readonly" if inner in fixed else "")]

@@ -19,7 +19,7 @@ from fairlead.local.data import Version
 from fairlead.local.jobs import Machine, Runs
 from fairlead.local.run import CLOCK, Run
 from fairlead.local.trouble import Trouble
-from fairlead.local.ways import ENGINES, Containers, Processes, shims
+from fairlead.local.ways import ENGINES, Code, Containers, Processes, shims
 from fairlead.local.world import BUCKET, Here
 from fairlead.plan.core import DATASET, MODEL_VERSION, PIPELINE, Json, rfc3339
 from fairlead.plan.pipeline import dag
@@ -154,17 +154,32 @@ def _ready(
     ]
     for made in versions:
         world.add(DATASET, made.manifest, stamp)
-    kept = spec.model_copy(update={"store": None})
-    body = kept.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    body = fields.local(spec).model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     world.add(PIPELINE, {"metadata": {"name": given.name, "namespace": given.namespace}, "spec": body}, stamp)
     wanted = PipelineRunSpec(pipeline=given.name, params=dict(asked.params))
     run = Run(f"{given.name}-{number}", given.namespace, wanted, world, watcher.changed, asked.keep_going)
-    runs: Runs = Containers(engine) if engine else Processes(
-        asked.workdir.resolve(), shims(folder / ".bin"), watcher.told)  # fmt: skip
+    code, notes = _code(asked.workdir, spec), fields.notes(spec, containers=asked.containers)
+    where = code.root / code.path if code else asked.workdir.resolve()
+    runs: Runs = Containers(engine, code) if engine else Processes(where, shims(folder / ".bin"), code, watcher.told)
     machine = Machine(folder / "steps", world.store, runs, asked.parallel, run.wake, watcher.heard)
-    notes = fields.notes(spec, containers=asked.containers)
     notes += [f"not used: {', '.join(given.others)}"] if given.others else []
+    if code:
+        at = f" (commit {code.commit[:12]} and what is not committed)" if code.commit else ""
+        notes.append(f"the code is what lies in {code.root}{at}, not what spec.code says")
     return Prepared(number, folder, run, machine, runs, versions, notes)
+
+
+def _code(workdir: Path, spec: PipelineSpec) -> Code | None:
+    """What lies here in the place of a repository's commit: the working tree around the folder. Raises Trouble."""
+    if spec.code is None:
+        return None
+    asked = ["git", "-C", str(workdir), "rev-parse", "--show-toplevel", "HEAD"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False) if shutil.which("git") else None
+    root, commit = done.stdout.splitlines() if done and done.returncode == 0 else [str(workdir.resolve()), ""]
+    git = spec.code.git
+    if git and not Path(root, git.path).is_dir():
+        raise Trouble(f"spec.code.git.path: there is no folder {git.path} in {root}; name another by --workdir")
+    return Code(Path(root), git.path if git else "", commit)
 
 
 def _engine() -> str:

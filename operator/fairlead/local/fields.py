@@ -10,12 +10,14 @@ from fairlead.local.trouble import Trouble
 
 STEP = {"name", "needs", "inputs", "outputs", "retry", "timeout", "command", "args", "env"}
 """Fields of a step that mean the same here."""
-PIPELINE = {"params", "steps", "produces", "author"}
+PIPELINE = {"params", "steps", "produces", "author", "code"}
 """Fields of a Pipeline that mean the same here."""
+INPUT = {"dataset", "output"}
+"""What a step can read here."""
 ELSEWHERE = {"triggers", "cooldown", "limits", "concurrency", "history", "store", "suspend"}
 """Fields of a Pipeline that are of a cluster: when runs start, where outputs are kept, and for how long."""
-PLACED = {"node_selector", "tolerations"}
-"""Fields of a step that choose a node."""
+PLACED = {"node_selector", "tolerations", "queue", "priority_class", "claims"}
+"""Fields of a step that choose a node, or say when it is given one."""
 ENGINE = {"image", "resources"}
 """Fields of a step that only containers have."""
 NAMESPACE = {"secrets"}
@@ -29,6 +31,16 @@ def check(spec: PipelineSpec) -> None:
     for index, step in enumerate(spec.steps):
         for name in _written(step, STEP | PLACED | ENGINE | NAMESPACE):
             raise Trouble(_refused(f"spec.steps[{index}].{name}"))
+        for key, source in step.inputs.items():
+            for name in _written(source, INPUT):
+                raise Trouble(_refused(f"spec.steps[{index}].inputs.{key}.{name}"))
+
+
+def local(spec: PipelineSpec) -> PipelineSpec:
+    """The Pipeline without what is of a cluster: what is left, a run can do here."""
+    unplaced = {name: Step.model_fields[name].get_default(call_default_factory=True) for name in PLACED}
+    steps = [step.model_copy(update=unplaced) for step in spec.steps]
+    return spec.model_copy(update={"store": None, "code": None, "steps": steps})
 
 
 def _refused(path: str) -> str:

@@ -22,6 +22,7 @@ from fairlead.local.program import Program
 from fairlead.manifests.job import FETCH, PUBLISH
 from fairlead.plan.core import LABEL_PREFIX, Json, rfc3339
 from fairlead.plan.jobs import likeness
+from fairlead.plan.pipeline.code import FOLDER as CODE
 from fairlead.worker import result
 from fairlead.worker.fetch import fetch
 from fairlead.worker.main import guarded
@@ -60,9 +61,10 @@ class Place:
         """What the program printed."""
         return self.folder / "log"
 
-    def folders(self) -> Folders:
-        """Where a container's folders are."""
-        return Folders({INPUTS: str(self.inputs), OUTPUTS: str(self.outputs)})
+    def folders(self, code: Path | None = None) -> Folders:
+        """Where a container's folders are. code: what is `/fairlead/code`."""
+        at = {INPUTS: str(self.inputs), OUTPUTS: str(self.outputs)}
+        return Folders(at if code is None else at | {CODE: str(code)})
 
 
 @dataclass
@@ -242,7 +244,8 @@ class Machine:
         outputs = [
             one.model_copy(update={"path": one.path.replace(OUTPUTS, str(place.outputs), 1)}) for one in task.outputs
         ]
-        done = publish(task.model_copy(update={"store": where, "outputs": outputs}))
+        logged = task.logged.replace(OUTPUTS, str(place.outputs), 1)
+        done = publish(task.model_copy(update={"store": where, "outputs": outputs, "logged": logged}))
         # what is answered is the task as it was asked; where things lie on this machine is no part of it
         return result.keep("publish", task, where, TaskResult(publish=done))
 

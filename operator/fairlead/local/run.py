@@ -16,7 +16,9 @@ from fairlead.local.jobs import Machine
 from fairlead.local.trouble import Trouble
 from fairlead.local.world import Here
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, Meta, Plan, Subject, rfc3339
-from fairlead.plan.pipeline.run import FAILED, TERMINAL, observe, plan
+from fairlead.plan.pipeline.ending import TERMINAL
+from fairlead.plan.pipeline.run import observe, plan
+from fairlead.plan.pipeline.units import FAILED
 
 CLOCK = time.time
 
@@ -149,6 +151,7 @@ class Run:
             job, found = pod.as_job(), pod.manifest()
             if pod.stopped:
                 job = job | {"metadata": job["metadata"] | {"deletionTimestamp": pod.made}}
+            self.world.logs[found["metadata"]["name"]] = pod.place.log
             self.world.put(JOB, job)
             self.world.put(POD, found)
 

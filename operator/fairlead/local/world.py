@@ -11,7 +11,7 @@ from fairlead.api.config import Images, OperatorConfig
 from fairlead.api.fetching import Access
 from fairlead.plan.core import Claim, Json, Kind
 from fairlead.plan.memo import Memo
-from fairlead.plan.requests import Answer, Document, Failed, ReadDocument, Request
+from fairlead.plan.requests import Answer, Document, Failed, KeepLog, LogKept, ReadDocument, Request
 from fairlead.store.errors import StoreError
 from fairlead.store.folder import Folder
 from fairlead.worker import digests
@@ -29,6 +29,8 @@ class Here:
 
     def __init__(self, store: Path) -> None:
         self.store = store
+        self.logs: dict[str, Path] = {}
+        """Where a pod's log lies, by the pod's name."""
         self._objects: dict[tuple[Kind, str], Json] = {}
         self._config = OperatorConfig.model_validate(
             {"images": Images(worker=WORKER), "store": {"bucket": BUCKET}},
@@ -96,6 +98,8 @@ class Here:
         """See World. What a worker has left in the store; nothing else can be asked here."""
         if isinstance(request, ReadDocument):
             return self._document(request)
+        if isinstance(request, KeepLog):
+            return self._log(request)
         return Failed(NOT_HERE, f"{type(request).__name__} can't be asked without a cluster")
 
     def _document(self, request: ReadDocument) -> Answer:
@@ -106,6 +110,16 @@ class Here:
         if digests.of_bytes(body) != request.sha256:
             return Failed("DigestMismatch", f"{request.key} was changed")
         return Document(body.decode())
+
+    def _log(self, request: KeepLog) -> Answer:
+        path = self.logs.get(request.pod)
+        if path is None or not path.is_file():
+            return Failed("LogGone", "the program has printed nothing, and has perhaps not begun")
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(max(0, size - request.limit))
+            Folder(self.store, request.bucket).put_if_absent(request.key, file.read(request.limit))
+        return LogKept(min(size, request.limit), size > request.limit)
 
     @property
     def memo(self) -> Memo[Any] | None:

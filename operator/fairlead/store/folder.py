@@ -73,9 +73,10 @@ class Folder(Bucket):
         sha256, size = copied(self._there(key), to)
         return Received(sha256, size, None)
 
-    def upload(self, key: str, path: Path) -> None:
-        """See Bucket. On one disk it is the same file under a second name: whoever changes it afterwards is found out
-        by its digest."""
+    def upload(self, key: str, path: Path, media: str = "") -> None:
+        """See Bucket. Nothing is noted of the media type. On one disk it is the same file under a second name: whoever
+        changes it afterwards is found out by its digest."""
+        del media
         to = self._path(key)
         to.parent.mkdir(parents=True, exist_ok=True)
         to.unlink(missing_ok=True)
@@ -91,8 +92,9 @@ class Folder(Bucket):
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_bytes(body)
 
-    def put_if_absent(self, key: str, body: bytes) -> bool:
+    def put_if_absent(self, key: str, body: bytes, media: str = "") -> bool:
         """See Bucket."""
+        del media
         self._fits(key, body)
         to = self._path(key)
         to.parent.mkdir(parents=True, exist_ok=True)
