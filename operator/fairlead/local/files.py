@@ -56,11 +56,27 @@ def _documents(path: Path) -> list[Any]:
     try:
         if path.stat().st_size > LIMIT:
             raise Trouble(f"{path} has more than {LIMIT >> 20} MiB; is it a manifest?")
-        return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        return list(yaml.load_all(path.read_text(encoding="utf-8"), _Strict))
     except OSError as error:
         raise Trouble(f"{path} can't be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise Trouble(f"{path} is not YAML: {error}") from None
+
+
+class _Strict(yaml.SafeLoader):
+    """A key that stands twice is an error, as for kubectl: one of its values would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """See SafeConstructor."""
+        keys = [
+            key.value
+            for key, _ in node.value
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"
+        ]
+        for number, key in enumerate(keys):
+            if key in keys[:number]:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands twice in a map", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _named(one: Any) -> str:
