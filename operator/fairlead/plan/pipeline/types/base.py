@@ -51,6 +51,14 @@ class StepType(ABC):
         """What it leaves when it has succeeded, by name: `/fairlead/out/<name>`."""
         return step.outputs
 
+    def values(self, step: Step) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - a type may use none
+        """The outputs of type `value` that its texts use: (path of the field below the step, `step.output`)."""
+        return ()
+
+    def memory(self, step: Step) -> str:
+        """What its program may use at first; empty: as much as its node has."""
+        return step.resources.memory or ""
+
     def gpus(self, step: Step) -> float:
         """How many GPUs its pod has while it is on a node. Of a part of one, as many sevenths as its MIG profile has
         slices; devices that it claims otherwise are not known here."""
