@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -126,3 +129,59 @@ def test_retries_and_then_fails_with_the_way_to_its_logs(team: Team) -> None:
 def test_step_without_its_output(team: Team) -> None:
     done = failed(team, start(team, "forgetful", worker_image(team), program="pass"))
     assert "/fairlead/out/note" in done["status"]["steps"][0]["message"]
+
+
+LOGS = """
+kind: Pipeline
+metadata: {{name: logs}}
+spec:
+  steps:
+  - name: train
+    image: {image}
+    command: [python3, -c, {program}]
+    outputs: {{plot: {{type: preview}}}}
+    resources: {{cpu: 50m}}
+    retry: {{limit: 1, backoff: 1s}}
+"""
+FAILS_ONCE = """
+import os, pathlib, sys
+print("attempt", os.environ["FAIRLEAD_ATTEMPT"], flush=True)
+if os.environ["FAIRLEAD_ATTEMPT"] == "1":
+    sys.exit("the first one fails")
+out = pathlib.Path("/fairlead/out")
+metrics = pathlib.Path(os.environ["FAIRLEAD_METRICS"])
+(metrics.parent / "artifacts").mkdir(parents=True)
+metrics.write_text('{"name":"rmse","value":24.5,"step":0}\\n{"name":"rmse","value":23.10,"step":1}\\n'
+                   '{"name":"loss","value":NaN}\\n')
+(metrics.parent / "artifacts" / "late.csv").write_text("carrier,late\\nAA,1\\n")
+(out / "plot.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+"""
+
+
+def test_what_a_step_wrote_and_logged_is_there_when_its_pods_are_gone(team: Team) -> None:
+    program = json.dumps(FAILS_ONCE)
+    team.apply(LOGS.format(image=worker_image(team), program=program))
+    team.apply(RUN.format(name="logs"))
+    run = "logs-by-hand"
+    done = team.wait("pipelinerun", run, lambda o: o.get("status", {}).get("phase") == "Completed", 180, "Completed")
+    team.wait("pipelinerun", run, lambda o: o["status"]["steps"][0].get("log", {}).get("uri"), 30, "its log kept")
+    step = done["status"]["steps"][0]
+    assert (step["attempt"], step["metrics"], step["outputs"][0]["media"]) == (2, {"rmse": "23.10"}, "image/svg+xml")
+    for job in team.cluster.list("job", team.namespace):
+        team.cluster.delete("job", job["metadata"]["name"], team.namespace)
+    team.cluster.wait_none("pod", team.namespace, f"fairlead.dev/run={run}", 60)
+    assert fairlead(team, "logs", f"run/{run}") == "attempt 2\n"
+    assert "attempt 1\nthe first one fails" in fairlead(team, "logs", f"run/{run}", "train", "--attempt", "1")
+    assert "AA       1" in fairlead(team, "open", f"run/{run}", "train.late.csv")
+    (found,) = json.loads(fairlead(team, "artifacts", f"run/{run}", "-o", "json"))["steps"]
+    assert {one["name"]: one["type"] for one in found["items"]} == {
+        "plot": "preview", "late.csv": "artifact", "metrics.jsonl": "metrics", "log": "log"
+    }  # fmt: skip
+    assert found["leftOut"] == ["loss that is NaN or infinite"]
+    assert "rmse 23.10" in fairlead(team, "get", f"run/{run}")
+
+
+def fairlead(team: Team, *words: str) -> str:
+    """What a command prints."""
+    command = [str(Path(sys.executable).parent / "fairlead"), *words, "-n", team.namespace]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
