@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from fairlead.api.code import Code
+from fairlead.api.code import Code, CodeSeen, CodeTrigger
 from fairlead.api.common import Container, S3Location, SecretRef, StatusBase, Timestamp
 from fairlead.api.modelversion import ModelVersionTemplate
 from fairlead.api.schema import (
@@ -120,6 +120,7 @@ class Trigger(Model):
     condition: ConditionTrigger | None = None
     stale: StaleTrigger | None = None
     prometheus: PrometheusTrigger | None = None
+    code: CodeTrigger | None = None
     image: ImageTrigger | None = None
     after: AfterTrigger | None = None
 
@@ -294,6 +295,9 @@ class Limits(Model):
     `dataset` and `schedule`, whose pace is that of your data and of your clock."""
     per_month: Annotated[int, Field(ge=1, le=3000)] | None = None
     """Runs in any 30 days, counted by whole days in UTC; so it may be up to a day more. Default: as many as come."""
+    gpu_hours_per_month: Annotated[int, Field(ge=1, le=1000000)] | None = None
+    """GPU hours of all runs in any 30 days, counted by whole days in UTC on which attempts ended, those by hand included:
+    once they are used, triggers start nothing. What is under way goes on."""
     backoff: Duration = "1h"
     """Of `condition`, `stale` and `prometheus`: least time from the end of a run's matter (its version is rejected, or
     it failed) until the same asks again; at least `cooldown`."""
@@ -333,6 +337,8 @@ class PipelineSpec(Model):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
+            ("!has(self.triggers) || has(self.code) || !self.triggers.exists(t, has(t.code))",
+             "a trigger on code needs spec.code.git: the repository that it looks at"),
             ("!has(self.produces) || self.produces.all(p, self.steps.exists(t, has(t.outputs) && "
              "t.outputs.exists(o, p.from == t.name + '.' + o && has(t.outputs[o].type) && t.outputs[o].type == 'model')))",
              "produces[].from must name an output of type model, `step.output`"),
@@ -351,8 +357,8 @@ class TriggerDecision(Model):
     run: Annotated[str, Field(max_length=63)] = ""
     """The run that it started; empty when it did not."""
     because: Annotated[str, Field(max_length=64)] = ""
-    """Why not, in a word: RunActive, RunQueued, CoolDown, StormLimit, MonthlyBudget, Suspended, Proving, AwaitingApproval, BackOff,
-    GaveUp; or why nobody knows: NotSeen, NoSeries, Unreachable …"""
+    """Why not, in a word: RunActive, RunQueued, CoolDown, StormLimit, MonthlyBudget, GpuBudget, Suspended, Proving,
+    AwaitingApproval, BackOff, GaveUp; or why nobody knows: NotSeen, NoSeries, Unreachable …"""
     reason: Text = ""
 
 
@@ -423,6 +429,16 @@ class Starts(Model):
     """How many there were by day (UTC), of the last 31."""
 
 
+class GpuUse(Model):
+    """GPU seconds of the Pipeline's runs; those that are cleared away are counted all the same."""
+
+    days: Annotated[dict[str, int], Field(max_length=32)] = {}
+    """By the day (UTC) on which an attempt ended, of the last 31."""
+    counted: Annotated[dict[str, int], Field(max_length=256)] = {}
+    """How many of them are of which run, by uid; of those that ended before `until`, all."""
+    until: Timestamp | None = None
+
+
 class ClearedVersion(Model):
     """A ModelVersion that was cleared away, by `spec.history.versions`."""
 
@@ -454,6 +470,8 @@ class PipelineStatus(StatusBase):
     """The last 20, newest first."""
     seen: Annotated[list[Seen], Field(max_length=16, json_schema_extra=list_map("trigger"))] = []
     """What triggers saw that may also see nothing: all but `dataset` and `schedule`."""
+    code: Annotated[list[CodeSeen], Field(max_length=16, json_schema_extra=list_map("asked"))] = []
+    """What its private repository has said."""
     starts: Starts | None = None
     turn: Turn | None = None
     """Of `concurrency: Queue` and `Replace`."""
@@ -463,6 +481,7 @@ class PipelineStatus(StatusBase):
     """The next runs that wait for their turn, in order."""
     queued: int = 0
     """How many wait."""
+    gpu: GpuUse | None = None
     active: int = 0
     succeeded: int = 0
     failed: int = 0

@@ -10,7 +10,7 @@ from fairlead.api.code import CodeJob, Commit
 from fairlead.api.common import Artifact, StatusBase, Timestamp
 from fairlead.api.logged import Logged, Number
 from fairlead.api.pipeline import OutputRef, Params, PipelineSpec
-from fairlead.api.schema import LIST_SET, Author, Key, Model, Name, Text, cel, list_map
+from fairlead.api.schema import LIST_SET, Author, Decimal, Key, Model, Name, Text, cel, list_map
 
 
 class PipelineRunSpec(Model):
@@ -110,6 +110,14 @@ class StepLog(Model):
     """Why it is not kept."""
 
 
+class GpuTime(Model):
+    """GPUs that an attempt has now."""
+
+    since: Timestamp
+    """Since when its pod is on a node."""
+    count: Decimal
+
+
 class StepStatus(Model):
     """Where a step stands. Phases: Pending, Running, Completed, Failed, Aborted."""
 
@@ -140,6 +148,9 @@ class StepStatus(Model):
     """Since when."""
     ran: int = 0
     """Seconds that the attempt's program had run before that, in pods that it was moved from."""
+    gpu: GpuTime | None = None
+    gpu_seconds: int = 0
+    """Of all attempts that are over: GPUs times the seconds for which a pod was on a node."""
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
     outputs: Annotated[list[OutputRecord], Field(max_length=32, json_schema_extra=list_map("name"))] = []
@@ -160,7 +171,8 @@ class RunVerdict(Model):
 
 class PipelineRunStatus(StatusBase):
     """The record of the run. Conditions: Ready (it has succeeded), Reconciling, Stalled (it failed), Succeeded,
-    FinallySucceeded (of one with steps `when: always` or `failed`: none of these has failed)."""
+    FinallySucceeded (of one with steps `when: always` or `failed`: none of these has failed), LogsKept (`False`: the log of
+    a step's last attempt is lost)."""
 
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fairlead.api.pipeline import Pipeline, Step, StepCondition
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
+from fairlead.cli.show_why import gpu_hours
 from fairlead.cli.text import ago
 from fairlead.plan.pipeline import turns
 from fairlead.plan.pipeline.types import registry as types
@@ -23,6 +24,8 @@ def blocks(name: str, found: Pipeline, now: float) -> list[Block]:
     shown: list[Block] = [Title(f"pipeline {name}", state, counts + last), *message(status.message)]
     if found.spec.concurrency in turns.ORDERED:
         shown.append(Lines(_turn(found)))
+    if used := gpu_hours(found, now):
+        shown.append(Lines(used))
     steps = [_step(step) for step in found.spec.steps]
     shown.append(Table(["STEP", "IMAGE", "RUNS", "NEEDS", "OUTPUTS"], steps))
     if status.decisions:

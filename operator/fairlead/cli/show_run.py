@@ -58,7 +58,10 @@ def blocks(name: str, found: PipelineRun, now: float, before: Past | None = None
     facts = [f"because  {found.spec.reason}"] if found.spec.reason else []
     facts += [f"data     {pinned.name}@{pinned.version}" for pinned in status.datasets]
     facts += [f"after    {taken.run} {taken.output} {short(taken.artifact.sha256)}" for taken in status.after]
+    facts += _code(found)
     facts += [f"param    {key}={value}" for key, value in sorted((status.params or found.spec.params).items())]
+    if used := sum(step.gpu_seconds for step in status.steps):
+        facts.append(f"gpu      {used / 3600:.2f} GPU hours, of attempts that are over")
     facts += [f"model    {model}" for model in status.models]
     if status.verdict and not status.finished_at:
         facts.append(f"verdict  {status.verdict.phase}: {status.verdict.message}; steps that come after it still run")
@@ -69,6 +72,16 @@ def blocks(name: str, found: PipelineRun, now: float, before: Past | None = None
     if status.steps:
         shown.append(_tree(status.steps, status.template, now, known))
     return shown + conditions(status.conditions, now)
+
+
+def _code(found: PipelineRun) -> list[str]:
+    """The commit, and where it is."""
+    template, commit = found.status.template, found.status.commit
+    if not template or not template.code or not commit:
+        return []
+    git = template.code.git
+    path = f", {git.path} is tree {found.status.code_tree}" if found.status.code_tree else ""
+    return [f"code     {git.url}@{commit} (ref {git.ref or 'HEAD'}{path})"]
 
 
 def _duration(found: PipelineRun, now: float, known: Past) -> str:

@@ -7,7 +7,7 @@ from fairlead.api.pipelinerun import PipelineRun, PipelineRunStatus, StepStatus
 from fairlead.plan import standing
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Event, Plan, Subject, rfc3339
-from fairlead.plan.pipeline import dag, produce, steps
+from fairlead.plan.pipeline import dag, logs, produce, steps
 from fairlead.plan.standing import Standing, Word
 
 TERMINAL = ("Completed", "Failed", "Aborted")
@@ -58,6 +58,7 @@ def ended_before(subject: Subject[PipelineRun], status: PipelineRunStatus, now: 
     ended = conditions.get("Succeeded")
     reason = ended.reason if ended else status.phase
     standing.tell(conditions, Standing(_WORDS[status.phase], reason, status.message))
+    logs.tell(conditions, status.steps)
     return status.model_copy(update={"observed_generation": subject.meta.generation, **conditions.said()})
 
 
@@ -67,6 +68,7 @@ def state(view: steps.View, status: PipelineRunStatus, phase: str, reason: str, 
     conditions.set("Succeeded", {"Completed": True, "Failed": False, "Aborted": False}.get(phase), reason, message)
     standing.tell(conditions, Standing(_WORDS.get(phase, "Reconciling"), reason, message))
     _tell_last(conditions, status)
+    logs.tell(conditions, status.steps)
     return status.model_copy(
         update={
             "phase": phase, "message": message[:1024], "observed_generation": generation, **conditions.said(),

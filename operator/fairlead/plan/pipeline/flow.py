@@ -13,7 +13,7 @@ from fairlead.api.pipeline import PipelineSpec, Step
 from fairlead.api.pipelinerun import PipelineRunStatus, RunVerdict, StepStatus
 from fairlead.api.units import seconds
 from fairlead.plan.core import Plan, epoch
-from fairlead.plan.pipeline import dag, ending, judging, produce, steps, units
+from fairlead.plan.pipeline import dag, ending, judging, metering, produce, steps, units
 
 _STRONGER = ("drain", "finally", "now")
 
@@ -46,6 +46,8 @@ def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Pl
     status = _with(status, [units.advance(view, s) for s in status.steps])
     status = _decide(look, _deciding(look, status)) if status.verdict is None else status
     status = _last(look, status) if status.verdict is not None else status
+    both = zip(look.before.steps, status.steps, strict=True)
+    status = _with(status, [metering.metered(view, spec, old, new) for old, new in both])
     done = sum(s.phase == "Completed" for s in status.steps)
     found = _next(look, status.model_copy(update={"progress": f"{done}/{len(status.steps)}"}))
     before = {s.name: s for s in look.before.steps}

@@ -41,6 +41,11 @@ def memory(step: Step) -> str:
     return of(step).memory(step)
 
 
+def gpus(step: Step) -> float:
+    """How many GPUs a step's pod has."""
+    return of(step).gpus(step)
+
+
 def datasets(step: Json) -> Iterable[str]:
     """Names of the Datasets that a step (as JSON) reads."""
     return (name for one in TYPES for name in one.datasets(step))
