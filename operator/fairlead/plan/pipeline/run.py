@@ -135,6 +135,7 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     children=(JOB, POD, MODEL_VERSION),
     optional=frozenset({LOCAL_QUEUE}),
     mappers={POD: by_pod, LOCAL_QUEUE: by_queue, PIPELINE: turns.by_pipeline},
+    foreign=frozenset({LOCAL_QUEUE}),
     heeds={LOCAL_QUEUE: queue.inactive, PIPELINE: turns.heeded},
     index=keys,
     settled=settled,
