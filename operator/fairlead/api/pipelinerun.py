@@ -6,9 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from fairlead.api.common import StatusBase, Timestamp
+from fairlead.api.common import EnvVar, Resources, StatusBase, Timestamp
 from fairlead.api.pipeline import Params, PipelineSpec
-from fairlead.api.schema import LIST_SET, Author, Model, Name, Text, cel, list_map
+from fairlead.api.schema import LIST_SET, Author, Image, Key, Model, Name, Text, cel, list_map
+
+
+class StepEdit(Model):
+    """One step, as it is to be otherwise in this run only."""
+
+    step: Name
+    image: Image | None = None
+    command: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(max_length=64)] | None = None
+    args: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(max_length=64)] | None = None
+    env: Annotated[list[EnvVar], Field(max_length=64, json_schema_extra=list_map("name"))] = []
+    """These variables; the others stay."""
+    resources: Resources | None = None
 
 
 class PipelineRunSpec(Model):
@@ -24,6 +36,10 @@ class PipelineRunSpec(Model):
     """Why it was started."""
     author: Author | None = None
     """Who started it; of one that a trigger started, the Pipeline's author."""
+    resume_from: Name | None = None
+    """A run of the same pipeline that has ended: parameters and versions of Datasets that are not given are its, and
+    steps whose key is still the same take its outputs, with or without `cache`. It stays as it is."""
+    edit: StepEdit | None = None
     cancel: Literal["now"] | None = None
     """`now` stops the running steps; the run ends as Aborted when their pods are gone."""
 
@@ -36,6 +52,12 @@ class PipelineRunSpec(Model):
              "datasets are immutable; make a new run"),
             ("has(self.author) == has(oldSelf.author) && (!has(self.author) || self.author == oldSelf.author)",
              "author is immutable; make a new run"),
+            ("has(self.resumeFrom) == has(oldSelf.resumeFrom) && "
+             "(!has(self.resumeFrom) || self.resumeFrom == oldSelf.resumeFrom)",
+             "resumeFrom is immutable; make a new run"),
+            ("has(self.edit) == has(oldSelf.edit) && (!has(self.edit) || self.edit == oldSelf.edit)",
+             "edit is immutable; make a new run"),
+            ("!has(self.edit) || has(self.resumeFrom)", "edit goes with resumeFrom; else change the Pipeline"),
             ("!has(oldSelf.cancel) || has(self.cancel)", "a cancel can't be taken back; make a new run"),
         )
     )  # fmt: skip
@@ -59,6 +81,29 @@ class OutputRecord(Model):
     uri: Annotated[str, Field(max_length=1024)]
     sha256: Annotated[str, Field(max_length=64)]
     bytes: int = 0
+
+
+class StepCache(Model):
+    """Where a step's outputs come from, or why it ran."""
+
+    outcome: Literal["Asks", "Hit", "Resumed", "Miss", "Audit", "Agreed", "Mismatch", "NotCacheable"]
+    """`Asks`: not known yet. `Audit`: there are outputs, and it runs all the same, to be compared."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    run: Annotated[str, Field(max_length=63)] = ""
+    """The run whose outputs they are, or with whose they are compared; its step has the same name."""
+    run_uid: Annotated[str, Field(max_length=36)] = ""
+    attempt: int = 0
+    """Of that run's step."""
+    entry: int = 0
+    """Number that the step writes into the store under its key when it is completed; 0: it writes none."""
+    expected: Annotated[dict[Key, Annotated[str, Field(max_length=64)]], Field(max_length=32)] = {}
+    """Of an audit: digests of the outputs by name."""
+    waits: Annotated[str, Field(max_length=127)] = ""
+    """`run/step` that makes the same just now."""
+    asked: Timestamp | None = None
+    """When it first asked: of several that ask, the first makes it."""
+    since: Timestamp | None = None
+    """Since when it waits for that one."""
 
 
 class StepStatus(Model):
@@ -85,6 +130,9 @@ class StepStatus(Model):
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
     outputs: Annotated[list[OutputRecord], Field(max_length=32, json_schema_extra=list_map("name"))] = []
+    key: Annotated[str, Field(max_length=64)] = ""
+    """SHA-256 of everything that its result can follow from; empty: that is not known (yet)."""
+    cache: StepCache | None = None
 
 
 class PipelineRunStatus(StatusBase):
@@ -96,6 +144,8 @@ class PipelineRunStatus(StatusBase):
     """The pipeline as it was when the run started: later edits affect the next run."""
     params: Params = {}
     datasets: Annotated[list[PinnedDataset], Field(max_length=32, json_schema_extra=list_map("name"))] = []
+    images: Annotated[dict[str, Annotated[str, Field(max_length=80)]], Field(max_length=64)] = {}
+    """Digests that images' names meant when the run started; steps run these."""
     steps: Annotated[list[StepStatus], Field(max_length=64, json_schema_extra=list_map("name"))] = []
     models: Annotated[list[Name], Field(max_length=32, json_schema_extra=LIST_SET)] = []
     """The ModelVersions that it made."""

@@ -8,33 +8,45 @@ from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
 from fairlead.plan.core import Plan
 from fairlead.plan.pipeline import dag, ending, steps, units
+from fairlead.plan.pipeline.cache import look as cache
 
 
 def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Plan:
     """One look at a run that has started."""
     before = {s.name: s for s in view.subject.body.status.steps}
-    looked = [units.advance(view, s) for s in status.steps]
+    looked = [cache.after(status, spec, s, units.advance(view, s)) for s in status.steps]
     cancelled = view.subject.body.spec.cancel is not None
     if cancelled:
         looked = [units.aborted(view, old, new, units.CANCELLED) for old, new in zip(status.steps, looked, strict=True)]
     elif any(s.phase == "Failed" for s in looked):
         looked = [units.without(view, old, new) for old, new in zip(status.steps, looked, strict=True)]
     else:
-        looked = _begin_ready(view, spec, looked)
+        looked = _begin_ready(view, status, spec, looked)
     done = sum(s.phase == "Completed" for s in looked)
     status = status.model_copy(update={"steps": looked, "progress": f"{done}/{len(looked)}"})
     found = _next(view, status, spec, cancelled)
     told = [event for s in looked for event in units.events(before.get(s.name) or StepStatus(name=s.name), s)]
+    told += [event for s in looked for event in cache.events(before.get(s.name) or StepStatus(name=s.name), s)]
     found.events = [*told, *found.events]
     found.delete += [gone for s in looked if s.reason == units.FAILED for gone in units.stopped(view, s)]
     found.delete += [gone for s in looked for gone in units.lingering(view, s)]
     return found
 
 
-def _begin_ready(view: steps.View, spec: PipelineSpec, looked: list[StepStatus]) -> list[StepStatus]:
+def _begin_ready(
+    view: steps.View, status: PipelineRunStatus, spec: PipelineSpec, looked: list[StepStatus]
+) -> list[StepStatus]:
+    run = status.model_copy(update={"steps": looked})
     completed = {s.name for s in looked if s.phase == "Completed"}
     needs = {step.name: dag.dependencies(step) for step in spec.steps}
-    return [units.begin(view, s) if needs[s.name] <= completed and units.due(view, s) else s for s in looked]
+
+    def begun(s: StepStatus) -> StepStatus:
+        if not (needs[s.name] <= completed and units.due(view, s)):
+            return s
+        s = cache.before(view, run, spec, s)
+        return units.begin(view, s) if cache.begins(s) else s
+
+    return [begun(s) for s in looked]
 
 
 def _next(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec, cancelled: bool) -> Plan:

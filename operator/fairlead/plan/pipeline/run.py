@@ -10,6 +10,8 @@ from fairlead.plan import gauges, terse
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, KindSpec, Plan, Subject, World
 from fairlead.plan.jobs import attempt
 from fairlead.plan.pipeline import ending, flow, start, steps, units
+from fairlead.plan.pipeline.cache import look as cache
+from fairlead.plan.pipeline.cache import others
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.pipeline.types.base import Order
@@ -45,7 +47,8 @@ def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable
     view = _view(subject, world, now)
     if status.template is None:
         return list(start.questions(view))
-    return [request for step in status.steps for request in units.requests(view, step)]
+    asked = [request for step in status.steps for request in units.requests(view, step)]
+    return [*asked, *(one for step in status.steps for one in cache.requests(view, status.template, step))]
 
 
 def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View:
@@ -83,7 +86,8 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     smaller=terse.of_run,
     observe=observe,
     children=(JOB, POD, MODEL_VERSION),
-    mappers={POD: by_pod},
+    mappers={POD: by_pod, PIPELINE_RUN: others.woken},
+    index=others.keys,
     settled=settled,
     gauges=gauges.of_run,
 )

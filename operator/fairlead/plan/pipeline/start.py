@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fairlead.api.dataset import Dataset
-from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
-from fairlead.api.pipelinerun import PinnedDataset, PipelineRunStatus, StepStatus
+from fairlead.api.pipeline import Params, Pipeline, PipelineSpec, Step
+from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepEdit, StepStatus
 from fairlead.plan import store
-from fairlead.plan.core import DATASET, PIPELINE, Invalid, Json, Kind, M, rfc3339
+from fairlead.plan.core import DATASET, PIPELINE, PIPELINE_RUN, Invalid, Json, Kind, M, rfc3339
 from fairlead.plan.dataset import olderdata
-from fairlead.plan.pipeline import dag, steps
+from fairlead.plan.pipeline import dag, ending, steps
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.requests import Request
 
@@ -43,6 +43,8 @@ def start(view: steps.View) -> PipelineRunStatus:
     if raw is None:
         raise Waits("PipelineMissing", f"there is no Pipeline {spec.pipeline} in this namespace; create it")
     template = _read(Pipeline, PIPELINE, raw, "spec").spec
+    source = _source(view)
+    template = _edited(template, spec.edit) if spec.edit else template
     try:
         dag.validate(template)
         store.store(template.store, world.config, view.subject.meta.namespace)
@@ -53,8 +55,8 @@ def start(view: steps.View) -> PipelineRunStatus:
     return view.subject.body.status.model_copy(
         update={
             "template": template,
-            "params": _params(template, spec.params),
-            "datasets": _pinned(view, template),
+            "params": _params(template, spec.params, source.status.params if source else {}),
+            "datasets": _pinned(view, template, source),
             "steps": [StepStatus(name=step.name) for step in template.steps],
             "started_at": rfc3339(view.now),
         }
@@ -68,23 +70,59 @@ def _read(model: type[M], kind: Kind, raw: Json, *parts: str) -> M:
         raise Waits(why.reason, why.message) from None
 
 
-def _params(template: PipelineSpec, given: Params) -> Params:
+def _source(view: steps.View) -> PipelineRun | None:
+    """The run that this one goes on from. Raises Refused or Waits."""
+    spec = view.subject.body.spec
+    if spec.resume_from is None:
+        return None
+    raw = view.world.get(PIPELINE_RUN, spec.resume_from)
+    if raw is None:
+        text = f"spec.resumeFrom: there is no run {spec.resume_from} (any more); make a new run without it"
+        raise Refused("InvalidResume", text)
+    found = _read(PipelineRun, PIPELINE_RUN, raw)
+    if found.spec.pipeline != spec.pipeline:
+        text = f"spec.resumeFrom: {spec.resume_from} is a run of Pipeline {found.spec.pipeline}; name one of this one"
+        raise Refused("InvalidResume", text)
+    if found.status.phase not in ending.TERMINAL:
+        raise Waits("ResumeWaits", f"waits until run {spec.resume_from} has ended; or cancel that one")
+    return found
+
+
+def _edited(template: PipelineSpec, edit: StepEdit) -> PipelineSpec:
+    """The pipeline with one step otherwise. Raises Refused."""
+    if all(step.name != edit.step for step in template.steps):
+        known = ", ".join(step.name for step in template.steps)
+        raise Refused("InvalidEdit", f"spec.edit.step: there is no step {edit.step}; there are {known}")
+    changes = edit.model_dump(include={"image", "command", "args"}, exclude_none=True)
+
+    def edited(step: Step) -> Step:
+        env = {one.name: one for one in (*step.env, *edit.env)}
+        resources = edit.resources or step.resources
+        return step.model_copy(update=changes | {"env": list(env.values()), "resources": resources})
+
+    found = [edited(step) if step.name == edit.step else step for step in template.steps]
+    return template.model_copy(update={"steps": found})
+
+
+def _params(template: PipelineSpec, given: Params, before: Params) -> Params:
     unknown = sorted(set(given) - set(template.params))
     if unknown:
         known = ", ".join(sorted(template.params)) or "none"
         raise Refused(
             "InvalidParams", f"spec.params: {', '.join(unknown)} not declared by the pipeline; it has {known}"
         )
-    return template.params | given
+    return template.params | {name: value for name, value in before.items() if name in template.params} | given
 
 
-def _pinned(view: steps.View, template: PipelineSpec) -> list[PinnedDataset]:
+def _pinned(view: steps.View, template: PipelineSpec, source: PipelineRun | None) -> list[PinnedDataset]:
+    before = {one.name: one for one in source.status.datasets} if source else {}
     asked = view.subject.body.spec.datasets
     names = sorted(set(dag.datasets(template)) | set(asked))
     if len(names) > dag.DATASETS:
         text = f"the steps' Datasets and spec.datasets are {len(names)} together; a run can pin {dag.DATASETS}"
         raise Refused("InvalidDatasets", f"spec.datasets: {text}: name only such as the steps read")
-    return [_version(view, name, asked.get(name)) for name in names]
+    kept = before.keys() - asked.keys()
+    return [before[name] if name in kept else _version(view, name, asked.get(name)) for name in names]
 
 
 def _version(view: steps.View, name: str, wanted: str | None) -> PinnedDataset:

@@ -200,7 +200,7 @@ def advance(view: View, status: StepStatus) -> StepStatus:
         return _running(view, status, seen)
     if isinstance(seen, Broken):
         return _broken(view, status, seen)
-    return _completed(view, _seen(status, seen.found), seen.answer)
+    return completed(view, _seen(status, seen.found), seen.answer)
 
 
 def _running(view: View, status: StepStatus, seen: Running) -> StepStatus:
@@ -251,7 +251,11 @@ def _seen(status: StepStatus, found: Found) -> StepStatus:
     return _with(status, image=image[:512]) if image else status
 
 
-def _completed(view: View, status: StepStatus, said: PublishResult) -> StepStatus:
+def completed(view: View, status: StepStatus, said: PublishResult) -> StepStatus:
+    """The step with what was committed."""
+    if said.uncached and status.cache is not None:
+        text = f"nothing is left for later runs: {said.uncached}"
+        status = _with(status, cache=status.cache.model_copy(update={"message": text}))
     return _with(
         status, phase="Completed", reason="", message="", outputs=said.outputs, not_before=None,
         finished_at=view.stamp,

@@ -31,3 +31,12 @@ def render(text: str, params: Mapping[str, str]) -> str:
         return params[name[1]].replace("$", "$$") if name else match[0]
 
     return _BRACES.sub(value, text)
+
+
+def pinned(image: str, digests: Mapping[str, str]) -> str:
+    """An image by its digest, if the run has found out which one its name meant when it started. digests: by name."""
+    found = digests.get(image)
+    if found is None:
+        return image
+    name, tag = image.rpartition(":")[::2]
+    return f"{image if '/' in tag or not name else name}@{found}"

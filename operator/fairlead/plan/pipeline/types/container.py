@@ -32,7 +32,9 @@ class ContainerStep(StepType):
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""
         step = order.step
-        return jobs.program_job(order, _rendered(step, order.run.params), step.inputs, step.outputs)
+        program = _rendered(step, order.run.params)
+        pinned = program.model_copy(update={"image": template.pinned(step.image, order.run.images)})
+        return jobs.program_job(order, pinned, step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:

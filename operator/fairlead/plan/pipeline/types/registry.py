@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fairlead.api.pipeline import Input, Output, Step
 from fairlead.plan.core import Json
@@ -34,6 +35,16 @@ def outputs(step: Step) -> Mapping[str, Output]:
 def datasets(step: Json) -> Iterable[str]:
     """Names of the Datasets that a step (as JSON) reads."""
     return (name for one in TYPES for name in one.datasets(step))
+
+
+def parts(step: Step) -> Mapping[str, Any]:
+    """What its result can follow from, besides inputs, outputs and images."""
+    return of(step).parts(step)
+
+
+def images(step: Step) -> tuple[str, ...]:
+    """Images whose programs make its result."""
+    return tuple(of(step).images(step))
 
 
 def job(order: Order) -> Json:

@@ -1,0 +1,89 @@
+"""What a step's result can follow from, part by part, and the key: a digest of all parts.
+
+A part is a name that people know and a text: the value's JSON if that is short, else its digest. The key is the digest
+of exactly these, so where two keys differ a part does, and it can be named. Whatever a program can see of its pod is a
+part, but for the run's own name and the number of the attempt (`FAIRLEAD_RUN`, `FAIRLEAD_ATTEMPT`), and how much CPU,
+memory and time it gets. All parameters are, since a program can read all of them in `FAIRLEAD_PARAMS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from fairlead.api import cached
+from fairlead.api.answers import canonical
+from fairlead.api.pipeline import Input, Step
+from fairlead.api.pipelinerun import OutputRecord, PipelineRunStatus
+from fairlead.plan.pipeline import refs
+from fairlead.plan.pipeline.types import registry as types
+
+VERSION = 1
+"""Of the way in which keys are made."""
+SHORT = 96
+"""Characters of a value that is kept as it is."""
+_SHA256 = "sha256:"
+
+
+@dataclass
+class NotKeyable(Exception):  # noqa: N818 - the house's names of errors
+    """Nobody can say what a step's result follows from; the message says why, and what to do."""
+
+    message: str
+
+
+def key(parts: dict[str, str]) -> str:
+    """SHA-256 of the parts."""
+    return hashlib.sha256(canonical({"key": VERSION, "parts": parts})).hexdigest()
+
+
+def parts(step: Step, run: PipelineRunStatus, ran: str = "") -> dict[str, str]:
+    """All of a step whose inputs are there. ran: the image of an attempt that has ended, with its digest. Raises
+    NotKeyable."""
+    found: dict[str, Any] = {
+        "step": step.name,
+        "format": cached.FORMAT,
+        **{_nth("image", index): digest(image, run, ran) for index, image in enumerate(types.images(step))},
+        **{f"param {name}": value for name, value in run.params.items()},
+        **{f"input {name}": _input(source, run) for name, source in types.inputs(step).items()},
+        **{f"output {name}": one.model_dump(mode="json", by_alias=True) for name, one in types.outputs(step).items()},
+        **types.parts(step),
+    }
+    return {name: _text(value) for name, value in found.items()}
+
+
+def _nth(word: str, index: int) -> str:
+    return word if index == 0 else f"{word} {index + 1}"
+
+
+def _text(value: Any) -> str:
+    """A short value as JSON, a long one's digest; never the same for two values, since no JSON begins like a digest."""
+    text = canonical(value)
+    return text.decode() if len(text) <= SHORT else _SHA256 + hashlib.sha256(text).hexdigest()
+
+
+def digest(image: str, run: PipelineRunStatus, ran: str) -> str:
+    """`sha256:…` of an image. Raises NotKeyable."""
+    for known in (image, run.images.get(image, ""), ran):
+        found = known.rpartition("@")[2]
+        if found.startswith(_SHA256):
+            return found
+    raise NotKeyable(
+        f"nobody knows which image {image} means: write it with its digest, name@sha256:…, or let Fairlead ask its "
+        "registry"
+    )
+
+
+def _input(source: Input, run: PipelineRunStatus) -> list[str]:
+    """What an input consists of: a version of a Dataset, or an output, with the name of its file where it is one."""
+    if source.dataset:
+        pinned = next(one for one in run.datasets if one.name == source.dataset)
+        return ["version", pinned.digest]
+    found = refs.output(run, source.output or "")
+    return ["folder", found.sha256] if found.uri.endswith("/") else ["file", found.sha256, _name(found)]
+
+
+def _name(found: OutputRecord) -> str:
+    return PurePosixPath(found.uri).name
