@@ -17,7 +17,9 @@ from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline.steps import View
 
-_APART = {"name", "image", "inputs", "outputs", "needs", "retry", "timeout", "cache", "tolerations"}
+_APART = {
+    "name", "image", "inputs", "outputs", "needs", "retry", "timeout", "cache", "tolerations", "priority_class",
+}  # fmt: skip
 """Fields of a step that are told elsewhere, and those that can't change what its program makes."""
 
 
