@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -17,6 +18,7 @@ import aiohttp
 from fairlead.api.config import OperatorConfig
 from fairlead.cluster import errors as api
 from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, NAMESPACE, SECRET, SERVICE_ACCOUNT, Kube
+from fairlead.engine.images import Images
 from fairlead.engine.logs import fields
 from fairlead.engine.pools import CrowdedError, FairPool
 from fairlead.plan.core import LABEL_PREFIX, SERVE
@@ -39,6 +41,7 @@ from fairlead.plan.requests import (
     ReadCounts,
     ReadDocument,
     ReadGateway,
+    ReadImage,
     ReadInput,
     ReadNamespace,
     ReadNewest,
@@ -68,8 +71,8 @@ log = logging.getLogger(__name__)
 LIMITS: dict[type[Any], float] = {
     ListSource: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
-    ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0, ReadCounts: 3.0,
-    ReadCached: 5.0, FindOutputs: 5.0,
+    ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0, ReadCounts: 3.0, ReadImage: 5.0, ReadCached: 5.0,
+    FindOutputs: 5.0,
 }  # fmt: skip
 """Seconds that an answer may take, waiting for a place included."""
 AT_ONCE: dict[type[Any], int] = {
@@ -101,6 +104,11 @@ Observer = Callable[[str, str, float], None]
 """(signal, result, seconds)"""
 
 
+KEYS = "with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+LOGIN = "with kubectl create secret docker-registry"
+"""How Secrets for stores and for registries are made."""
+
+
 class CredentialsError(Exception):
     """The Secret can't be read; `reason` and `message` go into a condition."""
 
@@ -116,8 +124,9 @@ class Credentials:
         self._kube, self._clock = kube, clock
         self._kept: dict[tuple[str, str], tuple[float, dict[str, str]]] = {}
 
-    async def read(self, namespace: str, name: str) -> dict[str, str]:
-        """The decoded data of a Secret. Raises CredentialsError and `cluster.errors.ApiError`."""
+    async def read(self, namespace: str, name: str, made: str = KEYS) -> dict[str, str]:
+        """The decoded data of a Secret. made: how it is made. Raises CredentialsError and
+        `cluster.errors.ApiError`."""
         now = self._clock()
         self._kept = {k: v for k, v in self._kept.items() if v[0] > now}
         if (namespace, name) in self._kept:
@@ -127,8 +136,7 @@ class Credentials:
         except api.NotFound:
             raise CredentialsError(
                 "CredentialsMissing",
-                f"Secret {name} is not in namespace {namespace}; make it with the keys AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY",
+                f"Secret {name} is not in namespace {namespace}; make it {made}",
             ) from None
         except api.Forbidden:
             raise CredentialsError("CredentialsForbidden", binding_hint(namespace, name)) from None
@@ -218,6 +226,7 @@ class Resolver:
         self._observe = observe
         self._listings = FairPool("listing", threads=24, share=6, store_share=4)
         self._evidence = FairPool("evidence", threads=24, share=6, store_share=4)
+        self._images = Images(self._rules, partial(self._credentials.read, made=LOGIN))
         self._gates: dict[type[Any], Gate] = {}
         self._late: dict[Late, asyncio.Future[Answer]] = {}
 
@@ -225,6 +234,7 @@ class Resolver:
         """Ask no store for anything more."""
         self._listings.close()
         self._evidence.close()
+        self._images.close()
         self._aside.close()
 
     async def resolve(self, requests: Iterable[Request]) -> Mapping[Request, Answer]:
@@ -299,6 +309,8 @@ class Resolver:
                 return await prometheus.query(self._outside(request.namespace), request)
             case ReadRules():
                 return await prometheus.rules(self._outside(request.namespace), request)
+            case ReadImage():
+                return await self._images.read(request)
             case ReadGateway():
                 found = await self._kube.get(GATEWAY, request.namespace, request.name)
                 return _gateway(found, await self._class_of(found))

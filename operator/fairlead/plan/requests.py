@@ -199,6 +199,28 @@ class Vector:
 
 
 @dataclass(frozen=True)
+class ReadImage:
+    """Which manifest an image's name means now, as its registry says. Answer: `ImageSeen`."""
+
+    namespace: str
+    name: str
+    """As people write it: `registry.example.com/team/app:stable`."""
+    credentials: str | None = None
+    """Name of a Secret of the namespace, of type kubernetes.io/dockerconfigjson; None: whoever asks is told."""
+    look: str = ""
+    """An answer to another one does not count."""
+    age: float = field(default=60.0, compare=False)
+    """Seconds that an answer may be old."""
+
+
+@dataclass(frozen=True)
+class ImageSeen:
+    """`sha256:…` of the manifest, or of the list of manifests of several platforms."""
+
+    digest: str
+
+
+@dataclass(frozen=True)
 class ReadRules:
     """Which alert rules Prometheus has loaded in these groups. Answer: `RulesSeen`."""
 
@@ -453,10 +475,10 @@ NO_TURN = "NoTurn"
 Request = (
     ListSource | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
     | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount | AskReady | ReadCounts
-    | ReadCached | FindOutputs
+    | ReadImage | ReadCached | FindOutputs
 )  # fmt: skip
 Answer = (
     Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
-    | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | CountsPage
+    | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | CountsPage | ImageSeen
     | Cached | OutputsSeen | Failed
 )  # fmt: skip

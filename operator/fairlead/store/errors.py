@@ -20,6 +20,26 @@ class StoreError(Exception):
         self.transient = transient
 
 
+class ImageError(Exception):
+    """A registry can't be asked, or does not tell. `reason` and `message` go into a condition."""
+
+    def __init__(
+        self,
+        reason: Literal[
+            "ImageMissing",
+            "ImageDenied",
+            "TooManyRequests",
+            "NotARegistry",
+            "EndpointRefused",
+            "Unreachable",
+            "BadName",
+        ],
+        message: str,
+    ) -> None:
+        super().__init__(message)
+        self.reason, self.message = reason, message
+
+
 class SpentError(Exception):
     """What the terms of the work give is used up."""
 
