@@ -14,7 +14,7 @@ from tests.unit.worker.bucket import Memory
 from fairlead.api.tasks import PublishEntry, PublishResult, PublishTask
 from fairlead.plan.core import JOB, PIPELINE_RUN, POD, Json
 from fairlead.plan.pipeline import run
-from fairlead.plan.requests import Answer, Failed, FindOutputs, ReadCached, Request
+from fairlead.plan.requests import Answer, Failed, FindOutputs, ReadCached, ReadImage, Request
 from fairlead.store import cached
 from fairlead.store.layout import split
 from fairlead.worker import leave
@@ -47,9 +47,16 @@ class CacheWorld(LittleWorld):
     bucket: Memory
     says: Failed | None = None
     """What the store says instead of answering about earlier results."""
+    registry: dict[str, Answer]
+    """What registries say of names."""
+    asked: list[ReadImage]
+    """What they were asked."""
 
     def answer(self, request: Request) -> Answer:
         """See `World`."""
+        if request in self._asked and isinstance(request, ReadImage):
+            self.asked.append(request)
+            return self.registry.get(request.name, Failed("UnknownImage", f"there is no {request.name}"))
         if request in self._asked and isinstance(request, ReadCached | FindOutputs):
             if self.says is not None:
                 return self.says
@@ -188,7 +195,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> CacheWorld:
     from tests.unit.plan.test_run_plan import dataset
 
     found = CacheWorld()
-    found.bucket = Memory("store")
+    found.bucket, found.registry, found.asked = Memory("store"), {}, []
     monkeypatch.setattr(leave, "place", lambda _: found.bucket)
     found.pipeline()
     dataset(found)

@@ -6,15 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.plan.cache_world import A, B, CacheWorld, gone, made, outcomes, publishing, step
+from tests.unit.plan.cache_world import A, B, CacheWorld, gone, made, outcomes, program, publishing, step
 from tests.unit.plan.indexing import Others
 from tests.unit.plan.littleworld import Crash
 from tests.unit.plan.test_run_plan import dataset
 
 from fairlead.plan.core import PIPELINE_RUN, Json
-from fairlead.plan.pipeline import run
+from fairlead.plan.pipeline import run, template
 from fairlead.plan.pipeline.cache import audit, others
-from fairlead.plan.requests import Failed
+from fairlead.plan.requests import Failed, ImageSeen
 
 
 @pytest.fixture
@@ -105,15 +105,56 @@ def test_without_cache_nothing_is_asked_or_left_and_the_key_is_there_all_the_sam
     assert all(len(key) == 64 for key in keys)
 
 
-def test_a_tag_that_nobody_can_resolve_is_not_cacheable_and_runs_as_usual(where: CacheWorld) -> None:
+@pytest.mark.parametrize("why", ["UnknownImage", "Unreachable"])
+def test_a_tag_that_nobody_can_resolve_is_not_cacheable_and_runs_as_usual(where: CacheWorld, why: str) -> None:
     where.pipeline(train__image="r/app:1")
+    where.registry["r/app:1"] = Failed(why, "the registry says no")
     for name in ("delay-1", "delay-2"):
-        status = where.whole(name)
-        train = step(status, "train")
+        train = step(where.whole(name), "train")
         assert train["cache"]["outcome"] == "NotCacheable"
-        assert "write it with its digest" in train["cache"]["message"]
+        assert "r/app:1: the registry says no; write it with its digest" in train["cache"]["message"]
         assert train["attempt"] == 1
         assert len(train["key"]) == 64, "of the image that ran"
+
+
+def test_a_tag_is_resolved_when_a_run_starts_and_what_is_compared_is_what_runs(where: CacheWorld) -> None:
+    where.pipeline(train__image="r/app:1")
+    where.registry["r/app:1"] = ImageSeen(A)
+    first = where.whole("delay-1")
+    assert (first["images"], outcomes(first)) == ({"r/app:1": A}, ["Miss", "Miss"])
+    (job,) = where.jobs(run="delay-1", step="train")
+    assert program(job).startswith(f'["r/app@{A}"')
+    assert outcomes(where.whole("delay-2")) == ["Hit", "Hit"]
+    where.registry["r/app:1"] = ImageSeen(B)
+    third = where.whole("delay-3")
+    assert (outcomes(third), step(third, "train")["cache"]["outcome"]) == (["Hit", "Miss"], "Miss")
+    where.pipeline(train__image="r/app:again")
+    where.registry["r/app:again"] = ImageSeen(A)
+    assert outcomes(where.whole("delay-4")) == ["Hit", "Hit"], "what counts is what a name means"
+
+
+def test_a_registry_that_is_slow_is_waited_for_before_the_run_starts(where: CacheWorld) -> None:
+    where.pipeline(train__image="r/app:1")
+    where.registry["r/app:1"] = Failed("Underway", "")
+    status = where.run("delay-1")
+    assert (status["phase"], status["conditions"][0]["reason"]) == ("Pending", "ImageLookup")
+    where.registry["r/app:1"] = ImageSeen(A)
+    assert where.to_the_end("delay-1")["images"] == {"r/app:1": A}
+
+
+def test_registries_are_not_asked_for_pipelines_that_take_nothing_from_earlier_runs(where: CacheWorld) -> None:
+    where.pipeline(prepare__cache=False, train__cache=False, train__image="r/app:1")
+    assert where.whole("delay-1")["images"] == {}
+    where.run("delay-2")
+    assert where.asked == []
+
+
+@pytest.mark.parametrize(("image", "pinned"), [
+    ("app", "app@D"), ("app:1", "app@D"), ("r:5000/app", "r:5000/app@D"), ("r:5000/team/app:1.2", "r:5000/team/app@D"),
+])  # fmt: skip
+def test_an_image_by_its_digest(image: str, pinned: str) -> None:
+    assert template.pinned(image, {image: "D"}) == pinned
+    assert template.pinned(image, {}) == image
 
 
 # --- what was left is gone, or is something else -------------------------------------------------------------------

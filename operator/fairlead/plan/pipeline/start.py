@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec, Step
-from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepEdit, StepStatus
+from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepEdit
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE, PIPELINE_RUN, Invalid, Json, Kind, M, rfc3339
 from fairlead.plan.dataset import olderdata
 from fairlead.plan.pipeline import dag, ending, steps
+from fairlead.plan.pipeline.cache import images
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.requests import Request
 
@@ -52,12 +53,17 @@ def start(view: steps.View) -> PipelineRunStatus:
         raise Refused(
             "InvalidPipeline", f"Pipeline {spec.pipeline}: {invalid}; correct it, and make a new run"
         ) from None
+    try:
+        digests, begun = images.resolved(view, template)
+    except images.Later as later:
+        raise Waits("ImageLookup", str(later)) from None
     return view.subject.body.status.model_copy(
         update={
             "template": template,
             "params": _params(template, spec.params, source.status.params if source else {}),
             "datasets": _pinned(view, template, source),
-            "steps": [StepStatus(name=step.name) for step in template.steps],
+            "images": digests,
+            "steps": begun,
             "started_at": rfc3339(view.now),
         }
     )
@@ -161,8 +167,21 @@ def _older(view: steps.View, name: str, dataset: Dataset, wanted: str) -> Pinned
     return PinnedDataset(name=name, version=wanted, digest=wanted, manifest=where)
 
 
+def _images(view: steps.View) -> Iterator[Request]:
+    raw = view.world.get(PIPELINE, view.subject.body.spec.pipeline)
+    edit = view.subject.body.spec.edit
+    try:
+        spec = read(Pipeline, PIPELINE, raw, "spec").spec if raw is not None else None
+        if spec is not None:
+            yield from images.asked(view, _edited(spec, edit) if edit else spec)
+    except (NotReadable, Refused):
+        return  # the plan says so
+
+
 def questions(view: steps.View) -> Iterator[Request]:
-    """Before it starts: whether the store has the versions that the run names and no status has any more."""
+    """Before it starts: whether the store has the versions that the run names and no status has any more; and which
+    images names mean."""
+    yield from _images(view)
     for name, wanted in sorted(view.subject.body.spec.datasets.items()):
         raw = view.world.get(DATASET, name)
         try:

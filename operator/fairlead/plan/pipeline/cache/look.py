@@ -62,6 +62,8 @@ def _asks(status: StepStatus) -> bool:
 
 def _keyed(view: steps.View, run: PipelineRunStatus, step: Step, status: StepStatus) -> StepStatus:
     """With its key, if it has one; and whether anybody is to be asked about it."""
+    if status.cache is not None and status.cache.outcome == NOT_CACHEABLE:
+        return status
     asks = step.cache or view.subject.body.spec.resume_from is not None
     try:
         key = keys.key(keys.parts(step, run))
