@@ -55,6 +55,8 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("GPUs", {"train__resources": {"gpu": {"count": 2, "product": "A100"}}}, {}, ["Hit", "Miss"]),
     ("CPU and memory", {"train__resources": {"cpu": "4", "memory": "8Gi", "gpu": {"count": 1, "product": "A100"}}}, {},
      ["Hit", "Hit"]),
+    ("no GPU", {"train__resources": {}}, {}, ["Hit", "Miss"]),
+    ("any GPU", {"train__resources": {"gpu": {}}}, {}, ["Hit", "Miss"]),
     ("nodes", {"train__nodeSelector": {"kubernetes.io/arch": "arm64"}}, {}, ["Hit", "Miss"]),
     ("tolerations", {"train__tolerations": [{"key": "spot", "operator": "Exists"}]}, {}, ["Hit", "Hit"]),
     ("a timeout and retries", {"train__timeout": "1h", "train__retry": {"limit": 3}}, {}, ["Hit", "Hit"]),

@@ -74,9 +74,9 @@ class StepType(ABC):
         said = step.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_APART)
         env = {f"env {one['name']}": one.get("value", "") for one in said.pop("env", ())}
         secrets = sorted(said.pop("secrets", ()))  # each is mounted by its name: their order is nothing to see
-        gpu = (said.pop("resources", None) or {}).get("gpu")
-        rest = {"gpu": gpu, "secrets": secrets} | said
-        return env | {name: value for name, value in rest.items() if value}
+        gpu = (said.pop("resources", None) or {}).get("gpu")  # {} is one, of any product
+        rest = ({"secrets": secrets} if secrets else {}) | ({} if gpu is None else {"gpu": gpu})
+        return env | rest | said
 
     @abstractmethod
     def job(self, order: Order) -> Json:
