@@ -46,6 +46,8 @@ class Lineage(Model):
     images: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=64)] = {}
     """The code: the image that each step ran, with its digest."""
     params: Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)] = {}
+    reused: Annotated[dict[str, Annotated[str, Field(max_length=80)]], Field(max_length=64)] = {}
+    """Steps whose outputs another run has made: that run and its attempt, `delay-7/1`."""
 
 
 class DatasetVersionRef(Model):

@@ -31,6 +31,7 @@ from fairlead.plan.core import (
 )
 from fairlead.plan.jobs import failures
 from fairlead.plan.pipeline import dag, history, limits, tries, waking
+from fairlead.plan.pipeline.cache import counts
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -290,6 +291,7 @@ def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
         active=sum(phase not in TERMINAL for phase in count),
         succeeded=count.count("Completed"),
         failed=count.count("Failed"),
+        cache=counts.counted(draft.runs),
     )
     conditions = Conditions(draft.status.conditions, draft.context.now, draft.context.subject.meta.generation)
     found = _standing(draft)

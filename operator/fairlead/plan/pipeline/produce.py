@@ -118,6 +118,11 @@ def _lineage(view: View, run: PipelineRunStatus) -> Lineage:
         datasets={d.name: d.version for d in run.datasets},
         images={s.name: s.image for s in run.steps if s.image},
         params=run.params,
+        reused={
+            s.name: f"{s.cache.run}/{s.cache.attempt}"
+            for s in run.steps
+            if s.cache and s.cache.outcome in ("Hit", "Resumed")
+        },
         author=writer if writer != view.subject.body.spec.author else None,
     )
 
