@@ -28,13 +28,15 @@ from fairlead.api.fetching import Told as Told
 from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.guard import Loss
 from fairlead.api.labelled import UsedLabels
+from fairlead.api.logged import FILES, FOLDER, NAMES, ArtifactRecord, Number
 from fairlead.api.modelversion import Gate, GateResult, GoldenRef, Metric, ProfileRef, Score
 from fairlead.api.pipelinerun import OutputRecord
 from fairlead.api.reading import Csv, ShownReading
-from fairlead.api.schema import Model
+from fairlead.api.schema import Key, Model, Text
 
 INPUTS = "/fairlead/in"
 OUTPUTS = "/fairlead/out"
+LOGGED = f"{OUTPUTS}/{FOLDER}"
 MODEL = "/fairlead/model"
 CREDENTIALS = "/fairlead/credentials"
 SECRETS = "/fairlead/secrets"
@@ -77,7 +79,7 @@ class PublishItem(Model):
     """An output of a step."""
 
     name: str
-    type: Literal["dataset", "model", "file"]
+    type: Literal["dataset", "model", "file", "preview"]
     path: str
 
 
@@ -108,6 +110,8 @@ class PublishTask(Model):
     attempt: int
     outputs: list[PublishItem]
     cache: PublishEntry | None = None
+    logged: str = ""
+    """Folder of what the program has logged; empty: nothing is looked for."""
 
 
 class PublishResult(Model):
@@ -117,6 +121,39 @@ class PublishResult(Model):
     outputs: list[OutputRecord]
     uncached: str = ""
     """Why nothing was left for later runs that asked for it; empty: it was, or nobody asked."""
+    outcome: Annotated[str, Field(max_length=1024)] = ""
+    """Where this was committed."""
+    metrics: Annotated[dict[Key, Number], Field(max_length=NAMES)] = {}
+    """The last value of each metric."""
+    values: int = 0
+    """Values of metrics in `series`."""
+    series: ArtifactRecord | None = None
+    """All values that were logged, in their order: JSON lines."""
+    artifacts: Annotated[list[ArtifactRecord], Field(max_length=FILES)] = []
+    left_out: Annotated[list[Text], Field(max_length=16)] = []
+    """What was logged and is not kept, and why."""
+
+
+class ResolveTask(Model):
+    """Ask a private repository what a ref stands for."""
+
+    url: str
+    ref: str = ""
+    """Empty: the default branch."""
+    path: str = ""
+    """A folder whose tree is wanted too; empty: none."""
+    credentials: str
+    """Folder with the files `username` and `password` (a mounted Secret)."""
+    store: Place
+    """Where the answer goes."""
+
+
+class ResolveResult(Model):
+    """What the ref stands for."""
+
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    tree: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+    """Empty: none was asked for, or the server hands out no single trees."""
 
 
 class Subject(Model):
@@ -456,6 +493,7 @@ class TaskResult(Said):
     join: JoinResult | None = None
     observe: ObserveResult | None = None
     explain: ExplainResult | None = None
+    resolve: ResolveResult | None = None
 
     @model_validator(mode="before")
     @classmethod

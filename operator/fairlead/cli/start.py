@@ -25,6 +25,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--edit", action="append", default=[], metavar="STEP.FIELD=VALUE",
         help="with --resume, one step otherwise: image, command, args (as a shell reads them), env.NAME, memory, cpu",
     )  # fmt: skip
+    parser.add_argument(
+        "--after", action="append", default=[], metavar="PIPELINE=RUN", help="read this run's outputs of a pipeline"
+    )
     parser.add_argument("--reason", default="", help="why, for the record")
     parser.add_argument("--wait", action="store_true", help="follow it to its end; exit code 1 unless it completed")
     add_options(parser, output=True)
@@ -41,23 +44,24 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     pipeline = await session.get(PIPELINE, name)
     reason = args.reason or f"started by {os.environ.get('USER', 'hand')} with fairlead run"
     params, datasets = pairs(args.param, "param"), pairs(args.dataset, "dataset")
+    after = pairs(args.after, "after")
     check_params(name, pipeline, params)
     edit = edited(pairs(args.edit, "edit"), pipeline)
     author = await whoami(session)
 
     def wanted(now: float) -> Json:
-        made = run_object(session.namespace, name, params, datasets, reason, now, author)
+        made = run_object(session.namespace, name, params, datasets, reason, now, author, after)
         made["spec"] |= {"resumeFrom": args.resume} if args.resume else {}
         made["spec"] |= {"edit": edit} if edit else {}
         return made
 
-    made = await _make(session, wanted)
+    made = await make(session, wanted)
     name = made["metadata"]["name"]
     if args.output == "json":
         print_json(made)
     else:
         tell(f"pipelinerun {name} created; follow it: kubectl fairlead get run {name} -n {session.namespace} --watch")
-    return await _follow(session, name) if args.wait else OK
+    return await follow(session, name) if args.wait else OK
 
 
 async def _pipeline(session: Session, args: argparse.Namespace) -> str:
@@ -103,7 +107,7 @@ def edited(given: dict[str, str], pipeline: Json) -> Json:
     return found
 
 
-async def _make(session: Session, wanted: Callable[[float], Json]) -> Json:
+async def make(session: Session, wanted: Callable[[float], Json]) -> Json:
     """Create it. Names hold the second: where that is taken, the next one is waited for."""
     import asyncio
 
@@ -139,7 +143,7 @@ def check_params(name: str, pipeline: Json, given: dict[str, str]) -> None:
 
 def run_object(
     namespace: str, pipeline: str, params: dict[str, str], datasets: dict[str, str], reason: str, now: float,
-    author: str = "",
+    author: str = "", after: dict[str, str] | None = None,
 ) -> Json:  # fmt: skip
     """The PipelineRun. Its name ends with the time, so that models made by it sort after earlier ones. author: the user
     that starts it, as the API server knows them."""
@@ -151,6 +155,7 @@ def run_object(
     spec |= {"author": author} if author else {}
     spec |= {"params": params} if params else {}
     spec |= {"datasets": datasets} if datasets else {}
+    spec |= {"after": after} if after else {}
     return {
         "apiVersion": API_VERSION, "kind": "PipelineRun",
         "metadata": {
@@ -161,7 +166,7 @@ def run_object(
     }  # fmt: skip
 
 
-async def _follow(session: Session, name: str) -> int:
+async def follow(session: Session, name: str) -> int:
     """Print what changes until the run has ended."""
     import asyncio
 

@@ -1,58 +1,34 @@
-"""What registries say of images: asked seldom, by few threads, and waited for by nobody."""
+"""What registries say of images."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-from fairlead.engine.pools import CrowdedError, FairPool
-from fairlead.plan.requests import NO_TURN, UNDERWAY, Answer, Failed, ReadImage
+from fairlead.engine.pools import FairPool
+from fairlead.engine.seldom import Seldom
+from fairlead.plan.requests import Answer, Failed, ReadImage
 from fairlead.store import images
 from fairlead.store.endpoints import Rules
 from fairlead.store.errors import ImageError
 from fairlead.store.terms import Terms, under
 
-WORK, TURN = 20.0, 60.0
-"""Seconds that a thread may work on one image, and that this waits for its turn."""
-PATIENCE = 0.3
-"""Seconds that a look waits for a registry."""
-FAILURE = 30.0
-"""Seconds, at most, that a failure is kept."""
-KEPT = 4096
-"""Answers, at most; the oldest ones go."""
+WORK = 20.0
+"""Seconds that a thread may work on one image."""
 
 Secrets = Callable[[str, str], Awaitable[dict[str, str]]]
 """(namespace, name) -> decoded data"""
 
 
-class Images:
-    """An answer is kept for as long as who asks for it wants it: a Pipeline is looked at far more often than its
-    images are asked for."""
+class Images(Seldom[ReadImage]):
+    """Raises what reading a Secret raises."""
+
+    servers = "registry"
 
     def __init__(self, rules: Rules, secrets: Secrets, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rules, self._secrets, self._clock = rules, secrets, clock
-        self._pool = FairPool("registry", threads=8, share=3, store_share=2)
-        self._kept: dict[ReadImage, tuple[float, Answer]] = {}
-        self._under_way: dict[ReadImage, asyncio.Future[Answer]] = {}
-
-    def close(self) -> None:
-        """Ask no registry for anything more."""
-        self._pool.close()
-
-    async def read(self, request: ReadImage) -> Answer:
-        """What is known of an image, or that it is not known yet. Raises what reading a Secret raises."""
-        at, answer = self._kept.get(request, (0.0, None))
-        age = min(request.age, FAILURE) if isinstance(answer, Failed) else request.age
-        if answer is not None and self._clock() - at < age:
-            return answer
-        task = self._under_way.get(request)
-        if task is None:
-            task = self._under_way[request] = asyncio.ensure_future(self._ask(request))
-            task.add_done_callback(lambda done: self._keep(request, done))
-        done, _ = await asyncio.wait({task}, timeout=PATIENCE)
-        return task.result() if done else Failed(UNDERWAY, "the registry has not answered yet")
+        super().__init__(FairPool("registry", threads=8, share=3, store_share=2), clock)
+        self._rules, self._secrets = rules, secrets
 
     async def _ask(self, request: ReadImage) -> Answer:
         secret = await self._secrets(request.namespace, request.credentials) if request.credentials else None
@@ -61,20 +37,7 @@ class Images:
             with under(Terms(WORK)):
                 return images.resolve(self._rules, request, secret)
 
-        host = urlsplit(f"//{request.name}").netloc
         try:
-            return await self._pool.run(request.namespace, host, act, TURN)
+            return await self._in_turn(request, urlsplit(f"//{request.name}").netloc, act)
         except ImageError as failed:
             return Failed(failed.reason, failed.message)
-        except CrowdedError:
-            return Failed(NO_TURN, "other registries of this namespace were asked all the time; see which ones are "
-                          "slow")  # fmt: skip
-
-    def _keep(self, request: ReadImage, done: asyncio.Future[Answer]) -> None:
-        self._under_way.pop(request, None)
-        if done.cancelled() or done.exception() is not None:
-            return
-        self._kept.pop(request, None)
-        self._kept[request] = (self._clock(), done.result())
-        while len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]

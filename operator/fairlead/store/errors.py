@@ -6,7 +6,8 @@ from typing import Literal
 
 Reason = Literal[
     "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "DigestMismatch", "BadTask",
-    "EndpointRefused", "CredentialsMissing", "ListingTooLarge", "ListingTooSlow",
+    "EndpointRefused", "CredentialsMissing", "ListingTooLarge", "ListingTooSlow", "RepositoryMissing", "RefMissing",
+    "CommitMissing", "PathMissing", "TooLarge",
 ]  # fmt: skip
 
 

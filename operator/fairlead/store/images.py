@@ -34,7 +34,7 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 10.0
 TOKEN_LENGTH = 1 << 20
 """Characters of the answer with a token."""
 SECRET_KEY = ".dockerconfigjson"
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PARAMETER = re.compile(r'([A-Za-z]+)="([^"]*)"')
 _API = {DOCKER: "registry-1.docker.io"}
 """Where the API is, if it is not where the name says."""

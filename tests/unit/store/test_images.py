@@ -13,8 +13,9 @@ from tests.unit.store.registries import LOGIN, Registry, digest, serving
 
 from fairlead.api.config import OperatorConfig
 from fairlead.cluster import errors as api
-from fairlead.engine.images import FAILURE, Images
+from fairlead.engine.images import Images
 from fairlead.engine.resolve import Resolver
+from fairlead.engine.seldom import FAILURE
 from fairlead.plan.requests import UNDERWAY, Failed, ImageSeen, ReadImage
 from fairlead.store import images
 from fairlead.store.endpoints import Rules
@@ -260,7 +261,10 @@ async def test_an_answer_is_asked_for_once_until_it_is_too_old_or_somebody_wants
     assert len(registry.asked) == 1
     registry.tags["open:1"] = 2
     clock.now = 299.0
-    assert await found.read(request()) == ImageSeen(digest(1))
+    kept = await found.read(request())
+    assert kept == ImageSeen(digest(1))
+    assert isinstance(kept, ImageSeen)
+    assert kept.left == 1.0
     assert await found.read(request(look="push 17")) == ImageSeen(digest(2))
     assert len(registry.asked) == 2
     clock.now = 300.0
@@ -276,7 +280,7 @@ async def test_an_answer_is_asked_for_once_until_it_is_too_old_or_somebody_wants
 
 
 async def test_nobody_waits_for_a_registry_that_hangs(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fairlead.engine.images.PATIENCE", 0.0)
+    monkeypatch.setattr("fairlead.engine.seldom.PATIENCE", 0.0)
     found = Images(rules(registry.host), Kube(None).get)
     request = ReadImage("team", f"{registry.host}/hang:1")
     registry.tags["hang:1"] = 1
@@ -292,7 +296,7 @@ async def test_nobody_waits_for_a_registry_that_hangs(registry: Registry, monkey
 
 
 async def test_answers_that_are_kept_are_bounded(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fairlead.engine.images.KEPT", 3)
+    monkeypatch.setattr("fairlead.engine.seldom.KEPT", 3)
     found = Images(rules(registry.host), Kube(None).get)
     for number in range(9):
         await found.read(ReadImage("team", f"{registry.host}/open:1", look=str(number)))

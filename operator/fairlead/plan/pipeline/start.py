@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fairlead.api.dataset import Dataset
-from fairlead.api.pipeline import Params, Pipeline, PipelineSpec, Step
-from fairlead.api.pipelinerun import PinnedDataset, PipelineRun, PipelineRunStatus, StepEdit
+from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
+from fairlead.api.pipelinerun import PinnedDataset, PinnedOutput, PipelineRun, PipelineRunStatus, StepEdit
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE, PIPELINE_RUN, Invalid, Json, Kind, M, rfc3339
 from fairlead.plan.dataset import olderdata
-from fairlead.plan.pipeline import dag, ending, steps
+from fairlead.plan.pipeline import code, dag, ending, handover, steps
 from fairlead.plan.pipeline.cache import images
+from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.requests import Request
 
@@ -47,7 +48,7 @@ def start(view: steps.View) -> PipelineRunStatus:
     source = _source(view)
     template = _edited(template, spec.edit) if spec.edit else template
     try:
-        dag.validate(template)
+        dag.validate(template, spec.pipeline)
         store.store(template.store, world.config, view.subject.meta.namespace)
     except Invalid as invalid:
         raise Refused(
@@ -62,6 +63,8 @@ def start(view: steps.View) -> PipelineRunStatus:
             "template": template,
             "params": _params(template, spec.params, source.status.params if source else {}),
             "datasets": _pinned(view, template, source),
+            **_commit(view, template),
+            "after": _after(view, template, source),
             "images": digests,
             "steps": begun,
             "started_at": rfc3339(view.now),
@@ -99,14 +102,7 @@ def _edited(template: PipelineSpec, edit: StepEdit) -> PipelineSpec:
     if all(step.name != edit.step for step in template.steps):
         known = ", ".join(step.name for step in template.steps)
         raise Refused("InvalidEdit", f"spec.edit.step: there is no step {edit.step}; there are {known}")
-    changes = edit.model_dump(include={"image", "command", "args"}, exclude_none=True)
-
-    def edited(step: Step) -> Step:
-        env = {one.name: one for one in (*step.env, *edit.env)}
-        resources = edit.resources or step.resources
-        return step.model_copy(update=changes | {"env": list(env.values()), "resources": resources})
-
-    found = [edited(step) if step.name == edit.step else step for step in template.steps]
+    found = [types.edited(step, edit) if step.name == edit.step else step for step in template.steps]
     return template.model_copy(update={"steps": found})
 
 
@@ -120,6 +116,25 @@ def _params(template: PipelineSpec, given: Params, before: Params) -> Params:
     return template.params | {name: value for name, value in before.items() if name in template.params} | given
 
 
+def _commit(view: steps.View, template: PipelineSpec) -> dict[str, str]:
+    """Which commit's code the run has; empty: that is still to be found out by a Job (see `pinning`)."""
+    git, wanted = code.git_of(template), view.subject.body.spec.commit
+    if git is None and wanted:
+        raise Refused("InvalidCommit", "spec.commit: the pipeline has no spec.code; name one that has, or leave it out")
+    asked = _code_question(view, template)
+    if asked is None:
+        return {}
+    seen = code.understood(view.world.answer(asked), commit=bool(wanted))
+    if isinstance(seen, code.Unknown):
+        raise (Refused if seen.final else Waits)(seen.reason, seen.message)
+    return {"commit": seen.commit, "code_tree": seen.tree}
+
+
+def _code_question(view: steps.View, template: PipelineSpec) -> Request | None:
+    git, wanted = code.git_of(template), view.subject.body.spec.commit
+    return code.question(view.subject.meta.namespace, git, wanted or git.ref, look=view.uid) if git else None
+
+
 def _pinned(view: steps.View, template: PipelineSpec, source: PipelineRun | None) -> list[PinnedDataset]:
     before = {one.name: one for one in source.status.datasets} if source else {}
     asked = view.subject.body.spec.datasets
@@ -129,6 +144,15 @@ def _pinned(view: steps.View, template: PipelineSpec, source: PipelineRun | None
         raise Refused("InvalidDatasets", f"spec.datasets: {text}: name only such as the steps read")
     kept = before.keys() - asked.keys()
     return [before[name] if name in kept else _version(view, name, asked.get(name)) for name in names]
+
+
+def _after(view: steps.View, template: PipelineSpec, source: PipelineRun | None) -> list[PinnedOutput]:
+    named = view.subject.body.spec.after
+    before = [one for one in source.status.after if one.pipeline not in named] if source else []
+    try:
+        return handover.pinned(view, template, named, before)
+    except handover.NotThere as why:
+        raise (Refused if why.final else Waits)(why.reason, why.message) from None
 
 
 def _version(view: steps.View, name: str, wanted: str | None) -> PinnedDataset:
@@ -179,8 +203,8 @@ def _images(view: steps.View) -> Iterator[Request]:
 
 
 def questions(view: steps.View) -> Iterator[Request]:
-    """Before it starts: whether the store has the versions that the run names and no status has any more; and which
-    images names mean."""
+    """Before it starts: whether the store has the versions that the run names and no status has any more; which commit
+    its code is, and which images names mean."""
     yield from _images(view)
     for name, wanted in sorted(view.subject.body.spec.datasets.items()):
         raw = view.world.get(DATASET, name)
@@ -191,3 +215,10 @@ def questions(view: steps.View) -> Iterator[Request]:
             continue  # the plan says so
         if asked:
             yield asked
+    raw = view.world.get(PIPELINE, view.subject.body.spec.pipeline)
+    try:
+        template = read(Pipeline, PIPELINE, raw, "spec").spec if raw is not None else None
+    except NotReadable:
+        return
+    if template is not None and (asked_code := _code_question(view, template)) is not None:
+        yield asked_code

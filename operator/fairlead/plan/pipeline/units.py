@@ -10,7 +10,7 @@ from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
 from fairlead.plan.core import JOB, Delete, Event, Json, rfc3339
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import steps
+from fairlead.plan.pipeline import logs, steps
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import NotReadable
@@ -32,7 +32,8 @@ class Making:
 
 def requests(view: steps.View, status: StepStatus) -> list[Request]:
     """What has to be read before the answers of its attempts are known."""
-    return list(steps.requests(view, status))
+    stopping = view.subject.body.spec.cancel is not None or status.reason in (CANCELLED, FAILED)
+    return list(steps.requests(view, status, stopping))
 
 
 def over(status: StepStatus) -> bool:
@@ -60,6 +61,11 @@ def advance(view: steps.View, status: StepStatus) -> StepStatus:
     return steps.advance(view, status)
 
 
+def archived(view: steps.View, status: StepStatus) -> StepStatus:
+    """A step of a run that is over, after a look at the log that is still to be kept."""
+    return logs.followed(view, status)
+
+
 def make(view: steps.View, run: PipelineRunStatus, spec: PipelineSpec, status: StepStatus) -> Making:
     """The Jobs that are to be made now."""
     if not steps.busy(status) or status.job_uid or view.job(status):
@@ -81,6 +87,7 @@ def aborted(view: steps.View, before: StepStatus, after: StepStatus, why: str) -
     uid = job["metadata"]["uid"] if job else before.job_uid
     # deleted in the foreground, a Job stays until its pods are gone, those included that were not seen yet
     if busy(before) and (job is not None or view.pods(uid)):
+        before = steps.noted(view, before)
         return before.model_copy(update={"job_uid": uid, "reason": why, "message": "its pod is being stopped"})
     changes: dict[str, Any] = {"phase": "Aborted", "reason": why, "message": "", "not_before": None}
     if before.attempt:
@@ -98,6 +105,8 @@ def without(view: steps.View, before: StepStatus, after: StepStatus) -> StepStat
 def stopped(view: steps.View, status: StepStatus) -> Iterator[Delete]:
     """What ends its running attempts."""
     job = view.job(status)
+    if busy(status) and logs.holds(view, status, logs.STOP):
+        return
     if busy(status) and job is not None and "deletionTimestamp" not in job["metadata"]:
         yield Delete(JOB, status.job, job["metadata"]["uid"], "Foreground")
 

@@ -16,8 +16,8 @@ from typing import Any
 from fairlead.api import cached
 from fairlead.api.answers import canonical
 from fairlead.api.pipeline import Input, Step
-from fairlead.api.pipelinerun import OutputRecord, PipelineRunStatus
-from fairlead.plan.pipeline import refs
+from fairlead.api.pipelinerun import PipelineRunStatus
+from fairlead.plan.pipeline import code, refs
 from fairlead.plan.pipeline.types import registry as types
 
 VERSION = 1
@@ -46,6 +46,7 @@ def parts(step: Step, run: PipelineRunStatus, ran: str = "") -> dict[str, str]:
         "step": step.name,
         "format": cached.FORMAT,
         **{_nth("image", index): digest(image, run, ran) for index, image in enumerate(types.images(step))},
+        **_code(run),
         **{f"param {name}": value for name, value in run.params.items()},
         **{f"input {name}": _input(source, run) for name, source in types.inputs(step).items()},
         **{f"output {name}": one.model_dump(mode="json", by_alias=True) for name, one in types.outputs(step).items()},
@@ -76,14 +77,24 @@ def digest(image: str, run: PipelineRunStatus, ran: str) -> str:
     )
 
 
+def _code(run: PipelineRunStatus) -> dict[str, list[str]]:
+    """All files of the commit are there to be read, in whichever folder the program begins."""
+    git = code.git_of(run.template) if run.template else None
+    return {"code": [run.commit, git.path]} if git else {}
+
+
 def _input(source: Input, run: PipelineRunStatus) -> list[str]:
     """What an input consists of: a version of a Dataset, or an output, with the name of its file where it is one."""
     if source.dataset:
         pinned = next(one for one in run.datasets if one.name == source.dataset)
         return ["version", pinned.digest]
+    if source.after:
+        wanted = (source.after.pipeline, source.after.output)
+        taken = next(one.artifact for one in run.after if (one.pipeline, one.output) == wanted)
+        return _bytes(taken.uri, taken.sha256)
     found = refs.output(run, source.output or "")
-    return ["folder", found.sha256] if found.uri.endswith("/") else ["file", found.sha256, _name(found)]
+    return _bytes(found.uri, found.sha256)
 
 
-def _name(found: OutputRecord) -> str:
-    return PurePosixPath(found.uri).name
+def _bytes(uri: str, sha256: str) -> list[str]:
+    return ["folder", sha256] if uri.endswith("/") else ["file", sha256, PurePosixPath(uri).name]

@@ -123,6 +123,9 @@ def _because(run: PipelineRunStatus, step: Step, one: Difference) -> str:
     if source.dataset:
         pinned = next((one for one in run.datasets if one.name == source.dataset), None)
         return f"version {pinned.version} of Dataset {pinned.name} is read" if pinned else ""
+    if source.after:
+        other = next((one for one in run.after if one.pipeline == source.after.pipeline), None)
+        return f"it is of run {other.run} of Pipeline {other.pipeline}" if other else ""
     maker = (source.output or "").partition(".")[0]
     made = next((one for one in run.steps if one.name == maker), None)
     taken = made is not None and made.cache is not None and made.cache.outcome in ("Hit", "Resumed")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead.api.pipeline import Input, Output, PipelineSpec, Step
-from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
+from fairlead.api.pipelinerun import PipelineRunStatus, StepEdit, StepStatus
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline.steps import View
 
@@ -62,6 +62,13 @@ class StepType(ABC):
     @abstractmethod
     def program(self, step: Step) -> str:
         """What runs, in a word for people: an image."""
+
+    def edited(self, step: Step, edit: StepEdit) -> Step:
+        """The step as one run wants it otherwise."""
+        changes = edit.model_dump(include={"image", "command", "args"}, exclude_none=True)
+        env = {one.name: one for one in (*step.env, *edit.env)}
+        resources = edit.resources or step.resources
+        return step.model_copy(update=changes | {"env": list(env.values()), "resources": resources})
 
     def images(self, step: Step) -> Iterable[str]:
         """The images whose programs make its result, as people write them."""

@@ -8,13 +8,22 @@ from fairlead.api.common import Container
 from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Input, Output
 from fairlead.api.pipelinerun import PinnedDataset
-from fairlead.api.tasks import INPUTS, OUTPUTS, FetchItem, FetchTask, PublishEntry, PublishItem, PublishTask
+from fairlead.api.tasks import (
+    INPUTS,
+    LOGGED,
+    OUTPUTS,
+    FetchItem,
+    FetchTask,
+    PublishEntry,
+    PublishItem,
+    PublishTask,
+)
 from fairlead.manifests import job, limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, LOCAL_QUEUE, PIPELINE_RUN, Json
 from fairlead.plan.dataset.fetching import fetched
-from fairlead.plan.pipeline import refs, template
+from fairlead.plan.pipeline import code, refs, template
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import Lacking, read
@@ -24,12 +33,14 @@ def program_job(order: Order, program: Container, inputs: Mapping[str, Input], o
     """fetch (if there are inputs) → a program → publish. program: with its parameters' values in place.
 
     Raises NotReadable for a Dataset that can't be read, and where there is no Kueue."""
-    brought = [_fetch(order, name, source) for name, source in inputs.items()]
+    brought, git = [_fetch(order, name, source) for name, source in inputs.items()], code.git_of(order.pipeline)
+    secrets = [secret for _, several in brought for secret in several]
     parts = job.StepPod(
         program=program,
-        env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params),
-        fetch=FetchTask(items=[item for item, _ in brought]),
-        fetch_credentials=tuple(secret for _, secrets in brought for secret in secrets),
+        env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params)
+        | (code.env(order.run.commit) if git else {}),
+        fetch=FetchTask(items=[item for item, _ in brought], code=code.item(git, order.run.commit) if git else None),
+        fetch_credentials=(*secrets, git.credentials.name if git and git.credentials else None),
         publish=_publishing(order, outputs),
         claims=tuple(order.step.claims),
         priority_class=order.step.priority_class,
@@ -83,7 +94,11 @@ def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
     return job.Publishing(
         worker_image=config.images.worker,
         task=PublishTask(
-            store=folder.place(), attempt=order.status.attempt, outputs=items, cache=_left_for_others(order)
+            store=folder.place(),
+            attempt=order.status.attempt,
+            outputs=items,
+            logged=LOGGED,
+            cache=_left_for_others(order),
         ),
         credentials=folder.reach.credentials,
         limits=limits.streaming(config.jobs),
@@ -112,6 +127,10 @@ def _fetch(order: Order, name: str, source: Input) -> tuple[FetchItem, tuple[str
     if source.dataset:
         pinned = next(d for d in run.datasets if d.name == source.dataset)
         return _fetch_dataset(order.view, pinned, dest)
+    if source.after:
+        taken = next(a for a in run.after if (a.pipeline, a.output) == (source.after.pipeline, source.after.output))
+        item, secret = store.artifact(taken.artifact, order.view.world.config, dest)
+        return item, (secret,)
     found, reach = refs.output(run, source.output or ""), _folder(order).reach
     return FetchItem(access=reach.access(), uri=found.uri, sha256=found.sha256, dest=dest), (reach.credentials,)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fairlead.api.pipeline import Input, Output, Step
+from fairlead.api.pipelinerun import StepEdit
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline.steps import is_recall
 from fairlead.plan.pipeline.types import jobs
@@ -35,6 +36,11 @@ def outputs(step: Step) -> Mapping[str, Output]:
 def datasets(step: Json) -> Iterable[str]:
     """Names of the Datasets that a step (as JSON) reads."""
     return (name for one in TYPES for name in one.datasets(step))
+
+
+def edited(step: Step, edit: StepEdit) -> Step:
+    """The step as one run wants it otherwise."""
+    return of(step).edited(step, edit)
 
 
 def parts(step: Step) -> Mapping[str, Any]:
