@@ -6,7 +6,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 OPERATOR = frozenset(
-    {"aiohttp", "boto3", "botocore", "cronsim", "kopf", "kubernetes", "prometheus_client", "pydantic", "tzdata", "yaml"}
+    {
+        "aiohttp",
+        "boto3",
+        "botocore",
+        "cronsim",
+        "dulwich",
+        "kopf",
+        "kubernetes",
+        "prometheus_client",
+        "pydantic",
+        "tzdata",
+        "yaml",
+    }
 )
 """What the extra `operator` brings, by the names under which it is imported; `cli` and `worker` bring it too."""
 WORKER = frozenset({"duckdb", "envoy", "grpc", "numpy", "pyarrow"})

@@ -283,10 +283,12 @@ def test_a_run_that_another_one_still_has_to_take_over_from_is_not_cleared_away(
                        "spec": {"pipeline": "delay", "after": {"prepare": "prepare-1"}}})  # fmt: skip
     look(where, "prepare")
     assert ("PipelineRun", "prepare-1") in where.objects
-    start(where)
+    assert start(where)["after"][0]["run"] == "prepare-1"
+    look(where, "prepare")
+    assert ("PipelineRun", "prepare-1") in where.objects  # what runs speaks of it
+    where.objects["PipelineRun", "delay-1"]["status"]["phase"] = "Completed"
     look(where, "prepare")
     assert ("PipelineRun", "prepare-1") not in where.objects
-    assert start(where)["after"][0]["run"] == "prepare-1"
 
 
 def test_a_run_and_a_pipeline_wake_whoever_comes_after() -> None:
