@@ -23,6 +23,7 @@ SOON = 0.5
 WAITS, LOOKUP = "CacheWaits", "CacheLookup"
 NOT_CACHEABLE = "NotCacheable"
 WORDS = 320
+_NEXT = "nobody else makes the same any more; it is next"
 
 
 def before(view: steps.View, run: PipelineRunStatus, spec: PipelineSpec, status: StepStatus) -> StepStatus:
@@ -87,9 +88,10 @@ def _looked_up(
         return _begins(status, audit.begun(found, after))
     if found is not None:
         return _hit(view, status, found, after - 1)
-    if (waiting := others.waits(view, status)) is not None:
-        text = f"{waiting.waits} makes the same just now; takes what it leaves, or makes it if that one fails"
-        return _waits(status.model_copy(update={"cache": waiting}), WAITS, text)
+    record, begins = others.turn(view, status)
+    if not begins:
+        text = f"{record.waits} makes the same just now; takes what it leaves, or makes it if that one fails"
+        return _waits(status.model_copy(update={"cache": record}), WAITS, text if record.waits else _NEXT)
     said = "; ".join(one for one in (why_not, why) if one)
     return _begins(status, StepCache(outcome="Miss", message=said[:WORDS], entry=after))
 

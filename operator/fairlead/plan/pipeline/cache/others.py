@@ -1,13 +1,18 @@
 """Who makes the same just now: one does, the others wait and take what it leaves.
 
-A step says that it asks (`Asks`, with the time) before it begins, so that of several the first is known. Whoever has
-begun goes before whoever has not. Nobody waits for one that has not begun for longer than PATIENCE: something keeps it
-from being looked at. At worst two make the same, and the first to end leaves its result.
+A step's question (`Asks`) is recorded before it begins, and so is that it stands back for another one (`waits`). It
+begins only if each other one that asks stands back, and has been seen to. Of two records one was there first, and
+whoever came second sees it; so of two that see each other both stand back, and then the one that has asked first steps
+forward again, and looks once more. Where one operator looks after all runs, no two begin.
+
+Nobody waits for one that has not begun for longer than PATIENCE (the next one, for twice as long …): something keeps
+that run from being looked at. At worst two make the same, and the first to end leaves its result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from fairlead.api.pipelinerun import StepCache, StepStatus
 from fairlead.plan.core import PIPELINE_RUN, Json, Peers, epoch
@@ -40,47 +45,60 @@ def woken(run: Json, runs: Peers) -> Iterable[str]:
     return dict.fromkeys(other for other in found if other != name)
 
 
-def waits(view: View, status: StepStatus) -> StepCache | None:
-    """The record of a step that waits for another one that makes the same; None: it may begin."""
-    ahead, cache = _ahead(view, status), status.cache
-    if ahead is None or cache is None:
-        return None
-    who, begun = ahead
-    since = cache.since if who == cache.waits and cache.since else view.stamp
-    left = PATIENCE - (view.now - epoch(since))
-    if not begun and left <= 0:
-        return None
-    if not begun:
+class Other(NamedTuple):
+    """Another step that makes, or would make, the same."""
+
+    turn: tuple[str, str, str]
+    """When it has asked, and what sets it apart from one that has asked at the same time."""
+    who: str
+    """`run/step`"""
+    begun: bool
+    back: bool
+    """It stands back."""
+
+
+def turn(view: View, status: StepStatus) -> tuple[StepCache, bool]:
+    """What is recorded of a step that asks, and whether it begins."""
+    assert status.cache is not None
+    cache, every = status.cache, sorted(_others(view, status))
+    mine, stands_back = _turn(view.uid, cache.asked, status.name), bool(cache.waits)
+    ahead = [one for one in every if one.begun] or [one for one in every if not one.back]
+    if not ahead and stands_back:
+        ahead = [one for one in every if one.turn < mine]
+    if ahead:
+        rank = sum(one.turn < mine for one in every)
+        return _behind(view, cache, ahead[0], rank)
+    # stepping forward is recorded, and looked at once more: another one may have come meanwhile
+    return cache.model_copy(update={"waits": "", "since": None}), not stands_back
+
+
+def _behind(view: View, cache: StepCache, ahead: Other, rank: int) -> tuple[StepCache, bool]:
+    since = cache.since if ahead.who == cache.waits and cache.since else view.stamp
+    left = PATIENCE * max(rank, 1) - (view.now - epoch(since))
+    if not ahead.begun and left <= 0:
+        return cache, True
+    if not ahead.begun:
         view.look_again.append(left)
-    return cache.model_copy(update={"waits": who, "since": since})
+    return cache.model_copy(update={"waits": ahead.who, "since": since}), False
 
 
-def _ahead(view: View, status: StepStatus) -> tuple[str, bool] | None:
-    """The step that goes before (`run/step`), and whether it has begun: one that has, else the next before this one."""
-    mine = _turn(view.uid, status.cache.asked if status.cache else None, status.name)
-    before: list[tuple[tuple[str, str, str], str]] = []
+def _others(view: View, status: StepStatus) -> Iterator[Other]:
+    """Of another pipeline they leave theirs elsewhere."""
     for run in view.world.indexed(PIPELINE_RUN, status.key):
-        for step in _making(run, view, status):
-            who = f"{run['metadata']['name']}/{step['name']}"
-            if step.get("attempt"):
-                return who, True
-            turn = _turn(run["metadata"]["uid"], (step.get("cache") or {}).get("asked"), step["name"])
-            if turn < mine and not _held(run):
-                before.append((turn, who))
-    return (max(before)[1], False) if before else None
+        if run["spec"].get("pipeline") != view.subject.body.spec.pipeline:
+            continue
+        name, uid = run["metadata"]["name"], run["metadata"]["uid"]
+        for step in run["status"].get("steps") or ():
+            begun, itself = bool(step.get("attempt")), uid == view.uid and step["name"] == status.name
+            if step.get("key") != status.key or not _counts(step) or itself or (_held(run) and not begun):
+                continue
+            cache = step.get("cache") or {}
+            order = _turn(uid, cache.get("asked"), step["name"])
+            yield Other(order, f"{name}/{step['name']}", begun, bool(cache.get("waits")))
 
 
 def _turn(uid: str, asked: str | None, step: str) -> tuple[str, str, str]:
     return asked or "", uid, step
-
-
-def _making(run: Json, view: View, status: StepStatus) -> Iterator[Json]:
-    """Its steps with the same key, without the one that asks. Of another pipeline they leave theirs elsewhere."""
-    if run["spec"].get("pipeline") == view.subject.body.spec.pipeline:
-        for step in run["status"].get("steps") or ():
-            itself = run["metadata"]["uid"] == view.uid and step["name"] == status.name
-            if step.get("key") == status.key and _counts(step) and not itself:
-                yield step
 
 
 def _held(run: Json) -> bool:
