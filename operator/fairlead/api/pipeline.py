@@ -414,7 +414,8 @@ class CacheCounts(Model):
 class PipelineStatus(StatusBase):
     """What happened. Conditions: Ready (runs can start), Reconciling, Stalled, LastRunSucceeded, TriggersObserved (what
     triggers go by can be seen), GaveUp (a trigger has tried as often as it may; a person is asked), VersionsCleared (no
-    more old versions are there than asked for; once there were more)."""
+    more old versions are there than asked for; once there were more), CacheMismatch (an audit of the cache has found
+    other outputs)."""
 
     runs: int = 0
     """How many runs have been numbered."""

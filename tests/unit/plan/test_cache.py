@@ -11,7 +11,8 @@ from tests.unit.plan.indexing import Others
 from tests.unit.plan.littleworld import Crash
 from tests.unit.plan.test_run_plan import dataset
 
-from fairlead.plan.core import PIPELINE_RUN, Json
+from fairlead.plan.core import PIPELINE, PIPELINE_RUN, Json
+from fairlead.plan.pipeline import plan as pipeline
 from fairlead.plan.pipeline import run, template
 from fairlead.plan.pipeline.cache import audit, others
 from fairlead.plan.requests import Failed, ImageSeen
@@ -473,3 +474,51 @@ def test_what_is_left_in_the_store_is_a_result_and_who_made_it(where: CacheWorld
     for key, body in where.bucket.objects.items():
         if "/cache/" in key:
             assert set(json.loads(body)) <= {"key", "run", "runUid", "step", "at", "image", "result", "seals"}
+
+
+# --- what a Pipeline and a version say of it -------------------------------------------------------------------------
+
+
+def test_a_pipeline_counts_hits_and_audits_and_says_which_one_differed(where: CacheWorld) -> None:
+    label = {"fairlead.dev/pipeline": "delay"}
+
+    def settled() -> Json:
+        for (kind, _), one in where.objects.items():
+            if kind == "PipelineRun":
+                one["metadata"]["labels"] = label
+        where.settle(pipeline.SPEC, "delay")
+        return where.status(PIPELINE, "delay")
+
+    where.pipeline(train__cache=False, prepare__cache=False)
+    where.whole("delay-0")
+    assert "cache" not in settled()
+    where.pipeline()
+    where.whole("delay-1")
+    where.whole("delay-2")
+    assert settled()["cache"] == {"hits": 2, "audits": 0, "mismatches": 0}
+    where.pipeline(cache={"audit": "100%"})
+    where.run("delay-3")
+    where.succeed(where.live("delay-3")[0], salt="a clock")
+    where.to_the_end("delay-3")
+    status = settled()
+    assert status["cache"] == {"hits": 2, "audits": 1, "mismatches": 1}
+    (told,) = [one for one in status["conditions"] if one["type"] == "CacheMismatch"]
+    assert (told["status"], told["reason"]) == ("True", "OutputsDiffer")
+    assert told["message"].startswith("run delay-3, step prepare: key ")
+    gauges = {tuple(one.labels.values()): one.value for one in pipeline.SPEC.gauges(where.objects["Pipeline", "delay"])
+              if one.name == "fairlead_pipeline_cache_steps"}  # fmt: skip
+    assert gauges == {("team", "delay", "hits"): 2, ("team", "delay", "audits"): 1, ("team", "delay", "mismatches"): 1}
+    where.remove(PIPELINE_RUN, "delay-3")
+    assert "CacheMismatch" not in {one["type"] for one in settled()["conditions"]}
+
+
+def test_a_version_names_the_runs_that_made_what_it_is_made_of(where: CacheWorld) -> None:
+    produces = [{"model": "late", "from": "train.model", "version": {}}]
+    where.pipeline(produces=produces)
+    where.whole("delay-1")
+    where.pipeline(produces=produces, train__args=["x"])
+    where.whole("delay-2")
+    lineage = where.objects["ModelVersion", "late-2"]["spec"]["lineage"]
+    assert lineage["reused"] == {"prepare": "delay-1/1"}
+    assert lineage["images"] == {"prepare": f"r/app@{A}", "train": f"step@sha256:{'a' * 64}"}
+    assert "reused" not in where.objects["ModelVersion", "late-1"]["spec"]["lineage"]

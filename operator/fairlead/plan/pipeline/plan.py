@@ -290,6 +290,7 @@ def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
     standing.tell(conditions, found)
     _last_run(conditions, draft.runs)
     tries.tell(conditions, draft.spec, draft.status)
+    counts.tell(conditions, draft.runs)
     history.tell(conditions, swept, draft.spec.history.versions, draft.status)
     phase, message = _summary(draft)
     return draft.status.model_copy(
