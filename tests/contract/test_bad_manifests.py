@@ -92,6 +92,7 @@ IMMUTABLE = [
     ("pipelinerun", {"pipeline": "other"}, "pipeline is immutable; make a new run"),
     ("pipelinerun", {"params": {"rows": "20"}}, "params are immutable; make a new run"),
     ("pipelinerun", {"params": None}, "params are immutable; make a new run"),
+    ("pipelinerun", {"after": {"prepare": "prepare-9"}}, "after is immutable; make a new run"),
     ("pipelinerun", {"datasets": {"rides": "0000000000000000"}}, "datasets are immutable; make a new run"),
 ]
 

@@ -198,4 +198,6 @@ def step_env(run: str, step: str, attempt: int, params: Mapping[str, str]) -> di
         "FAIRLEAD_ATTEMPT": str(attempt),
         METRICS_ENV: f"{LOGGED}/{METRICS}",
         "FAIRLEAD_PARAMS": pod.literal(json.dumps(dict(params), sort_keys=True)),
+        "FAIRLEAD_IN": INPUTS,
+        "FAIRLEAD_OUT": OUTPUTS,
     }

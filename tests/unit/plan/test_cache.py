@@ -160,6 +160,22 @@ def test_an_image_by_its_digest(image: str, pinned: str) -> None:
     assert template.pinned(image, {}) == image
 
 
+def test_a_value_that_texts_are_filled_with_is_part_of_the_key(where: CacheWorld) -> None:
+    search = {"name": "search", "image": f"r/app@{A}", "outputs": {"best": {"type": "value"}}}
+    where.pipeline(train__args=["--c={{steps.search.best}}"], train__needs=["search"])
+    where.objects["Pipeline", "delay"]["spec"]["steps"].append(search)
+    found = []
+    for number, value in enumerate(["a", "a", "b"], 1):
+        name = f"delay-{number}"
+        where.run(name)
+        (job,) = where.jobs(run=name, step="search")
+        said = where.publish(publishing(job), value)
+        said["outputs"][0]["value"] = value
+        where.pod(job, "Succeeded", containerStatuses=[_said(said)])
+        found.append(step(where.to_the_end(name), "train")["cache"]["outcome"])
+    assert found == ["Miss", "Hit", "Miss"]
+
+
 # --- what was left is gone, or is something else -------------------------------------------------------------------
 
 

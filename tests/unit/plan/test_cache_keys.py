@@ -51,7 +51,7 @@ def test_what_a_program_finds_is_in_the_key_but_for_the_names_of_its_run_and_att
     own = {"SEED"}
     counted = {"FAIRLEAD_STEP", "FAIRLEAD_PARAMS"}  # parts `step` and `param …`
     apart = {"FAIRLEAD_RUN", "FAIRLEAD_ATTEMPT"}
-    always_the_same = {"HOME", "FAIRLEAD_METRICS"}
+    always_the_same = {"HOME", "FAIRLEAD_METRICS", "FAIRLEAD_IN", "FAIRLEAD_OUT"}
     assert names == own | counted | apart | always_the_same
 
 

@@ -1,34 +1,57 @@
-"""`{{params.NAME}}` in what people write: which parameters a text uses, and the text with their values."""
+"""`{{params.NAME}}` and `{{steps.STEP.OUTPUT}}` in what people write: what a text uses, and it with the values."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from fairlead.plan.core import Invalid
 
 _BRACES = re.compile(r"\{\{(.*?)\}\}")
 _PARAM = re.compile(r"\s*params\.([A-Za-z_][A-Za-z0-9_]*)\s*")
+_VALUE = re.compile(r"\s*steps\.([a-z0-9](?:[-a-z0-9]*[a-z0-9])?\.[A-Za-z_][A-Za-z0-9_]*)\s*")
 
 
-def used(text: str, field_path: str) -> Iterator[str]:
-    """Names of the parameters in a text. Raises Invalid for other things in double braces."""
+class Used(NamedTuple):
+    """What a text is to be filled with."""
+
+    param: str = ""
+    """A parameter's name,"""
+    output: str = ""
+    """or `step.output` of one of type `value`."""
+
+
+def used(text: str, field_path: str) -> Iterator[Used]:
+    """What a text uses. Raises Invalid for other things in double braces."""
     for inner in _BRACES.findall(text):
-        match = _PARAM.fullmatch(inner)
-        if not match:
-            raise Invalid(field_path, f"{{{{{inner}}}}} is not known; write {{{{params.NAME}}}}")
-        yield match[1]
+        if param := _PARAM.fullmatch(inner):
+            yield Used(param=param[1])
+        elif value := _VALUE.fullmatch(inner):
+            yield Used(output=value[1])
+        else:
+            known = "{{params.NAME}} or {{steps.STEP.OUTPUT}}"
+            raise Invalid(field_path, f"{{{{{inner}}}}} is not known; write {known}")
 
 
-def render(text: str, params: Mapping[str, str]) -> str:
-    """The text with its parameters' values, in which Kubernetes' own `$(NAME)` is not expanded.
+def values(text: str) -> Iterator[str]:
+    """The outputs of type `value` that a text uses, `step.output`."""
+    yield from (match[1] for inner in _BRACES.findall(text) if (match := _VALUE.fullmatch(inner)))
 
-    Raises KeyError for a parameter that is not there (`dag.validate` has refused such a pipeline before).
+
+def render(text: str, params: Mapping[str, str], values: Mapping[str, str]) -> str:
+    """The text with the values of parameters and of outputs (by `step.output`), in which Kubernetes' own `$(NAME)` is
+    not expanded.
+
+    Raises KeyError for one that is not there (`dag.validate` has refused such a pipeline before, and a step is skipped
+    whose values are not there).
     """
 
     def value(match: re.Match[str]) -> str:
-        name = _PARAM.fullmatch(match[1])
-        return params[name[1]].replace("$", "$$") if name else match[0]
+        if param := _PARAM.fullmatch(match[1]):
+            return params[param[1]].replace("$", "$$")
+        output = _VALUE.fullmatch(match[1])
+        return values[output[1]].replace("$", "$$") if output else match[0]
 
     return _BRACES.sub(value, text)
 

@@ -10,7 +10,7 @@ from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
 from fairlead.plan.core import JOB, Delete, Event, Json, rfc3339
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import logs, steps
+from fairlead.plan.pipeline import clocks, logs, steps
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import NotReadable
@@ -18,6 +18,10 @@ from fairlead.plan.requests import Request
 
 CANCELLED, FAILED = "Cancelled", "RunFailed"
 """Why a step is aborted: the run was cancelled; another step has failed, and this one could not start."""
+TIMEOUT = "RunTimeout"
+"""The run took longer than it may."""
+ENDING = (CANCELLED, FAILED, TIMEOUT, *clocks.FAULTS)
+"""Reasons of steps whose running attempts are stopped."""
 LOOK_AGAIN = 5.0
 """Seconds between looks of what waits for an object that can't be read."""
 
@@ -32,7 +36,7 @@ class Making:
 
 def requests(view: steps.View, status: StepStatus) -> list[Request]:
     """What has to be read before the answers of its attempts are known."""
-    stopping = view.subject.body.spec.cancel is not None or status.reason in (CANCELLED, FAILED)
+    stopping = view.subject.body.spec.cancel == "now" or status.reason in ENDING
     return list(steps.requests(view, status, stopping))
 
 

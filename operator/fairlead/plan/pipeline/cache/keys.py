@@ -9,6 +9,7 @@ memory and time it gets. All parameters are, since a program can read all of the
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -17,7 +18,7 @@ from fairlead.api import cached
 from fairlead.api.answers import canonical
 from fairlead.api.pipeline import Input, Step
 from fairlead.api.pipelinerun import PipelineRunStatus
-from fairlead.plan.pipeline import code, refs
+from fairlead.plan.pipeline import code, refs, template
 from fairlead.plan.pipeline.types import registry as types
 
 VERSION = 1
@@ -52,7 +53,18 @@ def parts(step: Step, run: PipelineRunStatus, ran: str = "") -> dict[str, str]:
         **{f"output {name}": one.model_dump(mode="json", by_alias=True) for name, one in types.outputs(step).items()},
         **types.parts(step),
     }
-    return {name: _text(value) for name, value in found.items()}
+    said = refs.values(run)
+    values = {f"value {ref}": said[ref] for value in types.parts(step).values() for ref in _used(value) if ref in said}
+    return {name: _text(value) for name, value in (found | values).items()}
+
+
+def _used(value: Any) -> Iterator[str]:
+    """Outputs of type `value` that texts are filled with."""
+    if isinstance(value, str):
+        yield from template.values(value)
+    elif isinstance(value, list | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _used(one)
 
 
 def _nth(word: str, index: int) -> str:

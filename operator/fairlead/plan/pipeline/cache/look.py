@@ -127,9 +127,9 @@ def after(run: PipelineRunStatus, spec: PipelineSpec, old: StepStatus, new: Step
     return audit.compared(new)
 
 
-def events(old: StepStatus, new: StepStatus) -> Iterator[Event]:
-    """What is told of a look."""
-    was, cache = old.cache.outcome if old.cache else "", new.cache
+def events(old: StepStatus | None, new: StepStatus) -> Iterator[Event]:
+    """What is told of a look. old: as it was recorded before; None: not at all."""
+    was, cache = old.cache.outcome if old and old.cache else "", new.cache
     if cache is None or cache.outcome == was:
         return
     if cache.outcome in ("Hit", "Resumed"):

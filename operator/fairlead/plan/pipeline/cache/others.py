@@ -103,4 +103,4 @@ def _turn(uid: str, asked: str | None, step: str) -> tuple[str, str, str]:
 
 def _held(run: Json) -> bool:
     """Whether it begins nothing at the moment."""
-    return bool(run["spec"].get("cancel") or run["spec"].get("suspend"))
+    return bool(run["spec"].get("cancel") or run["spec"].get("suspend") or run["status"].get("replacedBy"))

@@ -100,8 +100,5 @@ def _why(source: PipelineRun, status: StepStatus) -> str:
 def _changed(run: PipelineRunStatus, spec: PipelineSpec, status: StepStatus) -> str:
     """The first step before this one that was not taken from an earlier run; what follows it runs."""
     step = next(one for one in spec.steps if one.name == status.name)
-    for one in run.steps:
-        ran = one.cache is None or one.cache.outcome not in ("Hit", "Resumed")
-        if one.name in dag.dependencies(step) and ran:
-            return one.name
-    return ""
+    before = dag.dependencies(step)
+    return next((one.name for one in run.steps if one.name in before and one.attempt), "")

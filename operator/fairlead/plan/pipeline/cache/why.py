@@ -70,7 +70,7 @@ def explained(run: PipelineRunStatus, earlier: Iterable[Past]) -> list[Why]:
 def _step(run: PipelineRunStatus, past: list[Past], step: Step, status: StepStatus) -> Why:
     cache = status.cache
     if not status.key and not status.attempt and (cache is None or cache.outcome != "NotCacheable"):
-        return Why(step.name, "", "NotReached")
+        return Why(step.name, "", "NotReached", message=status.message or status.reason)
     outcome = _WORDS.get(cache.outcome, "Ran") if cache else "Ran"
     message = status.message if outcome == "Waits" else cache.message if cache else "cache is off"
     source = cache.run if cache else ""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from fairlead.api.pipeline import Step
 from fairlead.plan.core import Invalid, Json
-from fairlead.plan.pipeline import template
+from fairlead.plan.pipeline import memory, refs, template
 from fairlead.plan.pipeline.types import jobs
 from fairlead.plan.pipeline.types.base import Order, StepType
 
@@ -19,11 +19,18 @@ class ContainerStep(StepType):
         return True
 
     def check(self, path: str, step: Step, params: Collection[str]) -> None:
-        """Its texts use declared parameters only."""
+        """Its texts use declared parameters only, and more memory is more than it has."""
         for field, text in _texts(step):
-            for name in template.used(text, f"{path}.{field}"):
-                if name not in params:
-                    raise Invalid(f"{path}.{field}", f"parameter {name!r} is not declared; add it to spec.params")
+            for one in template.used(text, f"{path}.{field}"):
+                if one.param and one.param not in params:
+                    raise Invalid(f"{path}.{field}", f"parameter {one.param!r} is not declared; add it to spec.params")
+        if why := memory.problem(step.retry, self.memory(step)):
+            raise Invalid(f"{path}.retry.memory", why)
+
+    def values(self, step: Step) -> Iterator[tuple[str, str]]:
+        """Those in command, args and env."""
+        for field, text in _texts(step):
+            yield from ((field, one.output) for one in template.used(text, field) if one.output)
 
     def program(self, step: Step) -> str:
         """The image."""
@@ -32,8 +39,8 @@ class ContainerStep(StepType):
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""
         step = order.step
-        program = _rendered(step, order.run.params)
-        pinned = program.model_copy(update={"image": template.pinned(step.image, order.run.images)})
+        rendered = _rendered(step, order.run.params, refs.values(order.run))
+        pinned = rendered.model_copy(update={"image": template.pinned(step.image, order.run.images)})
         return jobs.program_job(order, pinned, step.inputs, step.outputs)
 
 
@@ -44,12 +51,12 @@ def _texts(step: Step) -> Iterator[tuple[str, str]]:
     yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
 
 
-def _rendered(step: Step, params: Mapping[str, str]) -> Step:
-    """The step with its parameters' values in place."""
+def _rendered(step: Step, params: Mapping[str, str], values: Mapping[str, str]) -> Step:
+    """The step with the values of parameters and outputs in place."""
     return step.model_copy(
         update={
-            "command": [template.render(text, params) for text in step.command],
-            "args": [template.render(text, params) for text in step.args],
-            "env": [v.model_copy(update={"value": template.render(v.value, params)}) for v in step.env],
+            "command": [template.render(text, params, values) for text in step.command],
+            "args": [template.render(text, params, values) for text in step.args],
+            "env": [v.model_copy(update={"value": template.render(v.value, params, values)}) for v in step.env],
         }
     )

@@ -33,6 +33,21 @@ def outputs(step: Step) -> Mapping[str, Output]:
     return of(step).outputs(step)
 
 
+def values(step: Step) -> Iterable[tuple[str, str]]:
+    """The outputs of type `value` that a step's texts use: (path of the field below the step, `step.output`)."""
+    return of(step).values(step)
+
+
+def memory(step: Step) -> str:
+    """What a step's program may use at first; empty: as much as its node has."""
+    return of(step).memory(step)
+
+
+def gpus(step: Step) -> float:
+    """How many GPUs a step's pod has."""
+    return of(step).gpus(step)
+
+
 def datasets(step: Json) -> Iterable[str]:
     """Names of the Datasets that a step (as JSON) reads."""
     return (name for one in TYPES for name in one.datasets(step))
