@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from fairlead.api.tasks import PublishResult, PublishTask
-from fairlead.plan.core import DATASET, JOB, PIPELINE, PIPELINE_RUN
+from fairlead.plan.core import JOB, PIPELINE_RUN
 from fairlead.plan.requests import Answer, ReadCached, Request
 from fairlead.store import cached
 from fairlead.worker import leave
 from tests.effort import few
-from tests.sim.factory import NAMESPACE, Factory
+from tests.sim.factory import Factory
 from tests.sim.fakecluster import Crash, Faults
 from tests.sim.operators import died_before
 from tests.sim.virtualtime import run_virtual
@@ -42,12 +42,10 @@ class Shop(Factory):
     """Several runs of one pipeline, made at the same time; their pods leave what they make in a store in memory."""
 
     def __init__(self, seed: int, faults: Faults, mishaps: float = 0.0) -> None:
-        super().__init__(seed, faults, mishaps)
+        super().__init__(seed, faults, mishaps, STEPS)
         self.store = Memory("store")
-        self.server.edit(DATASET, NAMESPACE, "rows", lambda one: one["spec"].update(suspend=True))
-        self.server.edit(PIPELINE, NAMESPACE, "p", lambda one: one.update(spec=STEPS))
         for number in range(RUNS):
-            self._put(PIPELINE_RUN, f"p-{number}", {"pipeline": "p"})
+            self.put(PIPELINE_RUN, f"p-{number}", {"pipeline": "p"})
         self.asker = self.bucket.resolve
         self.bucket.resolve = self.resolve  # type: ignore[method-assign]
 
@@ -59,6 +57,8 @@ class Shop(Factory):
         return found | {one: cached.look_up(self.store, one.prefix) for one in kept}  # type: ignore[arg-type]
 
     def _said(self, main: Json) -> Json:
+        if main["name"] == "snapshot":
+            return super()._said(main)
         task = json.loads(next(e["value"] for e in main["env"] if e["name"] == "FAIRLEAD_TASK"))
         told, outputs = PublishTask.model_validate(task), []
         for item in told.outputs:
@@ -86,7 +86,8 @@ class Shop(Factory):
     def jobs(self) -> list[str]:
         """Steps of the Jobs that were ever made."""
         made = [one.obj for one in self.server.log if one.type == "ADDED" and one.kind == JOB]
-        return [one["metadata"]["labels"]["fairlead.dev/step"] for one in made]
+        labels = [one["metadata"]["labels"] for one in made]
+        return [one["fairlead.dev/step"] for one in labels if "fairlead.dev/step" in one]
 
 
 @pytest.fixture(autouse=True)
