@@ -35,6 +35,8 @@ class Asked:
     """What a person has asked for."""
 
     file: Path
+    documents: Sequence[Json] | None = None
+    """What the file describes; None: it is YAML, and is read."""
     data: Sequence[str] = ()
     """See data.located."""
     params: Mapping[str, str] = field(default_factory=dict)
@@ -126,7 +128,7 @@ class Watcher(Protocol):
 
 def prepared(asked: Asked, watcher: Watcher) -> Prepared:
     """Read and check everything before anything runs. Raises Trouble."""
-    given = files.read(asked.file)
+    given = files.read(asked.file) if asked.documents is None else files.given(asked.file, asked.documents)
     spec = given.pipeline.spec
     fields.check(spec)
     if unknown := sorted(set(asked.params) - set(spec.params)):

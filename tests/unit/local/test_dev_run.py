@@ -111,7 +111,9 @@ def test_a_failed_step_stops_the_run_and_says_where_its_log_is(
     assert "exit code 3" in found["one"]["message"]
     assert "bad luck" in found["one"]["message"]
     assert found["two"]["phase"] == "Aborted"
-    assert f"{tmp_path}/.fairlead/runs/1/steps/one/log" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"log: {tmp_path}/.fairlead/runs/1/steps/one/log" in told
+    assert "kubectl" not in told  # there is no cluster to ask
 
 
 def test_with_keep_going_only_those_stop_that_wait(tmp_path: Path) -> None:
