@@ -1,4 +1,4 @@
-"""docs/how-to/control-a-run.md: its pipelines are valid, run as it says, and its tables have the words that are given."""
+"""The page on controlling a run, followed: what its pipelines and commands do is what it says that they do."""
 
 from __future__ import annotations
 
