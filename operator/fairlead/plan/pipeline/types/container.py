@@ -39,8 +39,8 @@ class ContainerStep(StepType):
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""
         step = order.step
-        rendered = _rendered(step, order.run.params, refs.values(order.run))
-        return jobs.program_job(order, rendered, step.inputs, step.outputs)
+        program = rendered(step, order.run.params, refs.values(order.run))
+        return jobs.program_job(order, program, step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:
@@ -50,8 +50,8 @@ def _texts(step: Step) -> Iterator[tuple[str, str]]:
     yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
 
 
-def _rendered(step: Step, params: Mapping[str, str], values: Mapping[str, str]) -> Step:
-    """The step with the values of parameters and outputs in place."""
+def rendered(step: Step, params: Mapping[str, str], values: Mapping[str, str]) -> Step:
+    """A step with the values of parameters and outputs in place."""
     return step.model_copy(
         update={
             "command": [template.render(text, params, values) for text in step.command],
