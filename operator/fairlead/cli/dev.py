@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
 from fairlead.cli.session import FAILED, INTERRUPTED, OK, USAGE, Problem, guarded, print_json, tell
@@ -31,7 +32,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "is, steps find the same folders, outputs are checked and named by the same digests. Exit code 0: it "
         "completed; 1: a step failed; 2: the manifest, the data or the options are wrong; 130: interrupted.",
     )  # fmt: skip
-    parser.add_argument("file", metavar="PIPELINE.yaml", help="with one Pipeline, and perhaps its Datasets")
+    parser.add_argument(
+        "file",
+        metavar="PIPELINE.yaml|FILE.py[:NAME]",
+        help="with one Pipeline, and perhaps its Datasets; or a pipeline that is written in Python",
+    )
     parser.add_argument(
         "--data", action="append", default=[], metavar="[NAME=]PATH",
         help="folder or file of a Dataset; without a name: of the only one, or with a folder for each",
@@ -46,7 +51,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--containers", action="store_true", help="run steps in their images, by docker, podman or nerdctl"
     )
     parser.add_argument("--parallel", type=_parallel, default=1, metavar="N", help="steps at a time (default: 1)")
-    parser.add_argument("--workdir", default=".", metavar="DIR", help="where programs run (default: this folder)")
+    parser.add_argument(
+        "--workdir",
+        metavar="DIR",
+        help="where programs run (default: this folder; of Python, where its file is imported)",
+    )
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="don't show what programs print; it is in their logs"
     )
@@ -67,13 +76,38 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from fairlead.cli.export import is_python
+
+    if not is_python(args.file):
+        return _run_file(args, Path(args.file), Path(args.workdir or "."))
+    with TemporaryDirectory() as folder:
+        found = _exported(args, Path(folder))
+        return FAILED if found is None else _run_file(args, *found)
+
+
+def _exported(args: argparse.Namespace, folder: Path) -> tuple[Path, Path] | None:
+    """A pipeline that is written in Python as YAML, and where its programs run; None if its file has failed."""
+    from fairlead.cli import export
+    from fairlead.cli.yamltext import dumped
+    from fairlead.sdk.modules import named
+
+    # as processes, steps need no image
+    made = export.manifest(args.file, None, None if args.containers else "none")
+    if made is None:
+        return None
+    path = Path(args.file.partition(":")[0]).resolve()
+    (folder / f"{path.stem}.yaml").write_text(dumped(made), encoding="utf-8")
+    return folder / f"{path.stem}.yaml", Path(args.workdir or named(path)[0])
+
+
+def _run_file(args: argparse.Namespace, file: Path, workdir: Path) -> int:
     from fairlead.cli.start import pairs
     from fairlead.local import dev
     from fairlead.local.trouble import Trouble
 
     asked = dev.Asked(
-        file=Path(args.file), data=args.data, params=pairs(args.param, "param"), steps=args.step, out=Path(args.out),
-        keep_going=args.keep_going, containers=args.containers, parallel=args.parallel, workdir=Path(args.workdir),
+        file=file, data=args.data, params=pairs(args.param, "param"), steps=args.step, out=Path(args.out),
+        keep_going=args.keep_going, containers=args.containers, parallel=args.parallel, workdir=workdir,
     )  # fmt: skip
     screen = Screen(sys.stderr if args.output == "json" else sys.stdout, quiet=args.quiet)
     try:
