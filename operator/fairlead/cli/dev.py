@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TextIO
 
-from fairlead.cli.session import FAILED, INTERRUPTED, OK, USAGE, Problem, guarded, print_json, tell
+from fairlead.cli.session import FAILED, INTERRUPTED, OK, USAGE, Json, Problem, guarded, print_json, tell
 
 if TYPE_CHECKING:
     from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
     from fairlead.local.dev import Prepared
 
+UNUSED = "fairlead.local/none"
+"""Image of steps that name none: processes need none."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -33,10 +34,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "completed; 1: a step failed; 2: the manifest, the data or the options are wrong; 130: interrupted.",
     )  # fmt: skip
     parser.add_argument(
-        "file",
-        metavar="PIPELINE.yaml|FILE.py[:NAME]",
-        help="with one Pipeline, and perhaps its Datasets; or a pipeline that is written in Python",
-    )
+        "file", metavar="PIPELINE.yaml|FILE.py[:NAME]",
+        help="with one Pipeline, and perhaps its Datasets; or a function with @fairlead.pipeline",
+    )  # fmt: skip
     parser.add_argument(
         "--data", action="append", default=[], metavar="[NAME=]PATH",
         help="folder or file of a Dataset; without a name: of the only one, or with a folder for each",
@@ -52,9 +52,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--parallel", type=_parallel, default=1, metavar="N", help="steps at a time (default: 1)")
     parser.add_argument(
-        "--workdir",
-        metavar="DIR",
-        help="where programs run (default: this folder; of Python, where its file is imported)",
+        "--workdir", metavar="DIR", help="where programs run (default: this folder; of FILE.py: where it is imported)"
     )
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="don't show what programs print; it is in their logs"
@@ -76,38 +74,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from fairlead.cli.export import is_python
-
-    if not is_python(args.file):
-        return _run_file(args, Path(args.file), Path(args.workdir or "."))
-    with TemporaryDirectory() as folder:
-        found = _exported(args, Path(folder))
-        return FAILED if found is None else _run_file(args, *found)
-
-
-def _exported(args: argparse.Namespace, folder: Path) -> tuple[Path, Path] | None:
-    """A pipeline that is written in Python as YAML, and where its programs run; None if its file has failed."""
-    from fairlead.cli import export
-    from fairlead.cli.yamltext import dumped
-    from fairlead.sdk.modules import named
-
-    # as processes, steps need no image
-    made = export.manifest(args.file, None, None if args.containers else "none")
-    if made is None:
-        return None
-    path = Path(args.file.partition(":")[0]).resolve()
-    (folder / f"{path.stem}.yaml").write_text(dumped(made), encoding="utf-8")
-    return folder / f"{path.stem}.yaml", Path(args.workdir or named(path)[0])
-
-
-def _run_file(args: argparse.Namespace, file: Path, workdir: Path) -> int:
     from fairlead.cli.start import pairs
     from fairlead.local import dev
     from fairlead.local.trouble import Trouble
 
+    documents, workdir = _given(args.file, None if args.containers else UNUSED)
+    if documents == []:
+        return FAILED  # the person's own code, whose error was shown
     asked = dev.Asked(
-        file=file, data=args.data, params=pairs(args.param, "param"), steps=args.step, out=Path(args.out),
-        keep_going=args.keep_going, containers=args.containers, parallel=args.parallel, workdir=workdir,
+        file=Path(args.file), documents=documents, data=args.data, params=pairs(args.param, "param"), steps=args.step,
+        out=Path(args.out), keep_going=args.keep_going, containers=args.containers, parallel=args.parallel,
+        workdir=Path(args.workdir or workdir),
     )  # fmt: skip
     screen = Screen(sys.stderr if args.output == "json" else sys.stdout, quiet=args.quiet)
     try:
@@ -124,6 +101,18 @@ def _run_file(args: argparse.Namespace, file: Path, workdir: Path) -> int:
     else:
         _print(made, earlier)
     return INTERRUPTED if stopped.is_set() else OK if made.run.status.phase == "Completed" else FAILED
+
+
+def _given(file: str, image: str | None) -> tuple[list[Json] | None, Path]:
+    """Of a pipeline that is written in Python its manifest, and where it is imported from; none: its code has failed.
+    None of a file with manifests. image: of steps that have none. Raises Problem."""
+    from fairlead.cli import export
+    from fairlead.sdk.modules import named
+
+    if not export.is_python(file):
+        return None, Path()
+    made = export.manifest(file, None, image)
+    return [] if made is None else [made], named(Path(file.partition(":")[0]).resolve())[0]
 
 
 @contextmanager
