@@ -99,6 +99,8 @@ PATIENCE = 0.3
 """Seconds that a look waits for a store."""
 LOGS, LOG, LOG_TURN = 20.0, 15.0, 120.0
 """Seconds that a thread may work on a log, that a pod's node may take to send it, and that it waits for its turn."""
+LOGS_KEPT = 600.0
+"""Seconds for which it is known that a log is kept, for whoever asks: outputs may take so long to be published."""
 LOGS_AT_ONCE, LOGS_EACH = 16, 6
 """Logs that are in memory, and of one namespace."""
 AGAIN = 5.0
@@ -374,7 +376,7 @@ class Resolver:
 
     def _forget_log(self, request: KeepLog, done: asyncio.Future[Answer]) -> None:
         kept = not done.cancelled() and isinstance(done.result(), LogKept)
-        asyncio.get_running_loop().call_later(KEEP if kept else AGAIN, self._logs.pop, request, None)
+        asyncio.get_running_loop().call_later(LOGS_KEPT if kept else AGAIN, self._logs.pop, request, None)
 
     async def _log(self, request: KeepLog) -> Answer:
         """Copy a log. Never raises: nobody may be there to hear it."""
