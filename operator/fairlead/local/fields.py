@@ -8,15 +8,15 @@ from fairlead.api.pipeline import PipelineSpec, Step
 from fairlead.api.schema import Model
 from fairlead.local.trouble import Trouble
 
-STEP = {"name", "needs", "inputs", "outputs", "retry", "timeout", "command", "args", "env"}
+STEP = {"name", "needs", "when", "if_", "inputs", "outputs", "retry", "timeout", "command", "args", "env"}
 """Fields of a step that mean the same here."""
-PIPELINE = {"params", "steps", "produces", "author", "code"}
+PIPELINE = {"params", "steps", "timeout", "produces", "author", "code"}
 """Fields of a Pipeline that mean the same here."""
 INPUT = {"dataset", "output"}
 """What a step can read here."""
 ELSEWHERE = {"triggers", "cooldown", "limits", "concurrency", "history", "store", "suspend"}
 """Fields of a Pipeline that are of a cluster: when runs start, where outputs are kept, and for how long."""
-PLACED = {"node_selector", "tolerations", "queue", "priority_class", "claims"}
+PLACED = {"node_selector", "tolerations", "queue", "priority_class", "claims", "queue_timeout", "start_timeout"}
 """Fields of a step that choose a node, or say when it is given one."""
 ENGINE = {"image", "resources"}
 """Fields of a step that only containers have."""
@@ -40,7 +40,8 @@ def local(spec: PipelineSpec) -> PipelineSpec:
     """The Pipeline without what is of a cluster: what is left, a run can do here."""
     unplaced = {name: Step.model_fields[name].get_default(call_default_factory=True) for name in PLACED}
     steps = [step.model_copy(update=unplaced) for step in spec.steps]
-    return spec.model_copy(update={"store": None, "code": None, "steps": steps})
+    alone = {"store": None, "code": None, "concurrency": "Allow"}  # no other run is here
+    return spec.model_copy(update={**alone, "steps": steps})
 
 
 def _refused(path: str) -> str:

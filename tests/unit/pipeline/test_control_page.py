@@ -1,4 +1,4 @@
-"""docs/how-to/control-a-run.md: its pipelines are valid, run as it says, and its tables have the words that are given."""
+"""docs/how-to/control-a-run.md: its pipelines are valid and run as it says, its tables have the words there are."""
 
 from __future__ import annotations
 
