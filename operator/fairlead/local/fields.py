@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from fairlead.api.pipeline import PipelineSpec, Step
 from fairlead.api.schema import Model
 from fairlead.local.trouble import Trouble
 
-STEP = {"name", "needs", "when", "if_", "inputs", "outputs", "retry", "timeout", "command", "args", "env"}
+STEP = {"name", "needs", "inputs", "outputs", "retry", "timeout", "command", "args", "env", "when", "if_"}
 """Fields of a step that mean the same here."""
-PIPELINE = {"params", "steps", "timeout", "produces", "author", "code"}
+PIPELINE = {"params", "steps", "produces", "author", "code", "timeout"}
 """Fields of a Pipeline that mean the same here."""
 INPUT = {"dataset", "output"}
 """What a step can read here."""
@@ -38,10 +39,12 @@ def check(spec: PipelineSpec) -> None:
 
 def local(spec: PipelineSpec) -> PipelineSpec:
     """The Pipeline without what is of a cluster: what is left, a run can do here."""
-    unplaced = {name: Step.model_fields[name].get_default(call_default_factory=True) for name in PLACED}
-    steps = [step.model_copy(update=unplaced) for step in spec.steps]
-    alone = {"store": None, "code": None, "concurrency": "Allow"}  # no other run is here
-    return spec.model_copy(update={**alone, "steps": steps})
+    steps = [step.model_copy(update=_defaults(Step, PLACED)) for step in spec.steps]
+    return spec.model_copy(update={**_defaults(PipelineSpec, ELSEWHERE), "code": None, "steps": steps})
+
+
+def _defaults(model: type[Model], names: set[str]) -> dict[str, Any]:
+    return {name: model.model_fields[name].get_default(call_default_factory=True) for name in names}
 
 
 def _refused(path: str) -> str:
@@ -72,6 +75,7 @@ def notes(spec: PipelineSpec, *, containers: bool) -> list[str]:
     unused = [type(spec).model_fields[name].alias or name for name in sorted(ELSEWHERE & spec.model_fields_set)]
     placed = {name for step in spec.steps for name in PLACED & step.model_fields_set}
     unused += [f"steps[].{Step.model_fields[name].alias or name}" for name in sorted(placed)]
+    unused += ["steps[].retry.memory"] if any(step.retry.memory for step in spec.steps) else []
     if unused:
         found.append(f"without effect here: {', '.join(unused)}")
     return found
