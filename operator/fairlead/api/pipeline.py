@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import Container, S3Location, StatusBase, Timestamp
+from fairlead.api.each import Each, ItemValue
 from fairlead.api.modelversion import ModelVersionTemplate
 from fairlead.api.schema import (
     LIST_ATOMIC,
@@ -108,9 +109,16 @@ class Input(Model):
     dataset: Name | None = None
     """A Dataset: the version that the run pinned at its start."""
     output: OutputRef | None = None
-    """An output of an earlier step, `step.output`."""
+    """An output of an earlier step, `step.output`. Of a step with `each`: the item's own, where the reader has the same
+    items (`itemsOf`); else a folder with one entry an item, and `items.json`, which says which is which."""
+    item: Annotated[dict[Key, ItemValue], Field(min_length=1, max_length=8)] | None = None
+    """Of a step with `each`: of this item only."""
 
-    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("dataset", "output")))
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            exactly_one_of("dataset", "output"), ("!has(self.item) || has(self.output)", "item needs output")
+        )
+    )
 
 
 class Output(Model):
@@ -134,6 +142,8 @@ class Step(Container):
     name: Name
     needs: Annotated[list[Name], Field(max_length=64, json_schema_extra=LIST_SET)] = []
     """Steps that must have succeeded before, besides those whose outputs are read."""
+    each: Each | None = None
+    """The program runs once for each item of a list."""
     inputs: Annotated[dict[Key, Input], Field(max_length=32)] = {}
     outputs: Annotated[dict[Key, Output], Field(max_length=32)] = {}
     retry: Retry = Retry()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.common import StatusBase, Timestamp
+from fairlead.api.each import Items
 from fairlead.api.pipeline import Params, PipelineSpec
 from fairlead.api.schema import LIST_SET, Author, Model, Name, Text, cel, list_map
 
@@ -85,6 +86,8 @@ class StepStatus(Model):
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
     outputs: Annotated[list[OutputRecord], Field(max_length=32, json_schema_extra=list_map("name"))] = []
+    items: Items | None = None
+    """Of a step with `each` that has begun."""
 
 
 class PipelineRunStatus(StatusBase):

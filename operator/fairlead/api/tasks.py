@@ -21,12 +21,14 @@ from fairlead.api.fetching import TASK_ENV as TASK_ENV
 from fairlead.api.fetching import Access as Access
 from fairlead.api.fetching import FetchItem as FetchItem
 from fairlead.api.fetching import FetchTask as FetchTask
+from fairlead.api.fetching import Outcomes as Outcomes
 from fairlead.api.fetching import Place as Place
 from fairlead.api.fetching import Said
 from fairlead.api.fetching import TaskError as TaskError
 from fairlead.api.fetching import Told as Told
 from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.guard import Loss
+from fairlead.api.items import MOST, PAGE
 from fairlead.api.labelled import UsedLabels
 from fairlead.api.modelversion import Gate, GateResult, GoldenRef, Metric, ProfileRef, Score
 from fairlead.api.pipelinerun import OutputRecord
@@ -88,6 +90,10 @@ class PublishTask(Model):
     """`prefix` is the folder of the run's step."""
     attempt: int
     outputs: list[PublishItem]
+    outcome: str | None = None
+    """Key of the outcome, where it is not in the folder: those of a step's items are side by side."""
+    item: dict[str, str | None] | None = None
+    """The item's values."""
 
 
 class PublishResult(Model):
@@ -95,6 +101,25 @@ class PublishResult(Model):
 
     attempt: int
     outputs: list[OutputRecord]
+    item: dict[str, str | None] | None = None
+    """The values of the item whose outputs these are."""
+
+
+class ItemsTask(Model):
+    """Find the distinct rows of columns: the items of a step with `each`."""
+
+    columns: list[str]
+    folder: str
+    """Where the data lie that were fetched."""
+    store: Place
+    """`prefix` is the folder of the run's step."""
+
+
+class ItemsResult(Model):
+    """How many there are, and where: digests of documents below `pages/` with 250 items each."""
+
+    total: Annotated[int, Field(ge=1, le=MOST)]
+    pages: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(max_length=MOST // PAGE)]
 
 
 class Subject(Model):
@@ -434,6 +459,7 @@ class TaskResult(Said):
     join: JoinResult | None = None
     observe: ObserveResult | None = None
     explain: ExplainResult | None = None
+    items: ItemsResult | None = None
 
     @model_validator(mode="before")
     @classmethod

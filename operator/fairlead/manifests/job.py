@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from fairlead.api.answers import IN_STORE, STORE
 from fairlead.api.common import Container, EnvVar
-from fairlead.api.tasks import INPUTS, OUTPUTS, FetchTask, PublishTask, SnapshotTask
+from fairlead.api.items import Values, canonical
+from fairlead.api.tasks import INPUTS, OUTPUTS, FetchTask, ItemsTask, PublishTask, SnapshotTask
 from fairlead.manifests import pod
 from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import Json
@@ -19,6 +20,7 @@ STEP = "step"
 FETCH = "fetch"
 PUBLISH = "publish"
 SNAPSHOT = "snapshot"
+ITEMS = "items"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,37 @@ def snapshot_job(
     main = pod.worker(SNAPSHOT, image, "snapshot", task, credentials=secrets, limits=limits)
     volumes = map(pod.credentials_volume, secrets)
     return job(who, pod.pod_spec([main], volumes=volumes, activeDeadlineSeconds=deadline))
+
+
+@dataclass(frozen=True)
+class ItemsPod:
+    """What a pod needs that asks a Dataset's version for the items of a step."""
+
+    image: str
+    """The worker's."""
+    fetch: FetchTask
+    fetch_credentials: tuple[str | None, ...]
+    task: ItemsTask
+    credentials: str | None
+    limits: Limits
+    deadline: int
+    """Seconds from the moment the pod is on a node."""
+
+
+def items_job(who: Identity, parts: ItemsPod) -> Json:
+    """fetch → items, in one pod."""
+    brings = pod.worker(
+        FETCH, parts.image, "fetch", parts.fetch, credentials=parts.fetch_credentials,
+        mounts=[pod.mount("in", INPUTS)], limits=parts.limits,
+    )  # fmt: skip
+    main = pod.worker(
+        ITEMS, parts.image, "items", parts.task, credentials=[parts.credentials],
+        mounts=[pod.mount("in", INPUTS, read_only=True)], limits=parts.limits,
+    )  # fmt: skip
+    secrets = [s for s in (*parts.fetch_credentials, parts.credentials) if s]
+    volumes = [pod.empty_dir("in"), *map(pod.credentials_volume, secrets)]
+    spec = pod.pod_spec([main], init_containers=[brings], volumes=volumes, activeDeadlineSeconds=parts.deadline)
+    return job(who, spec)
 
 
 @dataclass(frozen=True)
@@ -147,9 +180,12 @@ def _plain(env: Iterable[EnvVar]) -> dict[str, str]:
     return {variable.name: variable.value for variable in env}
 
 
-def step_env(run: str, step: str, attempt: int, params: Mapping[str, str]) -> dict[str, str]:
+def step_env(
+    run: str, step: str, attempt: int, params: Mapping[str, str], item: Values | None = None
+) -> dict[str, str]:  # fmt: skip
     """What Fairlead tells a step's program."""
-    return {
+    mine = {"FAIRLEAD_ITEM": pod.literal(canonical(dict(item)).decode())} if item is not None else {}
+    return mine | {
         "FAIRLEAD_RUN": run,
         "FAIRLEAD_STEP": step,
         "FAIRLEAD_ATTEMPT": str(attempt),

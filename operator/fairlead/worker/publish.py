@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -26,18 +27,23 @@ log = logging.getLogger(__name__)
 def publish(task: PublishTask) -> PublishResult:
     """Upload, then commit by a conditional put. Raises TaskFailed or StoreError."""
     store = place(task.store)
-    outcome = join(task.store.prefix, "outcome.json")
+    outcome = task.outcome or join(task.store.prefix, "outcome.json")
     if (committed := _committed(store, outcome)) is not None:
         return committed
     records = [_upload(store, join(task.store.prefix, str(task.attempt)), item) for item in task.outputs]
-    result = PublishResult(attempt=task.attempt, outputs=records)
-    if store.put_if_absent(outcome, digests.canonical(result.model_dump(by_alias=True))):
+    result = PublishResult(attempt=task.attempt, outputs=records, item=task.item)
+    if store.put_if_absent(outcome, digests.canonical(_written(result))):
         log.info("committed", extra={"outcome": store.uri(outcome), "attempt": task.attempt})
         return result
     committed = _committed(store, outcome)
     if committed is None:
         raise TaskFailed("Unreachable", f"{store.uri(outcome)} is being written by another attempt", transient=True)
     return committed
+
+
+def _written(result: PublishResult) -> dict[str, Any]:
+    found = result.model_dump(by_alias=True)
+    return found if result.item is not None else {name: value for name, value in found.items() if name != "item"}
 
 
 def _committed(store: Bucket, outcome: str) -> PublishResult | None:

@@ -8,15 +8,16 @@ from graphlib import CycleError, TopologicalSorter
 from fairlead.api.modelversion import EvaluationTemplate
 from fairlead.api.pipeline import Input, Output, PipelineSpec, Produces, Step
 from fairlead.plan.core import DATASET, Invalid
-from fairlead.plan.pipeline import refs
+from fairlead.plan.pipeline import items, refs, template
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import Reference
 from fairlead.plan.pipeline.types import registry as types
 
 
 def dependencies(step: Step) -> set[str]:
-    """Names of the steps that must be completed before: `needs`, and those whose outputs are read."""
-    return set(step.needs) | {refs.split(i.output)[0] for i in types.inputs(step).values() if i.output}
+    """Names of the steps that must be completed before: `needs`, and those whose outputs are read, or items taken."""
+    taken = {step.each.items_of} if step.each is not None and step.each.items_of else set()
+    return set(step.needs) | taken | {refs.split(i.output)[0] for i in types.inputs(step).values() if i.output}
 
 
 DATASETS = 32
@@ -25,7 +26,8 @@ DATASETS = 32
 
 def datasets(spec: PipelineSpec) -> list[str]:
     """Names of the Datasets that the steps read, sorted."""
-    return sorted({i.dataset for step in spec.steps for i in types.inputs(step).values() if i.dataset})
+    read = {i.dataset for step in spec.steps for i in types.inputs(step).values() if i.dataset}
+    return sorted(read | {step.each.dataset for step in spec.steps if step.each is not None and step.each.dataset})
 
 
 def references(spec: PipelineSpec) -> list[Reference]:
@@ -53,12 +55,19 @@ def _check_step(path: str, step: Step, steps: Mapping[str, Step], params: Collec
             raise Invalid(f"{path}.needs[{index}]", f"there is no step {need!r}; there are {_names(steps)}")
     for name, source in types.inputs(step).items():
         _check_input(f"{path}.inputs.{name}", source, steps)
-    types.of(step).check(path, step, params)
+    kind, known = types.of(step), items.check(path, step, steps)
+    kind.check(path, step, params)
+    for field, text in kind.texts(step):
+        for name in template.used_of_item(text):
+            if name not in known:
+                there = f"its items have {', '.join(known)}" if known else "the step has no `each`"
+                raise Invalid(f"{path}.{field}", f"there is no value {name!r}: {there}")
 
 
 def _check_input(path: str, source: Input, steps: Mapping[str, Step]) -> None:
     if source.output:
         output_of(source.output, steps, f"{path}.output")
+        items.check_item(f"{path}.item", source, steps)
 
 
 def output_of(ref: str, steps: Mapping[str, Step], path: str) -> Output:
@@ -70,6 +79,15 @@ def output_of(ref: str, steps: Mapping[str, Step], path: str) -> Output:
     found = there.get(output)
     if found is None:
         raise Invalid(path, f"step {step!r} has no output {output!r}; it has {_names(there) or 'none'}")
+    return found
+
+
+def _whole(ref: str, steps: Mapping[str, Step], path: str) -> Output:
+    """An output of which there is one only. Raises Invalid."""
+    found = output_of(ref, steps, path)
+    if (step := steps[refs.split(ref)[0]]).each is not None:
+        raise Invalid(path, f"step {step.name!r} leaves one for each of its items: add a step that reads {ref} and "
+                      "leaves the one that is wanted, or make a Pipeline for each")  # fmt: skip
     return found
 
 
@@ -85,12 +103,12 @@ def _check_cycles(steps: Iterable[Step]) -> None:
 
 
 def _check_produces(path: str, produced: Produces, steps: Mapping[str, Step]) -> None:
-    found = output_of(produced.from_, steps, f"{path}.from")
+    found = _whole(produced.from_, steps, f"{path}.from")
     if found.type != "model":
         raise Invalid(f"{path}.from", f"{produced.from_} has type {found.type}; set its type to model")
     for field, ref in evaluation_refs(produced.version.evaluation):
         where = f"{path}.version.evaluation.{field}"
-        if output_of(ref, steps, where).type != "dataset":
+        if _whole(ref, steps, where).type != "dataset":
             raise Invalid(where, f"{ref} must have type dataset: evaluations read Parquet files")
 
 

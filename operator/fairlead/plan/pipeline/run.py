@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipelinerun import PipelineRun, StepStatus
@@ -12,7 +13,6 @@ from fairlead.plan.jobs import attempt
 from fairlead.plan.pipeline import ending, flow, start, steps, units
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
-from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.requests import Request
 from fairlead.plan.standing import has_standing
 
@@ -34,6 +34,9 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
             waiting = ending.state(view, status, "Pending", waits.reason, waits.message)
             return Plan(waiting, requeue_after=units.LOOK_AGAIN)
     assert status.template is not None
+    if view.template is None:  # what was fixed just now counts in this look already
+        started = replace(subject, body=subject.body.model_copy(update={"status": status}))
+        view = replace(view, subject=started, template=status.template)
     return flow.go_on(view, status, status.template)
 
 
@@ -53,8 +56,7 @@ def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View
 
     def wanted(step: StepStatus) -> Json | None:
         assert status.template is not None
-        spec = next(one for one in status.template.steps if one.name == step.name)
-        return types.job(Order(view, status, status.template, spec, step))
+        return types.job(units.order(view, status, status.template, step))
 
     view = steps.View(subject, world, now, status.template, wanted)
     return view

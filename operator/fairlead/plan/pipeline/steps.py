@@ -34,6 +34,8 @@ _DISRUPTED = Backoff(2.0, 300.0)
 """Between attempts that the cluster lost."""
 _LONGEST = 3600.0
 """Seconds between attempts that failed by the step's own fault."""
+CANCELLED, RUN_FAILED = "Cancelled", "RunFailed"
+"""Why a step is aborted: the run was cancelled; another step has failed, and this one could not start."""
 STARTING = "Starting"
 """Reason of a step whose pod does what every pod does at first."""
 MESSAGE = 320
@@ -118,19 +120,31 @@ class Attempt(Followed[PublishResult]):
         return next(step.retry for step in self.context.template.steps if step.name == self.status.name)
 
 
-def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
+class ItemStatus(StepStatus):
+    """Where one item of a step with `each` stands; the status has it in fewer words."""
+
+    item: int = 0
+
+
+def job_name(view: View, status: StepStatus, attempt: int) -> str:
     """The name of an attempt's Job."""
-    return child_name(f"{run}-{step}", run_uid, step, str(attempt))
+    return _name(view, status, str(attempt))
 
 
-def recall_name(run: str, run_uid: str, step: str, attempt: int) -> str:
-    """The name of the Job that asks what an attempt has committed."""
-    return child_name(f"{run}-{step}", run_uid, step, str(attempt), "recall")
+def recall_name(view: View, status: StepStatus) -> str:
+    """The name of the Job that asks what the attempt has committed."""
+    return _name(view, status, str(status.attempt), "recall")
+
+
+def _name(view: View, status: StepStatus, *parts: str) -> str:
+    if isinstance(status, ItemStatus):
+        return child_name(f"{view.name}-{status.name}-{status.item}", view.uid, status.name, *parts, "item")
+    return child_name(f"{view.name}-{status.name}", view.uid, status.name, *parts)
 
 
 def is_recall(view: View, status: StepStatus) -> bool:
     """Whether the running Job only asks what was committed."""
-    return status.job == recall_name(view.name, view.uid, status.name, status.attempt)
+    return status.job == recall_name(view, status)
 
 
 def over(status: StepStatus) -> bool:
@@ -146,7 +160,7 @@ def busy(status: StepStatus) -> bool:
 def begin(view: View, status: StepStatus) -> StepStatus:
     """Record the next attempt."""
     attempt = status.attempt + 1
-    name = job_name(view.name, view.uid, status.name, attempt)
+    name = job_name(view, status, attempt)
     return _with(
         status, attempt=attempt, job=name, job_uid="", not_before=None, reason=STARTING, message="",
         started_at=status.started_at or view.stamp,
@@ -239,7 +253,7 @@ def _recall(view: View, status: StepStatus, unreadable: str) -> StepStatus:
     if is_recall(view, status):
         lost = Failure("Disrupted", "the attempt succeeded, but its answer was lost twice", "cluster")
         return _settle(view, status, lost)
-    name = recall_name(view.name, view.uid, status.name, status.attempt)
+    name = recall_name(view, status)
     text = f"the attempt succeeded, but {unreadable or 'its pod is gone'}; asking the store what it has committed"
     reason = UNREADABLE if unreadable else "Recall"
     return _with(status, job=name, job_uid="", phase="Pending", reason=reason, message=text)

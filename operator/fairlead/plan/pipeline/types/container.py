@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from fairlead.api.items import Values
 from fairlead.api.pipeline import Step
 from fairlead.plan.core import Invalid, Json
 from fairlead.plan.pipeline import template
@@ -25,6 +26,10 @@ class ContainerStep(StepType):
                 if name not in params:
                     raise Invalid(f"{path}.{field}", f"parameter {name!r} is not declared; add it to spec.params")
 
+    def texts(self, step: Step) -> Iterator[tuple[str, str]]:
+        """Command, arguments and environment."""
+        return _texts(step)
+
     def program(self, step: Step) -> str:
         """The image."""
         return step.image
@@ -32,7 +37,7 @@ class ContainerStep(StepType):
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""
         step = order.step
-        return jobs.program_job(order, _rendered(step, order.run.params), step.inputs, step.outputs)
+        return jobs.program_job(order, _rendered(step, order.run.params, order.values), step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:
@@ -42,12 +47,12 @@ def _texts(step: Step) -> Iterator[tuple[str, str]]:
     yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
 
 
-def _rendered(step: Step, params: Mapping[str, str]) -> Step:
-    """The step with its parameters' values in place."""
+def _rendered(step: Step, params: Mapping[str, str], item: Values | None) -> Step:
+    """The step with the values of its parameters and its item in place."""
     return step.model_copy(
         update={
-            "command": [template.render(text, params) for text in step.command],
-            "args": [template.render(text, params) for text in step.args],
-            "env": [v.model_copy(update={"value": template.render(v.value, params)}) for v in step.env],
+            "command": [template.render(text, params, item) for text in step.command],
+            "args": [template.render(text, params, item) for text in step.args],
+            "env": [v.model_copy(update={"value": template.render(v.value, params, item)}) for v in step.env],
         }
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 
 from fairlead.api.pipeline import Input, Output, Step
 from fairlead.plan.core import Json
@@ -31,9 +31,11 @@ def outputs(step: Step) -> Mapping[str, Output]:
     return of(step).outputs(step)
 
 
-def datasets(step: Json) -> Iterable[str]:
+def datasets(step: Json) -> Iterator[str]:
     """Names of the Datasets that a step (as JSON) reads."""
-    return (name for one in TYPES for name in one.datasets(step))
+    yield from (name for one in TYPES for name in one.datasets(step))
+    if name := (step.get("each") or {}).get("dataset"):
+        yield name
 
 
 def job(order: Order) -> Json:
