@@ -8,7 +8,7 @@ import pytest
 from tests.unit.pipeline.each_world import REGIONS, REPORT, TRAIN, EachWorld, jobs_left, members
 from tests.unit.plan.test_run_plan import container, task_of
 
-from fairlead.plan.core import JOB, PIPELINE_RUN, Json
+from fairlead.plan.core import JOB, Json
 
 
 def env(job: Json, name: str) -> str:
@@ -178,5 +178,3 @@ def test_a_dataset_without_that_column_fails_the_step_with_what_to_do() -> None:
     found = where.step()
     assert (found["phase"], found["reason"], found["message"]) == (
         "Failed", "BadData", "there is no column region; it has a, b")  # fmt: skip
-
-
