@@ -80,6 +80,8 @@ OPERATOR = RoleTable(
         Right("", ("serviceaccounts",), ("get",),
               "See whether the owner of a namespace lets served models run as a ServiceAccount that a version names "
               "(label `fairlead.dev/serve`)."),
+        Right("kueue.x-k8s.io", ("localqueues",), READ,
+              "See whether the queue that a step waits in is there, and lets anything through."),
         Right("monitoring.coreos.com", ("prometheusrules", "podmonitors"), CHILDREN,
               "Make alert rules, and have the served versions scraped."),
         Right("events.k8s.io", ("events",), ("create",), "Tell people what happened."),

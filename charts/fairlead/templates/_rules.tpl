@@ -153,6 +153,14 @@
   verbs:
     - get
 - apiGroups:
+    - kueue.x-k8s.io
+  resources:
+    - localqueues
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
     - monitoring.coreos.com
   resources:
     - prometheusrules

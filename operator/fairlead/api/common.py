@@ -93,8 +93,24 @@ class Gpu(Model):
     """How many a pod needs."""
     resource: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9.-]+/[a-zA-Z0-9._-]+$")] = "nvidia.com/gpu"
     """The extended resource that is requested."""
+    mig: Annotated[str, Field(max_length=24, pattern=r"^[1-9]g\.[1-9][0-9]{0,3}gb([+][a-z0-9.]+)?$")] | None = None
+    """Parts of a GPU instead of whole ones, by their MIG profile: `1g.10gb`. As device plugins name them under the strategy
+    `mixed`: the resource is `nvidia.com/mig-1g.10gb`."""
     product: Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")] | None = None
     """Only nodes whose label `nvidia.com/gpu.product` has this value."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("!has(self.mig) || !has(self.resource) || self.resource == 'nvidia.com/gpu'",
+             "mig names the resource by itself: take resource away"),
+        )
+    )  # fmt: skip
+
+    @property
+    def requested(self) -> str:
+        """The extended resource that a pod asks for. A profile's `+` can't stand in a resource's name: plugins write a
+        dot."""
+        return f"nvidia.com/mig-{self.mig.replace('+', '.')}" if self.mig else self.resource
 
 
 class Resources(Model):

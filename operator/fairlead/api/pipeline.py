@@ -136,6 +136,16 @@ class Retry(Model):
     """Pause before the first retry; it doubles with each, up to an hour."""
 
 
+class Claim(Model):
+    """Devices that a step asks for by a ResourceClaimTemplate of the namespace (dynamic resource allocation)."""
+
+    name: Name
+    template: Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+    """Name of the ResourceClaimTemplate: each attempt gets a claim of its own."""
+    request: Name | None = None
+    """One of the template's requests; default: all of them."""
+
+
 class Step(Container):
     """A program that runs as a Job."""
 
@@ -146,6 +156,25 @@ class Step(Container):
     """The program runs once for each item of a list."""
     inputs: Annotated[dict[Key, Input], Field(max_length=32)] = {}
     outputs: Annotated[dict[Key, Output], Field(max_length=32)] = {}
+    claims: Annotated[list[Claim], Field(max_length=8, json_schema_extra=list_map("name"))] = []
+    """Devices for its program, besides `resources`."""
+    priority_class: (
+        Annotated[
+            str,
+            Field(
+                max_length=253,
+                pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+                json_schema_extra=cel(
+                    ("!self.startsWith('system-')", "classes of the system are not for steps; name one of your own")
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    """PriorityClass of its pods: which of them Kubernetes starts first, and which it may end for them."""
+    queue: Name | None = None
+    """A LocalQueue of the namespace: Kueue lets its Jobs begin when the queue's quota has room for them, and may suspend
+    them again. Time in the queue is no time of the step's."""
     retry: Retry = Retry()
     timeout: Span = "24h"
     """An attempt that runs longer is stopped and counts as failed."""

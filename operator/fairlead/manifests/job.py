@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from fairlead.api.answers import IN_STORE, STORE
 from fairlead.api.common import Container, EnvVar
 from fairlead.api.items import Values, canonical
+from fairlead.api.pipeline import Claim
 from fairlead.api.tasks import INPUTS, OUTPUTS, FetchTask, ItemsTask, PublishTask, SnapshotTask
 from fairlead.manifests import pod
 from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import Json
 
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 KEEP_FINISHED = 7 * 86400
 """A backstop: outcomes are recorded at once, and Jobs go with their owner."""
 STEP = "step"
@@ -124,6 +126,11 @@ class StepPod:
     fetch: FetchTask
     fetch_credentials: tuple[str | None, ...]
     publish: Publishing
+    claims: tuple[Claim, ...] = ()
+    """Devices of the program."""
+    priority_class: str | None = None
+    queue: str | None = None
+    """A LocalQueue of Kueue's, which lets the Job begin."""
 
 
 def step_job(who: Identity, parts: StepPod) -> Json:
@@ -136,11 +143,23 @@ def step_job(who: Identity, parts: StepPod) -> Json:
         pod.empty_dir("in"), pod.empty_dir("out"),
         *map(pod.credentials_volume, secrets), *map(pod.secret_volume, program.secrets),
     ]  # fmt: skip
+    extra: Json = {"priorityClassName": parts.priority_class} if parts.priority_class else {}
+    if parts.claims:
+        extra["resourceClaims"] = [
+            {"name": one.name, "resourceClaimTemplateName": one.template} for one in parts.claims
+        ]
     spec = pod.pod_spec(
         [_publish(parts.publish)], init_containers=init, volumes=volumes, placement=program,
-        gpu=program.resources.gpu, activeDeadlineSeconds=parts.publish.deadline,
+        gpu=program.resources.gpu, activeDeadlineSeconds=parts.publish.deadline, **extra,
     )  # fmt: skip
-    return job(who, spec)
+    made = job(who, spec)
+    return queued(made, parts.queue) if parts.queue else made
+
+
+def queued(made: Json, queue: str) -> Json:
+    """A Job that Kueue lets begin: it is made suspended, and from then on `suspend` is Kueue's alone."""
+    labels = made["metadata"]["labels"] | {QUEUE_LABEL: queue}
+    return made | {"metadata": made["metadata"] | {"labels": labels}, "spec": made["spec"] | {"suspend": True}}
 
 
 def recall_job(who: Identity, parts: Publishing) -> Json:
@@ -159,7 +178,7 @@ def _fetch(parts: StepPod) -> Json:
 
 def _step(parts: StepPod) -> Json:
     program = parts.program
-    return pod.container(
+    made = pod.container(
         STEP, program.image, command=program.command, args=program.args, env=_plain(program.env) | dict(parts.env),
         wanted=program.resources, read_only_root=False,
         terminationMessagePolicy="FallbackToLogsOnError",  # the end of its log says why it failed
@@ -167,6 +186,10 @@ def _step(parts: StepPod) -> Json:
             pod.mount("in", INPUTS, read_only=True), pod.mount("out", OUTPUTS), *map(pod.secret_mount, program.secrets),
         ],
     )  # fmt: skip
+    if parts.claims:
+        asked = [{"name": one.name} | ({"request": one.request} if one.request else {}) for one in parts.claims]
+        made["resources"] = made.get("resources", {}) | {"claims": asked}
+    return made
 
 
 def _publish(parts: Publishing) -> Json:

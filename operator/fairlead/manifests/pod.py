@@ -27,7 +27,7 @@ def resources(wanted: Resources) -> Json:
     if wanted.memory:
         limits["memory"] = wanted.memory
     if wanted.gpu:
-        limits[wanted.gpu.resource] = str(wanted.gpu.count)
+        limits[wanted.gpu.requested] = str(wanted.gpu.count)
     requests = dict(limits)
     if wanted.cpu:
         requests["cpu"] = wanted.cpu

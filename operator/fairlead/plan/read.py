@@ -26,6 +26,14 @@ class NotReadable(Exception):  # noqa: N818 - the house's names of errors
         super().__init__(self.message)
 
 
+class Lacking(NotReadable):
+    """The cluster does not have what an object asks for."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason, self.message = reason, message
+        Exception.__init__(self, message)
+
+
 def read(model: type[M], kind: Kind, raw: Json, *parts: str) -> M:
     """An object of another kind. parts: of `spec` and `status`, what is needed; none named: both.
 

@@ -40,6 +40,47 @@ def of_arrow(values: Column) -> bool:
     return type(values).__module__.startswith("pyarrow")
 
 
+class Search:
+    """`numpy.searchsorted(edges, values, side="right")`, of many values by a grid of equal cells.
+
+    The cell of a value rises with it, whatever is rounded on the way. So a value in a lower cell than an edge's is
+    below that edge, one in a higher cell is above it, and only those in the same cell have to be compared with it: with
+    one edge a cell at most, that is one comparison a value instead of a search. Where edges lie closer, it searches."""
+
+    CELLS, MANY = 1 << 12, 1 << 10
+
+    def __init__(self, edges: Floats) -> None:
+        """edges: rising, finite."""
+        self._edges = edges
+        with np.errstate(over="ignore", divide="ignore"):
+            self._scale = self.CELLS / (edges[-1] - edges[0]) if len(edges) > 1 else 0.0
+        self._below: Places | None = None
+        if 0.0 < self._scale < inf:
+            cells = self._cells(edges)
+            if (np.diff(cells) > 0).all():
+                self._below = np.searchsorted(cells, np.arange(self.CELLS)).astype(np.intp)
+                self._edge = np.full(self.CELLS, inf)
+                self._edge[cells] = edges
+
+    def __call__(self, values: Floats) -> Places:
+        """How many edges each finite value is not below; of others, anything from 0 to all."""
+        if self._below is None or len(values) < self.MANY:
+            return np.searchsorted(self._edges, values, side="right")
+        cells = self._cells(values)
+        found: Places = self._below.take(cells)
+        found += values >= self._edge.take(cells)
+        return found
+
+    def _cells(self, values: Floats) -> NDArray[np.int32]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = values - self._edges[0]
+            found *= self._scale
+            np.fmax(found, 0.0, out=found)  # NaN is in the first cell
+            np.fmin(found, self.CELLS - 1.0, out=found)
+            cells: NDArray[np.int32] = found.astype(np.int32)
+        return cells
+
+
 class Numbers:
     """Of a numeric feature."""
 
@@ -52,7 +93,8 @@ class Numbers:
         # would not rise together with the ends.
         first = sum(edge <= feature.low for edge in feature.edges)
         inner = [edge for edge in feature.edges if feature.low < edge <= feature.high]
-        self._edges = np.array([feature.low, *inner, nextafter(feature.high, inf)], dtype=np.float64)
+        edges = np.array([feature.low, *inner, nextafter(feature.high, inf)], dtype=np.float64)
+        self._search = Search(edges)
         self._places = np.array([bins, *range(first, first + len(inner) + 1), bins + 1], dtype=np.intp)
 
     def read(self, values: Column) -> tuple[Places, Floats]:
@@ -80,7 +122,7 @@ class Numbers:
         return self._found(found, arrowvalues.nulls(values) if arrowvalues.gaps(values) else None)
 
     def _found(self, numbers: Floats, nulls: Truths | None) -> tuple[Places, Floats]:
-        places = self._places[np.searchsorted(self._edges, numbers, side="right")]
+        places = self._places.take(self._search(numbers))
         finite = np.isfinite(numbers)
         if not finite.all():
             places[~finite] = self._unusable

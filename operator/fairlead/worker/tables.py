@@ -31,7 +31,13 @@ def connect(folder: Path, *readable: Path) -> duckdb.DuckDBPyConnection:
     queries are foreign."""
     connection = duckdb.connect(
         ":memory:",
-        config={"memory_limit": f"{memory_limit()}B", "threads": 2, "temp_directory": str(folder / ".spill")},
+        config={
+            "memory_limit": f"{memory_limit()}B",
+            "threads": 2,
+            "temp_directory": str(folder / ".spill"),
+            # files are local, and cached by the kernel: a second copy of them would fill all that may be used
+            "enable_external_file_cache": False,
+        },
     )
     if (most := spill_limit()) is not None:  # in `config` it would have no effect
         connection.execute(f"SET max_temp_directory_size = '{most}B'")

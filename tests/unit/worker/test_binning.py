@@ -20,7 +20,7 @@ from fairlead.monitor.counts import ANSWERS, SCORES, Tally, feature_key, pair_ke
 from fairlead.monitor.profile import Category, Number, Pair, Profile, Scores, Slice
 from fairlead.worker import binning
 from fairlead.worker.binning import Binner, Uneven
-from fairlead.worker.places import Names, Numbers, part
+from fairlead.worker.places import Names, Numbers, Search, part
 
 REALS = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.one_of(st.sampled_from(["", "a", "1", "true", "x" * 300, "nan", "1e+15"]), st.text(max_size=3))
@@ -104,6 +104,32 @@ def same_as_lists(number: Number, name: Category, array: Any, values: list[Any])
     cut = part(array, 0, len(values))
     assert Numbers(number).read(cut)[0].tolist() == [number.place(value) for value in values]
     assert Names(name).read(cut).tolist() == [name.place(value) for value in values]
+
+
+@given(
+    st.one_of(
+        st.lists(REALS, min_size=1, max_size=40, unique=True),
+        st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=40, unique=True),
+        st.lists(st.floats(1.0, 1.0 + 1e-9), min_size=1, max_size=40, unique=True),
+    ),
+    st.lists(REALS, max_size=20),
+)
+def test_many_values_are_found_where_a_search_finds_them(edges: list[float], others: list[float]) -> None:
+    rising = np.unique(np.array(edges) + 0.0)
+    with np.errstate(over="ignore"):
+        neighbours = [np.nextafter(rising, inf), np.nextafter(rising, -inf)]
+    near = np.concatenate([rising, *neighbours, np.array(others), [0.0, -0.0]])
+    values = np.resize(near[np.isfinite(near)], Search.MANY + 3)
+    assert (Search(rising)(values) == np.searchsorted(rising, values, side="right")).all()
+
+
+def test_a_value_that_is_no_number_disturbs_no_other() -> None:
+    edges = np.linspace(-1.0, 1.0, 33)
+    values = np.resize([0.5, nan, -0.5, inf, -inf], Search.MANY)
+    found = Search(edges)(values)
+    assert (found[::5] == 25).all()
+    assert (found[2::5] == 9).all()
+    assert ((found >= 0) & (found <= len(edges))).all()
 
 
 def test_decimals_are_the_numbers_that_are_sent() -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import pairwise
+from itertools import cycle, pairwise
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from fairlead.worker import tables
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.profiling import answers, build, files
 from fairlead.worker.profiling.answers import Answered, held_out
-from fairlead.worker.profiling.columns import MOST_NAMES, Real
+from fairlead.worker.profiling.columns import ALL_NAMES, MOST_NAMES, Named, Real
 from fairlead.worker.profiling.edges import edges
 from fairlead.worker.profiling.sample import Sample
 from fairlead.worker.profiling.source import CELLS, TooLong
@@ -249,11 +249,12 @@ def test_weights_are_rows() -> None:
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=60), st.permutations(range(5)))
 def test_a_sample_of_all_rows_has_all_of_them_in_any_order(rows: Sequence[tuple[int, int]], cut: list[int]) -> None:
     def sampled(listed: Sequence[tuple[int, int]], step: int) -> tuple[list[Any], list[int]]:
-        found = Sample(2)
-        for at in range(0, len(listed), step):
+        readers = Sample(2), Sample(2)
+        for at, reader in zip(range(0, len(listed), step), cycle(readers), strict=False):
             part = np.array(listed[at : at + step], dtype=np.float64)
-            found.add([part[:, 0], part[:, 1]])
-        values, weights = found.rows()
+            reader.add([part[:, 0], part[:, 1]])
+        readers[0].merge(readers[1])
+        values, weights = readers[0].rows()
         return values.tolist(), weights.tolist()
 
     values, weights = sampled(rows, cut[0] + 1)
@@ -263,13 +264,27 @@ def test_a_sample_of_all_rows_has_all_of_them_in_any_order(rows: Sequence[tuple[
 
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), max_size=20), max_size=5))
 def test_means_and_spreads_of_parts_are_those_of_all(parts: list[list[float]]) -> None:
-    real = Real()
-    for part in parts:
-        real.add(np.array(part, dtype=np.float64))
+    real, other = Real(), Real()
+    for part, reader in zip(parts, cycle((real, other)), strict=False):
+        reader.add(np.array(part, dtype=np.float64))
+    real.merge(other)
     every = [value for part in parts for value in part]
     if every:
         assert real.mean == pytest.approx(np.mean(every), rel=1e-7, abs=1e-7 * float(np.std(every)) + 1e-300)
         assert real.sd == pytest.approx(np.std(every), rel=1e-6, abs=1e-8 * max(map(abs, every)))
+        assert (real.n, real.ends) == (len(every), (min(every), max(every)))
+
+
+def test_names_of_two_readers_are_counted_together_and_too_many_of_both_are_too_many() -> None:
+    one, two = Named(20), Named(20)
+    one.add(["a", "b", "a"])
+    two.add(["b", None])
+    one.merge(two)
+    assert dict(one.counts) == {"a": 2, "b": 2}
+    two.add([f"name {i}" for i in range(ALL_NAMES // 20)])
+    one.merge(two)
+    assert one.too_many
+    assert not one.counts
 
 
 # --- answers -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from fairlead.api.tasks import TaskResult
@@ -225,6 +225,8 @@ def _with_pod(one: Followed[A], found: Found) -> Outcome[A]:
     if answer is not None:  # what was said counts, whatever becomes of the pod
         return Answered(found, answer)
     if jobpods.over(found):
+        if found.queued is not None:  # its pod was ended for the queue, and it is the same attempt that goes on
+            return Running(replace(found, pod=None), found.queued)
         return Broken(found, one.failure(found, said), abandon)
     if (hopeless := one.hopeless(found)) is not None:
         return Broken(found, hopeless, abandon=True)

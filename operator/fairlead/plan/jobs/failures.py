@@ -24,7 +24,9 @@ MOUNTING = 10.0
 """Seconds it may take to mount its volumes."""
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
-CANT_START = frozenset({"ImagePull", "Unschedulable", "NotMounted", "NoPod", *_CONFIG})
+QUEUED = "Queued"
+"""Reason of a Job that waits in a queue."""
+CANT_START = frozenset({"ImagePull", "Unschedulable", "NotMounted", "NoPod", QUEUED, *_CONFIG})
 """Reasons of pods that have not begun, and begin only when somebody repairs something."""
 _ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable"}
 """A worker's errors that end when somebody repairs the surroundings."""

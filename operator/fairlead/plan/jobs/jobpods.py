@@ -8,10 +8,10 @@ template says (see `likeness`), and if no other pod is so too, for a Job makes o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.plan.core import Json, World
-from fairlead.plan.jobs import failures, likeness, podstages
+from fairlead.plan.jobs import failures, likeness, podstages, queue
 
 FOREIGN = "ForeignPod"
 
@@ -31,6 +31,8 @@ class Found:
     """Pods that claim to be the Job's and are not, each with the reason."""
     foreign: str = ""
     """In what the Job itself is not as Fairlead made it."""
+    queued: failures.Waiting | None = None
+    """What it waits for in a queue, if it is suspended there."""
 
     @property
     def asked(self) -> Json:
@@ -42,6 +44,8 @@ class Found:
         """Why its pod can't begin, or go on; None if nothing is known to be in its way."""
         if self.pod is not None:
             return failures.waiting(self.pod, now, self.asked)
+        if self.queued is not None:
+            return self.queued
         return failures.without_pod(self.job, now) if self.job is not None else None
 
     @property
@@ -105,7 +109,8 @@ def find(world: World, sought: Sought, wanted: Callable[[], Json | None]) -> Fou
         return Found(sought.main, uid)
     if not sought.recorded and (foreign := _of_job(job, wanted())):
         return Found(sought.main, uid, job, foreign=foreign)
-    return _with_pod(sought.main, job, failures.pods_of(world, dict(sought.labels), uid))
+    found = _with_pod(sought.main, job, failures.pods_of(world, dict(sought.labels), uid))
+    return replace(found, queued=queue.waiting(world, job)) if queue.is_queued(job) else found
 
 
 def _of_job(job: Json, wanted: Json | None) -> str:
@@ -121,7 +126,7 @@ def _of_job(job: Json, wanted: Json | None) -> str:
 def _with_pod(main: str, job: Json, claiming: list[Json]) -> Found:
     uid = job["metadata"]["uid"]
     seen = [(pod, _strange(job, pod)) for pod in claiming]
-    mine = [pod for pod, why in seen if not why]
+    mine = queue.current(job, [pod for pod, why in seen if not why])
     strangers = [f"pod {_name(pod)} claims to be of this Job, and is not: {why}" for pod, why in seen if why]
     if len(mine) > 1:  # a Job of one pod that is never replaced
         names = " and ".join(map(_name, mine))

@@ -8,8 +8,19 @@ from dataclasses import replace
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipelinerun import PipelineRun, StepStatus
 from fairlead.plan import gauges, terse
-from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, KindSpec, Plan, Subject, World
-from fairlead.plan.jobs import attempt
+from fairlead.plan.core import (
+    JOB,
+    LOCAL_QUEUE,
+    MODEL_VERSION,
+    PIPELINE_RUN,
+    POD,
+    Json,
+    KindSpec,
+    Plan,
+    Subject,
+    World,
+)
+from fairlead.plan.jobs import attempt, queue
 from fairlead.plan.pipeline import ending, flow, start, steps, units
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
@@ -78,6 +89,17 @@ def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:
     return attempt.wakes(pod, steps.Attempt.label)
 
 
+def by_queue(found: Json, runs: Iterable[Json]) -> list[str]:
+    """Runs with a step that waits in a queue, or for it to be there."""
+    name = found["metadata"]["name"]
+    return [run["metadata"]["name"] for run in runs if not settled(run) and name in _queues(run)]
+
+
+def _queues(run: Json) -> Iterable[str]:
+    listed = ((run.get("status") or {}).get("template") or {}).get("steps") or ()
+    return (one.get("queue") for one in listed if one.get("queue"))
+
+
 SPEC: KindSpec[PipelineRun] = KindSpec(
     kind=PIPELINE_RUN,
     info=next(info for info in KINDS if info.model is PipelineRun),
@@ -85,7 +107,9 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     smaller=terse.of_run,
     observe=observe,
     children=(JOB, POD, MODEL_VERSION),
-    mappers={POD: by_pod},
+    optional=frozenset({LOCAL_QUEUE}),
+    mappers={POD: by_pod, LOCAL_QUEUE: by_queue},
+    heeds={LOCAL_QUEUE: queue.inactive},
     settled=settled,
     gauges=gauges.of_run,
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import cycle
+from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -40,10 +42,8 @@ def reference(rows: Rows, wanted: Sequence[str]) -> Reference:
     known = len(found.numbers) + len(found.names)
     if known > FEATURES:
         raise TaskFailed("BadData", f"a profile has at most {FEATURES} features, not {known}: name fewer")
-    first = _First(found)
-    with ThreadPoolExecutor(1) as pool:
-        for batch in rows.batches(found.numbers, found.names):
-            first.add(batch, pool)
+    first, second = _shared(rows.batches(found.numbers, found.names), (_First(found), _First(found)))
+    first.merge(second)
     if not first.rows:
         raise TaskFailed("BadData", "there are no rows: a profile needs some")
     bare = Profile(task="regression", rows=0, features=first.features(rows, wanted), pairs=first.pairs())
@@ -53,17 +53,39 @@ def reference(rows: Rows, wanted: Sequence[str]) -> Reference:
 
 
 def _tally(bare: Profile, batches: Iterator[Batch]) -> Tally:
-    """On two cores."""
-    binners = Binner(bare), Binner(bare)
-    with ThreadPoolExecutor(len(binners)) as pool:
-        for some in zip_longest(batches, batches):
-            list(pool.map(_add, binners, some))
-    return total((one.tally() for one in binners), bare.digest)
+    counted = _shared(batches, (_Second(bare), _Second(bare)))
+    return total((one.binner.tally() for one in counted), bare.digest)
 
 
-def _add(binner: Binner, batch: Batch | None) -> None:
-    if batch is not None:
-        binner.add(dict(zip(batch.schema.names, batch.columns, strict=True)))
+class _Reader(Protocol):
+    def add(self, batch: Batch) -> None: ...
+
+
+R = TypeVar("R", bound=_Reader)
+
+
+def _shared(batches: Iterable[Batch], readers: tuple[R, ...]) -> tuple[R, ...]:
+    """The readers, in turn, each in a thread of its own, while the next batches are read. Who gets which follows from
+    their order alone."""
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(len(readers)) as pool:
+        for reader, batch in zip(cycle(readers), batches):
+            if len(waiting) == len(readers):  # the first is this reader's
+                waiting.popleft().result()
+            waiting.append(pool.submit(reader.add, batch))
+        for one in waiting:
+            one.result()
+    return readers
+
+
+class _Second:
+    """The second time: into the bins."""
+
+    def __init__(self, bare: Profile) -> None:
+        self.binner = Binner(bare)
+
+    def add(self, batch: Batch) -> None:
+        self.binner.add(dict(zip(batch.schema.names, batch.columns, strict=True)))
 
 
 class _First:
@@ -76,15 +98,23 @@ class _First:
         self._names = {name: Named(len(found.names)) for name in found.names}
         self._sample = Sample(len(found.numbers))
 
-    def add(self, batch: Batch, pool: Executor) -> None:
+    def add(self, batch: Batch) -> None:
         self.rows += batch.num_rows
         values = [numbers(batch.column(name)) for name in self._found.numbers]
-        sampled = pool.submit(self._sample.add, values)
+        self._sample.add(values)
         for real, one in zip(self._reals.values(), values, strict=True):
             real.add(one)
         for name, column in self._names.items():
             column.add(batch.column(name))
-        sampled.result()
+
+    def merge(self, other: _First) -> None:
+        """With what another one has read."""
+        self.rows += other.rows
+        self._sample.merge(other._sample)
+        for name, real in self._reals.items():
+            real.merge(other._reals[name])
+        for name, column in self._names.items():
+            column.merge(other._names[name])
 
     def features(self, rows: Rows, wanted: Sequence[str]) -> list[Number | Category]:
         """In the order that was asked for."""

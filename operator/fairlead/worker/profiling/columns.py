@@ -34,13 +34,23 @@ class Real:
             return
         self.low, self.high = min(self.low, float(found.min())), max(self.high, float(found.max()))
         with np.errstate(over="ignore", invalid="ignore"):
-            # Chan, Golub and LeVeque (1979): the squares of two parts about their common mean
-            mean = float(found.mean())
-            apart, n = found - mean, self.n + len(found)
-            step = mean - self._mean
-            self._squares += float(apart @ apart) + step * step * (self.n * len(found) / n)
-            self._mean += step * (len(found) / n)
-        self.n = n
+            mean = found.mean()
+            apart = found - mean
+            self._together(len(found), float(mean), float(apart @ apart))
+
+    def merge(self, other: Real) -> None:
+        """With the values of another one."""
+        if other.n:
+            self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._together(other.n, other._mean, other._squares)
+
+    def _together(self, n: int, mean: float, squares: float) -> None:
+        """Chan, Golub and LeVeque (1979): the squares of two parts about their common mean."""
+        step, total = mean - self._mean, self.n + n
+        self._squares += float(squares + step * step * (self.n * n / total))
+        self._mean += float(step * (n / total))
+        self.n = total
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -86,10 +96,21 @@ class Named:
     def add(self, values: Column) -> None:
         """The next values; null, and what has no name, is none."""
         if not self.too_many:
-            self.counts.update(_counted(values))
-            if len(self.counts) > self._most:
-                self.too_many = True
-                self.counts.clear()
+            self._put(_counted(values))
+
+    def merge(self, other: Named) -> None:
+        """With the values of another one."""
+        if other.too_many:
+            self.too_many = True
+            self.counts.clear()
+        elif not self.too_many:
+            self._put(other.counts)
+
+    def _put(self, found: Counter[str]) -> None:
+        self.counts.update(found)
+        if len(self.counts) > self._most:
+            self.too_many = True
+            self.counts.clear()
 
     def most(self, n: int) -> list[str]:
         """The most frequent ones, most frequent first; of equally frequent ones the first by their letters."""

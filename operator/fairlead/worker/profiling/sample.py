@@ -42,6 +42,12 @@ class Sample:
         if self._waiting > 2 * self._most:
             self._compact()
 
+    def merge(self, other: Sample) -> None:
+        """With the rows of another one."""
+        self._parts += other._parts
+        self._waiting += other._waiting
+        self._compact()
+
     def _compact(self) -> None:
         if not self._parts:
             return

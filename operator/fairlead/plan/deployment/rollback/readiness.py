@@ -127,6 +127,6 @@ def _ready(look: Look, version: str) -> tuple[str, str]:
         return "Running", f"{version} could answer at once: its pods run"
     found = versions.read(look, version)
     gpu = found.spec.server.resources.gpu if found else None
-    needs = f"; they need {wanted * gpu.count} free {gpu.resource}" if gpu else ""
+    needs = f"; they need {wanted * gpu.count} free {gpu.requested}" if gpu else ""
     known = "is approved and verified" if _there(look, version) else "is recorded, though its ModelVersion is gone,"
     return "Startable", f"{version} {known} and its image is known; its pods would be started{needs}"

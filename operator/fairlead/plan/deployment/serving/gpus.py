@@ -211,7 +211,7 @@ def _claim(
     if gpu is None:
         return None
     starting = held and not _all_at_home(look, deployment, version, size.now)
-    return Claim(deployment, version, since, size.most * gpu.count, gpu.resource, surge, held, starting)
+    return Claim(deployment, version, since, size.most * gpu.count, gpu.requested, surge, held, starting)
 
 
 def _all_at_home(look: Look, deployment: str, version: str, replicas: int) -> bool:

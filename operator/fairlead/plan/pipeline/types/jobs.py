@@ -13,12 +13,12 @@ from fairlead.api.tasks import INPUTS, OUTPUTS, FetchItem, FetchTask, Outcomes, 
 from fairlead.manifests import job, limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
-from fairlead.plan.core import DATASET, PIPELINE_RUN, Json
+from fairlead.plan.core import DATASET, LOCAL_QUEUE, PIPELINE_RUN, Json
 from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.pipeline import items, refs
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types.base import Order
-from fairlead.plan.read import read
+from fairlead.plan.read import Lacking, read
 
 OUTCOMES = "outcomes"
 """Folder below a step's with what each of its items has committed."""
@@ -27,7 +27,7 @@ OUTCOMES = "outcomes"
 def program_job(order: Order, program: Container, inputs: Mapping[str, Input], outputs: Mapping[str, Output]) -> Json:
     """fetch (if there are inputs) → a program → publish. program: with its parameters' values in place.
 
-    Raises NotReadable for a Dataset that can't be read."""
+    Raises NotReadable for a Dataset that can't be read, and where there is no Kueue."""
     brought = [_fetch(order, name, source) for name, source in inputs.items()]
     parts = job.StepPod(
         program=program,
@@ -35,8 +35,23 @@ def program_job(order: Order, program: Container, inputs: Mapping[str, Input], o
         fetch=FetchTask(items=[item for item, _ in brought]),
         fetch_credentials=tuple(secret for _, secrets in brought for secret in secrets),
         publish=_publishing(order, outputs),
+        claims=tuple(order.step.claims),
+        priority_class=order.step.priority_class,
+        queue=_queue(order),
     )
     return job.step_job(_identity(order), parts)
+
+
+def _queue(order: Order) -> str | None:
+    """Where its Job waits. Raises Lacking where nothing would ever let it begin."""
+    name, world = order.step.queue, order.view.world
+    if name and not world.served(LOCAL_QUEUE):
+        raise Lacking("KueueMissing", f"its queue is {name}, and there is no Kueue in this cluster "
+                      "(kueue.x-k8s.io/v1beta2); install it, or cancel the run and take queue away")  # fmt: skip
+    if name and world.get(LOCAL_QUEUE, name) is None:
+        text = f"there is no LocalQueue {name} in this namespace; create it, or cancel the run and correct queue"
+        raise Lacking("QueueMissing", text)
+    return name
 
 
 def recall_job(order: Order, outputs: Mapping[str, Output]) -> Json:
