@@ -84,6 +84,8 @@ class Asked(Model):
     name: Annotated[str, Field(max_length=63)]
     uid: Annotated[str, Field(max_length=36)] = ""
     attempt: int = 1
+    unreadable: int = 0
+    """Answers that could not be read."""
     not_before: Timestamp | None = None
 
 

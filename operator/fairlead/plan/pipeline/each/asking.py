@@ -15,9 +15,11 @@ from fairlead.plan import store
 from fairlead.plan.core import JOB, PIPELINE_RUN, Delete, Json
 from fairlead.plan.jobs import attempt, failures
 from fairlead.plan.jobs.attempt import Broken, Followed, Paused, Running
+from fairlead.plan.jobs.backoff import USUAL
 from fairlead.plan.jobs.failures import Failure, by_task
 from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import Budget
+from fairlead.plan.jobs.result import FEW
 from fairlead.plan.pipeline import steps
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types.jobs import fetch_dataset
@@ -70,7 +72,12 @@ class Asking(Followed[ItemsResult]):
 
     def budget(self, failure: Failure) -> Budget:
         """What the cluster has spoilt is tried again."""
-        return Budget(pause=0.0) if failure.fault == "outdated" else super().budget(failure)
+        asked = self.recorded
+        if failure.fault == "outdated":
+            return Budget(pause=0.0)
+        if failure.fault == "unreadable":
+            return Budget(USUAL.after(asked.attempt), "unreadable", asked.unreadable + 1, FEW)
+        return super().budget(failure)
 
 
 def _asked(status: StepStatus) -> Asked:
@@ -133,7 +140,8 @@ def advance(view: View, status: StepStatus) -> StepStatus:
         if seen.left > 0:
             view.look_again.append(seen.left)
             return status
-        return _with(status, first(view, status, asked.attempt + 1))
+        again = first(view, status, asked.attempt + 1)
+        return _with(status, again.model_copy(update={"unreadable": asked.unreadable}))
     asked = asked.model_copy(update={"uid": seen.found.uid})
     if isinstance(seen, Running):
         return _waits(view, _with(status, asked), seen)
