@@ -139,6 +139,7 @@ class Items(RuleBasedStateMachine):
                 assert self.over.setdefault((step["name"], one), how) == how
             assert not {(step["name"], n) for n in alive} & set(self.over)
             assert step["phase"] not in ("Completed", "Failed", "Aborted") or not alive
+            assert step["phase"] != "Completed" or not halted
         if self.status().get("phase") in ending.TERMINAL:
             self.ended = self.ended or self.status()
             assert self.ended == self.status()

@@ -126,20 +126,21 @@ class ItemStatus(StepStatus):
     item: int = 0
 
 
-def job_name(view: View, status: StepStatus, attempt: int) -> str:
-    """The name of an attempt's Job."""
-    return _name(view, status, str(attempt))
+def job_name(view: View, step: str, attempt: int, item: int | None, *, recall: bool = False) -> str:
+    """The name of an attempt's Job. recall: of that which asks what the attempt has committed."""
+    parts = [str(attempt), *(["recall"] if recall else [])]
+    if item is not None:
+        return child_name(f"{view.name}-{step}-{item}", view.uid, step, *parts, "item")
+    return child_name(f"{view.name}-{step}", view.uid, step, *parts)
 
 
 def recall_name(view: View, status: StepStatus) -> str:
     """The name of the Job that asks what the attempt has committed."""
-    return _name(view, status, str(status.attempt), "recall")
+    return job_name(view, status.name, status.attempt, _item(status), recall=True)
 
 
-def _name(view: View, status: StepStatus, *parts: str) -> str:
-    if isinstance(status, ItemStatus):
-        return child_name(f"{view.name}-{status.name}-{status.item}", view.uid, status.name, *parts, "item")
-    return child_name(f"{view.name}-{status.name}", view.uid, status.name, *parts)
+def _item(status: StepStatus) -> int | None:
+    return status.item if isinstance(status, ItemStatus) else None
 
 
 def is_recall(view: View, status: StepStatus) -> bool:
@@ -160,7 +161,7 @@ def busy(status: StepStatus) -> bool:
 def begin(view: View, status: StepStatus) -> StepStatus:
     """Record the next attempt."""
     attempt = status.attempt + 1
-    name = job_name(view, status, attempt)
+    name = job_name(view, status.name, attempt, _item(status))
     return _with(
         status, attempt=attempt, job=name, job_uid="", not_before=None, reason=STARTING, message="",
         started_at=status.started_at or view.stamp,

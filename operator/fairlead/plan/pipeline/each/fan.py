@@ -27,6 +27,8 @@ from fairlead.plan.pipeline.types import registry as types
 ENDED = "ItemsFailed"
 WAITING = 50
 """Items that may wait for another attempt, besides those that run: else a record could become as long as the list."""
+_BLANK = ItemStatus(name="item")
+"""Copied for each item: cheaper than to make one."""
 _WORDS = 128
 _WHY = 160
 """Characters of a failed item's message."""
@@ -51,15 +53,15 @@ def pieces(view: View, status: StepStatus) -> list[ItemStatus]:
 
 
 def _piece(view: View, status: StepStatus, live: LiveItem) -> ItemStatus:
-    found = ItemStatus.model_construct(
-        name=status.name, item=live.item, phase=live.phase or "Pending", reason=live.reason or steps.STARTING,
-        message=live.message or "", attempt=live.attempt, failures=live.failures or 0,
-        disruptions=live.disruptions or 0, not_before=live.not_before, job_uid=live.job_uid or "",
+    job = "" if live.not_before else steps.job_name(
+        view, status.name, live.attempt, live.item, recall=bool(live.recall)
     )  # fmt: skip
-    if live.not_before:
-        return found
-    job = steps.recall_name(view, found) if live.recall else steps.job_name(view, found, live.attempt)
-    return found.model_copy(update={"job": job})
+    return _BLANK.model_copy(update={
+        "name": status.name, "item": live.item, "phase": live.phase or "Pending",
+        "reason": live.reason or steps.STARTING, "message": live.message or "", "attempt": live.attempt,
+        "failures": live.failures or 0, "disruptions": live.disruptions or 0, "not_before": live.not_before,
+        "job": job, "job_uid": live.job_uid or "",
+    })  # fmt: skip
 
 
 def _recorded(view: View, piece: ItemStatus, told: bool) -> LiveItem:
@@ -119,7 +121,7 @@ def begin(view: View, status: StepStatus) -> StepStatus:
         number = following(items.model_copy(update={"next": after}))
         if number is None:
             break
-        live.append(_begun(view, ItemStatus.model_construct(name=status.name, item=number)))
+        live.append(_begun(view, _BLANK.model_copy(update={"name": status.name, "item": number})))
         room, after = room - 1, number + 1
     if live == items.live:
         return status
@@ -308,6 +310,8 @@ def _ended(view: View, status: StepStatus) -> StepStatus:
     part = Decimal((each.min_success or "100%").removesuffix("%"))
     enough = not failed or (each.failures == "Continue" and items.completed * 100 >= part * of)
     status = _with(status, items=closed, finished_at=view.stamp)
+    if items.stopped and not stopping(view, status):  # it was let end only because the run was to end
+        return _with(status, phase="Aborted", reason=steps.RUN_FAILED, message="")
     if enough:
         text = f"{items.completed} of {of} items; {failed} failed" if failed else ""
         return _with(status, phase="Completed", reason="", message=text)
