@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "operator" / "requirements"
 SOURCES: dict[str, tuple[str, ...]] = {
-    "operator": ("pyproject.toml",),
+    "operator": ("pyproject.toml", "--extra", "operator"),
     # on top of the operator's, in the same image
     "worker": ("pyproject.toml", "--extra", "worker", "--constraint", "operator/requirements/operator.txt"),
     "sklearn": ("operator/requirements/sklearn.in",),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hack.gen import argocd, crds, dashboards, metrics, rbac, readme, reference
+from hack.gen import argocd, crds, dashboards, metrics, python, rbac, readme, reference
 from hack.gen.files import stale, write
 
 
 def generated() -> dict[str, str]:
     """Every generated file: text by path."""
-    pages = reference.files() | metrics.files() | readme.files()
+    pages = reference.files() | python.files() | metrics.files() | readme.files()
     return crds.files() | rbac.files() | dashboards.files() | argocd.files() | pages
 
 

@@ -68,6 +68,8 @@ OPERATOR = RoleTable(
         Right("", ("pods",), READ,
               "Read why a step failed, and find the serving pods to read their counters. Pods are never made, changed "
               "or entered."),
+        Right("", ("pods/log",), ("get",),
+              "Keep the log of a step's program in the store before its pod goes. No other container's is read."),
         Right("gateway.networking.k8s.io", ("httproutes", "grpcroutes"), CHILDREN,
               "Divide the traffic between versions."),
         Right("gateway.networking.k8s.io", ("gateways",), ("get",), "Say at which address a model is reached."),

@@ -8,7 +8,7 @@ from typing import Any
 Node = dict[str, Any]
 WORDS = (
     "1", "a", "1h", "1%", "s3://abc/x", "http://s3.example:9000", "/a", "0" * 64, "a.b", "nvidia.com/gpu", "abc", "1Gi",
-    "1m", "Word", "1g.10gb",
+    "1m", "Word", "1g.10gb", "0" * 40,
 )  # fmt: skip
 TIME = "2026-01-02T03:04:05.000006Z"
 

@@ -17,7 +17,7 @@ from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE, PIPELINE_R
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.pipeline import ending, run
 from fairlead.plan.pipeline import plan as pipeline
-from fairlead.plan.requests import Answer, Listed, ReadDocument, Request
+from fairlead.plan.requests import Answer, KeepLog, Listed, LogKept, ReadDocument, Request
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
 from tests.sim.operators import Operators
@@ -66,6 +66,8 @@ class Bucket:
         return {request: self._answer(request) for request in requests}
 
     def _answer(self, request: Request) -> Answer:
+        if isinstance(request, KeepLog):
+            return LogKept(7, False)
         listed = Listed(self.letter * 64, 1, 10)
         return self.told.answer(request) if isinstance(request, ReadDocument) else listed
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.cluster import errors as api
-from fairlead.cluster.port import Page
-from fairlead.plan.core import Kind
+from fairlead.cluster.port import Log, Page
+from fairlead.plan.core import POD, Kind
 from tests.sim.apiserver import ApiServer
 
 Json = dict[str, Any]
@@ -115,13 +115,20 @@ class FakeKube:
             raise api.Unavailable("the server is currently unable to handle the request", 503)
         return kind not in self.server.absent
 
+    async def log(self, namespace: str, pod: str, container: str, limit: int) -> Log:
+        """What the pod's annotation has, as the log of each of its containers."""
+        del container
+        await self._way("log", POD, pod)
+        found = self.server.get(POD, namespace, pod)["metadata"].get("annotations", {}).get("log", "").encode()
+        return Log(found[-limit:], len(found) > limit)
+
     async def close(self) -> None:
         """Nothing to close."""
 
     @property
     def writes(self) -> list[tuple[str, str, str]]:
         """The writes among the requests, but for events."""
-        reads = ("get", "list", "discover")
+        reads = ("get", "list", "discover", "log")
         return [call for call in self.calls if call[0] not in reads and call[1] != "events"]
 
     async def _way(self, verb: str, kind: Kind, name: str) -> None:

@@ -117,6 +117,12 @@
     - list
     - watch
 - apiGroups:
+    - ''
+  resources:
+    - pods/log
+  verbs:
+    - get
+- apiGroups:
     - gateway.networking.k8s.io
   resources:
     - httproutes

@@ -110,13 +110,15 @@ Hosts = list[Annotated[str, AfterValidator(_named)]]
 
 
 class EndpointsConfig(Model):
-    """Which stores the operator connects to for what people write; its own `store` always."""
+    """Which stores and registries the operator connects to for what people write; its own `store` always."""
 
     allow: Hosts = []
     """Hosts, `*.` and the end of hosts, addresses and networks (`10.0.0.0/8`); if there are any, no other endpoint is
     used. An address that is named is allowed even where it would be refused: loopback, link-local, the API server's."""
     refuse: Hosts = []
     """Addresses and networks that are refused besides, for example those of the control plane's nodes."""
+    insecure: list[Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]+)?$")]] = []
+    """Registries that are asked without TLS, as images name them: `registry.local:5000`."""
 
 
 class IdentityConfig(Model):

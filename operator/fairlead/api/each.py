@@ -64,6 +64,8 @@ class LiveItem(Model):
     disruptions: int | None = None
     not_before: Timestamp | None = None
     job_uid: Annotated[str, Field(max_length=36)] | None = None
+    ended_at: Timestamp | None = None
+    """When its attempt has ended, whose log is still to be kept."""
     recall: bool | None = None
     """The Job only asks what was committed."""
 

@@ -43,7 +43,8 @@ class TaskError(Model):
     reason: Literal[
         "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "CorruptFile",
         "DigestMismatch", "OutputMissing", "ServerFailed", "OutOfMemory", "BadData", "BadTask", "Bug", "EndpointRefused",
-        "CredentialsMissing", "ListingTooLarge", "ListingTooSlow",
+        "CredentialsMissing", "ListingTooLarge", "ListingTooSlow", "RepositoryMissing", "RefMissing", "CommitMissing",
+        "PathMissing", "TooLarge",
     ]  # fmt: skip
     message: str
     """What happened and what to do about it, with the object or field named."""
@@ -86,10 +87,25 @@ class FetchItem(Model):
     """The URI names the folder with the outcomes of a step's items. `sha256`: of their tally (`api/items.counted`)."""
 
 
+class CodeItem(Model):
+    """A commit's files to bring into the pod."""
+
+    url: str
+    """Of the repository."""
+    commit: str
+    path: str = ""
+    """A folder that must be there."""
+    credentials: str | None = None
+    """Folder with the files `username` and `password` (a mounted Secret); None: it is public."""
+    dest: str
+    """Folder."""
+
+
 class FetchTask(Model):
     """Bring inputs into the pod; nothing is left in place whose digest differs."""
 
     items: list[FetchItem]
+    code: CodeItem | None = None
 
 
 class Said(Model):

@@ -41,10 +41,16 @@ class Lineage(Model):
     pipeline: Name | None = None
     datasets: Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=32)] = {}
     """Versions of the Datasets that were read, by name."""
+    after: Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=32)] = {}
+    """Digests of what was read of other Pipelines, by `run/step.output`."""
     author: Author | None = None
     """Who wrote the Pipeline, where somebody else started the run. Neither's approval counts under `notAuthor`."""
     images: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=64)] = {}
     """The code: the image that each step ran, with its digest."""
+    commit: Annotated[str, Field(max_length=40)] | None = None
+    """The code beside the images: the commit that the run pinned."""
+    repository: Annotated[str, Field(max_length=512)] | None = None
+    """Where that commit is."""
     params: Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)] = {}
 
 

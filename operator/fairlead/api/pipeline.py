@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from fairlead.api.common import Container, S3Location, StatusBase, Timestamp
+from fairlead.api.code import Code
+from fairlead.api.common import Container, S3Location, SecretRef, StatusBase, Timestamp
 from fairlead.api.each import Each, ItemValue
 from fairlead.api.modelversion import ModelVersionTemplate
 from fairlead.api.schema import (
@@ -15,6 +16,7 @@ from fairlead.api.schema import (
     Author,
     Decimal,
     Duration,
+    Image,
     Key,
     Model,
     Name,
@@ -91,6 +93,25 @@ class PrometheusTrigger(Model):
     model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("above", "below")))
 
 
+class ImageTrigger(Model):
+    """A run when a tag means another image, and for the image that it means at first. The registry does not answer, or
+    does not tell: then nobody knows, and no run is started."""
+
+    name: Image
+    """With a tag: `registry.example.com/team/app:stable`."""
+    every: Span = "5m"
+    """How often the registry is asked; at least `30s`."""
+    credentials: SecretRef | None = None
+    """A Secret of type `kubernetes.io/dockerconfigjson`, for an image that is not open to everybody."""
+
+
+class AfterTrigger(Model):
+    """A run when a run of another Pipeline has completed: of several, for the one that was started last."""
+
+    pipeline: Name
+    """Pipelines that wait for each other in a circle start no runs."""
+
+
 class Trigger(Model):
     """What starts a run."""
 
@@ -99,8 +120,18 @@ class Trigger(Model):
     condition: ConditionTrigger | None = None
     stale: StaleTrigger | None = None
     prometheus: PrometheusTrigger | None = None
+    image: ImageTrigger | None = None
+    after: AfterTrigger | None = None
 
     model_config = ConfigDict(json_schema_extra=one_field)
+
+
+class AfterInput(Model):
+    """An output of another Pipeline's run: of the one that has started this run, else of the completed one that was
+    started last."""
+
+    pipeline: Name
+    output: OutputRef
 
 
 class Input(Model):
@@ -113,10 +144,12 @@ class Input(Model):
     items (`itemsOf`); else a folder with one entry an item, and `items.json`, which says which is which."""
     item: Annotated[dict[Key, ItemValue], Field(min_length=1, max_length=8)] | None = None
     """Of a step with `each`: of this item only."""
+    after: AfterInput | None = None
+    """An output of another Pipeline, as the run has pinned it at its start."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
-            exactly_one_of("dataset", "output"), ("!has(self.item) || has(self.output)", "item needs output")
+            exactly_one_of("dataset", "output", "after"), ("!has(self.item) || has(self.output)", "item needs output")
         )
     )
 
@@ -124,7 +157,9 @@ class Input(Model):
 class Output(Model):
     """What a step leaves at `/fairlead/out/<name>` (a file or a folder)."""
 
-    type: Literal["dataset", "model", "file"] = "file"
+    type: Literal["dataset", "model", "file", "preview"] = "file"
+    """`preview`: for people to look at, up to 64 MiB; it may be called `<name>.png`, `.svg`, `.html`, `.csv`, `.parquet`,
+    `.md` …"""
 
 
 class Retry(Model):
@@ -205,10 +240,14 @@ class VersionHistory(Model):
 
 
 class History(Model):
-    """How many finished runs, and which ModelVersions, are kept on the API server. Their data stays in the store."""
+    """How many finished runs, and which ModelVersions, are kept on the API server. Their data stays in the store. A run
+    stays in any case while a Deployment needs a version that it has made, while a run that is under way names it, and
+    with the annotation `fairlead.dev/keep`."""
 
     succeeded: Annotated[int, Field(ge=1, le=1000)] = 10
     failed: Annotated[int, Field(ge=1, le=1000)] = 10
+    ttl: Span | None = None
+    """A run goes, too, when it ended so long ago; the newest one stays. Default: however old it is."""
     versions: VersionHistory = VersionHistory()
 
 
@@ -238,6 +277,8 @@ class PipelineSpec(Model):
     of runs need it where `notAuthor` is required."""
     params: Params = {}
     """Defaults of the parameters, as strings; a run may override them."""
+    code: Code | None = None
+    """Code beside the images: a run pins a commit when it starts."""
     triggers: Annotated[list[Trigger], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = []
     """Any of these starts a run. Without triggers, runs are made by hand."""
     cooldown: Duration = "0s"
@@ -318,7 +359,7 @@ class Tried(Model):
 
 
 class Seen(Model):
-    """What a trigger saw that goes by what is the case. Written when that changes, not at each look."""
+    """What a trigger saw. Written when that changes, not at each look."""
 
     trigger: Annotated[str, Field(max_length=128)]
     state: Literal["Quiet", "Holding", "Asks", "Unknown"]
@@ -368,7 +409,7 @@ class PipelineStatus(StatusBase):
     decisions: Annotated[list[TriggerDecision], Field(max_length=20, json_schema_extra=LIST_ATOMIC)] = []
     """The last 20, newest first."""
     seen: Annotated[list[Seen], Field(max_length=16, json_schema_extra=list_map("trigger"))] = []
-    """What triggers saw that go by what is the case: `condition`, `stale`, `prometheus`."""
+    """What triggers saw that may also see nothing: all but `dataset` and `schedule`."""
     starts: Starts | None = None
     active: int = 0
     succeeded: int = 0

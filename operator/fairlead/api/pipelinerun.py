@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from fairlead.api.common import StatusBase, Timestamp
+from fairlead.api.code import CodeJob, Commit
+from fairlead.api.common import Artifact, StatusBase, Timestamp
 from fairlead.api.each import Items
-from fairlead.api.pipeline import Params, PipelineSpec
-from fairlead.api.schema import LIST_SET, Author, Model, Name, Text, cel, list_map
+from fairlead.api.logged import Logged, Number
+from fairlead.api.pipeline import OutputRef, Params, PipelineSpec
+from fairlead.api.schema import LIST_SET, Author, Key, Model, Name, Text, cel, list_map
 
 
 class PipelineRunSpec(Model):
@@ -21,6 +23,11 @@ class PipelineRunSpec(Model):
     datasets: Annotated[dict[str, Annotated[str, Field(max_length=16)]], Field(max_length=32)] = {}
     """Versions of Datasets by name, also such as only the store still has. Default: each Dataset's current version when
     the run starts."""
+    commit: Commit | None = None
+    """Of the pipeline's code. Default: the one that `spec.code.git.ref` of the pipeline stands for when the run starts."""
+    after: Annotated[dict[str, Name], Field(max_length=32)] = {}
+    """Runs of other Pipelines whose outputs are read, by the Pipeline's name. Default: of each Pipeline the completed
+    run that was started last."""
     reason: Text = ""
     """Why it was started."""
     author: Author | None = None
@@ -35,6 +42,10 @@ class PipelineRunSpec(Model):
              "params are immutable; make a new run"),
             ("has(self.datasets) == has(oldSelf.datasets) && (!has(self.datasets) || self.datasets == oldSelf.datasets)",
              "datasets are immutable; make a new run"),
+            ("has(self.commit) == has(oldSelf.commit) && (!has(self.commit) || self.commit == oldSelf.commit)",
+             "commit is immutable; make a new run"),
+            ("has(self.after) == has(oldSelf.after) && (!has(self.after) || self.after == oldSelf.after)",
+             "after is immutable; make a new run"),
             ("has(self.author) == has(oldSelf.author) && (!has(self.author) || self.author == oldSelf.author)",
              "author is immutable; make a new run"),
             ("!has(oldSelf.cancel) || has(self.cancel)", "a cancel can't be taken back; make a new run"),
@@ -52,14 +63,44 @@ class PinnedDataset(Model):
     manifest: Annotated[str, Field(max_length=1024)]
 
 
+class PinnedOutput(Model):
+    """An output of another Pipeline's run that a run reads."""
+
+    pipeline: Name
+    output: OutputRef
+    run: Name
+    run_uid: Annotated[str, Field(max_length=36)]
+    artifact: Artifact
+    """The bytes, with the access that has written them."""
+
+
 class OutputRecord(Model):
     """An output that was committed to the store."""
 
     name: Annotated[str, Field(max_length=63)]
-    type: Literal["dataset", "model", "file"] = "file"
+    type: Literal["dataset", "model", "file", "preview"] = "file"
     uri: Annotated[str, Field(max_length=1024)]
     sha256: Annotated[str, Field(max_length=64)]
     bytes: int = 0
+    media: Annotated[str, Field(max_length=64)] = ""
+    """Media type of a preview that is one file."""
+
+
+class StepLog(Model):
+    """The log of the last attempt whose program has run."""
+
+    attempt: int
+    uri: Annotated[str, Field(max_length=1024)] = ""
+    """Where it is kept; empty while it is not. Logs of attempts before lie in the folders `1`, `2` … beside."""
+    bytes: int = 0
+    cut: bool = False
+    """Only its end is kept."""
+    pod: Annotated[str, Field(max_length=253)] = ""
+    """Whose log is still to be kept."""
+    since: Timestamp | None = None
+    """Since when it is."""
+    problem: Annotated[str, Field(max_length=256)] = ""
+    """Why it is not kept."""
 
 
 class StepStatus(Model):
@@ -88,6 +129,16 @@ class StepStatus(Model):
     outputs: Annotated[list[OutputRecord], Field(max_length=32, json_schema_extra=list_map("name"))] = []
     items: Items | None = None
     """Of a step with `each` that has begun."""
+    metrics: Annotated[dict[Key, Number], Field(max_length=32)] = {}
+    """The last value of each metric that it has logged."""
+    logged: Logged | None = None
+    log: StepLog | None = None
+
+
+class ItemStatus(StepStatus):
+    """Where one item of a step with `each` stands, as a step is recorded; a status has it in fewer words."""
+
+    item: int = 0
 
 
 class PipelineRunStatus(StatusBase):
@@ -99,6 +150,14 @@ class PipelineRunStatus(StatusBase):
     """The pipeline as it was when the run started: later edits affect the next run."""
     params: Params = {}
     datasets: Annotated[list[PinnedDataset], Field(max_length=32, json_schema_extra=list_map("name"))] = []
+    commit: Annotated[str, Field(max_length=40)] = ""
+    """Of the code; the same for all steps."""
+    code_tree: Annotated[str, Field(max_length=40)] = ""
+    """What that commit has at `spec.code.git.path`; empty without a path, and where the git server can't tell."""
+    pinning: CodeJob | None = None
+    """The Job that asks a private repository which commit that is, until it is known."""
+    after: Annotated[list[PinnedOutput], Field(max_length=32, json_schema_extra=list_map("pipeline", "output"))] = []
+    """What it reads of other Pipelines."""
     steps: Annotated[list[StepStatus], Field(max_length=64, json_schema_extra=list_map("name"))] = []
     models: Annotated[list[Name], Field(max_length=32, json_schema_extra=LIST_SET)] = []
     """The ModelVersions that it made."""

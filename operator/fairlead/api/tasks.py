@@ -30,13 +30,15 @@ from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.guard import Loss
 from fairlead.api.items import MOST, PAGE
 from fairlead.api.labelled import UsedLabels
+from fairlead.api.logged import FILES, FOLDER, NAMES, ArtifactRecord, Number
 from fairlead.api.modelversion import Gate, GateResult, GoldenRef, Metric, ProfileRef, Score
 from fairlead.api.pipelinerun import OutputRecord
 from fairlead.api.reading import Csv, ShownReading
-from fairlead.api.schema import Model
+from fairlead.api.schema import Key, Model, Text
 
 INPUTS = "/fairlead/in"
 OUTPUTS = "/fairlead/out"
+LOGGED = f"{OUTPUTS}/{FOLDER}"
 MODEL = "/fairlead/model"
 CREDENTIALS = "/fairlead/credentials"
 SECRETS = "/fairlead/secrets"
@@ -79,7 +81,7 @@ class PublishItem(Model):
     """An output of a step."""
 
     name: str
-    type: Literal["dataset", "model", "file"]
+    type: Literal["dataset", "model", "file", "preview"]
     path: str
 
 
@@ -94,6 +96,8 @@ class PublishTask(Model):
     """Key of the outcome, where it is not in the folder: those of a step's items are side by side."""
     item: dict[str, str | None] | None = None
     """The item's values."""
+    logged: str = ""
+    """Folder of what the program has logged; empty: nothing is looked for."""
 
 
 class PublishResult(Model):
@@ -103,6 +107,39 @@ class PublishResult(Model):
     outputs: list[OutputRecord]
     item: dict[str, str | None] | None = None
     """The values of the item whose outputs these are."""
+    outcome: Annotated[str, Field(max_length=1024)] = ""
+    """Where this was committed."""
+    metrics: Annotated[dict[Key, Number], Field(max_length=NAMES)] = {}
+    """The last value of each metric."""
+    values: int = 0
+    """Values of metrics in `series`."""
+    series: ArtifactRecord | None = None
+    """All values that were logged, in their order: JSON lines."""
+    artifacts: Annotated[list[ArtifactRecord], Field(max_length=FILES)] = []
+    left_out: Annotated[list[Text], Field(max_length=16)] = []
+    """What was logged and is not kept, and why."""
+
+
+class ResolveTask(Model):
+    """Ask a private repository what a ref stands for."""
+
+    url: str
+    ref: str = ""
+    """Empty: the default branch."""
+    path: str = ""
+    """A folder whose tree is wanted too; empty: none."""
+    credentials: str
+    """Folder with the files `username` and `password` (a mounted Secret)."""
+    store: Place
+    """Where the answer goes."""
+
+
+class ResolveResult(Model):
+    """What the ref stands for."""
+
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    tree: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+    """Empty: none was asked for, or the server hands out no single trees."""
 
 
 class ItemsTask(Model):
@@ -460,6 +497,7 @@ class TaskResult(Said):
     observe: ObserveResult | None = None
     explain: ExplainResult | None = None
     items: ItemsResult | None = None
+    resolve: ResolveResult | None = None
 
     @model_validator(mode="before")
     @classmethod

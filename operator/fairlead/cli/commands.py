@@ -6,19 +6,24 @@ import argparse
 
 from fairlead.cli import (
     approve,
+    artifacts,
     ask,
     decide,
     digest,
     explain,
+    export,
     get,
     history,
     lineage,
+    logs,
     monitor,
     new,
+    opened,
     profile,
     replay,
     review,
     start,
+    submit,
     switches,
     verdict,
     why,
@@ -29,6 +34,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add them all."""
     for module in (
         get,
+        logs,
+        artifacts,
+        opened,
         why,
         ask,
         start,
@@ -45,5 +53,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         explain,
         digest,
         new,
+        export,
+        submit,
     ):
         module.register(subparsers)

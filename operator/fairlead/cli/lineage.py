@@ -108,12 +108,15 @@ def _made(root: Node, found: ModelVersion, datasets: dict[str, Json | None]) -> 
     from fairlead.cli.text import count, short
 
     lineage = found.spec.lineage
-    data = root.add("data") if lineage.datasets else None
+    data = root.add("data") if lineage.datasets or lineage.after else None
     for dataset, version in sorted(lineage.datasets.items()):
         known = ((datasets.get(dataset) or {}).get("status") or {}).get("versions", [])
         rows = next((f", {count(v.get('rows', 0))} rows" for v in known if v["version"] == version), "")
         if data is not None:
             data.add(f"dataset {dataset}@{version}{rows}")
+    for output, digest in sorted(lineage.after.items()):
+        if data is not None:
+            data.add(f"output {output} sha256:{short(digest)}")
     if lineage.run:
         run = root.add(f"run {lineage.run}" + (f" of pipeline {lineage.pipeline}" if lineage.pipeline else ""))
         for step, image in sorted(lineage.images.items()):

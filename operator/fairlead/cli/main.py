@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from fairlead.cli import extras
+
 
 def parser(program: str) -> argparse.ArgumentParser:
     """The parser of all sub-commands. Each sets `run`, a function from the arguments to the exit code."""
@@ -42,6 +44,16 @@ def _worker(args: argparse.Namespace) -> NoReturn:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit code."""
     given = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _run(given)
+    except ModuleNotFoundError as missing:
+        if (extra := extras.needed(given, missing.name)) is None:
+            raise
+        print(f"error: {missing.name} is not installed: pip install 'fairlead[{extra}]'", file=sys.stderr)
+        return 2
+
+
+def _run(given: list[str]) -> int:
     if len(given) == 2 and given[0] == "worker" and not given[1].startswith("-"):
         # each pod that serves starts with one: it must not wait until all that people can type is loaded
         _worker(argparse.Namespace(task=given[1]))

@@ -20,6 +20,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--dataset", action="append", default=[], metavar="NAME=VERSION", help="read this version of a dataset"
     )
+    parser.add_argument(
+        "--after", action="append", default=[], metavar="PIPELINE=RUN", help="read this run's outputs of a pipeline"
+    )
     parser.add_argument("--reason", default="", help="why, for the record")
     parser.add_argument("--wait", action="store_true", help="follow it to its end; exit code 1 unless it completed")
     add_options(parser, output=True)
@@ -35,22 +38,23 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     pipeline = await session.get(PIPELINE, args.pipeline)
     reason = args.reason or f"started by {os.environ.get('USER', 'hand')} with fairlead run"
     params, datasets = pairs(args.param, "param"), pairs(args.dataset, "dataset")
+    after = pairs(args.after, "after")
     check_params(args.pipeline, pipeline, params)
     author = await whoami(session)
 
     def wanted(now: float) -> Json:
-        return run_object(session.namespace, args.pipeline, params, datasets, reason, now, author)
+        return run_object(session.namespace, args.pipeline, params, datasets, reason, now, author, after)
 
-    made = await _make(session, wanted)
+    made = await make(session, wanted)
     name = made["metadata"]["name"]
     if args.output == "json":
         print_json(made)
     else:
         tell(f"pipelinerun {name} created; follow it: kubectl fairlead get run {name} -n {session.namespace} --watch")
-    return await _follow(session, name) if args.wait else OK
+    return await follow(session, name) if args.wait else OK
 
 
-async def _make(session: Session, wanted: Callable[[float], Json]) -> Json:
+async def make(session: Session, wanted: Callable[[float], Json]) -> Json:
     """Create it. Names hold the second: where that is taken, the next one is waited for."""
     import asyncio
 
@@ -86,7 +90,7 @@ def check_params(name: str, pipeline: Json, given: dict[str, str]) -> None:
 
 def run_object(
     namespace: str, pipeline: str, params: dict[str, str], datasets: dict[str, str], reason: str, now: float,
-    author: str = "",
+    author: str = "", after: dict[str, str] | None = None,
 ) -> Json:  # fmt: skip
     """The PipelineRun. Its name ends with the time, so that models made by it sort after earlier ones. author: the user
     that starts it, as the API server knows them."""
@@ -98,6 +102,7 @@ def run_object(
     spec |= {"author": author} if author else {}
     spec |= {"params": params} if params else {}
     spec |= {"datasets": datasets} if datasets else {}
+    spec |= {"after": after} if after else {}
     return {
         "apiVersion": API_VERSION, "kind": "PipelineRun",
         "metadata": {
@@ -108,7 +113,7 @@ def run_object(
     }  # fmt: skip
 
 
-async def _follow(session: Session, name: str) -> int:
+async def follow(session: Session, name: str) -> int:
     """Print what changes until the run has ended."""
     import asyncio
 

@@ -20,11 +20,13 @@ from kubernetes.aio import client as k8s
 from kubernetes.aio import config as k8s_config
 
 from fairlead.cluster import errors
-from fairlead.cluster.port import IN_PATHS, NAMESPACE, Json, Page, Reply, climbs
-from fairlead.plan.core import MANAGER, SERVICE, Kind
+from fairlead.cluster.port import IN_PATHS, NAMESPACE, Json, Log, Page, Reply, climbs
+from fairlead.plan.core import MANAGER, POD, SERVICE, Kind
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 PAGE = 500
+LOG_LINES, LOG_READ = 20_000, 64 << 20
+"""Lines of a log that are asked for, from its end, and bytes that are read."""
 ANSWER = 4 << 20
 """Bytes of an answer of what is behind a Service."""
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -188,6 +190,45 @@ class HttpKube:
             return False
         return any(r.get("name") == kind.plural and r.get("kind") == kind.kind for r in found.get("resources", ()))
 
+    async def log(self, namespace: str, pod: str, container: str, limit: int) -> Log:
+        """The last `limit` bytes of a container's log, and at most LOG_LINES lines."""
+        query, started, code = {"container": container, "tailLines": str(LOG_LINES)}, time.monotonic(), 0
+        try:
+            async with await self._log(namespace, pod, query, TIMEOUT) as answer:
+                code = answer.status
+                found = await _tail(answer.content, limit)
+        except (aiohttp.ClientError, TimeoutError, OSError) as broken:
+            raise errors.Unavailable(f"no answer from the API server: {broken or type(broken).__name__}") from broken
+        finally:
+            self._observe("log", resource_of(POD), code, time.monotonic() - started)
+        if code >= 300:
+            _answer(code, found.body, None)
+        return found
+
+    async def stream(self, namespace: str, pod: str, container: str, follow: bool) -> AsyncIterator[bytes]:
+        """A container's log, part by part."""
+        query, endless = {"container": container}, aiohttp.ClientTimeout(total=None, sock_connect=10)
+        query |= {"follow": "true"} if follow else {}
+        try:
+            async with await self._log(namespace, pod, query, endless) as answer:
+                if answer.status >= 300:
+                    _answer(answer.status, (await _tail(answer.content, ANSWER)).body, None)
+                async for part in answer.content.iter_chunked(1 << 16):
+                    yield part
+        except (aiohttp.ClientError, TimeoutError, OSError) as broken:
+            raise errors.Unavailable(f"no answer from the API server: {broken or type(broken).__name__}") from broken
+
+    async def _log(
+        self, namespace: str, pod: str, query: Mapping[str, str], limits: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        """An answer whose body is still to come."""
+        headers = {"Accept": "*/*", "Content-Type": "application/json", "User-Agent": MANAGER}
+        url = f"{self._configuration.host}{path_of(POD, namespace, pod, 'log')}?{urlencode(query)}"
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], url, "GET", None)
+        found = await self._api.rest_client.request("GET", url, headers=headers, _request_timeout=limits)
+        answer: aiohttp.ClientResponse = found.response
+        return answer
+
     async def addresses(self) -> list[str]:
         """Where the API server that answers says that it is reached (`host:port`), besides what it was asked at."""
         found = await self._call("GET", "discover", NAMESPACE, "/api")
@@ -246,6 +287,22 @@ class HttpKube:
             method, url, headers=headers, body=body, _request_timeout=TIMEOUT
         )
         return response.status, await response.read(), _seconds(response.headers.get("Retry-After"))
+
+
+async def _tail(content: aiohttp.StreamReader, limit: int) -> Log:
+    """The last bytes of what comes; of more than LOG_READ, the last ones until there."""
+    kept, dropped, read, lines = bytearray(), False, 0, 0
+    async for part in content.iter_chunked(1 << 16):
+        kept += part
+        read += len(part)
+        lines += part.count(b"\n")
+        if len(kept) > 2 * limit:
+            del kept[:-limit]
+            dropped = True
+        if read > LOG_READ:
+            break
+    cut = dropped or len(kept) > limit or lines >= LOG_LINES or read > LOG_READ
+    return Log(bytes(kept[-limit:]), cut)
 
 
 async def whole(answer: aiohttp.ClientResponse) -> Reply:

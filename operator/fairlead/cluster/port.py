@@ -32,6 +32,15 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Log:
+    """The end of a container's log."""
+
+    body: bytes
+    cut: bool
+    """It is longer."""
+
+
+@dataclass(frozen=True)
 class Reply:
     """What a server behind a Service has answered."""
 
@@ -81,12 +90,19 @@ class Kube(Protocol):
     async def served(self, kind: Kind) -> bool:
         """Whether the API server has this kind."""
 
+    async def log(self, namespace: str, pod: str, container: str, limit: int) -> Log:
+        """The end of a container's log. Raises NotFound for a pod that is gone, Refused for a container without one."""
+
     async def close(self) -> None:
         """Close the connections."""
 
 
 class Door(Kube, Protocol):
     """What people's commands use besides."""
+
+    def stream(self, namespace: str, pod: str, container: str, follow: bool) -> AsyncIterator[bytes]:
+        """A container's log, part by part; with `follow` until it ends. Raises NotFound, and Refused for a container
+        without one."""
 
     async def post(self, namespace: str, service: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Send a request to a Service (`name:port`) through the API server. An answer of the API server's own is an

@@ -10,15 +10,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import aiohttp
 
 from fairlead.api.config import OperatorConfig
 from fairlead.cluster import errors as api
-from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, NAMESPACE, SECRET, SERVICE_ACCOUNT, Kube
+from fairlead.cluster.port import GATEWAY, GATEWAY_CLASS, NAMESPACE, SECRET, SERVICE_ACCOUNT, Kube, Log
+from fairlead.engine.images import Images
 from fairlead.engine.logs import fields
 from fairlead.engine.pools import CrowdedError, FairPool
+from fairlead.engine.repositories import Repositories
 from fairlead.plan.core import LABEL_PREFIX, SERVE
 from fairlead.plan.requests import (
     NO_TURN,
@@ -29,7 +32,9 @@ from fairlead.plan.requests import (
     Failed,
     FindObject,
     GatewaySeen,
+    KeepLog,
     ListSource,
+    LogKept,
     NamespaceSeen,
     PromQuery,
     ReadAccount,
@@ -37,6 +42,8 @@ from fairlead.plan.requests import (
     ReadCounts,
     ReadDocument,
     ReadGateway,
+    ReadGit,
+    ReadImage,
     ReadInput,
     ReadNamespace,
     ReadNewest,
@@ -54,7 +61,7 @@ from fairlead.signals.budget import Allowance
 from fairlead.signals.errors import SignalError
 from fairlead.signals.gate import Gate
 from fairlead.signals.http import Outside, of_answers, of_counts
-from fairlead.store.documents import find, newest, read, save
+from fairlead.store.documents import find, keep_log, newest, read, save
 from fairlead.store.endpoints import Rules
 from fairlead.store.errors import StoreError
 from fairlead.store.sources.registry import list_source
@@ -65,7 +72,8 @@ log = logging.getLogger(__name__)
 LIMITS: dict[type[Any], float] = {
     ListSource: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
-    ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0, ReadCounts: 3.0,
+    ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0, ReadCounts: 3.0, ReadImage: 5.0,
+    ReadGit: 5.0, KeepLog: 60.0,
 }  # fmt: skip
 """Seconds that an answer may take, waiting for a place included."""
 AT_ONCE: dict[type[Any], int] = {
@@ -86,6 +94,12 @@ NAMESPACE_TTL = 10.0
 """Seconds for which a Namespace's annotations are believed, and that a ServiceAccount may be used."""
 PATIENCE = 0.3
 """Seconds that a look waits for a store."""
+LOGS, LOG, LOG_TURN = 20.0, 15.0, 120.0
+"""Seconds that a thread may work on a log, that a pod's node may take to send it, and that it waits for its turn."""
+LOGS_AT_ONCE, LOGS_EACH = 16, 6
+"""Logs that are in memory, and of one namespace."""
+AGAIN = 5.0
+"""Seconds until a log that could not be kept is asked for again."""
 KEEP = 60.0
 """Seconds for which a late answer of the store is kept for whoever asks."""
 
@@ -95,6 +109,11 @@ Shared = ScrapePod | ReadAnswers | PromQuery | WarmUp | ReadInput | AskReady | R
 """What has SHARES."""
 Observer = Callable[[str, str, float], None]
 """(signal, result, seconds)"""
+
+
+KEYS = "with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+LOGIN = "with kubectl create secret docker-registry"
+"""How Secrets for stores and for registries are made."""
 
 
 class CredentialsError(Exception):
@@ -112,8 +131,9 @@ class Credentials:
         self._kube, self._clock = kube, clock
         self._kept: dict[tuple[str, str], tuple[float, dict[str, str]]] = {}
 
-    async def read(self, namespace: str, name: str) -> dict[str, str]:
-        """The decoded data of a Secret. Raises CredentialsError and `cluster.errors.ApiError`."""
+    async def read(self, namespace: str, name: str, made: str = KEYS) -> dict[str, str]:
+        """The decoded data of a Secret. made: how it is made. Raises CredentialsError and
+        `cluster.errors.ApiError`."""
         now = self._clock()
         self._kept = {k: v for k, v in self._kept.items() if v[0] > now}
         if (namespace, name) in self._kept:
@@ -123,8 +143,7 @@ class Credentials:
         except api.NotFound:
             raise CredentialsError(
                 "CredentialsMissing",
-                f"Secret {name} is not in namespace {namespace}; make it with the keys AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY",
+                f"Secret {name} is not in namespace {namespace}; make it {made}",
             ) from None
         except api.Forbidden:
             raise CredentialsError("CredentialsForbidden", binding_hint(namespace, name)) from None
@@ -214,6 +233,11 @@ class Resolver:
         self._observe = observe
         self._listings = FairPool("listing", threads=24, share=6, store_share=4)
         self._evidence = FairPool("evidence", threads=24, share=6, store_share=4)
+        self._images = Images(self._rules, partial(self._credentials.read, made=LOGIN))
+        self._repositories = Repositories(self._rules)
+        self._archive = FairPool("logs", threads=12, share=4, store_share=3)
+        self._logs: dict[KeepLog, asyncio.Future[Answer]] = {}
+        self._reading = Gate(LOGS_AT_ONCE, LOGS_EACH)
         self._gates: dict[type[Any], Gate] = {}
         self._late: dict[Late, asyncio.Future[Answer]] = {}
 
@@ -221,6 +245,11 @@ class Resolver:
         """Ask no store for anything more."""
         self._listings.close()
         self._evidence.close()
+        self._images.close()
+        self._repositories.close()
+        self._archive.close()
+        for task in self._logs.values():
+            task.cancel()
         self._aside.close()
 
     async def resolve(self, requests: Iterable[Request]) -> Mapping[Request, Answer]:
@@ -269,6 +298,8 @@ class Resolver:
                 return await self._in_store(self._listings, LISTING, list_source, request)
             case SaveDocument():
                 return await self._patiently(save, request)
+            case KeepLog():
+                return self._archived(request)
             case FindObject():
                 return await self._patiently(find, request)
             case ReadDocument():
@@ -291,6 +322,10 @@ class Resolver:
                 return await prometheus.query(self._outside(request.namespace), request)
             case ReadRules():
                 return await prometheus.rules(self._outside(request.namespace), request)
+            case ReadImage():
+                return await self._images.read(request)
+            case ReadGit():
+                return await self._repositories.read(request)
             case ReadGateway():
                 found = await self._kube.get(GATEWAY, request.namespace, request.name)
                 return _gateway(found, await self._class_of(found))
@@ -322,6 +357,55 @@ class Resolver:
         self._late.pop(request, None)
         return task.result()
 
+    def _archived(self, request: KeepLog) -> Answer:
+        """No look waits for a log: it is read and written beside, and its answer is kept for a while for who asks."""
+        task = self._logs.get(request)
+        if task is None:
+            task = self._logs[request] = asyncio.ensure_future(self._log(request))
+            task.add_done_callback(lambda done: self._forget_log(request, done))
+        return task.result() if task.done() else Failed(UNDERWAY, "the log is being kept")
+
+    def _forget_log(self, request: KeepLog, done: asyncio.Future[Answer]) -> None:
+        kept = not done.cancelled() and isinstance(done.result(), LogKept)
+        asyncio.get_running_loop().call_later(KEEP if kept else AGAIN, self._logs.pop, request, None)
+
+    async def _log(self, request: KeepLog) -> Answer:
+        """Copy a log. Never raises: nobody may be there to hear it."""
+        try:
+            async with self._reading.place(request.namespace):
+                found = await self._read_log(request)
+                if isinstance(found, Failed):
+                    return found
+
+                def write(asked: KeepLog, secret: dict[str, str] | None) -> Answer:
+                    keep_log(asked, secret, found.body)
+                    return LogKept(len(found.body), found.cut)
+
+                return await self._in_store(self._archive, LOGS, write, request, LOG_TURN)
+        except (StoreError, CredentialsError) as failed:
+            return Failed(failed.reason, failed.message)
+        except CrowdedError as failed:
+            return Failed(NO_TURN, CROWDED.format(running=failed.running))
+        except api.ApiError as failed:
+            return Failed("ApiUnavailable", failed.message)
+        except Exception as bug:
+            log.exception("a log could not be kept", extra=fields(namespace=request.namespace, name=request.pod))
+            return Failed("Bug", f"{type(bug).__name__} while it was kept: please report it with the operator's log")
+
+    async def _read_log(self, request: KeepLog) -> Log | Failed:
+        try:
+            async with asyncio.timeout(LOG):
+                return await self._kube.log(request.namespace, request.pod, request.container, request.limit)
+        except TimeoutError:
+            return Failed("LogUnreadable", f"the node of pod {request.pod} did not send its log within {LOG:g} s")
+        except api.NotFound:
+            return Failed("LogGone", f"pod {request.pod} was gone before its log could be kept")
+        except api.Forbidden:
+            why = "Fairlead may not read logs of pods; give its ServiceAccount the verb get on pods/log"
+            return Failed("LogForbidden", f"{why} (docs/reference/rbac.md)")
+        except api.ApiError as failed:
+            return Failed("LogUnreadable", f"the log of pod {request.pod} can't be read: {failed.message}")
+
     def _keep(self, request: Late, done: asyncio.Future[Answer]) -> None:
         """For whoever asks again. A failure that nobody asks for any more is none of the operator's."""
         if not done.cancelled():
@@ -329,7 +413,12 @@ class Resolver:
         asyncio.get_running_loop().call_later(KEEP, self._late.pop, request, None)
 
     async def _in_store(
-        self, pool: FairPool, seconds: float, work: Callable[[Any, Any], Answer], request: ListSource | Late
+        self,
+        pool: FairPool,
+        seconds: float,
+        work: Callable[[Any, Any], Answer],
+        request: ListSource | Late | KeepLog,
+        turn: float = TURN,
     ) -> Answer:
         """boto3 blocks: it works in a thread, on these terms."""
         self._rules.check(request)
@@ -341,7 +430,7 @@ class Resolver:
             with under(terms):
                 return work(request, found)
 
-        return await pool.run(request.namespace, (request.endpoint, request.bucket), act, TURN)
+        return await pool.run(request.namespace, (request.endpoint, request.bucket), act, turn)
 
 
 CROWDED = (

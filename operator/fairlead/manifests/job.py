@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from fairlead.api.answers import IN_STORE, STORE
 from fairlead.api.common import Container, EnvVar
 from fairlead.api.items import Values, canonical
+from fairlead.api.logged import METRICS, METRICS_ENV
 from fairlead.api.pipeline import Claim
-from fairlead.api.tasks import INPUTS, OUTPUTS, FetchTask, ItemsTask, PublishTask, SnapshotTask
+from fairlead.api.tasks import INPUTS, LOGGED, OUTPUTS, FetchTask, ItemsTask, PublishTask, ResolveTask, SnapshotTask
 from fairlead.manifests import pod
 from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import Json
@@ -23,6 +24,7 @@ FETCH = "fetch"
 PUBLISH = "publish"
 SNAPSHOT = "snapshot"
 ITEMS = "items"
+RESOLVE = "resolve"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,16 @@ def snapshot_job(
     """Reads, checks and publishes a listing. `deadline`: seconds from the moment the pod is on a node."""
     secrets = [secret for secret in credentials if secret]
     main = pod.worker(SNAPSHOT, image, "snapshot", task, credentials=secrets, limits=limits)
+    volumes = map(pod.credentials_volume, secrets)
+    return job(who, pod.pod_spec([main], volumes=volumes, activeDeadlineSeconds=deadline))
+
+
+def resolve_job(
+    who: Identity, image: str, task: ResolveTask, credentials: Iterable[str | None], limits: Limits, deadline: int
+) -> Json:
+    """Asks a private repository what a ref stands for. `deadline`: seconds from the moment the pod is on a node."""
+    secrets = [secret for secret in credentials if secret]
+    main = pod.worker(RESOLVE, image, "resolve", task, credentials=secrets, limits=limits)
     volumes = map(pod.credentials_volume, secrets)
     return job(who, pod.pod_spec([main], volumes=volumes, activeDeadlineSeconds=deadline))
 
@@ -134,13 +146,13 @@ class StepPod:
 
 
 def step_job(who: Identity, parts: StepPod) -> Json:
-    """fetch (if there are inputs) → step → publish, in one pod."""
-    init = [_fetch(parts)] if parts.fetch.items else []
+    """fetch (if there are inputs, or code) → step → publish, in one pod."""
+    init = [_fetch(parts)] if parts.fetch.items or parts.fetch.code else []
     init.append(_step(parts))
     program = parts.program
     secrets = [s for s in (*parts.fetch_credentials, parts.publish.credentials) if s]
     volumes = [
-        pod.empty_dir("in"), pod.empty_dir("out"),
+        pod.empty_dir("in"), pod.empty_dir("out"), *([pod.empty_dir("code")] if parts.fetch.code else []),
         *map(pod.credentials_volume, secrets), *map(pod.secret_volume, program.secrets),
     ]  # fmt: skip
     extra: Json = {"priorityClassName": parts.priority_class} if parts.priority_class else {}
@@ -172,19 +184,27 @@ def recall_job(who: Identity, parts: Publishing) -> Json:
 def _fetch(parts: StepPod) -> Json:
     return pod.worker(
         FETCH, parts.publish.worker_image, "fetch", parts.fetch, credentials=parts.fetch_credentials,
-        mounts=[pod.mount("in", INPUTS)], limits=parts.publish.limits,
+        mounts=[pod.mount("in", INPUTS), *_code(parts)], limits=parts.publish.limits,
     )  # fmt: skip
 
 
+def _code(parts: StepPod, *, read_only: bool = False) -> list[Json]:
+    code = parts.fetch.code
+    return [pod.mount("code", code.dest, read_only=read_only)] if code else []
+
+
 def _step(parts: StepPod) -> Json:
-    program = parts.program
+    program, code = parts.program, parts.fetch.code
+    within = {"workingDir": f"{code.dest}/{code.path}".rstrip("/")} if code else {}
     made = pod.container(
         STEP, program.image, command=program.command, args=program.args, env=_plain(program.env) | dict(parts.env),
         wanted=program.resources, read_only_root=False,
         terminationMessagePolicy="FallbackToLogsOnError",  # the end of its log says why it failed
         mounts=[
-            pod.mount("in", INPUTS, read_only=True), pod.mount("out", OUTPUTS), *map(pod.secret_mount, program.secrets),
+            pod.mount("in", INPUTS, read_only=True), pod.mount("out", OUTPUTS), *_code(parts, read_only=True),
+            *map(pod.secret_mount, program.secrets),
         ],
+        **within,
     )  # fmt: skip
     if parts.claims:
         asked = [{"name": one.name} | ({"request": one.request} if one.request else {}) for one in parts.claims]
@@ -212,5 +232,6 @@ def step_env(
         "FAIRLEAD_RUN": run,
         "FAIRLEAD_STEP": step,
         "FAIRLEAD_ATTEMPT": str(attempt),
+        METRICS_ENV: f"{LOGGED}/{METRICS}",
         "FAIRLEAD_PARAMS": pod.literal(json.dumps(dict(params), sort_keys=True)),
     }

@@ -198,6 +198,58 @@ class Vector:
 
 
 @dataclass(frozen=True)
+class ReadImage:
+    """Which manifest an image's name means now, as its registry says. Answer: `ImageSeen`."""
+
+    namespace: str
+    name: str
+    """As people write it: `registry.example.com/team/app:stable`."""
+    credentials: str | None = None
+    """Name of a Secret of the namespace, of type kubernetes.io/dockerconfigjson; None: whoever asks is told."""
+    look: str = ""
+    """An answer to another one does not count."""
+    age: float = field(default=60.0, compare=False)
+    """Seconds that an answer may be old."""
+
+
+@dataclass(frozen=True)
+class ImageSeen:
+    """What a registry has said."""
+
+    digest: str
+    """`sha256:…` of the manifest, or of the list of manifests of several platforms."""
+    left: float = field(default=0.0, compare=False)
+    """Seconds for which it is still young enough."""
+
+
+@dataclass(frozen=True)
+class ReadGit:
+    """What a name stands for in a public repository now. Answer: `GitSeen`."""
+
+    namespace: str
+    url: str
+    ref: str
+    """A branch, a tag, a whole name or a commit; empty: the default branch."""
+    path: str = ""
+    """A folder whose tree is wanted too; empty: none."""
+    look: str = ""
+    """An answer to another one does not count."""
+    age: float = field(default=60.0, compare=False)
+    """Seconds that an answer may be old."""
+
+
+@dataclass(frozen=True)
+class GitSeen:
+    """A commit, and what stands at the path there."""
+
+    commit: str
+    tree: str = ""
+    """Empty: none was asked for, or the server hands out no single trees."""
+    left: float = field(default=0.0, compare=False)
+    """Seconds for which it is still young enough."""
+
+
+@dataclass(frozen=True)
 class ReadRules:
     """Which alert rules Prometheus has loaded in these groups. Answer: `RulesSeen`."""
 
@@ -261,6 +313,32 @@ class SaveDocument:
     region: str | None
     credentials: str | None
     """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class KeepLog:
+    """Copy the end of a container's log into the store, unless it is there already. Answer: `LogKept`."""
+
+    namespace: str
+    bucket: str
+    key: str
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+    pod: str
+    container: str
+    limit: int
+    """Bytes."""
+
+
+@dataclass(frozen=True)
+class LogKept:
+    """It is in the store."""
+
+    bytes: int
+    cut: bool
+    """It was longer."""
 
 
 @dataclass(frozen=True)
@@ -404,8 +482,10 @@ NO_TURN = "NoTurn"
 Request = (
     ListSource | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
     | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount | AskReady | ReadCounts
+    | ReadImage | ReadGit | KeepLog
 )  # fmt: skip
 Answer = (
     Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
-    | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | CountsPage | Failed
+    | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | CountsPage | ImageSeen | GitSeen | LogKept
+    | Failed
 )  # fmt: skip

@@ -6,7 +6,17 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from fairlead.plan.requests import Document, FindObject, Newest, Presence, ReadDocument, ReadNewest, Saved, SaveDocument
+from fairlead.plan.requests import (
+    Document,
+    FindObject,
+    KeepLog,
+    Newest,
+    Presence,
+    ReadDocument,
+    ReadNewest,
+    Saved,
+    SaveDocument,
+)
 from fairlead.store.errors import StoreError
 from fairlead.store.s3 import Bucket, keys_from
 
@@ -32,6 +42,12 @@ def _is(bucket: Bucket, key: str, body: bytes) -> bool:
         if error.reason == "BadTask":
             return False
         raise
+
+
+def keep_log(request: KeepLog, credentials: Mapping[str, str] | None, body: bytes) -> None:
+    """Write a log unless it is there: what was kept first stays. Raises StoreError."""
+    bucket = Bucket(request.bucket, request.endpoint, request.region, keys_from(credentials))
+    bucket.put_if_absent(request.key, body, "text/plain; charset=utf-8")
 
 
 def find(request: FindObject, credentials: Mapping[str, str] | None) -> Presence:

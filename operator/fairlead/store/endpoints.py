@@ -75,18 +75,29 @@ class Rules:
         unwanted, self._refused = _sorted_out([*config.endpoints.refuse, *control])
         self._unwanted = unwanted | {"localhost", *_short(API_SERVER)}
         self._identity = frozenset(config.identity.namespaces)
+        self._insecure = frozenset(config.endpoints.insecure)
 
     def check(self, request: Named) -> None:
         """Raises StoreError for what nothing may be sent to. Sends nothing and looks no name up."""
-        if request.endpoint is not None and _place(request.endpoint) != self._own:
-            host = _place(request.endpoint)[1]
-            literal = _literal(host)
-            if literal is not None:
-                self._check_address(request.endpoint, host, literal)
-            elif self._unwelcome(host) or not (self._welcome(host) or self._allowed or not self._names):
-                raise _refusal(request.endpoint)
+        if request.endpoint is not None:
+            self.check_endpoint(request.endpoint)
         if request.credentials is None and _by_identity(request) and not self._lends(request):
             raise StoreError("CredentialsMissing", NO_IDENTITY.format(bucket=request.bucket, ns=request.namespace))
+
+    def check_endpoint(self, endpoint: str) -> None:
+        """The same for an address alone."""
+        if _place(endpoint) == self._own:
+            return
+        host = _place(endpoint)[1]
+        literal = _literal(host)
+        if literal is not None:
+            self._check_address(endpoint, host, literal)
+        elif self._unwelcome(host) or not (self._welcome(host) or self._allowed or not self._names):
+            raise _refusal(endpoint)
+
+    def insecure(self, host: str) -> bool:
+        """Whether a registry (host and port, as images name it) is spoken to without TLS."""
+        return host.lower() in self._insecure
 
     def connecting(self, endpoint: str | None) -> Callable[[str], None]:
         """What is told the address before each connection that is made for an endpoint. It raises StoreError."""

@@ -6,7 +6,8 @@ from typing import Literal
 
 Reason = Literal[
     "BucketMissing", "AccessDenied", "Unreachable", "ObjectMissing", "ObjectChanged", "DigestMismatch", "BadTask",
-    "EndpointRefused", "CredentialsMissing", "ListingTooLarge", "ListingTooSlow",
+    "EndpointRefused", "CredentialsMissing", "ListingTooLarge", "ListingTooSlow", "RepositoryMissing", "RefMissing",
+    "CommitMissing", "PathMissing", "TooLarge",
 ]  # fmt: skip
 
 
@@ -18,6 +19,26 @@ class StoreError(Exception):
         self.reason: Reason = reason
         self.message = message
         self.transient = transient
+
+
+class ImageError(Exception):
+    """A registry can't be asked, or does not tell. `reason` and `message` go into a condition."""
+
+    def __init__(
+        self,
+        reason: Literal[
+            "ImageMissing",
+            "ImageDenied",
+            "TooManyRequests",
+            "NotARegistry",
+            "EndpointRefused",
+            "Unreachable",
+            "BadName",
+        ],
+        message: str,
+    ) -> None:
+        super().__init__(message)
+        self.reason, self.message = reason, message
 
 
 class SpentError(Exception):

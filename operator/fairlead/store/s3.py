@@ -200,8 +200,8 @@ class Bucket:
                 raise StoreError("Unreachable", f"{self.uri(key)} broke off after {size} bytes", transient=True)
         return Received(digest.hexdigest(), size, answer.get("VersionId"))
 
-    def upload(self, key: str, path: Path) -> None:
-        """Store a file (in parts when it is large), replacing what is there."""
+    def upload(self, key: str, path: Path, media: str = "") -> None:
+        """Store a file (in parts when it is large), replacing what is there. media: its type, if that is known."""
         from boto3.exceptions import S3UploadFailedError
         from boto3.s3.transfer import S3Transfer, TransferConfig
         from botocore.exceptions import ClientError
@@ -210,7 +210,8 @@ class Bucket:
         config: Any = TransferConfig(max_concurrency=2)
         with translated(self.where, key):
             try:
-                S3Transfer(self._client, config=config).upload_file(str(path), self.name, key)
+                more = {"ContentType": media} if media else None
+                S3Transfer(self._client, config=config).upload_file(str(path), self.name, key, extra_args=more)
             except S3UploadFailedError as error:
                 if isinstance(error.__context__, ClientError):
                     raise error.__context__ from error
@@ -224,14 +225,12 @@ class Bucket:
         with translated(self.where, key):
             self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType="application/json")
 
-    def put_if_absent(self, key: str, body: bytes) -> bool:
+    def put_if_absent(self, key: str, body: bytes, media: str = "application/json") -> bool:
         """Store a document unless the key is taken. Returns whether it was free; exactly one of several wins."""
         self._fits(key, body)
         try:
             with translated(self.where, key):
-                self._client.put_object(
-                    Bucket=self.name, Key=key, Body=body, IfNoneMatch="*", ContentType="application/json"
-                )
+                self._client.put_object(Bucket=self.name, Key=key, Body=body, IfNoneMatch="*", ContentType=media)
         except StoreError as error:
             # 409: another conditional write of the same key was under way; it may have failed, so the caller looks.
             if error.reason == "ObjectChanged" or "ConditionalRequestConflict" in error.message:

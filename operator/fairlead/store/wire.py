@@ -52,12 +52,12 @@ class _Socket(socket.socket):
         return _bounded(self, partial(super().recv_into, *wanted))
 
 
-class _TlsSocket(ssl.SSLSocket):
+class TlsSocket(ssl.SSLSocket):
     def recv_into(self, *wanted: Any) -> int:
         return _bounded(self, partial(super().recv_into, *wanted))
 
 
-class _Checked:
+class Checked:
     """A connection to an address that was looked at, and to no other one that the name may mean a moment later."""
 
     def _new_conn(self: Any) -> socket.socket:
@@ -94,11 +94,11 @@ class _Checked:
             pass
 
 
-class _Connection(_Checked, AWSHTTPConnection):  # type: ignore[misc]
+class _Connection(Checked, AWSHTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _TlsConnection(_Checked, AWSHTTPSConnection):  # type: ignore[misc]
+class _TlsConnection(Checked, AWSHTTPSConnection):  # type: ignore[misc]
     pass
 
 
@@ -121,7 +121,7 @@ class Session(URLLib3Session):
 
     def _get_ssl_context(self) -> ssl.SSLContext:
         context: ssl.SSLContext = super()._get_ssl_context()  # type: ignore[misc]
-        context.sslsocket_class = _TlsSocket
+        context.sslsocket_class = TlsSocket
         return context
 
     def send(self, request: Any) -> AWSResponse:

@@ -42,6 +42,10 @@ def fetch(task: FetchTask) -> int:
             raise
         log.info("fetched", extra={"uri": item.uri, "bytes": got, "dest": item.dest})
         total += got
+    if task.code is not None:
+        from fairlead.worker.code import checkout
+
+        total += checkout(task.code)
     return total
 
 

@@ -93,9 +93,17 @@ def _observe(task: str) -> Said:
     return keep("observe", asked, asked.store, TaskResult(observe=observe(asked)))
 
 
+def _resolve(task: str) -> Said:
+    from fairlead.api.tasks import ResolveTask, TaskResult
+    from fairlead.worker.code import resolve
+
+    asked = ResolveTask.model_validate_json(task)
+    return keep("resolve", asked, asked.store, TaskResult(resolve=resolve(asked)))
+
+
 TASKS: dict[str, Callable[[str], Said]] = {
     "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate, "join": _join,
-    "observe": _observe, "explain": _explain, "items": _items, "record": _record,
+    "observe": _observe, "explain": _explain, "items": _items, "record": _record, "resolve": _resolve,
 }  # fmt: skip
 
 

@@ -103,6 +103,7 @@ def test_the_slowest_text_that_is_taken_costs_little() -> None:
 SOURCE = Path(foreign.__file__).parents[1]
 OWN = {
     "api/foreign.py": "this is the one reader",
+    "sdk/values.py": "what a step's own command line says; the SDK imports nothing of the rest",
     "engine/cache.py": "its own copies",
     "cluster/client.py": "the API server, which has read it before",
 }

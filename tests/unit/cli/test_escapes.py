@@ -81,6 +81,9 @@ def test_commands_print_by_these_ways_only() -> None:
         ("session.py", "print", 1),  # in `tell` and `print_json`
         ("blocks.py", "sys.stdout.write", 1),  # in `show`
         ("get.py", "sys.stdout.write", 1),  # clears the screen
+        ("export.py", "print", 1),  # YAML, which escapes what is not printable
+        ("main.py", "print", 1),  # the name of a package that is not installed
+        ("logs.py", "sys.stdout.write", 1),  # a log: as it is for programs, for a terminal without escapes but colours
         ("verdict.py", "print", 0),
         ("monitor_page.py", "sys.stdout.write", 1),  # a page whose texts are printable and escaped
         ("profile.py", "sys.stdout.write", 1),  # JSON in ASCII, or a page whose texts are printable and escaped

@@ -142,9 +142,9 @@ def test_a_deployment_whose_candidate_starts_says_how_many_pods_are_warm():
 def test_a_run_shows_its_steps_with_durations():
     text = plain(view("run", RUN, NOW))
     assert "pipelinerun delay-3  Running  pipeline delay, 1/2 steps, 1m00s" in text
-    assert "prepare  Completed  30s" in text
-    assert "features 2.0 KiB abababababab" in text
-    assert "train    Running    29s" in text
+    assert "✓ prepare  Completed  30s" in text
+    assert "features (file) 2.0 KiB abababababab" in text
+    assert "● train  Running  29s  attempt 2" in text
     assert "flights@7c1e" in text
 
 

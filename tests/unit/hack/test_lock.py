@@ -11,8 +11,16 @@ from hack.lock import FOLDER, ROOT, SOURCES
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from fairlead.cli import extras
+
+IMPORTS = {"botocore": "boto3", "yaml": "PyYAML", "grpc": "grpcio", "envoy": "xds-protos"}
+"""By the name that is imported: the package, where it is called otherwise."""
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?==(?P<version>[^ ;\\]+)(?P<rest>.*)$")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = {
+    name: [one for one in asked if not one.startswith("fairlead[")]
+    for name, asked in PROJECT["optional-dependencies"].items()
+}
 
 
 def pins(image: str) -> dict[str, tuple[str, int]]:
@@ -32,9 +40,9 @@ def pins(image: str) -> dict[str, tuple[str, int]]:
 
 def asked(image: str) -> Iterable[str]:
     if image == "operator":
-        return PROJECT["dependencies"]
+        return EXTRAS["operator"]
     if image == "worker":
-        return [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["worker"]]
+        return [*EXTRAS["operator"], *EXTRAS["worker"]]
     return [line for line in (FOLDER / f"{image}.in").read_text().splitlines() if not line.startswith("#")]
 
 
@@ -49,6 +57,17 @@ def test_what_is_asked_for_is_locked_in_a_version_that_fits(image: str) -> None:
     for one in map(Requirement, asked(image)):
         version, _ = locked[canonicalize_name(one.name)]
         assert one.specifier.contains(version, prereleases=True), f"{one} is locked as {version}; run make lock"
+
+
+def test_the_package_alone_needs_nothing_and_its_extras_bring_what_is_imported_by_their_commands() -> None:
+    assert PROJECT["dependencies"] == []
+    for extra, imported in (("operator", extras.OPERATOR), ("worker", extras.WORKER)):
+        named = {canonicalize_name(IMPORTS.get(one, one)) for one in imported}
+        asked = {canonicalize_name(Requirement(one).name) for one in EXTRAS[extra]}
+        assert named == asked
+    assert {one for one in PROJECT["optional-dependencies"]["dev"] if one.startswith("fairlead[")} == {
+        "fairlead[cli,operator,worker]"
+    }
 
 
 def test_the_worker_stands_on_the_operators_packages() -> None:

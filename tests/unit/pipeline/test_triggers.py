@@ -49,7 +49,7 @@ def look(where: LittleWorld) -> Json:
 
 
 def runs(where: LittleWorld) -> list[str]:
-    return [run["metadata"]["name"] for run in where.select(PIPELINE_RUN)]
+    return [run["metadata"]["name"] for run in where.select(PIPELINE_RUN) if run["spec"]["pipeline"] == "p"]
 
 
 def end(where: LittleWorld, name: str) -> None:

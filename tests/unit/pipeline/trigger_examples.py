@@ -11,7 +11,7 @@ from fairlead.api.config import PrometheusConfig
 from fairlead.plan.core import DATASET, Json, Kind, rfc3339
 from fairlead.plan.core import DEPLOYMENT as SERVED
 from fairlead.plan.pipeline.plan import SPEC
-from fairlead.plan.requests import PromQuery, Vector
+from fairlead.plan.requests import ImageSeen, PromQuery, ReadImage, Vector
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,30 @@ def too_high(where: LittleWorld, number: int) -> str:
     return rfc3339(where.now)
 
 
+IMAGE = ReadImage("team", "registry.example/app:stable")
+
+
+def pushed(where: LittleWorld, number: int) -> str:
+    """The tag means the n-th image."""
+    where.now = max(where.now, START + 600 * number + 1)
+    where.answers[IMAGE] = ImageSeen(f"sha256:{number:064}", 300.0)
+    return f"sha256:{number:064}"
+
+
+def prepared(where: LittleWorld, number: int, phase: str = "Completed") -> str:
+    """The n-th run of the Pipeline `prepare` has ended; 0: there is the Pipeline."""
+    where.put({"kind": "Pipeline", "metadata": {"name": "prepare"}, "spec": {"steps": [{"name": "s", "image": "i"}]}})
+    if not number:
+        return ""
+    where.now = max(where.now, START + 600 * number + 1)
+    made = rfc3339(START + 600 * number)
+    where.put({
+        "kind": "PipelineRun", "metadata": {"name": f"prepare-{number}", "creationTimestamp": made},
+        "spec": {"pipeline": "prepare"}, "status": {"phase": phase},
+    })  # fmt: skip
+    return f"{made}/prepare-{number}"
+
+
 def cron(expression: str, zone: str = "Etc/UTC") -> Json:
     """An entry."""
     return {"schedule": {"cron": expression, "timeZone": zone}}
@@ -148,6 +172,20 @@ EXAMPLES: dict[str, Example] = {
         entry={"stale": {"model": "eta", "after": "60d"}}, name="stale/eta",
         other={"stale": {"model": "other", "after": "60d"}}, happen=aged,
         before=lambda where: version(where, "eta-0", START - 60 * 86400 + 300) and None, refers=None, old_counts=True,
+        made_up=True, pins=lambda _key: {},
+    ),
+    "image": Example(
+        entry={"image": {"name": "registry.example/app:stable"}}, name="image/registry.example/app:stable",
+        other={"image": {"name": "registry.example/other:stable"}}, happen=pushed, before=lambda _where: None,
+        refers=None, old_counts=True, made_up=True, pins=lambda _key: {},
+        nonsense=(
+            ({"image": {"name": "app@sha256:" + "0" * 64}}, ".name"), ({"image": {"name": "App"}}, ".name"),
+            ({"image": {"name": "app", "every": "29s"}}, ".every"),
+        ),
+    ),
+    "after": Example(
+        entry={"after": {"pipeline": "prepare"}}, name="after/prepare", other={"after": {"pipeline": "other"}},
+        happen=prepared, before=lambda where: prepared(where, 0) and None, refers=None, old_counts=True,
         made_up=True, pins=lambda _key: {},
     ),
 }  # fmt: skip

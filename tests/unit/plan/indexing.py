@@ -9,9 +9,10 @@ from typing import Any
 from fairlead.plan.core import Json, Kind
 from fairlead.plan.deployment import plan as deployment
 from fairlead.plan.model import plan as modelversion
+from fairlead.plan.pipeline import run
 
 INDEXES: dict[Kind, Callable[[Json], Iterable[str]]] = {
-    spec.kind: spec.index for spec in (modelversion.SPEC, deployment.SPEC)
+    spec.kind: spec.index for spec in (modelversion.SPEC, deployment.SPEC, run.SPEC)
 }
 
 

@@ -33,7 +33,7 @@ from fairlead.plan.core import (
     epoch,
     rfc3339,
 )
-from fairlead.plan.requests import Answer, Failed, ReadDocument, Request
+from fairlead.plan.requests import Answer, Failed, KeepLog, LogKept, ReadDocument, Request
 
 NAMESPACE = "team"
 START = epoch("2026-03-02T09:00:00Z")
@@ -62,6 +62,8 @@ class LittleWorld:
     answers: dict[Request, Answer] = field(default_factory=dict)
     told: Answers = field(default_factory=Answers)
     """What workers have left in the store."""
+    logs: Answer = LogKept(7, False)  # noqa: RUF009 - never changed
+    """What is said of logs that are to be kept."""
     created: list[tuple[str, str]] = field(default_factory=list)
     """(kind, name) of everything that plans have made, in order."""
     unserved: set[Kind] = field(default_factory=set)
@@ -111,6 +113,8 @@ class LittleWorld:
             return Failed("NotAsked", "")
         if isinstance(request, ReadDocument):
             return self.told.answer(request)
+        if isinstance(request, KeepLog):
+            return self.logs
         return self.answers.get(request, Failed("NotAsked", ""))
 
     # --- as people and Kubernetes change it ---

@@ -216,6 +216,46 @@ class Askings(Steps):
         return bool(self.step["items"].get("total"))
 
 
+PRIVATE = {"git": {"url": "https://git.example/code", "ref": "main", "credentials": {"name": "git"}}}
+
+
+class Resolves(User):
+    """Which commit of a private repository a run has."""
+
+    main, answer = "resolve", {"resolve": {"commit": "c" * 40}}
+
+    def __init__(self) -> None:
+        super().__init__()
+        spec = {"code": PRIVATE, "steps": [{"name": "s", "image": "i:1"}]}
+        self.world.put({"kind": "Pipeline", "metadata": {"name": "p"}, "spec": spec})
+        self.world.put({"kind": "PipelineRun", "metadata": {"name": "p-1"}, "spec": {"pipeline": "p"}})
+        self.look()
+
+    def look(self) -> None:
+        self.world.settle(run.SPEC, "p-1")
+
+    @property
+    def job(self) -> Json:
+        """The newest Job that asks."""
+        asking = [job for job in self.world.select(JOB) if "-code-" in job["metadata"]["name"]]
+        return max(asking, key=lambda job: (job["metadata"]["creationTimestamp"], job["metadata"]["uid"]))
+
+    @property
+    def jobs(self) -> int:
+        """How many of these were ever made."""
+        return len([one for one in self.world.created if one[0] == "Job" and "-code-" in one[1]])
+
+    def done(self) -> bool:
+        return bool(self.world.status(PIPELINE_RUN, "p-1").get("commit") == "c" * 40)
+
+    def says(self) -> str:
+        status = self.world.status(PIPELINE_RUN, "p-1")
+        return json.dumps([status["message"], status["conditions"]], ensure_ascii=False)
+
+    def given_up(self) -> bool:
+        return bool(self.world.status(PIPELINE_RUN, "p-1")["phase"] == "Failed")
+
+
 class Joins(User):
     main, answer = "join", {"join": {"rows": 5, "matched": 3, "unmatched": 2}}
 

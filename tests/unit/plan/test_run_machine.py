@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.unit.plan.littleworld import Crash, LittleWorld, stopped
 
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json
-from fairlead.plan.pipeline import ending, run
+from fairlead.plan.pipeline import ending, logs, run
+from fairlead.plan.requests import Answer, Failed, LogKept
 
 PIPELINE = """
 kind: Pipeline
@@ -29,6 +30,10 @@ spec:
   produces:
   - {model: m, from: train.model, version: {}}
 """
+LOGS: tuple[Answer, ...] = (
+    LogKept(7, False), Failed("Underway", ""), Failed("LogUnreadable", "the node is away"),
+    Failed("Unreachable", "the store is away"), Failed("LogForbidden", "no right"),
+)  # fmt: skip
 CRASH = st.sampled_from([None, None, 0, 1, 2])
 
 
@@ -52,6 +57,7 @@ class Runs(RuleBasedStateMachine):
         self.world.put(PIPELINE)
         self.world.put({"kind": "PipelineRun", "metadata": {"name": "p-1"}, "spec": {"pipeline": "p"}})
         self.over: dict[str, Json] = {}
+        self.logs: dict[str, Json] = {}
         self.ended: Json | None = None
 
     def status(self) -> Json:
@@ -84,6 +90,10 @@ class Runs(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.1, 2.0, 400.0]))
     def time_passes(self, seconds: float) -> None:
         self.world.now += seconds
+
+    @rule(answer=st.sampled_from(LOGS))
+    def logs_are_kept_or_not(self, answer: Answer) -> None:
+        self.world.logs = answer
 
     @rule(data=st.data())
     def pod_runs(self, data: Any) -> None:
@@ -149,12 +159,16 @@ class Runs(RuleBasedStateMachine):
     def what_is_over_stays_over(self) -> None:
         for step in self.steps():
             if step["phase"] in ("Completed", "Failed", "Aborted"):
-                assert self.over.setdefault(step["name"], step) == step
+                log, rest = step.get("log"), {key: value for key, value in step.items() if key != "log"}
+                assert self.over.setdefault(step["name"], rest) == rest
+                if log and not log.get("pod"):
+                    assert self.logs.setdefault(step["name"], log) == log, "what became of a log is said once"
             else:
                 assert step["name"] not in self.over
         if self.status().get("phase") in ending.TERMINAL:
-            self.ended = self.ended or self.status()
-            assert self.ended == self.status()
+            bare = {key: value for key, value in self.status().items() if key != "steps"}
+            self.ended = self.ended or bare
+            assert self.ended == bare
 
     @invariant()
     def needs_are_kept(self) -> None:
@@ -165,7 +179,7 @@ class Runs(RuleBasedStateMachine):
 
     @invariant()
     def the_second_look_writes_nothing(self) -> None:
-        if self.status().get("phase") in ending.TERMINAL:
+        if self.status().get("phase") in ending.TERMINAL and not logs.awaited(self.status()):
             before = self.world.writes
             plan = self.world.look(run.SPEC, "p-1")
             assert self.world.writes == before
@@ -174,7 +188,7 @@ class Runs(RuleBasedStateMachine):
     def teardown(self) -> None:
         """From wherever it is, the run comes to an end when its pods succeed."""
         for _ in range(60):
-            self.world.settle(run.SPEC, "p-1")
+            self.world.settle(run.SPEC, "p-1")  # a log that can't be kept does not keep a run from its end
             self.what_is_over_stays_over()
             self.no_job_is_made_twice()
             if self.status()["phase"] in ending.TERMINAL:
@@ -184,6 +198,10 @@ class Runs(RuleBasedStateMachine):
             self.world.now += 301
         assert self.status()["phase"] in ending.TERMINAL
         assert not [s for s in self.steps() if s["phase"] in ("Pending", "Running")]
+        self.world.now += logs.STORING
+        self.world.settle(run.SPEC, "p-1")
+        assert not logs.awaited(self.status()), "each log is kept, or it is said why not"
+        assert run.settled(self.world.objects[("PipelineRun", "p-1")])
         if self.status()["phase"] == "Completed":
             assert self.status()["models"] == ["m-1"]
             assert self.world.get(MODEL_VERSION, "m-1")

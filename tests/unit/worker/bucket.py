@@ -29,6 +29,7 @@ class Memory:
 
     name: str = NAME
     objects: dict[str, bytes] = field(default_factory=dict)
+    media: dict[str, str] = field(default_factory=dict)
 
     def uri(self, key: str) -> str:
         return f"s3://{self.name}/{key}"
@@ -55,8 +56,9 @@ class Memory:
         to.write_bytes(body)
         return Received(sha(body), len(body), "1")
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path, media: str = "") -> None:
         self.objects[key] = path.read_bytes()
+        self.media[key] = media
 
     def put(self, key: str, body: bytes) -> None:
         self.objects[key] = body

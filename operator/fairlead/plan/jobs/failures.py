@@ -28,7 +28,7 @@ QUEUED = "Queued"
 """Reason of a Job that waits in a queue."""
 CANT_START = frozenset({"ImagePull", "Unschedulable", "NotMounted", "NoPod", QUEUED, *_CONFIG})
 """Reasons of pods that have not begun, and begin only when somebody repairs something."""
-_ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable"}
+_ENVIRONMENT = {"BucketMissing", "AccessDenied", "Unreachable", "RepositoryMissing"}
 """A worker's errors that end when somebody repairs the surroundings."""
 
 

@@ -7,8 +7,8 @@ from graphlib import CycleError, TopologicalSorter
 
 from fairlead.api.modelversion import EvaluationTemplate
 from fairlead.api.pipeline import Input, Output, PipelineSpec, Produces, Step
-from fairlead.plan.core import DATASET, Invalid
-from fairlead.plan.pipeline import items, refs, template
+from fairlead.plan.core import DATASET, PIPELINE, Invalid
+from fairlead.plan.pipeline import code, handover, items, refs, template
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import Reference
 from fairlead.plan.pipeline.types import registry as types
@@ -31,12 +31,15 @@ def datasets(spec: PipelineSpec) -> list[str]:
 
 
 def references(spec: PipelineSpec) -> list[Reference]:
-    """All objects that the pipeline speaks of: Datasets that steps read, and what triggers go by; by kind and name."""
-    return sorted({Reference(DATASET, name) for name in datasets(spec)} | triggers.references(spec))
+    """All objects that the pipeline speaks of: what steps read, and what triggers go by; by kind and name."""
+    read = {Reference(DATASET, name) for name in datasets(spec)}
+    read |= {Reference(PIPELINE, name) for name, _ in handover.wanted(spec)}
+    return sorted(read | triggers.references(spec))
 
 
-def validate(spec: PipelineSpec) -> None:
-    """Raises Invalid with the path of the first field that makes no sense, and what to write instead."""
+def validate(spec: PipelineSpec, name: str = "") -> None:
+    """Raises Invalid with the path of the first field that makes no sense, and what to write instead. name: the
+    Pipeline's."""
     steps = {step.name: step for step in spec.steps}
     for index, step in enumerate(spec.steps):
         _check_step(f"spec.steps[{index}]", step, steps, spec.params)
@@ -44,9 +47,11 @@ def validate(spec: PipelineSpec) -> None:
     if len(read := datasets(spec)) > DATASETS:
         raise Invalid("spec.steps", f"they read {len(read)} Datasets; a run can pin {DATASETS}: make several "
                       "Pipelines, or keep files that belong together in one Dataset")  # fmt: skip
+    _check_handover(spec, name)
     for index, produced in enumerate(spec.produces):
         _check_produces(f"spec.produces[{index}]", produced, steps)
     triggers.check(spec)
+    code.check(spec)
 
 
 def _check_step(path: str, step: Step, steps: Mapping[str, Step], params: Collection[str]) -> None:
@@ -68,6 +73,18 @@ def _check_input(path: str, source: Input, steps: Mapping[str, Step]) -> None:
     if source.output:
         output_of(source.output, steps, f"{path}.output")
         items.check_item(f"{path}.item", source, steps)
+
+
+def _check_handover(spec: PipelineSpec, name: str) -> None:
+    for index, step in enumerate(spec.steps):
+        for key, source in types.inputs(step).items():
+            if source.after and source.after.pipeline == name:
+                path = f"spec.steps[{index}].inputs.{key}.after.pipeline"
+                raise Invalid(path, "it is this Pipeline itself, whose first run would wait for ever; name another one")
+    if len(found := handover.wanted(spec)) > handover.MOST:
+        raise Invalid("spec.steps", f"they read {len(found)} outputs of other Pipelines; a run can read "
+                      f"{handover.MOST}: let the other Pipeline put files that belong together into one output"
+                      )  # fmt: skip
 
 
 def output_of(ref: str, steps: Mapping[str, Step], path: str) -> Output:

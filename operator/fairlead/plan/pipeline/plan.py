@@ -21,7 +21,6 @@ from fairlead.plan.core import (
     PIPELINE,
     PIPELINE_RUN,
     Context,
-    Delete,
     Event,
     Json,
     KindSpec,
@@ -30,7 +29,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, history, limits, tries, waking
+from fairlead.plan.pipeline import dag, history, limits, oldruns, tries, waking
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -59,7 +58,7 @@ class Draft(core.Draft[Pipeline, PipelineStatus]):
 def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     """What a Pipeline needs next. Raises Invalid for a spec that makes no sense."""
     store.check_name(subject.meta.name)
-    dag.validate(subject.body.spec)
+    dag.validate(subject.body.spec, subject.meta.name)
     store.store(subject.body.spec.store, world.config, subject.meta.namespace)
     context = Context(subject, world, now)
     draft = Draft(context, subject.body.status, runs_of(world, context.name))
@@ -132,11 +131,13 @@ def run_name(pipeline: str, number: int) -> str:
 
 def _run(draft: Draft, last: LastRun) -> Json:
     meta = draft.context.subject.meta
-    decision = next((d for d in draft.status.decisions if d.run == last.name), None)
+    decisions = [d for d in draft.status.decisions if d.run == last.name]
+    decision = next(iter(decisions), None)
     spec = PipelineRunSpec(
         pipeline=meta.name,
         author=draft.spec.author,
         datasets=triggers.pins(draft.spec, draft.status.handled),
+        after=triggers.follows(draft.spec, {d.trigger: d.key for d in decisions}),
         reason=decision.reason if decision else f"{last.trigger}: {last.key}",
     )
     return {
@@ -160,7 +161,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
     look."""
     context, spec, standing = draft.context, draft.spec, triggers.standing(draft.spec)
     sights = triggers.sights(context)
-    draft.update(seen=tries.seen(context, draft.status, sights, standing, draft.runs))
+    draft.update(seen=tries.seen(context, draft.status, sights, triggers.seeing(spec), draft.runs))
     for name, sight in sights.items():
         if sight.state == "Unknown":
             _note_held(draft, found, name, Due("", sight.message[:WORDS]), Held(sight.reason, ""))
@@ -177,7 +178,7 @@ def _decide(draft: Draft, found: Plan) -> float | None:
             _note_held(draft, found, name, due, held)
             times.append(held.until - context.now if held.until else None)
     if starting:
-        _start(draft, found, starting)
+        _start(draft, found, starting, standing)
     return min((one for one in times if one is not None), default=None)
 
 
@@ -192,7 +193,7 @@ def _busy(draft: Draft) -> Held | None:
     return None
 
 
-def _start(draft: Draft, found: Plan, asking: dict[str, Due]) -> None:
+def _start(draft: Draft, found: Plan, asking: dict[str, Due], standing: set[str]) -> None:
     """Record one run for everything that asks."""
     number = _free_number(draft)
     name, at = run_name(draft.context.name, number), draft.context.stamp
@@ -205,7 +206,8 @@ def _start(draft: Draft, found: Plan, asking: dict[str, Due]) -> None:
         starts=limits.started(draft.status.starts, draft.context.now),
     )
     for trigger, one in reversed(asking.items()):
-        draft.update(seen=tries.begun(draft.status, trigger, name, draft.context))
+        if trigger in standing:
+            draft.update(seen=tries.begun(draft.status, trigger, name, draft.context))
         _note(draft, TriggerDecision(at=at, trigger=trigger, key=one.key, run=name, reason=reason))
     found.events.append(Event("RunStarted", f"{name}: {reason}"))
 
@@ -257,27 +259,17 @@ def _note(draft: Draft, decision: TriggerDecision) -> None:
 # --- history -----------------------------------------------------------------------------------------------------
 
 
-def _old(draft: Draft) -> list[Delete]:
-    """Finished runs beyond the limits, oldest first. Runs made by hand without our label are their maker's."""
-    mine = [run for run in draft.runs if LABEL_PREFIX + "pipeline" in (run["metadata"].get("labels") or {})]
-    mine = [run for run in mine if "deletionTimestamp" not in run["metadata"]]
-    history = draft.spec.history
-    succeeded = [run for run in mine if _phase(run) == "Completed"]
-    failed = [run for run in mine if _phase(run) in ("Failed", "Aborted")]
-    gone = succeeded[: max(0, len(succeeded) - history.succeeded)] + failed[: max(0, len(failed) - history.failed)]
-    return [Delete(PIPELINE_RUN, run["metadata"]["name"], run["metadata"]["uid"]) for run in gone]
-
-
 def _clear(draft: Draft, found: Plan, swept: history.Sweep) -> None:
     """Old runs and old versions go. Thousands of versions go in small lots, so that nothing else has to wait."""
     before = draft.context.subject.body.status
     draft.status = history.recorded(draft.status, swept, draft.context.world, draft.context.now)
-    found.delete = [*_old(draft), *swept.deletions]
+    old = oldruns.sweep(draft.context.world, draft.runs, draft.spec.history, draft.context.now)
+    found.delete = [*old.deletions, *swept.deletions]
     others = bool(found.create or found.events)
     if told := history.news(before, draft.status):
         found.events.append(Event("VersionsCleared", told[:1024]))
     found.steady = swept.more and not others
-    times = (found.requeue_after, swept.again, history.PAUSE if swept.more else None)
+    times = (found.requeue_after, swept.again, old.again, history.PAUSE if swept.more else None)
     found.requeue_after = min((one for one in times if one is not None), default=None)
 
 

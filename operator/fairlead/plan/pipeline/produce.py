@@ -116,7 +116,10 @@ def _lineage(view: View, run: PipelineRunStatus) -> Lineage:
         run_uid=view.uid,
         pipeline=view.subject.body.spec.pipeline,
         datasets={d.name: d.version for d in run.datasets},
+        after={f"{a.run}/{a.output}": a.artifact.sha256 for a in run.after},
         images={s.name: s.image for s in run.steps if s.image},
+        commit=run.commit or None,
+        repository=run.template.code.git.url if run.commit and run.template and run.template.code else None,
         params=run.params,
         author=writer if writer != view.subject.body.spec.author else None,
     )

@@ -21,7 +21,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import attempt, queue
-from fairlead.plan.pipeline import ending, flow, start, steps, units
+from fairlead.plan.pipeline import ending, flow, logs, pinning, runs, start, steps, units
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.requests import Request
@@ -32,7 +32,10 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
     """What a run needs next."""
     status = subject.body.status
     if status.phase in TERMINAL:
-        return Plan(ending.ended_before(subject, status, now))
+        view = _view(subject, world, now)
+        archived = status.model_copy(update={"steps": [units.archived(view, s) for s in status.steps]})
+        ended = ending.ended_before(subject, archived, now)
+        return Plan(ended, requeue_after=min(view.look_again, default=None))
     view = _view(subject, world, now)
     if status.template is None:
         if subject.body.spec.cancel:
@@ -44,6 +47,11 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
         except start.Waits as waits:
             waiting = ending.state(view, status, "Pending", waits.reason, waits.message)
             return Plan(waiting, requeue_after=units.LOOK_AGAIN)
+    if pinning.is_open(status):
+        looked = pinning.look(view, status)
+        if isinstance(looked, Plan):
+            return looked
+        status = looked
     assert status.template is not None
     if view.template is None:  # what was fixed just now counts in this look already
         started = replace(subject, body=subject.body.model_copy(update={"status": status}))
@@ -52,14 +60,16 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
 
 
 def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable[Request]:
-    """Before it starts, whether versions are there that it names; then the answers of attempts that have ended."""
+    """Before it starts, whether versions are there that it names; then the answers of attempts that have ended, and
+    their logs."""
     status = subject.body.status
-    if status.phase in TERMINAL:
-        return []
     view = _view(subject, world, now)
+    if status.template is None and status.phase in TERMINAL:
+        return []
     if status.template is None:
         return list(start.questions(view))
-    return [request for step in status.steps for request in units.requests(view, step)]
+    asked = [request for step in status.steps for request in units.requests(view, step)]
+    return [*pinning.requests(view, status), *asked]
 
 
 def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View:
@@ -69,7 +79,7 @@ def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View
         assert status.template is not None
         return types.job(units.order(view, status, status.template, step))
 
-    view = steps.View(subject, world, now, status.template, wanted)
+    view = steps.View(subject, world, now, status.template, wanted=wanted)
     return view
 
 
@@ -77,11 +87,11 @@ def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View
 
 
 def settled(raw: Json) -> bool:
-    """A finished run is never touched again, but for that what is said of it is said of its spec as it is: it may be
-    cancelled when it has long ended."""
+    """A finished run is never touched again, but for logs that are still to be kept, and for that what is said of it is
+    said of its spec as it is: it may be cancelled when it has long ended."""
     status = raw.get("status") or {}
     current = status.get("observedGeneration", 0) == raw["metadata"].get("generation", 0)
-    return status.get("phase") in TERMINAL and current and has_standing(status)
+    return status.get("phase") in TERMINAL and current and has_standing(status) and not logs.awaited(status)
 
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:
@@ -110,6 +120,7 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     optional=frozenset({LOCAL_QUEUE}),
     mappers={POD: by_pod, LOCAL_QUEUE: by_queue},
     heeds={LOCAL_QUEUE: queue.inactive},
+    index=runs.keys,
     settled=settled,
     gauges=gauges.of_run,
 )

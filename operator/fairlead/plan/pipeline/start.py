@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
-from fairlead.api.pipelinerun import PinnedDataset, PipelineRunStatus, StepStatus
+from fairlead.api.pipelinerun import PinnedDataset, PinnedOutput, PipelineRunStatus, StepStatus
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE, Invalid, Json, Kind, M, rfc3339
 from fairlead.plan.dataset import olderdata
-from fairlead.plan.pipeline import dag, steps
+from fairlead.plan.pipeline import code, dag, handover, steps
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.requests import Request
 
@@ -44,7 +44,7 @@ def start(view: steps.View) -> PipelineRunStatus:
         raise Waits("PipelineMissing", f"there is no Pipeline {spec.pipeline} in this namespace; create it")
     template = _read(Pipeline, PIPELINE, raw, "spec").spec
     try:
-        dag.validate(template)
+        dag.validate(template, spec.pipeline)
         store.store(template.store, world.config, view.subject.meta.namespace)
     except Invalid as invalid:
         raise Refused(
@@ -55,6 +55,8 @@ def start(view: steps.View) -> PipelineRunStatus:
             "template": template,
             "params": _params(template, spec.params),
             "datasets": _pinned(view, template),
+            **_commit(view, template),
+            "after": _after(view, template),
             "steps": [StepStatus(name=step.name) for step in template.steps],
             "started_at": rfc3339(view.now),
         }
@@ -78,6 +80,25 @@ def _params(template: PipelineSpec, given: Params) -> Params:
     return template.params | given
 
 
+def _commit(view: steps.View, template: PipelineSpec) -> dict[str, str]:
+    """Which commit's code the run has; empty: that is still to be found out by a Job (see `pinning`)."""
+    git, wanted = code.git_of(template), view.subject.body.spec.commit
+    if git is None and wanted:
+        raise Refused("InvalidCommit", "spec.commit: the pipeline has no spec.code; name one that has, or leave it out")
+    asked = _code_question(view, template)
+    if asked is None:
+        return {}
+    seen = code.understood(view.world.answer(asked), commit=bool(wanted))
+    if isinstance(seen, code.Unknown):
+        raise (Refused if seen.final else Waits)(seen.reason, seen.message)
+    return {"commit": seen.commit, "code_tree": seen.tree}
+
+
+def _code_question(view: steps.View, template: PipelineSpec) -> Request | None:
+    git, wanted = code.git_of(template), view.subject.body.spec.commit
+    return code.question(view.subject.meta.namespace, git, wanted or git.ref, look=view.uid) if git else None
+
+
 def _pinned(view: steps.View, template: PipelineSpec) -> list[PinnedDataset]:
     asked = view.subject.body.spec.datasets
     names = sorted(set(dag.datasets(template)) | set(asked))
@@ -85,6 +106,13 @@ def _pinned(view: steps.View, template: PipelineSpec) -> list[PinnedDataset]:
         text = f"the steps' Datasets and spec.datasets are {len(names)} together; a run can pin {dag.DATASETS}"
         raise Refused("InvalidDatasets", f"spec.datasets: {text}: name only such as the steps read")
     return [_version(view, name, asked.get(name)) for name in names]
+
+
+def _after(view: steps.View, template: PipelineSpec) -> list[PinnedOutput]:
+    try:
+        return handover.pinned(view, template, view.subject.body.spec.after)
+    except handover.NotThere as why:
+        raise (Refused if why.final else Waits)(why.reason, why.message) from None
 
 
 def _version(view: steps.View, name: str, wanted: str | None) -> PinnedDataset:
@@ -124,7 +152,8 @@ def _older(view: steps.View, name: str, dataset: Dataset, wanted: str) -> Pinned
 
 
 def questions(view: steps.View) -> Iterator[Request]:
-    """Before it starts: whether the store has the versions that the run names and no status has any more."""
+    """Before it starts: whether the store has the versions that the run names and no status has any more; which commit
+    its code is."""
     for name, wanted in sorted(view.subject.body.spec.datasets.items()):
         raw = view.world.get(DATASET, name)
         try:
@@ -134,3 +163,10 @@ def questions(view: steps.View) -> Iterator[Request]:
             continue  # the plan says so
         if asked:
             yield asked
+    raw = view.world.get(PIPELINE, view.subject.body.spec.pipeline)
+    try:
+        template = read(Pipeline, PIPELINE, raw, "spec").spec if raw is not None else None
+    except NotReadable:
+        return
+    if template is not None and (asked_code := _code_question(view, template)) is not None:
+        yield asked_code

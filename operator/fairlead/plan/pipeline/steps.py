@@ -8,25 +8,28 @@ its Job is deleted: nothing here looks at Jobs of steps without a running attemp
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from fairlead.api.pipeline import PipelineSpec, Retry
-from fairlead.api.pipelinerun import PipelineRun, StepStatus
+from fairlead.api.logged import Logged
+from fairlead.api.pipeline import Retry
+from fairlead.api.pipelinerun import ItemStatus, StepStatus
 from fairlead.api.tasks import PublishResult, TaskResult
 from fairlead.api.units import seconds
 from fairlead.manifests.job import PUBLISH, STEP
 from fairlead.manifests.meta import child_name
-from fairlead.plan.core import LABEL_PREFIX, Context, Json, epoch
-from fairlead.plan.jobs import attempt, failures, jobpods
+from fairlead.plan.core import LABEL_PREFIX, Json, epoch
+from fairlead.plan.jobs import attempt, failures, jobpods, result
 from fairlead.plan.jobs.attempt import Broken, Followed, Paused, Running
 from fairlead.plan.jobs.backoff import Backoff
 from fairlead.plan.jobs.failures import Failure
 from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import FINAL, Budget, Recorded
 from fairlead.plan.jobs.result import UNREADABLE
+from fairlead.plan.pipeline import logs
+from fairlead.plan.pipeline.logs import Look
 from fairlead.plan.read import NotReadable
-from fairlead.plan.requests import ReadDocument
+from fairlead.plan.requests import KeepLog, ReadDocument
 
 DISRUPTIONS = 10
 """Attempts that a step may lose to the cluster."""
@@ -43,15 +46,11 @@ MESSAGE = 320
 
 
 @dataclass(frozen=True)
-class View(Context[PipelineRun]):
+class View(Look):
     """What is looked at in one plan of a run."""
 
-    template: PipelineSpec | None = None
-    """The run's, once it has started."""
     wanted: Callable[[StepStatus], Json | None] = lambda _: None
     """The Job of a recorded attempt, as it is made."""
-    look_again: list[float] = field(default_factory=list)
-    """Seconds after which something is to be done that no event announces."""
 
     def job(self, status: StepStatus) -> Json | None:
         """The Job of a step's running attempt, if it is there and (once its uid is known) the same one."""
@@ -120,12 +119,6 @@ class Attempt(Followed[PublishResult]):
         return next(step.retry for step in self.context.template.steps if step.name == self.status.name)
 
 
-class ItemStatus(StepStatus):
-    """Where one item of a step with `each` stands; the status has it in fewer words."""
-
-    item: int = 0
-
-
 def job_name(view: View, step: str, attempt: int, item: int | None, *, recall: bool = False) -> str:
     """The name of an attempt's Job. recall: of that which asks what the attempt has committed."""
     parts = [str(attempt), *(["recall"] if recall else [])]
@@ -168,14 +161,26 @@ def begin(view: View, status: StepStatus) -> StepStatus:
     )  # fmt: skip
 
 
+def noted(view: View, status: StepStatus) -> StepStatus:
+    """The step whose attempt is about to be ended, with what becomes of its log."""
+    if is_recall(view, status):
+        return status
+    found = attempt.find(Attempt(view, status))
+    return logs.noted(view, status, found.pod) if found.pod is not None else status
+
+
 def unmade(status: StepStatus, why: NotReadable) -> StepStatus:
     """The step whose Job can't be made, for what it needs can't be read."""
     return _with(status, phase="Pending", reason=why.reason, message=why.message)
 
 
-def requests(view: View, status: StepStatus) -> list[ReadDocument]:
-    """What has to be read before the answer of a step's attempt is known."""
-    return attempt.requests(Attempt(view, status)) if busy(status) else []
+def requests(view: View, status: StepStatus, stopping: bool = False) -> list[ReadDocument | KeepLog]:
+    """What has to be read before the answer of a step's attempt is known, and the log that is to be kept. stopping: the
+    attempt is about to be ended."""
+    if not busy(status):
+        return [*logs.requests(view, status, None, stopping)]
+    found = attempt.find(Attempt(view, status))
+    return [*result.requests(found), *logs.requests(view, status, found.pod, stopping)]
 
 
 def outdated(view: View, status: StepStatus) -> Json | None:
@@ -189,13 +194,15 @@ def outdated(view: View, status: StepStatus) -> Json | None:
 
 def lingering(view: View, status: StepStatus) -> Json | None:
     """The Job of a step that is over, if what somebody has added to its pod goes on."""
-    found = attempt.find(Attempt(view, status)) if over(status) and status.job else None
+    if logs.pending(status) or not over(status) or not status.job:
+        return None
+    found = attempt.find(Attempt(view, status))
     return found.job if found is not None and jobpods.lingers(found) else None
 
 
 def due(view: View, status: StepStatus) -> bool:
     """Whether a step that waits may begin, as far as its own pause is concerned."""
-    if status.phase != "Pending" or status.job:
+    if status.phase != "Pending" or status.job or logs.holds(view, status, logs.HOLD):
         return False
     left = epoch(status.not_before) - view.now if status.not_before else 0.0
     if left > 0:
@@ -205,6 +212,7 @@ def due(view: View, status: StepStatus) -> bool:
 
 def advance(view: View, status: StepStatus) -> StepStatus:
     """The step after a look at its running attempt."""
+    status = logs.followed(view, status)
     if not busy(status):
         return status
     seen = attempt.look(Attempt(view, status))
@@ -215,7 +223,7 @@ def advance(view: View, status: StepStatus) -> StepStatus:
         return _running(view, status, seen)
     if isinstance(seen, Broken):
         return _broken(view, status, seen)
-    return _completed(view, _seen(status, seen.found), seen.answer)
+    return _completed(view, _seen(view, status, seen.found), seen.answer)
 
 
 def _running(view: View, status: StepStatus, seen: Running) -> StepStatus:
@@ -233,9 +241,10 @@ def _running(view: View, status: StepStatus, seen: Running) -> StepStatus:
 def _broken(view: View, status: StepStatus, seen: Broken) -> StepStatus:
     found, lost = seen.found, seen.failure.fault == "unreadable"
     complete = found.pod is None and found.job is not None and failures.has_condition(found.job, "Complete")
+    status = _seen(view, status, found)
     if lost or (complete and not found.foreign):
         return _recall(view, status, seen.failure.message if lost else "")
-    return _settle(view, _seen(status, found), seen.failure)
+    return _settle(view, status, seen.failure)
 
 
 def _waiting(status: StepStatus, found: failures.Waiting | None, stage: str) -> StepStatus:
@@ -260,8 +269,9 @@ def _recall(view: View, status: StepStatus, unreadable: str) -> StepStatus:
     return _with(status, job=name, job_uid="", phase="Pending", reason=reason, message=text)
 
 
-def _seen(status: StepStatus, found: Found) -> StepStatus:
-    """The image that ran; the log of a pod that is deleted can't say it any more."""
+def _seen(view: View, status: StepStatus, found: Found) -> StepStatus:
+    """With the image that ran, and what becomes of its log: a pod that is deleted can't say them any more."""
+    status = status if is_recall(view, status) else logs.noted(view, status, found.pod)
     image = failures.image_ran(found.pod, STEP) if found.pod is not None else ""
     return _with(status, image=image[:512]) if image else status
 
@@ -269,8 +279,16 @@ def _seen(status: StepStatus, found: Found) -> StepStatus:
 def _completed(view: View, status: StepStatus, said: PublishResult) -> StepStatus:
     return _with(
         status, phase="Completed", reason="", message="", outputs=said.outputs, not_before=None,
-        finished_at=view.stamp,
+        finished_at=view.stamp, metrics=said.metrics, logged=_logged(said),
     )  # fmt: skip
+
+
+def _logged(said: PublishResult) -> Logged | None:
+    """What is said of that which was logged, besides the metrics; None: nothing was."""
+    left = "; ".join(said.left_out)
+    if not (said.values or said.artifacts or left):
+        return None
+    return Logged(outcome=said.outcome, artifacts=len(said.artifacts), values=said.values, left_out=left[:512])
 
 
 def _settle(view: View, status: StepStatus, failed: Failure) -> StepStatus:

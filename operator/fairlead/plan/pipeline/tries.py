@@ -133,7 +133,8 @@ def seen(
 def _written(old: Seen | None, name: str, sight: Sight, now: float) -> Seen:
     """A sight, with the words of when it was first so."""
     what = (sight.state, sight.reason, sight.begun, sight.at, sight.held)
-    if old and what == (old.state, old.reason, old.begun, old.at, old.held):
+    told = sight.exact and old is not None and old.message != sight.message[:WORDS]
+    if old and not told and what == (old.state, old.reason, old.begun, old.at, old.held):
         return old
     same = old is not None and (old.state, old.reason) == (sight.state, sight.reason)
     return Seen(

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.api.pipeline import PipelineSpec
-from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
+from fairlead.api.pipelinerun import ItemStatus, PipelineRunStatus, StepStatus
 from fairlead.plan.core import JOB, Delete, Event, Json, rfc3339
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import items, steps
+from fairlead.plan.pipeline import items, logs, steps
 from fairlead.plan.pipeline.each import asking, fan
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.pipeline.types.base import Order
@@ -40,18 +40,19 @@ def _is_many(view: steps.View, status: StepStatus) -> bool:
 def order(view: steps.View, run: PipelineRunStatus, spec: PipelineSpec, status: StepStatus) -> Order:
     """What the Job of a recorded attempt is made for. Raises NotReadable for an item whose values are not at hand."""
     step = next(one for one in spec.steps if one.name == status.name)
-    item = fan.shelf(view, status).item(status.item) if isinstance(status, steps.ItemStatus) else None
+    item = fan.shelf(view, status).item(status.item) if isinstance(status, ItemStatus) else None
     return Order(view, run, spec, step, status, item)
 
 
 def requests(view: steps.View, status: StepStatus) -> list[Request]:
     """What has to be read before the answers of its attempts are known."""
+    stopping = view.subject.body.spec.cancel is not None or status.reason in (CANCELLED, FAILED)
     if asking.under_way(status) and not over(status):
         return list(asking.requests(view, status))
     if not _is_many(view, status):
-        return list(steps.requests(view, status))
-    answers = [request for piece in fan.pieces(view, status) for request in steps.requests(view, piece)]
-    return [*answers, *fan.values_asked(view, status)]
+        return list(steps.requests(view, status, stopping))
+    found = [one for piece in fan.pieces(view, status) for one in steps.requests(view, piece, stopping)]
+    return [*found, *fan.values_asked(view, status)]
 
 
 def over(status: StepStatus) -> bool:
@@ -78,6 +79,11 @@ def begin(view: steps.View, status: StepStatus) -> StepStatus:
 def advance(view: steps.View, status: StepStatus) -> StepStatus:
     """The step after a look at what runs of it."""
     return fan.advance(view, status) if _is_many(view, status) else steps.advance(view, status)
+
+
+def archived(view: steps.View, status: StepStatus) -> StepStatus:
+    """A step of a run that is over, after a look at the log that is still to be kept."""
+    return logs.followed(view, status)
 
 
 def make(view: steps.View, run: PipelineRunStatus, spec: PipelineSpec, status: StepStatus) -> Making:
@@ -120,6 +126,7 @@ def aborted(view: steps.View, before: StepStatus, after: StepStatus, why: str) -
     uid = job["metadata"]["uid"] if job else before.job_uid
     # deleted in the foreground, a Job stays until its pods are gone, those included that were not seen yet
     if busy(before) and (job is not None or view.pods(uid)):
+        before = steps.noted(view, before)
         return before.model_copy(update={"job_uid": uid, "reason": why, "message": "its pod is being stopped"})
     changes: dict[str, Any] = {"phase": "Aborted", "reason": why, "message": "", "not_before": None}
     if before.attempt:
@@ -142,6 +149,8 @@ def stopped(view: steps.View, status: StepStatus) -> Iterator[Delete]:
         yield from fan.stops(view, status, every=True)
         return
     job = view.job(status)
+    if busy(status) and logs.holds(view, status, logs.STOP):
+        return
     if busy(status) and job is not None and "deletionTimestamp" not in job["metadata"]:
         yield Delete(JOB, status.job, job["metadata"]["uid"], "Foreground")
 

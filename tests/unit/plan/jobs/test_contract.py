@@ -21,6 +21,7 @@ from tests.unit.plan.test_job_pods import (
     Explanations,
     Joins,
     Observes,
+    Resolves,
     Snapshots,
     Steps,
     User,
@@ -41,16 +42,17 @@ from fairlead.plan.model import plan as modelversion
 from fairlead.plan.model.proving import Proving
 from fairlead.plan.pipeline import run
 from fairlead.plan.pipeline.each.asking import Asking
+from fairlead.plan.pipeline.pinning import Resolution
 from fairlead.plan.pipeline.steps import Attempt
 
 KINDS: dict[type[User], type[Followed[Any]]] = {
     Snapshots: Snapshot, Verifications: Proving, Evaluations: Proving, Steps: Attempt, Joins: Joining,
-    Observes: Observing, Explanations: Explaining, Askings: Asking,
+    Observes: Observing, Explanations: Explaining, Resolves: Resolution, Askings: Asking,
 }  # fmt: skip
 OWNERS: dict[type[User], tuple[KindSpec[Any], str]] = {
     Snapshots: (dataset.SPEC, "rides"), Verifications: (modelversion.SPEC, "m-1"),
     Evaluations: (modelversion.SPEC, "m-1"), Steps: (run.SPEC, "p-1"),
-    Askings: (run.SPEC, "p-1"),
+    Resolves: (run.SPEC, "p-1"), Askings: (run.SPEC, "p-1"),
 }  # fmt: skip
 LONG = 400.0
 """Seconds: longer than the pause after any first failure."""

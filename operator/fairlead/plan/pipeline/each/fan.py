@@ -15,13 +15,13 @@ from typing import Any
 from fairlead.api.each import SHOWN, Each, FailedItem, Items, LiveItem
 from fairlead.api.items import counted, left, mask_of, said, tally_digest, text_of
 from fairlead.api.pipeline import Step
-from fairlead.api.pipelinerun import StepStatus
-from fairlead.plan.core import JOB, LABEL_PREFIX, Delete, Json
+from fairlead.api.pipelinerun import ItemStatus, StepStatus
+from fairlead.plan.core import JOB, LABEL_PREFIX, Delete, Json, epoch
 from fairlead.plan.jobs import failures
 from fairlead.plan.pipeline import items as lists
-from fairlead.plan.pipeline import steps
+from fairlead.plan.pipeline import logs, steps
 from fairlead.plan.pipeline.each import asking
-from fairlead.plan.pipeline.steps import ItemStatus, View
+from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types import registry as types
 
 ENDED = "ItemsFailed"
@@ -60,7 +60,7 @@ def _piece(view: View, status: StepStatus, live: LiveItem) -> ItemStatus:
         "name": status.name, "item": live.item, "phase": live.phase or "Pending",
         "reason": live.reason or steps.STARTING, "message": live.message or "", "attempt": live.attempt,
         "failures": live.failures or 0, "disruptions": live.disruptions or 0, "not_before": live.not_before,
-        "job": job, "job_uid": live.job_uid or "",
+        "job": job, "job_uid": live.job_uid or "", "finished_at": live.ended_at,
     })  # fmt: skip
 
 
@@ -71,7 +71,8 @@ def _recorded(view: View, piece: ItemStatus, told: bool) -> LiveItem:
         item=piece.item, attempt=piece.attempt, phase="Running" if piece.phase == "Running" else None,
         reason=None if plain else piece.reason, message=None if plain or not told else piece.message[:_WORDS] or None,
         failures=piece.failures or None, disruptions=piece.disruptions or None, not_before=piece.not_before,
-        job_uid=piece.job_uid or None, recall=steps.is_recall(view, piece) or None if piece.job else None,
+        job_uid=piece.job_uid or None, ended_at=piece.finished_at if piece.job else None,
+        recall=(bool(piece.job) and steps.is_recall(view, piece)) or None,
     )  # fmt: skip
 
 
@@ -225,12 +226,24 @@ def advance(view: View, status: StepStatus) -> StepStatus:
     for piece in pieces(view, status):
         seen = steps.advance(view, piece)
         assert isinstance(seen, ItemStatus)
-        found.take(seen, ending=ending or piece.reason == steps.RUN_FAILED)
+        found.take(_held(view, piece, seen), ending=ending or piece.reason == steps.RUN_FAILED)
     if ending or (found.failed and each_of(view, status).failures == "Fail"):
         running, found.kept = found.kept, []
         for piece in running:
             found.stop(piece, ENDED)
     return _told(view, found.record())
+
+
+def _held(view: View, before: ItemStatus, after: ItemStatus) -> ItemStatus:
+    """An item after a look at it: that its attempt has ended is not recorded before its log is kept, or has been waited
+    for long enough, for then its Job goes."""
+    if not logs.pending(after) or (after.job and not steps.over(after)):
+        return after
+    since = before.finished_at or view.stamp
+    if view.now - epoch(since) >= logs.HOLD:
+        return after
+    view.look_again.append(0.5)
+    return before.model_copy(update={"finished_at": since, "job_uid": after.job_uid or before.job_uid})
 
 
 def _why(view: View, status: StepStatus, piece: ItemStatus) -> FailedItem:

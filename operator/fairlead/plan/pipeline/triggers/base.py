@@ -104,13 +104,17 @@ class Trigger(ABC, Generic[M]):
         """Versions of Datasets, by name, that a run reads because of this key."""
         return {}
 
+    def follows(self, _key: str) -> Mapping[str, str]:
+        """Runs of other Pipelines, by the Pipeline's name, whose outputs a run reads because of this key."""
+        return {}
 
-# --- what is the case ----------------------------------------------------------------------------------------------
+
+# --- what can be seen, or not --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What a trigger sees of something that is the case or not, and stays so until something is done about it."""
+    """What a trigger sees that may also see nothing, or that goes by what is the case."""
 
     state: Literal["Quiet", "Holding", "Asks", "Unknown"]
     """`Holding`: it is the case, and has not been so for long enough. `Unknown`: nobody knows; no run."""
@@ -129,11 +133,12 @@ class Sight:
     """and the seconds for which it has seen it so. Each change of these is a write."""
     flickers: bool = True
     """Whether it is the same case still if it is one again after a short time; False: an approved version ends it."""
+    exact: bool = False
+    """Whether its words change with what it sees only, and not with each look: then they are written down anew."""
 
 
-class Standing(Trigger[M]):
-    """A trigger that goes by what is the case, and not by what happens. Its run may change nothing; when it may ask
-    once more is decided for all of them alike (`plan/pipeline/tries.py`)."""
+class Seeing(Trigger[M]):
+    """A trigger that says what it sees, for nobody may know: then it starts no run, and people are told."""
 
     @abstractmethod
     def sight(self, context: Context[Pipeline]) -> Sight | None:
@@ -150,9 +155,24 @@ class Standing(Trigger[M]):
         found = self.sight(context)
         return found.again if found else None
 
+
+class Standing(Seeing[M]):
+    """A trigger that goes by what is the case, and not by what happens. Its run may change nothing; when it may ask
+    once more is decided for all of them alike (`plan/pipeline/tries.py`)."""
+
     def before(self, context: Context[Pipeline]) -> Seen | None:
         """What is written down of what it saw."""
         return next((one for one in context.subject.body.status.seen if one.trigger == self.name), None)
+
+
+LOOK = "fairlead.dev/look"
+"""Annotation of a Pipeline: another value makes its triggers ask at once."""
+
+
+def look(context: Context[Pipeline]) -> str:
+    """What tells the looks apart that somebody has asked for."""
+    said = context.subject.meta.annotations.get(LOOK, "")
+    return short_hash(said) if said else ""
 
 
 def unknown(reason: str, message: str, again: float | None = None) -> Sight:

@@ -7,9 +7,11 @@ from typing import Any
 
 from fairlead.api import pipeline as api
 from fairlead.plan.core import Context, Invalid, Json, Kind
-from fairlead.plan.pipeline.triggers.base import Due, Heed, Reference, Sight, Standing, Trigger
+from fairlead.plan.pipeline.triggers.after import AfterRun
+from fairlead.plan.pipeline.triggers.base import Due, Heed, Reference, Seeing, Sight, Standing, Trigger
 from fairlead.plan.pipeline.triggers.condition import OnCondition
 from fairlead.plan.pipeline.triggers.dataset import OfDataset
+from fairlead.plan.pipeline.triggers.image import OfImage
 from fairlead.plan.pipeline.triggers.prometheus import OnValue
 from fairlead.plan.pipeline.triggers.schedule import OnSchedule
 from fairlead.plan.pipeline.triggers.stale import OnStale
@@ -21,6 +23,8 @@ TRIGGERS: tuple[type[Trigger[Any]], ...] = (
     OnCondition,
     OnStale,
     OnValue,
+    OfImage,
+    AfterRun,
 )
 
 
@@ -46,7 +50,7 @@ def check(spec: api.PipelineSpec) -> None:
         path = f"spec.triggers[{index}].{one.field}"
         one.check(path)
         first, other = known.setdefault(one.name, (index, one))
-        if isinstance(one, Standing) and one.spec != other.spec:  # what one sees would be taken for the other's
+        if isinstance(one, Seeing) and one.spec != other.spec:  # what one sees would be taken for the other's
             raise Invalid(path, f"it goes by the same as spec.triggers[{first}] ({one.name}); make one of both")
 
 
@@ -88,9 +92,14 @@ def standing(spec: api.PipelineSpec) -> set[str]:
     return {one.name for one in all_of(spec) if isinstance(one, Standing)}
 
 
+def seeing(spec: api.PipelineSpec) -> set[str]:
+    """Names of the triggers that say what they see."""
+    return {one.name for one in all_of(spec) if isinstance(one, Seeing)}
+
+
 def sights(context: Context[api.Pipeline]) -> dict[str, Sight]:
     """What these see, by name, in the order of the spec; without those that have not been asked for."""
-    mine = (one for one in all_of(context.subject.body.spec) if isinstance(one, Standing))
+    mine = (one for one in all_of(context.subject.body.spec) if isinstance(one, Seeing))
     found = ((one.name, one.sight(context)) for one in mine)
     return {name: sight for name, sight in found if sight is not None}
 
@@ -105,6 +114,12 @@ def pins(spec: api.PipelineSpec, keys: Mapping[str, str]) -> dict[str, str]:
     """The Dataset versions that a run is for, from the handled keys."""
     known = [one for one in all_of(spec) if one.name in keys]
     return {name: version for one in known for name, version in one.pins(keys[one.name]).items()}
+
+
+def follows(spec: api.PipelineSpec, keys: Mapping[str, str]) -> dict[str, str]:
+    """Runs of other Pipelines that a run follows, by the Pipeline's name. keys: for which it is started."""
+    known = [one for one in all_of(spec) if one.name in keys]
+    return {name: run for one in known for name, run in one.follows(keys[one.name]).items()}
 
 
 def heeds() -> dict[Kind, list[tuple[str, Heed]]]:

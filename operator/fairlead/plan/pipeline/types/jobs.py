@@ -9,13 +9,13 @@ from fairlead.api.dataset import Dataset
 from fairlead.api.items import text_of
 from fairlead.api.pipeline import Input, Output
 from fairlead.api.pipelinerun import PinnedDataset
-from fairlead.api.tasks import INPUTS, OUTPUTS, FetchItem, FetchTask, Outcomes, PublishItem, PublishTask
+from fairlead.api.tasks import INPUTS, LOGGED, OUTPUTS, FetchItem, FetchTask, Outcomes, PublishItem, PublishTask
 from fairlead.manifests import job, limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, LOCAL_QUEUE, PIPELINE_RUN, Json
 from fairlead.plan.dataset.fetching import fetched
-from fairlead.plan.pipeline import items, refs
+from fairlead.plan.pipeline import code, items, refs
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import Lacking, read
@@ -28,12 +28,14 @@ def program_job(order: Order, program: Container, inputs: Mapping[str, Input], o
     """fetch (if there are inputs) → a program → publish. program: with its parameters' values in place.
 
     Raises NotReadable for a Dataset that can't be read, and where there is no Kueue."""
-    brought = [_fetch(order, name, source) for name, source in inputs.items()]
+    brought, git = [_fetch(order, name, source) for name, source in inputs.items()], code.git_of(order.pipeline)
+    secrets = [secret for _, several in brought for secret in several]
     parts = job.StepPod(
         program=program,
-        env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params, order.values),
-        fetch=FetchTask(items=[item for item, _ in brought]),
-        fetch_credentials=tuple(secret for _, secrets in brought for secret in secrets),
+        env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params, order.values)
+        | (code.env(order.run.commit) if git else {}),
+        fetch=FetchTask(items=[item for item, _ in brought], code=code.item(git, order.run.commit) if git else None),
+        fetch_credentials=(*secrets, git.credentials.name if git and git.credentials else None),
         publish=_publishing(order, outputs),
         claims=tuple(order.step.claims),
         priority_class=order.step.priority_class,
@@ -101,9 +103,10 @@ def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
 def _committing(order: Order, folder: store.Location, outputs: list[PublishItem]) -> PublishTask:
     attempt, item = order.status.attempt, order.item
     if item is None:
-        return PublishTask(store=folder.place(), attempt=attempt, outputs=outputs)
+        return PublishTask(store=folder.place(), attempt=attempt, outputs=outputs, logged=LOGGED)
     return PublishTask(
-        store=folder.folder("items", item.id).place(), attempt=attempt, outputs=outputs, item=dict(item.values),
+        store=folder.folder("items", item.id).place(), attempt=attempt, outputs=outputs, logged=LOGGED,
+        item=dict(item.values),
         outcome=f"{folder.folder(OUTCOMES).prefix}{item.id}.json",
     )  # fmt: skip
 
@@ -114,6 +117,10 @@ def _fetch(order: Order, name: str, source: Input) -> tuple[FetchItem, tuple[str
     if source.dataset:
         pinned = next(d for d in run.datasets if d.name == source.dataset)
         return fetch_dataset(order.view, pinned, dest)
+    if source.after:
+        taken = next(a for a in run.after if (a.pipeline, a.output) == (source.after.pipeline, source.after.output))
+        item, secret = store.artifact(taken.artifact, order.view.world.config, dest)
+        return item, (secret,)
     reach = _folder(order, order.step.name).reach
     outcomes = _of_items(order, source, dest)
     if outcomes is not None:

@@ -1,0 +1,142 @@
+"""The log of a step's program: kept in the store, beside the step's outputs, when the program has ended.
+
+Nothing waits for it but what would lose it: the step's own next attempt, the end of a Job that is stopped, and the
+clearing of the run; and these not for long. What has become of it is recorded, so it is asked for once more after a
+crash, and kept once: its key has the attempt's number, and what lies there stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fairlead.api.pipeline import PipelineSpec
+from fairlead.api.pipelinerun import ItemStatus, PipelineRun, StepLog, StepStatus
+from fairlead.manifests.job import STEP
+from fairlead.plan import store
+from fairlead.plan.core import Context, Json, epoch
+from fairlead.plan.jobs import failures
+from fairlead.plan.requests import NOT_YET, Failed, KeepLog, LogKept
+
+LIMIT = 1 << 20
+"""Bytes of a log that are kept: its end."""
+NAME = "log.txt"
+"""In the folder of an attempt."""
+ITEMS = "logs"
+"""Folder of a step's, with one for each of its items by number."""
+HOLD, STOP = 20.0, 3.0
+"""Seconds that the next attempt waits for it, and a Job that is to be stopped."""
+READING, STORING = 90.0, 600.0
+"""Seconds after which it is given up: where the pod's node does not answer, and where the store doesn't."""
+_FINAL = ("LogForbidden", "LogGone", "CredentialsForbidden", "CredentialsMissing", "AccessDenied", "BucketMissing")
+_GONE = "the pod was gone before its log could be kept"
+
+
+@dataclass(frozen=True)
+class Look(Context[PipelineRun]):
+    """One look at a run."""
+
+    template: PipelineSpec | None = None
+    """The run's, once it has started."""
+    look_again: list[float] = field(default_factory=list)
+    """Seconds after which something is to be done that no event announces."""
+
+
+def pending(status: StepStatus) -> bool:
+    """Whether a log is still to be kept."""
+    return status.log is not None and bool(status.log.pod)
+
+
+def awaited(status: Json) -> bool:
+    """Whether one of a run's logs is still to be kept. status: of the run, as JSON."""
+    return any((step.get("log") or {}).get("pod") for step in status.get("steps") or ())
+
+
+def holds(view: Look, status: StepStatus, seconds: float) -> bool:
+    """Whether something that would lose a log waits for it; at most so many seconds."""
+    if status.log is None or not status.log.pod or not status.log.since:
+        return False
+    left = epoch(status.log.since) + seconds - view.now
+    if left > 0:
+        view.look_again.append(min(left, _pause(seconds - left)))
+    return left > 0
+
+
+def requests(view: Look, status: StepStatus, pod: Json | None, stopping: bool) -> list[KeepLog]:
+    """What is to be kept now. pod: of the running attempt, if there is one; stopping: it is about to be ended, and its
+    log with it."""
+    if status.log is not None and status.log.pod:
+        return [_request(view, status, status.log.attempt, status.log.pod)]
+    if pod is None or _known(status) or not (_has_ended(pod) or (stopping and _has_begun(pod))):
+        return []
+    return [_request(view, status, status.attempt, pod["metadata"]["name"])]
+
+
+def noted(view: Look, status: StepStatus, pod: Json | None) -> StepStatus:
+    """The step, when what became of its attempt is recorded: with what became of its log, or that it is still to be
+    kept. pod: None: it is gone."""
+    if _known(status):
+        return status
+    if pod is None:
+        begun = status.phase == "Running"
+        return _with(status, StepLog(attempt=status.attempt, problem=_GONE)) if begun else status
+    if not _has_begun(pod):
+        return status
+    log = StepLog(attempt=status.attempt, pod=pod["metadata"]["name"], since=view.stamp)
+    return followed(view, _with(status, log))
+
+
+def followed(view: Look, status: StepStatus) -> StepStatus:
+    """The step after a look at a log that is still to be kept."""
+    log = status.log
+    if log is None or not log.pod:
+        return status
+    request = _request(view, status, log.attempt, log.pod)
+    answer = view.world.answer(request)
+    if isinstance(answer, LogKept):
+        uri = f"s3://{request.bucket}/{request.key}"
+        return _with(status, StepLog(attempt=log.attempt, uri=uri, bytes=answer.bytes, cut=answer.cut))
+    assert isinstance(answer, Failed)
+    age = view.now - epoch(log.since or view.stamp)
+    limit = READING if answer.reason == "LogUnreadable" or answer.reason in NOT_YET else STORING
+    if answer.reason in _FINAL or age >= limit:
+        return _with(status, StepLog(attempt=log.attempt, problem=answer.message[:256] or answer.reason))
+    view.look_again.append(min(_pause(age), limit - age))
+    return status
+
+
+def _pause(age: float) -> float:
+    """Seconds until the next look at a log that is being kept: it mostly is by then, or something is away."""
+    return 0.5 if age < 2 else 5.0 if age < 30 else 30.0
+
+
+def _known(status: StepStatus) -> bool:
+    """Whether what becomes of the running attempt's log is recorded."""
+    return status.log is not None and status.log.attempt == status.attempt
+
+
+def _has_ended(pod: Json) -> bool:
+    return failures.terminated(pod, STEP) is not None or (failures.ended(pod) and _has_begun(pod))
+
+
+def _has_begun(pod: Json) -> bool:
+    states = [status.get("state") or {} for name, status in failures.statuses(pod) if name == STEP]
+    return any("running" in state or "terminated" in state for state in states)
+
+
+def _request(view: Look, status: StepStatus, attempt: int, pod: str) -> KeepLog:
+    assert view.template is not None
+    folder = store.step_folder(
+        view.template.store, view.world.config, view.namespace, view.subject.body.spec.pipeline, view.uid, status.name
+    )
+    if isinstance(status, ItemStatus):
+        folder = folder.folder(ITEMS, f"{status.item:05d}")
+    folder = folder.folder(str(attempt))
+    reach = folder.reach
+    return KeepLog(
+        view.namespace, folder.bucket, f"{folder.prefix}{NAME}", reach.endpoint, reach.region, reach.credentials, pod,
+        STEP, LIMIT,
+    )  # fmt: skip
+
+
+def _with(status: StepStatus, log: StepLog) -> StepStatus:
+    return status.model_copy(update={"log": log})

@@ -1,0 +1,22 @@
+"""Fairlead for data scientists: functions with types become steps, and a Pipeline. Needs the standard library only."""
+
+from __future__ import annotations
+
+from fairlead.sdk.kinds import Dataset, File, In, Model, Out
+from fairlead.sdk.log import log_artifact, log_figure, log_metric
+from fairlead.sdk.pipelines import pipeline, produces
+from fairlead.sdk.steps import step
+
+__all__ = [
+    "Dataset",
+    "File",
+    "In",
+    "Model",
+    "Out",
+    "log_artifact",
+    "log_figure",
+    "log_metric",
+    "pipeline",
+    "produces",
+    "step",
+]

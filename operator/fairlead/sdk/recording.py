@@ -1,0 +1,211 @@
+"""While a pipeline's function runs: which steps it calls, with what, and which models come of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from fairlead.sdk import values
+from fairlead.sdk.handles import Call, Output, Param, Unknown
+from fairlead.sdk.kinds import Dataset, Model, Port
+from fairlead.sdk.mistakes import Mistake
+from fairlead.sdk.modules import module_of
+
+if TYPE_CHECKING:
+    from fairlead.sdk.steps import Step
+
+Json = dict[str, Any]
+COMMAND = ("python3", "-m", "fairlead.sdk.run")
+"""What runs a step in its pod; the function's name follows."""
+LONGEST = 4096
+"""Characters of an argument, as Pipelines have them."""
+_current: ContextVar[Recording | None] = ContextVar("fairlead_recording", default=None)
+
+
+def current() -> Recording | None:
+    """The pipeline that is being described here; None: none is."""
+    return _current.get()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A step that was called."""
+
+    step: Step
+    call: Call
+    args: list[str]
+    inputs: Json
+
+
+class Recording:
+    """What a pipeline's function has done so far."""
+
+    def __init__(self, image: str | None) -> None:
+        self.image = image
+        """Of steps that name none."""
+        self.made: dict[str, Made] = {}
+        self.produced: list[Json] = []
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Within, steps that are called belong to this pipeline."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+    def call(self, step: Step, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+        """Add a step. Raises Mistake for arguments that it can't have."""
+        name, signature = step.settings.name, step.signature
+        if name in self.made:
+            raise Mistake(f"there is a step {name!r} already; name this one: "
+                          f'{step.function.__name__}.options(name="…")(…)')  # fmt: skip
+        given = _bound(step, args, kwargs)
+        call = Call(self, name, {out: one.kind or Model for out, one in signature.outputs.items()})
+        inputs = {key: self._input(f"{name}.{key}", one, given[key])
+                  for key, one in signature.ports.items() if one.way == "in"}  # fmt: skip
+        arguments = [
+            _argument(name, key, wanted, given[key]) for key, wanted in signature.params.items() if key in given
+        ]
+        self.made[name] = Made(step, call, arguments, inputs)
+        return call
+
+    def _input(self, where: str, wanted: Port, given: Any) -> Json:
+        if isinstance(given, Call):
+            given = given.only()
+        if isinstance(given, Dataset):
+            if wanted.kind not in (Dataset, None):
+                raise Mistake(f"{where} is {wanted}, and {given!r} is a Dataset")
+            return {"dataset": given.name}
+        if isinstance(given, Output):
+            self.own(where, given)
+            if wanted.kind not in (given.kind, None):
+                raise Mistake(f"{where} is {wanted}, and {given!r} is a {given.kind.__name__}")
+            return {"output": given.ref}
+        raise Mistake(f'{where} is {wanted}: give it fairlead.Dataset("…") or the output of a step, not {given!r}')
+
+    def own(self, where: str, output: Output) -> None:
+        """Raises Mistake for the output of another pipeline's step."""
+        if output.call.recording is not self:
+            raise Mistake(f"{where}: {output!r} is of another pipeline")
+
+    def steps(self) -> list[Json]:
+        """All steps, as a Pipeline has them."""
+        return [self._as_json(one) for one in self.made.values()]
+
+    def _as_json(self, made: Made) -> Json:
+        settings, function = made.step.settings, made.step.function
+        image = settings.image or self.image
+        if not image:
+            raise Mistake(f'the step {settings.name!r} has no image: @fairlead.step(image="…"), or '
+                          '@fairlead.pipeline(image="…") for all steps that name none')  # fmt: skip
+        fields = self.resolved(settings.name, dict(settings.fields) | {"env": None})
+        found = {
+            "name": settings.name,
+            "needs": list(made.call.needs),
+            "image": image,
+            "command": [*COMMAND, f"{module_of(function)}:{function.__name__}"],
+            "args": made.args,
+            "env": _env(settings.name, settings.fields.get("env") or {}),
+            "inputs": made.inputs,
+            "outputs": {name: {"type": one.kind.word} for name, one in made.call.outputs.items()},
+        } | {key: one for key, one in fields.items() if key != "env"}
+        return {key: one for key, one in found.items() if one not in ([], {}, None)}
+
+    def resolved(self, where: str, value: Any) -> Any:
+        """A part of a Pipeline as people write it here, with outputs as `step.output`. Raises Mistake."""
+        if isinstance(value, Output):
+            self.own(where, value)
+            return value.ref
+        if isinstance(value, Param):
+            raise Mistake(f"{where}: {value!r} can't stand here; parameters go into steps and their env")
+        if isinstance(value, Mapping):
+            return {_key(where, key): self.resolved(f"{where}.{key}", one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.resolved(f"{where}[{index}]", one) for index, one in enumerate(value)]
+        if value is None or type(value) in (str, int, float, bool):
+            return value
+        raise Mistake(f"{where} is {value!r}: write what the Pipeline's YAML has there")
+
+
+def _key(where: str, key: Any) -> str:
+    if not isinstance(key, str):
+        raise Mistake(f"{where}: the key {key!r} is no text")
+    return key
+
+
+def _bound(step: Step, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was given, by the names of parameters. Outputs are not given: the step makes them."""
+    takes = inspect.signature(step.function)
+    outs = set(step.signature.outputs)
+    if outs & set(kwargs):
+        raise Mistake(f"{step.settings.name}: {', '.join(sorted(outs & set(kwargs)))} is what the step leaves: in a "
+                      "pipeline nobody gives it; use it as an attribute of what the call returns")  # fmt: skip
+    without = takes.replace(parameters=[one for name, one in takes.parameters.items() if name not in outs])
+    try:
+        return without.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        raise Mistake(f"{step.settings.name}: {error}") from None
+
+
+def _argument(step: str, name: str, wanted: Any, given: Any) -> str:
+    if isinstance(given, Param):
+        if not _takes(wanted, given.wanted):
+            raise Mistake(f"{step}.{name} is {values.word(wanted)}, and {given.what} of the pipeline is "
+                          f"{values.word(given.wanted)}: give both the same type")  # fmt: skip
+        return f"--{name}={{{{params.{given.name}}}}}"
+    if isinstance(given, Unknown | Dataset):
+        raise Mistake(f"{step}.{name} is {values.word(wanted)}, a plain value: to read {given!r}, annotate {name} as "
+                      "fairlead.In[…]")  # fmt: skip
+    _no_handles(f"{step}.{name}", given)
+    try:
+        found = values.argument(name, values.checked(given, wanted))
+    except values.Unfit as error:
+        raise Mistake(f"{step}.{name}: {error}") from None
+    if len(found) > LONGEST:
+        raise Mistake(f"{step}.{name} has {len(found)} characters, and {LONGEST} fit into an argument: keep it in a "
+                      "file of the image, or in a Dataset")  # fmt: skip
+    return found
+
+
+def _no_handles(where: str, value: Any) -> None:
+    """Raises Mistake if something that is not known yet is inside of a list or a dict."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for one in inner:
+        if isinstance(one, Unknown):
+            raise Mistake(f"{where}: {one.what} can't stand inside of a list or a dict; give it a parameter of its own")
+        _no_handles(where, one)
+
+
+def _takes(wanted: Any, given: Any) -> bool:
+    """Whether every text that gives the one type gives the other, as far as types can say."""
+    for one in values.parts(wanted):
+        same_shape = (get_origin(one) or one) is (get_origin(given) or given) and (get_origin(one) or one) in (
+            list,
+            dict,
+        )
+        of_these = bool(get_args(given)) and not same_shape and all(type(option) is one for option in get_args(given))
+        if given == one or same_shape or of_these or (given is int and one is float):
+            return True
+    return bool(given == wanted)
+
+
+def _env(step: str, given: Mapping[str, Any]) -> list[Json]:
+    return [{"name": _key(step, name), "value": _variable(f"{step}.env.{name}", one)} for name, one in given.items()]
+
+
+def _variable(where: str, given: Any) -> str:
+    """The value of a variable; neither Kubernetes nor Fairlead finds anything of theirs in a text."""
+    if isinstance(given, Param):
+        return f"{{{{params.{given.name}}}}}"
+    if type(given) not in values.PLAIN:
+        raise Mistake(f"{where} is {given!r}: a variable is str, int, float, bool or a parameter of the pipeline")
+    said = values.text(given)
+    if "{{" in said:
+        raise Mistake(f"{where} has {{{{ in it, which is Fairlead's own: pass it as a parameter of the pipeline")
+    return said.replace("$", "$$")
