@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api.common import Timestamp
 from fairlead.api.items import MOST, PAGE, VALUE
-from fairlead.api.schema import LIST_ATOMIC, LIST_SET, Key, Model, Name, Share, Text, cel, exactly_one_of
+from fairlead.api.schema import LIST_ATOMIC, LIST_SET, Key, Model, Name, Share, cel, exactly_one_of
 
 SHOWN = 12
 """Failed items of which it is said why; the others are counted."""
@@ -112,10 +112,10 @@ class Items(Model):
     """Of what the completed ones have left, as long as the step goes on,"""
     digest: Annotated[str, Field(max_length=64)] = ""
     """and afterwards: a step that reads all of it verifies it by this."""
+    folder: Annotated[str, Field(max_length=1024)] = ""
+    """Where what they leave is kept: `outcomes/`, `items/` and `logs/` below."""
     asked: Asked | None = None
     pages: Annotated[
         list[Annotated[str, Field(max_length=64)]], Field(max_length=MOST // PAGE, json_schema_extra=LIST_ATOMIC)
     ] = []  # fmt: skip
     """Of items of a Dataset: digests of the documents with their values."""
-    message: Text = ""
-    """What stands in the way of asking for them."""

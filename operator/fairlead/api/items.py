@@ -54,8 +54,8 @@ def mask_of(text: str) -> int:
         return int.from_bytes(base64.b64decode(text.removeprefix(_BITS), validate=True), "little")
     found = 0
     for part in text.split(",") if text else ():
-        first, _, last = part.partition("-")
-        begin, end = int(first), int(last or first)
+        first, dash, last = part.partition("-")
+        begin, end = int(first), int(last if dash else first)
         if not 0 <= begin <= end < MOST:
             raise ValueError(f"{part!r} names no items")
         found |= ((1 << (end - begin + 1)) - 1) << begin

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
 
 import pytest
 from tests.unit.pipeline.each_world import REGIONS, REPORT, TRAIN, EachWorld, jobs_left, members
+from tests.unit.plan.littleworld import stopped
 from tests.unit.plan.test_run_plan import container, task_of
 
-from fairlead.plan.core import JOB, Json
+from fairlead.api.each import SHOWN
+from fairlead.api.items import mask_of, text_of
+from fairlead.api.pipeline import PipelineSpec
+from fairlead.plan.core import JOB, PIPELINE_RUN, Invalid, Json
+from fairlead.plan.pipeline import dag, run
+from fairlead.plan.requests import UNDERWAY, Failed
 
 
 def env(job: Json, name: str) -> str:
@@ -172,9 +180,165 @@ def test_a_dataset_without_that_column_fails_the_step_with_what_to_do() -> None:
     where.look_on()
     (job,) = where.select(JOB)
     said = json.dumps({"error": {"reason": "BadData", "message": "there is no column region; it has a, b"}})
-    from tests.unit.plan.littleworld import stopped
-
     where.pod(job, "Failed", containerStatuses=[stopped("items", 1, said)])
     found = where.step()
     assert (found["phase"], found["reason"], found["message"]) == (
         "Failed", "BadData", "there is no column region; it has a, b")  # fmt: skip
+
+
+# --- how large it is -----------------------------------------------------------------------------------------------
+
+WIDE = {"matrix": {"a": [f"value-{n}" for n in range(100)], "b": [f"other-{n}" for n in range(100)]}}
+
+
+def in_the_middle(parallel: int, *, failing: bool) -> EachWorld:
+    """Ten thousand items, of which half are over; failing: every second one has failed, and many wait."""
+    where = EachWorld().begin(
+        TRAIN | {"each": WIDE | {"maxParallel": parallel, "failures": "Continue"}, "env": [],
+                 "command": ["train", "{{each.a}}"], "retry": {"limit": 1, "backoff": "1h"}},
+    )  # fmt: skip
+    where.look_on()
+    if failing:
+        where.fail(*where.alive())
+        where.look_on()
+    items = where.status(PIPELINE_RUN, "p-1")["steps"][0]["items"]
+    begun = [one["item"] for one in items["live"]]
+    shift = 5000 - max(begun)
+    for one in items["live"]:
+        one["item"] += shift
+        one["jobUid"] = one.get("jobUid") or "0" * 36
+    items["next"] = max(begun) + shift + 1
+    if failing:
+        failed = sum(1 << number for number in range(0, min(begun) + shift, 2))
+        items |= {"failed": text_of(failed), "stopped": text_of(failed << 1), "leftOut": text_of(failed << 5000),
+                  "tally": "x" * 344, "why": [
+                      {"item": number, "values": "v" * 128, "reason": "UserError", "message": "m" * 160}
+                      for number in range(SHOWN)
+                  ]}  # fmt: skip
+    return where
+
+
+@pytest.mark.parametrize(("parallel", "failing", "most"), [(10, False, 8_000), (10, True, 20_000), (100, True, 32_768)])
+def test_a_status_of_ten_thousand_items_is_small(parallel: int, failing: bool, most: int) -> None:
+    status = in_the_middle(parallel, failing=failing).status(PIPELINE_RUN, "p-1")
+    assert len(status["steps"][0]["items"]["live"]) >= parallel
+    assert len(json.dumps(status, separators=(",", ":"))) <= most
+
+
+def test_a_set_of_items_is_what_it_was_however_it_is_written() -> None:
+    drawn = random.Random(7)
+    for _ in range(200):
+        chance = drawn.random()
+        chosen = {number for number in range(drawn.randrange(1, 10_000)) if drawn.random() < chance}
+        text = text_of(sum(1 << number for number in chosen))
+        assert members(text) == chosen
+        assert len(text) <= 1_700
+    assert [text_of(mask) for mask in (0, 1, 0b1011, 1 << 9_999)] == ["", "0", "0-1,3", "9999"]
+    for wrong in ("3-1", "10000", "a", "1-", "bits:%"):
+        with pytest.raises(ValueError, match=r".*"):
+            mask_of(wrong)
+
+
+@pytest.mark.parametrize(("step", "path", "said"), [
+    ({"each": {"matrix": {"a": [str(n) for n in range(101)], "b": [str(n) for n in range(100)]}}}, ".each.matrix",
+     "it has 10100 items"),
+    ({"each": {"matrix": {"a": ["x" * 200 + str(n) for n in range(30)]}}}, ".each.matrix", "use each.dataset"),
+    ({"each": {"itemsOf": "plain"}}, ".each.itemsOf", "steps with `each` before it: lists"),
+    ({"each": {"itemsOf": "work"}}, ".each.itemsOf", "has no items"),
+    ({"each": {"itemsOf": "nobody"}}, ".each.itemsOf", "has no items"),
+    ({"each": {"itemsOf": "lists"}, "command": ["{{each.size}}"]}, ".command[0]", "its items have region"),
+    ({"command": ["{{each.region}}"]}, ".command[0]", "the step has no `each`"),
+    ({"inputs": {"x": {"output": "plain.y", "item": {"region": "NE"}}}}, ".inputs.x.item", "remove item"),
+    ({"inputs": {"x": {"output": "lists.y", "item": {"size": "large"}}}}, ".inputs.x.item", "by region"),
+    ({"inputs": {"x": {"output": "lists.y", "item": {"region": "XX"}}}}, ".inputs.x.item.region", "not in the list"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_named_with_its_field(step: Json, path: str, said: str) -> None:
+    lists = {"name": "lists", "image": "i", "each": {"matrix": {"region": ["NE"]}}, "outputs": {"y": {}}}
+    plain = {"name": "plain", "image": "i", "outputs": {"y": {}}}
+    spec = PipelineSpec.model_validate({"steps": [lists, plain, {"name": "work", "image": "i"} | step]})
+    with pytest.raises(Invalid, match=said) as caught:
+        dag.validate(spec)
+    assert caught.value.field_path == f"spec.steps[2]{path}"
+
+
+def test_a_model_of_each_item_is_not_made_in_silence() -> None:
+    spec = PipelineSpec.model_validate(
+        {"steps": [TRAIN], "produces": [{"model": "delay", "from": "train.model", "version": {}}]}
+    )
+    with pytest.raises(
+        Invalid, match=r"leaves one for each of its items: add a step that reads train\.model"
+    ) as caught:
+        dag.validate(spec)
+    assert caught.value.field_path == "spec.produces[0].from"
+
+
+# --- it is stopped -------------------------------------------------------------------------------------------------
+
+
+def test_a_cancelled_run_ends_when_the_pods_of_all_items_are_gone() -> None:
+    where = EachWorld().begin(TRAIN | {"each": REGIONS | {"maxParallel": 2}})
+    where.look_on()
+    where.succeed(0)
+    where.look_on()
+    where.objects["PipelineRun", "p-1"]["spec"]["cancel"] = "now"
+    found = where.look_on()
+    step = found["steps"][0]
+    assert (found["phase"], step["phase"], step["reason"]) == ("Aborted", "Aborted", "Cancelled")
+    assert (step["items"]["completed"], members(step["items"]["stopped"])) == (1, {1, 2})
+    assert jobs_left(where) == []
+
+
+def test_when_another_step_fails_items_that_run_may_end_and_no_further_ones_begin() -> None:
+    where = EachWorld().begin(TRAIN | {"each": REGIONS | {"maxParallel": 2}}, {"name": "beside", "image": "i:1"})
+    where.look_on()
+    where.pod(where.alive()[1], "Running", initContainerStatuses=[{"name": "step", "state": {"running": {}}}])
+    where.pod(where.jobs(step="beside")[0], "Failed", initContainerStatuses=[stopped("step", 1)])
+    assert where.look_on()["phase"] == "Running"
+    where.succeed(0, 1)
+    found = where.look_on()
+    assert (found["phase"], found["steps"][0]["phase"], found["steps"][0]["items"]["completed"]) == (
+        "Failed", "Aborted", 2)  # fmt: skip
+    assert len([one for one in where.created if one[0] == "Job"]) == 3
+
+
+def test_a_job_of_an_item_that_this_record_does_not_know_is_left_alone() -> None:
+    """Another operator may be further: a look with an old record must not end what that one has begun."""
+    where = EachWorld().begin(TRAIN | {"each": REGIONS | {"maxParallel": 1}})
+    where.look_on()
+    old = copy.deepcopy(where.status(PIPELINE_RUN, "p-1"))
+    where.succeed(0)
+    where.look_on()
+    newer = where.alive()
+    assert list(newer) == [1]
+    where.objects["PipelineRun", "p-1"]["status"] = old
+    plan = where.plan(run.SPEC, "p-1")
+    assert newer[1]["metadata"]["name"] not in [gone.name for gone in plan.delete]
+
+
+def test_values_that_the_store_does_not_give_are_waited_for_and_said() -> None:
+    where = EachWorld().begin(TRAIN | {"each": {"dataset": "flights", "distinct": ["region"]}, "env": []})
+    where.look_on()
+    where.answer_items([["NE"], ["NW"]])
+    pages = {key: where.told.documents[key] for key in list(where.told.documents) if "/pages/" in key}
+    for key in pages:
+        del where.told.documents[key]
+    found = where.step()
+    assert (found["phase"], found["reason"]) == ("Pending", "ObjectMissing")
+    assert "can't be read from the store" in found["message"]
+    assert not where.alive()
+    where.told.documents |= pages
+    where.look_on()
+    assert sorted(where.alive()) == [0, 1]
+
+
+def test_the_log_of_an_item_is_waited_for_before_its_job_goes() -> None:
+    where = EachWorld().begin(TRAIN | {"each": REGIONS | {"maxParallel": 1}})
+    where.look_on()
+    where.logs = Failed(UNDERWAY, "")
+    where.succeed(0)
+    items = where.items()
+    assert (items["completed"], items["live"][0]["item"]) == (0, 0)
+    assert items["live"][0]["endedAt"]
+    where.now += 21
+    items = where.items()
+    assert (items["completed"], items["live"][0]["item"]) == (1, 1)  # it is not waited for any longer

@@ -147,10 +147,13 @@ def advance(view: View, status: StepStatus) -> StepStatus:
         return _waits(view, _with(status, asked), seen)
     if isinstance(seen, Broken):
         return _broken(view, _with(status, asked), seen)
-    answer = seen.answer
-    return status.model_copy(update={
-        "items": Items(total=answer.total, pages=answer.pages), "reason": steps.STARTING, "message": "",
-    })  # fmt: skip
+    found = Items(total=seen.answer.total, pages=seen.answer.pages, folder=_folder(status))
+    return status.model_copy(update={"items": found, "reason": steps.STARTING, "message": ""})
+
+
+def _folder(status: StepStatus) -> str:
+    assert status.items is not None
+    return status.items.folder
 
 
 def _waits(view: View, status: StepStatus, seen: Running) -> StepStatus:

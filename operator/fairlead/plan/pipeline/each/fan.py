@@ -16,6 +16,7 @@ from fairlead.api.each import SHOWN, Each, FailedItem, Items, LiveItem
 from fairlead.api.items import counted, left, mask_of, said, tally_digest, text_of
 from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import ItemStatus, StepStatus
+from fairlead.plan import store
 from fairlead.plan.core import JOB, LABEL_PREFIX, Delete, Json, epoch
 from fairlead.plan.jobs import failures
 from fairlead.plan.pipeline import items as lists
@@ -137,11 +138,11 @@ def _begun(view: View, piece: ItemStatus) -> LiveItem:
 
 def _first(view: View, status: StepStatus) -> Items:
     """Which items there are, as far as that is known."""
-    each = each_of(view, status)
+    each, folder = each_of(view, status), _folder(view, status).uri()
     if each.matrix is not None:
-        return Items(total=lists.count(each.matrix))
+        return Items(total=lists.count(each.matrix), folder=folder)
     if each.dataset is not None:
-        return Items(asked=asking.first(view, status))
+        return Items(asked=asking.first(view, status), folder=folder)
     recorded = {one.name: one.items for one in view.subject.body.status.steps}
     source, lacking = recorded[each.items_of or ""], 0
     assert source is not None
@@ -149,7 +150,14 @@ def _first(view: View, status: StepStatus) -> Items:
         other = recorded[name]
         assert other is not None
         lacking |= lists.not_completed(other)
-    return Items(total=source.total, left_out=text_of(lacking))
+    return Items(total=source.total, left_out=text_of(lacking), folder=folder)
+
+
+def _folder(view: View, status: StepStatus) -> store.Location:
+    """Where what its items leave is kept."""
+    assert view.template is not None
+    pipeline = view.subject.body.spec.pipeline
+    return store.step_folder(view.template.store, view.world.config, view.namespace, pipeline, view.uid, status.name)
 
 
 # --- it is followed ------------------------------------------------------------------------------------------------
