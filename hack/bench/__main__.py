@@ -7,6 +7,7 @@ import sys
 
 BENCHES = (
     "calls",
+    "each",
     "experiments",
     "first",
     "fleet",
