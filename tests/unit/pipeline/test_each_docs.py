@@ -1,4 +1,4 @@
-"""The page about `each` shows what works: its pipelines run, its programs find what it says, its commands are parsed."""
+"""The page about `each` shows what works: its pipelines run, its programs find what it says, its commands parse."""
 
 from __future__ import annotations
 
