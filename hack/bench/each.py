@@ -69,10 +69,10 @@ def measured(items: int, parallel: int, done: int) -> Json:
     looks = Looks()
 
     async def story() -> Json:
-        world = factory.Factory(1, Faults(), spec=pipeline(items, parallel))
+        world = factory.Factory(1, Faults(), steps=pipeline(items, parallel))
         try:
             world.start()
-            while (status := _status(world)).get("completed", 0) < done:
+            while (status := _status(world)).get("completed", 0) < done:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.1)
             writes = [one for one in world.kube.writes if one[1] in ("jobs", "pipelineruns")]
             raw = json.dumps(world.server.all(PIPELINE_RUN)[0])

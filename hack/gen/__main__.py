@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hack.gen import argocd, crds, dashboards, metrics, python, rbac, readme, reference
+from hack.gen import argocd, crds, dashboards, local, metrics, python, rbac, readme, reference
 from hack.gen.files import stale, write
 
 
 def generated() -> dict[str, str]:
     """Every generated file: text by path."""
     pages = reference.files() | python.files() | metrics.files() | readme.files()
-    return crds.files() | rbac.files() | dashboards.files() | argocd.files() | pages
+    return crds.files() | local.files() | rbac.files() | dashboards.files() | argocd.files() | pages
 
 
 def main(arguments: list[str] | None = None) -> int:

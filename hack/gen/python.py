@@ -17,7 +17,7 @@ commands, too. [How to write pipelines with it](../how-to/write-pipelines-in-pyt
 """
 PARTS = (
     ("Steps and pipelines", ("step", "pipeline", "produces")),
-    ("Types of inputs and outputs", ("In", "Out", "Dataset", "Model", "File")),
+    ("Types of inputs and outputs", ("In", "Out", "Dataset", "Model", "File", "Preview", "After")),
     ("What a program logs", ("log_metric", "log_artifact", "log_figure")),
 )
 """Sections, and the names in each."""

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fairlead.sdk import (
+        After,
         Dataset,
         File,
         In,
         Model,
         Out,
+        Preview,
         log_artifact,
         log_figure,
         log_metric,
@@ -28,11 +30,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "After",
     "Dataset",
     "File",
     "In",
     "Model",
     "Out",
+    "Preview",
     "__version__",
     "log_artifact",
     "log_figure",

@@ -75,7 +75,7 @@ class Bucket:
 class Factory(Operators):
     """An API server, Kubernetes' Job controller, and operators that come and go."""
 
-    def __init__(self, seed: int, faults: Faults, mishaps: float = 0.0, spec: Json = STEPS) -> None:
+    def __init__(self, seed: int, faults: Faults, mishaps: float = 0.0, steps: Json = STEPS) -> None:
         self.loop = asyncio.get_running_loop()
         self.rng, self.faults, self.mishaps = random.Random(seed), faults, mishaps
         self.server = ApiServer(self.now, with_status={DATASET, PIPELINE, PIPELINE_RUN, MODEL_VERSION, JOB, POD})
@@ -84,14 +84,15 @@ class Factory(Operators):
         self.overlaps: list[str] = []
         super().__init__()
         self._controllers = asyncio.create_task(self._control())
-        self._put(DATASET, "rows", DATA)
-        self._put(PIPELINE, "p", spec)
+        self.put(DATASET, "rows", DATA)
+        self.put(PIPELINE, "p", steps)
 
     def now(self) -> float:
         """Epoch seconds."""
         return EPOCH + self.loop.time()
 
-    def _put(self, kind: Any, name: str, spec: Json) -> None:
+    def put(self, kind: Any, name: str, spec: Json) -> None:
+        """Make an object."""
         meta = {"name": name, "namespace": NAMESPACE}
         self.server.create(kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta, "spec": spec})
 

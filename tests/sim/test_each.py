@@ -88,7 +88,7 @@ def test_a_kill_in_a_storm_with_mishaps_converges(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(few(2, 6)))
 def test_two_operators_at_once_do_no_harm(seed: int) -> None:
     async def story() -> None:
-        world = Factory(seed, STORM, spec=EACH)
+        world = Factory(seed, STORM, steps=EACH)
         try:
             world.start()
             world.start()
@@ -103,7 +103,7 @@ def test_two_operators_at_once_do_no_harm(seed: int) -> None:
 @pytest.mark.parametrize("parallel", [1, 10])
 def test_an_item_costs_at_most_eight_writes(parallel: int) -> None:
     async def story() -> tuple[int, int]:
-        world = Factory(1, Faults(), spec=wide(100, parallel))
+        world = Factory(1, Faults(), steps=wide(100, parallel))
         try:
             world.start()
             await world.until_finished()
@@ -120,7 +120,7 @@ def test_an_item_costs_at_most_eight_writes(parallel: int) -> None:
 
 def test_all_items_of_the_data_were_run() -> None:
     async def story() -> list[str]:
-        world = Factory(5, Faults(), spec=EACH)
+        world = Factory(5, Faults(), steps=EACH)
         try:
             world.start()
             await world.until_finished()

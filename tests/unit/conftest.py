@@ -30,6 +30,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(resolve.LIMITS, kind, 300.0)
     for module, name in [
         (resolve, "PATIENCE"), (resolve, "LISTING"), (resolve, "EVIDENCE"), (resolve, "TURN"), (answers, "SECONDS"),
+        (resolve, "LOG"), (resolve, "LOGS"), (resolve, "LOG_TURN"),
         (http, "CONNECT"), (pods, "SCRAPE_SECONDS"), (pods, "READY_SECONDS"), (prometheus, "QUERY_SECONDS"),
     ]:  # fmt: skip
         monkeypatch.setattr(module, name, 300.0)

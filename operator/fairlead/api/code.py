@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from fairlead.api.common import Timestamp
-from fairlead.api.schema import Model, Name, cel, strictly
+from fairlead.api.schema import Model, Name, Span, cel, strictly
 
 GitUrl = Annotated[
     str,
@@ -86,3 +86,30 @@ class CodeJob(Model):
     """Attempts whose answer could not be read; at most 3."""
     not_before: Timestamp | None = None
     """The attempt has failed, and the next one waits until then."""
+
+
+class CodeTrigger(Model):
+    """A run when the Pipeline's own code has moved (`spec.code.git`): its branch or tag names another commit; with a
+    path only if that folder has other files than before, where the git server can tell without sending them all."""
+
+    path: CodePath = ""
+    """Only what is in this folder counts. Default: `spec.code.git.path`, else all of the repository."""
+
+    every: Span = "5m"
+    """How often the server is asked; at least `1m`, and `5m` for a private repository, for that takes a Job."""
+
+
+class CodeSeen(Model):
+    """What a private repository has said to the Job that a trigger had made."""
+
+    asked: Annotated[str, Field(max_length=32)]
+    """Of what was asked: another repository, ref, folder or look is another question."""
+    commit: Annotated[str, Field(max_length=40)] = ""
+    tree: Annotated[str, Field(max_length=40)] = ""
+    at: Timestamp | None = None
+    """When it was answered last."""
+    reason: Annotated[str, Field(max_length=64)] = ""
+    """Why nobody knows."""
+    message: Annotated[str, Field(max_length=256)] = ""
+    job: CodeJob | None = None
+    """Under way."""

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api.common import Timestamp
 from fairlead.api.items import MOST, PAGE, VALUE
-from fairlead.api.schema import LIST_ATOMIC, LIST_SET, Key, Model, Name, Share, cel, exactly_one_of
+from fairlead.api.schema import LIST_ATOMIC, LIST_SET, Decimal, Key, Model, Name, Share, cel, exactly_one_of
 
 SHOWN = 12
 """Failed items of which it is said why; the others are counted."""
@@ -64,6 +64,11 @@ class LiveItem(Model):
     disruptions: int | None = None
     not_before: Timestamp | None = None
     job_uid: Annotated[str, Field(max_length=36)] | None = None
+    memory: Annotated[str, Field(max_length=20)] | None = None
+    """What the attempt may use, once it is more than `resources.memory`."""
+    gpu_since: Timestamp | None = None
+    gpus: Decimal | None = None
+    """GPUs that its pod has, and since when."""
     ended_at: Timestamp | None = None
     """When its attempt has ended, whose log is still to be kept."""
     recall: bool | None = None

@@ -24,6 +24,8 @@ class Access(Model):
     credentials: str | None = None
     """Folder with the files `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` (a mounted Secret); None: the pod's
     own cloud identity."""
+    folder: str | None = None
+    """A folder of this machine that stands for all buckets: of `fairlead dev run`. Jobs are told of none."""
 
 
 class Place(Access):
@@ -33,7 +35,13 @@ class Place(Access):
     prefix: str = ""
 
 
-Told: TypeAlias = Place
+class FolderPlace(Model):
+    """A folder of this machine, or a file: the source of `fairlead dev run`, and of no Job."""
+
+    path: str
+
+
+Told: TypeAlias = Place | FolderPlace
 """What a Job is told of the source that it reads: a type for each source, `Place | …`, known by its fields."""
 
 

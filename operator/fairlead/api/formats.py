@@ -18,6 +18,10 @@ OPTIONS = ("csv",)
 """Those whose writers differ: `spec` has a field of the same name that says how a Dataset's files are written."""
 ARTIFACT: FormatName = "parquet"
 """Of rows that are an artifact, and so of no Dataset that says it."""
+SUFFIXES: dict[str, FormatName] = {
+    ".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl",
+}  # fmt: skip
+"""How files are called: by it goes who has no Dataset that says the format."""
 
 
 def self_describing(form: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from fairlead.api.code import Code
+from fairlead.api.code import Code, CodeSeen, CodeTrigger
 from fairlead.api.common import Container, S3Location, SecretRef, StatusBase, Timestamp
 from fairlead.api.each import Each, ItemValue
 from fairlead.api.modelversion import ModelVersionTemplate
@@ -18,6 +18,7 @@ from fairlead.api.schema import (
     Duration,
     Image,
     Key,
+    Memory,
     Model,
     Name,
     Span,
@@ -120,10 +121,14 @@ class Trigger(Model):
     condition: ConditionTrigger | None = None
     stale: StaleTrigger | None = None
     prometheus: PrometheusTrigger | None = None
+    code: CodeTrigger | None = None
     image: ImageTrigger | None = None
     after: AfterTrigger | None = None
 
     model_config = ConfigDict(json_schema_extra=one_field)
+
+
+ExitCode = Annotated[int, Field(ge=1, le=255)]
 
 
 class AfterInput(Model):
@@ -157,9 +162,9 @@ class Input(Model):
 class Output(Model):
     """What a step leaves at `/fairlead/out/<name>` (a file or a folder)."""
 
-    type: Literal["dataset", "model", "file", "preview"] = "file"
+    type: Literal["dataset", "model", "file", "preview", "value"] = "file"
     """`preview`: for people to look at, up to 64 MiB; it may be called `<name>.png`, `.svg`, `.html`, `.csv`, `.parquet`,
-    `.md` …"""
+    `.md` …; `value`: a text of at most 1 KiB, for `{{steps.<step>.<output>}}` and `if` of steps that come after it."""
 
 
 class Retry(Model):
@@ -169,6 +174,36 @@ class Retry(Model):
     """Retries after the first attempt."""
     backoff: Duration = "10s"
     """Pause before the first retry; it doubles with each, up to an hour."""
+    memory: Memory | None = None
+    """After an attempt that ran out of memory the next one gets twice as much, up to this; one that had all of it is
+    the last. Needs `resources.memory`."""
+    not_on: Annotated[list[ExitCode], Field(max_length=16, json_schema_extra=LIST_SET)] = []
+    """Exit codes of the program after which another attempt can't help."""
+
+
+Texts = Annotated[list[Annotated[str, Field(max_length=256)]], Field(min_length=1, max_length=16)]
+
+
+class StepCondition(Model):
+    """What must be so for a step to run, when its turn comes."""
+
+    metric: OutputRef | None = None
+    """A metric of an earlier step, `step.metric`. Missing, the step fails: nobody knows."""
+    param: Key | None = None
+    value: OutputRef | None = None
+    """An output of type `value`, `step.output`."""
+    above: Decimal | None = None
+    below: Decimal | None = None
+    in_: Annotated[Texts | None, Field(alias="in", json_schema_extra=LIST_SET)] = None
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            exactly_one_of("metric", "param", "value"),
+            ("(has(self.above) ? 1 : 0) + (has(self.below) ? 1 : 0) + (has(self.__in__) ? 1 : 0) == 1",
+             "exactly one of above, below, in must be set"),
+            ("!has(self.metric) || !has(self.__in__)", "a metric is a number: compare it with above or below"),
+        )
+    )  # fmt: skip
 
 
 class Claim(Model):
@@ -189,6 +224,11 @@ class Step(Container):
     """Steps that must have succeeded before, besides those whose outputs are read."""
     each: Each | None = None
     """The program runs once for each item of a list."""
+    when: Literal["succeeded", "always", "failed"] = "succeeded"
+    """`always`: after all others, however the run went, unless it is cancelled `now`; `failed`: the same, if the run has
+    failed. How such a step ends does not change how the run does."""
+    if_: Annotated[list[StepCondition], Field(alias="if", max_length=8, json_schema_extra=LIST_ATOMIC)] = []
+    """All must hold, else the step is skipped, and with it the steps that read its outputs."""
     inputs: Annotated[dict[Key, Input], Field(max_length=32)] = {}
     outputs: Annotated[dict[Key, Output], Field(max_length=32)] = {}
     claims: Annotated[list[Claim], Field(max_length=8, json_schema_extra=list_map("name"))] = []
@@ -211,8 +251,12 @@ class Step(Container):
     """A LocalQueue of the namespace: Kueue lets its Jobs begin when the queue's quota has room for them, and may suspend
     them again. Time in the queue is no time of the step's."""
     retry: Retry = Retry()
+    queue_timeout: Span | None = None
+    """An attempt that waits longer for a node ends the step. Default: it waits."""
+    start_timeout: Span = "1h"
+    """An attempt that takes longer from its node to its program (images, volumes, inputs) is lost to the cluster."""
     timeout: Span = "24h"
-    """An attempt that runs longer is stopped and counts as failed."""
+    """An attempt whose program runs longer is stopped and counts as failed."""
 
 
 class Produces(Model):
@@ -261,6 +305,9 @@ class Limits(Model):
     `dataset` and `schedule`, whose pace is that of your data and of your clock."""
     per_month: Annotated[int, Field(ge=1, le=3000)] | None = None
     """Runs in any 30 days, counted by whole days in UTC; so it may be up to a day more. Default: as many as come."""
+    gpu_hours_per_month: Annotated[int, Field(ge=1, le=1000000)] | None = None
+    """GPU hours of all runs in any 30 days, counted by whole days in UTC on which attempts ended, those by hand included:
+    once they are used, triggers start nothing. What is under way goes on."""
     backoff: Duration = "1h"
     """Of `condition`, `stale` and `prometheus`: least time from the end of a run's matter (its version is rejected, or
     it failed) until the same asks again; at least `cooldown`."""
@@ -284,9 +331,12 @@ class PipelineSpec(Model):
     cooldown: Duration = "0s"
     """Least time between the starts of two triggered runs."""
     limits: Limits = Limits()
-    concurrency: Literal["Forbid", "Allow"] = "Forbid"
-    """`Forbid`: a trigger waits until the running one has ended, and then starts one run for all that has happened.
-    A run that is made by hand starts in any case."""
+    concurrency: Literal["Forbid", "Allow", "Replace", "Queue"] = "Forbid"
+    """`Forbid`: a trigger waits until the running one has ended, and then starts one run for all that has happened;
+    a run that is made by hand starts in any case. `Queue`: every run, also one made by hand, waits its turn, and reads
+    the data of its start. `Replace`: a new run cancels the one before it (`finally`), and starts when that has ended."""
+    timeout: Span | None = None
+    """A run that takes longer is stopped and has failed; steps with `when: always` or `failed` come after that."""
     steps: Annotated[list[Step], Field(min_length=1, max_length=64, json_schema_extra=list_map("name"))]
     produces: Annotated[list[Produces], Field(max_length=32, json_schema_extra=list_map("model"))] = []
     history: History = History()
@@ -297,6 +347,8 @@ class PipelineSpec(Model):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
+            ("!has(self.triggers) || has(self.code) || !self.triggers.exists(t, has(t.code))",
+             "a trigger on code needs spec.code.git: the repository that it looks at"),
             ("!has(self.produces) || self.produces.all(p, self.steps.exists(t, has(t.outputs) && "
              "t.outputs.exists(o, p.from == t.name + '.' + o && has(t.outputs[o].type) && t.outputs[o].type == 'model')))",
              "produces[].from must name an output of type model, `step.output`"),
@@ -315,8 +367,8 @@ class TriggerDecision(Model):
     run: Annotated[str, Field(max_length=63)] = ""
     """The run that it started; empty when it did not."""
     because: Annotated[str, Field(max_length=64)] = ""
-    """Why not, in a word: RunActive, CoolDown, StormLimit, MonthlyBudget, Suspended, Proving, AwaitingApproval, BackOff,
-    GaveUp; or why nobody knows: NotSeen, NoSeries, Unreachable …"""
+    """Why not, in a word: RunActive, RunQueued, CoolDown, StormLimit, MonthlyBudget, GpuBudget, Suspended, Proving,
+    AwaitingApproval, BackOff, GaveUp; or why nobody knows: NotSeen, NoSeries, Unreachable …"""
     reason: Text = ""
 
 
@@ -387,6 +439,16 @@ class Starts(Model):
     """How many there were by day (UTC), of the last 31."""
 
 
+class GpuUse(Model):
+    """GPU seconds of the Pipeline's runs; those that are cleared away are counted all the same."""
+
+    days: Annotated[dict[str, int], Field(max_length=32)] = {}
+    """By the day (UTC) on which an attempt ended, of the last 31."""
+    counted: Annotated[dict[str, int], Field(max_length=256)] = {}
+    """How many of them are of which run, by uid; of those that ended before `until`, all."""
+    until: Timestamp | None = None
+
+
 class ClearedVersion(Model):
     """A ModelVersion that was cleared away, by `spec.history.versions`."""
 
@@ -394,6 +456,14 @@ class ClearedVersion(Model):
     uid: Annotated[str, Field(max_length=36)]
     at: Timestamp
     reason: Text = ""
+
+
+class Turn(Model):
+    """Whose turn it is: the one run that may be under way."""
+
+    run: Annotated[str, Field(max_length=63)]
+    uid: Annotated[str, Field(max_length=36)]
+    at: Timestamp
 
 
 class PipelineStatus(StatusBase):
@@ -410,7 +480,18 @@ class PipelineStatus(StatusBase):
     """The last 20, newest first."""
     seen: Annotated[list[Seen], Field(max_length=16, json_schema_extra=list_map("trigger"))] = []
     """What triggers saw that may also see nothing: all but `dataset` and `schedule`."""
+    code: Annotated[list[CodeSeen], Field(max_length=16, json_schema_extra=list_map("asked"))] = []
+    """What its private repository has said."""
     starts: Starts | None = None
+    turn: Turn | None = None
+    """Of `concurrency: Queue` and `Replace`."""
+    queue: Annotated[
+        list[Annotated[str, Field(max_length=63)]], Field(max_length=5, json_schema_extra=LIST_ATOMIC)
+    ] = []
+    """The next runs that wait for their turn, in order."""
+    queued: int = 0
+    """How many wait."""
+    gpu: GpuUse | None = None
     active: int = 0
     succeeded: int = 0
     failed: int = 0

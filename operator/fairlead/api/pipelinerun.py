@@ -11,7 +11,7 @@ from fairlead.api.common import Artifact, StatusBase, Timestamp
 from fairlead.api.each import Items
 from fairlead.api.logged import Logged, Number
 from fairlead.api.pipeline import OutputRef, Params, PipelineSpec
-from fairlead.api.schema import LIST_SET, Author, Key, Model, Name, Text, cel, list_map
+from fairlead.api.schema import LIST_SET, Author, Decimal, Key, Model, Name, Text, cel, list_map
 
 
 class PipelineRunSpec(Model):
@@ -32,8 +32,11 @@ class PipelineRunSpec(Model):
     """Why it was started."""
     author: Author | None = None
     """Who started it; of one that a trigger started, the Pipeline's author."""
-    cancel: Literal["now"] | None = None
-    """`now` stops the running steps; the run ends as Aborted when their pods are gone."""
+    cancel: Literal["now", "finally", "drain"] | None = None
+    """`now` stops all steps, and none begins any more; `finally` stops them, and then steps with `when: always` run;
+    `drain` lets running ones end before that. The run is Aborted when its pods are gone."""
+    suspend: bool = False
+    """No step begins; running ones go on."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -49,6 +52,9 @@ class PipelineRunSpec(Model):
             ("has(self.author) == has(oldSelf.author) && (!has(self.author) || self.author == oldSelf.author)",
              "author is immutable; make a new run"),
             ("!has(oldSelf.cancel) || has(self.cancel)", "a cancel can't be taken back; make a new run"),
+            ("!has(oldSelf.cancel) || !has(self.cancel) || self.cancel == oldSelf.cancel || self.cancel == 'now' || "
+             "(oldSelf.cancel == 'drain' && self.cancel == 'finally')",
+             "a cancel can only be made stronger: drain, finally, now"),
         )
     )  # fmt: skip
 
@@ -78,12 +84,14 @@ class OutputRecord(Model):
     """An output that was committed to the store."""
 
     name: Annotated[str, Field(max_length=63)]
-    type: Literal["dataset", "model", "file", "preview"] = "file"
+    type: Literal["dataset", "model", "file", "preview", "value"] = "file"
     uri: Annotated[str, Field(max_length=1024)]
     sha256: Annotated[str, Field(max_length=64)]
     bytes: int = 0
     media: Annotated[str, Field(max_length=64)] = ""
     """Media type of a preview that is one file."""
+    value: Annotated[str, Field(max_length=1024)] | None = None
+    """Of type `value`: its text."""
 
 
 class StepLog(Model):
@@ -103,13 +111,22 @@ class StepLog(Model):
     """Why it is not kept."""
 
 
+class GpuTime(Model):
+    """GPUs that an attempt has now."""
+
+    since: Timestamp
+    """Since when its pod is on a node."""
+    count: Decimal
+
+
 class StepStatus(Model):
     """Where a step stands. Phases: Pending, Running, Completed, Failed, Aborted."""
 
     name: Name
     phase: Literal["Pending", "Running", "Completed", "Failed", "Aborted"] = "Pending"
     reason: Annotated[str, Field(max_length=64)] = ""
-    """UserError, OutOfMemory, DeadlineExceeded, Disrupted, ImagePull, Unschedulable, Refused …"""
+    """UserError, OutOfMemory, DeadlineExceeded, QueueTimeout, StartTimeout, Disrupted, ImagePull, Unschedulable,
+    Refused …; of one that is over without having run: Skipped, MetricMissing."""
     message: Text = ""
     attempt: int = 0
     """Number of the running or last attempt, from 1."""
@@ -124,6 +141,17 @@ class StepStatus(Model):
     """Empty until the Job exists: the attempt is recorded before the Job is made."""
     image: Annotated[str, Field(max_length=512)] = ""
     """The image that ran, with its digest."""
+    memory: Annotated[str, Field(max_length=20)] = ""
+    """What the attempt may use, once it is more than `resources.memory`."""
+    stage: Literal["Queued", "Starting", "Running"] | None = None
+    """Which of the attempt's clocks runs: it waits for a node; for images and inputs; its program runs."""
+    stage_at: Timestamp | None = None
+    """Since when."""
+    ran: int = 0
+    """Seconds that the attempt's program had run before that, in pods that it was moved from."""
+    gpu: GpuTime | None = None
+    gpu_seconds: int = 0
+    """Of all attempts that are over: GPUs times the seconds for which a pod was on a node."""
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
     outputs: Annotated[list[OutputRecord], Field(max_length=32, json_schema_extra=list_map("name"))] = []
@@ -141,8 +169,19 @@ class ItemStatus(StepStatus):
     item: int = 0
 
 
+class RunVerdict(Model):
+    """How a run went: what it ends as when steps with `when: always` or `failed` are over, too."""
+
+    phase: Literal["Completed", "Failed", "Aborted"]
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=512)] = ""
+    at: Timestamp
+
+
 class PipelineRunStatus(StatusBase):
-    """The record of the run. Conditions: Ready (it has succeeded), Reconciling, Stalled (it failed), Succeeded."""
+    """The record of the run. Conditions: Ready (it has succeeded), Reconciling, Stalled (it failed), Succeeded,
+    FinallySucceeded (of one with steps `when: always` or `failed`: none of these has failed), LogsKept (`False`: the log of
+    a step's last attempt is lost)."""
 
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
@@ -163,6 +202,10 @@ class PipelineRunStatus(StatusBase):
     """The ModelVersions that it made."""
     progress: Annotated[str, Field(max_length=16)] = ""
     """Completed steps of all, `2/3`."""
+    verdict: RunVerdict | None = None
+    """Once all steps are over that decide it; nothing changes it any more."""
+    replaced_by: Annotated[str, Field(max_length=63)] = ""
+    """The newer run for which this one is cancelled (`concurrency: Replace`)."""
 
 
 class PipelineRun(Model):

@@ -81,7 +81,7 @@ class PublishItem(Model):
     """An output of a step."""
 
     name: str
-    type: Literal["dataset", "model", "file", "preview"]
+    type: Literal["dataset", "model", "file", "preview", "value"]
     path: str
 
 

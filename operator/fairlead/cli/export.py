@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,15 +102,18 @@ def check(made: Json) -> None:
         raise Problem(str(error)) from None
     strange = unknown(made["spec"], spec.model_dump(mode="json", by_alias=True, exclude_unset=True), "spec")
     if strange:
-        raise Problem(f"{strange} is no field of a Pipeline; see docs/reference/pipeline.md")
+        raise Problem(strange)
 
 
 def unknown(given: Any, read: Any, path: str) -> str:
-    """The first field that was given and not read; empty: none."""
+    """The first field that was given and not read, and what to do about it; empty: none."""
     if isinstance(given, dict) and isinstance(read, dict):
         for key, one in given.items():
-            found = unknown(one, read[key], f"{path}.{key}") if key in read else f"{path}.{key}"
-            if found:
+            if key not in read:
+                meant = re.sub("_([a-z])", lambda found: found[1].upper(), key)
+                instead = f"write {meant}" if meant in read else "see docs/reference/pipeline.md"
+                return f"{path}.{key} is no field of a Pipeline; {instead}"
+            if found := unknown(one, read[key], f"{path}.{key}"):
                 return found
     elif isinstance(given, list) and isinstance(read, list):
         for index, (one, other) in enumerate(zip(given, read, strict=True)):

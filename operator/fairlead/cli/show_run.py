@@ -12,8 +12,9 @@ from fairlead.api.units import human
 from fairlead.cli.blocks import Block, Lines, Node, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import short, size, took
+from fairlead.plan.conditions import quoted
 from fairlead.plan.core import epoch
-from fairlead.plan.pipeline import dag
+from fairlead.plan.pipeline import dag, judging
 
 MARKS = {"Completed": "✓", "Failed": "✗", "Running": "●", "Pending": "○", "Aborted": "–"}
 METRICS = 4
@@ -57,13 +58,30 @@ def blocks(name: str, found: PipelineRun, now: float, before: Past | None = None
     facts = [f"because  {found.spec.reason}"] if found.spec.reason else []
     facts += [f"data     {pinned.name}@{pinned.version}" for pinned in status.datasets]
     facts += [f"after    {taken.run} {taken.output} {short(taken.artifact.sha256)}" for taken in status.after]
+    facts += _code(found)
     facts += [f"param    {key}={value}" for key, value in sorted((status.params or found.spec.params).items())]
+    if used := sum(step.gpu_seconds for step in status.steps):
+        facts.append(f"gpu      {used / 3600:.2f} GPU hours, of attempts that are over")
     facts += [f"model    {model}" for model in status.models]
+    if status.verdict and not status.finished_at:
+        facts.append(f"verdict  {status.verdict.phase}: {status.verdict.message}; steps that come after it still run")
+    if status.replaced_by:
+        facts.append(f"replaced by {status.replaced_by}")
     if facts:
         shown.append(Lines(facts))
     if status.steps:
         shown.append(_tree(status.steps, status.template, now, known))
     return shown + conditions(status.conditions, now)
+
+
+def _code(found: PipelineRun) -> list[str]:
+    """The commit, and where it is."""
+    template, commit = found.status.template, found.status.commit
+    if not template or not template.code or not commit:
+        return []
+    git = template.code.git
+    path = f", {git.path} is tree {found.status.code_tree}" if found.status.code_tree else ""
+    return [f"code     {git.url}@{commit} (ref {git.ref or 'HEAD'}{path})"]
 
 
 def _duration(found: PipelineRun, now: float, known: Past) -> str:
@@ -111,7 +129,9 @@ def _in_order(names: list[str], needs: dict[str, set[str]]) -> list[str]:
 
 def _line(step: StepStatus, waits: list[str], others: list[str], now: float, known: Past) -> str:
     state = f"{MARKS.get(step.phase, '?')} {step.name}  {step.phase}"
-    parts = [state, step.reason if step.phase != "Completed" else "", _time(step, now, known)]
+    skipped = step.reason == judging.SKIPPED  # a step that has completed says nothing else
+    parts = [state, step.reason if step.phase != "Completed" or skipped else "", _time(step, now, known)]
+    parts.append(f"{step.stage.lower()} for {took(step.stage_at, None, now)}" if step.stage else "")
     parts.append(f"attempt {step.attempt}" if step.attempt > 1 else "")
     if step.phase == "Pending" and not step.attempt and waits:
         parts.append(f"waits for {', '.join(waits)}")
@@ -137,6 +157,7 @@ def _metrics(step: StepStatus) -> str:
 
 def _details(step: StepStatus) -> list[str]:
     found = [step.message] if step.message else []
+    found += [f"memory raised to {step.memory}"] if step.memory else []
     found += [_output(one) for one in step.outputs]
     if step.logged is not None:
         counts = [f"{step.logged.artifacts} artifacts" if step.logged.artifacts else "",
@@ -151,5 +172,7 @@ def _details(step: StepStatus) -> list[str]:
 
 
 def _output(one: OutputRecord) -> str:
+    if one.value is not None:
+        return f"{one.name} (value) {quoted(one.value, 60)!r}"
     media = f" {one.media}" if one.media else ""
     return f"{one.name} ({one.type}{media}) {size(one.bytes)} {short(one.sha256)}"

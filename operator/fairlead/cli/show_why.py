@@ -8,7 +8,7 @@ from fairlead.api.pipeline import Pipeline, Seen, Tried, TriggerDecision
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions
 from fairlead.cli.text import ago
-from fairlead.plan.pipeline import limits, tries
+from fairlead.plan.pipeline import gpuhours, limits, tries
 from fairlead.plan.pipeline.triggers import registry
 
 SAID = ("GaveUp", "TriggersObserved", "Ready")
@@ -88,7 +88,7 @@ def blocks(name: str, found: Pipeline, now: float) -> list[Block]:
         shown += [Title(row.trigger, row.state), Lines(lines)]
     if not each:
         shown.append(Lines(["there are no triggers: runs are made by hand, with kubectl fairlead run"]))
-    shown.append(Lines([_pace(found, now)]))
+    shown.append(Lines([_pace(found, now), *gpu_hours(found, now)]))
     if status.decisions:
         said = [[ago(d.at, now), d.trigger, d.run or "-", d.because or "-", d.reason] for d in status.decisions]
         shown.append(Table(["DECIDED", "TRIGGER", "RUN", "BECAUSE", "WHY"], said))
@@ -104,6 +104,15 @@ def _pace(found: Pipeline, now: float) -> str:
     return f"triggers have started {day} of {most} in 24 hours, {month}{budget} in 30 days{cooldown}"
 
 
+def gpu_hours(found: Pipeline, now: float) -> list[str]:
+    """What its runs have used of GPUs, where they use any or a budget holds."""
+    most, used = found.spec.limits.gpu_hours_per_month, gpuhours.month(found.status.gpu, now)
+    if most is None and not used:
+        return []
+    budget = f" of {most}" if most is not None else ""
+    return [f"its runs have used {used / gpuhours.HOUR:.1f}{budget} GPU hours in 30 days, by attempts that are over"]
+
+
 def as_json(found: Pipeline, now: float) -> dict[str, Any]:
     """The same for programs."""
     day, month = limits.counted(found.status.starts, now)
@@ -112,5 +121,9 @@ def as_json(found: Pipeline, now: float) -> dict[str, Any]:
     return {
         "byTrigger": {row.trigger: row._asdict() for row in each},
         "starts": {"day": day, "month": month},
+        "gpuHours": {
+            "month": round(gpuhours.month(found.status.gpu, now) / gpuhours.HOUR, 3),
+            "limit": found.spec.limits.gpu_hours_per_month,
+        },
         "decisions": said,
     }

@@ -23,6 +23,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--after", action="append", default=[], metavar="PIPELINE=RUN", help="read this run's outputs of a pipeline"
     )
+    parser.add_argument(
+        "--commit", default="", metavar="SHA", help="of the pipeline's code, instead of what its ref is"
+    )
     parser.add_argument("--reason", default="", help="why, for the record")
     parser.add_argument("--wait", action="store_true", help="follow it to its end; exit code 1 unless it completed")
     add_options(parser, output=True)
@@ -43,7 +46,7 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     author = await whoami(session)
 
     def wanted(now: float) -> Json:
-        return run_object(session.namespace, args.pipeline, params, datasets, reason, now, author, after)
+        return run_object(session.namespace, args.pipeline, params, datasets, reason, now, author, after, args.commit)
 
     made = await make(session, wanted)
     name = made["metadata"]["name"]
@@ -90,7 +93,7 @@ def check_params(name: str, pipeline: Json, given: dict[str, str]) -> None:
 
 def run_object(
     namespace: str, pipeline: str, params: dict[str, str], datasets: dict[str, str], reason: str, now: float,
-    author: str = "", after: dict[str, str] | None = None,
+    author: str = "", after: dict[str, str] | None = None, commit: str = "",
 ) -> Json:  # fmt: skip
     """The PipelineRun. Its name ends with the time, so that models made by it sort after earlier ones. author: the user
     that starts it, as the API server knows them."""
@@ -103,6 +106,7 @@ def run_object(
     spec |= {"params": params} if params else {}
     spec |= {"datasets": datasets} if datasets else {}
     spec |= {"after": after} if after else {}
+    spec |= {"commit": commit} if commit else {}
     return {
         "apiVersion": API_VERSION, "kind": "PipelineRun",
         "metadata": {

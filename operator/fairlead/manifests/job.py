@@ -234,4 +234,6 @@ def step_env(
         "FAIRLEAD_ATTEMPT": str(attempt),
         METRICS_ENV: f"{LOGGED}/{METRICS}",
         "FAIRLEAD_PARAMS": pod.literal(json.dumps(dict(params), sort_keys=True)),
+        "FAIRLEAD_IN": INPUTS,
+        "FAIRLEAD_OUT": OUTPUTS,
     }

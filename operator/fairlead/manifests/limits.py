@@ -67,9 +67,10 @@ def reading(config: JobsConfig, own: JobResources | None = None, data: int = 0, 
     return Limits(memory, own.memory or _least(READS, memory), own.cpu or CPU, scratch, asked)
 
 
-def deadline(config: JobsConfig, own: str | None = None) -> int:
-    """Seconds that a pod may take from the moment when it is on a node."""
-    return min(max(1, math.ceil(seconds(own or config.deadline))), _LONGEST)
+def deadline(config: JobsConfig, own: str | None = None, *others: str) -> int:
+    """Seconds that a pod may take from the moment when it is on a node. others: what it may take besides."""
+    allowed = seconds(own or config.deadline) + sum(map(seconds, others))
+    return min(max(1, math.ceil(allowed)), _LONGEST)
 
 
 def _least(one: str, other: str) -> str:

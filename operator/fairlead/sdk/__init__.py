@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from fairlead.sdk.kinds import Dataset, File, In, Model, Out
+from fairlead.sdk.kinds import After, Dataset, File, In, Model, Out, Preview
 from fairlead.sdk.log import log_artifact, log_figure, log_metric
 from fairlead.sdk.pipelines import pipeline, produces
 from fairlead.sdk.steps import step
 
 __all__ = [
+    "After",
     "Dataset",
     "File",
     "In",
     "Model",
     "Out",
+    "Preview",
     "log_artifact",
     "log_figure",
     "log_metric",

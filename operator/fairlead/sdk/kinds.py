@@ -42,6 +42,22 @@ class Dataset(Kind):
         return f"fairlead.Dataset({self.name!r})"
 
 
+class After:
+    """What a run of another Pipeline has left: in a pipeline, `After("prepare", "train.model")` is an output of the run
+    that has started this one, else of the newest that completed."""
+
+    def __init__(self, pipeline: str, output: str) -> None:
+        step, _, name = str(output).partition(".")
+        if not isinstance(pipeline, str) or not NAME.fullmatch(pipeline):
+            raise ValueError(f"{pipeline!r} can't be the name of a Pipeline: at most 63 of a-z, 0-9 and -")
+        if not NAME.fullmatch(step) or not KEY.fullmatch(name):
+            raise ValueError(f"{output!r} is no output of a step; write step.output")
+        self.pipeline, self.output = pipeline, output
+
+    def __repr__(self) -> str:
+        return f"fairlead.After({self.pipeline!r}, {self.output!r})"
+
+
 class Model(Kind):
     """A folder with a model's files, as the model server reads them."""
 
@@ -52,6 +68,14 @@ class File(Kind):
     """One file."""
 
     word = "file"
+    folder = False
+
+
+class Preview(Kind):
+    """One file for people to look at: a plot, a page, a table, a notebook. The path of an output has no suffix, and the
+    file may have one: `figure.savefig(plot)`, `plot.with_suffix(".html").write_text(page)`."""
+
+    word = "preview"
     folder = False
 
 
@@ -86,18 +110,18 @@ else:
 
         def __class_getitem__(cls, kind: Any) -> Any:
             if not (isinstance(kind, type) and issubclass(kind, Kind) and kind is not Kind):
-                raise TypeError(f"{cls.__name__}[…] takes Dataset, Model or File, not {kind!r}")
+                raise TypeError(f"{cls.__name__}[…] takes Dataset, Model, File or Preview, not {kind!r}")
             return Annotated[Path, Port(cls.way, kind)]
 
     class In(_Marker):
-        """What a step reads: `In[Dataset]` and `In[Model]` are folders, `In[File]` is a file, all of them for reading
-        only. `In` alone takes what any step has left, as a folder."""
+        """What a step reads: `In[Dataset]` and `In[Model]` are folders, `In[File]` and `In[Preview]` are files, all of
+        them for reading only. `In` alone takes what any step has left, as a folder."""
 
         way = "in"
 
     class Out(_Marker):
-        """What a step leaves: `Out[Dataset]` and `Out[Model]` are folders that are there already, `Out[File]` is the
-        path of one file to be written."""
+        """What a step leaves: `Out[Dataset]` and `Out[Model]` are folders that are there already; `Out[File]` and
+        `Out[Preview]` are paths of one file to be written."""
 
         way = "out"
 
@@ -107,6 +131,6 @@ def port(where: str, annotation: Any) -> Port | None:
     if annotation is In:
         return Port("in", None)
     if annotation is Out:
-        raise Mistake(f"{where}: Out needs a kind: Out[Dataset], Out[Model] or Out[File]")
+        raise Mistake(f"{where}: Out needs a kind: Out[Dataset], Out[Model], Out[File] or Out[Preview]")
     found = [one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Port)]
     return found[0] if found else None

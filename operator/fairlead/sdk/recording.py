@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from fairlead.sdk import values
 from fairlead.sdk.handles import Call, Output, Param, Unknown
-from fairlead.sdk.kinds import Dataset, Model, Port
+from fairlead.sdk.kinds import After, Dataset, Model, Port
 from fairlead.sdk.mistakes import Mistake
 from fairlead.sdk.modules import module_of
 
@@ -82,6 +82,8 @@ class Recording:
             if wanted.kind not in (Dataset, None):
                 raise Mistake(f"{where} is {wanted}, and {given!r} is a Dataset")
             return {"dataset": given.name}
+        if isinstance(given, After):
+            return {"after": {"pipeline": given.pipeline, "output": given.output}}
         if isinstance(given, Output):
             self.own(where, given)
             if wanted.kind not in (given.kind, None):
@@ -159,7 +161,7 @@ def _argument(step: str, name: str, wanted: Any, given: Any) -> str:
             raise Mistake(f"{step}.{name} is {values.word(wanted)}, and {given.what} of the pipeline is "
                           f"{values.word(given.wanted)}: give both the same type")  # fmt: skip
         return f"--{name}={{{{params.{given.name}}}}}"
-    if isinstance(given, Unknown | Dataset):
+    if isinstance(given, Unknown | Dataset | After):
         raise Mistake(f"{step}.{name} is {values.word(wanted)}, a plain value: to read {given!r}, annotate {name} as "
                       "fairlead.In[…]")  # fmt: skip
     _no_handles(f"{step}.{name}", given)

@@ -6,7 +6,9 @@ the end of the log.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,7 @@ from typing import Any
 
 from fairlead.sdk import values
 from fairlead.sdk.errors import show
-from fairlead.sdk.kinds import File
+from fairlead.sdk.kinds import Port, Preview
 from fairlead.sdk.steps import Signature, Step, prepare
 
 INPUTS, OUTPUTS = "/fairlead/in", "/fairlead/out"
@@ -100,7 +102,7 @@ def ports(signature: Signature) -> dict[str, Path]:
             prepare(paths[name], one)
         elif not paths[name].exists():
             raise Refused(f"the input {name!r} is not there, at {paths[name]}")
-        elif one.kind is File:
+        elif one.kind is not None and not one.kind.folder:
             paths[name] = _file(name, paths[name])
     return paths
 
@@ -112,20 +114,33 @@ def _file(name: str, folder: Path) -> Path:
     files = [one for one in folder.iterdir() if one.is_file()]
     if len(files) != 1:
         raise Refused(
-            f"the input {name!r} is In[File], and there are {len(files)} files at {folder}; In[Dataset] is a folder"
+            f"the input {name!r} is one file, and there are {len(files)} files at {folder}; In[Dataset] is a folder"
         )
     return files[0]
 
 
 def left(signature: Signature, paths: Mapping[str, Path]) -> int:
     """The exit code of a step that has ended: it must have left something at each output."""
-    lacking = [f"{name} ({one}) at {paths[name]}" for name, one in signature.outputs.items() if not _left(paths[name])]
+    lacking = [
+        f"{name} ({one}) at {paths[name]}" for name, one in signature.outputs.items() if not _left(one, paths[name])
+    ]
     return _told(f"the step has ended, and has not written {', '.join(lacking)}", FAILED) if lacking else OK
 
 
-def _left(path: Path) -> bool:
+def _left(one: Port, path: Path) -> bool:
+    if one.kind is Preview and not path.exists():
+        return any(other.name.startswith(f"{path.name}.") for other in path.parent.iterdir())
     return any(path.iterdir()) if path.is_dir() else path.exists()
 
 
+def tell_at_once() -> None:
+    """What is printed is in the log even if the process is killed a moment later, and a crash of native code says where
+    in Python it was called."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    faulthandler.enable()
+
+
 if __name__ == "__main__":
+    tell_at_once()
     sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import update_wrapper
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints, overload
+from typing import Any, get_type_hints, overload
 
 from fairlead.sdk import recording, values
 from fairlead.sdk.kinds import KEY, NAME, Port, port
@@ -77,11 +77,8 @@ class Step:
         return f"<fairlead.step {self.function.__module__}:{self.function.__qualname__}>"
 
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
 @overload
-def step(function: F, /) -> Step: ...
+def step(function: Callable[..., Any], /) -> Step: ...
 @overload
 def step(
     *,
@@ -94,7 +91,7 @@ def step(
     retry: int | Mapping[str, Any] | None = None,
     env: Mapping[str, Any] | None = None,
     **fields: Any,
-) -> Callable[[F], Step]: ...
+) -> Callable[[Callable[..., Any]], Step]: ...
 def step(
     function: Callable[..., Any] | None = None,
     /,

@@ -119,10 +119,19 @@ def run(name: str, result_path: str = RESULT_PATH) -> int:
 
 def attempt(name: str, task: str) -> Said:
     """Do a task given as JSON; errors become part of the result."""
-    try:
+
+    def work() -> Said:
         if name not in TASKS:
             raise TaskFailed("BadTask", f"there is no task {name!r}; there are {', '.join(TASKS)}")
         return TASKS[name](task)
+
+    return guarded(name, work)
+
+
+def guarded(name: str, work: Callable[[], Said]) -> Said:
+    """What a task's work comes to; errors become part of the result."""
+    try:
+        return work()
     except TaskFailed as error:
         return _failed(error.error)
     except StoreError as error:

@@ -26,6 +26,9 @@ from fairlead.worker.paths import files_under, unfit
 
 log = logging.getLogger(__name__)
 
+VALUE_LIMIT = 1024
+"""Bytes of an output of type `value`."""
+
 
 def publish(task: PublishTask) -> PublishResult:
     """Upload, then commit by a conditional put. Raises TaskFailed or StoreError."""
@@ -94,16 +97,42 @@ def _upload(store: Bucket, attempt: str, item: PublishItem) -> OutputRecord:
     if not path.exists() and not path.is_symlink():
         raise _missing(item)
     root = path.parent.resolve()
+    if item.type == "value" and path.is_dir():
+        raise _no_value(item, "it is a folder")
     if path.is_dir() and path.resolve().is_relative_to(root):  # this container holds the store's keys: no way to them
         return _upload_folder(store, attempt, item, path)
     if why := unfit(path, root):
         raise TaskFailed("BadData", f"output {item.name} can't be stored: at {path}, {why}")
+    value = _value(item, path) if item.type == "value" else None
     media = kept.media(path) if item.type == "preview" else ""
     _look_at(item, path.stat().st_size)
     digest, size = digests.of_file(path), path.stat().st_size
     key = _key(attempt, digest, item, path)
     store.upload(key, path, media)
-    return OutputRecord(name=item.name, type=item.type, uri=store.uri(key), sha256=digest, bytes=size, media=media)
+    return OutputRecord(
+        name=item.name, type=item.type, uri=store.uri(key), sha256=digest, bytes=size, media=media, value=value
+    )  # fmt: skip
+
+
+def _value(item: PublishItem, path: Path) -> str:
+    """The text of an output of type `value`, without the line's end. Raises TaskFailed for what is none."""
+    with path.open("rb") as file:
+        body = file.read(VALUE_LIMIT + 3)  # a line's end may follow
+    body = body.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise _no_value(item, "it is not UTF-8") from None
+    if len(body) > VALUE_LIMIT:
+        raise _no_value(item, f"it is longer than {VALUE_LIMIT} bytes")
+    if any(ord(c) < 32 and c not in "\t\n\r" for c in text):
+        raise _no_value(item, "it has control characters")
+    return text
+
+
+def _no_value(item: PublishItem, why: str) -> TaskFailed:
+    text = f"output {item.name} at {item.path} is no value: {why}; write a short text, or make it a file"
+    return TaskFailed("BadData", text)
 
 
 def _place(item: PublishItem) -> Path:

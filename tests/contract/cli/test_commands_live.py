@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 
 from fairlead.cli import new, session
+from fairlead.cli.main import main
 from fairlead.manifests.meta import child_name
 
 DIGEST = "ab" * 32
+FLOW = Path(__file__).parents[2] / "unit" / "sdk" / "flow.py"
 MANIFESTS = f"""
 apiVersion: fairlead.dev/v1alpha1
 kind: Pipeline
@@ -69,6 +73,34 @@ def test_pause_and_resume(fairlead: Fairlead, kubectl: Kubectl, namespace: str) 
     assert spec(kubectl, namespace, "deployments", "web")["paused"] is True
     assert fairlead("resume", "web") == 0
     assert spec(kubectl, namespace, "deployments", "web")["paused"] is False
+
+
+def test_a_pipeline_written_in_python_is_accepted_as_it_is_exported(
+    fairlead: Fairlead, kubectl: Kubectl, namespace: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(FLOW), "-n", namespace]) == 0
+    text = capsys.readouterr().out
+    kubectl("apply", "-f", "-", stdin=text)
+    exported = yaml.safe_load(text)["spec"]
+    kubectl(
+        "patch",
+        "pipeline.fairlead.dev",
+        "whole-flow",
+        "-n",
+        namespace,
+        "--type=merge",
+        "-p",
+        '{"spec": {"suspend": true}}',
+    )
+    assert fairlead("submit", str(FLOW)) == 0
+    assert fairlead("submit", str(FLOW)) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told == ["pipeline whole-flow changed", "pipeline whole-flow unchanged"]
+    found = spec(kubectl, namespace, "pipelines", "whole-flow")
+    assert found["suspend"] is True, "what somebody has suspended stays so"
+    assert [one["args"] for one in found["steps"] if "args" in one] == [
+        one["args"] for one in exported["steps"] if "args" in one
+    ]
 
 
 def test_what_is_not_there(fairlead: Fairlead, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,7 +107,12 @@ def test_a_store_that_is_away_for_a_minute_costs_no_log(where: LittleWorld) -> N
 @pytest.mark.parametrize("reason", ["LogForbidden", "LogGone", "CredentialsForbidden"])
 def test_what_no_patience_helps_is_said_at_once(where: LittleWorld, reason: str) -> None:
     where.logs = Failed(reason, "why")
-    assert log_of(succeed(where, "one"), "one") == {"attempt": 1, "problem": "why"}
+    status = succeed(where, "one")
+    assert log_of(status, "one") == {"attempt": 1, "problem": "why"}
+    (condition,) = [one for one in status["conditions"] if one["type"] == "LogsKept"]
+    assert (condition["status"], condition["message"]) == ("False", "step one, attempt 1: why")
+    where.logs = LogKept(7, False)
+    assert succeed(where, "two")["phase"] == "Completed"
 
 
 def test_the_next_attempt_waits_for_the_log_of_the_failed_one_but_not_for_long(where: LittleWorld) -> None:

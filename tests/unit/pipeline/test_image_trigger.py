@@ -8,12 +8,16 @@ import pytest
 from tests.unit.pipeline.test_triggers import condition, end, look, runs, write
 from tests.unit.pipeline.trigger_examples import IMAGE, pushed
 from tests.unit.plan.littleworld import LittleWorld
+from tests.unit.store.registries import digest, serving
 
+from fairlead.api.config import OperatorConfig
 from fairlead.api.pipeline import Pipeline
 from fairlead.cli import show_why
+from fairlead.engine.images import Images
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline import plan as pipeline
 from fairlead.plan.requests import UNDERWAY, Failed, ImageSeen, ReadImage
+from fairlead.store.endpoints import Rules
 
 ENTRY = {"image": {"name": "registry.example/app:stable"}}
 NAME = "image/registry.example/app:stable"
@@ -123,3 +127,41 @@ def test_one_image_by_two_rules_is_refused() -> None:
     write(where, triggers=[ENTRY, {"image": ENTRY["image"] | {"every": "1h"}}])
     with pytest.raises(Exception, match=r"spec\.triggers\[1\]\.image: it goes by the same"):
         look(where)
+
+
+async def test_from_a_push_to_a_registry_to_a_run(unhurried: None) -> None:
+    """The operator's own way to a registry that answers over HTTP: a tag moves, the registry is away, and is back."""
+    del unhurried
+    where, clock = LittleWorld(), [0.0]
+    with serving() as registry:
+        name = f"{registry.host}/public/app:stable"
+        said = {"images": {"worker": "w"}, "endpoints": {"allow": ["127.0.0.0/8"], "insecure": [registry.host]}}
+        asking = Images(Rules(OperatorConfig.model_validate(said)), nobody, lambda: clock[0])
+
+        async def seen(seconds: float, annotation: str = "") -> Json:
+            """The status some seconds later."""
+            where.now, clock[0] = where.now + seconds, clock[0] + seconds
+            where.objects["Pipeline", "p"]["metadata"]["annotations"] = {"fairlead.dev/look": annotation}
+            request = asked(where)
+            where.answers[request] = await asking.read(request)
+            return look(where)
+
+        write(where, triggers=[{"image": {"name": name}}])
+        status = await seen(0)
+        assert status["seen"][0]["reason"] == "ImageMissing"
+        for number, (later, annotation) in enumerate([(60, ""), (300, ""), (1, "push 3")], 1):
+            registry.tags["public/app:stable"] = number
+            status = await seen(later, annotation)
+            assert (status["lastRun"]["name"], status["lastRun"]["key"]) == (f"p-{number}", digest(number))
+            end(where, f"p-{number}")
+            assert (await seen(1, annotation))["runs"] == number
+        registry.tags["public/app:stable"] = 4
+        assert (await seen(1, "push 3"))["runs"] == 3, "not asked yet"
+    status = await seen(300, "push 3")
+    assert (status["runs"], status["seen"][0]["reason"]) == (3, "Unreachable")
+    asking.close()
+
+
+async def nobody(*_: str) -> dict[str, str]:
+    """No Secret is read."""
+    raise AssertionError

@@ -117,7 +117,7 @@ def test_its_job_is_one_pod_that_fetches_all_and_publishes_all(example: Example)
     job = live(world(example), "work")
     spec, pod = job["spec"], job["spec"]["template"]["spec"]
     assert (spec["backoffLimit"], spec["completions"], spec["parallelism"]) == (0, 1, 1)
-    assert (pod["restartPolicy"], pod["activeDeadlineSeconds"]) == ("Never", 86400)
+    assert (pod["restartPolicy"], pod["activeDeadlineSeconds"]) == ("Never", 86400 + 2 * 3600)
     assert [c["name"] for c in pod["containers"]] == ["publish"]
     outputs = task_of(job, "publish")["outputs"]
     assert {one["name"]: (one["type"], one["path"]) for one in outputs} == {
@@ -235,7 +235,7 @@ def test_a_dataset_that_cannot_be_read_is_waited_for_and_the_other_steps_go_on(e
 @EACH
 def test_people_see_what_it_runs_and_leaves(example: Example) -> None:
     (table,) = [one for one in show_pipeline.blocks("delay", parsed(example)[0], 0.0) if isinstance(one, Table)]
-    assert table.rows[1] == ["work", example.shown, "-", ", ".join(example.outputs) or "-"]
+    assert table.rows[1] == ["work", example.shown, "-", "-", ", ".join(example.outputs) or "-"]
 
 
 def _with_step(pipeline: Json, one: Json) -> Json:

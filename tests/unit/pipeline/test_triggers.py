@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from tests.unit.pipeline.trigger_examples import EXAMPLES, Example
+from tests.unit.pipeline.trigger_examples import CODE, EXAMPLES, Example
 from tests.unit.plan.littleworld import CONFIG, NAMESPACE, Crash, LittleWorld
 
 from fairlead.api.pipeline import DatasetTrigger, Pipeline, PipelineSpec, Trigger
@@ -37,8 +37,8 @@ def write(where: LittleWorld, **spec: Any) -> None:
     known = where.objects.get(("Pipeline", "p"), {})
     generation = known["metadata"]["generation"] + 1 if known else 1
     where.put({
-        "kind": "Pipeline", "metadata": {"name": "p", "generation": generation}, "spec": {"steps": STEPS} | spec,
-        "status": known.get("status", {}),
+        "kind": "Pipeline", "metadata": {"name": "p", "generation": generation},
+        "spec": {"steps": STEPS, "code": CODE} | spec, "status": known.get("status", {}),
     })  # fmt: skip
 
 

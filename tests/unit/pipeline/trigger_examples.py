@@ -11,7 +11,7 @@ from fairlead.api.config import PrometheusConfig
 from fairlead.plan.core import DATASET, Json, Kind, rfc3339
 from fairlead.plan.core import DEPLOYMENT as SERVED
 from fairlead.plan.pipeline.plan import SPEC
-from fairlead.plan.requests import ImageSeen, PromQuery, ReadImage, Vector
+from fairlead.plan.requests import GitSeen, ImageSeen, PromQuery, ReadGit, ReadImage, Vector
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,18 @@ def pushed(where: LittleWorld, number: int) -> str:
     return f"sha256:{number:064}"
 
 
+CODE = {"git": {"url": "https://git.example/team/code", "ref": "main"}}
+"""Of the Pipeline."""
+MAIN = ReadGit("team", "https://git.example/team/code", "main")
+
+
+def moved(where: LittleWorld, number: int) -> str:
+    """The branch is at its n-th commit."""
+    where.now = max(where.now, START + 600 * number + 1)
+    where.answers[MAIN] = GitSeen(f"{number:040}", left=300.0)
+    return f"{number:040}"
+
+
 def prepared(where: LittleWorld, number: int, phase: str = "Completed") -> str:
     """The n-th run of the Pipeline `prepare` has ended; 0: there is the Pipeline."""
     where.put({"kind": "Pipeline", "metadata": {"name": "prepare"}, "spec": {"steps": [{"name": "s", "image": "i"}]}})
@@ -173,6 +185,11 @@ EXAMPLES: dict[str, Example] = {
         other={"stale": {"model": "other", "after": "60d"}}, happen=aged,
         before=lambda where: version(where, "eta-0", START - 60 * 86400 + 300) and None, refers=None, old_counts=True,
         made_up=True, pins=lambda _key: {},
+    ),
+    "code": Example(
+        entry={"code": {}}, name="code/git", other={"code": {"path": "elsewhere"}}, happen=moved,
+        before=lambda _where: None, refers=None, old_counts=True, made_up=True, pins=lambda _key: {},
+        nonsense=(({"code": {"every": "59s"}}, ".every"),),
     ),
     "image": Example(
         entry={"image": {"name": "registry.example/app:stable"}}, name="image/registry.example/app:stable",

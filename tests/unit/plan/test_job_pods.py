@@ -16,11 +16,12 @@ from tests.unit.plan.observed_world import observed
 
 from fairlead.api.config import OperatorConfig
 from fairlead.api.tasks import JoinResult, ObserveResult, TaskResult
-from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, rfc3339
+from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE, PIPELINE_RUN, POD, Json, rfc3339
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.deployment.metrics import joining
 from fairlead.plan.deployment.monitors.labels import Observing
 from fairlead.plan.model import plan as modelversion
+from fairlead.plan.pipeline import plan as pipeline
 from fairlead.plan.pipeline import run
 from fairlead.plan.requests import UNDERWAY, Failed, Listed
 
@@ -254,6 +255,32 @@ class Resolves(User):
 
     def given_up(self) -> bool:
         return bool(self.world.status(PIPELINE_RUN, "p-1")["phase"] == "Failed")
+
+
+class Watches(User):
+    """Whether the code in a private repository has moved."""
+
+    main, answer = "resolve", {"resolve": {"commit": "c" * 40}}
+
+    def __init__(self) -> None:
+        super().__init__()
+        spec = {"code": PRIVATE, "steps": [{"name": "s", "image": "i:1"}], "triggers": [{"code": {"every": "2h"}}]}
+        self.world.put({"kind": "Pipeline", "metadata": {"name": "p"}, "spec": spec})
+        self.look()
+
+    def look(self) -> None:
+        self.world.settle(pipeline.SPEC, "p")
+
+    def done(self) -> bool:
+        return bool(self.world.status(PIPELINE, "p").get("handled") == {"code/git": "c" * 40})
+
+    def says(self) -> str:
+        status = self.world.status(PIPELINE, "p")
+        return json.dumps([status["code"], status["conditions"]], ensure_ascii=False)
+
+    def given_up(self) -> bool:
+        (seen,) = self.world.status(PIPELINE, "p")["code"]
+        return bool(seen.get("reason") and not seen.get("job"))
 
 
 class Joins(User):

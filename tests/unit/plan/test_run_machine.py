@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.unit.plan.littleworld import Crash, LittleWorld, stopped
 
-from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json
+from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, rfc3339
 from fairlead.plan.pipeline import ending, logs, run
 from fairlead.plan.requests import Answer, Failed, LogKept
 
@@ -19,6 +19,7 @@ kind: Pipeline
 metadata: {name: p}
 spec:
   params: {depth: "3"}
+  timeout: 3h
   steps:
   - {name: prepare, image: "i:1", outputs: {rows: {type: dataset}}, retry: {limit: 1, backoff: 1s}}
   - {name: left, image: "i:1", inputs: {rows: {output: prepare.rows}}, retry: {limit: 2, backoff: 1s}}
@@ -27,9 +28,14 @@ spec:
     image: "i:1"
     needs: [left, right]
     outputs: {model: {type: model}}
+    timeout: 1h
+  - {name: extra, image: "i:1", needs: [left], if: [{param: depth, above: "3"}]}
+  - {name: notify, image: "i:1", when: always, retry: {limit: 1, backoff: 1s}}
+  - {name: mend, image: "i:1", when: failed, needs: [notify]}
   produces:
   - {model: m, from: train.model, version: {}}
 """
+LAST = {"notify", "mend"}
 LOGS: tuple[Answer, ...] = (
     LogKept(7, False), Failed("Underway", ""), Failed("LogUnreadable", "the node is away"),
     Failed("Unreachable", "the store is away"), Failed("LogForbidden", "no right"),
@@ -59,6 +65,12 @@ class Runs(RuleBasedStateMachine):
         self.over: dict[str, Json] = {}
         self.logs: dict[str, Json] = {}
         self.ended: Json | None = None
+        self.verdict: Json | None = None
+        self.stopped_at: int | None = None
+
+    def run_spec(self) -> Json:
+        found: Json = self.world.objects[("PipelineRun", "p-1")]["spec"]
+        return found
 
     def status(self) -> Json:
         return self.world.status(PIPELINE_RUN, "p-1")
@@ -87,7 +99,7 @@ class Runs(RuleBasedStateMachine):
         except Crash:
             return
 
-    @rule(seconds=st.sampled_from([0.1, 2.0, 400.0]))
+    @rule(seconds=st.sampled_from([0.1, 2.0, 400.0, 3601.0]))
     def time_passes(self, seconds: float) -> None:
         self.world.now += seconds
 
@@ -98,7 +110,8 @@ class Runs(RuleBasedStateMachine):
     @rule(data=st.data())
     def pod_runs(self, data: Any) -> None:
         if job := self.pick(data):
-            self.world.pod(job, "Running", initContainerStatuses=[{"name": "step", "state": {"running": {}}}])
+            state = {"running": {"startedAt": rfc3339(self.world.now)}}
+            self.world.pod(job, "Running", initContainerStatuses=[{"name": "step", "state": state}])
 
     @rule(data=st.data())
     def pod_succeeds(self, data: Any) -> None:
@@ -140,10 +153,17 @@ class Runs(RuleBasedStateMachine):
             self.world.remove(JOB, data.draw(st.sampled_from(jobs))["metadata"]["name"])
 
     @precondition(lambda self: self.status().get("phase") == "Running")
-    @rule(really=st.integers(0, 9))
-    def cancel(self, really: int) -> None:
-        if really == 0:
-            self.world.objects[("PipelineRun", "p-1")]["spec"]["cancel"] = "now"
+    @rule(really=st.integers(0, 9), how=st.sampled_from(["drain", "finally", "now"]))
+    def cancel(self, really: int, how: str) -> None:
+        order = [None, "drain", "finally", "now"]
+        if really == 0 and order.index(how) > order.index(self.run_spec().get("cancel")):
+            self.run_spec()["cancel"] = how
+            if how == "now":
+                self.stopped_at = len(self.world.created)
+
+    @rule(suspend=st.booleans())
+    def suspend(self, suspend: bool) -> None:
+        self.run_spec()["suspend"] = suspend
 
     @invariant()
     def no_job_is_made_twice(self) -> None:
@@ -176,6 +196,21 @@ class Runs(RuleBasedStateMachine):
         begun = {s["name"] for s in self.steps() if s["attempt"]}
         assert not begun & {"left", "right"} or "prepare" in completed
         assert "train" not in begun or {"left", "right"} <= completed
+        assert "extra" not in begun, "its condition does not hold"
+        assert not begun & LAST or self.status().get("verdict"), "what comes last waits for the verdict"
+
+    @invariant()
+    def the_verdict_is_the_last_word(self) -> None:
+        found = self.status().get("verdict")
+        self.verdict = self.verdict or found
+        assert found == self.verdict
+        if self.ended:
+            assert (self.verdict or self.ended)["phase"] == self.ended["phase"]
+
+    @invariant()
+    def nothing_begins_after_cancel_now(self) -> None:
+        if self.stopped_at is not None:
+            assert [one for one in self.world.created[self.stopped_at :] if one[0] == "Job"] == []
 
     @invariant()
     def the_second_look_writes_nothing(self) -> None:
@@ -187,6 +222,7 @@ class Runs(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """From wherever it is, the run comes to an end when its pods succeed."""
+        self.run_spec()["suspend"] = False
         for _ in range(60):
             self.world.settle(run.SPEC, "p-1")  # a log that can't be kept does not keep a run from its end
             self.what_is_over_stays_over()
@@ -198,16 +234,22 @@ class Runs(RuleBasedStateMachine):
             self.world.now += 301
         assert self.status()["phase"] in ending.TERMINAL
         assert not [s for s in self.steps() if s["phase"] in ("Pending", "Running")]
+        by_name = {s["name"]: s for s in self.steps()}
+        if self.run_spec().get("cancel") != "now" and self.status().get("template"):
+            assert by_name["notify"]["phase"] in ("Completed", "Failed"), "always means always"
+        self.the_verdict_is_the_last_word()
+        self.nothing_begins_after_cancel_now()
         self.world.now += logs.STORING
         self.world.settle(run.SPEC, "p-1")
         assert not logs.awaited(self.status()), "each log is kept, or it is said why not"
         assert run.settled(self.world.objects[("PipelineRun", "p-1")])
         if self.status()["phase"] == "Completed":
+            assert (by_name["extra"]["reason"], by_name["mend"]["reason"]) == ("Skipped", "Skipped")
             assert self.status()["models"] == ["m-1"]
             assert self.world.get(MODEL_VERSION, "m-1")
 
 
 TestRuns = Runs.TestCase
 TestRuns.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

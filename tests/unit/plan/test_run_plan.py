@@ -177,7 +177,7 @@ def test_what_a_step_is_told() -> None:
     assert (env["FAIRLEAD_RUN"], env["FAIRLEAD_STEP"], env["FAIRLEAD_ATTEMPT"]) == ("delay-7", "train", "1")
     assert json.loads(env["FAIRLEAD_PARAMS"]) == {"horizon": "24"}
     spec = train["spec"]["template"]["spec"]
-    assert spec["activeDeadlineSeconds"] == 4 * 3600
+    assert spec["activeDeadlineSeconds"] == (4 + 2) * 3600  # timeout, and startTimeout at either end
     assert spec["nodeSelector"] == {"nvidia.com/gpu.product": "A100"}
     assert container(train, "step")["resources"]["limits"] == {"memory": "8Gi", "nvidia.com/gpu": "1"}
     for name in ("fetch", "publish"):

@@ -18,64 +18,67 @@ ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "how-to" / "write-pipelines-in-python.md").read_text()
 REFERENCE = (ROOT / "docs" / "reference" / "python.md").read_text()
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fairlead.__file__).parents[1]), str(ROOT)])}
-DATA = """
-import pandas as pd
+WHOLE = """
+import contextlib, io, os, sys
 from pathlib import Path
+
+import pandas as pd
+from fairlead.cli.main import main as command
+from fairlead.sdk import run
+
+sys.path.insert(0, ".")
+with contextlib.redirect_stdout(io.StringIO()) as said:
+    assert command(["export", "delay.py", "-n", "airline"]) == 0
+Path("exported.yaml").write_text(said.getvalue())
+
+import test_delay
+test_delay.test_the_newest_are_kept_back(Path("of-the-test"))
 
 Path("in/raw").mkdir(parents=True)
 rows = range(20)
 table = {"day": rows, "distance": [float(n) for n in rows], "hour": rows, "delay": [2.0 * n for n in rows]}
 pd.DataFrame(table).to_parquet("in/raw/flights.parquet")
+os.environ |= {"FAIRLEAD_IN": "in", "FAIRLEAD_OUT": "out"}
+assert run.main(sys.argv[1:]) == 0
+Path("in/rows").symlink_to(Path("out/train").resolve())
+assert run.main(["delay:fit", "--alpha=0"]) == 0
 """
+"""All that the page does with its file, in one process: what the file imports takes seconds."""
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.S | re.M)
 
 
-@pytest.fixture
-def desk(tmp_path):
-    """A folder with the page's file, its test, and data."""
+def python(folder: Path, *words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_its_file_is_exported_tested_and_run_as_the_page_has_it(tmp_path):
     pipeline, test, _ = blocks("python")
     (tmp_path / "delay.py").write_text(pipeline)
     (tmp_path / "test_delay.py").write_text(test)
-    return tmp_path
-
-
-def python(desk: Path, *words: str, **env: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *words], cwd=desk, env=ENVIRONMENT | env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    return done.stdout
-
-
-def test_the_page_shows_what_its_file_exports(desk):
-    code = "import sys; from fairlead.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    (tmp_path / "of-the-test").mkdir()
+    by_hand = next(line for line in PAGE.splitlines() if "fairlead.sdk.run" in line)
+    start = "FAIRLEAD_IN=in FAIRLEAD_OUT=out python3 -m fairlead.sdk.run "
+    assert by_hand.startswith(start)
+    python(tmp_path, "-c", WHOLE, *by_hand.removeprefix(start).split())
     (shown,) = blocks("yaml")
-    assert python(desk, "-c", code, "export", "delay.py", "-n", "airline") == shown
-
-
-def test_its_test_passes_and_its_steps_run(desk):
-    python(desk, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_delay.py")
-    python(desk, "-c", DATA)
-    run = next(line for line in PAGE.splitlines() if "fairlead.sdk.run" in line)
-    folders, words = {"FAIRLEAD_IN": "in", "FAIRLEAD_OUT": "out"}, run.split()[4:]
-    assert run.startswith("FAIRLEAD_IN=in FAIRLEAD_OUT=out python3 -m ")
-    python(desk, "-m", *words, **folders)
-    (desk / "in" / "rows").symlink_to(desk / "out" / "train")
-    python(desk, "-m", "fairlead.sdk.run", "delay:fit", "--alpha=0", **folders)
-    assert (desk / "out" / "model" / "model.joblib").exists()
-    logged = (desk / "out" / ".fairlead" / "metrics.jsonl").read_text()
+    assert (tmp_path / "exported.yaml").read_text() == shown
+    assert (tmp_path / "out" / "model" / "model.joblib").exists()
+    logged = (tmp_path / "out" / ".fairlead" / "metrics.jsonl").read_text()
     assert '{"name": "rows", "value": 20}' in logged
     assert '"name": "r2"' in logged
 
 
-def test_its_plain_script_runs(desk):
-    (desk / "script.py").write_text(blocks("python")[-1])
-    python(desk, "script.py")
-    assert (desk / "fairlead-out" / "artifacts" / "errors.csv").read_text() == "carrier,error\nUA,3.2\n"
-    assert len((desk / "fairlead-out" / "metrics.jsonl").read_text().splitlines()) == 4
+def test_its_plain_script_runs(tmp_path):
+    (tmp_path / "script.py").write_text(blocks("python")[-1])
+    python(tmp_path, "script.py")
+    assert (tmp_path / "fairlead-out" / "artifacts" / "errors.csv").read_text() == "carrier,error\nUA,3.2\n"
+    assert len((tmp_path / "fairlead-out" / "metrics.jsonl").read_text().splitlines()) == 4
 
 
 @pytest.mark.parametrize("name", sdk.__all__)

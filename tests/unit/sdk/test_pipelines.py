@@ -148,6 +148,15 @@ def test_kinds_are_checked():
     assert made["spec"]["steps"][-1]["inputs"] == {"bytes_": {"output": "second.model"}}
 
 
+def test_what_another_pipeline_has_left_is_read():
+    made = described(lambda: second(fairlead.After("prepare", "cut.rows")))
+    assert made["spec"]["steps"][0]["inputs"] == {"rows": {"after": {"pipeline": "prepare", "output": "cut.rows"}}}
+    check(made)
+    for pipeline, output in (("Prepare", "a.b"), ("a", "b"), ("a", "b.c.d"), ("a", "B.c"), (5, "a.b")):
+        with pytest.raises(ValueError, match=r"can't be the name|is no output of a step"):
+            fairlead.After(pipeline, output)
+
+
 def test_types_of_parameters_are_checked():
     def wrong(size: str = "1"):
         first(FLIGHTS, size=size)

@@ -81,7 +81,7 @@ def test_a_files_input_is_the_file(pod):
     (pod.folder / "in" / "stats" / "more").write_text("7")
     done = pod.run("flow:report")
     assert done.returncode == 2
-    assert "the input 'stats' is In[File], and there are 2 files" in done.stderr
+    assert "the input 'stats' is one file, and there are 2 files" in done.stderr
 
 
 def test_a_users_traceback_is_the_end_of_the_log(pod):
@@ -121,6 +121,20 @@ def test_an_error_of_ours_within_a_step_has_its_line(pod):
     assert done.returncode == 1
     assert "fairlead.log_metric('a', float('nan'))" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("ValueError: the metric a is nan")
+
+
+def test_what_was_printed_before_the_process_is_killed_is_in_the_log(pod):
+    pod.write("killed", "import os\n@fairlead.step\ndef killed() -> None:\n    print('so far')\n    os._exit(9)\n")
+    done = pod.run("killed:killed")
+    assert (done.returncode, done.stdout) == (9, "so far\n")
+
+
+def test_a_crash_of_native_code_says_where(pod):
+    pod.write("crash", "import ctypes\n@fairlead.step\ndef crash() -> None:\n    ctypes.string_at(0)\n")
+    done = pod.run("crash:crash")
+    assert done.returncode < 0
+    assert "Fatal Python error" in done.stderr
+    assert "in crash\n" in done.stderr
 
 
 def test_exits_are_the_users(pod):

@@ -137,7 +137,7 @@ def test_what_can_be_no_step(function, words):
 
 
 def test_kinds():
-    with pytest.raises(TypeError, match="takes Dataset, Model or File"):
+    with pytest.raises(TypeError, match="takes Dataset, Model, File or Preview"):
         fairlead.In[int]
     for name in ("A", "", "a/b", 5):
         with pytest.raises(ValueError, match="can't be the name of a Dataset"):

@@ -194,3 +194,46 @@ def test_d12_every_name_of_a_file_is_stored_and_comes_back_or_is_refused(
     item = FetchItem(access=Access(), uri=record["uri"], sha256=record["sha256"], dest=str(dest))
     fetching.fetch(FetchTask(items=[item]))
     assert {path.name: path.read_bytes() for path in dest.iterdir()} == wanted
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def value(out: Path, body: bytes) -> PublishTask:
+    """What publishes an output of type `value`."""
+    (out / "best").write_bytes(body)
+    item = PublishItem(name="best", type="value", path=str(out / "best"))
+    return PublishTask(store=Place(bucket=NAME, prefix="ns/pipelines/p/uid/search"), attempt=1, outputs=[item])
+
+
+@pytest.mark.parametrize(("body", "text"), [
+    (b"0.05", "0.05"), (b"0.05\n", "0.05"), (b"0.05\r\n", "0.05"), (b"", ""), ("größer".encode(), "größer"),
+    (b"a\nb\n", "a\nb"), (b"x" * 1024, "x" * 1024), (b"x" * 1024 + b"\r\n", "x" * 1024), (b"$(HOME)", "$(HOME)"),
+])  # fmt: skip
+def test_a_value_is_the_text_of_its_file(out: Path, store: Memory, body: bytes, text: str) -> None:
+    (record,) = publishing.publish(value(out, body)).outputs
+    assert (record.type, record.value, record.bytes) == ("value", text, len(body))
+    assert [one for one in store.objects if one.endswith("/best")], "and it is a file, too"
+
+
+@pytest.mark.parametrize(("body", "why"), [
+    (b"x" * 1025, "longer than 1024 bytes"), (b"x" * (1 << 20), "longer than 1024 bytes"), (b"\xff\xfe", "not UTF-8"),
+    ("ä".encode() * 513, "longer than 1024 bytes"), (b"a\0b", "control characters"), (b"\x1b[2J", "control characters"),
+])  # fmt: skip
+def test_what_is_no_value_is_refused(out: Path, store: Memory, body: bytes, why: str) -> None:
+    said = main.attempt("publish", value(out, body).model_dump_json())
+    assert said.error is not None
+    assert (said.error.reason, why in said.error.message) == ("BadData", True), said.error
+    assert by_task(said.error).fault == "own"
+    assert not store.objects
+
+
+def test_a_folder_and_a_link_are_no_values(out: Path, store: Memory) -> None:
+    (out / "best").mkdir()
+    item = PublishItem(name="best", type="value", path=str(out / "best"))
+    task = PublishTask(store=Place(bucket=NAME, prefix="p"), attempt=1, outputs=[item])
+    assert "it is a folder" in main.attempt("publish", task.model_dump_json()).error.message  # type: ignore[union-attr]
+    (out / "best").rmdir()
+    (out / "best").symlink_to("/etc/hostname")
+    assert main.attempt("publish", task.model_dump_json()).error is not None
+    assert not store.objects

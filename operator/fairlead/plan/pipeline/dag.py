@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from fairlead.api.modelversion import EvaluationTemplate
-from fairlead.api.pipeline import Input, Output, PipelineSpec, Produces, Step
+from fairlead.api.pipeline import Input, Output, PipelineSpec, Produces, Step, StepCondition
 from fairlead.plan.core import DATASET, PIPELINE, Invalid
 from fairlead.plan.pipeline import code, handover, items, refs, template
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -15,13 +15,32 @@ from fairlead.plan.pipeline.types import registry as types
 
 
 def dependencies(step: Step) -> set[str]:
-    """Names of the steps that must be completed before: `needs`, and those whose outputs are read, or items taken."""
-    taken = {step.each.items_of} if step.each is not None and step.each.items_of else set()
-    return set(step.needs) | taken | {refs.split(i.output)[0] for i in types.inputs(step).values() if i.output}
+    """Names of the steps that must be completed before: `needs`, and those from which it reads."""
+    return set(step.needs) | reads(step)
+
+
+def reads(step: Step) -> set[str]:
+    """Names of the steps whose outputs, values, metrics or items it goes by: without them it can't run."""
+    found = [i.output for i in types.inputs(step).values() if i.output]
+    found += [output for _, output in types.values(step)]
+    found += [one.metric or one.value or "" for one in step.if_ if not one.param]
+    return {refs.split(ref)[0] for ref in found} | _taken(step)
+
+
+def _taken(step: Step) -> set[str]:
+    """The step whose items it has."""
+    return {step.each.items_of} if step.each is not None and step.each.items_of else set()
+
+
+def is_last(step: Step) -> bool:
+    """Whether it comes after the steps that decide how the run goes."""
+    return step.when != "succeeded"
 
 
 DATASETS = 32
 """So many versions of Datasets a run can pin."""
+VALUES = 16
+"""So many outputs of type `value` a Pipeline can have: their texts are in the status."""
 
 
 def datasets(spec: PipelineSpec) -> list[str]:
@@ -44,6 +63,8 @@ def validate(spec: PipelineSpec, name: str = "") -> None:
     for index, step in enumerate(spec.steps):
         _check_step(f"spec.steps[{index}]", step, steps, spec.params)
     _check_cycles(spec.steps)
+    _check_texts(spec.steps)
+    _check_order(spec.steps)
     if len(read := datasets(spec)) > DATASETS:
         raise Invalid("spec.steps", f"they read {len(read)} Datasets; a run can pin {DATASETS}: make several "
                       "Pipelines, or keep files that belong together in one Dataset")  # fmt: skip
@@ -63,10 +84,32 @@ def _check_step(path: str, step: Step, steps: Mapping[str, Step], params: Collec
     kind, known = types.of(step), items.check(path, step, steps)
     kind.check(path, step, params)
     for field, text in kind.texts(step):
-        for name in template.used_of_item(text):
+        for name in (one.item for one in template.used(text, f"{path}.{field}") if one.item):
             if name not in known:
                 there = f"its items have {', '.join(known)}" if known else "the step has no `each`"
                 raise Invalid(f"{path}.{field}", f"there is no value {name!r}: {there}")
+    for index, one in enumerate(step.if_):
+        _check_condition(f"{path}.if[{index}]", one, steps, params)
+    for field, output in types.values(step):
+        _check_value(f"{path}.{field}", output, steps)
+
+
+def _check_condition(path: str, one: StepCondition, steps: Mapping[str, Step], params: Collection[str]) -> None:
+    if one.param and one.param not in params:
+        raise Invalid(f"{path}.param", f"parameter {one.param!r} is not declared; add it to spec.params")
+    if one.value:
+        _check_value(f"{path}.value", one.value, steps)
+    if one.metric and (name := refs.split(one.metric)[0]) not in steps:
+        raise Invalid(f"{path}.metric", f"there is no step {name!r}; there are {_names(steps)}")
+    if one.metric and steps[name].each is not None:
+        raise Invalid(f"{path}.metric", f"step {name!r} has a metric for each of its items: add a step that reads them "
+                      "all and reports the one that is wanted")  # fmt: skip
+
+
+def _check_value(path: str, ref: str, steps: Mapping[str, Step]) -> None:
+    found = _whole(ref, steps, path)
+    if found.type != "value":
+        raise Invalid(path, f"{ref} has type {found.type}; only an output of type value is a text")
 
 
 def _check_input(path: str, source: Input, steps: Mapping[str, Step]) -> None:
@@ -119,14 +162,70 @@ def _check_cycles(steps: Iterable[Step]) -> None:
         ) from None
 
 
+def _check_texts(steps: Collection[Step]) -> None:
+    """A text is there when it is used: the step that makes it comes before, as people can see it in the Pipeline."""
+    count = sum(output.type == "value" for step in steps for output in types.outputs(step).values())
+    if count > VALUES:
+        raise Invalid("spec.steps", f"they have {count} outputs of type value; a run keeps {VALUES}: use a file")
+    named = {step.name: _named(step) for step in steps}
+    for index, step in enumerate(steps):
+        before = _before(step.name, named)
+        for field, output in types.values(step):
+            if not is_last(step) and (name := refs.split(output)[0]) not in before:
+                text = f"step {step.name} does not come after {name}; add {name} to its needs"
+                raise Invalid(f"spec.steps[{index}].{field}", text)
+
+
+def _named(step: Step) -> set[str]:
+    read = {refs.split(i.output)[0] for i in types.inputs(step).values() if i.output}
+    return set(step.needs) | _taken(step) | read
+
+
+def _before(name: str, named: Mapping[str, set[str]]) -> set[str]:
+    """All steps that come before one, by what is named."""
+    found, left = set[str](), list(named[name])
+    while left:
+        one = left.pop()
+        if one not in found:
+            found.add(one)
+            left.extend(named[one])
+    return found
+
+
+def _check_order(steps: Collection[Step]) -> None:
+    """What decides how the run goes waits for nothing that comes after it."""
+    last = {step.name: step.when for step in steps if is_last(step)}
+    if len(last) == len(steps):
+        raise Invalid("spec.steps", "all of them have `when: always` or `failed`: at least one must have none")
+    for index, step in enumerate(steps):
+        late = sorted(dependencies(step) & last.keys())
+        if late and not is_last(step):
+            text = f"step {late[0]} has `when: {last[late[0]]}` and comes after {step.name}: give both the same"
+            raise Invalid(f"spec.steps[{index}]", text)
+
+
 def _check_produces(path: str, produced: Produces, steps: Mapping[str, Step]) -> None:
     found = _whole(produced.from_, steps, f"{path}.from")
     if found.type != "model":
         raise Invalid(f"{path}.from", f"{produced.from_} has type {found.type}; set its type to model")
+    _check_made_before(f"{path}.from", produced.from_, steps)
     for field, ref in evaluation_refs(produced.version.evaluation):
         where = f"{path}.version.evaluation.{field}"
         if _whole(ref, steps, where).type != "dataset":
             raise Invalid(where, f"{ref} must have type dataset: evaluations read Parquet files")
+        _check_made_before(where, ref, steps)
+
+
+def _check_made_before(path: str, ref: str, steps: Mapping[str, Step]) -> None:
+    step = steps[refs.split(ref)[0]]
+    if is_last(step):
+        raise Invalid(path, f"step {step.name} has `when: {step.when}`: versions are made before it runs")
+
+
+def makes(produced: Produces) -> set[str]:
+    """Names of the steps of whose outputs a version is made: without one of them there is none."""
+    every = [produced.from_, *(ref for _, ref in evaluation_refs(produced.version.evaluation))]
+    return {refs.split(ref)[0] for ref in every}
 
 
 def evaluation_refs(evaluation: EvaluationTemplate | None) -> Iterator[tuple[str, str]]:

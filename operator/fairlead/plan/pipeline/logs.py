@@ -7,12 +7,14 @@ crash, and kept once: its key has the attempt's number, and what lies there stay
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import ItemStatus, PipelineRun, StepLog, StepStatus
 from fairlead.manifests.job import STEP
 from fairlead.plan import store
+from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import Context, Json, epoch
 from fairlead.plan.jobs import failures
 from fairlead.plan.requests import NOT_YET, Failed, KeepLog, LogKept
@@ -102,6 +104,15 @@ def followed(view: Look, status: StepStatus) -> StepStatus:
         return _with(status, StepLog(attempt=log.attempt, problem=answer.message[:256] or answer.reason))
     view.look_again.append(min(_pause(age), limit - age))
     return status
+
+
+def tell(conditions: Conditions, steps: Iterable[StepStatus]) -> None:
+    """The condition LogsKept, where one is not; of a run whose logs are all kept, or will be, it says nothing."""
+    lost = [f"step {s.name}, attempt {s.log.attempt}: {s.log.problem}" for s in steps if s.log and s.log.problem]
+    if lost:
+        conditions.set("LogsKept", False, "NotKept", "; ".join(lost)[:1024])
+    else:
+        conditions.drop("LogsKept")
 
 
 def _pause(age: float) -> float:

@@ -1,88 +1,19 @@
-"""Which commit of a private repository a run has: a Job asks, for its Secret is never read by the operator.
-
-The run's Pipeline is fixed before, and each attempt is recorded before its Job is made; what is pinned is pinned once.
-"""
+"""Which commit of a private repository a run has. The run's Pipeline is fixed before it is asked; what is pinned is
+pinned once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fairlead.api.code import CodeJob
 from fairlead.api.pipelinerun import PipelineRunStatus
-from fairlead.api.tasks import ResolveResult, ResolveTask, TaskResult
-from fairlead.manifests import job as jobs
-from fairlead.manifests import limits, pod
-from fairlead.manifests.meta import child_name, labels, owner_reference
-from fairlead.plan import store
-from fairlead.plan.core import JOB, PIPELINE_RUN, Delete, Json, Plan
+from fairlead.plan.core import JOB, Delete, Json, Plan
 from fairlead.plan.jobs import attempt
-from fairlead.plan.jobs.attempt import Answered, Broken, Followed, Paused, Running
-from fairlead.plan.jobs.backoff import USUAL
-from fairlead.plan.jobs.failures import Failure
-from fairlead.plan.jobs.jobpods import Found
-from fairlead.plan.jobs.record import Budget
-from fairlead.plan.jobs.result import FEW
-from fairlead.plan.pipeline import code, ending
+from fairlead.plan.jobs.attempt import Answered, Broken, Paused, Running
+from fairlead.plan.pipeline import asking, code, ending
+from fairlead.plan.pipeline.asking import OfRun
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.requests import ReadDocument
 
-_FOLDER = "-code"
-"""Of its answers, beside those of the run's steps: no step is called so."""
 _STARTING = "asking the git server which commit its code is"
-
-
-@dataclass(frozen=True)
-class Resolution(Followed[ResolveResult]):
-    """A recorded attempt to find out which commit a run has."""
-
-    label = "run"
-    lost = "the pod that asked the git server is gone, and its answer with it"
-
-    context: View
-    status: PipelineRunStatus
-
-    @property
-    def recorded(self) -> CodeJob:
-        """The attempt."""
-        assert self.status.pinning is not None
-        return self.status.pinning
-
-    @property
-    def main(self) -> str:
-        """The container that answers."""
-        return jobs.RESOLVE
-
-    def manifest(self) -> Json:
-        """The Job as it is made."""
-        return _manifest(self.context, self.status)
-
-    def answer(self, said: TaskResult) -> ResolveResult | None:
-        """A commit."""
-        return said.resolve
-
-    def failure(self, found: Found, said: TaskResult | None) -> Failure:
-        """That there is no such ref is final; all else may come right."""
-        if said is None or said.error is None:
-            failed = found.failure(None)
-            return Failure(failed.reason, f"the git server could not be asked: {failed.message}", "cluster")
-        wanted = self.context.subject.body.spec.commit
-        known = code.unknown(said.error.reason, said.error.message, commit=bool(wanted))
-        return Failure(known.reason, known.message, "final" if known.final else "cluster")
-
-    def budget(self, failure: Failure) -> Budget:
-        """What can't be read is given up after a few times; a server that is away is waited for."""
-        if failure.fault == "outdated":
-            return Budget(pause=0.0)
-        if failure.fault == "unreadable":
-            count = self.recorded.unreadable + 1
-            return Budget(USUAL.after(self.recorded.attempt), "unreadable", count, FEW)
-        return super().budget(failure)
-
-    def hopeless(self, found: Found) -> Failure | None:
-        """A pod that waits for the image of an operator before this one."""
-        image = attempt.outdated_image(self, found)
-        text = f"the operator has another worker image than {image} now"
-        return Failure("ImagePull", text, "outdated") if image else None
 
 
 def is_open(status: PipelineRunStatus) -> bool:
@@ -92,7 +23,7 @@ def is_open(status: PipelineRunStatus) -> bool:
 
 def requests(view: View, status: PipelineRunStatus) -> list[ReadDocument]:
     """What has to be read before the answer is known."""
-    return attempt.requests(Resolution(view, status)) if is_open(status) and status.pinning else []
+    return attempt.requests(_asked(view, status, status.pinning)) if is_open(status) and status.pinning else []
 
 
 def look(view: View, status: PipelineRunStatus) -> Plan | PipelineRunStatus:
@@ -100,8 +31,8 @@ def look(view: View, status: PipelineRunStatus) -> Plan | PipelineRunStatus:
     if view.subject.body.spec.cancel:
         return _cancel(view, status)
     if status.pinning is None:
-        return _make(view, _begun(view, status, CodeJob(name="", attempt=0)))
-    one = Resolution(view, status)
+        return _make(view, status, asking.begun(view, None))
+    one = _asked(view, status, status.pinning)
     seen = attempt.look(one)
     if isinstance(seen, Answered):
         return status.model_copy(update={"commit": seen.answer.commit, "code_tree": seen.answer.tree, "pinning": None})
@@ -110,21 +41,24 @@ def look(view: View, status: PipelineRunStatus) -> Plan | PipelineRunStatus:
     return _running(view, status, one, seen) if isinstance(seen, Running) else _broken(view, status, one, seen)
 
 
-def _begun(view: View, status: PipelineRunStatus, last: CodeJob) -> PipelineRunStatus:
-    """Record the next attempt."""
-    number = last.attempt + 1
-    name = child_name(f"{view.name}-code", view.uid, "code", str(number))
-    return status.model_copy(update={"pinning": CodeJob(name=name, attempt=number, unreadable=last.unreadable)})
+def _asked(view: View, status: PipelineRunStatus, record: CodeJob) -> OfRun:
+    spec = view.subject.body.spec
+    assert status.template is not None
+    git = code.git_of(status.template)
+    assert git is not None
+    ref, named = spec.commit or git.ref, spec.commit is not None
+    return OfRun(view, record, asking.Question(spec.pipeline, status.template, git, ref, named))
 
 
-def _make(view: View, status: PipelineRunStatus) -> Plan:
-    found = Plan(ending.state(view, status, "Pending", "Pinning", _STARTING), create=[_manifest(view, status)])
-    return found
+def _make(view: View, status: PipelineRunStatus, record: CodeJob) -> Plan:
+    status = status.model_copy(update={"pinning": record})
+    job = _asked(view, status, record).manifest()
+    return Plan(ending.state(view, status, "Pending", "Pinning", _STARTING), create=[job])
 
 
-def _paused(view: View, status: PipelineRunStatus, one: Resolution, seen: Paused) -> Plan:
+def _paused(view: View, status: PipelineRunStatus, one: OfRun, seen: Paused) -> Plan:
     if seen.left <= 0:
-        return _make(view, _begun(view, status, one.recorded))
+        return _make(view, status, asking.begun(view, one.record))
     return Plan(ending.state(view, status, "Pending", *_said(status)), requeue_after=seen.left)
 
 
@@ -134,64 +68,41 @@ def _said(status: PipelineRunStatus) -> tuple[str, str]:
     return (told.reason, told.message) if told else ("Pinning", _STARTING)
 
 
-def _running(view: View, status: PipelineRunStatus, one: Resolution, seen: Running) -> Plan:
+def _running(view: View, status: PipelineRunStatus, one: OfRun, seen: Running) -> Plan:
     if not seen.uid:
-        return _make(view, status)
-    record = one.recorded.model_copy(update={"uid": seen.uid})
+        return _make(view, status, one.record)
     reason, message = "Pinning", seen.stage or _STARTING
     if seen.waiting is not None:
         reason, message = seen.waiting.reason, f"{_STARTING}: {seen.waiting.message}"
-    told = ending.state(view, status.model_copy(update={"pinning": record}), "Pending", reason, message)
-    return Plan(told, requeue_after=seen.look_again)
+    status = status.model_copy(update={"pinning": one.record.model_copy(update={"uid": seen.uid})})
+    return Plan(ending.state(view, status, "Pending", reason, message), requeue_after=seen.look_again)
 
 
-def _broken(view: View, status: PipelineRunStatus, one: Resolution, seen: Broken) -> Plan:
-    settled = attempt.settle(one, seen.failure)
-    status = status.model_copy(update={"pinning": one.recorded.model_copy(update=settled.changes)})
+def _broken(view: View, status: PipelineRunStatus, one: OfRun, seen: Broken) -> Plan:
+    settled, failure = attempt.settle(one, seen.failure), seen.failure
+    record = one.record.model_copy(update=settled.changes)
+    status = status.model_copy(update={"pinning": record})
     if settled.pause is None:
-        found = ending.end(view, status, "Failed", seen.failure.reason, seen.failure.message)
+        found = ending.end(view, status, "Failed", failure.reason, failure.message)
     else:
-        told = f"{seen.failure.message}; again at {status.pinning.not_before if status.pinning else ''}"
-        found = Plan(ending.state(view, status, "Pending", seen.failure.reason, told), requeue_after=settled.pause)
+        told = f"{failure.message}; again at {record.not_before}"
+        found = Plan(ending.state(view, status, "Pending", failure.reason, told), requeue_after=settled.pause)
     if seen.abandon and seen.found.job is not None:
-        found.delete = [_gone(seen.found.job)]
+        found.delete = [gone(seen.found.job)]
     return found
 
 
 def _cancel(view: View, status: PipelineRunStatus) -> Plan:
     """It asks nobody any more."""
-    job = attempt.find(Resolution(view, status)).job if status.pinning else None
+    job = attempt.find(_asked(view, status, status.pinning)).job if status.pinning else None
     if job is None:
         return ending.end(view, status, "Aborted", "Cancelled", "cancelled before its first step")
     found = Plan(ending.state(view, status, "Pending", "Cancelling", "cancelled; waiting until its pods are gone"))
     if "deletionTimestamp" not in job["metadata"]:
-        found.delete = [_gone(job)]
+        found.delete = [gone(job)]
     return found
 
 
-def _gone(job: Json) -> Delete:
+def gone(job: Json) -> Delete:
+    """What ends a Job, and its pods before."""
     return Delete(JOB, job["metadata"]["name"], job["metadata"]["uid"], "Foreground")
-
-
-def _manifest(view: View, status: PipelineRunStatus) -> Json:
-    meta, config = view.subject.meta, view.world.config
-    assert status.pinning is not None
-    assert status.template is not None
-    git = code.git_of(status.template)
-    assert git is not None
-    assert git.credentials is not None
-    pipeline, secret = view.subject.body.spec.pipeline, git.credentials.name
-    folder = store.step_folder(status.template.store, config, meta.namespace, pipeline, meta.uid, _FOLDER)
-    task = ResolveTask(
-        url=git.url, ref=view.subject.body.spec.commit or git.ref, path=git.path,
-        credentials=pod.credentials_path(secret), store=folder.place(),
-    )  # fmt: skip
-    who = jobs.Identity(
-        name=status.pinning.name,
-        namespace=meta.namespace,
-        owner=owner_reference(PIPELINE_RUN.api_version, PIPELINE_RUN.kind, meta.name, meta.uid),
-        labels=labels(run=meta.name, pipeline=pipeline, attempt=str(status.pinning.attempt)),
-    )
-    secrets = [secret, folder.reach.credentials]
-    time = limits.deadline(config.jobs)
-    return jobs.resolve_job(who, config.images.worker, task, secrets, limits.streaming(config.jobs), time)

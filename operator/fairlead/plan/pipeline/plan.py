@@ -7,7 +7,7 @@ whatever is killed in between.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import LastRun, Pipeline, PipelineSpec, PipelineStatus, TriggerDecision
@@ -29,7 +29,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, history, limits, oldruns, tries, waking
+from fairlead.plan.pipeline import dag, gpuhours, history, limits, oldruns, tries, turns, waking, watching
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -60,10 +60,12 @@ def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     store.check_name(subject.meta.name)
     dag.validate(subject.body.spec, subject.meta.name)
     store.store(subject.body.spec.store, world.config, subject.meta.namespace)
-    context = Context(subject, world, now)
-    draft = Draft(context, subject.body.status, runs_of(world, context.name))
+    watched = watching.look(Context(subject, world, now)) if not subject.body.spec.suspend else watching.Watched()
+    context = Context(_told(subject, watched), world, now)
+    draft = Draft(context, context.subject.body.status, runs_of(world, context.name))
     found = Plan(draft.status)
     _adopt_last(draft)
+    draft.update(gpu=gpuhours.added(draft.status.gpu, draft.runs, now))
     suspended, was = draft.spec.suspend, draft.status.phase == "Suspended"
     if suspended:
         _note_suspended(draft)
@@ -72,15 +74,31 @@ def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
         found.requeue_after = _decide(draft, found)
     if draft.status.last_run is not None and not draft.status.last_run.uid:
         found.create = [_run(draft, draft.status.last_run)]
+    found.create += watched.create
+    turn = turns.given(world, context.name, draft.spec.concurrency, draft.status, now)
+    draft.update(**turn.changes)
+    if turn.again is not None:
+        found.requeue_after = min(turn.again, found.requeue_after or turn.again)
     swept = history.sweep(world, subject.meta.name, draft.spec.history.versions, now)
     _clear(draft, found, swept)
+    found.delete += watched.delete
+    found.requeue_after = min((one for one in (found.requeue_after, *watched.again) if one is not None), default=None)
     found.status = _finish(draft, swept)
     return found
 
 
+def _told(subject: Subject[Pipeline], watched: watching.Watched) -> Subject[Pipeline]:
+    """The Pipeline with what Jobs have found out for its triggers."""
+    status = subject.body.status.model_copy(update={"code": watched.seen})
+    return replace(subject, body=subject.body.model_copy(update={"status": status}))
+
+
 def observe(subject: Subject[Pipeline], world: World, now: float) -> Iterable[Request]:
     """What triggers have to ask of the outside."""
-    return () if subject.body.spec.suspend else triggers.requests(Context(subject, world, now))
+    if subject.body.spec.suspend:
+        return ()
+    context = Context(subject, world, now)
+    return [*triggers.requests(context), *watching.requests(context)]
 
 
 def runs_of(world: World, pipeline: str) -> list[Json]:
@@ -132,12 +150,14 @@ def run_name(pipeline: str, number: int) -> str:
 def _run(draft: Draft, last: LastRun) -> Json:
     meta = draft.context.subject.meta
     decisions = [d for d in draft.status.decisions if d.run == last.name]
-    decision = next(iter(decisions), None)
+    decision, waits = next(iter(decisions), None), draft.spec.concurrency in turns.ORDERED
     spec = PipelineRunSpec(
         pipeline=meta.name,
         author=draft.spec.author,
-        datasets=triggers.pins(draft.spec, draft.status.handled),
-        after=triggers.follows(draft.spec, {d.trigger: d.key for d in decisions}),
+        # one that waits its turn reads what there is at its start
+        datasets={} if waits else triggers.pins(draft.spec, draft.status.handled),
+        after={} if waits else triggers.follows(draft.spec, {d.trigger: d.key for d in decisions}),
+        commit=None if waits else triggers.commit(draft.spec, {d.trigger: d.key for d in decisions}),
         reason=decision.reason if decision else f"{last.trigger}: {last.key}",
     )
     return {
@@ -167,10 +187,14 @@ def _decide(draft: Draft, found: Plan) -> float | None:
             _note_held(draft, found, name, Due("", sight.message[:WORDS]), Held(sight.reason, ""))
     busy, starting, times = _busy(draft), dict[str, Due](), [triggers.next_time(context)]
     for name, due in triggers.due(draft.status.handled, context, tries.anew(draft.status)).items():
+        if by := _read_already(draft, name, due):
+            _note_read(draft, name, due, by)
+            continue
         held = (
             tries.held(spec, draft.status, name, context.now)
             or busy
             or limits.held(spec, draft.status, context.now, name in standing)
+            or _without_gpus(draft)
         )
         if held is None:
             starting[name] = due
@@ -190,7 +214,42 @@ def _busy(draft: Draft) -> Held | None:
     active = [run["metadata"]["name"] for run in draft.runs if _phase(run) not in TERMINAL]
     if active and draft.spec.concurrency == "Forbid":
         return Held("RunActive", f"waits for run {active[0]}, because spec.concurrency is Forbid")
+    mine = [run for run in draft.runs if failures.controller(run) == draft.context.uid and turns.waits(run)]
+    if mine and draft.spec.concurrency == "Queue":
+        name = mine[0]["metadata"]["name"]
+        return Held("RunQueued", f"run {name} waits its turn, and will read the data of its start")
     return None
+
+
+def _read_already(draft: Draft, trigger: str, due: Due) -> str:
+    """The run, made for an earlier sight, that read at its start what a trigger sees only now; empty: there is none."""
+    if draft.spec.concurrency not in turns.ORDERED:
+        return ""
+    keys = {trigger: due.key}
+    wanted = {*triggers.pins(draft.spec, keys).items(), *triggers.follows(draft.spec, keys).items()}
+    if commit := triggers.commit(draft.spec, keys):
+        wanted.add(("", commit))
+    for run in reversed(draft.runs if wanted else []):
+        status = run.get("status") or {}
+        found = {(one["name"], one["version"]) for one in status.get("datasets") or ()}
+        found |= {(one["pipeline"], one["run"]) for one in status.get("after") or ()}
+        found.add(("", str(status.get("commit") or "")))
+        if failures.controller(run) == draft.context.uid and wanted <= found:
+            return str(run["metadata"]["name"])
+    return ""
+
+
+def _note_read(draft: Draft, trigger: str, due: Due, run: str) -> None:
+    draft.update(handled=draft.status.handled | {trigger: due.key})
+    reason = f"{due.reason}; run {run} had waited its turn, and began with it"[:1024]
+    _note(draft, TriggerDecision(at=draft.context.stamp, trigger=trigger, key=due.key, run=run, reason=reason))
+
+
+def _without_gpus(draft: Draft) -> Held | None:
+    """Whether the month's GPU hours are used."""
+    most, now = draft.spec.limits.gpu_hours_per_month, draft.context.now
+    found = gpuhours.over(most, draft.status.gpu, draft.runs, now)
+    return Held("GpuBudget", *found) if found else None
 
 
 def _start(draft: Draft, found: Plan, asking: dict[str, Due], standing: set[str]) -> None:

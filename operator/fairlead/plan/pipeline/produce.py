@@ -20,6 +20,7 @@ from fairlead.manifests.meta import child_name, labels
 from fairlead.plan import store
 from fairlead.plan.core import MODEL_VERSION, Json
 from fairlead.plan.model import identity
+from fairlead.plan.pipeline import dag, judging
 from fairlead.plan.pipeline.refs import output
 from fairlead.plan.pipeline.steps import View
 
@@ -28,12 +29,29 @@ _NAME_LIMIT = 63
 
 
 def names(view: View, run: PipelineRunStatus, spec: PipelineSpec) -> list[str]:
-    """The versions' names, in the order of `produces`; one that was recorded and made is kept."""
+    """The versions' names, in the order of `produces`, without those that are not made; one that was recorded and made
+    is kept."""
     found = []
-    for index, produced in enumerate(spec.produces):
+    for index, produced in enumerate(_made_of(run, spec)):
         recorded, wanted = run.models[index] if index < len(run.models) else "", _body(view, run, spec, produced)
         found.append(recorded if recorded and _mine(view, recorded, wanted) else _free(view, wanted))
     return found
+
+
+def _made_of(run: PipelineRunStatus, spec: PipelineSpec) -> list[Produces]:
+    """What a run makes of which all is there: steps that were skipped left nothing."""
+    there = {s.name for s in run.steps if judging.ran(s)}
+    return [one for one in spec.produces if dag.makes(one) <= there]
+
+
+def lacking(run: PipelineRunStatus, spec: PipelineSpec) -> list[str]:
+    """Which versions are not made, and why."""
+    there = {s.name for s in run.steps if judging.ran(s)}
+    return [
+        f"{one.model}, for step {', '.join(absent)} was skipped"
+        for one in spec.produces
+        if (absent := sorted(dag.makes(one) - there))
+    ]
 
 
 def _free(view: View, wanted: ModelVersionSpec) -> str:
@@ -63,7 +81,7 @@ def made_by(version: Json | None) -> str:
 
 def missing(view: View, run: PipelineRunStatus, spec: PipelineSpec) -> list[Json]:
     """Manifests of the recorded versions that are not there yet."""
-    wanted = [(name, _body(view, run, spec, one)) for name, one in zip(run.models, spec.produces, strict=True)]
+    wanted = [(name, _body(view, run, spec, one)) for name, one in zip(run.models, _made_of(run, spec), strict=True)]
     return [_manifest(view, name, body) for name, body in wanted if not _mine(view, name, body)]
 
 
@@ -111,13 +129,14 @@ def _author(view: View, spec: PipelineSpec) -> str | None:
 
 def _lineage(view: View, run: PipelineRunStatus) -> Lineage:
     writer = run.template.author if run.template else None
+    later = {step.name for step in run.template.steps if dag.is_last(step)} if run.template else set()
     return Lineage(
         run=view.name,
         run_uid=view.uid,
         pipeline=view.subject.body.spec.pipeline,
         datasets={d.name: d.version for d in run.datasets},
         after={f"{a.run}/{a.output}": a.artifact.sha256 for a in run.after},
-        images={s.name: s.image for s in run.steps if s.image},
+        images={s.name: s.image for s in run.steps if s.image and s.name not in later},  # these run beside it
         commit=run.commit or None,
         repository=run.template.code.git.url if run.commit and run.template and run.template.code else None,
         params=run.params,

@@ -16,3 +16,9 @@ def output(run: PipelineRunStatus, ref: str) -> OutputRecord:
     step, name = split(ref)
     outputs = next(s.outputs for s in run.steps if s.name == step)
     return next(o for o in outputs if o.name == name)
+
+
+def values(run: PipelineRunStatus) -> dict[str, str]:
+    """The texts of outputs of type `value` that are committed, by `step.output`."""
+    every = ((step.name, one) for step in run.steps for one in step.outputs)
+    return {f"{step}.{one.name}": one.value for step, one in every if one.value is not None}

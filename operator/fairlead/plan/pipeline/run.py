@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fairlead.api.kinds import KINDS
+from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import PipelineRun, StepStatus
 from fairlead.plan import gauges, terse
 from fairlead.plan.core import (
     JOB,
     LOCAL_QUEUE,
     MODEL_VERSION,
+    PIPELINE,
     PIPELINE_RUN,
     POD,
     Json,
@@ -21,7 +23,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import attempt, queue
-from fairlead.plan.pipeline import ending, flow, logs, pinning, runs, start, steps, units
+from fairlead.plan.pipeline import ending, flow, logs, pinning, runs, start, steps, turns, units
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.requests import Request
@@ -44,9 +46,14 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
             status = start.start(view)
         except start.Refused as refused:
             return ending.end(view, status, "Failed", refused.reason, refused.message)
+        except start.Replaced as gone:
+            text = f"it had not started; run {gone.by}, which is newer, takes its place"
+            return ending.end(view, status, "Aborted", "Replaced", text)
         except start.Waits as waits:
             waiting = ending.state(view, status, "Pending", waits.reason, waits.message)
-            return Plan(waiting, requeue_after=units.LOOK_AGAIN)
+            return Plan(waiting, requeue_after=None if waits.told else units.LOOK_AGAIN)
+    elif not status.replaced_by and status.verdict is None and (by := start.replaced(view)):
+        status = status.model_copy(update={"replaced_by": by})
     if pinning.is_open(status):
         looked = pinning.look(view, status)
         if isinstance(looked, Plan):
@@ -75,11 +82,18 @@ def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable
 def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View:
     status = subject.body.status
 
+    def spec(step: StepStatus) -> Step:
+        assert status.template is not None
+        return next(one for one in status.template.steps if one.name == step.name)
+
     def wanted(step: StepStatus) -> Json | None:
         assert status.template is not None
         return types.job(units.order(view, status, status.template, step))
 
-    view = steps.View(subject, world, now, status.template, wanted=wanted)
+    def memory(step: StepStatus) -> str:
+        return types.memory(spec(step))
+
+    view = steps.View(subject, world, now, status.template, wanted=wanted, memory=memory)
     return view
 
 
@@ -92,6 +106,11 @@ def settled(raw: Json) -> bool:
     status = raw.get("status") or {}
     current = status.get("observedGeneration", 0) == raw["metadata"].get("generation", 0)
     return status.get("phase") in TERMINAL and current and has_standing(status) and not logs.awaited(status)
+
+
+def keys(run: Json) -> Iterable[str]:
+    """By which a run is found."""
+    return [*runs.keys(run), *turns.keys(run)]
 
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:
@@ -118,9 +137,10 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     observe=observe,
     children=(JOB, POD, MODEL_VERSION),
     optional=frozenset({LOCAL_QUEUE}),
-    mappers={POD: by_pod, LOCAL_QUEUE: by_queue},
-    heeds={LOCAL_QUEUE: queue.inactive},
-    index=runs.keys,
+    mappers={POD: by_pod, LOCAL_QUEUE: by_queue, PIPELINE: turns.by_pipeline},
+    foreign=frozenset({LOCAL_QUEUE}),
+    heeds={LOCAL_QUEUE: queue.inactive, PIPELINE: turns.heeded},
+    index=keys,
     settled=settled,
     gauges=gauges.of_run,
 )

@@ -11,7 +11,7 @@ from fairlead.api.pipelinerun import PinnedDataset, PinnedOutput, PipelineRunSta
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE, Invalid, Json, Kind, M, rfc3339
 from fairlead.plan.dataset import olderdata
-from fairlead.plan.pipeline import code, dag, handover, steps
+from fairlead.plan.pipeline import code, dag, handover, steps, turns
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.requests import Request
 
@@ -32,10 +32,21 @@ class Waits(Exception):  # noqa: N818 - normal
 
     reason: str
     message: str
+    told: bool = False
+    """Whether an event says when it can."""
+
+
+@dataclass
+class Replaced(Exception):  # noqa: N818 - normal
+    """The run is not started: a newer one takes its place."""
+
+    by: str
 
 
 def start(view: steps.View) -> PipelineRunStatus:
-    """The record of a run that starts: template, parameters and data versions, fixed. Raises Refused or Waits."""
+    """The record of a run that starts: template, parameters and data versions, fixed.
+
+    Raises Refused, Waits or Replaced."""
     spec, world = view.subject.body.spec, view.world
     if len(view.name) > _NAME_LIMIT:
         raise Refused("InvalidName", f"the run's name is longer than {_NAME_LIMIT} characters; make one with a shorter")
@@ -50,6 +61,7 @@ def start(view: steps.View) -> PipelineRunStatus:
         raise Refused(
             "InvalidPipeline", f"Pipeline {spec.pipeline}: {invalid}; correct it, and make a new run"
         ) from None
+    _wait_for_turn(view, raw)
     return view.subject.body.status.model_copy(
         update={
             "template": template,
@@ -61,6 +73,23 @@ def start(view: steps.View) -> PipelineRunStatus:
             "started_at": rfc3339(view.now),
         }
     )
+
+
+def _wait_for_turn(view: steps.View, pipeline: Json) -> None:
+    if view.subject.body.spec.suspend:
+        raise Waits("Suspended", "spec.suspend is set: it does not start", told=True)
+    if by := replaced(view):
+        raise Replaced(by)
+    if not turns.has_turn(pipeline, view.uid):
+        raise Waits("Queued", turns.place(pipeline, view.name), told=True)
+
+
+def replaced(view: steps.View) -> str:
+    """The newer run that takes a run's place, where runs replace each other; empty: there is none."""
+    pipeline = view.subject.body.spec.pipeline
+    if turns.concurrency(view.world.get(PIPELINE, pipeline)) != "Replace":
+        return ""
+    return turns.newer(view.world, pipeline, view.subject.raw)
 
 
 def _read(model: type[M], kind: Kind, raw: Json, *parts: str) -> M:

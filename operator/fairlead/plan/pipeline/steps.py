@@ -8,11 +8,11 @@ its Job is deleted: nothing here looks at Jobs of steps without a running attemp
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fairlead.api.logged import Logged
-from fairlead.api.pipeline import Retry
+from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import ItemStatus, StepStatus
 from fairlead.api.tasks import PublishResult, TaskResult
 from fairlead.api.units import seconds
@@ -26,7 +26,7 @@ from fairlead.plan.jobs.failures import Failure
 from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import FINAL, Budget, Recorded
 from fairlead.plan.jobs.result import UNREADABLE
-from fairlead.plan.pipeline import logs
+from fairlead.plan.pipeline import clocks, logs, memory
 from fairlead.plan.pipeline.logs import Look
 from fairlead.plan.read import NotReadable
 from fairlead.plan.requests import KeepLog, ReadDocument
@@ -37,8 +37,9 @@ _DISRUPTED = Backoff(2.0, 300.0)
 """Between attempts that the cluster lost."""
 _LONGEST = 3600.0
 """Seconds between attempts that failed by the step's own fault."""
-CANCELLED, RUN_FAILED = "Cancelled", "RunFailed"
-"""Why a step is aborted: the run was cancelled; another step has failed, and this one could not start."""
+CANCELLED, RUN_FAILED, RUN_TIMEOUT = "Cancelled", "RunFailed", "RunTimeout"
+"""Why a step is aborted: the run was cancelled; another step has failed, and this one could not start; the run took
+longer than it may."""
 STARTING = "Starting"
 """Reason of a step whose pod does what every pod does at first."""
 MESSAGE = 320
@@ -51,6 +52,8 @@ class View(Look):
 
     wanted: Callable[[StepStatus], Json | None] = lambda _: None
     """The Job of a recorded attempt, as it is made."""
+    memory: Callable[[StepStatus], str] = lambda _: ""
+    """What a step's program may use at first; empty: as much as its node has."""
 
     def job(self, status: StepStatus) -> Json | None:
         """The Job of a step's running attempt, if it is there and (once its uid is known) the same one."""
@@ -100,23 +103,40 @@ class Attempt(Followed[PublishResult]):
     def failure(self, found: Found, said: TaskResult | None) -> Failure:  # noqa: ARG002 - the pod has it too
         """A recall runs none of the user's code: that it fails is never the step's own fault."""
         failed = found.failure(None if self.is_recall else STEP)
-        if not self.is_recall or failed.fault == "cluster":
+        if not self.is_recall:
+            return self._hopeless(found, failed)
+        if failed.fault == "cluster":
             return failed
         return Failure("Disrupted", f"what the attempt committed can't be read: {failed.message}", "cluster")
 
     def budget(self, failure: Failure) -> Budget:
         """A failure of the step's own spends `retry`; of those that the cluster is to blame for it may have a few."""
         if failure.fault == "own":
-            retry, count = self._retry(), self.status.failures + 1
+            retry, count = self.step.retry, self.status.failures + 1
             return Budget(Backoff(seconds(retry.backoff), _LONGEST).after(count), "failures", count, retry.limit + 1)
         if failure.fault == "cluster":
             count = self.status.disruptions + 1
             return Budget(_DISRUPTED.after(count), "disruptions", count, DISRUPTIONS + 1)
         return FINAL
 
-    def _retry(self) -> Retry:
+    def _hopeless(self, found: Found, failed: Failure) -> Failure:
+        """After some exit codes, and with all the memory that it may have, another attempt can't help."""
+        stopped = failures.terminated(found.pod, STEP) if found.pod is not None else None
+        if failed.reason == "UserError" and stopped and stopped["exitCode"] in self.step.retry.not_on:
+            return replace(failed, fault="final")
+        if failed.reason == "OutOfMemory" and failed.fault == "own" and self.more_memory() is None:
+            return Failure(failed.reason, f"{failed.message}, or retry.memory: it had all of it", "final")
+        return failed
+
+    def more_memory(self) -> str | None:
+        """What the next attempt may use, if this one has run out of it; None: no more than this one."""
+        return memory.more(self.step.retry, self.status.memory or self.context.memory(self.status))
+
+    @property
+    def step(self) -> Step:
+        """As the run's template has it."""
         assert self.context.template is not None
-        return next(step.retry for step in self.context.template.steps if step.name == self.status.name)
+        return next(step for step in self.context.template.steps if step.name == self.status.name)
 
 
 def job_name(view: View, step: str, attempt: int, item: int | None, *, recall: bool = False) -> str:
@@ -157,7 +177,7 @@ def begin(view: View, status: StepStatus) -> StepStatus:
     name = job_name(view, status.name, attempt, _item(status))
     return _with(
         status, attempt=attempt, job=name, job_uid="", not_before=None, reason=STARTING, message="",
-        started_at=status.started_at or view.stamp,
+        started_at=status.started_at or view.stamp, **clocks.reset(),
     )  # fmt: skip
 
 
@@ -219,11 +239,32 @@ def advance(view: View, status: StepStatus) -> StepStatus:
     if isinstance(seen, Paused) or not seen.found.uid:
         return status  # recorded, and still to be made
     status = _with(status, job_uid=seen.found.uid)
+    if not isinstance(seen, Running | Broken):
+        return _completed(view, _seen(view, status, seen.found), seen.answer)
+    if clocks.stopping(status):
+        return _stopping(view, status)
     if isinstance(seen, Running):
-        return _running(view, status, seen)
-    if isinstance(seen, Broken):
-        return _broken(view, status, seen)
-    return _completed(view, _seen(view, status, seen.found), seen.answer)
+        return _timed(view, _running(view, status, seen), seen)
+    return _broken(view, status, seen)
+
+
+def _timed(view: View, status: StepStatus, seen: Running) -> StepStatus:
+    """With its clocks. One that has reached its limit is to be stopped."""
+    if seen.answered or is_recall(view, status) or attempt.is_late(seen.found):
+        return status
+    status = clocks.told(status, seen.found, view.now)
+    late = clocks.late(Attempt(view, status).step, status, seen.found, view.now)
+    if late is None or late.left > 0:
+        view.look_again.extend([late.left] if late else [])
+        return status
+    return _with(noted(view, status), reason=late.reason, message=late.message)
+
+
+def _stopping(view: View, status: StepStatus) -> StepStatus:
+    """It has failed when nothing of it is left: no other attempt begins beside it."""
+    if view.job(status) is not None or view.pods(status.job_uid):
+        return status
+    return _settle(view, status, clocks.failure(status))
 
 
 def _running(view: View, status: StepStatus, seen: Running) -> StepStatus:
@@ -279,7 +320,7 @@ def _seen(view: View, status: StepStatus, found: Found) -> StepStatus:
 def _completed(view: View, status: StepStatus, said: PublishResult) -> StepStatus:
     return _with(
         status, phase="Completed", reason="", message="", outputs=said.outputs, not_before=None,
-        finished_at=view.stamp, metrics=said.metrics, logged=_logged(said),
+        finished_at=view.stamp, metrics=said.metrics, logged=_logged(said), **clocks.ended(status, view.now),
     )  # fmt: skip
 
 
@@ -293,10 +334,14 @@ def _logged(said: PublishResult) -> Logged | None:
 
 def _settle(view: View, status: StepStatus, failed: Failure) -> StepStatus:
     """Count a failed attempt; try again, or give up."""
-    settled = attempt.settle(Attempt(view, status), failed)
-    status = _with(status, reason=failed.reason, message=failed.message, **settled.changes)
+    one = Attempt(view, status)
+    settled = attempt.settle(one, failed)
+    status = _with(status, reason=failed.reason, message=failed.message, **settled.changes,
+                   **clocks.ended(status, view.now))  # fmt: skip
     if settled.pause is not None:
-        return _with(status, phase="Pending")
+        raised = one.more_memory() if failed.reason == "OutOfMemory" and failed.fault == "own" else None
+        more = {"memory": raised} if raised and raised != view.memory(status) else {}
+        return _with(status, phase="Pending", **more)
     return _with(status, phase="Failed", message=_final(view, status), finished_at=view.stamp)
 
 

@@ -1,10 +1,11 @@
-"""`{{params.NAME}}` and `{{each.NAME}}` in what people write: which of them a text uses, and the text with their
-values."""
+"""`{{params.NAME}}`, `{{each.NAME}}` and `{{steps.STEP.OUTPUT}}` in what people write: what a text uses, and it with
+the values."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from fairlead.api.items import Values
 from fairlead.plan.core import Invalid
@@ -12,35 +13,48 @@ from fairlead.plan.core import Invalid
 _BRACES = re.compile(r"\{\{(.*?)\}\}")
 _PARAM = re.compile(r"\s*params\.([A-Za-z_][A-Za-z0-9_]*)\s*")
 _EACH = re.compile(r"\s*each\.([A-Za-z_][A-Za-z0-9_]*)\s*")
+_VALUE = re.compile(r"\s*steps\.([a-z0-9](?:[-a-z0-9]*[a-z0-9])?\.[A-Za-z_][A-Za-z0-9_]*)\s*")
 
 
-def used(text: str, field_path: str) -> Iterator[str]:
-    """Names of the parameters in a text. Raises Invalid for other things in double braces."""
+class Used(NamedTuple):
+    """What a text is to be filled with."""
+
+    param: str = ""
+    """A parameter's name,"""
+    output: str = ""
+    """or `step.output` of one of type `value`,"""
+    item: str = ""
+    """or one of the item's values."""
+
+
+def used(text: str, field_path: str) -> Iterator[Used]:
+    """What a text uses. Raises Invalid for other things in double braces."""
     for inner in _BRACES.findall(text):
-        match = _PARAM.fullmatch(inner)
-        if match:
-            yield match[1]
-        elif not _EACH.fullmatch(inner):
-            raise Invalid(field_path, f"{{{{{inner}}}}} is not known; write {{{{params.NAME}}}}")
+        if param := _PARAM.fullmatch(inner):
+            yield Used(param=param[1])
+        elif value := _VALUE.fullmatch(inner):
+            yield Used(output=value[1])
+        elif item := _EACH.fullmatch(inner):
+            yield Used(item=item[1])
+        else:
+            known = "{{params.NAME}}, {{each.NAME}} or {{steps.STEP.OUTPUT}}"
+            raise Invalid(field_path, f"{{{{{inner}}}}} is not known; write {known}")
 
 
-def used_of_item(text: str) -> Iterator[str]:
-    """Names of the item's values in a text."""
-    return (match[1] for inner in _BRACES.findall(text) if (match := _EACH.fullmatch(inner)))
+def render(text: str, params: Mapping[str, str], values: Mapping[str, str], item: Values | None = None) -> str:
+    """The text with the values of parameters, of outputs (by `step.output`) and of the item (null is empty), in which
+    Kubernetes' own `$(NAME)` is not expanded.
 
-
-def render(text: str, params: Mapping[str, str], item: Values | None = None) -> str:
-    """The text with the values of parameters and of the item (null is empty), in which Kubernetes' own `$(NAME)` is not
-    expanded.
-
-    Raises KeyError for one that is not there (`dag.validate` has refused such a pipeline before).
+    Raises KeyError for one that is not there (`dag.validate` has refused such a pipeline before, and a step is skipped
+    whose values are not there).
     """
 
     def value(match: re.Match[str]) -> str:
-        if name := _PARAM.fullmatch(match[1]):
-            return params[name[1]].replace("$", "$$")
+        if param := _PARAM.fullmatch(match[1]):
+            return params[param[1]].replace("$", "$$")
         if item is not None and (name := _EACH.fullmatch(match[1])):
             return (item[name[1]] or "").replace("$", "$$")
-        return match[0]
+        output = _VALUE.fullmatch(match[1])
+        return values[output[1]].replace("$", "$$") if output else match[0]
 
     return _BRACES.sub(value, text)

@@ -11,7 +11,7 @@ from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import ItemStatus, PipelineRunStatus, StepStatus
 from fairlead.plan.core import JOB, Delete, Event, Json, rfc3339
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import items, logs, steps
+from fairlead.plan.pipeline import clocks, items, logs, steps
 from fairlead.plan.pipeline.each import asking, fan
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.pipeline.types.base import Order
@@ -20,6 +20,10 @@ from fairlead.plan.requests import Request
 
 CANCELLED, FAILED = steps.CANCELLED, steps.RUN_FAILED
 """Why a step is aborted: the run was cancelled; another step has failed, and this one could not start."""
+TIMEOUT = steps.RUN_TIMEOUT
+"""The run took longer than it may."""
+ENDING = (CANCELLED, FAILED, TIMEOUT, *clocks.FAULTS)
+"""Reasons of steps whose running attempts are stopped."""
 SOON, LOOK_AGAIN = 0.5, 5.0
 """Seconds between looks of what waits for the store's answer, and for an object that can't be read."""
 
@@ -46,12 +50,13 @@ def order(view: steps.View, run: PipelineRunStatus, spec: PipelineSpec, status: 
 
 def requests(view: steps.View, status: StepStatus) -> list[Request]:
     """What has to be read before the answers of its attempts are known."""
-    stopping = view.subject.body.spec.cancel is not None or status.reason in (CANCELLED, FAILED)
+    stopping = view.subject.body.spec.cancel == "now" or status.reason in ENDING
     if asking.under_way(status) and not over(status):
         return list(asking.requests(view, status))
     if not _is_many(view, status):
         return list(steps.requests(view, status, stopping))
-    found = [one for piece in fan.pieces(view, status) for one in steps.requests(view, piece, stopping)]
+    found = [one for piece in fan.pieces(view, status)
+             for one in steps.requests(view, piece, stopping or piece.reason in ENDING)]  # fmt: skip
     return [*found, *fan.values_asked(view, status)]
 
 
@@ -146,7 +151,7 @@ def without(view: steps.View, before: StepStatus, after: StepStatus) -> StepStat
 def stopped(view: steps.View, status: StepStatus) -> Iterator[Delete]:
     """What ends its running attempts."""
     if status.items is not None:
-        yield from fan.stops(view, status, every=True)
+        yield from fan.stops(view, status, every=status.reason in (CANCELLED, TIMEOUT))
         return
     job = view.job(status)
     if busy(status) and logs.holds(view, status, logs.STOP):

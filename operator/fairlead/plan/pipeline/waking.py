@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from fairlead.plan.core import DATASET, MODEL_VERSION, PIPELINE_RUN, Json, Kind, Mapper, Peers
+from fairlead.plan.core import DATASET, MODEL_VERSION, PIPELINE_RUN, POD, Json, Kind, Mapper, Peers
+from fairlead.plan.jobs import attempt
 from fairlead.plan.pipeline import history, tries
+from fairlead.plan.pipeline.asking import OfPipeline
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import Heed
 from fairlead.plan.pipeline.types import registry as types
@@ -19,7 +21,12 @@ def by_run(run: Json, _pipelines: Iterable[Json]) -> list[str]:
     return [name] if name else []
 
 
-_OWN: dict[Kind, Mapper] = {PIPELINE_RUN: by_run, MODEL_VERSION: history.by_version}
+def by_pod(pod: Json, _pipelines: Iterable[Json]) -> list[str]:
+    """The pipeline whose private repository a pod asks."""
+    return attempt.wakes(pod, OfPipeline.label)
+
+
+_OWN: dict[Kind, Mapper] = {PIPELINE_RUN: by_run, MODEL_VERSION: history.by_version, POD: by_pod}
 """Of what a Pipeline itself has brought about, and which one is clear from the object."""
 
 

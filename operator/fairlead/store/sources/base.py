@@ -59,18 +59,22 @@ class Held(Protocol):
         """Bring the bytes that were there when the version was published."""
 
 
-class Kind(Protocol):
-    """One kind of source."""
+class Opens(Protocol):
+    """What is read of a source."""
 
     @property
     def types(self) -> tuple[type, ...]:
         """Of what Jobs are told of it, and of what manifests say of it."""
-
-    def listed(self, request: Any, credentials: Mapping[str, str] | None) -> Listed:
-        """List it. `credentials`: the Secret's decoded data. Raises StoreError."""
 
     def opened(self, told: Any, exclude: Sequence[str]) -> Source:
         """From inside a pod. Raises StoreError."""
 
     def held(self, origin: Any, access: Access) -> Held:
         """From inside a pod. Raises StoreError."""
+
+
+class Kind(Opens, Protocol):
+    """One kind of source."""
+
+    def listed(self, request: Any, credentials: Mapping[str, str] | None) -> Listed:
+        """List it. `credentials`: the Secret's decoded data. Raises StoreError."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from fairlead.api.fetching import Access, Told
+from fairlead.api.fetching import Access, FolderPlace, Told
 from fairlead.plan.requests import Listed, ListSource
-from fairlead.store.sources.base import Held, Kind, Source
+from fairlead.store.sources.base import Held, Kind, Opens, Source
+from fairlead.store.sources.folder import Folders
 from fairlead.store.sources.s3 import S3, SourceBucket
 
 KINDS: dict[str, Kind] = {"s3": S3()}
 """By the field of spec.source."""
-Origin: TypeAlias = SourceBucket
+HERE: Opens = Folders()
+"""What no spec can name."""
+Origin: TypeAlias = SourceBucket | FolderPlace
 """What manifests say: `SourceBucket | …`."""
 
 
@@ -31,5 +34,5 @@ def held(origin: Origin, access: Access) -> Held:
     return _of(origin).held(origin, access)
 
 
-def _of(what: object) -> Kind:
-    return next(kind for kind in KINDS.values() if isinstance(what, kind.types))
+def _of(what: object) -> Opens:
+    return next(kind for kind in (*KINDS.values(), HERE) if isinstance(what, kind.types))

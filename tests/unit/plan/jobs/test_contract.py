@@ -26,6 +26,7 @@ from tests.unit.plan.test_job_pods import (
     Steps,
     User,
     Verifications,
+    Watches,
     good,
 )
 
@@ -40,19 +41,20 @@ from fairlead.plan.jobs import failures
 from fairlead.plan.jobs.attempt import LAG, Followed
 from fairlead.plan.model import plan as modelversion
 from fairlead.plan.model.proving import Proving
+from fairlead.plan.pipeline import plan as pipeline
 from fairlead.plan.pipeline import run
+from fairlead.plan.pipeline.asking import OfPipeline, OfRun
 from fairlead.plan.pipeline.each.asking import Asking
-from fairlead.plan.pipeline.pinning import Resolution
 from fairlead.plan.pipeline.steps import Attempt
 
 KINDS: dict[type[User], type[Followed[Any]]] = {
     Snapshots: Snapshot, Verifications: Proving, Evaluations: Proving, Steps: Attempt, Joins: Joining,
-    Observes: Observing, Explanations: Explaining, Resolves: Resolution, Askings: Asking,
+    Observes: Observing, Explanations: Explaining, Resolves: OfRun, Watches: OfPipeline, Askings: Asking,
 }  # fmt: skip
 OWNERS: dict[type[User], tuple[KindSpec[Any], str]] = {
     Snapshots: (dataset.SPEC, "rides"), Verifications: (modelversion.SPEC, "m-1"),
     Evaluations: (modelversion.SPEC, "m-1"), Steps: (run.SPEC, "p-1"),
-    Resolves: (run.SPEC, "p-1"), Askings: (run.SPEC, "p-1"),
+    Resolves: (run.SPEC, "p-1"), Watches: (pipeline.SPEC, "p"), Askings: (run.SPEC, "p-1"),
 }  # fmt: skip
 LONG = 400.0
 """Seconds: longer than the pause after any first failure."""

@@ -194,7 +194,7 @@ def aborted(view: View, status: StepStatus, why: str) -> StepStatus:
 
 def stops(view: View, status: StepStatus) -> Iterator[Delete]:
     """What ends the Job of a step that is to end."""
-    if not under_way(status) or status.reason not in (steps.CANCELLED, steps.RUN_FAILED):
+    if not under_way(status) or status.reason not in (steps.CANCELLED, steps.RUN_FAILED, steps.RUN_TIMEOUT):
         return
     made: Any = failures.own_job(view.world, _asked(status).name, view.uid)
     if made is not None and "deletionTimestamp" not in made["metadata"]:

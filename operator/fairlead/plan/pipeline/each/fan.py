@@ -15,12 +15,12 @@ from typing import Any
 from fairlead.api.each import SHOWN, Each, FailedItem, Items, LiveItem
 from fairlead.api.items import counted, left, mask_of, said, tally_digest, text_of
 from fairlead.api.pipeline import Step
-from fairlead.api.pipelinerun import ItemStatus, StepStatus
+from fairlead.api.pipelinerun import GpuTime, ItemStatus, StepStatus
 from fairlead.plan import store
 from fairlead.plan.core import JOB, LABEL_PREFIX, Delete, Json, epoch
 from fairlead.plan.jobs import failures
+from fairlead.plan.pipeline import clocks, logs, metering, steps
 from fairlead.plan.pipeline import items as lists
-from fairlead.plan.pipeline import logs, steps
 from fairlead.plan.pipeline.each import asking
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types import registry as types
@@ -61,18 +61,21 @@ def _piece(view: View, status: StepStatus, live: LiveItem) -> ItemStatus:
         "name": status.name, "item": live.item, "phase": live.phase or "Pending",
         "reason": live.reason or steps.STARTING, "message": live.message or "", "attempt": live.attempt,
         "failures": live.failures or 0, "disruptions": live.disruptions or 0, "not_before": live.not_before,
-        "job": job, "job_uid": live.job_uid or "", "finished_at": live.ended_at,
+        "job": job, "job_uid": live.job_uid or "", "finished_at": live.ended_at, "memory": live.memory or "",
+        "gpu": GpuTime(since=live.gpu_since, count=live.gpus or "0") if live.gpu_since else None,
     })  # fmt: skip
 
 
 def _recorded(view: View, piece: ItemStatus, told: bool) -> LiveItem:
     """An item in few words. told: whether there is room for what it waits for."""
-    plain = piece.reason in ("", steps.STARTING)
+    plain, told = piece.reason in ("", steps.STARTING), told or piece.reason in clocks.FAULTS
     return LiveItem(
         item=piece.item, attempt=piece.attempt, phase="Running" if piece.phase == "Running" else None,
         reason=None if plain else piece.reason, message=None if plain or not told else piece.message[:_WORDS] or None,
         failures=piece.failures or None, disruptions=piece.disruptions or None, not_before=piece.not_before,
-        job_uid=piece.job_uid or None, ended_at=piece.finished_at if piece.job else None,
+        job_uid=piece.job_uid or None, memory=piece.memory or None,
+        gpu_since=piece.gpu.since if piece.gpu else None, gpus=piece.gpu.count if piece.gpu else None,
+        ended_at=piece.finished_at if piece.job else None,
         recall=(bool(piece.job) and steps.is_recall(view, piece)) or None,
     )  # fmt: skip
 
@@ -178,6 +181,15 @@ class Round:
     """Both as bits."""
     why: list[FailedItem] = field(default_factory=list)
     image: str = ""
+    gpu_seconds: int = 0
+
+    def metered(self, before: ItemStatus, after: ItemStatus) -> ItemStatus:
+        """An item with the GPUs that it has; what it has used counts for the step."""
+        assert self.view.template is not None
+        found = metering.metered(self.view, self.view.template, before, after)
+        assert isinstance(found, ItemStatus)
+        self.gpu_seconds += found.gpu_seconds
+        return found
 
     def take(self, piece: ItemStatus, *, ending: bool) -> None:
         """An item after a look at it. ending: it was to be stopped."""
@@ -201,6 +213,7 @@ class Round:
         if piece.job and (job is not None or self.view.pods(uid)):
             self.kept.append(piece.model_copy(update={"job_uid": uid, "reason": why, "message": ""}))
         else:
+            self.metered(piece, piece.model_copy(update={"phase": "Aborted"}))
             self.stopped |= 1 << piece.item
 
     def record(self) -> StepStatus:
@@ -216,7 +229,10 @@ class Round:
             "stopped": text_of(mask_of(before.stopped) | self.stopped) if self.stopped else before.stopped,
             "why": [*before.why, *self.why][:SHOWN],
         })  # fmt: skip
-        return self.status.model_copy(update={"items": items, "image": self.status.image or self.image})
+        return self.status.model_copy(update={
+            "items": items, "image": self.status.image or self.image,
+            "gpu_seconds": self.status.gpu_seconds + self.gpu_seconds,
+        })  # fmt: skip
 
 
 def _round(view: View, status: StepStatus) -> Round:
@@ -234,7 +250,7 @@ def advance(view: View, status: StepStatus) -> StepStatus:
     for piece in pieces(view, status):
         seen = steps.advance(view, piece)
         assert isinstance(seen, ItemStatus)
-        found.take(_held(view, piece, seen), ending=ending or piece.reason == steps.RUN_FAILED)
+        found.take(found.metered(piece, _held(view, piece, seen)), ending=ending or piece.reason == steps.RUN_FAILED)
     if ending or (found.failed and each_of(view, status).failures == "Fail"):
         running, found.kept = found.kept, []
         for piece in running:
@@ -300,12 +316,17 @@ def _told(view: View, status: StepStatus) -> StepStatus:
     if not items.live and (stopping(view, status) or following(items) is None):
         return _ended(view, status)
     moves = items.completed or items.failed or any(one.phase for one in items.live)
-    held = next((one for one in items.live if one.reason and not one.not_before), None)
+    held = next((one for one in items.live if _waits(one)), None)
     if held is not None and not any(one.phase for one in items.live):
         text = f"item {held.item}: {held.message or ''}"
         return _with(status, phase="Pending", reason=held.reason or "", message=text)
     return _with(status, phase="Running" if moves else "Pending", reason="" if moves else steps.STARTING,
                  message=progress(items))  # fmt: skip
+
+
+def _waits(one: LiveItem) -> bool:
+    """Whether its pod can't begin."""
+    return bool(one.reason) and one.reason not in clocks.FAULTS and not one.not_before
 
 
 def progress(items: Items) -> str:
@@ -400,7 +421,7 @@ def stops(view: View, status: StepStatus, *, every: bool) -> Iterator[Delete]:
     for piece in pieces(view, status):
         job = view.job(piece)
         if job is not None and "deletionTimestamp" not in job["metadata"] and (
-            every or piece.reason in (steps.RUN_FAILED, ENDED)
+            every or piece.reason in (steps.RUN_FAILED, ENDED, *clocks.FAULTS)
         ):  # fmt: skip
             yield Delete(JOB, piece.job, job["metadata"]["uid"], "Foreground")
     yield from asking.stops(view, status)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, NamedTuple
 
+from fairlead.api.code import GitCode
 from fairlead.api.pipeline import Pipeline, Seen
 from fairlead.manifests.meta import short_hash
 from fairlead.plan.core import Context, Json, Kind, M
@@ -88,6 +89,10 @@ class Trigger(ABC, Generic[M]):
         """What has to be asked of the outside before `due`."""
         return ()
 
+    def private(self, _context: Context[Pipeline]) -> Private | None:
+        """What a Job has to ask before `due`. The answer is in `status.code`."""
+        return None
+
     @abstractmethod
     def due(self, handled: str | None, context: Context[Pipeline]) -> Due | None:
         """What it asks a run for, if that isn't the key that was handled. However much was missed, that is one."""
@@ -107,6 +112,21 @@ class Trigger(ABC, Generic[M]):
     def follows(self, _key: str) -> Mapping[str, str]:
         """Runs of other Pipelines, by the Pipeline's name, whose outputs a run reads because of this key."""
         return {}
+
+    def commit(self, _key: str) -> str:
+        """The commit of its code that a run has because of this key; empty: what its ref stands for when it starts."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Private:
+    """A private repository that a Job is to ask, for the operator does not read its Secret."""
+
+    git: GitCode
+    every: float
+    """Seconds between two answers, at least."""
+    asked: str
+    """What tells this question from others. An answer to another one does not count."""
 
 
 # --- what can be seen, or not --------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import Any
 from fairlead.api import pipeline as api
 from fairlead.plan.core import Context, Invalid, Json, Kind
 from fairlead.plan.pipeline.triggers.after import AfterRun
-from fairlead.plan.pipeline.triggers.base import Due, Heed, Reference, Seeing, Sight, Standing, Trigger
+from fairlead.plan.pipeline.triggers.base import Due, Heed, Private, Reference, Seeing, Sight, Standing, Trigger
+from fairlead.plan.pipeline.triggers.code import OfCode
 from fairlead.plan.pipeline.triggers.condition import OnCondition
 from fairlead.plan.pipeline.triggers.dataset import OfDataset
 from fairlead.plan.pipeline.triggers.image import OfImage
@@ -25,6 +26,7 @@ TRIGGERS: tuple[type[Trigger[Any]], ...] = (
     OnValue,
     OfImage,
     AfterRun,
+    OfCode,
 )
 
 
@@ -77,6 +79,12 @@ def requests(context: Context[api.Pipeline]) -> Iterator[Request]:
         yield from one.requests(context)
 
 
+def private(context: Context[api.Pipeline]) -> Iterator[Private]:
+    """What Jobs have to ask before `due`."""
+    found = (one.private(context) for one in all_of(context.subject.body.spec))
+    return (one for one in found if one is not None)
+
+
 def due(
     keys: Mapping[str, str], context: Context[api.Pipeline], anew: Collection[str] = ()
 ) -> dict[str, Due]:  # fmt: skip
@@ -120,6 +128,13 @@ def follows(spec: api.PipelineSpec, keys: Mapping[str, str]) -> dict[str, str]:
     """Runs of other Pipelines that a run follows, by the Pipeline's name. keys: for which it is started."""
     known = [one for one in all_of(spec) if one.name in keys]
     return {name: run for one in known for name, run in one.follows(keys[one.name]).items()}
+
+
+def commit(spec: api.PipelineSpec, keys: Mapping[str, str]) -> str | None:
+    """The commit of its code that a run is for; None: what its ref stands for when it starts. keys: for which it is
+    started."""
+    named = (one.commit(keys[one.name]) for one in all_of(spec) if one.name in keys)
+    return next((found for found in named if found), None)
 
 
 def heeds() -> dict[Kind, list[tuple[str, Heed]]]:

@@ -18,6 +18,9 @@ from fairlead.plan.core import Json
 from fairlead.plan.pipeline.items import Item
 from fairlead.plan.pipeline.steps import View
 
+SLICES = 7
+"""Parts that a GPU can have at most."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -60,6 +63,22 @@ class StepType(ABC):
     def outputs(self, step: Step) -> Mapping[str, Output]:
         """What it leaves when it has succeeded, by name: `/fairlead/out/<name>`."""
         return step.outputs
+
+    def values(self, step: Step) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - a type may use none
+        """The outputs of type `value` that its texts use: (path of the field below the step, `step.output`)."""
+        return ()
+
+    def memory(self, step: Step) -> str:
+        """What its program may use at first; empty: as much as its node has."""
+        return step.resources.memory or ""
+
+    def gpus(self, step: Step) -> float:
+        """How many GPUs its pod has while it is on a node. Of a part of one, as many sevenths as its MIG profile has
+        slices; devices that it claims otherwise are not known here."""
+        gpu = step.resources.gpu
+        if gpu is None:
+            return 0.0
+        return gpu.count * (int(gpu.mig[0]) / SLICES if gpu.mig else 1.0)
 
     def datasets(self, step: Json) -> Iterable[str]:
         """Names of the Datasets among the inputs of a step as JSON. For every change of a Dataset and every Pipeline of

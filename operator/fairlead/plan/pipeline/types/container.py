@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from fairlead.api.items import Values
 from fairlead.api.pipeline import Step
 from fairlead.plan.core import Invalid, Json
-from fairlead.plan.pipeline import template
+from fairlead.plan.pipeline import memory, refs, template
 from fairlead.plan.pipeline.types import jobs
 from fairlead.plan.pipeline.types.base import Order, StepType
 
@@ -20,11 +20,18 @@ class ContainerStep(StepType):
         return True
 
     def check(self, path: str, step: Step, params: Collection[str]) -> None:
-        """Its texts use declared parameters only."""
+        """Its texts use declared parameters only, and more memory is more than it has."""
         for field, text in _texts(step):
-            for name in template.used(text, f"{path}.{field}"):
-                if name not in params:
-                    raise Invalid(f"{path}.{field}", f"parameter {name!r} is not declared; add it to spec.params")
+            for one in template.used(text, f"{path}.{field}"):
+                if one.param and one.param not in params:
+                    raise Invalid(f"{path}.{field}", f"parameter {one.param!r} is not declared; add it to spec.params")
+        if why := memory.problem(step.retry, self.memory(step)):
+            raise Invalid(f"{path}.retry.memory", why)
+
+    def values(self, step: Step) -> Iterator[tuple[str, str]]:
+        """Those in command, args and env."""
+        for field, text in _texts(step):
+            yield from ((field, one.output) for one in template.used(text, field) if one.output)
 
     def texts(self, step: Step) -> Iterator[tuple[str, str]]:
         """Command, arguments and environment."""
@@ -37,7 +44,8 @@ class ContainerStep(StepType):
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""
         step = order.step
-        return jobs.program_job(order, _rendered(step, order.run.params, order.values), step.inputs, step.outputs)
+        rendered = _rendered(step, order.run.params, refs.values(order.run), order.values)
+        return jobs.program_job(order, rendered, step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:
@@ -47,12 +55,16 @@ def _texts(step: Step) -> Iterator[tuple[str, str]]:
     yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
 
 
-def _rendered(step: Step, params: Mapping[str, str], item: Values | None) -> Step:
-    """The step with the values of its parameters and its item in place."""
+def _rendered(step: Step, params: Mapping[str, str], values: Mapping[str, str], item: Values | None) -> Step:
+    """The step with the values of parameters, outputs and its item in place."""
+
+    def render(text: str) -> str:
+        return template.render(text, params, values, item)
+
     return step.model_copy(
         update={
-            "command": [template.render(text, params, item) for text in step.command],
-            "args": [template.render(text, params, item) for text in step.args],
-            "env": [v.model_copy(update={"value": template.render(v.value, params, item)}) for v in step.env],
+            "command": [render(text) for text in step.command],
+            "args": [render(text) for text in step.args],
+            "env": [v.model_copy(update={"value": render(v.value)}) for v in step.env],
         }
     )

@@ -31,7 +31,7 @@ def program_job(order: Order, program: Container, inputs: Mapping[str, Input], o
     brought, git = [_fetch(order, name, source) for name, source in inputs.items()], code.git_of(order.pipeline)
     secrets = [secret for _, several in brought for secret in several]
     parts = job.StepPod(
-        program=program,
+        program=_with_memory(program, order.status.memory),
         env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params, order.values)
         | (code.env(order.run.commit) if git else {}),
         fetch=FetchTask(items=[item for item, _ in brought], code=code.item(git, order.run.commit) if git else None),
@@ -42,6 +42,13 @@ def program_job(order: Order, program: Container, inputs: Mapping[str, Input], o
         queue=_queue(order),
     )
     return job.step_job(_identity(order), parts)
+
+
+def _with_memory(program: Container, raised: str) -> Container:
+    """raised: what the attempt may use, if it is more than at first."""
+    if not raised:
+        return program
+    return program.model_copy(update={"resources": program.resources.model_copy(update={"memory": raised})})
 
 
 def _queue(order: Order) -> str | None:
@@ -96,7 +103,8 @@ def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
         task=_committing(order, folder, published),
         credentials=folder.reach.credentials,
         limits=limits.streaming(config.jobs),
-        deadline=limits.deadline(config.jobs, order.step.timeout),
+        # the longest that its clocks allow, and as long for its outputs as for its inputs; `clocks` is exact
+        deadline=limits.deadline(config.jobs, order.step.timeout, *(order.step.start_timeout,) * 2),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fairlead.api.pipeline import Input, Output, Step
 from fairlead.plan.core import Json
@@ -29,6 +29,21 @@ def inputs(step: Step) -> Mapping[str, Input]:
 def outputs(step: Step) -> Mapping[str, Output]:
     """What a step leaves, by name."""
     return of(step).outputs(step)
+
+
+def values(step: Step) -> Iterable[tuple[str, str]]:
+    """The outputs of type `value` that a step's texts use: (path of the field below the step, `step.output`)."""
+    return of(step).values(step)
+
+
+def memory(step: Step) -> str:
+    """What a step's program may use at first; empty: as much as its node has."""
+    return of(step).memory(step)
+
+
+def gpus(step: Step) -> float:
+    """How many GPUs a step's pod has."""
+    return of(step).gpus(step)
 
 
 def datasets(step: Json) -> Iterator[str]:

@@ -1,0 +1,65 @@
+"""How long a step's attempts have had GPUs: counted here, from when a pod is on a node until it is gone or has ended.
+
+A Job tells no such thing: its clock starts anew when it is suspended, and its pods take their times with them. An open
+interval is written down when it begins, and its length when it is over, so an operator that is killed loses none of it.
+"""
+
+from __future__ import annotations
+
+from fairlead.api.pipeline import PipelineSpec
+from fairlead.api.pipelinerun import GpuTime, StepStatus
+from fairlead.plan.core import Json, epoch
+from fairlead.plan.jobs import attempt, failures
+from fairlead.plan.pipeline import steps
+from fairlead.plan.pipeline.types import registry as types
+
+_APART = 1.0
+"""Seconds between two pods' starts, at least: the API server tells whole ones."""
+
+
+def metered(view: steps.View, spec: PipelineSpec, before: StepStatus, after: StepStatus) -> StepStatus:
+    """A step with what its attempt has used. before, after: it, before and after this look."""
+    gpus = next(types.gpus(one) for one in spec.steps if one.name == after.name)
+    if not gpus and before.gpu is None:
+        return after
+    running = steps.busy(before) and not steps.is_recall(view, before)
+    pod = attempt.find(steps.Attempt(view, before)).pod if running else None
+    over = steps.over(after) or after.job != before.job
+    count, since, seconds = _count(before, gpus), before.gpu.since if before.gpu else None, 0.0
+    if pod is not None and pod["spec"].get("nodeName"):
+        begun = _begun(pod)
+        if since and begun and epoch(begun) > epoch(since) + _APART:  # another one, in the place of one that is gone
+            made = epoch(pod["metadata"].get("creationTimestamp") or begun)
+            seconds, since = _between(since, min(made, view.now)), begun
+        since = since or begun or view.stamp
+        if over:
+            seconds, since = seconds + _between(since, _ended(pod, view.now)), None
+    elif since is not None:
+        seconds, since = _between(since, view.now), None
+    used = after.gpu_seconds + round(seconds * count)
+    held = GpuTime(since=since, count=f"{count:.4g}") if since is not None and not over else None
+    return after.model_copy(update={"gpu_seconds": used, "gpu": held})
+
+
+def _count(before: StepStatus, gpus: float) -> float:
+    return float(before.gpu.count) if before.gpu else gpus
+
+
+def _begun(pod: Json) -> str | None:
+    """When it has come to its node, as far as that is told."""
+    said = (one for one in pod.get("status", {}).get("conditions") or () if one.get("type") == "PodScheduled")
+    times = (one.get("lastTransitionTime") for one in said if one.get("status") == "True")
+    found = next(times, None) or pod.get("status", {}).get("startTime")
+    return str(found) if found else None
+
+
+def _ended(pod: Json, now: float) -> float:
+    """When it has let its GPUs go: the scheduler gives them to others when all of its containers have stopped."""
+    if not failures.ended(pod):
+        return now
+    states = (status.get("state", {}).get("terminated") or {} for _, status in failures.statuses(pod))
+    return max((epoch(one["finishedAt"]) for one in states if one.get("finishedAt")), default=now)
+
+
+def _between(since: str, until: float) -> float:
+    return max(0.0, until - epoch(since))

@@ -1,0 +1,335 @@
+"""`fairlead dev run` from its command line to its end: processes of this machine, no cluster, no store."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fairlead.cli.main import main
+from fairlead.worker import digests
+
+Json = dict[str, Any]
+IMAGE = "example.com/steps:1"
+PYTHON = "from fairlead.cli.main import main; import sys; sys.exit(main(sys.argv[1:]))"
+
+
+def step(name: str, shell: str, **more: Any) -> Json:
+    return {"name": name, "image": IMAGE, "command": ["sh", "-ec", shell], **more}
+
+
+def out(*names: str, kind: str = "file") -> Json:
+    return {name: {"type": kind} for name in names}
+
+
+def written(folder: Path, *steps: Json, **spec: Any) -> Path:
+    """A manifest with these steps."""
+    path = folder / "pipeline.yaml"
+    body = {"steps": list(steps), **spec}
+    manifest = {"apiVersion": "fairlead.dev/v1alpha1", "kind": "Pipeline", "metadata": {"name": "delay"}, "spec": body}
+    path.write_text(yaml.safe_dump(manifest))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def run(*words: str) -> int:
+    return main(["dev", "run", "pipeline.yaml", *words])
+
+
+def record(number: int = 1) -> Json:
+    found: Json = json.loads(Path(f".fairlead/runs/{number}/run.json").read_text())
+    return found
+
+
+def steps(number: int = 1) -> dict[str, Json]:
+    return {one["name"]: one for one in record(number)["status"]["steps"]}
+
+
+def log(name: str, number: int = 1) -> str:
+    return Path(f".fairlead/runs/{number}/steps/{name}/log").read_text()
+
+
+def test_steps_run_in_the_order_of_the_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(
+        tmp_path,
+        step("last", "echo last >> $TRACE; cat /fairlead/in/m/model", inputs={"m": {"output": "train.model"}}),
+        step("train", "echo train >> $TRACE; cat /fairlead/in/f/a /fairlead/in/f/b/c > /fairlead/out/model",
+             inputs={"f": {"output": "prepare.features"}}, outputs=out("model", kind="model")),
+        step("prepare", "echo prepare >> $TRACE; mkdir -p $FAIRLEAD_OUT/features/b; echo 1 > $FAIRLEAD_OUT/features/a; "
+             "echo 2 > $FAIRLEAD_OUT/features/b/c", outputs=out("features", kind="dataset")),
+    )  # fmt: skip
+    os.environ["TRACE"] = str(tmp_path / "trace")
+    try:
+        assert run() == 0
+    finally:
+        del os.environ["TRACE"]
+    assert (tmp_path / "trace").read_text().split() == ["prepare", "train", "last"]
+    assert log("last") == "1\n2\n"
+    told = capsys.readouterr().out
+    assert "  last | 1\n" in told
+    assert digests.of_bytes(b"1\n2\n") in told
+    assert record()["status"]["phase"] == "Completed"
+    assert not Path(".fairlead/runs/1/steps/train/in").exists()  # as with a pod; of one that failed it stays
+
+
+def test_parameters_and_variables(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        step("one", 'printf "%s|%s|%s|%s" "$H" "{{params.region}}" "$FAIRLEAD_PARAMS" $FAIRLEAD_STEP-$FAIRLEAD_ATTEMPT>'
+             "/fairlead/out/x", env=[{"name": "H", "value": "{{params.horizon}} $(FAIRLEAD_RUN)"}], outputs=out("x")),
+        params={"horizon": "24", "region": "NE"},
+    )  # fmt: skip
+    assert run("-p", "horizon=12") == 0
+    text = Path(".fairlead/runs/1/steps/one/out/x").read_text()
+    assert text == '12 $(FAIRLEAD_RUN)|NE|{"horizon": "12", "region": "NE"}|one-1'
+
+
+def test_a_failed_step_stops_the_run_and_says_where_its_log_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(
+        tmp_path, step("one", "echo 'ValueError: bad luck'; exit 3"), step("two", "true", needs=["one"]),
+        step("three", "true"),
+    )  # fmt: skip
+    assert run() == 1
+    found = steps()
+    assert (found["one"]["phase"], found["one"]["reason"]) == ("Failed", "UserError")
+    assert "exit code 3" in found["one"]["message"]
+    assert "bad luck" in found["one"]["message"]
+    assert found["two"]["phase"] == "Aborted"
+    told = capsys.readouterr().out
+    assert f"log: {tmp_path}/.fairlead/runs/1/steps/one/log" in told
+    assert "kubectl" not in told  # there is no cluster to ask
+
+
+def test_with_keep_going_only_those_stop_that_wait(tmp_path: Path) -> None:
+    written(
+        tmp_path, step("bad", "exit 1"), step("after", "true", needs=["bad"]), step("later", "true", needs=["after"]),
+        step("good", "echo 1 > /fairlead/out/m", outputs=out("m", kind="model")), step("end", "true", needs=["good"]),
+        produces=[{"model": "delay", "from": "good.m", "version": {"server": {"runtime": "sklearn"}}}],
+    )  # fmt: skip
+    assert run("--keep-going") == 1
+    phases = {name: one["phase"] for name, one in steps().items()}
+    assert phases == {"bad": "Failed", "after": "Aborted", "later": "Aborted", "good": "Completed", "end": "Completed"}
+    assert record()["status"]["phase"] == "Failed"
+    assert not Path(".fairlead/runs/1/models").exists()  # a run that has failed makes no models
+
+
+def test_retries_are_those_of_the_spec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shell = 'echo "try $FAIRLEAD_ATTEMPT"; test "$FAIRLEAD_ATTEMPT" = 3 && echo yes > /fairlead/out/x'
+    written(tmp_path, step("one", shell, outputs=out("x"), retry={"limit": 2, "backoff": "0s"}))
+    assert run() == 0
+    found = steps()["one"]
+    assert (found["attempt"], found["failures"]) == (3, 2)
+    assert Path(".fairlead/runs/1/steps/one/attempt-3/log").read_text() == "try 3\n"
+    assert log("one") == "try 1\n"
+    told = capsys.readouterr().out
+    assert [f"attempt {n} failed" in told for n in (1, 2, 3)] == [True, True, False]
+
+
+def test_a_step_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    shell = "sh -c 'trap \"\" TERM; sleep 300' & echo $! > child; sleep 300"
+    written(tmp_path, step("one", shell, timeout="1s"))
+    assert run() == 1
+    found = steps()["one"]
+    assert (found["phase"], found["reason"]) == ("Failed", "DeadlineExceeded")
+    assert "timeout" in found["message"]
+    assert gone(int((tmp_path / "child").read_text()))
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended (a zombie has), or does so in a moment."""
+    for _ in range(200):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_what_a_step_leaves_running_ends_with_it(tmp_path: Path) -> None:
+    written(tmp_path, step("one", "sleep 300 & echo $! > child"))
+    assert run() == 0
+    assert gone(int((tmp_path / "child").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("shell", "reason", "words"),
+    [
+        ("true", "OutputMissing", "output x is missing"),
+        ("mkdir /fairlead/out/x", "OutputMissing", "output x is missing"),
+        ("ln -s /etc/hostname /fairlead/out/x", "BadData", "links to a folder or out of out"),
+        ("ln -s nowhere /fairlead/out/x", "BadData", "link to nothing"),
+        ("mkdir /fairlead/out/x; mkfifo /fairlead/out/x/p", "BadData", "pipe"),
+    ],
+)  # fmt: skip
+def test_outputs_are_checked_as_in_a_cluster(tmp_path: Path, shell: str, reason: str, words: str) -> None:
+    written(tmp_path, step("one", shell, outputs=out("x")))
+    assert run() == 1
+    found = steps()["one"]
+    assert (found["phase"], found["reason"]) == ("Failed", reason)
+    assert words in found["message"]
+
+
+def test_one_step_and_what_it_needs(tmp_path: Path) -> None:
+    written(
+        tmp_path, step("a", "echo 1 > /fairlead/out/x", outputs=out("x", kind="model")), step("b", "true", needs=["a"]),
+        step("c", "true"), step("d", "true", needs=["b"]),
+        produces=[{"model": "delay", "from": "a.x", "version": {"server": {"runtime": "sklearn"}}}],
+    )  # fmt: skip
+    assert run("--step", "b") == 0
+    assert [*steps()] == ["a", "b"]
+    assert Path(".fairlead/runs/1/models/delay-1.json").exists()
+    assert run("--step", "c") == 0
+    assert [*steps(2)] == ["c"]
+    assert not Path(".fairlead/runs/2/models").exists()
+
+
+def test_a_second_run_says_what_has_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "given").write_text("1")
+    one = step("one", "cat given > /fairlead/out/x; echo 5 > /fairlead/out/y", outputs=out("x", "y"))
+    written(tmp_path, one, params={"h": "1"})
+    assert run() == 0
+    assert "since run" not in capsys.readouterr().out
+    (tmp_path / "given").write_text("2")
+    assert run() == 0
+    told = capsys.readouterr().out
+    assert "since run 1:" in told
+    assert "output one.x:" in told
+    assert "does not repeat itself" in told
+    assert "the same bytes: one.y" in told
+    edited = "cat given given > $FAIRLEAD_OUT/x; echo 5 > $FAIRLEAD_OUT/y"
+    written(tmp_path, one | {"command": ["sh", "-ec", edited]}, params={"h": "1"})
+    assert run("-p", "h=2") == 0
+    told = capsys.readouterr().out
+    assert "param h: 1 → 2" in told
+    assert "step one: command edited" in told
+    assert "does not repeat itself" not in told
+
+
+def test_for_programs_there_is_json_and_nothing_else_on_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, step("one", "echo hello; echo 1 > /fairlead/out/x", outputs=out("x")))
+    assert run("-o", "json") == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert (found["kind"], found["status"]["phase"]) == ("PipelineRun", "Completed")
+    uri = found["status"]["steps"][0]["outputs"][0]["uri"]
+    assert Path(uri.removeprefix("file://")).read_text() == "1\n"
+    assert found["here"]["folder"] == f"{tmp_path}/.fairlead/runs/1"
+    assert "one | hello" in told.err
+
+
+def test_a_model_is_told_with_what_is_not_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version = {
+        "server": {"runtime": "sklearn"},
+        "evaluation": {"features": ["x"], "target": "y", "data": {"output": "one.rows"}, "metrics": ["mae"],
+                       "gates": [{"metric": "mae", "max": "1"}]},
+        "approval": {"required": 1},
+    }  # fmt: skip
+    written(
+        tmp_path, step("one", "echo 1 > /fairlead/out/m; echo 2 > /fairlead/out/rows",
+                       outputs=out("m", kind="model") | out("rows", kind="dataset")),
+        produces=[{"model": "delay", "from": "one.m", "version": version}],
+    )  # fmt: skip
+    assert run() == 0
+    told = capsys.readouterr().out
+    assert f"model delay-1: sha256 {digests.of_bytes(b'1' + bytes([10]))}" in told
+    assert "not done here: its evaluation (mae; 1 gate) asks the model's server, runtime sklearn" in told
+    assert "not done here: its approval" in told
+    model = json.loads(Path(".fairlead/runs/1/models/delay-1.json").read_text())
+    assert model["spec"]["lineage"]["run"] == "delay-1"
+
+
+def test_a_program_that_names_a_pods_folder_is_told_how_to_find_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "train.py").write_text("open('/fairlead/in/raw/a.csv')")
+    written(tmp_path, step("one", "") | {"command": ["python", "train.py"]})
+    assert run() == 1
+    assert "FAIRLEAD_IN" in capsys.readouterr().out
+
+
+def test_a_command_that_is_not_there(tmp_path: Path) -> None:
+    written(tmp_path, step("one", "") | {"command": ["no-such-program-anywhere"]})
+    assert run() == 1
+    assert "No such file" in steps()["one"]["message"]
+    assert "127" in steps()["one"]["message"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
+    written(
+        tmp_path, step("one", "sleep 300 & echo $! > child; echo started; wait"), step("two", "true", needs=["one"])
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", PYTHON, "dev", "run", "pipeline.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    told = []
+    for line in process.stdout:
+        told.append(line)
+        if "started" in line:
+            process.send_signal(number)
+    assert process.wait() == 130, "".join(told)
+    assert gone(int((tmp_path / "child").read_text()))
+    assert {name: one["phase"] for name, one in steps().items()} == {"one": "Aborted", "two": "Aborted"}
+    assert record()["status"]["phase"] == "Aborted"
+
+
+def test_a_second_signal_ends_what_does_not_want_to_end(tmp_path: Path) -> None:
+    shell = "trap '' TERM INT; echo $$$$ > child; echo started; while true; do sleep 1; done"
+    written(tmp_path, step("one", shell))
+    process = subprocess.Popen(
+        [sys.executable, "-c", PYTHON, "dev", "run", "pipeline.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "started" in line or "once more" in line:
+            process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert gone(int((tmp_path / "child").read_text()))
+
+
+def test_runs_beside_each_other_have_numbers_of_their_own(tmp_path: Path) -> None:
+    written(tmp_path, step("one", "true"))
+    words = [sys.executable, "-c", PYTHON, "dev", "run", "pipeline.yaml"]
+    both = [subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [one.wait() for one in both] == [0, 0]
+    assert {record(n)["metadata"]["name"] for n in (1, 2)} == {"delay-1", "delay-2"}
+
+
+def test_steps_run_beside_each_other_if_asked(tmp_path: Path) -> None:
+    """Each waits for what the other writes."""
+    wait = "for _ in $(seq 600); do test -e {} && exit 0; sleep 0.1; done; exit 1"
+    written(tmp_path, step("one", f"touch a; {wait.format('b')}"), step("two", f"touch b; {wait.format('a')}"))
+    assert run("--parallel", "2") == 0
+
+
+def test_a_log_without_end_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fairlead.local import program
+
+    monkeypatch.setattr(program, "LOG_LIMIT", 1000)
+    written(tmp_path, step("one", "seq 1000"))
+    assert run("-q") == 0
+    assert len(log("one")) < 1100
+    assert "bytes more were printed" in log("one")
