@@ -23,10 +23,10 @@ REPORT = {"name": "report", "image": "i:1", "inputs": {"models": {"output": "tra
 class EachWorld(LittleWorld):
     """One run of a pipeline."""
 
-    def begin(self, *steps: Json) -> EachWorld:
+    def begin(self, *steps: Json, **spec: Any) -> EachWorld:
         """A pipeline with these steps, and its run."""
         dataset(self)
-        self.put({"kind": "Pipeline", "metadata": {"name": "p"}, "spec": {"steps": list(steps)}})
+        self.put({"kind": "Pipeline", "metadata": {"name": "p"}, "spec": {"steps": list(steps)} | spec})
         self.put({"kind": "PipelineRun", "metadata": {"name": "p-1"}, "spec": {"pipeline": "p"}})
         return self
 

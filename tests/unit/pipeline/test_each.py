@@ -14,7 +14,7 @@ from tests.unit.plan.test_run_plan import container, task_of
 from fairlead.api.each import SHOWN
 from fairlead.api.items import mask_of, text_of
 from fairlead.api.pipeline import PipelineSpec
-from fairlead.plan.core import JOB, PIPELINE_RUN, Invalid, Json
+from fairlead.plan.core import JOB, PIPELINE_RUN, POD, Invalid, Json, rfc3339
 from fairlead.plan.pipeline import dag, run
 from fairlead.plan.requests import UNDERWAY, Failed
 
@@ -342,3 +342,75 @@ def test_the_log_of_an_item_is_waited_for_before_its_job_goes() -> None:
     where.now += 21
     items = where.items()
     assert (items["completed"], items["live"][0]["item"]) == (1, 1)  # it is not waited for any longer
+
+
+# --- what holds of every attempt holds of items --------------------------------------------------------------------
+
+
+def test_an_item_that_ran_out_of_memory_has_more_the_next_time() -> None:
+    step = TRAIN | {"resources": {"memory": "1Gi"}, "retry": {"limit": 2, "backoff": "1s", "memory": "4Gi"}}
+    where = EachWorld().begin(step)
+    where.look_on()
+    ended = {"exitCode": 137, "reason": "OOMKilled"}
+    where.pod(where.alive()[2], "Failed", initContainerStatuses=[{"name": "step", "state": {"terminated": ended}}])
+    where.look_on()
+    where.now += 2
+    where.look_on()
+    sizes = {n: container(job, "step")["resources"]["limits"]["memory"] for n, job in where.alive().items()}
+    assert (sizes[2], sizes[3]) == ("2Gi", "1Gi")
+    where.succeed(*range(6))
+    assert where.step()["phase"] == "Completed"
+
+
+def test_an_item_that_runs_longer_than_it_may_is_stopped_and_the_others_are_not() -> None:
+    each = REGIONS | {"failures": "Continue", "minSuccess": "50%"}
+    where = EachWorld().begin(TRAIN | {"each": each, "timeout": "1m"})
+    where.look_on()
+    begun = {"running": {"startedAt": rfc3339(where.now)}}
+    where.pod(where.alive()[1], "Running", initContainerStatuses=[{"name": "step", "state": begun}])
+    where.look_on()
+    where.now += 61
+    where.look_on()
+    assert len(jobs_left(where)) == 5
+    where.succeed(0, 2, 3, 4, 5)
+    found = where.step()
+    assert (found["phase"], found["items"]["why"][0]["reason"]) == ("Completed", "DeadlineExceeded")
+    assert "longer than timeout allows" in found["items"]["why"][0]["message"]
+
+
+def test_gpus_of_all_items_are_counted_for_the_step_whatever_becomes_of_their_pods() -> None:
+    where = EachWorld().begin(TRAIN | {"resources": {"gpu": {"count": 2}}})
+    where.look_on()
+    placed = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": rfc3339(where.now)}]
+    for number in (0, 1):
+        where.pod(where.alive()[number], "Running", conditions=placed)
+    where.look_on()
+    where.now += 100
+    where.succeed(0)
+    assert where.step()["gpuSeconds"] == 200
+    job = where.alive()[1]["metadata"]["name"]
+    where.remove(POD, f"{job}-x")
+    where.remove(JOB, job)
+    assert where.step()["gpuSeconds"] == 400
+
+
+def test_what_stops_one_item_for_its_clock_does_not_stop_the_others() -> None:
+    each = REGIONS | {"failures": "Continue", "maxParallel": 2}
+    where = EachWorld().begin(TRAIN | {"queueTimeout": "1m", "each": each})
+    where.look_on()
+    placed = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": rfc3339(where.now)}]
+    where.pod(where.alive()[0], "Pending", conditions=placed)
+    where.look_on()
+    where.now += 61
+    items = where.items()
+    assert [one["reason"] for one in items["why"]] == ["QueueTimeout"]
+    assert sorted(where.alive()) == [0, 2]
+
+
+def test_a_step_with_items_that_is_skipped_has_none_and_so_has_who_takes_them() -> None:
+    skipped = TRAIN | {"name": "prepare", "if": [{"param": "all", "in": ["yes"]}], "outputs": {"rows": {}}}
+    taking = TRAIN | {"each": {"itemsOf": "prepare"}}
+    where = EachWorld().begin(skipped, taking, REPORT, params={"all": "no"})
+    found = where.look_on()
+    assert [(one["phase"], one["reason"]) for one in found["steps"]] == [("Completed", "Skipped")] * 3
+    assert not where.created
