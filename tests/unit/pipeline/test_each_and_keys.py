@@ -1,4 +1,4 @@
-"""Steps for each item, and what is taken from earlier runs: what they leave together has a digest, one item has none."""
+"""Steps for each item, and what is taken from earlier runs: all of it has a digest, one item has none."""
 
 from __future__ import annotations
 
