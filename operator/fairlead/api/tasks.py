@@ -83,6 +83,25 @@ class PublishItem(Model):
     path: str
 
 
+class PublishEntry(Model):
+    """What is left for later runs that have the same key (`api/cached.py`)."""
+
+    store: Place
+    """`prefix` is the key's folder."""
+    number: int
+    """Of the document that is written; who comes first wins."""
+    key: str
+    run: str
+    run_uid: str
+    step: str
+    at: str
+    """When the step began; RFC 3339."""
+    image: str = ""
+    """With its digest."""
+    expected: dict[str, str] | None = None
+    """Digests that the outputs must have, by name: an audit of what stands there, which is dropped if one differs."""
+
+
 class PublishTask(Model):
     """Commit a step's outputs: the first attempt that writes the outcome wins, a late one adopts it."""
 
@@ -90,6 +109,7 @@ class PublishTask(Model):
     """`prefix` is the folder of the run's step."""
     attempt: int
     outputs: list[PublishItem]
+    cache: PublishEntry | None = None
     logged: str = ""
     """Folder of what the program has logged; empty: nothing is looked for."""
 
@@ -99,6 +119,8 @@ class PublishResult(Model):
 
     attempt: int
     outputs: list[OutputRecord]
+    uncached: str = ""
+    """Why nothing was left for later runs that asked for it; empty: it was, or nobody asked."""
     outcome: Annotated[str, Field(max_length=1024)] = ""
     """Where this was committed."""
     metrics: Annotated[dict[Key, Number], Field(max_length=NAMES)] = {}

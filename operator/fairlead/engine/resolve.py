@@ -31,6 +31,7 @@ from fairlead.plan.requests import (
     AskReady,
     Failed,
     FindObject,
+    FindOutputs,
     GatewaySeen,
     KeepLog,
     ListSource,
@@ -39,6 +40,7 @@ from fairlead.plan.requests import (
     PromQuery,
     ReadAccount,
     ReadAnswers,
+    ReadCached,
     ReadCounts,
     ReadDocument,
     ReadGateway,
@@ -61,6 +63,7 @@ from fairlead.signals.budget import Allowance
 from fairlead.signals.errors import SignalError
 from fairlead.signals.gate import Gate
 from fairlead.signals.http import Outside, of_answers, of_counts
+from fairlead.store import cached
 from fairlead.store.documents import find, keep_log, newest, read, save
 from fairlead.store.endpoints import Rules
 from fairlead.store.errors import StoreError
@@ -73,7 +76,7 @@ LIMITS: dict[type[Any], float] = {
     ListSource: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
     ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0, ReadCounts: 3.0, ReadImage: 5.0,
-    ReadGit: 5.0, KeepLog: 60.0,
+    ReadGit: 5.0, KeepLog: 60.0, ReadCached: 5.0, FindOutputs: 5.0,
 }  # fmt: skip
 """Seconds that an answer may take, waiting for a place included."""
 AT_ONCE: dict[type[Any], int] = {
@@ -103,7 +106,7 @@ AGAIN = 5.0
 KEEP = 60.0
 """Seconds for which a late answer of the store is kept for whoever asks."""
 
-Late = SaveDocument | FindObject | ReadDocument | ReadNewest
+Late = SaveDocument | FindObject | ReadDocument | ReadNewest | ReadCached | FindOutputs
 """What is asked of a store, and may be answered later."""
 Shared = ScrapePod | ReadAnswers | PromQuery | WarmUp | ReadInput | AskReady | ReadCounts
 """What has SHARES."""
@@ -306,6 +309,10 @@ class Resolver:
                 return await self._patiently(read, request)
             case ReadNewest():
                 return await self._patiently(newest, request)
+            case ReadCached():
+                return await self._patiently(cached.entry, request)
+            case FindOutputs():
+                return await self._patiently(cached.find, request)
             case ScrapePod():
                 return await pods.scrape(self._outside(request.namespace), request)
             case ReadAnswers():

@@ -40,7 +40,8 @@ class ContainerStep(StepType):
         """fetch → step → publish."""
         step = order.step
         rendered = _rendered(step, order.run.params, refs.values(order.run))
-        return jobs.program_job(order, rendered, step.inputs, step.outputs)
+        pinned = rendered.model_copy(update={"image": template.pinned(step.image, order.run.images)})
+        return jobs.program_job(order, pinned, step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:

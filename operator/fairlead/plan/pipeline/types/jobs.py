@@ -8,13 +8,22 @@ from fairlead.api.common import Container
 from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Input, Output
 from fairlead.api.pipelinerun import PinnedDataset
-from fairlead.api.tasks import INPUTS, LOGGED, OUTPUTS, FetchItem, FetchTask, PublishItem, PublishTask
+from fairlead.api.tasks import (
+    INPUTS,
+    LOGGED,
+    OUTPUTS,
+    FetchItem,
+    FetchTask,
+    PublishEntry,
+    PublishItem,
+    PublishTask,
+)
 from fairlead.manifests import job, limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, LOCAL_QUEUE, PIPELINE_RUN, Json
 from fairlead.plan.dataset.fetching import fetched
-from fairlead.plan.pipeline import code, refs
+from fairlead.plan.pipeline import code, refs, template
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import Lacking, read
@@ -91,12 +100,33 @@ def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
     items = [PublishItem(name=name, type=output.type, path=f"{OUTPUTS}/{name}") for name, output in outputs.items()]
     return job.Publishing(
         worker_image=config.images.worker,
-        task=PublishTask(store=folder.place(), attempt=order.status.attempt, outputs=items, logged=LOGGED),
+        task=PublishTask(
+            store=folder.place(),
+            attempt=order.status.attempt,
+            outputs=items,
+            logged=LOGGED,
+            cache=_left_for_others(order),
+        ),
         credentials=folder.reach.credentials,
         limits=limits.streaming(config.jobs),
         # the longest that its clocks allow, and as long for its outputs as for its inputs; `clocks` is exact
         deadline=limits.deadline(config.jobs, order.step.timeout, *(order.step.start_timeout,) * 2),
     )
+
+
+def _left_for_others(order: Order) -> PublishEntry | None:
+    """What it leaves for later runs, if it was found out before it began that it may."""
+    status, view = order.status, order.view
+    cache = status.cache
+    if cache is None or not cache.entry:
+        return None
+    pipeline = view.subject.body.spec.pipeline
+    where = store.cache_folder(order.pipeline.store, view.world.config, view.namespace, pipeline, status.key)
+    return PublishEntry(
+        store=where.place(), number=cache.entry, key=status.key, run=view.name, run_uid=view.uid, step=status.name,
+        at=status.started_at or "", image=template.pinned(order.step.image, order.run.images),
+        expected=cache.expected if cache.outcome == "Audit" else None,
+    )  # fmt: skip
 
 
 def _fetch(order: Order, name: str, source: Input) -> tuple[FetchItem, tuple[str | None, ...]]:

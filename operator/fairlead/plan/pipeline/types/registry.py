@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fairlead.api.pipeline import Input, Output, Step
+from fairlead.api.pipelinerun import StepEdit
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline.steps import is_recall
 from fairlead.plan.pipeline.types import jobs
@@ -49,6 +51,21 @@ def gpus(step: Step) -> float:
 def datasets(step: Json) -> Iterable[str]:
     """Names of the Datasets that a step (as JSON) reads."""
     return (name for one in TYPES for name in one.datasets(step))
+
+
+def edited(step: Step, edit: StepEdit) -> Step:
+    """The step as one run wants it otherwise."""
+    return of(step).edited(step, edit)
+
+
+def parts(step: Step) -> Mapping[str, Any]:
+    """What its result can follow from, besides inputs, outputs and images."""
+    return of(step).parts(step)
+
+
+def images(step: Step) -> tuple[str, ...]:
+    """Images whose programs make its result."""
+    return tuple(of(step).images(step))
 
 
 def job(order: Order) -> Json:
