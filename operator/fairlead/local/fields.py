@@ -9,7 +9,7 @@ from fairlead.api.pipeline import PipelineSpec, Step
 from fairlead.api.schema import Model
 from fairlead.local.trouble import Trouble
 
-STEP = {"name", "needs", "inputs", "outputs", "retry", "timeout", "command", "args", "env", "when", "if_"}
+STEP = {"name", "needs", "inputs", "outputs", "retry", "timeout", "command", "args", "env", "when", "if_", "notebook"}
 """Fields of a step that mean the same here."""
 PIPELINE = {"params", "steps", "produces", "author", "code", "timeout"}
 """Fields of a Pipeline that mean the same here."""
