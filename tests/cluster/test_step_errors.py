@@ -85,7 +85,7 @@ def test_a_step_in_python_has_its_values_and_its_traceback_ends_the_log(team: Te
     bucket, _, key = tell["outputs"][0]["uri"].removeprefix("s3://").partition("/")
     note = team.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
     assert note == "['$(HOME)', '{{x}}', 'é'] 0.1 ['in_a_pod.py']"
-    assert fails["message"].rstrip().endswith(f"LookupError: {note} is not in code"), fails
+    assert fails["message"].startswith(f"the program ended with exit code 1: LookupError: {note} is not in code"), fails
 
 
 def test_image_that_does_not_exist(team: Team) -> None:
@@ -129,6 +129,79 @@ def test_retries_and_then_fails_with_the_way_to_its_logs(team: Team) -> None:
 def test_step_without_its_output(team: Team) -> None:
     done = failed(team, start(team, "forgetful", worker_image(team), program="pass"))
     assert "/fairlead/out/note" in done["status"]["steps"][0]["message"]
+
+
+COURSE = """
+kind: Pipeline
+metadata: {{name: course}}
+spec:
+  concurrency: Queue
+  params: {{seconds: "0"}}
+  steps:
+  - name: search
+    image: {image}
+    command: [python3, -c]
+    args:
+    - |
+      import os, pathlib
+      fill = b"x" * (100 << 20)  # with 64Mi it is killed
+      pathlib.Path("/fairlead/out/best").write_text("0.05")
+      os.makedirs(os.path.dirname(os.environ["FAIRLEAD_METRICS"]), exist_ok=True)
+      with open(os.environ["FAIRLEAD_METRICS"], "a") as file:
+          file.write('{{"name": "trials", "value": 12}}')
+    outputs: {{best: {{type: value}}}}
+    resources: {{cpu: 50m, memory: 64Mi}}
+    retry: {{limit: 2, backoff: 1s, memory: 256Mi}}
+  - name: train
+    image: {image}
+    needs: [search]
+    command: [python3, -c, "import sys, time; time.sleep(float(sys.argv[2])); sys.exit(sys.argv[1] != '0.05')"]
+    args: ["{{{{steps.search.best}}}}", "{{{{params.seconds}}}}"]
+    if: [{{metric: search.trials, above: "10"}}]
+    resources: {{cpu: 50m}}
+  - {{name: rare, image: {image}, command: [python3], if: [{{metric: search.trials, above: "100"}}]}}
+  - {{name: notify, image: {image}, command: [python3, -c, "pass"], when: always, resources: {{cpu: 50m}}}}
+  - {{name: mend, image: {image}, command: [python3, -c, "pass"], when: failed, resources: {{cpu: 50m}}}}
+"""
+
+
+def test_the_course_of_runs_that_wait_for_each_other(team: Team) -> None:
+    """Values, conditions, more memory, the steps that come last, a queue, a cancel, and the clock of the queue."""
+    team.apply(COURSE.format(image=worker_image(team)))
+    first: Json = {"kind": "PipelineRun", "metadata": {"name": "first"}, "spec": {"pipeline": "course"}}
+    second: Json = {"kind": "PipelineRun", "metadata": {"name": "second"},
+                    "spec": {"pipeline": "course", "params": {"seconds": "600"}}}  # fmt: skip
+    team.apply(first)
+    team.wait("pipelinerun", "first", lambda o: o.get("status", {}).get("phase") == "Running", 60, "Running")
+    team.apply(second)
+    told = team.wait("pipelinerun", "second", lambda o: "number 1" in _message(o), 60, "told")["status"]
+    assert (told["phase"], told["message"]) == ("Pending", "waits its turn: number 1 in the queue, behind run first")
+    done = team.wait("pipelinerun", "first", lambda o: o["status"]["phase"] == "Completed", 240, "Completed")["status"]
+    steps = {one["name"]: one for one in done["steps"]}
+    assert (steps["search"]["failures"], steps["search"]["memory"]) == (1, "128Mi")
+    assert (steps["search"]["outputs"][0]["value"], steps["search"]["metrics"]) == ("0.05", {"trials": "12"})
+    assert {name: one["reason"] for name, one in steps.items()} == {
+        "search": "", "train": "", "rare": "Skipped", "notify": "", "mend": "Skipped"}  # fmt: skip
+    assert steps["notify"]["phase"] == "Completed"
+    team.wait("pipelinerun", "second", lambda o: _step(o, "train").get("stage") == "Running", 240, "its program runs")
+    second["spec"]["cancel"] = "finally"
+    team.apply(second)
+    end = team.wait("pipelinerun", "second", lambda o: o["status"]["phase"] == "Aborted", 120, "Aborted")
+    assert (_step(end, "train")["phase"], _step(end, "notify")["phase"]) == ("Aborted", "Completed")
+    greedy = "{gpu: {count: 1, product: H9000}}"
+    team.apply(PIPELINE.format(name="late", image=worker_image(team), resources=greedy, retries=0, program=GOOD)
+               + "    queueTimeout: 5s\n")  # fmt: skip
+    team.apply(RUN.format(name="late"))
+    assert step_reason(failed(team, "late-by-hand")) == "QueueTimeout"
+
+
+def _message(run: Json) -> str:
+    return str(run.get("status", {}).get("message", ""))
+
+
+def _step(run: Json, name: str) -> Json:
+    steps = run.get("status", {}).get("steps", [])
+    return next((one for one in steps if one["name"] == name), {})
 
 
 LOGS = """

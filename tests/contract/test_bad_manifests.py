@@ -112,6 +112,10 @@ def test_what_may_change(server: ApiServer, space: str) -> None:
     server.create(space, yaml.safe_load((FOLDER / "good/modelversion-custom.yaml").read_text()))
     assert server.patch(space, "modelversions", "fares-2", {"spec": {"revoked": "trained on the wrong data"}}).ok
     server.create(space, yaml.safe_load((FOLDER / "good/pipelinerun.yaml").read_text()))
-    assert server.patch(space, "pipelineruns", "fares-again", {"spec": {"cancel": "now"}}).ok
+    for stronger, weaker in (("drain", None), ("finally", "drain"), ("now", "finally")):
+        assert server.patch(space, "pipelineruns", "fares-again", {"spec": {"cancel": stronger, "suspend": True}}).ok
+        refused = server.patch(space, "pipelineruns", "fares-again", {"spec": {"cancel": weaker}})
+        assert ("a cancel can only be made stronger" if weaker else "a cancel can't be taken back") in refused.message
+    assert server.patch(space, "pipelineruns", "fares-again", {"spec": {"suspend": False}}).ok
     taken_back = server.patch(space, "pipelineruns", "fares-again", {"spec": {"cancel": None}})
     assert "a cancel can't be taken back" in taken_back.message

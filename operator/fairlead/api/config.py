@@ -110,7 +110,7 @@ Hosts = list[Annotated[str, AfterValidator(_named)]]
 
 
 class EndpointsConfig(Model):
-    """Which stores and registries the operator connects to for what people write; its own `store` always."""
+    """Which stores, registries and git servers the operator connects to for what people write; its own `store` always."""
 
     allow: Hosts = []
     """Hosts, `*.` and the end of hosts, addresses and networks (`10.0.0.0/8`); if there are any, no other endpoint is

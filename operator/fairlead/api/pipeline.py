@@ -27,6 +27,7 @@ from fairlead.api.schema import (
     exactly_one_of,
     list_map,
     one_field,
+    strictly,
 )
 
 ParamValue = Annotated[str, Field(max_length=1024)]
@@ -241,6 +242,11 @@ class Step(Container):
     queue: Name | None = None
     """A LocalQueue of the namespace: Kueue lets its Jobs begin when the queue's quota has room for them, and may suspend
     them again. Time in the queue is no time of the step's."""
+    notebook: (
+        Annotated[str, Field(min_length=1, max_length=256, json_schema_extra=strictly(r"^[^\x00-\x1f\x7f]+$"))] | None
+    ) = None
+    """A notebook that papermill of the image runs, in place of a command; a path in the image or, with `code`, in its
+    folder. The run's parameters are the notebook's; `args` are papermill's. The executed one is the output `notebook`."""
     retry: Retry = Retry()
     queue_timeout: Span | None = None
     """An attempt that waits longer for a node ends the step. Default: it waits."""

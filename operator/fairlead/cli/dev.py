@@ -12,12 +12,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TextIO
 
-from fairlead.cli.session import FAILED, INTERRUPTED, OK, USAGE, Problem, guarded, print_json, tell
+from fairlead.cli.session import FAILED, INTERRUPTED, OK, USAGE, Json, Problem, guarded, print_json, tell
 
 if TYPE_CHECKING:
     from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
     from fairlead.local.dev import Prepared
 
+UNUSED = "fairlead.local/none"
+"""Image of steps that name none: processes need none."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -31,7 +33,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "is, steps find the same folders, outputs are checked and named by the same digests. Exit code 0: it "
         "completed; 1: a step failed; 2: the manifest, the data or the options are wrong; 130: interrupted.",
     )  # fmt: skip
-    parser.add_argument("file", metavar="PIPELINE.yaml", help="with one Pipeline, and perhaps its Datasets")
+    parser.add_argument(
+        "file", metavar="PIPELINE.yaml|FILE.py[:NAME]",
+        help="with one Pipeline, and perhaps its Datasets; or a function with @fairlead.pipeline",
+    )  # fmt: skip
     parser.add_argument(
         "--data", action="append", default=[], metavar="[NAME=]PATH",
         help="folder or file of a Dataset; without a name: of the only one, or with a folder for each",
@@ -46,7 +51,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--containers", action="store_true", help="run steps in their images, by docker, podman or nerdctl"
     )
     parser.add_argument("--parallel", type=_parallel, default=1, metavar="N", help="steps at a time (default: 1)")
-    parser.add_argument("--workdir", default=".", metavar="DIR", help="where programs run (default: this folder)")
+    parser.add_argument(
+        "--workdir", metavar="DIR", help="where programs run (default: this folder; of FILE.py: where it is imported)"
+    )
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="don't show what programs print; it is in their logs"
     )
@@ -71,9 +78,13 @@ def _run(args: argparse.Namespace) -> int:
     from fairlead.local import dev
     from fairlead.local.trouble import Trouble
 
+    documents, workdir = _given(args.file, None if args.containers else UNUSED)
+    if documents == []:
+        return FAILED  # the person's own code, whose error was shown
     asked = dev.Asked(
-        file=Path(args.file), data=args.data, params=pairs(args.param, "param"), steps=args.step, out=Path(args.out),
-        keep_going=args.keep_going, containers=args.containers, parallel=args.parallel, workdir=Path(args.workdir),
+        file=Path(args.file), documents=documents, data=args.data, params=pairs(args.param, "param"), steps=args.step,
+        out=Path(args.out), keep_going=args.keep_going, containers=args.containers, parallel=args.parallel,
+        workdir=Path(args.workdir or workdir),
     )  # fmt: skip
     screen = Screen(sys.stderr if args.output == "json" else sys.stdout, quiet=args.quiet)
     try:
@@ -90,6 +101,18 @@ def _run(args: argparse.Namespace) -> int:
     else:
         _print(made, earlier)
     return INTERRUPTED if stopped.is_set() else OK if made.run.status.phase == "Completed" else FAILED
+
+
+def _given(file: str, image: str | None) -> tuple[list[Json] | None, Path]:
+    """Of a pipeline that is written in Python its manifest, and where it is imported from; none: its code has failed.
+    None of a file with manifests. image: of steps that have none. Raises Problem."""
+    from fairlead.cli import export
+    from fairlead.sdk.modules import named
+
+    if not export.is_python(file):
+        return None, Path()
+    made = export.manifest(file, None, image)
+    return [] if made is None else [made], named(Path(file.partition(":")[0]).resolve())[0]
 
 
 @contextmanager

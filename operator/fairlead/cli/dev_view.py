@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.cli.blocks import Block, Lines, Table, Title
-from fairlead.cli.text import size, took
+from fairlead.cli.blocks import Block, Lines, Table
+from fairlead.cli.text import size
 
 if TYPE_CHECKING:
     from fairlead.local.dev import Prepared
@@ -13,17 +13,14 @@ if TYPE_CHECKING:
 
 def blocks(made: Prepared, earlier: tuple[int, dict[str, Any]] | None) -> list[Block]:
     """The view. earlier: number and record of the run before."""
+    from fairlead.api.pipelinerun import PipelineRun
+    from fairlead.cli import show_run
     from fairlead.local import changes
 
     status = made.run.status
-    took_all = took(status.started_at, status.finished_at, made.run.now())
-    shown: list[Block] = [Title(f"run {made.run.name}", status.phase, f"{status.progress or '0'} steps, {took_all}")]
-    steps = [
-        [step.name, step.phase, took(step.started_at, step.finished_at, made.run.now()), str(step.attempt or "-"),
-         " ".join(part for part in (step.reason, step.message) if part)]
-        for step in status.steps
-    ]  # fmt: skip
-    shown.append(Table(["STEP", "PHASE", "TOOK", "ATTEMPT", "MESSAGE"], steps))
+    run = PipelineRun(spec=made.run.spec, status=status.model_copy(update={"conditions": [], "message": ""}))
+    # what has failed says why in the tree
+    shown = show_run.blocks(made.run.name, run, made.run.now())
     outputs = [
         [f"{step.name}.{one.name}", one.type, size(one.bytes), one.sha256]
         for step in status.steps for one in step.outputs

@@ -34,8 +34,10 @@ LINES, TEXT = 200, 1 << 20
 FRAMED = 24 << 20
 """Bytes of a page that is put into a frame."""
 _TABLES = {"text/csv": "csv", "application/vnd.apache.parquet": "parquet"}
-_TEXTS = ("text/plain", "text/markdown", "application/json", "application/jsonl", "application/yaml",
-          "application/x-ipynb+json")  # fmt: skip
+_TEXTS = ("text/plain", "text/markdown", "application/json", "application/jsonl", "application/yaml")
+_NOTEBOOK = "application/x-ipynb+json"
+NOTEBOOK = 4 << 20
+"""Bytes of a notebook that is shown."""
 _FRAME = (
     '<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
     "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:\">"
@@ -190,6 +192,8 @@ def _tell(thing: Thing, target: Path, *, saved: bool, browser: bool) -> None:
         tell(f"{target}: verified, saved")
     elif media in _TABLES:
         _table(target, _TABLES[media])
+    elif media == _NOTEBOOK:
+        _notebook(target)
     elif media in _TEXTS:
         _text(target)
     else:
@@ -213,6 +217,52 @@ def _text(path: Path) -> None:
     tell("\n".join(lines[:LINES]).rstrip("\n"))
     if len(lines) > LINES or len(body) > TEXT:
         tell(f"… only its beginning; all of it is in {path}", sys.stderr)
+
+
+def _notebook(path: Path) -> None:
+    from fairlead.api import foreign
+
+    try:
+        with path.open("rb") as file:
+            found = foreign.parse(file.read(NOTEBOOK + 1), length=NOTEBOOK)
+    except foreign.Unreadable as bad:
+        tell(f"{path}: verified, saved; it can't be shown here: {bad}")
+        return
+    lines = "\n\n".join(cells(found)).split("\n")
+    tell("\n".join(lines[:LINES]))
+    more = "only its beginning is shown, and no pictures" if len(lines) > LINES else "without its pictures"
+    tell(f"{more}; all of it is in {path}", sys.stderr)
+
+
+def cells(notebook: object) -> list[str]:
+    """The cells of a notebook as text: what was written, and what came out. What has another form is left out."""
+    listed = notebook.get("cells") if isinstance(notebook, dict) else None
+    found = []
+    for cell in listed if isinstance(listed, list) else []:
+        if not isinstance(cell, dict):
+            continue
+        source = _joined(cell.get("source"))
+        if cell.get("cell_type") == "code":
+            source = "\n".join(f"    {line}" for line in source.split("\n"))
+        outputs = cell.get("outputs")
+        texts = [_output(one) for one in outputs if isinstance(one, dict)] if isinstance(outputs, list) else []
+        found.append("\n".join(part for part in (source, *texts) if part.strip()))
+    return [one for one in found if one]
+
+
+def _output(one: dict[str, object]) -> str:
+    data = one.get("data")
+    text = _joined(one.get("text")) or _joined(data.get("text/plain") if isinstance(data, dict) else None)
+    if one.get("output_type") == "error":
+        return f"{one.get('ename')}: {one.get('evalue')}"
+    return text.rstrip("\n")
+
+
+def _joined(value: object) -> str:
+    """A text, which notebooks write as one or as a list of lines."""
+    if isinstance(value, list):
+        return "".join(part for part in value if isinstance(part, str))
+    return value if isinstance(value, str) else ""
 
 
 def _table(path: Path, form: str) -> None:

@@ -47,8 +47,10 @@ class Pace:
 
 
 def selectors_of(specs: Iterable[KindSpec[Any]]) -> dict[Kind, str]:
-    """All kinds to watch, each with its label selector: our own whole, all others only where Fairlead made them."""
-    own = [spec.kind for spec in specs]
+    """All kinds to watch, each with its label selector: our own whole and those that plans ask for so, all others only
+    where Fairlead made them."""
+    specs = list(specs)
+    own = [kind for spec in specs for kind in (spec.kind, *spec.foreign)]
     others = [kind for spec in specs for kind in (*spec.children, *spec.mappers)]
     return {**dict.fromkeys(others, CHILDREN), **dict.fromkeys(own, "")}
 

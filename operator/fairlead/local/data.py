@@ -144,7 +144,7 @@ def _snapshot(name: str, task: SnapshotTask) -> SnapshotResult:
     except ImportError as missing:
         raise Trouble(
             f"Dataset {name} can't be read: Python has no {missing.name} here. Install what reads data: "
-            "pip install 'fairlead[worker]'"
+            "pip install 'fairlead[cli,worker]'"
         ) from None
     try:
         return snapshot(task)

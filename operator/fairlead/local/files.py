@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,11 @@ class Given:
 
 def read(path: Path) -> Given:
     """The file's Pipeline and Datasets. Raises Trouble for what the API server, or the operator, would refuse too."""
-    documents = [one for one in _documents(path) if one is not None]
+    return given(path, [one for one in _documents(path) if one is not None])
+
+
+def given(path: Path, documents: Sequence[Any]) -> Given:
+    """Of documents that a file has, or describes. Raises Trouble."""
     ours = [one for one in documents if isinstance(one, dict) and one.get("apiVersion") == API_VERSION]
     pipelines = [one for one in ours if one.get("kind") == "Pipeline"]
     if len(pipelines) != 1:
@@ -100,7 +105,7 @@ def _accepted(path: Path, one: Json) -> None:
 def _pipeline(raw: Json) -> Pipeline:
     try:
         found = Pipeline.model_validate({"spec": raw["spec"]})
-        dag.validate(found.spec)
+        dag.validate(found.spec, raw["metadata"]["name"])
     except Invalid as invalid:
         raise Trouble(f"Pipeline {raw['metadata']['name']}: {invalid}") from None
     except ValidationError as error:

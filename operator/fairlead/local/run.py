@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -15,12 +16,14 @@ from fairlead.local import only
 from fairlead.local.jobs import Machine
 from fairlead.local.trouble import Trouble
 from fairlead.local.world import Here
+from fairlead.manifests.job import STEP
 from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, Meta, Plan, Subject, rfc3339
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.run import observe, plan
 from fairlead.plan.pipeline.units import FAILED
 
 CLOCK = time.time
+_LOG = re.compile(rf"kubectl logs -n \S+ job/(\S+) -c {STEP}")
 
 
 @dataclass
@@ -85,9 +88,9 @@ class Run:
             made = self._look()
             if self.keep_going and self._set_aside(made):
                 continue
-            moved = made.status != self.status or bool(made.create) or bool(made.delete)
             assert isinstance(made.status, PipelineRunStatus)
-            self.status = made.status
+            moved = made.status != self.status or bool(made.create) or bool(made.delete)
+            self.status = _here(made.status, machine)
             self._do(made, machine)
             if moved:
                 self.changed(self.status)
@@ -179,3 +182,14 @@ class Run:
                 self._news.get_nowait()
         except Empty:
             return
+
+
+def _here(status: PipelineRunStatus, machine: Machine) -> PipelineRunStatus:
+    """With this machine's files where a cluster would be asked for a log."""
+    logs = {pod.name: str(pod.place.log) for pod in machine.pods()}
+
+    def told(text: str) -> str:
+        return _LOG.sub(lambda match: logs.get(match[1], match[0]), text)
+
+    steps = [step.model_copy(update={"message": told(step.message)}) for step in status.steps]
+    return status.model_copy(update={"message": told(status.message), "steps": steps})

@@ -318,6 +318,8 @@ class KindSpec(Generic[M]):
     """Kinds whose objects wake their controlling owner. Watched with the label `managed-by=fairlead` only."""
     mappers: Mapping[Kind, Mapper] = field(default_factory=dict)
     """Other kinds whose objects wake this kind's."""
+    foreign: frozenset[Kind] = frozenset()
+    """Those of the mappers' whose objects are other people's: watched whole. There must be few of them."""
     heeds: Mapping[Kind, Callable[[Json], Any]] = field(default_factory=dict)
     """What plans of this kind go by in another kind's object, for those that change all the time: as long as that stays
     as it was, a change wakes nobody."""

@@ -18,12 +18,12 @@ from kopf._core.reactor import orchestration
 from tests.sim.toys import CONFIG_MAP, SHELF, SPECS, TOY
 
 from fairlead.cli.main import main, parser
-from fairlead.engine import app, logs
+from fairlead.engine import app, logs, registry
 from fairlead.engine.health import Health
 from fairlead.engine.kernel import CHILDREN, selectors_of
 from fairlead.engine.metrics import Metrics, families
 from fairlead.engine.source import WATCHER, KopfSource, settings_for, split
-from fairlead.plan.core import DEPLOYMENT, JOB, POD, WORKLOAD, Gauge
+from fairlead.plan.core import DEPLOYMENT, JOB, LOCAL_QUEUE, POD, WORKLOAD, Gauge
 
 
 def test_a_log_line_is_json_with_the_object() -> None:
@@ -84,6 +84,14 @@ def test_gauges_of_a_name_have_the_same_labels() -> None:
 
 def test_own_kinds_are_watched_whole_and_all_others_only_where_we_made_them() -> None:
     assert selectors_of(SPECS) == {TOY: "", SHELF: "", JOB: CHILDREN, CONFIG_MAP: CHILDREN}
+
+
+def test_what_is_other_peoples_is_watched_whole_where_a_kind_goes_by_it() -> None:
+    watched = selectors_of(registry.SPECS)
+    assert watched[LOCAL_QUEUE] == ""  # nobody who makes a queue labels it as ours
+    assert {kind for kind, selector in watched.items() if not selector} == {
+        LOCAL_QUEUE, *(spec.kind for spec in registry.SPECS)
+    }  # fmt: skip
 
 
 def test_kopf_selects_on_the_server_and_writes_nothing() -> None:

@@ -339,6 +339,21 @@ def test_what_is_not_there_is_named(fairlead: Any, capsys: Any, asked: str, why:
     assert why in capsys.readouterr().err
 
 
+def test_a_notebook_is_shown_as_text_whatever_it_is() -> None:
+    notebook = {"cells": [
+        {"cell_type": "markdown", "source": ["# Report\n", "of delays"]},
+        {"cell_type": "code", "source": "print(1)\nplot()", "outputs": [
+            {"output_type": "stream", "text": ["1\n"]},
+            {"output_type": "display_data", "data": {"image/png": "aGk=", "text/plain": "<Figure>"}},
+            {"output_type": "error", "ename": "KeyError", "evalue": "'x'"}, 7,
+        ]},
+        7, {"source": 7, "outputs": 7},
+    ]}  # fmt: skip
+    assert opened.cells(notebook) == ["# Report\nof delays", "    print(1)\n    plot()\n1\n<Figure>\nKeyError: 'x'"]
+    for nonsense in (None, 7, [], {}, {"cells": 7}, {"cells": {"a": 1}}):
+        assert opened.cells(nonsense) == []
+
+
 def test_heads_of_tables(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": list(range(100)), "b": [None] * 100}), path)

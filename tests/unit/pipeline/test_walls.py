@@ -17,7 +17,7 @@ ROOT = Path(fairlead.__file__).parent
 OF_ALL_STEPS = {"name", "needs", "when", "if_", "retry", "queue_timeout", "start_timeout", "timeout", "cache"}
 """What the graph and the attempts know of a step; everything else is its type's."""
 OF_A_TYPE = set(Step.model_fields) - OF_ALL_STEPS
-ROOMS = ("plan/pipeline/triggers/", "plan/pipeline/types/", "api/", "sdk/")
+ROOMS = ("plan/pipeline/triggers/", "plan/pipeline/types/", "api/", "sdk/", "local/fields.py")
 FILES = {
     name: path for path in sorted(ROOT.rglob("*.py"))
     if not (name := path.relative_to(ROOT).as_posix()).startswith(ROOMS)

@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from dulwich.repo import Repo
+from dulwich.server import DictBackend
+from dulwich.web import make_wsgi_chain
 
 WHO = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
 
@@ -138,3 +143,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+@contextmanager
+def serving_as_of_old(origin: Origin) -> Iterator[str]:
+    """dulwich's own server, which speaks the protocol before version 2: no filters, and all names at once. Its
+    address."""
+    app = make_wsgi_chain(DictBackend({"/r": Repo(str(origin.folder))}))
+    http = make_server("127.0.0.1", 0, app, handler_class=_Quiet)
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{http.server_port}/r"
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()

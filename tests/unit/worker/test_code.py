@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.store.gitserver import Origin, Server, git, serving
+from tests.unit.store.gitserver import Origin, Server, git, serving, serving_as_of_old
 
 from fairlead.api.fetching import CodeItem, FetchTask
+from fairlead.plan.requests import GitSeen
 from fairlead.store.errors import StoreError
 from fairlead.store.git import pack
+from fairlead.store.git.remote import Repository
 from fairlead.worker.code import Limits, OnDisk, Writer, checkout
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.main import attempt
@@ -261,3 +263,15 @@ def test_as_a_task(served: Server, origin: Origin, tmp_path: Path) -> None:
     error = attempt("fetch", gone.model_dump_json(by_alias=True, exclude_none=True)).error
     assert error is not None
     assert (error.reason, error.transient) == ("CommitMissing", False)
+
+
+def test_a_server_of_the_old_protocol(tmp_path: Path) -> None:
+    """It knows no trees by themselves, and hands out a commit that has a name."""
+    pinned = Origin.made(tmp_path / "r").commit({"training/train.py": "x", "README": "y"})
+    with serving_as_of_old(Origin(tmp_path / "r")) as url:
+        assert Repository(url).seen("main", "training") == GitSeen(pinned)
+        checkout(CodeItem(url=url, commit=pinned, path="training", dest=str(tmp_path / "code")))
+        with pytest.raises(StoreError) as raised:
+            Repository(url).seen("nope", "")
+    assert raised.value.reason == "RefMissing"
+    assert tree(tmp_path / "code") == {"README": b"y", "training/train.py": b"x"}

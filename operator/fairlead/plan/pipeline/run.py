@@ -53,7 +53,7 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
             return ending.end(view, status, "Aborted", "Replaced", text)
         except start.Waits as waits:
             waiting = ending.state(view, status, "Pending", waits.reason, waits.message)
-            return Plan(waiting, requeue_after=None if waits.told else units.LOOK_AGAIN)
+            return Plan(waiting, requeue_after=None if waits.told else waits.again)
     elif not status.replaced_by and status.verdict is None and (by := start.replaced(view)):
         status = status.model_copy(update={"replaced_by": by})
     if pinning.is_open(status):
@@ -138,6 +138,7 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     children=(JOB, POD, MODEL_VERSION),
     optional=frozenset({LOCAL_QUEUE}),
     mappers={POD: by_pod, LOCAL_QUEUE: by_queue, PIPELINE: turns.by_pipeline, PIPELINE_RUN: others.woken},
+    foreign=frozenset({LOCAL_QUEUE}),
     heeds={LOCAL_QUEUE: queue.inactive, PIPELINE: turns.heeded},
     index=keys,
     settled=settled,

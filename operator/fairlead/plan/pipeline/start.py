@@ -15,9 +15,11 @@ from fairlead.plan.pipeline import code, dag, ending, handover, steps, turns
 from fairlead.plan.pipeline.cache import images
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.read import NotReadable, read
-from fairlead.plan.requests import Request
+from fairlead.plan.requests import UNDERWAY, Request
 
 _NAME_LIMIT = 63
+_SOON = 0.5
+"""Seconds until the next look, while a git server is being asked."""
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Waits(Exception):  # noqa: N818 - normal
     message: str
     told: bool = False
     """Whether an event says when it can."""
+    again: float = 5.0
+    """Seconds until the next look, if none does."""
 
 
 @dataclass
@@ -155,7 +159,9 @@ def _commit(view: steps.View, template: PipelineSpec) -> dict[str, str]:
         return {}
     seen = code.understood(view.world.answer(asked), commit=bool(wanted))
     if isinstance(seen, code.Unknown):
-        raise (Refused if seen.final else Waits)(seen.reason, seen.message)
+        if seen.final:
+            raise Refused(seen.reason, seen.message)
+        raise Waits(seen.reason, seen.message, again=_SOON if seen.reason == UNDERWAY else Waits.again)
     return {"commit": seen.commit, "code_tree": seen.tree}
 
 

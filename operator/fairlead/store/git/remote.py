@@ -136,7 +136,7 @@ class Repository:
             web = Web(f"{self.url.rstrip('/')}/")
             login = self.login
             client = _Client(
-                self.url, pool_manager=web, thin_packs=False, username=login.username if login else None,
+                self.url, pool_manager=web, username=login.username if login else None,
                 password=login.password if login else None,
             )  # fmt: skip
             try:

@@ -7,11 +7,11 @@ and that is said instead.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from fairlead.api import foreign
 from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
 from fairlead.plan.pipeline.cache import keys
@@ -147,7 +147,10 @@ def _shown(text: str) -> str:
     """A part's text for people: digests by their beginning."""
     if text.startswith("sha256:"):
         return f"{text[7:15]}… (a digest)"
-    value = json.loads(text) if text else ""
+    try:
+        value = foreign.parse(text) if text else ""
+    except foreign.Unreadable:
+        return text
     if isinstance(value, str):
         return f"{value[7:15]}…" if value.startswith("sha256:") else text
     if isinstance(value, list) and len(value) > 1 and value[0] in ("version", "folder", "file"):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from fairlead.api.pipeline import Step
+from fairlead.api.pipelinerun import PipelineRunStatus
 from fairlead.plan.core import Invalid, Json
 from fairlead.plan.pipeline import memory, refs, template
 from fairlead.plan.pipeline.types import jobs
@@ -39,9 +40,7 @@ class ContainerStep(StepType):
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""
         step = order.step
-        rendered = _rendered(step, order.run.params, refs.values(order.run))
-        pinned = rendered.model_copy(update={"image": template.pinned(step.image, order.run.images)})
-        return jobs.program_job(order, pinned, step.inputs, step.outputs)
+        return jobs.program_job(order, rendered(step, order.run), step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:
@@ -51,10 +50,12 @@ def _texts(step: Step) -> Iterator[tuple[str, str]]:
     yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
 
 
-def _rendered(step: Step, params: Mapping[str, str], values: Mapping[str, str]) -> Step:
-    """The step with the values of parameters and outputs in place."""
+def rendered(step: Step, run: PipelineRunStatus) -> Step:
+    """A step with the values of parameters and outputs in place, and its image as the run has pinned it."""
+    params, values = run.params, refs.values(run)
     return step.model_copy(
         update={
+            "image": template.pinned(step.image, run.images),
             "command": [template.render(text, params, values) for text in step.command],
             "args": [template.render(text, params, values) for text in step.args],
             "env": [v.model_copy(update={"value": template.render(v.value, params, values)}) for v in step.env],

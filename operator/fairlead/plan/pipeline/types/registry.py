@@ -12,8 +12,10 @@ from fairlead.plan.pipeline.steps import is_recall
 from fairlead.plan.pipeline.types import jobs
 from fairlead.plan.pipeline.types.base import Order, StepType
 from fairlead.plan.pipeline.types.container import ContainerStep
+from fairlead.plan.pipeline.types.notebook import NotebookStep
 
 TYPES: tuple[StepType, ...] = (
+    NotebookStep(),
     ContainerStep(),  # stays the last: it takes every step
 )
 
