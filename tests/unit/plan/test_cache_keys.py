@@ -75,6 +75,13 @@ def test_every_field_of_a_step_counts_or_is_known_not_to() -> None:
     assert "moon" not in Any_().parts(Newer.model_validate(spec.steps[1].model_dump()))
 
 
+def test_a_step_that_runs_for_each_item_of_a_list_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, status = original(random.Random(1)).run()
+    monkeypatch.setattr(StepType, "parts", lambda *_: {"each": {"matrix": {"region": ["NE", "NW"]}}})
+    with pytest.raises(keys.NotKeyable, match="once for each item"):
+        keys.parts(step, status)
+
+
 def test_long_values_are_kept_by_their_digest_and_never_like_a_short_one() -> None:
     rng = random.Random(3)
     case = original(rng)
