@@ -148,6 +148,7 @@ spec:
       import os, pathlib
       fill = b"x" * (100 << 20)  # with 64Mi it is killed
       pathlib.Path("/fairlead/out/best").write_text("0.05")
+      os.makedirs(os.path.dirname(os.environ["FAIRLEAD_METRICS"]), exist_ok=True)
       with open(os.environ["FAIRLEAD_METRICS"], "a") as file:
           file.write('{{"name": "trials", "value": 12}}')
     outputs: {{best: {{type: value}}}}

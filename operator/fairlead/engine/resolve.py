@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -99,6 +99,8 @@ PATIENCE = 0.3
 """Seconds that a look waits for a store."""
 LOGS, LOG, LOG_TURN = 20.0, 15.0, 120.0
 """Seconds that a thread may work on a log, that a pod's node may take to send it, and that it waits for its turn."""
+LOGS_KEPT = 600.0
+"""Seconds for which it is known that a log is kept, for whoever asks: outputs may take so long to be published."""
 LOGS_AT_ONCE, LOGS_EACH = 16, 6
 """Logs that are in memory, and of one namespace."""
 AGAIN = 5.0
@@ -259,7 +261,10 @@ class Resolver:
         """All the answers."""
         asked, allowed = list(dict.fromkeys(requests)), Allowed()
         found = await asyncio.gather(*(self._answer(one, allowed) for one in asked))
-        return dict(zip(asked, found, strict=True))
+        # a log may have been kept while other answers were waited for
+        return dict(zip(asked, found, strict=True)) | {
+            one: self._archived(one) for one in asked if isinstance(one, KeepLog)
+        }
 
     def _gate(self, request: Request) -> AbstractAsyncContextManager[None]:
         kind = type(request)
@@ -374,12 +379,14 @@ class Resolver:
 
     def _forget_log(self, request: KeepLog, done: asyncio.Future[Answer]) -> None:
         kept = not done.cancelled() and isinstance(done.result(), LogKept)
-        asyncio.get_running_loop().call_later(KEEP if kept else AGAIN, self._logs.pop, request, None)
+        asyncio.get_running_loop().call_later(LOGS_KEPT if kept else AGAIN, self._logs.pop, request, None)
 
     async def _log(self, request: KeepLog) -> Answer:
         """Copy a log. Never raises: nobody may be there to hear it."""
         try:
-            async with self._reading.place(request.namespace):
+            async with AsyncExitStack() as stack:
+                async with asyncio.timeout(LOG_TURN):
+                    await stack.enter_async_context(self._reading.place(request.namespace))
                 found = await self._read_log(request)
                 if isinstance(found, Failed):
                     return found
@@ -393,6 +400,8 @@ class Resolver:
             return Failed(failed.reason, failed.message)
         except CrowdedError as failed:
             return Failed(NO_TURN, CROWDED.format(running=failed.running))
+        except TimeoutError:
+            return Failed(NO_TURN, f"other logs of this namespace were being kept for {LOG_TURN:g} s")
         except api.ApiError as failed:
             return Failed("ApiUnavailable", failed.message)
         except Exception as bug:

@@ -146,6 +146,10 @@ def test_a_job_that_is_stopped_goes_when_its_log_is_kept_or_soon(where: LittleWo
     look(where)
     assert where.jobs(step="one"), "its pod would go with it"
     assert len(asked(where)) == 2
+    where.now += logs.STOP - 0.4
+    wait = where.look(run.SPEC, "delay-7").requeue_after
+    assert wait == pytest.approx(0.4), "no event tells when its time is over"
+    where.now -= logs.STOP - 0.4
     where.now += logs.STOP + 0.1
     look(where)
     assert not where.jobs(step="one")
@@ -164,6 +168,15 @@ def test_a_pod_that_was_deleted_before_is_said(where: LittleWorld) -> None:
     assert log_of(look(where), "two") == {
         "attempt": 1, "problem": "the pod was gone before its log could be kept"
     }  # fmt: skip
+
+
+def test_whoever_installs_it_may_leave_logs_where_they_are(where: LittleWorld) -> None:
+    jobs = where.config.jobs.model_copy(update={"logs": False})
+    where.config = where.config.model_copy(update={"jobs": jobs})
+    where.pod(live(where, "one"), "Running", initContainerStatuses=[stopped("step")])
+    assert asked(where) == []
+    status = succeed(where, "one")
+    assert step(status, "one").get("log") is None
 
 
 def test_a_program_that_never_began_has_no_log(where: LittleWorld) -> None:

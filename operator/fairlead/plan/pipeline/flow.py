@@ -58,6 +58,8 @@ def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Pl
     found.events = [*told, *found.events]
     found.delete += [gone for s in status.steps if s.reason in units.ENDING for gone in units.stopped(view, s)]
     found.delete += [gone for s in status.steps for gone in units.lingering(view, s)]
+    found.requeue_after = min(view.look_again, default=None)
+    found.moving = any(s.items is not None and units.busy(s) for s in status.steps)
     return found
 
 
@@ -223,7 +225,6 @@ def _run_on(look: Look, status: PipelineRunStatus, reason: str, message: str) ->
     found = Plan(ending.state(view, status, "Running", reason, message))
     found.create = [job for one in making for job in one.create]
     found.delete = [gone for s in status.steps if s.reason not in units.ENDING for gone in units.outdated(view, s)]
-    found.requeue_after = min(view.look_again, default=None)
     return found
 
 
