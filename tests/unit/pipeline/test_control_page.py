@@ -1,4 +1,4 @@
-"""The page on controlling a run, followed: what its pipelines and commands do is what it says that they do."""
+"""docs/how-to/control-a-run.md: its pipelines are valid and run as it says, its tables have the words there are."""
 
 from __future__ import annotations
 

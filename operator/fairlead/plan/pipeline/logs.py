@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fairlead.api.pipeline import PipelineSpec
-from fairlead.api.pipelinerun import PipelineRun, StepLog, StepStatus
+from fairlead.api.pipelinerun import ItemStatus, PipelineRun, StepLog, StepStatus
 from fairlead.manifests.job import STEP
 from fairlead.plan import store
 from fairlead.plan.conditions import Conditions
@@ -23,6 +23,8 @@ LIMIT = 1 << 20
 """Bytes of a log that are kept: its end."""
 NAME = "log.txt"
 """In the folder of an attempt."""
+ITEMS = "logs"
+"""Folder of a step's, with one for each of its items by number."""
 HOLD, STOP = 20.0, 3.0
 """Seconds that the next attempt waits for it, and a Job that is to be stopped."""
 READING, STORING = 90.0, 600.0
@@ -141,7 +143,10 @@ def _request(view: Look, status: StepStatus, attempt: int, pod: str) -> KeepLog:
     assert view.template is not None
     folder = store.step_folder(
         view.template.store, view.world.config, view.namespace, view.subject.body.spec.pipeline, view.uid, status.name
-    ).folder(str(attempt))  # fmt: skip
+    )
+    if isinstance(status, ItemStatus):
+        folder = folder.folder(ITEMS, f"{status.item:05d}")
+    folder = folder.folder(str(attempt))
     reach = folder.reach
     return KeepLog(
         view.namespace, folder.bucket, f"{folder.prefix}{NAME}", reach.endpoint, reach.region, reach.credentials, pod,

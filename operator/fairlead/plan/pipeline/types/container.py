@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from fairlead.api.pipeline import Step
 from fairlead.plan.core import Invalid, Json
@@ -32,6 +32,10 @@ class ContainerStep(StepType):
         for field, text in _texts(step):
             yield from ((field, one.output) for one in template.used(text, field) if one.output)
 
+    def texts(self, step: Step) -> Iterator[tuple[str, str]]:
+        """Command, arguments and environment."""
+        return _texts(step)
+
     def program(self, step: Step) -> str:
         """The image."""
         return step.image
@@ -39,9 +43,7 @@ class ContainerStep(StepType):
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""
         step = order.step
-        rendered = _rendered(step, order.run.params, refs.values(order.run))
-        pinned = rendered.model_copy(update={"image": template.pinned(step.image, order.run.images)})
-        return jobs.program_job(order, pinned, step.inputs, step.outputs)
+        return jobs.program_job(order, rendered(order), step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:
@@ -51,12 +53,19 @@ def _texts(step: Step) -> Iterator[tuple[str, str]]:
     yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
 
 
-def _rendered(step: Step, params: Mapping[str, str], values: Mapping[str, str]) -> Step:
-    """The step with the values of parameters and outputs in place."""
+def rendered(order: Order) -> Step:
+    """A step with the values of parameters, outputs and its item in place, and its image as the run has pinned it."""
+    step, run = order.step, order.run
+    said = refs.values(run)
+
+    def render(text: str) -> str:
+        return template.render(text, run.params, said, order.values)
+
     return step.model_copy(
         update={
-            "command": [template.render(text, params, values) for text in step.command],
-            "args": [template.render(text, params, values) for text in step.args],
-            "env": [v.model_copy(update={"value": template.render(v.value, params, values)}) for v in step.env],
+            "image": template.pinned(step.image, run.images),
+            "command": [render(text) for text in step.command],
+            "args": [render(text) for text in step.args],
+            "env": [v.model_copy(update={"value": render(v.value)}) for v in step.env],
         }
     )

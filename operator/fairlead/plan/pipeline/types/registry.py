@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fairlead.api.pipeline import Input, Output, Step
@@ -12,8 +12,10 @@ from fairlead.plan.pipeline.steps import is_recall
 from fairlead.plan.pipeline.types import jobs
 from fairlead.plan.pipeline.types.base import Order, StepType
 from fairlead.plan.pipeline.types.container import ContainerStep
+from fairlead.plan.pipeline.types.notebook import NotebookStep
 
 TYPES: tuple[StepType, ...] = (
+    NotebookStep(),
     ContainerStep(),  # stays the last: it takes every step
 )
 
@@ -48,9 +50,11 @@ def gpus(step: Step) -> float:
     return of(step).gpus(step)
 
 
-def datasets(step: Json) -> Iterable[str]:
+def datasets(step: Json) -> Iterator[str]:
     """Names of the Datasets that a step (as JSON) reads."""
-    return (name for one in TYPES for name in one.datasets(step))
+    yield from (name for one in TYPES for name in one.datasets(step))
+    if name := (step.get("each") or {}).get("dataset"):
+        yield name
 
 
 def edited(step: Step, edit: StepEdit) -> Step:
