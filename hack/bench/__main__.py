@@ -6,6 +6,7 @@ import importlib
 import sys
 
 BENCHES = (
+    "cache",
     "calls",
     "each",
     "experiments",

@@ -85,7 +85,7 @@ def test_a_step_in_python_has_its_values_and_its_traceback_ends_the_log(team: Te
     bucket, _, key = tell["outputs"][0]["uri"].removeprefix("s3://").partition("/")
     note = team.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
     assert note == "['$(HOME)', '{{x}}', 'é'] 0.1 ['in_a_pod.py']"
-    assert fails["message"].rstrip().endswith(f"LookupError: {note} is not in code"), fails
+    assert fails["message"].startswith(f"the program ended with exit code 1: LookupError: {note} is not in code"), fails
 
 
 def test_image_that_does_not_exist(team: Team) -> None:
@@ -146,6 +146,7 @@ spec:
       import os, pathlib
       fill = b"x" * (100 << 20)  # with 64Mi it is killed
       pathlib.Path("/fairlead/out/best").write_text("0.05")
+      os.makedirs(os.path.dirname(os.environ["FAIRLEAD_METRICS"]), exist_ok=True)
       with open(os.environ["FAIRLEAD_METRICS"], "a") as file:
           file.write('{{"name": "trials", "value": 12}}')
     outputs: {{best: {{type: value}}}}

@@ -52,6 +52,8 @@ class Lineage(Model):
     repository: Annotated[str, Field(max_length=512)] | None = None
     """Where that commit is."""
     params: Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(max_length=64)] = {}
+    reused: Annotated[dict[str, Annotated[str, Field(max_length=80)]], Field(max_length=64)] = {}
+    """Steps whose outputs another run has made: that run and its attempt, `delay-7/1`."""
 
 
 class DatasetVersionRef(Model):

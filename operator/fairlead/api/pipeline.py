@@ -21,12 +21,14 @@ from fairlead.api.schema import (
     Memory,
     Model,
     Name,
+    Share,
     Span,
     Text,
     cel,
     exactly_one_of,
     list_map,
     one_field,
+    strictly,
 )
 
 ParamValue = Annotated[str, Field(max_length=1024)]
@@ -250,6 +252,11 @@ class Step(Container):
     queue: Name | None = None
     """A LocalQueue of the namespace: Kueue lets its Jobs begin when the queue's quota has room for them, and may suspend
     them again. Time in the queue is no time of the step's."""
+    notebook: (
+        Annotated[str, Field(min_length=1, max_length=256, json_schema_extra=strictly(r"^[^\x00-\x1f\x7f]+$"))] | None
+    ) = None
+    """A notebook that papermill of the image runs, in place of a command; a path in the image or, with `code`, in its
+    folder. The run's parameters are the notebook's; `args` are papermill's. The executed one is the output `notebook`."""
     retry: Retry = Retry()
     queue_timeout: Span | None = None
     """An attempt that waits longer for a node ends the step. Default: it waits."""
@@ -257,6 +264,8 @@ class Step(Container):
     """An attempt that takes longer from its node to its program (images, volumes, inputs) is lost to the cluster."""
     timeout: Span = "24h"
     """An attempt whose program runs longer is stopped and counts as failed."""
+    cache: bool = False
+    """Take the outputs of an earlier run if everything that its result can follow from is the same."""
 
 
 class Produces(Model):
@@ -316,6 +325,16 @@ class Limits(Model):
     One helps if its version is approved, is not taken back, and what the trigger goes by ends with it."""
 
 
+class CacheRules(Model):
+    """How far the outputs of earlier runs are trusted, by steps with `cache: true`."""
+
+    audit: Share = "0%"
+    """So many of the hits run all the same, and must have the same outputs: what differs is dropped, and told as
+    `CacheMismatch`."""
+    max_age: Span | None = None
+    """What was begun longer ago is made again. Default: it is never too old."""
+
+
 class PipelineSpec(Model):
     """What runs, when, and what comes out of it."""
 
@@ -340,6 +359,7 @@ class PipelineSpec(Model):
     steps: Annotated[list[Step], Field(min_length=1, max_length=64, json_schema_extra=list_map("name"))]
     produces: Annotated[list[Produces], Field(max_length=32, json_schema_extra=list_map("model"))] = []
     history: History = History()
+    cache: CacheRules = CacheRules()
     store: S3Location | None = None
     """Where outputs are kept. Default: the operator's store."""
     suspend: bool = False
@@ -458,6 +478,17 @@ class ClearedVersion(Model):
     reason: Text = ""
 
 
+class CacheCounts(Model):
+    """What the cache did in the runs that are kept."""
+
+    hits: int = 0
+    """Steps that took the outputs of an earlier run."""
+    audits: int = 0
+    """Steps that ran though there were some, and have the same outputs."""
+    mismatches: int = 0
+    """Steps that ran though there were some, and have others."""
+
+
 class Turn(Model):
     """Whose turn it is: the one run that may be under way."""
 
@@ -469,7 +500,8 @@ class Turn(Model):
 class PipelineStatus(StatusBase):
     """What happened. Conditions: Ready (runs can start), Reconciling, Stalled, LastRunSucceeded, TriggersObserved (what
     triggers go by can be seen), GaveUp (a trigger has tried as often as it may; a person is asked), VersionsCleared (no
-    more old versions are there than asked for; once there were more)."""
+    more old versions are there than asked for; once there were more), CacheMismatch (an audit of the cache has found
+    other outputs)."""
 
     runs: int = 0
     """How many runs have been numbered."""
@@ -499,6 +531,7 @@ class PipelineStatus(StatusBase):
     """The last 20 versions that were cleared away, newest first."""
     cleared_versions: int = 0
     """How many that were in all."""
+    cache: CacheCounts | None = None
 
 
 class Pipeline(Model):

@@ -7,11 +7,23 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from fairlead.api.code import CodeJob, Commit
-from fairlead.api.common import Artifact, StatusBase, Timestamp
+from fairlead.api.common import Artifact, EnvVar, Resources, StatusBase, Timestamp
 from fairlead.api.each import Items
 from fairlead.api.logged import Logged, Number
 from fairlead.api.pipeline import OutputRef, Params, PipelineSpec
-from fairlead.api.schema import LIST_SET, Author, Decimal, Key, Model, Name, Text, cel, list_map
+from fairlead.api.schema import LIST_SET, Author, Decimal, Image, Key, Model, Name, Text, cel, list_map
+
+
+class StepEdit(Model):
+    """One step, as it is to be otherwise in this run only."""
+
+    step: Name
+    image: Image | None = None
+    command: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(max_length=64)] | None = None
+    args: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(max_length=64)] | None = None
+    env: Annotated[list[EnvVar], Field(max_length=64, json_schema_extra=list_map("name"))] = []
+    """These variables; the others stay."""
+    resources: Resources | None = None
 
 
 class PipelineRunSpec(Model):
@@ -32,6 +44,10 @@ class PipelineRunSpec(Model):
     """Why it was started."""
     author: Author | None = None
     """Who started it; of one that a trigger started, the Pipeline's author."""
+    resume_from: Name | None = None
+    """A run of the same pipeline that has ended: parameters and versions of Datasets that are not given are its, and
+    steps whose key is still the same take its outputs, with or without `cache`. It stays as it is."""
+    edit: StepEdit | None = None
     cancel: Literal["now", "finally", "drain"] | None = None
     """`now` stops all steps, and none begins any more; `finally` stops them, and then steps with `when: always` run;
     `drain` lets running ones end before that. The run is Aborted when its pods are gone."""
@@ -51,6 +67,12 @@ class PipelineRunSpec(Model):
              "after is immutable; make a new run"),
             ("has(self.author) == has(oldSelf.author) && (!has(self.author) || self.author == oldSelf.author)",
              "author is immutable; make a new run"),
+            ("has(self.resumeFrom) == has(oldSelf.resumeFrom) && "
+             "(!has(self.resumeFrom) || self.resumeFrom == oldSelf.resumeFrom)",
+             "resumeFrom is immutable; make a new run"),
+            ("has(self.edit) == has(oldSelf.edit) && (!has(self.edit) || self.edit == oldSelf.edit)",
+             "edit is immutable; make a new run"),
+            ("!has(self.edit) || has(self.resumeFrom)", "edit goes with resumeFrom; else change the Pipeline"),
             ("!has(oldSelf.cancel) || has(self.cancel)", "a cancel can't be taken back; make a new run"),
             ("!has(oldSelf.cancel) || !has(self.cancel) || self.cancel == oldSelf.cancel || self.cancel == 'now' || "
              "(oldSelf.cancel == 'drain' && self.cancel == 'finally')",
@@ -111,6 +133,29 @@ class StepLog(Model):
     """Why it is not kept."""
 
 
+class StepCache(Model):
+    """Where a step's outputs come from, or why it ran."""
+
+    outcome: Literal["Asks", "Hit", "Resumed", "Miss", "Audit", "Agreed", "Mismatch", "NotCacheable"]
+    """`Asks`: not known yet. `Audit`: there are outputs, and it runs all the same, to be compared."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    run: Annotated[str, Field(max_length=63)] = ""
+    """The run whose outputs they are, or with whose they are compared; its step has the same name."""
+    run_uid: Annotated[str, Field(max_length=36)] = ""
+    attempt: int = 0
+    """Of that run's step."""
+    entry: int = 0
+    """Number that the step writes into the store under its key when it is completed; 0: it writes none."""
+    expected: Annotated[dict[Key, Annotated[str, Field(max_length=64)]], Field(max_length=32)] = {}
+    """Of an audit: digests of the outputs by name."""
+    waits: Annotated[str, Field(max_length=127)] = ""
+    """`run/step` that makes the same just now."""
+    asked: Timestamp | None = None
+    """When it first asked: of several that ask, the first makes it."""
+    since: Timestamp | None = None
+    """Since when it waits for that one."""
+
+
 class GpuTime(Model):
     """GPUs that an attempt has now."""
 
@@ -157,6 +202,9 @@ class StepStatus(Model):
     outputs: Annotated[list[OutputRecord], Field(max_length=32, json_schema_extra=list_map("name"))] = []
     items: Items | None = None
     """Of a step with `each` that has begun."""
+    key: Annotated[str, Field(max_length=64)] = ""
+    """SHA-256 of everything that its result can follow from; empty: that is not known (yet)."""
+    cache: StepCache | None = None
     metrics: Annotated[dict[Key, Number], Field(max_length=32)] = {}
     """The last value of each metric that it has logged."""
     logged: Logged | None = None
@@ -189,6 +237,8 @@ class PipelineRunStatus(StatusBase):
     """The pipeline as it was when the run started: later edits affect the next run."""
     params: Params = {}
     datasets: Annotated[list[PinnedDataset], Field(max_length=32, json_schema_extra=list_map("name"))] = []
+    images: Annotated[dict[str, Annotated[str, Field(max_length=80)]], Field(max_length=64)] = {}
+    """Digests that images' names meant when the run started; steps run these."""
     commit: Annotated[str, Field(max_length=40)] = ""
     """Of the code; the same for all steps."""
     code_tree: Annotated[str, Field(max_length=40)] = ""

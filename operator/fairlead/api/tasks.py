@@ -85,6 +85,25 @@ class PublishItem(Model):
     path: str
 
 
+class PublishEntry(Model):
+    """What is left for later runs that have the same key (`api/cached.py`)."""
+
+    store: Place
+    """`prefix` is the key's folder."""
+    number: int
+    """Of the document that is written; who comes first wins."""
+    key: str
+    run: str
+    run_uid: str
+    step: str
+    at: str
+    """When the step began; RFC 3339."""
+    image: str = ""
+    """With its digest."""
+    expected: dict[str, str] | None = None
+    """Digests that the outputs must have, by name: an audit of what stands there, which is dropped if one differs."""
+
+
 class PublishTask(Model):
     """Commit a step's outputs: the first attempt that writes the outcome wins, a late one adopts it."""
 
@@ -96,6 +115,7 @@ class PublishTask(Model):
     """Key of the outcome, where it is not in the folder: those of a step's items are side by side."""
     item: dict[str, str | None] | None = None
     """The item's values."""
+    cache: PublishEntry | None = None
     logged: str = ""
     """Folder of what the program has logged; empty: nothing is looked for."""
 
@@ -107,6 +127,8 @@ class PublishResult(Model):
     outputs: list[OutputRecord]
     item: dict[str, str | None] | None = None
     """The values of the item whose outputs these are."""
+    uncached: str = ""
+    """Why nothing was left for later runs that asked for it; empty: it was, or nobody asked."""
     outcome: Annotated[str, Field(max_length=1024)] = ""
     """Where this was committed."""
     metrics: Annotated[dict[Key, Number], Field(max_length=NAMES)] = {}

@@ -78,7 +78,7 @@ def _run(args: argparse.Namespace) -> int:
     from fairlead.local import dev
     from fairlead.local.trouble import Trouble
 
-    documents, workdir = _given(args.file)
+    documents, workdir = _given(args.file, None if args.containers else UNUSED)
     if documents == []:
         return FAILED  # the person's own code, whose error was shown
     asked = dev.Asked(
@@ -103,15 +103,15 @@ def _run(args: argparse.Namespace) -> int:
     return INTERRUPTED if stopped.is_set() else OK if made.run.status.phase == "Completed" else FAILED
 
 
-def _given(file: str) -> tuple[list[Json] | None, Path]:
+def _given(file: str, image: str | None) -> tuple[list[Json] | None, Path]:
     """Of a pipeline that is written in Python its manifest, and where it is imported from; none: its code has failed.
-    None of a file with manifests. Raises Problem."""
-    if not file.partition(":")[0].endswith(".py"):
-        return None, Path()
+    None of a file with manifests. image: of steps that have none. Raises Problem."""
     from fairlead.cli import export
     from fairlead.sdk.modules import named
 
-    made = export.manifest(argparse.Namespace(file=file, image=UNUSED))
+    if not export.is_python(file):
+        return None, Path()
+    made = export.manifest(file, None, image)
     return [] if made is None else [made], named(Path(file.partition(":")[0]).resolve())[0]
 
 

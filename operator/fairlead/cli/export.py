@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 def _print(args: argparse.Namespace) -> int:
     from fairlead.cli.yamltext import dumped
 
-    made = manifest(args)
+    made = manifest(args.file, args.image)
     if made is None:
         return FAILED
     if args.namespace:
@@ -48,16 +48,28 @@ def _print(args: argparse.Namespace) -> int:
     return OK
 
 
-def manifest(args: argparse.Namespace) -> Json | None:
+def is_python(named: str) -> bool:
+    """Whether it is `FILE.py` or `FILE.py:NAME`."""
+    return named.partition(":")[0].endswith(".py")
+
+
+def manifest(named: str, image: str | None, otherwise: str | None = None) -> Json | None:
     """The Pipeline that a file describes; None if the file has failed, which was shown then. Raises Problem for what is
-    no file, no pipeline, or none that Fairlead understands."""
+    no file, no pipeline, or none that Fairlead understands.
+
+    Args:
+        named: `FILE.py` or `FILE.py:NAME`.
+        image: Of steps that name none; None: the pipeline's.
+        otherwise: Of these, where the pipeline has none either.
+    """
     from fairlead.sdk.errors import show
 
-    file, _, name = args.file.partition(":")
+    file, _, name = named.partition(":")
     if not Path(file).is_file():
         raise Problem(f"there is no file {file!r}; write FILE.py or FILE.py:NAME", USAGE)
     try:
-        made = _chosen(file, name).manifest(args.image)
+        chosen = _chosen(file, name)
+        made = chosen.manifest(image or chosen.image or otherwise)
     except Problem:
         raise
     except Exception as error:  # noqa: BLE001 - it is the user's code that has failed, and they see where

@@ -1,4 +1,4 @@
-"""`fairlead run PIPELINE`: start a run by hand."""
+"""`fairlead run PIPELINE`: start a run by hand; `fairlead run --resume RUN`: one that goes on from another one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ ENDED = ("Completed", "Failed", "Aborted")
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
     parser = subparsers.add_parser("run", help="start a run of a pipeline")
-    parser.add_argument("pipeline", metavar="PIPELINE")
+    parser.add_argument("pipeline", metavar="PIPELINE", nargs="?", help="not needed with --resume")
     parser.add_argument("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="override a parameter")
     parser.add_argument(
         "--dataset", action="append", default=[], metavar="NAME=VERSION", help="read this version of a dataset"
     )
+    parser.add_argument("--resume", metavar="RUN", help="go on from this run: what is the same is not made again")
+    parser.add_argument(
+        "--edit", action="append", default=[], metavar="STEP.FIELD=VALUE",
+        help="with --resume, one step otherwise: image, command, args (as a shell reads them), env.NAME, memory, cpu",
+    )  # fmt: skip
     parser.add_argument(
         "--after", action="append", default=[], metavar="PIPELINE=RUN", help="read this run's outputs of a pipeline"
     )
@@ -38,15 +43,20 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     from fairlead.cli.approve import whoami
     from fairlead.plan.core import PIPELINE
 
-    pipeline = await session.get(PIPELINE, args.pipeline)
+    name = await _pipeline(session, args)
+    pipeline = await session.get(PIPELINE, name)
     reason = args.reason or f"started by {os.environ.get('USER', 'hand')} with fairlead run"
     params, datasets = pairs(args.param, "param"), pairs(args.dataset, "dataset")
     after = pairs(args.after, "after")
-    check_params(args.pipeline, pipeline, params)
+    check_params(name, pipeline, params)
+    edit = edited(pairs(args.edit, "edit"), pipeline)
     author = await whoami(session)
 
     def wanted(now: float) -> Json:
-        return run_object(session.namespace, args.pipeline, params, datasets, reason, now, author, after, args.commit)
+        made = run_object(session.namespace, name, params, datasets, reason, now, author, after, args.commit)
+        made["spec"] |= {"resumeFrom": args.resume} if args.resume else {}
+        made["spec"] |= {"edit": edit} if edit else {}
+        return made
 
     made = await make(session, wanted)
     name = made["metadata"]["name"]
@@ -55,6 +65,49 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     else:
         tell(f"pipelinerun {name} created; follow it: kubectl fairlead get run {name} -n {session.namespace} --watch")
     return await follow(session, name) if args.wait else OK
+
+
+async def _pipeline(session: Session, args: argparse.Namespace) -> str:
+    """The pipeline's name, given or that of the run that is gone on from. Raises Problem."""
+    from fairlead.plan.core import PIPELINE_RUN
+
+    if args.edit and not args.resume:
+        raise Problem("--edit goes with --resume; else change the Pipeline", USAGE)
+    if not args.resume and args.pipeline is None:
+        raise Problem("name a PIPELINE, or a run to go on from: --resume RUN", USAGE)
+    if not args.resume:
+        return str(args.pipeline)
+    of = str((await session.get(PIPELINE_RUN, args.resume))["spec"]["pipeline"])
+    if args.pipeline not in (None, of):
+        raise Problem(f"{args.resume} is a run of pipeline {of!r}, not of {args.pipeline!r}", USAGE)
+    return of
+
+
+def edited(given: dict[str, str], pipeline: Json) -> Json:
+    """`{"train.image": "x"}` as spec.edit. Raises Problem for a step that is not there, for several, and for what can't
+    be edited."""
+    import shlex
+
+    found: Json = {}
+    for entry, value in given.items():
+        step, _, field = entry.partition(".")
+        known = [one["name"] for one in pipeline["spec"].get("steps") or ()]
+        if step not in known:
+            raise Problem(f"--edit: there is no step {step!r}; there are {', '.join(known)}", USAGE)
+        if found.setdefault("step", step) != step:
+            raise Problem(f"--edit: one step can be edited, not {found['step']} and {step}", USAGE)
+        if field == "image":
+            found["image"] = value
+        elif field in ("command", "args"):
+            found[field] = shlex.split(value)
+        elif field.startswith("env."):
+            found.setdefault("env", []).append({"name": field.removeprefix("env."), "value": value})
+        elif field in ("memory", "cpu"):
+            mine = next(one for one in pipeline["spec"]["steps"] if one["name"] == step)
+            found["resources"] = {**(mine.get("resources") or {}), **found.get("resources", {}), field: value}
+        else:
+            raise Problem(f"--edit: {entry!r} is none of STEP.image, .command, .args, .env.NAME, .memory, .cpu", USAGE)
+    return found
 
 
 async def make(session: Session, wanted: Callable[[float], Json]) -> Json:

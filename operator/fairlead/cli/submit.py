@@ -44,7 +44,7 @@ def _described(args: argparse.Namespace) -> int:
 
     if (args.param or args.reason) and not args.start:
         raise Problem("--param and --reason are of a run: add --run", USAGE)
-    made = export.manifest(args)
+    made = export.manifest(args.file, args.image)
     if made is None:
         return FAILED
     start.check_params(made["metadata"]["name"], made, start.pairs(args.param, "param"))

@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -31,6 +31,7 @@ from fairlead.plan.requests import (
     AskReady,
     Failed,
     FindObject,
+    FindOutputs,
     GatewaySeen,
     KeepLog,
     ListSource,
@@ -39,6 +40,7 @@ from fairlead.plan.requests import (
     PromQuery,
     ReadAccount,
     ReadAnswers,
+    ReadCached,
     ReadCounts,
     ReadDocument,
     ReadGateway,
@@ -61,6 +63,7 @@ from fairlead.signals.budget import Allowance
 from fairlead.signals.errors import SignalError
 from fairlead.signals.gate import Gate
 from fairlead.signals.http import Outside, of_answers, of_counts
+from fairlead.store import cached
 from fairlead.store.documents import find, keep_log, newest, read, save
 from fairlead.store.endpoints import Rules
 from fairlead.store.errors import StoreError
@@ -73,7 +76,7 @@ LIMITS: dict[type[Any], float] = {
     ListSource: 300.0, ScrapePod: 3.0, ReadAnswers: 3.0, PromQuery: 15.0, WarmUp: 60.0, ReadGateway: 10.0,
     SaveDocument: 5.0, FindObject: 5.0, ReadDocument: 5.0, ReadInput: 3.0, ReadNewest: 10.0, ReadNamespace: 2.0,
     ReadRules: 15.0, ReadAccount: 2.0, AskReady: 2.0, ReadCounts: 3.0, ReadImage: 5.0,
-    ReadGit: 5.0, KeepLog: 60.0,
+    ReadGit: 5.0, KeepLog: 60.0, ReadCached: 5.0, FindOutputs: 5.0,
 }  # fmt: skip
 """Seconds that an answer may take, waiting for a place included."""
 AT_ONCE: dict[type[Any], int] = {
@@ -96,6 +99,8 @@ PATIENCE = 0.3
 """Seconds that a look waits for a store."""
 LOGS, LOG, LOG_TURN = 20.0, 15.0, 120.0
 """Seconds that a thread may work on a log, that a pod's node may take to send it, and that it waits for its turn."""
+LOGS_KEPT = 600.0
+"""Seconds for which it is known that a log is kept, for whoever asks: outputs may take so long to be published."""
 LOGS_AT_ONCE, LOGS_EACH = 16, 6
 """Logs that are in memory, and of one namespace."""
 AGAIN = 5.0
@@ -103,7 +108,7 @@ AGAIN = 5.0
 KEEP = 60.0
 """Seconds for which a late answer of the store is kept for whoever asks."""
 
-Late = SaveDocument | FindObject | ReadDocument | ReadNewest
+Late = SaveDocument | FindObject | ReadDocument | ReadNewest | ReadCached | FindOutputs
 """What is asked of a store, and may be answered later."""
 Shared = ScrapePod | ReadAnswers | PromQuery | WarmUp | ReadInput | AskReady | ReadCounts
 """What has SHARES."""
@@ -256,7 +261,10 @@ class Resolver:
         """All the answers."""
         asked, allowed = list(dict.fromkeys(requests)), Allowed()
         found = await asyncio.gather(*(self._answer(one, allowed) for one in asked))
-        return dict(zip(asked, found, strict=True))
+        # a log may have been kept while other answers were waited for
+        return dict(zip(asked, found, strict=True)) | {
+            one: self._archived(one) for one in asked if isinstance(one, KeepLog)
+        }
 
     def _gate(self, request: Request) -> AbstractAsyncContextManager[None]:
         kind = type(request)
@@ -306,6 +314,10 @@ class Resolver:
                 return await self._patiently(read, request)
             case ReadNewest():
                 return await self._patiently(newest, request)
+            case ReadCached():
+                return await self._patiently(cached.entry, request)
+            case FindOutputs():
+                return await self._patiently(cached.find, request)
             case ScrapePod():
                 return await pods.scrape(self._outside(request.namespace), request)
             case ReadAnswers():
@@ -367,12 +379,14 @@ class Resolver:
 
     def _forget_log(self, request: KeepLog, done: asyncio.Future[Answer]) -> None:
         kept = not done.cancelled() and isinstance(done.result(), LogKept)
-        asyncio.get_running_loop().call_later(KEEP if kept else AGAIN, self._logs.pop, request, None)
+        asyncio.get_running_loop().call_later(LOGS_KEPT if kept else AGAIN, self._logs.pop, request, None)
 
     async def _log(self, request: KeepLog) -> Answer:
         """Copy a log. Never raises: nobody may be there to hear it."""
         try:
-            async with self._reading.place(request.namespace):
+            async with AsyncExitStack() as stack:
+                async with asyncio.timeout(LOG_TURN):
+                    await stack.enter_async_context(self._reading.place(request.namespace))
                 found = await self._read_log(request)
                 if isinstance(found, Failed):
                     return found
@@ -386,6 +400,8 @@ class Resolver:
             return Failed(failed.reason, failed.message)
         except CrowdedError as failed:
             return Failed(NO_TURN, CROWDED.format(running=failed.running))
+        except TimeoutError:
+            return Failed(NO_TURN, f"other logs of this namespace were being kept for {LOG_TURN:g} s")
         except api.ApiError as failed:
             return Failed("ApiUnavailable", failed.message)
         except Exception as bug:

@@ -135,6 +135,11 @@ def prepared(asked: Asked, watcher: Watcher) -> Prepared:
         known = ", ".join(sorted(spec.params)) or "none"
         raise Trouble(f"--param {unknown[0]}: the Pipeline declares no such parameter; it has {known}")
     spec = only.steps(spec, asked.steps) if asked.steps else spec
+    if asked.keep_going and (last := next((step for step in spec.steps if dag.is_last(step)), None)):
+        raise Trouble(
+            f"--keep-going: step {last.name} has `when: {last.when}`, and would not know how the run went; leave the "
+            "option out, or name other steps by --step"
+        )
     places = data.located(asked.data, dag.datasets(spec))
     engine = _engine() if asked.containers else ""
     number, folder = _new_folder(asked.out)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from fairlead.api.pipeline import PipelineSpec, Step
 from fairlead.api.schema import Model
 from fairlead.local.trouble import Trouble
 
-STEP = {"name", "needs", "inputs", "outputs", "retry", "timeout", "command", "args", "env"}
+STEP = {"name", "needs", "inputs", "outputs", "retry", "timeout", "command", "args", "env", "when", "if_", "notebook"}
 """Fields of a step that mean the same here."""
-PIPELINE = {"params", "steps", "produces", "author", "code"}
+PIPELINE = {"params", "steps", "produces", "author", "code", "timeout"}
 """Fields of a Pipeline that mean the same here."""
 INPUT = {"dataset", "output"}
 """What a step can read here."""
 ELSEWHERE = {"triggers", "cooldown", "limits", "concurrency", "history", "store", "suspend"}
 """Fields of a Pipeline that are of a cluster: when runs start, where outputs are kept, and for how long."""
-PLACED = {"node_selector", "tolerations", "queue", "priority_class", "claims"}
+PLACED = {"node_selector", "tolerations", "queue", "priority_class", "claims", "queue_timeout", "start_timeout"}
 """Fields of a step that choose a node, or say when it is given one."""
 ENGINE = {"image", "resources"}
 """Fields of a step that only containers have."""
@@ -38,9 +39,12 @@ def check(spec: PipelineSpec) -> None:
 
 def local(spec: PipelineSpec) -> PipelineSpec:
     """The Pipeline without what is of a cluster: what is left, a run can do here."""
-    unplaced = {name: Step.model_fields[name].get_default(call_default_factory=True) for name in PLACED}
-    steps = [step.model_copy(update=unplaced) for step in spec.steps]
-    return spec.model_copy(update={"store": None, "code": None, "steps": steps})
+    steps = [step.model_copy(update=_defaults(Step, PLACED)) for step in spec.steps]
+    return spec.model_copy(update={**_defaults(PipelineSpec, ELSEWHERE), "code": None, "steps": steps})
+
+
+def _defaults(model: type[Model], names: set[str]) -> dict[str, Any]:
+    return {name: model.model_fields[name].get_default(call_default_factory=True) for name in names}
 
 
 def _refused(path: str) -> str:
@@ -71,6 +75,7 @@ def notes(spec: PipelineSpec, *, containers: bool) -> list[str]:
     unused = [type(spec).model_fields[name].alias or name for name in sorted(ELSEWHERE & spec.model_fields_set)]
     placed = {name for step in spec.steps for name in PLACED & step.model_fields_set}
     unused += [f"steps[].{Step.model_fields[name].alias or name}" for name in sorted(placed)]
+    unused += ["steps[].retry.memory"] if any(step.retry.memory for step in spec.steps) else []
     if unused:
         found.append(f"without effect here: {', '.join(unused)}")
     return found

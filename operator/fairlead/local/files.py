@@ -105,7 +105,7 @@ def _accepted(path: Path, one: Json) -> None:
 def _pipeline(raw: Json) -> Pipeline:
     try:
         found = Pipeline.model_validate({"spec": raw["spec"]})
-        dag.validate(found.spec)
+        dag.validate(found.spec, raw["metadata"]["name"])
     except Invalid as invalid:
         raise Trouble(f"Pipeline {raw['metadata']['name']}: {invalid}") from None
     except ValidationError as error:

@@ -55,6 +55,7 @@ WORST_FIRST = (
     Bad("EvidenceAvailable", "False"),
     Bad("Progressing", "False", _RESTS, True),
     Bad("GaveUp", "True"),
+    Bad("CacheMismatch", "True"),
     Bad("LastRunSucceeded", "False", frozenset({"RunAborted"})),
     Bad("TriggersObserved", "Unknown", frozenset({"NotSeen"})),
     Bad("EvidenceSaved", "False"),

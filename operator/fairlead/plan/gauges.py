@@ -62,6 +62,9 @@ def of_pipeline(raw: Json) -> Iterable[Gauge]:
     said = {one.get("type"): one.get("status") for one in status.get("conditions") or ()}
     text = "1 while triggers have tried as often as they may, and wait for a person."
     yield Gauge("fairlead_pipeline_gave_up", text, where, float(said.get("GaveUp") == "True"))
+    for name, much in (status.get("cache") or {}).items():
+        text = "Steps of runs that are kept, by what became of earlier results: hits, audits, mismatches."
+        yield Gauge("fairlead_pipeline_cache_steps", text, where | {"outcome": name}, float(much))
     last = status.get("lastRun")
     if last:
         text = "When a trigger last started a run."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from fairlead.api.cached import Entry
 from fairlead.monitor.counts import Tally
 
 
@@ -391,6 +392,54 @@ class ReadNewest:
 
 
 @dataclass(frozen=True)
+class ReadCached:
+    """Read the document that counts among those of a key (`api/cached.py`), and look whether all that it names is
+    still there as it was. Answer: `Cached`."""
+
+    namespace: str
+    bucket: str
+    prefix: str
+    """The key's folder."""
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class Cached:
+    """What is kept under a key."""
+
+    number: int
+    """Of the document; 0: there is none."""
+    entry: Entry | None = None
+    trouble: str = ""
+    """Why it can't be used: what it names is gone, or is something else; or it is no such document."""
+
+
+@dataclass(frozen=True)
+class FindOutputs:
+    """Whether outputs that were committed are still there, with all their bytes. Answer: `OutputsSeen`."""
+
+    namespace: str
+    bucket: str
+    outputs: tuple[tuple[str, int], ...]
+    """(key, bytes); a key with a slash at the end is a folder."""
+    endpoint: str | None
+    region: str | None
+    credentials: str | None
+    """Name of the Secret in the namespace."""
+
+
+@dataclass(frozen=True)
+class OutputsSeen:
+    """Which of them are not."""
+
+    trouble: str = ""
+    """What is gone or has another size; empty: all are there."""
+
+
+@dataclass(frozen=True)
 class Newest:
     """A document, with its key. Both are empty where there is none."""
 
@@ -482,10 +531,10 @@ NO_TURN = "NoTurn"
 Request = (
     ListSource | ScrapePod | ReadAnswers | ReadInput | PromQuery | WarmUp | SaveDocument | FindObject | ReadDocument
     | ReadGateway | ReadNewest | ReadNamespace | ReadRules | ReadAccount | AskReady | ReadCounts
-    | ReadImage | ReadGit | KeepLog
+    | ReadImage | ReadGit | KeepLog | ReadCached | FindOutputs
 )  # fmt: skip
 Answer = (
     Listed | Counters | AnswersPage | KeptInput | Vector | Warm | Saved | Presence | Document | GatewaySeen | Newest
     | NamespaceSeen | RulesSeen | AccountSeen | ReadySaid | CountsPage | ImageSeen | GitSeen | LogKept
-    | Failed
+    | Cached | OutputsSeen | Failed
 )  # fmt: skip

@@ -109,6 +109,13 @@ def step_folder(
     return store(own, config, namespace).folder("pipelines", pipeline, run_uid, step)
 
 
+def cache_folder(
+    own: S3Location | None, config: OperatorConfig, namespace: str, pipeline: str, key: str
+) -> Location:  # fmt: skip
+    """What a pipeline's steps have left under a key. Raises Invalid without a store."""
+    return store(own, config, namespace).folder("cache", pipeline, key)
+
+
 def model_folder(own: S3Location | None, config: OperatorConfig, namespace: str, version: str) -> Location:
     """Where a model version's evaluation reports go. Raises Invalid without a store."""
     return store(own, config, namespace).folder("models", version)

@@ -22,6 +22,7 @@ from fairlead.worker import digests, kept, series
 from fairlead.worker.access import place
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.fetch import parallel
+from fairlead.worker.leave import leave
 from fairlead.worker.paths import files_under, unfit
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,13 @@ VALUE_LIMIT = 1024
 
 
 def publish(task: PublishTask) -> PublishResult:
-    """Upload, then commit by a conditional put. Raises TaskFailed or StoreError."""
+    """Upload, then commit by a conditional put; then leave it for later runs, if asked to. Raises TaskFailed or
+    StoreError."""
+    committed = _commit(task)
+    return leave(task.cache, committed) if task.cache is not None else committed
+
+
+def _commit(task: PublishTask) -> PublishResult:
     store = place(task.store)
     outcome = task.outcome or join(task.store.prefix, "outcome.json")
     if (committed := _committed(store, outcome)) is not None:

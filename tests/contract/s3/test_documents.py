@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fairlead.plan.requests import Document, FindObject, Presence, ReadDocument, Saved, SaveDocument
-from fairlead.store.documents import find, read, save
+from fairlead.plan.requests import Document, FindObject, KeepLog, Presence, ReadDocument, Saved, SaveDocument
+from fairlead.store.documents import find, keep_log, read, save
 from fairlead.store.errors import StoreError
 
 SECRET = {"AWS_ACCESS_KEY_ID": "root", "AWS_SECRET_ACCESS_KEY": "a-root-secret"}
@@ -26,6 +26,14 @@ def test_the_same_document_may_be_saved_by_many_and_again(s3: Any, bucket: str) 
         assert set(pool.map(lambda _: save(asked, SECRET), range(6))) == {Saved()}
     assert save(asked, SECRET) == Saved()
     assert s3.client.get_object(Bucket=bucket, Key=asked.key)["Body"].read() == b'{"t":1}\n'
+
+
+def test_the_log_that_was_kept_first_stays(s3: Any, bucket: str) -> None:
+    asked = KeepLog("n", bucket, "p/1/log.txt", s3.endpoint, None, "s3", "train-x", "step", 100)
+    keep_log(asked, SECRET, b"first\n")
+    keep_log(asked, SECRET, b"a twin's\n")
+    found = s3.client.get_object(Bucket=bucket, Key=asked.key)
+    assert (found["Body"].read(), found["ContentType"]) == (b"first\n", "text/plain; charset=utf-8")
 
 
 def test_another_document_under_its_name_is_not_overwritten(s3: Any, bucket: str) -> None:

@@ -52,6 +52,24 @@ def test_what_is_published_is_fetched_with_the_same_digest(s3: Any, bucket: str,
     assert not list(tmp_path.rglob(".fairlead-*"))
 
 
+def test_what_was_logged_is_kept_with_its_type_and_a_late_attempt_changes_nothing(
+    s3: Any, bucket: str, tmp_path: Path
+) -> None:
+    logged = tmp_path / "out" / ".fairlead"
+    (logged / "artifacts").mkdir(parents=True)
+    (logged / "artifacts" / "roc.svg").write_text("<svg/>")
+    (logged / "metrics.jsonl").write_text('{"name":"rmse","value":23.10}\n')
+    asked = PublishTask(store=s3.place(bucket, "ns/p/uid/train"), attempt=1, outputs=[], logged=str(logged))
+    first = publish(asked)
+    assert (first.metrics, first.artifacts[0].name, first.values) == ({"rmse": "23.10"}, "roc.svg", 1)
+    key = first.artifacts[0].uri.removeprefix(f"s3://{bucket}/")
+    assert s3.client.head_object(Bucket=bucket, Key=key)["ContentType"] == "image/svg+xml"
+    before = s3.keys(bucket)
+    (logged / "metrics.jsonl").write_text('{"name":"rmse","value":99}\n')
+    assert publish(asked.model_copy(update={"attempt": 2})) == first
+    assert s3.keys(bucket) == before
+
+
 def test_a_late_attempt_adopts_what_was_committed(s3: Any, bucket: str, tmp_path: Path) -> None:
     first = publish(task(s3, bucket, written(tmp_path / "a")))
     late = publish(task(s3, bucket, written(tmp_path / "b", b"0.1"), attempt=2))

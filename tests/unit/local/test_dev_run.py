@@ -333,3 +333,62 @@ def test_a_log_without_end_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytes
     assert run("-q") == 0
     assert len(log("one")) < 1100
     assert "bytes more were printed" in log("one")
+
+
+# --- what decides which steps run ----------------------------------------------------------------------------------
+
+
+def test_steps_that_come_last_know_how_it_went(tmp_path: Path) -> None:
+    last = (step("tidy", "true", when="always"), step("alarm", "true", when="failed"))
+    written(tmp_path, step("one", "true"), *last)
+    assert run() == 0
+    assert [(name, one["phase"], one.get("reason", "")) for name, one in steps().items()][1:] == [
+        ("tidy", "Completed", ""), ("alarm", "Completed", "Skipped"),
+    ]  # fmt: skip
+    written(tmp_path, step("one", "false"), *last)
+    assert run() == 1
+    assert {name: one["phase"] for name, one in steps(2).items()} == {
+        "one": "Failed", "tidy": "Completed", "alarm": "Completed",
+    }  # fmt: skip
+    assert steps(2)["alarm"].get("reason", "") == ""
+
+
+def test_keep_going_is_refused_where_it_would_lie(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path, step("one", "false"), step("alarm", "true", when="failed"))
+    assert run("--keep-going") == 2
+    assert "--keep-going: step alarm has `when: failed`" in capsys.readouterr().err
+    assert run("--keep-going", "--step", "one") == 1
+
+
+def test_conditions_go_by_values_metrics_and_parameters(tmp_path: Path) -> None:
+    shell = "printf NE > /fairlead/out/best; mkdir /fairlead/out/.fairlead; " \
+            "echo '{\"name\": \"rows\", \"value\": 5}' > $FAIRLEAD_METRICS"  # fmt: skip
+    written(
+        tmp_path,
+        step("search", shell, outputs=out("best", kind="value")),
+        step("yes", 'test "{{steps.search.best}}" = NE', needs=["search"], **{"if": [
+            {"metric": "search.rows", "above": "4"}, {"value": "search.best", "in": ["NE", "NW"]},
+            {"param": "region", "in": ["all"]}]}),
+        step("no", "false", needs=["search"], **{"if": [{"metric": "search.rows", "below": "4"}]}),
+        params={"region": "all"},
+    )  # fmt: skip
+    assert run() == 0
+    assert {name: one.get("reason", "") for name, one in steps().items()} == {"search": "", "yes": "", "no": "Skipped"}
+    assert steps()["search"]["metrics"] == {"rows": "5"}
+    written(tmp_path, step("search", "true"),
+            step("no", "true", needs=["search"], **{"if": [{"metric": "search.rows", "below": "4"}]}))  # fmt: skip
+    assert run() == 1
+    assert steps(2)["no"]["reason"] == "MetricMissing"  # nobody knows is no "no"
+
+
+def test_a_run_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    written(tmp_path, step("one", "sleep 300"), step("tidy", "true", when="always"), timeout="2s")
+    assert run() == 1
+    found = steps()
+    assert (found["one"]["phase"], found["tidy"]["phase"]) == ("Aborted", "Completed")
+    assert "spec.timeout" in record()["status"]["message"]
+
+
+def test_whose_turn_it_is_in_a_cluster_is_no_matter(tmp_path: Path) -> None:
+    written(tmp_path, step("one", "true", queueTimeout="1s"), concurrency="Queue", suspend=True)
+    assert run() == 0

@@ -15,7 +15,7 @@ from fairlead.cluster.client import LOG_LINES, _tail
 from fairlead.cluster.port import Log
 from fairlead.engine import resolve
 from fairlead.engine.resolve import Resolver
-from fairlead.plan.requests import Answer, Failed, KeepLog, LogKept
+from fairlead.plan.requests import Answer, Document, Failed, KeepLog, LogKept, ReadDocument
 from fairlead.store.errors import StoreError
 
 ASKED = KeepLog("team", "bucket", "p/1/log.txt", "http://s3:9000", None, "s3", "train-x", "step", 10)
@@ -85,6 +85,37 @@ async def test_a_stuck_node_delays_no_other_log_of_its_namespace() -> None:
     many = [replace(ASKED, pod="stuck", key=f"more-{number}") for number in range(50)]
     await found.resolve(many)
     assert await answer(found, other) == LogKept(5, False), "one namespace has only so many places"
+    found.close()
+
+
+async def test_a_log_that_is_kept_while_the_look_waits_for_another_answer_is_known_at_once(
+    kept: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that both are recorded by one write."""
+    document = ReadDocument("team", "bucket", "answers/a.json", "a" * 64, "http://s3:9000", None, "s3")
+
+    def slow(*_: Any) -> Document:
+        assert written.wait(20)
+        return Document("{}")
+
+    written = threading.Event()
+    monkeypatch.setattr(resolve, "read", slow)
+    found = resolver(Nodes())
+    task = asyncio.ensure_future(found.resolve([ASKED, document]))
+    assert await answer(found) == LogKept(5, False)
+    written.set()
+    assert (await task)[ASKED] == LogKept(5, False)
+    assert len(kept) == 1
+    found.close()
+
+
+async def test_who_waits_too_long_for_a_place_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve, "LOG_TURN", 0.05)
+    found = resolver(Nodes())
+    await found.resolve([replace(ASKED, pod="stuck", key=str(number)) for number in range(resolve.LOGS_EACH)])
+    said = await answer(found)
+    assert isinstance(said, Failed)
+    assert said.reason == "NoTurn"
     found.close()
 
 

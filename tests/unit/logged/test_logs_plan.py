@@ -146,6 +146,10 @@ def test_a_job_that_is_stopped_goes_when_its_log_is_kept_or_soon(where: LittleWo
     look(where)
     assert where.jobs(step="one"), "its pod would go with it"
     assert len(asked(where)) == 2
+    where.now += logs.STOP - 0.4
+    wait = where.look(run.SPEC, "delay-7").requeue_after
+    assert wait == pytest.approx(0.4), "no event tells when its time is over"
+    where.now -= logs.STOP - 0.4
     where.now += logs.STOP + 0.1
     look(where)
     assert not where.jobs(step="one")

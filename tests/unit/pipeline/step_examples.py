@@ -23,6 +23,18 @@ class Example:
 
 
 EXAMPLES: dict[str, Example] = {
+    "NotebookStep": Example(
+        step={
+            "image": "notebooks:1", "notebook": "train.ipynb", "inputs": {"rows": {"output": "prepare.train"}},
+            "outputs": {"model": {"type": "model"}}, "args": ["-k", "python{{params.horizon}}"],
+        },
+        inputs={"rows": "output/prepare.train"}, outputs={"model": "model", "notebook": "preview"},
+        shown="notebooks:1 train.ipynb",
+        nonsense=(
+            ({"command": ["sh"]}, ".command"), ({"outputs": {"notebook": {}}}, ".outputs.notebook"),
+            ({"args": ["{{params.other}}"]}, ".args[0]"),
+        ),
+    ),
     "ContainerStep": Example(
         step={
             "image": "registry/airline:1", "command": ["train", "--horizon={{params.horizon}}"],

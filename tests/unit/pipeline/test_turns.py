@@ -362,7 +362,7 @@ class Replacing(Turns):
     concurrency = "Replace"
 
 
-FEW = settings(max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=8, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TestTurns = Turns.TestCase
 TestTurns.settings = FEW
 TestReplacing = Replacing.TestCase

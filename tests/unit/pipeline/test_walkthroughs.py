@@ -21,7 +21,7 @@ BLOCK = re.compile(
 )
 STEPS = [
     ("To add a trigger", "live", "test_triggers.py", 4),
-    ("To add a type of step", "NotebookStep", "test_step_types.py", 4),
+    ("To add a type of step", "ProfiledStep", "test_step_types.py", 4),
 ]
 
 

@@ -161,6 +161,14 @@ def test_a_server_that_does_not_tell_is_waited_for(reason: str) -> None:
     assert look(where)["commit"] == ONE
 
 
+@pytest.mark.parametrize(("reason", "seconds"), [(UNDERWAY, 0.5), ("Unreachable", 5.0)])
+def test_an_answer_that_is_on_its_way_is_looked_for_soon(reason: str, seconds: float) -> None:
+    where = world()
+    says(where, Failed(reason, "not yet"))
+    look(where)
+    assert where.plan(run.SPEC, "p-1").requeue_after == seconds
+
+
 def test_ssh_is_refused_with_a_way_out_where_no_schema_has_done_so() -> None:
     where = world(git=GIT | {"url": "git@git.example:team/code.git"})
     status = look(where)
@@ -214,10 +222,12 @@ def test_a_private_ref_that_is_not_there_ends_the_run() -> None:
     assert (status["phase"], status["message"]) == ("Failed", "spec.code.git.ref: no branch; correct ref")
 
 
-def test_cancelled_while_it_is_asked() -> None:
+@pytest.mark.parametrize("how", ["now", "finally", "drain"])
+def test_cancelled_while_it_is_asked(how: str) -> None:
+    """No step can run without its code, those that are to run in any case neither."""
     where = world(secret=True)
     look(where)
-    where.objects["PipelineRun", "p-1"]["spec"]["cancel"] = "now"
+    where.objects["PipelineRun", "p-1"]["spec"]["cancel"] = how
     status = look(where)
     assert (status["phase"], asking(where)) == ("Aborted", [])
     assert where.jobs(run="p-1") == []

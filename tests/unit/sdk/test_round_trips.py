@@ -87,7 +87,7 @@ def arrives(step: steps.Step, made: dict[str, Any]) -> Any:
     assert read == made
     spec = PipelineSpec.model_validate(read["spec"])
     validate(spec)
-    words = [expanded(template.render(one, spec.params)) for one in spec.steps[0].args]
+    words = [expanded(template.render(one, spec.params, {})) for one in spec.steps[0].args]
     assert all("\0" not in one for one in words), "no program can be given that"
     (found,) = step.function(**run.arguments(step.signature, words))
     return found

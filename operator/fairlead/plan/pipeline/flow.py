@@ -14,6 +14,7 @@ from fairlead.api.pipelinerun import PipelineRunStatus, RunVerdict, StepStatus
 from fairlead.api.units import seconds
 from fairlead.plan.core import Plan, epoch
 from fairlead.plan.pipeline import dag, ending, judging, metering, produce, steps, units
+from fairlead.plan.pipeline.cache import look as cache
 
 _STRONGER = ("drain", "finally", "now")
 
@@ -43,7 +44,7 @@ class Look(NamedTuple):
 def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Plan:
     """One look at a run that has started."""
     look = Look(view, spec, status, _cancel(view, status), _overdue(view, status, spec))
-    status = _with(status, [units.advance(view, s) for s in status.steps])
+    status = _with(status, [cache.after(status, spec, s, units.advance(view, s)) for s in status.steps])
     status = _decide(look, _deciding(look, status)) if status.verdict is None else status
     status = _last(look, status) if status.verdict is not None else status
     both = zip(look.before.steps, status.steps, strict=True)
@@ -52,10 +53,13 @@ def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Pl
     found = _next(look, status.model_copy(update={"progress": f"{done}/{len(status.steps)}"}))
     before = {s.name: s for s in look.before.steps}
     told = [event for s in status.steps for event in units.events(before.get(s.name) or StepStatus(name=s.name), s)]
+    recorded = {s.name: s for s in view.subject.body.status.steps}
+    told += (event for s in status.steps for event in cache.events(recorded.get(s.name), s))
     found.events = [*told, *found.events]
     found.delete += [gone for s in status.steps if s.reason in units.ENDING for gone in units.stopped(view, s)]
     found.delete += [gone for s in status.steps for gone in units.lingering(view, s)]
     found.moving = any(s.items is not None and units.busy(s) for s in status.steps)
+    found.requeue_after = min(view.look_again, default=None)
     return found
 
 
@@ -141,8 +145,12 @@ def _begun(look: Look, status: PipelineRunStatus, mine: Iterable[StepStatus]) ->
         judged = not _waits(s) or judging.judge(by_name[s.name], look.spec, status) == judging.BEGIN
         return judged and units.due(look.view, s)
 
+    def begun(s: StepStatus) -> StepStatus:
+        s = cache.before(look.view, status, look.spec, s)
+        return units.begin(look.view, s) if cache.begins(s) else s
+
     names = {s.name for s in mine if ready(s)}
-    return _with(status, [units.begin(look.view, s) if s.name in names else s for s in status.steps])
+    return _with(status, [begun(s) if s.name in names else s for s in status.steps])
 
 
 # --- the verdict -----------------------------------------------------------------------------------------------------
@@ -217,7 +225,6 @@ def _run_on(look: Look, status: PipelineRunStatus, reason: str, message: str) ->
     found = Plan(ending.state(view, status, "Running", reason, message))
     found.create = [job for one in making for job in one.create]
     found.delete = [gone for s in status.steps if s.reason not in units.ENDING for gone in units.outdated(view, s)]
-    found.requeue_after = min(view.look_again, default=None)
     return found
 
 

@@ -5,7 +5,7 @@ record, or of its Pipeline, is of no matter then."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -43,15 +43,19 @@ def wanted(spec: PipelineSpec) -> list[tuple[str, str]]:
     return sorted({(one.pipeline, one.output) for one in read if one is not None})
 
 
-def pinned(view: View, spec: PipelineSpec, named: Mapping[str, str]) -> list[PinnedOutput]:
-    """What a run reads of other Pipelines. named: runs that it is to be read of, by Pipeline. Raises NotThere."""
+def pinned(
+    view: View, spec: PipelineSpec, named: Mapping[str, str], before: Iterable[PinnedOutput] = ()
+) -> list[PinnedOutput]:
+    """What a run reads of other Pipelines. named: runs that it is to be read of, by Pipeline; before: what the run has
+    pinned that it goes on from. Raises NotThere."""
     asked = wanted(spec)
     known = {name for name, _ in asked} | {one.name for one in triggers.references(spec) if one.kind == PIPELINE}
     if strange := sorted(set(named) - known):
         raise NotThere(INVALID, f"spec.after: no step reads anything of {', '.join(strange)}; take it out, and make a "
                        "new run", final=True)  # fmt: skip
-    found = {name: _run(view, name, named.get(name)) for name in dict(asked)}
-    return [_output(view, name, found[name], output, name in named) for name, output in asked]
+    kept = {(one.pipeline, one.output): one for one in before}
+    found = {name: _run(view, name, named.get(name)) for name in dict(one for one in asked if one not in kept)}
+    return [kept.get(one) or _output(view, one[0], found[one[0]], one[1], one[0] in named) for one in asked]
 
 
 def _run(view: View, pipeline: str, name: str | None) -> Json:

@@ -28,7 +28,7 @@ def requests(view: View, status: PipelineRunStatus) -> list[ReadDocument]:
 
 def look(view: View, status: PipelineRunStatus) -> Plan | PipelineRunStatus:
     """One look at a run without its commit: what is to be done, or the run with it."""
-    if view.subject.body.spec.cancel:
+    if view.subject.body.spec.cancel or status.replaced_by:
         return _cancel(view, status)
     if status.pinning is None:
         return _make(view, status, asking.begun(view, None))

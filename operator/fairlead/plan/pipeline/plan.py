@@ -30,6 +30,7 @@ from fairlead.plan.core import (
 )
 from fairlead.plan.jobs import failures
 from fairlead.plan.pipeline import dag, gpuhours, history, limits, oldruns, tries, turns, waking, watching
+from fairlead.plan.pipeline.cache import counts
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -341,12 +342,14 @@ def _finish(draft: Draft, swept: history.Sweep) -> PipelineStatus:
         active=sum(phase not in TERMINAL for phase in count),
         succeeded=count.count("Completed"),
         failed=count.count("Failed"),
+        cache=counts.counted(draft.runs),
     )
     conditions = Conditions(draft.status.conditions, draft.context.now, draft.context.subject.meta.generation)
     found = _standing(draft)
     standing.tell(conditions, found)
     _last_run(conditions, draft.runs)
     tries.tell(conditions, draft.spec, draft.status)
+    counts.tell(conditions, draft.runs)
     history.tell(conditions, swept, draft.spec.history.versions, draft.status)
     phase, message = _summary(draft)
     return draft.status.model_copy(

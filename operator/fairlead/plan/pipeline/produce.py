@@ -140,6 +140,11 @@ def _lineage(view: View, run: PipelineRunStatus) -> Lineage:
         commit=run.commit or None,
         repository=run.template.code.git.url if run.commit and run.template and run.template.code else None,
         params=run.params,
+        reused={
+            s.name: f"{s.cache.run}/{s.cache.attempt}"
+            for s in run.steps
+            if s.cache and s.cache.outcome in ("Hit", "Resumed")
+        },
         author=writer if writer != view.subject.body.spec.author else None,
     )
 

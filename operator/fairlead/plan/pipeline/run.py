@@ -24,6 +24,8 @@ from fairlead.plan.core import (
 )
 from fairlead.plan.jobs import attempt, queue
 from fairlead.plan.pipeline import ending, flow, logs, pinning, runs, start, steps, turns, units
+from fairlead.plan.pipeline.cache import look as cache
+from fairlead.plan.pipeline.cache import others
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.requests import Request
@@ -51,7 +53,7 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
             return ending.end(view, status, "Aborted", "Replaced", text)
         except start.Waits as waits:
             waiting = ending.state(view, status, "Pending", waits.reason, waits.message)
-            return Plan(waiting, requeue_after=None if waits.told else units.LOOK_AGAIN)
+            return Plan(waiting, requeue_after=None if waits.told else waits.again)
     elif not status.replaced_by and status.verdict is None and (by := start.replaced(view)):
         status = status.model_copy(update={"replaced_by": by})
     if pinning.is_open(status):
@@ -76,6 +78,7 @@ def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable
     if status.template is None:
         return list(start.questions(view))
     asked = [request for step in status.steps for request in units.requests(view, step)]
+    asked += (one for step in status.steps for one in cache.requests(view, status.template, step))
     return [*pinning.requests(view, status), *asked]
 
 
@@ -110,7 +113,7 @@ def settled(raw: Json) -> bool:
 
 def keys(run: Json) -> Iterable[str]:
     """By which a run is found."""
-    return [*runs.keys(run), *turns.keys(run)]
+    return [*runs.keys(run), *turns.keys(run), *others.keys(run)]
 
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:
@@ -137,7 +140,7 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     observe=observe,
     children=(JOB, POD, MODEL_VERSION),
     optional=frozenset({LOCAL_QUEUE}),
-    mappers={POD: by_pod, LOCAL_QUEUE: by_queue, PIPELINE: turns.by_pipeline},
+    mappers={POD: by_pod, LOCAL_QUEUE: by_queue, PIPELINE: turns.by_pipeline, PIPELINE_RUN: others.woken},
     foreign=frozenset({LOCAL_QUEUE}),
     heeds={LOCAL_QUEUE: queue.inactive, PIPELINE: turns.heeded},
     index=keys,

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 
 from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
-from fairlead.api.pipelinerun import PinnedDataset, PinnedOutput, PipelineRunStatus, StepStatus
+from fairlead.api.pipelinerun import PinnedDataset, PinnedOutput, PipelineRun, PipelineRunStatus, StepEdit
 from fairlead.plan import store
-from fairlead.plan.core import DATASET, PIPELINE, Invalid, Json, Kind, M, rfc3339
+from fairlead.plan.core import DATASET, PIPELINE, PIPELINE_RUN, Invalid, Json, Kind, M, rfc3339
 from fairlead.plan.dataset import olderdata
-from fairlead.plan.pipeline import code, dag, handover, steps, turns
+from fairlead.plan.pipeline import code, dag, ending, handover, steps, turns
+from fairlead.plan.pipeline.cache import images
+from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.read import NotReadable, read
-from fairlead.plan.requests import Request
+from fairlead.plan.requests import UNDERWAY, Request
 
 _NAME_LIMIT = 63
+_SOON = 0.5
+"""Seconds until the next look, while a git server is being asked."""
 
 
 @dataclass
@@ -34,6 +38,8 @@ class Waits(Exception):  # noqa: N818 - normal
     message: str
     told: bool = False
     """Whether an event says when it can."""
+    again: float = 5.0
+    """Seconds until the next look, if none does."""
 
 
 @dataclass
@@ -54,6 +60,8 @@ def start(view: steps.View) -> PipelineRunStatus:
     if raw is None:
         raise Waits("PipelineMissing", f"there is no Pipeline {spec.pipeline} in this namespace; create it")
     template = _read(Pipeline, PIPELINE, raw, "spec").spec
+    source = _source(view)
+    template = _edited(template, spec.edit) if spec.edit else template
     try:
         dag.validate(template, spec.pipeline)
         store.store(template.store, world.config, view.subject.meta.namespace)
@@ -62,14 +70,19 @@ def start(view: steps.View) -> PipelineRunStatus:
             "InvalidPipeline", f"Pipeline {spec.pipeline}: {invalid}; correct it, and make a new run"
         ) from None
     _wait_for_turn(view, raw)
+    try:
+        digests, begun = images.resolved(view, template)
+    except images.Later as later:
+        raise Waits("ImageLookup", str(later)) from None
     return view.subject.body.status.model_copy(
         update={
             "template": template,
-            "params": _params(template, spec.params),
-            "datasets": _pinned(view, template),
+            "params": _params(template, spec.params, source.status.params if source else {}),
+            "datasets": _pinned(view, template, source),
             **_commit(view, template),
-            "after": _after(view, template),
-            "steps": [StepStatus(name=step.name) for step in template.steps],
+            "after": _after(view, template, source),
+            "images": digests,
+            "steps": begun,
             "started_at": rfc3339(view.now),
         }
     )
@@ -99,14 +112,41 @@ def _read(model: type[M], kind: Kind, raw: Json, *parts: str) -> M:
         raise Waits(why.reason, why.message) from None
 
 
-def _params(template: PipelineSpec, given: Params) -> Params:
+def _source(view: steps.View) -> PipelineRun | None:
+    """The run that this one goes on from. Raises Refused or Waits."""
+    spec = view.subject.body.spec
+    if spec.resume_from is None:
+        return None
+    raw = view.world.get(PIPELINE_RUN, spec.resume_from)
+    if raw is None:
+        text = f"spec.resumeFrom: there is no run {spec.resume_from} (any more); make a new run without it"
+        raise Refused("InvalidResume", text)
+    found = _read(PipelineRun, PIPELINE_RUN, raw)
+    if found.spec.pipeline != spec.pipeline:
+        text = f"spec.resumeFrom: {spec.resume_from} is a run of Pipeline {found.spec.pipeline}; name one of this one"
+        raise Refused("InvalidResume", text)
+    if found.status.phase not in ending.TERMINAL:
+        raise Waits("ResumeWaits", f"waits until run {spec.resume_from} has ended; or cancel that one")
+    return found
+
+
+def _edited(template: PipelineSpec, edit: StepEdit) -> PipelineSpec:
+    """The pipeline with one step otherwise. Raises Refused."""
+    if all(step.name != edit.step for step in template.steps):
+        known = ", ".join(step.name for step in template.steps)
+        raise Refused("InvalidEdit", f"spec.edit.step: there is no step {edit.step}; there are {known}")
+    found = [types.edited(step, edit) if step.name == edit.step else step for step in template.steps]
+    return template.model_copy(update={"steps": found})
+
+
+def _params(template: PipelineSpec, given: Params, before: Params) -> Params:
     unknown = sorted(set(given) - set(template.params))
     if unknown:
         known = ", ".join(sorted(template.params)) or "none"
         raise Refused(
             "InvalidParams", f"spec.params: {', '.join(unknown)} not declared by the pipeline; it has {known}"
         )
-    return template.params | given
+    return template.params | {name: value for name, value in before.items() if name in template.params} | given
 
 
 def _commit(view: steps.View, template: PipelineSpec) -> dict[str, str]:
@@ -119,7 +159,9 @@ def _commit(view: steps.View, template: PipelineSpec) -> dict[str, str]:
         return {}
     seen = code.understood(view.world.answer(asked), commit=bool(wanted))
     if isinstance(seen, code.Unknown):
-        raise (Refused if seen.final else Waits)(seen.reason, seen.message)
+        if seen.final:
+            raise Refused(seen.reason, seen.message)
+        raise Waits(seen.reason, seen.message, again=_SOON if seen.reason == UNDERWAY else Waits.again)
     return {"commit": seen.commit, "code_tree": seen.tree}
 
 
@@ -128,18 +170,22 @@ def _code_question(view: steps.View, template: PipelineSpec) -> Request | None:
     return code.question(view.subject.meta.namespace, git, wanted or git.ref, look=view.uid) if git else None
 
 
-def _pinned(view: steps.View, template: PipelineSpec) -> list[PinnedDataset]:
+def _pinned(view: steps.View, template: PipelineSpec, source: PipelineRun | None) -> list[PinnedDataset]:
+    before = {one.name: one for one in source.status.datasets} if source else {}
     asked = view.subject.body.spec.datasets
     names = sorted(set(dag.datasets(template)) | set(asked))
     if len(names) > dag.DATASETS:
         text = f"the steps' Datasets and spec.datasets are {len(names)} together; a run can pin {dag.DATASETS}"
         raise Refused("InvalidDatasets", f"spec.datasets: {text}: name only such as the steps read")
-    return [_version(view, name, asked.get(name)) for name in names]
+    kept = before.keys() - asked.keys()
+    return [before[name] if name in kept else _version(view, name, asked.get(name)) for name in names]
 
 
-def _after(view: steps.View, template: PipelineSpec) -> list[PinnedOutput]:
+def _after(view: steps.View, template: PipelineSpec, source: PipelineRun | None) -> list[PinnedOutput]:
+    named = view.subject.body.spec.after
+    before = [one for one in source.status.after if one.pipeline not in named] if source else []
     try:
-        return handover.pinned(view, template, view.subject.body.spec.after)
+        return handover.pinned(view, template, named, before)
     except handover.NotThere as why:
         raise (Refused if why.final else Waits)(why.reason, why.message) from None
 
@@ -180,9 +226,21 @@ def _older(view: steps.View, name: str, dataset: Dataset, wanted: str) -> Pinned
     return PinnedDataset(name=name, version=wanted, digest=wanted, manifest=where)
 
 
+def _images(view: steps.View) -> Iterator[Request]:
+    raw = view.world.get(PIPELINE, view.subject.body.spec.pipeline)
+    edit = view.subject.body.spec.edit
+    try:
+        spec = read(Pipeline, PIPELINE, raw, "spec").spec if raw is not None else None
+        if spec is not None:
+            yield from images.asked(view, _edited(spec, edit) if edit else spec)
+    except (NotReadable, Refused):
+        return  # the plan says so
+
+
 def questions(view: steps.View) -> Iterator[Request]:
     """Before it starts: whether the store has the versions that the run names and no status has any more; which commit
-    its code is."""
+    its code is, and which images names mean."""
+    yield from _images(view)
     for name, wanted in sorted(view.subject.body.spec.datasets.items()):
         raw = view.world.get(DATASET, name)
         try:

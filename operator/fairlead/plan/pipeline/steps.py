@@ -240,7 +240,7 @@ def advance(view: View, status: StepStatus) -> StepStatus:
         return status  # recorded, and still to be made
     status = _with(status, job_uid=seen.found.uid)
     if not isinstance(seen, Running | Broken):
-        return _completed(view, _seen(view, status, seen.found), seen.answer)
+        return completed(view, _seen(view, status, seen.found), seen.answer)
     if clocks.stopping(status):
         return _stopping(view, status)
     if isinstance(seen, Running):
@@ -317,7 +317,11 @@ def _seen(view: View, status: StepStatus, found: Found) -> StepStatus:
     return _with(status, image=image[:512]) if image else status
 
 
-def _completed(view: View, status: StepStatus, said: PublishResult) -> StepStatus:
+def completed(view: View, status: StepStatus, said: PublishResult) -> StepStatus:
+    """The step with what was committed."""
+    if said.uncached and status.cache is not None:
+        text = f"nothing is left for later runs: {said.uncached}"
+        status = _with(status, cache=status.cache.model_copy(update={"message": text}))
     return _with(
         status, phase="Completed", reason="", message="", outputs=said.outputs, not_before=None,
         finished_at=view.stamp, metrics=said.metrics, logged=_logged(said), **clocks.ended(status, view.now),

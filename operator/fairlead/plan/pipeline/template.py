@@ -41,6 +41,11 @@ def used(text: str, field_path: str) -> Iterator[Used]:
             raise Invalid(field_path, f"{{{{{inner}}}}} is not known; write {known}")
 
 
+def values(text: str) -> Iterator[str]:
+    """The outputs of type `value` that a text uses, `step.output`."""
+    yield from (match[1] for inner in _BRACES.findall(text) if (match := _VALUE.fullmatch(inner)))
+
+
 def render(text: str, params: Mapping[str, str], values: Mapping[str, str], item: Values | None = None) -> str:
     """The text with the values of parameters, of outputs (by `step.output`) and of the item (null is empty), in which
     Kubernetes' own `$(NAME)` is not expanded.
@@ -58,3 +63,12 @@ def render(text: str, params: Mapping[str, str], values: Mapping[str, str], item
         return values[output[1]].replace("$", "$$") if output else match[0]
 
     return _BRACES.sub(value, text)
+
+
+def pinned(image: str, digests: Mapping[str, str]) -> str:
+    """An image by its digest, if the run has found out which one its name meant when it started. digests: by name."""
+    found = digests.get(image)
+    if found is None:
+        return image
+    name, tag = image.rpartition(":")[::2]
+    return f"{image if '/' in tag or not name else name}@{found}"

@@ -6,6 +6,7 @@ Redirects are not followed, and packs only come from the server that was asked: 
 from __future__ import annotations
 
 import ssl
+from functools import cache
 from typing import Any, NoReturn
 
 import urllib3
@@ -17,6 +18,14 @@ from fairlead.store.wire import Checked, TlsSocket
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 30.0
 """Seconds. The second is for what comes at once; how long all of it may take, the terms of the work say."""
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    """Made once: it reads all certificates of the system."""
+    context = ssl.create_default_context()
+    context.sslsocket_class = TlsSocket
+    return context
 
 
 class _Connection(Checked, HTTPConnection):
@@ -40,10 +49,8 @@ class Web(urllib3.PoolManager):
     was sent."""
 
     def __init__(self, base: str) -> None:
-        context = ssl.create_default_context()
-        context.sslsocket_class = TlsSocket
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
-        super().__init__(1, timeout=timeout, retries=False, ssl_context=context)
+        super().__init__(1, timeout=timeout, retries=False, ssl_context=_context())
         self.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
         self._base = base
 

@@ -10,16 +10,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fairlead.api.items import Values
 from fairlead.api.pipeline import Input, Output, PipelineSpec, Step
-from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
+from fairlead.api.pipelinerun import PipelineRunStatus, StepEdit, StepStatus
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline.items import Item
 from fairlead.plan.pipeline.steps import View
 
 SLICES = 7
 """Parts that a GPU can have at most."""
+_APART = {
+    "name", "image", "inputs", "outputs", "needs", "when", "if_", "retry", "queue_timeout", "start_timeout", "timeout",
+    "cache", "tolerations", "priority_class",
+}  # fmt: skip
+"""Fields of a step that are told elsewhere, and those that can't change what its program makes."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,28 @@ class StepType(ABC):
     @abstractmethod
     def program(self, step: Step) -> str:
         """What runs, in a word for people: an image."""
+
+    def edited(self, step: Step, edit: StepEdit) -> Step:
+        """The step as one run wants it otherwise."""
+        changes = edit.model_dump(include={"image", "command", "args"}, exclude_none=True)
+        env = {one.name: one for one in (*step.env, *edit.env)}
+        resources = edit.resources or step.resources
+        return step.model_copy(update=changes | {"env": list(env.values()), "resources": resources})
+
+    def images(self, step: Step) -> Iterable[str]:
+        """The images whose programs make its result, as people write them."""
+        return (step.image,)
+
+    def parts(self, step: Step) -> Mapping[str, Any]:
+        """All that is asked for in a step, and that its result can follow from, but for inputs, outputs and images: by
+        the name that people know it by, as JSON. What is not here is not asked about when the result of an earlier run
+        is taken; so a field counts unless it is known that it can't change a result."""
+        said = step.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_APART)
+        env = {f"env {one['name']}": one.get("value", "") for one in said.pop("env", ())}
+        secrets = sorted(said.pop("secrets", ()))  # each is mounted by its name: their order is nothing to see
+        gpu = (said.pop("resources", None) or {}).get("gpu")  # {} is one, of any product
+        rest = ({"secrets": secrets} if secrets else {}) | ({} if gpu is None else {"gpu": gpu})
+        return env | rest | said
 
     @abstractmethod
     def job(self, order: Order) -> Json:

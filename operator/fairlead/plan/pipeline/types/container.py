@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 from fairlead.api.items import Values
 from fairlead.api.pipeline import Step
+from fairlead.api.pipelinerun import PipelineRunStatus
 from fairlead.plan.core import Invalid, Json
 from fairlead.plan.pipeline import memory, refs, template
 from fairlead.plan.pipeline.types import jobs
@@ -44,8 +45,7 @@ class ContainerStep(StepType):
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""
         step = order.step
-        rendered = _rendered(step, order.run.params, refs.values(order.run), order.values)
-        return jobs.program_job(order, rendered, step.inputs, step.outputs)
+        return jobs.program_job(order, rendered(step, order.run, order.values), step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:
@@ -55,14 +55,16 @@ def _texts(step: Step) -> Iterator[tuple[str, str]]:
     yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
 
 
-def _rendered(step: Step, params: Mapping[str, str], values: Mapping[str, str], item: Values | None) -> Step:
-    """The step with the values of parameters, outputs and its item in place."""
+def rendered(step: Step, run: PipelineRunStatus, item: Values | None = None) -> Step:
+    """A step with the values of parameters, outputs and its item in place, and its image as the run has pinned it."""
+    values = refs.values(run)
 
     def render(text: str) -> str:
-        return template.render(text, params, values, item)
+        return template.render(text, run.params, values, item)
 
     return step.model_copy(
         update={
+            "image": template.pinned(step.image, run.images),
             "command": [render(text) for text in step.command],
             "args": [render(text) for text in step.args],
             "env": [v.model_copy(update={"value": render(v.value)}) for v in step.env],

@@ -9,13 +9,23 @@ from fairlead.api.dataset import Dataset
 from fairlead.api.items import text_of
 from fairlead.api.pipeline import Input, Output
 from fairlead.api.pipelinerun import PinnedDataset
-from fairlead.api.tasks import INPUTS, LOGGED, OUTPUTS, FetchItem, FetchTask, Outcomes, PublishItem, PublishTask
+from fairlead.api.tasks import (
+    INPUTS,
+    LOGGED,
+    OUTPUTS,
+    FetchItem,
+    FetchTask,
+    Outcomes,
+    PublishEntry,
+    PublishItem,
+    PublishTask,
+)
 from fairlead.manifests import job, limits
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, LOCAL_QUEUE, PIPELINE_RUN, Json
 from fairlead.plan.dataset.fetching import fetched
-from fairlead.plan.pipeline import code, items, refs
+from fairlead.plan.pipeline import code, items, refs, template
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import Lacking, read
@@ -111,11 +121,28 @@ def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
 def _committing(order: Order, folder: store.Location, outputs: list[PublishItem]) -> PublishTask:
     attempt, item = order.status.attempt, order.item
     if item is None:
-        return PublishTask(store=folder.place(), attempt=attempt, outputs=outputs, logged=LOGGED)
+        return PublishTask(
+            store=folder.place(), attempt=attempt, outputs=outputs, logged=LOGGED, cache=_left_for_others(order)
+        )
     return PublishTask(
         store=folder.folder("items", item.id).place(), attempt=attempt, outputs=outputs, logged=LOGGED,
         item=dict(item.values),
         outcome=f"{folder.folder(OUTCOMES).prefix}{item.id}.json",
+    )  # fmt: skip
+
+
+def _left_for_others(order: Order) -> PublishEntry | None:
+    """What it leaves for later runs, if it was found out before it began that it may."""
+    status, view = order.status, order.view
+    cache = status.cache
+    if cache is None or not cache.entry:
+        return None
+    pipeline = view.subject.body.spec.pipeline
+    where = store.cache_folder(order.pipeline.store, view.world.config, view.namespace, pipeline, status.key)
+    return PublishEntry(
+        store=where.place(), number=cache.entry, key=status.key, run=view.name, run_uid=view.uid, step=status.name,
+        at=status.started_at or "", image=template.pinned(order.step.image, order.run.images),
+        expected=cache.expected if cache.outcome == "Audit" else None,
     )  # fmt: skip
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from fairlead.api.pipeline import Input, Output, Step
+from fairlead.api.pipelinerun import StepEdit
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline.steps import is_recall
 from fairlead.plan.pipeline.types import jobs
 from fairlead.plan.pipeline.types.base import Order, StepType
 from fairlead.plan.pipeline.types.container import ContainerStep
+from fairlead.plan.pipeline.types.notebook import NotebookStep
 
 TYPES: tuple[StepType, ...] = (
+    NotebookStep(),
     ContainerStep(),  # stays the last: it takes every step
 )
 
@@ -51,6 +55,21 @@ def datasets(step: Json) -> Iterator[str]:
     yield from (name for one in TYPES for name in one.datasets(step))
     if name := (step.get("each") or {}).get("dataset"):
         yield name
+
+
+def edited(step: Step, edit: StepEdit) -> Step:
+    """The step as one run wants it otherwise."""
+    return of(step).edited(step, edit)
+
+
+def parts(step: Step) -> Mapping[str, Any]:
+    """What its result can follow from, besides inputs, outputs and images."""
+    return of(step).parts(step)
+
+
+def images(step: Step) -> tuple[str, ...]:
+    """Images whose programs make its result."""
+    return tuple(of(step).images(step))
 
 
 def job(order: Order) -> Json:
