@@ -15,10 +15,10 @@ PIPELINE = {"params", "steps", "produces", "author", "code", "timeout"}
 """Fields of a Pipeline that mean the same here."""
 INPUT = {"dataset", "output", "after"}
 """What a step can read here."""
-ELSEWHERE = {"triggers", "cooldown", "limits", "concurrency", "history", "store", "suspend"}
-"""Fields of a Pipeline that are of a cluster: when runs start, where outputs are kept, and for how long."""
-PLACED = {"node_selector", "tolerations", "queue", "priority_class", "claims", "queue_timeout", "start_timeout"}
-"""Fields of a step that choose a node, or say when it is given one."""
+ELSEWHERE = {"triggers", "cooldown", "limits", "concurrency", "history", "store", "suspend", "cache"}
+"""Fields of a Pipeline that are of a cluster: when runs start, where outputs are kept and found again, for how long."""
+PLACED = {"node_selector", "tolerations", "queue", "priority_class", "claims", "queue_timeout", "start_timeout", "cache"}
+"""Fields of a step that choose a node, or say when it is given one, or that it need not run: here it always runs."""
 ENGINE = {"image", "resources"}
 """Fields of a step that only containers have."""
 NAMESPACE = {"secrets"}

@@ -144,6 +144,8 @@ class Machine:
         self._folder, self._store, self._runs, self._heard = folder, store, runs, heard
         self._parallel, self._changed = parallel, changed
         self._pods: dict[str, Pod] = {}
+        self.attempts: dict[str, tuple[str, Place]] = {}
+        """Of all Jobs, in their order, also of those that are gone: the step, and where it lies."""
         self._lock = Lock()
 
     def make(self, job: Json, made: str) -> None:
@@ -152,7 +154,8 @@ class Machine:
         step, attempt = labels[f"{LABEL_PREFIX}step"], labels[f"{LABEL_PREFIX}attempt"]
         folder = self._folder / step if attempt == "1" else self._folder / step / f"attempt-{attempt}"
         with self._lock:
-            self._pods[job["metadata"]["name"]] = Pod(job, Place(folder), made)
+            self._pods[job["metadata"]["name"]] = pod = Pod(job, Place(folder), made)
+            self.attempts[pod.name] = (pod.step, pod.place)
         self._begin()
 
     def pods(self) -> list[Pod]:
