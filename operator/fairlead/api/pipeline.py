@@ -267,6 +267,13 @@ class Step(Container):
     cache: bool = False
     """Take the outputs of an earlier run if everything that its result can follow from is the same."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("!has(self.each) || !has(self.cache) || !self.cache",
+             "what a step with each leaves is not taken from earlier runs: take cache away"),
+        )
+    )  # fmt: skip
+
 
 class Produces(Model):
     """A ModelVersion made by a run that succeeded."""

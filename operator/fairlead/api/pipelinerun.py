@@ -200,11 +200,11 @@ class StepStatus(Model):
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
     outputs: Annotated[list[OutputRecord], Field(max_length=32, json_schema_extra=list_map("name"))] = []
-    items: Items | None = None
-    """Of a step with `each` that has begun."""
     key: Annotated[str, Field(max_length=64)] = ""
     """SHA-256 of everything that its result can follow from; empty: that is not known (yet)."""
     cache: StepCache | None = None
+    items: Items | None = None
+    """Of a step with `each` that has begun."""
     metrics: Annotated[dict[Key, Number], Field(max_length=32)] = {}
     """The last value of each metric that it has logged."""
     logged: Logged | None = None

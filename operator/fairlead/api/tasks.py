@@ -111,11 +111,11 @@ class PublishTask(Model):
     """`prefix` is the folder of the run's step."""
     attempt: int
     outputs: list[PublishItem]
+    cache: PublishEntry | None = None
     outcome: str | None = None
     """Key of the outcome, where it is not in the folder: those of a step's items are side by side."""
     item: dict[str, str | None] | None = None
     """The item's values."""
-    cache: PublishEntry | None = None
     logged: str = ""
     """Folder of what the program has logged; empty: nothing is looked for."""
 
@@ -125,10 +125,10 @@ class PublishResult(Model):
 
     attempt: int
     outputs: list[OutputRecord]
-    item: dict[str, str | None] | None = None
-    """The values of the item whose outputs these are."""
     uncached: str = ""
     """Why nothing was left for later runs that asked for it; empty: it was, or nobody asked."""
+    item: dict[str, str | None] | None = None
+    """The values of the item whose outputs these are."""
     outcome: Annotated[str, Field(max_length=1024)] = ""
     """Where this was committed."""
     metrics: Annotated[dict[Key, Number], Field(max_length=NAMES)] = {}

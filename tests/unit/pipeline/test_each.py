@@ -420,15 +420,14 @@ def test_a_step_with_items_that_is_skipped_has_none_and_so_has_who_takes_them() 
 
 def test_the_cache_says_that_it_knows_no_items_and_all_of_them_run() -> None:
     known = {"cache": True, "image": f"registry/i@sha256:{'a' * 64}"}
-    where = EachWorld().begin(TRAIN | {"each": REGIONS | {"maxParallel": 2}} | known, REPORT | known)
+    where = EachWorld().begin(TRAIN | {"each": REGIONS | {"maxParallel": 2}} | known)
     for _ in range(6):
         where.look_on()
         where.succeed(*where.alive())
-    found = {one["name"]: one for one in where.look_on()["steps"]}
-    assert (found["train"]["phase"], found["train"]["items"]["completed"]) == ("Completed", 6)
-    assert found["train"]["cache"]["outcome"] == found["report"]["cache"]["outcome"] == "NotCacheable"
-    assert "these have no keys yet" in found["report"]["cache"]["message"]
-    assert where.jobs(step="report")
+    found = where.step()
+    assert (found["phase"], found["items"]["completed"]) == ("Completed", 6)
+    assert found["cache"]["outcome"] == "NotCacheable"
+    assert "for each item of a list" in found["cache"]["message"]
 
 
 def test_what_is_decided_stays_where_the_api_server_finds_a_status_too_large() -> None:

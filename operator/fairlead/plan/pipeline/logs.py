@@ -68,7 +68,12 @@ def requests(view: Look, status: StepStatus, pod: Json | None, stopping: bool) -
     log with it."""
     if status.log is not None and status.log.pod:
         return [_request(view, status, status.log.attempt, status.log.pod)]
-    if pod is None or _known(status) or not (_has_ended(pod) or (stopping and _has_begun(pod))):
+    if (
+        pod is None
+        or not view.world.config.jobs.logs
+        or _known(status)
+        or not (_has_ended(pod) or (stopping and _has_begun(pod)))
+    ):
         return []
     return [_request(view, status, status.attempt, pod["metadata"]["name"])]
 
@@ -76,7 +81,7 @@ def requests(view: Look, status: StepStatus, pod: Json | None, stopping: bool) -
 def noted(view: Look, status: StepStatus, pod: Json | None) -> StepStatus:
     """The step, when what became of its attempt is recorded: with what became of its log, or that it is still to be
     kept. pod: None: it is gone."""
-    if _known(status):
+    if _known(status) or not view.world.config.jobs.logs:
         return status
     if pod is None:
         begun = status.phase == "Running"

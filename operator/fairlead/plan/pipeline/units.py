@@ -135,7 +135,7 @@ def aborted(view: steps.View, before: StepStatus, after: StepStatus, why: str) -
         return before.model_copy(update={"job_uid": uid, "reason": why, "message": "its pod is being stopped"})
     changes: dict[str, Any] = {"phase": "Aborted", "reason": why, "message": "", "not_before": None}
     if before.attempt:
-        changes["finished_at"] = rfc3339(view.now)
+        changes |= {"finished_at": rfc3339(view.now), **clocks.ended(before, view.now)}
     return before.model_copy(update=changes)
 
 

@@ -44,7 +44,8 @@ def parts(step: Step, run: PipelineRunStatus, ran: str = "") -> dict[str, str]:
     """All of a step whose inputs are there. ran: the image of an attempt that has ended, with its digest. Raises
     NotKeyable."""
     if step.each is not None:
-        raise NotKeyable("its items have no keys yet: a step with `each` runs whenever its run does")
+        raise NotKeyable("it runs for each item of a list, and what such steps leave is not taken from earlier runs")
+    own = types.parts(step)
     found: dict[str, Any] = {
         "step": step.name,
         "format": cached.FORMAT,
@@ -53,10 +54,10 @@ def parts(step: Step, run: PipelineRunStatus, ran: str = "") -> dict[str, str]:
         **{f"param {name}": value for name, value in run.params.items()},
         **{f"input {name}": _input(source, run) for name, source in types.inputs(step).items()},
         **{f"output {name}": one.model_dump(mode="json", by_alias=True) for name, one in types.outputs(step).items()},
-        **types.parts(step),
+        **own,
     }
     said = refs.values(run)
-    values = {f"value {ref}": said[ref] for value in types.parts(step).values() for ref in _used(value) if ref in said}
+    values = {f"value {ref}": said[ref] for value in own.values() for ref in _used(value) if ref in said}
     return {name: _text(value) for name, value in (found | values).items()}
 
 
@@ -97,8 +98,14 @@ def _code(run: PipelineRunStatus) -> dict[str, list[str]]:
     return {"code": [run.commit, git.path]} if git else {}
 
 
-def _input(source: Input, run: PipelineRunStatus) -> list[str]:
-    """What an input consists of: a version of a Dataset, or an output, with the name of its file where it is one."""
+def _input(source: Input, run: PipelineRunStatus) -> list[Any]:
+    """What an input consists of, and whatever else is asked of it."""
+    asked = source.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"dataset", "output", "after"})
+    return [*_content(source, run), *([asked] if asked else [])]
+
+
+def _content(source: Input, run: PipelineRunStatus) -> list[str]:
+    """A version of a Dataset, or an output, with the name of its file where it is one."""
     if source.dataset:
         pinned = next(one for one in run.datasets if one.name == source.dataset)
         return ["version", pinned.digest]
@@ -106,11 +113,21 @@ def _input(source: Input, run: PipelineRunStatus) -> list[str]:
         wanted = (source.after.pipeline, source.after.output)
         taken = next(one.artifact for one in run.after if (one.pipeline, one.output) == wanted)
         return _bytes(taken.uri, taken.sha256)
-    name, _ = refs.split(source.output or "")
-    if any(one.items is not None for one in run.steps if one.name == name):
-        raise NotKeyable(f"it reads what the items of step {name} have left, and these have no keys yet")
+    if (listed := _items(source, run)) is not None:
+        return listed
     found = refs.output(run, source.output or "")
     return _bytes(found.uri, found.sha256)
+
+
+def _items(source: Input, run: PipelineRunStatus) -> list[str] | None:
+    """What a step with `each` has left, by the digest that its reader verifies; None: it is another's output."""
+    name, output = refs.split(source.output or "")
+    found = next((one.items for one in run.steps if one.name == name), None)
+    if found is None:
+        return None
+    if source.item is not None:
+        raise NotKeyable(f"it reads one item of what step {name} leaves, and only all of it together has a digest")
+    return ["items", found.digest, output]
 
 
 def _bytes(uri: str, sha256: str) -> list[str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from fairlead.api.items import Values
 from fairlead.api.pipeline import Step
-from fairlead.api.pipelinerun import PipelineRunStatus
 from fairlead.plan.core import Invalid, Json
 from fairlead.plan.pipeline import memory, refs, template
 from fairlead.plan.pipeline.types import jobs
@@ -45,7 +43,7 @@ class ContainerStep(StepType):
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""
         step = order.step
-        return jobs.program_job(order, rendered(step, order.run, order.values), step.inputs, step.outputs)
+        return jobs.program_job(order, rendered(order), step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:
@@ -55,12 +53,13 @@ def _texts(step: Step) -> Iterator[tuple[str, str]]:
     yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
 
 
-def rendered(step: Step, run: PipelineRunStatus, item: Values | None = None) -> Step:
+def rendered(order: Order) -> Step:
     """A step with the values of parameters, outputs and its item in place, and its image as the run has pinned it."""
-    values = refs.values(run)
+    step, run = order.step, order.run
+    said = refs.values(run)
 
     def render(text: str) -> str:
-        return template.render(text, run.params, values, item)
+        return template.render(text, run.params, said, order.values)
 
     return step.model_copy(
         update={

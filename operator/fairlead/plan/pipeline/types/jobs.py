@@ -118,19 +118,6 @@ def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
     )
 
 
-def _committing(order: Order, folder: store.Location, outputs: list[PublishItem]) -> PublishTask:
-    attempt, item = order.status.attempt, order.item
-    if item is None:
-        return PublishTask(
-            store=folder.place(), attempt=attempt, outputs=outputs, logged=LOGGED, cache=_left_for_others(order)
-        )
-    return PublishTask(
-        store=folder.folder("items", item.id).place(), attempt=attempt, outputs=outputs, logged=LOGGED,
-        item=dict(item.values),
-        outcome=f"{folder.folder(OUTCOMES).prefix}{item.id}.json",
-    )  # fmt: skip
-
-
 def _left_for_others(order: Order) -> PublishEntry | None:
     """What it leaves for later runs, if it was found out before it began that it may."""
     status, view = order.status, order.view
@@ -143,6 +130,18 @@ def _left_for_others(order: Order) -> PublishEntry | None:
         store=where.place(), number=cache.entry, key=status.key, run=view.name, run_uid=view.uid, step=status.name,
         at=status.started_at or "", image=template.pinned(order.step.image, order.run.images),
         expected=cache.expected if cache.outcome == "Audit" else None,
+    )  # fmt: skip
+
+
+def _committing(order: Order, folder: store.Location, outputs: list[PublishItem]) -> PublishTask:
+    attempt, item = order.status.attempt, order.item
+    if item is None:
+        left = _left_for_others(order)
+        return PublishTask(store=folder.place(), attempt=attempt, outputs=outputs, logged=LOGGED, cache=left)
+    return PublishTask(
+        store=folder.folder("items", item.id).place(), attempt=attempt, outputs=outputs, logged=LOGGED,
+        item=dict(item.values),
+        outcome=f"{folder.folder(OUTCOMES).prefix}{item.id}.json",
     )  # fmt: skip
 
 
