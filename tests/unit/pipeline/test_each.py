@@ -418,16 +418,17 @@ def test_a_step_with_items_that_is_skipped_has_none_and_so_has_who_takes_them() 
     assert not where.created
 
 
-def test_the_cache_says_that_it_knows_no_items_and_all_of_them_run() -> None:
+def test_the_cache_says_that_it_knows_no_items_and_compares_what_they_leave_together() -> None:
     known = {"cache": True, "image": f"registry/i@sha256:{'a' * 64}"}
-    where = EachWorld().begin(TRAIN | {"each": REGIONS | {"maxParallel": 2}} | known)
+    where = EachWorld().begin(TRAIN | {"each": REGIONS | {"maxParallel": 2}} | known, REPORT | known)
     for _ in range(6):
         where.look_on()
         where.succeed(*where.alive())
-    found = where.step()
-    assert (found["phase"], found["items"]["completed"]) == ("Completed", 6)
-    assert found["cache"]["outcome"] == "NotCacheable"
-    assert "for each item of a list" in found["cache"]["message"]
+    found = {one["name"]: one for one in where.look_on()["steps"]}
+    assert (found["train"]["phase"], found["train"]["items"]["completed"]) == ("Completed", 6)
+    assert found["train"]["cache"]["outcome"] == "NotCacheable"
+    assert found["report"]["key"]
+    assert found["report"]["cache"]["outcome"] == "Asks"  # the store, whether an earlier run has made it
 
 
 def test_what_is_decided_stays_where_the_api_server_finds_a_status_too_large() -> None:

@@ -300,9 +300,14 @@ def test_a_run_and_a_pipeline_wake_whoever_comes_after() -> None:
     where = world()
     pipelines: Any = where.select(PIPELINE)
     woken = pipeline.SPEC.mappers
-    assert sorted(woken[PIPELINE_RUN]({"metadata": {"name": "x"}, "spec": {"pipeline": "prepare"}}, pipelines)) == \
-        ["delay", "prepare"]  # fmt: skip
-    assert list(woken[PIPELINE_RUN]({"metadata": {"name": "x"}, "spec": {"pipeline": "delay"}}, pipelines)) == ["delay"]
+
+    def by(pipeline: str, phase: str) -> list[str]:
+        ended = {"metadata": {"name": "x"}, "spec": {"pipeline": pipeline}, "status": {"phase": phase}}
+        return sorted(woken[PIPELINE_RUN](ended, pipelines))
+
+    assert by("prepare", "Completed") == ["delay", "prepare"]
+    assert by("prepare", "Running") == ["prepare"], "it is nobody else's matter yet"
+    assert by("delay", "Completed") == ["delay"]
     assert list(woken[PIPELINE]({"metadata": {"name": "prepare"}}, pipelines)) == ["delay"]
     assert list(woken[PIPELINE]({"metadata": {"name": "delay"}}, pipelines)) == []
     same = pipeline.SPEC.heeds[PIPELINE]
