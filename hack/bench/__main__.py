@@ -8,6 +8,7 @@ import sys
 BENCHES = (
     "cache",
     "calls",
+    "each",
     "experiments",
     "first",
     "fleet",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import random
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fairlead.api.config import OperatorConfig
+from fairlead.api.items import PAGE
 from fairlead.cluster.errors import ApiError
 from fairlead.engine.kernel import Kernel, Pace
 from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE, PIPELINE_RUN, POD, rfc3339
@@ -40,6 +42,10 @@ STEPS = {
     ],
     "produces": [{"model": "m", "from": "train.model", "version": {}}],
 }  # fmt: skip
+
+
+ITEMS = [["NE", "large"], ["NE", None], [None, "ÜÄ $(X)"], ["../x", "small"]]
+"""The distinct rows of two columns of the data."""
 
 
 def phase(pod: Json) -> str:
@@ -164,19 +170,32 @@ class Factory(Operators):
             return {"snapshot": {"version": {
                 "version": name, "digest": "d" * 64, "manifest": f"s3://store/{name}", "at": "2026-01-01T00:00:00Z",
             }}}  # fmt: skip
+        if main["name"] == "items":
+            return {"items": {"total": len(ITEMS), "pages": self._pages(task["store"]["prefix"])}}
+        folder = f"{task['store']['prefix']}/" if "item" in task else ""
         outputs = [
-            {"name": o["name"], "type": o["type"], "uri": f"s3://store/{o['name']}/", "sha256": "0" * 64}
+            {"name": o["name"], "type": o["type"], "uri": f"s3://store/{folder}{o['name']}/", "sha256": "0" * 64}
             for o in task["outputs"]
         ]
         return {"publish": {"attempt": task["attempt"], "outputs": outputs}}
 
+    def _pages(self, prefix: str) -> list[str]:
+        """Documents with the values of ITEMS."""
+        pages = []
+        for first in range(0, len(ITEMS), PAGE):
+            body = json.dumps(ITEMS[first : first + PAGE])
+            pages.append(hashlib.sha256(body.encode()).hexdigest())
+            self.bucket.told.documents[f"{prefix}pages/{pages[-1]}.json"] = body
+        return pages
+
     def _note_overlaps(self) -> None:
+        found = [p["metadata"]["labels"] for p in self.server.all(POD, NAMESPACE) if phase(p) in ("Pending", "Running")]
         running = [
-            (p["metadata"]["labels"]["fairlead.dev/run"], p["metadata"]["labels"]["fairlead.dev/step"])
-            for p in self.server.all(POD, NAMESPACE)
-            if phase(p) in ("Pending", "Running") and "fairlead.dev/step" in p["metadata"]["labels"]
+            tuple(labels.get(f"fairlead.dev/{of}", "") for of in ("run", "step", "item"))
+            for labels in found
+            if "fairlead.dev/step" in labels
         ]
-        self.overlaps += [f"{r}/{s}" for r, s in running if running.count((r, s)) > 1]
+        self.overlaps += ["/".join(one) for one in running if running.count(one) > 1]
 
     # --- looking ---------------------------------------------------------------------------------------------
 

@@ -70,6 +70,8 @@ class JobsConfig(Model):
     """Memory that each may use."""
     scratch: Bytes = "20Gi"
     """Room on the node's disk that a Job may use which is known to need less; not of pods with a user's step."""
+    logs: bool = True
+    """Keep the logs of steps' programs in the store; `false`: they go with their pods."""
 
 
 class Granted(Model):

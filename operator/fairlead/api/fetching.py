@@ -62,6 +62,21 @@ class TaskError(Model):
     """Of a fetch: where what failed was to be put."""
 
 
+class Outcomes(Model):
+    """Of a step with `each`: which outputs, found by what its items have committed."""
+
+    output: str
+    """Its name."""
+    count: int = 0
+    """So many items have committed one,"""
+    without: str = ""
+    """all but these (`api/items.mask_of`)."""
+    only: str | None = None
+    """The id of the one that is wanted, without its folder,"""
+    values: dict[str, str | None] | None = None
+    """or its values."""
+
+
 class FetchItem(Model):
     """Something to bring into the pod and to verify."""
 
@@ -76,6 +91,8 @@ class FetchItem(Model):
     first 16 digits."""
     dest: str
     """Folder (a single object keeps its base name)."""
+    outcomes: Outcomes | None = None
+    """The URI names the folder with the outcomes of a step's items. `sha256`: of their tally (`api/items.counted`)."""
 
 
 class CodeItem(Model):

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api.code import Code, CodeSeen, CodeTrigger
 from fairlead.api.common import Container, S3Location, SecretRef, StatusBase, Timestamp
+from fairlead.api.each import Each, ItemValue
 from fairlead.api.modelversion import ModelVersionTemplate
 from fairlead.api.schema import (
     LIST_ATOMIC,
@@ -146,11 +147,18 @@ class Input(Model):
     dataset: Name | None = None
     """A Dataset: the version that the run pinned at its start."""
     output: OutputRef | None = None
-    """An output of an earlier step, `step.output`."""
+    """An output of an earlier step, `step.output`. Of a step with `each`: the item's own, where the reader has the same
+    items (`itemsOf`); else a folder with one entry an item, and `items.json`, which says which is which."""
+    item: Annotated[dict[Key, ItemValue], Field(min_length=1, max_length=8)] | None = None
+    """Of a step with `each`: of this item only."""
     after: AfterInput | None = None
     """An output of another Pipeline, as the run has pinned it at its start."""
 
-    model_config = ConfigDict(json_schema_extra=cel(exactly_one_of("dataset", "output", "after")))
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            exactly_one_of("dataset", "output", "after"), ("!has(self.item) || has(self.output)", "item needs output")
+        )
+    )
 
 
 class Output(Model):
@@ -216,6 +224,8 @@ class Step(Container):
     name: Name
     needs: Annotated[list[Name], Field(max_length=64, json_schema_extra=LIST_SET)] = []
     """Steps that must have succeeded before, besides those whose outputs are read."""
+    each: Each | None = None
+    """The program runs once for each item of a list."""
     when: Literal["succeeded", "always", "failed"] = "succeeded"
     """`always`: after all others, however the run went, unless it is cancelled `now`; `failed`: the same, if the run has
     failed. How such a step ends does not change how the run does."""
@@ -256,6 +266,13 @@ class Step(Container):
     """An attempt whose program runs longer is stopped and counts as failed."""
     cache: bool = False
     """Take the outputs of an earlier run if everything that its result can follow from is the same."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("!has(self.each) || !has(self.cache) || !self.cache",
+             "what a step with each leaves is not taken from earlier runs: take cache away"),
+        )
+    )  # fmt: skip
 
 
 class Produces(Model):

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api.code import CodeJob, Commit
 from fairlead.api.common import Artifact, EnvVar, Resources, StatusBase, Timestamp
+from fairlead.api.each import Items
 from fairlead.api.logged import Logged, Number
 from fairlead.api.pipeline import OutputRef, Params, PipelineSpec
 from fairlead.api.schema import LIST_SET, Author, Decimal, Image, Key, Model, Name, Text, cel, list_map
@@ -202,10 +203,18 @@ class StepStatus(Model):
     key: Annotated[str, Field(max_length=64)] = ""
     """SHA-256 of everything that its result can follow from; empty: that is not known (yet)."""
     cache: StepCache | None = None
+    items: Items | None = None
+    """Of a step with `each` that has begun."""
     metrics: Annotated[dict[Key, Number], Field(max_length=32)] = {}
     """The last value of each metric that it has logged."""
     logged: Logged | None = None
     log: StepLog | None = None
+
+
+class ItemStatus(StepStatus):
+    """Where one item of a step with `each` stands, as a step is recorded; a status has it in fewer words."""
+
+    item: int = 0
 
 
 class RunVerdict(Model):

@@ -21,12 +21,14 @@ from fairlead.api.fetching import TASK_ENV as TASK_ENV
 from fairlead.api.fetching import Access as Access
 from fairlead.api.fetching import FetchItem as FetchItem
 from fairlead.api.fetching import FetchTask as FetchTask
+from fairlead.api.fetching import Outcomes as Outcomes
 from fairlead.api.fetching import Place as Place
 from fairlead.api.fetching import Said
 from fairlead.api.fetching import TaskError as TaskError
 from fairlead.api.fetching import Told as Told
 from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.guard import Loss
+from fairlead.api.items import MOST, PAGE
 from fairlead.api.labelled import UsedLabels
 from fairlead.api.logged import FILES, FOLDER, NAMES, ArtifactRecord, Number
 from fairlead.api.modelversion import Gate, GateResult, GoldenRef, Metric, ProfileRef, Score
@@ -110,6 +112,10 @@ class PublishTask(Model):
     attempt: int
     outputs: list[PublishItem]
     cache: PublishEntry | None = None
+    outcome: str | None = None
+    """Key of the outcome, where it is not in the folder: those of a step's items are side by side."""
+    item: dict[str, str | None] | None = None
+    """The item's values."""
     logged: str = ""
     """Folder of what the program has logged; empty: nothing is looked for."""
 
@@ -121,6 +127,8 @@ class PublishResult(Model):
     outputs: list[OutputRecord]
     uncached: str = ""
     """Why nothing was left for later runs that asked for it; empty: it was, or nobody asked."""
+    item: dict[str, str | None] | None = None
+    """The values of the item whose outputs these are."""
     outcome: Annotated[str, Field(max_length=1024)] = ""
     """Where this was committed."""
     metrics: Annotated[dict[Key, Number], Field(max_length=NAMES)] = {}
@@ -154,6 +162,23 @@ class ResolveResult(Model):
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     tree: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
     """Empty: none was asked for, or the server hands out no single trees."""
+
+
+class ItemsTask(Model):
+    """Find the distinct rows of columns: the items of a step with `each`."""
+
+    columns: list[str]
+    folder: str
+    """Where the data lie that were fetched."""
+    store: Place
+    """`prefix` is the folder of the run's step."""
+
+
+class ItemsResult(Model):
+    """How many there are, and where: digests of documents below `pages/` with 250 items each."""
+
+    total: Annotated[int, Field(ge=1, le=MOST)]
+    pages: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(max_length=MOST // PAGE)]
 
 
 class Subject(Model):
@@ -493,6 +518,7 @@ class TaskResult(Said):
     join: JoinResult | None = None
     observe: ObserveResult | None = None
     explain: ExplainResult | None = None
+    items: ItemsResult | None = None
     resolve: ResolveResult | None = None
 
     @model_validator(mode="before")

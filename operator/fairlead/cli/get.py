@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from fairlead.cli import items
 from fairlead.cli.session import OK, USAGE, Json, Problem, Session, add_options, command, print_json
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("kind", metavar="KIND", help="deployment, run, dataset …; or KIND/NAME")
     parser.add_argument("name", metavar="NAME", nargs="?")
     parser.add_argument("-w", "--watch", action="store_true", help="show it again each second, until Ctrl-C")
+    items.add_options(parser)
     add_options(parser, output=True)
     parser.set_defaults(run=run)
 
@@ -47,6 +49,8 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     from fairlead.cli.trail import Trail
 
     word, name = named(args.kind, args.name)
+    if args.items:
+        return await items.show(session, args, f"{args.kind.partition('/')[0]}/{name}")
     kind, trail = kind_of(word), Trail()
     before: Past | None = None
     while True:

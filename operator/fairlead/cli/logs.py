@@ -10,7 +10,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from fairlead.cli import runs, stores
+from fairlead.cli import items, runs, stores
 from fairlead.cli.session import NOT_FOUND, OK, USAGE, Problem, Session, add_options, command, tell
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("what", metavar="run/NAME")
     parser.add_argument("step", nargs="?", help="default: the one that failed, or runs, or is the only one")
     parser.add_argument("--attempt", type=int, metavar="N", help="of this attempt (default: the last one)")
+    parser.add_argument("--item", type=int, metavar="NUMBER", help="of this item of a step with each, as it was kept")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the program ends")
     stores.add_options(parser)
     add_options(parser)
@@ -38,6 +39,11 @@ async def run(session: Session, args: argparse.Namespace) -> int:
     """Print it."""
     name, found = await runs.found(session, args.what)
     step = runs.step_of(name, found, args.step)
+    if (item := items.chosen(step, args.item)) is not None:
+        writer = Writer()
+        writer.write(await items.log(session, args, step, item))
+        writer.end()
+        return OK
     attempt = args.attempt or step.attempt
     if not step.attempt:
         raise Problem(f"step {step.name} of run {name!r} has not begun: {step.message or step.phase}", NOT_FOUND)

@@ -8,21 +8,22 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from fairlead.api import foreign
 from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import PipelineRunSpec, PipelineRunStatus
-from fairlead.local import data, fields, files, only
+from fairlead.local import data, fields, files, handed, only
 from fairlead.local.data import Version
 from fairlead.local.jobs import Machine, Runs
 from fairlead.local.run import CLOCK, Run
 from fairlead.local.trouble import Trouble
 from fairlead.local.ways import ENGINES, Code, Containers, Processes, shims
 from fairlead.local.world import BUCKET, Here
-from fairlead.plan.core import DATASET, MODEL_VERSION, PIPELINE, Json, rfc3339
-from fairlead.plan.pipeline import dag
+from fairlead.plan.core import DATASET, MODEL_VERSION, PIPELINE, PIPELINE_RUN, Json, rfc3339
+from fairlead.plan.pipeline import dag, handover
 
 RECORD = "run.json"
 """In a run's folder."""
@@ -161,6 +162,9 @@ def _ready(
     ]
     for made in versions:
         world.add(DATASET, made.manifest, stamp)
+    find = partial(_completed, asked.out, number)
+    for one in handed.over(handover.wanted(spec), find, asked.out, world.store, _moved):
+        world.add(PIPELINE_RUN, one, stamp)
     body = fields.local(spec).model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     world.add(PIPELINE, {"metadata": {"name": given.name, "namespace": given.namespace}, "spec": body}, stamp)
     wanted = PipelineRunSpec(pipeline=given.name, params=dict(asked.params))
@@ -235,8 +239,16 @@ def finish(done: Prepared) -> None:
         (models / f"{name}.json").write_text(json.dumps(one, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
+def _completed(out: Path, number: int, pipeline: str) -> tuple[int, Json] | None:
+    """The last run of a Pipeline before this one that has completed."""
+    found = before(out, number, pipeline)
+    while found is not None and (found[1].get("status") or {}).get("phase") != "Completed":
+        found = before(out, found[0], pipeline)
+    return found
+
+
 def before(out: Path, number: int, pipeline: str) -> tuple[int, Json] | None:
-    """The last run of the same Pipeline before this one: its number and its record."""
+    """The last run of a Pipeline before this one: its number and its record."""
     for earlier in reversed([one for one in numbers(out) if one < number]):
         try:
             found = foreign.parse((out / str(earlier) / RECORD).read_text(encoding="utf-8"), length=RECORD_LIMIT)

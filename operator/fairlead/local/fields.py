@@ -13,7 +13,7 @@ STEP = {"name", "needs", "inputs", "outputs", "retry", "timeout", "command", "ar
 """Fields of a step that mean the same here."""
 PIPELINE = {"params", "steps", "produces", "author", "code", "timeout"}
 """Fields of a Pipeline that mean the same here."""
-INPUT = {"dataset", "output"}
+INPUT = {"dataset", "output", "after"}
 """What a step can read here."""
 ELSEWHERE = {"triggers", "cooldown", "limits", "concurrency", "history", "store", "suspend"}
 """Fields of a Pipeline that are of a cluster: when runs start, where outputs are kept, and for how long."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from fairlead.api.config import Images, OperatorConfig
 from fairlead.api.fetching import Access
-from fairlead.plan.core import Claim, Json, Kind
+from fairlead.plan.core import PIPELINE_RUN, Claim, Json, Kind
 from fairlead.plan.memo import Memo
+from fairlead.plan.pipeline import runs
 from fairlead.plan.requests import Answer, Document, Failed, KeepLog, LogKept, ReadDocument, Request
 from fairlead.store.errors import StoreError
 from fairlead.store.folder import Folder
@@ -76,9 +77,8 @@ class Here:
         return [one for one in found if wanted <= (one["metadata"].get("labels") or {}).items()]
 
     def indexed(self, kind: Kind, key: str) -> list[Json]:
-        """See World. Nothing is found by keys here."""
-        del kind, key
-        return []
+        """See World. Runs are found by their Pipeline, and nothing else by keys."""
+        return [one for one in self.select(kind) if kind == PIPELINE_RUN and key in runs.keys(one)]
 
     def owned(self, kind: Kind) -> list[Json]:
         """See World. Whatever is there with an owner is the run's."""

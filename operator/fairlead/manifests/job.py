@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from fairlead.api.answers import IN_STORE, STORE
 from fairlead.api.common import Container, EnvVar
+from fairlead.api.items import Values, canonical
 from fairlead.api.logged import METRICS, METRICS_ENV
 from fairlead.api.pipeline import Claim
-from fairlead.api.tasks import INPUTS, LOGGED, OUTPUTS, FetchTask, PublishTask, ResolveTask, SnapshotTask
+from fairlead.api.tasks import INPUTS, LOGGED, OUTPUTS, FetchTask, ItemsTask, PublishTask, ResolveTask, SnapshotTask
 from fairlead.manifests import pod
 from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import Json
@@ -22,6 +23,7 @@ STEP = "step"
 FETCH = "fetch"
 PUBLISH = "publish"
 SNAPSHOT = "snapshot"
+ITEMS = "items"
 RESOLVE = "resolve"
 
 
@@ -79,6 +81,37 @@ def resolve_job(
     main = pod.worker(RESOLVE, image, "resolve", task, credentials=secrets, limits=limits)
     volumes = map(pod.credentials_volume, secrets)
     return job(who, pod.pod_spec([main], volumes=volumes, activeDeadlineSeconds=deadline))
+
+
+@dataclass(frozen=True)
+class ItemsPod:
+    """What a pod needs that asks a Dataset's version for the items of a step."""
+
+    image: str
+    """The worker's."""
+    fetch: FetchTask
+    fetch_credentials: tuple[str | None, ...]
+    task: ItemsTask
+    credentials: str | None
+    limits: Limits
+    deadline: int
+    """Seconds from the moment the pod is on a node."""
+
+
+def items_job(who: Identity, parts: ItemsPod) -> Json:
+    """fetch → items, in one pod."""
+    brings = pod.worker(
+        FETCH, parts.image, "fetch", parts.fetch, credentials=parts.fetch_credentials,
+        mounts=[pod.mount("in", INPUTS)], limits=parts.limits,
+    )  # fmt: skip
+    main = pod.worker(
+        ITEMS, parts.image, "items", parts.task, credentials=[parts.credentials],
+        mounts=[pod.mount("in", INPUTS, read_only=True)], limits=parts.limits,
+    )  # fmt: skip
+    secrets = [s for s in (*parts.fetch_credentials, parts.credentials) if s]
+    volumes = [pod.empty_dir("in"), *map(pod.credentials_volume, secrets)]
+    spec = pod.pod_spec([main], init_containers=[brings], volumes=volumes, activeDeadlineSeconds=parts.deadline)
+    return job(who, spec)
 
 
 @dataclass(frozen=True)
@@ -190,9 +223,12 @@ def _plain(env: Iterable[EnvVar]) -> dict[str, str]:
     return {variable.name: variable.value for variable in env}
 
 
-def step_env(run: str, step: str, attempt: int, params: Mapping[str, str]) -> dict[str, str]:
+def step_env(
+    run: str, step: str, attempt: int, params: Mapping[str, str], item: Values | None = None
+) -> dict[str, str]:  # fmt: skip
     """What Fairlead tells a step's program."""
-    return {
+    mine = {"FAIRLEAD_ITEM": pod.literal(canonical(dict(item)).decode())} if item is not None else {}
+    return mine | {
         "FAIRLEAD_RUN": run,
         "FAIRLEAD_STEP": step,
         "FAIRLEAD_ATTEMPT": str(attempt),

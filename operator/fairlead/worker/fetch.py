@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 THREADS = 8
 T = TypeVar("T")
+Run = Callable[[Callable[[str], object], Iterable[str]], None]
 log = logging.getLogger(__name__)
 
 
@@ -51,11 +52,21 @@ def fetch(task: FetchTask) -> int:
 def _fetch_item(item: FetchItem) -> int:
     store, key = located(item.uri, item.access)
     with _staged(Path(item.dest)) as staging:
+        if item.outcomes is not None:
+            from fairlead.worker.gather import gather
+
+            return gather(item, item.outcomes, store, key, staging)
         if item.manifest:
             return _manifest(item, store, key, staging)
-        if key.endswith("/"):
-            return _folder(item, store, key, staging)
-        return _object(item, store, key, staging)
+        return one_output(item, store, key, staging)
+
+
+def one_output(item: FetchItem, store: Bucket, key: str, folder: Path, *, alone: bool = True) -> int:
+    """Bring an object or a folder of objects, verified; returns the bytes. Raises TaskFailed or StoreError. alone: no
+    others are under way, so its files may come several at a time."""
+    if not key.endswith("/"):
+        return _object(item, store, key, folder)
+    return _folder(item, store, key, folder, parallel if alone else in_turn)
 
 
 @contextmanager
@@ -71,6 +82,12 @@ def _staged(dest: Path) -> Iterator[Path]:
             os.replace(path, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def in_turn(work: Callable[[T], object], items: Iterable[T]) -> None:
+    """Do all, one after the other."""
+    for item in items:
+        work(item)
 
 
 def parallel(work: Callable[[T], object], items: Iterable[T]) -> None:
@@ -99,7 +116,7 @@ def _object(item: FetchItem, store: Bucket, key: str, staging: Path) -> int:
     return got.size
 
 
-def _folder(item: FetchItem, store: Bucket, prefix: str, staging: Path) -> int:
+def _folder(item: FetchItem, store: Bucket, prefix: str, staging: Path, run: Run) -> int:
     found: dict[str, Received] = {}
 
     def one(key: str) -> None:
@@ -110,7 +127,7 @@ def _folder(item: FetchItem, store: Bucket, prefix: str, staging: Path) -> int:
 
     keys = [entry.key for entry in store.list(prefix)]
     fetchable([key.removeprefix(prefix) for key in keys], item.uri, "Make it anew with other names", strict=False)
-    parallel(one, keys)
+    run(one, keys)
     if not found:
         raise TaskFailed("ObjectMissing", f"there is nothing under {item.uri}; put the files back")
     _same(item.uri, item.sha256, digests.of_folder((path, got.sha256) for path, got in found.items()))

@@ -77,6 +77,14 @@ def _explain(task: str) -> Said:
     return keep("explain", asked, asked.store, TaskResult(explain=explain(asked)))
 
 
+def _items(task: str) -> Said:
+    from fairlead.api.tasks import ItemsTask, TaskResult
+    from fairlead.worker.items import items
+
+    asked = ItemsTask.model_validate_json(task)
+    return keep("items", asked, asked.store, TaskResult(items=items(asked)))
+
+
 def _observe(task: str) -> Said:
     from fairlead.api.tasks import ObserveTask, TaskResult
     from fairlead.worker.observe import observe
@@ -95,7 +103,7 @@ def _resolve(task: str) -> Said:
 
 TASKS: dict[str, Callable[[str], Said]] = {
     "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate, "join": _join,
-    "observe": _observe, "explain": _explain, "record": _record, "resolve": _resolve,
+    "observe": _observe, "explain": _explain, "items": _items, "record": _record, "resolve": _resolve,
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -39,20 +40,25 @@ def publish(task: PublishTask) -> PublishResult:
 
 def _commit(task: PublishTask) -> PublishResult:
     store = place(task.store)
-    outcome = join(task.store.prefix, "outcome.json")
+    outcome = task.outcome or join(task.store.prefix, "outcome.json")
     if (committed := _committed(store, outcome)) is not None:
         return committed
     attempt = join(task.store.prefix, str(task.attempt))
     records = [_upload(store, attempt, item) for item in task.outputs]
-    result = PublishResult(attempt=task.attempt, outputs=records, outcome=store.uri(outcome))
+    result = PublishResult(attempt=task.attempt, outputs=records, outcome=store.uri(outcome), item=task.item)
     result = _logged(store, attempt, Path(task.logged), result) if task.logged else result
-    if store.put_if_absent(outcome, digests.canonical(result.model_dump(by_alias=True))):
+    if store.put_if_absent(outcome, digests.canonical(_written(result))):
         log.info("committed", extra={"outcome": store.uri(outcome), "attempt": task.attempt})
         return result
     committed = _committed(store, outcome)
     if committed is None:
         raise TaskFailed("Unreachable", f"{store.uri(outcome)} is being written by another attempt", transient=True)
     return committed
+
+
+def _written(result: PublishResult) -> dict[str, Any]:
+    found = result.model_dump(by_alias=True)
+    return found if result.item is not None else {name: value for name, value in found.items() if name != "item"}
 
 
 def _committed(store: Bucket, outcome: str) -> PublishResult | None:

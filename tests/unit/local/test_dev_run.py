@@ -392,3 +392,26 @@ def test_a_run_that_takes_too_long_is_ended(tmp_path: Path) -> None:
 def test_whose_turn_it_is_in_a_cluster_is_no_matter(tmp_path: Path) -> None:
     written(tmp_path, step("one", "true", queueTimeout="1s"), concurrency="Queue", suspend=True)
     assert run() == 0
+
+
+def test_what_another_pipeline_has_left_is_read_of_its_last_run_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read = {"x": {"after": {"pipeline": "prepare", "output": "make.rows"}}}
+    written(tmp_path, step("show", "true", inputs=read))
+    assert run() == 2
+    assert "no run of it has completed here: run it first" in capsys.readouterr().err
+    for text, code in (("one", 0), ("two", 0), ("three", 1)):
+        made = step("make", f"mkdir $FAIRLEAD_OUT/rows; echo {text} > $FAIRLEAD_OUT/rows/a; exit {code}",
+                    outputs=out("rows", kind="dataset"))  # fmt: skip
+        path = written(tmp_path, made)
+        path.write_text(path.read_text().replace("name: delay", "name: prepare"))
+        assert run() == code
+    written(tmp_path, step("show", "cat /fairlead/in/x/a", inputs=read))
+    assert run() == 0
+    assert log("show", 4) == "two\n"
+    (taken,) = record(4)["status"]["after"]
+    assert (taken["run"], taken["artifact"]["sha256"]) == ("prepare-2", steps(2)["make"]["outputs"][0]["sha256"])
+    written(tmp_path, step("show", "true", inputs={"x": {"after": {"pipeline": "prepare", "output": "make.other"}}}))
+    assert run() == 2
+    assert "run 2 of Pipeline prepare has no output make.other; it has make.rows" in capsys.readouterr().err

@@ -170,6 +170,15 @@ def test_a_pod_that_was_deleted_before_is_said(where: LittleWorld) -> None:
     }  # fmt: skip
 
 
+def test_whoever_installs_it_may_leave_logs_where_they_are(where: LittleWorld) -> None:
+    jobs = where.config.jobs.model_copy(update={"logs": False})
+    where.config = where.config.model_copy(update={"jobs": jobs})
+    where.pod(live(where, "one"), "Running", initContainerStatuses=[stopped("step")])
+    assert asked(where) == []
+    status = succeed(where, "one")
+    assert step(status, "one").get("log") is None
+
+
 def test_a_program_that_never_began_has_no_log(where: LittleWorld) -> None:
     where.pod(live(where, "two"), "Failed", reason="Evicted")
     status = look(where)

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.pipeline.courses import Course
 
 from fairlead.api.pipeline import PipelineSpec
-from fairlead.plan.core import MODEL_VERSION, PIPELINE_RUN, Invalid, Json
+from fairlead.plan.core import MODEL_VERSION, PIPELINE_RUN, POD, Invalid, Json
 from fairlead.plan.pipeline import dag, judging, run
 
 A: Json = {"name": "a"}
@@ -234,6 +234,26 @@ def test_cancel_finally_stops_what_runs_and_then_runs_always_steps_only() -> Non
     end = course.play()
     assert (end["phase"], end["verdict"]["reason"]) == ("Aborted", "Cancelled")
     assert course.phases() == {"a": "Aborted", "b": "Aborted", "notify": "Completed", "mend": "Skipped"}
+
+
+@pytest.mark.parametrize("mode", ["finally", "now"])
+def test_a_cancelled_run_waits_until_its_pods_are_gone(mode: str) -> None:
+    """A node that does not answer holds the run, the last steps, and whoever waits for its turn."""
+    course = Course(A, NOTIFY)
+    course.look()
+    pod = course.runs("a")
+    course.look()
+    course.ask(cancel=mode)
+    for _ in range(5):
+        course.world.look(run.SPEC, "p-1")
+        course.world.objects[("Pod", pod["metadata"]["name"])] = pod  # whatever became of its Job
+        course.world.now += 60
+    status = course.status
+    assert (status["phase"], course.step("notify")["attempt"], course.step("a")["phase"]) == ("Running", 0, "Running")
+    course.world.remove(POD, pod["metadata"]["name"])
+    course.look()
+    assert (course.live(), course.step("a")["phase"]) == (["notify"] if mode == "finally" else [], "Aborted")
+    assert "stage" not in course.step("a"), "no clock runs any more"
 
 
 def test_cancel_drain_lets_running_steps_end_and_begins_no_other() -> None:

@@ -14,7 +14,9 @@ from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.types import registry as types
 
 ROOT = Path(fairlead.__file__).parent
-OF_ALL_STEPS = {"name", "needs", "when", "if_", "retry", "queue_timeout", "start_timeout", "timeout", "cache"}
+OF_ALL_STEPS = {
+    "name", "needs", "when", "if_", "each", "retry", "queue_timeout", "start_timeout", "timeout", "cache",
+}  # fmt: skip
 """What the graph and the attempts know of a step; everything else is its type's."""
 OF_A_TYPE = set(Step.model_fields) - OF_ALL_STEPS
 ROOMS = ("plan/pipeline/triggers/", "plan/pipeline/types/", "api/", "sdk/", "local/fields.py")

@@ -16,7 +16,7 @@ from fairlead.plan.requests import Answer, Document, Failed, ReadDocument
 from fairlead.worker import digests
 
 Json = dict[str, Any]
-LONG = ("snapshot", "publish", "evaluate", "join", "observe", "explain", "resolve")
+LONG = ("snapshot", "publish", "evaluate", "join", "observe", "explain", "resolve", "items")
 
 
 class Answers:

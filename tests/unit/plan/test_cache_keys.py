@@ -6,6 +6,7 @@ ONLY=cache`."""
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hack.bench.keymutations import Case, cases, mutated, original
@@ -13,6 +14,7 @@ from tests.unit.plan.cache_world import PIPELINE, CacheWorld, made, program
 from tests.unit.plan.test_run_plan import container
 
 from fairlead.api.pipeline import PipelineSpec, Step
+from fairlead.api.pipelinerun import StepStatus
 from fairlead.plan.pipeline.cache import keys, why
 from fairlead.plan.pipeline.types.base import StepType
 
@@ -75,11 +77,22 @@ def test_every_field_of_a_step_counts_or_is_known_not_to() -> None:
     assert "moon" not in Any_().parts(Newer.model_validate(spec.steps[1].model_dump()))
 
 
-def test_a_step_that_runs_for_each_item_of_a_list_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    step, status = original(random.Random(1)).run()
-    monkeypatch.setattr(StepType, "parts", lambda *_: {"each": {"matrix": {"region": ["NE", "NW"]}}})
-    with pytest.raises(keys.NotKeyable, match="once for each item"):
-        keys.parts(step, status)
+def test_a_step_that_runs_for_each_item_of_a_list_is_not_compared_and_what_reads_all_of_it_is() -> None:
+    case = original(random.Random(1))
+    with pytest.raises(keys.NotKeyable, match="for each item"):
+        replace(case, step=case.step | {"each": {"matrix": {"region": ["NE", "NW"]}}}).parts()
+    step, status = case.run()
+    name = next(one for one, source in step.inputs.items() if source.output)
+    found = []
+    for digest in ("a" * 64, "b" * 64, ""):
+        items = {"total": 2, "completed": 2, "digest": digest}
+        before = StepStatus.model_validate({"name": "before", "phase": "Completed", "items": items})
+        many = status.model_copy(update={"steps": [before, *status.steps[1:]]})
+        if digest:
+            found.append(keys.parts(step, many)[f"input {name}"])
+    assert found[0] != found[1]
+    with pytest.raises(keys.NotKeyable, match="reads one item"):
+        keys.parts(step, many)
 
 
 def test_long_values_are_kept_by_their_digest_and_never_like_a_short_one() -> None:

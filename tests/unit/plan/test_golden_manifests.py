@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.unit.pipeline import each_world
+from tests.unit.pipeline.each_world import EachWorld
 from tests.unit.plan import test_run_plan as runs
 from tests.unit.plan.explain_world import first_of_an_evaluated_version
 from tests.unit.plan.littleworld import LittleWorld
@@ -62,6 +64,35 @@ def recall_job() -> Json:
     return where.look(run.SPEC, "delay-7").create[0]
 
 
+def item_job() -> Json:
+    """The Job of one item of a step with `each`, which reads what another step has left for it."""
+    prepare = each_world.TRAIN | {"name": "prepare", "outputs": {"rows": {"type": "dataset"}}}
+    train = each_world.TRAIN | {"each": {"itemsOf": "prepare"}, "inputs": {"rows": {"output": "prepare.rows"}}}
+    where = EachWorld().begin(prepare, train)
+    where.look_on()
+    where.succeed(*range(6), step="prepare")
+    where.look_on()
+    return where.alive()[3]
+
+
+def items_job() -> Json:
+    """The Job that asks a Dataset's version for the items of a step."""
+    where = EachWorld().begin(each_world.TRAIN | {"each": {"dataset": "flights", "distinct": ["region", "size"]}})
+    where.look_on()
+    (job,) = where.jobs(step="train")
+    return job
+
+
+def gathering_job() -> Json:
+    """The Job of a step that reads what all items of another one have left."""
+    where = EachWorld().begin(each_world.TRAIN, each_world.REPORT)
+    where.look_on()
+    where.succeed(*range(6))
+    where.look_on()
+    (job,) = where.jobs(step="report")
+    return job
+
+
 def explanation_job() -> Json:
     """The Job that explains requests for the first time, with the evaluation's rows."""
     return first_of_an_evaluated_version().job
@@ -83,7 +114,10 @@ def model_version() -> Json:
     return where.objects[("ModelVersion", "delay-7")]
 
 
-@pytest.mark.parametrize("make", [snapshot_job, step_job, recall_job, explanation_job, pipeline_run, model_version])
+JOBS = [snapshot_job, step_job, recall_job, item_job, items_job, gathering_job, explanation_job]
+
+
+@pytest.mark.parametrize("make", [*JOBS, pipeline_run, model_version])
 def test_as_reviewed(make: object) -> None:
     assert callable(make)
     made = copy.deepcopy(make())
@@ -96,7 +130,7 @@ def test_as_reviewed(make: object) -> None:
     assert yaml.safe_load(path.read_text()) == made, f"{path.name} differs; see the top of this test"
 
 
-@pytest.mark.parametrize("make", [snapshot_job, step_job, recall_job, explanation_job])
+@pytest.mark.parametrize("make", JOBS)
 def test_pods_are_restricted(make: object) -> None:
     assert callable(make)
     spec = make()["spec"]["template"]["spec"]

@@ -194,6 +194,29 @@ class Steps(User):
         return bool(self.step["phase"] == "Failed")
 
 
+class Askings(Steps):
+    main, answer = "items", {"items": {"total": 2, "pages": ["a" * 64]}}
+    init = (stopped("fetch", 0, '{"fetched": 12}'),)
+
+    def __init__(self) -> None:
+        User.__init__(self)
+        source = {"s3": {"bucket": "src", "prefix": "rides/"}}
+        self.world.put({
+            "kind": "Dataset", "metadata": {"name": "rides"}, "spec": {"source": source, "format": "parquet"},
+            "status": {"current": ROWS},
+        })  # fmt: skip
+        each = {"dataset": "rides", "distinct": ["region"]}
+        self.world.put({
+            "kind": "Pipeline", "metadata": {"name": "p"},
+            "spec": {"steps": [{"name": "s", "image": "i:1", "each": each}]},
+        })  # fmt: skip
+        self.world.put({"kind": "PipelineRun", "metadata": {"name": "p-1"}, "spec": {"pipeline": "p"}})
+        self.look()
+
+    def done(self) -> bool:
+        return bool(self.step["items"].get("total"))
+
+
 PRIVATE = {"git": {"url": "https://git.example/code", "ref": "main", "credentials": {"name": "git"}}}
 
 
@@ -361,8 +384,8 @@ class Explanations(Joins):
         return "job" not in self.explained and bool(self.explained.get("reason"))
 
 
-USERS = [Snapshots, Verifications, Evaluations, Steps, Joins, Observes, Explanations]
-IN_STORE = [Snapshots, Evaluations, Steps, Joins, Observes, Explanations]
+USERS = [Snapshots, Verifications, Evaluations, Steps, Askings, Joins, Observes, Explanations]
+IN_STORE = [Snapshots, Evaluations, Steps, Askings, Joins, Observes, Explanations]
 """Those whose answer is a document."""
 every = pytest.mark.parametrize("make", USERS)
 answering = pytest.mark.parametrize("make", IN_STORE)

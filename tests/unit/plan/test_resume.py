@@ -51,6 +51,14 @@ def test_what_was_completed_is_taken_and_the_rest_is_made(where: CacheWorld) -> 
     assert where.status(PIPELINE_RUN, "delay-1") == old
 
 
+def test_the_gpus_of_the_old_run_are_not_counted_once_more(where: CacheWorld) -> None:
+    broken(where)
+    step(where.status(PIPELINE_RUN, "delay-1"), "prepare")["gpuSeconds"] = 7200
+    status = where.whole("delay-2", resumeFrom="delay-1")
+    assert outcomes(status)[0] == "Resumed"
+    assert step(status, "prepare").get("gpuSeconds", 0) == 0
+
+
 def test_parameters_and_versions_are_those_of_the_old_run_unless_given(where: CacheWorld) -> None:
     broken(where, params={"horizon": "48"}, datasets={"flights": "v1"})
     dataset(where, "v3")

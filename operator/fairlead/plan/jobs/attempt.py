@@ -137,14 +137,21 @@ class Followed(ABC, Generic[A]):
 
 
 def find(one: Followed[Any]) -> Found:
-    """The Job and its pod."""
+    """The Job and its pod; found once in a look."""
     context, recorded = one.context, one.recorded
+    shared, key = context.world.shared, ("job", one.main, recorded.name, recorded.uid)
+    if shared is not None and key in shared:
+        known: Found = shared[key]
+        return known
     labels = {LABEL_PREFIX + one.label: context.name}
     sought = jobpods.Sought(recorded.name, context.uid, recorded.uid, labels, one.main)
     try:
-        return jobpods.find(context.world, sought, one.manifest)
+        found = jobpods.find(context.world, sought, one.manifest)
     except NotReadable:
         return Found(one.main, "")  # what it is to be compared with is not known at the moment
+    if shared is not None:
+        shared[key] = found
+    return found
 
 
 def requests(one: Followed[Any]) -> list[ReadDocument]:

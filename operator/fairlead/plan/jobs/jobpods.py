@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from fairlead.plan.core import Json, World
+from fairlead.plan.core import LABEL_PREFIX, Json, World
 from fairlead.plan.jobs import failures, likeness, podstages, queue
 
 FOREIGN = "ForeignPod"
+ITEM = f"{LABEL_PREFIX}item"
+"""Label of the Jobs and pods of an item."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,14 @@ def find(world: World, sought: Sought, wanted: Callable[[], Json | None]) -> Fou
         return Found(sought.main, uid)
     if not sought.recorded and (foreign := _of_job(job, wanted())):
         return Found(sought.main, uid, job, foreign=foreign)
-    found = _with_pod(sought.main, job, failures.pods_of(world, dict(sought.labels), uid))
+    found = _with_pod(sought.main, job, failures.pods_of(world, _labels(job, sought.labels), uid))
     return replace(found, queued=queue.waiting(world, job)) if queue.is_queued(job) else found
+
+
+def _labels(job: Json, labels: Mapping[str, str]) -> dict[str, str]:
+    """What a Job's pods have: of a step with hundreds of items at a time only the item's are looked through."""
+    item = (job["metadata"].get("labels") or {}).get(ITEM)
+    return {**labels, ITEM: item} if item else dict(labels)
 
 
 def _of_job(job: Json, wanted: Json | None) -> str:

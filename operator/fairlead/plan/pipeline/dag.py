@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from fairlead.api.modelversion import EvaluationTemplate
 from fairlead.api.pipeline import Input, Output, PipelineSpec, Produces, Step, StepCondition
 from fairlead.plan.core import DATASET, PIPELINE, Invalid
-from fairlead.plan.pipeline import code, handover, refs
+from fairlead.plan.pipeline import code, handover, items, refs, template
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import Reference
 from fairlead.plan.pipeline.types import registry as types
@@ -20,11 +20,16 @@ def dependencies(step: Step) -> set[str]:
 
 
 def reads(step: Step) -> set[str]:
-    """Names of the steps whose outputs, values or metrics it goes by: without them it can't run."""
+    """Names of the steps whose outputs, values, metrics or items it goes by: without them it can't run."""
     found = [i.output for i in types.inputs(step).values() if i.output]
     found += [output for _, output in types.values(step)]
     found += [one.metric or one.value or "" for one in step.if_ if not one.param]
-    return {refs.split(ref)[0] for ref in found}
+    return {refs.split(ref)[0] for ref in found} | _taken(step)
+
+
+def _taken(step: Step) -> set[str]:
+    """The step whose items it has."""
+    return {step.each.items_of} if step.each is not None and step.each.items_of else set()
 
 
 def is_last(step: Step) -> bool:
@@ -40,7 +45,8 @@ VALUES = 16
 
 def datasets(spec: PipelineSpec) -> list[str]:
     """Names of the Datasets that the steps read, sorted."""
-    return sorted({i.dataset for step in spec.steps for i in types.inputs(step).values() if i.dataset})
+    read = {i.dataset for step in spec.steps for i in types.inputs(step).values() if i.dataset}
+    return sorted(read | {step.each.dataset for step in spec.steps if step.each is not None and step.each.dataset})
 
 
 def references(spec: PipelineSpec) -> list[Reference]:
@@ -75,7 +81,13 @@ def _check_step(path: str, step: Step, steps: Mapping[str, Step], params: Collec
             raise Invalid(f"{path}.needs[{index}]", f"there is no step {need!r}; there are {_names(steps)}")
     for name, source in types.inputs(step).items():
         _check_input(f"{path}.inputs.{name}", source, steps)
-    types.of(step).check(path, step, params)
+    kind, known = types.of(step), items.check(path, step, steps)
+    kind.check(path, step, params)
+    for field, text in kind.texts(step):
+        for name in (one.item for one in template.used(text, f"{path}.{field}") if one.item):
+            if name not in known:
+                there = f"its items have {', '.join(known)}" if known else "the step has no `each`"
+                raise Invalid(f"{path}.{field}", f"there is no value {name!r}: {there}")
     for index, one in enumerate(step.if_):
         _check_condition(f"{path}.if[{index}]", one, steps, params)
     for field, output in types.values(step):
@@ -89,10 +101,13 @@ def _check_condition(path: str, one: StepCondition, steps: Mapping[str, Step], p
         _check_value(f"{path}.value", one.value, steps)
     if one.metric and (name := refs.split(one.metric)[0]) not in steps:
         raise Invalid(f"{path}.metric", f"there is no step {name!r}; there are {_names(steps)}")
+    if one.metric and steps[name].each is not None:
+        raise Invalid(f"{path}.metric", f"step {name!r} has a metric for each of its items: add a step that reads them "
+                      "all and reports the one that is wanted")  # fmt: skip
 
 
 def _check_value(path: str, ref: str, steps: Mapping[str, Step]) -> None:
-    found = output_of(ref, steps, path)
+    found = _whole(ref, steps, path)
     if found.type != "value":
         raise Invalid(path, f"{ref} has type {found.type}; only an output of type value is a text")
 
@@ -100,6 +115,7 @@ def _check_value(path: str, ref: str, steps: Mapping[str, Step]) -> None:
 def _check_input(path: str, source: Input, steps: Mapping[str, Step]) -> None:
     if source.output:
         output_of(source.output, steps, f"{path}.output")
+        items.check_item(f"{path}.item", source, steps)
 
 
 def _check_handover(spec: PipelineSpec, name: str) -> None:
@@ -123,6 +139,15 @@ def output_of(ref: str, steps: Mapping[str, Step], path: str) -> Output:
     found = there.get(output)
     if found is None:
         raise Invalid(path, f"step {step!r} has no output {output!r}; it has {_names(there) or 'none'}")
+    return found
+
+
+def _whole(ref: str, steps: Mapping[str, Step], path: str) -> Output:
+    """An output of which there is one only. Raises Invalid."""
+    found = output_of(ref, steps, path)
+    if (step := steps[refs.split(ref)[0]]).each is not None:
+        raise Invalid(path, f"step {step.name!r} leaves one for each of its items: add a step that reads {ref} and "
+                      "leaves the one that is wanted, or make a Pipeline for each")  # fmt: skip
     return found
 
 
@@ -152,7 +177,8 @@ def _check_texts(steps: Collection[Step]) -> None:
 
 
 def _named(step: Step) -> set[str]:
-    return set(step.needs) | {refs.split(i.output)[0] for i in types.inputs(step).values() if i.output}
+    read = {refs.split(i.output)[0] for i in types.inputs(step).values() if i.output}
+    return set(step.needs) | _taken(step) | read
 
 
 def _before(name: str, named: Mapping[str, set[str]]) -> set[str]:
@@ -179,13 +205,13 @@ def _check_order(steps: Collection[Step]) -> None:
 
 
 def _check_produces(path: str, produced: Produces, steps: Mapping[str, Step]) -> None:
-    found = output_of(produced.from_, steps, f"{path}.from")
+    found = _whole(produced.from_, steps, f"{path}.from")
     if found.type != "model":
         raise Invalid(f"{path}.from", f"{produced.from_} has type {found.type}; set its type to model")
     _check_made_before(f"{path}.from", produced.from_, steps)
     for field, ref in evaluation_refs(produced.version.evaluation):
         where = f"{path}.version.evaluation.{field}"
-        if output_of(ref, steps, where).type != "dataset":
+        if _whole(ref, steps, where).type != "dataset":
             raise Invalid(where, f"{ref} must have type dataset: evaluations read Parquet files")
         _check_made_before(where, ref, steps)
 

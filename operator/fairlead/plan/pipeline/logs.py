@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fairlead.api.pipeline import PipelineSpec
-from fairlead.api.pipelinerun import PipelineRun, StepLog, StepStatus
+from fairlead.api.pipelinerun import ItemStatus, PipelineRun, StepLog, StepStatus
 from fairlead.manifests.job import STEP
 from fairlead.plan import store
 from fairlead.plan.conditions import Conditions
@@ -23,6 +23,8 @@ LIMIT = 1 << 20
 """Bytes of a log that are kept: its end."""
 NAME = "log.txt"
 """In the folder of an attempt."""
+ITEMS = "logs"
+"""Folder of a step's, with one for each of its items by number."""
 HOLD, STOP = 20.0, 3.0
 """Seconds that the next attempt waits for it, and a Job that is to be stopped."""
 READING, STORING = 90.0, 600.0
@@ -66,7 +68,12 @@ def requests(view: Look, status: StepStatus, pod: Json | None, stopping: bool) -
     log with it."""
     if status.log is not None and status.log.pod:
         return [_request(view, status, status.log.attempt, status.log.pod)]
-    if pod is None or _known(status) or not (_has_ended(pod) or (stopping and _has_begun(pod))):
+    if (
+        pod is None
+        or not view.world.config.jobs.logs
+        or _known(status)
+        or not (_has_ended(pod) or (stopping and _has_begun(pod)))
+    ):
         return []
     return [_request(view, status, status.attempt, pod["metadata"]["name"])]
 
@@ -74,7 +81,7 @@ def requests(view: Look, status: StepStatus, pod: Json | None, stopping: bool) -
 def noted(view: Look, status: StepStatus, pod: Json | None) -> StepStatus:
     """The step, when what became of its attempt is recorded: with what became of its log, or that it is still to be
     kept. pod: None: it is gone."""
-    if _known(status):
+    if _known(status) or not view.world.config.jobs.logs:
         return status
     if pod is None:
         begun = status.phase == "Running"
@@ -136,7 +143,10 @@ def _request(view: Look, status: StepStatus, attempt: int, pod: str) -> KeepLog:
     assert view.template is not None
     folder = store.step_folder(
         view.template.store, view.world.config, view.namespace, view.subject.body.spec.pipeline, view.uid, status.name
-    ).folder(str(attempt))  # fmt: skip
+    )
+    if isinstance(status, ItemStatus):
+        folder = folder.folder(ITEMS, f"{status.item:05d}")
+    folder = folder.folder(str(attempt))
     reach = folder.reach
     return KeepLog(
         view.namespace, folder.bucket, f"{folder.prefix}{NAME}", reach.endpoint, reach.region, reach.credentials, pod,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Step
@@ -27,7 +28,6 @@ from fairlead.plan.pipeline.cache import look as cache
 from fairlead.plan.pipeline.cache import others
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
-from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.requests import Request
 from fairlead.plan.standing import has_standing
 
@@ -62,6 +62,9 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
             return looked
         status = looked
     assert status.template is not None
+    if view.template is None:  # what was fixed just now counts in this look already
+        started = replace(subject, body=subject.body.model_copy(update={"status": status}))
+        view = replace(view, subject=started, template=status.template)
     return flow.go_on(view, status, status.template)
 
 
@@ -88,7 +91,7 @@ def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View
 
     def wanted(step: StepStatus) -> Json | None:
         assert status.template is not None
-        return types.job(Order(view, status, status.template, spec(step), step))
+        return types.job(units.order(view, status, status.template, step))
 
     def memory(step: StepStatus) -> str:
         return types.memory(spec(step))

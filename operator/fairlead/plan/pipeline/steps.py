@@ -13,7 +13,7 @@ from typing import Any
 
 from fairlead.api.logged import Logged
 from fairlead.api.pipeline import Step
-from fairlead.api.pipelinerun import StepStatus
+from fairlead.api.pipelinerun import ItemStatus, StepStatus
 from fairlead.api.tasks import PublishResult, TaskResult
 from fairlead.api.units import seconds
 from fairlead.manifests.job import PUBLISH, STEP
@@ -37,6 +37,9 @@ _DISRUPTED = Backoff(2.0, 300.0)
 """Between attempts that the cluster lost."""
 _LONGEST = 3600.0
 """Seconds between attempts that failed by the step's own fault."""
+CANCELLED, RUN_FAILED, RUN_TIMEOUT = "Cancelled", "RunFailed", "RunTimeout"
+"""Why a step is aborted: the run was cancelled; another step has failed, and this one could not start; the run took
+longer than it may."""
 STARTING = "Starting"
 """Reason of a step whose pod does what every pod does at first."""
 MESSAGE = 320
@@ -136,19 +139,26 @@ class Attempt(Followed[PublishResult]):
         return next(step for step in self.context.template.steps if step.name == self.status.name)
 
 
-def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
-    """The name of an attempt's Job."""
-    return child_name(f"{run}-{step}", run_uid, step, str(attempt))
+def job_name(view: View, step: str, attempt: int, item: int | None, *, recall: bool = False) -> str:
+    """The name of an attempt's Job. recall: of that which asks what the attempt has committed."""
+    parts = [str(attempt), *(["recall"] if recall else [])]
+    if item is not None:
+        return child_name(f"{view.name}-{step}-{item}", view.uid, step, *parts, "item")
+    return child_name(f"{view.name}-{step}", view.uid, step, *parts)
 
 
-def recall_name(run: str, run_uid: str, step: str, attempt: int) -> str:
-    """The name of the Job that asks what an attempt has committed."""
-    return child_name(f"{run}-{step}", run_uid, step, str(attempt), "recall")
+def recall_name(view: View, status: StepStatus) -> str:
+    """The name of the Job that asks what the attempt has committed."""
+    return job_name(view, status.name, status.attempt, _item(status), recall=True)
+
+
+def _item(status: StepStatus) -> int | None:
+    return status.item if isinstance(status, ItemStatus) else None
 
 
 def is_recall(view: View, status: StepStatus) -> bool:
     """Whether the running Job only asks what was committed."""
-    return status.job == recall_name(view.name, view.uid, status.name, status.attempt)
+    return status.job == recall_name(view, status)
 
 
 def over(status: StepStatus) -> bool:
@@ -164,7 +174,7 @@ def busy(status: StepStatus) -> bool:
 def begin(view: View, status: StepStatus) -> StepStatus:
     """Record the next attempt."""
     attempt = status.attempt + 1
-    name = job_name(view.name, view.uid, status.name, attempt)
+    name = job_name(view, status.name, attempt, _item(status))
     return _with(
         status, attempt=attempt, job=name, job_uid="", not_before=None, reason=STARTING, message="",
         started_at=status.started_at or view.stamp, **clocks.reset(),
@@ -294,7 +304,7 @@ def _recall(view: View, status: StepStatus, unreadable: str) -> StepStatus:
     if is_recall(view, status):
         lost = Failure("Disrupted", "the attempt succeeded, but its answer was lost twice", "cluster")
         return _settle(view, status, lost)
-    name = recall_name(view.name, view.uid, status.name, status.attempt)
+    name = recall_name(view, status)
     text = f"the attempt succeeded, but {unreadable or 'its pod is gone'}; asking the store what it has committed"
     reason = UNREADABLE if unreadable else "Recall"
     return _with(status, job=name, job_uid="", phase="Pending", reason=reason, message=text)

@@ -1,4 +1,5 @@
-"""`{{params.NAME}}` and `{{steps.STEP.OUTPUT}}` in what people write: what a text uses, and it with the values."""
+"""`{{params.NAME}}`, `{{each.NAME}}` and `{{steps.STEP.OUTPUT}}` in what people write: what a text uses, and it with
+the values."""
 
 from __future__ import annotations
 
@@ -6,10 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from fairlead.api.items import Values
 from fairlead.plan.core import Invalid
 
 _BRACES = re.compile(r"\{\{(.*?)\}\}")
 _PARAM = re.compile(r"\s*params\.([A-Za-z_][A-Za-z0-9_]*)\s*")
+_EACH = re.compile(r"\s*each\.([A-Za-z_][A-Za-z0-9_]*)\s*")
 _VALUE = re.compile(r"\s*steps\.([a-z0-9](?:[-a-z0-9]*[a-z0-9])?\.[A-Za-z_][A-Za-z0-9_]*)\s*")
 
 
@@ -19,7 +22,9 @@ class Used(NamedTuple):
     param: str = ""
     """A parameter's name,"""
     output: str = ""
-    """or `step.output` of one of type `value`."""
+    """or `step.output` of one of type `value`,"""
+    item: str = ""
+    """or one of the item's values."""
 
 
 def used(text: str, field_path: str) -> Iterator[Used]:
@@ -29,8 +34,10 @@ def used(text: str, field_path: str) -> Iterator[Used]:
             yield Used(param=param[1])
         elif value := _VALUE.fullmatch(inner):
             yield Used(output=value[1])
+        elif item := _EACH.fullmatch(inner):
+            yield Used(item=item[1])
         else:
-            known = "{{params.NAME}} or {{steps.STEP.OUTPUT}}"
+            known = "{{params.NAME}}, {{each.NAME}} or {{steps.STEP.OUTPUT}}"
             raise Invalid(field_path, f"{{{{{inner}}}}} is not known; write {known}")
 
 
@@ -39,9 +46,9 @@ def values(text: str) -> Iterator[str]:
     yield from (match[1] for inner in _BRACES.findall(text) if (match := _VALUE.fullmatch(inner)))
 
 
-def render(text: str, params: Mapping[str, str], values: Mapping[str, str]) -> str:
-    """The text with the values of parameters and of outputs (by `step.output`), in which Kubernetes' own `$(NAME)` is
-    not expanded.
+def render(text: str, params: Mapping[str, str], values: Mapping[str, str], item: Values | None = None) -> str:
+    """The text with the values of parameters, of outputs (by `step.output`) and of the item (null is empty), in which
+    Kubernetes' own `$(NAME)` is not expanded.
 
     Raises KeyError for one that is not there (`dag.validate` has refused such a pipeline before, and a step is skipped
     whose values are not there).
@@ -50,6 +57,8 @@ def render(text: str, params: Mapping[str, str], values: Mapping[str, str]) -> s
     def value(match: re.Match[str]) -> str:
         if param := _PARAM.fullmatch(match[1]):
             return params[param[1]].replace("$", "$$")
+        if item is not None and (name := _EACH.fullmatch(match[1])):
+            return (item[name[1]] or "").replace("$", "$$")
         output = _VALUE.fullmatch(match[1])
         return values[output[1]].replace("$", "$$") if output else match[0]
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from tests.unit.plan.littleworld import Crash, stopped
 from tests.unit.plan.test_job_pods import (
+    Askings,
     Evaluations,
     Explanations,
     Joins,
@@ -43,16 +44,17 @@ from fairlead.plan.model.proving import Proving
 from fairlead.plan.pipeline import plan as pipeline
 from fairlead.plan.pipeline import run
 from fairlead.plan.pipeline.asking import OfPipeline, OfRun
+from fairlead.plan.pipeline.each.asking import Asking
 from fairlead.plan.pipeline.steps import Attempt
 
 KINDS: dict[type[User], type[Followed[Any]]] = {
     Snapshots: Snapshot, Verifications: Proving, Evaluations: Proving, Steps: Attempt, Joins: Joining,
-    Observes: Observing, Explanations: Explaining, Resolves: OfRun, Watches: OfPipeline,
+    Observes: Observing, Explanations: Explaining, Resolves: OfRun, Watches: OfPipeline, Askings: Asking,
 }  # fmt: skip
 OWNERS: dict[type[User], tuple[KindSpec[Any], str]] = {
     Snapshots: (dataset.SPEC, "rides"), Verifications: (modelversion.SPEC, "m-1"),
     Evaluations: (modelversion.SPEC, "m-1"), Steps: (run.SPEC, "p-1"),
-    Resolves: (run.SPEC, "p-1"), Watches: (pipeline.SPEC, "p"),
+    Resolves: (run.SPEC, "p-1"), Watches: (pipeline.SPEC, "p"), Askings: (run.SPEC, "p-1"),
 }  # fmt: skip
 LONG = 400.0
 """Seconds: longer than the pause after any first failure."""

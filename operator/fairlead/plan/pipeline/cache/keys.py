@@ -43,9 +43,9 @@ def key(parts: dict[str, str]) -> str:
 def parts(step: Step, run: PipelineRunStatus, ran: str = "") -> dict[str, str]:
     """All of a step whose inputs are there. ran: the image of an attempt that has ended, with its digest. Raises
     NotKeyable."""
+    if step.each is not None:
+        raise NotKeyable("it runs for each item of a list, and what such steps leave is not taken from earlier runs")
     own = types.parts(step)
-    if "each" in own:
-        raise NotKeyable("it runs once for each item of a list, and lists are not compared")
     found: dict[str, Any] = {
         "step": step.name,
         "format": cached.FORMAT,
@@ -113,8 +113,21 @@ def _content(source: Input, run: PipelineRunStatus) -> list[str]:
         wanted = (source.after.pipeline, source.after.output)
         taken = next(one.artifact for one in run.after if (one.pipeline, one.output) == wanted)
         return _bytes(taken.uri, taken.sha256)
+    if (listed := _items(source, run)) is not None:
+        return listed
     found = refs.output(run, source.output or "")
     return _bytes(found.uri, found.sha256)
+
+
+def _items(source: Input, run: PipelineRunStatus) -> list[str] | None:
+    """What a step with `each` has left, by the digest that its reader verifies; None: it is another's output."""
+    name, output = refs.split(source.output or "")
+    found = next((one.items for one in run.steps if one.name == name), None)
+    if found is None:
+        return None
+    if source.item is not None or not found.digest:
+        raise NotKeyable(f"it reads one item of what step {name} leaves, and only all of it together has a digest")
+    return ["items", found.digest, output]
 
 
 def _bytes(uri: str, sha256: str) -> list[str]:

@@ -64,7 +64,7 @@ def _of(view: steps.View, old: StepStatus, name: str) -> StepStatus:
     )  # fmt: skip
     fresh: dict[str, Any] = {
         "cache": cache, "attempt": 0, "failures": 0, "disruptions": 0, "job": "", "job_uid": "", "not_before": None,
-        "log": None, "reason": "", "message": "", "started_at": view.stamp, "finished_at": view.stamp,
+        "gpu_seconds": 0, "log": None, "reason": "", "message": "", "started_at": view.stamp, "finished_at": view.stamp,
     }  # fmt: skip
     return old.model_copy(update=fresh)
 

@@ -12,9 +12,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.api.items import Values
 from fairlead.api.pipeline import Input, Output, PipelineSpec, Step
 from fairlead.api.pipelinerun import PipelineRunStatus, StepEdit, StepStatus
 from fairlead.plan.core import Json
+from fairlead.plan.pipeline.items import Item
 from fairlead.plan.pipeline.steps import View
 
 SLICES = 7
@@ -36,6 +38,13 @@ class Order:
     """As it was when the run started."""
     step: Step
     status: StepStatus
+    item: Item | None = None
+    """Of a step with `each`."""
+
+    @property
+    def values(self) -> Values | None:
+        """The item's."""
+        return self.item.values if self.item is not None else None
 
 
 class StepType(ABC):
@@ -48,6 +57,10 @@ class StepType(ABC):
     def check(self, _path: str, _step: Step, _params: Collection[str]) -> None:  # noqa: B027 - may be nothing
         """Raises Invalid for what the CRD's schema can't check, but for references: the graph checks inputs. params:
         names of those that the Pipeline declares."""
+
+    def texts(self, _step: Step) -> Iterable[tuple[str, str]]:
+        """What people write in which values are put: (path of the field below the step, text)."""
+        return ()
 
     def inputs(self, step: Step) -> Mapping[str, Input]:
         """What it reads, by name: `/fairlead/in/<name>`. Needs no step that `needs` names."""

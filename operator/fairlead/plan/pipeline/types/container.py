@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from fairlead.api.pipeline import Step
-from fairlead.api.pipelinerun import PipelineRunStatus
 from fairlead.plan.core import Invalid, Json
 from fairlead.plan.pipeline import memory, refs, template
 from fairlead.plan.pipeline.types import jobs
@@ -33,6 +32,10 @@ class ContainerStep(StepType):
         for field, text in _texts(step):
             yield from ((field, one.output) for one in template.used(text, field) if one.output)
 
+    def texts(self, step: Step) -> Iterator[tuple[str, str]]:
+        """Command, arguments and environment."""
+        return _texts(step)
+
     def program(self, step: Step) -> str:
         """The image."""
         return step.image
@@ -40,7 +43,7 @@ class ContainerStep(StepType):
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""
         step = order.step
-        return jobs.program_job(order, rendered(step, order.run), step.inputs, step.outputs)
+        return jobs.program_job(order, rendered(order), step.inputs, step.outputs)
 
 
 def _texts(step: Step) -> Iterator[tuple[str, str]]:
@@ -50,14 +53,19 @@ def _texts(step: Step) -> Iterator[tuple[str, str]]:
     yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
 
 
-def rendered(step: Step, run: PipelineRunStatus) -> Step:
-    """A step with the values of parameters and outputs in place, and its image as the run has pinned it."""
-    params, values = run.params, refs.values(run)
+def rendered(order: Order) -> Step:
+    """A step with the values of parameters, outputs and its item in place, and its image as the run has pinned it."""
+    step, run = order.step, order.run
+    said = refs.values(run)
+
+    def render(text: str) -> str:
+        return template.render(text, run.params, said, order.values)
+
     return step.model_copy(
         update={
             "image": template.pinned(step.image, run.images),
-            "command": [template.render(text, params, values) for text in step.command],
-            "args": [template.render(text, params, values) for text in step.args],
-            "env": [v.model_copy(update={"value": template.render(v.value, params, values)}) for v in step.env],
+            "command": [render(text) for text in step.command],
+            "args": [render(text) for text in step.args],
+            "env": [v.model_copy(update={"value": render(v.value)}) for v in step.env],
         }
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from fairlead.api.common import Container
 from fairlead.api.dataset import Dataset
+from fairlead.api.items import text_of
 from fairlead.api.pipeline import Input, Output
 from fairlead.api.pipelinerun import PinnedDataset
 from fairlead.api.tasks import (
@@ -14,6 +15,7 @@ from fairlead.api.tasks import (
     OUTPUTS,
     FetchItem,
     FetchTask,
+    Outcomes,
     PublishEntry,
     PublishItem,
     PublishTask,
@@ -23,10 +25,13 @@ from fairlead.manifests.meta import labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, LOCAL_QUEUE, PIPELINE_RUN, Json
 from fairlead.plan.dataset.fetching import fetched
-from fairlead.plan.pipeline import code, refs, template
+from fairlead.plan.pipeline import code, items, refs, template
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import Lacking, read
+
+OUTCOMES = "outcomes"
+"""Folder below a step's with what each of its items has committed."""
 
 
 def program_job(order: Order, program: Container, inputs: Mapping[str, Input], outputs: Mapping[str, Output]) -> Json:
@@ -37,7 +42,7 @@ def program_job(order: Order, program: Container, inputs: Mapping[str, Input], o
     secrets = [secret for _, several in brought for secret in several]
     parts = job.StepPod(
         program=_with_memory(program, order.status.memory),
-        env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params)
+        env=job.step_env(order.view.name, order.step.name, order.status.attempt, order.run.params, order.values)
         | (code.env(order.run.commit) if git else {}),
         fetch=FetchTask(items=[item for item, _ in brought], code=code.item(git, order.run.commit) if git else None),
         fetch_credentials=(*secrets, git.credentials.name if git and git.credentials else None),
@@ -76,37 +81,36 @@ def recall_job(order: Order, outputs: Mapping[str, Output]) -> Json:
 def _identity(order: Order) -> job.Identity:
     view, status = order.view, order.status
     meta = view.subject.meta
+    mine = {"item": order.item.id} if order.item is not None else {}
     return job.Identity(
         name=status.job,
         namespace=meta.namespace,
         owner=owner_reference(PIPELINE_RUN.api_version, PIPELINE_RUN.kind, meta.name, meta.uid),
         labels=labels(
-            run=meta.name, pipeline=view.subject.body.spec.pipeline, step=status.name, attempt=str(status.attempt)
+            run=meta.name,
+            pipeline=view.subject.body.spec.pipeline,
+            step=status.name,
+            attempt=str(status.attempt),
+            **mine,
         ),
     )
 
 
-def _folder(order: Order) -> store.Location:
-    """Where the step's outputs are kept."""
+def _folder(order: Order, step: str) -> store.Location:
+    """Where a step's outputs are kept."""
     view = order.view
     return store.step_folder(
         order.pipeline.store, view.world.config, view.subject.meta.namespace, view.subject.body.spec.pipeline,
-        view.uid, order.step.name,
+        view.uid, step,
     )  # fmt: skip
 
 
 def _publishing(order: Order, outputs: Mapping[str, Output]) -> job.Publishing:
-    config, folder = order.view.world.config, _folder(order)
-    items = [PublishItem(name=name, type=output.type, path=f"{OUTPUTS}/{name}") for name, output in outputs.items()]
+    config, folder = order.view.world.config, _folder(order, order.step.name)
+    published = [PublishItem(name=name, type=output.type, path=f"{OUTPUTS}/{name}") for name, output in outputs.items()]
     return job.Publishing(
         worker_image=config.images.worker,
-        task=PublishTask(
-            store=folder.place(),
-            attempt=order.status.attempt,
-            outputs=items,
-            logged=LOGGED,
-            cache=_left_for_others(order),
-        ),
+        task=_committing(order, folder, published),
         credentials=folder.reach.credentials,
         limits=limits.streaming(config.jobs),
         # the longest that its clocks allow, and as long for its outputs as for its inputs; `clocks` is exact
@@ -129,21 +133,58 @@ def _left_for_others(order: Order) -> PublishEntry | None:
     )  # fmt: skip
 
 
+def _committing(order: Order, folder: store.Location, outputs: list[PublishItem]) -> PublishTask:
+    attempt, item = order.status.attempt, order.item
+    if item is None:
+        left = _left_for_others(order)
+        return PublishTask(store=folder.place(), attempt=attempt, outputs=outputs, logged=LOGGED, cache=left)
+    return PublishTask(
+        store=folder.folder("items", item.id).place(), attempt=attempt, outputs=outputs, logged=LOGGED,
+        item=dict(item.values),
+        outcome=f"{folder.folder(OUTCOMES).prefix}{item.id}.json",
+    )  # fmt: skip
+
+
 def _fetch(order: Order, name: str, source: Input) -> tuple[FetchItem, tuple[str | None, ...]]:
     """What brings an input, and the Secrets that it needs."""
     dest, run = f"{INPUTS}/{name}", order.run
     if source.dataset:
         pinned = next(d for d in run.datasets if d.name == source.dataset)
-        return _fetch_dataset(order.view, pinned, dest)
+        return fetch_dataset(order.view, pinned, dest)
     if source.after:
         taken = next(a for a in run.after if (a.pipeline, a.output) == (source.after.pipeline, source.after.output))
         item, secret = store.artifact(taken.artifact, order.view.world.config, dest)
         return item, (secret,)
-    found, reach = refs.output(run, source.output or ""), _folder(order).reach
+    reach = _folder(order, order.step.name).reach
+    outcomes = _of_items(order, source, dest)
+    if outcomes is not None:
+        return outcomes, (reach.credentials,)
+    found = refs.output(run, source.output or "")
     return FetchItem(access=reach.access(), uri=found.uri, sha256=found.sha256, dest=dest), (reach.credentials,)
 
 
-def _fetch_dataset(view: View, pinned: PinnedDataset, dest: str) -> tuple[FetchItem, tuple[str | None, ...]]:
+def _of_items(order: Order, source: Input, dest: str) -> FetchItem | None:
+    """What brings outputs of a step with `each`; None: it is another one's."""
+    steps = {one.name: one for one in order.pipeline.steps}
+    name, output = refs.split(source.output or "")
+    if steps[name].each is None:
+        return None
+    folder = _folder(order, name).folder(OUTCOMES)
+    status = next(one for one in order.run.steps if one.name == name).items
+    assert status is not None
+    if items.is_own(steps, order.step, source):
+        assert order.item is not None
+        wanted, digest = Outcomes(output=output, only=order.item.id), ""
+    elif source.item is not None:
+        wanted, digest = Outcomes(output=output, values=dict(source.item)), ""
+    else:
+        wanted = Outcomes(output=output, count=status.completed, without=text_of(items.not_completed(status)))
+        digest = status.digest
+    return FetchItem(access=folder.reach.access(), uri=folder.uri(), sha256=digest, dest=dest, outcomes=wanted)
+
+
+def fetch_dataset(view: View, pinned: PinnedDataset, dest: str) -> tuple[FetchItem, tuple[str | None, ...]]:
+    """What brings a version that a run has pinned. Raises NotReadable for a Dataset that can't be read."""
     raw = view.world.get(DATASET, pinned.name)
     spec = read(Dataset, DATASET, raw, "spec").spec if raw is not None else None  # deleted since the run started
     return fetched(spec, view.world.config, view.subject.meta.namespace, pinned.manifest, pinned.digest, dest)

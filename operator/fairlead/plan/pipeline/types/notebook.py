@@ -45,5 +45,5 @@ class NotebookStep(ContainerStep):
         step, run = order.step, order.run
         given = [part for name, value in sorted(run.params.items()) for part in ("-p", name, pod.literal(value))]
         command = ["papermill", step.notebook or "", f"{OUTPUTS}/{EXECUTED}.ipynb", *given]
-        program = rendered(step, run).model_copy(update={"command": command})
+        program = rendered(order).model_copy(update={"command": command})
         return jobs.program_job(order, program, step.inputs, self.outputs(step))

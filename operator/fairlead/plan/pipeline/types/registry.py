@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fairlead.api.pipeline import Input, Output, Step
@@ -50,9 +50,11 @@ def gpus(step: Step) -> float:
     return of(step).gpus(step)
 
 
-def datasets(step: Json) -> Iterable[str]:
+def datasets(step: Json) -> Iterator[str]:
     """Names of the Datasets that a step (as JSON) reads."""
-    return (name for one in TYPES for name in one.datasets(step))
+    yield from (name for one in TYPES for name in one.datasets(step))
+    if name := (step.get("each") or {}).get("dataset"):
+        yield name
 
 
 def edited(step: Step, edit: StepEdit) -> Step:

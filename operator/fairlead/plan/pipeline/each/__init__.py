@@ -1,0 +1,1 @@
+"""A step for each item of a list."""
