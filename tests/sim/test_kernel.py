@@ -380,6 +380,17 @@ def test_a_plan_that_never_settles_is_slowed_down() -> None:
     play(story)
 
 
+def test_a_plan_in_which_much_goes_on_is_paced_and_not_told_of_as_an_error() -> None:
+    async def story(world: SimWorld) -> None:
+        world.server.create(TOY, toy("restless", every=1e-9, moving=True))
+        world.start()
+        await asyncio.sleep(60)
+        assert 200 < len(world.kube.writes) < 400
+        assert "Unsettled" not in generate_latest(world.kernel.metrics.registry).decode()
+
+    play(story)
+
+
 def test_gauges_are_read_off_the_objects() -> None:
     async def story(world: SimWorld) -> None:
         world.server.create(TOY, toy("bear", attempts=2))

@@ -41,6 +41,8 @@ class ToySpec(Model):
     explode: bool = False
     ask: str | None = None
     every: float | None = None
+    moving: bool = False
+    """Much goes on in it."""
     shelf: str | None = None
 
 
@@ -143,7 +145,9 @@ def plan(subject: Subject[Toy], world: World, now: float) -> Plan:
         new["asked"] = answer.reason if isinstance(answer, Failed) else "ok"
     status = old.model_copy(update=new | {"conditions": conditions.result(), "windows": windows})
     config = _child(subject, "v1", "ConfigMap", f"{subject.meta.name}-config", data={"colour": spec.colour})
-    return Plan(status, apply=[config], create=made, delete=gone, events=events, requeue_after=after)
+    return Plan(
+        status, apply=[config], create=made, delete=gone, events=events, requeue_after=after, moving=spec.moving
+    )
 
 
 def plan_shelf(subject: Subject[Shelf], world: World, _now: float) -> Plan:

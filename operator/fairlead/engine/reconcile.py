@@ -40,6 +40,8 @@ CROWD = 15.0
 """Seconds for which an object counts as one that is looked at all the time."""
 PASSES = 25
 """Writing looks in a row after which an object is slowed down: its plan does not settle."""
+PACE = 0.25
+"""Seconds until the next look, then, at one in which much goes on."""
 
 
 _LEVELS = {"Bug": logging.ERROR, "Conflict": logging.DEBUG}
@@ -236,6 +238,9 @@ class Reconciler:
         if passes <= PASSES:
             queue.succeeded(key)
             queue.add(key)
+        elif plan.moving:
+            queue.succeeded(key)
+            queue.add_at(key, self._steady() + PACE)
         else:
             pause = queue.retry(key, UNSETTLED)
             about = fields(**_about(key), retry_in=round(pause, 2))

@@ -242,6 +242,8 @@ class Plan:
     """Look again after this many seconds even if nothing changes."""
     steady: bool = False
     """Nothing follows from what this plan writes: it need not be looked at again at once, as after any other write."""
+    moving: bool = False
+    """Hundreds of things go on that it tells of: that look after look writes is no sign that it does not settle."""
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Pl
     found.delete += [gone for s in status.steps if s.reason in units.ENDING for gone in units.stopped(view, s)]
     found.delete += [gone for s in status.steps for gone in units.lingering(view, s)]
     found.requeue_after = min(view.look_again, default=None)
+    found.moving = any(s.items is not None and units.busy(s) for s in status.steps)
     return found
 
 
