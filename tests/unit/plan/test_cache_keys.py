@@ -9,6 +9,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from hack.bench.cache import measured
 from hack.bench.keymutations import Case, cases, mutated, original
 from tests.unit.plan.cache_world import PIPELINE, CacheWorld, made, program
 from tests.unit.plan.test_run_plan import container
@@ -37,6 +38,12 @@ def test_a_mutated_key_is_another_key_and_the_difference_is_named_exactly(seed: 
         assert (keys.key(first) == keys.key(second)) == (not after.changed)
         seen[keys.key(second)] = after
     assert len(seen) > 290
+
+
+def test_none_of_some_mutated_keys_is_a_wrong_hit() -> None:
+    """By what their programs would see in their Jobs."""
+    found = measured(60, seed=2)
+    assert (found["wrong"], found["missed"], found["unnamed"]) == (0, 0, 0)
 
 
 def test_each_kind_of_mutation_is_drawn() -> None:
