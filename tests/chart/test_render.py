@@ -59,6 +59,7 @@ def test_the_configuration_is_read_by_the_operator(plain: list[Json], full: list
     ]  # fmt: skip
     assert config.endpoints.allow == ["s3.example.com", "*.stores.example", "10.7.0.0/16"]
     assert config.endpoints.refuse == ["fd00::/8", "10.0.0.3"]
+    assert config.endpoints.insecure == ["registry.local:5000"]
     assert config.identity.namespaces == ["shop"]
     assert config.monitors.false_alarms_per_year == 2.5
     assert config.workers == 4
@@ -179,6 +180,7 @@ def test_every_object_is_labelled_and_placed(full: list[Json]) -> None:
         ({"routes": {"granted": [{}]}}, "granted"),
         ({"endpoints": {"allow": ["http://s3.example.com"]}}, "allow"),
         ({"endpoints": {"refuse": ["10.0.0.0/28/4"]}}, "refuse"),
+        ({"endpoints": {"insecure": ["http://registry.local:5000"]}}, "insecure"),
         ({"identity": {"namespaces": ["*.shop"]}}, "namespaces"),
         ({"metrics": {"dashboards": {"gpuHour": -1}}}, "gpuHour"),
         ({"metrics": {"dashboards": {"gpuHour": "2,50"}}}, "gpuHour"),

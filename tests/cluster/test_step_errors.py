@@ -85,7 +85,9 @@ def test_a_step_in_python_has_its_values_and_its_traceback_ends_the_log(team: Te
     bucket, _, key = tell["outputs"][0]["uri"].removeprefix("s3://").partition("/")
     note = team.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
     assert note == "['$(HOME)', '{{x}}', 'é'] 0.1 ['in_a_pod.py']"
-    assert fails["message"].startswith(f"the program ended with exit code 1: LookupError: {note} is not in code"), fails
+    assert fails["message"].startswith(
+        f"the program ended with exit code 1: LookupError: $(HOME): {note} is not in code"
+    ), fails
 
 
 def test_image_that_does_not_exist(team: Team) -> None:

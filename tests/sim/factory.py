@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from fairlead.plan.core import DATASET, JOB, MODEL_VERSION, PIPELINE, PIPELINE_R
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.pipeline import ending, run
 from fairlead.plan.pipeline import plan as pipeline
-from fairlead.plan.requests import Answer, KeepLog, Listed, LogKept, ReadDocument, Request
+from fairlead.plan.requests import Answer, Failed, KeepLog, Listed, LogKept, ReadDocument, Request
 from tests.sim.apiserver import ApiServer
 from tests.sim.fakecluster import Crash, FakeKube, FakeSource, Faults
 from tests.sim.operators import Operators
@@ -60,6 +61,7 @@ class Bucket:
     def __init__(self) -> None:
         self.letter = "a"
         self.told = Answers()
+        self.asked: Counter[KeepLog] = Counter()
 
     async def resolve(self, requests: Iterable[Request]) -> Mapping[Request, Answer]:
         """All the answers."""
@@ -67,7 +69,8 @@ class Bucket:
 
     def _answer(self, request: Request) -> Answer:
         if isinstance(request, KeepLog):
-            return LogKept(7, False)
+            self.asked[request] += 1
+            return LogKept(7, False) if self.asked[request] > 2 else Failed("Underway", "")
         listed = Listed(self.letter * 64, 1, 10)
         return self.told.answer(request) if isinstance(request, ReadDocument) else listed
 
@@ -161,7 +164,12 @@ class Factory(Operators):
             return self.rng.choice([{"phase": "Failed", "reason": "Evicted"}, {"phase": "Failed"}])
         said = json.dumps(self._said(main))
         stopped = {"name": main["name"], "state": {"terminated": {"exitCode": 0, "message": said}}}
-        return {"phase": "Succeeded", "containerStatuses": self.bucket.told.keep(job, [stopped])}
+        before = [
+            {"name": one["name"], "state": {"terminated": {"exitCode": 0}}}
+            for one in job["spec"]["template"]["spec"].get("initContainers", [])
+        ]
+        ended = self.bucket.told.keep(job, [stopped])
+        return {"phase": "Succeeded", "initContainerStatuses": before, "containerStatuses": ended}
 
     def _said(self, main: Json) -> Json:
         task = json.loads(next(e["value"] for e in main["env"] if e["name"] == "FAIRLEAD_TASK"))
@@ -211,6 +219,11 @@ class Factory(Operators):
         handled = status.get("handled", {}).get("dataset/rows") == f"v-{self.bucket.letter}"
         made = bool(status.get("lastRun", {}).get("uid"))
         return bool(ended) and all(ended) and handled and made and status["active"] == 0
+
+    def kept(self) -> bool:
+        """Whether the log of each step's last attempt is in the store."""
+        steps = [s for run in self.server.all(PIPELINE_RUN) for s in run.get("status", {}).get("steps", [])]
+        return all((s.get("log") or {}).get("uri", "").endswith(f"/{s['attempt']}/log.txt") for s in steps)
 
     async def until_finished(self, within: float = 3600.0) -> None:
         """Wait for that: longer than a few pods in a row rest that needed too much of the disk. Raises

@@ -53,7 +53,9 @@ async def life(at: int, after: bool, seed: int, faults: Faults, mishaps: float =
             await world.kill()
             world.start()
         await world.until_finished()
+        await asyncio.sleep(30)
         check_end(world, 1)
+        assert world.kept(), "whatever was killed, each log is kept"
         return crashed or crash.writes >= at
     finally:
         await world.close()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from fairlead.api.common import StatusBase
+from fairlead.api.each import Items
 from fairlead.api.pipeline import PipelineStatus
 from fairlead.api.pipelinerun import PipelineRunStatus
 
@@ -35,6 +36,16 @@ def of_pipeline(status: PipelineStatus) -> Iterator[PipelineStatus]:
 
 
 def of_run(status: PipelineRunStatus) -> Iterator[PipelineRunStatus]:
-    """With short words about each step."""
-    steps = [one.model_copy(update={"message": one.message[:80]}) for one in status.steps]
+    """With short words about each step, and about few of its items."""
+    steps = [one.model_copy(update={"message": one.message[:80], "items": _few(one.items)}) for one in status.steps]
     yield terse(status).model_copy(update={"steps": steps})
+
+
+def _few(items: Items | None) -> Items | None:
+    """Which items have failed stays; why is said of some."""
+    if items is None:
+        return None
+    why = [one.model_copy(update={"message": one.message[:80]}) for one in items.why[:3]]
+    return items.model_copy(
+        update={"why": why, "live": [one.model_copy(update={"message": None}) for one in items.live]}
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from fairlead.sdk.kinds import Kind
+from fairlead.sdk.kinds import Kind, Value
 
 if TYPE_CHECKING:
     from fairlead.sdk.recording import Recording
@@ -47,8 +47,8 @@ class Param(Unknown):
 class Output(Unknown):
     """What a step leaves under a name."""
 
-    def __init__(self, call: Call, name: str, kind: type[Kind]) -> None:
-        self.call, self.name, self.kind = call, name, kind
+    def __init__(self, call: Call, name: str, kind: type[Kind], wanted: Any = None) -> None:
+        self.call, self.name, self.kind, self.wanted = call, name, kind, wanted
         self.what = f"the output {self!r}"
 
     @property
@@ -63,10 +63,14 @@ class Output(Unknown):
 class Call(Unknown):
     """A step of the pipeline that is being described; its outputs are its attributes."""
 
-    def __init__(self, recording: Recording, name: str, outputs: dict[str, type[Kind]]) -> None:
+    def __init__(
+        self, recording: Recording, name: str, outputs: dict[str, type[Kind]], returned: tuple[str, Any] | None = None
+    ) -> None:
         self.recording, self.name, self.needs = recording, name, dict[str, None]()
         self.what = f"the step {name!r}"
         self.outputs = {one: Output(self, one, kind) for one, kind in outputs.items()}
+        if returned is not None:
+            self.outputs[returned[0]] = Output(self, returned[0], Value, returned[1])
 
     def __getattr__(self, name: str) -> Output:
         found = self.__dict__.get("outputs", {}).get(name)

@@ -18,6 +18,12 @@ KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 """What an input, an output, a parameter or a metric may be called."""
 
 
+RETURNED = "value"
+"""What the output is called that a step returns."""
+VALUE_BYTES = 1024
+"""Of what a step returns, as a text."""
+
+
 class Kind:
     """What an artifact is. Its classes are the kinds that there are."""
 
@@ -79,6 +85,13 @@ class Preview(Kind):
     folder = False
 
 
+class Value(Kind):
+    """What a step returns: a short text. It is no type of a parameter."""
+
+    word = "value"
+    folder = False
+
+
 @dataclass(frozen=True)
 class Port:
     """Where bytes go into a step, or out of it."""
@@ -109,7 +122,7 @@ else:
         way: Literal["in", "out"]
 
         def __class_getitem__(cls, kind: Any) -> Any:
-            if not (isinstance(kind, type) and issubclass(kind, Kind) and kind is not Kind):
+            if not (isinstance(kind, type) and issubclass(kind, Kind) and kind not in (Kind, Value)):
                 raise TypeError(f"{cls.__name__}[…] takes Dataset, Model, File or Preview, not {kind!r}")
             return Annotated[Path, Port(cls.way, kind)]
 

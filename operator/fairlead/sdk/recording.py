@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from fairlead.sdk import values
 from fairlead.sdk.handles import Call, Output, Param, Unknown
-from fairlead.sdk.kinds import After, Dataset, Model, Port
+from fairlead.sdk.kinds import RETURNED, After, Dataset, Model, Port, Value
 from fairlead.sdk.mistakes import Mistake
 from fairlead.sdk.modules import module_of
 
@@ -39,6 +39,8 @@ class Made:
     call: Call
     args: list[str]
     inputs: Json
+    given: list[Any]
+    """Values of its parameters."""
 
 
 class Recording:
@@ -66,13 +68,17 @@ class Recording:
             raise Mistake(f"there is a step {name!r} already; name this one: "
                           f'{step.function.__name__}.options(name="…")(…)')  # fmt: skip
         given = _bound(step, args, kwargs)
-        call = Call(self, name, {out: one.kind or Model for out, one in signature.outputs.items()})
+        returned = None if signature.returned is None else (RETURNED, signature.returned)
+        call = Call(self, name, {out: one.kind or Model for out, one in signature.outputs.items()}, returned)
         inputs = {key: self._input(f"{name}.{key}", one, given[key])
                   for key, one in signature.ports.items() if one.way == "in"}  # fmt: skip
         arguments = [
-            _argument(name, key, wanted, given[key]) for key, wanted in signature.params.items() if key in given
+            self._argument(f"{name}.{key}", key, wanted, given[key])
+            for key, wanted in signature.params.items()
+            if key in given
         ]
-        self.made[name] = Made(step, call, arguments, inputs)
+        plain = [given[key] for key in signature.params if key in given]
+        self.made[name] = Made(step, call, arguments, inputs, plain)
         return call
 
     def _input(self, where: str, wanted: Port, given: Any) -> Json:
@@ -90,6 +96,31 @@ class Recording:
                 raise Mistake(f"{where} is {wanted}, and {given!r} is a {given.kind.__name__}")
             return {"output": given.ref}
         raise Mistake(f'{where} is {wanted}: give it fairlead.Dataset("…") or the output of a step, not {given!r}')
+
+    def _argument(self, where: str, name: str, wanted: Any, given: Any) -> str:
+        if (text := self._template(where, wanted, given)) is not None:
+            return f"--{name}={text}"
+        if isinstance(given, Unknown | Dataset | After):
+            raise Mistake(f"{where} is {values.word(wanted)}, a plain value: to read {given!r}, annotate "
+                          f"{name} as fairlead.In[…]")  # fmt: skip
+        return _constant(where, name, wanted, given)
+
+    def _template(self, where: str, wanted: Any, given: Any) -> str | None:
+        """What stands for a parameter, or for what a step returns; None: it is something else. wanted: its type, or
+        None for any."""
+        if isinstance(given, Call) and [one.kind for one in given.outputs.values()] == [Value]:
+            given = given.only()
+        if isinstance(given, Output) and given.kind is Value:
+            self.own(where, given)
+            template = f"{{{{steps.{given.ref}}}}}"
+        elif isinstance(given, Param):
+            template = f"{{{{params.{given.name}}}}}"
+        else:
+            return None
+        if wanted is not None and not _takes(wanted, given.wanted):
+            raise Mistake(f"{where} is {values.word(wanted)}, and {given.what} is {values.word(given.wanted)}: give "
+                          "both the same type")  # fmt: skip
+        return template
 
     def own(self, where: str, output: Output) -> None:
         """Raises Mistake for the output of another pipeline's step."""
@@ -109,15 +140,36 @@ class Recording:
         fields = self.resolved(settings.name, dict(settings.fields) | {"env": None})
         found = {
             "name": settings.name,
-            "needs": list(made.call.needs),
+            "needs": self._needs(made),
             "image": image,
             "command": [*COMMAND, f"{module_of(function)}:{function.__name__}"],
             "args": made.args,
-            "env": _env(settings.name, settings.fields.get("env") or {}),
+            "env": self._env(settings.name, settings.fields.get("env") or {}),
             "inputs": made.inputs,
             "outputs": {name: {"type": one.kind.word} for name, one in made.call.outputs.items()},
         } | {key: one for key, one in fields.items() if key != "env"}
         return {key: one for key, one in found.items() if one not in ([], {}, None)}
+
+    def _needs(self, made: Made) -> list[str]:
+        """Steps that it comes after, besides those whose outputs it reads: as asked for, and whose values and metrics
+        it goes by."""
+        fields = made.step.settings.fields
+        named = [one.get("metric") or one.get("value") for one in fields.get("if", ())]
+        by_name = [one.partition(".")[0] for one in named if isinstance(one, str)]
+        read = {str(one.get("output", "")).partition(".")[0] for one in made.inputs.values()}
+        wanted = [
+            *made.call.needs,
+            *(one.call.name for one in _handles([made.given, fields])),
+            *(one for one in by_name if one in self.made),
+        ]
+        return [one for one in dict.fromkeys(wanted) if one not in read]
+
+    def _env(self, step: str, given: Mapping[str, Any]) -> list[Json]:
+        found = list[Json]()
+        for name, one in given.items():
+            where = f"{step}.env.{_key(step, name)}"
+            found.append({"name": name, "value": self._template(where, None, one) or _variable(where, one)})
+        return found
 
     def resolved(self, where: str, value: Any) -> Any:
         """A part of a Pipeline as people write it here, with outputs as `step.output`. Raises Mistake."""
@@ -155,24 +207,27 @@ def _bound(step: Step, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapp
         raise Mistake(f"{step.settings.name}: {error}") from None
 
 
-def _argument(step: str, name: str, wanted: Any, given: Any) -> str:
-    if isinstance(given, Param):
-        if not _takes(wanted, given.wanted):
-            raise Mistake(f"{step}.{name} is {values.word(wanted)}, and {given.what} of the pipeline is "
-                          f"{values.word(given.wanted)}: give both the same type")  # fmt: skip
-        return f"--{name}={{{{params.{given.name}}}}}"
-    if isinstance(given, Unknown | Dataset | After):
-        raise Mistake(f"{step}.{name} is {values.word(wanted)}, a plain value: to read {given!r}, annotate {name} as "
-                      "fairlead.In[…]")  # fmt: skip
-    _no_handles(f"{step}.{name}", given)
+def _constant(where: str, name: str, wanted: Any, given: Any) -> str:
+    _no_handles(where, given)
     try:
         found = values.argument(name, values.checked(given, wanted))
     except values.Unfit as error:
-        raise Mistake(f"{step}.{name}: {error}") from None
+        raise Mistake(f"{where}: {error}") from None
     if len(found) > LONGEST:
-        raise Mistake(f"{step}.{name} has {len(found)} characters, and {LONGEST} fit into an argument: keep it in a "
-                      "file of the image, or in a Dataset")  # fmt: skip
+        raise Mistake(f"{where} has {len(found)} characters, and {LONGEST} fit into an argument: keep it in a file of "
+                      "the image, or in a Dataset")  # fmt: skip
     return found
+
+
+def _handles(value: Any) -> Iterator[Output]:
+    """All values of steps inside of something."""
+    if isinstance(value, Call):
+        yield from (one for one in value.outputs.values() if one.kind is Value)
+    elif isinstance(value, Output):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _handles(one)
 
 
 def _no_handles(where: str, value: Any) -> None:
@@ -197,16 +252,11 @@ def _takes(wanted: Any, given: Any) -> bool:
     return bool(given == wanted)
 
 
-def _env(step: str, given: Mapping[str, Any]) -> list[Json]:
-    return [{"name": _key(step, name), "value": _variable(f"{step}.env.{name}", one)} for name, one in given.items()]
-
-
 def _variable(where: str, given: Any) -> str:
     """The value of a variable; neither Kubernetes nor Fairlead finds anything of theirs in a text."""
-    if isinstance(given, Param):
-        return f"{{{{params.{given.name}}}}}"
     if type(given) not in values.PLAIN:
-        raise Mistake(f"{where} is {given!r}: a variable is str, int, float, bool or a parameter of the pipeline")
+        raise Mistake(f"{where} is {given!r}: a variable is str, int, float, bool, a parameter of the pipeline, or "
+                      "what a step returns")  # fmt: skip
     said = values.text(given)
     if "{{" in said:
         raise Mistake(f"{where} has {{{{ in it, which is Fairlead's own: pass it as a parameter of the pipeline")

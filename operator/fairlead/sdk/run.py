@@ -17,7 +17,7 @@ from typing import Any
 
 from fairlead.sdk import values
 from fairlead.sdk.errors import show
-from fairlead.sdk.kinds import Port, Preview
+from fairlead.sdk.kinds import RETURNED, VALUE_BYTES, Port, Preview
 from fairlead.sdk.steps import Signature, Step, prepare
 
 INPUTS, OUTPUTS = "/fairlead/in", "/fairlead/out"
@@ -37,9 +37,8 @@ def main(argv: Sequence[str]) -> int:
         step = found(argv[0])
         given = arguments(step.signature, argv[1:])
         paths = ports(step.signature)
-        if step.function(**paths, **given) is not None:
-            print(f"{argv[0]} has returned something, which goes nowhere: write it to an Out[…]", file=sys.stderr)
-        return left(step.signature, paths)
+        returned = step.function(**paths, **given)
+        return left(step.signature, paths) or keep(step.signature, returned)
     except Refused as refused:
         return _told(f"{argv[0] if argv else 'fairlead.sdk.run'}: {refused}", USAGE)
     except Exception as error:  # noqa: BLE001 - whatever it is, its traceback is shown, and the step has failed
@@ -95,8 +94,7 @@ def arguments(signature: Signature, given: Sequence[str]) -> dict[str, Any]:
 def ports(signature: Signature) -> dict[str, Path]:
     """The paths of inputs and outputs; folders of outputs are made. Raises Refused for an input that is not there."""
     inputs = Path(os.environ.get("FAIRLEAD_IN") or INPUTS)
-    outputs = Path(os.environ.get("FAIRLEAD_OUT") or OUTPUTS)
-    paths = {name: (inputs if one.way == "in" else outputs) / name for name, one in signature.ports.items()}
+    paths = {name: (inputs if one.way == "in" else _outputs()) / name for name, one in signature.ports.items()}
     for name, one in signature.ports.items():
         if one.way == "out":
             prepare(paths[name], one)
@@ -125,6 +123,32 @@ def left(signature: Signature, paths: Mapping[str, Path]) -> int:
         f"{name} ({one}) at {paths[name]}" for name, one in signature.outputs.items() if not _left(one, paths[name])
     ]
     return _told(f"the step has ended, and has not written {', '.join(lacking)}", FAILED) if lacking else OK
+
+
+def keep(signature: Signature, returned: Any) -> int:
+    """Write what a step has returned, for the steps after it. Returns the exit code."""
+    if signature.returned is None:
+        if returned is not None:
+            print("what the step has returned goes nowhere: annotate it, `-> float`", file=sys.stderr)
+        return OK
+    try:
+        said = values.text(values.checked(returned, signature.returned))
+    except values.Unfit as error:
+        return _told(f"what the step has returned can't be kept: {error}", FAILED)
+    try:
+        body = said.encode()
+    except UnicodeEncodeError as error:
+        return _told(f"what the step has returned can't be kept: {error}", FAILED)
+    if len(body) > VALUE_BYTES or any(ord(one) < 32 and one not in "\t\n" for one in said):
+        return _told(f"what the step has returned has {len(body)} bytes, or control characters: a value is a text of "
+                     f"at most {VALUE_BYTES}; leave it in an Out[File]", FAILED)  # fmt: skip
+    _outputs().mkdir(parents=True, exist_ok=True)
+    (_outputs() / RETURNED).write_bytes(body + b"\n")
+    return OK
+
+
+def _outputs() -> Path:
+    return Path(os.environ.get("FAIRLEAD_OUT") or OUTPUTS)
 
 
 def _left(one: Port, path: Path) -> bool:

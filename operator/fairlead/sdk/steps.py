@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_type_hints, overload
 
 from fairlead.sdk import recording, values
-from fairlead.sdk.kinds import KEY, NAME, Port, port
+from fairlead.sdk.kinds import KEY, NAME, RETURNED, Port, port
 from fairlead.sdk.mistakes import Mistake
 
 TAKEN = ("after", "needs", "name", "only", "outputs", "recording", "what")
@@ -28,6 +28,8 @@ class Signature:
     params: Mapping[str, Any]
     """Types of plain parameters."""
     defaults: Mapping[str, Any]
+    returned: Any = None
+    """Type of what it returns; None: nothing."""
 
     @property
     def outputs(self) -> dict[str, Port]:
@@ -109,7 +111,8 @@ def step(
     """Make a function a step of pipelines.
 
     Its parameters say what it needs: `raw: In[Dataset]` is read, `features: Out[Dataset]` is written, everything else
-    is a value: str, int, float, bool, list, dict, Literal, and one of these or None.
+    is a value: str, int, float, bool, list, dict, Literal, and one of these or None. What it returns, of one of these
+    types and at most 1 KiB as a text, is its output `value`, for parameters of later steps.
 
     Args:
         name: Of the step. Default: the function's, with `-` for `_`.
@@ -120,8 +123,8 @@ def step(
         timeout: Of an attempt: `"4h"`.
         retry: How often a failed attempt is repeated, or a mapping as in the Pipeline: `{"limit": 2, "backoff": "1m"}`.
         env: Plain variables, by name.
-        fields: All other fields of a step, by their names in the Pipeline: `secrets=["wandb"]`, `nodeSelector={…}`.
-            They are checked when the pipeline is exported.
+        fields: All other fields of a step, by their names in the Pipeline: `secrets=["wandb"]`, `cache=True`,
+            `when="always"`, `if_=[…]`. They are checked when the pipeline is exported.
 
     Raises TypeError for a function that can't be a step.
     """
@@ -150,7 +153,14 @@ def _fields(settings: Mapping[str, Any]) -> dict[str, Any]:
         resources["gpu"] = _counted("count", found.pop("gpu"))
     if "retry" in found:
         found["retry"] = _counted("limit", found["retry"])
+    if "if_" in found:  # `if` is Python's own
+        found["if"] = [_condition(one) for one in found.pop("if_")]
     return ({"resources": resources} if resources else {}) | found
+
+
+def _condition(given: Mapping[str, Any]) -> dict[str, Any]:
+    """One of `if`, with numbers as the texts that they are there."""
+    return {key: values.text(one) if isinstance(one, int | float) else one for key, one in given.items()}
 
 
 def _counted(word: str, given: Any) -> Any:
@@ -175,8 +185,7 @@ def read(function: Callable[..., Any]) -> Signature:
     if "<locals>" in function.__qualname__ or "." in function.__qualname__:
         raise Mistake(f"{where} is defined inside of something else: its pod finds functions of a module only")
     typed = hints(function, where)
-    if typed.pop("return", type(None)) is not type(None):
-        raise Mistake(f"{where} returns something, which goes nowhere: write it to an Out[…], and annotate -> None")
+    returned = _returned(where, typed.pop("return", type(None)))
     ports, params, defaults = dict[str, Port](), dict[str, Any](), dict[str, Any]()
     for name, one in inspect.signature(function).parameters.items():
         _named(where, name, one)
@@ -190,7 +199,18 @@ def read(function: Callable[..., Any]) -> Signature:
         if one.default is not one.empty:
             defaults[name] = default(f"{where}: {name}", one.default, found, typed[name])
     _few(where, ports)
-    return Signature(ports, params, defaults)
+    if returned is not None and RETURNED in ports:
+        raise Mistake(f"{where}: what it returns is called {RETURNED!r}, and so is {ports[RETURNED]}: rename that one")
+    return Signature(ports, params, defaults, returned)
+
+
+def _returned(where: str, wanted: Any) -> Any:
+    """The type of what a step returns; None: nothing."""
+    if wanted is type(None):
+        return None
+    if type(None) in values.parts(wanted):
+        raise Mistake(f"{where} may return None, and what it returns is a text, which can't say that")
+    return plain(f"{where}: what it returns", wanted)
 
 
 def hints(function: Callable[..., Any], where: str) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from tests.unit.plan.test_run_plan import container, task_of
 from fairlead.api.each import SHOWN
 from fairlead.api.items import mask_of, text_of
 from fairlead.api.pipeline import PipelineSpec
+from fairlead.api.pipelinerun import PipelineRunStatus
+from fairlead.plan import terse
 from fairlead.plan.core import JOB, PIPELINE_RUN, POD, Invalid, Json, rfc3339
 from fairlead.plan.pipeline import dag, run
 from fairlead.plan.requests import UNDERWAY, Failed
@@ -414,3 +416,30 @@ def test_a_step_with_items_that_is_skipped_has_none_and_so_has_who_takes_them() 
     found = where.look_on()
     assert [(one["phase"], one["reason"]) for one in found["steps"]] == [("Completed", "Skipped")] * 3
     assert not where.created
+
+
+def test_the_cache_says_that_it_knows_no_items_and_compares_what_they_leave_together() -> None:
+    known = {"cache": True, "image": f"registry/i@sha256:{'a' * 64}"}
+    where = EachWorld().begin(TRAIN | {"each": REGIONS | {"maxParallel": 2}} | known, REPORT | known)
+    for _ in range(6):
+        where.look_on()
+        where.succeed(*where.alive())
+    found = {one["name"]: one for one in where.look_on()["steps"]}
+    assert (found["train"]["phase"], found["train"]["items"]["completed"]) == ("Completed", 6)
+    assert found["train"]["cache"]["outcome"] == "NotCacheable"
+    assert found["report"]["key"]
+    assert found["report"]["cache"]["outcome"] == "Asks"  # the store, whether an earlier run has made it
+
+
+def test_what_is_decided_stays_where_the_api_server_finds_a_status_too_large() -> None:
+    whole = PipelineRunStatus.model_validate(in_the_middle(100, failing=True).status(PIPELINE_RUN, "p-1"))
+    (small,) = terse.of_run(whole)
+    before, after = whole.steps[0].items, small.steps[0].items
+    assert before is not None
+    assert after is not None
+    assert len(after.model_dump_json(exclude_none=True)) < len(before.model_dump_json(exclude_none=True)) - 2_000
+    told = {"why", "live"}
+    assert after.model_dump(exclude=told) == before.model_dump(exclude=told)
+    assert [(one.item, one.attempt, one.job_uid, one.not_before) for one in after.live] == [
+        (one.item, one.attempt, one.job_uid, one.not_before) for one in before.live
+    ]

@@ -258,7 +258,9 @@ def test_the_budget_holds_triggers_until_enough_is_long_ago_and_no_run_by_hand()
 
 def test_what_is_under_way_counts_before_it_is_over() -> None:
     where = watched(gpuHoursPerMonth=10)
-    spent(where, "a", 0, "Running", gpu={"since": rfc3339(where.now), "count": "4"})
+    since = rfc3339(where.now)
+    items = {"live": [{"item": 3, "gpuSince": since, "gpus": "2"}, {"item": 4}]}
+    spent(where, "a", 0, "Running", gpu={"since": since, "count": "2"}, items=items)
     flights(where, 1)
     where.now += 2 * HOUR
     assert seen(where)["decisions"][0]["run"] == "p-1"
@@ -278,6 +280,7 @@ def test_without_a_budget_nothing_is_held() -> None:
     {"steps": None}, {"steps": "x"}, {"steps": [1, None]}, {"steps": [{"gpuSeconds": "many", "gpu": 3}]},
     {"steps": [{"gpuSeconds": -5, "gpu": {"since": "soon", "count": "2"}}]},
     {"steps": [{"gpu": {"since": "2026-01-01T00:00:00Z", "count": "nan"}}]},
+    {"steps": [{"items": 3}, {"items": {"live": 3}}, {"items": {"live": [3, {"gpuSince": 3, "gpus": []}]}}]},
     {"steps": [{"gpuSeconds": 5}], "phase": "Completed", "finishedAt": "x"},
 ])  # fmt: skip
 def test_a_record_that_is_malformed_breaks_nothing(status: Json) -> None:

@@ -157,6 +157,13 @@ def test_without_that_output_it_waits_for_a_newer_run() -> None:
     assert start(where)["after"][0]["run"] == "prepare-2"
 
 
+def test_what_items_leave_is_not_handed_over_and_said() -> None:
+    where = world()
+    ended(where, 1, "rows")
+    where.objects["PipelineRun", "prepare-1"]["status"]["steps"][0]["items"] = {"total": 2, "completed": 2}
+    assert "step s of Pipeline prepare has items, and what they leave is not handed over" in start(where)["message"]
+
+
 @pytest.mark.parametrize(("named", "says"), [
     ({"prepare": "prepare-9"}, "there is no run prepare-9 of it"),
     ({"prepare": "delay-0"}, "there is no run delay-0 of it"),
@@ -293,9 +300,14 @@ def test_a_run_and_a_pipeline_wake_whoever_comes_after() -> None:
     where = world()
     pipelines: Any = where.select(PIPELINE)
     woken = pipeline.SPEC.mappers
-    assert sorted(woken[PIPELINE_RUN]({"metadata": {"name": "x"}, "spec": {"pipeline": "prepare"}}, pipelines)) == \
-        ["delay", "prepare"]  # fmt: skip
-    assert list(woken[PIPELINE_RUN]({"metadata": {"name": "x"}, "spec": {"pipeline": "delay"}}, pipelines)) == ["delay"]
+
+    def by(pipeline: str, phase: str) -> list[str]:
+        ended = {"metadata": {"name": "x"}, "spec": {"pipeline": pipeline}, "status": {"phase": phase}}
+        return sorted(woken[PIPELINE_RUN](ended, pipelines))
+
+    assert by("prepare", "Completed") == ["delay", "prepare"]
+    assert by("prepare", "Running") == ["prepare"], "it is nobody else's matter yet"
+    assert by("delay", "Completed") == ["delay"]
     assert list(woken[PIPELINE]({"metadata": {"name": "prepare"}}, pipelines)) == ["delay"]
     assert list(woken[PIPELINE]({"metadata": {"name": "delay"}}, pipelines)) == []
     same = pipeline.SPEC.heeds[PIPELINE]

@@ -36,6 +36,13 @@ def test_papermill_runs_it_with_the_runs_parameters_as_they_are() -> None:
     assert found["args"] == ["-k", "python48"]
 
 
+def test_the_values_of_an_item_are_parameters_too() -> None:
+    each = {"matrix": {"region": ["NE"], "horizon": ["12"]}}
+    assert program(each=each)["command"][3:] == [
+        "-p", "horizon", "12", "-p", "name", "$$(HOME) {{params.horizon}}", "-p", "region", "NE",
+    ]  # fmt: skip
+
+
 def test_the_executed_notebook_is_an_output_beside_the_steps_own() -> None:
     where = LittleWorld()
     step = {"name": "s", "image": "notebooks:1", "notebook": "a.ipynb", "outputs": {"model": {"type": "model"}}}

@@ -32,6 +32,34 @@ def whole(text: str = "$(PATH) {{{{y}}}}", size: int = 3) -> None:
 """
 
 
+RETURNS = """
+import fairlead
+from fairlead import File, Out
+
+@fairlead.step
+def part() -> float:
+    return 0.1
+
+@fairlead.step
+def text() -> str:
+    return "$(HOME) {{x}} é"
+
+@fairlead.step
+def sizes() -> list[int]:
+    return [1, 2]
+
+@fairlead.step
+def show(note: Out[File], alpha: float, text: str, sizes: list[int]) -> None:
+    note.write_text(repr((alpha, text, sizes)))
+
+@fairlead.pipeline
+def whole() -> None:
+    alpha = part()
+    show(alpha=alpha, text=text(), sizes=sizes())
+    text.options(name="never", if_=[{"value": alpha.value, "above": 1}])()
+"""
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -49,6 +77,14 @@ def test_it_runs_and_values_arrive(tmp_path, capsys):
     assert note(tmp_path, "tell", "note") == told
     assert note(tmp_path, "read", "copy") == f"{told}$(PATH)"
     assert "Completed" in capsys.readouterr().out
+
+
+def test_what_a_step_returns_reaches_the_next_as_it_was(tmp_path):
+    """By the operator's own plan: kept in the status, rendered into arguments and conditions."""
+    (tmp_path / "own_returns.py").write_text(RETURNS)
+    assert main(["dev", "run", "own_returns.py", "--out", "runs"]) == session.OK
+    assert note(tmp_path, "show", "note") == repr((0.1, "$(HOME) {{x}} é", [1, 2]))
+    assert not (tmp_path / "runs" / "1" / "steps" / "never").exists()
 
 
 def test_it_runs_where_its_file_is_imported(tmp_path, capsys):

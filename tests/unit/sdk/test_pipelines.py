@@ -161,7 +161,45 @@ def test_types_of_parameters_are_checked():
     def wrong(size: str = "1"):
         first(FLIGHTS, size=size)
 
-    refused(wrong, "first.size is int, and the parameter 'size' of the pipeline is str: give both the same type")
+    refused(wrong, "first.size is int, and the parameter 'size' is str: give both the same type")
+
+
+@fairlead.step(image="x")
+def finds(rows: fairlead.In[fairlead.Dataset]) -> float:
+    """Look for the best."""
+
+
+@fairlead.step(image="x")
+def uses(alpha: float, tags: str = "") -> None:
+    """Take it."""
+
+
+def test_what_a_step_returns_is_a_parameter_of_the_next():
+    def it():
+        found = finds(FLIGHTS)
+        uses.options(env={"ALPHA": found.value}, if_=[{"value": found.value, "in": ["0.1"]}])(found)
+        uses.options(name="again", when="always", if_=[{"metric": "finds.rmse", "below": 23.5}])(alpha=found.value)
+
+    made = described(it)
+    check(made)
+    first, second, again = made["spec"]["steps"]
+    assert first["outputs"] == {"value": {"type": "value"}}
+    assert second["args"] == ["--alpha={{steps.finds.value}}"]
+    assert (second["needs"], again["needs"]) == (["finds"], ["finds"])
+    assert second["env"] == [{"name": "ALPHA", "value": "{{steps.finds.value}}"}]
+    assert second["if"] == [{"value": "finds.value", "in": ["0.1"]}]
+    assert (again["when"], again["if"]) == ("always", [{"metric": "finds.rmse", "below": "23.5"}])
+    refused(lambda: uses(0.1, tags=finds(FLIGHTS)), "uses.tags is str, and the output finds.value is float")
+    refused(lambda: second_of(finds(FLIGHTS)), r"second.rows is In\[Dataset\], and finds.value is a Value")
+    refused(lambda: uses(first_of()), "uses.alpha is float, a plain value")
+
+
+def second_of(given):
+    return second(given)
+
+
+def first_of():
+    return first(FLIGHTS)
 
 
 def test_a_parameter_inside_of_something():

@@ -115,6 +115,29 @@ def test_a_parameter_of_the_pipeline_arrives(case):
         assert same(arrives(step, made), value)
 
 
+@settings(max_examples=60, deadline=None)
+@given(cases(WITHOUT_NUL))
+def test_what_a_step_returns_arrives(case):
+    kind, value = case
+    step, said = step_of(kind), values.text(value)
+    (word,) = described(kind)["spec"]["steps"][1]["args"]
+    text = expanded(template.render(word, {}, {"gives.value": said}))
+    assert same(run.arguments(step.signature, [text])["given"], value)
+
+
+def described(kind: Any) -> dict[str, Any]:
+    """A pipeline in which a step takes what another one returns."""
+
+    def gives():
+        """Nothing is called here."""
+
+    gives.__qualname__, gives.__annotations__ = "gives", {"return": kind}
+    first, second = steps.step(image="x")(gives), step_of(kind)
+    found = pipelines.pipeline(name="whole")(lambda: second(given=first())).manifest()
+    validate(PipelineSpec.model_validate(found["spec"]))
+    return found
+
+
 def test_not_a_number_arrives_as_one_of_its_kind():
     step = step_of(float)
     found = arrives(step, constant(step, float("nan")).manifest())

@@ -154,7 +154,39 @@ def test_what_a_function_returns_is_not_lost_in_silence(pod):
     pod.write("returns", "@fairlead.step\ndef returns():\n    return 5\n")
     done = pod.run("returns:returns")
     assert done.returncode == 0
-    assert "returns:returns has returned something, which goes nowhere" in done.stderr
+    assert "what the step has returned goes nowhere" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "kept"),
+    [
+        ("float", "1", "1.0\n"),
+        ("str", "'a b\\n'", "a b\n\n"),
+        ("list[int]", "[1, 2]", "[1, 2]\n"),
+        ("bool", "True", "true\n"),
+    ],
+)
+def test_what_a_function_returns_is_its_value(pod, kind, value, kept):
+    pod.write("gives", f"@fairlead.step\ndef gives() -> {kind}:\n    return {value}\n")
+    done = pod.run("gives:gives")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (pod.out / "value").read_text() == kept
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        ("float", "'1'", "'1' is not float"), ("int", "None", "None is not int"), ("str", "'\\ud800'", "surrogates"),
+        ("str", "'x' * 1025", "has 1025 bytes"), ("str", "'\\r'", "control characters"),
+        ("list", "[{1}]", "can't be written as JSON"),
+    ],
+)  # fmt: skip
+def test_what_can_be_no_value(pod, kind, value, said):
+    pod.write("gives", f"@fairlead.step\ndef gives() -> {kind}:\n    return {value}\n")
+    done = pod.run("gives:gives")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert not (pod.out / "value").exists()
 
 
 @pytest.mark.parametrize(

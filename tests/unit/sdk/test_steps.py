@@ -66,9 +66,19 @@ def untyped(a):
     """No type."""
 
 
-def returns(a: int) -> int:
-    """Something."""
-    return a
+def returns(a: int) -> int | None:
+    """Something, or nothing."""
+    return a or None
+
+
+def returns_twice(value: fairlead.Out[fairlead.File]) -> int:
+    """Two things of one name."""
+    return len(value.name)
+
+
+def returns_a_set() -> set:
+    """What no text gives."""
+    return set()
 
 
 def several(*a: int) -> None:
@@ -121,7 +131,9 @@ class Something:
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (untyped, "a has no type; write a: int"), (returns, "returns something, which goes nowhere"),
+        (untyped, "a has no type; write a: int"), (returns, "may return None"),
+        (returns_twice, "what it returns is called 'value', and so is"),
+        (returns_a_set, "what it returns has the type set"),
         (several, "named parameters only"), (strange, "has the type set; there are str"),
         (unknown_name, "its types can't be read"), (out_without_kind, "Out needs a kind"),
         (default_input, "a has a default; inputs and outputs have none"), (wrong_default, "its default '1' is not int"),

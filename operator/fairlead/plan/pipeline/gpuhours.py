@@ -80,10 +80,18 @@ def _used(runs: Iterable[Json]) -> Iterator[tuple[str, int, float | None]]:
 
 def _open(run: Json, now: float) -> Iterator[float]:
     for step in _steps(run):
-        held = step.get("gpu")
-        since = _time(held.get("since")) if isinstance(held, Mapping) else None
-        if since is not None and isinstance(held, Mapping):
-            yield max(0.0, now - since) * _number(held.get("count"))
+        held, items = step.get("gpu"), step.get("items")
+        if isinstance(held, Mapping):
+            yield _until(now, held.get("since"), held.get("count"))
+        live = items.get("live") if isinstance(items, Mapping) else None
+        for one in live if isinstance(live, list) else ():
+            if isinstance(one, Mapping):
+                yield _until(now, one.get("gpuSince"), one.get("gpus"))
+
+
+def _until(now: float, since: object, count: object) -> float:
+    begun = _time(since)
+    return max(0.0, now - begun) * _number(count) if begun is not None else 0.0
 
 
 def _steps(run: Json) -> Iterator[Json]:

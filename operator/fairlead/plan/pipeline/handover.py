@@ -85,6 +85,9 @@ def _output(view: View, pipeline: str, raw: Json, ref: str, named: bool) -> Pinn
         raise NotThere(why.reason, why.message) from None
     step, name = refs.split(ref)
     there = {f"{s.name}.{o.name}": o for s in run.steps for o in s.outputs}
+    if any(s.name == step and s.items for s in run.steps):
+        raise NotThere(MISSING, f"step {step} of Pipeline {pipeline} has items, and what they leave is not "
+                       "handed over: let a step there put it together, and read of that one", final=named)  # fmt: skip
     if ref not in there:
         known = ", ".join(sorted(there)[:10]) or "none"
         rest = "make a new run" if named else "it waits for a newer run"

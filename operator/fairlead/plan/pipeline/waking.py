@@ -39,6 +39,7 @@ def mappers() -> dict[Kind, Mapper]:
 def _woken(kind: Kind, heeded: list[tuple[str, Heed]], obj: Json, pipelines: Peers) -> Iterator[str]:
     if kind in _OWN:
         yield from _OWN[kind](obj, pipelines)
+    heeded = [(field, heed) for field, heed in heeded if heed.counts(obj)]
     if kind != DATASET and not heeded:
         return
     for pipeline in pipelines:

@@ -45,6 +45,7 @@ def parts(step: Step, run: PipelineRunStatus, ran: str = "") -> dict[str, str]:
     NotKeyable."""
     if step.each is not None:
         raise NotKeyable("it runs for each item of a list, and what such steps leave is not taken from earlier runs")
+    own = types.parts(step)
     found: dict[str, Any] = {
         "step": step.name,
         "format": cached.FORMAT,
@@ -53,10 +54,10 @@ def parts(step: Step, run: PipelineRunStatus, ran: str = "") -> dict[str, str]:
         **{f"param {name}": value for name, value in run.params.items()},
         **{f"input {name}": _input(source, run) for name, source in types.inputs(step).items()},
         **{f"output {name}": one.model_dump(mode="json", by_alias=True) for name, one in types.outputs(step).items()},
-        **types.parts(step),
+        **own,
     }
     said = refs.values(run)
-    values = {f"value {ref}": said[ref] for value in types.parts(step).values() for ref in _used(value) if ref in said}
+    values = {f"value {ref}": said[ref] for value in own.values() for ref in _used(value) if ref in said}
     return {name: _text(value) for name, value in (found | values).items()}
 
 
@@ -97,8 +98,14 @@ def _code(run: PipelineRunStatus) -> dict[str, list[str]]:
     return {"code": [run.commit, git.path]} if git else {}
 
 
-def _input(source: Input, run: PipelineRunStatus) -> list[str]:
-    """What an input consists of: a version of a Dataset, or an output, with the name of its file where it is one."""
+def _input(source: Input, run: PipelineRunStatus) -> list[Any]:
+    """What an input consists of, and whatever else is asked of it."""
+    asked = source.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"dataset", "output", "after"})
+    return [*_content(source, run), *([asked] if asked else [])]
+
+
+def _content(source: Input, run: PipelineRunStatus) -> list[str]:
+    """A version of a Dataset, or an output, with the name of its file where it is one."""
     if source.dataset:
         pinned = next(one for one in run.datasets if one.name == source.dataset)
         return ["version", pinned.digest]

@@ -44,8 +44,8 @@ def before(view: steps.View, run: PipelineRunStatus, spec: PipelineSpec, status:
 
 
 def begins(status: StepStatus) -> bool:
-    """Whether nothing of this keeps it from beginning."""
-    return status.phase == "Pending" and not _asks(status)
+    """Whether nothing of this keeps it, or another item of it, from beginning."""
+    return not steps.over(status) and not _asks(status)
 
 
 def requests(view: steps.View, spec: PipelineSpec, status: StepStatus) -> Iterator[Request]:

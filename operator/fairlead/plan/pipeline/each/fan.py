@@ -49,8 +49,17 @@ def each_of(view: View, status: StepStatus) -> Each:
 
 
 def pieces(view: View, status: StepStatus) -> list[ItemStatus]:
-    """The items that are alive, each as a step is recorded."""
-    return [_piece(view, status, one) for one in status.items.live] if status.items else []
+    """The items that are alive, each as a step is recorded; made once of each record in a look."""
+    if status.items is None:
+        return []
+    shared, key = view.world.shared, ("pieces", status.name)
+    kept: tuple[Items, list[ItemStatus]] | None = shared.get(key) if shared is not None else None
+    if kept is not None and kept[0] is status.items:
+        return kept[1]
+    found = [_piece(view, status, one) for one in status.items.live]
+    if shared is not None:
+        shared[key] = (status.items, found)
+    return found
 
 
 def _piece(view: View, status: StepStatus, live: LiveItem) -> ItemStatus:

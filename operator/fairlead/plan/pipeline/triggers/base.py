@@ -46,6 +46,8 @@ class Heed:
     Pipeline of the namespace, so it must be cheap; what it gets may be malformed."""
     of: Callable[[Json], Any] | None = None
     """What of the object it goes by, where that changes more rarely than the object; None: any change wakes."""
+    counts: Callable[[Json], bool] = lambda _: True
+    """Whether any trigger may go by an object as it is; asked once for each change, before all Pipelines are."""
 
 
 class Trigger(ABC, Generic[M]):

@@ -41,9 +41,10 @@ class NotebookStep(ContainerStep):
         return f"{step.image} {step.notebook}"
 
     def job(self, order: Order) -> Json:
-        """fetch → papermill → publish. Parameters are no texts here: papermill makes numbers of what looks like one."""
-        step, run = order.step, order.run
-        given = [part for name, value in sorted(run.params.items()) for part in ("-p", name, pod.literal(value))]
+        """fetch → papermill → publish. Parameters, and values of its item, are no texts here: papermill makes numbers
+        of what looks like one."""
+        step, said = order.step, order.run.params | {name: one or "" for name, one in (order.values or {}).items()}
+        given = [part for name, value in sorted(said.items()) for part in ("-p", name, pod.literal(value))]
         command = ["papermill", step.notebook or "", f"{OUTPUTS}/{EXECUTED}.ipynb", *given]
         program = rendered(order).model_copy(update={"command": command})
         return jobs.program_job(order, program, step.inputs, self.outputs(step))
