@@ -82,7 +82,8 @@ class Prepared:
         """For each step that failed: where its log is, and what to try where it looked for a pod's folders."""
         found = []
         for step in self.run.status.steps:
-            logs = [place.log for name, place in self.machine.attempts.values() if name == step.name]
+            tried = self.machine.attempts.values()
+            logs = [pod.place.log for pod in tried if pod.step == step.name and pod.failed]
             if step.phase != "Failed" or not logs:
                 continue
             found.append(f"step {step.name} failed: {logs[-1]}")

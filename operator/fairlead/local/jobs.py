@@ -100,6 +100,11 @@ class Pod:
         return f"{self.step}/{item}" if item else self.step
 
     @property
+    def failed(self) -> bool:
+        """Whether it has failed, and was not stopped because of something else."""
+        return self.phase == "Failed" and (not self.stopped or bool(self.reason))
+
+    @property
     def over(self) -> bool:
         """Whether nothing of it runs any more."""
         return self.phase in ("Succeeded", "Failed")
@@ -150,15 +155,15 @@ class Machine:
         self._folder, self._store, self._runs, self._heard = folder, store, runs, heard
         self._parallel, self._changed = parallel, changed
         self._pods: dict[str, Pod] = {}
-        self.attempts: dict[str, tuple[str, Place]] = {}
-        """Of all Jobs, in their order, also of those that are gone: the step, and where it lies."""
+        self.attempts: dict[str, Pod] = {}
+        """By Job, in their order: all that there were, also those that are gone."""
         self._lock = Lock()
 
     def make(self, job: Json, made: str) -> None:
         """A new Job: its pod runs as soon as it is its turn."""
         with self._lock:
             self._pods[job["metadata"]["name"]] = pod = Pod(job, Place(self._folder / _folder(job)), made)
-            self.attempts[pod.name] = (pod.step, pod.place)
+            self.attempts[pod.name] = pod
         self._begin()
 
     def pods(self) -> list[Pod]:

@@ -125,6 +125,16 @@ def test_the_log_of_what_ran_too_long_is_a_file_too(tmp_path: Path, capsys: pyte
     assert f"step one failed: {tmp_path}/.fairlead/runs/1/steps/one/attempt-2/log" in told
 
 
+def test_the_log_of_an_item_that_failed_is_named_not_the_last_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    each = {"matrix": {"region": ["bad", "good"]}, "failures": "Continue"}
+    written(tmp_path, step("one", "echo {{each.region}}; test {{each.region}} = good", each=each))
+    assert run() == 1
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("step one failed: "))
+    assert Path(line.removeprefix("step one failed: ")).read_text() == "bad\n"
+
+
 def test_what_did_not_run_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written(
         tmp_path, step("no", "true", **{"if": [{"param": "region", "in": ["NE"]}]}), step("bad", "exit 1"),
