@@ -82,8 +82,10 @@ class Prepared:
         """For each step that failed: where its log is, and what to try where it looked for a pod's folders."""
         found = []
         for step in self.run.status.steps:
-            tried = self.machine.attempts.values()
-            logs = [pod.place.log for pod in tried if pod.step == step.name and pod.failed]
+            tried = [p for p in self.machine.attempts.values() if p.step == step.name and p.phase != "Succeeded"]
+            if step.items:  # those that were stopped because of it are not what failed
+                tried = [pod for pod in tried if not pod.stopped] or tried
+            logs = [pod.place.log for pod in tried]
             if step.phase != "Failed" or not logs:
                 continue
             found.append(f"step {step.name} failed: {logs[-1]}")

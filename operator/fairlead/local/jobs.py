@@ -100,11 +100,6 @@ class Pod:
         return f"{self.step}/{item}" if item else self.step
 
     @property
-    def failed(self) -> bool:
-        """Whether it has failed, and was not stopped because of something else."""
-        return self.phase == "Failed" and (not self.stopped or bool(self.reason))
-
-    @property
     def over(self) -> bool:
         """Whether nothing of it runs any more."""
         return self.phase in ("Succeeded", "Failed")
@@ -190,6 +185,8 @@ class Machine:
     def kill(self) -> None:
         """End all of them at once."""
         for pod in self.pods():
+            if pod.over:
+                continue
             pod.stopped = True
             if pod.program:
                 pod.program.stop(now=True)
