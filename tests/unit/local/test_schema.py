@@ -52,8 +52,8 @@ def words(node: Any) -> Iterator[str]:
 def test_every_keyword_of_the_definitions_is_looked_at() -> None:
     known = {
         "type", "properties", "additionalProperties", "items", "required", "enum", "pattern", "minLength", "maxLength",
-        "minimum", "maximum", "minItems", "maxItems", "minProperties", "maxProperties", "default", "x-kubernetes-list-type",
-        "x-kubernetes-list-map-keys", schema.RULES,
+        "minimum", "maximum", "minItems", "maxItems", "minProperties", "maxProperties", "default",
+        "x-kubernetes-list-type", "x-kubernetes-list-map-keys", schema.RULES,
     }  # fmt: skip
     for one in schema.definitions().values():
         assert set(words(one["spec"])) - known == set()
