@@ -202,15 +202,19 @@ class Screen:
 
     def _step(self, step: StepStatus) -> None:
         from fairlead.cli.text import short, size, took
+        from fairlead.plan.pipeline.judging import SKIPPED
 
         again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
-        if step.phase == "Completed":
+        why = ": ".join(part for part in (step.reason, step.message) if part)
+        if step.reason == SKIPPED:
+            self._tell(f"– {step.name}: {why}")
+        elif step.phase == "Completed":
             outputs = ", ".join(f"{o.name} {size(o.bytes)} {short(o.sha256)}" for o in step.outputs)
             self._tell(f"✓ {step.name}  {took(step.started_at, step.finished_at, 0.0)}  {outputs}".rstrip())
-        elif step.phase in ("Failed", "Aborted"):
-            self._tell(
-                f"✗ {step.name}: {step.reason}: {step.message}" if step.message else f"✗ {step.name}: {step.reason}"
-            )
+        elif step.phase == "Failed":
+            self._tell(f"✗ {step.name}: {why}")
+        elif step.phase == "Aborted":
+            self._tell(f"– {step.name}: {why or 'Aborted'}")
         elif step.phase == "Pending" and step.attempt and step.job:
             self._tell(f"▸ {step.name}{again}")
 

@@ -150,12 +150,15 @@ class Machine:
         self._folder, self._store, self._runs, self._heard = folder, store, runs, heard
         self._parallel, self._changed = parallel, changed
         self._pods: dict[str, Pod] = {}
+        self.attempts: dict[str, tuple[str, Place]] = {}
+        """Of all Jobs, in their order, also of those that are gone: the step, and where it lies."""
         self._lock = Lock()
 
     def make(self, job: Json, made: str) -> None:
         """A new Job: its pod runs as soon as it is its turn."""
         with self._lock:
-            self._pods[job["metadata"]["name"]] = Pod(job, Place(self._folder / _folder(job)), made)
+            self._pods[job["metadata"]["name"]] = pod = Pod(job, Place(self._folder / _folder(job)), made)
+            self.attempts[pod.name] = (pod.step, pod.place)
         self._begin()
 
     def pods(self) -> list[Pod]:

@@ -116,6 +116,44 @@ def test_a_failed_step_stops_the_run_and_says_where_its_log_is(
     assert "kubectl" not in told  # there is no cluster to ask
 
 
+def test_the_log_of_what_ran_too_long_is_a_file_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its Job is gone by then."""
+    written(tmp_path, step("one", "exec sleep 300", timeout="1s", retry={"limit": 1, "backoff": "0s"}))
+    assert run() == 1
+    told = capsys.readouterr().out
+    assert "kubectl" not in told + steps()["one"]["message"]
+    assert f"step one failed: {tmp_path}/.fairlead/runs/1/steps/one/attempt-2/log" in told
+
+
+def test_what_did_not_run_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(
+        tmp_path, step("no", "true", **{"if": [{"param": "region", "in": ["NE"]}]}), step("bad", "exit 1"),
+        step("after", "true", needs=["bad"]), params={"region": "SW"},
+    )  # fmt: skip
+    assert run() == 1
+    told = capsys.readouterr().out
+    assert "\n– no: Skipped: if: param" in told
+    assert "\n– after: Aborted\n" in told
+
+
+@pytest.mark.parametrize(
+    ("line", "hinted"),
+    [
+        ("No such file: '/fairlead/in/raw'", True),
+        ("can't open /fairlead/out/model", True),
+        ('File "/usr/lib/python3/site-packages/fairlead/sdk/log.py"', False),
+        ("/home/me/fairlead/in/raw: no such file", False),
+    ],
+)
+def test_a_program_that_looks_for_the_folders_of_a_pod_is_told(
+    line: str, hinted: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "program.py").write_text(f"raise SystemExit({line!r})")
+    written(tmp_path, step("one", "python program.py"))
+    assert run() == 1
+    assert ("let it ask FAIRLEAD_IN" in capsys.readouterr().out) is hinted
+
+
 def test_with_keep_going_only_those_stop_that_wait(tmp_path: Path) -> None:
     written(
         tmp_path, step("bad", "exit 1"), step("after", "true", needs=["bad"]), step("later", "true", needs=["after"]),
