@@ -94,7 +94,9 @@ def _deciding(look: Look, status: PipelineRunStatus) -> PipelineRunStatus:
         return _each(look, status, lambda old, new: units.aborted(view, old, new, units.TIMEOUT))
     if _failed(look, status):
         return _each(look, status, lambda old, new: units.without(view, old, new))
-    if look.cancel or look.suspended:
+    if look.cancel:
+        return _each(look, status, lambda old, new: units.drained(view, old, new))
+    if look.suspended:
         return status
     status = _judged(look, status, [step for step in look.spec.steps if not dag.is_last(step)])
     return status if _failed(look, status) else _begun(look, status, look.deciding(status.steps))
