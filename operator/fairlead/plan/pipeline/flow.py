@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from fairlead.api.pipeline import PipelineSpec, Step
 from fairlead.api.pipelinerun import PipelineRunStatus, RunVerdict, StepStatus
-from fairlead.api.units import seconds
-from fairlead.plan.core import Plan, epoch
+from fairlead.plan.core import Plan
 from fairlead.plan.pipeline import dag, ending, judging, metering, produce, steps, units
 from fairlead.plan.pipeline.cache import look as cache
 
@@ -43,7 +42,7 @@ class Look(NamedTuple):
 
 def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Plan:
     """One look at a run that has started."""
-    look = Look(view, spec, status, _cancel(view, status), _overdue(view, status, spec))
+    look = Look(view, spec, status, _cancel(view, status), ending.overdue(view, status, spec))
     status = _with(status, [cache.after(status, spec, s, units.advance(view, s)) for s in status.steps])
     status = _decide(look, _deciding(look, status)) if status.verdict is None else status
     status = _last(look, status) if status.verdict is not None else status
@@ -67,15 +66,6 @@ def _cancel(view: steps.View, status: PipelineRunStatus) -> str | None:
     """The strongest wish that the run may end."""
     wishes = [view.subject.body.spec.cancel, "finally" if status.replaced_by else None]
     return max((one for one in wishes if one), key=_STRONGER.index, default=None)
-
-
-def _overdue(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> bool:
-    if spec.timeout is None or status.started_at is None or status.verdict is not None:
-        return False
-    left = epoch(status.started_at) + seconds(spec.timeout) - view.now
-    if left > 0:
-        view.look_again.append(left)
-    return left <= 0
 
 
 def _with(status: PipelineRunStatus, found: list[StepStatus]) -> PipelineRunStatus:
