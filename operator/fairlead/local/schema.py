@@ -155,6 +155,8 @@ def _of_map(value: Json, schema: Json) -> Iterator[str]:
     most = schema.get("maxProperties", len(value))
     if len(value) > most:
         yield f"may have at most {most} entries, and has {len(value)}"
+    if len(value) < schema.get("minProperties", 0):
+        yield f"must have at least {schema['minProperties']} entries"
 
 
 def _nothing(_value: Any, _schema: Json) -> Iterator[str]:

@@ -291,6 +291,40 @@ def test_a_cancelled_run_ends_when_the_pods_of_all_items_are_gone() -> None:
     assert jobs_left(where) == []
 
 
+def test_a_run_that_is_drained_ends_when_its_items_have_and_none_of_them_is_tried_again() -> None:
+    where = EachWorld().begin(TRAIN | {
+        "each": REGIONS | {"maxParallel": 2, "failures": "Continue"}, "retry": {"limit": 1, "backoff": "1h"},
+    })  # fmt: skip
+    where.look_on()
+    where.fail(0)
+    where.look_on()
+    where.objects["PipelineRun", "p-1"]["spec"]["cancel"] = "drain"
+    assert where.look_on()["phase"] == "Running"
+    assert len(where.alive()) == 2  # item 2 had begun in the place of the one that waits
+    where.succeed(1, 2)
+    found = where.look_on()
+    step = found["steps"][0]
+    assert (found["phase"], step["phase"], step["reason"]) == ("Aborted", "Aborted", "Cancelled")
+    assert (step["items"]["completed"], members(step["items"]["stopped"])) == (2, {0})
+
+
+def test_a_run_that_is_drained_does_not_ask_again_for_its_items() -> None:
+    where = EachWorld().begin(TRAIN | {
+        "each": {"dataset": "flights", "distinct": ["region"]}, "env": [],
+    })  # fmt: skip
+    where.look_on()
+    (job,) = where.jobs(step="train")
+    where.pod(job, "Failed", reason="Evicted")
+    where.look_on()
+    where.objects["PipelineRun", "p-1"]["spec"]["cancel"] = "drain"
+    found = where.look_on()
+    assert (found["phase"], found["steps"][0]["phase"], found["steps"][0]["reason"]) == (
+        "Aborted",
+        "Aborted",
+        "Cancelled",
+    )
+
+
 def test_when_another_step_fails_items_that_run_may_end_and_no_further_ones_begin() -> None:
     where = EachWorld().begin(TRAIN | {"each": REGIONS | {"maxParallel": 2}}, {"name": "beside", "image": "i:1"})
     where.look_on()

@@ -538,3 +538,17 @@ def test_a_version_names_the_runs_that_made_what_it_is_made_of(where: CacheWorld
     assert lineage["reused"] == {"prepare": "delay-1/1"}
     assert lineage["images"] == {"prepare": f"r/app@{A}", "train": f"step@sha256:{'a' * 64}"}
     assert "reused" not in where.objects["ModelVersion", "late-1"]["spec"]["lineage"]
+
+
+def test_nobody_waits_for_a_run_that_is_suspended_between_two_attempts(where: CacheWorld) -> None:
+    where.run("delay-1")
+    where.succeed(where.live("delay-1")[0])
+    where.look_at("delay-1")
+    where.fail(where.live("delay-1")[0])
+    where.look_at("delay-1")
+    assert step(where.run("delay-2"), "train")["reason"] == "CacheWaits"
+    where.objects["PipelineRun", "delay-1"]["spec"]["suspend"] = True
+    where.look_at("delay-1")
+    assert step(where.look_at("delay-2"), "train")["attempt"] == 1
+    where.objects["PipelineRun", "delay-1"]["spec"]["suspend"] = False
+    assert where.to_the_end("delay-2")["phase"] == "Completed"

@@ -9,8 +9,9 @@ from tests.unit.plan.littleworld import LittleWorld, stopped
 from tests.unit.plan.test_run_plan import PIPELINE, container, dataset, fail, live, look, step, succeed
 
 from fairlead.api.common import Gpu
-from fairlead.plan.core import LOCAL_QUEUE, Json
+from fairlead.plan.core import LOCAL_QUEUE, POD, Json
 from fairlead.plan.pipeline import run
+from fairlead.plan.requests import KeepLog
 
 QUEUE = {"kind": "LocalQueue", "metadata": {"name": "team-a"}, "spec": {"clusterQueue": "gpus"}}
 
@@ -95,6 +96,40 @@ def test_suspended_again_it_goes_on_as_the_same_attempt() -> None:
     status = succeed(where, "train")
     assert (step(status, "train")["phase"], step(status, "train")["attempt"]) == ("Completed", 1)
     assert len(where.jobs(step="train")) == 1
+
+
+def test_let_go_on_before_its_old_pod_is_cleared_away_it_is_still_the_same_attempt() -> None:
+    where = ready()
+    job = live(where, "train")
+    suspend(where, job, False)
+    ended = where.pod(job, "Failed", initContainerStatuses=[stopped("step", 143)])
+    ended["metadata"]["deletionTimestamp"] = ended["metadata"]["creationTimestamp"]
+    told = step(look(where), "train")
+    assert (told["phase"], told["attempt"], told.get("disruptions", 0)) == ("Pending", 1, 0)
+    assert len(where.jobs(step="train")) == 1
+    job["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}  # it was not for the queue
+    told = step(look(where), "train")
+    assert (told["reason"], told["disruptions"]) == ("Disrupted", 1)
+
+
+def test_the_log_that_is_kept_is_that_of_the_pod_with_which_it_ends() -> None:
+    where = ready()
+    job = live(where, "train")
+    suspend(where, job, True)
+    pod = where.pod(job, "Failed", initContainerStatuses=[stopped("step", 143)])
+    pod["metadata"]["deletionTimestamp"] = pod["metadata"]["creationTimestamp"]
+    assert not logs_asked(where)
+    suspend(where, job, False)
+    assert not logs_asked(where)
+    where.remove(POD, pod["metadata"]["name"])
+    where.pod(job, "Failed", initContainerStatuses=[stopped("step", 1)])
+    assert len(logs_asked(where)) == 1
+
+
+def logs_asked(where: LittleWorld) -> list[Any]:
+    """Logs of the step that are asked for now."""
+    subject = where.subject(run.SPEC, "delay-7")
+    return [one for one in run.SPEC.observe(subject, where, where.now) if isinstance(one, KeepLog)]
 
 
 def test_what_it_said_before_it_was_suspended_counts() -> None:

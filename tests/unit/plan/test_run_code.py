@@ -233,6 +233,23 @@ def test_cancelled_while_it_is_asked(how: str) -> None:
     assert where.jobs(run="p-1") == []
 
 
+@pytest.mark.parametrize("made", [True, False])
+def test_the_time_that_a_run_may_take_counts_while_it_is_asked(made: bool) -> None:
+    where = world(secret=True)
+    where.objects["Pipeline", "p"]["spec"]["timeout"] = "1h"
+    look(where)
+    if not made:
+        resolved(where, {"error": {"reason": "Unreachable", "message": "no answer"}}, 1)
+    plan = where.settle(run.SPEC, "p-1")
+    assert plan.requeue_after is not None
+    assert plan.requeue_after <= 3600
+    where.now += 3601
+    status = look(where)
+    assert (status["phase"], status["conditions"][-1]["reason"]) == ("Failed", "RunTimeout")
+    assert where.jobs(run="p-1") == []
+    assert where.plan(run.SPEC, "p-1").requeue_after is None
+
+
 # --- killed at any write -------------------------------------------------------------------------------------------
 
 

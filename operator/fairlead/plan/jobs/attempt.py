@@ -232,8 +232,9 @@ def _with_pod(one: Followed[A], found: Found) -> Outcome[A]:
     if answer is not None:  # what was said counts, whatever becomes of the pod
         return Answered(found, answer)
     if jobpods.over(found):
-        if found.queued is not None:  # its pod was ended for the queue, and it is the same attempt that goes on
-            return Running(replace(found, pod=None), found.queued)
+        if jobpods.outlived(found):  # the same attempt goes on
+            rest = replace(found, pod=None)
+            return Running(rest, found.queued, stage=rest.stage)
         return Broken(found, one.failure(found, said), abandon)
     if (hopeless := one.hopeless(found)) is not None:
         return Broken(found, hopeless, abandon=True)

@@ -167,6 +167,13 @@ def over(found: Found) -> bool:
     return pod is not None and (failures.ended(pod) or failures.terminated(pod, found.main) is not None)
 
 
+def outlived(found: Found) -> bool:
+    """Whether its pod was ended for a queue: the Job goes on with another one, now or when it may."""
+    if found.pod is None or found.job is None or not over(found):
+        return False
+    return found.queued is not None or queue.outlives(found.job, found.pod)
+
+
 def lingers(found: Found) -> bool:
     """Whether what somebody has added to the pod goes on, though all that matters has ended."""
     if found.pod is None or found.job is None or failures.ended(found.pod) or not over(found):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fairlead.manifests.job import QUEUE_LABEL
 from fairlead.plan.conditions import quoted
 from fairlead.plan.core import LOCAL_QUEUE, Json, World
-from fairlead.plan.jobs.failures import QUEUED, Waiting, ended
+from fairlead.plan.jobs.failures import QUEUED, Waiting, ended, gone
 
 _JOB_UID = "kueue.x-k8s.io/job-uid"
 
@@ -35,6 +35,14 @@ def inactive(queue: Json) -> str:
         if one.get("type") == "Active" and one.get("status") == "False":
             return quoted(str(one.get("message", "")), 200) or "it is not active"
     return ""
+
+
+def outlives(job: Json, pod: Json) -> bool:
+    """Whether a queued Job that may go on has not replaced a pod yet that was ended when it was suspended. If it was
+    ended for another reason, the Job soon says that it has failed."""
+    queued = QUEUE_LABEL in (job["metadata"].get("labels") or {})
+    goes = "deletionTimestamp" not in job["metadata"] and not gone(job)
+    return queued and goes and bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def current(job: Json, pods: list[Json]) -> list[Json]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import PipelineRun, PipelineRunStatus, StepStatus
+from fairlead.api.units import seconds
 from fairlead.plan import standing
 from fairlead.plan.conditions import Conditions
-from fairlead.plan.core import Event, Plan, Subject, rfc3339
+from fairlead.plan.core import Event, Plan, Subject, epoch, rfc3339
 from fairlead.plan.pipeline import dag, logs, produce, steps
 from fairlead.plan.standing import Standing, Word
 
@@ -18,6 +19,16 @@ LAST = "FinallySucceeded"
 def left(step: StepStatus) -> StepStatus:
     """A step of a run that goes on without it."""
     return step if steps.over(step) else step.model_copy(update={"phase": "Aborted", "not_before": None})
+
+
+def overdue(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> bool:
+    """Whether a run that has started takes longer than it may, and is not decided."""
+    if spec.timeout is None or status.started_at is None or status.verdict is not None:
+        return False
+    left = epoch(status.started_at) + seconds(spec.timeout) - view.now
+    if left > 0:
+        view.look_again.append(left)
+    return left <= 0
 
 
 def conclude(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Plan:

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from fairlead.api.pipeline import PipelineSpec, Step
 from fairlead.api.pipelinerun import PipelineRunStatus, RunVerdict, StepStatus
-from fairlead.api.units import seconds
-from fairlead.plan.core import Plan, epoch
+from fairlead.plan.core import Plan
 from fairlead.plan.pipeline import dag, ending, judging, metering, produce, steps, units
 from fairlead.plan.pipeline.cache import look as cache
 
@@ -43,7 +42,7 @@ class Look(NamedTuple):
 
 def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Plan:
     """One look at a run that has started."""
-    look = Look(view, spec, status, _cancel(view, status), _overdue(view, status, spec))
+    look = Look(view, spec, status, _cancel(view, status), ending.overdue(view, status, spec))
     status = _with(status, [cache.after(status, spec, s, units.advance(view, s)) for s in status.steps])
     status = _decide(look, _deciding(look, status)) if status.verdict is None else status
     status = _last(look, status) if status.verdict is not None else status
@@ -69,15 +68,6 @@ def _cancel(view: steps.View, status: PipelineRunStatus) -> str | None:
     return max((one for one in wishes if one), key=_STRONGER.index, default=None)
 
 
-def _overdue(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> bool:
-    if spec.timeout is None or status.started_at is None or status.verdict is not None:
-        return False
-    left = epoch(status.started_at) + seconds(spec.timeout) - view.now
-    if left > 0:
-        view.look_again.append(left)
-    return left <= 0
-
-
 def _with(status: PipelineRunStatus, found: list[StepStatus]) -> PipelineRunStatus:
     return status.model_copy(update={"steps": found})
 
@@ -94,7 +84,9 @@ def _deciding(look: Look, status: PipelineRunStatus) -> PipelineRunStatus:
         return _each(look, status, lambda old, new: units.aborted(view, old, new, units.TIMEOUT))
     if _failed(look, status):
         return _each(look, status, lambda old, new: units.without(view, old, new))
-    if look.cancel or look.suspended:
+    if look.cancel:
+        return _each(look, status, lambda old, new: units.drained(view, old, new))
+    if look.suspended:
         return status
     status = _judged(look, status, [step for step in look.spec.steps if not dag.is_last(step)])
     return status if _failed(look, status) else _begun(look, status, look.deciding(status.steps))

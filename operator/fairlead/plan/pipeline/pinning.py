@@ -10,7 +10,7 @@ from fairlead.plan.jobs import attempt
 from fairlead.plan.jobs.attempt import Answered, Broken, Paused, Running
 from fairlead.plan.pipeline import asking, code, ending
 from fairlead.plan.pipeline.asking import OfRun
-from fairlead.plan.pipeline.steps import View
+from fairlead.plan.pipeline.steps import RUN_TIMEOUT, View
 from fairlead.plan.requests import ReadDocument
 
 _STARTING = "asking the git server which commit its code is"
@@ -29,7 +29,10 @@ def requests(view: View, status: PipelineRunStatus) -> list[ReadDocument]:
 def look(view: View, status: PipelineRunStatus) -> Plan | PipelineRunStatus:
     """One look at a run without its commit: what is to be done, or the run with it."""
     if view.subject.body.spec.cancel or status.replaced_by:
-        return _cancel(view, status)
+        return _stop(view, status, "Aborted", "Cancelled", "cancelled before its first step")
+    if status.template is not None and ending.overdue(view, status, status.template):
+        text = f"nobody said within {status.template.timeout}, its Pipeline's spec.timeout, which commit its code is"
+        return _stop(view, status, "Failed", RUN_TIMEOUT, text)
     if status.pinning is None:
         return _make(view, status, asking.begun(view, None))
     one = _asked(view, status, status.pinning)
@@ -92,12 +95,13 @@ def _broken(view: View, status: PipelineRunStatus, one: OfRun, seen: Broken) -> 
     return found
 
 
-def _cancel(view: View, status: PipelineRunStatus) -> Plan:
-    """It asks nobody any more."""
+def _stop(view: View, status: PipelineRunStatus, phase: str, reason: str, message: str) -> Plan:
+    """It asks nobody any more, and ends so when nobody asks."""
     job = attempt.find(_asked(view, status, status.pinning)).job if status.pinning else None
     if job is None:
-        return ending.end(view, status, "Aborted", "Cancelled", "cancelled before its first step")
-    found = Plan(ending.state(view, status, "Pending", "Cancelling", "cancelled; waiting until its pods are gone"))
+        return ending.end(view, status, phase, reason, message)
+    word = "Cancelling" if phase == "Aborted" else reason
+    found = Plan(ending.state(view, status, "Pending", word, f"{message}; waiting until its pods are gone"))
     if "deletionTimestamp" not in job["metadata"]:
         found.delete = [gone(job)]
     return found

@@ -59,6 +59,8 @@ def plan(subject: Subject[PipelineRun], world: World, now: float) -> Plan:
     if pinning.is_open(status):
         looked = pinning.look(view, status)
         if isinstance(looked, Plan):
+            again = [looked.requeue_after] if looked.requeue_after is not None else []
+            looked.requeue_after = min([*again, *view.look_again], default=None)
             return looked
         status = looked
     assert status.template is not None

@@ -200,7 +200,9 @@ def requests(view: View, status: StepStatus, stopping: bool = False) -> list[Rea
     if not busy(status):
         return [*logs.requests(view, status, None, stopping)]
     found = attempt.find(Attempt(view, status))
-    return [*result.requests(found), *logs.requests(view, status, found.pod, stopping)]
+    # an attempt has one log: not that of a pod after which another one comes
+    pod = None if jobpods.outlived(found) and not stopping else found.pod
+    return [*result.requests(found), *logs.requests(view, status, pod, stopping)]
 
 
 def outdated(view: View, status: StepStatus) -> Json | None:

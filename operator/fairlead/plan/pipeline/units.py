@@ -148,6 +148,11 @@ def without(view: steps.View, before: StepStatus, after: StepStatus) -> StepStat
     return after
 
 
+def drained(view: steps.View, before: StepStatus, after: StepStatus) -> StepStatus:
+    """A step of a run that begins nothing more: what runs may end."""
+    return fan.drained(view, before, after) if _is_many(view, before) else after
+
+
 def stopped(view: steps.View, status: StepStatus) -> Iterator[Delete]:
     """What ends its running attempts."""
     if status.items is not None:

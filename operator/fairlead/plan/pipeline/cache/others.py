@@ -90,7 +90,7 @@ def _others(view: View, status: StepStatus) -> Iterator[Other]:
         name, uid = run["metadata"]["name"], run["metadata"]["uid"]
         for step in run["status"].get("steps") or ():
             begun, itself = bool(step.get("attempt")), uid == view.uid and step["name"] == status.name
-            if step.get("key") != status.key or not _counts(step) or itself or (_held(run) and not begun):
+            if step.get("key") != status.key or not _counts(step) or itself or (_held(run) and not step.get("job")):
                 continue
             cache = step.get("cache") or {}
             order = _turn(uid, cache.get("asked"), step["name"])
@@ -102,5 +102,5 @@ def _turn(uid: str, asked: str | None, step: str) -> tuple[str, str, str]:
 
 
 def _held(run: Json) -> bool:
-    """Whether it begins nothing at the moment."""
+    """Whether it begins nothing at the moment, and tries nothing again."""
     return bool(run["spec"].get("cancel") or run["spec"].get("suspend") or run["status"].get("replacedBy"))

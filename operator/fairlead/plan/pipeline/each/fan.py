@@ -362,7 +362,8 @@ def _ended(view: View, status: StepStatus) -> StepStatus:
     enough = not failed or (each.failures == "Continue" and items.completed * 100 >= part * of)
     status = _with(status, items=closed, finished_at=view.stamp)
     if items.stopped and not stopping(view, status):  # it was let end only because the run was to end
-        return _with(status, phase="Aborted", reason=steps.RUN_FAILED, message="")
+        why = steps.CANCELLED if view.subject.body.spec.cancel else steps.RUN_FAILED
+        return _with(status, phase="Aborted", reason=why, message="")
     if enough:
         text = f"{items.completed} of {of} items; {failed} failed" if failed else ""
         return _with(status, phase="Completed", reason="", message=text)
@@ -418,6 +419,25 @@ def without(view: View, before: StepStatus, after: StepStatus) -> StepStatus:
             found.kept.append(piece)
     status = found.record()
     return status if found.kept else _stopped(view, status, steps.RUN_FAILED)
+
+
+def drained(view: View, before: StepStatus, after: StepStatus) -> StepStatus:
+    """A step of a run that ends when what runs has ended: what waits for another attempt gets none."""
+    if steps.over(after) or after.items is None:
+        return after
+    asked = before.items.asked if before.items is not None else None
+    if asked is not None and asked.not_before:
+        return asking.aborted(view, before, steps.CANCELLED)
+    if after.items.total is None or (after.items.live and not any(one.not_before for one in after.items.live)):
+        return after
+    found = _round(view, after)
+    for piece in pieces(view, after):
+        if piece.job:
+            found.kept.append(piece)
+        else:
+            found.stop(piece, steps.CANCELLED)
+    status = found.record()
+    return status if found.kept else _stopped(view, status, steps.CANCELLED)
 
 
 def _was_stopped(before: StepStatus, piece: ItemStatus) -> bool:
