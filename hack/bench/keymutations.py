@@ -76,7 +76,8 @@ class Case:
         world: Any = SimpleNamespace(config=_CONFIG, get=lambda *_: None)
         status = StepStatus(name=step.name, attempt=1, job="p-1-x")
         view = View(Subject(meta, body, {}), world, 0.0)
-        job = types.job(Order(view, run, PipelineSpec(steps=[step]), step, status))
+        steps = [Step(name="before", image="i"), step]
+        job = types.job(Order(view, run, PipelineSpec(steps=steps), step, status))
         return json.dumps(_seen(job["spec"]["template"]["spec"]), sort_keys=True)
 
 

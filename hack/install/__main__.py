@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from hack.install.images import build
 
 def main() -> int:
     """Build what is not built yet, install or upgrade, and wait."""
+    argparse.ArgumentParser(prog="python -m hack.install", description=main.__doc__).parse_args()
     try:
         check()
         install(build())

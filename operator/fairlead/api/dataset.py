@@ -214,6 +214,8 @@ class DatasetStatus(StatusBase):
     """Digest of the last listing that was read to an end, whether it became a version or was refused."""
     rules: Annotated[str, Field(max_length=64)] = ""
     """Digest of the format, schema, checks and store it was read with: a change of them reads the listing again."""
+    look: Annotated[str, Field(max_length=32)] | None = None
+    """Which look it was for that the annotation `fairlead.dev/look` asked last, by a digest of its value."""
     job: CheckJob | None = None
     checks: Annotated[list[CheckResult], Field(max_length=64, json_schema_extra=LIST_ATOMIC)] = []
     """The last results, failed ones first."""

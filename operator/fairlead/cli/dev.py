@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, TextIO
 
 from fairlead.cli.session import FAILED, INTERRUPTED, OK, USAGE, Json, Problem, guarded, print_json, tell
@@ -118,25 +118,32 @@ def _given(file: str, image: str | None) -> tuple[list[Json] | None, Path]:
 @contextmanager
 def _interrupted(made: Prepared) -> Iterator[threading.Event]:
     """The first signal cancels the run, as a person would in the cluster; a second one ends all at once."""
-    stopped, signals = threading.Event(), SimpleQueue[int]()
+    stopped = threading.Event()
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
 
     def stop() -> None:
-        signals.get()
-        stopped.set()
-        tell("stopping; once more: at once", sys.stderr)
-        made.run.cancel()
-        signals.get()
-        made.machine.kill()
+        if os.read(heard, 1):
+            stopped.set()
+            tell("stopping; once more: at once", sys.stderr)
+            made.run.cancel()
+        if os.read(heard, 1):
+            made.machine.kill()
+        os.close(heard)
 
-    # whatever holds a lock may be interrupted, so what a signal does is done elsewhere
+    # The main thread waits, and Python would run a handler only once it does not; the pipe is written at once. And what
+    # a signal does is done elsewhere: whatever holds a lock may be interrupted.
     threading.Thread(target=stop, daemon=True).start()
-    before = {number: signal.signal(number, lambda number, _: signals.put(number)) for number in _SIGNALS}
+    wakeup = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
     try:
         yield stopped
     finally:
         made.machine.kill()
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
+        os.close(told)
 
 
 # --- what people see -----------------------------------------------------------------------------------------------
@@ -195,15 +202,19 @@ class Screen:
 
     def _step(self, step: StepStatus) -> None:
         from fairlead.cli.text import short, size, took
+        from fairlead.plan.pipeline.judging import SKIPPED
 
         again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
-        if step.phase == "Completed":
+        why = ": ".join(part for part in (step.reason, step.message) if part)
+        if step.reason == SKIPPED:
+            self._tell(f"– {step.name}: {why}")
+        elif step.phase == "Completed":
             outputs = ", ".join(f"{o.name} {size(o.bytes)} {short(o.sha256)}" for o in step.outputs)
             self._tell(f"✓ {step.name}  {took(step.started_at, step.finished_at, 0.0)}  {outputs}".rstrip())
-        elif step.phase in ("Failed", "Aborted"):
-            self._tell(
-                f"✗ {step.name}: {step.reason}: {step.message}" if step.message else f"✗ {step.name}: {step.reason}"
-            )
+        elif step.phase == "Failed":
+            self._tell(f"✗ {step.name}: {why}")
+        elif step.phase == "Aborted":
+            self._tell(f"– {step.name}: {why or 'Aborted'}")
         elif step.phase == "Pending" and step.attempt and step.job:
             self._tell(f"▸ {step.name}{again}")
 

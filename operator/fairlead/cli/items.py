@@ -95,8 +95,7 @@ def _phases(items: Items) -> dict[int, str]:
 
 def _values(store: Bucket, run: PipelineRun, step: StepStatus, wanted: list[int]) -> dict[int, Json]:
     """The values of items: of a matrix by the run's own copy of the pipeline, of a Dataset by the store."""
-    import json
-
+    from fairlead.api import foreign
     from fairlead.api.items import PAGE
     from fairlead.plan.pipeline import items as lists
     from fairlead.store.layout import split
@@ -112,7 +111,10 @@ def _values(store: Bucket, run: PipelineRun, step: StepStatus, wanted: list[int]
     found: dict[int, Json] = {}
     for page in sorted({number // PAGE for number in wanted}):
         _, folder = split(said.folder)
-        rows = json.loads(store.read(f"{folder}pages/{said.pages[page]}.json"))
+        try:
+            rows = foreign.parse(store.read(f"{folder}pages/{said.pages[page]}.json"))
+        except foreign.Unreadable as bad:
+            raise Problem(f"the values of items {page * PAGE} and after can't be read: {bad}", FAILED) from bad
         for number in wanted:
             if number // PAGE == page:
                 found[number] = dict(zip(lists.names(first), rows[number % PAGE], strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ RECORD = "run.json"
 """In a run's folder."""
 RECORD_LIMIT = 8 << 20
 """Characters of one that is read."""
+_POD_FOLDER = re.compile(rb"(?<![\w./-])/fairlead/(in|out|code|secrets)\b")
+"""As a program names it; not this package's own files, which its tracebacks name."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,11 @@ class Prepared:
         """For each step that failed: where its log is, and what to try where it looked for a pod's folders."""
         found = []
         for step in self.run.status.steps:
-            pods = [pod for pod in self.machine.pods() if pod.step == step.name]
-            if step.phase != "Failed" or not pods:
+            logs = [place.log for name, place in self.machine.attempts.values() if name == step.name]
+            if step.phase != "Failed" or not logs:
                 continue
-            place = pods[-1].place
-            found.append(f"step {step.name} failed: {place.log}")
-            if not self.contained and _names_pod_folders(place.log):
+            found.append(f"step {step.name} failed: {logs[-1]}")
+            if not self.contained and _names_pod_folders(logs[-1]):
                 found.append(
                     "  its program names /fairlead/… itself, which is in a pod: let it ask FAIRLEAD_IN and "
                     "FAIRLEAD_OUT (they are set in the cluster too), or run it in its image: --containers"
@@ -109,7 +111,7 @@ def _moved(value: Any, start: str, to: str) -> Any:
 def _names_pod_folders(log: Path) -> bool:
     try:
         with log.open("rb") as file:
-            return any(b"/fairlead/" in line and b"/fairlead/runs" not in line for line in file)
+            return any(_POD_FOLDER.search(line) for line in file)
     except OSError:
         return False
 

@@ -9,15 +9,38 @@ from fairlead.api.pipeline import PipelineSpec, Step
 from fairlead.api.schema import Model
 from fairlead.local.trouble import Trouble
 
-STEP = {"name", "needs", "inputs", "outputs", "retry", "timeout", "command", "args", "env", "when", "if_", "notebook"}
+STEP = {
+    "name",
+    "needs",
+    "inputs",
+    "outputs",
+    "retry",
+    "timeout",
+    "command",
+    "args",
+    "env",
+    "when",
+    "if_",
+    "notebook",
+    "each",
+}
 """Fields of a step that mean the same here."""
 PIPELINE = {"params", "steps", "produces", "author", "code", "timeout"}
 """Fields of a Pipeline that mean the same here."""
-INPUT = {"dataset", "output", "after"}
+INPUT = {"dataset", "output", "after", "item"}
 """What a step can read here."""
-ELSEWHERE = {"triggers", "cooldown", "limits", "concurrency", "history", "store", "suspend"}
+ELSEWHERE = {"triggers", "cooldown", "limits", "concurrency", "history", "store", "suspend", "cache"}
 """Fields of a Pipeline that are of a cluster: when runs start, where outputs are kept, and for how long."""
-PLACED = {"node_selector", "tolerations", "queue", "priority_class", "claims", "queue_timeout", "start_timeout"}
+PLACED = {
+    "node_selector",
+    "tolerations",
+    "queue",
+    "priority_class",
+    "claims",
+    "queue_timeout",
+    "start_timeout",
+    "cache",
+}
 """Fields of a step that choose a node, or say when it is given one."""
 ENGINE = {"image", "resources"}
 """Fields of a step that only containers have."""

@@ -16,10 +16,10 @@ from typing import Protocol
 
 from fairlead.api import foreign
 from fairlead.api.fetching import TASK_ENV, FetchTask, Said
-from fairlead.api.tasks import INPUTS, OUTPUTS, PublishTask, TaskResult
+from fairlead.api.tasks import INPUTS, OUTPUTS, ItemsTask, PublishTask, TaskResult
 from fairlead.local.container import Folders, Unusable
 from fairlead.local.program import Program
-from fairlead.manifests.job import FETCH, PUBLISH
+from fairlead.manifests.job import FETCH, ITEMS, PUBLISH
 from fairlead.plan.core import LABEL_PREFIX, Json, rfc3339
 from fairlead.plan.jobs import likeness
 from fairlead.plan.pipeline.code import FOLDER as CODE
@@ -28,7 +28,7 @@ from fairlead.worker.fetch import fetch
 from fairlead.worker.main import guarded
 from fairlead.worker.publish import publish
 
-WORKERS = (FETCH, PUBLISH)
+WORKERS = (FETCH, PUBLISH, ITEMS)
 """Containers that run Fairlead's own program."""
 
 
@@ -91,7 +91,13 @@ class Pod:
     @property
     def step(self) -> str:
         """Whose attempt it is."""
-        return str(self.job["metadata"]["labels"][f"{LABEL_PREFIX}step"])
+        return _label(self.job, "step")
+
+    @property
+    def speaker(self) -> str:
+        """Before the lines that it prints: the step, and its item."""
+        item = _label(self.job, "item")
+        return f"{self.step}/{item}" if item else self.step
 
     @property
     def over(self) -> bool:
@@ -144,15 +150,15 @@ class Machine:
         self._folder, self._store, self._runs, self._heard = folder, store, runs, heard
         self._parallel, self._changed = parallel, changed
         self._pods: dict[str, Pod] = {}
+        self.attempts: dict[str, tuple[str, Place]] = {}
+        """Of all Jobs, in their order, also of those that are gone: the step, and where it lies."""
         self._lock = Lock()
 
     def make(self, job: Json, made: str) -> None:
         """A new Job: its pod runs as soon as it is its turn."""
-        labels = job["metadata"]["labels"]
-        step, attempt = labels[f"{LABEL_PREFIX}step"], labels[f"{LABEL_PREFIX}attempt"]
-        folder = self._folder / step if attempt == "1" else self._folder / step / f"attempt-{attempt}"
         with self._lock:
-            self._pods[job["metadata"]["name"]] = Pod(job, Place(folder), made)
+            self._pods[job["metadata"]["name"]] = pod = Pod(job, Place(self._folder / _folder(job)), made)
+            self.attempts[pod.name] = (pod.step, pod.place)
         self._begin()
 
     def pods(self) -> list[Pod]:
@@ -223,7 +229,7 @@ class Machine:
     def _worker(self, pod: Pod, container: Json) -> tuple[int, str]:
         text = next(one["value"] for one in container["env"] if one["name"] == TASK_ENV).replace("$$", "$")
         pod.place.outputs.mkdir(parents=True, exist_ok=True)
-        work = {FETCH: self._fetch, PUBLISH: self._publish}[container["name"]]
+        work = {FETCH: self._fetch, PUBLISH: self._publish, ITEMS: self._items}[container["name"]]
         said = guarded(container["name"], lambda: work(pod.place, text))
         return (0 if said.error is None else 1), result.encode(said).decode()
 
@@ -249,13 +255,22 @@ class Machine:
         # what is answered is the task as it was asked; where things lie on this machine is no part of it
         return result.keep("publish", task, where, TaskResult(publish=done))
 
+    def _items(self, place: Place, text: str) -> Said:
+        from fairlead.worker.items import items  # it needs what reads data
+
+        task = ItemsTask.model_validate(foreign.parse(text))
+        where = task.store.model_copy(update={"folder": str(self._store)})
+        folder = task.folder.replace(INPUTS, str(place.inputs), 1)
+        found = items(task.model_copy(update={"store": where, "folder": folder}))
+        return result.keep("items", task, where, TaskResult(items=found))
+
     # --- the user's ------------------------------------------------------------------------------------------------
 
     def _step(self, pod: Pod, container: Json) -> tuple[int, str]:
         try:
             for folder in (pod.place.inputs, pod.place.outputs):
                 folder.mkdir(parents=True, exist_ok=True)
-            program = self._runs.program(container, pod.place, lambda line: self._heard(pod.step, line))
+            program = self._runs.program(container, pod.place, lambda line: self._heard(pod.speaker, line))
         except (Unusable, OSError) as why:
             return 1, str(why)
         with self._lock:
@@ -272,3 +287,17 @@ class Machine:
 
 def _in_order(job: Json) -> Iterator[Json]:
     return iter(likeness.named(job["spec"]["template"]["spec"]).values())
+
+
+def _label(job: Json, name: str) -> str:
+    """One of Fairlead's labels; empty: there is none."""
+    return str(job["metadata"]["labels"].get(f"{LABEL_PREFIX}{name}", ""))
+
+
+def _folder(job: Json) -> Path:
+    """Of an attempt, below the folder of all steps. What asks for a step's items is told from its attempts."""
+    step, item, attempt = _label(job, "step"), _label(job, "item"), _label(job, "attempt")
+    if any(one["name"] == ITEMS for one in job["spec"]["template"]["spec"]["containers"]):
+        return Path(step, "asking", attempt)
+    of = Path(step, "items", item) if item else Path(step)
+    return of if attempt in ("", "1") else of / f"attempt-{attempt}"

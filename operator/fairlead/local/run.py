@@ -186,7 +186,7 @@ class Run:
 
 def _here(status: PipelineRunStatus, machine: Machine) -> PipelineRunStatus:
     """With this machine's files where a cluster would be asked for a log."""
-    logs = {pod.name: str(pod.place.log) for pod in machine.pods()}
+    logs = {name: str(place.log) for name, (_, place) in machine.attempts.items()}
 
     def told(text: str) -> str:
         return _LOG.sub(lambda match: logs.get(match[1], match[0]), text)

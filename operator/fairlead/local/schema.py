@@ -150,9 +150,13 @@ def _shown(item: Any, keys: Sequence[str]) -> str:
 
 
 def _of_map(value: Json, schema: Json) -> Iterator[str]:
+    if len(value) < schema.get("minProperties", 0):
+        yield f"must have at least {schema['minProperties']} entries"
     most = schema.get("maxProperties", len(value))
     if len(value) > most:
         yield f"may have at most {most} entries, and has {len(value)}"
+    if len(value) < schema.get("minProperties", 0):
+        yield f"must have at least {schema['minProperties']} entries"
 
 
 def _nothing(_value: Any, _schema: Json) -> Iterator[str]:

@@ -23,6 +23,7 @@ from fairlead.api.common import API_VERSION
 from fairlead.api.config import OperatorConfig
 from fairlead.api.kinds import KindInfo
 from fairlead.api.schema import Model
+from fairlead.manifests.meta import short_hash
 from fairlead.plan.memo import Memo
 from fairlead.plan.requests import Answer, Request
 
@@ -35,6 +36,10 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_PREFIX = "fairlead.dev/"
 SERVE = f"{LABEL_PREFIX}serve"
 """On a ServiceAccount: `true` lets served models run as it."""
+
+
+LOOK = f"{LABEL_PREFIX}look"
+"""Annotation of what asks somebody else now and then: another value makes it ask at once."""
 
 
 class Kind(NamedTuple):
@@ -78,6 +83,12 @@ class Meta:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     deleting: bool = False
+
+
+def look_of(meta: Meta) -> str:
+    """What tells the looks apart that somebody has asked for; empty: nobody has."""
+    said = meta.annotations.get(LOOK, "")
+    return short_hash(said) if said else ""
 
 
 @dataclass(frozen=True)

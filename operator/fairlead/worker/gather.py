@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from fairlead.api.fetching import FetchItem, Outcomes
 from fairlead.api.items import counted, item_hash, left, mask_of, said, tally_digest
-from fairlead.api.tasks import PublishResult
+from fairlead.api.pipelinerun import OutputRecord
+from fairlead.api.schema import Model
 from fairlead.store.errors import StoreError
 from fairlead.store.s3 import Bucket
 from fairlead.worker import digests, fetch
@@ -27,11 +28,18 @@ from fairlead.worker.paths import inside
 INDEX = "items.json"
 
 
+class Left(Model):
+    """Of an outcome, what is needed here: thousands of them are in memory, and some tell of many artifacts."""
+
+    outputs: list[OutputRecord]
+    item: dict[str, str | None] | None = None
+
+
 class Outcome(NamedTuple):
     """What an item has committed."""
 
     id: str
-    result: PublishResult
+    result: Left
 
     @property
     def number(self) -> int:
@@ -86,7 +94,7 @@ def _ids(store: Bucket, prefix: str) -> Iterable[str]:
 def _read(store: Bucket, prefix: str, name: str) -> Outcome:
     key = f"{prefix}{name}.json"
     try:
-        return Outcome(name, PublishResult.model_validate(json.loads(store.read(key))))
+        return Outcome(name, Left.model_validate(json.loads(store.read(key))))
     except (ValueError, ValidationError) as error:
         raise TaskFailed("CorruptFile", f"{store.uri(key)} is not an outcome: {error}; restore it") from error
 

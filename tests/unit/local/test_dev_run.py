@@ -116,6 +116,44 @@ def test_a_failed_step_stops_the_run_and_says_where_its_log_is(
     assert "kubectl" not in told  # there is no cluster to ask
 
 
+def test_the_log_of_what_ran_too_long_is_a_file_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its Job is gone by then."""
+    written(tmp_path, step("one", "exec sleep 300", timeout="1s", retry={"limit": 1, "backoff": "0s"}))
+    assert run() == 1
+    told = capsys.readouterr().out
+    assert "kubectl" not in told + steps()["one"]["message"]
+    assert f"step one failed: {tmp_path}/.fairlead/runs/1/steps/one/attempt-2/log" in told
+
+
+def test_what_did_not_run_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(
+        tmp_path, step("no", "true", **{"if": [{"param": "region", "in": ["NE"]}]}), step("bad", "exit 1"),
+        step("after", "true", needs=["bad"]), params={"region": "SW"},
+    )  # fmt: skip
+    assert run() == 1
+    told = capsys.readouterr().out
+    assert "\n– no: Skipped: if: param" in told
+    assert "\n– after: Aborted\n" in told
+
+
+@pytest.mark.parametrize(
+    ("line", "hinted"),
+    [
+        ("No such file: '/fairlead/in/raw'", True),
+        ("can't open /fairlead/out/model", True),
+        ('File "/usr/lib/python3/site-packages/fairlead/sdk/log.py"', False),
+        ("/home/me/fairlead/in/raw: no such file", False),
+    ],
+)
+def test_a_program_that_looks_for_the_folders_of_a_pod_is_told(
+    line: str, hinted: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "program.py").write_text(f"raise SystemExit({line!r})")
+    written(tmp_path, step("one", "python program.py"))
+    assert run() == 1
+    assert ("let it ask FAIRLEAD_IN" in capsys.readouterr().out) is hinted
+
+
 def test_with_keep_going_only_those_stop_that_wait(tmp_path: Path) -> None:
     written(
         tmp_path, step("bad", "exit 1"), step("after", "true", needs=["bad"]), step("later", "true", needs=["after"]),
@@ -394,6 +432,13 @@ def test_whose_turn_it_is_in_a_cluster_is_no_matter(tmp_path: Path) -> None:
     assert run() == 0
 
 
+def test_nothing_is_taken_from_earlier_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path, step("one", "echo again >> count; echo 1 > /fairlead/out/x", cache=True, outputs=out("x")))
+    assert [run(), run()] == [0, 0]
+    assert (tmp_path / "count").read_text().split() == ["again", "again"]
+    assert "without effect here: steps[].cache" in capsys.readouterr().out
+
+
 def test_what_another_pipeline_has_left_is_read_of_its_last_run_here(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -415,3 +460,37 @@ def test_what_another_pipeline_has_left_is_read_of_its_last_run_here(
     written(tmp_path, step("show", "true", inputs={"x": {"after": {"pipeline": "prepare", "output": "make.other"}}}))
     assert run() == 2
     assert "run 2 of Pipeline prepare has no output make.other; it has make.rows" in capsys.readouterr().err
+
+
+# --- a step for each item ------------------------------------------------------------------------------------------
+
+
+def test_a_step_runs_once_for_each_item(tmp_path: Path) -> None:
+    each = {"matrix": {"region": ["NE", "NW"], "size": ["large"]}}
+    written(
+        tmp_path,
+        step("fit", 'printf "{{each.region}} $FAIRLEAD_ITEM" > /fairlead/out/m', each=each, outputs=out("m")),
+        step("all", "cat $FAIRLEAD_IN/m/*/* >$FAIRLEAD_OUT/all", inputs={"m": {"output": "fit.m"}}, outputs=out("all")),
+    )  # fmt: skip
+    assert run("--parallel", "2") == 0
+    assert steps()["fit"]["items"]["completed"] == 2
+    told = Path(".fairlead/runs/1/steps/all/out/all").read_text()
+    assert 'NE {"region":"NE","size":"large"}NW {"region":"NW","size":"large"}' in told
+
+
+def test_an_item_that_fails_is_named(tmp_path: Path) -> None:
+    each = {"matrix": {"n": ["1", "2", "3"]}, "failures": "Continue"}
+    written(tmp_path, step("fit", "test {{each.n}} != 2", each=each))
+    assert run() == 1
+    assert (steps()["fit"]["phase"], steps()["fit"]["items"]["completed"]) == ("Failed", 2)
+    assert "2" in steps()["fit"]["items"]["why"][0]["values"]
+
+
+def test_items_are_the_distinct_rows_of_data(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("region,x\nNE,1\nNW,2\nNE,3\n")
+    each = {"dataset": "rows", "distinct": ["region"]}
+    written(tmp_path, step("fit", "grep -c {{each.region}} /fairlead/in/r/rows.csv > /fairlead/out/n", each=each,
+                           inputs={"r": {"dataset": "rows"}}, outputs=out("n")))  # fmt: skip
+    assert run("--data", "rows.csv") == 0
+    found = sorted(path.read_text() for path in Path(".fairlead/runs/1/steps/fit/items").glob("*/out/n"))
+    assert found == ["1\n", "2\n"]

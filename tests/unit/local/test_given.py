@@ -120,12 +120,13 @@ def test_no_field_is_of_two_sorts() -> None:
 
 
 def test_what_has_no_effect_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    step = {**ONE, "secrets": ["db"], "nodeSelector": {"a": "b"}, "resources": {"memory": "1Gi"}}
+    step = {**ONE, "secrets": ["db"], "nodeSelector": {"a": "b"}, "resources": {"memory": "1Gi"}, "cache": True}
     other = document("Deployment", "delay", {"model": {"name": "delay"}})
-    assert run(pipeline(step, triggers=[{"schedule": {"cron": "0 3 * * 1"}}], concurrency="Allow"), other) == 0
+    trigger, cache = {"schedule": {"cron": "0 3 * * 1"}}, {"maxAge": "30d"}
+    assert run(pipeline(step, triggers=[trigger], concurrency="Allow", cache=cache), other) == 0
     told = capsys.readouterr().out
     assert "step one: Secrets of a namespace are not here, so there is no /fairlead/secrets for db" in told
-    assert "without effect here: concurrency, triggers, steps[].nodeSelector" in told
+    assert "without effect here: cache, concurrency, triggers, steps[].cache, steps[].nodeSelector" in told
     assert "not used: Deployment delay" in told
     assert "images are not used, and resources are no limits" in told
 

@@ -52,8 +52,8 @@ def words(node: Any) -> Iterator[str]:
 def test_every_keyword_of_the_definitions_is_looked_at() -> None:
     known = {
         "type", "properties", "additionalProperties", "items", "required", "enum", "pattern", "minLength", "maxLength",
-        "minimum", "maximum", "minItems", "maxItems", "maxProperties", "default", "x-kubernetes-list-type",
-        "x-kubernetes-list-map-keys", schema.RULES,
+        "minimum", "maximum", "minItems", "maxItems", "minProperties", "maxProperties", "default",
+        "x-kubernetes-list-type", "x-kubernetes-list-map-keys", schema.RULES,
     }  # fmt: skip
     for one in schema.definitions().values():
         assert set(words(one["spec"])) - known == set()
@@ -106,6 +106,7 @@ def changed(path: str, value: Any) -> Json:
         ("spec/steps/0/retry", {"limit": True}, "spec.steps[0].retry.limit: must be a whole number"),
         ("spec/steps/0/outputs", {"m": {"type": "modle"}}, "spec.steps[0].outputs.m.type"),
         ("spec/steps", [], "spec.steps: must have at least 1 items"),
+        ("spec/steps/0/each", {"matrix": {}}, "spec.steps[0].each.matrix: must have at least 1 entries"),
         ("spec/steps/0", {"name": "one"}, "spec.steps[0].image: is required"),
         ("spec/steps/0/needs", ["a", "a"], 'spec.steps[0].needs[1]: "a" is there twice'),
         ("spec/steps/0/inputs", {"x": {}}, "spec.steps[0].inputs.x: exactly one of"),

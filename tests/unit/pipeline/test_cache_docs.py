@@ -40,7 +40,7 @@ def test_why_shows_what_the_page_shows(where: CacheWorld) -> None:
     found = PipelineRun.model_validate(raw)
     each = why.explained(found.status, show_cache.earlier(raw, runs))
     shown = plain(show_cache.blocks("delay-2", found, each))
-    (page,) = re.findall(r"--cache\n(.*?)```", PAGE, re.S)
+    (page,) = re.findall(r"```text\n(.*?)```", PAGE, re.S)
     told, wanted = (re.sub(r"\b[0-9a-f]{12}\b", "<key>", text).strip() for text in (shown, page))
     assert told == wanted
 

@@ -160,11 +160,12 @@ def test_the_items_of_a_dataset_are_asked_for_once_and_their_values_read_from_th
     where = EachWorld().begin(TRAIN | {"each": each, "env": [], "command": ["t", "{{each.region}}", "{{each.day}}"]})
     assert where.step()["items"]["asked"]["uid"]
     assert where.look_on()["datasets"][0]["version"] == "v2"
-    where.answer_items([["NE", "1"], [None, "$(HOME) 'x'"], ["ÜÄ", None]] + [[f"r{n}", "0"] for n in range(600)])
+    rest = [[f"r{n}", "0"] for n in range(600)]
+    where.answer_items([["NE", "{{params.x}}"], [None, "$(HOME) 'x'"], ["ÜÄ", None], *rest])
     assert where.items()["total"] == 603
     jobs = where.alive()
     assert [container(jobs[n], "step")["command"] for n in (0, 1, 2)] == [
-        ["t", "NE", "1"], ["t", "", "$$(HOME) 'x'"], ["t", "ÜÄ", ""],
+        ["t", "NE", "{{params.x}}"], ["t", "", "$$(HOME) 'x'"], ["t", "ÜÄ", ""],
     ]  # fmt: skip
     assert json.loads(env(jobs[1], "FAIRLEAD_ITEM").replace("$$", "$")) == {"region": None, "day": "$(HOME) 'x'"}
     done = 0

@@ -141,6 +141,32 @@ def test_an_operator_that_starts_lists_nothing_that_rests() -> None:
     )
 
 
+def test_somebody_wants_it_listed_now() -> None:
+    where = world()
+    publish(where, "a", "v1")
+    due = where.now + (where.look(dataset.SPEC, "rides").requeue_after or 0.0)
+    where.now = due - 10.5
+    meta = where.objects["Dataset", "rides"]["metadata"]
+
+    def asked() -> bool:
+        return bool(list(dataset.observe(where.subject(dataset.SPEC, "rides"), where, where.now)))
+
+    for word in ("upload 1", "upload 2"):
+        assert not asked()
+        meta["annotations"] = {"fairlead.dev/look": word}
+        assert asked()
+        source(where, Failed("Unreachable", ""))
+        where.settle(dataset.SPEC, "rides")
+        assert asked(), "nothing was seen yet"
+        source(where, "a")
+        where.settle(dataset.SPEC, "rides")
+        assert not asked(), "the same word asks once"
+    meta["annotations"] = {"fairlead.dev/look": "upload 3"}
+    source(where, "b")
+    where.settle(dataset.SPEC, "rides")
+    assert where.status(DATASET, "rides")["listing"]["digest"] == "b" * 64
+
+
 def test_a_source_that_keeps_changing_is_not_read() -> None:
     where = world()
     for letter in "abcdef":

@@ -29,6 +29,7 @@ from fairlead.plan.core import (
     Subject,
     World,
     epoch,
+    look_of,
 )
 from fairlead.plan.dataset import snapshot
 from fairlead.plan.dataset import standing as datastanding
@@ -87,7 +88,7 @@ def resting(context: Context[Dataset]) -> bool:
         status.job is None and status.observed_generation == subject.meta.generation
         and conditions.get("SourceReachable") == "True" and conditions.get("Valid") in ("True", "False")
         and status.handled != "" and status.handled == _listing(status)
-        and status.rules == snapshot.rules(context)
+        and status.rules == snapshot.rules(context) and (status.look or "") == look_of(subject.meta)
     )  # fmt: skip
     return settled and every - _left(context) > min(every / 4, LATE)
 
@@ -162,6 +163,7 @@ def _watch(draft: Draft, found: Plan) -> Outcome:
         draft.conditions.set("SourceReachable", False, answer.reason, message)
         return "Unreachable", message, _next_poll(draft)
     assert isinstance(answer, Listed)
+    draft.update(look=look_of(draft.context.subject.meta) or None)
     draft.conditions.set("SourceReachable", True, "Listed", f"{_source(draft).uri()} can be listed")
     return _listed(draft, found, answer)
 

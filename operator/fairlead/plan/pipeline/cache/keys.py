@@ -125,7 +125,7 @@ def _items(source: Input, run: PipelineRunStatus) -> list[str] | None:
     found = next((one.items for one in run.steps if one.name == name), None)
     if found is None:
         return None
-    if source.item is not None:
+    if source.item is not None or not found.digest:
         raise NotKeyable(f"it reads one item of what step {name} leaves, and only all of it together has a digest")
     return ["items", found.digest, output]
 

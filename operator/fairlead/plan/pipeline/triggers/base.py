@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple
 from fairlead.api.code import GitCode
 from fairlead.api.pipeline import Pipeline, Seen
 from fairlead.manifests.meta import short_hash
-from fairlead.plan.core import Context, Json, Kind, M
+from fairlead.plan.core import Context, Json, Kind, M, look_of
 from fairlead.plan.requests import Request
 
 _NAME_LIMIT = 128
@@ -187,14 +187,9 @@ class Standing(Seeing[M]):
         return next((one for one in context.subject.body.status.seen if one.trigger == self.name), None)
 
 
-LOOK = "fairlead.dev/look"
-"""Annotation of a Pipeline: another value makes its triggers ask at once."""
-
-
 def look(context: Context[Pipeline]) -> str:
     """What tells the looks apart that somebody has asked for."""
-    said = context.subject.meta.annotations.get(LOOK, "")
-    return short_hash(said) if said else ""
+    return look_of(context.subject.meta)
 
 
 def unknown(reason: str, message: str, again: float | None = None) -> Sight:
