@@ -125,6 +125,17 @@ def test_what_only_waits_for_a_changed_step_runs_too(where: CacheWorld) -> None:
     assert outcomes(where.whole("delay-3", resumeFrom="delay-1")) == ["Resumed", "Resumed", "Resumed"]
 
 
+def test_what_comes_after_the_verdict_runs_in_each_run(where: CacheWorld) -> None:
+    """It cleans up, or tells somebody: that it did so for the old run is nothing to go on from."""
+    spec = copy.deepcopy(where.objects["Pipeline", "delay"]["spec"])
+    spec["steps"].append({"name": "tidy", "image": f"r/app@{A}", "when": "always"})
+    where.put({"kind": "Pipeline", "metadata": {"name": "delay"}, "spec": spec})
+    where.whole("delay-1")
+    status = where.whole("delay-2", resumeFrom="delay-1")
+    assert outcomes(status) == ["Resumed", "Resumed", ""]
+    assert (step(status, "tidy")["phase"], step(status, "tidy")["attempt"]) == ("Completed", 1)
+
+
 def test_an_output_that_is_gone_is_made_again(where: CacheWorld) -> None:
     gone(where, step(where.whole("delay-1"), "prepare")["outputs"][0])
     status = where.whole("delay-2", resumeFrom="delay-1")

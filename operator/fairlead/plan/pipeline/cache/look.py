@@ -13,7 +13,7 @@ from fairlead.api.cached import Entry
 from fairlead.api.pipeline import PipelineSpec, Step
 from fairlead.api.pipelinerun import PipelineRunStatus, StepCache, StepStatus
 from fairlead.plan.core import Event
-from fairlead.plan.pipeline import steps
+from fairlead.plan.pipeline import dag, steps
 from fairlead.plan.pipeline.cache import ask, audit, keys, others, resume
 from fairlead.plan.pipeline.cache.ask import Later
 from fairlead.plan.requests import Request
@@ -65,7 +65,7 @@ def _keyed(view: steps.View, run: PipelineRunStatus, step: Step, status: StepSta
     """With its key, if it has one; and whether anybody is to be asked about it."""
     if status.cache is not None and status.cache.outcome == NOT_CACHEABLE:
         return status
-    asks = step.cache or view.subject.body.spec.resume_from is not None
+    asks = step.cache or (view.subject.body.spec.resume_from is not None and not dag.is_last(step))
     try:
         key = keys.key(keys.parts(step, run))
     except keys.NotKeyable as why:

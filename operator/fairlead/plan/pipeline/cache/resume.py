@@ -34,7 +34,8 @@ def taken(
 ) -> tuple[StepStatus | None, str]:
     """The step, completed with the outputs of the run that this one goes on from; or None, and why. Raises Later."""
     name = view.subject.body.spec.resume_from
-    if name is None:
+    step = next(one for one in spec.steps if one.name == status.name)
+    if name is None or dag.is_last(step):  # what comes after a run's verdict is for this run
         return None, ""
     source = _source(view)
     if source is None:
