@@ -147,9 +147,8 @@ class Run:
         for pod in machine.pods():
             if pod.over:
                 self._ended.add(pod.name)
-            if pod.stopped and pod.over and machine.remove(pod.name):
-                self.world.remove(JOB, pod.name)
-                self.world.remove(POD, f"{pod.name}-here")
+            if pod.stopped and pod.over:
+                self._remove(pod.name, machine)
                 continue
             job, found = pod.as_job(), pod.manifest()
             if pod.stopped:
@@ -168,7 +167,13 @@ class Run:
             else:
                 raise Trouble(f"the run would make a {one['kind']}, which only a cluster has")
         for gone in made.delete:
-            machine.remove(gone.name)
+            self._remove(gone.name, machine)
+
+    def _remove(self, name: str, machine: Machine) -> None:
+        """End a Job. One that has ended meanwhile is gone at once, here and for the plan: it would ask for ever."""
+        if machine.remove(name):
+            self.world.remove(JOB, name)
+            self.world.remove(POD, f"{name}-here")
 
     def _wait(self, made: Plan, machine: Machine) -> None:
         busy = any(pod.name not in self._ended for pod in machine.pods())

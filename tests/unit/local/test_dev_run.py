@@ -15,6 +15,9 @@ import pytest
 import yaml
 
 from fairlead.cli.main import main
+from fairlead.local.jobs import Machine
+from fairlead.local.run import Run
+from fairlead.plan.core import Plan
 from fairlead.worker import digests
 
 Json = dict[str, Any]
@@ -356,6 +359,26 @@ def test_a_second_signal_ends_what_does_not_want_to_end(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
     assert process.wait() == 130
     assert gone(int((tmp_path / "child").read_text()))
+
+
+def test_a_program_that_ends_while_it_is_decided_to_end_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, do = [0], Run._do
+
+    def late(self: Run, made: Plan, machine: Machine) -> None:
+        looks[0] += 1
+        assert looks[0] < 100, "it asks for what is gone"
+        if made.delete:
+            machine.kill()
+            while not all(pod.over for pod in machine.pods()):
+                time.sleep(0.01)
+        do(self, made, machine)
+
+    monkeypatch.setattr(Run, "_do", late)
+    written(tmp_path, step("one", "exec sleep 300"), timeout="1s")
+    assert run() == 1
+    assert record()["status"]["phase"] == "Failed"
 
 
 def test_runs_beside_each_other_have_numbers_of_their_own(tmp_path: Path) -> None:
