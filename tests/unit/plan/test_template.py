@@ -18,6 +18,6 @@ def test_values_are_put_in_and_never_expanded_again() -> None:
 
 def test_what_is_used() -> None:
     found = template.used("{{params.a}}-{{params.b_2}} {x} {{steps.s-1.out}}", "f")
-    assert list(found) == [("a", ""), ("b_2", ""), ("", "s-1.out")]
+    assert list(found) == [("a", "", ""), ("b_2", "", ""), ("", "s-1.out", "")]
     with pytest.raises(Invalid, match=r"write \{\{params\.NAME"):
         list(template.used("{{secrets.a}}", "f"))
