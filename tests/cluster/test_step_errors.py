@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from hack.install.chart import environment
 from hack.testbed.cluster import STORE_BUCKET, Json, Team, condition
 from hack.testbed.loop import worker_image
 
@@ -259,4 +260,6 @@ def test_what_a_step_wrote_and_logged_is_there_when_its_pods_are_gone(team: Team
 def fairlead(team: Team, *words: str) -> str:
     """What a command prints."""
     command = [str(Path(sys.executable).parent / "fairlead"), *words, "-n", team.namespace]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    done = subprocess.run(command, env=environment(), check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
