@@ -13,12 +13,11 @@ from fairlead.manifests.meta import child_name, labels, owner_reference, short_h
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, Context, Invalid, Json
 from fairlead.plan.jobs import attempt
-from fairlead.plan.jobs.attempt import Followed, outdated_image
-from fairlead.plan.jobs.backoff import LIMITED, USUAL
+from fairlead.plan.jobs.attempt import OfWorker
+from fairlead.plan.jobs.backoff import LIMITED
 from fairlead.plan.jobs.failures import LIMITS, Failure, Raise, by_task
 from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import Budget
-from fairlead.plan.jobs.result import FEW
 from fairlead.plan.requests import ReadDocument
 from fairlead.plan.sources import registry as sources
 
@@ -96,7 +95,7 @@ def _limits(context: Context[Dataset], status: DatasetStatus) -> limits.Limits:
 
 
 @dataclass(frozen=True)
-class Snapshot(Followed[SnapshotResult]):
+class Snapshot(OfWorker[SnapshotResult]):
     """A recorded attempt at a listing."""
 
     label = "dataset"
@@ -133,19 +132,9 @@ class Snapshot(Followed[SnapshotResult]):
         failed = found.failure(None, _RAISE)
         return Failure(failed.reason, f"the source could not be read: {failed.message}", "cluster")
 
-    def hopeless(self, found: Found) -> Failure | None:
-        """A pod that waits for the image of an operator before this one."""
-        image = outdated_image(self, found)
-        text = f"the operator has another worker image than {image} now"
-        return Failure("ImagePull", text, "outdated") if image else None
-
     def budget(self, failure: Failure) -> Budget:
         """Of each listing it is counted how often it came to a limit, and how often its answer could not be read."""
         job = self.recorded
-        if failure.fault == "outdated":
-            return Budget(pause=0.0)
-        if failure.fault == "unreadable":
-            return Budget(USUAL.after(job.attempt), "unreadable", job.unreadable + 1, FEW)
         if failure.fault == "cluster" and failure.reason in LIMITS:
             return Budget(LIMITED.after(job.exceeded + 1), "exceeded", job.exceeded + 1)
         return super().budget(failure)

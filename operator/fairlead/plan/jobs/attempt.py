@@ -19,7 +19,7 @@ from fairlead.plan.jobs import record as records
 from fairlead.plan.jobs.backoff import LIMITED, USUAL
 from fairlead.plan.jobs.failures import LIMITS, Failure, Waiting
 from fairlead.plan.jobs.jobpods import Found
-from fairlead.plan.jobs.record import Budget, Record, Settled
+from fairlead.plan.jobs.record import Budget, Counted, Record, Settled
 from fairlead.plan.read import NotReadable
 from fairlead.plan.requests import ReadDocument
 
@@ -134,6 +134,38 @@ class Followed(ABC, Generic[A]):
     def stage(self, found: Found) -> str:
         """What its pod does before its work begins."""
         return found.stage
+
+
+@dataclass(frozen=True)
+class Counting(Followed[A]):
+    """One whose answers that could not be read are counted: after a few it is given up."""
+
+    @property
+    @abstractmethod
+    def recorded(self) -> Counted:
+        """The attempt."""
+
+    def budget(self, failure: Failure) -> Budget:
+        """What can't be read is tried a few times; all else as it is for all."""
+        job = self.recorded
+        if failure.fault == "unreadable":
+            return Budget(USUAL.after(job.attempt), "unreadable", job.unreadable + 1, result.FEW)
+        return super().budget(failure)
+
+
+@dataclass(frozen=True)
+class OfWorker(Counting[A]):
+    """One whose pod runs nothing but Fairlead's own program: made again at once where the operator has another one."""
+
+    def hopeless(self, found: Found) -> Failure | None:
+        """A pod that waits for the image of an operator before this one."""
+        image = outdated_image(self, found)
+        text = f"the operator has another worker image than {image} now"
+        return Failure("ImagePull", text, "outdated") if image else None
+
+    def budget(self, failure: Failure) -> Budget:
+        """Nothing for an image of before."""
+        return Budget(pause=0.0) if failure.fault == "outdated" else super().budget(failure)
 
 
 def find(one: Followed[Any]) -> Found:

@@ -33,6 +33,14 @@ class Record(Protocol):
         """It has failed, and the next one waits until then."""
 
 
+class Counted(Record, Protocol):
+    """An attempt with what its listing, its question or its window has cost so far."""
+
+    @property
+    def unreadable(self) -> int:
+        """How often its answer could not be read."""
+
+
 class Recorded(NamedTuple):
     """A record, of a status that has it in fields of other names."""
 

@@ -15,13 +15,9 @@ from fairlead.manifests import limits, pod
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import PIPELINE, PIPELINE_RUN, Context, Json, Kind
-from fairlead.plan.jobs import attempt
-from fairlead.plan.jobs.attempt import Followed
-from fairlead.plan.jobs.backoff import USUAL
+from fairlead.plan.jobs.attempt import OfWorker
 from fairlead.plan.jobs.failures import Failure
 from fairlead.plan.jobs.jobpods import Found
-from fairlead.plan.jobs.record import Budget
-from fairlead.plan.jobs.result import FEW
 from fairlead.plan.pipeline import code
 
 _FOLDER = "-code"
@@ -42,7 +38,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Asking(Followed[ResolveResult]):
+class Asking(OfWorker[ResolveResult]):
     """A recorded attempt."""
 
     lost = "the pod that asked the git server is gone, and its answer with it"
@@ -96,21 +92,6 @@ class Asking(Followed[ResolveResult]):
             return Failure(failed.reason, f"the git server could not be asked: {failed.message}", "cluster")
         known = code.unknown(said.error.reason, said.error.message, commit=self.question.commit)
         return Failure(known.reason, known.message, "final" if known.final else "cluster")
-
-    def budget(self, failure: Failure) -> Budget:
-        """What can't be read is given up after a few times; a server that is away is waited for."""
-        if failure.fault == "outdated":
-            return Budget(pause=0.0)
-        if failure.fault == "unreadable":
-            count = self.record.unreadable + 1
-            return Budget(USUAL.after(self.record.attempt), "unreadable", count, FEW)
-        return super().budget(failure)
-
-    def hopeless(self, found: Found) -> Failure | None:
-        """A pod that waits for the image of an operator before this one."""
-        image = attempt.outdated_image(self, found)
-        text = f"the operator has another worker image than {image} now"
-        return Failure("ImagePull", text, "outdated") if image else None
 
 
 class OfRun(Asking):

@@ -25,12 +25,9 @@ from fairlead.plan.core import DATASET, Json
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.jobs import attempt
-from fairlead.plan.jobs.attempt import Broken, Followed, Paused, Running
-from fairlead.plan.jobs.backoff import USUAL
+from fairlead.plan.jobs.attempt import Broken, Counting, Paused, Running
 from fairlead.plan.jobs.failures import INSTALLATION, Failure
 from fairlead.plan.jobs.jobpods import Found
-from fairlead.plan.jobs.record import Budget
-from fairlead.plan.jobs.result import FEW
 from fairlead.plan.read import NotReadable, read
 
 A = TypeVar("A")
@@ -40,7 +37,7 @@ _FINAL = ("BadData",)
 
 
 @dataclass(frozen=True)
-class LabelJob(Followed[A], Generic[A, K]):
+class LabelJob(Counting[A], Generic[A, K]):
     """What is joined, and the attempt that is recorded for it, if there is one."""
 
     program: ClassVar[str]
@@ -80,13 +77,6 @@ class LabelJob(Followed[A], Generic[A, K]):
         """Only another version of the Dataset, or another spec, helps against wrong data."""
         failed = found.failure(None, INSTALLATION)
         return Failure(failed.reason, failed.message, "final" if failed.reason in _FINAL else "cluster")
-
-    def budget(self, failure: Failure) -> Budget:
-        """Of each version it is counted how often its answer could not be read."""
-        job = self.recorded
-        if failure.fault == "unreadable":
-            return Budget(USUAL.after(job.attempt), "unreadable", job.unreadable + 1, FEW)
-        return super().budget(failure)
 
     def manifest(self) -> Json | None:
         """The Job as it is made; None if the Dataset has forgotten its version, or is gone."""

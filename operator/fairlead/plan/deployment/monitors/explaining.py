@@ -28,12 +28,11 @@ from fairlead.plan.deployment.monitors import budget, contributions
 from fairlead.plan.deployment.serving import recording, running
 from fairlead.plan.deployment.serving.pods import Problem
 from fairlead.plan.jobs import attempt
-from fairlead.plan.jobs.attempt import Broken, Followed, Paused, Running
+from fairlead.plan.jobs.attempt import Broken, Counting, Paused, Running
 from fairlead.plan.jobs.backoff import USUAL
 from fairlead.plan.jobs.failures import INSTALLATION, Failure
 from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import Budget
-from fairlead.plan.jobs.result import FEW
 from fairlead.plan.model import proof
 from fairlead.plan.requests import ReadDocument
 
@@ -57,7 +56,7 @@ _LOST = ("ObjectMissing", "DigestMismatch", "CorruptFile")
 
 
 @dataclass(frozen=True)
-class Explaining(Followed[ExplainResult]):
+class Explaining(Counting[ExplainResult]):
     """The recorded attempt."""
 
     label = "explain"
@@ -95,8 +94,6 @@ class Explaining(Followed[ExplainResult]):
     def budget(self, failure: Failure) -> Budget:
         """An answer that can't be read, and what the model does wrong, is tried a few times a window."""
         job = self.recorded
-        if failure.fault == "unreadable":
-            return Budget(USUAL.after(job.attempt), "unreadable", job.unreadable + 1, FEW)
         if failure.fault == "own":
             return Budget(USUAL.after(job.attempt), "failures", job.failures + 1, TRIES)
         return super().budget(failure)

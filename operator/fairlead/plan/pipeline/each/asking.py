@@ -14,12 +14,9 @@ from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import JOB, PIPELINE_RUN, Delete, Json
 from fairlead.plan.jobs import attempt, failures
-from fairlead.plan.jobs.attempt import Broken, Followed, Paused, Running
-from fairlead.plan.jobs.backoff import USUAL
+from fairlead.plan.jobs.attempt import Broken, OfWorker, Paused, Running
 from fairlead.plan.jobs.failures import Failure, by_task
 from fairlead.plan.jobs.jobpods import Found
-from fairlead.plan.jobs.record import Budget
-from fairlead.plan.jobs.result import FEW
 from fairlead.plan.pipeline import steps
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types.jobs import fetch_dataset
@@ -29,7 +26,7 @@ DATA = f"{INPUTS}/data"
 
 
 @dataclass(frozen=True)
-class Asking(Followed[ItemsResult]):
+class Asking(OfWorker[ItemsResult]):
     """A recorded attempt."""
 
     label = "run"
@@ -63,21 +60,6 @@ class Asking(Followed[ItemsResult]):
             return Failure(failed.reason, failed.message, "final" if failed.fault == "own" else failed.fault)
         failed = found.failure(None, failures.INSTALLATION)
         return Failure(failed.reason, f"the items could not be read: {failed.message}", "cluster")
-
-    def hopeless(self, found: Found) -> Failure | None:
-        """A pod that waits for the image of an operator before this one."""
-        image = attempt.outdated_image(self, found)
-        text = f"the operator has another worker image than {image} now"
-        return Failure("ImagePull", text, "outdated") if image else None
-
-    def budget(self, failure: Failure) -> Budget:
-        """What the cluster has spoilt is tried again."""
-        asked = self.recorded
-        if failure.fault == "outdated":
-            return Budget(pause=0.0)
-        if failure.fault == "unreadable":
-            return Budget(USUAL.after(asked.attempt), "unreadable", asked.unreadable + 1, FEW)
-        return super().budget(failure)
 
 
 def _asked(status: StepStatus) -> Asked:
