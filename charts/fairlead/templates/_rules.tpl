@@ -5,6 +5,7 @@
   resources:
     - datasets
     - pipelines
+    - components
     - pipelineruns
     - modelversions
     - deployments
@@ -17,6 +18,7 @@
   resources:
     - datasets/status
     - pipelines/status
+    - components/status
     - pipelineruns/status
     - modelversions/status
     - deployments/status
@@ -27,6 +29,7 @@
   resources:
     - datasets/finalizers
     - pipelines/finalizers
+    - components/finalizers
     - pipelineruns/finalizers
     - modelversions/finalizers
     - deployments/finalizers
@@ -212,6 +215,7 @@
   resources:
     - datasets
     - pipelines
+    - components
     - pipelineruns
     - modelversions
     - deployments
@@ -233,6 +237,7 @@
   resources:
     - datasets
     - pipelines
+    - components
     - pipelineruns
     - modelversions
     - deployments

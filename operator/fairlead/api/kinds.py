@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fairlead.api.component import Component
 from fairlead.api.dataset import Dataset
 from fairlead.api.deployment import Deployment
 from fairlead.api.modelversion import ModelVersion
@@ -72,6 +73,10 @@ KINDS: tuple[KindInfo, ...] = (
         Column("Last run", ".status.lastRun.name"), Column("Active", ".status.active", "integer"),
         Column("Succeeded", ".status.succeeded", "integer"), Column("Failed", ".status.failed", "integer"),
         PHASE, AGE, PROBLEM, MESSAGE,
+    )),
+    KindInfo(Component, "components", "mlcomp", (
+        Column("Version", ".spec.version"), PHASE, AGE, Column("Description", ".spec.description", wide=True), PROBLEM,
+        MESSAGE,
     )),
     KindInfo(PipelineRun, "pipelineruns", "mlrun", (
         Column("Pipeline", ".spec.pipeline"), PHASE, Column("Progress", ".status.progress"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from fairlead.api.code import Code, CodeSeen, CodeTrigger
 from fairlead.api.common import Container, S3Location, SecretRef, StatusBase, Timestamp
+from fairlead.api.component import ComponentRef, Output, StepParams
 from fairlead.api.each import Each, ItemValue
 from fairlead.api.modelversion import ModelVersionTemplate
 from fairlead.api.schema import (
@@ -161,14 +162,6 @@ class Input(Model):
     )
 
 
-class Output(Model):
-    """What a step leaves at `/fairlead/out/<name>` (a file or a folder)."""
-
-    type: Literal["dataset", "model", "file", "preview", "value"] = "file"
-    """`preview`: for people to look at, up to 64 MiB; it may be called `<name>.png`, `.svg`, `.html`, `.csv`, `.parquet`,
-    `.md` …; `value`: a text of at most 1 KiB, for `{{steps.<step>.<output>}}` and `if` of steps that come after it."""
-
-
 class Retry(Model):
     """How often a failed step is tried again. Disruptions (eviction, a lost node) have a budget of their own."""
 
@@ -218,10 +211,40 @@ class Claim(Model):
     """One of the template's requests; default: all of them."""
 
 
+class EvaluateStep(Model):
+    """Measures a model as the ModelVersion made of it will be measured: the same server, metrics and slices."""
+
+    model: Name
+    """One of `produces`, by its `model`. Its inputs `model` and `data` are what is measured, and on which rows; default:
+    those that the version is made of, and evaluated on. What was measured are metrics of the step, and its output
+    `evaluation`."""
+
+
+class ReportStep(Model):
+    """Makes a page of the run: what it read, how its steps went, metrics, and what its inputs hold."""
+
+    title: Annotated[str, Field(max_length=128)] = ""
+    """Default: the run's name."""
+
+
+def _maybe_image(schema: dict[str, Any]) -> None:
+    """An image that need not be there: none is not an empty one."""
+    schema.pop("default", None)
+    schema |= strictly("^[A-Za-z0-9][-A-Za-z0-9._:/@+]*$")
+
+
 class Step(Container):
     """A program that runs as a Job."""
 
     name: Name
+    image: Annotated[str, Field(max_length=512, json_schema_extra=_maybe_image)] = ""
+    """Container image; pin it by digest for repeatable runs."""
+    component: ComponentRef | None = None
+    """In place of an image: a program that somebody has described once, with its inputs, outputs and parameters."""
+    params: StepParams = {}
+    """Of the component; values may contain `{{params.NAME}}` of the Pipeline, `{{each.NAME}}` and `{{steps.STEP.OUTPUT}}`."""
+    evaluate: EvaluateStep | None = None
+    report: ReportStep | None = None
     needs: Annotated[list[Name], Field(max_length=64, json_schema_extra=LIST_SET)] = []
     """Steps that must have succeeded before, besides those whose outputs are read."""
     each: Each | None = None
@@ -269,8 +292,13 @@ class Step(Container):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
+            exactly_one_of("image", "component", "evaluate", "report"),
             ("!has(self.each) || !has(self.cache) || !self.cache",
              "what a step with each leaves is not taken from earlier runs: take cache away"),
+            ("!has(self.params) || has(self.component)", "params are a component's; a program gets the Pipeline's by "
+             "{{params.NAME}} in command, args and env"),
+            ("has(self.image) || !(has(self.command) || has(self.args) || has(self.outputs) || has(self.notebook))",
+             "command, args, notebook and outputs go with image; a component brings its own"),
         )
     )  # fmt: skip
 
@@ -376,7 +404,8 @@ class PipelineSpec(Model):
         json_schema_extra=cel(
             ("!has(self.triggers) || has(self.code) || !self.triggers.exists(t, has(t.code))",
              "a trigger on code needs spec.code.git: the repository that it looks at"),
-            ("!has(self.produces) || self.produces.all(p, self.steps.exists(t, has(t.outputs) && "
+            ("!has(self.produces) || self.produces.all(p, self.steps.exists(t, has(t.component) ? "
+             "p.from.startsWith(t.name + '.') : has(t.outputs) && "
              "t.outputs.exists(o, p.from == t.name + '.' + o && has(t.outputs[o].type) && t.outputs[o].type == 'model')))",
              "produces[].from must name an output of type model, `step.output`"),
         )

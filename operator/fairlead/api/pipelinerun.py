@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from fairlead.api.code import CodeJob, Commit
 from fairlead.api.common import Artifact, EnvVar, Resources, StatusBase, Timestamp
+from fairlead.api.component import StepParams
 from fairlead.api.each import Items
 from fairlead.api.logged import Logged, Number
 from fairlead.api.pipeline import OutputRef, Params, PipelineSpec
@@ -24,6 +25,8 @@ class StepEdit(Model):
     env: Annotated[list[EnvVar], Field(max_length=64, json_schema_extra=list_map("name"))] = []
     """These variables; the others stay."""
     resources: Resources | None = None
+    params: StepParams = {}
+    """Of a step with a component: these; the others stay."""
 
 
 class PipelineRunSpec(Model):
@@ -114,6 +117,19 @@ class OutputRecord(Model):
     """Media type of a preview that is one file."""
     value: Annotated[str, Field(max_length=1024)] | None = None
     """Of type `value`: its text."""
+
+
+class UsedComponent(Model):
+    """What a step's component was when the run started."""
+
+    step: Name
+    builtin: bool = False
+    name: Name
+    namespace: Annotated[str, Field(max_length=63)] = ""
+    """Empty: the run's own."""
+    version: Annotated[str, Field(max_length=32)]
+    digest: Annotated[str, Field(max_length=64)]
+    """Of all that its results can follow from."""
 
 
 class StepLog(Model):
@@ -239,6 +255,8 @@ class PipelineRunStatus(StatusBase):
     datasets: Annotated[list[PinnedDataset], Field(max_length=32, json_schema_extra=list_map("name"))] = []
     images: Annotated[dict[str, Annotated[str, Field(max_length=80)]], Field(max_length=64)] = {}
     """Digests that images' names meant when the run started; steps run these."""
+    components: Annotated[list[UsedComponent], Field(max_length=64, json_schema_extra=list_map("step"))] = []
+    """Which Components its steps use; `template` has their programs in place."""
     commit: Annotated[str, Field(max_length=40)] = ""
     """Of the code; the same for all steps."""
     code_tree: Annotated[str, Field(max_length=40)] = ""

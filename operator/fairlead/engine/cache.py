@@ -198,6 +198,10 @@ class Store:
         wanted = labels.items()
         return sorted(name for name in names if wanted <= entries[name].labels.items())
 
+    def namespaces(self) -> list[str]:
+        """The namespaces that have any."""
+        return [namespace for namespace, entries in self.entries.items() if entries]
+
     def __iter__(self) -> Iterator[tuple[str, str, Entry]]:
         for namespace, entries in self.entries.items():
             for name, entry in entries.items():

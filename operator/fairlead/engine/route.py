@@ -32,6 +32,7 @@ class Router:
     ) -> None:
         self._specs, self._cache, self._queue, self._gone = specs, cache, queue, gone
         self._kinds = {(kind.api_version, kind.kind): kind for kind in specs}
+        self._anywhere = {(spec.kind, other) for spec in specs.values() for other in spec.anywhere}
         self._mappers: dict[Kind, list[tuple[Kind, Mapper, Heeds | None]]] = {}
         self._held: dict[str, list[tuple[Kind, Json, bool]]] = {}
         for spec in specs.values():
@@ -121,8 +122,9 @@ class Router:
         for mapped, mapper, heeds in self._mappers.get(kind, ()):
             if heeds and before and _guarded(partial(_same, heeds, before), obj):
                 continue
-            for name in _guarded(partial(self._mapped, mapper, mapped, namespace), obj) or ():
-                self._queue.add(Key(mapped, namespace, name), low=low)
+            for place in self._cache.store(mapped).namespaces() if (mapped, kind) in self._anywhere else (namespace,):
+                for name in _guarded(partial(self._mapped, mapper, mapped, place), obj) or ():
+                    self._queue.add(Key(mapped, place, name), low=low)
 
     def _wake_owner(self, obj: Json, low: bool, but: str) -> None:
         namespace = obj["metadata"].get("namespace", "")

@@ -83,6 +83,12 @@ class Snapshot:
         found: tuple[Claim, ...] = self._once(("claims", kind, near), lambda: self.cache.claims(kind).near(near))
         return found
 
+    def elsewhere(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        """An object of any namespace that is watched, or None."""
+        key = ("elsewhere", kind, namespace, name)
+        found: Json | None = self._once(key, lambda: self.cache.get(kind, namespace, name))
+        return found
+
     def answer(self, request: Request) -> Answer:
         """The answer to a request of `observe`."""
         return self.answers.get(request, Failed("NotAsked", "this was not asked for; an error in Fairlead"))

@@ -52,6 +52,7 @@ class Kind(NamedTuple):
 
 DATASET = Kind(API_VERSION, "Dataset", "datasets")
 PIPELINE = Kind(API_VERSION, "Pipeline", "pipelines")
+COMPONENT = Kind(API_VERSION, "Component", "components")
 PIPELINE_RUN = Kind(API_VERSION, "PipelineRun", "pipelineruns")
 MODEL_VERSION = Kind(API_VERSION, "ModelVersion", "modelversions")
 DEPLOYMENT = Kind(API_VERSION, "Deployment", "deployments")
@@ -151,6 +152,10 @@ class World(Protocol):
     def claims(self, kind: Kind, near: Claim) -> tuple[Claim, ...]:
         """What objects of this kind claim that a claim may meet, in all namespaces that are watched. The same tuple as
         long as nothing changes."""
+
+    def elsewhere(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        """An object of a kind in `KindSpec.anywhere`, in any namespace that is watched, or None. Whether the subject's
+        namespace may use it is for the plan to ask."""
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request that `observe` returned; `Failed("NotAsked", …)` for any other."""
@@ -333,6 +338,9 @@ class KindSpec(Generic[M]):
     """Other kinds whose objects wake this kind's."""
     foreign: frozenset[Kind] = frozenset()
     """Those of the mappers' whose objects are other people's: watched whole. There must be few of them."""
+    anywhere: frozenset[Kind] = frozenset()
+    """Those of the mappers' whose objects are used in other namespaces, too: they wake this kind's objects in all of
+    them. Such objects must change seldom: one asks the mapper once for each namespace."""
     heeds: Mapping[Kind, Callable[[Json], Any]] = field(default_factory=dict)
     """What plans of this kind go by in another kind's object, for those that change all the time: as long as that stays
     as it was, a change wakes nobody."""

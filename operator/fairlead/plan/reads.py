@@ -52,6 +52,10 @@ class Reads:
         """What objects claim that a claim may meet."""
         return self._note("claims", self._world.claims(kind, near), kind, near)
 
+    def elsewhere(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        """An object of any namespace, or None."""
+        return self._note("elsewhere", self._world.elsewhere(kind, namespace, name), kind, namespace, name)
+
     def answer(self, request: Request) -> Answer:
         """The answer to a request."""
         return self._note("answer", self._world.answer(request), request)

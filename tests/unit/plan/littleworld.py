@@ -59,6 +59,8 @@ class LittleWorld:
     config: OperatorConfig = CONFIG
     now: float = START
     objects: dict[tuple[str, str], Json] = field(default_factory=dict)
+    others: dict[tuple[str, str, str], Json] = field(default_factory=dict)
+    """Objects of other namespaces: (kind, namespace, name)."""
     answers: dict[Request, Answer] = field(default_factory=dict)
     told: Answers = field(default_factory=Answers)
     """What workers have left in the store."""
@@ -106,6 +108,10 @@ class LittleWorld:
     def claims(self, _kind: Kind, _near: Claim) -> tuple[Claim, ...]:
         """See `World`."""
         return ()
+
+    def elsewhere(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        """See `World`."""
+        return self.others.get((kind.kind, namespace, name))
 
     def answer(self, request: Request) -> Answer:
         """See `World`."""

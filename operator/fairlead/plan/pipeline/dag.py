@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
+from fairlead.api.component import Output
 from fairlead.api.modelversion import EvaluationTemplate
-from fairlead.api.pipeline import Input, Output, PipelineSpec, Produces, Step, StepCondition
+from fairlead.api.pipeline import Input, PipelineSpec, Produces, Step, StepCondition
 from fairlead.plan.core import DATASET, PIPELINE, Invalid
 from fairlead.plan.pipeline import code, handover, items, refs, template
 from fairlead.plan.pipeline.triggers import registry as triggers

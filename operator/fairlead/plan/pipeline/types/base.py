@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.api.component import Output
 from fairlead.api.items import Values
-from fairlead.api.pipeline import Input, Output, PipelineSpec, Step
+from fairlead.api.pipeline import Input, PipelineSpec, Step
 from fairlead.api.pipelinerun import PipelineRunStatus, StepEdit, StepStatus
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline.items import Item

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fairlead.api.common import Container
+from fairlead.api.component import Output
 from fairlead.api.dataset import Dataset
 from fairlead.api.items import text_of
-from fairlead.api.pipeline import Input, Output
+from fairlead.api.pipeline import Input
 from fairlead.api.pipelinerun import PinnedDataset
 from fairlead.api.tasks import (
     INPUTS,

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from fairlead.api.pipeline import Output, Step
+from fairlead.api.component import Output
+from fairlead.api.pipeline import Step
 from fairlead.api.tasks import OUTPUTS
 from fairlead.manifests import pod
 from fairlead.plan.core import Invalid, Json

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fairlead.api.pipeline import Input, Output, Step
+from fairlead.api.component import Output
+from fairlead.api.pipeline import Input, Step
 from fairlead.api.pipelinerun import StepEdit
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline.steps import is_recall
