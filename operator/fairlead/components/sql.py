@@ -18,7 +18,7 @@ from fairlead.components import tables
 from fairlead.components.words import Refused, arguments, finish, inputs, say
 from fairlead.sdk.log import log_metric
 from fairlead.worker.formats.words import line
-from fairlead.worker.tables import name
+from fairlead.worker.tables import name, text
 
 DATA = "data"
 _HUGE = {"hugeint", "uhugeint"}
@@ -47,8 +47,8 @@ def program(given: Sequence[str]) -> None:
 
 def _answer(db: duckdb.DuckDBPyConnection, query: str) -> None:
     found = db.sql(_only(db, query))
-    names, types = _columns(db, query), found.types
-    chosen = ", ".join(f"{_cell(one, kind)} AS {name(one)}" for one, kind in zip(names, types, strict=True))
+    _distinct(names := found.columns)
+    chosen = ", ".join(f"{_cell(one, kind)} AS {name(one)}" for one, kind in zip(names, found.types, strict=True))
     schema, rows = tables.batches(found.project(chosen))
     writer = tables.Writer(DATA, schema)
     for batch in rows:
@@ -77,17 +77,14 @@ def _only(db: duckdb.DuckDBPyConnection, query: str) -> str:
     return str(found[0].query)
 
 
-def _columns(db: duckdb.DuckDBPyConnection, query: str) -> list[str]:
-    """Names as the query gives them. Raises Refused for two that can't be told apart."""
-    described = db.cursor().sql(f"DESCRIBE {query}")
-    found = [str(row[0]) for row in described.fetchall()]
+def _distinct(found: Sequence[str]) -> None:
+    """Raises Refused for two names that can't be told apart."""
     lower = [one.lower() for one in found]
     if twice := [one for at, one in enumerate(found) if one.lower() in lower[:at]]:
         raise Refused(
             f"params.query gives two columns the name {twice[0]} (case does not tell them apart); name one by AS, leave "
             "it out by EXCLUDE, or join by USING"
         )
-    return found
 
 
 def _cell(column: str, kind: Any) -> str:
@@ -97,19 +94,20 @@ def _cell(column: str, kind: Any) -> str:
         raise Refused(f"params.query gives the column {column} the type {kind}, which is not kept; cast it, for "
                       f"example by {column}::VARCHAR")  # fmt: skip
     if what in _HUGE:  # of sums of integers
-        problem = f"error('column {column.replace(chr(39), '')} has integers beyond 64 bits; cast it to DOUBLE')"
-        return f"CASE WHEN {cell} IS NOT NULL AND TRY_CAST({cell} AS BIGINT) IS NULL THEN {problem}::BIGINT ELSE TRY_CAST({cell} AS BIGINT) END"
+        problem = f"error({text(f'column {column} has integers beyond 64 bits; cast it to DOUBLE')})"
+        fits = f"TRY_CAST({cell} AS BIGINT)"
+        return f"CASE WHEN {cell} IS NOT NULL AND {fits} IS NULL THEN {problem}::BIGINT ELSE {fits} END"
     if what == "timestamp with time zone":  # as everywhere in Fairlead, a moment is UTC
         return f"make_timestamp(epoch_us({cell}))"
     return f"CAST({cell} AS VARCHAR)" if what in _TEXT or str(kind) == "JSON" else cell
 
 
 def _mistake(error: Exception, called: Sequence[str]) -> Refused:
-    text = str(error).split("\nLINE ")[0]
+    said = str(error).split("\nLINE ")[0]
     hint = f"; the inputs are {', '.join(called)}" if isinstance(error, duckdb.CatalogException) else ""
     if isinstance(error, duckdb.PermissionException):
         hint = f"; a query reads the step's inputs and nothing else: {', '.join(called)}"
-    return Refused(f"params.query: {line(text, 600)}{hint}")
+    return Refused(f"params.query: {line(said, 600)}{hint}")
 
 
 if __name__ == "__main__":
