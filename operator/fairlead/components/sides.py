@@ -61,7 +61,10 @@ def rule(db: duckdb.DuckDBPyConnection, columns: Mapping[str, Any], wanted: Want
     if wanted.stratify:
         return _by_class(db, columns, wanted)
     place = _place(columns, wanted)
-    test, held = _cuts(db, f"SELECT {place} AS unit, 0 AS class FROM {DATA}", wanted, "unit", "max").fetchone() or (0, 0)
+    test, held = _cuts(db, f"SELECT {place} AS unit, 0 AS class FROM {DATA}", wanted, "unit", "max").fetchone() or (
+        0,
+        0,
+    )
     return Rule(_sided(place, "<=", _literal(test), _literal(held)))
 
 
@@ -126,7 +129,10 @@ def _by_class(db: duckdb.DuckDBPyConnection, columns: Mapping[str, Any], wanted:
     db.execute("CREATE TEMP TABLE fairlead_cuts (class VARCHAR, test UHUGEINT, held UHUGEINT)")
     db.executemany("INSERT INTO fairlead_cuts VALUES (?, ?::UHUGEINT, ?::UHUGEINT)", found)
     few = sum(test is None for _, test, _ in found)
-    say(f"stratify {wanted.stratify}: {len(found)} classes" + (f", {few} of them too small for a row of test" * bool(few)))
+    say(
+        f"stratify {wanted.stratify}: {len(found)} classes"
+        + (f", {few} of them too small for a row of test" * bool(few))
+    )
     return Rule(
         _sided(place, "<=", "fairlead_cuts.test", "fairlead_cuts.held"), f"JOIN fairlead_cuts ON class = {kind}"
     )
@@ -159,7 +165,10 @@ def _by_time(db: duckdb.DuckDBPyConnection, columns: Mapping[str, Any], wanted: 
             f"params.column: {column} is null, or not finite, in {bad[0]} rows, so nobody knows whether they are old or new; "
             f"leave them out by a step `sql` (where {column} is not null), or take another column"
         )
-    cuts = _cuts(db, f"SELECT {at} AS unit, 0 AS class FROM {DATA}", wanted, "unit DESC", "min").fetchone() or (None, None)
+    cuts = _cuts(db, f"SELECT {at} AS unit, 0 AS class FROM {DATA}", wanted, "unit DESC", "min").fetchone() or (
+        None,
+        None,
+    )
     test, held = ("NULL" if cut is None else f"CAST({text(cut)} AS {kind})" for cut in cuts)
     if cuts[0] is not None:
         ties = db.execute(f"SELECT count(*) FROM {DATA} WHERE {at} = {test}").fetchone()

@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fairlead.components import tables
 from fairlead.components.words import Refused, arguments, finish, inputs, say
@@ -50,15 +51,24 @@ def _answer(db: duckdb.DuckDBPyConnection, query: str) -> None:
     _distinct(names := found.columns)
     chosen = ", ".join(f"{_cell(one, kind)} AS {name(one)}" for one, kind in zip(names, found.types, strict=True))
     schema, rows = tables.batches(found.project(chosen))
-    writer = tables.Writer(DATA, schema)
+    writer, odd = tables.Writer(DATA, schema), dict.fromkeys(_floats(schema), 0)
     for batch in rows:
         writer.write(batch)
+        for one in odd:
+            odd[one] += batch.num_rows - batch[one].null_count - (pc.sum(pc.is_finite(batch[one])).as_py() or 0)
     writer.close()
+    for one, count in odd.items():
+        if count:
+            say(f"data: {one} is NaN or infinite in {count} rows")
     if not writer.rows:
         say("the query has no rows; data has its columns only")
     say(f"data: {writer.rows} rows, {len(names)} columns: " + ", ".join(f"{f.name} {f.type}" for f in schema))
     log_metric("rows", writer.rows)
     log_metric("columns", len(names))
+
+
+def _floats(schema: pa.Schema) -> list[str]:
+    return [field.name for field in schema if pa.types.is_floating(field.type)]
 
 
 def _only(db: duckdb.DuckDBPyConnection, query: str) -> str:
