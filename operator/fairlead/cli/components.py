@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from typing import TYPE_CHECKING
 
 from fairlead.cli.session import (
@@ -20,7 +21,6 @@ from fairlead.cli.session import (
 )
 
 if TYPE_CHECKING:
-    from fairlead.api.component import ComponentSpec, Param
     from fairlead.cli.blocks import Block
     from fairlead.plan.pipeline.components.builtin.base import Builtin
 
@@ -77,10 +77,21 @@ def _show(known: list[Json], args: argparse.Namespace) -> int:
     elif args.output == "yaml":
         tell(manifest(found))
     else:
-        from fairlead.cli.blocks import show
-
-        show(blocks(found))
+        _print(found)
     return OK
+
+
+def _print(found: Json) -> None:
+    """As `fairlead get component` shows it."""
+    from fairlead.api.component import Component
+    from fairlead.cli import show_component
+    from fairlead.cli.blocks import show
+
+    if found["kind"] == BUILTIN:
+        spec = Component.model_validate({"spec": found["spec"]}).spec
+        show(show_component.of_spec(f"builtin {found['metadata']['name']}", spec))
+    else:
+        show(show_component.blocks(found["metadata"]["name"], Component.model_validate(found), time.time()))
 
 
 def _list(found: list[Json], args: argparse.Namespace) -> int:
@@ -138,46 +149,6 @@ def _state(one: Json) -> str:
 def _first(text: str) -> str:
     words = " ".join(text.split())
     return words if len(words) <= WORDS else words[: WORDS - 1] + "…"
-
-
-def blocks(one: Json) -> list[Block]:
-    """One with all that a step says of it."""
-    from fairlead.api.component import ComponentSpec
-    from fairlead.cli.blocks import Lines, Table, Title
-
-    spec = ComponentSpec.model_validate(one["spec"])
-    shown: list[Block] = [Title(_how(one).replace(":", ""), "" if _state(one) == "-" else _state(one), spec.version)]
-    words = [line for line in spec.description.splitlines() if line]
-    if said := (one.get("status") or {}).get("message"):
-        words.append(said)
-    if words:
-        shown.append(Lines(words))
-    rows = [[name, p.type, _default(p), _bounds(p), p.description] for name, p in spec.params.items()]
-    if rows:
-        shown.append(Table(["PARAM", "TYPE", "DEFAULT", "ALLOWED", "WHAT IT IS"], rows))
-    inputs = [[n, i.type or "any", "no" if i.optional else "yes", i.description] for n, i in spec.inputs.items()]
-    inputs += [["…", "any", "no", "more, under names of your own"]] if spec.more_inputs else []
-    if inputs:
-        shown.append(Table(["INPUT", "TYPE", "NEEDED", "WHAT IT IS"], inputs))
-    if spec.outputs:
-        outputs = [[name, o.type, o.description] for name, o in spec.outputs.items()]
-        shown.append(Table(["OUTPUT", "TYPE", "WHAT IT IS"], outputs))
-    return [*shown, Lines([f"image    {spec.image}", *_granted(spec)])]
-
-
-def _granted(spec: ComponentSpec) -> list[str]:
-    return [f"granted  {', '.join(spec.allowed_namespaces)}"] if spec.allowed_namespaces else []
-
-
-def _default(param: Param) -> str:
-    return "must be given" if param.default is None else repr(param.default)
-
-
-def _bounds(param: Param) -> str:
-    if param.in_ is not None:
-        return ", ".join(param.in_)
-    ends = [f"at least {param.min}" if param.min else "", f"at most {param.max}" if param.max else ""]
-    return ", ".join(one for one in ends if one) or "-"
 
 
 def manifest(one: Json) -> str:

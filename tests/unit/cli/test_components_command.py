@@ -78,6 +78,7 @@ def test_all_of_them(said: Said) -> None:
 
 def test_one_of_them(said: Said) -> None:
     _, text, _ = said("components clean")
+    assert text == said("get component/clean")[1]
     rows = [" ".join(line.split()) for line in text.splitlines()]
     assert "longest integer must be given at least 1 Delays above are mistakes of the clock." in rows
     assert "mode string 'drop' drop, cap" in rows
@@ -91,7 +92,7 @@ def test_one_of_them(said: Said) -> None:
 
 def test_the_namespaces_own_comes_first(where: LittleWorld, said: Said) -> None:
     component(where, "fit", version="7")
-    assert "name fit" in said("components fit")[1]
+    assert "component fit" in said("components fit")[1]
     assert "builtin fit" in said("components fit --builtin")[1]
 
 
