@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from kubernetes import config
 
 from fairlead.api.component import ComponentSpec
 from tests.contract.apiserver import Answer, ApiServer
-from tests.contract.users import server_with, space_with
 
 Json = dict[str, Any]
 SPEC: Json = {
@@ -30,19 +31,24 @@ OTHER: Json = {
 
 @pytest.fixture(scope="module")
 def server(kubeconfig: str) -> ApiServer:
-    return server_with("fairlead-components", kubeconfig)
+    return ApiServer(config.new_client_from_config(config_file=kubeconfig))
 
 
 @pytest.fixture(scope="module")
 def space(server: ApiServer) -> Iterator[str]:
-    with space_with(server, "fl-components", {}) as name:
-        yield name
+    name = f"fl-components-{uuid.uuid4().hex[:8]}"
+    made = server.call(
+        "POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    )  # fmt: skip
+    assert made.ok, made.message
+    yield name
+    server.call("DELETE", f"/api/v1/namespaces/{name}")
 
 
 @pytest.fixture
-def change(server: ApiServer, space: str, request: pytest.FixtureRequest) -> Any:
+def change(server: ApiServer, space: str) -> Any:
     """Change a Component that was just made."""
-    name = f"c{abs(hash(request.node.name)) % 10**9}"
+    name = f"c{uuid.uuid4().hex[:8]}"
     manifest = {"apiVersion": "fairlead.dev/v1alpha1", "kind": "Component", "metadata": {"name": name}, "spec": SPEC}
     made = server.create(space, copy.deepcopy(manifest))
     assert made.ok, made.message
