@@ -7,9 +7,10 @@ from functools import lru_cache
 
 from fairlead.api.component import ComponentSpec
 from fairlead.api.config import Images
+from fairlead.plan.pipeline.components.builtin import split, sql
 from fairlead.plan.pipeline.components.builtin.base import Builtin
 
-BUILTINS: tuple[Builtin, ...] = ()
+BUILTINS: tuple[Builtin, ...] = (split.BUILTIN, sql.BUILTIN)
 
 
 def builtins(images: Images) -> Mapping[str, ComponentSpec]:
