@@ -353,6 +353,7 @@ def test_a_run_that_is_suspended_asks_no_data_again_and_goes_on_when_it_may() ->
     assert where.step()["items"]["asked"]["attempt"] == 2
     assert len(asked(where)) == 2
     where.answer_items([["NE"]])
+    where.look_on()
     assert len(where.alive()) == 1
 
 
