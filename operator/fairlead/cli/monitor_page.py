@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 
-from fairlead.cli import session
 from fairlead.cli import monitor_view as views
+from fairlead.cli import session
 from fairlead.cli.monitor_view import Series, Thing, View
 from fairlead.cli.session import Problem
 from fairlead.cli.show_profile import cut

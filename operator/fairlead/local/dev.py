@@ -176,7 +176,8 @@ def _ready(
     run = Run(f"{given.name}-{number}", given.namespace, wanted, world, watcher.changed, asked.keep_going)
     code, notes = _code(asked.workdir, spec), fields.notes(spec, containers=asked.containers)
     where = code.root / code.path if code else asked.workdir.resolve()
-    runs: Runs = Containers(engine, code) if engine else Processes(where, shims(folder / ".bin"), code, watcher.told)
+    own = Processes(where, shims(folder / ".bin"), code, watcher.told)
+    runs: Runs = Containers(engine, code, own=own) if engine else own
     machine = Machine(folder / "steps", world.store, runs, asked.parallel, run.wake, watcher.heard)
     notes += [f"not used: {', '.join(given.others)}"] if given.others else []
     if code:

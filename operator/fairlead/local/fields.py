@@ -22,6 +22,7 @@ STEP = {
     "when",
     "if_",
     "notebook",
+    "report",
     "each",
 }
 """Fields of a step that mean the same here."""

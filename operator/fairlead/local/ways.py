@@ -13,6 +13,7 @@ from fairlead.api.tasks import INPUTS, OUTPUTS
 from fairlead.local import container as containers
 from fairlead.local.jobs import Place
 from fairlead.local.program import Program
+from fairlead.local.world import WORKER
 from fairlead.manifests import pod
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline import code
@@ -92,9 +93,13 @@ class Containers:
     engine: str
     code: Code | None = None
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    own: Processes | None = None
+    """How what would run in Fairlead's own image is run: it is this program."""
 
     def program(self, container: Json, place: Place, heard: Callable[[str], None]) -> Program:
         """See Runs."""
+        if container["image"] == WORKER and self.own is not None:
+            return self.own.program(container, place, heard)
         name = f"fairlead-{os.getpid()}-{place.folder.parent.name}-{place.folder.name}"
         user = f"{os.getuid()}:{os.getgid()}" if os.getuid() else POD_USER
         mounts = {INPUTS: str(place.inputs), OUTPUTS: str(place.outputs)}

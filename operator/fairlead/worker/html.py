@@ -1,5 +1,6 @@
 """What all pages of HTML share that commands and workers make. They need nothing else: no script, nothing from
-elsewhere. All names are a tenant's, and are escaped, as is what would make a browser show something else than is there."""
+elsewhere. All names are a tenant's; they are escaped, and so is what would make a browser show something else than is
+there."""
 
 from __future__ import annotations
 
