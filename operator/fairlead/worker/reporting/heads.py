@@ -64,7 +64,7 @@ def _of_parquet(file: Any) -> Head:
         rows = [list(row) for row in zip(*cells, strict=True)]
         columns = [(one.name, str(one.type)) for one in batch.schema] if batch is not None else columns
     why = "" if group <= GROUP else f"; its rows are not shown, for the first {group >> 20} MiB belong together"
-    return Head(columns, rows, _note(len(rows), f"{total:,}", len(schema)) + why)
+    return Head(columns, rows, _note(len(rows), total, len(schema)) + why)
 
 
 def of_csv(path: Path) -> Head:
@@ -130,12 +130,13 @@ def _object(line: bytes, number: int) -> dict[str, Any]:
 
 def _of_text(columns: list[tuple[str, str]], rows: Sequence[Sequence[str]], total: int | None, width: int) -> Head:
     cells = [[_cell(one) for one in row] for row in rows]
-    said = f"{total:,}" if total is not None else f"more than there are in {COUNTED >> 20} MiB of"
-    return Head(columns, cells, f"{_note(len(cells), said, width)}; types are those of the rows that are shown")
+    return Head(columns, cells, f"{_note(len(cells), total, width)}; types are those of the rows that are shown")
 
 
-def _note(shown: int, total: str, width: int) -> str:
-    rows = f"{total} rows" if total == str(shown) else f"its first {shown} of {total} rows"
+def _note(shown: int, total: int | None, width: int) -> str:
+    """total: None: not counted."""
+    rows = f"{total:,} rows" if total == shown else f"its first {shown} of {total:,} rows" if total is not None else ""
+    rows = rows or f"its first {shown} rows; they are not counted, for it is larger than {COUNTED >> 20} MiB"
     return f"{rows}, {width} columns{f', of which {COLUMNS} are shown' if width > COLUMNS else ''}"
 
 
