@@ -29,7 +29,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import dag, gpuhours, history, limits, oldruns, tries, turns, waking, watching
+from fairlead.plan.pipeline import dag, gpuhours, history, limits, measuring, oldruns, tries, turns, waking, watching
 from fairlead.plan.pipeline.cache import counts
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
@@ -59,7 +59,7 @@ class Draft(core.Draft[Pipeline, PipelineStatus]):
 def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     """What a Pipeline needs next. Raises Invalid for a spec that makes no sense."""
     store.check_name(subject.meta.name)
-    dag.validate(subject.body.spec, subject.meta.name)
+    dag.validate(measuring.filled(subject.body.spec, world.config.images), subject.meta.name)
     store.store(subject.body.spec.store, world.config, subject.meta.namespace)
     watched = watching.look(Context(subject, world, now)) if not subject.body.spec.suspend else watching.Watched()
     context = Context(_told(subject, watched), world, now)

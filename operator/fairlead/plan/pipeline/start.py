@@ -11,7 +11,7 @@ from fairlead.api.pipelinerun import PinnedDataset, PinnedOutput, PipelineRun, P
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE, PIPELINE_RUN, Invalid, Json, Kind, M, rfc3339
 from fairlead.plan.dataset import olderdata
-from fairlead.plan.pipeline import code, dag, ending, handover, steps, turns
+from fairlead.plan.pipeline import code, dag, ending, handover, measuring, steps, turns
 from fairlead.plan.pipeline.cache import images
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.read import NotReadable, read
@@ -63,6 +63,7 @@ def start(view: steps.View) -> PipelineRunStatus:
     source = _source(view)
     template = _edited(template, spec.edit) if spec.edit else template
     try:
+        template = measuring.filled(template, world.config.images)
         dag.validate(template, spec.pipeline)
         store.store(template.store, world.config, view.subject.meta.namespace)
     except Invalid as invalid:
@@ -135,7 +136,10 @@ def _edited(template: PipelineSpec, edit: StepEdit) -> PipelineSpec:
     if all(step.name != edit.step for step in template.steps):
         known = ", ".join(step.name for step in template.steps)
         raise Refused("InvalidEdit", f"spec.edit.step: there is no step {edit.step}; there are {known}")
-    found = [types.edited(step, edit) if step.name == edit.step else step for step in template.steps]
+    try:
+        found = [types.edited(step, edit) if step.name == edit.step else step for step in template.steps]
+    except Invalid as why:
+        raise Refused("InvalidEdit", str(why)) from None
     return template.model_copy(update={"steps": found})
 
 
@@ -232,8 +236,9 @@ def _images(view: steps.View) -> Iterator[Request]:
     try:
         spec = read(Pipeline, PIPELINE, raw, "spec").spec if raw is not None else None
         if spec is not None:
-            yield from images.asked(view, _edited(spec, edit) if edit else spec)
-    except (NotReadable, Refused):
+            asked = _edited(spec, edit) if edit else spec
+            yield from images.asked(view, measuring.filled(asked, view.world.config.images))
+    except (NotReadable, Refused, Invalid):
         return  # the plan says so
 
 
