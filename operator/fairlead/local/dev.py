@@ -136,11 +136,11 @@ def prepared(asked: Asked, watcher: Watcher) -> Prepared:
     """Read and check everything before anything runs. Raises Trouble."""
     given = files.read(asked.file) if asked.documents is None else files.given(asked.file, asked.documents)
     spec = given.pipeline.spec
-    fields.check(spec)
     if unknown := sorted(set(asked.params) - set(spec.params)):
         known = ", ".join(sorted(spec.params)) or "none"
         raise Trouble(f"--param {unknown[0]}: the Pipeline declares no such parameter; it has {known}")
     spec = only.steps(spec, asked.steps) if asked.steps else spec
+    fields.check(spec)
     if asked.keep_going and (last := next((step for step in spec.steps if dag.is_last(step)), None)):
         raise Trouble(
             f"--keep-going: step {last.name} has `when: {last.when}`, and would not know how the run went; leave the "

@@ -53,6 +53,12 @@ def check(spec: PipelineSpec) -> None:
     for name in _written(spec, PIPELINE | ELSEWHERE):
         raise Trouble(_refused(f"spec.{name}"))
     for index, step in enumerate(spec.steps):
+        if step.evaluate is not None:
+            raise Trouble(
+                f"spec.steps[{index}].evaluate: step {step.name} asks a model server that runs beside it in a pod, and "
+                "on this machine none does: name the steps to try by --step, without those that come after it, or run "
+                "it in a cluster"
+            )
         for name in _written(step, STEP | PLACED | ENGINE | NAMESPACE):
             raise Trouble(_refused(f"spec.steps[{index}].{name}"))
         for key, source in step.inputs.items():

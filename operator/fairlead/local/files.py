@@ -15,7 +15,7 @@ from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Pipeline
 from fairlead.local.trouble import Trouble
 from fairlead.plan.core import Invalid, Json
-from fairlead.plan.pipeline import dag
+from fairlead.plan.pipeline import dag, measuring
 
 LIMIT = 4 << 20
 """Bytes of a file; etcd takes less of one object."""
@@ -105,6 +105,7 @@ def _accepted(path: Path, one: Json) -> None:
 def _pipeline(raw: Json) -> Pipeline:
     try:
         found = Pipeline.model_validate({"spec": raw["spec"]})
+        found = found.model_copy(update={"spec": measuring.filled(found.spec, None)})
         dag.validate(found.spec, raw["metadata"]["name"])
     except Invalid as invalid:
         raise Trouble(f"Pipeline {raw['metadata']['name']}: {invalid}") from None

@@ -118,8 +118,8 @@ def sidecar(server: Json) -> Json:
 
 
 def beside_step(server: Server, model: str, config: OperatorConfig) -> Json:
-    """The server of a model that a step measures: the container `model`, which finds the step's input of that name where
-    it always finds its model. Raises presets.NoImage."""
+    """The server of a model that a step measures: the container `model`, which finds the step's input of that name
+    where it always finds its model. Raises presets.NoImage."""
     port = presets.port(server)
     found = sidecar(server_container(server, model, port, port + 2, config, name=STEP_INPUT, volume="in"))
     mounts = [one | {"subPath": STEP_INPUT} if one["mountPath"] == MODEL else one for one in found["volumeMounts"]]

@@ -46,7 +46,9 @@ EXAMPLES: dict[str, Example] = {
             "model": "delay", "from": "prepare.model",
             "version": {
                 "server": {"image": "sklearn:1", "resources": {"memory": "2Gi"}},
-                "evaluation": {"features": ["x"], "target": "y", "metrics": ["mae"], "data": {"output": "prepare.test"}},
+                "evaluation": {
+                    "features": ["x"], "target": "y", "metrics": ["mae"], "data": {"output": "prepare.test"},
+                },
             },
         }]},
     ),

@@ -83,10 +83,10 @@ def _check_step(path: str, step: Step, steps: Mapping[str, Step], params: Collec
             raise Invalid(f"{path}.needs[{index}]", f"there is no step {need!r}; there are {_names(steps)}")
     for name, source in types.inputs(step).items():
         _check_input(f"{path}.inputs.{name}", source, steps)
-    for name, wanted in types.of(step).wants(step).items():
-        _check_type(f"{path}.inputs.{name}", step, types.inputs(step)[name], wanted, steps)
     kind, known = types.of(step), items.check(path, step, steps)
     kind.check(path, step, params)
+    for name, wanted in kind.wants(step).items():
+        _check_type(f"{path}.inputs.{name}", step, kind.inputs(step)[name], wanted, steps)
     for field, text in kind.texts(step):
         for name in (one.item for one in template.used(text, f"{path}.{field}") if one.item):
             if name not in known:
@@ -132,8 +132,10 @@ def _check_type(path: str, step: Step, source: Input, wanted: str, steps: Mappin
         raise Invalid(f"{path}.output", f"{source.output} has type {found}; an output of type {wanted} is needed")
     other = steps[refs.split(source.output)[0]]
     if other.each is not None and source.item is None and not items.is_own(steps, step, source):
-        raise Invalid(f"{path}.output", f"step {other.name!r} leaves one for each of its items, and one is needed: give "
-                      f"step {step.name} `each: {{itemsOf: {other.name}}}`, or name one by item")  # fmt: skip
+        raise Invalid(
+            f"{path}.output", f"step {other.name!r} leaves one for each of its items, and one is needed: give step "
+            f"{step.name} `each: {{itemsOf: {other.name}}}`, or name one by item",
+        )  # fmt: skip
 
 
 def _check_handover(spec: PipelineSpec, name: str) -> None:

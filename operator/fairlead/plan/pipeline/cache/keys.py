@@ -45,7 +45,6 @@ def parts(step: Step, run: PipelineRunStatus, ran: str = "") -> dict[str, str]:
     NotKeyable."""
     if step.each is not None:
         raise NotKeyable("it runs for each item of a list, and what such steps leave is not taken from earlier runs")
-    assert run.template is not None
     own = types.parts(step, run.template)
     found: dict[str, Any] = {
         "step": step.name,

@@ -116,7 +116,7 @@ class StepType(ABC):
         """The images whose programs make its result, as people write them."""
         return (step.image,)
 
-    def parts(self, step: Step, spec: PipelineSpec) -> Mapping[str, Any]:  # noqa: ARG002 - of others' fields few follow
+    def parts(self, step: Step, spec: PipelineSpec | None = None) -> Mapping[str, Any]:  # noqa: ARG002 - of others' fields few follow
         """All that is asked for in a step, and that its result can follow from, but for inputs, outputs and images: by
         the name that people know it by, as JSON. What is not here is not asked about when the result of an earlier run
         is taken; so a field counts unless it is known that it can't change a result. spec: the Pipeline, as the run has

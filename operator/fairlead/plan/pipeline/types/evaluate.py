@@ -69,8 +69,9 @@ class EvaluateStep(StepType):
         """The server's."""
         return (step.image,) if step.image else ()
 
-    def parts(self, step: Step, spec: PipelineSpec) -> Mapping[str, Any]:
+    def parts(self, step: Step, spec: PipelineSpec | None = None) -> Mapping[str, Any]:
         """How it is served and measured. Of its gates only gaps are: nothing is judged."""
+        assert spec is not None  # a run that has none has pinned no server
         produced, evaluation = measuring.entry(spec, step)[1], measuring.evaluation(spec, step)
         server = produced.version.server.model_dump(
             mode="json", by_alias=True, exclude_defaults=True, exclude=_WITHOUT

@@ -66,7 +66,7 @@ def edited(step: Step, edit: StepEdit) -> Step:
     return of(step).edited(step, edit)
 
 
-def parts(step: Step, spec: PipelineSpec) -> Mapping[str, Any]:
+def parts(step: Step, spec: PipelineSpec | None) -> Mapping[str, Any]:
     """What its result can follow from, besides inputs, outputs and images. spec: the Pipeline."""
     return of(step).parts(step, spec)
 
