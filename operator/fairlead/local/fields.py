@@ -22,7 +22,10 @@ STEP = {
     "when",
     "if_",
     "notebook",
+    "evaluate",
     "each",
+    "component",
+    "params",
 }
 """Fields of a step that mean the same here."""
 PIPELINE = {"params", "steps", "produces", "author", "code", "timeout"}
@@ -53,17 +56,21 @@ def check(spec: PipelineSpec) -> None:
     for name in _written(spec, PIPELINE | ELSEWHERE):
         raise Trouble(_refused(f"spec.{name}"))
     for index, step in enumerate(spec.steps):
-        if step.evaluate is not None:
-            raise Trouble(
-                f"spec.steps[{index}].evaluate: step {step.name} asks a model server that runs beside it in a pod, and "
-                "on this machine none does: name the steps to try by --step, without those that come after it, or run "
-                "it in a cluster"
-            )
         for name in _written(step, STEP | PLACED | ENGINE | NAMESPACE):
             raise Trouble(_refused(f"spec.steps[{index}].{name}"))
         for key, source in step.inputs.items():
             for name in _written(source, INPUT):
                 raise Trouble(_refused(f"spec.steps[{index}].inputs.{key}.{name}"))
+
+
+def check_chosen(spec: PipelineSpec) -> None:
+    """The same for what only counts in the steps that are to run."""
+    for step in spec.steps:
+        if step.evaluate is not None:
+            raise Trouble(
+                f"step {step.name}: evaluate asks a model server that runs beside the step in a pod, and on this machine "
+                "none does: name the steps to try by --step, without those that come after it, or run it in a cluster"
+            )
 
 
 def local(spec: PipelineSpec) -> PipelineSpec:

@@ -541,7 +541,7 @@ def test_a_step_that_measures_is_refused_by_name_and_the_steps_before_it_can_be_
     for words in ((), ("--step", "last")):
         assert run(*words) != 0
         told = capsys.readouterr().err
-        assert "evaluate: step score asks a model server that runs beside it in a pod" in told
+        assert "step score: evaluate asks a model server that runs beside the step in a pod" in told
         assert "--step" in told
         assert not list(Path().glob(".fairlead/runs/[0-9]*"))
     assert run("--step", "train") == 0
