@@ -14,7 +14,7 @@ from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import short, size, took
 from fairlead.plan.conditions import quoted
 from fairlead.plan.core import epoch
-from fairlead.plan.pipeline import dag, judging, produce
+from fairlead.plan.pipeline import dag, produce
 from fairlead.plan.pipeline.steps import SKIPPED
 
 MARKS = {"Completed": "✓", "Failed": "✗", "Running": "●", "Pending": "○", "Aborted": "–"}
