@@ -17,13 +17,13 @@ from typing import Any
 import duckdb
 
 from fairlead.components import contents
+from fairlead.components.contents import DATA
 from fairlead.components.words import Refused, say
 from fairlead.worker.formats.words import cell
-from fairlead.worker.tables import name, text
+from fairlead.worker.tables import text
 
 SIDES = ("test", "validation", "train")
 """By their numbers in SQL."""
-DATA = "data"
 _TIMES = ("date", "timestamp", "float", "double", "decimal")
 _INTEGERS = ("tinyint", "smallint", "integer", "bigint", "hugeint")
 
@@ -134,7 +134,8 @@ def _by_class(db: duckdb.DuckDBPyConnection, columns: Mapping[str, Any], wanted:
         + (f", {few} of them too small for a row of test" * bool(few))
     )
     return Rule(
-        _sided(place, "<=", "fairlead_cuts.test", "fairlead_cuts.held"), f"JOIN fairlead_cuts ON class = {kind}"
+        _sided(place, "<=", "fairlead_cuts.test", "fairlead_cuts.held"),
+        f"JOIN fairlead_cuts ON fairlead_cuts.class = {kind}",
     )
 
 
@@ -151,7 +152,7 @@ def _one_class(db: duckdb.DuckDBPyConnection, rows: str, wanted: Wanted) -> None
 
 def _by_time(db: duckdb.DuckDBPyConnection, columns: Mapping[str, Any], wanted: Wanted) -> Rule:
     (column,) = wanted.column
-    kind, at = columns[column], name(column)
+    kind, at = columns[column], contents.cell(column)
     what = str(kind.id)
     if not what.startswith(_TIMES) and what.removeprefix("u") not in _INTEGERS:
         raise Refused(

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairlead.components import contents, leaks, sides, tables
+from fairlead.components.contents import DATA
 from fairlead.components.leaks import Leaks
-from fairlead.components.sides import DATA, SIDES, Rule, Wanted
+from fairlead.components.sides import SIDES, Rule, Wanted
 from fairlead.components.words import Refused, arguments, finish, inputs, names, one_of, say, share, whole
 from fairlead.sdk.log import log_metric
 from fairlead.worker.formats.words import line
-from fairlead.worker.tables import name
 
 PARAMS: dict[str, str | None] = {
     "test": "20%", "validation": "0%", "by": "random", "column": "", "stratify": "", "key": "", "leaks": "fail",
@@ -139,7 +139,7 @@ def _write(
 
 def _query(columns: Mapping[str, Any], wanted: Wanted, rule: Rule, *, drop: bool) -> str:
     """SQL: all columns and, last, the number of the side, in the order of the rows. Without a join rows just stream."""
-    cells = ", ".join(f"{DATA}.{name(one)}" for one in columns)
+    cells = ", ".join(map(contents.cell, columns))
     if not rule.join and not drop:
         return f"SELECT {cells}, {rule.side} FROM {DATA}"
     at = _free(columns, "fairlead_at")  # a join keeps no order
