@@ -12,6 +12,8 @@ from fairlead.api.units import seconds
 _INTEGER = re.compile(r"-?[0-9]{1,32}")
 _NUMBER = re.compile(r"-?[0-9]{1,32}(\.[0-9]{1,32})?([eE][-+]?[0-9]{1,2})?")
 _SHOWN = 60
+NUMBERS = ("integer", "number")
+"""Types of which `min` and `max` say something."""
 
 
 def _is_duration(text: str) -> bool:
@@ -38,6 +40,8 @@ def problem(param: Param, text: str) -> str:
         return f"{shown(text)} is not {wanted}"
     if param.in_ is not None and text not in param.in_:
         return f"{shown(text)} is none of {', '.join(param.in_)}: write one of these"
+    if param.type not in NUMBERS:
+        return ""
     if param.min is not None and Decimal(text) < Decimal(param.min):
         return f"{shown(text)} is less than {param.min}: write at least that"
     if param.max is not None and Decimal(text) > Decimal(param.max):
