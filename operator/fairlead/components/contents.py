@@ -50,8 +50,8 @@ def unnamed(some: Sequence[str]) -> str:
 
 
 def number(of: str, seed: int) -> str:
-    """SQL: the place of a text among 2^128, which nobody can foresee and everybody gets alike. MD5, because DuckDB's own
-    hash may change with its version."""
+    """SQL: the place of a text among 2^128, which nobody can foresee and everybody gets alike. MD5, because DuckDB's
+    own hash may change with its version."""
     return f"md5_number({text(f'{seed}|')} || {of})"
 
 

@@ -113,8 +113,8 @@ def _judge(leaked: Leaks, wanted: Wanted, drop: bool) -> None:
     what = f"{leaked.keys} keys ({key}) are on two sides, for example {'; '.join(leaked.examples)}"
     if not drop:
         raise Refused(
-            f"leak check: {what}. Divide by: group with column: {key}, so that each is on one side; or set leaks: drop, "
-            f"which leaves their {leaked.rows} rows out of train (and validation); or name what makes a row one by key"
+            f"leak check: {what}. Divide by: group with column: {key}, so that each is on one side; or set leaks: "
+            f"drop, which leaves their {leaked.rows} rows out of train (and validation); or give another key"
         )
     say(f"leak check: {what}; their {leaked.rows} rows are left out of train, or of validation if test has the key")
 
@@ -165,8 +165,8 @@ def _tell(written: Mapping[str, int], leaked: Leaks, wanted: Wanted) -> None:
     for one, param in (("train", "test"), ("test", "test"), ("validation", "validation")):
         if not written[one] and (one != "validation" or wanted.validation):
             raise Refused(
-                f"{one} has no rows ({', '.join(f'{k} {n}' for k, n in sorted(written.items()))}): give the split more rows, "
-                f"set params.{param} otherwise, or divide by a column with more different values"
+                f"{one} has no rows ({', '.join(f'{k} {n}' for k, n in sorted(written.items()))}): give the split more "
+                f"rows, set params.{param} otherwise, or divide by a column with more different values"
             )
     say(", ".join(f"{one}: {written[one]} rows" for one in reversed(SIDES)))
     for one in reversed(SIDES):

@@ -37,7 +37,7 @@ def test_shares_are_exact_rows_keep_their_order_and_an_empty_side_has_the_column
     sides = values(ran, "n")
     assert {side: len(found) for side, found in sides.items()} == {"train": 80, "test": 20, "validation": 0}
     assert all(found == sorted(found) for found in sides.values())
-    assert sorted(sum(sides.values(), [])) == list(range(100))
+    assert sorted(n for found in sides.values() for n in found) == list(range(100))
     assert ran.table("validation").schema == ran.table("train").schema
     assert ran.metrics() == {"rows_train": 80, "rows_test": 20, "rows_validation": 0, "leaked_rows": 0}
 
@@ -86,7 +86,8 @@ def test_groups_stay_whole_and_rows_without_one_stand_for_themselves(here: Here)
     assert abs(ran.table("test").num_rows - 200) <= 5
     without = [rows.count(None) for rows in values(ran, "g").values()]
     assert sum(without) == 100
-    assert without[0] and without[1]
+    assert without[0]
+    assert without[1]
     assert "params.column: 100 rows have a null in g" in ran.said
 
 
@@ -162,7 +163,7 @@ def test_identical_rows_are_on_one_side_and_no_leak(here: Here) -> None:
 
 def test_a_column_called_as_one_of_ours_is_in_the_way_of_nothing(here: Here) -> None:
     names = ("unit", "class", "side", "hash", "keep", "n", "fairlead_at", "test", "held", "fairlead_leaked")
-    named: dict[str, Any] = dict.fromkeys(names, list(range(50)))
+    named: dict[str, Any] = {one: list(range(50)) for one in names}
     named |= {"data": [{"n": 1, "unit": "x", "half": [n]} for n in range(50)], "e0": [[[n], None] for n in range(50)]}
     for args in ([], ["--stratify=half"], ["--by=time", "--column=unit", "--key=n"], ["--by=group", "--column=data"],
                  ["--by=time", "--column=side", "--key=half", "--leaks=drop"]):  # fmt: skip

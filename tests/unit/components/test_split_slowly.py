@@ -114,7 +114,7 @@ def without_leaks(rows: Sequence[Row], key: list[str], sides: Sequence[int]) -> 
 
 def columns_of(rows: Sequence[Row]) -> pa.Table:
     return pa.table({
-        name: pa.array([row[n] if n < 4 else row[n] * 1_000_000 for row in rows], pa.int64() if n == 4 else kind).cast(kind)
+        name: pa.array([row[n] if n < 4 else row[n] * 10**6 for row in rows], pa.int64() if n == 4 else kind).cast(kind)
         for n, (name, kind) in enumerate(TYPES.items())
     })  # fmt: skip
 
