@@ -162,12 +162,19 @@ def _free(columns: Mapping[str, Any], wanted: str) -> str:
 
 def _tell(written: Mapping[str, int], leaked: Leaks, wanted: Wanted) -> None:
     """Say and log what came out. Raises Refused for a side without rows."""
+    counts = ", ".join(f"{one} {written[one]}" for one in SIDES)
     for one, param in (("train", "test"), ("test", "test"), ("validation", "validation")):
-        if not written[one] and (one != "validation" or wanted.validation):
+        if written[one] or (one == "validation" and not wanted.validation):
+            continue
+        if leaked.rows:
             raise Refused(
-                f"{one} has no rows ({', '.join(f'{k} {n}' for k, n in sorted(written.items()))}): give the split more "
-                f"rows, set params.{param} otherwise, or divide by a column with more different values"
+                f"{one} has no rows ({counts}) without the {leaked.rows} that were left out by params.leaks: divide by: "
+                f"group with column: {', '.join(wanted.key)}, or name by params.key what is on fewer sides"
             )
+        raise Refused(
+            f"{one} has no rows ({counts}): give the split more rows, set params.{param} otherwise, or divide by "
+            "a column with more different values"
+        )
     say(", ".join(f"{one}: {written[one]} rows" for one in reversed(SIDES)))
     for one in reversed(SIDES):
         log_metric(f"rows_{one}", written[one])
