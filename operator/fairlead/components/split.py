@@ -168,7 +168,7 @@ def _tell(written: Mapping[str, int], leaked: Leaks, wanted: Wanted) -> None:
             continue
         if leaked.rows:
             raise Refused(
-                f"{one} has no rows ({counts}) without the {leaked.rows} that were left out by params.leaks: divide by: "
+                f"{one} has no rows ({counts}) without the {leaked.rows} left out by params.leaks: divide by: "
                 f"group with column: {', '.join(wanted.key)}, or name by params.key what is on fewer sides"
             )
         raise Refused(
