@@ -24,6 +24,8 @@ STEP = {
     "notebook",
     "report",
     "each",
+    "component",
+    "params",
 }
 """Fields of a step that mean the same here."""
 PIPELINE = {"params", "steps", "produces", "author", "code", "timeout"}

@@ -13,7 +13,7 @@ from fairlead.api.tasks import INPUTS, OUTPUTS
 from fairlead.local import container as containers
 from fairlead.local.jobs import Place
 from fairlead.local.program import Program
-from fairlead.local.world import WORKER
+from fairlead.local.world import TRAINER, WORKER
 from fairlead.manifests import pod
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline import code
@@ -88,18 +88,17 @@ def shims(folder: Path) -> Path:
 
 @dataclass
 class Containers:
-    """In containers of an engine that is on this machine."""
+    """In containers of an engine that is on this machine. What comes with Fairlead runs as it does without."""
 
     engine: str
+    processes: Processes
     code: Code | None = None
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    own: Processes | None = None
-    """How what would run in Fairlead's own image is run: it is this program."""
 
     def program(self, container: Json, place: Place, heard: Callable[[str], None]) -> Program:
         """See Runs."""
-        if container["image"] == WORKER and self.own is not None:
-            return self.own.program(container, place, heard)
+        if container["image"] in (WORKER, TRAINER):
+            return self.processes.program(container, place, heard)
         name = f"fairlead-{os.getpid()}-{place.folder.parent.name}-{place.folder.name}"
         user = f"{os.getuid()}:{os.getgid()}" if os.getuid() else POD_USER
         mounts = {INPUTS: str(place.inputs), OUTPUTS: str(place.outputs)}
@@ -115,4 +114,4 @@ class Containers:
         def kill() -> None:
             subprocess.run([self.engine, "kill", name], env=dict(self.env), capture_output=True, check=False)
 
-        return Program(command.words, self.env, place.folder, place.log, heard=heard, also=kill)
+        return Program(command.words, self.env, place.folder, place.log, heard=heard, also=kill, reaped=False)

@@ -91,6 +91,11 @@ def validate(spec: PipelineSpec, name: str = "") -> None:
     _check_handover(spec, name)
     for index, produced in enumerate(spec.produces):
         _check_produces(f"spec.produces[{index}]", produced, steps)
+    validate_rest(spec)
+
+
+def validate_rest(spec: PipelineSpec) -> None:
+    """Raises Invalid for what makes no sense besides the steps."""
     triggers.check(spec)
     code.check(spec)
 

@@ -10,6 +10,7 @@ from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import PipelineRun, StepStatus
 from fairlead.plan import gauges, terse
 from fairlead.plan.core import (
+    COMPONENT,
     JOB,
     LOCAL_QUEUE,
     MODEL_VERSION,
@@ -26,6 +27,7 @@ from fairlead.plan.jobs import attempt, queue
 from fairlead.plan.pipeline import ending, flow, logs, pinning, runs, start, steps, turns, units
 from fairlead.plan.pipeline.cache import look as cache
 from fairlead.plan.pipeline.cache import others
+from fairlead.plan.pipeline.components import waking as components
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.requests import Request
@@ -115,7 +117,7 @@ def settled(raw: Json) -> bool:
 
 def keys(run: Json) -> Iterable[str]:
     """By which a run is found."""
-    return [*runs.keys(run), *turns.keys(run), *others.keys(run)]
+    return [*runs.keys(run), *turns.keys(run), *others.keys(run), *components.keys(run)]
 
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:
@@ -142,9 +144,16 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     observe=observe,
     children=(JOB, POD, MODEL_VERSION),
     optional=frozenset({LOCAL_QUEUE}),
-    mappers={POD: by_pod, LOCAL_QUEUE: by_queue, PIPELINE: turns.by_pipeline, PIPELINE_RUN: others.woken},
+    mappers={
+        POD: by_pod,
+        LOCAL_QUEUE: by_queue,
+        PIPELINE: turns.by_pipeline,
+        PIPELINE_RUN: others.woken,
+        COMPONENT: components.runs_by_component,
+    },
     foreign=frozenset({LOCAL_QUEUE}),
-    heeds={LOCAL_QUEUE: queue.inactive, PIPELINE: turns.heeded},
+    anywhere=frozenset({COMPONENT}),
+    heeds={LOCAL_QUEUE: queue.inactive, PIPELINE: turns.heeded, COMPONENT: components.heeded},
     index=keys,
     settled=settled,
     gauges=gauges.of_run,

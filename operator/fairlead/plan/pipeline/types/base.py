@@ -24,7 +24,7 @@ SLICES = 7
 """Parts that a GPU can have at most."""
 _APART = {
     "name", "image", "inputs", "outputs", "needs", "when", "if_", "retry", "queue_timeout", "start_timeout", "timeout",
-    "cache", "tolerations", "priority_class",
+    "cache", "tolerations", "priority_class", "component", "params",
 }  # fmt: skip
 """Fields of a step that are told elsewhere, and those that can't change what its program makes."""
 
