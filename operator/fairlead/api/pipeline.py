@@ -296,12 +296,12 @@ class Step(Container):
             exactly_one_of("image", "component", "evaluate", "report"),
             ("!has(self.each) || !has(self.cache) || !self.cache",
              "what a step with each leaves is not taken from earlier runs: take cache away"),
-            ("!has(self.report) || !has(self.cache) || !self.cache",
-             "a report tells of its own run, and is not taken from earlier ones: take cache away"),
-            ("!has(self.report) || !has(self.each)", "a report is of a whole run: take each away"),
             ("!has(self.when) || self.when == 'succeeded' || !has(self.cache) || !self.cache",
              "a step with when: always or failed runs for what it does in its own run, not for what it leaves: take cache "
              "away"),
+            ("!has(self.report) || !has(self.cache) || !self.cache",
+             "a report tells of its own run, and is not taken from earlier ones: take cache away"),
+            ("!has(self.report) || !has(self.each)", "a report is of a whole run: take each away"),
             ("!has(self.params) || has(self.component)", "params are a component's; a program gets the Pipeline's by "
              "{{params.NAME}} in command, args and env"),
             ("has(self.image) || !(has(self.command) || has(self.args) || has(self.outputs) || has(self.notebook))",

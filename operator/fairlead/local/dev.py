@@ -145,6 +145,7 @@ def prepared(asked: Asked, watcher: Watcher) -> Prepared:
         known = ", ".join(sorted(spec.params)) or "none"
         raise Trouble(f"--param {unknown[0]}: the Pipeline declares no such parameter; it has {known}")
     spec = only.steps(spec, asked.steps) if asked.steps else spec
+    fields.check_chosen(spec)
     if asked.keep_going and (last := next((step for step in spec.steps if dag.is_last(step)), None)):
         raise Trouble(
             f"--keep-going: step {last.name} has `when: {last.when}`, and would not know how the run went; leave the "

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.unit.pipeline import each_world
+from tests.unit.pipeline import test_evaluate_step as measured
 from tests.unit.pipeline.each_world import EachWorld
 from tests.unit.plan import test_run_plan as runs
 from tests.unit.plan.explain_world import first_of_an_evaluated_version
@@ -114,6 +115,12 @@ def items_job() -> Json:
     return job
 
 
+def measuring_job() -> Json:
+    """The Job of a step that measures a model."""
+    job: Json = runs.live(measured.begun(measured.manifest()), "score")
+    return job
+
+
 def gathering_job() -> Json:
     """The Job of a step that reads what all items of another one have left."""
     where = EachWorld().begin(each_world.TRAIN, each_world.REPORT)
@@ -145,7 +152,9 @@ def model_version() -> Json:
     return where.objects[("ModelVersion", "delay-7")]
 
 
-JOBS = [snapshot_job, step_job, report_job, recall_job, item_job, items_job, gathering_job, explanation_job]
+JOBS = [
+    snapshot_job, step_job, report_job, recall_job, item_job, items_job, measuring_job, gathering_job, explanation_job,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", [*JOBS, pipeline_run, model_version])

@@ -9,7 +9,7 @@ from fairlead.api.component import Output
 from fairlead.api.modelversion import EvaluationTemplate
 from fairlead.api.pipeline import Input, PipelineSpec, Produces, Step, StepCondition
 from fairlead.plan.core import DATASET, PIPELINE, Invalid
-from fairlead.plan.pipeline import code, handover, items, refs, template
+from fairlead.plan.pipeline import code, handover, items, measuring, refs, template
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import Reference
 from fairlead.plan.pipeline.types import registry as types
@@ -66,6 +66,7 @@ VALUES = 16
 def datasets(spec: PipelineSpec) -> list[str]:
     """Names of the Datasets that the steps read, sorted."""
     read = {i.dataset for step in spec.steps for i in types.inputs(step).values() if i.dataset}
+    read |= set(measuring.read_by(spec))
     return sorted(read | {step.each.dataset for step in spec.steps if step.each is not None and step.each.dataset})
 
 
@@ -108,6 +109,8 @@ def _check_step(path: str, step: Step, steps: Mapping[str, Step], params: Collec
         _check_input(f"{path}.inputs.{name}", source, steps)
     kind, known = types.of(step), items.check(path, step, steps)
     kind.check(path, step, params)
+    for name, wanted in kind.wants(step).items():
+        _check_type(f"{path}.inputs.{name}", step, kind.inputs(step)[name], wanted, steps)
     for field, text in kind.texts(step):
         for name in (one.item for one in template.used(text, f"{path}.{field}") if one.item):
             if name not in known:
@@ -141,6 +144,22 @@ def _check_input(path: str, source: Input, steps: Mapping[str, Step]) -> None:
     if source.output:
         output_of(source.output, steps, f"{path}.output")
         items.check_item(f"{path}.item", source, steps)
+
+
+def _check_type(path: str, step: Step, source: Input, wanted: str, steps: Mapping[str, Step]) -> None:
+    """An input must be of a type; what another Pipeline leaves is as it is."""
+    if source.dataset and wanted != "dataset":
+        raise Invalid(f"{path}.dataset", f"a Dataset is no {wanted}; name an output of type {wanted}")
+    if not source.output:
+        return
+    if (found := output_of(source.output, steps, f"{path}.output").type) != wanted:
+        raise Invalid(f"{path}.output", f"{source.output} has type {found}; an output of type {wanted} is needed")
+    other = steps[refs.split(source.output)[0]]
+    if other.each is not None and source.item is None and not items.is_own(steps, step, source):
+        raise Invalid(
+            f"{path}.output", f"step {other.name!r} leaves one for each of its items, and one is needed: give step "
+            f"{step.name} `each: {{itemsOf: {other.name}}}`, or name one by item",
+        )  # fmt: skip
 
 
 def _check_handover(spec: PipelineSpec, name: str) -> None:
