@@ -25,6 +25,7 @@ from fairlead.local.ways import ENGINES, Code, Containers, Processes, shims
 from fairlead.local.world import BUCKET, Here
 from fairlead.plan.core import COMPONENT, DATASET, MODEL_VERSION, PIPELINE, PIPELINE_RUN, Json, rfc3339
 from fairlead.plan.pipeline import dag, handover
+from fairlead.plan.pipeline.types import registry as types
 
 RECORD = "run.json"
 """In a run's folder."""
@@ -174,8 +175,8 @@ def _ready(
     find = partial(_completed, asked.out, number)
     for one in handed.over(handover.wanted(spec), find, asked.out, world.store, _moved):
         world.add(PIPELINE_RUN, one, stamp)
-    if any(step.report for step in spec.steps) and (last := find(given.name)):
-        world.add(PIPELINE_RUN, last[1], stamp)  # a report compares with it
+    if any(map(types.own_run, spec.steps)) and (last := find(given.name)):
+        world.add(PIPELINE_RUN, last[1], stamp)  # what tells of this run compares it with that one
     written = only.same(given.pipeline.spec, spec)
     body = fields.local(written).model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     world.add(PIPELINE, {"metadata": {"name": given.name, "namespace": given.namespace}, "spec": body}, stamp)

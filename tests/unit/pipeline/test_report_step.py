@@ -72,7 +72,7 @@ def test_it_reads_what_there_is_and_says_what_is_not() -> None:
     job = live(where, "page")
     assert brought(job) == {"rows", "flights"}
     inputs = {one.name: one for one in told(job).inputs}
-    assert inputs["roc"].missing.startswith("step train has not completed (Failed, UserError: ")
+    assert inputs["roc"].missing == "step train has not completed (Failed, UserError)"
     assert not inputs["rows"].missing
     assert inputs["flights"].source == "Dataset flights@v2"
     status = succeed(where, "page")
@@ -184,6 +184,22 @@ def test_what_can_still_change_is_not_told_so_the_job_is_the_same_whenever_it_is
     succeed(where, "mail")
     again = live(where, "page")
     assert again["spec"]["template"]["spec"] == first["spec"]["template"]["spec"]
+
+
+def test_where_a_log_is_is_not_told_for_that_changes() -> None:
+    """On somebody's machine a message says where the log lies there, from the next look on."""
+    where = world()
+    succeed(where, "prepare")
+    status = fail(where, "train")
+    assert "; log: kubectl logs" in step(status, "train")["message"]
+    found = told(live(where, "page"))
+    assert found.verdict is not None
+    assert "log" not in found.steps[1].message + found.verdict.text
+    raw = where.objects[("PipelineRun", "delay-7")]["status"]
+    for one in raw["steps"]:
+        one["message"] = one["message"].replace("log: kubectl logs", "log: /here")
+    next(one for one in raw["steps"] if one["name"] == "page")["jobUid"] = ""
+    assert step(look(where), "page")["attempt"] == 1
 
 
 def test_a_report_in_the_middle_tells_of_what_comes_before_it() -> None:

@@ -15,12 +15,14 @@ from fairlead.api.report import LIMIT, Earlier, Fact, InputFacts, ItemFacts, Rep
 from fairlead.manifests import pod
 from fairlead.plan.core import PIPELINE_RUN, Json
 from fairlead.plan.pipeline import code, items, refs, runs
-from fairlead.plan.pipeline.steps import View, ran
+from fairlead.plan.pipeline.steps import SKIPPED, View, ran
 from fairlead.plan.read import NotReadable, read
 
 _REASON = 256
 """Characters of why a run was started, and of how it went."""
 _HITS = ("Hit", "Resumed")
+_LOG = "; log: "
+"""Before the place of a failed step's log, at the end of its message."""
 
 Cut = Callable[[ReportTask, ReportTask], tuple[ReportTask, str]]
 """From the task as it is by now, and as it was: a shorter one, and what people are told of that."""
@@ -63,11 +65,16 @@ def _moment(stamp: str) -> str:
     return f"{stamp[:10]} {stamp[11:19]} UTC" if stamp else ""
 
 
+def words(message: str) -> str:
+    """A message without where the log is: a pod goes, and a run on somebody's machine says another place later on."""
+    return message.partition(_LOG)[0]
+
+
 def of_step(step: StepStatus, program: str, after: list[str]) -> StepFacts:
     """What became of a step that is over."""
     cache = step.cache
     return StepFacts(
-        name=step.name, runs=program, after=after, phase=step.phase, reason=step.reason, message=step.message,
+        name=step.name, runs=program, after=after, phase=step.phase, reason=step.reason, message=words(step.message),
         started_at=step.started_at or "", finished_at=step.finished_at or "", attempts=step.attempt,
         failures=step.failures, disruptions=step.disruptions, gpu_seconds=step.gpu_seconds,
         cache=cache.message if cache is not None and cache.outcome in _HITS else "", metrics=dict(step.metrics),
@@ -134,7 +141,7 @@ def _missing_item(step: StepStatus, spec: PipelineSpec, wanted: Mapping[str, str
 def _missing(step: StepStatus) -> str:
     if ran(step):
         return "" if step.items is None or step.items.completed else f"step {step.name} has completed no item"
-    why = f"{step.reason}: {step.message}" if step.message else step.reason
+    why = f"{step.reason}: {step.message}" if step.reason == SKIPPED else step.reason
     return f"step {step.name} has not completed ({step.phase}{f', {why}' if why else ''})"
 
 

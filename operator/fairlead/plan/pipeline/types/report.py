@@ -84,7 +84,7 @@ def _task(order: Order, inputs: list[InputFacts]) -> ReportTask:
         title=(order.step.report.title if order.step.report else "") or f"Run {view.name}",
         run=view.name, namespace=view.namespace, pipeline=view.subject.body.spec.pipeline,
         facts=facts.of_run(view, run, order.pipeline), params=dict(run.params), started_at=run.started_at or "",
-        verdict=Fact(label=verdict.phase, text=verdict.message) if verdict is not None else None,
+        verdict=Fact(label=verdict.phase, text=facts.words(verdict.message)) if verdict is not None else None,
         steps=[facts.of_step(one, order.before[one.name].runs, order.before[one.name].after) for one in over],
         others=others, earlier=facts.earlier(view), inputs=inputs,
     )  # fmt: skip
