@@ -174,6 +174,8 @@ def _ready(
     find = partial(_completed, asked.out, number)
     for one in handed.over(handover.wanted(spec), find, asked.out, world.store, _moved):
         world.add(PIPELINE_RUN, one, stamp)
+    if any(step.report for step in spec.steps) and (last := find(given.name)):
+        world.add(PIPELINE_RUN, last[1], stamp)  # a report compares with it
     written = only.same(given.pipeline.spec, spec)
     body = fields.local(written).model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     world.add(PIPELINE, {"metadata": {"name": given.name, "namespace": given.namespace}, "spec": body}, stamp)

@@ -22,6 +22,7 @@ STEP = {
     "when",
     "if_",
     "notebook",
+    "report",
     "evaluate",
     "each",
     "component",

@@ -64,6 +64,18 @@ EXAMPLES: dict[str, Example] = {
             ({"args": ["{{params.other}}"]}, ".args[0]"),
         ),
     ),
+    "ReportStep": Example(
+        step={
+            "report": {"title": "Delays"},
+            "inputs": {"rows": {"output": "prepare.train"}, "raw": {"dataset": "flights"}},
+        },
+        inputs={"rows": "output/prepare.train", "raw": "dataset/flights"}, outputs={"report": "preview"},
+        shown="report",
+        nonsense=(
+            ({"env": [{"name": "E", "value": "1"}]}, ".env"), ({"secrets": ["tokens"]}, ".secrets"),
+            ({"resources": {"gpu": {}}}, ".resources.gpu"), ({"inputs": {}}, ".when"),
+        ),
+    ),
     "ContainerStep": Example(
         step={
             "image": "registry/airline:1", "command": ["train", "--horizon={{params.horizon}}"],

@@ -16,11 +16,10 @@ from fairlead.api.pipelinerun import PipelineRunStatus
 from fairlead.cli import show_pipeline
 from fairlead.cli.blocks import Table
 from fairlead.plan.core import DATASET, PIPELINE, POD, Invalid, Json
-from fairlead.plan.pipeline import dag, measuring, run
+from fairlead.plan.pipeline import dag, measuring, run, units
 from fairlead.plan.pipeline import plan as pipeline
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types import registry
-from fairlead.plan.pipeline.types.base import Order
 
 EACH = pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES.keys())
 LEFT = {"train": "dataset", "test": "dataset", "model": "model"}
@@ -156,9 +155,9 @@ def test_it_is_asked_for_its_job_again_and_says_the_same(example: Example) -> No
     job, told = live(where, "work"), where.status(run.PIPELINE_RUN, "delay-7")
     status = PipelineRunStatus.model_validate(told)
     assert status.template is not None
-    view = View(where.subject(run.SPEC, "delay-7"), where, where.now + 60)
+    view = View(where.subject(run.SPEC, "delay-7"), where, where.now + 60, status.template)
     mine = next(one for one in status.steps if one.name == "work")
-    wanted = registry.job(Order(view, status, status.template, parsed(example)[1], mine))
+    wanted = registry.job(units.order(view, status, status.template, mine))
     assert wanted["spec"] == job["spec"]
     assert wanted["metadata"].items() <= job["metadata"].items()
 

@@ -38,7 +38,9 @@ def named(given: Mapping[str, Any], known: Sequence[str], reserved: Mapping[str,
     """
     for name, value in given.items():
         if name in reserved or name in RESERVED:
-            raise Refused(f"params.options has {name}, which is not chosen here: {reserved.get(name) or RESERVED[name]}")
+            raise Refused(
+                f"params.options has {name}, which is not chosen here: {reserved.get(name) or RESERVED[name]}"
+            )
         if name not in known:
             open_ = sorted(one for one in known if one not in reserved and one not in RESERVED)
             near = difflib.get_close_matches(name, open_, 3, 0.5)

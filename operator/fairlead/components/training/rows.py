@@ -101,7 +101,9 @@ def _read(
         raise Refused(f"the input {called} has no rows; give it some")
     found = Rows(called, frame, roles, np.zeros(0), None)
     _finite(found)
-    return replace(found, target=_target(db, called, asked, types[asked.target], kind), weight=_weight(db, called, asked, types))
+    return replace(
+        found, target=_target(db, called, asked, types[asked.target], kind), weight=_weight(db, called, asked, types)
+    )
 
 
 def _frame(db: duckdb.DuckDBPyConnection, query: str, columns: Sequence[str]) -> pd.DataFrame:

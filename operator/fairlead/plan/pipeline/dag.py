@@ -21,9 +21,21 @@ def dependencies(step: Step) -> set[str]:
 
 
 def reads(step: Step) -> set[str]:
-    """Names of the steps whose outputs, values, metrics or items it goes by: without them it can't run."""
-    found = [i.output for i in types.inputs(step).values() if i.output]
-    found += [output for _, output in types.values(step)]
+    """Names of the steps whose outputs, values, metrics or items it goes by."""
+    return _of_inputs(step) | _besides_inputs(step)
+
+
+def requires(step: Step) -> set[str]:
+    """Those of them without which it can't run."""
+    return reads(step) if types.needs_inputs(step) else _besides_inputs(step)
+
+
+def _of_inputs(step: Step) -> set[str]:
+    return {refs.split(i.output)[0] for i in types.inputs(step).values() if i.output}
+
+
+def _besides_inputs(step: Step) -> set[str]:
+    found = [output for _, output in types.values(step)]
     found += [one.metric or one.value or "" for one in step.if_ if not one.param]
     return {refs.split(ref)[0] for ref in found} | _taken(step)
 
@@ -31,6 +43,13 @@ def reads(step: Step) -> set[str]:
 def _taken(step: Step) -> set[str]:
     """The step whose items it has."""
     return {step.each.items_of} if step.each is not None and step.each.items_of else set()
+
+
+def over_before(spec: PipelineSpec, step: Step) -> set[str]:
+    """Names of the steps that are over in any case when a step begins: those that it waits for, and, where it comes
+    after the run's verdict, all that decide it."""
+    deciding = {one.name for one in spec.steps if not is_last(one)} if is_last(step) else set()
+    return deciding | _before(step.name, {one.name: dependencies(one) for one in spec.steps})
 
 
 def is_last(step: Step) -> bool:
@@ -202,12 +221,11 @@ def _check_texts(steps: Collection[Step]) -> None:
 
 
 def _named(step: Step) -> set[str]:
-    read = {refs.split(i.output)[0] for i in types.inputs(step).values() if i.output}
-    return set(step.needs) | _taken(step) | read
+    return set(step.needs) | _taken(step) | _of_inputs(step)
 
 
 def _before(name: str, named: Mapping[str, set[str]]) -> set[str]:
-    """All steps that come before one, by what is named."""
+    """All steps that come before one, by what each one names."""
     found, left = set[str](), list(named[name])
     while left:
         one = left.pop()

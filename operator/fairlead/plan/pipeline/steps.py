@@ -41,6 +41,8 @@ _LONGEST = 3600.0
 CANCELLED, RUN_FAILED, RUN_TIMEOUT = "Cancelled", "RunFailed", "RunTimeout"
 """Why a step is aborted: the run was cancelled; another step has failed, and this one could not start; the run took
 longer than it may."""
+SKIPPED = "Skipped"
+"""Reason of a step that is completed without having run."""
 STARTING = "Starting"
 """Reason of a step whose pod does what every pod does at first."""
 MESSAGE = 320
@@ -167,6 +169,11 @@ def is_recall(view: View, status: StepStatus) -> bool:
 def over(status: StepStatus) -> bool:
     """Whether a step is finished, however it went."""
     return status.phase in ("Completed", "Failed", "Aborted")
+
+
+def ran(status: StepStatus) -> bool:
+    """Whether a step has completed and was not skipped: then its outputs are there."""
+    return status.phase == "Completed" and status.reason != SKIPPED
 
 
 def busy(status: StepStatus) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
 
 from fairlead.api.component import Output
 from fairlead.api.items import Values
@@ -30,6 +30,15 @@ _APART = {
 """Fields of a step that are told elsewhere, and those that can't change what its program makes."""
 
 
+class Before(NamedTuple):
+    """A step that is over before another one begins."""
+
+    runs: str
+    """What it is, in a word for people."""
+    after: list[str]
+    """What it has waited for itself."""
+
+
 @dataclass(frozen=True)
 class Order:
     """What a Job is made for: a recorded attempt of a step."""
@@ -42,6 +51,8 @@ class Order:
     status: StepStatus
     item: Item | None = None
     """Of a step with `each`."""
+    before: Mapping[str, Before] = field(default_factory=dict)
+    """The steps that are over in any case, by name."""
 
     @property
     def values(self) -> Values | None:
@@ -52,6 +63,10 @@ class Order:
 class StepType(ABC):
     """Steps of one type. Pure, and without a state of its own."""
 
+    needs_inputs: ClassVar[bool] = True
+    """Whether it is skipped where a step from which it reads has not completed; else it runs with what is there."""
+    own_run: ClassVar[str] = ""
+    """Why what it leaves is its own run's only, and never an earlier one's; empty: it is not."""
     reading: Reading = PROGRAM
     """What the containers of its pod mean, besides `publish`."""
 

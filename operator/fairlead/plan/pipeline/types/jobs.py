@@ -36,11 +36,16 @@ OUTCOMES = "outcomes"
 """Folder below a step's with what each of its items has committed."""
 
 
-def program_job(order: Order, program: Container, inputs: Mapping[str, Input], outputs: Mapping[str, Output]) -> Json:
-    """fetch (if there are inputs) → a program → publish. program: with its parameters' values in place.
+def program_job(
+    order: Order, program: Container, inputs: Mapping[str, Input], outputs: Mapping[str, Output], *,
+    with_code: bool = True,
+) -> Json:  # fmt: skip
+    """fetch (if there are inputs, or code) → a program → publish. program: with its parameters' values in place;
+    with_code: the Pipeline's, if it has one in git.
 
     Raises NotReadable for a Dataset that can't be read, and where there is no Kueue."""
-    brought, git = _brought(order, inputs), code.git_of(order.pipeline)
+    brought = _brought(order, inputs)
+    git = code.git_of(order.pipeline) if with_code else None
     secrets = [secret for _, several in brought for secret in several]
     parts = job.StepPod(
         program=_with_memory(program, order.status.memory),

@@ -16,10 +16,12 @@ from fairlead.plan.pipeline.types.base import Order, StepType
 from fairlead.plan.pipeline.types.container import ContainerStep
 from fairlead.plan.pipeline.types.evaluate import EvaluateStep
 from fairlead.plan.pipeline.types.notebook import NotebookStep
+from fairlead.plan.pipeline.types.report import ReportStep
 
 TYPES: tuple[StepType, ...] = (
     EvaluateStep(),
     NotebookStep(),
+    ReportStep(),
     ContainerStep(),  # stays the last: it takes every step
 )
 
@@ -37,6 +39,21 @@ def inputs(step: Step) -> Mapping[str, Input]:
 def outputs(step: Step) -> Mapping[str, Output]:
     """What a step leaves, by name."""
     return of(step).outputs(step)
+
+
+def needs_inputs(step: Step) -> bool:
+    """Whether it can't run without all of its inputs."""
+    return of(step).needs_inputs
+
+
+def own_run(step: Step) -> str:
+    """Why what a step leaves is its own run's only; empty: it is not."""
+    return of(step).own_run
+
+
+def program(step: Step) -> str:
+    """What runs, in a word for people."""
+    return of(step).program(step)
 
 
 def values(step: Step) -> Iterable[tuple[str, str]]:
