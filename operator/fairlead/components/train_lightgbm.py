@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import lightgbm
 
-from fairlead.components.training import options, program
+from fairlead.components.training import options
 from fairlead.components.training.asked import Asked
 from fairlead.components.training.library import Fitted, Library, cores
 from fairlead.components.training.options import Types
 from fairlead.components.training.prepare import Matrix
-from fairlead.components.words import Refused
+from fairlead.components.training.program import train
+from fairlead.components.words import Refused, finish
 
 RESERVED: Mapping[str, str] = {
     "n_estimators": "give params.rounds",
@@ -51,7 +52,8 @@ class LightGBM(Library):
         stopping: dict[str, Any] = {}
         if asked.early_stopping and validation is not None:
             stopping = {
-                "eval_set": [(validation.x, validation.y)],
+                "eval_X": validation.x,
+                "eval_y": validation.y,
                 "eval_sample_weight": None if validation.weight is None else [validation.weight],
                 "callbacks": [lightgbm.early_stopping(asked.early_stopping, first_metric_only=True, verbose=False)],
             }
@@ -72,5 +74,10 @@ def _class(asked: Asked) -> type[Any]:
     return found
 
 
+def program(given: Sequence[str]) -> None:
+    """Train. Raises Refused."""
+    train(LightGBM(), given)
+
+
 if __name__ == "__main__":
-    sys.exit(program.main(LightGBM(), sys.argv[1:]))
+    sys.exit(finish(program, sys.argv[1:]))

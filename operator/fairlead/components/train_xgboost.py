@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,11 +11,12 @@ import xgboost
 from sklearn.ensemble import VotingClassifier
 from sklearn.preprocessing import LabelEncoder
 
-from fairlead.components.training import options, program
+from fairlead.components.training import options
 from fairlead.components.training.asked import Asked
 from fairlead.components.training.library import Fitted, Library, cores
 from fairlead.components.training.prepare import Matrix
-from fairlead.components.words import Refused
+from fairlead.components.training.program import train
+from fairlead.components.words import Refused, finish
 
 _OWN = "a component has set it; write a step of your own"
 RESERVED: Mapping[str, str] = {
@@ -90,5 +91,10 @@ def _first(error: Exception) -> str:
     return lines[0].rpartition("Error: ")[2].rpartition(".cc:")[2] if lines else type(error).__name__
 
 
+def program(given: Sequence[str]) -> None:
+    """Train. Raises Refused."""
+    train(XGBoost(), given)
+
+
 if __name__ == "__main__":
-    sys.exit(program.main(XGBoost(), sys.argv[1:]))
+    sys.exit(finish(program, sys.argv[1:]))

@@ -30,11 +30,11 @@ class Library(ABC):
     models: ClassVar[Sequence[str]] = ()
     """Values of the parameter `model`; empty: there is no such parameter."""
 
-    def form(self, asked: Asked) -> Form:
+    def form(self, asked: Asked) -> Form:  # noqa: ARG002 - one form for all
         """What the estimator is given."""
         return "codes"
 
-    def most(self, asked: Asked) -> int | None:
+    def most(self, asked: Asked) -> int | None:  # noqa: ARG002 - all, whatever is asked
         """Categories of a column that it tells apart; None: all."""
         return None
 

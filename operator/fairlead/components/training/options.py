@@ -18,7 +18,8 @@ RESERVED: Mapping[str, str] = {
 }  # fmt: skip
 """What no library takes, and what to do instead."""
 _JSON: Mapping[Any, Types] = {
-    int: (int,), float: (int, float), str: (str,), bool: (bool,), dict: (dict,), list: (list,), type(None): (type(None),),
+    int: (int,), float: (int, float), str: (str,), bool: (bool,), dict: (dict,), list: (list,),
+    type(None): (type(None),),
 }  # fmt: skip
 _CALLED: Mapping[type, str] = {
     int: "an integer", float: "a number", str: "a string", bool: "true or false", dict: "an object", list: "a list",
@@ -38,7 +39,9 @@ def named(given: Mapping[str, Any], known: Sequence[str], reserved: Mapping[str,
     """
     for name, value in given.items():
         if name in reserved or name in RESERVED:
-            raise Refused(f"params.options has {name}, which is not chosen here: {reserved.get(name) or RESERVED[name]}")
+            raise Refused(
+                f"params.options has {name}, which is not chosen here: {reserved.get(name) or RESERVED[name]}"
+            )
         if name not in known:
             open_ = sorted(one for one in known if one not in reserved and one not in RESERVED)
             near = difflib.get_close_matches(name, open_, 3, 0.5)
