@@ -14,7 +14,7 @@ from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import short, size, took
 from fairlead.plan.conditions import quoted
 from fairlead.plan.core import epoch
-from fairlead.plan.pipeline import dag, judging
+from fairlead.plan.pipeline import dag, judging, produce
 
 MARKS = {"Completed": "✓", "Failed": "✗", "Running": "●", "Pending": "○", "Aborted": "–"}
 METRICS = 4
@@ -58,6 +58,7 @@ def blocks(name: str, found: PipelineRun, now: float, before: Past | None = None
     facts = [f"because  {found.spec.reason}"] if found.spec.reason else []
     facts += [f"data     {pinned.name}@{pinned.version}" for pinned in status.datasets]
     facts += [f"after    {taken.run} {taken.output} {short(taken.artifact.sha256)}" for taken in status.after]
+    facts += [f"uses     {produce.named(one)} for step {one.step}" for one in status.components]
     facts += _code(found)
     facts += [f"param    {key}={value}" for key, value in sorted((status.params or found.spec.params).items())]
     if used := sum(step.gpu_seconds for step in status.steps):

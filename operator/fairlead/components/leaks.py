@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 
 from fairlead.components import contents
-from fairlead.components.sides import DATA, Rule
+from fairlead.components.contents import DATA
+from fairlead.components.sides import Rule
 from fairlead.worker.formats.words import cell
-from fairlead.worker.tables import name
 
 TABLE = "fairlead_leaked"
 _EXAMPLES = 3
@@ -56,7 +56,7 @@ def hashed(columns: Mapping[str, Any], key: Sequence[str]) -> str:
 
 
 def _examples(db: duckdb.DuckDBPyConnection, place: str, key: Sequence[str]) -> list[str]:
-    listed = ", ".join(f"any_value(CAST({name(one)} AS VARCHAR))" for one in key)
+    listed = ", ".join(f"any_value(CAST({contents.cell(one)} AS VARCHAR))" for one in key)
     some = f"SELECT hash FROM {TABLE} ORDER BY hash LIMIT {_EXAMPLES}"
     rows = db.execute(f"SELECT {listed} FROM {DATA} WHERE {place} IN ({some}) GROUP BY {place} ORDER BY {place}")
     return [", ".join(f"{c}={cell(v)}" for c, v in zip(key, row, strict=True)) for row in rows.fetchall()]

@@ -1,9 +1,9 @@
 """On which side a row is: a rule over its values, found once over all rows, and then asked row by row.
 
-Rows that belong together (the same key, group or time) are a unit, and a unit is never divided. Units stand in an order:
-by a hash of what they are and of the seed, or by time. The first ones are test until test has its share of the rows, then
-come those of validation, the rest is train; a unit across a border is on the side in which its middle is, so that of
-units of one row each share is met within one row.
+Rows that belong together (the same key, group or time) are a unit, and a unit is never divided. Units stand in an
+order: by a hash of what they are and of the seed, or by time. The first ones are test until test has its share of the
+rows, then come those of validation, the rest is train; a unit across a border is on the side in which its middle is, so
+that of units of one row each share is met within one row.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 import duckdb
 
 from fairlead.components import contents
+from fairlead.components.contents import DATA
 from fairlead.components.words import Refused, say
 from fairlead.worker.formats.words import cell
-from fairlead.worker.tables import name, text
+from fairlead.worker.tables import text
 
 SIDES = ("test", "validation", "train")
 """By their numbers in SQL."""
-DATA = "data"
 _TIMES = ("date", "timestamp", "float", "double", "decimal")
 _INTEGERS = ("tinyint", "smallint", "integer", "bigint", "hugeint")
 
@@ -106,7 +106,8 @@ def _cuts(
                 sum(n) OVER (PARTITION BY class ORDER BY {order} ROWS UNBOUNDED PRECEDING) - n AS before
             FROM units
         )
-        SELECT {classes} CAST({last}(unit) FILTER ({middle} <= 2 * {int(wanted.test * whole)} * total) AS VARCHAR) AS test,
+        SELECT {classes}
+            CAST({last}(unit) FILTER ({middle} <= 2 * {int(wanted.test * whole)} * total) AS VARCHAR) AS test,
             CAST({last}(unit) FILTER ({middle} <= 2 * {int(held * whole)} * total) AS VARCHAR) AS held
         FROM ranked GROUP BY class
         """
@@ -134,7 +135,8 @@ def _by_class(db: duckdb.DuckDBPyConnection, columns: Mapping[str, Any], wanted:
         + (f", {few} of them too small for a row of test" * bool(few))
     )
     return Rule(
-        _sided(place, "<=", "fairlead_cuts.test", "fairlead_cuts.held"), f"JOIN fairlead_cuts ON class = {kind}"
+        _sided(place, "<=", "fairlead_cuts.test", "fairlead_cuts.held"),
+        f"JOIN fairlead_cuts ON fairlead_cuts.class = {kind}",
     )
 
 
@@ -144,26 +146,26 @@ def _one_class(db: duckdb.DuckDBPyConnection, rows: str, wanted: Wanted) -> None
     ).fetchone()
     if found and found[0]:
         raise Refused(
-            f"params.stratify: {found[0]} keys ({', '.join(wanted.key)}) have rows of several {wanted.stratify}; a key is on "
-            "one side, so shares within each can't be kept: leave stratify out, or take a column that is one for a key"
+            f"params.stratify: {found[0]} keys ({', '.join(wanted.key)}) have rows of several {wanted.stratify}; a key "
+            "is on one side, so shares within each can't be kept: leave stratify out, or take what is one for a key"
         )
 
 
 def _by_time(db: duckdb.DuckDBPyConnection, columns: Mapping[str, Any], wanted: Wanted) -> Rule:
     (column,) = wanted.column
-    kind, at = columns[column], name(column)
+    kind, at = columns[column], contents.cell(column)
     what = str(kind.id)
     if not what.startswith(_TIMES) and what.removeprefix("u") not in _INTEGERS:
         raise Refused(
-            f"params.column: {column} is {kind}, which has no order in time; cast it to a timestamp, a date or a number, by "
-            "a step `sql` or by the Dataset's spec.schema"
+            f"params.column: {column} is {kind}, which has no order in time; cast it to a timestamp, a date or a "
+            "number, by a step `sql` or by the Dataset's spec.schema"
         )
     finite = "true" if what == "decimal" or what.removeprefix("u") in _INTEGERS else f"isfinite({at})"
     bad = db.execute(f"SELECT count(*) FROM {DATA} WHERE NOT coalesce({finite} AND {at} IS NOT NULL, false)").fetchone()
     if bad and bad[0]:
         raise Refused(
-            f"params.column: {column} is null, or not finite, in {bad[0]} rows, so nobody knows whether they are old or new; "
-            f"leave them out by a step `sql` (where {column} is not null), or take another column"
+            f"params.column: {column} is null, or not finite, in {bad[0]} rows, so nobody knows whether they are old "
+            f"or new; leave them out by a step `sql` (where {column} is not null), or take another column"
         )
     cuts = _cuts(db, f"SELECT {at} AS unit, 0 AS class FROM {DATA}", wanted, "unit DESC", "min").fetchone() or (
         None,

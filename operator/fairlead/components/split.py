@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairlead.components import contents, leaks, sides, tables
+from fairlead.components.contents import DATA
 from fairlead.components.leaks import Leaks
-from fairlead.components.sides import DATA, SIDES, Rule, Wanted
+from fairlead.components.sides import SIDES, Rule, Wanted
 from fairlead.components.words import Refused, arguments, finish, inputs, names, one_of, say, share, whole
 from fairlead.sdk.log import log_metric
 from fairlead.worker.formats.words import line
-from fairlead.worker.tables import name
 
 PARAMS: dict[str, str | None] = {
     "test": "20%", "validation": "0%", "by": "random", "column": "", "stratify": "", "key": "", "leaks": "fail",
@@ -113,8 +113,8 @@ def _judge(leaked: Leaks, wanted: Wanted, drop: bool) -> None:
     what = f"{leaked.keys} keys ({key}) are on two sides, for example {'; '.join(leaked.examples)}"
     if not drop:
         raise Refused(
-            f"leak check: {what}. Divide by: group with column: {key}, so that each is on one side; or set leaks: drop, "
-            f"which leaves their {leaked.rows} rows out of train (and validation); or name what makes a row one by key"
+            f"leak check: {what}. Divide by: group with column: {key}, so that each is on one side; or set leaks: "
+            f"drop, which leaves their {leaked.rows} rows out of train (and validation); or give another key"
         )
     say(f"leak check: {what}; their {leaked.rows} rows are left out of train, or of validation if test has the key")
 
@@ -139,7 +139,7 @@ def _write(
 
 def _query(columns: Mapping[str, Any], wanted: Wanted, rule: Rule, *, drop: bool) -> str:
     """SQL: all columns and, last, the number of the side, in the order of the rows. Without a join rows just stream."""
-    cells = ", ".join(f"{DATA}.{name(one)}" for one in columns)
+    cells = ", ".join(map(contents.cell, columns))
     if not rule.join and not drop:
         return f"SELECT {cells}, {rule.side} FROM {DATA}"
     at = _free(columns, "fairlead_at")  # a join keeps no order
@@ -165,8 +165,8 @@ def _tell(written: Mapping[str, int], leaked: Leaks, wanted: Wanted) -> None:
     for one, param in (("train", "test"), ("test", "test"), ("validation", "validation")):
         if not written[one] and (one != "validation" or wanted.validation):
             raise Refused(
-                f"{one} has no rows ({', '.join(f'{k} {n}' for k, n in sorted(written.items()))}): give the split more rows, "
-                f"set params.{param} otherwise, or divide by a column with more different values"
+                f"{one} has no rows ({', '.join(f'{k} {n}' for k, n in sorted(written.items()))}): give the split more "
+                f"rows, set params.{param} otherwise, or divide by a column with more different values"
             )
     say(", ".join(f"{one}: {written[one]} rows" for one in reversed(SIDES)))
     for one in reversed(SIDES):

@@ -92,8 +92,8 @@ def _distinct(found: Sequence[str]) -> None:
     lower = [one.lower() for one in found]
     if twice := [one for at, one in enumerate(found) if one.lower() in lower[:at]]:
         raise Refused(
-            f"params.query gives two columns the name {twice[0]} (case does not tell them apart); name one by AS, leave "
-            "it out by EXCLUDE, or join by USING"
+            f"params.query gives two columns the name {twice[0]} (case does not tell them apart); name one by AS, "
+            "leave it out by EXCLUDE, or join by USING"
         )
 
 

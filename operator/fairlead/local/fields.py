@@ -23,6 +23,8 @@ STEP = {
     "if_",
     "notebook",
     "each",
+    "component",
+    "params",
 }
 """Fields of a step that mean the same here."""
 PIPELINE = {"params", "steps", "produces", "author", "code", "timeout"}

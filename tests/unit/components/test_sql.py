@@ -24,10 +24,9 @@ def test_inputs_of_all_formats_are_joined(here: Here) -> None:
     query = "select * from flights join weather using (id) join planes using (id) order by id -- all of them"
     ran = here.run(sql, [f"--query={query};"])
     assert ran.code == 0, ran.error
-    assert [tuple(row.values())[:3] for row in ran.table("data").to_pylist()] == [
-        (1, "007", 2.5),
-        (3, None, pytest.approx(float("nan"), nan_ok=True)),
-    ]  # noqa: E501
+    first, third = (tuple(row.values())[:3] for row in ran.table("data").to_pylist())
+    assert first == (1, "007", 2.5)
+    assert third == (3, None, pytest.approx(float("nan"), nan_ok=True))
     assert ran.table("data")["wind"].to_pylist() == [[1.0, 2.0], None]
     assert ran.metrics() == {"rows": 2, "columns": 5}
     assert "flights: 1 files of csv, read inferred from all files: id integer, code string, delay float" in ran.said
@@ -37,7 +36,7 @@ def test_inputs_of_all_formats_are_joined(here: Here) -> None:
 def test_a_version_is_read_as_it_says_and_not_as_its_files_look(here: Here) -> None:
     reading = {
         "format": "csv", "delimiter": "|", "quote": '"', "escape": '"', "encoding": "latin-1", "null": "-",
-        "columns": [{"name": "id", "type": "string"}, {"name": "name", "type": "string"}, {"name": "n", "type": "float"}],
+        "columns": [{"name": c, "type": kind} for c, kind in (("id", "string"), ("name", "string"), ("n", "float"))],
     }  # fmt: skip
     body = "id|name|n\n1|Zürich|1\n02|-|-\n".encode("latin-1")
     here.write("cities", {"part": gzip.compress(body), ".fairlead-reading.json": json.dumps(reading)})
@@ -51,13 +50,14 @@ def test_a_version_is_read_as_it_says_and_not_as_its_files_look(here: Here) -> N
 
 def test_types_of_duckdb_become_types_that_all_readers_know(here: Here) -> None:
     here.write("t", {"a.csv": "n,b\n1,x\n2,y\n"})
+    identity = "00000000-0000-0000-0000-000000000001"
     ran = here.run(sql, [
-        "--query=select sum(n) as total, timestamptz '2024-01-01 00:00:00+02' as at, '00000000-0000-0000-0000-000000000001'"
-        "::uuid as u, 'a'::enum('a', 'b') as e, 1.50 as d, {'k': 1}::json as j, current_setting('TimeZone') as tz from t"
+        f"--query=select sum(n) as total, timestamptz '2024-01-01 00:00:00+02' as at, '{identity}'::uuid as u, "
+        "'a'::enum('a', 'b') as e, 1.50 as d, {'k': 1}::json as j, current_setting('TimeZone') as tz from t"
     ])  # fmt: skip
     assert ran.code == 0, ran.error
     assert ran.table("data").to_pylist() == [{
-        "total": 3, "at": datetime.datetime(2023, 12, 31, 22), "u": "00000000-0000-0000-0000-000000000001", "e": "a",
+        "total": 3, "at": datetime.datetime(2023, 12, 31, 22), "u": identity, "e": "a",
         "d": Decimal("1.50"), "j": '{"k":1}', "tz": "UTC",
     }]  # fmt: skip
     assert ran.table("data").schema.field("total").type == pa.int64()
@@ -148,10 +148,12 @@ def test_a_fault_of_the_program_is_no_mistake_of_the_person(here: Here, monkeypa
     assert "KeyError: 'ours'" in ran.error
 
 
-def test_memory_that_does_not_do_says_what_to_raise(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", [20, 64])
+def test_memory_that_does_not_do_says_what_to_raise(here: Here, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    """With 20 MiB not even the input can be looked at; no file is blamed for that."""
     from fairlead.worker import tables
 
-    monkeypatch.setattr(tables, "memory_limit", lambda: 64 << 20)
+    monkeypatch.setattr(tables, "memory_limit", lambda: limit << 20)
     here.write("t", {"a.csv": "n\n1\n"})
     ran = here.run(sql, ["--query=select list(range) as l from range(50000000)"])
     assert ran.code == 2

@@ -25,7 +25,12 @@ def check(spec: ComponentSpec) -> None:
 
 
 def _check_param(path: str, param: Param) -> None:
-    if param.type in values.NUMBERS and param.min is not None and param.max is not None and Decimal(param.min) > Decimal(param.max):
+    if (
+        param.type in values.NUMBERS
+        and param.min is not None
+        and param.max is not None
+        and Decimal(param.min) > Decimal(param.max)
+    ):
         raise Invalid(f"{path}.min", f"{param.min} is more than max, {param.max}: exchange them")
     for index, text in enumerate(param.in_ or ()):
         if why := values.problem(param.model_copy(update={"in_": None}), text):

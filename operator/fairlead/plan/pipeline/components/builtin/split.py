@@ -9,17 +9,17 @@ _PARAMS = {
     "validation": {"default": "0%", "description": "The share of the rows for validation."},
     "by": {
         "default": "random", "in": ["random", "time", "group", "hash"],
-        "description": "`random`: in an order that nobody foresees, the same each time. `time`: the newest are tested. `group`: "
-        "whole groups. `hash`: by a hash of a column alone, so that what is tested stays so when more rows come.",
+        "description": "`random`: in an order that nobody foresees, the same each time. `time`: the newest are tested. "
+        "`group`: whole groups. `hash`: by a hash of a column alone, so what is tested stays so when more rows come.",
     },
     "column": {
         "default": "",
-        "description": "Of the time (a timestamp, date or number), of the group, or of what is hashed (of these two also several).",
+        "description": "Of the time (a timestamp, date or number), of the group or of the hash (these may be several).",
     },
     "stratify": {"default": "", "description": "With `random`: a column each of whose values has the same shares."},
     "key": {
         "default": "",
-        "description": "Columns, divided by commas, that say of what thing a row is. No thing is on two sides. Default: all columns.",
+        "description": "Columns, divided by commas, that say of what a row is: on one side only. Default: all columns.",
     },
     "leaks": {
         "default": "fail", "in": ["fail", "drop"],
@@ -40,7 +40,7 @@ BUILTIN = Builtin(
             "test": {"type": "dataset", "description": "The rows to test by."},
             "validation": {
                 "type": "dataset",
-                "description": "The rows to choose by; none, with all columns, for a share of 0%.",
+                "description": "The rows to choose by; of 0%, none, with all columns.",
             },
         },
         "command": ["python", "-m", "fairlead.components.split"],

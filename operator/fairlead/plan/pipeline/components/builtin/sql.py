@@ -11,7 +11,7 @@ BUILTIN = Builtin(
         "description": "A query of DuckDB's SQL over Datasets and outputs; its result is an output.",
         "params": {
             "query": {
-                "description": "One SELECT. Each input is a table by its name; nothing else is read, and nothing changed.",
+                "description": "One SELECT. Each input is a table by its name; nothing else is read, nothing changed.",
             },
         },
         "moreInputs": True,
