@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -76,7 +77,7 @@ def _train(estimator: Any, names: Names | None, train: Matrix, validation: Matri
 def _first(error: Exception) -> str:
     """What it says, without where in its source it says so, and the stack."""
     lines = [one for one in str(error).splitlines() if one.strip()]
-    return lines[0].rpartition("Error: ")[2].rpartition(".cc:")[2] if lines else type(error).__name__
+    return re.sub(r"^.*\.(cc|h):\d+: ", "", lines[0]) if lines else type(error).__name__
 
 
 def program(given: Sequence[str]) -> None:

@@ -60,11 +60,13 @@ def _numbers() -> Any:
     return FunctionTransformer(np.asarray, kw_args={"dtype": "float64"})
 
 
-def _codes(most: int | None) -> OrdinalEncoder:
-    return OrdinalEncoder(
+def _codes(most: int | None) -> Any:
+    """As objects: a column with nothing in it comes as numbers."""
+    encoder = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan, dtype=np.float64,
         max_categories=most,
     )  # fmt: skip
+    return make_pipeline(FunctionTransformer(np.asarray, kw_args={"dtype": "object"}), encoder)
 
 
 def _filled() -> Any:
