@@ -206,7 +206,7 @@ class Screen:
 
     def _step(self, step: StepStatus) -> None:
         from fairlead.cli.text import short, size, took
-        from fairlead.plan.pipeline.judging import SKIPPED
+        from fairlead.plan.pipeline.steps import SKIPPED
 
         again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
         why = ": ".join(part for part in (step.reason, step.message) if part)

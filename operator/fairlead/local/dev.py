@@ -144,6 +144,7 @@ def prepared(asked: Asked, watcher: Watcher) -> Prepared:
         known = ", ".join(sorted(spec.params)) or "none"
         raise Trouble(f"--param {unknown[0]}: the Pipeline declares no such parameter; it has {known}")
     spec = only.steps(spec, asked.steps) if asked.steps else spec
+    fields.check_chosen(spec)
     if asked.keep_going and (last := next((step for step in spec.steps if dag.is_last(step)), None)):
         raise Trouble(
             f"--keep-going: step {last.name} has `when: {last.when}`, and would not know how the run went; leave the "
@@ -173,6 +174,8 @@ def _ready(
     find = partial(_completed, asked.out, number)
     for one in handed.over(handover.wanted(spec), find, asked.out, world.store, _moved):
         world.add(PIPELINE_RUN, one, stamp)
+    if any(step.report for step in spec.steps) and (last := find(given.name)):
+        world.add(PIPELINE_RUN, last[1], stamp)  # a report compares with it
     written = only.same(given.pipeline.spec, spec)
     body = fields.local(written).model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     world.add(PIPELINE, {"metadata": {"name": given.name, "namespace": given.namespace}, "spec": body}, stamp)

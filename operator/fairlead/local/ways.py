@@ -114,4 +114,4 @@ class Containers:
         def kill() -> None:
             subprocess.run([self.engine, "kill", name], env=dict(self.env), capture_output=True, check=False)
 
-        return Program(command.words, self.env, place.folder, place.log, heard=heard, also=kill)
+        return Program(command.words, self.env, place.folder, place.log, heard=heard, also=kill, reaped=False)

@@ -23,6 +23,8 @@ WORKER = "fairlead.local/worker"
 """The image of the worker, which is this program."""
 TRAINER = "fairlead.local/trainer"
 """The image of Components that train: this program, too, with what is installed beside it."""
+SERVER = "fairlead.local/server"
+"""The image of a model server, which no step of a run here has."""
 NOT_HERE = "NotOnThisMachine"
 """Reason of what can only be asked of a cluster, or of something that it reaches."""
 
@@ -37,7 +39,10 @@ class Here:
         self._objects: dict[tuple[Kind, str], Json] = {}
         self._elsewhere: dict[tuple[Kind, str, str], Json] = {}
         self._config = OperatorConfig.model_validate(
-            {"images": Images(worker=WORKER, trainer=TRAINER), "store": {"bucket": BUCKET}},
+            {
+                "images": Images(worker=WORKER, trainer=TRAINER, runtimes={"sklearn": SERVER}),
+                "store": {"bucket": BUCKET},
+            },
         )
 
     @property

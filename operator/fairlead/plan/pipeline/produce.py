@@ -20,7 +20,7 @@ from fairlead.manifests.meta import child_name, labels
 from fairlead.plan import store
 from fairlead.plan.core import MODEL_VERSION, Json
 from fairlead.plan.model import identity
-from fairlead.plan.pipeline import dag, judging
+from fairlead.plan.pipeline import dag, steps
 from fairlead.plan.pipeline.refs import output
 from fairlead.plan.pipeline.steps import View
 
@@ -40,13 +40,13 @@ def names(view: View, run: PipelineRunStatus, spec: PipelineSpec) -> list[str]:
 
 def _made_of(run: PipelineRunStatus, spec: PipelineSpec) -> list[Produces]:
     """What a run makes of which all is there: steps that were skipped left nothing."""
-    there = {s.name for s in run.steps if judging.ran(s)}
+    there = {s.name for s in run.steps if steps.ran(s)}
     return [one for one in spec.produces if dag.makes(one) <= there]
 
 
 def lacking(run: PipelineRunStatus, spec: PipelineSpec) -> list[str]:
     """Which versions are not made, and why."""
-    there = {s.name for s in run.steps if judging.ran(s)}
+    there = {s.name for s in run.steps if steps.ran(s)}
     return [
         f"{one.model}, for step {', '.join(absent)} was skipped"
         for one in spec.produces

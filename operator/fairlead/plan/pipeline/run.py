@@ -8,7 +8,7 @@ from dataclasses import replace
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import PipelineRun, StepStatus
-from fairlead.plan import gauges, terse
+from fairlead.plan import accounts, gauges, terse
 from fairlead.plan.core import (
     COMPONENT,
     JOB,
@@ -24,11 +24,12 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import attempt, queue
-from fairlead.plan.pipeline import ending, flow, logs, pinning, runs, start, steps, turns, units
+from fairlead.plan.pipeline import ending, flow, logs, measuring, pinning, runs, start, steps, turns, units
 from fairlead.plan.pipeline.cache import look as cache
 from fairlead.plan.pipeline.cache import others
 from fairlead.plan.pipeline.components import waking as components
 from fairlead.plan.pipeline.ending import TERMINAL
+from fairlead.plan.pipeline.reading import Reading
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.requests import Request
 from fairlead.plan.standing import has_standing
@@ -83,6 +84,7 @@ def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable
         return list(start.questions(view))
     asked = [request for step in status.steps for request in units.requests(view, step)]
     asked += (one for step in status.steps for one in cache.requests(view, status.template, step))
+    asked += accounts.requests(view.namespace, measuring.servers(status.template, status.steps))
     return [*pinning.requests(view, status), *asked]
 
 
@@ -100,7 +102,10 @@ def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View
     def memory(step: StepStatus) -> str:
         return types.memory(spec(step))
 
-    view = steps.View(subject, world, now, status.template, wanted=wanted, memory=memory)
+    def reading(step: StepStatus) -> Reading:
+        return types.reading(spec(step))
+
+    view = steps.View(subject, world, now, status.template, wanted=wanted, memory=memory, reading=reading)
     return view
 
 

@@ -169,7 +169,10 @@ def _edited(template: PipelineSpec, edit: StepEdit) -> PipelineSpec:
     if all(step.name != edit.step for step in template.steps):
         known = ", ".join(step.name for step in template.steps)
         raise Refused("InvalidEdit", f"spec.edit.step: there is no step {edit.step}; there are {known}")
-    found = [types.edited(step, edit) if step.name == edit.step else step for step in template.steps]
+    try:
+        found = [types.edited(step, edit) if step.name == edit.step else step for step in template.steps]
+    except Invalid as why:
+        raise Refused("InvalidEdit", str(why)) from None
     return template.model_copy(update={"steps": found})
 
 

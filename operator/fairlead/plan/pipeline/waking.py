@@ -8,7 +8,7 @@ from typing import Any
 
 from fairlead.plan.core import COMPONENT, DATASET, MODEL_VERSION, PIPELINE_RUN, POD, Json, Kind, Mapper, Peers
 from fairlead.plan.jobs import attempt
-from fairlead.plan.pipeline import history, tries
+from fairlead.plan.pipeline import history, measuring, tries
 from fairlead.plan.pipeline.asking import OfPipeline
 from fairlead.plan.pipeline.components import waking as components
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -59,7 +59,7 @@ def _woken(kind: Kind, heeded: list[tuple[str, Heed]], obj: Json, pipelines: Pee
 
 def _read_by_steps(spec: Json, dataset: Json) -> bool:
     name = dataset["metadata"]["name"]
-    return any(name in types.datasets(step) for step in spec.get("steps") or ())
+    return name in measuring.datasets(spec) or any(name in types.datasets(step) for step in spec.get("steps") or ())
 
 
 def _of_its_models(spec: Json, version: Json) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead.api.common import EnvVar, Resources
 from fairlead.api.component import ComponentInput, Output, Param
@@ -16,7 +16,7 @@ from fairlead.api.pipelinerun import StepEdit, UsedComponent
 from fairlead.plan.component import texts, values
 from fairlead.plan.component.digest import digest
 from fairlead.plan.core import Invalid, World
-from fairlead.plan.pipeline import refs, template
+from fairlead.plan.pipeline import measuring, refs, template
 from fairlead.plan.pipeline.components.find import Found, find
 from fairlead.plan.pipeline.types import registry as types
 
@@ -35,11 +35,16 @@ class Expanded:
 
 
 def expand(spec: PipelineSpec, world: World, namespace: str, params: Params | None = None) -> Expanded:
-    """The Pipeline with ordinary steps in place of Components. params: those of the run, by which values are checked
-    that use them; None: they are not known yet.
+    """The Pipeline with ordinary steps in place of Components, and with what measuring steps leave open. params: those
+    of the run, by which values are checked that use them; None: they are not known yet.
 
-    Raises Invalid for a step that uses its Component wrongly, NotUsable for a Component that can't be used as things
-    are."""
+    Raises Invalid for a step that uses its Component wrongly, or that can't measure what it names, NotUsable for a
+    Component that can't be used as things are."""
+    found = _expanded(spec, world, namespace, params)
+    return replace(found, spec=measuring.filled(found.spec, world.config.images))
+
+
+def _expanded(spec: PipelineSpec, world: World, namespace: str, params: Params | None) -> Expanded:
     if all(step.component is None for step in spec.steps):
         return Expanded(spec, [])
     found = {
