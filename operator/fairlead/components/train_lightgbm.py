@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import lightgbm
 
-from fairlead.components.training import options, program
+from fairlead.components.training import options
 from fairlead.components.training.asked import Asked
-from fairlead.components.training.library import Fitted, Library, cores
+from fairlead.components.training.library import Fitted, Library, Names, cores
 from fairlead.components.training.options import Types
 from fairlead.components.training.prepare import Matrix
-from fairlead.components.words import Refused
+from fairlead.components.training.program import train
+from fairlead.components.words import Refused, finish
 
 RESERVED: Mapping[str, str] = {
     "n_estimators": "give params.rounds",
@@ -43,6 +44,7 @@ class LightGBM(Library):
 
     def fit(self, asked: Asked, train: Matrix, validation: Matrix | None) -> Fitted:
         """As Library.fit has it."""
+        names = Names(train.y) if asked.classes else None
         # the same sums in the same order, however many cores there are
         estimator = _class(asked)(
             n_estimators=asked.rounds, random_state=asked.seed, n_jobs=cores(), verbosity=-1, deterministic=True,
@@ -51,20 +53,23 @@ class LightGBM(Library):
         stopping: dict[str, Any] = {}
         if asked.early_stopping and validation is not None:
             stopping = {
-                "eval_set": [(validation.x, validation.y)],
+                "eval_X": validation.x,
+                "eval_y": names.numbers(validation.y) if names else validation.y,
                 "eval_sample_weight": None if validation.weight is None else [validation.weight],
                 "callbacks": [lightgbm.early_stopping(asked.early_stopping, first_metric_only=True, verbose=False)],
             }
+        target = names.numbers(train.y) if names else train.y
         try:
             estimator.fit(
-                train.x, train.y, sample_weight=train.weight, categorical_feature=list(train.categories), **stopping
+                train.x, target, sample_weight=train.weight, categorical_feature=list(train.categories), **stopping
             )
         except (lightgbm.basic.LightGBMError, ValueError) as error:
             if not asked.options:
                 raise
             raise Refused(f"params.options: lightgbm does not take them: {str(error).splitlines()[0]}") from error
         rounds = estimator.best_iteration_ if stopping else estimator.n_estimators_
-        return Fitted(estimator.set_params(n_jobs=1), int(rounds))
+        estimator.set_params(n_jobs=1)
+        return Fitted(names.given(estimator) if names else estimator, int(rounds))
 
 
 def _class(asked: Asked) -> type[Any]:
@@ -72,5 +77,10 @@ def _class(asked: Asked) -> type[Any]:
     return found
 
 
+def program(given: Sequence[str]) -> None:
+    """Train. Raises Refused."""
+    train(LightGBM(), given)
+
+
 if __name__ == "__main__":
-    sys.exit(program.main(LightGBM(), sys.argv[1:]))
+    sys.exit(finish(program, sys.argv[1:]))

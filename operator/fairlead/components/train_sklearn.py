@@ -18,11 +18,12 @@ from sklearn.ensemble import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from fairlead.components.training import options, program
+from fairlead.components.training import options
 from fairlead.components.training.asked import Asked
 from fairlead.components.training.library import Fitted, Library, cores
 from fairlead.components.training.prepare import Form, Matrix
-from fairlead.components.words import Refused, say
+from fairlead.components.training.program import train
+from fairlead.components.words import Refused, finish, say
 
 BOOSTING = "hist-gradient-boosting"
 MODELS: Mapping[str, tuple[type[Any], type[Any]]] = {
@@ -118,5 +119,10 @@ def _boosted(estimator: Any, asked: Asked, train: Matrix, validation: Matrix | N
     return Fitted(estimator, int(estimator.n_iter_))
 
 
+def program(given: Sequence[str]) -> None:
+    """Train. Raises Refused."""
+    train(Sklearn(), given)
+
+
 if __name__ == "__main__":
-    sys.exit(program.main(Sklearn(), sys.argv[1:]))
+    sys.exit(finish(program, sys.argv[1:]))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import xgboost
-from sklearn.ensemble import VotingClassifier
-from sklearn.preprocessing import LabelEncoder
 
-from fairlead.components.training import options, program
+from fairlead.components.training import options
 from fairlead.components.training.asked import Asked
-from fairlead.components.training.library import Fitted, Library, cores
+from fairlead.components.training.library import Fitted, Library, Names, cores
 from fairlead.components.training.prepare import Matrix
-from fairlead.components.words import Refused
+from fairlead.components.training.program import train
+from fairlead.components.words import Refused, finish
 
 _OWN = "a component has set it; write a step of your own"
 RESERVED: Mapping[str, str] = {
@@ -39,9 +38,8 @@ class XGBoost(Library):
         options.typed(asked.options, options.hints(xgboost.XGBModel.__init__))
 
     def fit(self, asked: Asked, train: Matrix, validation: Matrix | None) -> Fitted:
-        """As Library.fit has it. Classes that are not 0, 1 … are named by an ensemble of scikit-learn that has this
-        one model: XGBoost knows numbers only."""
-        names = LabelEncoder().fit(train.y) if asked.classes else None
+        """As Library.fit has it."""
+        names = Names(train.y) if asked.classes else None
         estimator = _class(asked)(
             n_estimators=asked.rounds, random_state=asked.seed, n_jobs=cores(), enable_categorical=True,
             feature_types=["c" if at in set(train.categories) else "q" for at in range(train.x.shape[1])],
@@ -55,7 +53,7 @@ class XGBoost(Library):
             raise Refused(f"params.options: xgboost does not take them: {_first(error)}") from error
         rounds = estimator.best_iteration + 1 if asked.early_stopping else estimator.get_booster().num_boosted_rounds()
         estimator.set_params(n_jobs=1, early_stopping_rounds=None)
-        return Fitted(_named(estimator, names), int(rounds))
+        return Fitted(names.given(estimator) if names else estimator, int(rounds))
 
 
 def _class(asked: Asked) -> type[Any]:
@@ -63,9 +61,9 @@ def _class(asked: Asked) -> type[Any]:
     return found
 
 
-def _train(estimator: Any, names: LabelEncoder | None, train: Matrix, validation: Matrix | None) -> None:
+def _train(estimator: Any, names: Names | None, train: Matrix, validation: Matrix | None) -> None:
     def target(one: Matrix) -> Any:
-        return names.transform(one.y) if names else one.y
+        return names.numbers(one.y) if names else one.y
 
     if validation is None:
         estimator.fit(train.x, target(train), sample_weight=train.weight, verbose=False)
@@ -76,19 +74,16 @@ def _train(estimator: Any, names: LabelEncoder | None, train: Matrix, validation
     )  # fmt: skip
 
 
-def _named(estimator: Any, names: LabelEncoder | None) -> Any:
-    if names is None or np.array_equal(names.classes_, np.arange(len(names.classes_))):
-        return estimator
-    found = VotingClassifier([("xgboost", estimator)], voting="soft")
-    found.estimators_, found.le_, found.classes_ = [estimator], names, names.classes_
-    return found
-
-
 def _first(error: Exception) -> str:
     """What it says, without where in its source it says so, and the stack."""
     lines = [one for one in str(error).splitlines() if one.strip()]
-    return lines[0].rpartition("Error: ")[2].rpartition(".cc:")[2] if lines else type(error).__name__
+    return re.sub(r"^.*\.(cc|h):\d+: ", "", lines[0]) if lines else type(error).__name__
+
+
+def program(given: Sequence[str]) -> None:
+    """Train. Raises Refused."""
+    train(XGBoost(), given)
 
 
 if __name__ == "__main__":
-    sys.exit(program.main(XGBoost(), sys.argv[1:]))
+    sys.exit(finish(program, sys.argv[1:]))

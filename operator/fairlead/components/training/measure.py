@@ -55,5 +55,6 @@ def _classes(model: Any, rows: Rows) -> dict[str, float]:
 
 def probabilities(model: Any, features: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     """(n, classes). In float64 they sum to 1, as what measures them wants; some libraries answer float32."""
-    found = np.asarray(model.predict_proba(features), dtype=np.float64)
-    return found / found.sum(axis=1, keepdims=True)
+    found: np.ndarray[Any, np.dtype[np.float64]] = np.array(model.predict_proba(features), dtype=np.float64)
+    found /= found.sum(axis=1, keepdims=True)
+    return found

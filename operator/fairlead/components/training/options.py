@@ -18,7 +18,8 @@ RESERVED: Mapping[str, str] = {
 }  # fmt: skip
 """What no library takes, and what to do instead."""
 _JSON: Mapping[Any, Types] = {
-    int: (int,), float: (int, float), str: (str,), bool: (bool,), dict: (dict,), list: (list,), type(None): (type(None),),
+    int: (int,), float: (int, float), str: (str,), bool: (bool,), dict: (dict,), list: (list,),
+    type(None): (type(None),),
 }  # fmt: skip
 _CALLED: Mapping[type, str] = {
     int: "an integer", float: "a number", str: "a string", bool: "true or false", dict: "an object", list: "a list",

@@ -38,8 +38,8 @@ class Matrix:
 def transformer(rows: Rows, form: Form, most: int | None) -> ColumnTransformer:
     """Not fitted. most: categories of a column that are told apart; the rarest beyond are one. None: all are."""
     numbers, texts = (_numbers(), _codes(most)) if form == "codes" else (_filled(), _columns(most))
-    parts = [(kind, part, rows.of(role)) for kind, part, role in
-             (("numbers", numbers, "number"), ("categories", texts, "category")) if rows.of(role)]  # fmt: skip
+    parts = [("numbers", numbers, rows.of("number")), ("categories", texts, rows.of("category"))]
+    parts = [part for part in parts if part[2]]
     return ColumnTransformer(parts, verbose_feature_names_out=False)
 
 
@@ -60,11 +60,13 @@ def _numbers() -> Any:
     return FunctionTransformer(np.asarray, kw_args={"dtype": "float64"})
 
 
-def _codes(most: int | None) -> OrdinalEncoder:
-    return OrdinalEncoder(
+def _codes(most: int | None) -> Any:
+    """As objects: a column with nothing in it comes as numbers."""
+    encoder = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan, dtype=np.float64,
         max_categories=most,
     )  # fmt: skip
+    return make_pipeline(FunctionTransformer(np.asarray, kw_args={"dtype": "object"}), encoder)
 
 
 def _filled() -> Any:

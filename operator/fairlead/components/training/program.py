@@ -19,11 +19,6 @@ MODEL = "model.joblib"
 """What the runtime `sklearn` looks for in a model's folder."""
 
 
-def main(library: Library, given: Sequence[str]) -> int:
-    """Run it; returns its exit code."""
-    return words.finish(lambda arguments: train(library, arguments), given)
-
-
 def train(library: Library, given: Sequence[str]) -> None:
     """Read rows, learn, write the model, say how good it is. Raises Refused."""
     wanted = asked(given, library.models)

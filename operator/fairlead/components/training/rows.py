@@ -56,7 +56,7 @@ def training(db: duckdb.DuckDBPyConnection, asked: Asked) -> Rows:
 
 
 def validation(db: duckdb.DuckDBPyConnection, asked: Asked, train: Rows) -> Rows | None:
-    """Rows to measure on, None where there are none. Raises Refused for those that are not like the rows of training."""
+    """Rows to measure on; None where there are none. Raises Refused for those that are not like training's."""
     folder = words.inputs() / "validation"
     if not folder.is_dir():
         return None
@@ -129,8 +129,9 @@ def _roles(called: str, types: Mapping[str, Type]) -> dict[str, Role]:
             roles[name] = "category" if type_.kind == "text" else "number"
     if times:
         raise Refused(
-            f"params.features: the input {called} has times, of which a model makes nothing: {_list(times)}. Make numbers "
-            "of them before, for example by the builtin sql: hour(t), dayofweek(t), epoch(t); or name features without them"
+            f"params.features: the input {called} has times, of which a model makes nothing: {_list(times)}. Make "
+            "numbers of them before, for example by the builtin sql: hour(t), dayofweek(t), epoch(t); or name features "
+            "without them"
         )
     if others:
         raise Refused(f"params.features: the input {called} has columns that are no numbers, booleans or texts: "
@@ -172,8 +173,8 @@ def _whole(target: str, found: Vector) -> Vector:
         raise Refused(f"params.target: {target} has integers above 2^53, which are no classes; cast it to a text")
     if (found != np.trunc(found)).any():
         example = found[found != np.trunc(found)][0]
-        raise Refused(f"params.target: {target} has numbers such as {example}, and classes are whole numbers, booleans or "
-                      "texts; give task: regression, or cast it")  # fmt: skip
+        raise Refused(f"params.target: {target} has numbers such as {example}, and classes are whole numbers, booleans "
+                      "or texts; give task: regression, or cast it")  # fmt: skip
     return found.astype(np.int64)
 
 
@@ -204,8 +205,8 @@ def _weight(db: duckdb.DuckDBPyConnection, called: str, asked: Asked, types: Map
 def _finite(found: Rows) -> None:
     for name in found.of("number"):
         if count := int(np.isinf(found.features[name].to_numpy()).sum()):
-            raise Refused(f"params.features: {count} rows of the input {found.called} have an infinite {name}, which no "
-                          "request to a model can carry; correct them, or make them null")  # fmt: skip
+            raise Refused(f"params.features: {count} rows of the input {found.called} have an infinite {name}, which "
+                          "no request to a model can carry; correct them, or make them null")  # fmt: skip
 
 
 def _check_features(found: Rows) -> None:

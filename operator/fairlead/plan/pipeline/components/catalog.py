@@ -7,10 +7,12 @@ from functools import lru_cache
 
 from fairlead.api.component import ComponentSpec
 from fairlead.api.config import Images
-from fairlead.plan.pipeline.components.builtin import split, sql
+from fairlead.plan.pipeline.components.builtin import split, sql, train_lightgbm, train_sklearn, train_xgboost
 from fairlead.plan.pipeline.components.builtin.base import Builtin
 
-BUILTINS: tuple[Builtin, ...] = (split.BUILTIN, sql.BUILTIN)
+BUILTINS: tuple[Builtin, ...] = (
+    split.BUILTIN, sql.BUILTIN, train_lightgbm.BUILTIN, train_sklearn.BUILTIN, train_xgboost.BUILTIN,
+)  # fmt: skip
 
 
 def builtins(images: Images) -> Mapping[str, ComponentSpec]:
