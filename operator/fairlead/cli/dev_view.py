@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fairlead.cli.blocks import Block, Lines, Table
-from fairlead.cli.text import size
+from fairlead.cli.text import printable, size
 
 if TYPE_CHECKING:
     from fairlead.local.dev import Prepared
@@ -31,7 +31,7 @@ def blocks(made: Prepared, earlier: tuple[int, dict[str, Any]] | None) -> list[B
         shown.append(Lines([line for one in models for line in _model(made, one)]))
     if earlier is not None:
         found = changes.between(earlier[1], made.record())
-        shown.append(Lines([f"since run {earlier[0]}:", *(f"  {line}" for line in found)]))
+        shown.append(Lines([f"since run {earlier[0]}:", *(f"  {printable(line)}" for line in found)]))
     shown.append(Lines([f"logs and outputs: {made.folder}/steps/STEP/log, …/out", *made.failed_logs()]))
     return shown
 

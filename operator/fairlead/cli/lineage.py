@@ -105,7 +105,7 @@ def tree(
 
 
 def _made(root: Node, found: ModelVersion, datasets: dict[str, Json | None]) -> None:
-    from fairlead.cli.text import count, short
+    from fairlead.cli.text import count, one_line, short
 
     lineage = found.spec.lineage
     data = root.add("data") if lineage.datasets or lineage.after else None
@@ -124,7 +124,7 @@ def _made(root: Node, found: ModelVersion, datasets: dict[str, Json | None]) -> 
         if lineage.commit:
             run.add(f"code {lineage.repository}@{lineage.commit}")
         for key, value in sorted(lineage.params.items()):
-            run.add(f"param {key}={value}")
+            run.add(f"param {key}={one_line(value)}")
     artifact = found.spec.artifact
     root.add(
         f"artifact {artifact.uri} sha256:{short(artifact.sha256)}" if artifact else f"image {found.spec.server.image}"

@@ -11,7 +11,7 @@ from fairlead.api.pipelinerun import OutputRecord, PipelineRun, StepStatus
 from fairlead.api.units import human
 from fairlead.cli.blocks import Block, Lines, Node, Title
 from fairlead.cli.show_common import conditions, message
-from fairlead.cli.text import short, size, took
+from fairlead.cli.text import one_line, short, size, took
 from fairlead.plan.conditions import quoted
 from fairlead.plan.core import epoch
 from fairlead.plan.pipeline import dag, judging
@@ -55,11 +55,13 @@ def blocks(name: str, found: PipelineRun, now: float, before: Past | None = None
     status, known = found.status, before or Past()
     note = f"pipeline {found.spec.pipeline}, {status.progress or '0'} steps, {_duration(found, now, known)}"
     shown: list[Block] = [Title(f"pipelinerun {name}", status.phase or "Pending", note), *message(status.message)]
-    facts = [f"because  {found.spec.reason}"] if found.spec.reason else []
+    facts = [f"because  {one_line(found.spec.reason, 1000)}"] if found.spec.reason else []
     facts += [f"data     {pinned.name}@{pinned.version}" for pinned in status.datasets]
     facts += [f"after    {taken.run} {taken.output} {short(taken.artifact.sha256)}" for taken in status.after]
     facts += _code(found)
-    facts += [f"param    {key}={value}" for key, value in sorted((status.params or found.spec.params).items())]
+    facts += [
+        f"param    {key}={one_line(value)}" for key, value in sorted((status.params or found.spec.params).items())
+    ]
     if used := sum(step.gpu_seconds for step in status.steps):
         facts.append(f"gpu      {used / 3600:.2f} GPU hours, of attempts that are over")
     facts += [f"model    {model}" for model in status.models]

@@ -14,6 +14,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def one_line(text: str, most: int = 200) -> str:
+    """Free text of people in a list of facts: line breaks as escapes, and the end of what is longer left out."""
+    found = printable(text)
+    return found if len(found) <= most else f"{found[: most - 1]}…"
+
+
 def ago(timestamp: str | None, now: float) -> str:
     """`3m10s ago`; a dash for no time."""
     return f"{human(max(0.0, now - epoch(timestamp)))} ago" if timestamp else "-"
