@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fairlead.api.units import many
 from fairlead.cli.blocks import Block, Lines, Table
 from fairlead.cli.text import printable, size
 
@@ -44,7 +45,7 @@ def _model(made: Prepared, one: dict[str, Any]) -> list[str]:
     assert spec.artifact is not None  # a run makes models of outputs
     lines = [f"model {name}: sha256 {spec.artifact.sha256}, in {made.folder}/models/{name}.json"]
     if spec.evaluation:
-        gates = "1 gate" if len(spec.evaluation.gates) == 1 else f"{len(spec.evaluation.gates)} gates"
+        gates = many(len(spec.evaluation.gates), "gate")
         lines.append(
             f"  not done here: its evaluation ({', '.join(spec.evaluation.metrics)}; {gates}) asks the model's server, "
             f"runtime {spec.server.runtime}, which runs in a cluster"

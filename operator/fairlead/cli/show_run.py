@@ -8,7 +8,7 @@ from statistics import median
 
 from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import OutputRecord, PipelineRun, StepStatus
-from fairlead.api.units import human
+from fairlead.api.units import human, many
 from fairlead.cli.blocks import Block, Lines, Node, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import one_line, short, size, took
@@ -162,8 +162,9 @@ def _details(step: StepStatus) -> list[str]:
     found += [f"memory raised to {step.memory}"] if step.memory else []
     found += [_output(one) for one in step.outputs]
     if step.logged is not None:
-        counts = [f"{step.logged.artifacts} artifacts" if step.logged.artifacts else "",
-                  f"{step.logged.values} values of metrics" if step.logged.values else ""]  # fmt: skip
+        logged = step.logged
+        counts = [many(logged.artifacts, "artifact") if logged.artifacts else "",
+                  many(logged.values, "value of a metric", "values of metrics") if logged.values else ""]  # fmt: skip
         if any(counts):
             found.append(f"logged {' and '.join(one for one in counts if one)}")
         if step.logged.left_out:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import exp
 
-from fairlead.api.units import human
+from fairlead.api.units import human, many
 from fairlead.plan.core import epoch
 
 
@@ -54,6 +54,11 @@ def percent(failures: int, requests: int) -> str:
 def count(number: int) -> str:
     """A number with thin groups: `336,776`."""
     return f"{number:,}"
+
+
+def amount(number: int, one: str, several: str = "") -> str:
+    """So many of them, with thin groups: `1 row`, `336,776 rows`."""
+    return many(number, one, several, form=",")
 
 
 def size(number: int) -> str:
