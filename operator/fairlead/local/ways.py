@@ -13,6 +13,7 @@ from fairlead.api.tasks import INPUTS, OUTPUTS
 from fairlead.local import container as containers
 from fairlead.local.jobs import Place
 from fairlead.local.program import Program
+from fairlead.local.world import TRAINER, WORKER
 from fairlead.manifests import pod
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline import code
@@ -87,14 +88,17 @@ def shims(folder: Path) -> Path:
 
 @dataclass
 class Containers:
-    """In containers of an engine that is on this machine."""
+    """In containers of an engine that is on this machine. What comes with Fairlead runs as it does without."""
 
     engine: str
+    processes: Processes
     code: Code | None = None
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     def program(self, container: Json, place: Place, heard: Callable[[str], None]) -> Program:
         """See Runs."""
+        if container["image"] in (WORKER, TRAINER):
+            return self.processes.program(container, place, heard)
         name = f"fairlead-{os.getpid()}-{place.folder.parent.name}-{place.folder.name}"
         user = f"{os.getuid()}:{os.getgid()}" if os.getuid() else POD_USER
         mounts = {INPUTS: str(place.inputs), OUTPUTS: str(place.outputs)}
