@@ -95,7 +95,7 @@ class Search:
     def _values(self, row: Batch) -> str:
         shown = [f"{name}={_value(row.column(name)[0])}" for name in self._columns[:SHOWN]]
         more = len(self._columns) - len(shown)
-        return ", ".join(shown) + (f", and {many(more, 'column')} more" if more > 0 else "")
+        return ", ".join(shown) + (f", and {many(more, 'column more', 'columns more')}" if more > 0 else "")
 
 
 def _value(value: Any) -> str:
