@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from fairlead.cli.session import FAILED, INTERRUPTED, OK, USAGE, Json, Problem, guarded, print_json, tell
+from fairlead.cli.text import amount
 
 if TYPE_CHECKING:
     from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
@@ -168,14 +169,14 @@ class Screen:
 
     def begins(self, made: Prepared) -> None:
         """What runs, over which data, and where it lies."""
-        from fairlead.cli.text import count, size
+        from fairlead.cli.text import size
 
         self._tell(f"run {made.run.name} in {made.folder}")
         for one in made.versions:
-            files = "1 file" if one.found.files == 1 else f"{count(one.found.files)} files"
+            files = amount(one.found.files, "file")
             found, how = one.found, f"{one.format}, by the files' names" if one.inferred else one.format
             self._tell(
-                f"data {one.name}@{found.version}: {count(found.rows)} rows, {files}, "
+                f"data {one.name}@{found.version}: {amount(found.rows, 'row')}, {files}, "
                 f"{size(found.bytes)} ({how}), from {one.path}"
             )
             for check in one.warnings:

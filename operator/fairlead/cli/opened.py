@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairlead.api.units import many
 from fairlead.cli import runs, stores
 from fairlead.cli.session import FAILED, NOT_FOUND, OK, USAGE, Problem, Session, add_options, command, tell
+from fairlead.cli.text import amount
 
 if TYPE_CHECKING:
     from fairlead.api.pipelinerun import StepStatus
@@ -290,7 +292,7 @@ def _table(path: Path, form: str) -> None:
     hidden = len(headers) - COLUMNS
     cells = [[_cell(one) for one in row[:COLUMNS]] for row in rows]
     show([Table([_cell(one) for one in headers[:COLUMNS]], cells)])
-    more = f", {hidden} more columns" if hidden > 0 else ""
+    more = f", {many(hidden, 'more column')}" if hidden > 0 else ""
     tell(f"{note}{more}; all of it is in {path}", sys.stderr)
 
 
@@ -313,7 +315,11 @@ def csv_head(path: Path) -> tuple[list[str], list[list[str]], str]:
     width = max(map(len, found))
     padded = [[*row, *[""] * (width - len(row))] for row in found]
     shown = padded[1 : ROWS + 1]
-    return padded[0], shown, f"its first {len(shown)} rows" if len(found) > ROWS + 1 else f"{len(shown)} rows"
+    return (
+        padded[0],
+        shown,
+        f"its first {many(len(shown), 'row')}" if len(found) > ROWS + 1 else f"{many(len(shown), 'row')}",
+    )
 
 
 def parquet_head(path: Path) -> tuple[list[str], list[list[str]], str]:
@@ -334,7 +340,11 @@ def parquet_head(path: Path) -> tuple[list[str], list[list[str]], str]:
         raise Problem(f"{path} can't be read as Parquet: {bad}", FAILED) from None
     columns = [[str(one) for one in column.to_pylist()] for column in head.columns] if head is not None else []
     rows = [list(row) for row in zip(*columns, strict=True)]
-    return names, rows, f"its first {len(rows)} of {total:,} rows" if total > len(rows) else f"{total} rows"
+    return (
+        names,
+        rows,
+        f"its first {len(rows)} of {amount(total, 'row')}" if total > len(rows) else f"{many(total, 'row')}",
+    )
 
 
 def _browse(target: Path, media: str) -> None:

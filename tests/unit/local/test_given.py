@@ -227,7 +227,7 @@ def test_a_format_that_nobody_says_is_told_from_the_names(capsys: pytest.Capture
     Path("rows/a.csv").write_text("x,y\n1,2\n")
     assert run(reading("rows"), words=("--data", "rows")) == 0
     told = capsys.readouterr().out
-    assert "1 rows" in told
+    assert "1 row" in told
     assert "(csv, by the files' names)" in told
     assert "read as x integer, y integer" in told
     Path("rows/b.jsonl").write_text("{}\n")

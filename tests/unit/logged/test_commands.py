@@ -375,7 +375,7 @@ def test_heads_of_tables(tmp_path: Path) -> None:
     with pytest.raises(session.Problem, match="can't be read as Parquet"):
         opened.parquet_head(tmp_path / "bad.parquet")
     (tmp_path / "t.csv").write_text("a,b\n1\n")
-    assert opened.csv_head(tmp_path / "t.csv") == (["a", "b"], [["1", ""]], "1 rows")
+    assert opened.csv_head(tmp_path / "t.csv") == (["a", "b"], [["1", ""]], "1 row")
     (tmp_path / "e.csv").write_text("")
     assert opened.csv_head(tmp_path / "e.csv")[2] == "no rows"
     (tmp_path / "h.csv").write_text('"' + "x" * 200_000)
