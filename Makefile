@@ -61,7 +61,7 @@ generate: .venv/stamp ## CRDs, reference, rights and the chart's copies, from th
 lock: .venv/stamp ## versions and digests of what the images install, anew from pyproject.toml (LOCK=--upgrade for the newest)
 	@$(VENV)/python -m hack.lock $(LOCK)
 
-bench: .venv/stamp ## a benchmark: make bench ONLY=calls|each|experiments|first|fleet|gitops|hostile|joins|monitors|readers|recorder|rollback|scale|step|stores|trips|verdicts|world
+bench: .venv/stamp ## a benchmark: make bench ONLY=calls|each|experiments|first|fleet|gitops|hostile|joins|monitors|pipelines|readers|recorder|rollback|scale|step|stores|trips|verdicts|world
 	@$(VENV)/python -m hack.bench $(ONLY)
 
 clean: down ## also delete the Python environment and all caches of the local cluster

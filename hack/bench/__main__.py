@@ -16,6 +16,7 @@ BENCHES = (
     "hostile",
     "joins",
     "monitors",
+    "pipelines",
     "readers",
     "recorder",
     "rollback",

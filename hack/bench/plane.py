@@ -12,7 +12,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -103,6 +103,10 @@ class Plane:
         where = paths()
         others = [*assets.gateway_api_crds(where), *assets.prometheus_crds(where)]
         files = [*(ROOT / "crds").glob("*.yaml"), *(path for path in others if path.name.endswith(OTHERS))]
+        self.install(files)
+
+    def install(self, files: Iterable[Path]) -> None:
+        """Apply definitions; returns when all are served."""
         named = [word for path in files for word in ("-f", str(path))]
         if not self._kubectl("apply", "--server-side", *named) or not self._kubectl(
             "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"
@@ -133,6 +137,21 @@ class Plane:
             "--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.97.0.0/16",
             "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
         ]  # fmt: skip
+
+    def beside(self, name: str, command: list[str]) -> None:
+        """Start one more process, which ends with the others; its output goes to `<name>.log`."""
+        self._run(name, command)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the processes, in the order of their start."""
+        return list(self._processes)
+
+    def check(self) -> None:
+        """SystemExit if one of the processes has ended."""
+        gone = self._ended()
+        if gone:
+            raise SystemExit(gone)
 
     def _run(self, name: str, command: list[str], env: dict[str, str] | None = None) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:

@@ -50,6 +50,12 @@ def cpu_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def peak_of(pid: int) -> float:
+    """The most resident memory that a process has had, in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) / 1024
+
+
 @contextmanager
 def checked_out(commit: str) -> Iterator[Path]:
     """An earlier tree."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hack.cluster.settings import (
     ARGO_CD,
+    ARGO_WORKFLOWS,
     COREDNS,
     ENVOY_GATEWAY,
     FLUX_SSA,
@@ -91,6 +92,11 @@ RECIPES = [
         optional=True,
     ),
     Recipe("argocd", ARGO_CD, ("argocd",), (".",), source="argocd", tags="", expected=660, optional=True),
+    Recipe(
+        "workflow-controller", ARGO_WORKFLOWS, ("workflow-controller",),
+        ("github.com/argoproj/argo-workflows/v4/cmd/workflow-controller",), source="argoworkflows", tags="",
+        expected=420, optional=True,
+    ),
     Recipe("flux", FLUX_SSA, ("flux",), (".",), source="flux", tags="", expected=240, optional=True),
 ]  # fmt: skip
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
