@@ -13,6 +13,7 @@ import pytest
 import yaml
 from tests.unit.pipeline import each_world
 from tests.unit.pipeline.each_world import EachWorld
+from tests.unit.pipeline.gangs import Gang
 from tests.unit.plan import test_run_plan as runs
 from tests.unit.plan.explain_world import first_of_an_evaluated_version
 from tests.unit.plan.littleworld import LittleWorld
@@ -114,10 +115,21 @@ def model_version() -> Json:
     return where.objects[("ModelVersion", "delay-7")]
 
 
-JOBS = [snapshot_job, step_job, recall_job, item_job, items_job, gathering_job, explanation_job]
+def workers_job() -> Json:
+    """The Job of a step with several workers."""
+    return Gang().job
 
 
-@pytest.mark.parametrize("make", [*JOBS, pipeline_run, model_version])
+def workers_service() -> Json:
+    """The Service by which they find each other."""
+    found = Gang()
+    return found.world.objects["Service", found.services[0]]
+
+
+JOBS = [snapshot_job, step_job, workers_job, recall_job, item_job, items_job, gathering_job, explanation_job]
+
+
+@pytest.mark.parametrize("make", [*JOBS, workers_service, pipeline_run, model_version])
 def test_as_reviewed(make: object) -> None:
     assert callable(make)
     made = copy.deepcopy(make())

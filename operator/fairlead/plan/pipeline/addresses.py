@@ -46,7 +46,7 @@ def left(view: steps.View) -> bool:
 
 def _with_several(view: steps.View, spec: PipelineSpec, found: Iterable[StepStatus]) -> Iterator[StepStatus]:
     """Steps with a running attempt of several pods."""
-    names = {step.name for step in spec.steps if step.workers is not None}
+    names = {step.name for step in spec.steps if types.workers(step) > 1}
     for status in found:
         if status.name in names and steps.busy(status) and not steps.is_recall(view, status):
             yield status

@@ -24,7 +24,7 @@ def metered(view: steps.View, spec: PipelineSpec, before: StepStatus, after: Ste
     if not gpus and before.gpu is None:
         return after
     running = steps.busy(before) and not steps.is_recall(view, before)
-    if any(one.workers is not None for one in spec.steps if one.name == after.name):
+    if any(types.workers(one) > 1 for one in spec.steps if one.name == after.name):
         return _together(view, before, after, gpus, attempt.find(steps.Attempt(view, before)) if running else None)
     pod = attempt.find(steps.Attempt(view, before)).pod if running else None
     over = steps.over(after) or after.job != before.job
