@@ -23,6 +23,7 @@ STEP = {
     "if_",
     "notebook",
     "each",
+    "workers",
 }
 """Fields of a step that mean the same here."""
 PIPELINE = {"params", "steps", "produces", "author", "code", "timeout"}

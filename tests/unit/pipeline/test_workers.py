@@ -74,17 +74,19 @@ def test_it_runs_when_all_of_them_run() -> None:
 
 
 def test_gpus_are_not_held_for_what_gets_no_node() -> None:
-    """Three wait at their nodes for the fourth: after startTimeout all go, and it is tried again as the cluster's fault."""
+    """Three wait at their nodes for the fourth: after startTimeout all go; it is the cluster's fault."""
     found = Gang()
     found.look(3600)
     for index in (0, 1, 2):
         found.pod(index, initContainerStatuses=[found.running()])
     assert found.look(599)["reason"] != "StartTimeout"
     again = found.world.plan(run.SPEC, "delay-7").requeue_after
-    assert again is not None and again <= 1
+    assert again is not None
+    assert again <= 1
     found.look(1)
     assert "1 of its 4 workers had no node within startTimeout, 10m" in found.status["message"]
-    assert found.jobs == 1 and not found.world.select(JOB), "the Job went, and with it all of them"
+    assert found.jobs == 1
+    assert not found.world.select(JOB), "the Job went, and with it all of them"
     found.look(10)
     assert (found.status["attempt"], found.status["disruptions"], found.status.get("failures", 0)) == (2, 1, 0)
     assert found.jobs == 2
@@ -135,7 +137,8 @@ def test_whose_fault_it_is(
     fails(found)
     seen = found.look()
     assert seen["reason"] == "WorkersStopping"
-    assert words in seen["message"] and "the other workers are being stopped" in seen["message"]
+    assert words in seen["message"]
+    assert "the other workers are being stopped" in seen["message"]
     found.job_is("FailureTarget")
     found.gone(0, 1, 2, 3)
     found.look(30)
@@ -144,7 +147,9 @@ def test_whose_fault_it_is(
     seen = found.look()
     assert (seen.get("failures", 0), seen.get("disruptions", 0)) == counted
     assert "failing" not in seen
-    assert (seen["reason"], words in seen["message"]) == (reason, True) if seen["attempt"] == 1 else seen["attempt"] == 2
+    assert (
+        (seen["reason"], words in seen["message"]) == (reason, True) if seen["attempt"] == 1 else seen["attempt"] == 2
+    )
     found.look(10)
     assert (found.status["attempt"], found.jobs) == (2, 2)
 
@@ -230,7 +235,8 @@ def test_pods_that_are_none_of_the_jobs() -> None:
     found.pod(1, initContainerStatuses=[found.running()])
     found.look()
     assert found.status["reason"] == "ForeignPod"
-    assert "has no index" in found.status["message"] and "with index 1 has another name" in found.status["message"]
+    assert "has no index" in found.status["message"]
+    assert "with index 1 has another name" in found.status["message"]
 
 
 def test_a_second_pod_of_an_index() -> None:
@@ -278,7 +284,8 @@ def test_others_may_end_their_work_until_timeout() -> None:
     found.look(7138)
     assert found.status["phase"] == "Running"
     assert found.look(2)["phase"] == "Completed", "what is committed is committed"
-    assert not found.world.select(JOB) and not found.services, "GPUs are not held for what hangs"
+    assert not found.services
+    assert not found.world.select(JOB), "GPUs are not held for what hangs"
 
 
 def test_a_failure_after_the_commit_changes_nothing() -> None:
@@ -314,7 +321,8 @@ def test_cancelled_all_of_them_go() -> None:
     found.world.objects["PipelineRun", "delay-7"]["spec"]["cancel"] = "now"
     found.look()
     found.look(5)
-    assert not found.world.select(JOB) and not found.services
+    assert not found.world.select(JOB)
+    assert not found.services
     assert found.world.status(PIPELINE_RUN, "delay-7")["phase"] == "Aborted"
 
 
@@ -394,7 +402,8 @@ def test_each_log_is_kept() -> None:
     del found.world.logs
     found.look(1)
     assert (found.status["log"]["uri"][-8:], found.status["log"]["kept"]) == ("/log.txt", [1, 2, 3])
-    assert not logs(found) and run.settled(raw)
+    assert not logs(found)
+    assert run.settled(raw)
 
 
 def test_logs_that_are_lost_are_waited_for_no_longer_than_one() -> None:
@@ -406,7 +415,8 @@ def test_logs_that_are_lost_are_waited_for_no_longer_than_one() -> None:
     found.look()
     found.look(91)
     assert not logs(found)
-    assert found.status["log"]["problem"] == "the node is away" and not found.status["log"].get("kept")
+    assert found.status["log"]["problem"] == "the node is away"
+    assert not found.status["log"].get("kept")
 
 
 def test_the_log_of_the_one_that_failed_is_kept_though_the_first_is_gone() -> None:
@@ -419,10 +429,11 @@ def test_the_log_of_the_one_that_failed_is_kept_though_the_first_is_gone() -> No
     found.job_is("Failed")
     found.look(5)
     assert found.status["phase"] == "Failed"
-    assert 3 in found.status["log"]["kept"] and "pod was gone" in found.status["log"]["problem"]
+    assert 3 in found.status["log"]["kept"]
+    assert "pod was gone" in found.status["log"]["problem"]
 
 
-# --- queues ------------------------------------------------------------------------------------------------------------
+# --- queues ----------------------------------------------------------------------------------------------------------
 
 
 def test_suspended_by_a_queue_it_goes_on_as_the_same_attempt() -> None:
@@ -441,7 +452,7 @@ def test_suspended_by_a_queue_it_goes_on_as_the_same_attempt() -> None:
     assert (found.status["stage"], found.jobs) == ("Running", 1)
 
 
-# --- what is refused ---------------------------------------------------------------------------------------------------
+# --- what is refused -------------------------------------------------------------------------------------------------
 
 
 def test_a_status_has_what_it_needs_and_no_more() -> None:
