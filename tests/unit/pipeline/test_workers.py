@@ -11,9 +11,11 @@ from tests.unit.pipeline.gangs import Gang
 from tests.unit.plan.littleworld import Crash
 from tests.unit.plan.test_run_plan import container, task_of
 
+from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import PipelineRun
 from fairlead.plan.core import JOB, PIPELINE_RUN, Json, rfc3339
 from fairlead.plan.pipeline import run
+from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.requests import Failed, KeepLog
 
 EVICTED = [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}]
@@ -450,6 +452,17 @@ def test_suspended_by_a_queue_it_goes_on_as_the_same_attempt() -> None:
     found.job["spec"]["suspend"] = False
     found.run()
     assert (found.status["stage"], found.jobs) == ("Running", 1)
+
+
+# --- the cache -------------------------------------------------------------------------------------------------------
+
+
+def test_another_count_is_another_result() -> None:
+    def parts(**more: Any) -> Json:
+        return dict(types.parts(Step.model_validate({"name": "train", "image": "i"} | more)))
+
+    assert parts(workers={"count": 2}) != parts(workers={"count": 4})
+    assert "workers" not in parts()
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
