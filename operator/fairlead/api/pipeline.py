@@ -228,7 +228,8 @@ class EvaluateStep(Model):
 
 
 class ReportStep(Model):
-    """Makes a page of the run: what it read, how its steps went, metrics, and what its inputs hold."""
+    """Makes a page of the run: what it read, how its steps went, metrics beside those of the last completed run, and
+    what its inputs hold. It is the output `report`. Inputs of steps that have not completed are told as missing."""
 
     title: Annotated[str, Field(max_length=128)] = ""
     """Default: the run's name."""
@@ -304,6 +305,12 @@ class Step(Container):
             exactly_one_of("image", "component", "evaluate", "report"),
             ("!has(self.each) || !has(self.cache) || !self.cache",
              "what a step with each leaves is not taken from earlier runs: take cache away"),
+            ("!has(self.when) || self.when == 'succeeded' || !has(self.cache) || !self.cache",
+             "a step with when: always or failed runs for what it does in its own run, not for what it leaves: take cache "
+             "away"),
+            ("!has(self.report) || !has(self.cache) || !self.cache",
+             "a report tells of its own run, and is not taken from earlier ones: take cache away"),
+            ("!has(self.report) || !has(self.each)", "a report is of a whole run: take each away"),
             ("!has(self.params) || has(self.component)", "params are a component's; a program gets the Pipeline's by "
              "{{params.NAME}} in command, args and env"),
             ("has(self.image) || !(has(self.command) || has(self.args) || has(self.outputs) || has(self.notebook))",

@@ -41,6 +41,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--data", action="append", default=[], metavar="[NAME=]PATH",
         help="folder or file of a Dataset; without a name: of the only one, or with a folder for each",
     )  # fmt: skip
+    parser.add_argument(
+        "--components", action="append", default=[], metavar="FILE", help="with Components that the Pipeline uses"
+    )
     parser.add_argument("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="override a parameter")
     parser.add_argument(
         "--step", action="append", default=[], metavar="NAME", help="run only this one, and those that it needs"
@@ -82,7 +85,8 @@ def _run(args: argparse.Namespace) -> int:
     if documents == []:
         return FAILED  # the person's own code, whose error was shown
     asked = dev.Asked(
-        file=Path(args.file), documents=documents, data=args.data, params=pairs(args.param, "param"), steps=args.step,
+        file=Path(args.file), documents=documents, components=[Path(one) for one in args.components],
+        data=args.data, params=pairs(args.param, "param"), steps=args.step,
         out=Path(args.out), keep_going=args.keep_going, containers=args.containers, parallel=args.parallel,
         workdir=Path(args.workdir or workdir),
     )  # fmt: skip
@@ -202,7 +206,7 @@ class Screen:
 
     def _step(self, step: StepStatus) -> None:
         from fairlead.cli.text import short, size, took
-        from fairlead.plan.pipeline.judging import SKIPPED
+        from fairlead.plan.pipeline.steps import SKIPPED
 
         again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
         why = ": ".join(part for part in (step.reason, step.message) if part)

@@ -121,6 +121,8 @@ def _made(root: Node, found: ModelVersion, datasets: dict[str, Json | None]) -> 
         run = root.add(f"run {lineage.run}" + (f" of pipeline {lineage.pipeline}" if lineage.pipeline else ""))
         for step, image in sorted(lineage.images.items()):
             run.add(f"step {step}: {image}")
+        for step, component in sorted(lineage.components.items()):
+            run.add(f"step {step} is {component}")
         if lineage.commit:
             run.add(f"code {lineage.repository}@{lineage.commit}")
         for key, value in sorted(lineage.params.items()):

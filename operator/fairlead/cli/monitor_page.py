@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 
-from fairlead.cli import html, session
 from fairlead.cli import monitor_view as views
-from fairlead.cli.html import table, text
+from fairlead.cli import session
 from fairlead.cli.monitor_view import Series, Thing, View
 from fairlead.cli.session import Problem
 from fairlead.cli.show_profile import cut
 from fairlead.cli.text import count
+from fairlead.worker import html
+from fairlead.worker.html import table, text
 
 HTML = "html"
 MOST = 200

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fairlead.cli import html
 from fairlead.cli.histogram import heights, shown
-from fairlead.cli.html import table, text
 from fairlead.cli.show_profile import cut, words
 from fairlead.cli.text import count
 from fairlead.monitor.profile import BINS, Category, Number, Profile, Scores
+from fairlead.worker import html
+from fairlead.worker.html import table, text
 
 _CELLS, _WIDE, _HIGH = 64, 320.0, 96.0
 

@@ -14,7 +14,8 @@ from fairlead.cli.show_common import conditions, message
 from fairlead.cli.text import short, size, took
 from fairlead.plan.conditions import quoted
 from fairlead.plan.core import epoch
-from fairlead.plan.pipeline import dag, judging
+from fairlead.plan.pipeline import dag, judging, produce
+from fairlead.plan.pipeline.steps import SKIPPED
 
 MARKS = {"Completed": "✓", "Failed": "✗", "Running": "●", "Pending": "○", "Aborted": "–"}
 METRICS = 4
@@ -58,6 +59,7 @@ def blocks(name: str, found: PipelineRun, now: float, before: Past | None = None
     facts = [f"because  {found.spec.reason}"] if found.spec.reason else []
     facts += [f"data     {pinned.name}@{pinned.version}" for pinned in status.datasets]
     facts += [f"after    {taken.run} {taken.output} {short(taken.artifact.sha256)}" for taken in status.after]
+    facts += [f"uses     {produce.named(one)} for step {one.step}" for one in status.components]
     facts += _code(found)
     facts += [f"param    {key}={value}" for key, value in sorted((status.params or found.spec.params).items())]
     if used := sum(step.gpu_seconds for step in status.steps):
@@ -129,7 +131,7 @@ def _in_order(names: list[str], needs: dict[str, set[str]]) -> list[str]:
 
 def _line(step: StepStatus, waits: list[str], others: list[str], now: float, known: Past) -> str:
     state = f"{MARKS.get(step.phase, '?')} {step.name}  {step.phase}"
-    skipped = step.reason == judging.SKIPPED  # a step that has completed says nothing else
+    skipped = step.reason == SKIPPED  # a step that has completed says nothing else
     parts = [state, step.reason if step.phase != "Completed" or skipped else "", _time(step, now, known)]
     parts.append(f"{step.stage.lower()} for {took(step.stage_at, None, now)}" if step.stage else "")
     parts.append(f"attempt {step.attempt}" if step.attempt > 1 else "")

@@ -13,6 +13,7 @@ from fairlead.api.tasks import INPUTS, OUTPUTS
 from fairlead.local import container as containers
 from fairlead.local.jobs import Place
 from fairlead.local.program import Program
+from fairlead.local.world import TRAINER, WORKER
 from fairlead.manifests import pod
 from fairlead.manifests.workers import COUNT_ENV
 from fairlead.plan.core import Json
@@ -88,14 +89,17 @@ def shims(folder: Path) -> Path:
 
 @dataclass
 class Containers:
-    """In containers of an engine that is on this machine."""
+    """In containers of an engine that is on this machine. What comes with Fairlead runs as it does without."""
 
     engine: str
+    processes: Processes
     code: Code | None = None
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     def program(self, container: Json, place: Place, heard: Callable[[str], None]) -> Program:
         """See Runs."""
+        if container["image"] in (WORKER, TRAINER):
+            return self.processes.program(container, place, heard)
         several = any(one["name"] == COUNT_ENV for one in container.get("env") or ())
         name = "-".join(["fairlead", str(os.getpid()), *place.folder.parts[-3 if several else -2 :]])
         user = f"{os.getuid()}:{os.getgid()}" if os.getuid() else POD_USER
@@ -113,4 +117,4 @@ class Containers:
         def kill() -> None:
             subprocess.run([self.engine, "kill", name], env=dict(self.env), capture_output=True, check=False)
 
-        return Program(command.words, self.env, place.folder, place.log, heard=heard, also=kill)
+        return Program(command.words, self.env, place.folder, place.log, heard=heard, also=kill, reaped=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fairlead.api.answers import IN_STORE, STORE
 from fairlead.api.common import Container, EnvVar
@@ -129,6 +129,19 @@ class Publishing:
 
 
 @dataclass(frozen=True)
+class Own:
+    """A container `step` that is Fairlead's own program, and what it has beside it."""
+
+    step: Json
+    beside: Sequence[Json] = ()
+    """Sidecars: they begin when the inputs are there."""
+    volumes: Sequence[Json] = ()
+    """More that sidecars mount."""
+    fields: Json = field(default_factory=dict)
+    """More that sidecars ask of the pod."""
+
+
+@dataclass(frozen=True)
 class StepPod:
     """What a step's pod needs that runs a program."""
 
@@ -146,19 +159,23 @@ class StepPod:
     """A LocalQueue of Kueue's, which lets the Job begin."""
     together: Together | None = None
     """Several pods instead of one."""
+    own: Own | None = None
+    """In the place of a program of the user's; `program` says only where the pod may run."""
 
 
 def step_job(who: Identity, parts: StepPod) -> Json:
     """fetch (if there are inputs, or code) → step → publish, in one pod, or in each of several."""
     init = [_fetch(parts)] if parts.fetch.items or parts.fetch.code else []
-    init.append(_step(parts, who.name))
+    own = parts.own or Own(_step(parts, who.name))
+    init += [*own.beside, own.step]
     program = parts.program
     secrets = [s for s in (*parts.fetch_credentials, parts.publish.credentials) if s]
     volumes = [
         pod.empty_dir("in"), pod.empty_dir("out"), *([pod.empty_dir("code")] if parts.fetch.code else []),
-        *map(pod.credentials_volume, secrets), *map(pod.secret_volume, program.secrets),
+        *map(pod.credentials_volume, secrets), *map(pod.secret_volume, program.secrets), *own.volumes,
     ]  # fmt: skip
     extra: Json = {"priorityClassName": parts.priority_class} if parts.priority_class else {}
+    extra |= own.fields
     if parts.claims:
         extra["resourceClaims"] = [
             {"name": one.name, "resourceClaimTemplateName": one.template} for one in parts.claims

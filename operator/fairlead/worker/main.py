@@ -54,6 +54,13 @@ def _evaluate(task: str) -> Said:
     return Said(answer=evaluate(EvaluateTask.model_validate_json(task)).digest)  # the report is the answer
 
 
+def _measure(task: str) -> Said:
+    from fairlead.api.tasks import MeasureTask
+    from fairlead.worker.measure import measure
+
+    return Said(answer=measure(MeasureTask.model_validate_json(task)))
+
+
 def _record(task: str) -> Said:
     """Becomes another program, which does without most of this one's modules: it runs beside each model server."""
     from fairlead.api.tasks import RecordTask
@@ -107,6 +114,7 @@ def _resolve(task: str) -> Said:
 TASKS: dict[str, Callable[[str], Said]] = {
     "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate, "join": _join,
     "observe": _observe, "explain": _explain, "items": _items, "record": _record, "resolve": _resolve,
+    "measure": _measure,
 }  # fmt: skip
 
 

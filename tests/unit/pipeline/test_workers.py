@@ -459,7 +459,7 @@ def test_suspended_by_a_queue_it_goes_on_as_the_same_attempt() -> None:
 
 def test_another_count_is_another_result() -> None:
     def parts(**more: Any) -> Json:
-        return dict(types.parts(Step.model_validate({"name": "train", "image": "i"} | more)))
+        return dict(types.parts(Step.model_validate({"name": "train", "image": "i"} | more), None))
 
     assert parts(workers={"count": 2}) != parts(workers={"count": 4})
     assert "workers" not in parts()

@@ -17,11 +17,13 @@ from fairlead.plan.core import Json, epoch, rfc3339
 from fairlead.plan.jobs import failures
 from fairlead.plan.jobs.failures import Failure, Fault
 from fairlead.plan.jobs.jobpods import Found
+from fairlead.plan.pipeline.reading import SERVER_FAILED
 
 Stage = Literal["Queued", "Starting", "Running"]
 QUEUED, STARTED, DEADLINE = "QueueTimeout", "StartTimeout", "DeadlineExceeded"
-FAULTS: dict[str, Fault] = {QUEUED: "final", STARTED: "cluster", DEADLINE: "own"}
-"""Whose fault it is. Another attempt would wait for the same nodes; it may start elsewhere; it spends `retry`."""
+FAULTS: dict[str, Fault] = {QUEUED: "final", STARTED: "cluster", DEADLINE: "own", SERVER_FAILED: "own"}
+"""Whose fault it is. Another attempt would wait for the same nodes; it may start elsewhere; it spends `retry`, and so
+does one whose model server ends again and again."""
 
 
 class Late(NamedTuple):

@@ -29,6 +29,7 @@ from fairlead.plan.jobs.record import FINAL, Budget, Recorded
 from fairlead.plan.jobs.result import UNREADABLE
 from fairlead.plan.pipeline import clocks, logs, memory, together
 from fairlead.plan.pipeline.logs import Look
+from fairlead.plan.pipeline.reading import PROGRAM, Reading
 from fairlead.plan.read import NotReadable
 from fairlead.plan.requests import KeepLog, ReadDocument
 
@@ -41,6 +42,8 @@ _LONGEST = 3600.0
 CANCELLED, RUN_FAILED, RUN_TIMEOUT = "Cancelled", "RunFailed", "RunTimeout"
 """Why a step is aborted: the run was cancelled; another step has failed, and this one could not start; the run took
 longer than it may."""
+SKIPPED = "Skipped"
+"""Reason of a step that is completed without having run."""
 STARTING = "Starting"
 """Reason of a step whose pod does what every pod does at first."""
 MESSAGE = 320
@@ -55,6 +58,8 @@ class View(Look):
     """The Job of a recorded attempt, as it is made."""
     memory: Callable[[StepStatus], str] = lambda _: ""
     """What a step's program may use at first; empty: as much as its node has."""
+    reading: Callable[[StepStatus], Reading] = lambda _: PROGRAM
+    """What the containers of a step's pod mean."""
 
     def job(self, status: StepStatus) -> Json | None:
         """The Job of a step's running attempt, if it is there and (once its uid is known) the same one."""
@@ -103,9 +108,9 @@ class Attempt(Followed[PublishResult]):
 
     def failure(self, found: Found, said: TaskResult | None) -> Failure:  # noqa: ARG002 - the pod has it too
         """A recall runs none of the user's code: that it fails is never the step's own fault."""
-        failed = found.failure(None if self.is_recall else STEP)
         if not self.is_recall:
-            return self._hopeless(found, failed)
+            return self._hopeless(found, self.context.reading(self.status).failure(found))
+        failed = found.failure(None)
         if failed.fault == "cluster":
             return failed
         return Failure("Disrupted", f"what the attempt committed can't be read: {failed.message}", "cluster")
@@ -173,6 +178,11 @@ def is_recall(view: View, status: StepStatus) -> bool:
 def over(status: StepStatus) -> bool:
     """Whether a step is finished, however it went."""
     return status.phase in ("Completed", "Failed", "Aborted")
+
+
+def ran(status: StepStatus) -> bool:
+    """Whether a step has completed and was not skipped: then its outputs are there."""
+    return status.phase == "Completed" and status.reason != SKIPPED
 
 
 def busy(status: StepStatus) -> bool:
@@ -293,6 +303,8 @@ def _timed(view: View, status: StepStatus, seen: Running) -> StepStatus:
     if seen.answered or is_recall(view, status) or attempt.is_late(seen.found):
         return status
     status = clocks.told(status, seen.found, view.now)
+    if (lost := view.reading(status).hopeless(seen.found)) is not None:
+        return _with(noted(view, status), reason=lost.reason, message=lost.message)
     late = clocks.late(Attempt(view, status).step, status, seen.found, view.now)
     if late is None or late.left > 0:
         view.look_again.extend([late.left] if late else [])
@@ -366,7 +378,7 @@ def _recall(view: View, status: StepStatus, unreadable: str) -> StepStatus:
 def _seen(view: View, status: StepStatus, found: Found) -> StepStatus:
     """With the image that ran, and what becomes of its log: a pod that is deleted can't say them any more."""
     status = status if is_recall(view, status) else _logged_by(view, status, found)
-    image = failures.image_ran(found.pod, STEP) if found.pod is not None else ""
+    image = view.reading(status).image(found.pod) if found.pod is not None else ""
     return _with(status, image=image[:512]) if image else status
 
 

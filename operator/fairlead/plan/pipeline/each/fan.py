@@ -110,6 +110,8 @@ def due(view: View, status: StepStatus) -> bool:
     recorded = {one.name: one for one in view.subject.body.status.steps}
     if status.items is None:
         return all(steps.over(recorded[name]) for name in _before(view, status)) and steps.due(view, status)
+    if asking.under_way(status):
+        return not steps.over(status) and asking.due(view, recorded[status.name])
     known = recorded[status.name].items  # what was heard in this look is recorded first
     return known is not None and known.total is not None and not steps.over(status) and not stopping(view, status)
 
@@ -125,6 +127,8 @@ def begin(view: View, status: StepStatus) -> StepStatus:
     if status.items is None:
         begun = status.model_copy(update={"started_at": status.started_at or view.stamp, "items": _first(view, status)})
         return begin(view, begun) if begun.items is not None and begun.items.total is not None else begun
+    if asking.under_way(status):
+        return asking.begin(view, status)
     items, most = status.items, each_of(view, status).max_parallel
     room = most - sum(one.not_before is None for one in items.live)
     live, after = list(items.live), items.next
