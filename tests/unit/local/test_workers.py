@@ -12,7 +12,7 @@ from tests.unit.local.test_dev_run import _in_a_folder, record, run, step, writt
 from fairlead.local import together
 
 __all__ = ["_in_a_folder"]
-REDUCE = Path(__file__).parents[2] / "cluster" / "reduce.py"
+REDUCE = Path(__file__).with_name("reduce.py")
 
 
 def train(shell: str, count: int = 3, **more: Any) -> dict[str, Any]:
