@@ -211,6 +211,13 @@ class Claim(Model):
     """One of the template's requests; default: all of them."""
 
 
+class Workers(Model):
+    """Several pods that work together, as distributed training does. They start, fail and are tried again as one."""
+
+    count: Annotated[int, Field(ge=2, le=64)]
+    """Pods, with indices from 0; what index 0 leaves at `/fairlead/out` is kept."""
+
+
 class EvaluateStep(Model):
     """Measures a model as the ModelVersion made of it will be measured: the same server, metrics and slices."""
 
@@ -257,6 +264,8 @@ class Step(Container):
     """All must hold, else the step is skipped, and with it the steps that read its outputs."""
     inputs: Annotated[dict[Key, Input], Field(max_length=32)] = {}
     outputs: Annotated[dict[Key, Output], Field(max_length=32)] = {}
+    workers: Workers | None = None
+    """Its program runs in several pods, each with `resources`; they find each other by what torchrun reads."""
     claims: Annotated[list[Claim], Field(max_length=8, json_schema_extra=list_map("name"))] = []
     """Devices for its program, besides `resources`."""
     priority_class: (
@@ -306,6 +315,8 @@ class Step(Container):
              "{{params.NAME}} in command, args and env"),
             ("has(self.image) || !(has(self.command) || has(self.args) || has(self.outputs) || has(self.notebook))",
              "command, args, notebook and outputs go with image; a component brings its own"),
+            ("!has(self.workers) || !(has(self.each) || has(self.notebook) || has(self.evaluate) || has(self.report))",
+             "workers are for one program with image or component: take each, notebook, evaluate or report away"),
         )
     )  # fmt: skip
 

@@ -118,6 +118,8 @@ class PublishTask(Model):
     """The item's values."""
     logged: str = ""
     """Folder of what the program has logged; empty: nothing is looked for."""
+    workers: int | None = None
+    """Of several pods that work together, how many they are: only index 0 commits. None: there is one."""
 
 
 class PublishResult(Model):

@@ -25,6 +25,7 @@ STEP = {
     "report",
     "evaluate",
     "each",
+    "workers",
     "component",
     "params",
 }

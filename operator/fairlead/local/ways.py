@@ -15,6 +15,7 @@ from fairlead.local.jobs import Place
 from fairlead.local.program import Program
 from fairlead.local.world import TRAINER, WORKER
 from fairlead.manifests import pod
+from fairlead.manifests.workers import COUNT_ENV
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline import code
 
@@ -99,7 +100,8 @@ class Containers:
         """See Runs."""
         if container["image"] in (WORKER, TRAINER):
             return self.processes.program(container, place, heard)
-        name = f"fairlead-{os.getpid()}-{place.folder.parent.name}-{place.folder.name}"
+        several = any(one["name"] == COUNT_ENV for one in container.get("env") or ())
+        name = "-".join(["fairlead", str(os.getpid()), *place.folder.parts[-3 if several else -2 :]])
         user = f"{os.getuid()}:{os.getgid()}" if os.getuid() else POD_USER
         mounts = {INPUTS: str(place.inputs), OUTPUTS: str(place.outputs)}
         if self.code is not None:
@@ -108,8 +110,9 @@ class Containers:
         if not os.getuid():
             place.outputs.chmod(0o777)
         command = containers.as_container(
-            _with(container, self.code), self.engine, name, user, mounts, [INPUTS, code.FOLDER]
-        )
+            _with(container, self.code), self.engine, name, user, mounts, [INPUTS, code.FOLDER],
+            network="host" if several else "",
+        )  # fmt: skip
 
         def kill() -> None:
             subprocess.run([self.engine, "kill", name], env=dict(self.env), capture_output=True, check=False)

@@ -38,9 +38,12 @@ def _fetch(task: str) -> Said:
 
 def _publish(task: str) -> Said:
     from fairlead.api.tasks import PublishTask, TaskResult
-    from fairlead.worker.publish import publish
+    from fairlead.worker.publish import INDEX_ENV, commits, publish
 
     asked = PublishTask.model_validate_json(task)
+    if not commits(asked, os.environ.get(INDEX_ENV)):
+        log.info("nothing is committed", extra={"worker": os.environ[INDEX_ENV], "workers": asked.workers})
+        return Said()
     return keep("publish", asked, asked.store, TaskResult(publish=publish(asked)))
 
 

@@ -14,6 +14,7 @@ import yaml
 from tests.unit.pipeline import each_world
 from tests.unit.pipeline import test_evaluate_step as measured
 from tests.unit.pipeline.each_world import EachWorld
+from tests.unit.pipeline.gangs import Gang
 from tests.unit.plan import test_run_plan as runs
 from tests.unit.plan.explain_world import first_of_an_evaluated_version
 from tests.unit.plan.littleworld import LittleWorld
@@ -152,12 +153,24 @@ def model_version() -> Json:
     return where.objects[("ModelVersion", "delay-7")]
 
 
+def workers_job() -> Json:
+    """The Job of a step with several workers."""
+    return Gang().job
+
+
+def workers_service() -> Json:
+    """The Service by which they find each other."""
+    found = Gang()
+    return found.world.objects["Service", found.services[0]]
+
+
 JOBS = [
-    snapshot_job, step_job, report_job, recall_job, item_job, items_job, measuring_job, gathering_job, explanation_job,
+    snapshot_job, step_job, workers_job, report_job, recall_job, item_job, items_job, measuring_job, gathering_job,
+    explanation_job,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("make", [*JOBS, pipeline_run, model_version])
+@pytest.mark.parametrize("make", [*JOBS, workers_service, pipeline_run, model_version])
 def test_as_reviewed(make: object) -> None:
     assert callable(make)
     made = copy.deepcopy(make())

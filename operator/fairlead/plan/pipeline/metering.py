@@ -14,6 +14,7 @@ from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import GpuTime, StepStatus
 from fairlead.plan.core import Json, epoch
 from fairlead.plan.jobs import attempt, failures
+from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.pipeline import steps
 from fairlead.plan.pipeline.types import registry as types
 
@@ -32,6 +33,8 @@ def metered(view: steps.View, spec: PipelineSpec, before: StepStatus, after: Ste
         return after
     running = steps.busy(before) and not steps.is_recall(view, before)
     found = attempt.find(steps.Attempt(view, before)) if running else None
+    if any(types.workers(one) > 1 for one in spec.steps if one.name == after.name):
+        return _together(view, before, after, gpus, found)
     pod, job = (found.pod, found.job) if found is not None else (None, None)
     over = steps.over(after) or after.job != before.job
     count, since, seconds = _count(before, gpus), before.gpu.since if before.gpu else None, 0.0
@@ -48,6 +51,31 @@ def metered(view: steps.View, spec: PipelineSpec, before: StepStatus, after: Ste
     used = after.gpu_seconds + round(seconds * count)
     held = GpuTime(since=since, count=f"{count:.4g}") if since is not None and not over else None
     return after.model_copy(update={"gpu_seconds": used, "gpu": held})
+
+
+def _together(view: steps.View, before: StepStatus, after: StepStatus, gpus: float, found: Found | None) -> StepStatus:
+    """Of pods that work together: each counts while it is on a node. What was counted is written down when there are
+    more of them, or fewer. One that is gone was there until now, or until another one came in its place."""
+    pods = [pod for _, pod in found.pods if pod["spec"].get("nodeName")] if found is not None else []
+    placed = [(epoch(_begun(pod) or view.stamp), _ended(pod, view.now) if failures.ended(pod) else None)
+              for pod in pods]  # fmt: skip
+    held = before.gpu
+    since = epoch(held.since) if held is not None else None
+    had = round(float(held.count) / gpus) if held is not None and gpus else 0
+    stays = [one for one in placed if since is not None and one[0] <= since + _APART]
+    new = [one for one in placed if one not in stays]
+    going = [one for one in placed if one[1] is None]
+    over = steps.over(after) or after.job != before.job
+    if held is not None and not over and not new and len(going) == had:
+        return after.model_copy(update={"gpu": held})
+    used = sum((view.now if end is None else end) - begun for begun, end in new)
+    if since is not None:
+        still = [one for one in stays if one[1] is None or one[1] > since]
+        used += sum((view.now if end is None else end) - since for _, end in still)
+        gone = max(0, had - len(still))
+        used += gone * max(0.0, min((begun for begun, _ in new), default=view.now) - since)
+    now = GpuTime(since=view.stamp, count=f"{gpus * len(going):.4g}") if going and not over else None
+    return after.model_copy(update={"gpu_seconds": after.gpu_seconds + round(max(0.0, used) * gpus), "gpu": now})
 
 
 def _count(before: StepStatus, gpus: float) -> float:

@@ -17,6 +17,7 @@ from fairlead.plan.core import (
     PIPELINE,
     PIPELINE_RUN,
     POD,
+    SERVICE,
     Json,
     KindSpec,
     Plan,
@@ -147,7 +148,7 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     plan=plan,
     smaller=terse.of_run,
     observe=observe,
-    children=(JOB, POD, MODEL_VERSION),
+    children=(JOB, POD, MODEL_VERSION, SERVICE),
     optional=frozenset({LOCAL_QUEUE}),
     mappers={
         POD: by_pod,

@@ -111,6 +111,10 @@ class StepType(ABC):
             return 0.0
         return gpu.count * (int(gpu.mig[0]) / SLICES if gpu.mig else 1.0)
 
+    def workers(self, step: Step) -> int:
+        """How many pods an attempt of it has."""
+        return step.workers.count if step.workers is not None else 1
+
     def datasets(self, step: Json) -> Iterable[str]:
         """Names of the Datasets among the inputs of a step as JSON. For every change of a Dataset and every Pipeline of
         the namespace, so it must be cheap; what it gets may be of another type, or malformed."""

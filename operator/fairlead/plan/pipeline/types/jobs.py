@@ -24,11 +24,12 @@ from fairlead.api.tasks import (
 )
 from fairlead.manifests import job, limits
 from fairlead.manifests.meta import labels, owner_reference
+from fairlead.manifests.workers import Together, service_name
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, LOCAL_QUEUE, PIPELINE_RUN, Json
 from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.pipeline import code, items, refs, template
-from fairlead.plan.pipeline.steps import View
+from fairlead.plan.pipeline.steps import View, is_recall
 from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import Lacking, read
 
@@ -57,8 +58,18 @@ def program_job(
         claims=tuple(order.step.claims),
         priority_class=order.step.priority_class,
         queue=_queue(order),
+        together=_together(order),
     )
     return job.step_job(_identity(order), parts)
+
+
+def _together(order: Order) -> Together | None:
+    """Of a step with several workers. A process can use one part of a GPU only, however many its pod has."""
+    asked, gpu = order.step.workers, order.step.resources.gpu
+    if asked is None:
+        return None
+    processes = gpu.count if gpu is not None and gpu.mig is None else 1
+    return Together(asked.count, service_name(order.status.job), processes)
 
 
 def own_job(
@@ -182,8 +193,11 @@ def _left_for_others(order: Order) -> PublishEntry | None:
 def _committing(order: Order, folder: store.Location, outputs: list[PublishItem]) -> PublishTask:
     attempt, item = order.status.attempt, order.item
     if item is None:
-        left = _left_for_others(order)
-        return PublishTask(store=folder.place(), attempt=attempt, outputs=outputs, logged=LOGGED, cache=left)
+        left, workers = _left_for_others(order), order.step.workers
+        return PublishTask(
+            store=folder.place(), attempt=attempt, outputs=outputs, logged=LOGGED, cache=left,
+            workers=workers.count if workers is not None and not is_recall(order.view, order.status) else None,
+        )  # fmt: skip
     return PublishTask(
         store=folder.folder("items", item.id).place(), attempt=attempt, outputs=outputs, logged=LOGGED,
         item=dict(item.values),

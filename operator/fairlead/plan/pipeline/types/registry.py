@@ -71,6 +71,11 @@ def gpus(step: Step) -> float:
     return of(step).gpus(step)
 
 
+def workers(step: Step) -> int:
+    """How many pods an attempt of a step has."""
+    return of(step).workers(step)
+
+
 def datasets(step: Json) -> Iterator[str]:
     """Names of the Datasets that a step (as JSON) reads."""
     yield from (name for one in TYPES for name in one.datasets(step))
