@@ -41,7 +41,8 @@ def load(context: str, name: str, *options: str) -> str:
 
 
 def given(needed: Collection[str] = TARGETS) -> dict[str, str] | None:
-    """References of `FAIRLEAD_IMAGES=operator=…,worker=…,sklearn=…,trainer=…,proxy=…` that the cluster can pull; None without it.
+    """References of `FAIRLEAD_IMAGES=operator=…,worker=…,sklearn=…,trainer=…,proxy=…` that the cluster can pull; None
+    without it.
 
     ValueError when one that is needed is not among them.
     """
