@@ -1,8 +1,9 @@
 """What is installed into Fairlead's images, to the last file: `make lock`.
 
 `operator/requirements/*.txt` name each package of an image with its version and the digests of its files; pip refuses
-any other (`--require-hashes`). They are made from pyproject.toml, and from *.in for the model server and what trains. What
-is locked already stays as it is, as far as it still fits; `make lock LOCK=--upgrade` takes the newest of everything.
+any other (`--require-hashes`). They are made from pyproject.toml, and from *.in for the model server and what trains.
+What is locked already stays as it is, as far as it still fits; `make lock LOCK=--upgrade` takes the newest of
+everything.
 """
 
 from __future__ import annotations

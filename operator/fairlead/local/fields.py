@@ -71,7 +71,8 @@ def check_chosen(spec: PipelineSpec) -> None:
         if step.evaluate is not None:
             raise Trouble(
                 f"step {step.name}: evaluate asks a model server that runs beside the step in a pod, and on this "
-                "machine none does: name the steps to try by --step, without those that come after it, or run it in a cluster"
+                "machine none does: name the steps to try by --step, without those that come after it, or run it in a "
+                "cluster"
             )
 
 

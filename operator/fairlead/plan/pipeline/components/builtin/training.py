@@ -12,7 +12,7 @@ PARAMS: Json = {
     "task": {"in": ["regression", "classification"], "description": "A number, or one of some classes."},
     "features": {
         "default": "",
-        "description": "Columns that it learns from, with commas: numbers, booleans, texts. Default: all but target.",
+        "description": "Columns, divided by commas: numbers, booleans and texts. Default: all but the target.",
     },
     "weight": {"default": "", "description": "A column that says how much each row counts in training."},
     "rounds": {
