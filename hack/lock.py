@@ -1,8 +1,8 @@
 """What is installed into Fairlead's images, to the last file: `make lock`.
 
 `operator/requirements/*.txt` name each package of an image with its version and the digests of its files; pip refuses
-any other (`--require-hashes`). They are made from pyproject.toml, and from sklearn.in for the model server. What is
-locked already stays as it is, as far as it still fits; `make lock LOCK=--upgrade` takes the newest of everything.
+any other (`--require-hashes`). They are made from pyproject.toml, and from *.in for the model server and what trains. What
+is locked already stays as it is, as far as it still fits; `make lock LOCK=--upgrade` takes the newest of everything.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ SOURCES: dict[str, tuple[str, ...]] = {
     # on top of the operator's, in the same image
     "worker": ("pyproject.toml", "--extra", "worker", "--constraint", "operator/requirements/operator.txt"),
     "sklearn": ("operator/requirements/sklearn.in",),
+    # on top of the model server's: rows are read by the version that checks them
+    "trainer": ("operator/requirements/trainer.in", "--constraint", "operator/requirements/worker.txt"),
     "build": ("operator/requirements/build.in",),
 }
 """By image: what its packages are chosen from."""

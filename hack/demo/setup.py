@@ -83,9 +83,10 @@ def require_streams(cluster: Kube) -> None:
 
 
 def images() -> dict[str, str]:
-    """References of operator, worker, sklearn and airline, built and loaded where needed.
+    """References of operator, worker, sklearn, trainer and airline, built and loaded where needed.
 
-    `FAIRLEAD_IMAGES=operator=…,worker=…,sklearn=…,airline=…` names images that a cluster of one's own can pull.
+    `FAIRLEAD_IMAGES=operator=…,worker=…,sklearn=…,trainer=…,airline=…` names images that a cluster of one's own can
+    pull.
     """
     try:
         given = builds.given((*builds.TARGETS, "airline"))

@@ -9,7 +9,7 @@ from fairlead.api.kinds import KINDS
 from hack.gen import crds
 
 PATH = "operator/fairlead/local/definitions.json"
-KIND_NAMES = ("Dataset", "Pipeline")
+KIND_NAMES = ("Component", "Dataset", "Pipeline")
 RULES = "x-kubernetes-validations"
 
 

@@ -64,7 +64,8 @@ OPERATOR = RoleTable(
               "Tell the pods of these workloads from others that only have their labels."),
         Right("discovery.k8s.io", ("endpointslices",), READ,
               "Give a version its first requests only when gateways can know of its pods."),
-        Right("", ("services",), CHILDREN, "Give each served version an address."),
+        Right("", ("services",), CHILDREN,
+              "Give each served version an address, and names to the pods of a step with `workers`."),
         Right("", ("pods",), READ,
               "Read why a step failed, and find the serving pods to read their counters. Pods are never made, changed "
               "or entered."),

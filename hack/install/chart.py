@@ -51,6 +51,7 @@ def values(images: dict[str, str]) -> dict[str, object]:
             "operator": images["operator"],
             "worker": images["worker"],
             "runtimes": {"sklearn": images["sklearn"]},
+            "trainer": images["trainer"],
             **({"proxy": images["proxy"]} if "proxy" in images else {}),
         },
         "store": {

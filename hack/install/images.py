@@ -15,7 +15,7 @@ from hack.cluster.settings import existing_kubeconfig, paths
 from hack.cluster.shell import ClusterError, Logged
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TARGETS = ("operator", "worker", "sklearn")
+TARGETS = ("operator", "worker", "sklearn", "trainer")
 VARIABLE = "FAIRLEAD_IMAGES"
 
 
@@ -41,7 +41,8 @@ def load(context: str, name: str, *options: str) -> str:
 
 
 def given(needed: Collection[str] = TARGETS) -> dict[str, str] | None:
-    """References of `FAIRLEAD_IMAGES=operator=…,worker=…,sklearn=…,proxy=…` that the cluster can pull; None without it.
+    """References of `FAIRLEAD_IMAGES=operator=…,worker=…,sklearn=…,trainer=…,proxy=…` that the cluster can pull; None
+    without it.
 
     ValueError when one that is needed is not among them.
     """

@@ -66,6 +66,13 @@ def test_the_configuration_is_read_by_the_operator(plain: list[Json], full: list
     assert (config.require.approvals, config.require.gates, config.require.not_author) == (1, True, True)
 
 
+def test_the_image_that_trains_is_one_value_and_may_be_none(plain: list[Json]) -> None:
+    assert "trainer" in (configuration(plain).images.trainer or "")
+    assert configuration(render({"images": {"trainer": ""}})).images.trainer is None
+    named = configuration(render({"images": {"trainer": "registry.example/trainer@sha256:1"}}))
+    assert named.images.trainer == "registry.example/trainer@sha256:1"
+
+
 def test_the_configuration_has_no_field_that_the_operator_ignores(full: list[Json]) -> None:
     written = yaml.safe_load(one(full, "ConfigMap")["data"]["config.yaml"])
     known = configuration(full).model_dump(by_alias=True)

@@ -11,6 +11,7 @@ from kubernetes import client
 Json = dict[str, Any]
 GROUP = "/apis/fairlead.dev/v1alpha1"
 PLURALS = {
+    "Component": "components",
     "Dataset": "datasets",
     "Pipeline": "pipelines",
     "PipelineRun": "pipelineruns",

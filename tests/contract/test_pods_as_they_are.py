@@ -15,12 +15,12 @@ from fairlead.api.common import Gpu
 from fairlead.api.config import JobsConfig
 from fairlead.api.pipeline import Step
 from fairlead.api.tasks import EvaluateTask, FetchTask, JoinTask, Place, PublishTask, SnapshotTask
-from fairlead.manifests import evaluation, limits
+from fairlead.manifests import evaluation, limits, workers
 from fairlead.manifests import job as jobs
 from fairlead.manifests.meta import labels, owner_reference
 from fairlead.manifests.pod import container, credentials_volume, pod_spec, worker
-from fairlead.plan.core import JOB, POD, Kind
-from fairlead.plan.jobs import jobpods
+from fairlead.plan.core import JOB, POD, SERVICE, Kind
+from fairlead.plan.jobs import jobpods, likeness
 from tests.contract.apiserver import ApiServer
 from tests.contract.webhook import mutating
 
@@ -140,7 +140,22 @@ def join(live: Live) -> Json:
     return jobs.job(who(live), pod_spec([main], volumes=[credentials_volume("keys")], activeDeadlineSeconds=60))
 
 
-MAKERS = [snapshot, step, evaluate, join]
+def several(live: Live) -> Json:
+    """A step with three workers, and the Service by which they find each other."""
+    identity = who(live, run="r", step="train", attempt="1")
+    parts = jobs.StepPod(
+        program=Step.model_validate({"name": "train", "image": "train:1", "command": ["echo", "$(RANK)"]}),
+        env={"FAIRLEAD_PARAMS": "{}"}, fetch=FetchTask(items=[]), fetch_credentials=(),
+        publish=jobs.Publishing(
+            worker_image=PINNED, task=PublishTask(store=STORE, attempt=1, outputs=[], workers=3), credentials="keys",
+            deadline=60, limits=limits.streaming(JobsConfig()),
+        ),
+        together=workers.Together(3, workers.service_name(identity.name)),
+    )  # fmt: skip
+    return jobs.step_job(identity, parts)
+
+
+MAKERS = [snapshot, step, evaluate, join, several]
 every = pytest.mark.parametrize("make", MAKERS)
 
 
@@ -197,6 +212,32 @@ def test_a_pod_of_fairleads_job_is_its_own(live: Live, changes: list[Any], make:
     found = run(live, make(live))
     assert found.problem is None
     assert found.pod is not None
+
+
+def test_each_index_has_a_pod_of_its_own_and_a_name(live: Live, changes: list[Any]) -> None:
+    """As the API server takes the Job and the Service, and the Job's controller makes the pods."""
+    changes[:] = [sidecar, mirror]
+    manifest = several(live)
+    service = workers.service(manifest)
+    del service["metadata"]["ownerReferences"]
+    made = live.create(SERVICE, service)
+    assert made["spec"]["clusterIP"] == "None"
+    found = run(live, manifest)
+    assert found.job is not None
+    sought = jobpods.Sought(found.job["metadata"]["name"], OWNER, found.uid, manifest["metadata"]["labels"], found.main)
+    world = _Owned(live, found.job["metadata"]["name"], found.job["metadata"])
+    end = time.monotonic() + 30
+    while len(found.pods) < 3:
+        assert time.monotonic() < end, "the Job controller has not made all pods"
+        time.sleep(0.2)
+        found = jobpods.find(world, sought, lambda: manifest)  # type: ignore[arg-type]
+    assert (found.problem, [index for index, _ in found.pods]) == (None, [0, 1, 2])
+    for index, pod in found.pods:
+        assert pod["spec"]["hostname"] == f"{manifest['metadata']['name']}-{index}"
+        assert pod["spec"]["subdomain"] == made["metadata"]["name"]
+        env = {one["name"]: one.get("value") for one in likeness.named(pod["spec"])["step"]["env"]}
+        assert env["MASTER_ADDR"] == f"{manifest['metadata']['name']}-0.{made['metadata']['name']}"
+        assert made["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
 
 
 @every

@@ -391,6 +391,22 @@ def test_a_plan_in_which_much_goes_on_is_paced_and_not_told_of_as_an_error() -> 
     play(story)
 
 
+def test_a_plan_in_which_much_goes_on_in_circles_is_slowed_down_and_told_of() -> None:
+    async def story(world: SimWorld) -> None:
+        world.server.create(TOY, toy("torn", torn=True, moving=True))
+        world.start()
+        await asyncio.sleep(120)
+        assert 'fairlead_errors_total{error="Unsettled",kind="Toy"}' in generate_latest(
+            world.kernel.metrics.registry).decode()  # fmt: skip
+        early = len(await world.quiet(300))
+        assert early < 300 / 7.5 + 2, "one in 7.5 to 15 s"
+        world.server.edit(TOY, "play", "torn", lambda o: o["spec"].pop("torn"))
+        await asyncio.sleep(40)
+        assert await world.quiet(300) == [], "what settles again is looked at as any other"
+
+    play(story)
+
+
 def test_gauges_are_read_off_the_objects() -> None:
     async def story(world: SimWorld) -> None:
         world.server.create(TOY, toy("bear", attempts=2))

@@ -43,6 +43,8 @@ class ToySpec(Model):
     every: float | None = None
     moving: bool = False
     """Much goes on in it."""
+    torn: bool = False
+    """Each look undoes what the one before has written."""
     shelf: str | None = None
 
 
@@ -143,6 +145,8 @@ def plan(subject: Subject[Toy], world: World, now: float) -> Plan:
     if spec.ask:
         answer = world.answer(PromQuery("http://prom", spec.ask))
         new["asked"] = answer.reason if isinstance(answer, Failed) else "ok"
+    if spec.torn:
+        new["asked"] = "" if old.asked else "to and fro"
     status = old.model_copy(update=new | {"conditions": conditions.result(), "windows": windows})
     config = _child(subject, "v1", "ConfigMap", f"{subject.meta.name}-config", data={"colour": spec.colour})
     return Plan(

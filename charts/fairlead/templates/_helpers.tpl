@@ -35,6 +35,9 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 images:
   worker: {{ .Values.images.worker | quote }}
   runtimes: {{ toJson .Values.images.runtimes }}
+  {{- with .Values.images.trainer }}
+  trainer: {{ quote . }}
+  {{- end }}
   {{- with .Values.images.proxy }}
   proxy: {{ quote . }}
   {{- end }}

@@ -20,6 +20,9 @@ class Images(Model):
     """Runs checks, transfers and evaluations."""
     runtimes: dict[str, str] = {}
     """Model server by runtime, for example `sklearn`."""
+    trainer: str | None = None
+    """Runs the Components of Fairlead that train models; it has the libraries of the `sklearn` server, so what it writes
+    is served as it is. None: they can't be used."""
     proxy: str | None = None
     """Envoy, beside servers whose answers are recorded. None: no Deployment can record."""
 

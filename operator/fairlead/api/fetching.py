@@ -117,7 +117,7 @@ class FetchTask(Model):
 
 
 class Said(Model):
-    """What a termination message says: exactly one member is set."""
+    """What a termination message says: one member is set, or none by a pod that commits nothing."""
 
     error: TaskError | None = None
     answer: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None

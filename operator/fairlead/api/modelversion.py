@@ -47,6 +47,8 @@ class Lineage(Model):
     """Who wrote the Pipeline, where somebody else started the run. Neither's approval counts under `notAuthor`."""
     images: Annotated[dict[str, Annotated[str, Field(max_length=512)]], Field(max_length=64)] = {}
     """The code: the image that each step ran, with its digest."""
+    components: Annotated[dict[str, Annotated[str, Field(max_length=192)]], Field(max_length=64)] = {}
+    """Of steps that used one: which Component, in which version, `platform/clean 1.2.0` or `builtin split 1`."""
     commit: Annotated[str, Field(max_length=40)] | None = None
     """The code beside the images: the commit that the run pinned."""
     repository: Annotated[str, Field(max_length=512)] | None = None

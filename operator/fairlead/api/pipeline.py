@@ -211,6 +211,13 @@ class Claim(Model):
     """One of the template's requests; default: all of them."""
 
 
+class Workers(Model):
+    """Several pods that work together, as distributed training does. They start, fail and are tried again as one."""
+
+    count: Annotated[int, Field(ge=2, le=64)]
+    """Pods, with indices from 0; what index 0 leaves at `/fairlead/out` is kept."""
+
+
 class EvaluateStep(Model):
     """Measures a model as the ModelVersion made of it will be measured: the same server, metrics and slices."""
 
@@ -221,7 +228,8 @@ class EvaluateStep(Model):
 
 
 class ReportStep(Model):
-    """Makes a page of the run: what it read, how its steps went, metrics, and what its inputs hold."""
+    """Makes a page of the run: what it read, how its steps went, metrics beside those of the last completed run, and
+    what its inputs hold. It is the output `report`. Inputs of steps that have not completed are told as missing."""
 
     title: Annotated[str, Field(max_length=128)] = ""
     """Default: the run's name."""
@@ -256,6 +264,8 @@ class Step(Container):
     """All must hold, else the step is skipped, and with it the steps that read its outputs."""
     inputs: Annotated[dict[Key, Input], Field(max_length=32)] = {}
     outputs: Annotated[dict[Key, Output], Field(max_length=32)] = {}
+    workers: Workers | None = None
+    """Its program runs in several pods, each with `resources`; they find each other by what torchrun reads."""
     claims: Annotated[list[Claim], Field(max_length=8, json_schema_extra=list_map("name"))] = []
     """Devices for its program, besides `resources`."""
     priority_class: (
@@ -295,10 +305,18 @@ class Step(Container):
             exactly_one_of("image", "component", "evaluate", "report"),
             ("!has(self.each) || !has(self.cache) || !self.cache",
              "what a step with each leaves is not taken from earlier runs: take cache away"),
+            ("!has(self.when) || self.when == 'succeeded' || !has(self.cache) || !self.cache",
+             "a step with when: always or failed runs for what it does in its own run, not for what it leaves: take cache "
+             "away"),
+            ("!has(self.report) || !has(self.cache) || !self.cache",
+             "a report tells of its own run, and is not taken from earlier ones: take cache away"),
+            ("!has(self.report) || !has(self.each)", "a report is of a whole run: take each away"),
             ("!has(self.params) || has(self.component)", "params are a component's; a program gets the Pipeline's by "
              "{{params.NAME}} in command, args and env"),
             ("has(self.image) || !(has(self.command) || has(self.args) || has(self.outputs) || has(self.notebook))",
              "command, args, notebook and outputs go with image; a component brings its own"),
+            ("!has(self.workers) || !(has(self.each) || has(self.notebook) || has(self.evaluate) || has(self.report))",
+             "workers are for one program with image or component: take each, notebook, evaluate or report away"),
         )
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from fairlead.api.component import StepParams
 from fairlead.api.each import Items
 from fairlead.api.logged import Logged, Number
 from fairlead.api.pipeline import OutputRef, Params, PipelineSpec
-from fairlead.api.schema import LIST_SET, Author, Decimal, Image, Key, Model, Name, Text, cel, list_map
+from fairlead.api.schema import LIST_ATOMIC, LIST_SET, Author, Decimal, Image, Key, Model, Name, Text, cel, list_map
 
 
 class StepEdit(Model):
@@ -147,6 +147,10 @@ class StepLog(Model):
     """Since when it is."""
     problem: Annotated[str, Field(max_length=256)] = ""
     """Why it is not kept."""
+    others: Annotated[dict[str, Annotated[str, Field(max_length=253)]], Field(max_length=63)] = {}
+    """Of a step with several workers: pods of those besides index 0 whose logs are still to be kept, by index."""
+    kept: Annotated[list[int], Field(max_length=63, json_schema_extra=LIST_ATOMIC)] = []
+    """Indices of those whose logs are kept, as `log-<index>.txt` beside that of index 0."""
 
 
 class StepCache(Model):
@@ -172,12 +176,24 @@ class StepCache(Model):
     """Since when it waits for that one."""
 
 
+class WorkerFailure(Model):
+    """Why an attempt with several workers has failed, until all of them have ended."""
+
+    reason: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(max_length=512)]
+    fault: Annotated[str, Field(max_length=16)]
+    """Whose: `own`, `cluster`, `final` …"""
+    rank: int = 0
+    """What comes to be known later counts if this is lower."""
+
+
 class GpuTime(Model):
     """GPUs that an attempt has now."""
 
     since: Timestamp
     """Since when its pod is on a node."""
     count: Decimal
+    """In all its pods that are on nodes."""
 
 
 class StepStatus(Model):
@@ -210,6 +226,8 @@ class StepStatus(Model):
     """Since when."""
     ran: int = 0
     """Seconds that the attempt's program had run before that, in pods that it was moved from."""
+    failing: WorkerFailure | None = None
+    """Of an attempt with several workers that has failed, while some of them have not ended."""
     gpu: GpuTime | None = None
     gpu_seconds: int = 0
     """Of all attempts that are over: GPUs times the seconds for which a pod was on a node."""

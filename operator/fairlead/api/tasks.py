@@ -118,6 +118,8 @@ class PublishTask(Model):
     """The item's values."""
     logged: str = ""
     """Folder of what the program has logged; empty: nothing is looked for."""
+    workers: int | None = None
+    """Of several pods that work together, how many they are: only index 0 commits. None: there is one."""
 
 
 class PublishResult(Model):
@@ -184,7 +186,7 @@ class ItemsResult(Model):
 class Subject(Model):
     """A model that is scored."""
 
-    subject: Literal["challenger", "champion", "before"]
+    subject: Literal["challenger", "champion", "before", "model"]
     version: str
     url: str
     """Base address of its server."""
@@ -198,8 +200,8 @@ class Subject(Model):
     """Path that says when its server can answer; None: `/v2/health/ready`."""
 
 
-class EvaluateTask(Model):
-    """Score challenger, champion and baseline on the same rows with the same code."""
+class ScoringTask(Model):
+    """Ask models for the same rows, and score what they answer with the same code."""
 
     version: str
     task: Literal["regression", "classification"]
@@ -218,9 +220,24 @@ class EvaluateTask(Model):
     batch: int
     metrics: list[Metric]
     gates: list[Gate]
+    ready_timeout: float = 120.0
+
+
+class EvaluateTask(ScoringTask):
+    """Score challenger, champion and baseline on the same rows with the same code."""
+
     store: Place
     """Where the report goes."""
-    ready_timeout: float = 120.0
+
+
+class MeasureTask(ScoringTask):
+    """Score one model for a step of a run: its metrics become the step's. Of the gates only gaps, whose slices are
+    counted; nothing is judged."""
+
+    outputs: str
+    """Folder of the step's outputs."""
+    where: str
+    """The field in which the model's server is described, for people."""
 
 
 class EvaluateResult(Model):

@@ -34,6 +34,13 @@ def chance(percent: str) -> float:
     return min(share(percent), 0.5)
 
 
+def many(number: int, one: str, several: str = "", *, form: str = "") -> str:
+    """How many there are: `1 row`, `12 rows`. one: the noun, and perhaps its verb (`check warns`); several: the same of
+    more than one, if that is not the noun with an s (`copy`: `copies`); form: of the number, such as `,`."""
+    more = several or (f"{one[:-1]}ies" if one[-1] == "y" and one[-2] not in "aeiou" else f"{one}s")
+    return f"{number:{form}} {one if number == 1 else more}"
+
+
 def human(length: float) -> str:
     """A duration in seconds as people read it: `850ms`, `4.2s`, `3m10s`, `2h05m`, `3d4h`."""
     if length < 1:

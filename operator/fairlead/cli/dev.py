@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from fairlead.cli.session import FAILED, INTERRUPTED, OK, USAGE, Json, Problem, guarded, print_json, tell
+from fairlead.cli.text import amount
 
 if TYPE_CHECKING:
     from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
@@ -41,6 +42,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--data", action="append", default=[], metavar="[NAME=]PATH",
         help="folder or file of a Dataset; without a name: of the only one, or with a folder for each",
     )  # fmt: skip
+    parser.add_argument(
+        "--components", action="append", default=[], metavar="FILE", help="with Components that the Pipeline uses"
+    )
     parser.add_argument("-p", "--param", action="append", default=[], metavar="KEY=VALUE", help="override a parameter")
     parser.add_argument(
         "--step", action="append", default=[], metavar="NAME", help="run only this one, and those that it needs"
@@ -82,7 +86,8 @@ def _run(args: argparse.Namespace) -> int:
     if documents == []:
         return FAILED  # the person's own code, whose error was shown
     asked = dev.Asked(
-        file=Path(args.file), documents=documents, data=args.data, params=pairs(args.param, "param"), steps=args.step,
+        file=Path(args.file), documents=documents, components=[Path(one) for one in args.components],
+        data=args.data, params=pairs(args.param, "param"), steps=args.step,
         out=Path(args.out), keep_going=args.keep_going, containers=args.containers, parallel=args.parallel,
         workdir=Path(args.workdir or workdir),
     )  # fmt: skip
@@ -164,14 +169,14 @@ class Screen:
 
     def begins(self, made: Prepared) -> None:
         """What runs, over which data, and where it lies."""
-        from fairlead.cli.text import count, size
+        from fairlead.cli.text import size
 
         self._tell(f"run {made.run.name} in {made.folder}")
         for one in made.versions:
-            files = "1 file" if one.found.files == 1 else f"{count(one.found.files)} files"
+            files = amount(one.found.files, "file")
             found, how = one.found, f"{one.format}, by the files' names" if one.inferred else one.format
             self._tell(
-                f"data {one.name}@{found.version}: {count(found.rows)} rows, {files}, "
+                f"data {one.name}@{found.version}: {amount(found.rows, 'row')}, {files}, "
                 f"{size(found.bytes)} ({how}), from {one.path}"
             )
             for check in one.warnings:
@@ -202,7 +207,7 @@ class Screen:
 
     def _step(self, step: StepStatus) -> None:
         from fairlead.cli.text import short, size, took
-        from fairlead.plan.pipeline.judging import SKIPPED
+        from fairlead.plan.pipeline.steps import SKIPPED
 
         again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
         why = ": ".join(part for part in (step.reason, step.message) if part)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fairlead.api.units import many
 from fairlead.cli.blocks import Block, Lines, Table
-from fairlead.cli.text import size
+from fairlead.cli.text import printable, size
 
 if TYPE_CHECKING:
     from fairlead.local.dev import Prepared
@@ -31,7 +32,7 @@ def blocks(made: Prepared, earlier: tuple[int, dict[str, Any]] | None) -> list[B
         shown.append(Lines([line for one in models for line in _model(made, one)]))
     if earlier is not None:
         found = changes.between(earlier[1], made.record())
-        shown.append(Lines([f"since run {earlier[0]}:", *(f"  {line}" for line in found)]))
+        shown.append(Lines([f"since run {earlier[0]}:", *(f"  {printable(line)}" for line in found)]))
     shown.append(Lines([f"logs and outputs: {made.folder}/steps/STEP/log, …/out", *made.failed_logs()]))
     return shown
 
@@ -44,7 +45,7 @@ def _model(made: Prepared, one: dict[str, Any]) -> list[str]:
     assert spec.artifact is not None  # a run makes models of outputs
     lines = [f"model {name}: sha256 {spec.artifact.sha256}, in {made.folder}/models/{name}.json"]
     if spec.evaluation:
-        gates = "1 gate" if len(spec.evaluation.gates) == 1 else f"{len(spec.evaluation.gates)} gates"
+        gates = many(len(spec.evaluation.gates), "gate")
         lines.append(
             f"  not done here: its evaluation ({', '.join(spec.evaluation.metrics)}; {gates}) asks the model's server, "
             f"runtime {spec.server.runtime}, which runs in a cluster"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead.cli import stores
 from fairlead.cli.session import NOT_FOUND, OK, USAGE, Json, Problem, Session, add_options, command, print_json
+from fairlead.cli.text import amount
 
 if TYPE_CHECKING:
     from fairlead.api.explain import Explained
@@ -88,7 +89,7 @@ def _whole(name: str, version: str, found: Explained, now: float) -> list[Block]
     from fairlead.cli.blocks import Lines, Table, Title
     from fairlead.cli.text import ago, bar, count
 
-    title = Title(f"deployment {name}", version, f"{count(found.rows)} requests explained {ago(found.at, now)}")
+    title = Title(f"deployment {name}", version, f"{amount(found.rows, 'request')} explained {ago(found.at, now)}")
     largest = max((float(one.mean) for one in found.features), default=0.0)
     rows = [
         [one.feature, f"{bar(float(one.mean) / largest if largest else 0.0)} {one.mean} ± {one.error}", one.share]
@@ -99,7 +100,9 @@ def _whole(name: str, version: str, found: Explained, now: float) -> list[Block]
     lines = [found.moved] if found.moved else []
     lines += [f"{found.reason}: {found.message}"] if found.reason else []
     left = f"; {count(found.left)} were drawn, and could not be explained" if found.left else ""
-    lines.append(f"It cost {count(found.asked)} predictions of a pod of its own, in {count(found.calls)} calls{left}")
+    lines.append(
+        f"It cost {amount(found.asked, 'prediction')} of a pod of its own, in {amount(found.calls, 'call')}{left}"
+    )
     return [title, Table(["FEATURE", "MEAN |CONTRIBUTION|", "SHARE"], rows, caption=caption), Lines(lines)]
 
 

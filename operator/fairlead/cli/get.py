@@ -25,13 +25,14 @@ NAMES = {
     "modelversion": "modelversion", "modelversions": "modelversion", "mv": "modelversion",
     "pipeline": "pipeline", "pipelines": "pipeline", "mlpipe": "pipeline",
     "dataset": "dataset", "datasets": "dataset", "dset": "dataset",
+    "component": "component", "components": "component", "mlcomp": "component",
 }  # fmt: skip
 _CLEAR = "\x1b[H\x1b[2J"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
-    parser = subparsers.add_parser("get", help="show a deployment, pipeline, run, model version or dataset")
+    parser = subparsers.add_parser("get", help="show a deployment, pipeline, run, model version, dataset or component")
     parser.add_argument("kind", metavar="KIND", help="deployment, run, dataset …; or KIND/NAME")
     parser.add_argument("name", metavar="NAME", nargs="?")
     parser.add_argument("-w", "--watch", action="store_true", help="show it again each second, until Ctrl-C")
@@ -136,7 +137,7 @@ def kind_of(word: str) -> Kind:
 
     return {
         "deployment": core.DEPLOYMENT, "run": core.PIPELINE_RUN, "modelversion": core.MODEL_VERSION,
-        "dataset": core.DATASET, "pipeline": core.PIPELINE,
+        "dataset": core.DATASET, "pipeline": core.PIPELINE, "component": core.COMPONENT,
     }[word]  # fmt: skip
 
 

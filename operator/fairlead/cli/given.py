@@ -10,6 +10,7 @@ from typing import Any
 
 from fairlead.api import foreign
 from fairlead.api.review import ReviewInput
+from fairlead.api.units import many
 from fairlead.cli.text import count, printable
 
 FEWEST = 6
@@ -29,7 +30,7 @@ def lines(given: ReviewInput, columns: int | None = None, rows: int | None = Non
     size = shutil.get_terminal_size()
     width, most = (columns or size.columns) - len(INDENT), max(FEWEST, (rows or size.lines) // 2)
     body = _body(given.text, max(width, NARROW))
-    more = [f"… {len(body) - most + 1} more lines: --list -o json shows them"] if len(body) > most else []
+    more = [f"… {many(len(body) - most + 1, 'more line')}: --list -o json shows them"] if len(body) > most else []
     shown = body[: most - 1] + more if more else body
     head = f"input, {count(given.length)} characters" + ("; long parts are left out (…)" if given.cut else "")
     return [head, *(f"{INDENT}{line}" for line in shown)]

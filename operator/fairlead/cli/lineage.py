@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fairlead.cli.decide import pinned
 from fairlead.cli.session import FAILED, OK, Json, Problem, Session, add_options, command, print_json
+from fairlead.cli.text import amount
 
 if TYPE_CHECKING:
     from fairlead.api.modelversion import ModelVersion
@@ -105,13 +106,13 @@ def tree(
 
 
 def _made(root: Node, found: ModelVersion, datasets: dict[str, Json | None]) -> None:
-    from fairlead.cli.text import count, short
+    from fairlead.cli.text import one_line, short
 
     lineage = found.spec.lineage
     data = root.add("data") if lineage.datasets or lineage.after else None
     for dataset, version in sorted(lineage.datasets.items()):
         known = ((datasets.get(dataset) or {}).get("status") or {}).get("versions", [])
-        rows = next((f", {count(v.get('rows', 0))} rows" for v in known if v["version"] == version), "")
+        rows = next((f", {amount(v.get('rows', 0), 'row')}" for v in known if v["version"] == version), "")
         if data is not None:
             data.add(f"dataset {dataset}@{version}{rows}")
     for output, digest in sorted(lineage.after.items()):
@@ -121,10 +122,12 @@ def _made(root: Node, found: ModelVersion, datasets: dict[str, Json | None]) -> 
         run = root.add(f"run {lineage.run}" + (f" of pipeline {lineage.pipeline}" if lineage.pipeline else ""))
         for step, image in sorted(lineage.images.items()):
             run.add(f"step {step}: {image}")
+        for step, component in sorted(lineage.components.items()):
+            run.add(f"step {step} is {component}")
         if lineage.commit:
             run.add(f"code {lineage.repository}@{lineage.commit}")
         for key, value in sorted(lineage.params.items()):
-            run.add(f"param {key}={value}")
+            run.add(f"param {key}={one_line(value)}")
     artifact = found.spec.artifact
     root.add(
         f"artifact {artifact.uri} sha256:{short(artifact.sha256)}" if artifact else f"image {found.spec.server.image}"
@@ -132,12 +135,12 @@ def _made(root: Node, found: ModelVersion, datasets: dict[str, Json | None]) -> 
 
 
 def _proven(root: Node, found: ModelVersion, now: float) -> None:
-    from fairlead.cli.text import ago, count, short
+    from fairlead.cli.text import ago, short
 
     evidence, status = found.status.evidence, found.status
     if evidence is not None:
         against = f"against {evidence.champion}" if evidence.champion else "without a champion"
-        proof = root.add(f"evidence {short(evidence.digest)}: {count(evidence.rows)} rows, {against}")
+        proof = root.add(f"evidence {short(evidence.digest)}: {amount(evidence.rows, 'row')}, {against}")
         for gate in evidence.gates:
             proof.add(f"{gate.verdict}: {gate.gate}")
     if status.approved_at:

@@ -8,7 +8,7 @@ import asyncio
 import codecs
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fairlead.cli import items, runs, stores
 from fairlead.cli.session import NOT_FOUND, OK, USAGE, Problem, Session, add_options, command, tell
@@ -16,6 +16,7 @@ from fairlead.cli.session import NOT_FOUND, OK, USAGE, Problem, Session, add_opt
 if TYPE_CHECKING:
     from fairlead.api.pipelinerun import StepStatus
 
+Json = dict[str, Any]
 KEPT = 16 << 20
 """Bytes of a log that are read from the store: more than is kept."""
 _COLOURS = re.compile(r"(\x1b\[[0-9;]{0,32}m)")
@@ -28,6 +29,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("step", nargs="?", help="default: the one that failed, or runs, or is the only one")
     parser.add_argument("--attempt", type=int, metavar="N", help="of this attempt (default: the last one)")
     parser.add_argument("--item", type=int, metavar="NUMBER", help="of this item of a step with each, as it was kept")
+    parser.add_argument("--worker", type=int, metavar="INDEX", default=0,
+                        help="of this worker of a step with several (default: 0, whose outputs are kept)")  # fmt: skip
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the program ends")
     stores.add_options(parser)
     add_options(parser)
@@ -49,25 +52,43 @@ async def run(session: Session, args: argparse.Namespace) -> int:
         raise Problem(f"step {step.name} of run {name!r} has not begun: {step.message or step.phase}", NOT_FOUND)
     if not 1 <= attempt <= step.attempt:
         raise Problem(f"step {step.name} of run {name!r} has had attempts 1 to {step.attempt}", USAGE)
-    if not await _from_pod(session, name, step, attempt, args.follow):
-        await _from_store(session, args, step, attempt)
+    if args.worker < 0:
+        raise Problem(f"--worker {args.worker}: workers are counted from 0", USAGE)
+    if not await _from_pod(session, name, step, Which(attempt, args.worker), args.follow):
+        await _from_store(session, args, step, Which(attempt, args.worker))
     return OK
 
 
-async def _from_pod(session: Session, run: str, step: StepStatus, attempt: int, follow: bool) -> bool:
+class Which(NamedTuple):
+    """Whose log."""
+
+    attempt: int
+    worker: int = 0
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"attempt {self.attempt}" + (f", worker {self.worker}" if self.worker else "")
+
+
+async def _from_pod(session: Session, run: str, step: StepStatus, which: Which, follow: bool) -> bool:
     """Whether the pod is there, and has said what its log is. Whoever may not read it may read what was kept."""
     from fairlead.cluster.errors import Forbidden, NotFound, Refused, Unavailable
     from fairlead.manifests.job import STEP
     from fairlead.manifests.meta import LABEL_PREFIX
+    from fairlead.manifests.workers import INDEX_MARK
     from fairlead.plan.core import POD
 
-    wanted = {"run": run, "step": step.name, "attempt": str(attempt)}
+    def is_wanted(pod: Json) -> bool:
+        return int((pod["metadata"].get("annotations") or {}).get(INDEX_MARK, 0)) == which.worker
+
+    wanted = {"run": run, "step": step.name, "attempt": str(which.attempt)}
     selector = ",".join(f"{LABEL_PREFIX}{key}={value}" for key, value in wanted.items())
     writer = Writer()
     try:
         pods = [
             pod async for page in session.kube.pages(POD, session.namespace, selector=selector) for pod in page.items
-        ]
+            if is_wanted(pod)
+        ]  # fmt: skip
         for pod in pods:
             try:
                 async for part in session.kube.stream(session.namespace, pod["metadata"]["name"], STEP, follow):
@@ -79,17 +100,17 @@ async def _from_pod(session: Session, run: str, step: StepStatus, attempt: int, 
             writer.end()
             return True
     except (Forbidden, Unavailable) as failed:
-        if step.log is None or not step.log.uri:
+        if step.log is None or not (step.log.uri or which.worker):
             raise
         tell(f"{failed.message}; this is what was kept of it:", sys.stderr)
     return False
 
 
-async def _from_store(session: Session, args: argparse.Namespace, step: StepStatus, attempt: int) -> None:
+async def _from_store(session: Session, args: argparse.Namespace, step: StepStatus, which: Which) -> None:
     from fairlead.store.errors import StoreError
     from fairlead.store.layout import split
 
-    uri = where(step, attempt)
+    uri = where(step, which)
     bucket, key = split(uri)
     async with stores.opened(session, args, bucket) as store:
         try:
@@ -97,17 +118,22 @@ async def _from_store(session: Session, args: argparse.Namespace, step: StepStat
         except StoreError as failed:
             if failed.reason != "ObjectMissing":
                 raise
-            raise Problem(f"the log of attempt {attempt} is not kept: {uri} does not exist", NOT_FOUND) from None
+            raise Problem(f"the log of {which} is not kept: {uri} does not exist", NOT_FOUND) from None
     writer = Writer()
     writer.write(body)
     writer.end()
-    if step.log is not None and step.log.cut and step.log.attempt == attempt:
+    if step.log is not None and step.log.cut and step.log.attempt == which.attempt and not which.worker:
         tell(f"only the last {len(body)} bytes of it were kept", sys.stderr)
 
 
-def where(step: StepStatus, attempt: int) -> str:
+def where(step: StepStatus, which: Which) -> str:
     """The address of an attempt's log in the store. Raises Problem."""
-    log = step.log
+    from fairlead.plan.pipeline.logs import name_of
+
+    log, attempt = step.log, which.attempt
+    if which.worker and log is not None and log.uri:
+        folder, _, _ = log.uri.rpartition(f"/{log.attempt}/")
+        return f"{folder}/{attempt}/{name_of(which.worker)}"
     if log is not None and log.attempt == attempt and log.uri:
         return log.uri
     if log is not None and log.attempt == attempt:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairlead.api import units
+from fairlead.api.units import many
 from fairlead.cli import stores
 from fairlead.cli.session import OK, USAGE, Problem, Session, add_options, command, guarded
 
@@ -176,7 +177,7 @@ def _past(args: argparse.Namespace, database: duckdb.DuckDBPyConnection, profile
     if args.reference:
         reference = Source(database, [Path(one) for one in args.reference])
         profile, own = seasons(Stream(database, reference, profile, names, length))
-        notes.append(f"what {own} windows of the reference showed is tolerated")
+        notes.append(f"what {many(own, 'window')} of the reference showed is tolerated")
     stream = Stream(database, rows, profile, names, length)
     labels = _labels(args, database, stream, rows, names)
     settings, said = _settings(args, stream, length, labels is not None)

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 
-from fairlead.cli import html, session
 from fairlead.cli import monitor_view as views
-from fairlead.cli.html import table, text
+from fairlead.cli import session
 from fairlead.cli.monitor_view import Series, Thing, View
 from fairlead.cli.session import Problem
 from fairlead.cli.show_profile import cut
-from fairlead.cli.text import count
+from fairlead.cli.text import amount, count
+from fairlead.worker import html
+from fairlead.worker.html import table, text
 
 HTML = "html"
 MOST = 200
@@ -77,7 +78,7 @@ def _windows(view: View) -> Iterator[str]:
     if not view.windows:
         return
     first, last = view.windows[0].at, view.windows[-1].at
-    yield f"<h2>{count(len(view.windows))} windows, from {text(first)} to {text(last)}</h2><div class=grid>"
+    yield f"<h2>{amount(len(view.windows), 'window')}, from {text(first)} to {text(last)}</h2><div class=grid>"
     for name, values in views.series(view).items():
         yield _chart(view, name, "", values)
     yield "</div>"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fairlead.cli.past_summary import figures, unknown
+from fairlead.cli.text import amount
 from fairlead.monitor.fairness import Gap
 from fairlead.monitor.report import FeatureReport, Report, ShareReport
 
@@ -209,7 +210,13 @@ def groups(view: View) -> list[Group]:
         for name, value in one.gap.slices.items():
             among = value.interval
             found.append(
-                Group("", name, f"{value.value:.1%}", f"[{among.low:.1%}, {among.high:.1%}]", f"{value.n:,} rows")
+                Group(
+                    "",
+                    name,
+                    f"{value.value:.1%}",
+                    f"[{among.low:.1%}, {among.high:.1%}]",
+                    f"{amount(value.n, 'row')}",
+                )
             )
         found += [Group("", name, "-", "-", why.reason) for name, why in one.gap.unknown.items()]
     return found

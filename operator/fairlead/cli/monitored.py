@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fairlead.cli import stores
 from fairlead.cli.session import NOT_FOUND, OK, USAGE, Json, Problem, Session, print_json
+from fairlead.cli.text import amount
 
 if TYPE_CHECKING:
     from fairlead.api.deployment import Deployment
@@ -241,7 +242,9 @@ def _note(kept: Monitored | None, version: str, now: float) -> str:
     if kept is None or kept.version != version:
         return version
     seen = (
-        f"{count(kept.windows)} windows, the last one of {count(kept.rows)} rows" if kept.windows else "no window yet"
+        f"{amount(kept.windows, 'window')}, the last one of {amount(kept.rows, 'row')}"
+        if kept.windows
+        else "no window yet"
     )
     closed = f", closed {ago(kept.closed_at, now)}" if kept.closed_at else ""
     lost = f"; {count(kept.lost)} times a pod's rows were not counted" if kept.lost else ""

@@ -1,4 +1,4 @@
-"""`fairlead open run/NAME STEP.OUTPUT`: fetch what a step has left, verify it, and show it as far as a terminal can.
+"""`fairlead open run/NAME STEP[.OUTPUT]`: fetch what a step has left, verify it, and show it as far as a terminal can.
 
 Pages and pictures are somebody else's: a page may have a program in it, which a browser runs. They are saved, and a
 browser sees a page only in a frame that has no origin and no network.
@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairlead.api.units import many
 from fairlead.cli import runs, stores
 from fairlead.cli.session import FAILED, NOT_FOUND, OK, USAGE, Problem, Session, add_options, command, tell
+from fairlead.cli.text import amount
 
 if TYPE_CHECKING:
     from fairlead.api.pipelinerun import StepStatus
@@ -62,7 +64,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the sub-command."""
     parser = subparsers.add_parser("open", help="fetch an output, a preview or an artifact of a step, and show it")
     parser.add_argument("what", metavar="run/NAME")
-    parser.add_argument("output", metavar="STEP.OUTPUT", help="an output, or what the step logged: train.plots/roc.png")
+    parser.add_argument(
+        "output", metavar="STEP[.OUTPUT]",
+        help="an output, or what the step logged: train.plots/roc.png; of a step alone: its preview, such as a report",
+    )  # fmt: skip
     parser.add_argument("--save", metavar="PATH", help="save it there instead of showing it")
     parser.add_argument("--browser", action="store_true", help="let the browser show it; a page only in a closed frame")
     stores.add_options(parser)
@@ -77,9 +82,10 @@ async def run(session: Session, args: argparse.Namespace) -> int:
 
     name, found = await runs.found(session, args.what)
     asked, dot, output = args.output.partition(".")
-    if not dot or not output:
+    if not asked or (dot and not output):
         raise Problem(f"{args.output!r} is not STEP.OUTPUT; see: fairlead artifacts run/{name}", USAGE)
     step = runs.step_of(name, found, asked)
+    output = output or preview_of(step)
     thing = _of_status(step, output) or _of_store(await runs.committed(session, args, step), step, output, name)
     if thing.bytes > LARGE and not args.save:
         raise Problem(f"{args.output} has {thing.bytes >> 20} MiB: say where to by --save PATH", USAGE)
@@ -92,6 +98,16 @@ async def run(session: Session, args: argparse.Namespace) -> int:
 
 
 # --- what is meant -------------------------------------------------------------------------------------------------
+
+
+def preview_of(step: StepStatus) -> str:
+    """The preview of a step that has left one, such as a report. Raises Problem."""
+    found = [one.name for one in step.outputs if one.type == "preview"]
+    if len(found) == 1:
+        return found[0]
+    there = ", ".join(f"{step.name}.{one}" for one in found or [one.name for one in step.outputs]) or "nothing"
+    raise Problem(f"step {step.name} has {len(found) or 'no'} previews: say what of it to open; it has left {there}",
+                  USAGE if step.outputs else NOT_FOUND)  # fmt: skip
 
 
 def _of_status(step: StepStatus, output: str) -> Thing | None:
@@ -276,7 +292,7 @@ def _table(path: Path, form: str) -> None:
     hidden = len(headers) - COLUMNS
     cells = [[_cell(one) for one in row[:COLUMNS]] for row in rows]
     show([Table([_cell(one) for one in headers[:COLUMNS]], cells)])
-    more = f", {hidden} more columns" if hidden > 0 else ""
+    more = f", {many(hidden, 'more column')}" if hidden > 0 else ""
     tell(f"{note}{more}; all of it is in {path}", sys.stderr)
 
 
@@ -299,7 +315,11 @@ def csv_head(path: Path) -> tuple[list[str], list[list[str]], str]:
     width = max(map(len, found))
     padded = [[*row, *[""] * (width - len(row))] for row in found]
     shown = padded[1 : ROWS + 1]
-    return padded[0], shown, f"its first {len(shown)} rows" if len(found) > ROWS + 1 else f"{len(shown)} rows"
+    return (
+        padded[0],
+        shown,
+        f"its first {many(len(shown), 'row')}" if len(found) > ROWS + 1 else f"{many(len(shown), 'row')}",
+    )
 
 
 def parquet_head(path: Path) -> tuple[list[str], list[list[str]], str]:
@@ -320,7 +340,11 @@ def parquet_head(path: Path) -> tuple[list[str], list[list[str]], str]:
         raise Problem(f"{path} can't be read as Parquet: {bad}", FAILED) from None
     columns = [[str(one) for one in column.to_pylist()] for column in head.columns] if head is not None else []
     rows = [list(row) for row in zip(*columns, strict=True)]
-    return names, rows, f"its first {len(rows)} of {total:,} rows" if total > len(rows) else f"{total} rows"
+    return (
+        names,
+        rows,
+        f"its first {len(rows)} of {amount(total, 'row')}" if total > len(rows) else f"{many(total, 'row')}",
+    )
 
 
 def _browse(target: Path, media: str) -> None:

@@ -9,6 +9,7 @@ from fairlead.cli import monitor_page
 from fairlead.cli.monitor_view import Seen, View
 from fairlead.cli.past_json import moment
 from fairlead.cli.past_summary import Summary
+from fairlead.cli.text import amount
 
 if TYPE_CHECKING:
     from fairlead.cli.monitor import Past
@@ -28,5 +29,5 @@ def view(past: Past, windows: int) -> View:
     for judged in past.judgement.windows():
         summary.add(judged)
         last.append(Seen(str(moment(past, judged.to)), judged.tally.rows, judged.report, judged.tally.unread))
-    note = f"profile {past.profile.digest[:12]}; {summary.rows:,} rows in {summary.windows:,} windows"
+    note = f"profile {past.profile.digest[:12]}; {amount(summary.rows, 'row')} in {amount(summary.windows, 'window')}"
     return View("Monitors of rows of the past", note, past.profile.task, list(last), said=list(summary.said()))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fairlead.cli.text import amount
 from fairlead.monitor.estimate import Estimate, Figure
 from fairlead.monitor.realised import Value, Values
 from fairlead.monitor.report import Alarm, FeatureReport, PairReport, Report, ShareReport
@@ -111,14 +112,14 @@ class Summary:
             yield f"{note[:1].upper()}{note[1:]}."
         for (what, remedy), (reason, windows) in self.unknown.items():
             first = "of the first: " if windows > 1 else ""
-            yield (f"{what}: Unknown in {windows} of {_number(self.windows, 'window')}; {first}{reason}. "
+            yield (f"{what}: Unknown in {windows} of {amount(self.windows, 'window')}; {first}{reason}. "
                    f"Remedy: {remedy}.")  # fmt: skip
 
     def _alarms(self) -> str:
         if not self.windows:
             return "There are no rows, so there is nothing to judge."
         raised = self.raised()
-        words = f"{_number(len(raised), 'alarm')} in {_number(self.windows, 'window')}"
+        words = f"{amount(len(raised), 'alarm')} in {amount(self.windows, 'window')}"
         true, false = (sum(one.true is value for one in raised) for value in (True, False))
         if not raised:
             return f"{words}."
@@ -137,8 +138,8 @@ class Summary:
         if not known:
             return
         harmed = set(self.harmed())
-        others = _number(len(self.harmful - harmed), "other")
-        yield (f"A real loss of quality in {len(harmed)} of {_number(len(known), 'window')} with labels enough. That "
+        others = amount(len(self.harmful - harmed), "other")
+        yield (f"A real loss of quality in {len(harmed)} of {amount(len(known), 'window')} with labels enough. That "
                f"there is harm was said in {len(self.harmful & harmed)} of these, and in {others}.")  # fmt: skip
 
     def _labels(self) -> Iterator[str]:
@@ -156,10 +157,6 @@ class Summary:
         ):
             if number:
                 yield f"{number:,} {words}."
-
-
-def _number(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def parts(report: Report) -> dict[str, FeatureReport | PairReport | ShareReport]:

@@ -10,6 +10,7 @@ from fairlead.cli.blocks import Block, Lines, Table, Title, show
 from fairlead.cli.chart import sparkline
 from fairlead.cli.past_json import moment
 from fairlead.cli.past_summary import Summary, figures, state
+from fairlead.cli.text import amount
 from fairlead.monitor.report import Report
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def blocks(past: Past) -> list[Block]:
     for judged in past.judgement.windows():
         summary.add(judged)
         lines.add(past, judged)
-    found: list[Block] = [Title("monitor", f"profile {past.profile.digest[:12]}", f"{summary.rows:,} rows")]
+    found: list[Block] = [Title("monitor", f"profile {past.profile.digest[:12]}", f"{amount(summary.rows, 'row')}")]
     if lines.rows:
         found.append(lines.table())
         found += [Lines(bars)] if (bars := lines.bars()) else []

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fairlead.cli import html
 from fairlead.cli.histogram import heights, shown
-from fairlead.cli.html import table, text
 from fairlead.cli.show_profile import cut, words
-from fairlead.cli.text import count
+from fairlead.cli.text import amount, count
 from fairlead.monitor.profile import BINS, Category, Number, Profile, Scores
+from fairlead.worker import html
+from fairlead.worker.html import table, text
 
 _CELLS, _WIDE, _HIGH = 64, 320.0, 96.0
 
@@ -22,7 +22,7 @@ def page(profile: Profile, title: str) -> str:
 
 def _parts(profile: Profile, title: str) -> Iterator[str]:
     yield html.opening(title)
-    yield f"<p>{text(profile.task)}; {count(len(profile.features))} features of {count(profile.rows)} rows"
+    yield f"<p>{text(profile.task)}; {amount(len(profile.features), 'feature')} of {amount(profile.rows, 'row')}"
     yield f"; answers to {count(profile.held_out)} held-out rows" if profile.held_out else ""
     yield f". <small>Digest {profile.digest}</small></p><h2>Features</h2><div class=grid>"
     yield from map(_figure, profile.features)

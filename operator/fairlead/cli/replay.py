@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fairlead.api.units import many
 from fairlead.cli import remonitor, stores
 from fairlead.cli.session import FAILED, OK, Problem, Session, add_options, command, guarded, print_json
 
@@ -270,7 +271,7 @@ def blocks(name: str, found: Replayed) -> list[Block]:
     ]
     for index, metric in enumerate(found.judged[-1].rules.metrics):
         series = [one.state.guards[index].log_evidence for one in found.judged if index < len(one.state.guards)]
-        shown.append(Lines([f"{metric.name}: log evidence of harm over {len(series)} windows, bound ─",
+        shown.append(Lines([f"{metric.name}: log evidence of harm over {many(len(series), 'window')}, bound ─",
                             *chart(series, found.judged[-1].rules.bound)]))  # fmt: skip
     if found.ended:
         shown.append(Title("at the time", found.ended.result, f"{found.ended.reason}: {found.ended.message}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from fairlead.api.units import many
 from fairlead.cli.session import FAILED, OK, Problem, print_json
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def blocks(name: str, windows: list[Rewatched], ended: Ended | None, different: 
     ]
     for guard, one in last.guards.items():
         series = [max(LOWEST, float(window.guards[guard].log_evidence)) for window in windows if guard in window.guards]
-        shown.append(Lines([f"{guard}: log evidence over {len(series)} windows, bound ─",
+        shown.append(Lines([f"{guard}: log evidence over {many(len(series), 'window')}, bound ─",
                             *chart(series, float(one.bound))]))  # fmt: skip
     if ended:
         shown.append(Title("at the time", ended.result, f"{ended.reason}: {ended.message}"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fairlead.api.dataset import Dataset
 from fairlead.api.reading import ShownReading
+from fairlead.api.units import many
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
-from fairlead.cli.text import ago, count, size
+from fairlead.cli.text import ago, amount, count, size
 
 COLUMNS = 30
 """Columns that are shown."""
@@ -15,7 +16,7 @@ COLUMNS = 30
 def blocks(name: str, found: Dataset, now: float) -> list[Block]:
     """The view."""
     status = found.status
-    note = f"version {status.current.version}, {count(status.current.rows)} rows" if status.current else "no version"
+    note = f"version {status.current.version}, {amount(status.current.rows, 'row')}" if status.current else "no version"
     shown: list[Block] = [Title(f"dataset {name}", status.phase or "Pending", note), *message(status.message)]
     if status.versions:
         rows = [
@@ -42,6 +43,6 @@ def _reading(reading: ShownReading | None) -> list[Block]:
     how = ", ".join(f"{name} {value!r}" for name, value in written.items() if value is not None)
     rows = [[c.name, c.type, "declared" if c.declared else "inferred"] for c in reading.columns[:COLUMNS]]
     rest = len(reading.columns) - len(rows) + reading.more
-    more = f" (and {rest} more columns: see the version's manifest)" if rest else ""
+    more = f" (and {many(rest, 'more column')}: see the version's manifest)" if rest else ""
     caption = f"read as {reading.format}" + (f": {how}" if how else "") + more
     return [Table(["COLUMN", "TYPE", "BY"], rows, caption)]

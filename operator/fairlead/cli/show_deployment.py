@@ -16,7 +16,7 @@ from fairlead.cli import show_experiment, show_labels
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
 from fairlead.cli.show_guards import counted, table
-from fairlead.cli.text import ago, count, evidence, percent, took
+from fairlead.cli.text import ago, amount, count, evidence, percent, took
 from fairlead.cli.trail import Trail
 
 Json = dict[str, Any]
@@ -102,10 +102,10 @@ def _pairs(step: CanaryStep, candidate: Candidate) -> list[str]:
     copies = candidate.copies
     if not candidate.shadow or not copies.pairs + copies.unclear + copies.alone:
         return []
-    most = f"; at most {count(step.copies)} copies" if step.copies else ""
+    most = f"; at most {amount(step.copies, 'copy')}" if step.copies else ""
     return [
-        f"{count(copies.pairs)} pairs of answers, {count(copies.different)} differ, {count(copies.unclear)} can't be "
-        f"compared, {count(copies.alone)} without a twin{most}"
+        f"{amount(copies.pairs, 'pair')} of answers, {count(copies.different)} differ, {count(copies.unclear)} can't "
+        f"be compared, {count(copies.alone)} without a twin{most}"
     ]
 
 
@@ -115,7 +115,7 @@ def _shares(candidate: Candidate) -> list[str]:
     if not stable + own:
         return []
     wrong = ": not as asked" if candidate.split.wrong else ""
-    return [f"divided {percent(own, stable + own)} of {count(stable + own)} requests{wrong}"]
+    return [f"divided {percent(own, stable + own)} of {amount(stable + own, 'request')}{wrong}"]
 
 
 def _time(candidate: Candidate) -> str:
@@ -147,7 +147,11 @@ def _watch(watch: Watch, now: float) -> list[Block]:
 
 def _monitors(kept: Monitored, now: float) -> list[Block]:
     """A line a monitor: what it says, since when, and why."""
-    seen = f"{count(kept.rows)} rows in the last of {count(kept.windows)} windows" if kept.windows else "no window yet"
+    seen = (
+        f"{amount(kept.rows, 'row')} in the last of {amount(kept.windows, 'window')}"
+        if kept.windows
+        else "no window yet"
+    )
     closed = f", closed {ago(kept.closed_at, now)}" if kept.closed_at else ""
     lost = f"; {count(kept.lost)} times a pod's rows were not counted" if kept.lost else ""
     rows = [[one.monitor, one.state, ago(one.since, now), one.reason, one.message] for one in kept.lines]

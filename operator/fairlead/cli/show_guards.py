@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import ArmCounts, GuardEvidence
+from fairlead.api.units import many
 from fairlead.cli.blocks import Table
 from fairlead.cli.text import count, evidence, percent
 from fairlead.cli.trail import Trail
@@ -37,7 +38,7 @@ def _guard(candidate: Candidate, guard: GuardEvidence, trail: Trail) -> list[Row
 
 
 def _windows(guard: GuardEvidence) -> str:
-    return f"{guard.windows} window{'' if guard.windows == 1 else 's'}"
+    return many(guard.windows, "window")
 
 
 def _rows(candidate: Candidate, guard: GuardEvidence) -> list[Row]:

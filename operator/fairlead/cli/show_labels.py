@@ -12,10 +12,10 @@ from fairlead.api.deployment import Deployment
 from fairlead.api.evidence import GuardEvidence
 from fairlead.api.guard import Guard
 from fairlead.api.labelled import Joined, LabelCounts, LabelsSeen
-from fairlead.api.units import human, seconds, share
+from fairlead.api.units import human, many, seconds, share
 from fairlead.api.watch import WatchedGuard
 from fairlead.cli.blocks import Block, Lines, Table
-from fairlead.cli.text import ago, count, evidence, percent
+from fairlead.cli.text import ago, amount, count, evidence, percent
 from fairlead.plan.core import epoch
 from fairlead.plan.dataset.plan import until_listing
 from fairlead.plan.deployment import phase
@@ -122,8 +122,7 @@ def _ages(one: Shown, now: float) -> Iterator[str]:
 def _lacks(one: Shown) -> Iterator[str]:
     """What is missing before the guard can say anything, or before the step may be left."""
     if one.joined and one.joined.pending:
-        many = len(one.joined.pending)
-        yield f"{many} cohort{'' if many == 1 else 's'} of labelled answers to be judged, one a look"
+        yield f"{many(len(one.joined.pending), 'cohort')} of labelled answers to be judged, one a look"
     if one.rule is None:
         return
     if one.joined and not one.state.odds and share(one.rule.worse_by) > 0:
@@ -148,7 +147,7 @@ def _joined(one: Shown, now: float) -> Iterator[str]:
     if one.joined is None:
         return
     found = ((one.joined.changed, "changed later"), (one.joined.contradictory, "contradict each other"))
-    doubtful = [f"{count(number)} labels {what}" for number, what in found if number]
+    doubtful = [f"{amount(number, 'label')} {what}" for number, what in found if number]
     if doubtful:
         yield "; ".join(doubtful)
 

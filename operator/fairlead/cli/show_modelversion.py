@@ -5,7 +5,7 @@ from __future__ import annotations
 from fairlead.api.modelversion import Evidence, ModelVersion
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.show_common import conditions, message
-from fairlead.cli.text import count, short
+from fairlead.cli.text import amount, count, short
 
 
 def blocks(name: str, found: ModelVersion, now: float) -> list[Block]:
@@ -47,7 +47,7 @@ def proof(evidence: Evidence) -> list[Block]:
     """Scores and gates."""
     against = f"against champion {evidence.champion}" if evidence.champion else "there was no champion"
     told = [
-        f"evidence {short(evidence.digest)}: {count(evidence.rows)} rows, {against}",
+        f"evidence {short(evidence.digest)}: {amount(evidence.rows, 'row')}, {against}",
         *_profile(evidence),
         *_golden(evidence),
     ]
@@ -79,7 +79,7 @@ def _profile(evidence: Evidence) -> list[str]:
     if found is None:
         return [f"no profile: {evidence.no_profile}"] if evidence.no_profile else []
     more = f" ({found.message})" if found.message else ""
-    return [f"profile {short(found.digest)}: {count(found.features)} features of {count(found.rows)} rows{more}"]
+    return [f"profile {short(found.digest)}: {amount(found.features, 'feature')} of {amount(found.rows, 'row')}{more}"]
 
 
 def _interval(low: str, high: str) -> str:

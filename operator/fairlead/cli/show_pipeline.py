@@ -27,7 +27,7 @@ def blocks(name: str, found: Pipeline, now: float) -> list[Block]:
     if used := gpu_hours(found, now):
         shown.append(Lines(used))
     steps = [_step(step) for step in found.spec.steps]
-    shown.append(Table(["STEP", "IMAGE", "RUNS", "NEEDS", "OUTPUTS"], steps))
+    shown.append(Table(["STEP", "PROGRAM", "RUNS", "NEEDS", "OUTPUTS"], steps))
     if status.decisions:
         rows = [[ago(d.at, now), d.trigger, d.key, d.run or "-", d.reason] for d in status.decisions]
         shown.append(Table(["DECIDED", "TRIGGER", "SAW", "RUN", "WHY"], rows))

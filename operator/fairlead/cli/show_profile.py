@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from fairlead.cli.blocks import Block, Lines, Table, Title
 from fairlead.cli.histogram import heights, sparkline
-from fairlead.cli.text import count, short, size
+from fairlead.cli.text import amount, count, short, size
 from fairlead.monitor.profile import Category, Number, Profile, Scores
 
 _CELLS, _NAMES, _PAIRS = 32, 3, 5
@@ -47,7 +47,7 @@ def blocks(profile: Profile, left_out: Mapping[str, str] | None = None, notes: S
 
 def _rows(profile: Profile) -> list[str]:
     stands = profile.held_out and profile.data and profile.data == profile.reference
-    found = [f"{count(len(profile.features))} features of {count(profile.rows)} rows"]
+    found = [f"{amount(len(profile.features), 'feature')} of {amount(profile.rows, 'row')}"]
     if profile.held_out:
         found.append(f"answers to {count(profile.held_out)} held-out rows")
     if stands:

@@ -8,13 +8,14 @@ from statistics import median
 
 from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import OutputRecord, PipelineRun, StepStatus
-from fairlead.api.units import human
+from fairlead.api.units import human, many
 from fairlead.cli.blocks import Block, Lines, Node, Title
 from fairlead.cli.show_common import conditions, message
-from fairlead.cli.text import short, size, took
+from fairlead.cli.text import one_line, short, size, took
 from fairlead.plan.conditions import quoted
 from fairlead.plan.core import epoch
-from fairlead.plan.pipeline import dag, judging
+from fairlead.plan.pipeline import dag, produce
+from fairlead.plan.pipeline.steps import SKIPPED
 
 MARKS = {"Completed": "✓", "Failed": "✗", "Running": "●", "Pending": "○", "Aborted": "–"}
 METRICS = 4
@@ -55,11 +56,14 @@ def blocks(name: str, found: PipelineRun, now: float, before: Past | None = None
     status, known = found.status, before or Past()
     note = f"pipeline {found.spec.pipeline}, {status.progress or '0'} steps, {_duration(found, now, known)}"
     shown: list[Block] = [Title(f"pipelinerun {name}", status.phase or "Pending", note), *message(status.message)]
-    facts = [f"because  {found.spec.reason}"] if found.spec.reason else []
+    facts = [f"because  {one_line(found.spec.reason, 1000)}"] if found.spec.reason else []
     facts += [f"data     {pinned.name}@{pinned.version}" for pinned in status.datasets]
     facts += [f"after    {taken.run} {taken.output} {short(taken.artifact.sha256)}" for taken in status.after]
+    facts += [f"uses     {produce.named(one)} for step {one.step}" for one in status.components]
     facts += _code(found)
-    facts += [f"param    {key}={value}" for key, value in sorted((status.params or found.spec.params).items())]
+    facts += [
+        f"param    {key}={one_line(value)}" for key, value in sorted((status.params or found.spec.params).items())
+    ]
     if used := sum(step.gpu_seconds for step in status.steps):
         facts.append(f"gpu      {used / 3600:.2f} GPU hours, of attempts that are over")
     facts += [f"model    {model}" for model in status.models]
@@ -129,7 +133,7 @@ def _in_order(names: list[str], needs: dict[str, set[str]]) -> list[str]:
 
 def _line(step: StepStatus, waits: list[str], others: list[str], now: float, known: Past) -> str:
     state = f"{MARKS.get(step.phase, '?')} {step.name}  {step.phase}"
-    skipped = step.reason == judging.SKIPPED  # a step that has completed says nothing else
+    skipped = step.reason == SKIPPED  # a step that has completed says nothing else
     parts = [state, step.reason if step.phase != "Completed" or skipped else "", _time(step, now, known)]
     parts.append(f"{step.stage.lower()} for {took(step.stage_at, None, now)}" if step.stage else "")
     parts.append(f"attempt {step.attempt}" if step.attempt > 1 else "")
@@ -160,8 +164,9 @@ def _details(step: StepStatus) -> list[str]:
     found += [f"memory raised to {step.memory}"] if step.memory else []
     found += [_output(one) for one in step.outputs]
     if step.logged is not None:
-        counts = [f"{step.logged.artifacts} artifacts" if step.logged.artifacts else "",
-                  f"{step.logged.values} values of metrics" if step.logged.values else ""]  # fmt: skip
+        logged = step.logged
+        counts = [many(logged.artifacts, "artifact") if logged.artifacts else "",
+                  many(logged.values, "value of a metric", "values of metrics") if logged.values else ""]  # fmt: skip
         if any(counts):
             found.append(f"logged {' and '.join(one for one in counts if one)}")
         if step.logged.left_out:

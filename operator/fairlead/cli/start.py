@@ -23,7 +23,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--resume", metavar="RUN", help="go on from this run: what is the same is not made again")
     parser.add_argument(
         "--edit", action="append", default=[], metavar="STEP.FIELD=VALUE",
-        help="with --resume, one step otherwise: image, command, args (as a shell reads them), env.NAME, memory, cpu",
+        help="with --resume, one step otherwise: image, command, args (as a shell reads them), env.NAME, "
+        "params.NAME of its component, memory, cpu",
     )  # fmt: skip
     parser.add_argument(
         "--after", action="append", default=[], metavar="PIPELINE=RUN", help="read this run's outputs of a pipeline"
@@ -102,11 +103,14 @@ def edited(given: dict[str, str], pipeline: Json) -> Json:
             found[field] = shlex.split(value)
         elif field.startswith("env."):
             found.setdefault("env", []).append({"name": field.removeprefix("env."), "value": value})
+        elif field.startswith("params."):
+            found.setdefault("params", {})[field.removeprefix("params.")] = value
         elif field in ("memory", "cpu"):
             mine = next(one for one in pipeline["spec"]["steps"] if one["name"] == step)
             found["resources"] = {**(mine.get("resources") or {}), **found.get("resources", {}), field: value}
         else:
-            raise Problem(f"--edit: {entry!r} is none of STEP.image, .command, .args, .env.NAME, .memory, .cpu", USAGE)
+            raise Problem(f"--edit: {entry!r} is none of STEP.image, .command, .args, .env.NAME, "
+                          ".params.NAME, .memory, .cpu", USAGE)  # fmt: skip
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import exp
 
-from fairlead.api.units import human
+from fairlead.api.units import human, many
 from fairlead.plan.core import epoch
 
 
@@ -12,6 +12,12 @@ def printable(text: str) -> str:
     """With escapes for what a terminal would obey (ESC and its like) or that would make it show something else than is
     there (marks of direction, line breaks): objects, people and models may say anything."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """Free text of people in a list of facts: line breaks as escapes, and the end of what is longer left out."""
+    found = printable(text)
+    return found if len(found) <= most else f"{found[: most - 1]}…"
 
 
 def ago(timestamp: str | None, now: float) -> str:
@@ -48,6 +54,11 @@ def percent(failures: int, requests: int) -> str:
 def count(number: int) -> str:
     """A number with thin groups: `336,776`."""
     return f"{number:,}"
+
+
+def amount(number: int, one: str, several: str = "") -> str:
+    """So many of them, with thin groups: `1 row`, `336,776 rows`."""
+    return many(number, one, several, form=",")
 
 
 def size(number: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -42,6 +43,8 @@ PASSES = 25
 """Writing looks in a row after which an object is slowed down: its plan does not settle."""
 PACE = 0.25
 """Seconds until the next look, then, at one in which much goes on."""
+AGAIN = 8
+"""So often the same status may come back meanwhile: what moves comes to another one."""
 
 
 _LEVELS = {"Bug": logging.ERROR, "Conflict": logging.DEBUG}
@@ -81,6 +84,23 @@ class Crowd:
 
 
 @dataclass
+class Rounds:
+    """Which statuses the objects have had that are moving: one that goes in circles does not settle."""
+
+    _seen: dict[Key, deque[int]] = field(default_factory=dict)
+
+    def again(self, key: Key, status: Model) -> bool:
+        """Whether an object has come back to this status too often, of late."""
+        seen, mine = self._seen.setdefault(key, deque(maxlen=8 * AGAIN)), hash(status.model_dump_json())
+        seen.append(mine)
+        return seen.count(mine) > AGAIN
+
+    def over(self, key: Key) -> None:
+        """It has settled, or is gone."""
+        self._seen.pop(key, None)
+
+
+@dataclass
 class Reconciler:
     """Looks at objects of all kinds. `clock`: epoch seconds."""
 
@@ -94,6 +114,7 @@ class Reconciler:
     clock: Callable[[], float]
     rng: random.Random = field(default_factory=random.Random)
     _passes: dict[Key, int] = field(default_factory=dict)
+    _rounds: Rounds = field(default_factory=Rounds)
     _crowd: Crowd = field(default_factory=Crowd)
     _memo: Memo[Any] = field(default_factory=Memo)
 
@@ -232,13 +253,13 @@ class Reconciler:
             self._crowd.seen(key, self._steady())
         if plan.steady or not done.wrote:
             queue.succeeded(key)
-            self._passes.pop(key, None)
+            self._calm(key)
             return result or ("wrote" if done.wrote else "ok")
         passes = self._passes[key] = self._passes.get(key, 0) + 1
         if passes <= PASSES:
             queue.succeeded(key)
             queue.add(key)
-        elif plan.moving:
+        elif plan.moving and not self._rounds.again(key, plan.status):
             queue.succeeded(key)
             queue.add_at(key, self._steady() + PACE)
         else:
@@ -258,7 +279,7 @@ class Reconciler:
 
     def _failed(self, turn: Turn[Key], error: Exception) -> str:
         key, found = turn.key, classify(error)
-        self._passes.pop(key, None)
+        self._calm(key)
         if found.word == "Invalid" and found.final:
             self.metrics.errors.labels(key.kind.kind, found.word).inc()
             turn.queue.succeeded(key)
@@ -289,7 +310,11 @@ class Reconciler:
 
     def _forget(self, key: Key, queue: WorkQueue[Key]) -> None:
         queue.forget(key)
+        self._calm(key)
+
+    def _calm(self, key: Key) -> None:
         self._passes.pop(key, None)
+        self._rounds.over(key)
 
     def age(self) -> None:
         """Forget what has not been used for a while: to be called when the cache is cooled, for what is remembered

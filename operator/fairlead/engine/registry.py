@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fairlead.plan.component import plan as component
 from fairlead.plan.core import KindSpec
 from fairlead.plan.dataset import plan as dataset
 from fairlead.plan.deployment import plan as deployment
@@ -13,6 +14,7 @@ from fairlead.plan.pipeline import run
 
 SPECS: tuple[KindSpec[Any], ...] = (
     dataset.SPEC,
+    component.SPEC,
     pipeline.SPEC,
     run.SPEC,
     modelversion.SPEC,

@@ -7,6 +7,9 @@ from typing import Any
 
 from fairlead.plan.core import Json
 
+_BEFORE, _SHOWN = 60, 160
+"""Characters that are shown of a text: before the first that differs, and in all."""
+
 
 def between(old: Json, new: Json) -> list[str]:
     """Lines for people: data, parameters and steps that differ, and what became of each output.
@@ -37,13 +40,27 @@ def _why(name: str, were: Mapping[str, str], are: Mapping[str, str], *causes: Ma
 
 
 def _differ(was: Mapping[str, str], now: Mapping[str, str], *, short: bool = False) -> dict[str, str]:
-    cut = 12 if short else None
     found = {}
     for name in {**was, **now}:
         old, new = was.get(name), now.get(name)
         if old != new:
-            found[name] = f"{old[:cut] if old is not None else 'none'} → {new[:cut] if new is not None else 'none'}"
+            first, most = (0, 12) if short else (max(0, _same(old or "", new or "") - _BEFORE), _SHOWN)
+            found[name] = f"{_part(old, first, most, short=short)} → {_part(new, first, most, short=short)}"
     return found
+
+
+def _same(one: str, other: str) -> int:
+    """Characters at the beginning in which two texts are the same."""
+    return next((at for at, both in enumerate(zip(one, other, strict=False)) if both[0] != both[1]),
+                min(len(one), len(other)))  # fmt: skip
+
+
+def _part(text: str | None, first: int, most: int, *, short: bool) -> str:
+    """What is shown of one that differs: of a long text where it does."""
+    if text is None:
+        return "none"
+    left = text[first : first + most]
+    return left if short else f"{'…' if first else ''}{left}{'…' if first + most < len(text) else ''}"
 
 
 def _outputs(status: Json) -> dict[str, str]:

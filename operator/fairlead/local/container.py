@@ -117,8 +117,9 @@ def as_process(container: Json, folders: Folders, given: Mapping[str, str], pyth
 
 
 def as_container(
-    container: Json, engine: str, name: str, user: str, mounts: Mapping[str, str], read_only: Iterable[str]
-) -> Command:
+    container: Json, engine: str, name: str, user: str, mounts: Mapping[str, str], read_only: Iterable[str],
+    network: str = "",
+) -> Command:  # fmt: skip
     """The container's program in a container of docker, podman or nerdctl.
 
     Args:
@@ -128,10 +129,12 @@ def as_container(
         user: `uid:gid`.
         mounts: This machine's folder by the container's.
         read_only: The container's folders that it only reads.
+        network: Of the container; empty: one of its own.
     """
     env, fixed = variables(container), set(read_only)
     command, args = words(container, env)
     run = [engine, "run", "--rm", "--name", name]
+    run += ["--network", network] if network else []
     run += ["--workdir", container["workingDir"]] if container.get("workingDir") else []
     run += ["--userns", "keep-id"] if engine == "podman" else ["--user", user]
     for inner, outer in mounts.items():

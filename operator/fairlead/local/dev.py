@@ -23,8 +23,9 @@ from fairlead.local.run import CLOCK, Run
 from fairlead.local.trouble import Trouble
 from fairlead.local.ways import ENGINES, Code, Containers, Processes, shims
 from fairlead.local.world import BUCKET, Here
-from fairlead.plan.core import DATASET, MODEL_VERSION, PIPELINE, PIPELINE_RUN, Json, rfc3339
+from fairlead.plan.core import COMPONENT, DATASET, MODEL_VERSION, PIPELINE, PIPELINE_RUN, Json, rfc3339
 from fairlead.plan.pipeline import dag, handover
+from fairlead.plan.pipeline.types import registry as types
 
 RECORD = "run.json"
 """In a run's folder."""
@@ -41,6 +42,8 @@ class Asked:
     file: Path
     documents: Sequence[Json] | None = None
     """What the file describes; None: it is YAML, and is read."""
+    components: Sequence[Path] = ()
+    """Further files, with Components."""
     data: Sequence[str] = ()
     """See data.located."""
     params: Mapping[str, str] = field(default_factory=dict)
@@ -134,13 +137,15 @@ class Watcher(Protocol):
 
 def prepared(asked: Asked, watcher: Watcher) -> Prepared:
     """Read and check everything before anything runs. Raises Trouble."""
-    given = files.read(asked.file) if asked.documents is None else files.given(asked.file, asked.documents)
-    spec = given.pipeline.spec
-    fields.check(spec)
+    more = asked.components
+    given = files.read(asked.file, more) if asked.documents is None else files.given(asked.file, asked.documents, more)
+    fields.check(given.pipeline.spec)
+    spec = files.expanded(given, _with_components(Here(Path()), given)).spec
     if unknown := sorted(set(asked.params) - set(spec.params)):
         known = ", ".join(sorted(spec.params)) or "none"
         raise Trouble(f"--param {unknown[0]}: the Pipeline declares no such parameter; it has {known}")
     spec = only.steps(spec, asked.steps) if asked.steps else spec
+    fields.check_chosen(spec)
     if asked.keep_going and (last := next((step for step in spec.steps if dag.is_last(step)), None)):
         raise Trouble(
             f"--keep-going: step {last.name} has `when: {last.when}`, and would not know how the run went; leave the "
@@ -160,7 +165,7 @@ def _ready(
     asked: Asked, given: files.Given, spec: PipelineSpec, places: Mapping[str, Path], engine: str, number: int,
     folder: Path, watcher: Watcher,
 ) -> Prepared:  # fmt: skip
-    world, stamp = Here(folder / ".store"), rfc3339(CLOCK())
+    world, stamp = _with_components(Here(folder / ".store"), given), rfc3339(CLOCK())
     versions = [
         data.version(name, path, given.datasets.get(name), given.namespace, world.store)
         for name, path in places.items()
@@ -170,19 +175,33 @@ def _ready(
     find = partial(_completed, asked.out, number)
     for one in handed.over(handover.wanted(spec), find, asked.out, world.store, _moved):
         world.add(PIPELINE_RUN, one, stamp)
-    body = fields.local(spec).model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    if any(map(types.own_run, spec.steps)) and (last := find(given.name)):
+        world.add(PIPELINE_RUN, last[1], stamp)  # what tells of this run compares it with that one
+    written = only.same(given.pipeline.spec, spec)
+    body = fields.local(written).model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     world.add(PIPELINE, {"metadata": {"name": given.name, "namespace": given.namespace}, "spec": body}, stamp)
     wanted = PipelineRunSpec(pipeline=given.name, params=dict(asked.params))
     run = Run(f"{given.name}-{number}", given.namespace, wanted, world, watcher.changed, asked.keep_going)
     code, notes = _code(asked.workdir, spec), fields.notes(spec, containers=asked.containers)
     where = code.root / code.path if code else asked.workdir.resolve()
-    runs: Runs = Containers(engine, code) if engine else Processes(where, shims(folder / ".bin"), code, watcher.told)
+    processes = Processes(where, shims(folder / ".bin"), code, watcher.told)
+    runs: Runs = Containers(engine, processes, code) if engine else processes
     machine = Machine(folder / "steps", world.store, runs, asked.parallel, run.wake, watcher.heard)
     notes += [f"not used: {', '.join(given.others)}"] if given.others else []
     if code:
         at = f" (commit {code.commit[:12]} and what is not committed)" if code.commit else ""
         notes.append(f"the code is what lies in {code.root}{at}, not what spec.code says")
     return Prepared(number, folder, run, machine, runs, versions, notes)
+
+
+def _with_components(world: Here, given: files.Given) -> Here:
+    """A world with the Components that were given."""
+    for one in given.components:
+        if one["metadata"].get("namespace") in (None, given.namespace):
+            world.add(COMPONENT, one, rfc3339(CLOCK()))
+        else:
+            world.add_elsewhere(COMPONENT, one)
+    return world
 
 
 def _code(workdir: Path, spec: PipelineSpec) -> Code | None:

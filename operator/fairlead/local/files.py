@@ -11,11 +11,15 @@ import yaml
 from pydantic import ValidationError
 
 from fairlead.api.common import API_VERSION
+from fairlead.api.component import Component
 from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Pipeline
 from fairlead.local.trouble import Trouble
-from fairlead.plan.core import Invalid, Json
+from fairlead.plan.component.check import check
+from fairlead.plan.core import Invalid, Json, World
 from fairlead.plan.pipeline import dag
+from fairlead.plan.pipeline.components.expand import Expanded, expand, explained
+from fairlead.plan.pipeline.components.find import NotUsable
 
 LIMIT = 4 << 20
 """Bytes of a file; etcd takes less of one object."""
@@ -30,16 +34,19 @@ class Given:
     pipeline: Pipeline
     datasets: dict[str, Json]
     """By name, as they are written."""
+    components: list[Json]
+    """As they are written; each may be of a namespace of its own."""
     others: list[str]
     """What else stands in the file, and is not used: `Deployment delay`."""
 
 
-def read(path: Path) -> Given:
-    """The file's Pipeline and Datasets. Raises Trouble for what the API server, or the operator, would refuse too."""
-    return given(path, [one for one in _documents(path) if one is not None])
+def read(path: Path, more: Sequence[Path] = ()) -> Given:
+    """The file's Pipeline, Datasets and Components. more: files with Components. Raises Trouble for what the API
+    server, or the operator, would refuse too."""
+    return given(path, [one for one in _documents(path) if one is not None], more)
 
 
-def given(path: Path, documents: Sequence[Any]) -> Given:
+def given(path: Path, documents: Sequence[Any], more: Sequence[Path] = ()) -> Given:
     """Of documents that a file has, or describes. Raises Trouble."""
     ours = [one for one in documents if isinstance(one, dict) and one.get("apiVersion") == API_VERSION]
     pipelines = [one for one in ours if one.get("kind") == "Pipeline"]
@@ -47,14 +54,48 @@ def given(path: Path, documents: Sequence[Any]) -> Given:
         found = ", ".join(_named(one) for one in documents) or "nothing"
         raise Trouble(f"{path} must have one Pipeline (apiVersion: {API_VERSION}, kind: Pipeline); it has {found}")
     datasets = [one for one in ours if one.get("kind") == "Dataset"]
-    for one in (*pipelines, *datasets):
+    components = [one for one in ours if one.get("kind") == "Component"]
+    for one in (*pipelines, *datasets, *components):
         _accepted(path, one)
+    for beside in more:
+        components += _components(beside)
     meta = pipelines[0]["metadata"]
+    used = (*pipelines, *datasets, *components)
     return Given(
         name=meta["name"], namespace=str(meta.get("namespace") or "default"), pipeline=_pipeline(pipelines[0]),
-        datasets={one["metadata"]["name"]: one for one in datasets},
-        others=[_named(one) for one in documents if one not in pipelines and one not in datasets],
+        datasets={one["metadata"]["name"]: one for one in datasets}, components=_checked(components),
+        others=[_named(one) for one in documents if one not in used],
     )  # fmt: skip
+
+
+def _components(path: Path) -> list[Json]:
+    """The Components of a file that has nothing else. Raises Trouble."""
+    found = [one for one in _documents(path) if one is not None]
+    for one in found:
+        if not isinstance(one, dict) or (one.get("apiVersion"), one.get("kind")) != (API_VERSION, "Component"):
+            raise Trouble(
+                f"--components {path}: {_named(one)} is no Component (apiVersion: {API_VERSION}); take it out"
+            )
+        _accepted(path, one)
+    return found
+
+
+def _checked(components: list[Json]) -> list[Json]:
+    """Components that the operator would not refuse. Raises Trouble."""
+    for one in components:
+        try:
+            check(Component.model_validate({"spec": one["spec"]}).spec)
+        except Invalid as invalid:
+            raise Trouble(f"Component {one['metadata']['name']}: {invalid}") from None
+        except ValidationError as error:
+            raise _unread("Component", one, error) from None
+    return components
+
+
+def _unread(kind: str, raw: Json, error: ValidationError) -> Trouble:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return Trouble(f"{kind} {raw['metadata']['name']}: {where}: {first['msg']}")
 
 
 def _documents(path: Path) -> list[Any]:
@@ -104,14 +145,21 @@ def _accepted(path: Path, one: Json) -> None:
 
 def _pipeline(raw: Json) -> Pipeline:
     try:
-        found = Pipeline.model_validate({"spec": raw["spec"]})
-        dag.validate(found.spec, raw["metadata"]["name"])
-    except Invalid as invalid:
-        raise Trouble(f"Pipeline {raw['metadata']['name']}: {invalid}") from None
+        return Pipeline.model_validate({"spec": raw["spec"]})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise Trouble(f"Pipeline {raw['metadata']['name']}: {where}: {first['msg']}") from None
+        raise _unread("Pipeline", raw, error) from None
+
+
+def expanded(given: Given, world: World) -> Expanded:
+    """The Pipeline with ordinary steps in place of Components, as the operator checks it. Raises Trouble."""
+    spec = given.pipeline.spec
+    try:
+        found = expand(spec, world, given.namespace)
+        dag.validate(found.spec, given.name)
+    except Invalid as invalid:
+        raise Trouble(f"Pipeline {given.name}: {explained(invalid, spec)}") from None
+    except NotUsable as why:
+        raise Trouble(f"Pipeline {given.name}: {why.message}") from None
     return found
 
 
@@ -120,6 +168,4 @@ def dataset(raw: Json) -> Dataset:
     try:
         return Dataset.model_validate({"spec": raw["spec"]})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise Trouble(f"Dataset {raw['metadata']['name']}: {where}: {first['msg']}") from None
+        raise _unread("Dataset", raw, error) from None

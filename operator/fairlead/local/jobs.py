@@ -7,6 +7,7 @@ as in a cluster. What became of it stands in the pod's status, as a node would w
 from __future__ import annotations
 
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,11 +18,14 @@ from typing import Protocol
 from fairlead.api import foreign
 from fairlead.api.fetching import TASK_ENV, FetchTask, Said
 from fairlead.api.tasks import INPUTS, OUTPUTS, ItemsTask, PublishTask, TaskResult
+from fairlead.local import together
 from fairlead.local.container import Folders, Unusable
 from fairlead.local.program import Program
+from fairlead.manifests import workers
 from fairlead.manifests.job import FETCH, ITEMS, PUBLISH
 from fairlead.plan.core import LABEL_PREFIX, Json, rfc3339
 from fairlead.plan.jobs import likeness
+from fairlead.plan.jobs.jobpods import count_of
 from fairlead.plan.pipeline.code import FOLDER as CODE
 from fairlead.worker import result
 from fairlead.worker.fetch import fetch
@@ -82,6 +86,22 @@ class Pod:
     reason: str = ""
     stopped: bool = False
     program: Program | None = None
+    index: int = 0
+    """Which it is of pods that work together."""
+    mates: list[Pod] = field(default_factory=list)
+    """All pods of the Job; empty: it is the only one."""
+    follows: str = ""
+    """Since when it is being ended, because one of those has failed."""
+
+    @property
+    def together(self) -> list[Pod]:
+        """All pods of the Job."""
+        return self.mates or [self]
+
+    @property
+    def here(self) -> str:
+        """Its own name."""
+        return f"{self.name}-{self.index}-here" if self.mates else f"{self.name}-here"
 
     @property
     def name(self) -> str:
@@ -95,8 +115,8 @@ class Pod:
 
     @property
     def speaker(self) -> str:
-        """Before the lines that it prints: the step, and its item."""
-        item = _label(self.job, "item")
+        """Before the lines that it prints: the step, and its item or index."""
+        item = f"{self.index}" if self.mates else _label(self.job, "item")
         return f"{self.step}/{item}" if item else self.step
 
     @property
@@ -112,11 +132,14 @@ class Pod:
         status: Json = {"phase": self.phase, "conditions": []}
         status["initContainerStatuses"] = [one for name, one in self.statuses.items() if name in inits]
         status["containerStatuses"] = [one for name, one in self.statuses.items() if name not in inits]
+        own: Json = {"annotations": {workers.INDEX_MARK: str(self.index)}} if self.mates else {}
+        if self.follows:  # as the Job's controller deletes it
+            own["deletionTimestamp"] = self.follows
         return {
             "metadata": {
-                "name": f"{self.name}-here", "namespace": self.job["metadata"]["namespace"],
-                "uid": f"pod-{self.job['metadata']['uid']}", "creationTimestamp": self.made,
-                "labels": template["metadata"]["labels"], "ownerReferences": [owner | {"controller": True}],
+                "name": self.here, "namespace": self.job["metadata"]["namespace"],
+                "uid": f"pod-{self.job['metadata']['uid']}-{self.index}", "creationTimestamp": self.made,
+                "labels": template["metadata"]["labels"], "ownerReferences": [owner | {"controller": True}], **own,
             },
             "spec": spec | ({"nodeName": "here"} if self.started else {}),
             "status": status | ({"reason": self.reason} if self.reason else {}),
@@ -124,9 +147,9 @@ class Pod:
 
     def as_job(self) -> Json:
         """The Job, with its outcome once it has one."""
-        if not self.over:
+        if not all(one.over for one in self.together):
             return self.job
-        kind = "Complete" if self.phase == "Succeeded" else "Failed"
+        kind = "Complete" if all(one.phase == "Succeeded" for one in self.together) else "Failed"
         condition = {"type": kind, "status": "True", "lastTransitionTime": rfc3339(time.time())}
         return self.job | {"status": {"conditions": [condition]}}
 
@@ -149,38 +172,45 @@ class Machine:
     ) -> None:  # fmt: skip
         self._folder, self._store, self._runs, self._heard = folder, store, runs, heard
         self._parallel, self._changed = parallel, changed
-        self._pods: dict[str, Pod] = {}
+        self._pods: dict[str, list[Pod]] = {}
         self.attempts: dict[str, Pod] = {}
         """By Job, in their order: all that there were, also those that are gone."""
+        self._ports: dict[str, int] = {}
+        """By Job, where the first of several pods listens."""
         self._lock = Lock()
 
     def make(self, job: Json, made: str) -> None:
         """A new Job: its pod runs as soon as it is its turn."""
+        folder, count = self._folder / _folder(job), count_of(job)
+        places = [folder, *(folder / f"worker-{index}" for index in range(1, count))]
+        pods = [Pod(job, Place(place), made, index=index) for index, place in enumerate(places)]
+        for pod in pods:
+            pod.mates = pods if count > 1 else []
         with self._lock:
-            self._pods[job["metadata"]["name"]] = pod = Pod(job, Place(self._folder / _folder(job)), made)
-            self.attempts[pod.name] = pod
+            self._pods[pods[0].name] = pods
+            self.attempts[pods[0].name] = pods[0]
         self._begin()
 
     def pods(self) -> list[Pod]:
         """All that are known."""
         with self._lock:
-            return list(self._pods.values())
+            return [pod for pods in self._pods.values() for pod in pods]
 
     def remove(self, name: str) -> bool:
-        """End a Job's pod; whether nothing of it is left, and it is forgotten."""
+        """End a Job's pods; whether nothing of it is left, and it is forgotten."""
         with self._lock:
-            pod = self._pods.get(name)
-            if pod is None:
-                return True
-            pod.stopped = True
-            if not pod.started:
-                pod.phase = "Failed"
-            program, over = pod.program, pod.over
-            if over:
-                del self._pods[name]
-        if program and not over:
-            program.stop()
-        return over
+            pods = self._pods.get(name, [])
+            for pod in pods:
+                pod.stopped = True
+                if not pod.started:
+                    pod.phase = "Failed"
+            running = [pod for pod in pods if not pod.over]
+            if not running:
+                self._pods.pop(name, None)
+        for pod in running:
+            if pod.program:
+                pod.program.stop()
+        return not running
 
     def kill(self) -> None:
         """End all of them at once."""
@@ -193,9 +223,10 @@ class Machine:
 
     def _begin(self) -> None:
         with self._lock:
-            busy = sum(pod.started and not pod.over for pod in self._pods.values())
-            waiting = [pod for pod in self._pods.values() if not pod.started and not pod.over]
-            chosen = waiting[: max(0, self._parallel - busy)]
+            # pods that work together take one place, for none of them gets anywhere alone
+            busy = sum(any(pod.started and not pod.over for pod in pods) for pods in self._pods.values())
+            waiting = [pods for pods in self._pods.values() if not any(pod.started or pod.over for pod in pods)]
+            chosen = [pod for pods in waiting[: max(0, self._parallel - busy)] for pod in pods]
             for pod in chosen:
                 pod.started, pod.phase = True, "Running"
         for pod in chosen:
@@ -208,17 +239,32 @@ class Machine:
         finally:
             with self._lock:
                 pod.phase = "Succeeded" if ended else "Failed"
+            if not ended:
+                self._end_others(pod)
             self._changed()
             self._begin()
 
+    def _end_others(self, failed: Pod) -> None:
+        """Those that work with a pod that has failed, as the Job's controller does."""
+        with self._lock:
+            others = [pod for pod in failed.mates if not pod.over and not pod.follows]
+            for pod in others:
+                pod.follows = rfc3339(time.time())
+        for pod in others:
+            if pod.program:
+                pod.program.stop()
+
     def _container(self, pod: Pod, container: Json) -> bool:
         """Run one; whether it ended well."""
+        if pod.follows:
+            return False
         name = container["name"]
         self._says(pod, container, {"running": {"startedAt": rfc3339(time.time())}})
         code, message = self._worker(pod, container) if name in WORKERS else self._step(pod, container)
-        if pod.stopped:
+        if pod.stopped or pod.follows:
             code, message = 137, ""
-        self._says(pod, container, {"terminated": {"exitCode": code, "message": message}})
+        ended = {"exitCode": code, "message": message, "finishedAt": rfc3339(time.time())}
+        self._says(pod, container, {"terminated": ended})
         return code == 0
 
     def _says(self, pod: Pod, container: Json, state: Json) -> None:
@@ -232,6 +278,8 @@ class Machine:
         text = next(one["value"] for one in container["env"] if one["name"] == TASK_ENV).replace("$$", "$")
         pod.place.outputs.mkdir(parents=True, exist_ok=True)
         work = {FETCH: self._fetch, PUBLISH: self._publish, ITEMS: self._items}[container["name"]]
+        if container["name"] == PUBLISH and pod.index:
+            return 0, result.encode(Said()).decode()  # index 0 commits
         said = guarded(container["name"], lambda: work(pod.place, text))
         return (0 if said.error is None else 1), result.encode(said).decode()
 
@@ -272,11 +320,12 @@ class Machine:
         try:
             for folder in (pod.place.inputs, pod.place.outputs):
                 folder.mkdir(parents=True, exist_ok=True)
-            program = self._runs.program(container, pod.place, lambda line: self._heard(pod.speaker, line))
+            known = self._known(pod, container) if pod.mates else container
+            program = self._runs.program(known, pod.place, lambda line: self._heard(pod.speaker, line))
         except (Unusable, OSError) as why:
             return 1, str(why)
         with self._lock:
-            if pod.stopped:
+            if pod.stopped or pod.follows:
                 return 137, ""
             pod.program = program
         code = program.run(pod.job["spec"]["template"]["spec"].get("activeDeadlineSeconds"))
@@ -285,6 +334,18 @@ class Machine:
         if code == 0:
             shutil.rmtree(pod.place.inputs, ignore_errors=True)  # as with a pod; of one that failed it stays to be seen
         return (137 if code is None or program.late else code), program.tail
+
+    def _known(self, pod: Pod, container: Json) -> Json:
+        """A program's container where all that work together are on this machine."""
+        with self._lock:
+            port = self._ports.setdefault(pod.name, 0) or _free_port()
+            self._ports[pod.name] = port
+        return together.here(container, pod.name, pod.index, port)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def _in_order(job: Json) -> Iterator[Json]:

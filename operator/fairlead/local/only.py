@@ -35,6 +35,17 @@ def steps(spec: PipelineSpec, wanted: Sequence[str]) -> PipelineSpec:
     )
 
 
+def same(spec: PipelineSpec, chosen: PipelineSpec) -> PipelineSpec:
+    """Of a Pipeline as it was written the steps and models that were chosen when it was one of ordinary steps."""
+    kept, made = {step.name for step in chosen.steps}, {one.model for one in chosen.produces}
+    return spec.model_copy(
+        update={
+            "steps": [step for step in spec.steps if step.name in kept],
+            "produces": [one for one in spec.produces if one.model in made],
+        }
+    )
+
+
 def without(spec: PipelineSpec, failed: set[str]) -> PipelineSpec:
     """The Pipeline without steps that failed and those that wait for them; no models: the run has not succeeded."""
     gone = set(failed)

@@ -1,10 +1,12 @@
-"""A program that runs in a process group of its own, its output in a file, and ends with all that it has started."""
+"""A program that runs in a process group of its own, its output in a file, and ends with all that it has started: on
+Linux wherever that has gone to (see `reaper`), elsewhere what has stayed in the group."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -12,14 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock, Thread, Timer
 
+from fairlead.local import reaper
+from fairlead.local.reaper import NOT_EXECUTABLE, NOT_FOUND
+
 LOG_LIMIT = 64 << 20
 """Bytes of a log that are kept; a program may write more."""
 LINE = 16 << 10
 """Bytes of a line that are shown at once."""
 TAIL_LINES, TAIL = 80, 2048
 """What Kubernetes keeps of a log's end as a message: lines, bytes."""
-NOT_FOUND, NOT_EXECUTABLE = 127, 126
-"""Exit codes of shells for what can't be started."""
 PIPE_PATIENCE = 2.0
 """Seconds that a pipe is read for after its program has ended: what has left the group may hold it open for ever."""
 
@@ -36,6 +39,7 @@ class Program:
         grace: Seconds between the request to end (SIGTERM) and the end (SIGKILL).
         heard: Called with each line that it prints.
         also: Called when it is to be stopped: a container is not in the process group.
+        reaped: Whether all that it has started ends with it; not that of an engine of containers, which goes on.
     """
 
     words: Sequence[str]
@@ -45,6 +49,7 @@ class Program:
     grace: float = 30.0
     heard: Callable[[str], None] = lambda _: None
     also: Callable[[], None] = lambda: None
+    reaped: bool = True
     late: bool = False
     """It ran longer than it may."""
     _lock: Lock = field(default_factory=Lock)
@@ -58,6 +63,12 @@ class Program:
         """The end of what it printed."""
         return b"".join(self._tail)[-TAIL:].decode(errors="replace")
 
+    @property
+    def _before(self) -> list[str]:
+        """What it is started by."""
+        reaps = self.reaped and sys.platform == "linux"
+        return [sys.executable, "-I", "-S", reaper.__file__] if reaps else []
+
     def run(self, seconds: float | None) -> int | None:
         """Run it to its end: the exit code as shells give it (128 and the signal), or None if it was stopped before it
         began. seconds: after which it is stopped; None: as long as it takes."""
@@ -66,8 +77,8 @@ class Program:
                 return None
             try:
                 self._process = process = subprocess.Popen(
-                    self.words, cwd=self.folder, env=dict(self.env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT, start_new_session=True,
+                    [*self._before, *self.words], cwd=self.folder, env=dict(self.env), stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
             except OSError as error:
                 return self._unstarted(error)
@@ -81,7 +92,7 @@ class Program:
         self._ended.set()
         if timer:
             timer.cancel()
-        self._signal(signal.SIGKILL)  # what it has left behind ends with it, as in a container
+        self._kill()  # what it has left behind ends with it, as in a container
         reader.join(PIPE_PATIENCE)
         return code if code >= 0 else 128 - code
 
@@ -107,12 +118,18 @@ class Program:
             killer.daemon = True
             killer.start()
             return
-        self._signal(signal.SIGKILL)
+        self._kill()
         self.also()
 
     def _overdue(self) -> None:
         self.late = True
         self.stop()
+
+    def _kill(self) -> None:
+        if not self._before:
+            return self._signal(signal.SIGKILL)
+        assert self._process is not None
+        return self._process.send_signal(reaper.ALL)  # unless it has ended, and nothing is left
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None

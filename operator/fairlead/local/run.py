@@ -17,7 +17,7 @@ from fairlead.local.jobs import Machine
 from fairlead.local.trouble import Trouble
 from fairlead.local.world import Here
 from fairlead.manifests.job import STEP
-from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, Json, Meta, Plan, Subject, rfc3339
+from fairlead.plan.core import JOB, MODEL_VERSION, PIPELINE_RUN, POD, SERVICE, Json, Meta, Plan, Subject, rfc3339
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.run import observe, plan
 from fairlead.plan.pipeline.units import FAILED
@@ -145,9 +145,10 @@ class Run:
     def _mirror(self, machine: Machine) -> None:
         """Jobs and pods as they are by now."""
         for pod in machine.pods():
-            if pod.over:
+            over = all(one.over for one in pod.together)
+            if over:
                 self._ended.add(pod.name)
-            if pod.stopped and pod.over:
+            if pod.stopped and over:
                 self._remove(pod.name, machine)
                 continue
             job, found = pod.as_job(), pod.manifest()
@@ -160,20 +161,27 @@ class Run:
     def _do(self, made: Plan, machine: Machine) -> None:
         stamp = rfc3339(CLOCK())
         for one in made.create:
-            if one["kind"] == JOB.kind:
+            if one["kind"] == SERVICE.kind:
+                self.world.add(SERVICE, one, stamp)  # all are on this machine
+            elif one["kind"] == JOB.kind:
                 machine.make(self.world.add(JOB, one, stamp), stamp)
             elif one["kind"] == MODEL_VERSION.kind:
                 self.world.add(MODEL_VERSION, one, stamp)
             else:
                 raise Trouble(f"the run would make a {one['kind']}, which only a cluster has")
         for gone in made.delete:
-            self._remove(gone.name, machine)
+            if gone.kind == SERVICE:
+                self.world.remove(SERVICE, gone.name)
+            else:
+                self._remove(gone.name, machine)
 
     def _remove(self, name: str, machine: Machine) -> None:
         """End a Job. One that has ended meanwhile is gone at once, here and for the plan: it would ask for ever."""
+        pods = [pod.here for pod in machine.pods() if pod.name == name]
         if machine.remove(name):
             self.world.remove(JOB, name)
-            self.world.remove(POD, f"{name}-here")
+            for pod in pods or [f"{name}-here"]:
+                self.world.remove(POD, pod)
 
     def _wait(self, made: Plan, machine: Machine) -> None:
         busy = any(pod.name not in self._ended for pod in machine.pods())

@@ -13,7 +13,9 @@ from fairlead.api.tasks import INPUTS, OUTPUTS
 from fairlead.local import container as containers
 from fairlead.local.jobs import Place
 from fairlead.local.program import Program
+from fairlead.local.world import TRAINER, WORKER
 from fairlead.manifests import pod
+from fairlead.manifests.workers import COUNT_ENV
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline import code
 
@@ -87,15 +89,19 @@ def shims(folder: Path) -> Path:
 
 @dataclass
 class Containers:
-    """In containers of an engine that is on this machine."""
+    """In containers of an engine that is on this machine. What comes with Fairlead runs as it does without."""
 
     engine: str
+    processes: Processes
     code: Code | None = None
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     def program(self, container: Json, place: Place, heard: Callable[[str], None]) -> Program:
         """See Runs."""
-        name = f"fairlead-{os.getpid()}-{place.folder.parent.name}-{place.folder.name}"
+        if container["image"] in (WORKER, TRAINER):
+            return self.processes.program(container, place, heard)
+        several = any(one["name"] == COUNT_ENV for one in container.get("env") or ())
+        name = "-".join(["fairlead", str(os.getpid()), *place.folder.parts[-3 if several else -2 :]])
         user = f"{os.getuid()}:{os.getgid()}" if os.getuid() else POD_USER
         mounts = {INPUTS: str(place.inputs), OUTPUTS: str(place.outputs)}
         if self.code is not None:
@@ -104,10 +110,11 @@ class Containers:
         if not os.getuid():
             place.outputs.chmod(0o777)
         command = containers.as_container(
-            _with(container, self.code), self.engine, name, user, mounts, [INPUTS, code.FOLDER]
-        )
+            _with(container, self.code), self.engine, name, user, mounts, [INPUTS, code.FOLDER],
+            network="host" if several else "",
+        )  # fmt: skip
 
         def kill() -> None:
             subprocess.run([self.engine, "kill", name], env=dict(self.env), capture_output=True, check=False)
 
-        return Program(command.words, self.env, place.folder, place.log, heard=heard, also=kill)
+        return Program(command.words, self.env, place.folder, place.log, heard=heard, also=kill, reaped=False)

@@ -21,6 +21,10 @@ BUCKET = "local"
 """The name of the bucket that the store's folder stands for."""
 WORKER = "fairlead.local/worker"
 """The image of the worker, which is this program."""
+TRAINER = "fairlead.local/trainer"
+"""The image of Components that train: this program, too, with what is installed beside it."""
+SERVER = "fairlead.local/server"
+"""The image of a model server, which no step of a run here has."""
 NOT_HERE = "NotOnThisMachine"
 """Reason of what can only be asked of a cluster, or of something that it reaches."""
 
@@ -33,8 +37,12 @@ class Here:
         self.logs: dict[str, Path] = {}
         """Where a pod's log lies, by the pod's name."""
         self._objects: dict[tuple[Kind, str], Json] = {}
+        self._elsewhere: dict[tuple[Kind, str, str], Json] = {}
         self._config = OperatorConfig.model_validate(
-            {"images": Images(worker=WORKER), "store": {"bucket": BUCKET}},
+            {
+                "images": Images(worker=WORKER, trainer=TRAINER, runtimes={"sklearn": SERVER}),
+                "store": {"bucket": BUCKET},
+            },
         )
 
     @property
@@ -55,6 +63,11 @@ class Here:
         meta = {"uid": str(uuid.uuid4()), "creationTimestamp": stamp, "generation": 1, "resourceVersion": "1"}
         made = manifest | {"metadata": meta | manifest["metadata"]}
         return self._objects.setdefault((kind, name), made)
+
+    def add_elsewhere(self, kind: Kind, manifest: Json) -> None:
+        """An object of another namespace than the run's."""
+        meta = manifest["metadata"]
+        self._elsewhere[kind, meta["namespace"], meta["name"]] = manifest
 
     def put(self, kind: Kind, found: Json) -> None:
         """Set an object."""
@@ -95,9 +108,9 @@ class Here:
         return ()
 
     def elsewhere(self, kind: Kind, namespace: str, name: str) -> Json | None:
-        """See World. All that was given is of one namespace, whichever is written there."""
-        del namespace
-        return self.get(kind, name)
+        """See World. What was given with this namespace, or without any. Who may use it is known in a cluster only."""
+        found = self._elsewhere.get((kind, namespace, name)) or self.get(kind, name)
+        return found and found | {"spec": found["spec"] | {"allowedNamespaces": ["*"]}}
 
     def answer(self, request: Request) -> Answer:
         """See World. What a worker has left in the store; nothing else can be asked here."""

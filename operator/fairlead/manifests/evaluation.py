@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fairlead.api.common import Gpu, Placement
+from fairlead.api.config import OperatorConfig
+from fairlead.api.evaluating import MODEL as STEP_INPUT
 from fairlead.api.server import Server
 from fairlead.api.tasks import INPUTS, MODEL, EvaluateTask, FetchTask
-from fairlead.manifests import pod
+from fairlead.manifests import pod, presets
 from fairlead.manifests.job import Identity, job
 from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import Json
+from fairlead.manifests.server import server_container
 
 FETCH = "fetch"
 EVALUATE = "evaluate"
@@ -112,6 +115,15 @@ def sidecar(server: Json) -> Json:
     least = {} if "cpu" in needs.get("limits", {}) else {"cpu": LEAST_CPU}
     found["resources"] = needs | {"requests": least | needs.get("requests", {})}
     return found | {"restartPolicy": "Always"}
+
+
+def beside_step(server: Server, model: str, config: OperatorConfig) -> Json:
+    """The server of a model that a step measures: the container `model`, which finds the step's input of that name
+    where it always finds its model. Raises presets.NoImage."""
+    port = presets.port(server)
+    found = sidecar(server_container(server, model, port, port + 2, config, name=STEP_INPUT, volume="in"))
+    mounts = [one | {"subPath": STEP_INPUT} if one["mountPath"] == MODEL else one for one in found["volumeMounts"]]
+    return found | {"volumeMounts": mounts}
 
 
 def _fetch(parts: EvaluationPod) -> Json:

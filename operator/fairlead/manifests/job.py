@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fairlead.api.answers import IN_STORE, STORE
 from fairlead.api.common import Container, EnvVar
@@ -12,9 +12,10 @@ from fairlead.api.items import Values, canonical
 from fairlead.api.logged import METRICS, METRICS_ENV
 from fairlead.api.pipeline import Claim
 from fairlead.api.tasks import INPUTS, LOGGED, OUTPUTS, FetchTask, ItemsTask, PublishTask, ResolveTask, SnapshotTask
-from fairlead.manifests import pod
+from fairlead.manifests import pod, workers
 from fairlead.manifests.limits import Limits
 from fairlead.manifests.meta import Json
+from fairlead.manifests.workers import Together
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 KEEP_FINISHED = 7 * 86400
@@ -128,6 +129,19 @@ class Publishing:
 
 
 @dataclass(frozen=True)
+class Own:
+    """A container `step` that is Fairlead's own program, and what it has beside it."""
+
+    step: Json
+    beside: Sequence[Json] = ()
+    """Sidecars: they begin when the inputs are there."""
+    volumes: Sequence[Json] = ()
+    """More that sidecars mount."""
+    fields: Json = field(default_factory=dict)
+    """More that sidecars ask of the pod."""
+
+
+@dataclass(frozen=True)
 class StepPod:
     """What a step's pod needs that runs a program."""
 
@@ -143,28 +157,36 @@ class StepPod:
     priority_class: str | None = None
     queue: str | None = None
     """A LocalQueue of Kueue's, which lets the Job begin."""
+    together: Together | None = None
+    """Several pods instead of one."""
+    own: Own | None = None
+    """In the place of a program of the user's; `program` says only where the pod may run."""
 
 
 def step_job(who: Identity, parts: StepPod) -> Json:
-    """fetch (if there are inputs, or code) → step → publish, in one pod."""
+    """fetch (if there are inputs, or code) → step → publish, in one pod, or in each of several."""
     init = [_fetch(parts)] if parts.fetch.items or parts.fetch.code else []
-    init.append(_step(parts))
+    own = parts.own or Own(_step(parts, who.name))
+    init += [*own.beside, own.step]
     program = parts.program
     secrets = [s for s in (*parts.fetch_credentials, parts.publish.credentials) if s]
     volumes = [
         pod.empty_dir("in"), pod.empty_dir("out"), *([pod.empty_dir("code")] if parts.fetch.code else []),
-        *map(pod.credentials_volume, secrets), *map(pod.secret_volume, program.secrets),
+        *map(pod.credentials_volume, secrets), *map(pod.secret_volume, program.secrets), *own.volumes,
     ]  # fmt: skip
     extra: Json = {"priorityClassName": parts.priority_class} if parts.priority_class else {}
+    extra |= own.fields
     if parts.claims:
         extra["resourceClaims"] = [
             {"name": one.name, "resourceClaimTemplateName": one.template} for one in parts.claims
         ]
     spec = pod.pod_spec(
-        [_publish(parts.publish)], init_containers=init, volumes=volumes, placement=program,
+        [_publish(parts.publish, together=parts.together is not None)], init_containers=init, volumes=volumes,
+        placement=program,
         gpu=program.resources.gpu, activeDeadlineSeconds=parts.publish.deadline, **extra,
     )  # fmt: skip
     made = job(who, spec)
+    made = workers.indexed(made, parts.together) if parts.together else made
     return queued(made, parts.queue) if parts.queue else made
 
 
@@ -193,7 +215,7 @@ def _code(parts: StepPod, *, read_only: bool = False) -> list[Json]:
     return [pod.mount("code", code.dest, read_only=read_only)] if code else []
 
 
-def _step(parts: StepPod) -> Json:
+def _step(parts: StepPod, name: str) -> Json:
     program, code = parts.program, parts.fetch.code
     within = {"workingDir": f"{code.dest}/{code.path}".rstrip("/")} if code else {}
     made = pod.container(
@@ -206,17 +228,22 @@ def _step(parts: StepPod) -> Json:
         ],
         **within,
     )  # fmt: skip
+    if parts.together:
+        made["env"] = workers.environment(name, parts.together, made["env"])
     if parts.claims:
         asked = [{"name": one.name} | ({"request": one.request} if one.request else {}) for one in parts.claims]
         made["resources"] = made.get("resources", {}) | {"claims": asked}
     return made
 
 
-def _publish(parts: Publishing) -> Json:
-    return pod.worker(
+def _publish(parts: Publishing, *, together: bool = False) -> Json:
+    made = pod.worker(
         PUBLISH, parts.worker_image, "publish", parts.task, credentials=[parts.credentials],
         mounts=[pod.mount("out", OUTPUTS, read_only=True)], limits=parts.limits,
     )  # fmt: skip
+    if together:
+        made["env"].append(workers.index_variable())
+    return made
 
 
 def _plain(env: Iterable[EnvVar]) -> dict[str, str]:

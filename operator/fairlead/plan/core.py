@@ -259,7 +259,8 @@ class Plan:
     steady: bool = False
     """Nothing follows from what this plan writes: it need not be looked at again at once, as after any other write."""
     moving: bool = False
-    """Hundreds of things go on that it tells of: that look after look writes is no sign that it does not settle."""
+    """Hundreds of things go on that it tells of: that look after look writes is no sign that it does not settle, unless
+    it comes back to the same status again and again."""
 
 
 @dataclass(frozen=True)

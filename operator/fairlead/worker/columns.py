@@ -11,6 +11,7 @@ import duckdb
 from fairlead.api.dataset import CheckResult, Schema
 from fairlead.api.formats import self_describing
 from fairlead.api.reading import Reading
+from fairlead.api.units import many
 from fairlead.worker import tables
 from fairlead.worker.formats import typed
 from fairlead.worker.formats.base import LocalFile, Unreadable
@@ -54,7 +55,7 @@ class Problems:
 
 def _few(messages: list[str]) -> str:
     rest = len(messages) - SHOWN_FILES
-    return "; ".join(messages[:SHOWN_FILES]) + (f"; and in {rest} more files" if rest > 0 else "")
+    return "; ".join(messages[:SHOWN_FILES]) + (f"; and in {many(rest, 'more file')}" if rest > 0 else "")
 
 
 def inspect(

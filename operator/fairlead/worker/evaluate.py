@@ -6,7 +6,7 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 
 from fairlead.api.modelversion import SAMPLE_LIMIT, GateResult
-from fairlead.api.tasks import EvaluateResult, EvaluateTask, Subject
+from fairlead.api.tasks import EvaluateResult, EvaluateTask, ScoringTask, Subject
 from fairlead.worker import gaps, gates, golden, oip, refusals, report, scoring, tables
 from fairlead.worker.baseline import Group
 from fairlead.worker.errors import TaskFailed
@@ -32,10 +32,13 @@ log = logging.getLogger(__name__)
 class Asked(scoring.Answers):
     """A subject under evaluation: what its server has answered so far, or why it is out."""
 
-    def __init__(self, subject: Subject, task: EvaluateTask, features: Mapping[str, Feature]) -> None:
+    def __init__(
+        self, subject: Subject, task: ScoringTask, features: Mapping[str, Feature], where: str = ""
+    ) -> None:  # fmt: skip
+        """where: see oip.Server."""
         super().__init__()
         self.subject = subject
-        self._server = oip.Server(subject.subject, subject.url, subject.name, task.ready_timeout, subject.ready)
+        self._server = oip.Server(subject.subject, subject.url, subject.name, task.ready_timeout, subject.ready, where)
         self._features = [features[name] for name in subject.features or task.features]
         self._probabilities = "log_loss" in task.metrics
         self._answered: Batch | None = None
@@ -79,18 +82,12 @@ def evaluate(task: EvaluateTask) -> EvaluateResult:
     began = time.monotonic()
     folders = [Path(p) for p in (task.data, task.reference) if p]
     with tempfile.TemporaryDirectory(prefix="fairlead-") as spill, tables.connect(Path(spill), *folders) as database:
-        names = sorted({*task.features, *(f for subject in task.subjects for f in subject.features)})
-        needed = [*names, *task.by, *_compared(task)]
-        table = Table(database, Path(task.data), task.data_format, task.target, needed)
-        if not table.known:
-            raise TaskFailed("BadData", f"no row has a {task.target}; the evaluation needs rows with the truth")
-        if task.task == "classification":
-            table.check_classes()
+        table = table_of(task, database)
         reference = _reference(task, database, table)
-        features = table.features(names)
+        features = table.features(_features(task))
         asked = [Asked(subject, task, features) for subject in task.subjects]
         picked = golden.Picked(table.known)
-        rows, sample = _ask(task, table, asked, picked)
+        rows, sample = ask(task, table, asked, picked.add)
         scored = scoring.score(task, rows, {a.subject.subject: a for a in asked}, reference)
         challenger = next(a for a in asked if a.subject.subject == "challenger")
         proof = evaluated.Proof(table, reference, rows, challenger, time.monotonic() - began)
@@ -103,7 +100,23 @@ def evaluate(task: EvaluateTask) -> EvaluateResult:
     return report.store(task, rows, scored, judged, sample, profile, [one.report for one in fair.values()], kept)
 
 
-def _compared(task: EvaluateTask) -> list[str]:
+def table_of(task: ScoringTask, database: duckdb.DuckDBPyConnection) -> Table:
+    """The rows that models are asked for. Raises TaskFailed (BadData) for such as can't be scored."""
+    needed = [*_features(task), *task.by, *_compared(task)]
+    table = Table(database, Path(task.data), task.data_format, task.target, needed)
+    if not table.known:
+        raise TaskFailed("BadData", f"no row has a {task.target}; the evaluation needs rows with the truth")
+    if task.task == "classification":
+        table.check_classes()
+    return table
+
+
+def _features(task: ScoringTask) -> list[str]:
+    """Columns that are sent to any of the models."""
+    return sorted({*task.features, *(f for subject in task.subjects for f in subject.features)})
+
+
+def _compared(task: ScoringTask) -> list[str]:
     """Columns whose values are slices."""
     return sorted({gate.by for gate in task.gates if gate.by is not None})
 
@@ -116,11 +129,11 @@ def _reference(task: EvaluateTask, database: duckdb.DuckDBPyConnection, rows: Ta
     return found
 
 
-def _ask(
-    task: EvaluateTask, table: Table, asked: Sequence[Asked], picked: golden.Picked
+def ask(
+    task: ScoringTask, table: Table, asked: Sequence[Asked], seen: Callable[[Batch], None] = lambda _: None
 ) -> tuple[scoring.Rows, str]:  # fmt: skip
-    """Send all rows to all servers, batch by batch; returns what is known of the rows, and one request. picked: gets to
-    see all of them."""
+    """Send all rows to all servers, batch by batch; returns what is known of the rows, and one request. seen: gets to
+    see all of them. Raises TaskFailed."""
     truth: list[Labels] = []
     groups: list[Group] = []
     slices = {name: Slices() for name in _compared(task)}
@@ -133,7 +146,7 @@ def _ask(
                 sample = asked[0].request(batch.slice(0, 1))
                 list(pool.map(Asked.wait, asked, repeat(batch.slice(0, 1))))
             list(pool.map(Asked.ask, asked, repeat(batch)))
-            picked.add(batch)
+            seen(batch)
             truth.append(labels(table.values(batch, task.target), table.numeric))
             by = [table.values(batch, name) for name in task.by]
             groups += zip(*by, strict=True) if by else [()] * batch.num_rows

@@ -50,6 +50,8 @@ def rows(database: duckdb.DuckDBPyConnection, folder: Path, form: str, text: Col
         scan = FORMATS[reading.format].scan(database, files, as_text(reading, text))
     except Unreadable as error:
         raise TaskFailed("BadData", f"the files in {folder} can't be read: {error}") from error
+    except duckdb.OutOfMemoryException:
+        raise  # no fault of the files
     except duckdb.Error as error:
         raise TaskFailed("BadData", f"the files in {folder} don't make one table: {line(error)}") from error
     if lost:

@@ -38,9 +38,12 @@ def _fetch(task: str) -> Said:
 
 def _publish(task: str) -> Said:
     from fairlead.api.tasks import PublishTask, TaskResult
-    from fairlead.worker.publish import publish
+    from fairlead.worker.publish import INDEX_ENV, commits, publish
 
     asked = PublishTask.model_validate_json(task)
+    if not commits(asked, os.environ.get(INDEX_ENV)):
+        log.info("nothing is committed", extra={"worker": os.environ[INDEX_ENV], "workers": asked.workers})
+        return Said()
     return keep("publish", asked, asked.store, TaskResult(publish=publish(asked)))
 
 
@@ -49,6 +52,13 @@ def _evaluate(task: str) -> Said:
     from fairlead.worker.evaluate import evaluate
 
     return Said(answer=evaluate(EvaluateTask.model_validate_json(task)).digest)  # the report is the answer
+
+
+def _measure(task: str) -> Said:
+    from fairlead.api.tasks import MeasureTask
+    from fairlead.worker.measure import measure
+
+    return Said(answer=measure(MeasureTask.model_validate_json(task)))
 
 
 def _record(task: str) -> Said:
@@ -104,6 +114,7 @@ def _resolve(task: str) -> Said:
 TASKS: dict[str, Callable[[str], Said]] = {
     "snapshot": _snapshot, "fetch": _fetch, "publish": _publish, "evaluate": _evaluate, "join": _join,
     "observe": _observe, "explain": _explain, "items": _items, "record": _record, "resolve": _resolve,
+    "measure": _measure,
 }  # fmt: skip
 
 

@@ -118,7 +118,11 @@ def _short(value: Any) -> str:
 class Server:
     """A model server on this pod's loopback."""
 
-    def __init__(self, subject: str, url: str, model: str, ready_timeout: float, ready: str | None = None) -> None:
+    def __init__(
+        self, subject: str, url: str, model: str, ready_timeout: float, ready: str | None = None, where: str = ""
+    ) -> None:  # fmt: skip
+        """where: the field in which the server is described, if it is not a version's."""
+        self._where = where
         self._subject, self._url, self._infer = subject, url.rstrip("/"), f"/v2/models/{model}/infer"
         self._timeout, self._ready = ready_timeout, ready or READY
         self._http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=60), retries=False)
@@ -143,9 +147,13 @@ class Server:
         raise TaskFailed(
             "ServerFailed",
             f"the {self._subject}'s server is not ready after {self._timeout:g} s: {last}; see the log of container "
-            f"{self._subject}: does the model load, and where does it listen? If elsewhere, name spec.server.port and "
-            "spec.server.ready in a new version; if it needs longer, raise spec.server.timeout",
+            f"{self._subject}: does the model load, and where does it listen? {self._remedy}",
         )
+
+    @property
+    def _remedy(self) -> str:
+        where, version = self._where or "spec.server", "" if self._where else " in a new version"
+        return f"If elsewhere, name {where}.port and {where}.ready{version}; if it needs longer, raise {where}.timeout"
 
     def infer(self, body: bytes, rows: int) -> tuple[Labels, Floats | None]:
         """Predictions. Raises Refused; TaskFailed (ServerFailed) if it is gone and doesn't come back."""

@@ -31,6 +31,22 @@ VALUE_LIMIT = 1024
 """Bytes of an output of type `value`."""
 
 
+INDEX_ENV = "FAIRLEAD_WORKER_INDEX"
+"""Which of several pods that work together this is."""
+
+
+def commits(task: PublishTask, index: str | None) -> bool:
+    """Whether this pod commits the step's outputs: of several, only the one with index 0 does. index: what the pod has
+    been told; raises TaskFailed for what is none, for nobody knows then who else commits."""
+    if task.workers is None:
+        return True
+    if index is None or not index.isascii() or not index.isdecimal() or str(int(index)) != index:
+        raise TaskFailed("BadTask", f"{INDEX_ENV} is {index!r}, and not the pod's index: nothing is committed")
+    if int(index) >= task.workers:
+        raise TaskFailed("BadTask", f"{INDEX_ENV} is {index}, and there are {task.workers}: nothing is committed")
+    return int(index) == 0
+
+
 def publish(task: PublishTask) -> PublishResult:
     """Upload, then commit by a conditional put; then leave it for later runs, if asked to. Raises TaskFailed or
     StoreError."""

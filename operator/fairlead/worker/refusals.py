@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fairlead.api.units import many
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.formats.words import cell
 from fairlead.worker.oip import Refused
@@ -94,7 +95,7 @@ class Search:
     def _values(self, row: Batch) -> str:
         shown = [f"{name}={_value(row.column(name)[0])}" for name in self._columns[:SHOWN]]
         more = len(self._columns) - len(shown)
-        return ", ".join(shown) + (f", and {more} columns more" if more > 0 else "")
+        return ", ".join(shown) + (f", and {many(more, 'column more', 'columns more')}" if more > 0 else "")
 
 
 def _value(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fairlead.api.modelversion import Metric
-from fairlead.api.tasks import EvaluateTask
+from fairlead.api.tasks import ScoringTask
 from fairlead.worker import baseline, bootstrap, digests, gates, metrics
 from fairlead.worker.errors import TaskFailed
 from fairlead.worker.metrics import Floats, Labels, Predictions
@@ -48,7 +48,7 @@ class Rows:
 
 
 def score(
-    task: EvaluateTask, rows: Rows, answers: Mapping[str, Answers], reference: Table | None
+    task: ScoringTask, rows: Rows, answers: Mapping[str, Answers], reference: Table | None
 ) -> dict[str, gates.Scored]:
     """Metrics of each subject and, with a reference, of the baseline. Raises TaskFailed (BadData)."""
     classes = classes_of(task, rows, reference)
@@ -62,7 +62,7 @@ def score(
     return _metrics(task, rows, predictions, classes)
 
 
-def classes_of(task: EvaluateTask, rows: Rows, reference: Table | None) -> Labels:
+def classes_of(task: ScoringTask, rows: Rows, reference: Table | None) -> Labels:
     """All targets that there are, sorted."""
     found = np.unique(rows.truth)
     if task.task == "classification" and reference is not None:
@@ -90,7 +90,7 @@ def joined(given: Answers, classes: Labels) -> Predictions | str:
 
 
 def _metrics(
-    task: EvaluateTask, rows: Rows, predictions: Mapping[str, Predictions | str], classes: Labels
+    task: ScoringTask, rows: Rows, predictions: Mapping[str, Predictions | str], classes: Labels
 ) -> dict[str, gates.Scored]:
     losses: dict[tuple[str, Metric], metrics.Loss] = {}
     problems: dict[str, dict[str, str]] = {subject: {} for subject in predictions}
@@ -111,9 +111,7 @@ def _metrics(
     }
 
 
-def _loss(
-    task: EvaluateTask, metric: Metric, rows: Rows, predicted: Predictions | str, classes: Labels
-) -> metrics.Loss:
+def _loss(task: ScoringTask, metric: Metric, rows: Rows, predicted: Predictions | str, classes: Labels) -> metrics.Loss:
     if isinstance(predicted, str):
         raise metrics.Unusable(predicted)
     if (metric in metrics.REGRESSION) != (task.task == "regression"):
@@ -143,6 +141,6 @@ def _resampled(
     return values, samples
 
 
-def seed(task: EvaluateTask) -> int:
+def seed(task: ScoringTask) -> int:
     """The same rows are resampled in the same way."""
     return int(digests.of_bytes(task.data_sha256.encode())[:16], 16)

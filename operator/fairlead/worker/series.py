@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fairlead.api import logged
+from fairlead.api.units import many
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _LAST_STEP = 1 << 53
@@ -45,7 +46,7 @@ class Series:
         told = [f"{why}: {count} lines" if count > 1 else why for why, count in self.refused.most_common(_TOLD)]
         rest = self.refused.total() - sum(count for _, count in self.refused.most_common(_TOLD))
         if rest:
-            told.append(f"{rest} more lines of {logged.METRICS}")
+            told.append(f"{many(rest, 'more line')} of {logged.METRICS}")
         if len(self.last) > logged.NAMES:
             told.append(
                 f"{len(self.last) - logged.NAMES} metrics besides the first {logged.NAMES} are in the store only"

@@ -15,7 +15,8 @@ from tests.unit.plan.test_dataset_plan import world as dataset_world
 from tests.unit.plan.test_modelversion import ONE, SERVER_CONFIG, version
 from tests.unit.plan.test_modelversion import SPEC as MODEL_VERSION_SPEC
 
-from fairlead.plan.core import DATASET, MODEL_VERSION
+from fairlead.plan.component import plan as component
+from fairlead.plan.core import COMPONENT, DATASET, MODEL_VERSION
 from fairlead.plan.requests import Failed
 
 Json = dict[str, Any]
@@ -157,6 +158,14 @@ def test_a_version_is_healthy_when_it_is_approved(spec_: Json, expected: str) ->
     where.put(version(**spec_, revoked="leaks"))
     where.settle(MODEL_VERSION_SPEC, ONE)
     assert told(where, MODEL_VERSION.kind, ONE) == "Degraded"
+
+
+def test_a_component_is_healthy_when_it_can_be_used() -> None:
+    where = LittleWorld()
+    where.put({"kind": "Component", "metadata": {"name": "clean"}, "spec": {"version": "1", "image": "i"}})
+    assert told(where, COMPONENT.kind, "clean") == "Progressing"
+    where.settle(component.SPEC, "clean")
+    assert told(where, COMPONENT.kind, "clean") == "Healthy"
 
 
 def told(where: LittleWorld, kind: str, name: str) -> str:

@@ -14,6 +14,7 @@ import yaml
 from tests.unit.argocd import lua
 
 from fairlead.api.common import Condition
+from fairlead.api.component import ComponentSpec
 from fairlead.api.dataset import DatasetSpec
 from fairlead.api.deployment import DeploymentSpec
 from fairlead.api.modelversion import ModelVersionSpec
@@ -23,10 +24,11 @@ from fairlead.api.schema import Model
 from fairlead.cli.start import run_object
 
 ROOT = lua.SCRIPTS / "fairlead.dev"
-KINDS = ("Dataset", "Deployment", "ModelVersion", "Pipeline", "PipelineRun")
+KINDS = ("Component", "Dataset", "Deployment", "ModelVersion", "Pipeline", "PipelineRun")
 WITH_ACTIONS = ("Deployment", "ModelVersion", "Pipeline", "PipelineRun")
 SPECS: dict[str, type[Model]] = {
-    "Dataset": DatasetSpec, "Deployment": DeploymentSpec, "ModelVersion": ModelVersionSpec, "Pipeline": PipelineSpec,
+    "Component": ComponentSpec, "Dataset": DatasetSpec, "Deployment": DeploymentSpec,
+    "ModelVersion": ModelVersionSpec, "Pipeline": PipelineSpec,
     "PipelineRun": PipelineRunSpec,
 }  # fmt: skip
 NEVER = "0001-01-01T00:00:00Z"

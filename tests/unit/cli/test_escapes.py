@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.cli import blocks, session
+from fairlead.api.pipelinerun import PipelineRun
+from fairlead.cli import blocks, session, show_run
 from fairlead.cli.blocks import Lines, Node, Table, Title
 from fairlead.cli.session import FAILED, Problem
-from fairlead.cli.text import printable
+from fairlead.cli.text import one_line, printable
 
 ESC, CSI, BELL, OVERRIDE, ISOLATE, RETURN, SEPARATOR = "\x1b", "\x9b", "\x07", "\u202e", "\u2066", "\r", "\u2028"
 OBEYED = (ESC, CSI, BELL, OVERRIDE, ISOLATE, RETURN, SEPARATOR, "\x00", "\x08", "\u200f", "\ud800")
@@ -40,6 +41,24 @@ def test_with_colours_the_only_escapes_are_our_own(block: blocks.Block) -> None:
     assert "\x1b[2J" not in out.getvalue()
     assert "\x1b[31mb" not in out.getvalue()
     assert "\\x1b\\x9b" in out.getvalue()
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("plain", "plain"), ("select 1\nfrom x\r\n", "select 1\\nfrom x\\r\\n"), ("a\tb", "a\\tb"), ("", ""),
+    ("x" * 200, "x" * 200), ("x" * 201, "x" * 199 + "…"), ("\n" * 101, "\\n" * 99 + "\\…"),
+])  # fmt: skip
+def test_a_fact_is_one_line(text: str, shown: str) -> None:
+    assert one_line(text) == shown
+
+
+def test_parameters_with_line_breaks_are_a_line_each() -> None:
+    spec = {"pipeline": "p", "reason": "because\nof", "params": {"a": "1", "query": "select 1\nfrom x\n" * 50}}
+    found = PipelineRun.model_validate({"spec": spec, "status": {}})
+    shown = blocks.plain(show_run.blocks("p-1", found, 0.0)).splitlines()
+    assert [line[:31] for line in shown if line.startswith(("because", "param"))] == [
+        "because  because\\nof", "param    a=1", "param    query=select 1\\nfrom x",
+    ]  # fmt: skip
+    assert all(len(line) < 220 for line in shown)
 
 
 def test_what_is_told_is_escaped_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -155,8 +155,10 @@ def test_an_image_that_is_nowhere_is_an_error_with_both_ways(world: Callable[...
 def test_images_that_are_named_must_be_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FAIRLEAD_IMAGES", raising=False)
     assert install_images.given() is None
-    monkeypatch.setenv("FAIRLEAD_IMAGES", "operator=r.io/o:1, worker=r.io/w@sha256:1,sklearn=r.io/s")
-    assert install_images.build() == {"operator": "r.io/o:1", "worker": "r.io/w@sha256:1", "sklearn": "r.io/s"}
+    monkeypatch.setenv("FAIRLEAD_IMAGES", "operator=r.io/o:1, worker=r.io/w@sha256:1,sklearn=r.io/s,trainer=r.io/t")
+    assert install_images.build() == {
+        "operator": "r.io/o:1", "worker": "r.io/w@sha256:1", "sklearn": "r.io/s", "trainer": "r.io/t",
+    }  # fmt: skip
     with pytest.raises(RuntimeError, match="no image for airline"):
         setup.images()
 

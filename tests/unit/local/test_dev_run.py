@@ -527,3 +527,22 @@ def test_items_are_the_distinct_rows_of_data(tmp_path: Path) -> None:
     assert run("--data", "rows.csv") == 0
     found = sorted(path.read_text() for path in Path(".fairlead/runs/1/steps/fit/items").glob("*/out/n"))
     assert found == ["1\n", "2\n"]
+
+
+def test_a_step_that_measures_is_refused_by_name_and_the_steps_before_it_can_be_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left = out("model", kind="model") | out("test", kind="dataset")
+    train = step("train", "touch $FAIRLEAD_OUT/model $FAIRLEAD_OUT/test", outputs=left)
+    evaluation = {"features": ["x"], "target": "y", "metrics": ["mae"], "data": {"output": "train.test"}}
+    produces = [{"model": "delay", "from": "train.model", "version": {"evaluation": evaluation}}]
+    last = step("last", "true", **{"if": [{"metric": "score.mae", "below": "20"}]})
+    written(tmp_path, train, {"name": "score", "evaluate": {"model": "delay"}}, last, produces=produces)
+    for words in ((), ("--step", "last")):
+        assert run(*words) != 0
+        told = capsys.readouterr().err
+        assert "step score: evaluate asks a model server that runs beside the step in a pod" in told
+        assert "--step" in told
+        assert not list(Path().glob(".fairlead/runs/[0-9]*"))
+    assert run("--step", "train") == 0
+    assert [one["name"] for one in record()["status"]["steps"]] == ["train"]

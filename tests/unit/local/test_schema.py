@@ -107,7 +107,7 @@ def changed(path: str, value: Any) -> Json:
         ("spec/steps/0/outputs", {"m": {"type": "modle"}}, "spec.steps[0].outputs.m.type"),
         ("spec/steps", [], "spec.steps: must have at least 1 items"),
         ("spec/steps/0/each", {"matrix": {}}, "spec.steps[0].each.matrix: must have at least 1 entries"),
-        ("spec/steps/0", {"name": "one"}, "spec.steps[0].image: is required"),
+        ("spec/steps/0", {"name": "one"}, "exactly one of image, component, evaluate, report must be set"),
         ("spec/steps/0/needs", ["a", "a"], 'spec.steps[0].needs[1]: "a" is there twice'),
         ("spec/steps/0/inputs", {"x": {}}, "spec.steps[0].inputs.x: exactly one of"),
         ("spec/steps/0/inputs", {"x": {"dataset": "a", "output": "one.m"}}, "spec.steps[0].inputs.x: exactly one of"),

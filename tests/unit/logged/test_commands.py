@@ -305,6 +305,12 @@ def test_the_browser_sees_a_page_only_in_a_frame_without_origin_and_network(
     assert "default-src 'none'" in page
 
 
+def test_of_a_step_alone_its_preview_is_opened(fairlead: Any, tmp_path: Path) -> None:
+    target = tmp_path / "plot.png"
+    assert fairlead("open", "run/delay-7", "train", "--save", str(target)) == 0
+    assert target.read_bytes() == PNG
+
+
 def test_what_is_saved_is_what_was_committed(fairlead: Any, bucket: Bucket, capsys: Any, tmp_path: Path) -> None:
     target = tmp_path / "plot.png"
     assert fairlead("open", "run/delay-7", "train.plot", "--save", str(target)) == 0
@@ -332,7 +338,13 @@ def test_a_folder_is_verified_as_one_and_leads_nowhere_else(bucket: Bucket, tmp_
 
 
 @pytest.mark.parametrize(
-    ("asked", "why"), [("train", "is not STEP.OUTPUT"), ("train.nosuch", "it has left plot, plots/roc.html")]
+    ("asked", "why"),
+    [
+        ("train.", "is not STEP.OUTPUT"),
+        (".plot", "is not STEP.OUTPUT"),
+        ("train.nosuch", "it has left plot, plots/roc.html"),
+        ("prepare", "step prepare has no previews: say what of it to open; it has left nothing"),
+    ],
 )
 def test_what_is_not_there_is_named(fairlead: Any, capsys: Any, asked: str, why: str) -> None:
     assert fairlead("open", "run/delay-7", asked) in (session.USAGE, session.NOT_FOUND)
@@ -363,7 +375,7 @@ def test_heads_of_tables(tmp_path: Path) -> None:
     with pytest.raises(session.Problem, match="can't be read as Parquet"):
         opened.parquet_head(tmp_path / "bad.parquet")
     (tmp_path / "t.csv").write_text("a,b\n1\n")
-    assert opened.csv_head(tmp_path / "t.csv") == (["a", "b"], [["1", ""]], "1 rows")
+    assert opened.csv_head(tmp_path / "t.csv") == (["a", "b"], [["1", ""]], "1 row")
     (tmp_path / "e.csv").write_text("")
     assert opened.csv_head(tmp_path / "e.csv")[2] == "no rows"
     (tmp_path / "h.csv").write_text('"' + "x" * 200_000)

@@ -325,6 +325,84 @@ def test_a_run_that_is_drained_does_not_ask_again_for_its_items() -> None:
     )
 
 
+OF_DATA = TRAIN | {"each": {"dataset": "flights", "distinct": ["region"]}, "env": []}
+
+
+def asked(where: EachWorld) -> list[str]:
+    """Names of the Jobs that were made to ask for items, in order."""
+    return [name for kind, name in where.created if kind == "Job"]
+
+
+def set_spec(where: EachWorld, **fields: object) -> None:
+    """A person changes the run."""
+    where.objects["PipelineRun", "p-1"]["spec"] |= fields
+
+
+def test_a_run_that_is_suspended_asks_no_data_again_and_goes_on_when_it_may() -> None:
+    where = EachWorld().begin(OF_DATA)
+    where.look_on()
+    (job,) = where.jobs(step="train")
+    where.pod(job, "Failed", reason="Evicted")
+    assert where.step()["items"]["asked"]["notBefore"]
+    set_spec(where, suspend=True)
+    where.now += 3600
+    found = where.look_on()
+    assert found["message"].startswith("spec.suspend is set")
+    assert len(asked(where)) == 1
+    set_spec(where, suspend=False)
+    assert where.step()["items"]["asked"]["attempt"] == 2
+    assert len(asked(where)) == 2
+    where.answer_items([["NE"]])
+    where.look_on()
+    assert len(where.alive()) == 1
+
+
+def test_of_a_run_that_is_suspended_a_job_that_asks_goes_on_and_its_items_wait() -> None:
+    where = EachWorld().begin(OF_DATA)
+    where.look_on()
+    set_spec(where, suspend=True)
+    where.answer_items([["NE"], ["SW"]])
+    assert where.items()["total"] == 2
+    assert where.look_on()["message"].startswith("spec.suspend is set")
+    assert len(asked(where)) == 1
+    set_spec(where, suspend=False)
+    where.look_on()
+    assert len(where.alive()) == 2
+
+
+@pytest.mark.parametrize("cancel", ["now", "finally", "drain"])
+def test_a_run_that_is_suspended_and_cancelled_asks_no_data_again(cancel: str) -> None:
+    where = EachWorld().begin(OF_DATA)
+    where.look_on()
+    (job,) = where.jobs(step="train")
+    where.pod(job, "Failed", reason="Evicted")
+    where.look_on()
+    set_spec(where, suspend=True, cancel=cancel)
+    where.now += 3600
+    found = where.look_on()
+    assert (found["phase"], found["steps"][0]["phase"], len(asked(where))) == ("Aborted", "Aborted", 1)
+
+
+@pytest.mark.parametrize("cancel", ["now", "finally"])
+def test_a_cancel_stops_a_job_that_asks(cancel: str) -> None:
+    where = EachWorld().begin(OF_DATA)
+    where.look_on()
+    set_spec(where, cancel=cancel)
+    found = where.look_on()
+    assert (found["phase"], found["steps"][0]["phase"], jobs_left(where)) == ("Aborted", "Aborted", [])
+
+
+def test_when_another_step_has_failed_the_data_are_not_asked_again() -> None:
+    where = EachWorld().begin(OF_DATA, {"name": "beside", "image": "i:1"})
+    where.look_on()
+    where.pod(where.jobs(step="train")[0], "Failed", reason="Evicted")
+    where.look_on()
+    where.pod(where.jobs(step="beside")[0], "Failed", initContainerStatuses=[stopped("step", 1)])
+    where.now += 3600
+    found = where.look_on()
+    assert (found["phase"], found["steps"][0]["phase"], len(asked(where))) == ("Failed", "Aborted", 2)
+
+
 def test_when_another_step_fails_items_that_run_may_end_and_no_further_ones_begin() -> None:
     where = EachWorld().begin(TRAIN | {"each": REGIONS | {"maxParallel": 2}}, {"name": "beside", "image": "i:1"})
     where.look_on()

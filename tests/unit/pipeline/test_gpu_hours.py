@@ -130,6 +130,51 @@ def test_another_pod_of_the_same_attempt_is_another_time() -> None:
     assert used(where) == (300, False), "and the 50 seconds since it came to its node"
 
 
+def gone(where: LittleWorld, *conditions: tuple[str, str, float]) -> None:
+    """The pod goes while no operator looks; the Job says this (type, status, seconds from now)."""
+    job, now = live(where, "train"), where.now
+    where.remove(POD, job["metadata"]["name"] + "-x")
+    said = [{"type": kind, "status": word, "lastTransitionTime": rfc3339(now + at)} for kind, word, at in conditions]
+    job["status"] = {"conditions": said}
+
+
+@pytest.mark.parametrize(("says", "until"), [
+    ([("Failed", "True", 40)], 40),
+    ([("FailureTarget", "True", 39), ("Failed", "True", 40)], 40),
+    ([("Suspended", "True", 100)], 130),
+    ([("Suspended", "True", -500)], 7200),  # of another pod, before
+    ([("Suspended", "False", 100)], 130),
+    ([("Complete", "False", 40)], 7200),
+    ([], 7200),
+])  # fmt: skip
+def test_a_removal_that_nobody_saw_is_dated_by_the_job(says: list[tuple[str, str, float]], until: int) -> None:
+    where = world()
+    on_node(where)
+    gone(where, *says)
+    where.now += 2 * HOUR
+    assert used(where) == (2 * until, False)
+
+
+def test_a_pod_that_a_queue_took_and_gave_back_unseen() -> None:
+    where = world()
+    on_node(where)
+    job = live(where, "train")
+    gone(where, ("Suspended", "False", 1000))
+    where.now += 1200
+    said = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": rfc3339(where.now)}]
+    where.pod(job, "Running", conditions=said, initContainerStatuses=[{"name": "step", "state": {"running": {}}}])
+    assert used(where) == (2 * 1030, True)
+
+
+def test_a_grace_of_its_own_counts() -> None:
+    where = world()
+    on_node(where)
+    live(where, "train")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 300
+    gone(where, ("Suspended", "True", 100))
+    where.now += HOUR
+    assert used(where) == (800, False)
+
+
 def test_a_cancelled_run_pays_until_its_pods_are_gone() -> None:
     where = world()
     on_node(where)

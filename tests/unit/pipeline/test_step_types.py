@@ -16,21 +16,21 @@ from fairlead.api.pipelinerun import PipelineRunStatus
 from fairlead.cli import show_pipeline
 from fairlead.cli.blocks import Table
 from fairlead.plan.core import DATASET, PIPELINE, POD, Invalid, Json
-from fairlead.plan.pipeline import dag, run
+from fairlead.plan.pipeline import dag, measuring, run, units
 from fairlead.plan.pipeline import plan as pipeline
 from fairlead.plan.pipeline.steps import View
 from fairlead.plan.pipeline.types import registry
-from fairlead.plan.pipeline.types.base import Order
 
 EACH = pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES.keys())
-PREPARE = {"name": "prepare", "image": "i", "outputs": {"train": {"type": "dataset"}, "test": {"type": "dataset"}}}
+LEFT = {"train": "dataset", "test": "dataset", "model": "model"}
+PREPARE = {"name": "prepare", "image": "i", "outputs": {name: {"type": type_} for name, type_ in LEFT.items()}}
 BESIDE = {"name": "beside", "image": "i", "needs": ["prepare"], "outputs": {"x": {}}}
 
 
 def manifest(example: Example, **more: Any) -> Json:
     """A Pipeline with a step of the type."""
     work = {"name": "work", "retry": {"limit": 1, "backoff": "30s"}} | example.step | more
-    spec = {"params": {"horizon": "24"}, "steps": [PREPARE, work, BESIDE]}
+    spec = {"params": {"horizon": "24"}, "steps": [PREPARE, work, BESIDE], **example.pipeline}
     return {"kind": "Pipeline", "metadata": {"name": "delay"}, "spec": spec}
 
 
@@ -46,13 +46,22 @@ def world(example: Example) -> LittleWorld:
 
 
 def parsed(example: Example, **more: Any) -> tuple[Pipeline, Step]:
-    found = Pipeline.model_validate(manifest(example, **more))
+    found = as_planned(manifest(example, **more))
     return found, found.spec.steps[1]
+
+
+def as_planned(raw: Json) -> Pipeline:
+    """With what follows from the rest of the Pipeline filled in."""
+    found = Pipeline.model_validate(raw)
+    return found.model_copy(update={"spec": measuring.filled(found.spec, None)})
 
 
 def runs_a_program(job: Json) -> bool:
     """Whether there is one of the user's in it."""
-    return any(one["name"] == "step" for one in job["spec"]["template"]["spec"].get("initContainers", ()))
+    return any(
+        one["name"] == "step" and one.get("command", [])[:2] != ["fairlead", "worker"]
+        for one in job["spec"]["template"]["spec"].get("initContainers", ())
+    )
 
 
 def test_every_type_has_an_example_that_it_takes() -> None:
@@ -97,11 +106,11 @@ def test_a_step_that_does_not_exist_and_one_without_that_output_are_named(exampl
         if source.startswith("output/"):
             changed = json.loads(json.dumps(manifest(example)).replace(source.removeprefix("output/"), "nobody.x"))
             with pytest.raises(Invalid, match="no step 'nobody'") as caught:
-                dag.validate(Pipeline.model_validate(changed).spec)
+                dag.validate(as_planned(changed).spec)
             assert name in caught.value.field_path
     reads = {"name": "after", "image": "i", "inputs": {"x": {"output": "work.nothing"}}}
     with pytest.raises(Invalid, match="step 'work' has no output 'nothing'"):
-        dag.validate(Pipeline.model_validate(_with_step(manifest(example), reads)).spec)
+        dag.validate(as_planned(_with_step(manifest(example), reads)).spec)
 
 
 @EACH
@@ -146,9 +155,9 @@ def test_it_is_asked_for_its_job_again_and_says_the_same(example: Example) -> No
     job, told = live(where, "work"), where.status(run.PIPELINE_RUN, "delay-7")
     status = PipelineRunStatus.model_validate(told)
     assert status.template is not None
-    view = View(where.subject(run.SPEC, "delay-7"), where, where.now + 60)
+    view = View(where.subject(run.SPEC, "delay-7"), where, where.now + 60, status.template)
     mine = next(one for one in status.steps if one.name == "work")
-    wanted = registry.job(Order(view, status, status.template, parsed(example)[1], mine))
+    wanted = registry.job(units.order(view, status, status.template, mine))
     assert wanted["spec"] == job["spec"]
     assert wanted["metadata"].items() <= job["metadata"].items()
 
@@ -172,7 +181,7 @@ def test_an_attempt_has_one_job_whatever_is_killed_in_between(example: Example, 
     where.put({"kind": "PipelineRun", "metadata": {"name": "delay-7"}, "spec": {"pipeline": "delay"}})
     look(where)
     job = live(where, "prepare")
-    outputs = [{"name": n, "type": "dataset", "uri": f"s3://s/{n}/", "sha256": "b" * 64} for n in ("train", "test")]
+    outputs = [{"name": n, "type": t, "uri": f"s3://s/{n}/", "sha256": "b" * 64} for n, t in LEFT.items()]
     said = json.dumps({"publish": {"attempt": 1, "outputs": outputs}})
     where.pod(job, "Succeeded", initContainerStatuses=[stopped("step")],
               containerStatuses=[stopped("publish", 0, said)])  # fmt: skip
@@ -188,7 +197,8 @@ def test_an_attempt_has_one_job_whatever_is_killed_in_between(example: Example, 
 @EACH
 def test_a_program_that_fails_spends_a_retry_and_a_lost_pod_does_not(example: Example) -> None:
     where = world(example)
-    where.pod(live(where, "work"), "Failed", reason="Evicted")
+    lost = [{"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"}]
+    where.pod(live(where, "work"), "Failed", reason="Evicted", conditions=lost)
     found = step(look(where), "work")
     assert (found["failures"], found["disruptions"]) == (0, 1)
     where.now += 300

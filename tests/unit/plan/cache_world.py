@@ -139,7 +139,7 @@ class CacheWorld(LittleWorld):
             sha = digests.of_folder([("part", digests.of_bytes(body))])
             outputs.append({"name": item.name, "type": item.type, "uri": self.bucket.uri(folder), "sha256": sha,
                             "bytes": len(body)})  # fmt: skip
-        result = PublishResult.model_validate({"attempt": task.attempt, "outputs": outputs})
+        result = PublishResult.model_validate({"attempt": task.attempt, "outputs": outputs, "item": task.item})
         result = leave.leave(task.cache, result) if task.cache else result
         return result.model_dump(mode="json", by_alias=True)
 

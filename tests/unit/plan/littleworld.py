@@ -15,6 +15,7 @@ from tests.unit.plan.indexing import indexed
 
 from fairlead.api.config import OperatorConfig
 from fairlead.plan.core import (
+    COMPONENT,
     DATASET,
     DEPLOYMENT,
     JOB,
@@ -45,7 +46,7 @@ CONFIG = OperatorConfig.model_validate(
         },
     }
 )  # fmt: skip
-KINDS = {kind.kind: kind for kind in (DATASET, PIPELINE, PIPELINE_RUN, MODEL_VERSION, DEPLOYMENT, JOB, POD)}
+KINDS = {kind.kind: kind for kind in (COMPONENT, DATASET, PIPELINE, PIPELINE_RUN, MODEL_VERSION, DEPLOYMENT, JOB, POD)}
 
 
 class Crash(Exception):  # noqa: N818 - reads as what it is

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.unit.pipeline import each_world
+from tests.unit.pipeline import test_evaluate_step as measured
 from tests.unit.pipeline.each_world import EachWorld
+from tests.unit.pipeline.gangs import Gang
 from tests.unit.plan import test_run_plan as runs
 from tests.unit.plan.explain_world import first_of_an_evaluated_version
 from tests.unit.plan.littleworld import LittleWorld
@@ -36,6 +38,21 @@ spec:
 """
 
 
+REPORTED = """
+kind: Pipeline
+metadata: {name: delay}
+spec:
+  params: {horizon: "24"}
+  steps:
+  - {name: prepare, image: "airline:1", inputs: {raw: {dataset: flights}}, outputs: {rows: {type: dataset}}}
+  - {name: train, image: "airline:1", inputs: {rows: {output: prepare.rows}}, outputs: {roc: {type: preview}}}
+  - name: page
+    report: {title: Delays}
+    when: always
+    inputs: {rows: {output: prepare.rows}, roc: {output: train.roc}}
+"""
+
+
 def snapshot_job() -> Json:
     """The Job that reads a Dataset's first listing."""
     where = LittleWorld()
@@ -53,6 +70,22 @@ def step_job() -> Json:
     runs.look(where)
     runs.succeed(where, "prepare")
     job: Json = runs.live(where, "train")
+    return job
+
+
+def report_job() -> Json:
+    """The Job of a report on a run that has failed, with an input that is not there."""
+    where = LittleWorld()
+    runs.dataset(where)
+    where.put(REPORTED)
+    where.put({
+        "kind": "PipelineRun", "metadata": {"name": "delay-7"},
+        "spec": {"pipeline": "delay", "reason": "version v2 of Dataset flights", "params": {"horizon": "48"}},
+    })  # fmt: skip
+    runs.look(where)
+    runs.succeed(where, "prepare")
+    runs.fail(where, "train")
+    job: Json = runs.live(where, "page")
     return job
 
 
@@ -80,6 +113,12 @@ def items_job() -> Json:
     where = EachWorld().begin(each_world.TRAIN | {"each": {"dataset": "flights", "distinct": ["region", "size"]}})
     where.look_on()
     (job,) = where.jobs(step="train")
+    return job
+
+
+def measuring_job() -> Json:
+    """The Job of a step that measures a model."""
+    job: Json = runs.live(measured.begun(measured.manifest()), "score")
     return job
 
 
@@ -114,10 +153,24 @@ def model_version() -> Json:
     return where.objects[("ModelVersion", "delay-7")]
 
 
-JOBS = [snapshot_job, step_job, recall_job, item_job, items_job, gathering_job, explanation_job]
+def workers_job() -> Json:
+    """The Job of a step with several workers."""
+    return Gang().job
 
 
-@pytest.mark.parametrize("make", [*JOBS, pipeline_run, model_version])
+def workers_service() -> Json:
+    """The Service by which they find each other."""
+    found = Gang()
+    return found.world.objects["Service", found.services[0]]
+
+
+JOBS = [
+    snapshot_job, step_job, workers_job, report_job, recall_job, item_job, items_job, measuring_job, gathering_job,
+    explanation_job,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [*JOBS, workers_service, pipeline_run, model_version])
 def test_as_reviewed(make: object) -> None:
     assert callable(make)
     made = copy.deepcopy(make())

@@ -125,6 +125,50 @@ def test_what_only_waits_for_a_changed_step_runs_too(where: CacheWorld) -> None:
     assert outcomes(where.whole("delay-3", resumeFrom="delay-1")) == ["Resumed", "Resumed", "Resumed"]
 
 
+EACH: dict[str, Any] = {
+    "name": "search", "image": f"r/app@{A}", "args": ["{{each.region}}"],
+    "each": {"matrix": {"region": ["NE", "NW"]}}, "outputs": {"m": {"type": "model"}},
+}  # fmt: skip
+
+
+def with_items(where: CacheWorld) -> None:
+    """A pipeline with a step for each region, one that reads all that they leave, one that only waits for them, and one
+    that only waits for that one."""
+    spec = {"steps": [
+        EACH,
+        {"name": "pick", "image": f"r/app@{A}", "inputs": {"all": {"output": "search.m"}}},
+        {"name": "tell", "image": f"r/app@{A}", "needs": ["search"]},
+        {"name": "more", "image": f"r/app@{A}", "needs": ["tell"]},
+    ]}  # fmt: skip
+    where.put({"kind": "Pipeline", "metadata": {"name": "delay"}, "spec": spec})
+
+
+@pytest.mark.parametrize("edit", [{}, {"edit": {"step": "search", "args": ["{{each.region}}", "x"]}}])
+def test_what_only_waits_for_items_runs_too_as_they_always_do(where: CacheWorld, edit: Json) -> None:
+    """Its key knows nothing of them; that of who reads what they have left says also where it lies."""
+    with_items(where)
+    where.whole("delay-1")
+    status = where.whole("delay-2", resumeFrom="delay-1", **edit)
+    assert status["phase"] == "Completed"
+    found = {name: step(status, name)["cache"] for name in ("search", "pick", "tell", "more")}
+    assert (found["search"]["outcome"], step(status, "search")["items"]["completed"]) == ("NotCacheable", 2)
+    said = {name: (one["outcome"], one["message"]) for name, one in found.items() if name != "search"}
+    assert said == {
+        "pick": ("Miss", "step search ran anew"), "tell": ("Miss", "step search ran anew"),
+        "more": ("Miss", "step tell ran anew"),
+    }  # fmt: skip
+
+
+def test_items_that_were_skipped_keep_nothing_from_being_taken(where: CacheWorld) -> None:
+    with_items(where)
+    spec = where.objects["Pipeline", "delay"]["spec"] | {"params": {"search": "no"}}
+    spec["steps"] = [EACH | {"if": [{"param": "search", "in": ["yes"]}]}, *spec["steps"][2:]]
+    where.put({"kind": "Pipeline", "metadata": {"name": "delay"}, "spec": spec})
+    where.whole("delay-1")
+    status = where.whole("delay-2", resumeFrom="delay-1")
+    assert [step(status, name)["cache"]["outcome"] for name in ("tell", "more")] == ["Resumed", "Resumed"]
+
+
 def test_what_comes_after_the_verdict_runs_in_each_run(where: CacheWorld) -> None:
     """It cleans up, or tells somebody: that it did so for the old run is nothing to go on from."""
     spec = copy.deepcopy(where.objects["Pipeline", "delay"]["spec"])

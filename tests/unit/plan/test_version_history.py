@@ -104,7 +104,7 @@ def test_people_are_told_once_what_went_and_why() -> None:
     version(where, 2)
     plan = where.look(pipeline.SPEC, "p")
     assert [e.message for e in plan.events] == [
-        "m-1 cleared away: 1 newer approved versions of model m are kept"
+        "m-1 cleared away: 1 newer approved version of model m is kept"
     ]  # fmt: skip
     assert condition(where)[:2] == ("Unknown", "Clearing")
     assert where.look(pipeline.SPEC, "p").events == []

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fairlead.api.dataset import CheckResult, Dataset, DatasetSpec, DatasetStatus, DatasetVersion, Listing
 from fairlead.api.kinds import KINDS
 from fairlead.api.tasks import SnapshotResult
-from fairlead.api.units import seconds
+from fairlead.api.units import many, seconds
 from fairlead.manifests.meta import short_hash
 from fairlead.plan import core, gauges, standing, store, terse
 from fairlead.plan.conditions import Conditions
@@ -231,7 +231,7 @@ def _settle(draft: Draft) -> str:
 
 def _checking(draft: Draft) -> str:
     listing = draft.status.listing
-    return f"reading and checking {listing.objects if listing else 0} objects"
+    return f"reading and checking {many(listing.objects if listing else 0, 'object')}"
 
 
 def _rest(draft: Draft) -> Outcome:
@@ -240,7 +240,9 @@ def _rest(draft: Draft) -> Outcome:
     if valid is not None and valid.status == "False":
         return "Invalid", valid.message, _next_poll(draft)
     current = draft.status.current
-    message = f"version {current.version}, {current.rows} rows in {current.files} files" if current else ""
+    message = (
+        f"version {current.version}, {many(current.rows, 'row')} in {many(current.files, 'file')}" if current else ""
+    )
     return "Ready", message, _next_poll(draft)
 
 
@@ -320,7 +322,7 @@ def _answered(draft: Draft, found: Plan, answer: SnapshotResult) -> Outcome:
     others = [v for v in draft.status.versions if v.version != new.version]
     draft.update(current=new, versions=[new, *others][:VERSIONS], checks=_sorted(answer.checks), reading=answer.reading)
     warned = sum(not c.passed for c in answer.checks)
-    text = f"{warned} checks warn: {_failed(answer.checks)}" if warned else "all checks passed"
+    text = f"{many(warned, 'check warns', 'checks warn')}: {_failed(answer.checks)}" if warned else "all checks passed"
     draft.conditions.set("Valid", True, "ChecksPassed", text)
     if old is None or old.version != new.version:
         found.events.append(Event("VersionPublished", _published(new)))
@@ -328,7 +330,7 @@ def _answered(draft: Draft, found: Plan, answer: SnapshotResult) -> Outcome:
 
 
 def _published(version: DatasetVersion) -> str:
-    return f"version {version.version}: {version.rows} rows in {version.files} files"
+    return f"version {version.version}: {many(version.rows, 'row')} in {many(version.files, 'file')}"
 
 
 def _sorted(checks: Iterable[CheckResult]) -> list[CheckResult]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.deploymentstatus import Claimed, DeploymentStatus
+from fairlead.api.units import many
 from fairlead.api.watch import WayBack
 from fairlead.manifests.route import path_of
 from fairlead.plan import standing as kstatus
@@ -247,7 +248,7 @@ def _saved(told: Conditions, status: DeploymentStatus) -> None:
     failing = next((book for book in books if book.failing), None)
     if failing:
         lost = sum(book.dropped for book in books)
-        words = f"{failing.message}; {lost} lines are nowhere any more" if lost else failing.message
+        words = f"{failing.message}; {many(lost, 'line is', 'lines are')} nowhere any more" if lost else failing.message
         told.set("EvidenceSaved", False, failing.failing, words)
     elif any(book.segment for book in books):
         told.set("EvidenceSaved", True, "Saved", "the store has what was seen")

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from fairlead.api.tasks import TaskResult
 from fairlead.plan.core import JOB, LABEL_PREFIX, Context, Delete, Json, epoch
-from fairlead.plan.jobs import failures, jobpods, likeness, result
+from fairlead.plan.jobs import failures, gang, jobpods, likeness, result
 from fairlead.plan.jobs import record as records
 from fairlead.plan.jobs.backoff import LIMITED, USUAL
 from fairlead.plan.jobs.failures import LIMITS, Failure, Waiting
@@ -201,6 +201,8 @@ def look(one: Followed[A]) -> Outcome[A]:
         return Running(found)
     if found.foreign and found.problem:
         return Broken(found, Failure(found.problem.reason, found.problem.message, "cluster"))
+    if found.count > 1:
+        return _together(one, found)
     return _without_pod(one, found) if found.pod is None else _with_pod(one, found)
 
 
@@ -251,6 +253,27 @@ def _without_pod(one: Followed[A], found: Found) -> Outcome[A]:
     if (hopeless := one.hopeless(found)) is not None:
         return Broken(found, hopeless, abandon=True)
     return Running(found, found.problem or found.waiting(now), found.look_again(now), found.stage)
+
+
+def _together(one: Followed[A], found: Found) -> Outcome[A]:
+    """Of pods that work together. What index 0 has said counts, whatever becomes of the others: it is committed."""
+    if found.pod is not None:
+        said = result.said(one.context.world, found, one.main)
+        if isinstance(said, result.Reading):
+            return Running(found, said.waiting, said.look_again, answered=True)
+        if isinstance(said, result.Unreadable):
+            return Broken(found, Failure(result.UNREADABLE, found.of(0, said.message), "unreadable"))
+        answer = one.answer(said) if said is not None else None
+        if answer is not None:
+            return Answered(found, answer)
+    if (broken := gang.failed(found, one.failure)) is not None:
+        return Broken(found, broken.failure)
+    if gang.suspended(found):
+        rest = replace(found, pod=None, others=())
+        return Running(rest, found.queued, stage=rest.stage)
+    if found.pod is None:
+        return _without_pod(one, found)
+    return Running(found, one.waiting(found), found.look_again(one.context.now), one.stage(found))
 
 
 def _with_pod(one: Followed[A], found: Found) -> Outcome[A]:

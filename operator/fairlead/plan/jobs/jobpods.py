@@ -1,8 +1,9 @@
-"""The pod of a Job, and whether what it says may be believed.
+"""The pod of a Job, or its pods, and whether what they say may be believed.
 
 For all who run Jobs: snapshots, steps, evaluations, joins. Labels and ownerReferences are written by whoever makes a
 pod, so they say only what a pod claims to be. One counts if the Job is as it was recorded, if the pod is what the Job's
-template says (see `likeness`), and if no other pod is so too, for a Job makes one pod.
+template says (see `likeness`), and if no other pod is so too, for a Job makes one pod, or one for each index. Of pods
+that work together (`workers`) the one with index 0 answers; the others can only fail.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from fairlead.manifests import workers
 from fairlead.plan.core import LABEL_PREFIX, Json, World
 from fairlead.plan.jobs import failures, likeness, podstages, queue
 
@@ -35,6 +37,10 @@ class Found:
     """In what the Job itself is not as Fairlead made it."""
     queued: failures.Waiting | None = None
     """What it waits for in a queue, if it is suspended there."""
+    others: tuple[tuple[int, Json], ...] = ()
+    """Of a Job of several pods those that there are besides index 0, by index."""
+    count: int = 1
+    """How many pods the Job has when all of them are made."""
 
     @property
     def asked(self) -> Json:
@@ -44,20 +50,47 @@ class Found:
 
     def waiting(self, now: float) -> failures.Waiting | None:
         """Why its pod can't begin, or go on; None if nothing is known to be in its way."""
-        if self.pod is not None:
-            return failures.waiting(self.pod, now, self.asked)
+        for index, pod in self.pods:
+            if (found := failures.waiting(pod, now, self.asked)) is not None:
+                return replace(found, message=self.of(index, found.message))
+        if len(self.pods) == self.count:
+            return None
         if self.queued is not None:
             return self.queued
-        return failures.without_pod(self.job, now) if self.job is not None else None
+        found = failures.without_pod(self.job, now) if self.job is not None else None
+        if found is None or not self.pods:
+            return found
+        return replace(found, message=f"{self.count - len(self.pods)} of {self.count} workers: {found.message}")
+
+    @property
+    def pods(self) -> tuple[tuple[int, Json], ...]:
+        """All that there are, by index."""
+        return (*(((0, self.pod),) if self.pod is not None else ()), *self.others)
+
+    @property
+    def begun(self) -> bool:
+        """Whether all its pods are there, and have begun."""
+        return len(self.pods) == self.count and all(failures.started(pod) for _, pod in self.pods)
+
+    def of(self, index: int, text: str) -> str:
+        """What is said of one of its pods: of several, with its index."""
+        return f"worker {index}: {text}" if self.count > 1 else text
 
     @property
     def stage(self) -> str:
         """What its pod does before its work begins, as every pod does; empty once it has begun."""
-        return podstages.told(self.pod) if self.pod is not None else "its pod is being made"
+        if len(self.pods) < self.count:
+            return "its pod is being made" if self.count == 1 else f"{len(self.pods)} of {self.count} pods are made"
+        said = ((index, podstages.told(pod)) for index, pod in self.pods)
+        return next((self.of(index, text) for index, text in said if text), "")
 
     def look_again(self, now: float) -> float | None:
         """Seconds after which something that no event announces may have to be said; None: an event will come."""
-        return failures.look_again(self.job, self.pod, now) if self.job is not None else None
+        if self.job is None:
+            return None
+        seen = [pod for _, pod in self.pods] + ([None] if len(self.pods) < self.count else [])
+        found = (failures.look_again(self.job, pod, now) for pod in seen)
+        return min((one for one in found if one is not None), default=None)
 
     def failure(self, program: str | None, limits: failures.Raise = failures.STEP) -> failures.Failure:
         """Why its pod failed. `program`: the container that runs a user's code, if there is one. `limits`: what to
@@ -125,6 +158,8 @@ def _of_job(job: Json, wanted: Json | None) -> str:
     """In what a Job is not as its manifest."""
     if wanted is None:
         return "what it was recorded for is gone"
+    if count_of(job) != count_of(wanted):
+        return f"it makes {count_of(job)} pods that work together instead of {count_of(wanted)}"
     mine, asked = job["spec"]["template"], wanted["spec"]["template"]
     if not likeness.covers(mine["metadata"].get("annotations"), asked["metadata"]["annotations"]):
         return "its pod is annotated otherwise"
@@ -134,12 +169,33 @@ def _of_job(job: Json, wanted: Json | None) -> str:
 def _with_pod(main: str, job: Json, claiming: list[Json]) -> Found:
     uid = job["metadata"]["uid"]
     seen = [(pod, _strange(job, pod)) for pod in claiming]
-    mine = queue.current(job, [pod for pod, why in seen if not why])
     strangers = [f"pod {_name(pod)} claims to be of this Job, and is not: {why}" for pod, why in seen if why]
-    if len(mine) > 1:  # a Job of one pod that is never replaced
-        names = " and ".join(map(_name, mine))
-        strangers.append(f"pods {names} both claim to be the only one of this Job")
-    return Found(main, uid, job, mine[0] if len(mine) == 1 else None, tuple(strangers))
+    told: dict[int, list[Json]] = {}
+    for pod, why in seen:
+        if not why:
+            told.setdefault(_index(job, pod) or 0, []).append(pod)
+    found: dict[int, Json] = {}
+    for index in sorted(told):
+        mine = queue.current(job, told[index])
+        if len(mine) > 1:  # a pod that is never replaced
+            place = f"index {index}" if workers.is_indexed(job) else "this Job"
+            strangers.append(f"pods {' and '.join(map(_name, mine))} both claim to be the only one of {place}")
+        elif mine:
+            found[index] = mine[0]
+    others = tuple((index, pod) for index, pod in found.items() if index)
+    return Found(main, uid, job, found.get(0), tuple(strangers), others=others, count=count_of(job))
+
+
+def count_of(job: Json) -> int:
+    """How many pods a Job has that work together."""
+    return int(job["spec"].get("completions") or 1) if workers.is_indexed(job) else 1
+
+
+def _index(job: Json, pod: Json) -> int | None:
+    """Which of a Job's pods one is; None: the Job gives none, or the pod has none that can be one."""
+    said = str((pod["metadata"].get("annotations") or {}).get(workers.INDEX_MARK, ""))
+    plain = said.isascii() and said.isdecimal() and str(int(said[:4])) == said
+    return int(said) if workers.is_indexed(job) and plain and int(said) < count_of(job) else None
 
 
 def _name(pod: Json) -> str:
@@ -149,6 +205,12 @@ def _name(pod: Json) -> str:
 def _strange(job: Json, pod: Json) -> str:
     if not _name(pod).startswith(_generated(job)):
         return "the Job's pods have other names"
+    if workers.is_indexed(job):
+        index = _index(job, pod)
+        if index is None:
+            return "it has no index of the Job's"
+        if not _name(pod).startswith(f"{job['metadata']['name']}-{index}-"):
+            return f"the pod with index {index} has another name"
     return likeness.difference(pod["spec"], job["spec"]["template"]["spec"])
 
 
@@ -163,8 +225,12 @@ def _generated(job: Json) -> str:
 def over(found: Found) -> bool:
     """Whether nothing more is to come: Fairlead's own container has ended, or the whole pod. What somebody has added
     to the pod may go on for ever, and how it ends is no matter."""
-    pod = found.pod
-    return pod is not None and (failures.ended(pod) or failures.terminated(pod, found.main) is not None)
+    return found.pod is not None and ends(found, found.pod)
+
+
+def ends(found: Found, pod: Json) -> bool:
+    """The same of any of its pods."""
+    return failures.ended(pod) or failures.terminated(pod, found.main) is not None
 
 
 def outlived(found: Found) -> bool:
@@ -176,7 +242,11 @@ def outlived(found: Found) -> bool:
 
 def lingers(found: Found) -> bool:
     """Whether what somebody has added to the pod goes on, though all that matters has ended."""
-    if found.pod is None or found.job is None or failures.ended(found.pod) or not over(found):
+    if found.pod is None or found.job is None or not over(found):
+        return False
+    if any(not ends(found, pod) for _, pod in found.others):  # what they work on is committed
+        return True
+    if failures.ended(found.pod):
         return False
     # a Job of Fairlead's has one container that is no sidecar in Kubernetes' own sense
     others = {one["name"] for one in found.pod["spec"]["containers"]} - {found.main}

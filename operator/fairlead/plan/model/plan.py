@@ -22,7 +22,7 @@ from fairlead.api.modelversion import (
     ProfileRef,
 )
 from fairlead.api.tasks import EvaluateResult, TaskResult
-from fairlead.api.units import human, seconds
+from fairlead.api.units import human, many, seconds
 from fairlead.plan import accounts, core, standing, terse
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
@@ -358,7 +358,7 @@ def _proven(draft: Draft, job: EvaluationJob, said: EvaluateResult) -> None:
         profile=_own_profile(draft.spec) or said.profile, no_profile=said.no_profile[:400],
         golden=said.golden, no_golden=said.no_golden[:400],
     )  # fmt: skip
-    text = f"scored on {said.rows} rows" + (f", against {job.champion}" if job.champion else "")
+    text = f"scored on {many(said.rows, 'row')}" + (f", against {job.champion}" if job.champion else "")
     draft.conditions.set("Evaluated", True, "Evaluated", text)
     draft.event("Evaluated", text)
     draft.update(evidence=evidence, evaluated_at=draft.context.stamp)
@@ -449,7 +449,7 @@ def _summary(evidence: Evidence) -> str:
         return ""
     passed = sum(g.verdict == "Passed" for g in evidence.gates)
     skipped = len(evidence.gates) - passed
-    return f"{passed} gates passed{f', {skipped} skipped' if skipped else ''}; "
+    return f"{many(passed, 'gate')} passed{f', {skipped} skipped' if skipped else ''}; "
 
 
 def _reject(draft: Draft, reason: str, message: str) -> None:

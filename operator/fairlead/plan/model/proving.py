@@ -8,9 +8,10 @@ from fairlead.api.modelversion import Crash, EvaluationJob, ModelVersion
 from fairlead.api.tasks import TaskError, TaskResult
 from fairlead.manifests import evaluation as pods
 from fairlead.plan.core import Context, Json
-from fairlead.plan.jobs import crashes, failures, podstages, serverlog
+from fairlead.plan.jobs import crashes, failures, podstages
 from fairlead.plan.jobs.attempt import Broken, Followed, Running
 from fairlead.plan.jobs.backoff import USUAL
+from fairlead.plan.jobs.beside import Beside
 from fairlead.plan.jobs.failures import Failure, Fault, Raise, Waiting
 from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import Budget
@@ -20,10 +21,16 @@ ONE, FEW, MANY = 1, 3, 10
 """Attempts that may fail: in a way that trying again does not change; by the version's own fault; because a server was
 too slow, which may be the node's fault."""
 _MOST: dict[Fault, int] = {"final": ONE, "own": FEW, "unreadable": FEW, "unclear": MANY}
-OFTEN = 3
-"""Starts of a server in one attempt: it is given up after another one."""
 _OWN = ("BadData", "Bug")
 """Failures that are the evaluation's own, and don't end by themselves."""
+_MEMORY = "spec.server.resources.memory in a new version"
+SERVERS = {
+    pods.CHALLENGER: Beside(pods.CHALLENGER, pods.EVALUATE, _MEMORY),
+    # that it ends is not the challenger's fault
+    pods.CHAMPION: Beside(pods.CHAMPION, pods.EVALUATE, _MEMORY, fault="cluster", tried_again=False),
+}
+"""The model servers of an evaluation."""
+_CHALLENGER = SERVERS[pods.CHALLENGER]
 _RAISE = Raise("evaluation.resources.memory", "evaluation.resources.scratch", "evaluation.timeout")
 
 
@@ -79,12 +86,14 @@ class Proving(Followed[TaskResult]):
 
     def hopeless(self, found: Found) -> Failure | None:
         """A model server that stops again and again: waiting is pointless."""
-        return _stuck_server(found.pod, self.job.crash) if found.pod is not None else None
+        if (pod := found.pod) is None:
+            return None
+        return next((stuck for one in SERVERS.values() if (stuck := one.stuck(pod, self.job.crash))), None)
 
     def waiting(self, found: Found) -> Waiting | None:
         """Besides, that the challenger's server is started again."""
         assert found.pod is not None
-        server = _server(found.pod, pods.CHALLENGER)
+        server = _CHALLENGER.status(found.pod)
         again = crashes.newest(server) is not None and not server.get("ready")
         return super().waiting(found) or (_once(found.pod) if again else None)
 
@@ -98,7 +107,7 @@ def crash(one: Proving, seen: Running) -> Crash | None:
     """How the challenger's server has ended, the first time."""
     if seen.found.pod is None or seen.answered:
         return one.job.crash
-    return crashes.first(one.job.crash, crashes.newest(_server(seen.found.pod, pods.CHALLENGER)))
+    return crashes.first(one.job.crash, crashes.newest(_CHALLENGER.status(seen.found.pod)))
 
 
 def is_verified(one: Proving, seen: Running | Broken) -> bool:
@@ -122,24 +131,17 @@ def _by_end(found: Found, *, proves: bool) -> Failure:
 
 def _servers(pod: Json) -> str:
     """What of the model servers `evaluate` waits for; empty if it waits no more, or `fetch` has not ended."""
-    begun = _statuses(pod).get(pods.EVALUATE, {}).get("state", {}).keys() & {"running", "terminated"}
+    states = (one.get("state", {}) for name, one in failures.statuses(pod) if name == pods.EVALUATE)
+    begun = any(state.keys() & {"running", "terminated"} for state in states)
     if not begun:
         return (podstages.coming(pod) or "the model servers start") if _fetched(pod) else ""
-    return next((words for name in pods.PORTS if (words := _loading(pod, name))), "")
-
-
-def _loading(pod: Json, name: str) -> str:
-    """That a model server does not answer yet."""
-    probe, status = serverlog.probe(pod, name, "readinessProbe"), _server(pod, name)
-    if probe is None or status.get("ready") or "running" not in status.get("state", {}):
-        return ""
-    return f"the {name}'s server loads its model: {probe.asked} has not been answered with 200 yet"
+    return next((words for one in SERVERS.values() if (words := one.loading(pod))), "")
 
 
 def _once(pod: Json) -> Waiting:
     """The challenger's server has ended, and is started again."""
     return Waiting(
-        "ServerFailed", f"{_told(pod, pods.CHALLENGER)}. It is started again; if it ends in the same way, this "
+        "ServerFailed", f"{_CHALLENGER.told(pod)}. It is started again; if it ends in the same way, this "
         "version is rejected",
     )  # fmt: skip
 
@@ -161,66 +163,12 @@ def _is_final(one: Proving, error: TaskError) -> bool:
 
 def _error(pod: Json, error: TaskError, before: Crash | None) -> Failure:
     if error.reason == "ServerFailed":
-        crashed = next((found for name in pods.PORTS if (found := _crashed(pod, name, before))), None)
+        crashed = next((found for one in SERVERS.values() if (found := one.crashed(pod, before))), None)
         return crashed or Failure(error.reason, error.message, "unclear")
     return Failure(error.reason, error.message, "own" if error.reason in _OWN and not error.transient else "cluster")
-
-
-def _statuses(pod: Json) -> dict[str, Json]:
-    status = pod.get("status", {})
-    return {s["name"]: s for key in ("initContainerStatuses", "containerStatuses") for s in status.get(key) or ()}
-
-
-def _server(pod: Json, name: str) -> Json:
-    """The status of a model server. How it has ended after `evaluate` is no matter: the kubelet ends it then."""
-    found = _statuses(pod).get(name, {})
-    return {**found, "state": {}} if failures.terminated(pod, pods.EVALUATE) or failures.ended(pod) else found
 
 
 def _fetched(pod: Json) -> bool:
     """Whether `fetch` has brought all bytes, verified."""
     said = failures.result(pod, pods.FETCH)
     return said is not None and said.fetched is not None
-
-
-def _stuck_server(pod: Json, before: Crash | None) -> Failure | None:
-    """A model server that stops again and again: waiting is pointless. One that has ended by itself is started a few
-    times, until it is seen whether it always ends in this way."""
-    for name in pods.PORTS:
-        status = _server(pod, name)
-        found = _crashed(pod, name, before)
-        if found is None:
-            continue
-        if found.fault == "final":
-            return found
-        looping = status.get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff"
-        seen = crashes.newest(status) if name == pods.CHALLENGER else None
-        if looping and not (seen and seen.said and status["restartCount"] < OFTEN):
-            return found
-    return None
-
-
-def _crashed(pod: Json, name: str, before: Crash | None) -> Failure | None:
-    """Why a server stopped by itself, if it did. That the champion's does is not the challenger's fault."""
-    status = _server(pod, name)
-    mine = name == pods.CHALLENGER
-    fault: Fault = "own" if mine else "cluster"
-    if mine and crashes.always(before, crashes.newest(status)):
-        return Failure("ServerFailed", _told(pod, name), "final")
-    if not status.get("restartCount"):
-        return None
-    if (serverlog.last_end(status) or {}).get("reason") == "OOMKilled":
-        text = f"the {name}'s server ran out of memory; raise spec.server.resources.memory in a new version"
-        return Failure("ServerFailed", text, fault)
-    return Failure("ServerFailed", _told(pod, name), fault)
-
-
-def _told(pod: Json, name: str) -> str:
-    """How a server has ended, with its last words."""
-    status = _server(pod, name)
-    code, said = (serverlog.last_end(status) or {}).get("exitCode", 0), serverlog.last_words(status)
-    why = failures.killed(code, "spec.server.resources.memory in a new version")
-    return (
-        f"the {name}'s server ends with exit code {code or '?'}{why} instead of serving{': ' + said if said else ''}; "
-        f"does the model load with the libraries of this image? See the log of container {name}"
-    )

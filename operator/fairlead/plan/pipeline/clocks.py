@@ -17,11 +17,13 @@ from fairlead.plan.core import Json, epoch, rfc3339
 from fairlead.plan.jobs import failures
 from fairlead.plan.jobs.failures import Failure, Fault
 from fairlead.plan.jobs.jobpods import Found
+from fairlead.plan.pipeline.reading import SERVER_FAILED
 
 Stage = Literal["Queued", "Starting", "Running"]
 QUEUED, STARTED, DEADLINE = "QueueTimeout", "StartTimeout", "DeadlineExceeded"
-FAULTS: dict[str, Fault] = {QUEUED: "final", STARTED: "cluster", DEADLINE: "own"}
-"""Whose fault it is. Another attempt would wait for the same nodes; it may start elsewhere; it spends `retry`."""
+FAULTS: dict[str, Fault] = {QUEUED: "final", STARTED: "cluster", DEADLINE: "own", SERVER_FAILED: "own"}
+"""Whose fault it is. Another attempt would wait for the same nodes; it may start elsewhere; it spends `retry`, and so
+does one whose model server ends again and again."""
 
 
 class Late(NamedTuple):
@@ -78,14 +80,28 @@ def late(step: Step, status: StepStatus, found: Found, now: float) -> Late | Non
     why = _cause(found, now)
     if status.stage == "Queued":
         text = f"it waited longer for a node than queueTimeout allows, {step.queue_timeout}{why}"
-        return Late(QUEUED, text, seconds(step.queue_timeout) - passed) if step.queue_timeout else None
+        queued = Late(QUEUED, text, seconds(step.queue_timeout) - passed) if step.queue_timeout else None
+        several = [one for one in (queued, _incomplete(step, found, now, why)) if one is not None]
+        return min(several, key=lambda one: one.left, default=None)
     if status.stage == "Starting":
         text = f"its program did not start within startTimeout, {step.start_timeout}{why}"
         return Late(STARTED, text, seconds(step.start_timeout) - passed)
-    if found.pod is not None and failures.terminated(found.pod, STEP):
+    stored = found.pod is not None and failures.terminated(found.pod, STEP)
+    if stored and all(failures.terminated(pod, STEP) for _, pod in found.others):
         return None  # its outputs are stored
     text = f"the attempt ran longer than timeout allows, {step.timeout}; raise it or do less"
     return Late(DEADLINE, text, seconds(step.timeout) - status.ran - passed)
+
+
+def _incomplete(step: Step, found: Found, now: float, why: str) -> Late | None:
+    """Of pods that work together, some wait for nodes while others have theirs, and do nothing there."""
+    placed = [_placed(pod) for _, pod in found.pods if pod["spec"].get("nodeName")]
+    known = [one for one in placed if one is not None]
+    if not known or found.count == 1:
+        return None
+    text = (f"{found.count - len(placed)} of its {found.count} workers had no node within startTimeout, "
+            f"{step.start_timeout}, after the first one had{why}")  # fmt: skip
+    return Late(STARTED, text, seconds(step.start_timeout) - (now - min(known)))
 
 
 def _cause(found: Found, now: float) -> str:
@@ -94,10 +110,17 @@ def _cause(found: Found, now: float) -> str:
 
 
 def _stage(found: Found) -> Stage:
-    pod = found.pod
-    if pod is None or not pod["spec"].get("nodeName"):
+    pods = [pod for _, pod in found.pods]
+    if len(pods) < found.count and _has_run(found):
+        return "Running"
+    if len(pods) < found.count or not all(pod["spec"].get("nodeName") for pod in pods):
         return "Queued"
-    return "Running" if _begun(pod) is not None else "Starting"
+    return "Running" if all(_begun(pod) is not None for pod in pods) else "Starting"
+
+
+def _has_run(found: Found) -> bool:
+    """Whether a pod of several has ended its work: all of them had begun then, and one that is gone was here."""
+    return found.count > 1 and any(failures.ended(pod) for _, pod in found.pods)
 
 
 def _begun(pod: Json) -> Json | None:
@@ -112,12 +135,20 @@ def _begun(pod: Json) -> Json | None:
 
 def _since(found: Found, stage: Stage) -> float | None:
     """Since when, by what the cluster says; None: it does not."""
+    pods = [pod for _, pod in found.pods]
     if stage == "Queued":
-        at = (found.pod or found.job or {"metadata": {}})["metadata"].get("creationTimestamp")
-    elif stage == "Running":
-        at = (_begun(found.pod or {}) or {}).get("startedAt")
-    else:
-        conditions = (found.pod or {}).get("status", {}).get("conditions") or ()
-        placed = (c for c in conditions if c["type"] == "PodScheduled" and c["status"] == "True")
-        at = next((c.get("lastTransitionTime") for c in placed), None)
+        first = pods[0] if pods else found.job or {"metadata": {}}
+        at = first["metadata"].get("creationTimestamp")
+        return epoch(at) if at else None
+    if stage == "Starting":
+        return max((at for pod in pods if (at := _placed(pod)) is not None), default=None)
+    begun = ((_begun(pod) or {}).get("startedAt") for pod in pods)
+    return max((epoch(at) for at in begun if at), default=None)
+
+
+def _placed(pod: Json) -> float | None:
+    """When it has come to its node, as far as that is told."""
+    conditions = pod.get("status", {}).get("conditions") or ()
+    placed = (c for c in conditions if c["type"] == "PodScheduled" and c["status"] == "True")
+    at = next((c.get("lastTransitionTime") for c in placed), None)
     return epoch(at) if at else None

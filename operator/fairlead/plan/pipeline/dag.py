@@ -9,7 +9,7 @@ from fairlead.api.component import Output
 from fairlead.api.modelversion import EvaluationTemplate
 from fairlead.api.pipeline import Input, PipelineSpec, Produces, Step, StepCondition
 from fairlead.plan.core import DATASET, PIPELINE, Invalid
-from fairlead.plan.pipeline import code, handover, items, refs, template
+from fairlead.plan.pipeline import code, handover, items, measuring, refs, template
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import Reference
 from fairlead.plan.pipeline.types import registry as types
@@ -21,9 +21,21 @@ def dependencies(step: Step) -> set[str]:
 
 
 def reads(step: Step) -> set[str]:
-    """Names of the steps whose outputs, values, metrics or items it goes by: without them it can't run."""
-    found = [i.output for i in types.inputs(step).values() if i.output]
-    found += [output for _, output in types.values(step)]
+    """Names of the steps whose outputs, values, metrics or items it goes by."""
+    return _of_inputs(step) | _besides_inputs(step)
+
+
+def requires(step: Step) -> set[str]:
+    """Those of them without which it can't run."""
+    return reads(step) if types.needs_inputs(step) else _besides_inputs(step)
+
+
+def _of_inputs(step: Step) -> set[str]:
+    return {refs.split(i.output)[0] for i in types.inputs(step).values() if i.output}
+
+
+def _besides_inputs(step: Step) -> set[str]:
+    found = [output for _, output in types.values(step)]
     found += [one.metric or one.value or "" for one in step.if_ if not one.param]
     return {refs.split(ref)[0] for ref in found} | _taken(step)
 
@@ -31,6 +43,13 @@ def reads(step: Step) -> set[str]:
 def _taken(step: Step) -> set[str]:
     """The step whose items it has."""
     return {step.each.items_of} if step.each is not None and step.each.items_of else set()
+
+
+def over_before(spec: PipelineSpec, step: Step) -> set[str]:
+    """Names of the steps that are over in any case when a step begins: those that it waits for, and, where it comes
+    after the run's verdict, all that decide it."""
+    deciding = {one.name for one in spec.steps if not is_last(one)} if is_last(step) else set()
+    return deciding | _before(step.name, {one.name: dependencies(one) for one in spec.steps})
 
 
 def is_last(step: Step) -> bool:
@@ -47,6 +66,7 @@ VALUES = 16
 def datasets(spec: PipelineSpec) -> list[str]:
     """Names of the Datasets that the steps read, sorted."""
     read = {i.dataset for step in spec.steps for i in types.inputs(step).values() if i.dataset}
+    read |= set(measuring.read_by(spec))
     return sorted(read | {step.each.dataset for step in spec.steps if step.each is not None and step.each.dataset})
 
 
@@ -72,6 +92,11 @@ def validate(spec: PipelineSpec, name: str = "") -> None:
     _check_handover(spec, name)
     for index, produced in enumerate(spec.produces):
         _check_produces(f"spec.produces[{index}]", produced, steps)
+    validate_rest(spec)
+
+
+def validate_rest(spec: PipelineSpec) -> None:
+    """Raises Invalid for what makes no sense besides the steps."""
     triggers.check(spec)
     code.check(spec)
 
@@ -84,6 +109,8 @@ def _check_step(path: str, step: Step, steps: Mapping[str, Step], params: Collec
         _check_input(f"{path}.inputs.{name}", source, steps)
     kind, known = types.of(step), items.check(path, step, steps)
     kind.check(path, step, params)
+    for name, wanted in kind.wants(step).items():
+        _check_type(f"{path}.inputs.{name}", step, kind.inputs(step)[name], wanted, steps)
     for field, text in kind.texts(step):
         for name in (one.item for one in template.used(text, f"{path}.{field}") if one.item):
             if name not in known:
@@ -117,6 +144,22 @@ def _check_input(path: str, source: Input, steps: Mapping[str, Step]) -> None:
     if source.output:
         output_of(source.output, steps, f"{path}.output")
         items.check_item(f"{path}.item", source, steps)
+
+
+def _check_type(path: str, step: Step, source: Input, wanted: str, steps: Mapping[str, Step]) -> None:
+    """An input must be of a type; what another Pipeline leaves is as it is."""
+    if source.dataset and wanted != "dataset":
+        raise Invalid(f"{path}.dataset", f"a Dataset is no {wanted}; name an output of type {wanted}")
+    if not source.output:
+        return
+    if (found := output_of(source.output, steps, f"{path}.output").type) != wanted:
+        raise Invalid(f"{path}.output", f"{source.output} has type {found}; an output of type {wanted} is needed")
+    other = steps[refs.split(source.output)[0]]
+    if other.each is not None and source.item is None and not items.is_own(steps, step, source):
+        raise Invalid(
+            f"{path}.output", f"step {other.name!r} leaves one for each of its items, and one is needed: give step "
+            f"{step.name} `each: {{itemsOf: {other.name}}}`, or name one by item",
+        )  # fmt: skip
 
 
 def _check_handover(spec: PipelineSpec, name: str) -> None:
@@ -178,12 +221,11 @@ def _check_texts(steps: Collection[Step]) -> None:
 
 
 def _named(step: Step) -> set[str]:
-    read = {refs.split(i.output)[0] for i in types.inputs(step).values() if i.output}
-    return set(step.needs) | _taken(step) | read
+    return set(step.needs) | _taken(step) | _of_inputs(step)
 
 
 def _before(name: str, named: Mapping[str, set[str]]) -> set[str]:
-    """All steps that come before one, by what is named."""
+    """All steps that come before one, by what each one names."""
     found, left = set[str](), list(named[name])
     while left:
         one = left.pop()

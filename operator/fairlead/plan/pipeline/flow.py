@@ -12,7 +12,7 @@ from typing import NamedTuple
 from fairlead.api.pipeline import PipelineSpec, Step
 from fairlead.api.pipelinerun import PipelineRunStatus, RunVerdict, StepStatus
 from fairlead.plan.core import Plan
-from fairlead.plan.pipeline import dag, ending, judging, metering, produce, steps, units
+from fairlead.plan.pipeline import addresses, dag, ending, judging, metering, produce, steps, units
 from fairlead.plan.pipeline.cache import look as cache
 
 _STRONGER = ("drain", "finally", "now")
@@ -57,6 +57,7 @@ def go_on(view: steps.View, status: PipelineRunStatus, spec: PipelineSpec) -> Pl
     found.events = [*told, *found.events]
     found.delete += [gone for s in status.steps if s.reason in units.ENDING for gone in units.stopped(view, s)]
     found.delete += [gone for s in status.steps for gone in units.lingering(view, s)]
+    found.delete += addresses.unneeded(view, spec, status.steps)
     found.requeue_after = min(view.look_again, default=None)
     found.moving = any(s.items is not None and units.busy(s) for s in status.steps)
     return found
@@ -199,7 +200,8 @@ def _next(look: Look, status: PipelineRunStatus) -> Plan:
     if status.verdict.phase == "Completed":
         status = status.model_copy(update={"models": produce.names(look.view, status, look.spec)})
         making.create = produce.missing(look.view, status, look.spec)
-    if all(units.over(s) for s in status.steps) and not making.create:
+    cleared = not addresses.left(look.view)
+    if all(units.over(s) for s in status.steps) and not making.create and cleared:
         return ending.conclude(look.view, status, look.spec)
     text = f"making {', '.join(m['metadata']['name'] for m in making.create)}" if making.create else ""
     word = ("Producing", text) if text else _after(look, status)
@@ -215,7 +217,7 @@ def _run_on(look: Look, status: PipelineRunStatus, reason: str, message: str) ->
     if reason == "Running":  # one that could not be made says why
         reason, message = _under_way(status.steps)
     found = Plan(ending.state(view, status, "Running", reason, message))
-    found.create = [job for one in making for job in one.create]
+    found.create = [*addresses.missing(view, status, look.spec), *(job for one in making for job in one.create)]
     found.delete = [gone for s in status.steps if s.reason not in units.ENDING for gone in units.outdated(view, s)]
     return found
 
@@ -253,6 +255,8 @@ def _after(look: Look, status: PipelineRunStatus) -> tuple[str, str]:
     left = [s for s in status.steps if not units.over(s)]
     if look.cancel == "now":
         return "Cancelling", f"{status.verdict.message}; waiting until the pods of its last steps are gone"
+    if not left:
+        return "Finally", f"{status.verdict.phase}: {status.verdict.message}; the names of its workers are taken back"
     held = "spec.suspend is set, and these have not begun" if look.suspended else "after that come"
     why = next((f"; step {s.name}: {s.message}" for s in left if s.phase == "Pending" and s.message), "")
     text = f"{status.verdict.phase}: {status.verdict.message}; {held} {', '.join(s.name for s in left)}{why}"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from fairlead.api.pipeline import ClearedVersion, PipelineStatus, VersionHistory
-from fairlead.api.units import seconds
+from fairlead.api.units import many, seconds
 from fairlead.plan.conditions import Conditions
 from fairlead.plan.core import (
     DEPLOYMENT,
@@ -101,7 +101,7 @@ def _extra(world: World, pipeline: str, rules: VersionHistory) -> Iterator[tuple
             groups.setdefault((raw["spec"]["model"], outcome), []).append(raw)
     for (model, outcome), versions in groups.items():
         limit = rules.approved if outcome == "approved" else rules.rejected
-        why = f"{limit} newer {outcome} versions of model {model} are kept"
+        why = f"{many(limit, f'newer {outcome} version')} of model {model} {'is' if limit == 1 else 'are'} kept"
         for raw in sorted(versions, key=age_key, reverse=True)[limit:]:
             yield raw, why
 

@@ -1,6 +1,7 @@
 """Whether a step's turn has come, and whether it runs then: by the graph, by how others ended, and by its `if`.
 
-A step that is skipped is completed without outputs: what only needs it goes on, what reads from it is skipped, too.
+A step that is skipped is completed without outputs: what only needs it goes on, what reads from it is skipped, too,
+unless it does without (a report).
 What is not known is no "no": a metric that is missing fails the step.
 """
 
@@ -14,8 +15,9 @@ from fairlead.api.pipeline import PipelineSpec, Step, StepCondition
 from fairlead.api.pipelinerun import PipelineRunStatus, StepStatus
 from fairlead.plan.conditions import quoted
 from fairlead.plan.pipeline import dag, refs
+from fairlead.plan.pipeline.steps import SKIPPED, ran
 
-SKIPPED, MISSING, NOT_A_NUMBER = "Skipped", "MetricMissing", "NotANumber"
+MISSING, NOT_A_NUMBER = "MetricMissing", "NotANumber"
 OVER = ("Completed", "Failed", "Aborted")
 
 
@@ -33,11 +35,6 @@ WAIT, BEGIN = Judgement("wait"), Judgement("begin")
 
 def _skip(message: str) -> Judgement:
     return Judgement("skip", SKIPPED, message)
-
-
-def ran(status: StepStatus) -> bool:
-    """Whether a step has completed and was not skipped: then its outputs are there."""
-    return status.phase == "Completed" and status.reason != SKIPPED
 
 
 def judge(step: Step, spec: PipelineSpec, run: PipelineRunStatus) -> Judgement:
@@ -65,7 +62,7 @@ def _judge_last(
 
 
 def _by_reading(step: Step, states: Mapping[str, StepStatus]) -> Judgement | None:
-    absent = next((name for name in sorted(dag.reads(step)) if not ran(states[name])), None)
+    absent = next((name for name in sorted(dag.requires(step)) if not ran(states[name])), None)
     if absent is None:
         return None
     skipped = states[absent].reason == SKIPPED

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fairlead.api.pipeline import PipelineSpec, PipelineStatus, Starts
-from fairlead.api.units import seconds
+from fairlead.api.units import many, seconds
 from fairlead.plan.core import epoch, rfc3339
 
 DAY = 86400.0
@@ -69,7 +69,8 @@ def _storm(most: int | None, starts: Starts, now: float) -> Held | None:
     times = sorted((epoch(one) for one in starts.recent), reverse=True)
     if most is None or len(times) < most or (until := times[most - 1] + DAY) <= now:
         return None
-    told = f"{most} runs were started in 24 hours, and limits.perDay allows no more; waits until {rfc3339(until)}"
+    runs = many(most, "run was", "runs were")
+    told = f"{runs} started in 24 hours, and limits.perDay allows no more; waits until {rfc3339(until)}"
     return Held("StormLimit", told, until)
 
 
@@ -83,7 +84,7 @@ def _spent(most: int | None, starts: Starts, now: float) -> Held | None:
         rest -= count
         if rest < most:
             break
-    told = f"{total} runs were started in {MONTH_DAYS} days, and limits.perMonth allows {most}"
+    told = f"{many(total, 'run was', 'runs were')} started in {MONTH_DAYS} days, and limits.perMonth allows {most}"
     return Held("MonthlyBudget", f"{told}; waits until {rfc3339(until)}", until)
 
 

@@ -22,6 +22,7 @@ from fairlead.plan.core import (
     PIPELINE_RUN,
     Context,
     Event,
+    Invalid,
     Json,
     KindSpec,
     Plan,
@@ -31,6 +32,8 @@ from fairlead.plan.core import (
 from fairlead.plan.jobs import failures
 from fairlead.plan.pipeline import dag, gpuhours, history, limits, oldruns, tries, turns, waking, watching
 from fairlead.plan.pipeline.cache import counts
+from fairlead.plan.pipeline.components import find as components
+from fairlead.plan.pipeline.components.expand import expand, explained
 from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.limits import Held
 from fairlead.plan.pipeline.triggers import registry as triggers
@@ -49,6 +52,8 @@ class Draft(core.Draft[Pipeline, PipelineStatus]):
 
     runs: list[Json]
     """The pipeline's runs, oldest first."""
+    blocked: components.NotUsable | None = None
+    """Why a Component can't be used that a step names."""
 
     @property
     def spec(self) -> PipelineSpec:
@@ -59,11 +64,11 @@ class Draft(core.Draft[Pipeline, PipelineStatus]):
 def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     """What a Pipeline needs next. Raises Invalid for a spec that makes no sense."""
     store.check_name(subject.meta.name)
-    dag.validate(subject.body.spec, subject.meta.name)
+    blocked = _validate(subject, world)
     store.store(subject.body.spec.store, world.config, subject.meta.namespace)
     watched = watching.look(Context(subject, world, now)) if not subject.body.spec.suspend else watching.Watched()
     context = Context(_told(subject, watched), world, now)
-    draft = Draft(context, context.subject.body.status, runs_of(world, context.name))
+    draft = Draft(context, context.subject.body.status, runs_of(world, context.name), blocked)
     found = Plan(draft.status)
     _adopt_last(draft)
     draft.update(gpu=gpuhours.added(draft.status.gpu, draft.runs, now))
@@ -86,6 +91,22 @@ def plan(subject: Subject[Pipeline], world: World, now: float) -> Plan:
     found.requeue_after = min((one for one in (found.requeue_after, *watched.again) if one is not None), default=None)
     found.status = _finish(draft, swept)
     return found
+
+
+def _validate(subject: Subject[Pipeline], world: World) -> components.NotUsable | None:
+    """Raises Invalid for a spec that makes no sense. Where a Component can't be used, that is returned, and the graph
+    is checked when it can."""
+    spec = subject.body.spec
+    try:
+        expanded = expand(spec, world, subject.meta.namespace)
+    except components.NotUsable as why:
+        dag.validate_rest(spec)
+        return why
+    try:
+        dag.validate(expanded.spec, subject.meta.name)
+    except Invalid as why:
+        raise explained(why, spec) from None
+    return None
 
 
 def _told(subject: Subject[Pipeline], watched: watching.Watched) -> Subject[Pipeline]:
@@ -370,6 +391,8 @@ def _standing(draft: Draft) -> standing.Standing:
         names = ", ".join(one.name for one in missing if one.kind == kind)
         text = f"there is no {kind.kind} {names} in this namespace; create it"
         return standing.reconciling(f"{kind.kind}Missing", text)
+    if (blocked := draft.blocked) is not None:
+        return (standing.stalled if blocked.stalled else standing.reconciling)(blocked.reason, blocked.message)
     unreadable = _unreadable(draft)
     if unreadable:
         return standing.stalled(unreadable.reason, unreadable.message)
@@ -423,6 +446,7 @@ SPEC: KindSpec[Pipeline] = KindSpec(
     children=(PIPELINE_RUN, JOB),
     observe=observe,
     mappers=waking.mappers(),
+    anywhere=waking.ANYWHERE,
     heeds=waking.heeds(),
     gauges=gauges.of_pipeline,
 )

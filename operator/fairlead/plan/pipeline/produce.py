@@ -15,12 +15,12 @@ from fairlead.api.modelversion import (
     ModelVersionSpec,
 )
 from fairlead.api.pipeline import PipelineSpec, Produces
-from fairlead.api.pipelinerun import OutputRecord, PipelineRunStatus
+from fairlead.api.pipelinerun import OutputRecord, PipelineRunStatus, UsedComponent
 from fairlead.manifests.meta import child_name, labels
 from fairlead.plan import store
 from fairlead.plan.core import MODEL_VERSION, Json
 from fairlead.plan.model import identity
-from fairlead.plan.pipeline import dag, judging
+from fairlead.plan.pipeline import dag, steps
 from fairlead.plan.pipeline.refs import output
 from fairlead.plan.pipeline.steps import View
 
@@ -40,13 +40,13 @@ def names(view: View, run: PipelineRunStatus, spec: PipelineSpec) -> list[str]:
 
 def _made_of(run: PipelineRunStatus, spec: PipelineSpec) -> list[Produces]:
     """What a run makes of which all is there: steps that were skipped left nothing."""
-    there = {s.name for s in run.steps if judging.ran(s)}
+    there = {s.name for s in run.steps if steps.ran(s)}
     return [one for one in spec.produces if dag.makes(one) <= there]
 
 
 def lacking(run: PipelineRunStatus, spec: PipelineSpec) -> list[str]:
     """Which versions are not made, and why."""
-    there = {s.name for s in run.steps if judging.ran(s)}
+    there = {s.name for s in run.steps if steps.ran(s)}
     return [
         f"{one.model}, for step {', '.join(absent)} was skipped"
         for one in spec.produces
@@ -127,6 +127,12 @@ def _author(view: View, spec: PipelineSpec) -> str | None:
     return view.subject.body.spec.author if spec.author else None
 
 
+def named(used: UsedComponent) -> str:
+    """A Component and its version, in words."""
+    name = f"{used.namespace}/{used.name}" if used.namespace else used.name
+    return f"{'builtin ' if used.builtin else ''}{name} {used.version}"
+
+
 def _lineage(view: View, run: PipelineRunStatus) -> Lineage:
     writer = run.template.author if run.template else None
     later = {step.name for step in run.template.steps if dag.is_last(step)} if run.template else set()
@@ -137,6 +143,7 @@ def _lineage(view: View, run: PipelineRunStatus) -> Lineage:
         datasets={d.name: d.version for d in run.datasets},
         after={f"{a.run}/{a.output}": a.artifact.sha256 for a in run.after},
         images={s.name: s.image for s in run.steps if s.image and s.name not in later},  # these run beside it
+        components={one.step: named(one) for one in run.components if one.step not in later},
         commit=run.commit or None,
         repository=run.template.code.git.url if run.commit and run.template and run.template.code else None,
         params=run.params,

@@ -8,14 +8,16 @@ from dataclasses import replace
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import PipelineRun, StepStatus
-from fairlead.plan import gauges, terse
+from fairlead.plan import accounts, gauges, terse
 from fairlead.plan.core import (
+    COMPONENT,
     JOB,
     LOCAL_QUEUE,
     MODEL_VERSION,
     PIPELINE,
     PIPELINE_RUN,
     POD,
+    SERVICE,
     Json,
     KindSpec,
     Plan,
@@ -23,10 +25,12 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import attempt, queue
-from fairlead.plan.pipeline import ending, flow, logs, pinning, runs, start, steps, turns, units
+from fairlead.plan.pipeline import ending, flow, logs, measuring, pinning, runs, start, steps, turns, units
 from fairlead.plan.pipeline.cache import look as cache
 from fairlead.plan.pipeline.cache import others
+from fairlead.plan.pipeline.components import waking as components
 from fairlead.plan.pipeline.ending import TERMINAL
+from fairlead.plan.pipeline.reading import Reading
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.requests import Request
 from fairlead.plan.standing import has_standing
@@ -81,6 +85,7 @@ def observe(subject: Subject[PipelineRun], world: World, now: float) -> Iterable
         return list(start.questions(view))
     asked = [request for step in status.steps for request in units.requests(view, step)]
     asked += (one for step in status.steps for one in cache.requests(view, status.template, step))
+    asked += accounts.requests(view.namespace, measuring.servers(status.template, status.steps))
     return [*pinning.requests(view, status), *asked]
 
 
@@ -98,7 +103,10 @@ def _view(subject: Subject[PipelineRun], world: World, now: float) -> steps.View
     def memory(step: StepStatus) -> str:
         return types.memory(spec(step))
 
-    view = steps.View(subject, world, now, status.template, wanted=wanted, memory=memory)
+    def reading(step: StepStatus) -> Reading:
+        return types.reading(spec(step))
+
+    view = steps.View(subject, world, now, status.template, wanted=wanted, memory=memory, reading=reading)
     return view
 
 
@@ -115,7 +123,7 @@ def settled(raw: Json) -> bool:
 
 def keys(run: Json) -> Iterable[str]:
     """By which a run is found."""
-    return [*runs.keys(run), *turns.keys(run), *others.keys(run)]
+    return [*runs.keys(run), *turns.keys(run), *others.keys(run), *components.keys(run)]
 
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:
@@ -140,11 +148,18 @@ SPEC: KindSpec[PipelineRun] = KindSpec(
     plan=plan,
     smaller=terse.of_run,
     observe=observe,
-    children=(JOB, POD, MODEL_VERSION),
+    children=(JOB, POD, MODEL_VERSION, SERVICE),
     optional=frozenset({LOCAL_QUEUE}),
-    mappers={POD: by_pod, LOCAL_QUEUE: by_queue, PIPELINE: turns.by_pipeline, PIPELINE_RUN: others.woken},
+    mappers={
+        POD: by_pod,
+        LOCAL_QUEUE: by_queue,
+        PIPELINE: turns.by_pipeline,
+        PIPELINE_RUN: others.woken,
+        COMPONENT: components.runs_by_component,
+    },
     foreign=frozenset({LOCAL_QUEUE}),
-    heeds={LOCAL_QUEUE: queue.inactive, PIPELINE: turns.heeded},
+    anywhere=frozenset({COMPONENT}),
+    heeds={LOCAL_QUEUE: queue.inactive, PIPELINE: turns.heeded, COMPONENT: components.heeded},
     index=keys,
     settled=settled,
     gauges=gauges.of_run,

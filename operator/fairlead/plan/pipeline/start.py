@@ -7,12 +7,22 @@ from dataclasses import dataclass
 
 from fairlead.api.dataset import Dataset
 from fairlead.api.pipeline import Params, Pipeline, PipelineSpec
-from fairlead.api.pipelinerun import PinnedDataset, PinnedOutput, PipelineRun, PipelineRunStatus, StepEdit
+from fairlead.api.pipelinerun import (
+    PinnedDataset,
+    PinnedOutput,
+    PipelineRun,
+    PipelineRunStatus,
+    StepEdit,
+    UsedComponent,
+)
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, PIPELINE, PIPELINE_RUN, Invalid, Json, Kind, M, rfc3339
 from fairlead.plan.dataset import olderdata
 from fairlead.plan.pipeline import code, dag, ending, handover, steps, turns
 from fairlead.plan.pipeline.cache import images
+from fairlead.plan.pipeline.components import expand as components
+from fairlead.plan.pipeline.components.expand import expand, explained
+from fairlead.plan.pipeline.components.find import NotUsable
 from fairlead.plan.pipeline.types import registry as types
 from fairlead.plan.read import NotReadable, read
 from fairlead.plan.requests import UNDERWAY, Request
@@ -59,16 +69,19 @@ def start(view: steps.View) -> PipelineRunStatus:
     raw = world.get(PIPELINE, spec.pipeline)
     if raw is None:
         raise Waits("PipelineMissing", f"there is no Pipeline {spec.pipeline} in this namespace; create it")
-    template = _read(Pipeline, PIPELINE, raw, "spec").spec
+    written = _read(Pipeline, PIPELINE, raw, "spec").spec
     source = _source(view)
-    template = _edited(template, spec.edit) if spec.edit else template
+    params = _params(written, spec.params, source.status.params if source else {})
     try:
+        template, used = _template(view, written, params)
         dag.validate(template, spec.pipeline)
         store.store(template.store, world.config, view.subject.meta.namespace)
     except Invalid as invalid:
-        raise Refused(
-            "InvalidPipeline", f"Pipeline {spec.pipeline}: {invalid}; correct it, and make a new run"
-        ) from None
+        why = explained(invalid, written)
+        raise Refused("InvalidPipeline", f"Pipeline {spec.pipeline}: {why}; correct it, and make a new run") from None
+    except NotUsable as blocked:
+        _wait_for_turn(view, raw)
+        raise Waits(blocked.reason, blocked.message) from None
     _wait_for_turn(view, raw)
     try:
         digests, begun = images.resolved(view, template)
@@ -77,7 +90,8 @@ def start(view: steps.View) -> PipelineRunStatus:
     return view.subject.body.status.model_copy(
         update={
             "template": template,
-            "params": _params(template, spec.params, source.status.params if source else {}),
+            "params": params,
+            "components": used,
             "datasets": _pinned(view, template, source),
             **_commit(view, template),
             "after": _after(view, template, source),
@@ -130,12 +144,35 @@ def _source(view: steps.View) -> PipelineRun | None:
     return found
 
 
+def _template(
+    view: steps.View, written: PipelineSpec, params: Params | None
+) -> tuple[PipelineSpec, list[UsedComponent]]:
+    """The Pipeline with the programs of its Components in place, and with one step otherwise. params: the run's, by
+    which values are checked; None: they are not. Raises Refused, Invalid or NotUsable."""
+    edit = view.subject.body.spec.edit
+    asked = _with_values(written, edit) if edit else written
+    found = expand(asked, view.world, view.namespace, params)
+    return _edited(found.spec, edit) if edit else found.spec, found.used
+
+
+def _with_values(written: PipelineSpec, edit: StepEdit) -> PipelineSpec:
+    """The values of the step's Component otherwise. Raises Refused."""
+    try:
+        found = [components.edited(step, edit) if step.name == edit.step else step for step in written.steps]
+    except Invalid as why:
+        raise Refused("InvalidEdit", str(why)) from None
+    return written.model_copy(update={"steps": found})
+
+
 def _edited(template: PipelineSpec, edit: StepEdit) -> PipelineSpec:
     """The pipeline with one step otherwise. Raises Refused."""
     if all(step.name != edit.step for step in template.steps):
         known = ", ".join(step.name for step in template.steps)
         raise Refused("InvalidEdit", f"spec.edit.step: there is no step {edit.step}; there are {known}")
-    found = [types.edited(step, edit) if step.name == edit.step else step for step in template.steps]
+    try:
+        found = [types.edited(step, edit) if step.name == edit.step else step for step in template.steps]
+    except Invalid as why:
+        raise Refused("InvalidEdit", str(why)) from None
     return template.model_copy(update={"steps": found})
 
 
@@ -228,12 +265,11 @@ def _older(view: steps.View, name: str, dataset: Dataset, wanted: str) -> Pinned
 
 def _images(view: steps.View) -> Iterator[Request]:
     raw = view.world.get(PIPELINE, view.subject.body.spec.pipeline)
-    edit = view.subject.body.spec.edit
     try:
         spec = read(Pipeline, PIPELINE, raw, "spec").spec if raw is not None else None
         if spec is not None:
-            yield from images.asked(view, _edited(spec, edit) if edit else spec)
-    except (NotReadable, Refused):
+            yield from images.asked(view, _template(view, spec, None)[0])
+    except (NotReadable, Refused, Invalid, NotUsable):
         return  # the plan says so
 
 

@@ -18,16 +18,18 @@ from fairlead.api.tasks import PublishResult, TaskResult
 from fairlead.api.units import seconds
 from fairlead.manifests.job import PUBLISH, STEP
 from fairlead.manifests.meta import child_name
+from fairlead.manifests.workers import NAME_LIMIT
 from fairlead.plan.core import LABEL_PREFIX, Json, epoch
-from fairlead.plan.jobs import attempt, failures, jobpods, result
-from fairlead.plan.jobs.attempt import Broken, Followed, Paused, Running
+from fairlead.plan.jobs import attempt, failures, gang, jobpods, result
+from fairlead.plan.jobs.attempt import Answered, Broken, Followed, Paused, Running
 from fairlead.plan.jobs.backoff import Backoff
 from fairlead.plan.jobs.failures import Failure
 from fairlead.plan.jobs.jobpods import Found
 from fairlead.plan.jobs.record import FINAL, Budget, Recorded
 from fairlead.plan.jobs.result import UNREADABLE
-from fairlead.plan.pipeline import clocks, logs, memory
+from fairlead.plan.pipeline import clocks, logs, memory, together
 from fairlead.plan.pipeline.logs import Look
+from fairlead.plan.pipeline.reading import PROGRAM, Reading
 from fairlead.plan.read import NotReadable
 from fairlead.plan.requests import KeepLog, ReadDocument
 
@@ -40,6 +42,8 @@ _LONGEST = 3600.0
 CANCELLED, RUN_FAILED, RUN_TIMEOUT = "Cancelled", "RunFailed", "RunTimeout"
 """Why a step is aborted: the run was cancelled; another step has failed, and this one could not start; the run took
 longer than it may."""
+SKIPPED = "Skipped"
+"""Reason of a step that is completed without having run."""
 STARTING = "Starting"
 """Reason of a step whose pod does what every pod does at first."""
 MESSAGE = 320
@@ -54,6 +58,8 @@ class View(Look):
     """The Job of a recorded attempt, as it is made."""
     memory: Callable[[StepStatus], str] = lambda _: ""
     """What a step's program may use at first; empty: as much as its node has."""
+    reading: Callable[[StepStatus], Reading] = lambda _: PROGRAM
+    """What the containers of a step's pod mean."""
 
     def job(self, status: StepStatus) -> Json | None:
         """The Job of a step's running attempt, if it is there and (once its uid is known) the same one."""
@@ -102,9 +108,9 @@ class Attempt(Followed[PublishResult]):
 
     def failure(self, found: Found, said: TaskResult | None) -> Failure:  # noqa: ARG002 - the pod has it too
         """A recall runs none of the user's code: that it fails is never the step's own fault."""
-        failed = found.failure(None if self.is_recall else STEP)
         if not self.is_recall:
-            return self._hopeless(found, failed)
+            return self._hopeless(found, self.context.reading(self.status).failure(found))
+        failed = found.failure(None)
         if failed.fault == "cluster":
             return failed
         return Failure("Disrupted", f"what the attempt committed can't be read: {failed.message}", "cluster")
@@ -144,7 +150,15 @@ def job_name(view: View, step: str, attempt: int, item: int | None, *, recall: b
     parts = [str(attempt), *(["recall"] if recall else [])]
     if item is not None:
         return child_name(f"{view.name}-{step}-{item}", view.uid, step, *parts, "item")
-    return child_name(f"{view.name}-{step}", view.uid, step, *parts)
+    # pods that work together have its name and their index as their hostnames
+    limit = NAME_LIMIT if _is_many(view, step) else 63
+    return child_name(f"{view.name}-{step}", view.uid, step, *parts, limit=limit)
+
+
+def _is_many(view: View, step: str) -> bool:
+    """Whether its attempts have several pods."""
+    steps = view.template.steps if view.template is not None else ()
+    return any(one.name == step and one.workers is not None for one in steps)
 
 
 def recall_name(view: View, status: StepStatus) -> str:
@@ -164,6 +178,11 @@ def is_recall(view: View, status: StepStatus) -> bool:
 def over(status: StepStatus) -> bool:
     """Whether a step is finished, however it went."""
     return status.phase in ("Completed", "Failed", "Aborted")
+
+
+def ran(status: StepStatus) -> bool:
+    """Whether a step has completed and was not skipped: then its outputs are there."""
+    return status.phase == "Completed" and status.reason != SKIPPED
 
 
 def busy(status: StepStatus) -> bool:
@@ -186,7 +205,11 @@ def noted(view: View, status: StepStatus) -> StepStatus:
     if is_recall(view, status):
         return status
     found = attempt.find(Attempt(view, status))
-    return logs.noted(view, status, found.pod) if found.pod is not None else status
+    return _logged_by(view, status, found) if found.pods else status
+
+
+def _logged_by(view: View, status: StepStatus, found: Found) -> StepStatus:
+    return logs.noted(view, status, found.pod, found.others)
 
 
 def unmade(status: StepStatus, why: NotReadable) -> StepStatus:
@@ -215,11 +238,15 @@ def outdated(view: View, status: StepStatus) -> Json | None:
 
 
 def lingering(view: View, status: StepStatus) -> Json | None:
-    """The Job of a step that is over, if what somebody has added to its pod goes on."""
-    if logs.pending(status) or not over(status) or not status.job:
+    """The Job of a step that is over, if what somebody has added to its pod goes on; or of one whose workers are to
+    end."""
+    failing = status.failing is not None and busy(status)
+    if logs.pending(status) or not (over(status) or failing) or not status.job:
         return None
     found = attempt.find(Attempt(view, status))
-    return found.job if found is not None and jobpods.lingers(found) else None
+    if failing:
+        return found.job if together.held(found) else None
+    return found.job if jobpods.lingers(found) else None
 
 
 def due(view: View, status: StepStatus) -> bool:
@@ -242,12 +269,33 @@ def advance(view: View, status: StepStatus) -> StepStatus:
         return status  # recorded, and still to be made
     status = _with(status, job_uid=seen.found.uid)
     if not isinstance(seen, Running | Broken):
-        return completed(view, _seen(view, status, seen.found), seen.answer)
+        return _answered(view, status, seen)
     if clocks.stopping(status):
         return _stopping(view, status)
+    if status.failing is not None and not (isinstance(seen, Running) and seen.answered):
+        return _failing(view, status, seen.found)
     if isinstance(seen, Running):
         return _timed(view, _running(view, status, seen), seen)
     return _broken(view, status, seen)
+
+
+def _answered(view: View, status: StepStatus, seen: Answered[PublishResult]) -> StepStatus:
+    left = together.left(Attempt(view, status).step, status, seen.found, view.now)
+    if left > 0 and status.failing is None:
+        view.look_again.append(left)
+        return together.ending(clocks.told(status, seen.found, view.now), seen.found)
+    return completed(view, _seen(view, status, seen.found), seen.answer)
+
+
+def _failing(view: View, status: StepStatus, found: Found) -> StepStatus:
+    """Of an attempt with several workers that has failed: settled when none of them runs any more."""
+    one = Attempt(view, status)
+    seen = gang.failed(found, one.failure) if found.count > 1 else None
+    status = together.failing(status, seen) if seen is not None else status
+    if together.goes_on(found, view.pods(status.job_uid)):
+        view.look_again.append(attempt.STUCK)
+        return together.stopping(status, found, view.now)
+    return _settle(view, status, together.cause(status))
 
 
 def _timed(view: View, status: StepStatus, seen: Running) -> StepStatus:
@@ -255,6 +303,8 @@ def _timed(view: View, status: StepStatus, seen: Running) -> StepStatus:
     if seen.answered or is_recall(view, status) or attempt.is_late(seen.found):
         return status
     status = clocks.told(status, seen.found, view.now)
+    if (lost := view.reading(status).hopeless(seen.found)) is not None:
+        return _with(noted(view, status), reason=lost.reason, message=lost.message)
     late = clocks.late(Attempt(view, status).step, status, seen.found, view.now)
     if late is None or late.left > 0:
         view.look_again.extend([late.left] if late else [])
@@ -274,8 +324,8 @@ def _running(view: View, status: StepStatus, seen: Running) -> StepStatus:
         view.look_again.append(seen.look_again)
     if attempt.is_late(seen.found):
         return status
-    pod, why = seen.found.pod, seen.waiting or failures.Waiting("", "")
-    begun = pod is not None and failures.started(pod) and seen.found.waiting(view.now) is None
+    why = seen.waiting or failures.Waiting("", "")
+    begun = seen.found.begun and seen.found.waiting(view.now) is None
     if seen.answered or begun:
         return _with(status, phase="Running", reason=why.reason, message=why.message)
     return _waiting(status, seen.waiting, seen.stage)
@@ -285,9 +335,22 @@ def _broken(view: View, status: StepStatus, seen: Broken) -> StepStatus:
     found, lost = seen.found, seen.failure.fault == "unreadable"
     complete = found.pod is None and found.job is not None and failures.has_condition(found.job, "Complete")
     status = _seen(view, status, found)
+    if (cause := _cause(view, status, seen)) is not None:
+        return _failing(view, together.failing(status, cause), found)
     if lost or (complete and not found.foreign):
         return _recall(view, status, seen.failure.message if lost else "")
     return _settle(view, status, seen.failure)
+
+
+def _cause(view: View, status: StepStatus, seen: Broken) -> gang.Cause | None:
+    """Why an attempt with several workers has failed; None: it is no such one, or nothing of it runs."""
+    found, one = seen.found, Attempt(view, status)
+    if seen.failure.fault == "unreadable" or one.is_recall or one.step.workers is None or found.foreign:
+        return None
+    if (cause := gang.failed(found, one.failure)) is not None:
+        return cause
+    goes_on = together.goes_on(found, view.pods(status.job_uid))
+    return gang.Cause(seen.failure, gang.DELETED) if goes_on else None
 
 
 def _waiting(status: StepStatus, found: failures.Waiting | None, stage: str) -> StepStatus:
@@ -314,8 +377,8 @@ def _recall(view: View, status: StepStatus, unreadable: str) -> StepStatus:
 
 def _seen(view: View, status: StepStatus, found: Found) -> StepStatus:
     """With the image that ran, and what becomes of its log: a pod that is deleted can't say them any more."""
-    status = status if is_recall(view, status) else logs.noted(view, status, found.pod)
-    image = failures.image_ran(found.pod, STEP) if found.pod is not None else ""
+    status = status if is_recall(view, status) else _logged_by(view, status, found)
+    image = view.reading(status).image(found.pod) if found.pod is not None else ""
     return _with(status, image=image[:512]) if image else status
 
 
@@ -326,7 +389,8 @@ def completed(view: View, status: StepStatus, said: PublishResult) -> StepStatus
         status = _with(status, cache=status.cache.model_copy(update={"message": text}))
     return _with(
         status, phase="Completed", reason="", message="", outputs=said.outputs, not_before=None,
-        finished_at=view.stamp, metrics=said.metrics, logged=_logged(said), **clocks.ended(status, view.now),
+        finished_at=view.stamp, metrics=said.metrics, logged=_logged(said), failing=None,
+        **clocks.ended(status, view.now),
     )  # fmt: skip
 
 
@@ -342,7 +406,7 @@ def _settle(view: View, status: StepStatus, failed: Failure) -> StepStatus:
     """Count a failed attempt; try again, or give up."""
     one = Attempt(view, status)
     settled = attempt.settle(one, failed)
-    status = _with(status, reason=failed.reason, message=failed.message, **settled.changes,
+    status = _with(status, reason=failed.reason, message=failed.message, failing=None, **settled.changes,
                    **clocks.ended(status, view.now))  # fmt: skip
     if settled.pause is not None:
         raised = one.more_memory() if failed.reason == "OutOfMemory" and failed.fault == "own" else None

@@ -65,6 +65,16 @@ def render(text: str, params: Mapping[str, str], values: Mapping[str, str], item
     return _BRACES.sub(value, text)
 
 
+def plain(text: str, params: Mapping[str, str]) -> str:
+    """A text that uses parameters only, with their values as they are. Raises KeyError for one that is not there."""
+
+    def value(match: re.Match[str]) -> str:
+        found = _PARAM.fullmatch(match[1])
+        return params[found[1]] if found else match[0]
+
+    return _BRACES.sub(value, text)
+
+
 def pinned(image: str, digests: Mapping[str, str]) -> str:
     """An image by its digest, if the run has found out which one its name meant when it started. digests: by name."""
     found = digests.get(image)

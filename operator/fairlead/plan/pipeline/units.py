@@ -11,10 +11,10 @@ from fairlead.api.pipeline import PipelineSpec
 from fairlead.api.pipelinerun import ItemStatus, PipelineRunStatus, StepStatus
 from fairlead.plan.core import JOB, Delete, Event, Json, rfc3339
 from fairlead.plan.jobs import failures
-from fairlead.plan.pipeline import clocks, items, logs, steps
+from fairlead.plan.pipeline import clocks, dag, items, logs, steps
 from fairlead.plan.pipeline.each import asking, fan
 from fairlead.plan.pipeline.types import registry as types
-from fairlead.plan.pipeline.types.base import Order
+from fairlead.plan.pipeline.types.base import Before, Order
 from fairlead.plan.read import NotReadable
 from fairlead.plan.requests import Request
 
@@ -45,7 +45,10 @@ def order(view: steps.View, run: PipelineRunStatus, spec: PipelineSpec, status: 
     """What the Job of a recorded attempt is made for. Raises NotReadable for an item whose values are not at hand."""
     step = next(one for one in spec.steps if one.name == status.name)
     item = fan.shelf(view, status).item(status.item) if isinstance(status, ItemStatus) else None
-    return Order(view, run, spec, step, status, item)
+    by_name = {one.name: one for one in spec.steps}
+    over = {name: by_name[name] for name in sorted(dag.over_before(spec, step))}
+    before = {name: Before(types.program(one), sorted(dag.dependencies(one))) for name, one in over.items()}
+    return Order(view, run, spec, step, status, item, before)
 
 
 def requests(view: steps.View, status: StepStatus) -> list[Request]:

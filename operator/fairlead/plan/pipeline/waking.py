@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from fairlead.plan.core import DATASET, MODEL_VERSION, PIPELINE_RUN, POD, Json, Kind, Mapper, Peers
+from fairlead.plan.core import COMPONENT, DATASET, MODEL_VERSION, PIPELINE_RUN, POD, Json, Kind, Mapper, Peers
 from fairlead.plan.jobs import attempt
-from fairlead.plan.pipeline import history, tries
+from fairlead.plan.pipeline import history, measuring, tries
 from fairlead.plan.pipeline.asking import OfPipeline
+from fairlead.plan.pipeline.components import waking as components
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import Heed
 from fairlead.plan.pipeline.types import registry as types
@@ -26,8 +27,12 @@ def by_pod(pod: Json, _pipelines: Iterable[Json]) -> list[str]:
     return attempt.wakes(pod, OfPipeline.label)
 
 
-_OWN: dict[Kind, Mapper] = {PIPELINE_RUN: by_run, MODEL_VERSION: history.by_version, POD: by_pod}
-"""Of what a Pipeline itself has brought about, and which one is clear from the object."""
+_OWN: dict[Kind, Mapper] = {
+    PIPELINE_RUN: by_run, MODEL_VERSION: history.by_version, POD: by_pod, COMPONENT: components.by_component,
+}  # fmt: skip
+"""Of what a Pipeline itself has brought about, and which one is clear from the object; and of Components, whose
+Pipelines are in any namespace."""
+ANYWHERE = frozenset({COMPONENT})
 
 
 def mappers() -> dict[Kind, Mapper]:
@@ -54,7 +59,7 @@ def _woken(kind: Kind, heeded: list[tuple[str, Heed]], obj: Json, pipelines: Pee
 
 def _read_by_steps(spec: Json, dataset: Json) -> bool:
     name = dataset["metadata"]["name"]
-    return any(name in types.datasets(step) for step in spec.get("steps") or ())
+    return name in measuring.datasets(spec) or any(name in types.datasets(step) for step in spec.get("steps") or ())
 
 
 def _of_its_models(spec: Json, version: Json) -> bool:
@@ -67,6 +72,7 @@ def heeds() -> dict[Kind, Callable[[Json], Any]]:
     """What of these objects counts, of kinds of which not everything does."""
     found: dict[Kind, list[Callable[[Json], Any]]] = {
         PIPELINE_RUN: [_whole], DATASET: [_whole], MODEL_VERSION: [history.outcome, tries.refused],
+        COMPONENT: [components.heeded],
     }  # fmt: skip
     for kind, heeded in triggers.heeds().items():
         found.setdefault(kind, []).extend(heed.of or _whole for _, heed in heeded)

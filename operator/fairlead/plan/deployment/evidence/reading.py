@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fairlead.api.candidate import Candidate
+from fairlead.api.units import many
 from fairlead.plan.deployment import versions
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import absent, guards, processes
@@ -63,8 +64,8 @@ def _beyond(candidate: Candidate, reading: Reading) -> Problem | None:
         return None
     arm = max(ARMS, key=lambda one: sums[one][0])
     name, requests = version_of(candidate, arm), sums[arm][0]
-    return Problem(guards.BEYOND, f"the counters of {name} have risen by {requests} requests since they were last "
-                   f"counted; {MOST} is the most. Let server.metrics.requests name a counter of requests; "
+    return Problem(guards.BEYOND, f"the counters of {name} have risen by {many(requests, 'request')} since they were "
+                   f"last counted; {MOST} is the most. Let server.metrics.requests name a counter of requests; "
                    "if it does, restart the pods: then it begins anew", arm)  # fmt: skip
 
 

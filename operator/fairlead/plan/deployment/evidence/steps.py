@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fairlead.api.candidate import Candidate
 from fairlead.api.deployment import CanaryStep
+from fairlead.api.units import many
 from fairlead.plan.deployment.context import Look
 
 
@@ -36,4 +37,4 @@ def unpaired(look: Look, candidate: Candidate) -> str | None:
     if not step.shadow:
         return None
     wanted = 1 if over(step, candidate) else step.requests
-    return f"{wanted} pairs of answers" if candidate.copies.pairs < wanted else None
+    return f"{many(wanted, 'pair')} of answers" if candidate.copies.pairs < wanted else None

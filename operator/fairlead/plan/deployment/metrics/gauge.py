@@ -13,6 +13,7 @@ import re
 from fairlead.api.candidate import Candidate
 from fairlead.api.evidence import GuardEvidence, Values
 from fairlead.api.guard import Guard
+from fairlead.api.units import many
 from fairlead.plan.core import epoch
 from fairlead.plan.deployment.context import Look
 from fairlead.plan.deployment.evidence import ahead, guards, promcounters, steps
@@ -67,7 +68,7 @@ class _Gauge(Metric):
             if not state.step_events and not over:
                 return f"values of {state.guard}"
             if last and state.windows < FEWEST:
-                return f"{FEWEST - state.windows} more pairs of values of {state.guard}"
+                return f"{many(FEWEST - state.windows, 'more pair')} of values of {state.guard}"
             if old := stale(look, state):
                 return old
         return None

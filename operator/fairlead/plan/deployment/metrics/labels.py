@@ -16,7 +16,7 @@ from fairlead.api.evidence import ArmCounts, GuardEvidence
 from fairlead.api.guard import Guard
 from fairlead.api.labelled import Joined, LabelsSeen, PairCounts
 from fairlead.api.tasks import JoinResult
-from fairlead.api.units import share
+from fairlead.api.units import many, share
 from fairlead.plan.deployment import phase
 from fairlead.plan.deployment.context import Look, State
 from fairlead.plan.deployment.evidence import cohorts, guards, labeljob, ledger
@@ -77,7 +77,7 @@ class _Labels(Metric):
     def missing(self, look: Look, candidate: Candidate) -> str | None:
         lacking = (guard.min_events for guard, seen in self.states(look, candidate)
                    if seen.step_events < guard.min_events)  # fmt: skip
-        return next((f"{count} labels of the candidate's answers" for count in lacking), None)
+        return next((f"{many(count, 'label')} of the candidate's answers" for count in lacking), None)
 
     def rules(self, name: str, guard: Guard, prior: Prior, begun: bool) -> engine.Metric:
         return replace(super().rules(name, guard, prior, begun), worse_by=share(guard.worse_by), late=True)

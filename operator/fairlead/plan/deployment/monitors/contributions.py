@@ -8,7 +8,7 @@ from dataclasses import replace
 from fairlead.api.explain import Explain, Explained, Mean, Reference
 from fairlead.api.monitors import Monitors
 from fairlead.api.tasks import ExplainResult, Moved
-from fairlead.api.units import seconds, share
+from fairlead.api.units import many, seconds, share
 from fairlead.monitor import attributions
 from fairlead.monitor.attributions import LEAST, Found, Interval, Learnt, Rules, Seen
 from fairlead.plan.conditions import quoted
@@ -73,12 +73,13 @@ def _nothing(found: ExplainResult, left: int) -> Problem | None:
         return Problem("InputsNotKept", f"of {found.without} of {found.answered} requests no body was kept: those of "
                        "before they were asked for, and of more than 256 KiB")  # fmt: skip
     if found.late:
-        return Problem("NoTime", f"{found.late} requests could not be explained in time: raise jobs.deadline in the "
-                       "installation's values, or give the server more")  # fmt: skip
-    corrupt = f"; {found.corrupt} files of the log can't be read" if found.corrupt else ""
+        return Problem("NoTime", f"{many(found.late, 'request')} could not be explained in time: raise jobs.deadline "
+                       "in the installation's values, or give the server more")  # fmt: skip
+    corrupt = f"; {many(found.corrupt, 'file')} of the log can't be read" if found.corrupt else ""
     return Problem(
-        "TooFewRequests", f"{found.answered} requests were kept since the last time{corrupt}: it takes {LEAST} that "
-        "can be explained, and 50 for the first time where the version has no evaluation",
+        "TooFewRequests", f"{many(found.answered, 'request was', 'requests were')} kept since the last "
+        f"time{corrupt}: it takes {LEAST} that can be explained, and 50 for the first time where the version has no "
+        "evaluation",
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fairlead.api.monitors import GapKnown, LabelsJoined, RealFigure, RealQuality
+from fairlead.api.units import many
 from fairlead.monitor import quality, question
 from fairlead.monitor.fairness import Gap
 from fairlead.monitor.labelled import LabelledWindow
@@ -49,7 +50,7 @@ def real(stamp: str, given: LabelledWindow, report: Report) -> RealQuality | Non
         words.append(f"with the estimates of {few.rows} others, if it was by chance which ones were labelled, loss "
                      f"{few.value:.3f} ({few.interval.low:.3f} to {few.interval.high:.3f})")  # fmt: skip
     return RealQuality(
-        at=stamp, rows=rows, state=_STATES[loss.state], message=f"by {rows} labels: {', '.join(words)}"[:1024],
+        at=stamp, rows=rows, state=_STATES[loss.state], message=f"by {many(rows, 'label')}: {', '.join(words)}"[:1024],
         figures=[RealFigure(metric=name, value=f"{one.value:.6g}") for name, one in known.items()],
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from fairlead.api.candidate import Candidate, RolloutRecord
 from fairlead.api.deploymentstatus import Live, Retiring
+from fairlead.api.units import many
 from fairlead.plan.core import Event, rfc3339
 from fairlead.plan.deployment import served
 from fairlead.plan.deployment.context import RETRY, Look, State
@@ -71,7 +72,7 @@ def _asked_no_more(look: Look, state: State, promoted: str) -> State:
 def _promoted(candidate: Candidate) -> str:
     if not candidate.against:
         return f"{candidate.version} goes live: the first version"
-    counts = f"{candidate.answered.requests} requests, {candidate.answered.failures} failed"
+    counts = f"{many(candidate.answered.requests, 'request')}, {candidate.answered.failures} failed"
     waived = f"; {candidate.waived.message}" if candidate.waived else ""
     return f"{candidate.version} goes live, after {counts}; before it {candidate.against}{waived}"
 

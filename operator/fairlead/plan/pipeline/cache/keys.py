@@ -45,7 +45,9 @@ def parts(step: Step, run: PipelineRunStatus, ran: str = "") -> dict[str, str]:
     NotKeyable."""
     if step.each is not None:
         raise NotKeyable("it runs for each item of a list, and what such steps leave is not taken from earlier runs")
-    own = types.parts(step)
+    if why := types.own_run(step):
+        raise NotKeyable(f"{why}, and is not taken from earlier ones")
+    own = types.parts(step, run.template)
     found: dict[str, Any] = {
         "step": step.name,
         "format": cached.FORMAT,

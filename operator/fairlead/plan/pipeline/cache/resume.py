@@ -99,7 +99,7 @@ def _why(source: PipelineRun, status: StepStatus) -> str:
 
 
 def _changed(run: PipelineRunStatus, spec: PipelineSpec, status: StepStatus) -> str:
-    """The first step before this one that was not taken from an earlier run; what follows it runs."""
+    """The first step before this one that was not taken from an earlier run; what follows it runs. Items never are."""
     step = next(one for one in spec.steps if one.name == status.name)
     before = dag.dependencies(step)
-    return next((one.name for one in run.steps if one.name in before and one.attempt), "")
+    return next((one.name for one in run.steps if one.name in before and (one.attempt or one.items is not None)), "")

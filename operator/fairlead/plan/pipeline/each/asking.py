@@ -14,6 +14,7 @@ from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.plan import store
 from fairlead.plan.core import JOB, PIPELINE_RUN, Delete, Json
 from fairlead.plan.jobs import attempt, failures
+from fairlead.plan.jobs import record as records
 from fairlead.plan.jobs.attempt import Broken, OfWorker, Paused, Running
 from fairlead.plan.jobs.failures import Failure, by_task
 from fairlead.plan.jobs.jobpods import Found
@@ -115,15 +116,25 @@ def make(view: View, status: StepStatus) -> list[Json]:
     return [] if asked.uid or asked.not_before or made or steps.over(status) else [manifest(view, status)]
 
 
+def due(view: View, recorded: StepStatus) -> bool:
+    """Whether another attempt may begin, as far as its pause is concerned: so nothing begins in a run that is to end,
+    or is suspended. recorded: the step before this look, for what was heard in it is recorded first."""
+    return under_way(recorded) and records.left(_asked(recorded), view.now) == 0
+
+
+def begin(view: View, status: StepStatus) -> StepStatus:
+    """Record the next attempt."""
+    asked = _asked(status)
+    again = first(view, status, asked.attempt + 1).model_copy(update={"unreadable": asked.unreadable})
+    return _say(_with(status, again), steps.STARTING, "asking the data for its items once more")
+
+
 def advance(view: View, status: StepStatus) -> StepStatus:
     """The step after a look at the Job."""
     seen, asked = attempt.look(Asking(view, status)), _asked(status)
     if isinstance(seen, Paused):
-        if seen.left > 0:
-            view.look_again.append(seen.left)
-            return status
-        again = first(view, status, asked.attempt + 1)
-        return _with(status, again.model_copy(update={"unreadable": asked.unreadable}))
+        view.look_again.extend([seen.left] if seen.left > 0 else [])
+        return status
     asked = asked.model_copy(update={"uid": seen.found.uid})
     if isinstance(seen, Running):
         return _waits(view, _with(status, asked), seen)

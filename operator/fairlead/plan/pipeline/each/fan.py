@@ -16,6 +16,7 @@ from fairlead.api.each import SHOWN, Each, FailedItem, Items, LiveItem
 from fairlead.api.items import counted, left, mask_of, said, tally_digest, text_of
 from fairlead.api.pipeline import Step
 from fairlead.api.pipelinerun import GpuTime, ItemStatus, StepStatus
+from fairlead.api.units import many
 from fairlead.plan import store
 from fairlead.plan.core import JOB, LABEL_PREFIX, Delete, Json, epoch
 from fairlead.plan.jobs import failures
@@ -110,6 +111,8 @@ def due(view: View, status: StepStatus) -> bool:
     recorded = {one.name: one for one in view.subject.body.status.steps}
     if status.items is None:
         return all(steps.over(recorded[name]) for name in _before(view, status)) and steps.due(view, status)
+    if asking.under_way(status):
+        return not steps.over(status) and asking.due(view, recorded[status.name])
     known = recorded[status.name].items  # what was heard in this look is recorded first
     return known is not None and known.total is not None and not steps.over(status) and not stopping(view, status)
 
@@ -125,6 +128,8 @@ def begin(view: View, status: StepStatus) -> StepStatus:
     if status.items is None:
         begun = status.model_copy(update={"started_at": status.started_at or view.stamp, "items": _first(view, status)})
         return begin(view, begun) if begun.items is not None and begun.items.total is not None else begun
+    if asking.under_way(status):
+        return asking.begin(view, status)
     items, most = status.items, each_of(view, status).max_parallel
     room = most - sum(one.not_before is None for one in items.live)
     live, after = list(items.live), items.next
@@ -342,7 +347,7 @@ def progress(items: Items) -> str:
     """How far it is, in words: `412 of 10000 items, 10 under way, 3 failed`."""
     waiting = sum(one.not_before is not None for one in items.live)
     failed = mask_of(items.failed).bit_count()
-    parts = [f"{items.completed} of {expected(items)} items", f"{len(items.live) - waiting} under way"]
+    parts = [f"{items.completed} of {many(expected(items), 'item')}", f"{len(items.live) - waiting} under way"]
     parts += [f"{waiting} wait for another attempt"] if waiting else []
     parts += [f"{failed} failed"] if failed else []
     return ", ".join(parts)
@@ -365,10 +370,10 @@ def _ended(view: View, status: StepStatus) -> StepStatus:
         why = steps.CANCELLED if view.subject.body.spec.cancel else steps.RUN_FAILED
         return _with(status, phase="Aborted", reason=why, message="")
     if enough:
-        text = f"{items.completed} of {of} items; {failed} failed" if failed else ""
+        text = f"{items.completed} of {many(of, 'item')}; {failed} failed" if failed else ""
         return _with(status, phase="Completed", reason="", message=text)
     first = items.why[0]
-    text = f"{failed} of {of} items failed; item {first.item} ({first.values}): {first.reason}: {first.message}"
+    text = f"{failed} of {many(of, 'item')} failed; item {first.item} ({first.values}): {first.reason}: {first.message}"
     return _with(status, phase="Failed", reason=ENDED, message=text)
 
 
@@ -396,7 +401,7 @@ def aborted(view: View, before: StepStatus, after: StepStatus, why: str) -> Step
         found.stop(piece, why)
     status = found.record()
     return _stopped(view, status, why) if not found.kept else _with(
-        status, reason=why, message=f"the pods of {len(found.kept)} items are being stopped")  # fmt: skip
+        status, reason=why, message=f"the pods of {many(len(found.kept), 'item')} are being stopped")  # fmt: skip
 
 
 def _stopped(view: View, status: StepStatus, why: str) -> StepStatus:

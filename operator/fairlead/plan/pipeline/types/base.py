@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
 
 from fairlead.api.component import Output
 from fairlead.api.items import Values
@@ -18,15 +18,25 @@ from fairlead.api.pipeline import Input, PipelineSpec, Step
 from fairlead.api.pipelinerun import PipelineRunStatus, StepEdit, StepStatus
 from fairlead.plan.core import Json
 from fairlead.plan.pipeline.items import Item
+from fairlead.plan.pipeline.reading import PROGRAM, Reading
 from fairlead.plan.pipeline.steps import View
 
 SLICES = 7
 """Parts that a GPU can have at most."""
 _APART = {
     "name", "image", "inputs", "outputs", "needs", "when", "if_", "retry", "queue_timeout", "start_timeout", "timeout",
-    "cache", "tolerations", "priority_class",
+    "cache", "tolerations", "priority_class", "component", "params",
 }  # fmt: skip
 """Fields of a step that are told elsewhere, and those that can't change what its program makes."""
+
+
+class Before(NamedTuple):
+    """A step that is over before another one begins."""
+
+    runs: str
+    """What it is, in a word for people."""
+    after: list[str]
+    """What it has waited for itself."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,8 @@ class Order:
     status: StepStatus
     item: Item | None = None
     """Of a step with `each`."""
+    before: Mapping[str, Before] = field(default_factory=dict)
+    """The steps that are over in any case, by name."""
 
     @property
     def values(self) -> Values | None:
@@ -50,6 +62,13 @@ class Order:
 
 class StepType(ABC):
     """Steps of one type. Pure, and without a state of its own."""
+
+    needs_inputs: ClassVar[bool] = True
+    """Whether it is skipped where a step from which it reads has not completed; else it runs with what is there."""
+    own_run: ClassVar[str] = ""
+    """Why what it leaves is its own run's only, and never an earlier one's; empty: it is not."""
+    reading: Reading = PROGRAM
+    """What the containers of its pod mean, besides `publish`."""
 
     @abstractmethod
     def takes(self, step: Step) -> bool:
@@ -66,6 +85,11 @@ class StepType(ABC):
     def inputs(self, step: Step) -> Mapping[str, Input]:
         """What it reads, by name: `/fairlead/in/<name>`. Needs no step that `needs` names."""
         return step.inputs
+
+    def wants(self, step: Step) -> Mapping[str, str]:  # noqa: ARG002 - a type may take whatever is given
+        """Of which type the outputs must be that it reads, by the input's name; a Dataset is a `dataset`. Of a step
+        with `each` these are one item's."""
+        return {}
 
     def outputs(self, step: Step) -> Mapping[str, Output]:
         """What it leaves when it has succeeded, by name: `/fairlead/out/<name>`."""
@@ -87,6 +111,10 @@ class StepType(ABC):
             return 0.0
         return gpu.count * (int(gpu.mig[0]) / SLICES if gpu.mig else 1.0)
 
+    def workers(self, step: Step) -> int:
+        """How many pods an attempt of it has."""
+        return step.workers.count if step.workers is not None else 1
+
     def datasets(self, step: Json) -> Iterable[str]:
         """Names of the Datasets among the inputs of a step as JSON. For every change of a Dataset and every Pipeline of
         the namespace, so it must be cheap; what it gets may be of another type, or malformed."""
@@ -97,7 +125,7 @@ class StepType(ABC):
         """What runs, in a word for people: an image."""
 
     def edited(self, step: Step, edit: StepEdit) -> Step:
-        """The step as one run wants it otherwise."""
+        """The step as one run wants it otherwise. Raises Invalid for one that can't be."""
         changes = edit.model_dump(include={"image", "command", "args"}, exclude_none=True)
         env = {one.name: one for one in (*step.env, *edit.env)}
         resources = edit.resources or step.resources
@@ -107,10 +135,11 @@ class StepType(ABC):
         """The images whose programs make its result, as people write them."""
         return (step.image,)
 
-    def parts(self, step: Step) -> Mapping[str, Any]:
+    def parts(self, step: Step, spec: PipelineSpec | None = None) -> Mapping[str, Any]:  # noqa: ARG002 - of others' fields few follow
         """All that is asked for in a step, and that its result can follow from, but for inputs, outputs and images: by
         the name that people know it by, as JSON. What is not here is not asked about when the result of an earlier run
-        is taken; so a field counts unless it is known that it can't change a result."""
+        is taken; so a field counts unless it is known that it can't change a result. spec: the Pipeline, as the run has
+        pinned it."""
         said = step.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_APART)
         env = {f"env {one['name']}": one.get("value", "") for one in said.pop("env", ())}
         secrets = sorted(said.pop("secrets", ()))  # each is mounted by its name: their order is nothing to see

@@ -37,8 +37,13 @@ class ContainerStep(StepType):
         return _texts(step)
 
     def program(self, step: Step) -> str:
-        """The image."""
-        return step.image
+        """The image; of a step with a component, which one."""
+        ref = step.component
+        if ref is None:
+            return step.image
+        name = f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
+        word = f"builtin {ref.builtin}" if ref.builtin else f"component {name}"
+        return f"{word} {ref.version}" if ref.version else word
 
     def job(self, order: Order) -> Json:
         """fetch → step → publish."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fairlead.api.common import Container
 from fairlead.api.component import Output
 from fairlead.api.dataset import Dataset
+from fairlead.api.formats import ARTIFACT, FormatName
 from fairlead.api.items import text_of
 from fairlead.api.pipeline import Input
 from fairlead.api.pipelinerun import PinnedDataset
@@ -23,11 +24,12 @@ from fairlead.api.tasks import (
 )
 from fairlead.manifests import job, limits
 from fairlead.manifests.meta import labels, owner_reference
+from fairlead.manifests.workers import Together, service_name
 from fairlead.plan import store
 from fairlead.plan.core import DATASET, LOCAL_QUEUE, PIPELINE_RUN, Json
 from fairlead.plan.dataset.fetching import fetched
 from fairlead.plan.pipeline import code, items, refs, template
-from fairlead.plan.pipeline.steps import View
+from fairlead.plan.pipeline.steps import View, is_recall
 from fairlead.plan.pipeline.types.base import Order
 from fairlead.plan.read import Lacking, read
 
@@ -35,11 +37,16 @@ OUTCOMES = "outcomes"
 """Folder below a step's with what each of its items has committed."""
 
 
-def program_job(order: Order, program: Container, inputs: Mapping[str, Input], outputs: Mapping[str, Output]) -> Json:
-    """fetch (if there are inputs) → a program → publish. program: with its parameters' values in place.
+def program_job(
+    order: Order, program: Container, inputs: Mapping[str, Input], outputs: Mapping[str, Output], *,
+    with_code: bool = True,
+) -> Json:  # fmt: skip
+    """fetch (if there are inputs, or code) → a program → publish. program: with its parameters' values in place;
+    with_code: the Pipeline's, if it has one in git.
 
     Raises NotReadable for a Dataset that can't be read, and where there is no Kueue."""
-    brought, git = [_fetch(order, name, source) for name, source in inputs.items()], code.git_of(order.pipeline)
+    brought = _brought(order, inputs)
+    git = code.git_of(order.pipeline) if with_code else None
     secrets = [secret for _, several in brought for secret in several]
     parts = job.StepPod(
         program=_with_memory(program, order.status.memory),
@@ -51,8 +58,57 @@ def program_job(order: Order, program: Container, inputs: Mapping[str, Input], o
         claims=tuple(order.step.claims),
         priority_class=order.step.priority_class,
         queue=_queue(order),
+        together=_together(order),
     )
     return job.step_job(_identity(order), parts)
+
+
+def _together(order: Order) -> Together | None:
+    """Of a step with several workers. A process can use one part of a GPU only, however many its pod has."""
+    asked, gpu = order.step.workers, order.step.resources.gpu
+    if asked is None:
+        return None
+    processes = gpu.count if gpu is not None and gpu.mig is None else 1
+    return Together(asked.count, service_name(order.status.job), processes)
+
+
+def own_job(
+    order: Order, own: Callable[[list[FetchItem]], job.Own], inputs: Mapping[str, Input],
+    outputs: Mapping[str, Output],
+) -> Json:  # fmt: skip
+    """fetch → a program of Fairlead's own → publish. own: its container, by what is fetched; it sees neither the run's
+    parameters nor its code. Raises as `program_job`."""
+    brought = _brought(order, inputs)
+    items = [item for item, _ in brought]
+    parts = job.StepPod(
+        program=order.step, env={}, fetch=FetchTask(items=items),
+        fetch_credentials=tuple(secret for _, several in brought for secret in several),
+        publish=_publishing(order, outputs), priority_class=order.step.priority_class, queue=_queue(order),
+        own=own(items),
+    )  # fmt: skip
+    return job.step_job(_identity(order), parts)
+
+
+def _brought(order: Order, inputs: Mapping[str, Input]) -> list[tuple[FetchItem, tuple[str | None, ...]]]:
+    return [_fetch(order, name, source) for name, source in inputs.items()]
+
+
+def bytes_of(order: Order, source: Input) -> int:
+    """Bytes of an input, as far as the run knows."""
+    if not source.output or order.item is not None or source.item is not None:
+        return 0
+    return refs.output(order.run, source.output).bytes
+
+
+def format_of(order: Order, source: Input) -> FormatName:
+    """How an input's rows are read. Raises NotReadable."""
+    if not source.dataset:
+        return ARTIFACT
+    raw = order.view.world.get(DATASET, source.dataset)
+    if raw is None:
+        text = f"there is no Dataset {source.dataset} in this namespace any more; create it, or cancel the run"
+        raise Lacking("DatasetMissing", text)
+    return read(Dataset, DATASET, raw, "spec").spec.format
 
 
 def _with_memory(program: Container, raised: str) -> Container:
@@ -137,8 +193,11 @@ def _left_for_others(order: Order) -> PublishEntry | None:
 def _committing(order: Order, folder: store.Location, outputs: list[PublishItem]) -> PublishTask:
     attempt, item = order.status.attempt, order.item
     if item is None:
-        left = _left_for_others(order)
-        return PublishTask(store=folder.place(), attempt=attempt, outputs=outputs, logged=LOGGED, cache=left)
+        left, workers = _left_for_others(order), order.step.workers
+        return PublishTask(
+            store=folder.place(), attempt=attempt, outputs=outputs, logged=LOGGED, cache=left,
+            workers=workers.count if workers is not None and not is_recall(order.view, order.status) else None,
+        )  # fmt: skip
     return PublishTask(
         store=folder.folder("items", item.id).place(), attempt=attempt, outputs=outputs, logged=LOGGED,
         item=dict(item.values),

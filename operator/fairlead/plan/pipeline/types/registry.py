@@ -6,17 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fairlead.api.component import Output
-from fairlead.api.pipeline import Input, Step
+from fairlead.api.pipeline import Input, PipelineSpec, Step
 from fairlead.api.pipelinerun import StepEdit
 from fairlead.plan.core import Json
+from fairlead.plan.pipeline.reading import Reading
 from fairlead.plan.pipeline.steps import is_recall
 from fairlead.plan.pipeline.types import jobs
 from fairlead.plan.pipeline.types.base import Order, StepType
 from fairlead.plan.pipeline.types.container import ContainerStep
+from fairlead.plan.pipeline.types.evaluate import EvaluateStep
 from fairlead.plan.pipeline.types.notebook import NotebookStep
+from fairlead.plan.pipeline.types.report import ReportStep
 
 TYPES: tuple[StepType, ...] = (
+    EvaluateStep(),
     NotebookStep(),
+    ReportStep(),
     ContainerStep(),  # stays the last: it takes every step
 )
 
@@ -36,6 +41,21 @@ def outputs(step: Step) -> Mapping[str, Output]:
     return of(step).outputs(step)
 
 
+def needs_inputs(step: Step) -> bool:
+    """Whether it can't run without all of its inputs."""
+    return of(step).needs_inputs
+
+
+def own_run(step: Step) -> str:
+    """Why what a step leaves is its own run's only; empty: it is not."""
+    return of(step).own_run
+
+
+def program(step: Step) -> str:
+    """What runs, in a word for people."""
+    return of(step).program(step)
+
+
 def values(step: Step) -> Iterable[tuple[str, str]]:
     """The outputs of type `value` that a step's texts use: (path of the field below the step, `step.output`)."""
     return of(step).values(step)
@@ -51,6 +71,11 @@ def gpus(step: Step) -> float:
     return of(step).gpus(step)
 
 
+def workers(step: Step) -> int:
+    """How many pods an attempt of a step has."""
+    return of(step).workers(step)
+
+
 def datasets(step: Json) -> Iterator[str]:
     """Names of the Datasets that a step (as JSON) reads."""
     yield from (name for one in TYPES for name in one.datasets(step))
@@ -63,9 +88,14 @@ def edited(step: Step, edit: StepEdit) -> Step:
     return of(step).edited(step, edit)
 
 
-def parts(step: Step) -> Mapping[str, Any]:
-    """What its result can follow from, besides inputs, outputs and images."""
-    return of(step).parts(step)
+def parts(step: Step, spec: PipelineSpec | None) -> Mapping[str, Any]:
+    """What its result can follow from, besides inputs, outputs and images. spec: the Pipeline."""
+    return of(step).parts(step, spec)
+
+
+def reading(step: Step) -> Reading:
+    """What the containers of its pod mean."""
+    return of(step).reading
 
 
 def images(step: Step) -> tuple[str, ...]:

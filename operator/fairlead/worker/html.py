@@ -1,12 +1,13 @@
-"""What all pages of HTML share that commands make. They need nothing else: no script, nothing from elsewhere. All names
-are a tenant's, and are escaped, as is what would make a browser show something else than is there."""
+"""What all pages of HTML share that commands and workers make. They need nothing else: no script, nothing from
+elsewhere. All names are a tenant's; they are escaped, and so is what would make a browser show something else than is
+there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 
-from fairlead.cli.text import printable
+from fairlead.store.names import shown
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:72em;margin:2em auto;padding:0 1em;color:#1b1f24;background:#fff}
@@ -21,20 +22,24 @@ th{font-size:.85em}
 @media(prefers-color-scheme:dark){
 body{color:#e6edf3;background:#0d1117}figure{border-color:#30363d}small{color:#8d96a0}}
 """
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""What a browser does for a page, should anything of it be a program after all: it shows styles and pictures."""
 END = "</html>\n"
 
 
-def opening(title: str) -> str:
-    """A page's beginning, with its title."""
+def opening(title: str, style: str = "") -> str:
+    """A page's beginning, with its title. style: what a page has besides `STYLE`."""
     return (
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{text(title)}</title><style>{STYLE}</style><h1>{text(title)}</h1>"
+        "<!doctype html><html lang=en><meta charset=utf-8>"
+        f'<meta http-equiv=Content-Security-Policy content="{POLICY}">'
+        "<meta name=viewport content='width=device-width'>"
+        f"<title>{text(title)}</title><style>{STYLE}{style}</style><h1>{text(title)}</h1>"
     )
 
 
 def text(given: str) -> str:
     """As text."""
-    return escape(printable(given))
+    return escape(shown(given))
 
 
 def table(title: str, rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> str:

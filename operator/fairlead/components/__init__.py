@@ -1,0 +1,1 @@
+"""Programs of the components that come with Fairlead: one module each, run as `python -m fairlead.components.NAME`."""

@@ -1,0 +1,1 @@
+"""Components: programs that are described once and used in many Pipelines."""

@@ -1,0 +1,1 @@
+"""Steps that use Components: which ones there are, and the ordinary steps that they stand for."""
