@@ -156,7 +156,7 @@ async def queue(there: World, name: str, turn: int, runs: int, limit: float) -> 
         await there.api.clear(kind, one.namespace)
     others = {part: after[part] - cpu[part] for part in after}
     return {
-        "lane": name, "turn": turn, "runs": runs, "seconds": seconds, "half": over[len(over) // 2], **mine,
+        "lane": name, "turn": turn, "runs": runs, "seconds": seconds, "ends": over, **mine,
         "asked": asked, "parts": others, "load": os.getloadavg()[0],
     }  # fmt: skip
 
@@ -175,7 +175,7 @@ async def queues(there: World, names: Sequence[str], turns: int, runs: int, limi
         for name in names if turn % 2 == 0 else reversed(names):
             one = await queue(there, name, turn, runs, limit)
             found.append(one)
-            print(f"  {WORDS[name]}: {runs} runs in {one['seconds']:.1f} s, half in {one['half']:.1f} s", flush=True)
+            print(f"  {WORDS[name]}: {runs} runs in {one['seconds']:.1f} s", flush=True)
             await asyncio.sleep(5.0)  # what was deleted goes
     return found
 
@@ -192,7 +192,7 @@ def delays_table(found: Delays) -> list[list[object]]:
             if kind in kinds:
                 values = kinds[kind]
                 p50, p99 = quantile(values, 0.5), quantile(values, 0.99)
-                ratio = f"{p50 / ours:.2g}" if ours else ""
+                ratio = f"{p50 / ours:.3g}" if ours else ""
                 told.append([kind, WORDS[name], len(values), min(values), p50, p99, max(values), ratio])
     return told
 
@@ -271,8 +271,8 @@ def main(arguments: list[str]) -> int:
     head = ["own delay, s", "led by", "n", "min", "p50", "p99", "max", "p50, × Fairlead"]
     if delays:
         table(f"Runs of {given.steps} steps in a row, one at a time", delays_table(delays), head)
-    head = ["led by", "runs", "s", "runs/s", "CPU ms a run", "CPU ms a run of all else", "its requests a run",
-            "all requests a run", "its memory at most, MiB", "time, × Fairlead"]  # fmt: skip
+    head = ["led by", "runs", "s", "runs/s", "CPU ms a run", "CPU ms a run of all else",
+            "its requests a run", "all requests a run", "its memory at most, MiB", "time, × Fairlead"]  # fmt: skip
     if queued:
         table("Queued runs of one step", queue_table(queued), head)
     keep("pipelines", {"delays": delays, "queued": queued, "argo": {name: str(one) for name, one in ARGO.items()}})

@@ -43,7 +43,7 @@ def now() -> str:
 
 
 async def populate(found: Plane, kube: HttpKube) -> None:
-    """Start what makes pods of Jobs, gives them nodes and lets them run; then make the nodes."""
+    """Start what makes pods of Jobs, gives them nodes and lets them run, and make the nodes."""
     conf, port = str(found.kubeconfig), free_port
     common = [f"--kubeconfig={conf}", f"--authentication-kubeconfig={conf}", f"--authorization-kubeconfig={conf}",
               "--leader-elect=false", f"--bind-address={HOST}", *RATE]  # fmt: skip
@@ -54,13 +54,13 @@ async def populate(found: Plane, kube: HttpKube) -> None:
         localkube, "kube-controller-manager", *common, f"--secure-port={port()}", controllers,
     ])  # fmt: skip
     found.beside("kube-scheduler", [localkube, "kube-scheduler", *common, f"--secure-port={port()}"])
+    for number in range(NODES):
+        await _node(kube, f"kwok-{number}")  # before KWOK, which changes them
     found.beside("kwok", [
         built("kwok"), "--kubeconfig", conf, "--config", str(Path(__file__).parent / "kwok.yaml"),
         "--manage-all-nodes=false", "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
         "--node-lease-duration-seconds=40",
     ])  # fmt: skip
-    for number in range(NODES):
-        await _node(kube, f"kwok-{number}")
 
 
 async def _node(kube: HttpKube, name: str) -> None:
