@@ -32,9 +32,18 @@ out = pathlib.Path('/fairlead/out/model'); out.mkdir()
 
 def worker_image(team: Team) -> str:
     """An image with pyarrow that the cluster has: the worker's."""
+    return str(_images(team)["worker"])
+
+
+def sklearn_image(team: Team) -> str:
+    """The image that serves models of scikit-learn, and can train them."""
+    return str(_images(team)["runtimes"]["sklearn"])
+
+
+def _images(team: Team) -> Any:
     found = team.cluster.get("configmap", "fairlead", "fairlead-system")
     assert found
-    return str(yaml.safe_load(found["data"]["config.yaml"])["images"]["worker"])
+    return yaml.safe_load(found["data"]["config.yaml"])["images"]
 
 
 def step(team: Team, name: str, code: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:

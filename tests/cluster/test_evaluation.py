@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hack.testbed.cluster import Json, Team, condition
+from hack.testbed.loop import sklearn_image, worker_image
 from hack.testbed.serving import METRICS, deploy, is_live, server_image
 
 GATES = [
@@ -131,3 +132,75 @@ def test_rows_that_are_gone_heal(team: Team) -> None:
     assert "put it back" in seen["status"]["message"]
     rows(team, "test/rows.parquet", [8.0, 9.0, 10.0, 11.0, 12.0] * 40)
     phase(team, "m-1", "Approved")
+
+
+ROWS = """
+import os, pyarrow as pa, pyarrow.parquet as pq
+x, folder = [float(n) for n in range(100)], os.environ["FAIRLEAD_OUT"] + "/test"
+os.mkdir(folder)
+pq.write_table(pa.table({"x": x, "y": [2 * n + (1 if n % 2 else -1) for n in x]}), folder + "/rows.parquet")
+"""
+FIT = """
+import os, joblib, pandas as pd
+from sklearn.linear_model import LinearRegression
+os.mkdir(os.environ["FAIRLEAD_OUT"] + "/model")
+rows = pd.DataFrame({"x": [float(n) for n in range(10)]})
+joblib.dump(LinearRegression().fit(rows, 2 * rows["x"]), os.environ["FAIRLEAD_OUT"] + "/model/model.joblib")
+"""
+BROKEN = """
+import os
+os.mkdir(os.environ["FAIRLEAD_OUT"] + "/model")
+open(os.environ["FAIRLEAD_OUT"] + "/model/model.json", "w").write("no JSON")
+"""
+
+
+def measuring(team: Team, name: str, train: Json, server: Json) -> Json:
+    """A Pipeline that makes rows, trains, measures, and goes by what was measured; its run, when it has ended."""
+    image, few = worker_image(team), {"cpu": "20m"}
+    evaluation = {"features": ["x"], "target": "y", "metrics": ["mae"], "data": {"output": "rows.test"}}
+
+    def then(what: str, **limit: str) -> Json:
+        return {"name": what, "image": image, "command": ["python3", "-c", "pass"], "resources": few,
+                "if": [{"metric": "score.mae", **limit}]}  # fmt: skip
+
+    team.apply({
+        "kind": "Pipeline", "metadata": {"name": name},
+        "spec": {
+            "steps": [
+                {"name": "rows", "image": image, "command": ["python3", "-c", ROWS], "resources": few,
+                 "outputs": {"test": {"type": "dataset"}}},
+                {"name": "train", "outputs": {"model": {"type": "model"}}, "resources": few} | train,
+                {"name": "score", "evaluate": {"model": name}},
+                then("good", below="1.5"), then("bad", above="1.5"),
+            ],
+            "produces": [{"model": name, "from": "train.model",
+                          "version": {"server": server, "evaluation": evaluation}}],
+        },
+    })  # fmt: skip
+    team.apply({"kind": "PipelineRun", "metadata": {"name": f"{name}-1"}, "spec": {"pipeline": name}})
+    return team.wait("pipelinerun", f"{name}-1", lambda o: o.get("status", {}).get("phase") in ("Completed", "Failed"),
+                     240, "its end")  # fmt: skip
+
+
+def test_a_step_measures_what_the_version_is_measured_by_and_others_go_by_it(team: Team) -> None:
+    fit = {"image": sklearn_image(team), "command": ["python3", "-c", FIT]}
+    run = measuring(team, "line", fit, {"resources": {"cpu": "50m", "memory": "512Mi"}})
+    assert run["status"]["phase"] == "Completed", run["status"]
+    steps = {one["name"]: one for one in run["status"]["steps"]}
+    assert float(steps["score"]["metrics"]["mae"]) == pytest.approx(1.0, abs=1e-9)
+    assert steps["score"]["metrics"]["rows"] == "100"
+    assert (steps["good"].get("reason", ""), steps["bad"]["reason"]) == ("", "Skipped")
+    proof = phase(team, "line-1", "Approved", 240)
+    assert proof["evidence"]["scores"][0]["values"] == {"mae": "1"}
+    page = next(one for one in steps["score"]["outputs"] if one["name"] == "evaluation")
+    assert page["media"] == "text/html"
+
+
+def test_a_model_that_can_not_be_served_fails_its_step_with_the_servers_last_words(team: Team) -> None:
+    broken = {"image": worker_image(team), "command": ["python3", "-c", BROKEN]}
+    server = {"runtime": "custom", "image": server_image(), "metrics": METRICS, "timeout": "10m",
+              "resources": {"cpu": "20m", "memory": "64Mi"}}  # fmt: skip
+    run = measuring(team, "broken", broken, server)
+    score = next(one for one in run["status"]["steps"] if one["name"] == "score")
+    assert (score["phase"], score["reason"]) == ("Failed", "ServerFailed")
+    assert "json.decoder.JSONDecodeError" in score["message"]

@@ -22,7 +22,7 @@ from tests.contract.test_docs import ROOT, blocks
 PAGE = "docs/how-to/wait.md"
 EXAMPLES = {
     "datasets": "dataset-most", "pipelines": "pipeline-most", "pipelineruns": "pipelinerun",
-    "modelversions": "modelversion-custom", "deployments": "deployment-most",
+    "modelversions": "modelversion-custom", "deployments": "deployment-most", "components": "component",
 }  # fmt: skip
 PLURALS = {info.short: info.plural for info in KINDS}
 RECIPES = [line for where, text in blocks("bash") if where.startswith(PAGE) for line in text.splitlines()]

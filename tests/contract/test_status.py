@@ -20,7 +20,7 @@ from tests.contract.apiserver import GROUP, ApiServer
 GOOD = Path(__file__).parent / "manifests" / "good"
 EXAMPLES = {
     "Dataset": "dataset-most", "Pipeline": "pipeline-most", "PipelineRun": "pipelinerun",
-    "ModelVersion": "modelversion-custom", "Deployment": "deployment-most",
+    "ModelVersion": "modelversion-custom", "Deployment": "deployment-most", "Component": "component",
 }  # fmt: skip
 EACH = pytest.mark.parametrize("info", KINDS, ids=lambda info: info.kind)
 

@@ -20,6 +20,7 @@ class NotUsable(Exception):  # noqa: N818 - the house's names of errors
     """It can't be used as things are; the step itself may be right."""
 
     reason: str
+    """One of these, or ComponentUnreadable."""
     message: str
     stalled: bool = False
     """It does not pass by itself: whoever wrote the Pipeline has to change it."""
