@@ -42,18 +42,23 @@ def check_end(world: Factory, runs: int) -> None:
     assert sorted(m["metadata"]["name"] for m in world.server.all(MODEL_VERSION)) == [f"m-{n + 1}" for n in range(runs)]
 
 
+async def over(world: Factory) -> None:
+    """Until all has ended, and the last log, for which no run waits, is kept."""
+    await world.until_finished()
+    await asyncio.sleep(30)
+
+
 async def life(at: int, after: bool, seed: int, faults: Faults, mishaps: float = 0.0) -> bool:
     """One version of the data, with a crash at a write. False if it was over before that write."""
     world = Factory(seed, faults, mishaps)
     try:
         crash = Crash(at, after)
         world.start(crash)
-        crashed = await died_before(world.until_finished(), crash)
+        crashed = await died_before(over(world), crash)
         if crashed:
             await world.kill()
             world.start()
-        await world.until_finished()
-        await asyncio.sleep(30)
+        await over(world)
         check_end(world, 1)
         assert world.kept(), "whatever was killed, each log is kept"
         return crashed or crash.writes >= at

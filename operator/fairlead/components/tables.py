@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fairlead.api.formats import SUFFIXES, FormatName
+from fairlead.api.formats import ARTIFACT, SUFFIXES, FormatName
 from fairlead.components.words import Refused, output, say
 from fairlead.worker import folders
 from fairlead.worker.errors import TaskFailed
@@ -68,7 +68,7 @@ def view(db: duckdb.DuckDBPyConnection, folder: Path, called: str) -> Rows:
         raise Refused(f"the input {called} has no files (looked in {folder}); give it an output or a Dataset with rows")
     try:
         known = folders.reading_of(folder) is not None
-        rows = folders.rows(db, folder, "parquet" if known else form(files, called))
+        rows = folders.rows(db, folder, ARTIFACT if known else form(files, called))
     except TaskFailed as failed:
         raise Refused(f"the input {called}: {failed}") from failed
     db.execute(f"CREATE TEMP VIEW {name(called)} AS {rows.scan}")

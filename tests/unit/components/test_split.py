@@ -236,7 +236,7 @@ def test_rows_that_are_wide_end_a_row_group_sooner(here: Here, monkeypatch: pyte
     (["--seed=1.5"], "params.seed is '1.5'"),
     (["--seed=99999999999999999999"], "params.seed is 99999999999999999999"),
     (["--by=group", "--column=one"], "has no rows"),
-    (["--test=1%"], "test has no rows (test 0, train 10, validation 0)"),
+    (["--test=1%"], "test has no rows (test 0, validation 0, train 10)"),
     (["--validation=1%"], "validation has no rows"),
     (["--wrong=1"], "there is no parameter wrong"),
     (["wrong"], "'wrong' is no --name=text"),

@@ -66,7 +66,7 @@ def test_the_package_alone_needs_nothing_and_its_extras_bring_what_is_imported_b
         asked = {canonicalize_name(Requirement(one).name) for one in EXTRAS[extra]}
         assert named == asked
     assert {one for one in PROJECT["optional-dependencies"]["dev"] if one.startswith("fairlead[")} == {
-        "fairlead[cli,operator,worker]"
+        "fairlead[cli,operator,train,worker]"
     }
 
 
@@ -77,5 +77,5 @@ def test_the_worker_stands_on_the_operators_packages() -> None:
 
 def test_the_images_install_nothing_else() -> None:
     installs = re.findall(r"pip [^&\n]*install [^&\n]*", (ROOT / "operator" / "Dockerfile").read_text())
-    assert len(installs) == 5
+    assert len(installs) == 6
     assert [one for one in installs if "--require-hashes" not in one and "--no-index" not in one] == []

@@ -136,7 +136,8 @@ def test_it_is_asked_to_end_before_it_is_killed(made: Callable[..., Program]) ->
         time.sleep(0.01)
     program.stop()
     thread.join(30)
-    assert (codes, said) == ([0, 4], ["on", "tidy"])
+    heard = [one for one in said if one != "Terminated"]  # a shell may tell that its sleep was ended
+    assert (codes, heard) == ([0, 4], ["on", "tidy"])
 
 
 def test_what_is_stopped_before_it_began_never_begins(made: Callable[..., Program]) -> None:

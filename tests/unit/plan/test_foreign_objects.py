@@ -17,8 +17,8 @@ OBJECTS = {
     if isinstance(model, type)
 }
 """Models of the kinds, and of what their objects consist of."""
-OWN = {("model/identity.py", "ModelVersionSpec")}
-"""From a record that Fairlead has written for itself."""
+OWN = {("model/identity.py", "ModelVersionSpec"), ("pipeline/components/builtin/base.py", "ComponentSpec")}
+"""From what Fairlead has written for itself."""
 
 
 def parsed(text: str) -> Iterator[str]:
