@@ -4,7 +4,7 @@ there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from fairlead.store.names import shown
@@ -46,6 +46,11 @@ def table(title: str, rows: Sequence[Sequence[str]], headers: Sequence[str] = ()
     """A table under a title; nothing without rows."""
     if not rows:
         return ""
+    return f"<h2>{text(title)}</h2>{grid(rows, headers)}"
+
+
+def grid(rows: Iterable[Sequence[str]], headers: Sequence[str] = ()) -> str:
+    """A table."""
     first = "".join(f"<th>{text(cell)}</th>" for cell in headers)
     cells = "".join("<tr>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<h2>{text(title)}</h2><table>{f'<tr>{first}</tr>' if first else ''}{cells}</table>"
+    return f"<table>{f'<tr>{first}</tr>' if first else ''}{cells}</table>"

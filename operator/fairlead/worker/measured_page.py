@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from html import escape
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1c2430}"
-    "table{border-collapse:collapse;margin:.5rem 0 1.5rem}th,td{padding:.25rem .9rem;border-bottom:1px solid #d8dee6;"
-    "text-align:right}th:first-child,td:first-child{text-align:left}h2{font-size:1.1rem}p{margin:.3rem 0}"
-)
+from fairlead.worker.html import END, grid, opening, text
+
+_STYLE = "td:not(:first-child),th:not(:first-child){text-align:right}"
 
 
 def page(content: Mapping[str, Any]) -> str:
     """One HTML document. content: as `measure` writes it."""
-    name = escape(content["model"]["name"])
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}, measured</title><style>{_STYLE}</style>'
-        f"<h1>{name}, measured</h1>{''.join(_parts(content))}</html>\n"
-    )
+    title = f"{content['model']['name']}, measured"
+    return f"{opening(title, _STYLE)}{''.join(_parts(content))}{END}"
 
 
 def _parts(content: Mapping[str, Any]) -> Iterator[str]:
     data = content["data"]
     left = f"; {data['leftOut']} rows without a target are left out" if data["leftOut"] else ""
-    yield f"<p>{escape(content['task'])} of <b>{escape(content['target'])}</b> on {data['rows']} rows{left}</p>"
-    yield f"<p>Features: {escape(', '.join(content['features']))}</p><h2>Metrics</h2>"
+    yield f"<p>{text(content['task'])} of <b>{text(content['target'])}</b> on {data['rows']} rows{left}</p>"
+    yield f"<p>Features: {text(', '.join(content['features']))}</p><h2>Metrics</h2>"
     rows = [[name, value, *content["intervals"].get(name, ("", ""))] for name, value in content["values"].items()]
-    yield _table(["metric", "value", "95 %: from", "to"], rows)
+    yield grid(rows, ["metric", "value", "95 %: from", "to"])
     for gap in content["gaps"]:
         positive = f", positive: {gap['positive']}" if gap.get("positive") else ""
-        yield f"<h2>{escape(gap['gate'] + positive)}</h2><p>{escape(gap['message'])}</p>"
-        yield _table(["slice", "rows", "share", "95 %: from", "to"], map(_slice, gap["slices"].items()))
+        yield f"<h2>{text(gap['gate'] + positive)}</h2><p>{text(gap['message'])}</p>"
+        yield grid(map(_slice, gap["slices"].items()), ["slice", "rows", "share", "95 %: from", "to"])
 
 
 def _slice(one: tuple[str, Mapping[str, Any]]) -> list[str]:
@@ -40,10 +34,3 @@ def _slice(one: tuple[str, Mapping[str, Any]]) -> list[str]:
     if "unknown" in found:
         return [name, str(found["rows"]), str(found["unknown"]), "", ""]
     return [name, *(str(found[key]) for key in ("rows", "share", "low", "high"))]
-
-
-def _table(headers: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    def line(cells: Iterable[str], tag: str) -> str:
-        return f"<tr>{''.join(f'<{tag}>{escape(str(cell))}</{tag}>' for cell in cells)}</tr>"
-
-    return f"<table>{line(headers, 'th')}{''.join(line(row, 'td') for row in rows)}</table>"
