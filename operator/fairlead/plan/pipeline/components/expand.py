@@ -31,7 +31,13 @@ class Expanded:
 
     spec: PipelineSpec
     """Steps with a Component have its program in place, and name it with its version."""
-    used: list[UsedComponent]
+    found: Mapping[int, Found]
+    """The Components, by the number of the step."""
+
+    @property
+    def used(self) -> list[UsedComponent]:
+        """Which ones, for the record of a run."""
+        return [_used(self.spec.steps[index], one) for index, one in self.found.items()]
 
 
 def expand(spec: PipelineSpec, world: World, namespace: str, params: Params | None = None) -> Expanded:
@@ -46,7 +52,7 @@ def expand(spec: PipelineSpec, world: World, namespace: str, params: Params | No
 
 def _expanded(spec: PipelineSpec, world: World, namespace: str, params: Params | None) -> Expanded:
     if all(step.component is None for step in spec.steps):
-        return Expanded(spec, [])
+        return Expanded(spec, {})
     found = {
         index: find(step.component, world, namespace, f"spec.steps[{index}].component")
         for index, step in enumerate(spec.steps)
@@ -58,9 +64,7 @@ def _expanded(spec: PipelineSpec, world: World, namespace: str, params: Params |
     by_name = {step.name: step for step in steps}
     for index, one in found.items():
         _check_inputs(f"spec.steps[{index}].inputs", steps[index], one, by_name)
-    return Expanded(
-        spec.model_copy(update={"steps": steps}), [_used(steps[index], one) for index, one in found.items()]
-    )
+    return Expanded(spec.model_copy(update={"steps": steps}), found)
 
 
 def edited(step: Step, edit: StepEdit) -> Step:
