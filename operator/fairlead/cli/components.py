@@ -126,10 +126,7 @@ def listed(found: list[Json]) -> list[Block]:
 
     if not found:
         return [Lines(["there are no Components"])]
-    rows = [
-        [_how(one), str(one["spec"].get("version", "")), _state(one), _first(one["spec"].get("description", ""))]
-        for one in found
-    ]
+    rows = [[_how(one), str(one["spec"].get("version", "")), _state(one), _words(one)] for one in found]
     return [Table(["COMPONENT", "VERSION", "STATE", "WHAT IT DOES"], rows)]
 
 
@@ -138,17 +135,19 @@ def _how(one: Json) -> str:
     return f"{'builtin' if one['kind'] == BUILTIN else 'name'}: {one['metadata']['name']}"
 
 
+def _words(one: Json) -> str:
+    """What it does, on one line."""
+    from fairlead.cli.text import one_line
+
+    return one_line(" ".join(str(one["spec"].get("description", "")).split()), WORDS)
+
+
 def _state(one: Json) -> str:
     if one["kind"] == BUILTIN:
         return "-"
     conditions = (one.get("status") or {}).get("conditions") or ()
     ready = next((c for c in conditions if c["type"] == "Ready"), None)
     return "Pending" if ready is None else "Ready" if ready["status"] == "True" else str(ready["reason"])
-
-
-def _first(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= WORDS else words[: WORDS - 1] + "…"
 
 
 def manifest(one: Json) -> str:

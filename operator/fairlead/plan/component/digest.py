@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from typing import Any
 
 from fairlead.api.component import ComponentSpec
+from fairlead.api.items import canonical
 
 _FOR_PEOPLE = {"version", "description", "allowed_namespaces"}
 
@@ -19,8 +18,4 @@ def digest(spec: ComponentSpec) -> str:
     for part in ("params", "inputs", "outputs"):
         for one in said.get(part, {}).values():
             one.pop("description", None)
-    return hashlib.sha256(_canonical(said)).hexdigest()
-
-
-def _canonical(said: Any) -> bytes:
-    return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return hashlib.sha256(canonical(said)).hexdigest()

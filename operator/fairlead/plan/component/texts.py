@@ -1,30 +1,30 @@
-"""`{{params.NAME}}` in the texts of a Component: where they stand, and the texts with values in their place."""
+"""`{{params.NAME}}` in the texts of programs: where they stand, and a Component's with values in their place."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
-from fairlead.api.component import ComponentSpec
+from fairlead.api.common import Container
 from fairlead.plan.core import Invalid
 
 BRACES = re.compile(r"\{\{(.*?)\}\}")
-_PARAM = re.compile(r"\s*params\.([A-Za-z_][A-Za-z0-9_]*)\s*")
+PARAM = re.compile(r"\s*params\.([A-Za-z_][A-Za-z0-9_]*)\s*")
 LONGEST = 4096
 """Characters that a text may have once its values are in place."""
 
 
-def texts(spec: ComponentSpec) -> Iterator[tuple[str, str]]:
-    """All texts in which values may be put: (path of the field below the spec, text)."""
-    yield from ((f"command[{i}]", text) for i, text in enumerate(spec.command))
-    yield from ((f"args[{i}]", text) for i, text in enumerate(spec.args))
-    yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(spec.env))
+def texts(program: Container) -> Iterator[tuple[str, str]]:
+    """All texts in which values may be put: (path of the field below the program's, text)."""
+    yield from ((f"command[{i}]", text) for i, text in enumerate(program.command))
+    yield from ((f"args[{i}]", text) for i, text in enumerate(program.args))
+    yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(program.env))
 
 
 def used(text: str, field_path: str) -> Iterator[str]:
     """The parameters that a text uses, in their order. Raises Invalid for other things in double braces."""
     for inner in BRACES.findall(text):
-        found = _PARAM.fullmatch(inner)
+        found = PARAM.fullmatch(inner)
         if found is None:
             known = "a Component knows its own parameters only: write {{params.NAME}}"
             raise Invalid(field_path, f"{{{{{inner}}}}} is not known; {known}")
@@ -40,7 +40,7 @@ def render(text: str, given: Mapping[str, str]) -> str:
     left = list[str]()
 
     def value(match: re.Match[str]) -> str:
-        found = _PARAM.fullmatch(match[1])
+        found = PARAM.fullmatch(match[1])
         assert found is not None  # `used` has refused all others
         one = given[found[1]]
         left.extend(BRACES.findall(one))

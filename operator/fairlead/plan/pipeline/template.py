@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from fairlead.api.items import Values
+from fairlead.plan.component.texts import BRACES, PARAM
 from fairlead.plan.core import Invalid
 
-_BRACES = re.compile(r"\{\{(.*?)\}\}")
-_PARAM = re.compile(r"\s*params\.([A-Za-z_][A-Za-z0-9_]*)\s*")
 _EACH = re.compile(r"\s*each\.([A-Za-z_][A-Za-z0-9_]*)\s*")
 _VALUE = re.compile(r"\s*steps\.([a-z0-9](?:[-a-z0-9]*[a-z0-9])?\.[A-Za-z_][A-Za-z0-9_]*)\s*")
 
@@ -29,8 +28,8 @@ class Used(NamedTuple):
 
 def used(text: str, field_path: str) -> Iterator[Used]:
     """What a text uses. Raises Invalid for other things in double braces."""
-    for inner in _BRACES.findall(text):
-        if param := _PARAM.fullmatch(inner):
+    for inner in BRACES.findall(text):
+        if param := PARAM.fullmatch(inner):
             yield Used(param=param[1])
         elif value := _VALUE.fullmatch(inner):
             yield Used(output=value[1])
@@ -43,7 +42,7 @@ def used(text: str, field_path: str) -> Iterator[Used]:
 
 def values(text: str) -> Iterator[str]:
     """The outputs of type `value` that a text uses, `step.output`."""
-    yield from (match[1] for inner in _BRACES.findall(text) if (match := _VALUE.fullmatch(inner)))
+    yield from (match[1] for inner in BRACES.findall(text) if (match := _VALUE.fullmatch(inner)))
 
 
 def render(text: str, params: Mapping[str, str], values: Mapping[str, str], item: Values | None = None) -> str:
@@ -55,24 +54,24 @@ def render(text: str, params: Mapping[str, str], values: Mapping[str, str], item
     """
 
     def value(match: re.Match[str]) -> str:
-        if param := _PARAM.fullmatch(match[1]):
+        if param := PARAM.fullmatch(match[1]):
             return params[param[1]].replace("$", "$$")
         if item is not None and (name := _EACH.fullmatch(match[1])):
             return (item[name[1]] or "").replace("$", "$$")
         output = _VALUE.fullmatch(match[1])
         return values[output[1]].replace("$", "$$") if output else match[0]
 
-    return _BRACES.sub(value, text)
+    return BRACES.sub(value, text)
 
 
 def plain(text: str, params: Mapping[str, str]) -> str:
     """A text that uses parameters only, with their values as they are. Raises KeyError for one that is not there."""
 
     def value(match: re.Match[str]) -> str:
-        found = _PARAM.fullmatch(match[1])
+        found = PARAM.fullmatch(match[1])
         return params[found[1]] if found else match[0]
 
-    return _BRACES.sub(value, text)
+    return BRACES.sub(value, text)
 
 
 def pinned(image: str, digests: Mapping[str, str]) -> str:

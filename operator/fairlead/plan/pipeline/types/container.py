@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from fairlead.api.pipeline import Step
+from fairlead.plan.component.texts import texts
 from fairlead.plan.core import Invalid, Json
 from fairlead.plan.pipeline import memory, refs, template
 from fairlead.plan.pipeline.types import jobs
@@ -20,7 +21,7 @@ class ContainerStep(StepType):
 
     def check(self, path: str, step: Step, params: Collection[str]) -> None:
         """Its texts use declared parameters only, and more memory is more than it has."""
-        for field, text in _texts(step):
+        for field, text in texts(step):
             for one in template.used(text, f"{path}.{field}"):
                 if one.param and one.param not in params:
                     raise Invalid(f"{path}.{field}", f"parameter {one.param!r} is not declared; add it to spec.params")
@@ -29,12 +30,12 @@ class ContainerStep(StepType):
 
     def values(self, step: Step) -> Iterator[tuple[str, str]]:
         """Those in command, args and env."""
-        for field, text in _texts(step):
+        for field, text in texts(step):
             yield from ((field, one.output) for one in template.used(text, field) if one.output)
 
     def texts(self, step: Step) -> Iterator[tuple[str, str]]:
         """Command, arguments and environment."""
-        return _texts(step)
+        return texts(step)
 
     def program(self, step: Step) -> str:
         """The image; of a step with a component, which one."""
@@ -49,13 +50,6 @@ class ContainerStep(StepType):
         """fetch → step → publish."""
         step = order.step
         return jobs.program_job(order, rendered(order), step.inputs, step.outputs)
-
-
-def _texts(step: Step) -> Iterator[tuple[str, str]]:
-    """All texts of a step that may contain parameters: (path of the field below the step, text)."""
-    yield from ((f"command[{i}]", text) for i, text in enumerate(step.command))
-    yield from ((f"args[{i}]", text) for i, text in enumerate(step.args))
-    yield from ((f"env[{i}].value", variable.value) for i, variable in enumerate(step.env))
 
 
 def rendered(order: Order) -> Step:

@@ -34,11 +34,8 @@ class ReportStep(StepType):
 
     def check(self, path: str, step: Step, _params: Collection[str]) -> None:
         """It runs no program of the user's, and comes after something."""
-        for field, said in (("env", step.env), ("secrets", step.secrets), ("claims", step.claims)):
-            if said:
-                raise Invalid(f"{path}.{field}", f"a report is Fairlead's own program; leave {field} out")
-        for field, given in (("image", step.image), ("command", step.command), ("args", step.args)):
-            if given:
+        for field in ("env", "secrets", "claims", "image", "command", "args"):
+            if getattr(step, field):
                 raise Invalid(f"{path}.{field}", f"a report is Fairlead's own program; leave {field} out")
         if step.resources.gpu is not None:
             raise Invalid(f"{path}.resources.gpu", "a report needs no GPU; leave gpu out")
