@@ -28,13 +28,21 @@ def cut_off(pod: Json, sources: list[str]) -> Iterator[None]:
 
 def process_of(uid: str) -> int:
     """A process of a pod."""
+    return processes_of(uid)[0]
+
+
+def processes_of(uid: str) -> list[int]:
+    """All processes of a pod."""
+    pids = []
     for found in Path("/proc").glob("[0-9]*/cgroup"):
         try:
             if f"pod{uid}" in found.read_text():
-                return int(found.parent.name)
+                pids.append(int(found.parent.name))
         except OSError:
             continue  # it has ended meanwhile
-    raise RuntimeError(f"pod {uid} has no process on this machine: such a test needs the local cluster and root")
+    if not pids:
+        raise RuntimeError(f"pod {uid} has no process on this machine: such a test needs the local cluster and root")
+    return pids
 
 
 def _iptables(pid: int, verb: str, rule: list[str]) -> None:

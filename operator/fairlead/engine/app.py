@@ -118,8 +118,9 @@ class App:
     async def _work(self, kube: HttpKube, lease: Lease, resolver: Resolver, stopped: asyncio.Task[Any]) -> int:
         self._source = source = KopfSource(self._options.kubeconfig, self._config.namespaces)
         self._kernel = kernel = Kernel(
-            SPECS, kube, source, resolver, self._config, metrics=self._metrics, instance=lease.identity
-        )
+            SPECS, kube, source, resolver, self._config, metrics=self._metrics, instance=lease.identity,
+            work=time.thread_time,
+        )  # fmt: skip
         working = asyncio.create_task(kernel.run())
         keeping = asyncio.create_task(lease.keep())
         freezing = asyncio.create_task(_freeze_when(kernel))

@@ -82,7 +82,9 @@ class Kernel:
         rng: random.Random | None = None,
         pace: Pace | None = None,
         instance: str = "fairlead",
+        work: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """work: seconds of the processor's time that this thread has had, to pace looks by."""
         self._loop = asyncio.get_running_loop()
         self._kube, self._source, self._rng, self._pace = kube, source, rng or random.Random(), pace or Pace()
         self.metrics = metrics or Metrics()
@@ -100,8 +102,9 @@ class Kernel:
         kinds = {(kind.api_version, kind.kind): kind for kind in self._selectors}
         writer = Writer(kube, self.cache, kinds, instance)
         self.reconciler = Reconciler(
-            self.specs, self.cache, writer, asker, config, self.metrics, self._served.__contains__, clock, self._rng
-        )
+            self.specs, self.cache, writer, asker, config, self.metrics, self._served.__contains__, clock, self._rng,
+            work,
+        )  # fmt: skip
         self.queue: WorkQueue[Key] = WorkQueue(self.reconciler, config.workers, self._rng)
         self.router = Router(self.specs, self.cache, self.queue, self.reconciler.object_gone)
         writer.take, writer.drop, writer.hold = self.router.written, self.router.deleted, self.router.writing

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -42,6 +43,8 @@ class Turn(Generic[K]):
     key: K
     waited: float
     queue: WorkQueue[K]
+    cost: float = 0.0
+    """Seconds of the processor that the work has taken so far."""
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -67,6 +70,7 @@ class WorkQueue(Generic[K]):
         self._high: deque[K] = deque()
         self._low: deque[K] = deque()
         self._due: dict[K, float] = {}
+        self._rests: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._sequence = 0
         self._failures: dict[K, int] = {}
@@ -82,6 +86,11 @@ class WorkQueue(Generic[K]):
         """Look at this as soon as possible; `low`: after all changes."""
         if key in self._running:
             self._again[key] = low and self._again.get(key, True)
+            return
+        if (until := self._rests.pop(key, 0.0)) > self._loop.time():
+            self.rest(key, until)
+            if self._due.get(key, inf) > until:
+                self.add_at(key, until)
             return
         if key not in self._ready:
             self._ready[key] = self._loop.time()
@@ -100,6 +109,10 @@ class WorkQueue(Generic[K]):
             heapq.heapify(self._heap)
         self._arm()
 
+    def rest(self, key: K, until: float) -> None:
+        """Do not look at this before that time (the loop's); what comes meanwhile is looked at then."""
+        self._rests[key] = until
+
     def retry(self, key: K, backoff: Backoff, at_least: float = 0.0) -> float:
         """Look at this again after a failure. Returns the seconds until then."""
         self._failures[key] = self._failures.get(key, 0) + 1
@@ -115,6 +128,7 @@ class WorkQueue(Generic[K]):
         """The object is gone."""
         self._failures.pop(key, None)
         self._due.pop(key, None)
+        self._rests.pop(key, None)
 
     def ready(self) -> Iterator[K]:
         """The keys that wait for a worker."""

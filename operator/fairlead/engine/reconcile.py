@@ -47,6 +47,12 @@ AGAIN = 8
 """So often the same status may come back meanwhile: what moves comes to another one."""
 
 
+CHEAP = 0.005
+"""Seconds of the processor that a look may take without any consequence."""
+SHARE = 0.2
+"""Of a processor's time, what one object's looks may take that cost more: afterwards it rests."""
+
+
 _LEVELS = {"Bug": logging.ERROR, "Conflict": logging.DEBUG}
 
 
@@ -113,6 +119,8 @@ class Reconciler:
     is_served: Callable[[Kind], bool]
     clock: Callable[[], float]
     rng: random.Random = field(default_factory=random.Random)
+    work: Callable[[], float] = lambda: 0.0
+    """Seconds of the processor's time that this thread has had; looks are paced by it."""
     _passes: dict[Key, int] = field(default_factory=dict)
     _rounds: Rounds = field(default_factory=Rounds)
     _crowd: Crowd = field(default_factory=Crowd)
@@ -136,6 +144,8 @@ class Reconciler:
             result = self._failed(turn, error)
         if result == "conflict":
             await self._refresh(turn)
+        if turn.cost > CHEAP:
+            turn.queue.rest(key, loop.time() + turn.cost * (1 / SHARE - 1))
         self.metrics.reconciles.labels(name, result).inc()
         seconds = loop.time() - started
         self.metrics.reconcile_seconds.labels(name).observe(seconds)
@@ -170,15 +180,20 @@ class Reconciler:
         return spec.settled(raw) and not spec.stale(raw, world)
 
     async def _plan(self, turn: Turn[Key], spec: KindSpec[Any], raw: Json, now: float) -> tuple[Subject[Any], Plan]:
+        began = self.work()
         seen = kernel.without_ours(raw)
         subject: Subject[Any] = Subject(meta_of(seen), self._parse(spec.info.model, seen), seen)
         world = Snapshot(self.cache, self.config, subject.meta.namespace, subject.meta.uid, self.is_served)
         world.memo, world.crowd = self._memo, self._crowd.size(asyncio.get_running_loop().time())
         requests = tuple(spec.observe(subject, world, now))
+        turn.cost = self.work() - began
         if requests:
             with turn.waiting():
                 world.answers = await self.asker.resolve(requests)
-        return subject, spec.plan(subject, world, now)
+        began = self.work()
+        plan = spec.plan(subject, world, now)
+        turn.cost += self.work() - began
+        return subject, plan
 
     def _parse(self, model: type[Model], raw: Json) -> Model:
         """The object's body; a spec that has not changed is the very object that it was last time. Raises

@@ -33,6 +33,7 @@ class Router:
         self._specs, self._cache, self._queue, self._gone = specs, cache, queue, gone
         self._kinds = {(kind.api_version, kind.kind): kind for kind in specs}
         self._anywhere = {(spec.kind, other) for spec in specs.values() for other in spec.anywhere}
+        self._heeded = {other for spec in specs.values() for other in spec.heeds}
         self._mappers: dict[Kind, list[tuple[Kind, Mapper, Heeds | None]]] = {}
         self._held: dict[str, list[tuple[Kind, Json, bool]]] = {}
         for spec in specs.values():
@@ -88,7 +89,7 @@ class Router:
 
     def _take(self, kind: Kind, obj: Json, low: bool, but: str = "") -> None:
         meta = obj["metadata"]
-        heeded = any(heeds for _, _, heeds in self._mappers.get(kind, ()))
+        heeded = kind in self._heeded
         known = self._cache.store(kind).find(meta.get("namespace", ""), meta["name"])
         strays = known is not None and bool(known.owner) and known.owner != controller_of(obj)
         before = known.peek() if known is not None and (heeded or strays) else None
@@ -96,7 +97,7 @@ class Router:
             self._claimed(kind, self._cache.claims(kind).put(*_name(obj), obj))
             self._wake(kind, obj, low, but, before if heeded else None)
             if strays and before is not None:  # it has lost its owner, who alone can take it back
-                self._wake_owner(before, low, but)
+                self._wake_owner(kind, before, low, but)
 
     def deleted(self, kind: Kind, obj: Json, by: str = "") -> None:
         """An object was deleted; its resource version is the deletion's. `by`: as for `written`."""
@@ -118,7 +119,7 @@ class Router:
         if kind in self._specs and obj["metadata"].get("uid") != but:
             self._queue.add(_key(kind, obj), low=low)
         namespace = obj["metadata"].get("namespace", "")
-        self._wake_owner(obj, low, but)
+        self._wake_owner(kind, obj, low, but, before)
         for mapped, mapper, heeds in self._mappers.get(kind, ()):
             if heeds and before and _guarded(partial(_same, heeds, before), obj):
                 continue
@@ -126,11 +127,14 @@ class Router:
                 for name in _guarded(partial(self._mapped, mapper, mapped, place), obj) or ():
                     self._queue.add(Key(mapped, place, name), low=low)
 
-    def _wake_owner(self, obj: Json, low: bool, but: str) -> None:
+    def _wake_owner(self, kind: Kind, obj: Json, low: bool, but: str, before: Json | None = None) -> None:
         namespace = obj["metadata"].get("namespace", "")
         for reference in obj["metadata"].get("ownerReferences") or ():
             owner = self._kinds.get((reference.get("apiVersion", ""), reference.get("kind", "")))
-            if owner is not None and reference.get("controller") and reference.get("uid") != but:
+            if owner is None or not reference.get("controller") or reference.get("uid") == but:
+                continue
+            heeds = self._specs[owner].heeds.get(kind)
+            if not (heeds and before and _guarded(partial(_same, heeds, before), obj)):
                 self._queue.add(Key(owner, namespace, reference["name"]), low=low)
 
     def _claimed(self, kind: Kind, changed: set[Claim]) -> None:

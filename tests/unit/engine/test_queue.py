@@ -127,6 +127,50 @@ def test_due_times_are_exact_and_the_last_one_counts() -> None:
     story(tell)
 
 
+def test_what_rests_is_looked_at_afterwards_once_for_all_that_came() -> None:
+    async def tell() -> None:
+        work = Recorder(seconds=0.0)
+        work.queue.start()
+        work.queue.rest("a", work.start + 5)
+        work.queue.add("a")
+        work.queue.add_at("a", work.start + 2)  # what its plan wants does not come sooner, either
+        await asyncio.sleep(3)
+        work.queue.add("a", low=True)
+        work.queue.add("b")
+        await asyncio.sleep(7)
+        work.queue.add("a")
+        assert work.begun == [(3.0, "b"), (5.0, "a")]
+        await asyncio.sleep(1)
+        assert work.begun[2:] == [(10.0, "a")]
+
+    story(tell)
+
+
+def test_a_rest_moves_no_look_that_is_due_later() -> None:
+    async def tell() -> None:
+        work = Recorder(seconds=0.0)
+        work.queue.start()
+        work.queue.rest("a", work.start + 1)
+        work.queue.add_at("a", work.start + 4)
+        await asyncio.sleep(10)
+        assert work.begun == [(4.0, "a")]
+
+    story(tell)
+
+
+def test_what_is_forgotten_rests_no_longer() -> None:
+    async def tell() -> None:
+        work = Recorder(seconds=0.0)
+        work.queue.start()
+        work.queue.rest("a", work.start + 50)
+        work.queue.forget("a")
+        work.queue.add("a")
+        await asyncio.sleep(1)
+        assert work.begun == [(0.0, "a")]
+
+    story(tell)
+
+
 def test_backoff_doubles_up_to_its_cap_and_success_resets_it() -> None:
     async def tell() -> None:
         work = Recorder()
@@ -165,16 +209,21 @@ def test_stopping_cuts_off_what_takes_too_long() -> None:
     story(tell)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcde"), st.booleans(), st.floats(0, 2)), max_size=30), st.integers(1, 3))
+@given(
+    st.lists(st.tuples(st.sampled_from("abcde"), st.booleans(), st.floats(0, 2), st.floats(0, 3)), max_size=30),
+    st.integers(1, 3),
+)
 @settings(max_examples=60, deadline=None)
 def test_each_addition_is_followed_by_a_look_that_begins_after_it(
-    additions: list[tuple[str, bool, float]], workers: int
+    additions: list[tuple[str, bool, float, float]], workers: int
 ) -> None:
     async def tell() -> None:
         work = Recorder(seconds=0.7, workers=workers)
         work.queue.start()
         last: dict[str, float] = {}
-        for key, low, pause in additions:
+        for key, low, pause, rest in additions:
+            if rest > 1:
+                work.queue.rest(key, work.loop.time() + rest)
             work.queue.add(key, low=low)
             last[key] = work.loop.time() - work.start
             await asyncio.sleep(pause)

@@ -119,6 +119,25 @@ def test_nobody_is_woken_by_what_he_does_not_heed() -> None:
     assert woken.taken() == [BEAR, TOP]
 
 
+def test_an_owner_is_not_woken_by_what_he_does_not_heed() -> None:
+    def owned(version: int, **spec: Any) -> Json:
+        found = bear(version, **spec)
+        owner = {"apiVersion": SHELF.kind.api_version, "kind": SHELF.kind.kind, "name": "top", "uid": "s"}
+        return {**found, "metadata": {**found["metadata"], "ownerReferences": [{**owner, "controller": True}]}}
+
+    made, woken, _ = router(heeds={TOY: lambda raw: raw["spec"]["colour"]}, mappers={})
+    made.seen(TOY, owned(5, colour="red"))
+    assert woken.taken() == [BEAR, TOP]
+    made.seen(TOY, owned(6, colour="red", attempts=2))
+    assert woken.taken() == [BEAR]
+    made.seen(TOY, owned(7, colour="blue"))
+    assert woken.taken() == [BEAR, TOP]
+    made.seen(TOY, bear(8, colour="blue"))  # it is his no longer
+    assert woken.taken() == [BEAR, TOP]
+    made.deleted(TOY, owned(9, colour="blue"))
+    assert BEAR in woken.taken()
+
+
 def test_versions_heed_what_a_deployment_serves_and_no_window() -> None:
     heeds = SPEC.heeds[DEPLOYMENT]
     before: Json = {"spec": {}, "status": {"live": {"version": "m-1"}, "candidate": {"version": "m-2"}}}

@@ -11,6 +11,7 @@ from tests.unit.plan.littleworld import START, Crash, LittleWorld
 
 from fairlead.plan.core import PIPELINE, PIPELINE_RUN, Invalid, Json, epoch
 from fairlead.plan.pipeline import plan as pipeline
+from fairlead.plan.pipeline import waking
 
 STEPS = [{"name": "train", "image": "i", "inputs": {"rows": {"dataset": "flights"}}}]
 
@@ -100,14 +101,23 @@ def test_allow_does_not_wait() -> None:
 
 def test_a_run_made_by_hand_holds_a_trigger_back() -> None:
     where = world(**BY_DATA)
-    where.put({"kind": "PipelineRun", "metadata": {"name": "mine"}, "spec": {"pipeline": "p"}})
-    labels = {"fairlead.dev/pipeline": "p", "fairlead.dev/run": "mine"}
-    where.put({"kind": "Job", "metadata": {"name": "mine-train", "labels": labels}})
+    status = {"phase": "Running", "template": {"steps": STEPS}}
+    where.put({"kind": "PipelineRun", "metadata": {"name": "mine"}, "spec": {"pipeline": "p"}, "status": status})
     dataset(where, "v1")
     assert "waits for run mine" in look(where)["decisions"][0]["reason"]
     end(where, "mine")
     look(where)
     assert runs(where) == ["mine", "p-1"]
+
+
+def test_of_many_runs_under_way_a_few_are_named() -> None:
+    where = world()
+    for number in range(7):
+        status = {"phase": "Running", "template": {"steps": STEPS}}
+        where.put({"kind": "PipelineRun", "metadata": {"name": f"r-{number}"}, "spec": {"pipeline": "p"},
+                   "status": status})  # fmt: skip
+    status = look(where)
+    assert (status["active"], status["message"]) == (7, "running r-0, r-1, r-2, r-3, r-4 and 2 others")
 
 
 def test_cooldown() -> None:
@@ -259,3 +269,49 @@ def test_no_decision_makes_two_runs(moves: list[str]) -> None:
     assert sum(r.get("status", {}).get("phase") is None for r in where.select(PIPELINE_RUN)) <= 1
     if version and status["active"] == 0:
         assert status["handled"]["dataset/flights"] == f"v{version}"
+
+
+# --- what of its runs wakes a pipeline -------------------------------------------------------------------------------
+
+
+PIECES: dict[str, list[Any]] = {
+    "phase": ["Pending", "Running", "Completed", "Failed", "Aborted"],
+    "message": ["step train runs", "out of memory"],
+    "template": [None, {"steps": STEPS}],
+    "conditions": [[], [{"type": "Ready", "status": "False", "reason": "Running", "message": ""}]],
+    "finishedAt": [None, "2026-01-01T00:00:00Z"],
+    "commit": [None, "c" * 40],
+    "datasets": [[], [{"name": "flights", "version": "v2", "digest": "d", "manifest": "m"}]],
+    "steps": [
+        [], [{"name": "train", "phase": "Running", "job": "a", "attempt": 1}],
+        [{"name": "train", "phase": "Running", "job": "b", "attempt": 2, "reason": "Starting", "message": "waits"}],
+        [{"name": "train", "phase": "Completed", "gpuSeconds": 60}],
+        [{"name": "train", "phase": "Running", "cache": {"outcome": "Asks", "waits": "p-1/train"}}],
+        [{"name": "train", "phase": "Completed", "cache": {"outcome": "Hit", "message": "run p-0"}}],
+        [{"name": "train", "phase": "Completed", "cache": {"outcome": "Mismatch", "message": "rows differ"}}],
+    ],
+}  # fmt: skip
+STATUSES = st.fixed_dictionaries({key: st.sampled_from(values) for key, values in PIECES.items()})
+CHANGES = st.sampled_from([(key, value) for key, values in PIECES.items() for value in values])
+
+
+@given(STATUSES, CHANGES, st.sampled_from(["Forbid", "Allow", "Queue", "Replace"]), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_a_change_of_a_run_that_wakes_no_pipeline_would_change_nothing(
+    before: Json, change: tuple[str, Any], concurrency: str, by_hand: bool
+) -> None:
+    def planned(pieces: Json) -> Any:
+        status = {key: value for key, value in pieces.items() if value is not None}
+        where = world(concurrency=concurrency, history={"succeeded": 1, "failed": 1}, **BY_DATA)
+        dataset(where, "v1")
+        look(where)
+        if by_hand:
+            where.put({"kind": "PipelineRun", "metadata": {"name": "mine"}, "spec": {"pipeline": "p"}})
+        run = where.objects[("PipelineRun", "mine" if by_hand else "p-1")]
+        run["status"] = status
+        dataset(where, "v2")
+        return waking.of_run(run), where.settle(pipeline.SPEC, "p"), where.status(PIPELINE, "p")
+
+    woken_by, *first = planned(before)
+    then_by, *then = planned(before | dict([change]))
+    assert woken_by != then_by or first == then

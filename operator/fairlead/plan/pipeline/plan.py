@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from fairlead.api.kinds import KINDS
 from fairlead.api.pipeline import LastRun, Pipeline, PipelineSpec, PipelineStatus, TriggerDecision
 from fairlead.api.pipelinerun import PipelineRunSpec
+from fairlead.api.units import many
 from fairlead.manifests.meta import child_name, labels, owner_reference
 from fairlead.plan import core, gauges, standing, store, terse
 from fairlead.plan.conditions import Conditions
@@ -44,6 +45,8 @@ from fairlead.plan.requests import Request
 DECISIONS = 20
 _MODELS = {info.kind: info.model for info in KINDS}
 _NAME_LIMIT = 63
+_NAMED = 5
+"""So many runs that are under way are named: there may be thousands."""
 
 
 @dataclass
@@ -124,16 +127,14 @@ def observe(subject: Subject[Pipeline], world: World, now: float) -> Iterable[Re
 
 
 def runs_of(world: World, pipeline: str) -> list[Json]:
-    """The runs of a pipeline, oldest first: those labelled, and those made by hand that have Jobs."""
-    label = {LABEL_PREFIX + "pipeline": pipeline}
-    found = {run["metadata"]["name"]: run for run in world.select(PIPELINE_RUN, label)}
-    for job in world.select(JOB, label):
-        name = job["metadata"]["labels"].get(LABEL_PREFIX + "run", "")
-        run = world.get(PIPELINE_RUN, name) if name and name not in found else None
-        if run is not None:
-            found[name] = run
-    mine = (run for run in found.values() if run["spec"].get("pipeline") == pipeline)
-    return sorted(mine, key=lambda run: (run["metadata"].get("creationTimestamp", ""), run["metadata"]["name"]))
+    """The runs of a pipeline, oldest first: those labelled, and those made by hand that have started."""
+    found = (run for run in world.indexed(PIPELINE_RUN, pipeline) if _counts(run, pipeline))
+    return sorted(found, key=lambda run: (run["metadata"].get("creationTimestamp", ""), run["metadata"]["name"]))
+
+
+def _counts(run: Json, pipeline: str) -> bool:
+    labelled = (run["metadata"].get("labels") or {}).get(LABEL_PREFIX + "pipeline") == pipeline
+    return labelled or bool((run.get("status") or {}).get("template"))
 
 
 def _phase(run: Json) -> str:
@@ -431,7 +432,8 @@ def _summary(draft: Draft) -> tuple[str, str]:
     if draft.spec.suspend:
         return "Suspended", "spec.suspend is set: no trigger starts a run"
     if active:
-        return "Running", f"running {', '.join(active)}"
+        rest = f" and {many(len(active) - _NAMED, 'other')}" if len(active) > _NAMED else ""
+        return "Running", f"running {', '.join(active[:_NAMED])}{rest}"
     if ended and _phase(ended[-1]) == "Failed":
         name = ended[-1]["metadata"]["name"]
         return "Failed", f"run {name}: {(ended[-1].get('status') or {}).get('message', '')}"[:1024]

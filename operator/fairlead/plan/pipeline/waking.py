@@ -8,9 +8,10 @@ from typing import Any
 
 from fairlead.plan.core import COMPONENT, DATASET, MODEL_VERSION, PIPELINE_RUN, POD, Json, Kind, Mapper, Peers
 from fairlead.plan.jobs import attempt
-from fairlead.plan.pipeline import history, measuring, tries
+from fairlead.plan.pipeline import history, logs, measuring, tries
 from fairlead.plan.pipeline.asking import OfPipeline
 from fairlead.plan.pipeline.components import waking as components
+from fairlead.plan.pipeline.ending import TERMINAL
 from fairlead.plan.pipeline.triggers import registry as triggers
 from fairlead.plan.pipeline.triggers.base import Heed
 from fairlead.plan.pipeline.types import registry as types
@@ -71,12 +72,30 @@ def _of_its_models(spec: Json, version: Json) -> bool:
 def heeds() -> dict[Kind, Callable[[Json], Any]]:
     """What of these objects counts, of kinds of which not everything does."""
     found: dict[Kind, list[Callable[[Json], Any]]] = {
-        PIPELINE_RUN: [_whole], DATASET: [_whole], MODEL_VERSION: [history.outcome, tries.refused],
+        PIPELINE_RUN: [of_run], DATASET: [_whole], MODEL_VERSION: [history.outcome, tries.refused],
         COMPONENT: [components.heeded],
     }  # fmt: skip
     for kind, heeded in triggers.heeds().items():
         found.setdefault(kind, []).extend(heed.of or _whole for _, heed in heeded)
     return {kind: partial(_all, parts) for kind, parts in found.items() if _whole not in parts}
+
+
+def of_run(run: Json) -> Any:
+    """What a Pipeline goes by in a run: how that stands. What its steps do meanwhile changes many times a run, and is
+    none of it."""
+    meta, status = run["metadata"], run.get("status") or {}
+    phase = status.get("phase")
+    return (
+        [meta.get(key) for key in ("labels", "annotations", "ownerReferences", "deletionTimestamp")],
+        run.get("spec"), phase, bool(status.get("template")), phase in TERMINAL and status.get("message"),
+        [status.get(key) for key in ("datasets", "after", "commit", "models", "finishedAt")],
+        logs.awaited(status), list(map(_of_step, status.get("steps") or ())),
+    )  # fmt: skip
+
+
+def _of_step(step: Json) -> Any:
+    cache = step.get("cache") or {}
+    return step.get("gpuSeconds"), cache.get("outcome"), cache.get("outcome") == "Mismatch" and cache.get("message")
 
 
 def _whole(obj: Json) -> Json:

@@ -34,7 +34,7 @@ class AfterRun(Seeing[AfterTrigger]):
     """The key is when the run was made, and its name."""
 
     field = "after"
-    heeds = (Heed(PIPELINE_RUN, _of_it, counts=runs.completed), Heed(PIPELINE, _named, _waits_for))
+    heeds = (Heed(PIPELINE_RUN, _of_it, runs.completed, counts=runs.completed), Heed(PIPELINE, _named, _waits_for))
 
     def label(self) -> str:
         """The Pipeline's name."""
