@@ -96,16 +96,23 @@ def _chosen(file: str, name: str) -> Pipeline:
 
 
 def check(made: Json) -> None:
-    """Raises Problem with the first field that no Pipeline has, or can't have so."""
+    """Raises Problem with the first field that no Pipeline has, or can't have so. Where a step uses a Component of the
+    cluster, only the cluster can tell of the steps."""
     from pydantic import ValidationError
 
     from fairlead.api.pipeline import PipelineSpec
+    from fairlead.local.world import Here
     from fairlead.plan.core import Invalid
-    from fairlead.plan.pipeline.dag import validate
+    from fairlead.plan.pipeline import dag
+    from fairlead.plan.pipeline.components.expand import expand
+    from fairlead.plan.pipeline.components.find import NotUsable
 
     try:
         spec = PipelineSpec.model_validate(made["spec"])
-        validate(spec)
+        try:
+            dag.validate(expand(spec, Here(Path()), made["metadata"].get("namespace", "")).spec)
+        except NotUsable:
+            dag.validate_rest(spec)
     except ValidationError as error:
         first = error.errors()[0]
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])

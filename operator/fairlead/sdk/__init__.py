@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fairlead.sdk.components import component
 from fairlead.sdk.kinds import After, Dataset, File, In, Model, Out, Preview
 from fairlead.sdk.log import log_artifact, log_figure, log_metric
 from fairlead.sdk.pipelines import pipeline, produces
@@ -15,6 +16,7 @@ __all__ = [
     "Model",
     "Out",
     "Preview",
+    "component",
     "log_artifact",
     "log_figure",
     "log_metric",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from fairlead.sdk.kinds import Kind, Value
+from fairlead.sdk.kinds import KEY, Kind, Value
 
 if TYPE_CHECKING:
     from fairlead.sdk.recording import Recording
@@ -47,7 +47,8 @@ class Param(Unknown):
 class Output(Unknown):
     """What a step leaves under a name."""
 
-    def __init__(self, call: Call, name: str, kind: type[Kind], wanted: Any = None) -> None:
+    def __init__(self, call: Call, name: str, kind: type[Kind] | None, wanted: Any = None) -> None:
+        """kind: None: only its component knows."""
         self.call, self.name, self.kind, self.wanted = call, name, kind, wanted
         self.what = f"the output {self!r}"
 
@@ -63,6 +64,9 @@ class Output(Unknown):
 class Call(Unknown):
     """A step of the pipeline that is being described; its outputs are its attributes."""
 
+    open = False
+    """Whether any name may be one of its outputs: a component's, which is not at hand."""
+
     def __init__(
         self, recording: Recording, name: str, outputs: dict[str, type[Kind]], returned: tuple[str, Any] | None = None
     ) -> None:
@@ -74,6 +78,8 @@ class Call(Unknown):
 
     def __getattr__(self, name: str) -> Output:
         found = self.__dict__.get("outputs", {}).get(name)
+        if found is None and self.open and KEY.fullmatch(name) and not name.startswith("_"):
+            found = self.outputs[name] = Output(self, name, None)
         if found is None:
             there = ", ".join(self.__dict__.get("outputs", {})) or "none"
             raise AttributeError(f"the step {self.__dict__.get('name')!r} has no output {name!r}; it has {there}")
@@ -92,7 +98,17 @@ class Call(Unknown):
 
     def only(self) -> Output:
         """Its only output. Raises TypeError if there are none, or several."""
+        if self.open:
+            raise TypeError(f"what the component of step {self.name!r} leaves is not known here: name the output that "
+                            f"you mean, as in {self.name.replace('-', '_')}.data")  # fmt: skip
         if len(self.outputs) != 1:
             names = ", ".join(f"{self.name}.{one}" for one in self.outputs) or "none"
             raise TypeError(f"the step {self.name!r} does not have one output but {names}: name the one that you mean")
         return next(iter(self.outputs.values()))
+
+
+class OpenCall(Call):
+    """A step whose program is a component's: whichever attribute is asked for is taken for an output, and whether there
+    is one is found out where the component is."""
+
+    open = True

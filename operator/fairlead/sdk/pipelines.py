@@ -136,7 +136,7 @@ def produces(model: str, output: Any, version: Mapping[str, Any]) -> None:
         raise Mistake("fairlead.produces() belongs into a function with @fairlead.pipeline")
     if isinstance(output, Call):
         output = output.only()
-    if not isinstance(output, Output) or output.kind is not Model:
+    if not isinstance(output, Output) or output.kind not in (Model, None):
         raise Mistake(f"produces({model!r}, …) takes what a step leaves as Out[Model], not {output!r}")
     where = f"produces({model!r})"
     recording.own(where, output)

@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from fairlead.sdk import values
-from fairlead.sdk.handles import Call, Output, Param, Unknown
+from fairlead.sdk.handles import Call, OpenCall, Output, Param, Unknown
 from fairlead.sdk.kinds import RETURNED, After, Dataset, Model, Port, Value
 from fairlead.sdk.mistakes import Mistake
-from fairlead.sdk.modules import module_of
 
 if TYPE_CHECKING:
+    from fairlead.sdk.components import Component
     from fairlead.sdk.steps import Step
 
 Json = dict[str, Any]
-COMMAND = ("python3", "-m", "fairlead.sdk.run")
-"""What runs a step in its pod; the function's name follows."""
 LONGEST = 4096
 """Characters of an argument, as Pipelines have them."""
 _current: ContextVar[Recording | None] = ContextVar("fairlead_recording", default=None)
@@ -35,9 +33,10 @@ def current() -> Recording | None:
 class Made:
     """A step that was called."""
 
-    step: Step
+    step: Step | Component
     call: Call
-    args: list[str]
+    values: Json
+    """What its program is told: `args`, or `params`."""
     inputs: Json
     given: list[Any]
     """Values of its parameters."""
@@ -63,10 +62,7 @@ class Recording:
 
     def call(self, step: Step, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         """Add a step. Raises Mistake for arguments that it can't have."""
-        name, signature = step.settings.name, step.signature
-        if name in self.made:
-            raise Mistake(f"there is a step {name!r} already; name this one: "
-                          f'{step.function.__name__}.options(name="…")(…)')  # fmt: skip
+        name, signature = self._new(step, step.function.__name__), step.signature
         given = _bound(step, args, kwargs)
         returned = None if signature.returned is None else (RETURNED, signature.returned)
         call = Call(self, name, {out: one.kind or Model for out, one in signature.outputs.items()}, returned)
@@ -78,8 +74,37 @@ class Recording:
             if key in given
         ]
         plain = [given[key] for key in signature.params if key in given]
-        self.made[name] = Made(step, call, arguments, inputs, plain)
+        self.made[name] = Made(step, call, {"args": arguments}, inputs, plain)
         return call
+
+    def use(self, component: Component, given: Mapping[str, Any]) -> Call:
+        """Add a step whose program is a component's: what has bytes is an input, everything else is a parameter.
+        Raises Mistake for what is neither."""
+        name = self._new(component, "…")
+        inputs, params = dict[str, Any](), dict[str, Any]()
+        for key, one in given.items():
+            where = f"{name}.{key}"
+            if isinstance(one, Dataset | After) or self._has_bytes(one):
+                inputs[key] = self._input(where, Port("in", None), one)
+            elif one is not None:
+                params[key] = self._template(where, None, one) or _text(where, one)
+        call = OpenCall(self, name, {})
+        self.made[name] = Made(component, call, {"params": params}, inputs, list(given.values()))
+        return call
+
+    def _new(self, step: Step | Component, called: str) -> str:
+        """The name of one more step. Raises Mistake if there is one of that name."""
+        name = step.settings.name
+        if name in self.made:
+            raise Mistake(f'there is a step {name!r} already; name this one: {called}.options(name="…")(…)')
+        return name
+
+    @staticmethod
+    def _has_bytes(given: Any) -> bool:
+        kinds = [one.kind for one in given.outputs.values()] if isinstance(given, Call) else []
+        return (isinstance(given, Output) and given.kind is not Value) or (
+            isinstance(given, Call) and (given.open or kinds != [Value])
+        )
 
     def _input(self, where: str, wanted: Port, given: Any) -> Json:
         if isinstance(given, Call):
@@ -92,7 +117,7 @@ class Recording:
             return {"after": {"pipeline": given.pipeline, "output": given.output}}
         if isinstance(given, Output):
             self.own(where, given)
-            if wanted.kind not in (given.kind, None):
+            if given.kind is not None and wanted.kind not in (given.kind, None):
                 raise Mistake(f"{where} is {wanted}, and {given!r} is a {given.kind.__name__}")
             return {"output": given.ref}
         raise Mistake(f'{where} is {wanted}: give it fairlead.Dataset("…") or the output of a step, not {given!r}')
@@ -110,9 +135,11 @@ class Recording:
         None for any."""
         if isinstance(given, Call) and [one.kind for one in given.outputs.values()] == [Value]:
             given = given.only()
-        if isinstance(given, Output) and given.kind is Value:
+        if isinstance(given, Output) and given.kind in (Value, None):
             self.own(where, given)
             template = f"{{{{steps.{given.ref}}}}}"
+            if given.kind is None:
+                return template
         elif isinstance(given, Param):
             template = f"{{{{params.{given.name}}}}}"
         else:
@@ -132,21 +159,16 @@ class Recording:
         return [self._as_json(one) for one in self.made.values()]
 
     def _as_json(self, made: Made) -> Json:
-        settings, function = made.step.settings, made.step.function
-        image = settings.image or self.image
-        if not image:
-            raise Mistake(f'the step {settings.name!r} has no image: @fairlead.step(image="…"), or '
-                          '@fairlead.pipeline(image="…") for all steps that name none')  # fmt: skip
+        settings = made.step.settings
         fields = self.resolved(settings.name, dict(settings.fields) | {"env": None})
         found = {
             "name": settings.name,
             "needs": self._needs(made),
-            "image": image,
-            "command": [*COMMAND, f"{module_of(function)}:{function.__name__}"],
-            "args": made.args,
+            **made.step.program(self.image),
+            **made.values,
             "env": self._env(settings.name, settings.fields.get("env") or {}),
             "inputs": made.inputs,
-            "outputs": {name: {"type": one.kind.word} for name, one in made.call.outputs.items()},
+            "outputs": {name: {"type": one.kind.word} for name, one in made.call.outputs.items() if one.kind},
         } | {key: one for key, one in fields.items() if key != "env"}
         return {key: one for key, one in found.items() if one not in ([], {}, None)}
 
@@ -216,6 +238,22 @@ def _constant(where: str, name: str, wanted: Any, given: Any) -> str:
     if len(found) > LONGEST:
         raise Mistake(f"{where} has {len(found)} characters, and {LONGEST} fit into an argument: keep it in a file of "
                       "the image, or in a Dataset")  # fmt: skip
+    return found
+
+
+def _text(where: str, given: Any) -> str:
+    """The value of a component's parameter. Raises Mistake."""
+    _no_handles(where, given)
+    if isinstance(given, Unknown):
+        raise Mistake(f"{where} can't be {given!r}: give it a value, or an output by its name")
+    try:
+        found = values.listed(given) if isinstance(given, list | tuple) else values.text(given)
+    except values.Unfit as error:
+        raise Mistake(f"{where}: {error}") from None
+    if "{{" in found:
+        raise Mistake(f"{where} has {{{{ in it, which is Fairlead's own: pass it as a parameter of the pipeline")
+    if len(found) > LONGEST:
+        raise Mistake(f"{where} has {len(found)} characters, and a component's parameter may have {LONGEST}")
     return found
 
 

@@ -13,9 +13,12 @@ from typing import Any, get_type_hints, overload
 from fairlead.sdk import recording, values
 from fairlead.sdk.kinds import KEY, NAME, RETURNED, Port, port
 from fairlead.sdk.mistakes import Mistake
+from fairlead.sdk.modules import module_of
 
 TAKEN = ("after", "needs", "name", "only", "outputs", "recording", "what")
 """What an output can't be called: attributes of a call are its outputs."""
+COMMAND = ("python3", "-m", "fairlead.sdk.run")
+"""What runs a step in its pod; the function's name follows."""
 MANY = 32
 """Inputs, and outputs, of a step at most."""
 
@@ -46,6 +49,13 @@ class Settings:
     fields: Mapping[str, Any] = field(default_factory=dict)
     """All the others, by their names in the Pipeline."""
 
+    def changed(self, name: str | None, image: str | None, settings: Mapping[str, Any]) -> Settings:
+        """These with others in their place. Raises Mistake."""
+        more = step_fields(settings)
+        if "resources" in more and "resources" in self.fields:
+            more["resources"] = self.fields["resources"] | more["resources"]
+        return Settings(step_name(name or self.name), image or self.image, {**self.fields, **more})
+
 
 class Step:
     """A function that can run as a step of a pipeline."""
@@ -69,11 +79,15 @@ class Step:
     def options(self, *, name: str | None = None, image: str | None = None, **settings: Any) -> Step:
         """The same step with other settings, which are those of `step`, for one call:
         `train.options(name="train-large", memory="16Gi")(rows=…)`."""
-        more, before = _fields(settings), self.settings
-        if "resources" in more and "resources" in before.fields:
-            more["resources"] = before.fields["resources"] | more["resources"]
-        changed = Settings(_name(name or before.name), image or before.image, {**before.fields, **more})
-        return Step(self.function, changed, self.signature)
+        return Step(self.function, self.settings.changed(name, image, settings), self.signature)
+
+    def program(self, image: str | None) -> dict[str, Any]:
+        """What its pod runs. image: unless it names one. Raises Mistake."""
+        found = self.settings.image or image
+        if not found:
+            raise Mistake(f'the step {self.settings.name!r} has no image: @fairlead.step(image="…"), or '
+                          '@fairlead.pipeline(image="…") for all steps that name none')  # fmt: skip
+        return {"image": found, "command": [*COMMAND, f"{module_of(self.function)}:{self.function.__name__}"]}
 
     def __repr__(self) -> str:
         return f"<fairlead.step {self.function.__module__}:{self.function.__qualname__}>"
@@ -130,16 +144,16 @@ def step(
     """
 
     settings = {"cpu": cpu, "memory": memory, "gpu": gpu, "timeout": timeout, "retry": retry, "env": env, **fields}
-    found = _fields(settings)
+    found = step_fields(settings)
 
     def decorated(one: Callable[..., Any]) -> Step:
         called = getattr(one, "__name__", "").strip("_").replace("_", "-").lower()
-        return Step(one, Settings(_name(name or called), image, found), read(one))
+        return Step(one, Settings(step_name(name or called), image, found), read(one))
 
     return decorated(function) if function is not None else decorated
 
 
-def _fields(settings: Mapping[str, Any]) -> dict[str, Any]:
+def step_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as a Pipeline's step has them; what is None is not set. Raises Mistake for what is no setting."""
     if taken := {"needs", "inputs", "outputs", "command", "args"} & set(settings):
         raise Mistake(f"{', '.join(sorted(taken))} of a step follow from its function and from how it is called")
@@ -171,7 +185,7 @@ def _cores(cpu: Any) -> Any:
     return f"{cpu:g}" if isinstance(cpu, int | float) else cpu
 
 
-def _name(name: str) -> str:
+def step_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise Mistake(f"{name!r} can't be the name of a step: at most 63 of a-z, 0-9 and -; give another by name=")
     return name

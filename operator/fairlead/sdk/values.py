@@ -11,7 +11,7 @@ import json
 import math
 import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, Union, get_args, get_origin
 
 PLAIN = (str, int, float, bool)
@@ -103,6 +103,15 @@ def text(value: Any) -> str:
     if isinstance(value, int):
         return _digits(value)
     return _json(value)
+
+
+def listed(value: Iterable[Any]) -> str:
+    """Several values as a component's parameter has them, with commas between them. Raises Unfit for one that has a
+    comma itself."""
+    found = [text(one) for one in value]
+    if odd := next((one for one in found if "," in one), None):
+        raise Unfit(f"{_shown(odd)} has a comma, and commas are between the values of a list")
+    return ",".join(found)
 
 
 def _digits(value: int) -> str:

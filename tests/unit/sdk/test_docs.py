@@ -58,7 +58,7 @@ def python(folder: Path, *words: str) -> None:
 
 
 def test_its_file_is_exported_tested_and_run_as_the_page_has_it(tmp_path):
-    pipeline, test, _ = blocks("python")
+    pipeline, _, test, _ = blocks("python")
     (tmp_path / "delay.py").write_text(pipeline)
     (tmp_path / "test_delay.py").write_text(test)
     (tmp_path / "of-the-test").mkdir()
@@ -72,6 +72,17 @@ def test_its_file_is_exported_tested_and_run_as_the_page_has_it(tmp_path):
     logged = (tmp_path / "out" / ".fairlead" / "metrics.jsonl").read_text()
     assert '{"name": "rows", "value": 20}' in logged
     assert '"name": "r2"' in logged
+
+
+def test_its_pipeline_of_components_runs(tmp_path):
+    (tmp_path / "parts.py").write_text(blocks("python")[1])
+    rows = "".join(f"{n},{n % 13},{n % 24},{n % 13 * 2 + n % 24}\n" for n in range(300))
+    (tmp_path / "flights").mkdir()
+    (tmp_path / "flights" / "flights.csv").write_text(f"day,distance,hour,delay\n{rows}")
+    command = "import sys; from fairlead.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    python(tmp_path, "-c", command, "dev", "run", "parts.py", "--data", "flights=flights", "-p", "rounds=20")
+    steps = tmp_path / ".fairlead" / "runs" / "1" / "steps"
+    assert (steps / "train-lightgbm" / "out" / "model" / "model.joblib").is_file()
 
 
 def test_its_plain_script_runs(tmp_path):
