@@ -106,7 +106,7 @@ STAGES = (
         pytest_command("contract", "tests/contract", "tests/chart", "-n", "2", "--dist", "loadscope"),
     ], after=("unit", "install"), cluster=True),
     Stage("real", "on the real cluster", 740, lambda: [
-        pytest_command("real", "tests/cluster", "-m", "not alone and not soak", "-n", "5", "--maxschedchunk", "1"),
+        pytest_command("real", "tests/cluster", "-m", "not alone and not soak", "-n", "4", "--maxschedchunk", "1"),
         pytest_command("alone", "tests/cluster", "-m", "alone and not soak"),
     ], after=("contract",), cluster=True, patient=True),
     Stage("demo", "the whole loop, as a user sees it", 480, lambda: [

@@ -13,7 +13,8 @@ from hack.cluster.progress import Progress
 from hack.cluster.settings import RUNTIME_DIR, Paths
 from hack.cluster.shell import ClusterError, tail
 
-NICE = ("nice", "-n", "-5")
+NICE = -10
+"""Of an urgent component: it weighs as much as all pods together (`cgroups.CPU_SHARES`), and takes little."""
 OWNER = RUNTIME_DIR / "owner"
 STOP_ORDER = [component.name for component in reversed(COMPONENTS)]
 
@@ -89,13 +90,15 @@ def _prepare(where: Paths, pause_image: str) -> None:
 
 def _spawn(where: Paths, component: Component) -> None:
     name = component.name
-    proc.spawn(
+    identity = proc.spawn(
         name,
-        [*NICE, *component.argv(where)] if component.urgent else component.argv(where),
+        ["nice", "-n", str(NICE), *component.argv(where)] if component.urgent else component.argv(where),
         state=where.state,
         log=log_file(where, name),
         pid_file=pid_file(where, name),
     )
+    if component.urgent:
+        proc.hurry(identity, NICE)
     fingerprints.record(where, component)
 
 

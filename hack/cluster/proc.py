@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -89,6 +90,13 @@ def spawn(name: str, argv: Sequence[str], *, state: Path, log: Path, pid_file: P
     while identity.alive() and not _block(process.pid):
         os.sched_yield()  # the kernel tells of the new program a moment before it shows its environment, the mark
     return identity
+
+
+def hurry(identity: Identity, nice: int) -> None:
+    """Give a process's session this niceness. Where the kernel divides processors among sessions first (autogroups), a
+    process's own counts only within its session."""
+    with suppress(FileNotFoundError, ProcessLookupError):  # a kernel without them; a process that has ended
+        (PROC / str(identity.pid) / "autogroup").write_text(str(nice))
 
 
 def _block(pid: int) -> bytes:

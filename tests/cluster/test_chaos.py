@@ -19,7 +19,9 @@ from hack.testbed.cluster import Json, Team
 from hack.testbed.faults import asleep, component, drained, next_leader, stopped, without_store
 from hack.testbed.loop import step
 
+from fairlead.manifests.job import STEP
 from fairlead.plan.core import epoch
+from fairlead.plan.jobs import failures
 
 pytestmark = [pytest.mark.soak, pytest.mark.alone, pytest.mark.timeout(1500)]
 ITEMS, RUNS = 4, 3
@@ -43,7 +45,7 @@ ADD = """
 import json, pathlib
 parts = pathlib.Path('/fairlead/in/parts')
 listed = json.loads((parts / 'items.json').read_text())
-total = sum(int((parts / one['path'] / 'part').read_text()) for one in listed)
+total = sum(int((parts / one['path']).read_text()) for one in listed)
 pathlib.Path('/fairlead/out/total').write_text(f'{len(listed)} {total}')
 """
 TOTAL = f"{ITEMS} {sum(row**2 for row in range(1000))}"
@@ -87,9 +89,9 @@ class Programs(threading.Thread):
         for pod in self.pods.values():
             labels = pod["metadata"].get("labels") or {}
             which = tuple(labels.get(f"fairlead.dev/{name}", "") for name in ("run", "step", "item"))
-            for one in (pod.get("status") or {}).get("containerStatuses") or ():
+            for _, one in failures.statuses(pod):
                 ended = (one.get("state") or {}).get("terminated")
-                if one["name"] == "step" and ended and ended.get("startedAt") and ended.get("finishedAt"):
+                if one["name"] == STEP and ended and ended.get("startedAt") and ended.get("finishedAt"):
                     found[which].append((epoch(ended["startedAt"]), epoch(ended["finishedAt"])))
         return found
 

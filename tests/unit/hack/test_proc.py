@@ -42,6 +42,17 @@ def test_spawn_writes_a_pid_file_and_marks_the_process(tmp_path: Path) -> None:
     assert not identity.alive()
 
 
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no autogroups")
+def test_a_session_gets_a_niceness(tmp_path: Path) -> None:
+    identity = proc.spawn("x", SLEEPER, state=tmp_path, log=tmp_path / "x.log", pid_file=tmp_path / "x.json")
+    try:
+        proc.hurry(identity, 5)
+        assert Path(f"/proc/{identity.pid}/autogroup").read_text().endswith(" nice 5\n")
+    finally:
+        proc.stop(identity)
+    proc.hurry(identity, 5)  # it has ended, and nobody minds
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"pid": 1}', "[1]", "garbage"])
 def test_a_torn_pid_file_names_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "pid").write_text(text)
