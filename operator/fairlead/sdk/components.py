@@ -19,8 +19,8 @@ class Component:
         self.ref, self.settings = dict(ref), settings
 
     def __call__(self, **given: Any) -> Call:
-        """Within a pipeline: a step of it. Datasets and outputs of steps are its inputs, everything else is a parameter.
-        What it leaves are attributes of what is returned: `parts.train`."""
+        """Within a pipeline: a step of it. Datasets and outputs of steps are its inputs, everything else is a
+        parameter. What it leaves are attributes of what is returned: `parts.train`."""
         described = recording.current()
         if described is None:
             raise Mistake(f"{self!r} runs as a step of a pipeline only; try it with `fairlead dev run`")
