@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from fairlead.api.kinds import KINDS
@@ -25,6 +26,7 @@ from fairlead.plan.core import (
     World,
 )
 from fairlead.plan.jobs import attempt, queue
+from fairlead.plan.model import references
 from fairlead.plan.pipeline import ending, flow, logs, measuring, pinning, runs, start, steps, turns, units
 from fairlead.plan.pipeline.cache import look as cache
 from fairlead.plan.pipeline.cache import others
@@ -122,8 +124,13 @@ def settled(raw: Json) -> bool:
 
 
 def keys(run: Json) -> Iterable[str]:
-    """By which a run is found."""
-    return [*runs.keys(run), *turns.keys(run), *others.keys(run), *components.keys(run)]
+    """By which a run is found. One of another form than its definition says is found by what of it can be read: it
+    counts as its Pipeline's in any case."""
+    found = list[str]()
+    for read in (runs.keys, turns.keys, others.keys, components.keys):
+        with suppress(*references.STRANGE):
+            found.extend(read(run))
+    return found
 
 
 def by_pod(pod: Json, _runs: Iterable[Json]) -> list[str]:
