@@ -97,6 +97,9 @@ def kubelet(where: Paths) -> str:
         "nodeStatusUpdateFrequency": "5s",
         # How soon a changed Secret or ConfigMap reaches its pods: Prometheus gets its configuration that way.
         "syncFrequency": "5s",
+        # An image that some registry is slow to refuse keeps no other pod waiting.
+        "serializeImagePulls": False,
+        "maxParallelImagePulls": 8,
     }
     return json.dumps(config, indent=1)
 
