@@ -15,7 +15,7 @@ from hack.testbed.serving import deploy, is_live, make_version, traffic
 from tests.cluster.test_evidence import all_saved, check, replay
 
 GUARDS: list[Json] = [{"metric": "errors"}, {"metric": "labels", "labels": {"dataset": "truth"}}]
-KEPT: Json = {"record": {"every": "2s", "output": {"type": "number"}}}
+KEPT: Json = {"record": {"every": "5s", "output": {"type": "number"}}}
 WAITS: list[Json] = [{"weight": 50, "for": "10m", "requests": 100}]
 COPIES: list[Json] = [{"shadow": "100%", "for": "10m", "requests": 100}]
 SHORT: list[Json] = [{"weight": 50, "for": "15s", "requests": 100}]

@@ -142,7 +142,7 @@ def judged(team: Team, name: str, wrong: float) -> None:
     make_version(team, f"{name}-1", model=name, more={"profile": known})
     deploy(team, name, name, more={
         "monitors": {"every": "1m", "labels": {"dataset": "truth"}, "without": ["drift", "data", "outliers"]},
-        "record": {"every": "2s", "inputs": True},
+        "record": {"every": "5s", "inputs": True},
     }, afterPromotion={"for": "0s"}, steps=[{"weight": 50, "for": "2s", "requests": 10}])  # fmt: skip
     team.wait("deployment", name, is_live(f"{name}-1"), 180, f"live with {name}-1")
     make_version(team, f"{name}-2", model=name, more={"profile": known}, wrongRate=wrong)
