@@ -89,6 +89,15 @@ def live(
         server.call("DELETE", f"/api/v1/namespaces/{name}")
 
 
+@pytest.fixture(autouse=True)
+def _room(live: Live) -> Iterator[None]:
+    """What a test has made gives its place on the node back: the pods of all of them would fill it."""
+    yield
+    gone = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+    answer = live.server.call("DELETE", live.path(JOB), gone)
+    assert answer.ok, answer.message
+
+
 def who(live: Live, **more: str) -> jobs.Identity:
     """A Job nobody has made: Kubernetes takes away what belongs to an owner that is not there, so it has none."""
     return jobs.Identity(
