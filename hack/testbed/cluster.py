@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from kubernetes import client, config, dynamic
 
+from fairlead.store.layout import split
 from hack.install.chart import NAMESPACE as OPERATOR_NAMESPACE
 from hack.install.chart import environment
 
@@ -188,6 +189,11 @@ class Team:
             return found.get("status") == status and reason in ("", found.get("reason"))
 
         return self.wait(kind, name, holds, timeout, f"{type_}={status} {reason}".strip())
+
+    def read(self, uri: str) -> bytes:
+        """What lies at `s3://bucket/key`."""
+        bucket, key = split(uri)
+        return bytes(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def secret(self, name: str, key: str, secret: str) -> None:
         """An S3 Secret."""

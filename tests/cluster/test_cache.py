@@ -70,8 +70,7 @@ def test_results_of_earlier_runs_are_taken(team: Team) -> None:
     start(team, "cached-4", resumeFrom="cached-3", edit=edit)
     fourth, four = ended(team, "cached-4")
     assert (fourth, programs(team, "cached-4")) == (["Resumed", "Miss"], ["train"])
-    bucket, key = split(four["status"]["steps"][1]["outputs"][0]["uri"])
-    assert team.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"18"
+    assert team.read(four["status"]["steps"][1]["outputs"][0]["uri"]) == b"18"
     said = json.loads(fairlead(team, "why", "run/cached-4", "--cache", "-o", "json"))
     assert [(one["part"], one["before"], one["after"]) for one in said["train"]["differs"]] == [
         ("env TIMES", '"2"', '"3"')

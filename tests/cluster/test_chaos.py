@@ -105,7 +105,7 @@ def under_way(run: Json) -> bool:
     return any(one["name"] == "square" and one["phase"] == "Running" for one in steps_of(run))
 
 
-def completed(run: Json) -> bool:
+def over(run: Json) -> bool:
     return bool((run.get("status") or {}).get("phase") in ("Completed", "Failed", "Aborted"))
 
 
@@ -182,7 +182,7 @@ def test_runs_complete_whatever_happens(team: Team, fault: str) -> None:
     team.wait("pipelinerun", names[0], under_way, 180, "at its items")
     began = time.monotonic()
     with FAULTS[fault](team):
-        runs = [team.wait("pipelinerun", name, completed, WITHIN, "over") for name in names]
+        runs = [team.wait("pipelinerun", name, over, WITHIN, "over") for name in names]
     print(f"{fault}: {time.monotonic() - began:.0f} s", *map(summary, runs), sep="\n", flush=True)
     for run in runs:
         assert run["status"]["phase"] == "Completed", run["status"].get("message")
@@ -200,10 +200,7 @@ def summary(run: Json) -> str:
 def left(team: Team, run: Json) -> str:
     """What the last step has left in the store."""
     output = next(one["outputs"][0] for one in steps_of(run) if one["name"] == "add")
-    bucket, _, prefix = output["uri"].removeprefix("s3://").partition("/")
-    listed = team.s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
-    keys = [one["Key"] for one in listed if one["Key"].endswith("/total")]
-    return str(team.s3.get_object(Bucket=bucket, Key=keys[0])["Body"].read().decode())
+    return team.read(output["uri"]).decode()
 
 
 def check_programs(names: list[str], programs: Programs) -> None:

@@ -87,8 +87,7 @@ def test_versions_prove_themselves_against_the_live_one(team: Team) -> None:
     assert {s["subject"]: s["values"]["mae"] for s in evidence["scores"]} == {
         "challenger": "1.2", "champion": "1.4", "baseline": "10",
     }  # fmt: skip
-    bucket, _, key = evidence["report"].removeprefix("s3://").partition("/")
-    report = team.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    report = team.read(evidence["report"])
     assert hashlib.sha256(report).hexdigest() == evidence["digest"]
     assert json.loads(report)["data"]["rows"] == evidence["rows"] == 200
     team.wait("deployment", "web", lambda o: "m-3" in str(o["status"].get("candidate")), 60, "rolling out m-3")

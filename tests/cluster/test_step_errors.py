@@ -54,9 +54,8 @@ def test_a_run_completes_and_its_output_lies_in_the_store(team: Team) -> None:
     run = start(team, "good", worker_image(team))
     done = team.wait("pipelinerun", run, lambda o: o.get("status", {}).get("phase") == "Completed", 120, "Completed")
     output = done["status"]["steps"][0]["outputs"][0]
-    bucket, _, key = output["uri"].removeprefix("s3://").partition("/")
-    assert bucket == STORE_BUCKET
-    assert team.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"done"
+    assert output["uri"].startswith(f"s3://{STORE_BUCKET}/")
+    assert team.read(output["uri"]) == b"done"
 
 
 def test_a_step_in_python_has_its_values_and_its_traceback_ends_the_log(team: Team) -> None:
@@ -83,8 +82,7 @@ def test_a_step_in_python_has_its_values_and_its_traceback_ends_the_log(team: Te
     run = failed(team, "in-python-by-hand")
     _, tell, fails = run["status"]["steps"]
     assert (tell["phase"], tell["metrics"]) == ("Completed", {"words": "3"})
-    bucket, _, key = tell["outputs"][0]["uri"].removeprefix("s3://").partition("/")
-    note = team.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    note = team.read(tell["outputs"][0]["uri"]).decode()
     assert note == "['$(HOME)', '{{x}}', 'é'] 0.1 ['in_a_pod.py']"
     assert fails["message"].startswith(
         f"the program ended with exit code 1: LookupError: $(HOME): {note} is not in code"

@@ -9,7 +9,6 @@ from hack.testbed.cluster import Json, Team
 from hack.testbed.loop import step
 from hack.testbed.serving import deploy, is_live
 
-from fairlead.store.layout import split
 from tests.cluster.test_step_errors import fairlead
 
 SMALL = {"resources": {"cpu": "100m", "memory": "512Mi"}}
@@ -123,10 +122,7 @@ def test_workers_find_each_other_and_index_0_leaves_what_they_said(team: Team) -
     )
     (only,) = done["status"]["steps"]
     assert (only["phase"], only["attempt"]) == ("Completed", 1), only
-    bucket, prefix = split(only["outputs"][0]["uri"])
-    listed = team.s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
-    (key,) = [one["Key"] for one in listed if one["Key"].endswith("/heard")]
-    assert json.loads(team.s3.get_object(Bucket=bucket, Key=key)["Body"].read()) == [1, 2]
+    assert json.loads(team.read(only["outputs"][0]["uri"])) == [1, 2]
     for index in (1, 2):
         log = fairlead(team, "logs", "run/gang-1", "count", "--worker", str(index))
         assert f"worker {index} has spoken" in log

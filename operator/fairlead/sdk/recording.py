@@ -84,7 +84,7 @@ class Recording:
         inputs, params = dict[str, Any](), dict[str, Any]()
         for key, one in given.items():
             where = f"{name}.{key}"
-            if isinstance(one, Dataset | After) or self._has_bytes(one):
+            if isinstance(one, Dataset | After | Call | Output) and _returned(one) is None:
                 inputs[key] = self._input(where, Port("in", None), one)
             elif one is not None:
                 params[key] = self._template(where, None, one) or _text(where, one)
@@ -98,13 +98,6 @@ class Recording:
         if name in self.made:
             raise Mistake(f'there is a step {name!r} already; name this one: {called}.options(name="…")(…)')
         return name
-
-    @staticmethod
-    def _has_bytes(given: Any) -> bool:
-        kinds = [one.kind for one in given.outputs.values()] if isinstance(given, Call) else []
-        return (isinstance(given, Output) and given.kind is not Value) or (
-            isinstance(given, Call) and (given.open or kinds != [Value])
-        )
 
     def _input(self, where: str, wanted: Port, given: Any) -> Json:
         if isinstance(given, Call):
@@ -133,18 +126,17 @@ class Recording:
     def _template(self, where: str, wanted: Any, given: Any) -> str | None:
         """What stands for a parameter, or for what a step returns; None: it is something else. wanted: its type, or
         None for any."""
-        if isinstance(given, Call) and [one.kind for one in given.outputs.values()] == [Value]:
-            given = given.only()
+        if (returned := _returned(given)) is not None:
+            given = returned
         if isinstance(given, Output) and given.kind in (Value, None):
             self.own(where, given)
             template = f"{{{{steps.{given.ref}}}}}"
-            if given.kind is None:
-                return template
         elif isinstance(given, Param):
             template = f"{{{{params.{given.name}}}}}"
         else:
             return None
-        if wanted is not None and not _takes(wanted, given.wanted):
+        told = isinstance(given, Param) or given.kind is not None  # a component's outputs have types that only it knows
+        if told and wanted is not None and not _takes(wanted, given.wanted):
             raise Mistake(f"{where} is {values.word(wanted)}, and {given.what} is {values.word(given.wanted)}: give "
                           "both the same type")  # fmt: skip
         return template
@@ -250,11 +242,17 @@ def _text(where: str, given: Any) -> str:
         found = values.listed(given) if isinstance(given, list | tuple) else values.text(given)
     except values.Unfit as error:
         raise Mistake(f"{where}: {error}") from None
-    if "{{" in found:
-        raise Mistake(f"{where} has {{{{ in it, which is Fairlead's own: pass it as a parameter of the pipeline")
+    _no_braces(where, found)
     if len(found) > LONGEST:
         raise Mistake(f"{where} has {len(found)} characters, and a component's parameter may have {LONGEST}")
     return found
+
+
+def _returned(given: Any) -> Output | None:
+    """What a step returns: of that output, or of a step that leaves nothing else. None: it is something else."""
+    if isinstance(given, Call) and [one.kind for one in given.outputs.values()] == [Value]:
+        return given.only()
+    return given if isinstance(given, Output) and given.kind is Value else None
 
 
 def _handles(value: Any) -> Iterator[Output]:
@@ -296,6 +294,11 @@ def _variable(where: str, given: Any) -> str:
         raise Mistake(f"{where} is {given!r}: a variable is str, int, float, bool, a parameter of the pipeline, or "
                       "what a step returns")  # fmt: skip
     said = values.text(given)
+    _no_braces(where, said)
+    return said.replace("$", "$$")
+
+
+def _no_braces(where: str, said: str) -> None:
+    """Raises Mistake for a text in which Fairlead would find something of its own."""
     if "{{" in said:
         raise Mistake(f"{where} has {{{{ in it, which is Fairlead's own: pass it as a parameter of the pipeline")
-    return said.replace("$", "$$")
